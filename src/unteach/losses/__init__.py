@@ -1,0 +1,36 @@
+"""Pure functions from rows of logits to losses: no model, no config, no device, no trainer.
+
+A *row* is one answer token: the logits that predict it and the token itself. Select the rows
+first (one shift, one mask), take their statistics, and every token-level loss is a function of
+two numbers per row:
+
+    >>> import torch
+    >>> from unteach import losses
+    >>> logits, target = torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0])
+    >>> rows = losses.token_statistics(logits, target)
+    >>> round(losses.cross_entropy(rows.margin).item(), 4)
+    0.2395
+    >>> round(losses.unilogit(rows.margin, vocabulary=3).item(), 4)
+    0.433
+"""
+
+from unteach.losses.distributions import kl_to_reference, undial
+from unteach.losses.means import answer_mean, answer_sum, token_mean
+from unteach.losses.sequences import npo
+from unteach.losses.statistics import TokenStatistics, token_statistics
+from unteach.losses.tokens import ascent, cross_entropy, inverted_hinge, unilogit
+
+__all__ = [
+    "TokenStatistics",
+    "answer_mean",
+    "answer_sum",
+    "ascent",
+    "cross_entropy",
+    "inverted_hinge",
+    "kl_to_reference",
+    "npo",
+    "token_mean",
+    "token_statistics",
+    "undial",
+    "unilogit",
+]
