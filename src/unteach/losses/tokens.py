@@ -31,7 +31,7 @@ def ascent(margin: Float[Tensor, " N"]) -> Float[Tensor, " N"]:
 
 
 def inverted_hinge(margin: Float[Tensor, " N"], rival: Float[Tensor, " N"]) -> Float[Tensor, " N"]:
-    """1 + p_y - max(p_v, v != y), between 0 and 2 (LoKU, arXiv 2408.06621, section 3.1).
+    """1 + p_y - max(p_v, v != y), between 0 and 2 (LoKU, arXiv 2408.06621).
 
     The gradient flows into the best other token too, as in the authors' code.
 

@@ -1,0 +1,1 @@
+"""From batches to one loss: rows, references, order, the trainer, and when to stop."""

@@ -1,0 +1,76 @@
+"""TrainingArguments with the defaults that unlearning needs."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from transformers import TrainingArguments
+
+from unteach.engine.rates import automatic_rate
+from unteach.methods import Method
+
+
+@dataclass
+class UnlearningConfig(TrainingArguments):
+    """What `transformers.TrainingArguments` takes, and five things more.
+
+    Args:
+        learning_rate: None sets it from the model's width (`engine.rates`) and the method.
+        num_train_epochs: passes over the forget set; None takes the method's.
+        retain: the term that keeps the rest: "nll", "kl" or "none"; None takes the method's.
+        retain_weight: its weight; None takes the method's.
+        stop_at: stop once the forget answers' mean probability is this low; None takes the
+            method's, 0 never stops early.
+        max_length: tokens of one example; None takes the model's context.
+        template: how prompt and answer are joined: "auto", "chat", "plain" or "none".
+    """
+
+    output_dir: str | None = field(default="unlearned")  # type: ignore[assignment]
+    learning_rate: float | None = None  # type: ignore[assignment]
+    num_train_epochs: float | None = None  # type: ignore[assignment]
+    per_device_train_batch_size: int = 8
+    lr_scheduler_type: str = "linear"  # type: ignore[assignment]
+    weight_decay: float = 0.0
+    logging_steps: float = 1
+    save_strategy: str = "no"  # type: ignore[assignment]
+    report_to: str | list[str] | None = "none"  # type: ignore[assignment]
+    remove_unused_columns: bool | None = False  # type: ignore[assignment]
+    # transformers replaces NaN losses in its log by an average: a collapse would go unseen
+    logging_nan_inf_filter: bool = False
+    retain: str | None = None
+    retain_weight: float | None = None
+    stop_at: float | None = None
+    max_length: int | None = None
+    template: str = "auto"
+
+    def __post_init__(self):
+        # The parent checks these two; what was left open is filled by `settle`.
+        self.open = {
+            name for name in ("learning_rate", "num_train_epochs") if getattr(self, name) is None
+        }
+        self.learning_rate = 1e-5 if self.learning_rate is None else self.learning_rate
+        self.num_train_epochs = 10 if self.num_train_epochs is None else self.num_train_epochs
+        super().__post_init__()
+
+    def settle(self, method: Method, model_config: Any, *, adapter: bool, retain: bool) -> None:
+        """Fill what was left open, from the method's plan and the model's size.
+
+        Args:
+            method: whose plan it is.
+            model_config: the model's configuration.
+            adapter: whether adapters are trained rather than all weights.
+            retain: whether there is retain data; without it there is no retain term.
+        """
+        plan = method.plan
+        if "learning_rate" in self.open:
+            rate = automatic_rate(model_config, adapter=adapter) * plan.rate
+            self.learning_rate = rate  # type: ignore[assignment]
+        if "num_train_epochs" in self.open:
+            self.num_train_epochs = plan.epochs  # type: ignore[assignment]
+        self.retain = plan.retain if self.retain is None else self.retain
+        self.retain_weight = (
+            plan.retain_weight if self.retain_weight is None else self.retain_weight
+        )
+        if not retain or not self.retain_weight:
+            self.retain = "none"
+        self.stop_at = (plan.stop_at if self.stop_at is None else self.stop_at) or None
+        self.open = set()

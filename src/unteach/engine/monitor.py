@@ -1,0 +1,56 @@
+"""When to stop: the forget answers are forgotten, or the loss is no number any more."""
+
+import math
+
+from torch import Tensor
+
+from unteach.nouns import Problem, UserError
+
+
+class Monitor:
+    """Watches the forget answers' probability as training sees it, at no extra cost.
+
+    Args:
+        forget: how many forget examples there are.
+        stop_at: stop once the mean over all of them, each as last seen, is at most this.
+    """
+
+    def __init__(self, forget: int, stop_at: float | None):
+        self.forget, self.stop_at = forget, stop_at
+        self.last: dict[int, float] = {}
+        self.reason = ""
+
+    def see(self, index: Tensor, probabilities: Tensor) -> None:
+        """Take the probabilities of some forget answers, measured before the step."""
+        self.last.update(zip(index.tolist(), probabilities.tolist(), strict=True))
+
+    @property
+    def probability(self) -> float:
+        """Mean over the forget answers seen so far; 1.0 before any was."""
+        return sum(self.last.values()) / len(self.last) if self.last else 1.0
+
+    def done(self) -> bool:
+        """Whether the forget answers are forgotten; says why in `reason`."""
+        if self.stop_at is None or len(self.last) < self.forget:
+            return False
+        if self.probability > self.stop_at:
+            return False
+        self.reason = (
+            f"the forget answers' probability reached {self.probability:.3f}, "
+            f"at most train.stop_at = {self.stop_at:g}"
+        )
+        return True
+
+
+def require_finite(loss: Tensor, terms: dict[str, float], step: int) -> None:
+    """Raise UserError, naming the step and the terms, when the loss is NaN or infinite."""
+    if math.isfinite(loss.item()):
+        return
+    broken = [name for name, value in terms.items() if not math.isfinite(value)] or list(terms)
+    raise UserError(
+        Problem(
+            f"training, step {step + 1}",
+            f"the loss is {loss.item()} (term {', '.join(broken)})",
+            "lower train.learning_rate, or set train.stop_at so that it ends before it breaks",
+        )
+    )

@@ -1,0 +1,199 @@
+"""What a method is: a citation, some numbers, and one pure function from rows to terms."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, field, fields
+from importlib import import_module
+from math import isfinite
+from pkgutil import iter_modules
+from random import Random
+from typing import (
+    Any,
+    ClassVar,
+    Literal,
+    NamedTuple,
+    Protocol,
+    TypeVar,
+    get_args,
+    get_origin,
+    runtime_checkable,
+)
+
+from unteach.losses.seen import Seen, Term
+from unteach.nouns import Paper, Problem, Sequence, UserError
+from unteach.registry import Registry, did_you_mean
+
+Read = Literal["reference_logits", "reference_logps", "chosen"]
+
+
+@runtime_checkable
+class Oracle(Protocol):
+    """The model before, as far as the choice of tokens may ask it."""
+
+    tokens: list[int]
+    """The vocabulary without special tokens."""
+
+    def nll(self, texts: list[tuple[int, ...]], start: int) -> list[float]:
+        """Mean NLL in nats of the tokens from position `start` on, one per text."""
+        ...
+
+
+class Choice(NamedTuple):
+    """Positions of a sequence that a method singles out; all other answer tokens are "others"."""
+
+    chosen: frozenset[int]
+    ignored: frozenset[int] = frozenset()
+
+
+def option(
+    default: Any, help: str, *, low: int | float | None = None, above: int | float | None = None
+) -> Any:
+    """A number or a choice of a method, with the sentence that explains it and its bounds."""
+    return field(default=default, metadata={"help": help, "low": low, "above": above})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How a method trains when the user does not say.
+
+    Attributes:
+        retain: the term that keeps the rest.
+        retain_weight: its weight.
+        adapter: train all weights ("full") or low-rank adapters ("lora").
+        init: how adapters start.
+        epochs: passes over the forget set.
+        rate: learning rate relative to the automatic one (see `engine.rates`).
+        stop_at: stop once the forget answers' mean probability is this low; None for never.
+    """
+
+    retain: str = "nll"
+    retain_weight: float = 1.0
+    adapter: str = "full"
+    init: str = "default"
+    epochs: int = 10
+    rate: float = 1.0
+    stop_at: float | None = None
+
+
+class Method(ABC):
+    """The base of all methods, which are final: to reuse one, call its loss function.
+
+    A subclass is a frozen keyword-only dataclass registered with `@method("name")`; its fields are
+    its options. It says its `paper`, what it `reads` beside the policy's own rows, and its `plan`.
+    """
+
+    name: ClassVar[str]
+    paper: ClassVar[Paper]
+    reads: ClassVar[frozenset[Read]] = frozenset()
+    plan: ClassVar[Plan] = Plan()
+    label: ClassVar[str] = ""  # how reports call it, where the name alone would say too much
+
+    def __post_init__(self) -> None:
+        """Refuse options out of their bounds. Raises UserError, all of them at once."""
+        problems = [p for f in fields(self) for p in _bounds(self.name, f, getattr(self, f.name))]  # type: ignore[arg-type]
+        if problems:
+            raise UserError(*problems)
+
+    @abstractmethod
+    def forget(self, seen: Seen) -> list[Term]:
+        """The terms on the forget answers, from their rows alone."""
+
+    def choose(self, sequence: Sequence, oracle: Oracle, random: Random) -> Choice:
+        """The tokens that `seen.chosen` marks; asked once per sequence, before training."""
+        return Choice(frozenset(i for i, answer in enumerate(sequence.answer) if answer))
+
+
+METHODS: Registry[type[Method]] = Registry("method", fill=lambda: _import_all())
+M = TypeVar("M", bound=type[Method])
+
+
+def method(name: str) -> Callable[[M], M]:
+    """Register a method under a name.
+
+    Raises:
+        TypeError: when it has no paper, no docstring, or subclasses another method.
+    """
+
+    def register(cls: M) -> M:
+        if not isinstance(cls.__dict__.get("paper"), Paper) or not cls.__doc__:
+            raise TypeError(f"{cls.__name__} must say its `paper` and have a docstring")
+        if cls.__bases__ != (Method,):
+            raise TypeError(f"{cls.__name__}: methods are final. Call the other's loss function")
+        cls.name = name
+        METHODS.add(name, cls)
+        return cls
+
+    return register
+
+
+def build(name: str, options: dict[str, Any]) -> Method:
+    """The method of that name with these options.
+
+    Raises:
+        UserError: an unknown name, unknown options (with the nearest known one), bad values.
+    """
+    if name not in METHODS:
+        hint = f"{did_you_mean(name, list(METHODS)).strip()} Known: {', '.join(METHODS)}".strip()
+        raise UserError(Problem("method", f'"{name}" is not a method', hint, "request"))
+    cls = METHODS.get(name)
+    known = [f.name for f in fields(cls)]  # type: ignore[arg-type]
+    unknown = [key for key in options if key not in known]
+    if unknown:
+        listed = f"{name} knows: {', '.join(known)}" if known else f"{name} has no options"
+        raise UserError(
+            *(
+                Problem(
+                    f"method.{key}",
+                    f"{name} has no such option",
+                    f"{did_you_mean(key, known)} {listed}".strip(),
+                    "request",
+                )
+                for key in unknown
+            )
+        )
+    return cls(**options)
+
+
+def options_of(cls: type[Method]) -> list[dict[str, Any]]:
+    """Name, default, choices and explanation of each option."""
+    return [
+        {
+            "name": f.name,
+            "default": None if f.default is MISSING else f.default,
+            "choices": list(get_args(f.type)) if get_origin(f.type) is Literal else [],
+            "help": f.metadata.get("help", ""),
+        }
+        for f in fields(cls)  # type: ignore[arg-type]
+    ]
+
+
+def _bounds(name: str, field, value: Any) -> list[Problem]:
+    wanted = _wanted(field, value)
+    where = f"method.{field.name}"
+    return [Problem(where, f"{name} got {value!r}", wanted, "request")] if wanted else []
+
+
+def _wanted(field, value: Any) -> str:
+    """What to give instead; nothing when the value will do."""
+    if get_origin(field.type) is Literal:
+        choices = get_args(field.type)
+        listed = f"one of {', '.join(map(str, choices))}.{did_you_mean(str(value), list(choices))}"
+        return "" if value in choices else listed
+    if isinstance(field.default, bool):
+        return "" if isinstance(value, bool) else "give true or false"
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return "give a number"
+    if isinstance(field.default, int) and not isinstance(value, int):
+        return "give a whole number"
+    low, above = field.metadata.get("low"), field.metadata.get("above")
+    if low is not None and not value >= low:
+        return f"give at least {low}"
+    if above is not None and not value > above:
+        return f"give more than {above}"
+    return "" if isfinite(value) else "give a finite number"
+
+
+def _import_all() -> None:
+    package = import_module("unteach.methods")
+    for module in iter_modules(package.__path__):
+        import_module(f"unteach.methods.{module.name}")

@@ -1,0 +1,34 @@
+"""Gradient ascent on the forget answers: the baseline that shows what goes wrong."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from unteach.losses import ascent
+from unteach.losses.seen import Seen, Term
+from unteach.methods._base import Method, Plan, method
+from unteach.nouns import Paper
+
+
+@method("ascent")
+@dataclass(frozen=True, kw_only=True)
+class Ascent(Method):
+    """Push the forget answers' log-probability down, with nothing to hold the rest.
+
+    Unbounded: the gradient on a token grows from 0 to 1 as it is forgotten, and the model with it
+    falls apart. Keep the epochs few or let `train.stop_at` end it.
+    """
+
+    paper: ClassVar = Paper(
+        title="Knowledge Unlearning for Mitigating Privacy Risks in Language Models",
+        authors="Joel Jang and Dongkeun Yoon and Sohee Yang and Sungmin Cha and Moontae Lee and "
+        "Lajanugen Logeswaran and Minjoon Seo",
+        year=2022,
+        arxiv="2210.01504",
+        where="the negated language-modelling loss",
+        venue="ACL 2023",
+    )
+    plan: ClassVar = Plan(retain="none", stop_at=0.1)
+
+    def forget(self, seen: Seen) -> list[Term]:
+        """Mean of log p over all answer tokens."""
+        return [Term("forget", ascent(seen.margin))]

@@ -1,0 +1,32 @@
+"""Negative preference optimisation (NPO)."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from unteach.losses import npo
+from unteach.losses.seen import Seen, Term
+from unteach.methods._base import Method, method, option
+from unteach.nouns import Paper
+
+
+@method("npo")
+@dataclass(frozen=True, kw_only=True)
+class NPO(Method):
+    """Treat the forget answers as dispreferred: ascent that fades as an answer is forgotten."""
+
+    beta: float = option(0.1, "how soon a forgotten answer stops pushing; 0 is ascent", above=0)
+
+    paper: ClassVar = Paper(
+        title="Negative Preference Optimization: From Catastrophic Collapse to Effective "
+        "Unlearning",
+        authors="Ruiqi Zhang and Licong Lin and Yu Bai and Song Mei",
+        year=2024,
+        arxiv="2404.05868",
+        where="equation 3",
+        venue="COLM 2024",
+    )
+    reads: ClassVar = frozenset({"reference_logps"})
+
+    def forget(self, seen: Seen) -> list[Term]:
+        """Mean over answers, on the log-probability of the whole answer."""
+        return [Term("forget", npo(seen.logps, seen.reference(), beta=self.beta), "answers")]

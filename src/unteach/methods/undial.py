@@ -1,0 +1,45 @@
+"""UnDIAL: self-distillation on adjusted logits."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from unteach.losses.seen import Seen, Term
+from unteach.methods._base import Method, Plan, method, option
+from unteach.nouns import Paper
+
+
+@method("undial")
+@dataclass(frozen=True, kw_only=True)
+class UnDIAL(Method):
+    """Distil the frozen original into the model with each answer token's logit lowered.
+
+    The strength decides how much is forgotten, not the number of epochs: a token that the original
+    gives p0 ends at p0 e^-s / (1 - p0 + p0 e^-s).
+
+        p0        s = 3     s = 10    s = 30
+        0.9       0.309     0.0004    0
+        0.99      0.831     0.0045    0
+        0.999     0.980     0.0434    0
+        0.9999    0.998     0.312     0
+
+    So a strength of 3 hardly touches memorised text.
+    """
+
+    strength: float = option(10.0, "how far the original's logit is lowered, in nats", low=0)
+
+    paper: ClassVar = Paper(
+        title="UNDIAL: Self-Distillation with Adjusted Logits for Robust Unlearning in "
+        "Large Language Models",
+        authors="Yijiang River Dong and Hongzhou Lin and Mikhail Belkin and Ramon Huerta and "
+        "Ivan Vulić",
+        year=2024,
+        arxiv="2402.10052",
+        where="the adjusted-logit distillation loss",
+        venue="NAACL 2025",
+    )
+    reads: ClassVar = frozenset({"reference_logits"})
+    plan: ClassVar = Plan(retain="nll")
+
+    def forget(self, seen: Seen) -> list[Term]:
+        """Cross-entropy to the adjusted original, mean over all answer tokens."""
+        return [Term("forget", seen.undial(strength=self.strength))]

@@ -1,0 +1,39 @@
+"""Unilogit: self-distillation towards a uniform probability of the target."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from unteach.losses import unilogit
+from unteach.losses.seen import Seen, Term
+from unteach.methods._base import Method, method, option
+from unteach.nouns import Paper
+
+
+@method("unilogit")
+@dataclass(frozen=True, kw_only=True)
+class Unilogit(Method):
+    """Distil the model into itself with each answer token moved to probability 1/V.
+
+    The soft label comes from the current model, so no reference is needed, and it stops by itself:
+    below 1/V the loss raises the token again. With reverse KL the gradient vanishes on fully
+    memorised tokens (0.15 at p = 0.99, 0.002 at 0.9999), so the first steps are slow.
+    """
+
+    direction: Literal["reverse", "forward"] = option(
+        "reverse", "KL(model || label), the paper's, or KL(label || model)"
+    )
+
+    paper: ClassVar = Paper(
+        title="Unilogit: Robust Machine Unlearning for LLMs Using Uniform-Target Self-Distillation",
+        authors="Stefan Vasilev and Christian Herold and Baohao Liao and "
+        "Seyyed Hadi Hashemi and Shahram Khadivi and Christof Monz",
+        year=2025,
+        arxiv="2505.06027",
+        where="the uniform-target self-distillation loss",
+        venue="Findings of ACL 2025",
+    )
+
+    def forget(self, seen: Seen) -> list[Term]:
+        """Sum over the vocabulary, mean over all answer tokens."""
+        values = unilogit(seen.margin, vocabulary=seen.vocabulary, direction=self.direction)
+        return [Term("forget", values)]

@@ -1,0 +1,190 @@
+"""The records that pass between the stages: frozen, and without torch."""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+Role = Literal["forget", "retain", "holdout"]
+ROLES: tuple[Role, ...] = ("forget", "retain", "holdout")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paper:
+    """Where an idea comes from, as data: every report cites what it used."""
+
+    title: str
+    authors: str
+    year: int
+    arxiv: str
+    where: str
+    venue: str = ""
+
+    @property
+    def url(self) -> str:
+        """The paper's page."""
+        return f"https://arxiv.org/abs/{self.arxiv}"
+
+    def bibtex(self) -> str:
+        """A BibTeX entry.
+
+        Example:
+            >>> paper = Paper(title="On Rows", authors="Ann Lee and Bo Li", year=2025,
+            ...               arxiv="2501.00001", where="eq. 2")
+            >>> print(paper.bibtex().splitlines()[0])
+            @misc{lee2025rows,
+        """
+        first = re.sub(r"[^a-z]", "", self.authors.split(" and ")[0].split()[-1].lower())
+        words = re.findall(r"[a-z]+", self.title.lower())
+        word = next((w for w in words if len(w) > 3), words[0])
+        lines = [
+            f"  title = {{{self.title}}}",
+            f"  author = {{{self.authors}}}",
+            f"  year = {{{self.year}}}",
+            f"  eprint = {{{self.arxiv}}}",
+            "  archivePrefix = {arXiv}",
+        ]
+        if self.venue:
+            lines.append(f"  note = {{{self.venue}}}")
+        return f"@misc{{{first}{self.year}{word},\n" + ",\n".join(lines) + "\n}"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with what was asked: where, what was found, what to do.
+
+    Attributes:
+        where: a file and line (`forget.jsonl:12`), a flag (`--method`) or a folder.
+        what: what was found there; never a text of the forget data.
+        hint: what to do about it.
+        kind: "request" when the question itself is wrong (exit code 2), "data" when an input is
+            (exit code 1), "note" when the run may go on.
+    """
+
+    where: str
+    what: str
+    hint: str = ""
+    kind: Literal["request", "data", "note"] = "data"
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}" + (f"\n    hint: {self.hint}" if self.hint else "")
+
+
+class UserError(Exception):
+    """Something the user can mend: all problems at once, shown without a stack trace."""
+
+    def __init__(self, *problems: Problem):
+        self.problems = problems
+        super().__init__("\n".join(map(str, problems)))
+
+    @property
+    def exit_code(self) -> int:
+        """2 when the question was wrong, 1 when an input or the run failed."""
+        return 2 if any(p.kind == "request" for p in self.problems) else 1
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One message of a conversation."""
+
+    role: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """One thing to forget, to retain or held out, as the user wrote it.
+
+    Attributes:
+        id: role and row number (`forget-12`); carries nothing of the text.
+        where: file and line, for messages.
+        kind: "pair" (one prompt, one answer), "chat" (a conversation) or "text" (raw).
+        turns: the messages of a pair or a chat; empty for raw text.
+        text: the raw text; empty otherwise.
+        paraphrase: the answer in other words (TOFU's `paraphrased_answer`).
+        perturbed: wrong answers of the same form (TOFU's `perturbed_answer`).
+        fact: the short string that the answer hinges on, where the data names it.
+    """
+
+    id: str
+    where: str
+    kind: Literal["pair", "chat", "text"]
+    turns: tuple[Turn, ...] = ()
+    text: str = ""
+    paraphrase: str = ""
+    perturbed: tuple[str, ...] = ()
+    fact: str = ""
+
+    @property
+    def answer(self) -> str:
+        """What is supervised: the last assistant turn, or the whole raw text."""
+        return self.turns[-1].text if self.turns else self.text
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """An example in tokens.
+
+    Attributes:
+        id: the example's id; windows of a long text add `/2`, `/3`, ...
+        ids: token ids.
+        answer: which of them are answer tokens; the first token never is, nothing predicts it.
+        cut: answer tokens lost to the context length.
+    """
+
+    id: str
+    ids: tuple[int, ...]
+    answer: tuple[bool, ...]
+    cut: int = 0
+
+    @property
+    def prompt_length(self) -> int:
+        """Tokens before the first answer token."""
+        return self.answer.index(True) if True in self.answer else len(self.ids)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """What one model says of one answer: numbers only, never text.
+
+    Attributes:
+        id: the example's id.
+        kind: "answer" (the user's own), "paraphrase" or "perturbed" (numbered by `index`).
+        index: which of several perturbed answers.
+        logps: log-probability of each answer token, in nats, scored in float32.
+        hits: whether each answer token was the likeliest.
+        means: mean over the vocabulary of log p, weighted by p, at each answer token.
+        spreads: standard deviation of the same.
+        zlib: size of the answer's text under zlib, in bytes.
+        rouge_l_recall: of the greedy continuation against the answer; None when not generated.
+        fact_given: whether the continuation contains the example's fact; None when not known.
+    """
+
+    id: str
+    kind: Literal["answer", "paraphrase", "perturbed"] = "answer"
+    index: int = 0
+    logps: tuple[float, ...]
+    hits: tuple[bool, ...] = ()
+    means: tuple[float, ...] = ()
+    spreads: tuple[float, ...] = ()
+    zlib: int = 0
+    rouge_l_recall: float | None = None
+    fact_given: bool | None = None
+
+
+@dataclass(frozen=True)
+class Score:
+    """One number about one model and one group of texts, or the reason why there is none.
+
+    Attributes:
+        value: the number; None when it is not measurable.
+        n: how many examples it rests on.
+        low: lower end of the 95% interval; None when there is none.
+        high: upper end.
+        note: why it is not measurable, or how to read it.
+    """
+
+    value: float | None
+    n: int = 0
+    low: float | None = None
+    high: float | None = None
+    note: str = ""

@@ -1,0 +1,45 @@
+"""The terms that keep the rest: pure functions from the retain answers' rows to a term."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from torch import Tensor
+
+from unteach.losses import cross_entropy
+from unteach.losses.seen import Seen, Term
+
+
+class RetainTerm(NamedTuple):
+    """How the rest is kept.
+
+    Attributes:
+        values: from rows to one value per row.
+        reads: what it needs beside the policy's own rows.
+        help: one sentence.
+    """
+
+    values: Callable[[Seen], Tensor]
+    reads: frozenset[str]
+    help: str
+
+
+RETAIN_TERMS = {
+    "nll": RetainTerm(
+        lambda seen: cross_entropy(seen.margin), frozenset(), "train on the retain answers"
+    ),
+    "kl": RetainTerm(
+        lambda seen: seen.kl(),
+        frozenset({"reference_logits"}),
+        "keep the model's distribution on the retain answers where it was",
+    ),
+}
+
+
+def retain_term(name: str, seen: Seen, weight: float) -> Term:
+    """The named term on the retain answers, mean over all their tokens."""
+    return Term("retain", RETAIN_TERMS[name].values(seen), "tokens", weight)
+
+
+def retain_reads(name: str) -> frozenset[str]:
+    """What the named term needs beside the policy's own rows; nothing for "none"."""
+    return RETAIN_TERMS[name].reads if name in RETAIN_TERMS else frozenset()

@@ -1,0 +1,49 @@
+"""Tiny models and sequences that tests of several folders share."""
+
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel
+
+from unteach.nouns import Sequence
+
+VOCABULARY = 61
+
+
+class Vocabulary:
+    """As much of a tokenizer as a trainer of ready sequences asks for."""
+
+    all_special_ids = (0, 1)
+    model_max_length = 64
+
+    def __len__(self) -> int:
+        return VOCABULARY
+
+
+def tiny_llama(seed: int = 0, dtype: torch.dtype = torch.float64) -> PreTrainedModel:
+    torch.manual_seed(seed)
+    config = LlamaConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        max_position_embeddings=64,
+        tie_word_embeddings=True,
+        initializer_range=0.2,
+        pad_token_id=1,
+        bos_token_id=0,
+        eos_token_id=1,
+    )
+    return LlamaForCausalLM(config).to(dtype).eval()
+
+
+def sequences(count: int, role: str, *, seed: int = 0) -> list[Sequence]:
+    """Prompts and answers of unequal lengths; the last token of an answer is eos, which is pad."""
+    generator = torch.Generator().manual_seed(seed + len(role))
+    made = []
+    for k in range(count):
+        prompt, answer = torch.randint(2, 7, (2,), generator=generator).tolist()
+        ids = torch.randint(2, VOCABULARY, (prompt + answer,), generator=generator).tolist()
+        mask = (False,) * prompt + (True,) * (answer + 1)
+        made.append(Sequence(f"{role}-{k}", (*ids, 1), mask))
+    return made
