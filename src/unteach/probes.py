@@ -1,6 +1,7 @@
 """Questions put to a model: log-probabilities of answers, and greedy answers."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
@@ -114,26 +115,35 @@ def greedy(
         tokens_per_batch: padded tokens of one batch, the answers' limit included.
         progress: told how many prompts are done.
     """
-    settings = GenerationConfig(
-        do_sample=False, num_beams=1, eos_token_id=end, pad_token_id=end[0], use_cache=True
-    )
     found: list[list[int]] = [[] for _ in prompts]
     done = 0
     sizes = [len(p) + limit for p, limit in zip(prompts, limits, strict=True)]
     for members in batches_by_length(sizes, tokens_per_batch):
         longest = max(limits[i] for i in members)
         ids, attention = left_padded([prompts[i] for i in members], model.device)
-        out = model.generate(  # type: ignore[operator]
-            input_ids=ids,
-            attention_mask=attention,
-            max_new_tokens=longest,
-            generation_config=settings,
-        )
+        with _plain_generation(model, end):
+            settings = GenerationConfig(
+                do_sample=False, max_new_tokens=longest, eos_token_id=end, pad_token_id=end[0]
+            )
+            out = model.generate(  # type: ignore[operator]
+                input_ids=ids, attention_mask=attention, generation_config=settings
+            )
         for i, new in zip(members, out[:, ids.shape[1] :].tolist(), strict=True):
             found[i] = _until(new, set(end))[: limits[i]]
         done += len(members)
         progress(done, len(prompts))
     return found
+
+
+@contextmanager
+def _plain_generation(model: PreTrainedModel, end: list[int]) -> Iterator[None]:
+    """Set the model's own settings aside: transformers fills gaps of ours from them."""
+    own = model.generation_config
+    model.generation_config = GenerationConfig(eos_token_id=end, pad_token_id=end[0])
+    try:
+        yield
+    finally:
+        model.generation_config = own
 
 
 def right_padded(rows: list[tuple[int, ...]], device: torch.device) -> Tensor:

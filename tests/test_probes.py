@@ -1,0 +1,93 @@
+"""Questions put to a model."""
+
+import pytest
+import torch
+from support import VOCABULARY, sequences, tiny_llama
+
+from unteach.probes import answer_tokens, batches_by_length, greedy
+
+TEXTS = sequences(9, "forget")
+
+
+@pytest.fixture(scope="module")
+def model():
+    return tiny_llama(dtype=torch.float32)
+
+
+def test_answers_are_scored_as_one_text_at_a_time_would_be(model):
+    for text, answered in zip(TEXTS, answer_tokens(model, TEXTS), strict=True):
+        with torch.no_grad():
+            logp = model(torch.tensor([text.ids])).logits[0].log_softmax(-1)
+        places = [t for t, is_answer in enumerate(text.answer) if is_answer]
+        for k, t in enumerate(places):
+            row = logp[t - 1]
+            mean = (row.exp() * row).sum().item()
+            spread = (row.exp() * (row - mean).square()).sum().sqrt().item()
+            assert answered.logps[k] == pytest.approx(row[text.ids[t]].item(), abs=1e-5)
+            assert answered.hits[k] == (row.argmax().item() == text.ids[t])
+            assert answered.means[k] == pytest.approx(mean, abs=1e-5)
+            assert answered.spreads[k] == pytest.approx(spread, abs=1e-5)
+
+
+@pytest.mark.parametrize("size", [1, 20, 64, 4096])
+def test_batch_size_changes_nothing(model, size):
+    whole = answer_tokens(model, TEXTS)
+    cut = answer_tokens(model, TEXTS, tokens_per_batch=size)
+    for a, b in zip(whole, cut, strict=True):
+        assert a.logps == pytest.approx(b.logps, abs=1e-5)
+
+
+def test_half_precision_models_are_scored_in_float32(model):
+    half = tiny_llama(dtype=torch.bfloat16)
+    for text, answered in zip(TEXTS, answer_tokens(half, TEXTS), strict=True):
+        with torch.no_grad():
+            logits = half(torch.tensor([text.ids])).logits[0].float()
+        t = text.prompt_length
+        exact = logits[t - 1].log_softmax(-1)[text.ids[t]].item()
+        # Batching changes bfloat16 logits by one unit in the last place; log-softmax must not.
+        assert answered.logps[0] == pytest.approx(exact, abs=0.05)
+        assert answered.logps[0] != torch.tensor(answered.logps[0]).bfloat16().item()
+
+
+def test_greedy_follows_the_likeliest_token_whatever_the_batch(model):
+    prompts = [t.ids[: t.prompt_length] for t in TEXTS]
+    limits = [3 + k for k in range(len(prompts))]
+
+    def alone(prompt, limit):
+        ids = list(prompt)
+        with torch.no_grad():
+            for _ in range(limit):
+                token = model(torch.tensor([ids])).logits[0, -1].argmax().item()
+                if token == 1:
+                    break
+                ids.append(token)
+        return ids[len(prompt) :]
+
+    expected = [alone(p, n) for p, n in zip(prompts, limits, strict=True)]
+    for size in (1, 40, 4096):
+        assert greedy(model, prompts, limits=limits, end=[1], tokens_per_batch=size) == expected
+
+
+def test_the_models_own_sampling_settings_are_not_used(model):
+    prompts = [TEXTS[0].ids[:3]]
+    before = greedy(model, prompts, limits=[6], end=[1])
+    settings = model.generation_config.to_dict()
+    model.generation_config.update(do_sample=True, temperature=50.0, repetition_penalty=9.0)
+    try:
+        assert greedy(model, prompts, limits=[6], end=[1]) == before
+    finally:
+        model.generation_config.update(**settings)
+
+
+def test_every_text_stands_in_one_batch():
+    lengths = [5, 1, 9, 9, 3, 2, 30]
+    batches = list(batches_by_length(lengths, 18))
+    assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
+    assert all(len(b) == 1 or max(lengths[i] for i in b) * len(b) <= 18 for b in batches)
+
+
+def test_progress_is_told(model):
+    told = []
+    answer_tokens(model, TEXTS, tokens_per_batch=30, progress=lambda a, b: told.append((a, b)))
+    assert told[-1] == (9, 9)
+    assert VOCABULARY == 61
