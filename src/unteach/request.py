@@ -1,0 +1,263 @@
+"""What the user asks for, as one frozen record that a YAML file or flags fill."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from unteach.nouns import Problem, UserError
+from unteach.registry import did_you_mean
+
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Section(BaseModel):
+    """A part of a request: unknown names are refused, and nothing changes once it is made."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Data(Section):
+    """How texts become tokens.
+
+    Attributes:
+        max_length: tokens of one example; None takes the model's context.
+        template: "auto" is the model's chat template where it has one, else "plain" (Question:,
+            Answer:); "none" joins prompt and answer as they are.
+    """
+
+    max_length: Annotated[int, Field(ge=8)] | None = None
+    template: Literal["auto", "chat", "plain", "none"] = "auto"
+
+
+class Adapter(Section):
+    """What is trained.
+
+    Attributes:
+        kind: "full" trains all weights, "lora" low-rank adapters that are merged in the end; None
+            takes the method's.
+        rank: of the adapters.
+        alpha: their scaling times the rank; None is twice the rank.
+        dropout: on the adapters' input.
+        targets: which linear layers get one; "all-linear" leaves out the head alone.
+        init: "default" starts from zero, "fila" from what the forget set uses (LoKU); None takes
+            the method's.
+    """
+
+    kind: Literal["full", "lora"] | None = None
+    rank: Count = 16
+    alpha: Positive | None = None
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    targets: Literal["all-linear"] | list[str] = "all-linear"
+    init: Literal["default", "fila"] | None = None
+
+
+class Train(Section):
+    """How training goes.
+
+    Attributes:
+        learning_rate: None sets it from the model's width and the method.
+        epochs: passes over the forget set; None takes the method's.
+        batch: forget examples of one forward; as many retain examples go with them.
+        accumulation: forwards of one optimiser step.
+        retain: the term that keeps the rest; None takes the method's.
+        retain_weight: its weight; None takes the method's.
+        stop_at: stop once the forget answers' mean probability is this low; None takes the
+            method's, 0 never stops early.
+        seed: of the order, the selection of tokens and the adapters.
+        schedule: how the rate falls, a name that transformers knows.
+        warmup: share of the steps in which the rate rises.
+        weight_decay: of the optimiser.
+        max_grad_norm: gradients above it are scaled down.
+        checkpointing: recompute activations in the backward pass: less memory, more time.
+        extra: further arguments of `transformers.TrainingArguments`.
+    """
+
+    learning_rate: Positive | None = None
+    epochs: Positive | None = None
+    batch: Count = 8
+    accumulation: Count = 1
+    retain: Literal["none", "nll", "kl"] | None = None
+    retain_weight: Annotated[float, Field(ge=0)] | None = None
+    stop_at: Share | None = None
+    seed: Annotated[int, Field(ge=0)] = 0
+    schedule: str = "linear"
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    max_grad_norm: Positive = 1.0
+    checkpointing: bool = False
+    extra: dict[str, Any] = Field(default_factory=dict)
+
+
+class Evaluate(Section):
+    """What is measured.
+
+    Attributes:
+        max_examples: retain and holdout examples scored, drawn by seed 0; forget examples are
+            always scored all.
+        max_new_tokens: the longest greedy answer; an answer gets twice its own length at most.
+        tokens_per_batch: padded tokens of one forward.
+    """
+
+    max_examples: Count = 400
+    max_new_tokens: Count = 256
+    tokens_per_batch: Count = 4096
+
+
+class Request(Section):
+    """One removal: what to forget, from which model, how, and where the result goes.
+
+    Attributes:
+        model: a folder or a hub id.
+        forget: a file, or a dataset id.
+        out: the folder to make.
+        retain: a file of what to keep.
+        holdout: a file of texts like the forget set that the model never saw.
+        retrained: a model trained without the forget set, as yardstick.
+        method: its name, with its options.
+        adapter_only: write the adapters instead of the whole model.
+        overwrite: replace what stands in `out`.
+        dtype: of the weights in memory; "auto" is float32 on a CPU, else the checkpoint's.
+        device: "auto" is the first accelerator, else the CPU.
+    """
+
+    model: str
+    forget: str
+    out: Path
+    retain: str | None = None
+    holdout: str | None = None
+    retrained: str | None = None
+    method: dict[str, Any] = Field(default_factory=lambda: {"name": "unilogit"})
+    adapter: Adapter = Adapter()
+    train: Train = Train()
+    data: Data = Data()
+    evaluate: Evaluate = Evaluate()
+    adapter_only: bool = False
+    overwrite: bool = False
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    device: str = "auto"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _method_by_name(cls, values: Any) -> Any:
+        """`method: npo` is short for `method: {name: npo}`."""
+        if isinstance(values, dict) and isinstance(values.get("method"), str):
+            return {**values, "method": {"name": values["method"]}}
+        return values
+
+    @property
+    def method_name(self) -> str:
+        """Which method."""
+        return str(self.method.get("name", "unilogit"))
+
+    @property
+    def method_options(self) -> dict[str, Any]:
+        """Its options."""
+        return {key: value for key, value in self.method.items() if key != "name"}
+
+    def to_yaml(self) -> str:
+        """The request as a file that `unteach run` takes again."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def load(
+    file: Path | None = None, flags: dict[str, Any] | None = None, sets: list[str] | None = None
+) -> Request:
+    """A request from a file, overridden by flags, overridden by `a.b=c` settings.
+
+    Raises:
+        UserError: all that is wrong with it, each with its place and what to do.
+
+    Example:
+        >>> request = load(flags={"model": "m", "forget": "f.jsonl", "out": "o"},
+        ...                sets=["method.name=npo", "method.beta=0.2", "train.learning_rate=1e-5"])
+        >>> request.method, request.train.learning_rate
+        ({'name': 'npo', 'beta': 0.2}, 1e-05)
+    """
+    values = _read(file) if file else {}
+    given = {key: value for key, value in (flags or {}).items() if value is not None}
+    if isinstance(given.get("method"), str):
+        _put(values, ["method", "name"], given.pop("method"))
+    values |= given
+    for setting in sets or []:
+        path, equals, value = setting.partition("=")
+        if not equals or not path:
+            where, hint = f"--set {setting}", "write --set section.name=value"
+            raise UserError(Problem(where, "is not a setting", hint, "request"))
+        _put(values, path.split("."), _yaml(value, f"--set {setting}"))
+    try:
+        return Request.model_validate(values)
+    except ValidationError as error:
+        where = str(file) if file else "request"
+        raise UserError(*(_explain(e, where) for e in error.errors())) from None
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        hint = "give a YAML file, or the flags --model, --forget and --out"
+        problem = Problem(str(file), f"cannot be read ({type(error).__name__})", hint, "request")
+        raise UserError(problem) from None
+    values = _yaml(text, str(file))
+    if not isinstance(values, dict):
+        raise UserError(Problem(str(file), "is not a mapping", "write `name: value`", "request"))
+    return values
+
+
+def _put(values: dict[str, Any], path: list[str], value: Any) -> None:
+    for name in path[:-1]:
+        inner = values.get(name)
+        if isinstance(inner, str) and name == "method":
+            inner = {"name": inner}
+        values[name] = dict(inner) if isinstance(inner, dict) else {}
+        values = values[name]
+    values[path[-1]] = value
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which 1e-5 is a number, as people write it."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
+    list("-+0123456789."),
+)
+
+
+def _yaml(text: str, where: str) -> Any:
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        what = f"is not YAML ({getattr(error, 'problem', None) or 'unreadable'})"
+        raise UserError(Problem(where + line, what, "mend the line", "request")) from None
+
+
+FLAGS = {"model": "--model", "forget": "--forget", "out": "--out"}
+
+
+def _explain(error: Any, where: str) -> Problem:
+    path = [str(part) for part in error["loc"] if not str(part).startswith(("literal", "list["))]
+    name = ".".join(path)
+    if error["type"] == "missing":
+        flag = FLAGS.get(name, f"--set {name}=...")
+        return Problem(flag, "is not given", f"add {flag}", "request")
+    if error["type"] == "extra_forbidden":
+        known = list(_section(path[:-1]).model_fields)
+        hint = f"{did_you_mean(path[-1], known).strip()} Known: {', '.join(known)}".strip()
+        return Problem(f"{where}, {name}", "is not a setting", hint, "request")
+    return Problem(f"{where}, {name}", f"got {error['input']!r}", error["msg"], "request")
+
+
+def _section(path: list[str]) -> type[BaseModel]:
+    found: Any = Request
+    for name in path:
+        found = found.model_fields[name].annotation
+    return found
