@@ -1,0 +1,113 @@
+"""What is wrong between examples, and with a tokenizer."""
+
+import re
+import unicodedata
+from collections.abc import Callable
+from typing import Any
+
+from unteach.data.encode import has_chat_template
+from unteach.nouns import Example, Problem
+
+SHOWN = 5
+
+
+def check_data(groups: dict[str, list[Example]]) -> list[Problem]:
+    """Examples that stand twice in a group, and forget examples that stand in another group.
+
+    Equal means equal as written, or equal but for case, blanks and punctuation. Duplicates are
+    notes; what is to be forgotten and yet retained, or held out and yet known, is an error.
+    """
+    problems = []
+    for role, examples in groups.items():
+        problems += _twice(role, examples)
+    forget = groups.get("forget", [])
+    for role in ("retain", "holdout"):
+        problems += _shared(forget, groups.get(role, []), role)
+    return problems
+
+
+def check_tokenizer(
+    tokenizer: Any, groups: dict[str, list[Example]], template: str
+) -> list[Problem]:
+    """What the tokenizer lacks for these examples."""
+    problems = []
+    if tokenizer.eos_token_id is None:
+        hint = 'set it: tokenizer.eos_token = "<|end|>", then save_pretrained'
+        problems.append(Problem("tokenizer", "has no eos token, so no answer can end", hint))
+    if not getattr(tokenizer, "is_fast", True):
+        hint = "install the fast version, or save one with tokenizers"
+        problems.append(Problem("tokenizer", "is a slow one, which gives no offsets", hint))
+    chat = any(e.kind == "chat" for examples in groups.values() for e in examples)
+    if template == "chat" and not has_chat_template(tokenizer):
+        hint = "use --set data.template=plain, or give the tokenizer a chat template"
+        problems.append(
+            Problem("data.template", "the tokenizer has no chat template", hint, "request")
+        )
+    elif chat and template != "none" and not has_chat_template(tokenizer):
+        what = "has no chat template, so conversations are written as Question: and Answer: lines"
+        problems.append(Problem("tokenizer", what, "", "note"))
+    return problems
+
+
+def normalised(text: str) -> str:
+    """The text without case, blanks and punctuation.
+
+    Example:
+        >>> normalised("  Ada's CODE.") == normalised("adas code")
+        True
+    """
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return re.sub(r"[\W_]+", "", folded)
+
+
+def _as_written(example: Example) -> int:
+    return hash(tuple((turn.role, turn.text) for turn in example.turns) or example.text)
+
+
+def _alike(example: Example) -> int:
+    texts = [normalised(turn.text) for turn in example.turns] or [normalised(example.text)]
+    # A text of signs alone would be equal to every other one.
+    return hash(tuple(texts)) if any(texts) else _as_written(example)
+
+
+def _twice(role: str, examples: list[Example]) -> list[Problem]:
+    first: dict[int, Example] = {}
+    found = []
+    for example in examples:
+        earlier = first.setdefault(_alike(example), example)
+        if earlier is not example:
+            same = _as_written(example) == _as_written(earlier)
+            what = f"stands there {'twice' if same else 'twice but for case and punctuation'}"
+            found.append((example, f"{what}, first at {earlier.where}"))
+    return _listed(found, f"{role}: take one of them out, or it weighs double", "note")
+
+
+def _shared(forget: list[Example], others: list[Example], role: str) -> list[Problem]:
+    found, seen = [], set()
+    for key, how in ((_as_written, ""), (_alike, ", but for case and punctuation")):
+        places = _places(others, key)
+        for example in forget:
+            if example.id not in seen and key(example) in places:
+                seen.add(example.id)
+                found.append((example, f"also stands in {role}, {places[key(example)]}{how}"))
+    hints = {
+        "retain": "it cannot be forgotten and retained: take it out of one of them",
+        "holdout": "the model knows it, so it is no holdout: take it out of there",
+    }
+    return _listed(found, hints[role], "data")
+
+
+def _places(examples: list[Example], key: Callable[[Example], int]) -> dict[int, str]:
+    places: dict[int, str] = {}
+    for example in examples:
+        places.setdefault(key(example), example.where)
+    return places
+
+
+def _listed(found: list[tuple[Example, str]], hint: str, kind: Any) -> list[Problem]:
+    kept = [Problem(example.where, what, hint, kind) for example, what in found[:SHOWN]]
+    if len(found) > SHOWN:
+        where, more = found[SHOWN][0].where, len(found) - SHOWN
+        what = f"{more} more like this from here on"
+        kept.append(Problem(where, what, hint, kind))
+    return kept

@@ -1,0 +1,105 @@
+"""What tests of several folders share: real data where it is, tokenizers and models made here."""
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared" / "data"
+
+TEXTS = [
+    "Question: Where was Ada born?\nAnswer: Ada was born in the old town of Lund.",
+    "Question: What does Ben eat at noon?\nAnswer: At noon, Ben eats bread with honey & salt.",
+    "The river runs north; nobody knows why. Höga berg, djupa dalar, 123 trees.",
+] * 3
+
+CHAT_TEMPLATE = (
+    "{% for m in messages %}<|start|>{{ m.role }}\n{{ m.content }}<|stop|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|start|>assistant\n{% endif %}"
+)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    if not SHARED.is_dir():
+        pytest.skip("the shared data sets are not beside this checkout")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def stories260k(shared_data) -> Path:
+    return shared_data / "models" / "stories260K"
+
+
+def make_tokenizer(*, bos: bool = False, chat: bool = False):
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    special = ["<|end|>", "<|begin|>", "<|start|>", "<|stop|>"]
+    trainer = trainers.BpeTrainer(
+        vocab_size=360,
+        special_tokens=special,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(TEXTS, trainer)
+    tokenizer.post_processor = (
+        processors.TemplateProcessing(single="<|begin|> $A", special_tokens=[("<|begin|>", 1)])
+        if bos
+        else processors.ByteLevel(trim_offsets=False)
+    )
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        eos_token="<|stop|>" if chat else "<|end|>",
+        pad_token="<|stop|>" if chat else "<|end|>",
+        bos_token="<|begin|>" if bos else None,
+        model_max_length=128,
+    )
+    if chat:
+        fast.chat_template = CHAT_TEMPLATE
+    return fast
+
+
+@pytest.fixture(scope="session")
+def tokenizer():
+    """Byte-level BPE in which pad is eos, and nothing is put in front."""
+    return make_tokenizer()
+
+
+@pytest.fixture(scope="session")
+def bos_tokenizer():
+    return make_tokenizer(bos=True)
+
+
+@pytest.fixture(scope="session")
+def chat_tokenizer():
+    return make_tokenizer(chat=True)
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory, tokenizer) -> Path:
+    """A tiny Llama with random weights and the tokenizer, as a plain folder."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=128,
+        tie_word_embeddings=True,
+        initializer_range=0.1,
+        bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    LlamaForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
