@@ -1,6 +1,5 @@
-"""Loading a model and its tokenizer, and saving them whole or not at all."""
+"""Loading a model, its configuration and its tokenizer."""
 
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,18 +16,22 @@ from unteach.nouns import Problem, UserError
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-def load_config(model: str, *, revision: str | None = None) -> Any:
-    """The model's configuration; no weights are read. Raises UserError when there is none."""
+def load_config(model: str, *, flag: str = "--model") -> Any:
+    """The model's configuration; no weights are read.
+
+    Raises:
+        UserError: there is none; the message names the flag.
+    """
     try:
-        return AutoConfig.from_pretrained(model, revision=revision)
+        return AutoConfig.from_pretrained(model)
     except (OSError, ValueError) as error:
-        raise UserError(_not_found(model, error)) from error
+        raise UserError(_not_found(f"{flag} {model}", error)) from error
 
 
-def load_tokenizer(model: str, *, revision: str | None = None) -> PreTrainedTokenizerBase:
+def load_tokenizer(model: str) -> PreTrainedTokenizerBase:
     """The model's tokenizer. Raises UserError when there is none."""
     try:
-        return AutoTokenizer.from_pretrained(model, revision=revision)
+        return AutoTokenizer.from_pretrained(model)
     except (OSError, ValueError, KeyError) as error:
         hint = "save it beside the weights with `tokenizer.save_pretrained`"
         where = f"--model {model}"
@@ -37,16 +40,13 @@ def load_tokenizer(model: str, *, revision: str | None = None) -> PreTrainedToke
         ) from error
 
 
-def load_model(
-    model: str, *, dtype: str = "auto", device: str = "auto", revision: str | None = None
-) -> PreTrainedModel:
+def load_model(model: str, *, dtype: str = "auto", device: str = "auto") -> PreTrainedModel:
     """The causal language model in evaluation mode, from safetensors.
 
     Args:
         model: a folder or a hub id.
         dtype: "auto" is float32 on a CPU and the checkpoint's own type elsewhere.
         device: "auto" is the first accelerator, else the CPU.
-        revision: of a hub id.
 
     Raises:
         UserError: no such model, pickled weights only, or no causal head.
@@ -54,11 +54,9 @@ def load_model(
     where = pick_device(device)
     wanted: Any = DTYPES.get(dtype, torch.float32 if where.type == "cpu" else "auto")
     try:
-        loaded = AutoModelForCausalLM.from_pretrained(
-            model, dtype=wanted, revision=revision, use_safetensors=True
-        )
+        loaded = AutoModelForCausalLM.from_pretrained(model, dtype=wanted, use_safetensors=True)
     except (OSError, ValueError) as error:
-        raise UserError(_not_found(model, error)) from error
+        raise UserError(_not_found(f"--model {model}", error)) from error
     return loaded.to(where).eval()  # type: ignore[arg-type]
 
 
@@ -77,22 +75,9 @@ def has_causal_head(config: Any) -> bool:
     return type(config) in MODEL_FOR_CAUSAL_LM_MAPPING
 
 
-def save(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path, *, dtype: Any = None
-) -> None:
-    """Write a plain Hugging Face folder: safetensors, config, tokenizer, generation config."""
-    if dtype is not None:
-        model = model.to(dtype)
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-
-
-def _not_found(model: str, error: Exception) -> Problem:
-    hint = "give a folder with config.json and model.safetensors, or a hub id that is cached"
-    folder = Path(model)
-    if folder.is_dir() and list(folder.glob("pytorch_model*.bin")):
-        hint = "only pickled weights here, which can run code: convert them to safetensors first"
-    return Problem(f"--model {model}", f"does not load ({_first(error)})", hint, "request")
+def _not_found(where: str, error: Exception) -> Problem:
+    hint = "give a folder with config.json and model.safetensors, or a hub id"
+    return Problem(where, f"does not load ({_first(error)})", hint, "request")
 
 
 def _first(error: Exception) -> str:

@@ -1,0 +1,113 @@
+"""From a trained model to a plain folder that needs no unteach."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from unteach.adapters.fila import FilaStart
+from unteach.adapters.lora import lora_layers
+from unteach.nouns import Problem, UserError
+
+
+def merge(model: PeftModel) -> PreTrainedModel:
+    """The model with its adapters added into the weights."""
+    merged: Any = model.merge_and_unload()  # type: ignore[operator]
+    return merged
+
+
+def save_model(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    folder: Path,
+    *,
+    dtype: torch.dtype | str | None = None,
+) -> None:
+    """Write a plain Hugging Face folder: safetensors, config, tokenizer, generation config.
+
+    Args:
+        model: without adapters.
+        tokenizer: goes beside it, with its chat template.
+        folder: to write into.
+        dtype: of the weights on disk; None keeps the model's.
+
+    Raises:
+        UserError: a weight is no number any more.
+    """
+    _require_finite(model)
+    if dtype is not None:
+        wanted: Any = getattr(torch, dtype) if isinstance(dtype, str) else dtype
+        model = model.to(wanted)
+    own = model.generation_config
+    model.generation_config = _writable(own)
+    try:
+        model.save_pretrained(folder)
+    finally:
+        model.generation_config = own
+    tokenizer.save_pretrained(folder)
+
+
+def save_adapter(
+    model: PeftModel,
+    tokenizer: PreTrainedTokenizerBase,
+    folder: Path,
+    *,
+    start: FilaStart | None = None,
+) -> None:
+    """Write the adapters alone; `PeftModel.from_pretrained(original, folder)` is the result.
+
+    After FILA the adapters fit a changed base only. What training did to the original base is
+    s (B A - B0 A0), which is a LoRA of twice the rank: B' = [B, -B0], A' = [A; A0].
+    """
+    _require_finite(model)
+    if start is None:
+        model.save_pretrained(str(folder))
+    else:
+        _save_doubled(model, folder, start)
+    tokenizer.save_pretrained(folder)
+
+
+def _save_doubled(model: PeftModel, folder: Path, start: FilaStart) -> None:
+    from safetensors.torch import save_file
+
+    name = model.active_adapter
+    config: LoraConfig = copy.deepcopy(model.peft_config[name])  # type: ignore[assignment,index]
+    config.r, config.lora_alpha = 2 * config.r, 2 * config.lora_alpha  # the same scaling
+    config.inference_mode = True
+    tensors = {}
+    for key, layer in lora_layers(model).items():
+        a0, b0 = start.factors[key]
+        a, b = layer.lora_A[name].weight, layer.lora_B[name].weight
+        tensors[f"{key}.lora_A.weight"] = torch.cat([a, a0.to(a)]).contiguous().cpu()
+        tensors[f"{key}.lora_B.weight"] = torch.cat([b, -b0.to(b)], 1).contiguous().cpu()
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file({k: t.detach() for k, t in tensors.items()}, folder / "adapter_model.safetensors")
+    config.save_pretrained(str(folder))
+
+
+def _require_finite(model: Any) -> None:
+    broken = [name for name, p in model.named_parameters() if not p.isfinite().all()]
+    if broken:
+        what = f"{len(broken)} weights are no numbers any more, first {broken[0]}"
+        hint = "lower train.learning_rate, or set train.stop_at so that it ends before it breaks"
+        raise UserError(Problem("the unlearned model", what, hint))
+
+
+SAMPLING = ("temperature", "top_p", "top_k", "min_p", "typical_p", "epsilon_cutoff", "eta_cutoff")
+
+
+def _writable(config: Any) -> Any:
+    """The generation config without the sampling numbers that keep transformers from writing it.
+
+    Many a hub model has a temperature without do_sample; transformers loads that and may refuse to
+    save it. Without do_sample the numbers are not used, so nothing changes for who generates.
+    """
+    if config is None or config.do_sample:
+        return config
+    config = copy.deepcopy(config)
+    for name in SAMPLING:
+        setattr(config, name, None)
+    return config

@@ -1,0 +1,88 @@
+"""Low-rank adapters on the linear layers of a model."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
+
+from unteach.nouns import Problem, UserError
+from unteach.registry import did_you_mean
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoraSettings:
+    """How adapters look.
+
+    Attributes:
+        rank: of each adapter.
+        alpha: scaling times rank; None is twice the rank (LoKU's choice).
+        dropout: on an adapter's input.
+        targets: names of linear layers ("q_proj", ...), or "all-linear" but for the head.
+    """
+
+    rank: int = 16
+    alpha: float | None = None
+    dropout: float = 0.0
+    targets: str | list[str] = "all-linear"
+
+
+def add_lora(model: PreTrainedModel, settings: LoraSettings) -> PeftModel:
+    """The model with adapters that change nothing yet; the model itself is frozen in place.
+
+    Raises:
+        UserError: a target that the model does not have.
+    """
+    names = linear_names(model)
+    if isinstance(settings.targets, str):
+        targets = names
+    else:
+        _refuse_unknown(settings.targets, names)
+        wanted = set(settings.targets)
+        targets = [name for name in names if {name, name.rpartition(".")[2]} & wanted]
+    layers = dict(model.named_modules())
+    config = LoraConfig(
+        r=settings.rank,
+        lora_alpha=settings.alpha or 2 * settings.rank,  # type: ignore[arg-type]
+        lora_dropout=settings.dropout,
+        target_modules=targets,
+        fan_in_fan_out=all(isinstance(layers[name], Conv1D) for name in targets),
+        task_type="CAUSAL_LM",
+    )
+    return get_peft_model(model, config)  # type: ignore[return-value]
+
+
+def linear_names(model: PreTrainedModel) -> list[str]:
+    """Full names of all linear layers but the head, which ties to the embedding in many models."""
+    head = model.get_output_embeddings()
+    return [
+        name
+        for name, module in model.named_modules()
+        if isinstance(module, (torch.nn.Linear, Conv1D)) and module is not head
+    ]
+
+
+def _refuse_unknown(targets: list[str], names: list[str]) -> None:
+    known = sorted({name.rpartition(".")[2] for name in names})
+    problems = [
+        Problem(
+            "adapter.targets",
+            f'no linear layer is called "{target}"',
+            f"{did_you_mean(target, known)} Known: {', '.join(known)}".strip(),
+            "request",
+        )
+        for target in targets
+        if target not in known and target not in names
+    ]
+    if problems or not targets:
+        hint = f"known: {', '.join(known)}"
+        raise UserError(*(problems or [Problem("adapter.targets", "is empty", hint, "request")]))
+
+
+def lora_layers(model: Any) -> dict[str, Any]:
+    """The layers that carry an adapter, by name."""
+    from peft.tuners.lora import LoraLayer
+
+    return {name: m for name, m in model.named_modules() if isinstance(m, LoraLayer)}
