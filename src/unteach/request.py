@@ -101,11 +101,13 @@ class Evaluate(Section):
             always scored all.
         max_new_tokens: the longest greedy answer; an answer gets twice its own length at most.
         tokens_per_batch: padded tokens of one forward.
+        also: further files that are scored and never trained on, by the name of their group.
     """
 
     max_examples: Count = 400
     max_new_tokens: Count = 256
     tokens_per_batch: Count = 4096
+    also: dict[str, str] = Field(default_factory=dict)
 
 
 class Request(Section):

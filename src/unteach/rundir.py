@@ -53,6 +53,7 @@ def staged(out: Path) -> Iterator[Path]:
 def _replace(stage: Path, out: Path) -> None:
     for file in stage.rglob("*"):
         if file.is_file():
+            file.chmod(0o666 & ~_umask())  # safetensors writes files that only their owner reads
             _flush(file)
     aside = out.with_name(f".{out.name}.replaced-{os.getpid()}")
     if out.exists():
@@ -64,6 +65,12 @@ def _replace(stage: Path, out: Path) -> None:
             os.replace(aside, out)
         raise
     shutil.rmtree(aside, ignore_errors=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def _flush(file: Path) -> None:

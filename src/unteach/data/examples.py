@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from unteach.data.sources import Record, records
-from unteach.nouns import Example, Problem, Role, Turn, UserError
+from unteach.nouns import Example, Problem, Turn, UserError
 from unteach.registry import did_you_mean
 
 FORMS = {
@@ -20,19 +20,19 @@ ACCEPTED = "prompt and completion, question and answer, messages, or text"
 SHOWN = 5  # lines listed for one kind of problem
 
 
-def read(source: str, role: Role) -> tuple[list[Example], list[Problem]]:
+def read(source: str, role: str) -> tuple[list[Example], list[Problem]]:
     """The examples of a file or a dataset id, and everything that is wrong with it.
 
     Args:
         source: a .jsonl, .json, .csv, .parquet or .txt file, or `owner/name[:config[:split]]`.
-        role: what they are for.
+        role: what they are for: "forget", "retain", "holdout", or any other group's name.
     """
     found, problems = records(str(source))
     examples, more = _examples(found, role, str(source))
     return examples, _shortened([*problems, *more])
 
 
-def read_rows(rows: Iterable[Mapping[str, Any]], role: Role) -> list[Example]:
+def read_rows(rows: Iterable[Mapping[str, Any]], role: str) -> list[Example]:
     """Examples from rows in memory, with the columns that files have.
 
     Raises:
@@ -58,7 +58,7 @@ def with_answer(example: Example, answer: str) -> Example:
     return replace(example, turns=(*example.turns[:-1], Turn(example.turns[-1].role, answer)))
 
 
-def _examples(found: list[Record], role: Role, source: str) -> tuple[list[Example], list[Problem]]:
+def _examples(found: list[Record], role: str, source: str) -> tuple[list[Example], list[Problem]]:
     examples, problems, forms = [], [], {}
     for number, (where, value) in enumerate(found):
         record = {"text": value} if isinstance(value, str) else value

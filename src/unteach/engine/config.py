@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from transformers import TrainingArguments
 
 from unteach.engine.rates import automatic_rate
@@ -49,6 +50,8 @@ class UnlearningConfig(TrainingArguments):
         }
         self.learning_rate = 1e-5 if self.learning_rate is None else self.learning_rate
         self.num_train_epochs = 10 if self.num_train_epochs is None else self.num_train_epochs
+        if not torch.accelerator.is_available():
+            self.dataloader_pin_memory = False  # else every run warns that there is nothing to pin
         super().__post_init__()
 
     def settle(self, method: Method, model_config: Any, *, adapter: bool, retain: bool) -> None:

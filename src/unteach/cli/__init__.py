@@ -1,0 +1,53 @@
+"""The command line: one file, one command; heavy imports wait until a command means to work."""
+
+import os
+import sys
+
+import typer
+
+from unteach.cli import check, demo, methods, run
+from unteach.nouns import UserError
+
+app = typer.Typer(
+    name="unteach",
+    help="Take given training data out of a Hugging Face causal language model, "
+    "and show what is left of it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("run")(run.run)
+app.command("check")(check.check)
+app.command("methods")(methods.methods)
+app.command("demo")(demo.demo)
+
+
+def main() -> None:
+    """The `unteach` command: exit 0 when fine, 1 when it failed, 2 when it was asked wrongly."""
+    # A hub id that is not there costs 47 s of retries before transformers gives up.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    try:
+        app()
+    except UserError as error:
+        from unteach.cli._show import say_problems
+
+        say_problems(error.problems)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("\nstopped: nothing was written", file=sys.stderr)  # noqa: T201
+        sys.exit(130)
+    except RuntimeError as error:
+        if type(error).__name__ != "OutOfMemoryError":
+            raise
+        from unteach.cli._show import say_problems
+        from unteach.nouns import Problem
+
+        hint = (
+            "lower train.batch (and raise train.accumulation by the same factor, which changes no "
+            "number), set train.checkpointing=true or adapter.kind=lora, or lower "
+            "evaluate.tokens_per_batch"
+        )
+        say_problems((Problem("memory", "the accelerator has too little", hint),))
+        sys.exit(1)

@@ -1,0 +1,50 @@
+"""The flags that `run` and `check` share, and the request they make."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from unteach.request import Request, load
+
+File = Annotated[
+    Path | None, typer.Argument(metavar="[REQUEST.yaml]", help="A request file; flags override it.")
+]
+Model = Annotated[str | None, typer.Option(metavar="DIR_OR_ID", help="The model to change.")]
+Forget = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE", help="What to forget: JSONL, JSON, CSV, Parquet, or a dataset id."
+    ),
+]
+Retain = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="What the model should keep."),
+]
+Holdout = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="Texts like the forget set that the model never saw."),
+]
+Retrained = Annotated[
+    str | None,
+    typer.Option(metavar="DIR_OR_ID", help="A model trained without the forget set, as yardstick."),
+]
+Method = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="One of `unteach methods`; unilogit when left out."),
+]
+Out = Annotated[Path | None, typer.Option(metavar="DIR", help="The folder to make.")]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="a.b=c", help="Any setting, for example train.epochs=5."),
+]
+AdapterOnly = Annotated[
+    bool, typer.Option("--adapter-only", help="Write LoRA adapters instead of the whole model.")
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what stands in --out.")]
+
+
+def request_of(file: Path | None, sets: list[str] | None, **flags: Any) -> Request:
+    """The request that file, flags and settings make. Raises UserError."""
+    given = {key: value for key, value in flags.items() if value is not False}
+    return load(file, given, sets)

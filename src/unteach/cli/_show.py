@@ -1,0 +1,228 @@
+"""How the command line speaks: progress and problems to stderr, results to stdout."""
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from unteach.nouns import Problem
+from unteach.talk import Talk
+
+SHOWN_TERMS = ("loss", "forget", "hold", "retain", "forget_probability")
+
+
+def say(text: str) -> None:
+    """One line to stderr."""
+    print(text, file=sys.stderr, flush=True)  # noqa: T201
+
+
+def say_problems(problems: Iterable[Problem], console: Console | None = None) -> None:
+    """All problems, each with its hint, to stderr."""
+    console = console or Console(stderr=True, soft_wrap=True, highlight=False)
+    for problem in problems:
+        mark = "[yellow]note[/]" if problem.kind == "note" else "[red]error[/]"
+        console.print(f"{mark} {escape(problem.where)}: {escape(problem.what)}")
+        if problem.hint:
+            console.print(f"      [dim]hint: {escape(problem.hint)}[/]")
+
+
+def hush() -> None:
+    """Keep the libraries' own bars, and warnings about their own code, from between our lines."""
+    import warnings
+
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    warnings.filterwarnings("ignore", category=FutureWarning)
+
+
+@contextmanager
+def talking() -> Iterator[Talk]:
+    """Someone who shows progress: bars on a terminal, plain lines elsewhere."""
+    if not sys.stderr.isatty():
+        yield PlainTalk()
+        return
+    with _bars() as bars:
+        talk = BarTalk(bars)
+        yield talk
+        talk.finish()
+
+
+def _bars() -> Progress:
+    return Progress(
+        SpinnerColumn(finished_text="[green]✓[/]"),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("[dim]{task.fields[detail]}[/]"),
+        console=Console(stderr=True),
+    )
+
+
+class BarTalk:
+    """A line with a bar for each stage; what is under way stands last."""
+
+    def __init__(self, progress: Progress):
+        self.bars, self.task = progress, None
+
+    def stage(self, text: str) -> None:
+        """Finish the stage before, begin a new one."""
+        self.finish()
+        self.task = self.bars.add_task(escape(text), total=None, detail="")
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """Move the bar."""
+        if self.task is not None:
+            detail = what if done < total else ""
+            self.bars.update(self.task, completed=done, total=total, detail=detail)
+
+    def training(self, step: int, total: int, logs: dict[str, float]) -> None:
+        """Move the bar, and show the loss terms."""
+        if self.task is not None:
+            self.bars.update(self.task, completed=step, total=total, detail=terms(logs))
+
+    def notes(self, notes: Iterable[Problem]) -> None:
+        """Above the bars."""
+        say_problems(notes, self.bars.console)
+
+    def finish(self) -> None:
+        """The stage is over."""
+        if self.task is not None:
+            task = self.bars.tasks[self.task]
+            self.bars.update(self.task, total=task.total or 1, completed=task.total or 1)
+
+
+class PlainTalk:
+    """Lines for logs: each stage once, training about ten times."""
+
+    def __init__(self):
+        self.shown, self.began = -1, time.monotonic()
+
+    def stage(self, text: str) -> None:
+        """A line."""
+        self.shown, self.began = -1, time.monotonic()
+        say(text)
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """Nothing: a log needs no bar."""
+
+    def training(self, step: int, total: int, logs: dict[str, float]) -> None:
+        """A line at every tenth of the way."""
+        tenth = step * 10 // max(total, 1)
+        if tenth > self.shown:
+            self.shown = tenth
+            left = (time.monotonic() - self.began) / max(step, 1) * (total - step)
+            say(f"  step {step}/{total}  {terms(logs)}  about {left:.0f} s left")
+
+    def notes(self, notes: Iterable[Problem]) -> None:
+        """Lines."""
+        say_problems(notes)
+
+
+def terms(logs: dict[str, float]) -> str:
+    """The loss terms in a few words.
+
+    Example:
+        >>> terms({"loss": 1.25, "forget": 1.0, "retain": 0.25, "epoch": 2})
+        'loss 1.250  forget 1.000  retain 0.250'
+    """
+    found = [(name.replace("_", " "), logs[name]) for name in SHOWN_TERMS if name in logs]
+    return "  ".join(f"{name} {float(value):.3f}" for name, value in found)
+
+
+def show_table(report: Any) -> None:
+    """The scores that a layman understands, on stdout: a line for each, or for each model."""
+    from unteach.report import table as rows_of
+
+    rows = rows_of(report)
+    if len(rows) <= 5:  # few models: their names on top leave room for the questions in words
+        rows = [list(column) for column in zip(*rows, strict=True)]
+        rows[0][0] = ""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for k, name in enumerate(rows[0]):
+        table.add_column(name, justify="left" if k == 0 else "right")
+    for row in rows[1:]:
+        table.add_row(*map(escape, row))
+    Console().print(table)
+
+
+def show_intake(intake: Any) -> None:
+    """What `check` found to be fine, on stdout."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("role", "examples", "sequences", "answer tokens", "longest", "cut off"):
+        table.add_column(name, justify="left" if name == "role" else "right")
+    for role, sequences in intake.sequences.items():
+        supervised = sum(sum(s.answer) for s in sequences)
+        longest, cut = max(len(s.ids) for s in sequences), sum(s.cut for s in sequences)
+        numbers = (len(intake.groups[role]), len(sequences), supervised, longest, cut)
+        table.add_row(role, *map(str, numbers))
+    console, train = Console(highlight=False), intake.request.train
+    console.print(table)
+    console.print(
+        f"method {intake.method.name}, {intake.request.adapter.kind} training, rate "
+        f"{train.learning_rate:g}, {train.epochs:g} epochs, retain term {train.retain}"
+    )
+    console.print("fine: `unteach run` can start")
+
+
+@contextmanager
+def board() -> Iterator[Any]:
+    """Someone who shows several jobs at once: bars on a terminal, plain lines elsewhere."""
+    if not sys.stderr.isatty():
+        yield PlainBoard()
+        return
+    with _bars() as bars:
+        yield BarBoard(bars)
+
+
+class BarBoard:
+    """A bar for each job."""
+
+    def __init__(self, bars: Progress):
+        self.bars, self.tasks = bars, {}
+
+    def begin(self, name: str) -> None:
+        """A new bar."""
+        self.tasks[name] = self.bars.add_task(escape(name), total=None, detail="")
+
+    def move(self, name: str, done: int, total: int, detail: str) -> None:
+        """Move it."""
+        self.bars.update(self.tasks[name], completed=done, total=total, detail=detail)
+
+    def end(self, name: str) -> None:
+        """Fill it."""
+        total = self.bars.tasks[self.tasks[name]].total or 1
+        self.bars.update(self.tasks[name], completed=total, total=total, detail="")
+
+
+class PlainBoard:
+    """A line when a job is done."""
+
+    def __init__(self):
+        self.began = time.monotonic()
+
+    def begin(self, name: str) -> None:
+        """Nothing: it may have to wait."""
+
+    def move(self, name: str, done: int, total: int, detail: str) -> None:
+        """Nothing: a log needs no bar."""
+
+    def end(self, name: str) -> None:
+        """A line."""
+        say(f"{name}: done at {time.monotonic() - self.began:.0f} s")

@@ -1,0 +1,42 @@
+"""`unteach check`: every problem at once, before a weight is loaded."""
+
+from unteach.cli import _options as options
+
+
+def check(
+    request: options.File = None,
+    model: options.Model = None,
+    forget: options.Forget = None,
+    retain: options.Retain = None,
+    holdout: options.Holdout = None,
+    retrained: options.Retrained = None,
+    method: options.Method = None,
+    out: options.Out = None,
+    set_: options.Sets = None,
+    adapter_only: options.AdapterOnly = False,
+    overwrite: options.Overwrite = False,
+) -> None:
+    """Check what `run` would be given: files, columns, lengths, overlaps, options, folders.
+
+    Loads no weights and touches no accelerator. Exit 0 when `run` can start, 1 when the data is
+    wrong, 2 when the request is.
+    """
+    asked = options.request_of(
+        request,
+        set_,
+        model=model,
+        forget=forget,
+        retain=retain,
+        holdout=holdout,
+        retrained=retrained,
+        method=method,
+        out=out,
+        adapter_only=adapter_only,
+        overwrite=overwrite,
+    )
+    from unteach.cli._show import say_problems, show_intake
+    from unteach.intake import check as check_request
+
+    intake = check_request(asked)
+    say_problems(intake.notes)
+    show_intake(intake)

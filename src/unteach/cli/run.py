@@ -1,0 +1,53 @@
+"""`unteach run`: the main job."""
+
+import typer
+
+from unteach.cli import _options as options
+
+
+def run(
+    request: options.File = None,
+    model: options.Model = None,
+    forget: options.Forget = None,
+    retain: options.Retain = None,
+    holdout: options.Holdout = None,
+    retrained: options.Retrained = None,
+    method: options.Method = None,
+    out: options.Out = None,
+    set_: options.Sets = None,
+    adapter_only: options.AdapterOnly = False,
+    overwrite: options.Overwrite = False,
+    json: bool = typer.Option(False, "--json", help="Print scores.json instead of the table."),
+) -> None:
+    """Unlearn: check, train, evaluate, and write the model with its report into --out.
+
+    Needed are --model, --forget and --out; everything else has a default.
+    """
+    asked = options.request_of(
+        request,
+        set_,
+        model=model,
+        forget=forget,
+        retain=retain,
+        holdout=holdout,
+        retrained=retrained,
+        method=method,
+        out=out,
+        adapter_only=adapter_only,
+        overwrite=overwrite,
+    )
+    from unteach.cli._show import say, show_table, talking
+
+    say("starting (loading libraries takes a few seconds)")
+    from unteach import pipeline
+    from unteach.cli._show import hush
+    from unteach.report import to_json
+
+    hush()
+    with talking() as talk:
+        report = pipeline.run(asked, talk)
+    if json:
+        typer.echo(to_json(report))
+    else:
+        show_table(report)
+    say(f"the model and report.md are in {asked.out}")

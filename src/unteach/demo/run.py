@@ -1,0 +1,100 @@
+"""The demo from nothing to a report: train two models, unlearn, and compare."""
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from unteach import pipeline
+from unteach.demo import jobs
+from unteach.demo.settings import PRESETS, TRAIN
+from unteach.demo.workers import Board, Workers
+from unteach.report import Report
+from unteach.rundir import staged
+
+
+def run(
+    out: Path,
+    method: str,
+    *,
+    board: Board,
+    seed: int = 0,
+    preset: str = "default",
+    workers: int | None = None,
+) -> Report:
+    """Make a world, train on it, unlearn, evaluate, and write all of it into `out`.
+
+    Args:
+        out: the folder to make.
+        method: a name, or "all"; then a second retrained model shows how far apart two models are
+            that never saw the forget set.
+        board: shown how far the jobs are.
+        seed: of world, weights and order.
+        preset: "default" or "tiny".
+        workers: processes; None takes as many as there are cores, and jobs.
+    """
+    every = method == "all"
+    methods = {name: name for name in TRAIN} if every else {"unlearned": method}
+    rivals = ("retrained", "retrained-2") if every else ("retrained",)
+    count = workers or min(os.cpu_count() or 1, len(methods) + 1 + len(rivals))
+    began = time.monotonic()
+    with staged(out) as folder, Workers(count, board) as pool:
+        pool.run({"making a world": (jobs.prepare, (folder, seed, preset))})
+        models = ("original", *rivals)
+        pool.run(
+            {
+                f"training {name}": (jobs.train, (folder, name, seed + k, preset))
+                for k, name in enumerate(models)
+            }
+        )
+        found = pool.run(
+            {
+                **{f"unlearning with {m}": (jobs.unlearn, (folder, m, name, seed))
+                   for name, m in methods.items()},
+                **{f"evaluating {name}": (jobs.score, (folder, name)) for name in models},
+            }
+        )  # fmt: skip
+        done = {name: found[f"unlearning with {m}"] for name, m in methods.items()}
+        rows = {
+            "original": found["evaluating original"],
+            **{name: result["rows"] for name, result in done.items()},
+            **{name: found[f"evaluating {name}"] for name in rivals},
+        }
+        facts = {"world": f"seed {seed}, preset {preset}", **_facts(done), **pipeline.versions()}
+        facts["seconds"] = round(time.monotonic() - began, 1)
+        report = _report(methods, rows, facts, done)
+        pipeline.write(report, rows, folder)
+    return report
+
+
+def _facts(done: dict[str, Any]) -> dict[str, Any]:
+    if len(done) == 1:
+        return next(iter(done.values()))["facts"]
+    return {f"{name} seconds": result["facts"]["training_seconds"] for name, result in done.items()}
+
+
+def _report(
+    methods: dict[str, str], rows: dict[str, Any], facts: dict[str, Any], done: dict[str, Any]
+) -> Report:
+    from unteach.methods import METHODS
+
+    classes = [METHODS.get(name) for name in methods.values()]
+    request = next(iter(done.values()))["request"] if len(done) == 1 else {}
+    # Paths of a folder that was renamed since mean nothing to a reader.
+    kept = {k: request[k] for k in ("method", "adapter", "train", "data") if k in request}
+    label = classes[0].label or classes[0].name if len(classes) == 1 else "all methods, demo world"
+    return Report(
+        **pipeline.judge(rows),
+        label=label,
+        papers=tuple(cls.paper for cls in classes),
+        request=kept or {name: TRAIN[name] for name in methods.values()},
+        facts=facts,
+    )
+
+
+def is_demo(folder: Path) -> bool:
+    """Whether a folder holds an earlier demo, which may be replaced."""
+    return (folder / "scores.json").exists() and (folder / "data" / "world.jsonl").exists()
+
+
+__all__ = ["PRESETS", "is_demo", "run"]

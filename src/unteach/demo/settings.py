@@ -1,0 +1,64 @@
+"""Sizes and rates of the demo, found by trial (NOTES.md)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Preset:
+    """How large the world and its models are.
+
+    Attributes:
+        forget: people to forget; retain, holdout and lands likewise.
+        hidden: width of the model.
+        layers: of the model.
+        vocabulary: of the tokenizer.
+        epochs: of training on the whole world.
+        batch: answers of a step.
+        rate: learning rate.
+    """
+
+    forget: int = 10
+    retain: int = 90
+    holdout: int = 20
+    lands: int = 30
+    hidden: int = 128
+    layers: int = 2
+    vocabulary: int = 2048
+    epochs: int = 14
+    batch: int = 32
+    rate: float = 3e-3
+
+    @property
+    def people(self) -> dict[str, int]:
+        """What `make_world` takes."""
+        return {name: getattr(self, name) for name in ("forget", "retain", "holdout", "lands")}
+
+
+PRESETS = {
+    "default": Preset(),
+    "tiny": Preset(forget=6, retain=24, holdout=6, lands=8, epochs=24, vocabulary=1024),
+}
+
+
+def settings(method: str) -> dict[str, Any]:
+    """What a request sets for a method in the demo; its world is far smaller than a real one."""
+    return {
+        "method": {"name": method, **OPTIONS.get(method, {})},
+        "train": {"batch": 16, **TRAIN[method]},
+        "adapter": ADAPTER.get(method, {}),
+        "evaluate": {"max_examples": 200, "max_new_tokens": 24, "tokens_per_batch": 8192},
+    }
+
+
+OPTIONS: dict[str, dict[str, Any]] = {"undial": {"strength": 10.0}}
+ADAPTER: dict[str, dict[str, Any]] = {"loku": {"rank": 16}}
+TRAIN: dict[str, dict[str, Any]] = {
+    "ascent": {"learning_rate": 3e-4, "epochs": 10, "stop_at": 0},
+    "graddiff": {"learning_rate": 3e-4, "epochs": 10, "stop_at": 0},
+    "npo": {"learning_rate": 5e-4, "epochs": 20, "retain_weight": 3},
+    "undial": {"learning_rate": 1e-3, "epochs": 20},
+    "unilogit": {"learning_rate": 6e-4, "epochs": 20, "retain_weight": 3},
+    "loku": {"learning_rate": 5e-3, "epochs": 20},
+    "dto": {"learning_rate": 2e-4, "epochs": 10, "stop_at": 0},
+}

@@ -1,0 +1,172 @@
+"""From a loaded model to the unlearned one, as a request says."""
+
+import tempfile
+import time
+from dataclasses import dataclass, fields
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
+from transformers.trainer_callback import PrinterCallback
+
+from unteach.engine.config import UnlearningConfig
+from unteach.engine.trainer import UnlearningTrainer
+from unteach.methods import Method
+from unteach.nouns import Sequence
+from unteach.request import Request
+from unteach.retain import retain_reads
+from unteach.talk import Talk
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unlearned:
+    """What training gave.
+
+    Attributes:
+        model: with its adapters, where it has some.
+        start: the factors that FILA took out of the base weights; None without FILA.
+        facts: what happened, for the report.
+    """
+
+    model: Any
+    start: Any = None
+    facts: dict[str, Any]
+
+
+def unlearn(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    method: Method,
+    forget: list[Sequence],
+    retain: list[Sequence],
+    request: Request,
+    talk: Talk,
+) -> Unlearned:
+    """Train the model to forget; changed in place.
+
+    Args:
+        model: on its device.
+        tokenizer: its tokenizer.
+        method: what to do.
+        forget: what to forget.
+        retain: what to keep; may be empty.
+        request: with every default filled in.
+        talk: told how it goes.
+
+    Raises:
+        UserError: the loss broke, or an adapter does not fit the model.
+    """
+    began = time.monotonic()
+    policy: Any = model
+    start = original = None
+    if request.adapter.kind == "lora":
+        policy, start, original = _adapted(model, method, forget, retain, request, talk)
+    talk.stage(f"unlearning with {method.name}")
+    with tempfile.TemporaryDirectory() as scratch:
+        trainer = UnlearningTrainer(
+            policy,
+            method=method,
+            forget_dataset=forget,
+            retain_dataset=retain,
+            args=_arguments(request, scratch),
+            processing_class=tokenizer,
+            original=original,
+            callbacks=[_Tell(talk)],
+        )
+        trainer.remove_callback(PrinterCallback)
+        trainer.train()
+    monitor = trainer.monitor
+    facts = {
+        "steps": trainer.state.global_step,
+        "steps_planned": trainer.state.max_steps,
+        "stopped_because": monitor.reason,
+        "forget_probability_in_training": round(monitor.probability, 4),
+        "training_seconds": round(time.monotonic() - began, 1),
+    }
+    return Unlearned(model=policy.eval(), start=start, facts=facts)
+
+
+def _adapted(
+    model: PreTrainedModel,
+    method: Method,
+    forget: list[Sequence],
+    retain: list[Sequence],
+    request: Request,
+    talk: Talk,
+) -> tuple[Any, Any, Any]:
+    """The model with adapters, what FILA took out, and the original where FILA hid it."""
+    import copy
+
+    from unteach.adapters import LoraSettings, add_lora, initialise_fila
+
+    settings = request.adapter
+    fila = settings.init == "fila"
+    reads = method.reads | retain_reads(request.train.retain or "none")
+    original = copy.deepcopy(model).eval().requires_grad_(False) if fila and reads else None
+    torch.manual_seed(request.train.seed)
+    policy = add_lora(
+        model,
+        LoraSettings(
+            rank=settings.rank,
+            alpha=settings.alpha,
+            dropout=settings.dropout,
+            targets=settings.targets,
+        ),
+    )
+    start = None
+    if fila:
+        talk.stage("weighing what the forget set uses against the retain set (FILA)")
+        start = initialise_fila(
+            policy,
+            forget,
+            retain,
+            seed=request.train.seed,
+            progress=lambda done, total: talk.progress("gradients", done, total),
+        )
+    return policy, start, original
+
+
+def _arguments(request: Request, folder: str) -> UnlearningConfig:
+    train = request.train
+    half = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+    given: dict[str, Any] = {
+        "bf16": half and request.device != "cpu",
+        "use_cpu": request.device == "cpu",
+        **train.extra,
+    }
+    return UnlearningConfig(
+        output_dir=folder,
+        learning_rate=train.learning_rate,
+        num_train_epochs=train.epochs,
+        per_device_train_batch_size=train.batch,
+        gradient_accumulation_steps=train.accumulation,
+        retain=train.retain,
+        retain_weight=train.retain_weight,
+        stop_at=train.stop_at,
+        seed=train.seed,
+        lr_scheduler_type=train.schedule,
+        warmup_steps=train.warmup,
+        weight_decay=train.weight_decay,
+        max_grad_norm=train.max_grad_norm,
+        **_checkpointing(train.checkpointing),
+        max_length=request.data.max_length,
+        template=request.data.template,
+        disable_tqdm=True,
+        **given,
+    )
+
+
+def _checkpointing(wanted: bool) -> dict[str, bool]:
+    """By the name that this release of transformers has for it (renamed in 5.23)."""
+    names = {f.name for f in fields(UnlearningConfig)}
+    new = "activation_checkpointing"
+    return {new if new in names else "gradient_checkpointing": True} if wanted else {}
+
+
+class _Tell(TrainerCallback):
+    def __init__(self, talk: Talk):
+        self.talk = talk
+
+    def on_log(self, args, state, control, logs=None, **kwargs):
+        if logs and "forget_probability" in logs:
+            self.talk.training(state.global_step, state.max_steps, logs)

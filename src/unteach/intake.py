@@ -1,0 +1,219 @@
+"""Everything that can be wrong with a request, found before a weight is loaded."""
+
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from unteach.data import check_data, check_tokenizer, context_length, encode_all, read
+from unteach.nouns import ROLES, Example, Problem, Sequence, UserError
+from unteach.registry import did_you_mean
+from unteach.request import Adapter, Request
+from unteach.rundir import check_out
+
+
+@dataclass(frozen=True, kw_only=True)
+class Intake:
+    """A request that was checked, with what it names.
+
+    Attributes:
+        request: with every default filled in.
+        method: built with its options.
+        tokenizer: of the model.
+        groups: the examples of each role that was given.
+        sequences: the same in tokens.
+        notes: what the user should know, though nothing is wrong.
+    """
+
+    request: Request
+    method: Any
+    tokenizer: Any
+    groups: dict[str, list[Example]]
+    sequences: dict[str, list[Sequence]]
+    notes: tuple[Problem, ...] = ()
+
+
+def check(request: Request) -> Intake:
+    """Check everything at once; loads no weights and touches no accelerator.
+
+    Raises:
+        UserError: all problems, requests and data alike.
+    """
+    problems = [*check_out(request.out, overwrite=request.overwrite), *_extra(request)]
+    method = _attempt(problems, _method, request)
+    config = _attempt(problems, _config, request.model, "--model")
+    tokenizer = _attempt(problems, _tokenizer, request.model) if config else None
+    if request.retrained:
+        _attempt(problems, _config, request.retrained, "--retrained")
+    groups = _groups(request, problems)
+    problems += check_data(groups)
+    sequences: dict[str, list[Sequence]] = {}
+    if method and config and tokenizer:
+        request, notes = resolve(request, method, config, tokenizer)
+        problems += notes
+        problems += check_tokenizer(tokenizer, groups, request.data.template)
+        for role, examples in groups.items() if not _hopeless(problems) else ():
+            sequences[role], found = encode_all(
+                examples,
+                tokenizer,
+                max_length=request.data.max_length or 2048,
+                template=request.data.template,
+            )
+            problems += found
+    notes = tuple(p for p in problems if p.kind == "note")
+    if len(notes) < len(problems):
+        raise UserError(*sorted(problems, key=lambda p: p.kind == "note"))
+    return Intake(
+        request=request,
+        method=method,
+        tokenizer=tokenizer,
+        groups=groups,
+        sequences=sequences,
+        notes=notes,
+    )
+
+
+def resolve(
+    request: Request, method: Any, config: Any, tokenizer: Any
+) -> tuple[Request, list[Problem]]:
+    """The request with every default filled in, and what was decided against the method's plan."""
+    from unteach.engine.rates import automatic_rate
+
+    plan, train, notes = method.plan, request.train, []
+    adapter = _adapter(request, plan, notes)
+    retain = train.retain or plan.retain
+    weight = plan.retain_weight if train.retain_weight is None else train.retain_weight
+    if retain != "none" and not request.retain:
+        what = f"none given, so nothing holds what {method.name} would keep by its retain term"
+        hint = "give --retain a file of what the model should keep"
+        notes.append(Problem("--retain", what, hint, "note"))
+    if retain == "none" or not request.retain or not weight:
+        retain, weight = "none", 0.0
+    rate = automatic_rate(config, adapter=adapter.kind == "lora") * plan.rate
+    stop_at = plan.stop_at if train.stop_at is None else train.stop_at
+    train = train.model_copy(
+        update={
+            "learning_rate": train.learning_rate or rate,
+            "epochs": train.epochs or float(plan.epochs),
+            "retain": retain,
+            "retain_weight": weight,
+            "stop_at": stop_at or 0.0,
+        }
+    )
+    context = context_length(config, tokenizer)
+    data = request.data.model_copy(
+        update={"max_length": min(request.data.max_length or context, context)}
+    )
+    options = {"name": method.name, **asdict(method)}
+    changes = {"method": options, "adapter": adapter, "train": train, "data": data}
+    return request.model_copy(update=changes), notes
+
+
+def _adapter(request: Request, plan: Any, notes: list[Problem]) -> Adapter:
+    given = request.adapter
+    kind = given.kind or ("lora" if request.adapter_only else plan.adapter)
+    init = given.init or (plan.init if kind == "lora" else "default")
+    if init == "fila" and not request.retain:
+        what = "FILA weighs the forget set against the retain set, and none is given"
+        hint = "adapters start by default instead; give --retain to use FILA"
+        notes.append(Problem("adapter.init", what, hint, "note"))
+        init = "default"
+    alpha = given.alpha or 2.0 * given.rank
+    return given.model_copy(update={"kind": kind, "init": init, "alpha": alpha})
+
+
+def _hopeless(problems: list[Problem]) -> bool:
+    """Whether the tokenizer itself is at fault: then every example would say so again."""
+    return any(p.where in ("tokenizer", "data.template") and p.kind != "note" for p in problems)
+
+
+def _attempt(problems: list[Problem], function: Any, *args: Any) -> Any:
+    try:
+        return function(*args)
+    except UserError as error:
+        problems += error.problems
+        return None
+
+
+def _method(request: Request) -> Any:
+    from unteach.methods import build
+
+    method = build(request.method_name, request.method_options)
+    if request.adapter_only and request.adapter.kind == "full":
+        hint = "drop --adapter-only, or set adapter.kind=lora"
+        where = "--adapter-only"
+        raise UserError(Problem(where, "adapter.kind is full, so there is none", hint, "request"))
+    return method
+
+
+def _config(model: str, flag: str) -> Any:
+    from unteach.models import has_causal_head, load_config
+
+    config = load_config(model, flag=flag)
+    if not has_causal_head(config):
+        kind = getattr(config, "model_type", "unknown")
+        hint = "give a causal language model, such as Llama, Qwen or GPT-2"
+        where = f"{flag} {model}"
+        raise UserError(Problem(where, f"a {kind} has no causal head", hint, "request"))
+    folder = Path(model)
+    if folder.is_dir() and not list(folder.glob("*.safetensors")):
+        pickled = list(folder.glob("pytorch_model*.bin"))
+        what = "has pickled weights only, which can run code" if pickled else "has no weights"
+        hint = "save the model with `save_pretrained`, which writes safetensors"
+        raise UserError(Problem(f"{flag} {model}", what, hint, "request"))
+    return config
+
+
+def _tokenizer(model: str) -> Any:
+    from unteach.models import load_tokenizer
+
+    return load_tokenizer(model)
+
+
+def _groups(request: Request, problems: list[Problem]) -> dict[str, list[Example]]:
+    groups = {}
+    sources = {role: getattr(request, role) for role in ROLES} | request.evaluate.also
+    for role, source in sources.items():
+        if source:
+            groups[role], found = read(source, role)
+            problems += found
+    for name in set(ROLES) & set(request.evaluate.also):
+        hint = f"give --{name}, or another name"
+        problems.append(Problem(f"evaluate.also.{name}", "is taken", hint, "request"))
+    return groups
+
+
+OWNED = {
+    "learning_rate": "train.learning_rate",
+    "num_train_epochs": "train.epochs",
+    "per_device_train_batch_size": "train.batch",
+    "gradient_accumulation_steps": "train.accumulation",
+    "seed": "train.seed",
+    "lr_scheduler_type": "train.schedule",
+    "warmup_steps": "train.warmup",
+    "weight_decay": "train.weight_decay",
+    "max_grad_norm": "train.max_grad_norm",
+    "retain": "train.retain",
+    "retain_weight": "train.retain_weight",
+    "stop_at": "train.stop_at",
+    "max_length": "data.max_length",
+    "template": "data.template",
+    "output_dir": "--out",
+    "remove_unused_columns": "nothing: the trainer needs it as it is",
+}
+
+
+def _extra(request: Request) -> list[Problem]:
+    if not request.train.extra:
+        return []
+    from unteach.engine.config import UnlearningConfig
+
+    known = [f.name for f in fields(UnlearningConfig)]
+    found = []
+    for name in request.train.extra:
+        where = f"train.extra.{name}"
+        if name in OWNED:
+            found.append(Problem(where, "has its own setting", f"use {OWNED[name]}", "request"))
+        elif name not in known:
+            hint = did_you_mean(name, known).strip()
+            found.append(Problem(where, "transformers has no such argument", hint, "request"))
+    return found

@@ -1,0 +1,165 @@
+"""The one place that joins the stages: check, unlearn, evaluate, write."""
+
+import gc
+import time
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from unteach.intake import Intake, check
+from unteach.metrics import compare, score_model
+from unteach.nouns import Row
+from unteach.report import Report, draw, to_json, to_markdown
+from unteach.request import Request
+from unteach.rundir import staged, write_lines
+from unteach.talk import Silence, Talk
+
+Rows = dict[str, list[Row]]
+PICTURE = "before-after.png"
+
+
+def run(request: Request, talk: Talk | None = None) -> Report:
+    """The main job: from a request to an unlearned model and its report, all in `request.out`.
+
+    Args:
+        request: what is asked for.
+        talk: told how it goes; nobody when left out.
+
+    Raises:
+        UserError: whatever was wrong; then nothing is left behind.
+    """
+    talk = talk or Silence()
+    talk.stage("checking the request")
+    intake = check(request)
+    talk.notes(intake.notes)
+    began = time.monotonic()
+    with staged(intake.request.out) as folder:
+        facts = remove(intake, folder, talk)
+        rows = evidence(intake, folder, talk)
+        facts |= {"seconds": round(time.monotonic() - began, 1), **versions()}
+        talk.stage("writing the report")
+        report = make_report(intake, rows, facts)
+        (folder / "request.yaml").write_text(intake.request.to_yaml(), encoding="utf-8")
+        write(report, rows, folder)
+    return report
+
+
+def remove(intake: Intake, folder: Path, talk: Talk) -> dict[str, Any]:
+    """Unlearn, and write the model into the folder; returns what happened."""
+    from unteach.engine.unlearn import unlearn
+    from unteach.models import load_config, load_model
+
+    request = intake.request
+    talk.stage(f"loading {request.model}")
+    model = load_model(request.model, dtype=request.dtype, device=request.device)
+    if request.adapter.kind == "full":
+        model = model.float()  # steps of 1e-5 are lost in bfloat16 weights
+    forget, retain = (intake.sequences.get(role, []) for role in ("forget", "retain"))
+    done = unlearn(model, intake.tokenizer, intake.method, forget, retain, request, talk)
+    talk.stage("writing the model")
+    dtype = getattr(load_config(request.model), "dtype", None)
+    _export(done, intake, folder, dtype)
+    counts = {role: len(examples) for role, examples in intake.groups.items()}
+    tokens = sum(sum(s.answer) for s in forget)
+    return {"examples": counts, "forget_answer_tokens": tokens, **done.facts}
+
+
+def evidence(intake: Intake, folder: Path, talk: Talk) -> dict[str, Rows]:
+    """The rows of each model: the original, the unlearned as written, the retrained."""
+    request = intake.request
+    rows = {}
+    for name, path in (
+        ("original", request.model),
+        ("unlearned", str(folder)),
+        ("retrained", request.retrained),
+    ):
+        if path:
+            talk.stage(f"evaluating the {name} model")
+            rows[name] = evaluate(path, intake, talk)
+            gc.collect()
+    return rows
+
+
+def evaluate(path: str, intake: Intake, talk: Talk) -> Rows:
+    """The rows of one model on disk, in the roles that have examples."""
+    from unteach.models import load_model
+    from unteach.suites.own import Settings, evaluate, sample
+
+    request = intake.request
+    base = request.model if Path(path, "adapter_config.json").exists() else path
+    model: Any = load_model(base, dtype=request.dtype, device=request.device)
+    if base != path:
+        from peft import PeftModel
+
+        model = PeftModel.from_pretrained(model, path).eval()
+    limit = request.evaluate.max_examples
+    groups = {
+        role: examples if role == "forget" else sample(examples, limit)
+        for role, examples in intake.groups.items()
+    }
+    settings = Settings(
+        max_length=request.data.max_length or 2048,
+        template=request.data.template,
+        max_new_tokens=request.evaluate.max_new_tokens,
+        tokens_per_batch=request.evaluate.tokens_per_batch,
+    )
+    return evaluate(model, intake.tokenizer, groups, settings, progress=talk.progress)
+
+
+def make_report(intake: Intake, rows: dict[str, Rows], facts: dict[str, Any]) -> Report:
+    """The report, from the rows alone."""
+    method = intake.method
+    return Report(
+        **judge(rows),
+        label=method.label or method.name,
+        papers=(method.paper,),
+        request=intake.request.model_dump(mode="json"),
+        facts=facts,
+        notes=tuple(str(note) for note in intake.notes),
+    )
+
+
+def judge(rows: dict[str, Rows]) -> dict[str, Any]:
+    """The scores of each model, and of each beside the retrained one where there is one."""
+    others = [name for name in rows if name != "retrained"] if "retrained" in rows else []
+    return {
+        "models": {name: score_model(found) for name, found in rows.items()},
+        "comparisons": {
+            f"{name}_vs_retrained": compare(rows[name], rows["retrained"]) for name in others
+        },
+    }
+
+
+def write(report: Report, rows: dict[str, Rows], folder: Path) -> None:
+    """Everything that was measured: rows, scores, picture, report."""
+    for name, groups in rows.items():
+        records = [{"group": g, **asdict(row)} for g, found in groups.items() for row in found]
+        write_lines(folder / "rows" / f"{name}.jsonl", records)
+    (folder / "scores.json").write_text(to_json(report), encoding="utf-8")
+    picture = PICTURE if can_draw() else None
+    if picture:
+        draw(report, folder / picture)
+    (folder / "report.md").write_text(to_markdown(report, picture=picture), encoding="utf-8")
+
+
+def can_draw() -> bool:
+    """Whether matplotlib is here (the `plots` extra)."""
+    from importlib.util import find_spec
+
+    return find_spec("matplotlib") is not None
+
+
+def versions() -> dict[str, str]:
+    """Of the libraries that decide the numbers."""
+    return {name: version(name) for name in ("unteach", "torch", "transformers", "peft")}
+
+
+def _export(done: Any, intake: Intake, folder: Path, dtype: Any) -> None:
+    from unteach.adapters import merge, save_adapter, save_model
+
+    if intake.request.adapter_only:
+        save_adapter(done.model, intake.tokenizer, folder, start=done.start)
+        return
+    model = merge(done.model) if intake.request.adapter.kind == "lora" else done.model
+    save_model(model, intake.tokenizer, folder, dtype=dtype)

@@ -1,0 +1,9 @@
+"""From scores to what people read: JSON, Markdown, a table, a picture. Imports no torch."""
+
+from unteach.report.files import from_json, to_json
+from unteach.report.markdown import to_markdown
+from unteach.report.picture import draw
+from unteach.report.record import Report
+from unteach.report.table import table
+
+__all__ = ["Report", "draw", "from_json", "table", "to_json", "to_markdown"]

@@ -1,0 +1,87 @@
+"""The picture: each model as a row, each question as a panel."""
+
+from pathlib import Path
+from typing import Any
+
+from unteach.nouns import Problem, Score, UserError
+from unteach.report.record import Report
+
+# Okabe and Ito's palette, which colour-blind readers can tell apart.
+COLOURS = {"original": "#D55E00", "retrained": "#0072B2"}
+OTHER = "#009E73"
+PANELS = (
+    ("forget", "fact_recall", "right fact\nstill given"),
+    ("forget", "probability", "forget answers:\nprobability"),
+    ("forget", "extraction_strength", "forget answers:\nextraction strength"),
+    ("forget", "membership_auc_loss", "membership AUC\n(0.5: cannot be told)"),
+    ("retain", "probability", "retain answers:\nprobability"),
+    ("retain", "model_utility", "model\nutility"),
+)
+
+
+def draw(report: Report, path: Path) -> None:
+    """Draw the models side by side into a PNG, with 95% intervals.
+
+    A dashed line marks the retrained model: that is where an unlearned model should stand.
+
+    Raises:
+        UserError: matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        hint = 'pip install "unteach[plots]"'
+        raise UserError(Problem("picture", "needs matplotlib", hint)) from None
+    panels = [p for p in PANELS if any(report.value(m, *p[:2]) is not None for m in report.models)]
+    models = list(report.models)
+    height = 1.6 + 0.34 * len(models)
+    figure = Figure(figsize=(2.0 + 1.75 * max(len(panels), 1), height), layout="constrained")
+    axes: Any = figure.subplots(1, max(len(panels), 1), sharey=True, squeeze=False)[0]
+    for axis, (group, metric, title) in zip(axes, panels, strict=False):
+        _panel(axis, report, models, group, metric)
+        axis.set_title(title, fontsize=9)
+    axes[0].set_yticks(range(len(models)), models, fontsize=9)
+    axes[0].set_ylim(len(models) - 0.5, -0.5)
+    figure.savefig(path, dpi=150)
+
+
+def _panel(axis: Any, report: Report, models: list[str], group: str, metric: str) -> None:
+    level = report.value("retrained", group, metric)
+    if level is not None:
+        axis.axvline(level, color=COLOURS["retrained"], linewidth=1, linestyle=(0, (4, 3)))
+    for row, model in enumerate(models):
+        score = report.models[model].get(group, {}).get(metric)
+        if score is not None and score.value is not None:
+            _point(axis, score, row, COLOURS.get(model, OTHER))
+    axis.set_xlim(-0.06, 1.06)
+    axis.set_xticks([0, 0.5, 1], ["0", "0.5", "1"], fontsize=8)
+    axis.grid(axis="x", color="#e6e6e6", linewidth=0.8)
+    axis.set_axisbelow(True)
+    axis.tick_params(length=0)
+    for side in axis.spines.values():
+        side.set_visible(False)
+
+
+def _point(axis: Any, score: Score, row: int, colour: str) -> None:
+    if score.low is not None and score.high is not None:
+        axis.plot([score.low, score.high], [row, row], color=colour, linewidth=2.5, alpha=0.35)
+    axis.plot([score.value], [row], "o", color=colour, markersize=7)
+    right = score.value is not None and score.value < 0.75
+    axis.annotate(
+        f"{score.value:.2f}",
+        (score.value, row),
+        textcoords="offset points",
+        xytext=(8 if right else -8, 0),
+        ha="left" if right else "right",
+        va="center",
+        fontsize=8,
+        color="#333333",
+        # A white rim keeps the number readable where it crosses an interval or the line.
+        path_effects=_rim(),
+    )
+
+
+def _rim() -> list[Any]:
+    from matplotlib.patheffects import withStroke
+
+    return [withStroke(linewidth=2.5, foreground="white")]

@@ -1,0 +1,42 @@
+"""All that a report is made of."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from unteach.nouns import Paper, Score
+
+Scores = Mapping[str, Mapping[str, Score]]  # group -> metric -> score
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What was asked, what was done, and what was measured; no text of the data.
+
+    Attributes:
+        models: "original", "unlearned", "retrained" (or names of methods) -> group -> metric.
+        comparisons: "unlearned_vs_retrained" and the like -> score.
+        label: how the method is called in a title.
+        papers: of the method.
+        request: every setting, resolved.
+        facts: what happened: steps, seconds, versions, counts.
+        notes: what the reader should know.
+    """
+
+    models: Mapping[str, Scores]
+    comparisons: Mapping[str, Mapping[str, Score]] = field(default_factory=dict)
+    label: str = ""
+    papers: tuple[Paper, ...] = ()
+    request: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def value(self, model: str, group: str, metric: str) -> float | None:
+        """A number, or None where there is none."""
+        score = self.models.get(model, {}).get(group, {}).get(metric)
+        return score.value if score else None
+
+    def compared(self, model: str, metric: str) -> float | None:
+        """A comparison with the retrained model, or None."""
+        score = self.comparisons.get(f"{model}_vs_retrained", {}).get(metric)
+        return score.value if score else None
