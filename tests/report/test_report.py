@@ -9,8 +9,6 @@ from unteach.nouns import Paper, Score
 from unteach.report import Report, draw, from_json, table, to_json, to_markdown
 
 PAPER = Paper(title="On Forgetting", authors="Ann Lee", year=2025, arxiv="2501.00001", where="1")
-    title="On Forgetting", authors="Ann Lee", year=2025, arxiv="2501.00001", where="eq. 2"
-)
 
 
 def model(forget, retain, auc=None, quality=None):

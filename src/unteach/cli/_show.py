@@ -22,6 +22,7 @@ from rich.table import Table
 from unteach.nouns import Problem
 from unteach.talk import Talk
 
+FEW = 4  # models whose table stands upright
 SHOWN_TERMS = ("loss", "forget", "hold", "retain", "forget_probability")
 
 
@@ -150,13 +151,13 @@ def show_table(report: Any) -> None:
     """The scores that a layman understands, on stdout: a line for each, or for each model."""
     from unteach.report import table as rows_of
 
-    rows = rows_of(report)
-    if len(rows) <= 5:  # few models: their names on top leave room for the questions in words
+    rows = rows_of(report, short=len(report.models) > FEW)
+    if len(report.models) <= FEW:  # their names on top leave room for the questions in words
         rows = [list(column) for column in zip(*rows, strict=True)]
         rows[0][0] = ""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for k, name in enumerate(rows[0]):
-        table.add_column(name, justify="left" if k == 0 else "right")
+        table.add_column(name, justify="left" if k == 0 else "right", no_wrap=k == 0)
     for row in rows[1:]:
         table.add_row(*map(escape, row))
     Console().print(table)

@@ -48,7 +48,5 @@ def demo(
         typer.echo(to_json(report))
     else:
         show_table(report)
-    say(
-        f"\nThe models, the data and report.md are in {out}, after {report.facts['seconds']:.0f} s."
-    )
-    say(f"Read {out / 'report.md'}; `retrained` is the yardstick: it never saw the forget people.")
+    say(f"\nmodels, data and report.md are in {out}, after {report.facts['seconds']:.0f} s;")
+    say("`retrained` is the yardstick: it never saw the people to forget")

@@ -25,7 +25,7 @@ class Preset:
     hidden: int = 128
     layers: int = 2
     vocabulary: int = 2048
-    epochs: int = 14
+    epochs: int = 18
     batch: int = 32
     rate: float = 3e-3
 

@@ -2,6 +2,7 @@
 
 import queue
 import signal
+import warnings
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing import get_context
@@ -75,8 +76,11 @@ class Workers:
 
 def _begin(told: Any) -> None:
     import torch
+    from transformers.utils import logging
 
     global _told
+    logging.disable_progress_bar()
+    warnings.filterwarnings("ignore", category=FutureWarning)
     _told = told
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers
     torch.set_num_threads(1)

@@ -33,7 +33,7 @@ def to_markdown(report: Report, *, picture: str | None = None) -> str:
     parts = [f"# Unlearning report: {report.label}", *verdict(report)]
     if picture:
         parts.append(f"![The models before, after and retrained]({picture})")
-    parts += ["## At a glance", _grid(table(report))]
+    parts += ["## At a glance", _grid(table(report, short=len(report.models) > 4))]
     for group in _groups(report):
         parts += [f"## {GROUPS.get(group, group)}", _metrics(report, group)]
     if report.comparisons:

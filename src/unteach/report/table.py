@@ -1,31 +1,47 @@
 """The numbers that a layman understands, one line for each model."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from unteach.report.record import Report
 
-Column = tuple[str, Callable[[Report, str], float | None]]
+Reader = Callable[[Report, str], float | None]
 
 
-def _of(group: str, metric: str) -> Callable[[Report, str], float | None]:
+class Column(NamedTuple):
+    """One number.
+
+    Attributes:
+        name: in words.
+        short: for tables of many models.
+        read: from a report and a model's name.
+    """
+
+    name: str
+    short: str
+    read: Reader
+
+
+def _of(group: str, metric: str) -> Reader:
     return lambda report, model: report.value(model, group, metric)
 
 
 # Forget quality never stands without utility beside it: a broken model can have a good one.
-COLUMNS: tuple[Column, ...] = (
-    ("right fact still given", _of("forget", "fact_recall")),
-    ("forget probability", _of("forget", "probability")),
-    ("forget ROUGE-L", _of("forget", "rouge_l_recall")),
-    ("extraction strength", _of("forget", "extraction_strength")),
-    ("membership AUC", _of("forget", "membership_auc_loss")),
-    ("retain probability", _of("retain", "probability")),
-    ("retain ROUGE-L", _of("retain", "rouge_l_recall")),
-    ("utility", _of("retain", "model_utility")),
-    ("forget quality", lambda report, model: report.compared(model, "forget_quality")),
+COLUMNS = (
+    Column("right fact still given", "fact given", _of("forget", "fact_recall")),
+    Column("forget probability", "forget p", _of("forget", "probability")),
+    Column("forget ROUGE-L", "forget ROUGE", _of("forget", "rouge_l_recall")),
+    Column("extraction strength", "extract", _of("forget", "extraction_strength")),
+    Column("membership AUC", "member AUC", _of("forget", "membership_auc_loss")),
+    Column("retain probability", "retain p", _of("retain", "probability")),
+    Column("retain ROUGE-L", "retain ROUGE", _of("retain", "rouge_l_recall")),
+    Column("world probability", "world p", _of("world", "probability")),
+    Column("utility", "utility", _of("retain", "model_utility")),
+    Column("forget quality", "forget quality", lambda r, m: r.compared(m, "forget_quality")),
 )
 
 
-def table(report: Report) -> list[list[str]]:
+def table(report: Report, *, short: bool = False) -> list[list[str]]:
     """A header and one line for each model; columns without any number are left out.
 
     Example:
@@ -34,10 +50,9 @@ def table(report: Report) -> list[list[str]]:
         >>> table(Report(models={"original": scores}))
         [['model', 'forget probability'], ['original', '0.50']]
     """
-    kept = [c for c in COLUMNS if any(c[1](report, m) is not None for m in report.models)]
-    header = ["model", *(name for name, _ in kept)]
-    lines = [[m, *(number(read(report, m)) for _, read in kept)] for m in report.models]
-    return [header, *lines]
+    kept = [c for c in COLUMNS if any(c.read(report, m) is not None for m in report.models)]
+    header = ["model", *(c.short if short else c.name for c in kept)]
+    return [header, *([m, *(number(c.read(report, m)) for c in kept)] for m in report.models)]
 
 
 def number(value: float | None) -> str:

@@ -1,0 +1,186 @@
+"""The trainer: what must hold of whole steps and of whole runs."""
+
+import pytest
+import torch
+from support import Vocabulary, sequences, tiny_llama
+
+from unteach.adapters import LoraSettings, add_lora, initialise_fila
+from unteach.engine.batch import Pair, Pairs
+from unteach.engine.config import UnlearningConfig
+from unteach.engine.reference import Reference
+from unteach.engine.trainer import UnlearningTrainer
+from unteach.methods import METHODS, build
+from unteach.nouns import UserError
+from unteach.probes import answer_tokens
+
+FORGET, RETAIN = sequences(8, "forget"), sequences(5, "retain")
+VOCABULARY = Vocabulary()
+
+
+def trainer(method, tmp_path, *, model=None, kept=RETAIN, original=None, **options):
+    given = {"learning_rate": 1e-2, "num_train_epochs": 1, "optim": "sgd", "max_grad_norm": 1e9}
+    args = UnlearningConfig(
+        output_dir=str(tmp_path),
+        use_cpu=True,
+        disable_tqdm=True,
+        **{**given, **options},
+    )
+    return UnlearningTrainer(
+        model if model is not None else tiny_llama(),
+        method=build(method, {}) if isinstance(method, str) else method,
+        forget_dataset=FORGET,
+        retain_dataset=kept,
+        args=args,
+        processing_class=VOCABULARY,  # type: ignore[arg-type]
+        original=original,
+    )
+
+
+def weights(model) -> torch.Tensor:
+    return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+@pytest.mark.parametrize("name", list(METHODS))
+@pytest.mark.parametrize("retain", ["nll", "kl"])
+def test_accumulation_changes_nothing(name, retain, tmp_path):
+    """Eight answers in one batch, in two of four or in eight of one: the same two steps."""
+    found = []
+    for batch, accumulation in ((8, 1), (4, 2), (1, 8)):
+        run = trainer(
+            name,
+            tmp_path,
+            per_device_train_batch_size=batch,
+            gradient_accumulation_steps=accumulation,
+            num_train_epochs=2,
+            stop_at=0,
+            retain=retain,
+            retain_weight=1.0,
+        )
+        run.train()
+        assert run.state.global_step == 2
+        found.append(weights(run.model))
+        assert not torch.equal(found[-1], weights(tiny_llama()))
+    for other in found[1:]:
+        torch.testing.assert_close(other, found[0], rtol=1e-8, atol=1e-10)
+
+
+def test_the_log_has_every_term_once_a_step(tmp_path):
+    for batch, accumulation in ((4, 1), (2, 2)):
+        run = trainer(
+            "dto",
+            tmp_path,
+            per_device_train_batch_size=batch,
+            gradient_accumulation_steps=accumulation,
+            stop_at=0,
+        )
+        run.train()
+        logs = [entry for entry in run.state.log_history if "forget" in entry]
+        assert len(logs) == 2
+        for entry in logs:
+            terms = entry["forget"] + entry["hold"] + entry.get("retain", 0.0)
+            assert terms == pytest.approx(entry["loss"], abs=1e-3)
+            assert 0 < entry["forget_probability"] < 1
+
+
+def test_stops_when_the_forget_answers_are_forgotten(tmp_path):
+    run = trainer("ascent", tmp_path, num_train_epochs=50, learning_rate=0.1, stop_at=1e-3)
+    run.train()
+    assert run.state.global_step < 50
+    assert "train.stop_at" in run.monitor.reason
+    answered = answer_tokens(run.model.eval(), FORGET)
+    probabilities = [torch.tensor(a.logps).mean().exp().item() for a in answered]
+    assert sum(probabilities) / len(probabilities) < 2e-3
+
+
+def test_a_method_decides_what_is_left_open(tmp_path):
+    run = trainer("ascent", tmp_path, learning_rate=None, num_train_epochs=None)
+    assert run.args.learning_rate == pytest.approx(1e-3)  # width 16
+    assert run.args.num_train_epochs == METHODS.get("ascent").plan.epochs
+    assert run.monitor.stop_at == METHODS.get("ascent").plan.stop_at
+    assert run.retain_name == "none"
+    assert trainer("npo", tmp_path).retain_name == "nll"
+    assert trainer("npo", tmp_path, kept=None).retain_name == "none"
+
+
+def test_same_seed_same_model_other_seed_other_order(tmp_path):
+    def run(seed):
+        made = trainer("npo", tmp_path, seed=seed, per_device_train_batch_size=2)
+        torch.manual_seed(seed * 7 + 1)  # the global generator must not matter
+        made.train()
+        return weights(made.model)
+
+    assert torch.equal(run(0), run(0))
+    assert not torch.equal(run(0), run(1))
+
+
+def test_a_broken_loss_stops_with_the_step_and_the_term(tmp_path):
+    model = tiny_llama()
+    with torch.no_grad():
+        model.model.norm.weight.fill_(float("nan"))
+    with pytest.raises(UserError, match=r"step 1.*term forget"):
+        trainer("npo", tmp_path, model=model, kept=None).train()
+
+
+def test_rows_as_people_have_them(tmp_path, tokenizer, tiny_folder):
+    from transformers import AutoModelForCausalLM
+
+    rows = [{"question": "Where was Ada born?", "answer": "In Lund."}] * 3
+    run = UnlearningTrainer(
+        AutoModelForCausalLM.from_pretrained(tiny_folder),
+        method=build("unilogit", {}),
+        forget_dataset=rows,
+        retain_dataset=[{"text": "The river runs north."}],
+        args=UnlearningConfig(output_dir=str(tmp_path), use_cpu=True, num_train_epochs=2),
+        processing_class=tokenizer,
+    )
+    run.train()
+    assert run.state.global_step == 2
+    with pytest.raises(UserError, match="answer is empty"):
+        UnlearningTrainer(
+            run.model,
+            method=build("unilogit", {}),
+            forget_dataset=[{"question": "a", "answer": ""}],
+            processing_class=tokenizer,
+        )
+
+
+def test_adapters_off_are_the_reference_and_cost_no_copy(tmp_path):
+    policy = add_lora(tiny_llama(), LoraSettings(rank=2))
+    run = trainer("undial", tmp_path, model=policy, num_train_epochs=3)
+    run.train()
+    assert run._reference._frozen is None
+    batch = run.pairs.collate([Pair(0, None)])
+    now = policy(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
+    before = run._reference.logits(batch, policy)
+    torch.testing.assert_close(before, tiny_llama()(batch["input_ids"]).logits)
+    assert not torch.allclose(now, before)
+
+
+def test_after_fila_the_reference_is_the_original_not_the_bare_base(tmp_path):
+    policy = add_lora(tiny_llama(), LoraSettings(rank=2))
+    initialise_fila(policy, FORGET, RETAIN)
+    run = trainer("undial", tmp_path, model=policy, original=tiny_llama(), num_train_epochs=1)
+    run.train()
+    batch = run.pairs.collate([Pair(0, None)])
+    before = run._reference.logits(batch, policy)
+    torch.testing.assert_close(before, tiny_llama()(batch["input_ids"]).logits)
+
+
+def test_a_frozen_copy_does_not_move_with_the_policy():
+    policy = tiny_llama()
+    reference = Reference(policy, frozenset({"reference_logits", "reference_logps"}), FORGET)
+    batch = Pairs(FORGET).collate([Pair(2, None), Pair(0, None)])
+    before, logps = reference.logits(batch, policy), reference.logps(batch)
+    with torch.no_grad():
+        for p in policy.parameters():
+            p += 0.1
+    assert torch.equal(reference.logits(batch, policy), before)
+    expected = [sum(a.logps) for a in answer_tokens(tiny_llama(), [FORGET[2], FORGET[0]])]
+    assert logps.tolist() == pytest.approx(expected, abs=1e-4)
+    assert not before.requires_grad
+
+
+def test_nothing_is_kept_when_nothing_is_read():
+    reference = Reference(tiny_llama(), frozenset(), FORGET)
+    assert reference._frozen is None
+    assert reference._logps is None
