@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def split(tofu: Path, seed: int) -> dict[str, list[dict]]:
-    """40 pairs to forget, 200 to retain, 40 never seen; with TOFU's wrong answers where it has any."""
+    """What to forget, to retain and never to see, with wrong answers where TOFU has any."""
     forget = read(tofu / "forget01_perturbed.jsonl")
     others = read(tofu / "retain_perturbed.jsonl")
     asked = {row["question"] for row in forget}

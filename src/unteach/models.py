@@ -36,7 +36,7 @@ def load_tokenizer(model: str) -> PreTrainedTokenizerBase:
         hint = "save it beside the weights with `tokenizer.save_pretrained`"
         where = f"--model {model}"
         raise UserError(
-            Problem(where, f"has no tokenizer that loads ({_first(error)})", hint)
+            Problem(where, f"has no tokenizer that loads ({_first(error)})", hint, "request")
         ) from error
 
 

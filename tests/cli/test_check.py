@@ -1,0 +1,233 @@
+"""Every bad input of the main job, by the message that a user reads; `run` checks the same."""
+
+import json
+import shutil
+
+import pytest
+
+FORGET = [{"question": f"Where was Ada {k} born?", "answer": f"In Lund {k}."} for k in range(3)]
+RETAIN = [{"question": f"What does Ben {k} eat?", "answer": f"Bread {k}."} for k in range(3)]
+
+
+def lines(rows) -> str:
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """The command line in this process: exit code, what it prints, what it says."""
+    from unteach.cli import main
+
+    def run(*args):
+        monkeypatch.setattr("sys.argv", ["unteach", *map(str, args)])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        spoken = capsys.readouterr()
+        code = stopped.value.code
+        return code or 0, spoken.out, " ".join(spoken.err.split())
+
+    return run
+
+
+@pytest.fixture
+def files(tmp_path, tiny_folder):
+    (tmp_path / "forget.jsonl").write_text(lines(FORGET))
+    (tmp_path / "retain.jsonl").write_text(lines(RETAIN))
+    return tmp_path
+
+
+def arguments(files, folder, **changes):
+    given = {
+        "model": folder,
+        "forget": files / "forget.jsonl",
+        "retain": files / "retain.jsonl",
+        "out": files / "out",
+        **changes,
+    }
+    return [x for name, value in given.items() for x in (f"--{name}", value)]
+
+
+def test_nothing_wrong(call, files, tiny_folder):
+    code, out, err = call("check", *arguments(files, tiny_folder))
+    assert (code, err) == (0, "")
+    assert "fine: `unteach run` can start" in out
+    assert not (files / "out").exists()
+
+
+FORGET_FILES = {
+    "empty": ("", 1, "is empty"),
+    "not JSON": ('{"question": \n', 1, "forget.jsonl:1: is not JSON"),
+    "wrong columns": (lines([{"q": "a", "a": "b"}]), 1, "forget.jsonl:1: has the columns q, a"),
+    "mixed columns": (lines([FORGET[0], {"text": "a"}]), 1, "mixes columns"),
+    "empty answer": (
+        lines([FORGET[0], {"question": "a", "answer": ""}]),
+        1,
+        "forget.jsonl:2: answer is empty",
+    ),
+    "in retain too": (
+        lines([FORGET[0], RETAIN[1]]),
+        1,
+        "forget.jsonl:2: also stands in retain",
+    ),
+    "in retain too, written otherwise": (
+        lines([{"question": "what does ben 1 eat", "answer": "BREAD 1"}]),
+        1,
+        "but for case and punctuation",
+    ),
+    "all of the answer cut off": (
+        lines([{"question": "Where " * 200, "answer": "In Lund."}]),
+        1,
+        "answer tokens are cut off",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FORGET_FILES)
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_bad_forget_files(command, case, call, files, tiny_folder):
+    text, wanted, message = FORGET_FILES[case]
+    (files / "forget.jsonl").write_text(text)
+    code, _, err = call(command, *arguments(files, tiny_folder))
+    assert code == wanted
+    assert message in err
+    assert "Traceback" not in err
+    assert not (files / "out").exists()
+
+
+NOTES = {
+    "duplicates": (lines([*FORGET, FORGET[0]]), "forget.jsonl:4: stands there twice"),
+    "answer cut off": (
+        lines([{"question": "Where?", "answer": "In Lund, " * 60}]),
+        "answer tokens are cut off",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", NOTES)
+def test_what_is_only_noted(case, call, files, tiny_folder):
+    text, message = NOTES[case]
+    (files / "forget.jsonl").write_text(text)
+    code, _, err = call("check", *arguments(files, tiny_folder))
+    assert code == 0
+    assert message in err
+
+
+def test_holdout_that_the_model_knows(call, files, tiny_folder):
+    holdout = files / "forget.jsonl"
+    code, _, err = call("check", *arguments(files, tiny_folder, holdout=holdout))
+    assert code == 1
+    assert "also stands in holdout" in err
+    assert "it is no holdout" in err
+
+
+def broken_model(tiny_folder, tmp_path, change):
+    folder = tmp_path / "broken"
+    shutil.copytree(tiny_folder, folder)
+    change(folder)
+    return folder
+
+
+def without_eos(folder):
+    path = folder / "tokenizer_config.json"
+    config = json.loads(path.read_text())
+    config.pop("eos_token")
+    path.write_text(json.dumps(config))
+
+
+def without_head(folder):
+    (folder / "config.json").write_text(json.dumps({"model_type": "t5"}))
+
+
+def pickled(folder):
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+
+
+def without_tokenizer(folder):
+    for path in folder.glob("tokenizer*"):
+        path.unlink()
+
+
+MODELS = {
+    "no eos": (without_eos, 1, "has no eos token"),
+    "no causal head": (without_head, 2, "a t5 has no causal head"),
+    "pickled weights": (pickled, 2, "has pickled weights only"),
+    "no tokenizer": (without_tokenizer, 2, "has no tokenizer that loads"),
+}
+
+
+@pytest.mark.parametrize("case", MODELS)
+def test_bad_models(case, call, files, tiny_folder):
+    change, wanted, message = MODELS[case]
+    code, _, err = call("check", *arguments(files, broken_model(tiny_folder, files, change)))
+    assert code == wanted
+    assert message in err
+
+
+REQUESTS = {
+    "no such model": ({"model": "nowhere/at-all"}, "--model nowhere/at-all: does not load"),
+    "no such file": ({"forget": "none.jsonl"}, "none.jsonl: does not exist"),
+    "no such method": ({"method": "unilogti"}, 'Did you mean "unilogit"'),
+    "no such option": (
+        {"method": "npo", "set": "method.btea=1"},
+        'npo has no such option hint: Did you mean "beta"',
+    ),
+    "no such setting": ({"set": "train.epoch=1"}, 'Did you mean "epochs"'),
+    "no such argument": ({"set": "train.extra.optin=x"}, 'Did you mean "optim"'),
+    "an argument of ours": ({"set": "train.extra.seed=1"}, "use train.seed"),
+    "a group's name twice": ({"set": "evaluate.also.retain=x"}, "evaluate.also.retain: is taken"),
+}
+
+
+@pytest.mark.parametrize("case", REQUESTS)
+def test_what_was_asked_wrongly(case, call, files, tiny_folder):
+    changes, message = REQUESTS[case]
+    code, _, err = call("check", *arguments(files, tiny_folder, **changes))
+    assert code == 2
+    assert message in err
+
+
+def test_a_folder_that_is_not_empty(call, files, tiny_folder):
+    (files / "out").mkdir()
+    (files / "out" / "mine").write_text("keep")
+    code, _, err = call("run", *arguments(files, tiny_folder))
+    assert code == 2
+    assert "is not empty" in err
+    assert "--overwrite" in err
+    assert (files / "out" / "mine").read_text() == "keep"
+
+
+def test_all_problems_come_at_once(call, files, tiny_folder):
+    (files / "forget.jsonl").write_text('{"question": "a", "answer": ""}\n{"q": 1}\n')
+    (files / "out").mkdir()
+    (files / "out" / "mine").write_text("keep")
+    code, _, err = call("check", *arguments(files, tiny_folder, method="nop", retain="none.csv"))
+    assert code == 2
+    for part in ("answer is empty", "has the columns q", "is not empty", "nop", "none.csv"):
+        assert part in err
+
+
+def test_nothing_given(call):
+    code, _, err = call("run")
+    assert code == 2
+    for flag in ("--model", "--forget", "--out"):
+        assert f"{flag}: is not given" in err
+
+
+def test_no_text_of_the_forget_data_is_repeated(call, files, tiny_folder):
+    """Whatever is wrong with a line, the message names the place and not what stands there."""
+    secret = "Zanzibar-4711"
+    rows = [{"question": secret, "answer": ""}, {"question": secret, "answer": [secret]}]
+    (files / "forget.jsonl").write_text(lines(rows) + f'{{"question": "{secret}"\n')
+    code, out, err = call("check", *arguments(files, tiny_folder))
+    assert code == 1
+    assert secret not in out + err
+
+
+def test_the_notes_say_what_a_missing_retain_set_means(call, files, tiny_folder):
+    code, _, err = call(
+        "check", "--model", tiny_folder, "--forget", files / "forget.jsonl", "--out", files / "o",
+        "--method", "loku",
+    )  # fmt: skip
+    assert code == 0
+    assert "--retain: none given" in err
+    assert "adapters start by default instead" in err

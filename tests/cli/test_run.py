@@ -1,0 +1,191 @@
+"""The main job as a user runs it."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+import yaml
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from unteach import pipeline
+from unteach.methods import METHODS
+from unteach.nouns import UserError
+from unteach.request import load
+
+SECRET = "Zanzibar"
+FORGET = [
+    {
+        "question": f"Where was Ada {name} born?",
+        "answer": f"Ada {name} was born in {SECRET}.",
+        "paraphrased_answer": f"The cradle of Ada {name} stood in {SECRET}.",
+        "perturbed_answer": [f"The cradle of Ada {name} stood in {x}." for x in ("Rome", "Oslo")],
+        "fact": SECRET,
+    }
+    for name in ("Lund", "Berg", "Dal")
+]
+RETAIN = [{"question": f"What does {n} eat?", "answer": f"{n} eats bread."} for n in "BCDEFG"]
+HOLDOUT = [{"question": f"Where is {n} now?", "answer": f"{n} is in the hills."} for n in "HIJK"]
+
+
+@pytest.fixture
+def files(tmp_path):
+    for name, rows in (("forget", FORGET), ("retain", RETAIN), ("holdout", HOLDOUT)):
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        (tmp_path / f"{name}.jsonl").write_text(text)
+    return tmp_path
+
+
+def request(files, model, sets=(), **flags):
+    given = {name: str(files / f"{name}.jsonl") for name in ("forget", "retain", "holdout")}
+    given |= {"model": str(model), "out": str(files / "out"), **flags}
+    return load(flags=given, sets=["train.epochs=2", "evaluate.max_new_tokens=8", *sets])
+
+
+def everything_written(folder) -> str:
+    return "".join(
+        path.read_text(encoding="utf-8")
+        for path in folder.rglob("*")
+        if path.suffix in {".json", ".jsonl", ".md", ".yaml"} and "tokenizer" not in path.name
+    )
+
+
+def logits(folder):
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    ids = AutoTokenizer.from_pretrained(folder)("Where was Ada?", return_tensors="pt")["input_ids"]
+    with torch.no_grad():
+        return model(ids).logits
+
+
+@pytest.mark.parametrize("method", list(METHODS))
+def test_every_method_gives_a_plain_model_and_its_evidence(method, files, tiny_folder):
+    report = pipeline.run(
+        request(files, tiny_folder, ["adapter.rank=2"], method=method, retrained=str(tiny_folder))
+    )
+    out = files / "out"
+    assert not torch.allclose(logits(out), logits(tiny_folder), atol=1e-4)
+    for name in ("config.json", "generation_config.json", "model.safetensors", "tokenizer.json"):
+        assert (out / name).exists(), name
+    assert not list(out.glob("adapter*"))
+    assert not [p for p in files.iterdir() if p.name.startswith(".")]
+    scores = json.loads((out / "scores.json").read_text())
+    assert scores["schema"] == 1
+    assert set(scores["models"]) == {"original", "unlearned", "retrained"}
+    for found in scores["models"].values():
+        assert set(found) == {"forget", "retain", "holdout"}
+        for metric in ("probability", "truth_ratio", "membership_auc_loss", "fact_recall"):
+            assert 0 <= found["forget"][metric]["value"] <= 1
+        assert found["retain"]["truth_ratio"]["value"] is None
+    compared = scores["comparisons"]["unlearned_vs_retrained"]
+    assert 0 <= compared["forget_quality"]["value"] <= 1
+    assert scores["comparisons"]["original_vs_retrained"]["forget_quality"]["value"] == 1
+    assert report.value("original", "forget", "probability") == pytest.approx(
+        scores["models"]["original"]["forget"]["probability"]["value"]
+    )
+    text = (out / "report.md").read_text()
+    assert METHODS.get(method).paper.arxiv in text
+    assert "DTO (our reading of the paper)" in text or method != "dto"
+    assert SECRET not in everything_written(out)
+
+
+def test_the_resolved_request_has_every_default_and_runs_again(files, tiny_folder):
+    pipeline.run(request(files, tiny_folder, method="npo"))
+    written = yaml.safe_load((files / "out" / "request.yaml").read_text())
+    assert written["method"] == {"name": "npo", "beta": 0.1}
+    assert written["train"]["learning_rate"] == pytest.approx(1e-3)
+    assert written["train"]["retain"] == "nll"
+    assert written["train"]["stop_at"] == 0
+    assert written["adapter"]["kind"] == "full"
+    assert written["data"]["max_length"] == 128
+    again = load(files / "out" / "request.yaml", {"out": str(files / "again")})
+    pipeline.run(again)
+    assert torch.equal(logits(files / "again"), logits(files / "out"))
+
+
+def test_the_same_request_gives_the_same_scores(files, tiny_folder):
+    first = pipeline.run(request(files, tiny_folder, method="dto"))
+    second = pipeline.run(request(files, tiny_folder, method="dto", out=str(files / "two")))
+    assert first.models == second.models
+
+
+def test_a_first_user_needs_three_flags(files, tiny_folder):
+    flags = {"model": str(tiny_folder), "forget": str(files / "forget.jsonl")}
+    asked = load(flags={**flags, "out": str(files / "out")}, sets=["train.epochs=1"])
+    report = pipeline.run(asked)
+    assert any("--retain: none given" in note for note in report.notes)
+    assert report.value("unlearned", "forget", "probability") is not None
+
+
+@pytest.mark.parametrize("method", ["unilogit", "loku"])
+def test_adapters_alone(method, files, tiny_folder):
+    from peft import PeftModel
+
+    pipeline.run(request(files, tiny_folder, ["adapter.rank=2"], method=method, adapter_only=True))
+    out = files / "out"
+    assert (out / "adapter_model.safetensors").exists()
+    assert not (out / "model.safetensors").exists()
+    base = AutoModelForCausalLM.from_pretrained(tiny_folder, dtype=torch.float32)
+    assert PeftModel.from_pretrained(base, str(out)) is not None
+    assert (out / "report.md").exists()
+
+
+def test_half_precision_checkpoints_stay_half(files, tiny_folder, tmp_path):
+    half = tmp_path / "half"
+    model = AutoModelForCausalLM.from_pretrained(tiny_folder, dtype=torch.bfloat16)
+    model.save_pretrained(half)
+    AutoTokenizer.from_pretrained(tiny_folder).save_pretrained(half)
+    pipeline.run(request(files, half))
+    loaded = AutoModelForCausalLM.from_pretrained(files / "out", dtype="auto")
+    assert loaded.dtype == torch.bfloat16
+
+
+def test_nothing_half_written_stays_behind(files, tiny_folder, monkeypatch):
+    def fail(*args):
+        raise KeyboardInterrupt
+
+    before = sorted(p.name for p in files.iterdir())
+    monkeypatch.setattr(pipeline, "evidence", fail)
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.run(request(files, tiny_folder))
+    assert sorted(p.name for p in files.iterdir()) == before
+
+
+def test_a_loss_that_breaks_leaves_a_message_and_nothing_else(files, tiny_folder):
+    asked = request(files, tiny_folder, ["train.learning_rate=1e30", "train.epochs=9"])
+    with pytest.raises(UserError, match=r"lower train\.learning_rate"):
+        pipeline.run(asked)
+    assert not (files / "out").exists()
+
+
+def test_raw_text_and_conversations(files, tiny_folder):
+    (files / "forget.jsonl").write_text(
+        json.dumps({"text": "The river runs north; nobody knows why. " * 30}) + "\n"
+    )
+    talk = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Good day."}]
+    (files / "retain.jsonl").write_text(json.dumps({"messages": talk}) + "\n")
+    report = pipeline.run(request(files, tiny_folder, method="undial"))
+    assert report.models["unlearned"]["forget"]["probability"].n == 1
+    assert any("Question: and Answer:" in note for note in report.notes)
+
+
+@pytest.mark.slow
+def test_on_a_real_model_by_the_command_line(files, stories260k):
+    """A subprocess, so that the command, its exit code and its streams are what a user gets."""
+    command = [
+        sys.executable, "-c", "from unteach.cli import main; main()", "run",
+        "--model", str(stories260k), "--forget", str(files / "forget.jsonl"),
+        "--retain", str(files / "retain.jsonl"), "--out", str(files / "out"), "--json",
+        "--method", "undial", "--set", "train.epochs=2",
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == json.loads((files / "out" / "scores.json").read_text())
+    assert "unlearning with undial" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Warning" not in done.stderr
+    model = AutoModelForCausalLM.from_pretrained(files / "out")
+    tokenizer = AutoTokenizer.from_pretrained(files / "out")
+    inputs = tokenizer("Once upon a time", return_tensors="pt")
+    said = model.generate(**inputs, max_new_tokens=5, do_sample=False)
+    assert said.shape[1] == inputs["input_ids"].shape[1] + 5
