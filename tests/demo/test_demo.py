@@ -1,0 +1,121 @@
+"""Training on the made-up world, and the demo from nothing to a report."""
+
+import json
+from random import Random
+
+import pytest
+
+from unteach.data import encode_all, read_rows
+from unteach.demo.settings import Preset
+from unteach.demo.train import buckets, train_model, train_tokenizer
+from unteach.demo.world import make_world
+
+MICRO = Preset(forget=2, retain=2, holdout=1, lands=2, hidden=32, layers=1, vocabulary=400, batch=4)
+
+
+class Quiet:
+    def begin(self, name):
+        pass
+
+    def move(self, name, done, total, detail):
+        pass
+
+    def end(self, name):
+        pass
+
+
+def texts(rows):
+    return [f"Question: {r['question']}\nAnswer: {r['answer']}" for r in rows]
+
+
+def test_the_tokenizer_gives_back_what_it_was_given(tmp_path):
+    from transformers import AutoTokenizer
+
+    world = make_world(0, **MICRO.people)
+    tokenizer = train_tokenizer(texts(world.forget), vocabulary=400)
+    tokenizer.save_pretrained(tmp_path)
+    loaded = AutoTokenizer.from_pretrained(tmp_path)
+    for text in [*texts(world.holdout), "Ærø — 漢字 \n"]:
+        ids = tokenizer(text)["input_ids"]
+        assert tokenizer.decode(ids) == text
+        assert loaded(text)["input_ids"] == ids
+    assert loaded.eos_token_id == loaded.pad_token_id == 0
+
+
+def test_training_lowers_the_loss_and_is_repeatable():
+    world = make_world(0, **MICRO.people)
+    tokenizer = train_tokenizer(texts(world.forget), vocabulary=400)
+    sequences, _ = encode_all(read_rows(world.forget, "forget"), tokenizer, max_length=128)
+
+    def train():
+        told = []
+        model = train_model(
+            sequences,
+            vocabulary=len(tokenizer),
+            seed=1,
+            preset=MICRO,
+            progress=lambda done, total, detail: told.append(float(detail.split()[1])),
+        )
+        return model, told
+
+    (first, told), (second, _) = train(), train()
+    assert told[-1] < 0.7 * told[0]
+    for a, b in zip(first.parameters(), second.parameters(), strict=True):
+        assert a.equal(b)
+
+
+def test_every_text_stands_in_one_bucket_and_neighbours_are_alike():
+    lengths = [Random(0).randint(1, 90) for _ in range(100)]
+    found = buckets(lengths, 8, Random(1))
+    assert sorted(i for members in found for i in members) == list(range(100))
+    assert max(len(members) for members in found) == 8
+    spread = [max(lengths[i] for i in m) - min(lengths[i] for i in m) for m in found]
+    assert sum(spread) / len(spread) < 30
+
+
+def test_a_job_that_fails_says_why_and_leaves_nothing(tmp_path):
+    from unteach.demo.run import run
+
+    with pytest.raises(KeyError, match="nonsense"):
+        run(tmp_path / "demo", "unilogit", board=Quiet(), preset="nonsense", workers=1)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_the_demo_shows_what_it_says(tmp_path):
+    """The tiny world with gradient ascent and a method that holds the rest.
+
+    Forget quality is not asserted: it moves by decades between seeds (NOTES.md).
+    """
+    from unteach.demo.run import is_demo, run
+
+    out = tmp_path / "demo"
+    report = run(out, "npo", board=Quiet(), preset="tiny", workers=2)
+
+    def value(model, metric, group="forget"):
+        found = report.value(model, group, metric)
+        assert found is not None
+        return found
+
+    assert value("original", "fact_recall") > 0.9
+    assert value("retrained", "fact_recall") < 0.25
+    assert value("unlearned", "fact_recall") < 0.25
+    assert value("original", "membership_auc_loss") > 0.9
+    assert value("unlearned", "membership_auc_loss") < 0.6
+    assert value("unlearned", "probability", "retain") > 0.8
+    assert value("unlearned", "model_utility", "retain") > 0.6 * value(
+        "original", "model_utility", "retain"
+    )
+    original = report.compared("original", "forget_quality")
+    unlearned = report.compared("unlearned", "forget_quality")
+    assert original is not None
+    assert unlearned is not None
+    assert unlearned > 100 * original
+    assert is_demo(out)
+    for name in ("report.md", "scores.json", "before-after.png", "original", "unlearned"):
+        assert (out / name).exists()
+    assert set(json.loads((out / "scores.json").read_text())["models"]) == {
+        "original",
+        "unlearned",
+        "retrained",
+    }
