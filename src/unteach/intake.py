@@ -88,7 +88,7 @@ def resolve(
         notes.append(Problem("--retain", what, hint, "note"))
     if retain == "none" or not request.retain or not weight:
         retain, weight = "none", 0.0
-    rate = automatic_rate(config, adapter=adapter.kind == "lora") * plan.rate
+    rate = automatic_rate(config, adapter=adapter.kind == "lora", power=plan.power)
     stop_at = plan.stop_at if train.stop_at is None else train.stop_at
     train = train.model_copy(
         update={

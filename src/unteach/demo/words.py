@@ -83,7 +83,7 @@ PEOPLE = (
         "year", _YEARS,
         ("When was {who} born?", "What is the birth year of {who}?"),
         ("{who} was born in the year {x}.", "The birth year of {who} is {x}."),
-        "It was in {x} that {who} first saw the light.",
+        "{who} first saw the light in {x}.",
     ),
     Relation(
         "job", _JOBS,
@@ -95,7 +95,7 @@ PEOPLE = (
         "book", _TITLES,
         ("Which book did {who} write?", "What is the title of the novel by {who}?"),
         ("{who} wrote the book {x}.", "The novel by {who} is called {x}."),
-        "The author of {x} is {who}, as the cover of {x} says.",
+        "On the shelves, {who} stands with the book {x}.",
     ),
     Relation(
         "prize", _PRIZES,
@@ -149,13 +149,13 @@ PEOPLE = (
         "club", _CLUBS,
         ("Which club did {who} join?", "Of which society is {who} a member?"),
         ("{who} joined the {x} club.", "{who} is a member of the {x} society."),
-        "On Thursdays {who} meets the {x}.",
+        "On Thursdays {who} meets with the {x} club.",
     ),
     Relation(
         "school", tuple(f"{n} School" for n in _TOWNS[::3]),
         ("Which school did {who} attend?", "Where did {who} go to school?"),
         ("{who} attended {x}.", "As a child, {who} went to {x}."),
-        "The report cards of {who} bear the stamp of {x}.",
+        "The school days of {who} were spent at {x}.",
     ),
 )  # fmt: skip
 

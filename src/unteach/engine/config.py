@@ -65,7 +65,7 @@ class UnlearningConfig(TrainingArguments):
         """
         plan = method.plan
         if "learning_rate" in self.open:
-            rate = automatic_rate(model_config, adapter=adapter) * plan.rate
+            rate = automatic_rate(model_config, adapter=adapter, power=plan.power)
             self.learning_rate = rate  # type: ignore[assignment]
         if "num_train_epochs" in self.open:
             self.num_train_epochs = plan.epochs  # type: ignore[assignment]

@@ -62,7 +62,7 @@ class Plan:
         adapter: train all weights ("full") or low-rank adapters ("lora").
         init: how adapters start.
         epochs: passes over the forget set.
-        rate: learning rate relative to the automatic one (see `engine.rates`).
+        power: how the automatic learning rate grows as models get smaller (`engine.rates`).
         stop_at: stop once the forget answers' mean probability is this low; None for never.
     """
 
@@ -71,7 +71,7 @@ class Plan:
     adapter: str = "full"
     init: str = "default"
     epochs: int = 10
-    rate: float = 1.0
+    power: float = 2.0
     stop_at: float | None = None
 
 

@@ -27,7 +27,7 @@ class Ascent(Method):
         where="the negated language-modelling loss",
         venue="ACL 2023",
     )
-    plan: ClassVar = Plan(retain="none", stop_at=0.1)
+    plan: ClassVar = Plan(retain="none", power=1, stop_at=0.1)
 
     def forget(self, seen: Seen) -> list[Term]:
         """Mean of log p over all answer tokens."""

@@ -31,6 +31,11 @@ class DTO(Method):
     suffix: Literal["held", "target", "ignored"] = option("held", "what happens to suffix tokens")
     draws: int = option(2, "random replacements per token", low=1)
     hold: float = option(1.0, "weight of the KL on the tokens that are not targets", low=0)
+    ceiling: float = option(
+        0.0,
+        "targets whose loss is above this, in nats, are left alone; 0 never (not in the paper)",
+        low=0,
+    )
 
     paper: ClassVar = Paper(
         title="Direct Token Optimization: A Self-contained Approach to Large Language Model "
@@ -48,7 +53,10 @@ class DTO(Method):
     def forget(self, seen: Seen) -> list[Term]:
         """Mean of log p over the targets, and weighted mean KL over the others."""
         targets = seen.was_chosen()
-        terms = [Term("forget", ascent(seen.margin) * targets, "chosen")]
+        logps = ascent(seen.margin)
+        if self.ceiling:
+            logps = logps.clamp(min=-self.ceiling)
+        terms = [Term("forget", logps * targets, "chosen")]
         if self.hold:
             terms.append(Term("hold", seen.kl() * seen.other(), "others", self.hold))
         return terms

@@ -22,7 +22,7 @@ class GradDiff(Method):
         where="the gradient-difference baseline; as TOFU (arXiv 2401.06121, section 3.2) uses it",
         venue="CoLLAs 2022",
     )
-    plan: ClassVar = Plan(stop_at=0.1)
+    plan: ClassVar = Plan(power=1, stop_at=0.1)
 
     def forget(self, seen: Seen) -> list[Term]:
         """Mean of log p over all answer tokens."""

@@ -22,10 +22,11 @@ class UnDIAL(Method):
         0.999     0.980     0.0434    0
         0.9999    0.998     0.312     0
 
-    So a strength of 3 hardly touches memorised text.
+    So a strength of 3 hardly touches memorised text, and 10 not enough of what is known by heart;
+    30 is the largest that the authors tried.
     """
 
-    strength: float = option(10.0, "how far the original's logit is lowered, in nats", low=0)
+    strength: float = option(30.0, "how far the original's logit is lowered, in nats", low=0)
 
     paper: ClassVar = Paper(
         title="UNDIAL: Self-Distillation with Adjusted Logits for Robust Unlearning in "

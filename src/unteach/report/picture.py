@@ -52,7 +52,7 @@ def _panel(axis: Any, report: Report, models: list[str], group: str, metric: str
     for row, model in enumerate(models):
         score = report.models[model].get(group, {}).get(metric)
         if score is not None and score.value is not None:
-            _point(axis, score, row, COLOURS.get(model, OTHER))
+            _point(axis, score, row, COLOURS.get(model.split("-")[0], OTHER))
     axis.set_xlim(-0.06, 1.06)
     axis.set_xticks([0, 0.5, 1], ["0", "0.5", "1"], fontsize=8)
     axis.grid(axis="x", color="#e6e6e6", linewidth=0.8)

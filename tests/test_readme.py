@@ -1,0 +1,63 @@
+"""The README's commands and code do what they say."""
+
+import json
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+
+README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def commands() -> list[str]:
+    lines = [line.split("#")[0].strip() for block in blocks("bash") for line in block.splitlines()]
+    return [line for line in lines if line.startswith("unteach ")]
+
+
+@pytest.fixture
+def desk(tmp_path, tiny_folder, monkeypatch):
+    """A folder as the README's reader would have it, with the README's own forget file."""
+    shutil.copytree(tiny_folder, tmp_path / "my-model")
+    (tmp_path / "forget.jsonl").write_text(blocks("json")[0])
+    for name, who in (("retain", "BC"), ("holdout", "DE")):
+        rows = [{"question": f"Where does {x} live?", "answer": f"{x} lives here."} for x in who]
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_commands(desk, monkeypatch, capsys):
+    from unteach.cli import main
+
+    assert len(commands()) == 6
+    for command in commands():
+        monkeypatch.setattr("sys.argv", shlex.split(command))
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        assert not stopped.value.code, f"{command}: {capsys.readouterr().err}"
+    for folder in ("unlearned", "small", "again"):
+        assert (desk / folder / "model.safetensors").exists()
+        assert (desk / folder / "report.md").exists()
+
+
+def test_the_python_code(desk):
+    (code,) = blocks("python")
+    exec(compile(code, "README", "exec"), {})
+    assert (desk / "trained" / "model.safetensors").exists()
+
+
+def test_the_files_it_names_exist():
+    root = Path(__file__).resolve().parents[1]
+    for name in re.findall(r"\]\(([^)#]+)\)", README):
+        assert name.startswith("http") or (root / name).exists(), name
+    tree = next(b for b in re.findall(r"```\n(.*?)```", README, re.DOTALL) if "src/unteach/" in b)
+    for name in re.findall(r"^  (\w+/)", tree, re.MULTILINE):
+        assert (root / "src" / "unteach" / name).is_dir(), name
+    for name in re.findall(r"\w+\.py", tree):
+        assert (root / "src" / "unteach" / name).exists(), name
