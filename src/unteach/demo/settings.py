@@ -60,5 +60,5 @@ TRAIN: dict[str, dict[str, Any]] = {
     "undial": {"learning_rate": 1e-3, "epochs": 20},
     "unilogit": {"learning_rate": 6e-4, "epochs": 20, "retain_weight": 3},
     "loku": {"learning_rate": 5e-3, "epochs": 20},
-    "dto": {"learning_rate": 2e-4, "epochs": 10, "stop_at": 0},
+    "dto": {"learning_rate": 2e-4, "epochs": 30, "stop_at": 0.3},
 }

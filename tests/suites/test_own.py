@@ -1,0 +1,124 @@
+"""The rows of the user's own data."""
+
+import math
+import zlib
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from unteach.data import encode, read_rows
+from unteach.suites.own import Settings, end_tokens, evaluate, gives, rouge_l_recall, sample
+
+PAIR = {
+    "question": "Where was Ada born?",
+    "answer": "Ada was born in Lund.",
+    "paraphrased_answer": "The cradle of Ada stood in Lund.",
+    "perturbed_answer": ["The cradle of Ada stood in Rome.", "The cradle of Ada stood in Oslo."],
+    "fact": "Lund",
+}
+SETTINGS = Settings(max_length=128, max_new_tokens=6)
+
+
+@pytest.fixture(scope="module")
+def model(tiny_folder):
+    return AutoModelForCausalLM.from_pretrained(tiny_folder).eval()
+
+
+def test_rows_of_an_answer_its_paraphrase_and_its_wrong_answers(model, tokenizer):
+    examples = read_rows([PAIR], "forget")
+    rows = evaluate(model, tokenizer, {"forget": examples}, SETTINGS)["forget"]
+    assert [(r.kind, r.index) for r in rows] == [
+        ("answer", 0),
+        ("paraphrase", 0),
+        ("perturbed", 0),
+        ("perturbed", 1),
+    ]
+    assert {r.id for r in rows} == {"forget-0"}
+    (sequence,) = encode(examples[0], tokenizer, max_length=128)
+    with torch.no_grad():
+        logp = model(torch.tensor([sequence.ids])).logits[0].log_softmax(-1)
+    places = [t for t, answer in enumerate(sequence.answer) if answer]
+    expected = [logp[t - 1, sequence.ids[t]].item() for t in places]
+    assert rows[0].logps == pytest.approx(expected, abs=1e-4)
+    assert rows[0].zlib == len(zlib.compress(PAIR["answer"].encode()))
+    assert rows[0].rouge_l_recall is not None
+    assert rows[0].fact_given is False
+    assert rows[1].rouge_l_recall is None
+
+
+def test_a_model_that_says_the_answer_gets_full_marks(model, tokenizer, monkeypatch):
+    from unteach.suites import own
+
+    def say(model, prompts, **_):
+        return [tokenizer(" Ada was born in Lund.")["input_ids"] for _ in prompts]
+
+    monkeypatch.setattr(own, "greedy", say)
+    groups = {"forget": read_rows([PAIR, {"question": "a", "answer": "b c"}], "forget")}
+    first, *_, last = evaluate(model, tokenizer, groups, SETTINGS)["forget"]
+    assert (first.rouge_l_recall, first.fact_given) == (1.0, True)
+    assert (last.rouge_l_recall, last.fact_given) == (0.0, None)
+
+
+def test_windows_of_a_long_text_get_a_row_each_and_one_generation(model, tokenizer):
+    examples = read_rows([{"text": "The river runs north; nobody knows why. " * 20}], "forget")
+    settings = Settings(max_length=32, max_new_tokens=4)
+    rows = evaluate(model, tokenizer, {"forget": examples}, settings)["forget"]
+    assert [r.id for r in rows[:3]] == ["forget-0", "forget-0/2", "forget-0/3"]
+    assert [r.rouge_l_recall is not None for r in rows[:2]] == [True, False]
+    tokens = len(tokenizer(examples[0].text)["input_ids"])
+    assert sum(len(r.logps) for r in rows) == tokens - 1
+    assert all(math.isfinite(x) for r in rows for x in r.logps)
+
+
+def test_rouge_l_recall_is_the_longest_common_subsequence_over_the_answer():
+    def by_hand(said, expected):
+        a, b = said.split(), expected.split()
+        best = [[0] * (len(b) + 1) for _ in range(len(a) + 1)]
+        for i in range(len(a)):
+            for j in range(len(b)):
+                same = best[i][j] + 1 if a[i] == b[j] else 0
+                best[i + 1][j + 1] = max(best[i][j + 1], best[i + 1][j], same)
+        return best[-1][-1] / len(b)
+
+    for said, expected in (
+        ("a b c d", "a c d e"),
+        ("x y", "a b"),
+        ("b a b a", "a b"),
+        ("a b c", "a b c"),
+    ):
+        assert rouge_l_recall(said, expected) == pytest.approx(by_hand(said, expected))
+    assert rouge_l_recall("", "a b") == 0
+
+
+@pytest.mark.parametrize(
+    ("said", "fact", "found"),
+    [
+        ("She lives in Lund.", "lund", True),
+        ("She lives in Lundby.", "Lund", False),
+        ("It is (C++)!", "C++", True),
+        ("new\n York", "New York", True),
+        ("", "Lund", False),
+    ],
+)
+def test_facts_are_whole_words(said, fact, found):
+    assert gives(said, fact) is found
+
+
+def test_samples_are_drawn_alike_and_in_order():
+    examples = read_rows([{"text": f"text {k}"} for k in range(50)], "retain")
+    first = sample(examples, 10)
+    assert first == sample(examples, 10)
+    assert len(first) == 10
+    numbers = [int(e.id.split("-")[1]) for e in first]
+    assert numbers == sorted(numbers)
+    assert sample(examples, 50) == examples
+
+
+def test_both_the_tokenizers_and_the_models_end_tokens_end_an_answer(model, tokenizer):
+    own = model.generation_config.eos_token_id
+    try:
+        model.generation_config.eos_token_id = [7, 9]
+        assert end_tokens(model, tokenizer) == sorted({tokenizer.eos_token_id, 7, 9})
+    finally:
+        model.generation_config.eos_token_id = own
