@@ -51,7 +51,7 @@ def remove(intake: Intake, folder: Path, talk: Talk) -> dict[str, Any]:
     from unteach.models import load_config, load_model
 
     request = intake.request
-    talk.stage(f"loading {request.model}")
+    talk.stage("loading the model")
     model = load_model(request.model, dtype=request.dtype, device=request.device)
     if request.adapter.kind == "full":
         model = model.float()  # steps of 1e-5 are lost in bfloat16 weights
@@ -75,7 +75,7 @@ def evidence(intake: Intake, folder: Path, talk: Talk) -> dict[str, Rows]:
         ("retrained", request.retrained),
     ):
         if path:
-            talk.stage(f"evaluating the {name} model")
+            talk.stage(f"evaluating: {name}")
             rows[name] = evaluate(path, intake, talk)
             gc.collect()
     return rows

@@ -17,13 +17,13 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
+from rich.table import Column, Table
 
 from unteach.nouns import Problem
 from unteach.talk import Talk
 
 FEW = 4  # models whose table stands upright
-SHOWN_TERMS = ("loss", "forget", "hold", "retain", "forget_probability")
+SHOWN_TERMS = {"forget": "forget", "hold": "hold", "retain": "retain", "forget_probability": "p"}
 
 
 def say(text: str) -> None:
@@ -64,15 +64,20 @@ def talking() -> Iterator[Talk]:
 
 
 def _bars() -> Progress:
+    whole = Column(no_wrap=True)
     return Progress(
         SpinnerColumn(finished_text="[green]✓[/]"),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("[dim]{task.fields[detail]}[/]"),
+        TextColumn("{task.description}", table_column=whole),
+        BarColumn(bar_width=12),
+        MofNCompleteColumn(table_column=Column(no_wrap=True, min_width=5)),
+        TimeElapsedColumn(table_column=Column(no_wrap=True, min_width=7)),
+        TimeRemainingColumn(table_column=Column(no_wrap=True, min_width=7)),
+        TextColumn(
+            "[dim]{task.fields[detail]}[/]",
+            table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1),
+        ),
         console=Console(stderr=True),
+        expand=True,
     )
 
 
@@ -137,14 +142,14 @@ class PlainTalk:
 
 
 def terms(logs: dict[str, float]) -> str:
-    """The loss terms in a few words.
+    """The loss terms in a few words, and how likely the forget answers still are.
 
     Example:
-        >>> terms({"loss": 1.25, "forget": 1.0, "retain": 0.25, "epoch": 2})
-        'loss 1.250  forget 1.000  retain 0.250'
+        >>> terms({"loss": 1.25, "forget": 1.0, "retain": 0.25, "forget_probability": 0.5})
+        'forget 1.00  retain 0.25  p 0.50'
     """
-    found = [(name.replace("_", " "), logs[name]) for name in SHOWN_TERMS if name in logs]
-    return "  ".join(f"{name} {float(value):.3f}" for name, value in found)
+    found = [(short, logs[name]) for name, short in SHOWN_TERMS.items() if name in logs]
+    return "  ".join(f"{short} {float(value):.2f}" for short, value in found)
 
 
 def show_table(report: Any) -> None:

@@ -51,7 +51,7 @@ def settings(method: str) -> dict[str, Any]:
     }
 
 
-OPTIONS: dict[str, dict[str, Any]] = {"undial": {"strength": 10.0}}
+OPTIONS: dict[str, dict[str, Any]] = {"undial": {"strength": 10.0}, "dto": {"hold": 1.0}}
 ADAPTER: dict[str, dict[str, Any]] = {"loku": {"rank": 16}}
 TRAIN: dict[str, dict[str, Any]] = {
     "ascent": {"learning_rate": 3e-4, "epochs": 10, "stop_at": 0},
@@ -59,6 +59,6 @@ TRAIN: dict[str, dict[str, Any]] = {
     "npo": {"learning_rate": 5e-4, "epochs": 20, "retain_weight": 3},
     "undial": {"learning_rate": 1e-3, "epochs": 20},
     "unilogit": {"learning_rate": 6e-4, "epochs": 20, "retain_weight": 3},
-    "loku": {"learning_rate": 5e-3, "epochs": 20},
-    "dto": {"learning_rate": 2e-4, "epochs": 30, "stop_at": 0.3},
+    "loku": {"learning_rate": 2e-3, "epochs": 20},
+    "dto": {"learning_rate": 2e-4, "epochs": 10, "stop_at": 0},
 }

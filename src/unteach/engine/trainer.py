@@ -18,6 +18,7 @@ from unteach.engine.selection import choose
 from unteach.losses.seen import Term
 from unteach.methods import Method
 from unteach.nouns import Sequence
+from unteach.probes import Progress
 from unteach.retain import retain_reads, retain_term
 
 
@@ -35,6 +36,7 @@ class UnlearningTrainer(Trainer):
         processing_class: the model's tokenizer.
         original: the model before, where the model's base weights were changed by its adapters'
             initialisation (FILA).
+        progress: told how far the choice of tokens is, for methods that make one (DTO).
 
     Raises:
         UserError: rows that cannot be used.
@@ -59,6 +61,7 @@ class UnlearningTrainer(Trainer):
         processing_class: PreTrainedTokenizerBase,
         original: PreTrainedModel | None = None,
         callbacks: list[TrainerCallback] | None = None,
+        progress: Progress = lambda done, total: None,
         **trainer_options: Any,
     ):
         args = args or UnlearningConfig()
@@ -70,7 +73,9 @@ class UnlearningTrainer(Trainer):
         self.method = method
         self.retain_name, self.retain_weight = args.retain or "none", args.retain_weight or 0.0
         self.reads: frozenset[str] = method.reads | retain_reads(self.retain_name)
-        choices = choose(method, original or model, processing_class, forget, seed=args.seed)
+        choices = choose(
+            method, original or model, processing_class, forget, seed=args.seed, progress=progress
+        )
         self.pairs = Pairs(forget, retain if self.retain_name != "none" else [], choices)
         self.monitor = Monitor(len(forget), args.stop_at)
         self._original = original

@@ -72,6 +72,7 @@ def unlearn(
             processing_class=tokenizer,
             original=original,
             callbacks=[_Tell(talk)],
+            progress=lambda done, total: talk.progress("choosing tokens", done, total),
         )
         trainer.remove_callback(PrinterCallback)
         trainer.train()

@@ -32,7 +32,7 @@ class DTO(Method):
     suffix_ratio: float = option(0.25, "share of the answer whose loss is read", above=0)
     suffix: Literal["held", "target", "ignored"] = option("held", "what happens to suffix tokens")
     draws: int = option(2, "random replacements per token", low=1)
-    hold: float = option(50.0, "weight of the KL on the tokens that are not targets", low=0)
+    hold: float = option(30.0, "weight of the KL on the tokens that are not targets", low=0)
     ceiling: float = option(
         12.0, "targets whose loss is above this, in nats, are left alone; 0 for never", low=0
     )
@@ -47,7 +47,7 @@ class DTO(Method):
         venue="Findings of ACL 2026",
     )
     reads: ClassVar = frozenset({"reference_logits", "chosen"})
-    plan: ClassVar = Plan(retain="none", epochs=30, power=1, stop_at=0.12)
+    plan: ClassVar = Plan(retain="none", epochs=40, power=1, stop_at=0.12)
     label: ClassVar = "DTO (our reading of the paper)"
 
     def forget(self, seen: Seen) -> list[Term]:

@@ -13,7 +13,7 @@ class Column(NamedTuple):
 
     Attributes:
         name: in words.
-        short: for tables of many models.
+        short: for tables of many models; empty when left out there.
         read: from a report and a model's name.
     """
 
@@ -30,11 +30,11 @@ def _of(group: str, metric: str) -> Reader:
 COLUMNS = (
     Column("right fact still given", "fact given", _of("forget", "fact_recall")),
     Column("forget probability", "forget p", _of("forget", "probability")),
-    Column("forget ROUGE-L", "forget ROUGE", _of("forget", "rouge_l_recall")),
+    Column("forget ROUGE-L", "", _of("forget", "rouge_l_recall")),
     Column("extraction strength", "extract", _of("forget", "extraction_strength")),
     Column("membership AUC", "member AUC", _of("forget", "membership_auc_loss")),
     Column("retain probability", "retain p", _of("retain", "probability")),
-    Column("retain ROUGE-L", "retain ROUGE", _of("retain", "rouge_l_recall")),
+    Column("retain ROUGE-L", "", _of("retain", "rouge_l_recall")),
     Column("world probability", "world p", _of("world", "probability")),
     Column("utility", "utility", _of("retain", "model_utility")),
     Column("forget quality", "forget quality", lambda r, m: r.compared(m, "forget_quality")),
@@ -50,7 +50,8 @@ def table(report: Report, *, short: bool = False) -> list[list[str]]:
         >>> table(Report(models={"original": scores}))
         [['model', 'forget probability'], ['original', '0.50']]
     """
-    kept = [c for c in COLUMNS if any(c.read(report, m) is not None for m in report.models)]
+    offered = [c for c in COLUMNS if c.short or not short]
+    kept = [c for c in offered if any(c.read(report, m) is not None for m in report.models)]
     header = ["model", *(c.short if short else c.name for c in kept)]
     return [header, *([m, *(number(c.read(report, m)) for c in kept)] for m in report.models)]
 
