@@ -65,6 +65,8 @@ class UnlearningTrainer(Trainer):
         **trainer_options: Any,
     ):
         args = args or UnlearningConfig()
+        if args.n_gpu > 1:
+            args._n_gpu = 1  # DataParallel would cut batches behind the back of their counts
         length = args.max_length or context_length(model.config, processing_class)
         forget = _sequences(forget_dataset, "forget", processing_class, length, args.template)
         retain = _sequences(retain_dataset, "retain", processing_class, length, args.template)
@@ -73,6 +75,8 @@ class UnlearningTrainer(Trainer):
         self.method = method
         self.retain_name, self.retain_weight = args.retain or "none", args.retain_weight or 0.0
         self.reads: frozenset[str] = method.reads | retain_reads(self.retain_name)
+        if "chosen" in self.reads:
+            model.to(args.device)  # type: ignore[arg-type]
         choices = choose(
             method, original or model, processing_class, forget, seed=args.seed, progress=progress
         )
