@@ -170,18 +170,19 @@ def test_raw_text_and_conversations(files, tiny_folder):
 
 
 @pytest.mark.slow
-def test_on_a_real_model_by_the_command_line(files, stories260k):
+@pytest.mark.parametrize("method", ["undial", "loku"])
+def test_on_a_real_model_by_the_command_line(method, files, stories260k):
     """A subprocess, so that the command, its exit code and its streams are what a user gets."""
     command = [
         sys.executable, "-c", "from unteach.cli import main; main()", "run",
         "--model", str(stories260k), "--forget", str(files / "forget.jsonl"),
         "--retain", str(files / "retain.jsonl"), "--out", str(files / "out"), "--json",
-        "--method", "undial", "--set", "train.epochs=2",
+        "--method", method, "--set", "train.epochs=2",
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == json.loads((files / "out" / "scores.json").read_text())
-    assert "unlearning with undial" in done.stderr
+    assert f"unlearning with {method}" in done.stderr
     assert "Traceback" not in done.stderr
     assert "Warning" not in done.stderr
     model = AutoModelForCausalLM.from_pretrained(files / "out")

@@ -7,8 +7,11 @@ from dataclasses import replace
 import pytest
 
 from unteach.metrics import METRICS, compare, score_model
+from unteach.metrics.comparisons import COMPARISONS
 from unteach.metrics.truth_ratio import truth_ratios
 from unteach.nouns import Row
+
+DIRECTIONS = {"low", "high", "unchanged", "as retrained"}
 
 
 def row(id, logps, **more):
@@ -46,7 +49,7 @@ def prob(r):
 
 def of(name, group="forget", groups=None):
     groups = groups or world()
-    return METRICS.get(name)(groups[group], groups)
+    return METRICS.get(name)(group, groups)
 
 
 def own(group, groups=None):
@@ -59,6 +62,8 @@ def test_probability_and_perplexity():
     all_logps = [x for r in rows for x in r.logps]
     assert of("perplexity").value == pytest.approx(math.exp(-sum(all_logps) / len(all_logps)))
     assert of("perplexity", groups={"forget": [row("a", [-1e6])]}).value < math.inf
+    low, high = of("perplexity").low, of("perplexity").high
+    assert 1 <= low < of("perplexity").value < high
 
 
 def test_rouge_and_facts_are_means():
@@ -104,6 +109,22 @@ def test_truth_ratio_is_the_papers_equation():
     assert of("truth_ratio", "retain").value == pytest.approx(expected)
 
 
+def test_a_broken_model_has_a_truth_ratio_too():
+    """Its probabilities are 0 in floats; their ratio is not."""
+    rows = [row("a", [-2000.0]), row("a", [-2001.0], kind="perturbed")]
+    assert truth_ratios(rows) == {"a": pytest.approx(math.exp(-1))}
+    gone = [row("a", [-math.inf]), row("a", [-math.inf], kind="perturbed")]
+    assert truth_ratios(gone) == {"a": 1.0}
+    assert of("truth_ratio", groups={"forget": gone}).value == 1
+
+
+def test_truth_ratios_do_not_depend_on_which_list_they_came_in():
+    groups = world()
+    copied = {**groups, "forget": list(groups["forget"])}
+    assert of("truth_ratio", groups=copied) == of("truth_ratio")
+    assert of("truth_ratio", "forget") != of("truth_ratio", "retain", {"retain": groups["forget"]})
+
+
 def test_without_a_paraphrase_the_answer_itself_is_right():
     rows = [row("a", [-1.0]), row("a", [-2.0], kind="perturbed")]
     assert truth_ratios(rows) == {"a": pytest.approx(math.exp(-1))}
@@ -143,18 +164,54 @@ def test_membership(name, score):
 
 
 def test_membership_at_its_limits():
-    sure = {"forget": [row("a", [-0.1])] * 5, "holdout": [row("b", [-3.0])] * 5}
-    alike = {"forget": [row("a", [-1.0])] * 5, "holdout": [row("b", [-1.0])] * 5}
-    assert of("membership_auc_loss", groups=sure).value == 1
-    assert of("membership_auc_loss", groups=alike).value == 0.5
-    (problem,) = {of("membership_auc_loss", groups={"forget": sure["forget"]})}
+    def rows(logp, n=5):
+        return [row(f"x-{k}", [logp]) for k in range(n)]
+
+    sure = {"forget": rows(-0.1), "holdout": rows(-3.0)}
+    never = {"forget": rows(-3.0), "holdout": rows(-0.1)}
+    alike = {"forget": rows(-1.0), "holdout": rows(-1.0)}
+    single = {"forget": rows(-1.0, 1), "holdout": rows(-1.0, 1)}
+    for groups, value in ((sure, 1), (never, 0), (alike, 0.5), (single, 0.5)):
+        found = of("membership_auc_loss", groups=groups)
+        assert found.value == value
+        assert found.low is None, "no comparison ends otherwise, so nothing is known of the spread"
+    problem = of("membership_auc_loss", groups={"forget": sure["forget"]})
     assert problem.value is None
     assert "no holdout set" in problem.note
+
+
+def test_membership_agrees_with_scikit_learn():
+    from sklearn.metrics import roc_auc_score
+
+    groups = world(5, n=30)
+    members, others = own("forget", groups), own("holdout", groups)
+    labels = [1] * len(members) + [0] * len(others)
+    scores = [sum(r.logps) / len(r.logps) for r in members + others]
+    found = of("membership_auc_loss", groups=groups)
+    assert found.value == pytest.approx(roc_auc_score(labels, scores), abs=1e-12)
+    assert found.n == 60
+
+
+def test_the_interval_of_an_auc_is_delongs():
+    """By its definition: variances of each answer's share of won comparisons."""
+    groups = world(2, n=20)
+    m, o = ([sum(r.logps) / len(r.logps) for r in own(g, groups)] for g in ("forget", "holdout"))
+    value = slow_auc(m, o)
+    won = [slow_auc([x], o) for x in m], [slow_auc(m, [y]) for y in o]
+    variance = sum(sum((w - value) ** 2 for w in ws) / (len(ws) - 1) / len(ws) for ws in won)
+    found = of("membership_auc_loss", groups=groups)
+    assert found.high - found.value == pytest.approx(1.959964 * math.sqrt(variance))
 
 
 def test_utility_is_a_harmonic_mean():
     parts = [of(n, "retain").value for n in ("probability", "rouge_l_recall", "truth_ratio")]
     assert of("model_utility", "retain").value == pytest.approx(3 / sum(1 / p for p in parts))
+    assert of("model_utility", "retain").n == 12
+    wider = {**world(), "world": world(3)["retain"]}
+    more = [of(n, "world", wider).value for n in ("probability", "rouge_l_recall", "truth_ratio")]
+    found = of("model_utility", "retain", wider)
+    assert found.value == pytest.approx(6 / sum(1 / p for p in parts + more))
+    assert "truth_ratio on world" in found.note
     groups = world()
     groups["retain"] = [replace(r, rouge_l_recall=0.0) for r in groups["retain"]]
     assert of("model_utility", "retain", groups).value == 0
@@ -205,10 +262,63 @@ def test_comparisons_without_their_references():
 
 
 def test_windows_of_a_long_text_are_one_answer():
-    cut = [row("forget-0", [-1.0]), row("forget-0/2", [-2.0, -3.0]), row("forget-1", [-4.0])]
-    whole = [row("forget-0", [-1.0, -2.0, -3.0]), row("forget-1", [-4.0])]
-    for name in ("probability", "perplexity", "exact_memorization"):
-        assert of(name, groups={"forget": cut}) == of(name, groups={"forget": whole})
+    """In the order of their numbers (10 after 2), wherever they stand."""
+    seen = [True, False] + [True] * 10
+    parts = [(f"forget-0/{k}" if k > 1 else "forget-0", hit) for k, hit in enumerate(seen, 1)]
+    cut = [row(id, [-1.0 * k], hits=(hit,)) for k, (id, hit) in enumerate(parts, 1)]
+    whole = [row("forget-0", [-1.0 * k for k in range(1, 13)], hits=tuple(seen))]
+    other = row("forget-1", [-4.0])
+    assert of("extraction_strength", groups={"forget": whole}).value == pytest.approx(10 / 12)
+    for rows in (cut, cut[::-1], sorted(cut, key=lambda r: r.id)):
+        for name in ("probability", "perplexity", "exact_memorization", "extraction_strength"):
+            joined, expected = ([*x, other] for x in (rows, whole))
+            assert of(name, groups={"forget": joined}) == of(name, groups={"forget": expected})
+
+
+def test_a_slash_in_an_id_need_not_be_a_window():
+    rows = [row("a/x", [-1.0]), row("a/y", [-2.0]), row("/3", [-3.0])]
+    assert of("probability", groups={"forget": rows}).n == 3
+
+
+EMPTY = {
+    "hits": ("exact_memorization", "extraction_strength"),
+    "means": ("membership_auc_min_k_plus_plus",),
+    "spreads": ("membership_auc_min_k_plus_plus",),
+    "zlib": ("membership_auc_zlib",),
+}
+
+
+@pytest.mark.parametrize("field", EMPTY)
+def test_a_field_that_was_not_filled_is_named(field):
+    groups = world()
+    groups["forget"][0] = replace(groups["forget"][0], **{field: 0 if field == "zlib" else ()})
+    for name, score in score_model(groups)["forget"].items():
+        assert (score.value is None) == (name in EMPTY[field]), name
+        assert name not in EMPTY[field] or f"no `{field}`" in score.note
+
+
+def test_answers_without_a_token_are_left_out():
+    groups = world()
+    expected = score_model(groups)["forget"]
+    groups["forget"].append(Row(id="forget-99", logps=()))
+    groups["forget"].append(Row(id="forget-0", kind="perturbed", index=9, logps=()))
+    assert score_model(groups)["forget"] == expected
+    only = score_model({"forget": [Row(id="forget-99", logps=())]})["forget"]
+    assert {score.note for score in only.values()} == {"not measurable: no examples in this group"}
+
+
+@pytest.mark.parametrize("bad", [math.nan, -math.inf])
+def test_broken_models_never_give_a_broken_number(bad):
+    groups = world()
+    groups["forget"] = [replace(r, logps=(bad, *r.logps[1:])) for r in groups["forget"]]
+    scores = {**score_model(groups)["forget"], **compare(groups, world())}
+    for name, score in scores.items():
+        numbers = [x for x in (score.value, score.low, score.high) if x is not None]
+        assert all(map(math.isfinite, numbers)), name
+        assert numbers or score.note.startswith("not measurable"), name
+    if math.isnan(bad):
+        for name in ("probability", "truth_ratio", "membership_auc_loss", "forget_quality"):
+            assert scores[name].note == "not measurable: the value is nan", name
 
 
 @pytest.mark.parametrize("name", list(METRICS))
@@ -216,25 +326,33 @@ def test_every_metric(name):
     """It explains itself, the order of rows changes nothing, and no group is no error."""
     found = METRICS.get(name)
     assert len(found.help) > 20
+    assert {found.should_be(g) for g in ("forget", "retain", "holdout", "anything")} <= DIRECTIONS
     assert found.function.__doc__
     group = (found.groups or ("forget",))[0]
     groups = world()
-    before = found(groups[group], groups)
+    before = found(group, groups)
     assert before.value is not None
     assert before.n > 0
+    mixed = {name: random.Random(3).sample(rows, len(rows)) for name, rows in groups.items()}
+    after = found(group, mixed)
+    assert after.value == pytest.approx(before.value, rel=1e-12)
     if before.low is not None:
         assert before.low <= before.value <= before.high
+        assert (after.low, after.high) == pytest.approx((before.low, before.high), rel=1e-12)
+    for nothing in ({}, {group: []}):
+        assert found(group, nothing).note.startswith("not measurable")
+
+
+@pytest.mark.parametrize("name", list(COMPARISONS))
+def test_every_comparison(name):
+    comparison = COMPARISONS[name]
+    assert len(comparison.help) > 20
+    assert comparison.should_be
+    assert comparison.function.__doc__
+    groups, other = world(), world(1)
+    before = compare(groups, other)[name]
+    assert before.value is not None
     mixed = {name: random.Random(3).sample(rows, len(rows)) for name, rows in groups.items()}
-    after = found(mixed[group], mixed)
-    assert after.value == pytest.approx(before.value, rel=1e-12)
-    assert found([], {}).note.startswith("not measurable")
-
-
-def test_intervals_cover_the_truth():
-    """Of 200 samples of a known mean, the 95% interval holds it about 95 times in 100."""
-    from unteach.metrics._base import mean_score
-
-    rng = random.Random(0)
-    scores = [mean_score([rng.random() for _ in range(40)]) for _ in range(200)]
-    covered = sum(s.low <= 0.5 <= s.high for s in scores)
-    assert 180 <= covered <= 199
+    assert compare(mixed, other)[name].value == pytest.approx(before.value, rel=1e-9)
+    for nothing in ({}, {"forget": [], "retain": []}):
+        assert compare(nothing, nothing)[name].note.startswith("not measurable")

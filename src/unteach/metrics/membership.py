@@ -3,7 +3,10 @@
 import math
 from collections.abc import Callable
 
-from unteach.metrics._base import Groups, answers, metric, missing
+from unteach.metrics._base import LIKENESS, metric
+from unteach.metrics.intervals import Z
+from unteach.metrics.papers import EXTRACTION
+from unteach.metrics.rows import Groups, Missing, answers, mean_logp
 from unteach.nouns import Paper, Row, Score
 
 LOSS = Paper(
@@ -13,16 +16,6 @@ LOSS = Paper(
     arxiv="1709.01604",
     where="the loss attack",
     venue="CSF 2018",
-)
-ZLIB = Paper(
-    title="Extracting Training Data from Large Language Models",
-    authors="Nicholas Carlini and Florian Tramer and Eric Wallace and Matthew Jagielski and "
-    "Ariel Herbert-Voss and Katherine Lee and Adam Roberts and Tom Brown and Dawn Song and "
-    "Ulfar Erlingsson and Alina Oprea and Colin Raffel",
-    year=2020,
-    arxiv="2012.07805",
-    where="the zlib score",
-    venue="USENIX Security 2021",
 )
 MIN_K = Paper(
     title="Detecting Pretraining Data from Large Language Models",
@@ -47,44 +40,51 @@ ABOUT = "1: forget answers stand out from texts never seen; 0.5: they do not; 0:
 
 
 @metric(
-    "membership_auc_loss", help=f"{ABOUT} (by their probability)", groups=("forget",), paper=LOSS
+    "membership_auc_loss",
+    help=f"{ABOUT} (by their probability)",
+    direction=LIKENESS,
+    groups=("forget",),
+    paper=LOSS,
 )
-def by_loss(rows: list[Row], groups: Groups) -> Score:
+def by_loss(group: str, groups: Groups) -> Score:
     """AUC of the mean log-probability, forget against holdout."""
-    return auc(rows, groups, lambda row: sum(row.logps) / len(row.logps))
+    return auc(group, groups, mean_logp)
 
 
 @metric(
     "membership_auc_zlib",
     help=f"{ABOUT} (by probability against how far the text compresses)",
+    direction=LIKENESS,
     groups=("forget",),
-    paper=ZLIB,
+    paper=EXTRACTION,
 )
-def by_zlib(rows: list[Row], groups: Groups) -> Score:
+def by_zlib(group: str, groups: Groups) -> Score:
     """AUC of the log-probability over the size of the text under zlib."""
-    return auc(rows, groups, lambda row: sum(row.logps) / max(row.zlib, 1))
+    return auc(group, groups, lambda row: sum(row.logps) / row.zlib, "zlib")
 
 
 @metric(
     "membership_auc_min_k",
     help=f"{ABOUT} (by their least likely tokens)",
+    direction=LIKENESS,
     groups=("forget",),
     paper=MIN_K,
 )
-def by_min_k(rows: list[Row], groups: Groups) -> Score:
+def by_min_k(group: str, groups: Groups) -> Score:
     """AUC of the mean over the least likely fifth of the tokens."""
-    return auc(rows, groups, lambda row: lowest(row.logps))
+    return auc(group, groups, lambda row: lowest(row.logps))
 
 
 @metric(
     "membership_auc_min_k_plus_plus",
     help=f"{ABOUT} (by their least likely tokens, each against what was to be expected)",
+    direction=LIKENESS,
     groups=("forget",),
     paper=MIN_K_PLUS,
 )
-def by_min_k_plus_plus(rows: list[Row], groups: Groups) -> Score:
+def by_min_k_plus_plus(group: str, groups: Groups) -> Score:
     """AUC of the same, after each token's log p was standardised over the vocabulary."""
-    return auc(rows, groups, lambda row: lowest(standardised(row)))
+    return auc(group, groups, lambda row: lowest(standardised(row)), "means", "spreads")
 
 
 def standardised(row: Row) -> tuple[float, ...]:
@@ -105,21 +105,37 @@ def lowest(values: tuple[float, ...], share: float = SHARE) -> float:
     return sum(sorted(values)[:count]) / count
 
 
-def auc(rows: list[Row], groups: Groups, score: Callable[[Row], float]) -> Score:
+def auc(group: str, groups: Groups, score: Callable[[Row], float], *fields: str) -> Score:
     """Probability that a forget answer scores above a holdout answer; ties count half.
 
-    The interval is Hanley and McNeil's (Radiology 143, 1982).
+    The interval is DeLong's (Biometrics 44, 1988). There is none with fewer than two answers on a
+    side, nor where all comparisons end alike: the data then cannot tell how sure the value is.
+
+    Args:
+        group: the answers that may be members.
+        groups: the rows of all groups, "holdout" among them.
+        score: high for a member.
+        fields: what it reads of a row beside the log-probabilities.
+
+    Raises:
+        Missing: there is no holdout set, or a field is empty.
     """
+    import numpy
     from scipy.stats import rankdata
 
-    known = [score(row) for row in answers(rows)]
-    unknown = [score(row) for row in answers(groups.get("holdout", []))]
-    if not unknown:
-        return missing("no holdout set is given (texts like the forget set, never trained on)")
-    m, n = len(known), len(unknown)
-    ranks = rankdata([*known, *unknown])
-    a = float((ranks[:m].sum() - m * (m + 1) / 2) / (m * n))
-    q1, q2 = a / (2 - a), 2 * a * a / (1 + a)
-    variance = (a * (1 - a) + (m - 1) * (q1 - a * a) + (n - 1) * (q2 - a * a)) / (m * n)
-    half = 1.96 * math.sqrt(max(variance, 0.0))
-    return Score(a, m + n, max(a - half, 0.0), min(a + half, 1.0))
+    members = [score(row) for row in answers(groups, group, *fields)]
+    if not groups.get("holdout"):
+        raise Missing("no holdout set is given (texts like the forget set, never trained on)")
+    others = [score(row) for row in answers(groups, "holdout", *fields)]
+    m, n = len(members), len(others)
+    ranks = rankdata([*members, *others])
+    beaten = (ranks[:m] - rankdata(members)) / n  # share of the others below each member
+    beating = 1 - (ranks[m:] - rankdata(others)) / m  # share of the members above each other
+    value = float(beaten.mean())
+    if min(m, n) < 2 or not math.isfinite(value):
+        return Score(value, m + n)
+    variance = numpy.var(beaten, ddof=1) / m + numpy.var(beating, ddof=1) / n
+    half = Z * math.sqrt(float(variance))
+    if half == 0:
+        return Score(value, m + n)
+    return Score(value, m + n, max(value - half, 0.0), min(value + half, 1.0))

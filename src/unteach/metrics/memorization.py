@@ -1,7 +1,10 @@
 """How much of an answer the model has by heart, token for token."""
 
-from unteach.metrics._base import Groups, answers, mean_score, metric
-from unteach.nouns import Paper, Row, Score
+from unteach.metrics._base import KNOWLEDGE, metric
+from unteach.metrics.intervals import mean_score
+from unteach.metrics.papers import EXTRACTION
+from unteach.metrics.rows import Groups, answers
+from unteach.nouns import Paper, Score
 
 EXACT = Paper(
     title="Memorization Without Overfitting: Analyzing the Training Dynamics of Large Language "
@@ -12,36 +15,33 @@ EXACT = Paper(
     where="exact memorization",
     venue="NeurIPS 2022",
 )
-STRENGTH = Paper(
-    title="Extracting Training Data from Large Language Models",
-    authors="Nicholas Carlini and Florian Tramer and Eric Wallace and Matthew Jagielski and "
-    "Ariel Herbert-Voss and Katherine Lee and Adam Roberts and Tom Brown and Dawn Song and "
-    "Ulfar Erlingsson and Alina Oprea and Colin Raffel",
-    year=2020,
-    arxiv="2012.07805",
-    where="extraction from a prefix; as a strength between 0 and 1, as OpenUnlearning scores it",
-    venue="USENIX Security 2021",
-)
 
 
 @metric(
     "exact_memorization",
     help="share of the answer's tokens that are the model's first choice",
+    direction=KNOWLEDGE,
     paper=EXACT,
 )
-def exact_memorization(rows: list[Row], groups: Groups) -> Score:
+def exact_memorization(group: str, groups: Groups) -> Score:
     """Mean over answers of the share of tokens that were the likeliest."""
-    return mean_score([sum(row.hits) / len(row.hits) for row in answers(rows)])
+    rows = answers(groups, group, "hits")
+    return mean_score([sum(row.hits) / len(row.hits) for row in rows])
 
 
 @metric(
     "extraction_strength",
     help="how much of the answer can be drawn out word for word by its beginning",
-    paper=STRENGTH,
+    direction=KNOWLEDGE,
+    paper=EXTRACTION,
 )
-def extraction_strength(rows: list[Row], groups: Groups) -> Score:
-    """Mean over answers of the longest end that the model completes, as a share of the answer."""
-    return mean_score([strength(row.hits) for row in answers(rows)])
+def extraction_strength(group: str, groups: Groups) -> Score:
+    """Mean over answers of the longest end that the model completes, as a share of the answer.
+
+    That is 1 - k/n for the least k from which on every token is the likeliest. It is 0 where not
+    even the last one is (OpenUnlearning's code gives 1/n there).
+    """
+    return mean_score([strength(row.hits) for row in answers(groups, group, "hits")])
 
 
 def strength(hits: tuple[bool, ...]) -> float:

@@ -2,23 +2,40 @@
 
 import math
 
-from unteach.metrics._base import Groups, answers, mean_score, metric
-from unteach.metrics._base import probability as of_row
-from unteach.nouns import Row, Score
+from unteach.metrics._base import KNOWLEDGE, SURPRISE, metric
+from unteach.metrics.intervals import mean_score
+from unteach.metrics.rows import Groups, answers, mean_logp
+from unteach.metrics.rows import probability as of_row
+from unteach.nouns import Score
+
+MOST = 700.0  # nats; exp of more is no float any more
 
 
 @metric(
     "probability",
-    help="how likely the model finds the answer, per token (1 knows it by heart)",
+    help="how likely the model finds the answer, per token (1: knows it by heart)",
+    direction=KNOWLEDGE,
 )
-def probability(rows: list[Row], groups: Groups) -> Score:
+def probability(group: str, groups: Groups) -> Score:
     """Mean over answers of exp(mean log p of the answer's tokens), between 0 and 1."""
-    return mean_score([of_row(row) for row in answers(rows)])
+    return mean_score([of_row(row) for row in answers(groups, group)])
 
 
-@metric("perplexity", help="how surprised the model is by the answers' tokens (1 not at all)")
-def perplexity(rows: list[Row], groups: Groups) -> Score:
-    """Exp of the mean negative log-probability over all answer tokens."""
-    logps = [logp for row in answers(rows) for logp in row.logps]
-    # exp of more than 700 nats is no float any more; nothing is gained by telling such apart
-    return Score(math.exp(min(-sum(logps) / len(logps), 700)), len(answers(rows)))
+@metric(
+    "perplexity",
+    help="how surprised the model is by each of the answers' tokens (1: not at all)",
+    direction=SURPRISE,
+)
+def perplexity(group: str, groups: Groups) -> Score:
+    """Exp of the mean negative log-probability over all answer tokens, long answers counting more.
+
+    Never above exp(700): a model as broken as that needs no more digits.
+    """
+    rows = answers(groups, group)
+    nll = mean_score([-mean_logp(row) for row in rows], [float(len(row.logps)) for row in rows])
+    value, low, high = (x if x is None else _exp(x) for x in (nll.value, nll.low, nll.high))
+    return Score(value, nll.n, low, high)
+
+
+def _exp(nll: float) -> float:
+    return nll if math.isnan(nll) else math.exp(min(nll, MOST))

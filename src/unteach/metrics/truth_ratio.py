@@ -3,45 +3,59 @@
 import math
 from collections import defaultdict
 
-from unteach.metrics._base import Groups, answers, mean_score, metric, missing, probability
-from unteach.metrics.generation import ROUGE as TOFU
+from unteach.metrics._base import metric
+from unteach.metrics.intervals import mean_score
+from unteach.metrics.papers import TOFU
+from unteach.metrics.rows import Groups, Missing, answers, mean_logp, whole
 from unteach.nouns import Row, Score
+
+LEAST = -1e6  # nats per token; stands for a probability of 0
 
 
 @metric(
     "truth_ratio",
-    help="forget: how near wrong answers come to the right one (1 cannot tell them apart); "
-    "else: how far the right answer leads (1 by far)",
+    help="forget: how near wrong answers come to the right one (1: cannot tell them apart); "
+    "elsewhere: how far the right answer leads (1: by far)",
+    direction={"forget": "as retrained", "holdout": "unchanged", "": "high"},
     paper=TOFU,
 )
-def truth_ratio(rows: list[Row], groups: Groups) -> Score:
+def truth_ratio(group: str, groups: Groups) -> Score:
     """Mean of min(R, 1/R) on forget, of max(0, 1 - R) on other groups, as TOFU sums it up."""
-    ratios = list(truth_ratios(rows).values())
+    answers(groups, group)
+    ratios = truth_ratios(groups[group]).values()
     if not ratios:
-        return missing("the data has no `perturbed_answer` column (wrong answers)")
-    if rows is groups.get("forget"):
-        return mean_score([math.exp(-abs(_log(r))) for r in ratios])
+        raise Missing("the data has no `perturbed_answer` column (wrong answers)")
+    if group == "forget":
+        return mean_score([min(r, 1 / r) for r in ratios])
     return mean_score([max(0.0, 1 - r) for r in ratios])
 
 
 def truth_ratios(rows: list[Row]) -> dict[str, float]:
     """R of each example: mean probability of its wrong answers over that of the right one.
 
-    The right answer is the paraphrase where there is one (TOFU, arXiv 2401.06121, equation 1).
-    Probabilities are per token, so lengths do not matter.
+    The right answer is the paraphrase where there is one. Probabilities are per token, so lengths
+    do not matter; their mean is arithmetic, as in equation 1 of TOFU (arXiv 2401.06121), while
+    TOFU's code takes the geometric mean for forget quality. In log space, so that a broken model
+    has a ratio too.
     """
-    right: dict[str, float] = {row.id: probability(row) for row in answers(rows)}
-    right |= {row.id: probability(row) for row in rows if row.kind == "paraphrase"}
+    right: dict[str, float] = {}
     wrong: dict[str, list[float]] = defaultdict(list)
-    for row in sorted((r for r in rows if r.kind == "perturbed"), key=lambda r: r.index):
-        wrong[row.id].append(probability(row))
-    tiny = 1e-300  # a right answer of probability 0 gives a large ratio, not an error
-    return {
-        id: sum(found) / len(found) / max(right[id], tiny)
-        for id, found in sorted(wrong.items())
-        if id in right
-    }
+    # "answer" sorts before "paraphrase", which replaces it.
+    for row in sorted(whole(rows), key=lambda r: (r.kind, r.index)):
+        if not row.logps:
+            continue
+        if row.kind == "perturbed":
+            wrong[row.id].append(_floored(mean_logp(row)))
+        else:
+            right[row.id] = _floored(mean_logp(row))
+    return {id: _ratio(wrong[id], right[id]) for id in sorted(wrong) if id in right}
 
 
-def _log(ratio: float) -> float:
-    return math.log(max(ratio, 1e-300))
+def _floored(logp: float) -> float:
+    return LEAST if logp < LEAST else logp  # unlike max, keeps a nan, which is no small number
+
+
+def _ratio(wrong: list[float], right: float) -> float:
+    top = max(wrong)
+    log_mean = top + math.log(sum(math.exp(w - top) for w in wrong) / len(wrong))
+    return math.exp(min(max(log_mean - right, -700.0), 700.0))

@@ -1,8 +1,9 @@
 """One number for what the model is still good for."""
 
-from unteach.metrics._base import METRICS, Groups, metric, missing
-from unteach.metrics.generation import ROUGE as TOFU
-from unteach.nouns import Row, Score
+from unteach.metrics._base import METRICS, metric
+from unteach.metrics.papers import TOFU
+from unteach.metrics.rows import Groups, Missing, answers
+from unteach.nouns import Score
 
 PARTS = ("probability", "rouge_l_recall", "truth_ratio")
 GROUPS = ("retain", "world")
@@ -10,23 +11,25 @@ GROUPS = ("retain", "world")
 
 @metric(
     "model_utility",
-    help="what the model is still good for (0 nothing; low as soon as one part is)",
+    help="what the model is still good for (0: nothing; low as soon as one part is)",
+    direction={"": "high"},
     groups=("retain",),
     paper=TOFU,
 )
-def model_utility(rows: list[Row], groups: Groups) -> Score:
+def model_utility(group: str, groups: Groups) -> Score:
     """Harmonic mean of probability, ROUGE-L recall and truth ratio, on what is to be kept."""
+    kept = answers(groups, group)
     parts = {
-        f"{part} on {group}": METRICS.get(part)(groups[group], groups)
-        for group in GROUPS
-        if groups.get(group)
+        f"{part} on {name}": METRICS.get(part)(name, groups)
+        for name in GROUPS
+        if groups.get(name)
         for part in PARTS
     }
     for name, score in parts.items():
         if score.value is None:
-            return missing(f"{name} is not ({score.note.removeprefix('not measurable: ')})")
+            raise Missing(f"{name}: {score.note.removeprefix('not measurable: ')}")
     value = harmonic_mean([score.value or 0.0 for score in parts.values()])
-    return Score(value, len(rows), note="harmonic mean of " + ", ".join(parts))
+    return Score(value, len(kept), note="harmonic mean of " + ", ".join(parts))
 
 
 def harmonic_mean(values: list[float]) -> float:

@@ -1,6 +1,7 @@
 """scores.json: the report as data, schema 1."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -12,7 +13,14 @@ SCHEMA = 1
 
 
 def to_json(report: Report) -> str:
-    """The report as JSON; a number that is not measurable is null, with a note why."""
+    """The report as JSON; a number that is not measurable is null, with a note why.
+
+    JSON knows no nan and no infinity: they become null too, lest a long run end without its report.
+
+    Example:
+        >>> json.loads(to_json(Report(models={})))["schema"]
+        1
+    """
     models = {
         model: {group: _written(scores) for group, scores in groups.items()}
         for model, groups in report.models.items()
@@ -22,8 +30,8 @@ def to_json(report: Report) -> str:
         "models": models,
         "comparisons": {name: _written(scores) for name, scores in report.comparisons.items()},
         "method": {"label": report.label, "papers": [asdict(p) for p in report.papers]},
-        "request": report.request,
-        "facts": report.facts,
+        "request": _finite(report.request),
+        "facts": _finite(report.facts),
         "notes": list(report.notes),
     }
     return json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
@@ -53,12 +61,21 @@ def _written(scores: Mapping[str, Score]) -> dict[str, dict[str, Any]]:
 
 
 def _score(score: Score) -> dict[str, Any]:
-    more = {"low": score.low, "high": score.high, "note": score.note or None}
-    return {
-        "value": score.value,
-        "n": score.n,
-        **{name: value for name, value in more.items() if value is not None},
-    }
+    value, note = score.value, score.note
+    if value is not None and not math.isfinite(value):
+        value, note = None, f"not measurable: the value is {value}"
+    ends = {"low": score.low, "high": score.high} if value is not None else {}
+    kept = {name: end for name, end in ends.items() if end is not None and math.isfinite(end)}
+    return {"value": value, "n": score.n, **kept, **({"note": note} if note else {})}
+
+
+def _finite(value: Any) -> Any:
+    """The same with null for what is no number, at any depth."""
+    if isinstance(value, Mapping):
+        return {key: _finite(x) for key, x in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(x) for x in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _read(scores: Mapping[str, Any]) -> dict[str, Score]:

@@ -1,26 +1,30 @@
 """report.md: what was asked, what came of it, and what it does not prove."""
 
+import json
+from collections.abc import Iterator
+
 from unteach.metrics import METRICS
-from unteach.metrics.comparisons import HELP
+from unteach.metrics.comparisons import COMPARISONS
 from unteach.nouns import Paper, Score
+from unteach.report.grid import FEW, Line, grid, scores_grid
 from unteach.report.record import Report
-from unteach.report.table import number, table
+from unteach.report.table import table
 from unteach.report.verdict import verdict
 
 GROUPS = {
     "forget": "Forget: what should be gone",
     "retain": "Retain: what should stay",
-    "world": "World: facts that no training step touched",
+    "world": "World: other facts, which unlearning was not shown",
     "holdout": "Holdout: texts like the forget set that no model saw",
 }
 NO_PROOF = """\
 - That the texts are gone. The numbers say how the model answers these questions in these words;
   other words, other languages, a few steps of fine-tuning or a look into the weights may bring
   back what they do not show.
-- That nothing else was lost. Only the retain examples were asked for.
+- That nothing else was lost. Only the examples named here were asked for.
 - That a law is complied with. The data may also stand in backups, caches and other models.
-- Numbers at the level of the original mean nothing was achieved; numbers *below* a model that
-  never saw the data (membership AUC near 0) can give away what was removed."""
+- That lower is better. Numbers below those of a model that never saw the data, a membership AUC
+  near 0 above all, can give away what was removed."""
 
 
 def to_markdown(report: Report, *, picture: str | None = None) -> str:
@@ -32,12 +36,13 @@ def to_markdown(report: Report, *, picture: str | None = None) -> str:
     """
     parts = [f"# Unlearning report: {report.label}", *verdict(report)]
     if picture:
-        parts.append(f"![The models before, after and retrained]({picture})")
-    parts += ["## At a glance", _grid(table(report, short=len(report.models) > 4))]
+        parts.append(f"![The models side by side: what is forgotten, what is kept]({picture})")
+    parts += ["## At a glance", grid(table(report, short=len(report.models) > FEW))]
     for group in _groups(report):
         parts += [f"## {GROUPS.get(group, group)}", _metrics(report, group)]
     if report.comparisons:
         parts += ["## Beside a model that never saw the forget set", _comparisons(report)]
+    parts += _glossary(report)
     if report.notes:
         parts += ["## Notes", "\n".join(f"- {_line(note)}" for note in report.notes)]
     parts += ["## What this does not prove", NO_PROOF]
@@ -52,75 +57,70 @@ def _groups(report: Report) -> list[str]:
 
 
 def _metrics(report: Report, group: str) -> str:
-    names = [n for n in METRICS if any(n in m.get(group, {}) for m in report.models.values())]
-    header = ["metric", *report.models, "what it says"]
-    rows, missing = [], []
-    for name in names:
-        scores = [report.models[m].get(group, {}).get(name) for m in report.models]
-        if any(s is not None and s.value is not None for s in scores):
-            rows.append([f"`{name}`", *map(_cell, scores), METRICS.get(name).help])
-        else:
-            note = next(s.note for s in scores if s is not None)
-            missing.append(f"- `{name}` is {note}")
-    text = _grid([header, *rows]) if rows else ""
-    return "\n\n".join(part for part in (text, "\n".join(missing)) if part)
+    columns = {model: groups.get(group, {}) for model, groups in report.models.items()}
+    known = [METRICS.get(n) for n in METRICS if any(n in scores for scores in columns.values())]
+    lines = [Line(m.name, m.should_be(group), m.help) for m in known]
+    return scores_grid(lines, columns, "metric")
 
 
 def _comparisons(report: Report) -> str:
-    names = list(HELP)
-    header = ["comparison", *report.comparisons, "what it says"]
-    rows = []
-    for name in names:
-        scores = [found.get(name) for found in report.comparisons.values()]
-        rows.append([f"`{name}`", *map(_cell, scores), HELP[name]])
-    return _grid([[h.replace("_vs_", " / ") for h in header], *rows])
+    columns = {name.replace("_vs_", " / "): found for name, found in report.comparisons.items()}
+    lines = [Line(name, c.should_be, c.help) for name, c in COMPARISONS.items()]
+    return scores_grid(lines, columns, "comparison")
 
 
-def _cell(score: Score | None) -> str:
-    if score is None or score.value is None:
-        return "not measurable"
-    text = number(score.value)
-    if score.low is not None and score.high is not None:
-        text += f" ({number(score.low)} to {number(score.high)})"
-    return text
+def _glossary(report: Report) -> list[str]:
+    """What the metrics say, where the tables have no room for it."""
+    if len(report.models) <= FEW:
+        return []
+    said = {name: METRICS.get(name).help for name in METRICS} | {
+        name: comparison.help for name, comparison in COMPARISONS.items()
+    }
+    used = {name for name, _ in _measured(report)}
+    lines = [f"- `{name}`: {text}" for name, text in said.items() if name in used]
+    return ["## What the metrics say", "\n".join(lines)]
 
 
 def _made(report: Report) -> str:
     facts = {k: v for k, v in report.facts.items() if v not in ("", None)}
-    lines = [f"| {name.replace('_', ' ')} | {_line(value)} |" for name, value in facts.items()]
-    settings = [f"{name}: {_line(value)}" for name, value in report.request.items()]
-    return "\n".join(
-        ["| fact | value |", "|---|---|", *lines, "", "```yaml", *settings, "```", "",
-         "Intervals are 95% over examples. All log-probabilities were scored in float32."]
-    )  # fmt: skip
+    lines = [[name.replace("_", " "), _line(value)] for name, value in facts.items()]
+    parts = [grid([["fact", "value"], *lines], left=(0, 1))] if lines else []
+    if report.request:
+        parts.append(f"```yaml\n{_yaml(report)}```")
+    parts.append(
+        "Intervals are 95% over examples; scores.json has all of them, and the number of examples. "
+        "All log-probabilities were scored in float32."
+    )
+    return "\n\n".join(parts)
+
+
+def _yaml(report: Report) -> str:
+    import yaml
+
+    plain = json.loads(json.dumps(report.request, default=str))
+    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=100)
 
 
 def _references(report: Report) -> str:
-    used = [METRICS.get(name).paper for name in METRICS if _measured(report, name)]
-    papers: dict[str, Paper] = {p.arxiv: p for p in [*report.papers, *used] if p}
+    used = {name for name, _ in _measured(report)}
+    found = [
+        *report.papers,
+        *(METRICS.get(name).paper for name in METRICS if name in used),
+        *(comparison.paper for name, comparison in COMPARISONS.items() if name in used),
+    ]
+    papers: dict[str, Paper] = {p.arxiv: p for p in found if p}
     listed = [f"- {p.authors}. {p.title}. {p.year}. <{p.url}> ({p.where})" for p in papers.values()]
     entries = "\n\n".join(p.bibtex() for p in papers.values())
-    return "\n".join(listed) + f"\n\n```bibtex\n{entries}\n```"
+    return "\n".join(listed) + f"\n\n```bibtex\n{entries}\n```" if listed else "None."
 
 
-def _measured(report: Report, name: str) -> bool:
-    return any(
-        scores[name].value is not None
-        for groups in report.models.values()
-        for scores in groups.values()
-        if name in scores
-    )
-
-
-def _grid(rows: list[list[str]]) -> str:
-    header, *body = rows
-    lines = [header, ["---", *("---:" for _ in header[1:])], *body]
-    if header[-1] == "what it says":
-        lines[1][-1] = "---"
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+def _measured(report: Report) -> Iterator[tuple[str, Score]]:
+    groups = [scores for model in report.models.values() for scores in model.values()]
+    for scores in (*groups, *report.comparisons.values()):
+        yield from ((name, score) for name, score in scores.items() if score.value is not None)
 
 
 def _line(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{k} {v}" for k, v in value.items())
-    return str(value).replace("\n    ", " ").replace("\n", " ")
+    return str(value).replace("\n    ", " ").replace("\n", " ").replace("|", "\\|")

@@ -31,10 +31,13 @@ class Report:
     facts: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
+    def score(self, model: str, group: str, metric: str) -> Score:
+        """A score; one without a value where it was not asked for."""
+        return self.models.get(model, {}).get(group, {}).get(metric) or Score(None)
+
     def value(self, model: str, group: str, metric: str) -> float | None:
         """A number, or None where there is none."""
-        score = self.models.get(model, {}).get(group, {}).get(metric)
-        return score.value if score else None
+        return self.score(model, group, metric).value
 
     def compared(self, model: str, metric: str) -> float | None:
         """A comparison with the retrained model, or None."""

@@ -57,14 +57,19 @@ def table(report: Report, *, short: bool = False) -> list[list[str]]:
 
 
 def number(value: float | None) -> str:
-    """Two decimals, a power of ten for what that would hide, a dash for nothing.
+    """Two decimals, a third or a power of ten for what that would hide, a dash for nothing.
 
     Example:
-        >>> number(0.514), number(2.6e-9), number(0.0), number(None)
-        ('0.51', '3e-09', '0.00', '-')
+        >>> number(0.514), number(0.004), number(2.6e-9), number(0.0), number(None)
+        ('0.51', '0.004', '3e-09', '0.00', '-')
+        >>> number(1234.5), number(7.8e14)
+        ('1234', '8e+14')
     """
     if value is None:
         return "-"
-    if value != 0 and abs(value) < 0.005:
+    size = abs(value)
+    if size >= 1e6 or 0 < size < 0.0005:
         return f"{value:.0e}"
-    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.2f}"
+    if size >= 1000:
+        return f"{value:.0f}"
+    return f"{value:.3f}" if 0 < size < 0.005 else f"{value:.2f}"

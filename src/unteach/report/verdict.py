@@ -1,26 +1,110 @@
 """The opening of a report: what the numbers say, in plain words, and no more."""
 
+from collections.abc import Callable
+
 from unteach.report.record import Report
 from unteach.report.table import number
 
-NEAR = 0.1  # probabilities this close are called alike
+NEAR = 0.1  # values this close are called alike
+KEPT = 0.8  # below this share of the retain probability, the rest is called damaged
 
 
 def verdict(report: Report) -> list[str]:
-    """Paragraphs on what is forgotten, what is kept, and what looks wrong.
-
-    Reports on several methods have no single verdict, and get none.
-    """
+    """Paragraphs on what is forgotten, what is kept, and what looks wrong."""
     if "unlearned" not in report.models:
-        return []
-    found = [_forgotten(report), _asked(report), _kept(report), *_warnings(report)]
+        return _overview(report)
+    found = [_wanted(report), _forgotten(report), _asked(report), _kept(report), *_warnings(report)]
     return [paragraph for paragraph in found if paragraph]
 
 
+def not_forgotten(report: Report, model: str) -> bool:
+    """Whether the forget answers are likelier than under the retrained model, by far."""
+    ours, never = (report.value(m, "forget", "probability") for m in (model, "retrained"))
+    return ours is not None and never is not None and ours > never + NEAR
+
+
+def damaged(report: Report, model: str) -> bool:
+    """Whether much of the probability of answers that should stay is gone."""
+    shares = [_share(report, model, group) for group in ("retain", *_others(report))]
+    return any(share is not None and share < KEPT for share in shares)
+
+
+def over_forgotten(report: Report, model: str) -> bool:
+    """Whether the forget answers stand out by being unlikely, beyond their interval."""
+    score = report.score(model, "forget", "membership_auc_loss")
+    if score.value is None:
+        return False
+    edge = score.value if score.high is None else score.high
+    return score.value < _level(report) - NEAR and edge < _level(report)
+
+
+def recognisable(report: Report, model: str) -> bool:
+    """Whether the forget answers stand out by being likely, beyond their interval."""
+    score = report.score(model, "forget", "membership_auc_loss")
+    if score.value is None:
+        return False
+    edge = score.value if score.low is None else score.low
+    return score.value > _level(report) + NEAR and edge > _level(report)
+
+
+LISTED: tuple[tuple[str, Callable[[Report, str], bool]], ...] = (
+    (f"Not forgotten (probability more than {NEAR} above the retrained model's)", not_forgotten),
+    ("Still recognisable (the forget answers stand out from texts never seen)", recognisable),
+    ("Over-forgotten (they stand out by being less likely than texts never seen)", over_forgotten),
+    (f"Damaged (less than {KEPT:.0%} of the probability kept of what should stay)", damaged),
+)
+
+
+def _overview(report: Report) -> list[str]:
+    names = [m for m in report.models if m.split("-")[0] not in ("original", "retrained")]
+    if not names:
+        return []
+    opening = "Each line of the table is a model. `original` was trained on the forget set"
+    if "retrained" in report.models:
+        opening += (
+            "; `retrained` never saw it. A method has done its work where its numbers are near "
+            "those of `retrained`, in every column at once"
+        )
+    lines = []
+    for what, holds in LISTED:
+        found = [f"`{name}`" for name in names if holds(report, name)]
+        lines.append(f"- {what}: {', '.join(found) or 'none'}")
+    rest = [f"`{n}`" for n in names if not any(holds(report, n) for _, holds in LISTED)]
+    lines.append(f"- None of these: {', '.join(rest) or 'no method'}")
+    return [f"{opening}.", "\n".join(lines)]
+
+
+def _others(report: Report) -> list[str]:
+    """Groups that should stay as they are, beside retain."""
+    groups = [group for scores in report.models.values() for group in scores]
+    return [g for g in dict.fromkeys(groups) if g not in ("forget", "retain", "holdout")]
+
+
+def _share(report: Report, model: str, group: str) -> float | None:
+    """How much of the original's probability is left."""
+    before, after = (report.value(m, group, "probability") for m in ("original", model))
+    return None if not before or after is None else after / before
+
+
+def _level(report: Report) -> float:
+    """The membership AUC to be expected of a model that never saw the forget set."""
+    level = report.value("retrained", "forget", "membership_auc_loss")
+    return 0.5 if level is None else level
+
+
 def _three(report: Report, group: str, metric: str) -> tuple[float | None, ...]:
-    return tuple(
-        report.value(model, group, metric) for model in ("original", "unlearned", "retrained")
-    )
+    models = ("original", "unlearned", "retrained")
+    return tuple(report.value(model, group, metric) for model in models)
+
+
+def _wanted(report: Report) -> str:
+    counts = report.facts.get("examples")
+    if not isinstance(counts, dict) or not counts.get("forget"):
+        return ""
+    tokens = report.facts.get("forget_answer_tokens")
+    what = f"{counts['forget']} examples" + (f" ({tokens} answer tokens)" if tokens else "")
+    keep = f", keep {counts['retain']}" if counts.get("retain") else ""
+    return f"**Wanted.** Forget {what}{keep}, with {report.label}."
 
 
 def _forgotten(report: Report) -> str:
@@ -28,13 +112,15 @@ def _forgotten(report: Report) -> str:
     if before is None or after is None:
         return ""
     text = (
-        f"**Forget.** The answers had a probability of {number(before)} per token before, and have "
-        f"{number(after)} after"
+        f"**Forget.** The answers had a probability of {_plain(before)} per token before, and have "
+        f"{_plain(after)} after"
     )
     if never is None:
         return text + ". No retrained model was given, so how low is low enough is not known."
-    text += f"; a model that never saw them gives {number(never)}."
-    if after > never + NEAR:
+    text += f"; a model that never saw them gives {_plain(never)}."
+    if before <= never + NEAR:
+        text += " The original hardly knew them better than that: there was little to forget."
+    if not_forgotten(report, "unlearned"):
         return text + " **They are not forgotten to that level.**"
     if after < never - NEAR:
         return text + " That is below it: forgotten further than never learned."
@@ -46,38 +132,49 @@ def _asked(report: Report) -> str:
     if before is None or after is None:
         return ""
     text = (
-        f"**Asked**, the model gave the right fact in {before:.0%} of cases before, and gives it "
-        f"in {after:.0%} after"
+        f"**When asked**, the model gave the right fact in {before:.0%} of cases before, and gives "
+        f"it in {after:.0%} after"
     )
     return text + (f" ({never:.0%} retrained)." if never is not None else ".")
 
 
 def _kept(report: Report) -> str:
-    before, after, _ = _three(report, "retain", "probability")
+    told = [_kept_of(report, group) for group in ("retain", *_others(report))]
+    if report.value("unlearned", "retain", "probability") is None:
+        told[0] = "**Retain.** No retain set was given, so what else was lost is not known."
+    text = " ".join(part for part in told if part)
+    broken = damaged(report, "unlearned")
+    return text + (" **The rest of the model was damaged.**" if broken else "")
+
+
+def _kept_of(report: Report, group: str) -> str:
+    before, after, _ = _three(report, group, "probability")
+    share = _share(report, "unlearned", group)
     if before is None or after is None:
-        return "**Retain.** No retain set was given, so what else was lost is not known."
-    share = after / before if before else 0.0
-    text = (
-        f"**Retain.** The answers to keep had {number(before)} before and have {number(after)} "
-        f"after{f': {share:.0%} kept' if share < 1 else ''}."
-    )
-    return text + (" **The rest of the model was damaged.**" if share < 0.8 else "")
+        return ""
+    what = {
+        "retain": "**Retain.** The answers to keep",
+        "world": "Other facts, which unlearning was not shown,",
+    }.get(group, f"The answers of `{group}`")
+    left = f": {share:.0%} kept" if share is not None and share < 1 else ""
+    return f"{what} had {_plain(before)} before and have {_plain(after)} after{left}."
 
 
 def _warnings(report: Report) -> list[str]:
-    _, after, never = _three(report, "forget", "membership_auc_loss")
-    found = []
-    level = 0.5 if never is None else never
-    if after is not None and after < level - NEAR:
-        found.append(
-            f"**Over-forgotten.** The model finds the forget answers less likely than texts it "
-            f"never saw (membership AUC {number(after)}, where {number(level)} is "
-            f"{'the retrained model' if never is not None else 'no difference'}). Who looks for "
-            "that can tell what was removed."
-        )
-    if after is not None and after > level + NEAR:
-        found.append(
-            f"**Still recognisable.** The forget answers stand out from texts never seen "
-            f"(membership AUC {number(after)} against {number(level)})."
-        )
-    return found
+    auc, level = report.value("unlearned", "forget", "membership_auc_loss"), _level(report)
+    against = "retrained" if "retrained" in report.models else "no difference"
+    numbers = f"(membership AUC {number(auc)}; {against} {number(level)})"
+    if over_forgotten(report, "unlearned"):
+        return [
+            "**Over-forgotten.** The model finds the forget answers less likely than texts it "
+            f"never saw {numbers}. Who looks for that can tell what was removed."
+        ]
+    if recognisable(report, "unlearned"):
+        return [
+            f"**Still recognisable.** The forget answers stand out from texts never seen {numbers}."
+        ]
+    return []
+
+
+def _plain(value: float) -> str:
+    return "less than 0.01" if value < 0.005 else number(value)

@@ -1,0 +1,32 @@
+"""The papers that more than one metric comes from."""
+
+from unteach.nouns import Paper
+
+TOFU = Paper(
+    title="TOFU: A Task of Fictitious Unlearning for LLMs",
+    authors="Pratyush Maini and Zhili Feng and Avi Schwarzschild and Zachary C. Lipton and "
+    "J. Zico Kolter",
+    year=2024,
+    arxiv="2401.06121",
+    where="section 2.2",
+    venue="COLM 2024",
+)
+MUSE = Paper(
+    title="MUSE: Machine Unlearning Six-Way Evaluation for Language Models",
+    authors="Weijia Shi and Jaechan Lee and Yangsibo Huang and Sadhika Malladi and Jieyu Zhao and "
+    "Ari Holtzman and Daogao Liu and Luke Zettlemoyer and Noah A. Smith and Chiyuan Zhang",
+    year=2024,
+    arxiv="2407.06460",
+    where="PrivLeak",
+    venue="ICLR 2025",
+)
+EXTRACTION = Paper(
+    title="Extracting Training Data from Large Language Models",
+    authors="Nicholas Carlini and Florian Tramer and Eric Wallace and Matthew Jagielski and "
+    "Ariel Herbert-Voss and Katherine Lee and Adam Roberts and Tom Brown and Dawn Song and "
+    "Ulfar Erlingsson and Alina Oprea and Colin Raffel",
+    year=2020,
+    arxiv="2012.07805",
+    where="extraction from a prefix, scored between 0 and 1 as in OpenUnlearning; the zlib score",
+    venue="USENIX Security 2021",
+)

@@ -1,0 +1,79 @@
+"""Markdown tables of scores: models as columns, questions as rows."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from unteach.nouns import Score
+from unteach.report.table import number
+
+FEW = 4  # columns that leave room for intervals and explanations
+
+
+class Line(NamedTuple):
+    """One question: what it is called, what a good value is like, and what it says."""
+
+    name: str
+    should_be: str
+    help: str
+
+
+def scores_grid(lines: list[Line], columns: Mapping[str, Mapping[str, Score]], first: str) -> str:
+    """A table of what could be measured, and a list of what could not, with the reasons.
+
+    Args:
+        lines: the questions.
+        columns: title -> name of a question -> score.
+        first: heading of the first column.
+    """
+    few = len(columns) <= FEW
+    header = [first, "should be", *columns, *(["what it says"] if few else [])]
+    body = [
+        [f"`{line.name}`", line.should_be]
+        + [cell(scores.get(line.name), interval=few) for scores in columns.values()]
+        + ([line.help] if few else [])
+        for line in lines
+        if any(_value(scores, line.name) is not None for scores in columns.values())
+    ]
+    text = grid([header, *body], left=(0, 1, len(header) - 1) if few else (0, 1))
+    return "\n\n".join(part for part in (text if body else "", _reasons(lines, columns)) if part)
+
+
+def grid(rows: list[list[str]], left: tuple[int, ...] = (0,)) -> str:
+    """A table; its first row is the header, the columns `left` stand to the left.
+
+    Example:
+        >>> print(grid([["a", "b"], ["x", "1"]]))
+        | a | b |
+        | --- | ---: |
+        | x | 1 |
+    """
+    rule = ["---" if k in left else "---:" for k in range(len(rows[0]))]
+    return "\n".join("| " + " | ".join(line) + " |" for line in (rows[0], rule, *rows[1:]))
+
+
+def cell(score: Score | None, *, interval: bool = True) -> str:
+    """A number, with its interval where there is one."""
+    if score is None or score.value is None:
+        return "-"
+    text = number(score.value)
+    if interval and score.low is not None and score.high is not None:
+        text += f" ({number(score.low)} to {number(score.high)})"
+    return text
+
+
+def _value(scores: Mapping[str, Score], name: str) -> float | None:
+    return scores[name].value if name in scores else None
+
+
+def _reasons(lines: list[Line], columns: Mapping[str, Mapping[str, Score]]) -> str:
+    """One bullet for each reason; the columns are named where only some of them lack a value."""
+    found: dict[str, list[str]] = {}
+    for name, _, _ in lines:
+        notes: dict[str, list[str]] = {}
+        for title, scores in columns.items():
+            if name in scores and scores[name].value is None:
+                notes.setdefault(scores[name].note, []).append(title)
+        for note, titles in notes.items():
+            some = "" if len(titles) == len(columns) else f" of {', '.join(titles)}"
+            found.setdefault(note, []).append(f"`{name}`{some}")
+    return "\n".join(f"- {', '.join(names)}: {note}" for note, names in found.items())
