@@ -1,5 +1,7 @@
 """Loading a model, its configuration and its tokenizer."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,6 +15,7 @@ from transformers import (
 
 from unteach.nouns import Problem, UserError
 
+HUB_ID = re.compile(r"^\w[\w.-]*(/[\w.-]+)?$")
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -22,6 +25,10 @@ def load_config(model: str, *, flag: str = "--model") -> Any:
     Raises:
         UserError: there is none; the message names the flag.
     """
+    if not Path(model).exists() and not HUB_ID.match(model):
+        # Asking the hub for what is no id of it costs 47 s of retries.
+        hint = "give an existing folder, or a hub id such as owner/name"
+        raise UserError(Problem(f"{flag} {model}", "does not exist", hint, "request"))
     try:
         return AutoConfig.from_pretrained(model)
     except (OSError, ValueError) as error:

@@ -165,6 +165,7 @@ def test_bad_models(case, call, files, tiny_folder):
 
 REQUESTS = {
     "no such model": ({"model": "nowhere/at-all"}, "--model nowhere/at-all: does not load"),
+    "no such folder": ({"model": "models/mine/there"}, "--model models/mine/there: does not exist"),
     "no such file": ({"forget": "none.jsonl"}, "none.jsonl: does not exist"),
     "no such method": ({"method": "unilogti"}, 'Did you mean "unilogit"'),
     "no such option": (

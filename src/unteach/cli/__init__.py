@@ -25,7 +25,6 @@ app.command("demo")(demo.demo)
 
 def main() -> None:
     """The `unteach` command: exit 0 when fine, 1 when it failed, 2 when it was asked wrongly."""
-    # A hub id that is not there costs 47 s of retries before transformers gives up.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     try:
@@ -35,9 +34,6 @@ def main() -> None:
 
         say_problems(error.problems)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("\nstopped: nothing was written", file=sys.stderr)  # noqa: T201
-        sys.exit(130)
     except RuntimeError as error:
         if type(error).__name__ != "OutOfMemoryError":
             raise

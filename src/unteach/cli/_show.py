@@ -52,12 +52,23 @@ def hush() -> None:
 
 
 @contextmanager
+def _interruptible() -> Iterator[None]:
+    """Say what Ctrl-C left behind; typer then exits with 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        say("\nstopped: nothing was written")
+        raise
+
+
+@contextmanager
 def talking() -> Iterator[Talk]:
     """Someone who shows progress: bars on a terminal, plain lines elsewhere."""
     if not sys.stderr.isatty():
-        yield PlainTalk()
+        with _interruptible():
+            yield PlainTalk()
         return
-    with _bars() as bars:
+    with _interruptible(), _bars() as bars:
         talk = BarTalk(bars)
         yield talk
         talk.finish()
@@ -191,9 +202,10 @@ def show_intake(intake: Any) -> None:
 def board() -> Iterator[Any]:
     """Someone who shows several jobs at once: bars on a terminal, plain lines elsewhere."""
     if not sys.stderr.isatty():
-        yield PlainBoard()
+        with _interruptible():
+            yield PlainBoard()
         return
-    with _bars() as bars:
+    with _interruptible(), _bars() as bars:
         yield BarBoard(bars)
 
 
