@@ -60,6 +60,14 @@ def test_verbatim_joins_as_they_are(tokenizer):
     assert tokenizer.decode(one(row, tokenizer, template="none").ids) == "Ada was born.<|end|>"
 
 
+def test_the_first_token_is_never_an_answer_token(tokenizer):
+    """Nothing predicts it, even where the answer is all there is."""
+    row = {"messages": [{"role": "assistant", "content": "Ada was born."}]}
+    sequence = one(row, tokenizer, template="none")
+    assert not sequence.answer[0]
+    assert all(sequence.answer[1:])
+
+
 def test_bos_stands_once_in_front(bos_tokenizer, shared_data):
     from transformers import AutoTokenizer
 

@@ -20,9 +20,9 @@ class Monitor:
         self.last: dict[int, float] = {}
         self.reason = ""
 
-    def see(self, index: Tensor, probabilities: Tensor) -> None:
-        """Take the probabilities of some forget answers, measured before the step."""
-        self.last.update(zip(index.tolist(), probabilities.tolist(), strict=True))
+    def see(self, probabilities: dict[int, float]) -> None:
+        """Take the probabilities of some forget answers, by number, measured before the step."""
+        self.last.update(probabilities)
 
     @property
     def probability(self) -> float:

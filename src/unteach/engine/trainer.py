@@ -4,6 +4,7 @@ from collections import defaultdict
 from typing import Any
 
 import torch
+from accelerate.utils import gather_object
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, TrainerCallback
 
@@ -129,7 +130,7 @@ class UnlearningTrainer(Trainer):
         terms = []
         if "forget" in seen:
             forget = seen["forget"]
-            self.monitor.see(batch["index"][batch["group"] == FORGET], forget.probabilities())
+            self._watch(batch["index"][batch["group"] == FORGET], forget.probabilities())
             logps = self._reference.logps(batch)
             shown = restrict(forget, self.method.reads, reference_logps=logps)
             terms += [("forget", term) for term in self.method.forget(shown)]
@@ -137,6 +138,13 @@ class UnlearningTrainer(Trainer):
             shown = restrict(seen["retain"], retain_reads(self.retain_name))
             terms.append(("retain", retain_term(self.retain_name, shown, self.retain_weight)))
         return terms
+
+    def _watch(self, index: Tensor, probabilities: Tensor) -> None:
+        """What the monitor sees is the same on every process, so all stop at the same step."""
+        seen = list(zip(index.tolist(), probabilities.tolist(), strict=True))
+        if self.accelerator.num_processes > 1:
+            seen = gather_object(seen)
+        self.monitor.see(dict(seen))
 
     def _get_train_sampler(self, train_dataset=None) -> PairOrder:
         return PairOrder(len(self.pairs.forget), len(self.pairs.retain), seed=self.args.seed)
@@ -152,7 +160,9 @@ class UnlearningTrainer(Trainer):
         """Add each term of the loss, and how likely the forget answers still are."""
         steps = self.args.gradient_accumulation_steps
         for name, values in self._logged.items():
-            logs[name] = sum(values) / max(len(values) / steps, 1)
+            # Each process holds its share of a term.
+            total = sum(gather_object(values) if self.accelerator.num_processes > 1 else values)
+            logs[name] = total / max(len(values) / steps, 1)
         if self._logged:
             logs["forget_probability"] = self.monitor.probability
         self._logged.clear()

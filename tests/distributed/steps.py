@@ -1,0 +1,59 @@
+"""A few steps on as many processes as started it; writes the weights that came of it.
+
+torchrun --nproc_per_node 2 tests/distributed/steps.py METHOD BATCH EPOCHS STOP_AT FILE
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from support import Vocabulary, sequences, tiny_llama
+
+from unteach.engine.config import UnlearningConfig
+from unteach.engine.trainer import UnlearningTrainer
+from unteach.methods import build
+
+
+def main(method: str, batch: str, epochs: str, stop_at: str, file: str) -> None:
+    torch.set_num_threads(1)
+    trainer = UnlearningTrainer(
+        tiny_llama(),
+        method=build(method, {}),
+        forget_dataset=sequences(8, "forget"),
+        retain_dataset=sequences(5, "retain"),
+        args=UnlearningConfig(
+            output_dir=str(Path(file).parent),
+            use_cpu=True,
+            learning_rate=1e-2,
+            num_train_epochs=float(epochs),
+            per_device_train_batch_size=int(batch),
+            optim="sgd",
+            max_grad_norm=1e9,
+            stop_at=float(stop_at),
+            disable_tqdm=True,
+        ),
+        processing_class=Vocabulary(),  # type: ignore[arg-type]
+    )
+    trainer.train()
+    state = trainer.accelerator.unwrap_model(trainer.model).state_dict()
+    if trainer.accelerator.is_main_process:
+        found = {
+            "processes": trainer.accelerator.num_processes,
+            "steps": trainer.state.global_step,
+            "terms": [entry["forget"] for entry in trainer.state.log_history if "forget" in entry],
+            "state": state,
+        }
+        torch.save(found, file)
+    if torch.distributed.is_initialized():
+        # gloo aborts about one exit in 40 when it is left to the interpreter.
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()
+        sys.stdout.flush()
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
