@@ -4,7 +4,14 @@ import pytest
 import torch
 from support import VOCABULARY, sequences, tiny_llama
 from torch import Tensor
-from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
+from transformers import (
+    AutoModelForCausalLM,
+    GenerationConfig,
+    GPT2Config,
+    GPT2LMHeadModel,
+    GPTNeoXConfig,
+    GPTNeoXForCausalLM,
+)
 
 from unteach.adapters import (
     LoraSettings,
@@ -14,7 +21,6 @@ from unteach.adapters import (
     save_adapter,
     save_model,
 )
-from unteach.adapters.fila import fisher, row_weights, weighted_factors
 from unteach.adapters.lora import linear_names, lora_layers
 from unteach.nouns import UserError
 
@@ -31,7 +37,23 @@ def tiny_gpt2(dtype=torch.float64):
     return GPT2LMHeadModel(config).to(dtype).eval()
 
 
-MODELS = {"llama": tiny_llama, "gpt2": tiny_gpt2}
+def tiny_neox(dtype=torch.float64):
+    """The head is a matrix of its own, and "dense" is part of three layers' names."""
+    torch.manual_seed(0)
+    config = GPTNeoXConfig(
+        vocab_size=VOCABULARY, hidden_size=16, intermediate_size=32, num_hidden_layers=2,
+        num_attention_heads=2, max_position_embeddings=64, tie_word_embeddings=False,
+        initializer_range=0.2, bos_token_id=0, eos_token_id=1,
+    )  # fmt: skip
+    return GPTNeoXForCausalLM(config).to(dtype).eval()
+
+
+MODELS = {"llama": tiny_llama, "gpt2": tiny_gpt2, "neox": tiny_neox}
+
+
+def linears(model):
+    modules = dict(model.named_modules())
+    return {name: modules[name] for name in linear_names(model)}
 
 
 def logits(model) -> Tensor:
@@ -52,8 +74,8 @@ def train_a_little(model, steps=5):
 def test_adapters_go_on_every_linear_layer_but_the_head(kind):
     model = MODELS[kind]()
     names = linear_names(model)
-    assert len(names) == {"llama": 14, "gpt2": 8}[kind]
-    assert not any("lm_head" in name for name in names)
+    assert len(names) == {"llama": 14, "gpt2": 8, "neox": 8}[kind]
+    assert model.get_output_embeddings() not in linears(model).values()
     before = logits(model)
     adapted = add_lora(model, LoraSettings(rank=4))
     assert len(lora_layers(adapted)) == len(names)
@@ -61,19 +83,36 @@ def test_adapters_go_on_every_linear_layer_but_the_head(kind):
     assert all(layer.scaling["default"] == 2 for layer in lora_layers(adapted).values())
 
 
-def test_targets_by_name():
+def test_targets_by_whole_names():
     adapted = add_lora(tiny_llama(), LoraSettings(rank=2, targets=["q_proj", "v_proj"]))
     assert {name.rpartition(".")[2] for name in lora_layers(adapted)} == {"q_proj", "v_proj"}
-    with pytest.raises(UserError, match=r'"q_prj".*\n.*Did you mean "q_proj"'):
-        add_lora(tiny_llama(), LoraSettings(targets=["q_prj"]))
+    adapted = add_lora(tiny_neox(), LoraSettings(rank=2, targets=["dense"]))
+    assert {name.rpartition(".")[2] for name in lora_layers(adapted)} == {"dense"}
+    adapted = add_lora(tiny_neox(), LoraSettings(rank=2, targets=["layers.1.attention.dense"]))
+    assert len(lora_layers(adapted)) == 1
+
+
+def test_unknown_targets_are_named_together_with_the_layers_there_are():
+    with pytest.raises(UserError, match=r'"q_prj".*\n.*Did you mean "q_proj".*v_proj') as caught:
+        add_lora(tiny_llama(), LoraSettings(targets=["q_prj", "k_proj", "lm_head"]))
+    assert len(caught.value.problems) == 2
+    assert caught.value.exit_code == 2
+    with pytest.raises(UserError, match="is empty"):
+        add_lora(tiny_llama(), LoraSettings(targets=[]))
+
+
+def test_alpha_and_dropout():
+    adapted = add_lora(tiny_llama(), LoraSettings(rank=4, alpha=6, dropout=0.25))
+    for layer in lora_layers(adapted).values():
+        assert layer.scaling["default"] == 1.5
+        assert layer.lora_dropout["default"].p == 0.25
 
 
 @pytest.mark.parametrize("kind", MODELS)
 def test_fila_changes_nothing_at_the_start(kind):
     model = MODELS[kind]()
     before = logits(model)
-    names = linear_names(model)
-    weights = [dict(model.named_modules())[n].weight.clone() for n in names]
+    weights = [layer.weight.clone() for layer in linears(model).values()]
     adapted = add_lora(model, LoraSettings(rank=4))
     start = initialise_fila(adapted, FORGET, RETAIN)
     torch.testing.assert_close(logits(adapted), before, rtol=1e-9, atol=1e-9)
@@ -89,83 +128,108 @@ def test_fila_changes_nothing_at_the_start(kind):
 
 
 def test_half_precision_starts_where_it_was():
-    """The base is corrected by the factors as they were cast, so only the last bits differ."""
+    """The base is rounded once: each weight is off by half of bfloat16's last bit at most."""
     model = tiny_llama(dtype=torch.bfloat16)
     before = logits(model).float()
+    weights = [layer.weight.float() for layer in linears(model).values()]
     adapted = add_lora(model, LoraSettings(rank=4))
     initialise_fila(adapted, FORGET, RETAIN)
     assert (logits(adapted).float() - before).abs().max() < 0.05 * before.abs().max()
+    for layer, weight in zip(lora_layers(adapted).values(), weights, strict=True):
+        base = layer.get_base_layer().weight.float()
+        whole = base + 2 * layer.lora_B["default"].weight @ layer.lora_A["default"].weight
+        assert ((whole - weight).abs() <= base.abs() * 2**-8 + 1e-6).all()
 
 
-def test_fisher_is_the_sum_over_samples_written_out():
-    model = add_lora(tiny_llama(), LoraSettings(rank=2, targets=["q_proj"]))
-    (name, other) = lora_layers(model)
-    found = fisher(model, FORGET, [name, other])
-    weight = lora_layers(model)[name].get_base_layer().weight
-    weight.requires_grad_(True)
-    total, tokens = torch.zeros_like(weight), 0
-    for s in FORGET:
-        logp = model(torch.tensor([s.ids])).logits[0].log_softmax(-1)
-        places = [t for t, a in enumerate(s.answer) if a]
-        loss = -sum(logp[t - 1, s.ids[t]] for t in places) / len(places)
-        (grad,) = torch.autograd.grad(loss, [weight])
-        total += len(places) * grad**2
-        tokens += len(places)
-    torch.testing.assert_close(found[name], (total / tokens).float(), rtol=1e-4, atol=1e-12)
-    backwards = fisher(model, FORGET[::-1], [name])
-    torch.testing.assert_close(backwards[name], found[name], rtol=1e-5, atol=1e-12)
+def test_the_base_is_corrected_by_the_factors_as_they_were_cast():
+    model = tiny_llama(dtype=torch.float32)
+    weights = {f"base_model.model.{n}": m.weight.clone() for n, m in linears(model).items()}
+    adapted = add_lora(model, LoraSettings(rank=4))
+    layers = lora_layers(adapted)
+    for layer in layers.values():
+        layer.lora_A.bfloat16()
+        layer.lora_B.bfloat16()
+    initialise_fila(adapted, FORGET, RETAIN)
+    for name, layer in layers.items():
+        a, b = (m["default"].weight.float() for m in (layer.lora_A, layer.lora_B))
+        whole = layer.get_base_layer().weight + 2 * b @ a
+        torch.testing.assert_close(whole, weights[name], rtol=1e-6, atol=1e-6)
 
 
-def test_no_factors_of_that_rank_come_nearer_in_the_weighted_norm():
-    generator = torch.Generator().manual_seed(0)
-    weight = torch.randn(9, 7, generator=generator, dtype=torch.float64)
-    w = torch.rand(9, generator=generator, dtype=torch.float64) * 3 + 0.1
-    a, b = weighted_factors(weight, w, rank=3, scaling=2.0)
-    error = (w[:, None] * (weight - 2.0 * b @ a)).norm()
-    tail = torch.linalg.svdvals(w[:, None] * weight)[3:].norm()
-    torch.testing.assert_close(error, tail, rtol=1e-3, atol=1e-4)  # 1e-5 in the divisor
-    for _ in range(20):
-        da, db = (1e-2 * torch.randn(m.shape, generator=generator, dtype=m.dtype) for m in (a, b))
-        assert (w[:, None] * (weight - 2.0 * (b + db) @ (a + da))).norm() > error
+def test_a_seed_gives_the_same_start_and_max_samples_draws_fewer():
+    def start(**options):
+        model = add_lora(tiny_llama(), LoraSettings(rank=2, targets=["q_proj"]))
+        told = []
+        found = initialise_fila(
+            model,
+            FORGET,
+            RETAIN,
+            progress=lambda done, total: told.append((done, total)),
+            **options,
+        )
+        return next(iter(found.factors.values()))[0], told
+
+    first, told = start(seed=1)
+    assert told == [(k, 10) for k in range(1, 11)]  # as many retain samples as forget samples
+    assert torch.equal(first, start(seed=1)[0])
+    assert not torch.equal(first, start(seed=2)[0])
+    few, told = start(seed=1, max_samples=2)
+    assert told[-1] == (4, 4)
+    assert not torch.equal(few, first)
 
 
-def test_equal_weights_give_the_plain_truncated_decomposition():
-    weight = torch.randn(8, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    a, b = weighted_factors(weight, torch.full((8,), 5.0, dtype=torch.float64), rank=2, scaling=1.0)
-    u, s, vh = torch.linalg.svd(weight, full_matrices=False)
-    torch.testing.assert_close(b @ a, u[:, :2] * s[:2] @ vh[:2], rtol=1e-4, atol=1e-4)
+def test_fila_refuses_what_it_cannot_do():
+    model = add_lora(tiny_llama(), LoraSettings(rank=2))
+    with pytest.raises(UserError, match=r"there is none\n.*--retain, or set adapter.init=default"):
+        initialise_fila(model, FORGET, [])
+    with torch.no_grad():
+        model.get_input_embeddings().weight[:] = float("inf")
+    with pytest.raises(UserError, match="14 layers are no numbers"):
+        initialise_fila(model, FORGET, RETAIN)
 
 
-def test_large_weights_are_decomposed_alike_for_a_seed_and_near_the_best():
-    generator = torch.Generator().manual_seed(0)
-    weight = torch.randn(600, 520, generator=generator) / torch.arange(1, 521)
-    w = torch.ones(600)
-    a, b = weighted_factors(weight, w, rank=4, scaling=1.0, seed=3)
-    again = weighted_factors(weight, w, rank=4, scaling=1.0, seed=3)
-    assert torch.equal(a, again[0])
-    best = torch.linalg.svdvals(weight)[4:].norm()
-    assert (weight - b @ a).norm() < 1.01 * best
+def test_quantised_weights_are_refused():
+    model = add_lora(tiny_llama(), LoraSettings(rank=2, targets=["o_proj"]))
+    base = next(iter(lora_layers(model).values())).get_base_layer()
+    base.weight = torch.nn.Parameter(base.weight.to(torch.int8), requires_grad=False)
+    with pytest.raises(UserError, match=r"quantised \(int8\)") as caught:
+        initialise_fila(model, FORGET, [])
+    assert len(caught.value.problems) == 2
 
 
-def test_rows_that_no_forget_token_uses_give_numbers():
-    weights = row_weights(torch.zeros(4, 3), torch.rand(4, 3))
-    assert torch.equal(weights, torch.zeros(4))
-    a, b = weighted_factors(torch.randn(4, 3), weights, rank=2, scaling=2.0)
-    assert a.isfinite().all()
-    assert b.isfinite().all()
-
-
-def test_fila_needs_retain_data():
-    with pytest.raises(UserError, match="there is none"):
-        initialise_fila(add_lora(tiny_llama(), LoraSettings(rank=2)), FORGET, [])
-
-
-def test_a_rank_above_the_layers_size_is_filled_up_with_nothing():
+def test_a_layer_that_no_forget_token_uses_keeps_an_adapter_that_can_train():
     model = tiny_llama()
+    with torch.no_grad():
+        for layer in model.model.layers:
+            layer.mlp.down_proj.weight.zero_()  # so nothing flows back to what is before it
     before = logits(model)
-    adapted = add_lora(model, LoraSettings(rank=24))
+    adapted = add_lora(model, LoraSettings(rank=4, targets=["up_proj", "q_proj"]))
     initialise_fila(adapted, FORGET, RETAIN)
     torch.testing.assert_close(logits(adapted), before, rtol=1e-9, atol=1e-9)
+    for name, layer in lora_layers(adapted).items():
+        assert layer.lora_A["default"].weight.any(1).all()
+        assert bool(layer.lora_B["default"].weight.any()) == name.endswith("q_proj")
+
+
+@pytest.mark.parametrize("kind", MODELS)
+@pytest.mark.parametrize("fila", [False, True])
+def test_a_rank_above_the_layers_size_is_cut_and_said(kind, fila, tmp_path, tokenizer, caplog):
+    from peft import PeftModel
+
+    model = MODELS[kind]()
+    before = logits(model)
+    adapted = add_lora(model, LoraSettings(rank=24))
+    assert "24 is more than the size of" in caplog.text
+    assert "their size, 16" in caplog.text
+    layers = lora_layers(adapted)
+    assert {layer.r["default"] for layer in layers.values()} == {16}
+    assert {layer.scaling["default"] for layer in layers.values()} == {2}
+    start = initialise_fila(adapted, FORGET, RETAIN) if fila else None
+    torch.testing.assert_close(logits(adapted), before, rtol=1e-9, atol=1e-9)
+    train_a_little(adapted)
+    save_adapter(adapted, tokenizer, tmp_path, start=start)
+    loaded = PeftModel.from_pretrained(MODELS[kind](), str(tmp_path)).eval()
+    torch.testing.assert_close(logits(loaded), logits(adapted), rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", MODELS)
@@ -180,8 +244,9 @@ def test_merged_export_loads_alone(kind, fila, tmp_path, tokenizer):
     loaded = AutoModelForCausalLM.from_pretrained(tmp_path, dtype=torch.float64)
     torch.testing.assert_close(logits(loaded), after, rtol=1e-7, atol=1e-7)
     assert not list(tmp_path.glob("adapter*"))
+    assert (tmp_path / "tokenizer.json").exists()
     tied = loaded.get_output_embeddings().weight is loaded.get_input_embeddings().weight
-    assert tied
+    assert tied == (kind != "neox")
 
 
 @pytest.mark.parametrize("kind", MODELS)
@@ -205,14 +270,26 @@ def test_the_checkpoints_dtype_is_kept_on_disk(tmp_path, tokenizer):
     assert AutoModelForCausalLM.from_pretrained(tmp_path, dtype="auto").dtype == torch.bfloat16
 
 
-def test_a_generation_config_that_contradicts_itself_is_no_obstacle(tmp_path, tokenizer):
+def test_a_generation_config_that_contradicts_itself_is_written_as_it_is(tmp_path, tokenizer):
     model = tiny_llama(dtype=torch.float32)
-    model.generation_config.temperature = 0.6
+    own = model.generation_config
+    own.temperature, own.top_p = 0.6, 0.9
+    with pytest.raises(ValueError, match="temperature"):
+        own.save_pretrained(tmp_path / "refused")
     save_model(model, tokenizer, tmp_path)
-    loaded = AutoModelForCausalLM.from_pretrained(tmp_path)
-    assert not loaded.generation_config.do_sample
-    assert loaded.generation_config.eos_token_id == 1
-    assert model.generation_config.temperature == 0.6
+    assert model.generation_config is own
+    loaded = AutoModelForCausalLM.from_pretrained(tmp_path).generation_config
+    assert not loaded.do_sample
+    assert (loaded.temperature, loaded.top_p, loaded.eos_token_id) == (0.6, 0.9, 1)
+
+
+def test_a_sound_generation_config_is_the_file_that_transformers_writes(tmp_path, tokenizer):
+    model = tiny_llama(dtype=torch.float32)
+    model.generation_config = GenerationConfig(do_sample=True, top_k=7, eos_token_id=[1, 3])
+    model.save_pretrained(tmp_path / "theirs")
+    save_model(model, tokenizer, tmp_path / "ours")
+    ours, theirs = (tmp_path / n / "generation_config.json" for n in ("ours", "theirs"))
+    assert ours.read_text() == theirs.read_text()
 
 
 def test_a_broken_model_is_not_written(tmp_path, tokenizer):
@@ -222,3 +299,14 @@ def test_a_broken_model_is_not_written(tmp_path, tokenizer):
     with pytest.raises(UserError, match=r"first model.norm.weight"):
         save_model(model, tokenizer, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_broken_adapter_is_neither_merged_nor_written(tmp_path, tokenizer):
+    adapted = add_lora(tiny_llama(dtype=torch.float32), LoraSettings(rank=2))
+    with torch.no_grad():
+        next(iter(lora_layers(adapted).values())).lora_B["default"].weight[0] = float("inf")
+    with pytest.raises(UserError, match="1 weights are no numbers"):
+        save_adapter(adapted, tokenizer, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(UserError, match="are no numbers"):
+        merge(adapted)

@@ -1,12 +1,15 @@
 """From a trained model to a plain folder that needs no unteach."""
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import GENERATION_CONFIG_NAME
 
 from unteach.adapters.fila import FilaStart
 from unteach.adapters.lora import lora_layers
@@ -14,8 +17,13 @@ from unteach.nouns import Problem, UserError
 
 
 def merge(model: PeftModel) -> PreTrainedModel:
-    """The model with its adapters added into the weights."""
+    """The model with its adapters added into the weights, in place.
+
+    Raises:
+        UserError: a weight is no number any more.
+    """
     merged: Any = model.merge_and_unload()  # type: ignore[operator]
+    _require_finite(merged)
     return merged
 
 
@@ -32,7 +40,8 @@ def save_model(
         model: without adapters.
         tokenizer: goes beside it, with its chat template.
         folder: to write into.
-        dtype: of the weights on disk; None keeps the model's.
+        dtype: of the weights on disk ("bfloat16", ...), to which the model is cast in place; None
+            keeps the model's.
 
     Raises:
         UserError: a weight is no number any more.
@@ -41,12 +50,8 @@ def save_model(
     if dtype is not None:
         wanted: Any = getattr(torch, dtype) if isinstance(dtype, str) else dtype
         model = model.to(wanted)
-    own = model.generation_config
-    model.generation_config = _writable(own)
-    try:
+    with _unchecked_generation_config(model, folder):
         model.save_pretrained(folder)
-    finally:
-        model.generation_config = own
     tokenizer.save_pretrained(folder)
 
 
@@ -61,10 +66,20 @@ def save_adapter(
 
     After FILA the adapters fit a changed base only. What training did to the original base is
     s (B A - B0 A0), which is a LoRA of twice the rank: B' = [B, -B0], A' = [A; A0].
+
+    Args:
+        model: with the adapters that `add_lora` made.
+        tokenizer: goes beside them.
+        folder: to write into.
+        start: what `initialise_fila` returned, where it was used.
+
+    Raises:
+        UserError: a weight is no number any more.
     """
     _require_finite(model)
     if start is None:
-        model.save_pretrained(str(folder))
+        # The embedding is not trained; "auto" would ask the hub whether it was resized.
+        model.save_pretrained(str(folder), save_embedding_layers=False)
     else:
         _save_doubled(model, folder, start)
     tokenizer.save_pretrained(folder)
@@ -76,6 +91,8 @@ def _save_doubled(model: PeftModel, folder: Path, start: FilaStart) -> None:
     name = model.active_adapter
     config: LoraConfig = copy.deepcopy(model.peft_config[name])  # type: ignore[assignment,index]
     config.r, config.lora_alpha = 2 * config.r, 2 * config.lora_alpha  # the same scaling
+    config.rank_pattern = {k: 2 * rank for k, rank in (config.rank_pattern or {}).items()}
+    config.alpha_pattern = {k: 2 * alpha for k, alpha in (config.alpha_pattern or {}).items()}
     config.inference_mode = True
     tensors = {}
     for key, layer in lora_layers(model).items():
@@ -96,18 +113,20 @@ def _require_finite(model: Any) -> None:
         raise UserError(Problem("the unlearned model", what, hint))
 
 
-SAMPLING = ("temperature", "top_p", "top_k", "min_p", "typical_p", "epsilon_cutoff", "eta_cutoff")
+@contextmanager
+def _unchecked_generation_config(model: Any, folder: Path) -> Iterator[None]:
+    """Whatever is saved inside, the generation config is written as it is.
 
-
-def _writable(config: Any) -> Any:
-    """The generation config without the sampling numbers that keep transformers from writing it.
-
-    Many a hub model has a temperature without do_sample; transformers loads that and may refuse to
-    save it. Without do_sample the numbers are not used, so nothing changes for who generates.
+    Many a hub model has a temperature without do_sample. transformers loads that and may refuse to
+    write it, but other servers (vLLM) sample by it, so it must not be dropped either.
     """
-    if config is None or config.do_sample:
-        return config
-    config = copy.deepcopy(config)
-    for name in SAMPLING:
-        setattr(config, name, None)
-    return config
+    own = model.generation_config if model.can_generate() else None
+    if own is None:
+        yield
+        return
+    model.generation_config = type(own)()
+    try:
+        yield
+    finally:
+        model.generation_config = own
+    own.to_json_file(folder / GENERATION_CONFIG_NAME, use_diff=True)

@@ -1,5 +1,6 @@
 """Low-rank adapters on the linear layers of a model."""
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,16 +12,19 @@ from transformers.pytorch_utils import Conv1D
 from unteach.nouns import Problem, UserError
 from unteach.registry import did_you_mean
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, kw_only=True)
 class LoraSettings:
     """How adapters look.
 
     Attributes:
-        rank: of each adapter.
+        rank: of each adapter; a layer with a side smaller than that gets the side's size.
         alpha: scaling times rank; None is twice the rank (LoKU's choice).
         dropout: on an adapter's input.
-        targets: names of linear layers ("q_proj", ...), or "all-linear" but for the head.
+        targets: names of linear layers ("q_proj", "mlp.fc1", ...), or "all-linear" for every one
+            but the head.
     """
 
     rank: int = 16
@@ -40,14 +44,18 @@ def add_lora(model: PreTrainedModel, settings: LoraSettings) -> PeftModel:
         targets = names
     else:
         _refuse_unknown(settings.targets, names)
-        wanted = set(settings.targets)
-        targets = [name for name in names if {name, name.rpartition(".")[2]} & wanted]
-    layers = dict(model.named_modules())
+        targets = [n for n in names if any(_matches(n, target) for target in settings.targets)]
+    layers: dict[str, Any] = dict(model.named_modules())
+    alpha = 2 * settings.rank if settings.alpha is None else settings.alpha
+    small = _smaller({name: min(layers[name].weight.shape) for name in targets}, settings.rank)
     config = LoraConfig(
         r=settings.rank,
-        lora_alpha=settings.alpha or 2 * settings.rank,  # type: ignore[arg-type]
+        lora_alpha=alpha,  # type: ignore[arg-type]
         lora_dropout=settings.dropout,
         target_modules=targets,
+        rank_pattern=small,
+        # the same scaling everywhere
+        alpha_pattern={name: alpha / settings.rank * rank for name, rank in small.items()},
         fan_in_fan_out=all(isinstance(layers[name], Conv1D) for name in targets),
         task_type="CAUSAL_LM",
     )
@@ -64,25 +72,40 @@ def linear_names(model: PreTrainedModel) -> list[str]:
     ]
 
 
+def lora_layers(model: Any) -> dict[str, Any]:
+    """The layers that carry an adapter, by name."""
+    from peft.tuners.lora import LoraLayer
+
+    return {name: m for name, m in model.named_modules() if isinstance(m, LoraLayer)}
+
+
+def _matches(name: str, target: str) -> bool:
+    """By whole parts of the name: "dense" is not "dense_h_to_4h"."""
+    return f".{name}".endswith(f".{target}")
+
+
 def _refuse_unknown(targets: list[str], names: list[str]) -> None:
     known = sorted({name.rpartition(".")[2] for name in names})
     problems = [
         Problem(
             "adapter.targets",
-            f'no linear layer is called "{target}"',
+            f'no linear layer below the head is called "{target}"',
             f"{did_you_mean(target, known)} Known: {', '.join(known)}".strip(),
             "request",
         )
         for target in targets
-        if target not in known and target not in names
+        if not any(_matches(name, target) for name in names)
     ]
     if problems or not targets:
         hint = f"known: {', '.join(known)}"
         raise UserError(*(problems or [Problem("adapter.targets", "is empty", hint, "request")]))
 
 
-def lora_layers(model: Any) -> dict[str, Any]:
-    """The layers that carry an adapter, by name."""
-    from peft.tuners.lora import LoraLayer
-
-    return {name: m for name, m in model.named_modules() if isinstance(m, LoraLayer)}
+def _smaller(sizes: dict[str, int], rank: int) -> dict[str, int]:
+    """The layers that have no such rank; the user is told."""
+    small = {name: size for name, size in sizes.items() if size < rank}
+    if small:
+        text = "adapter.rank: %d is more than the size of %d of %d layers; they get their size, %s"
+        sizes_found = ", ".join(map(str, sorted(set(small.values()))))
+        logger.warning(text, rank, len(small), len(sizes), sizes_found)
+    return small
