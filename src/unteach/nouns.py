@@ -76,6 +76,10 @@ class UserError(Exception):
         self.problems = problems
         super().__init__("\n".join(map(str, problems)))
 
+    def __reduce__(self):
+        """From one process to another with its problems, not with their text alone."""
+        return UserError, self.problems
+
     @property
     def exit_code(self) -> int:
         """2 when the question was wrong, 1 when an input or the run failed."""

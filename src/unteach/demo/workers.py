@@ -5,8 +5,11 @@ import signal
 import warnings
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from typing import Any, Protocol
+
+from unteach.nouns import Problem, UserError
 
 Tell = Callable[[int, int, str], None]
 _told: Any = None
@@ -50,10 +53,13 @@ class Workers:
         self.pool.shutdown(cancel_futures=True)
 
     def run(self, jobs: dict[str, tuple[Callable[..., Any], tuple]]) -> dict[str, Any]:
-        """What each job returns, by its name. Raises what the first failing job raised.
+        """What each job returns, by its name.
 
         Args:
             jobs: a module-level function and its arguments; it is called with them and a `Tell`.
+
+        Raises:
+            UserError: a process was killed. Else whatever the first failing job raised.
         """
         waiting: dict[str, Future] = {}
         for name, (function, args) in jobs.items():
@@ -61,17 +67,31 @@ class Workers:
             waiting[name] = self.pool.submit(_call, name, function, args)
         results = {}
         while waiting:
-            self._listen()
+            self._listen(waiting)
             for name in [n for n, future in waiting.items() if future.done()]:
-                results[name] = waiting.pop(name).result()
+                results[name] = _result(name, waiting.pop(name))
                 self.board.end(name)
         return {name: results[name] for name in jobs}
 
-    def _listen(self) -> None:
+    def _listen(self, waiting: dict[str, Future]) -> None:
+        """Show all that was told; what comes late, of a job that is done, is dropped."""
         try:
-            self.board.move(*self.told.get(timeout=0.2))
+            told = self.told.get(timeout=0.1)
+            while True:
+                if told[0] in waiting:
+                    self.board.move(*told)
+                told = self.told.get_nowait()
         except queue.Empty:
             return
+
+
+def _result(name: str, future: Future) -> Any:
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        what = "its process was killed, most likely for memory"
+        hint = "use fewer processes: --workers 1"
+        raise UserError(Problem(name, what, hint)) from None
 
 
 def _begin(told: Any) -> None:
@@ -82,6 +102,7 @@ def _begin(told: Any) -> None:
     logging.disable_progress_bar()
     warnings.filterwarnings("ignore", category=FutureWarning)
     _told = told
+    told.cancel_join_thread()  # a process that ends does not wait until all it told was heard
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers
     torch.set_num_threads(1)
 
