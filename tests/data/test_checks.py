@@ -70,3 +70,24 @@ def test_chat_templates(tokenizer, chat_tokenizer):
     (problem,) = check_tokenizer(tokenizer, groups, "chat")
     assert problem.kind == "request"
     assert check_tokenizer(chat_tokenizer, groups, "auto") == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("1.5", "15"), ("C", "C++"), ("C", "C#"), ("5", "5%"), ("new york", "newyork")],
+)
+def test_signs_that_change_what_is_said_are_no_overlap(one, other):
+    groups = {
+        "forget": rows("forget", ("Which?", one)),
+        "retain": rows("retain", ("Which?", other)),
+    }
+    assert check_data(groups) == []
+
+
+def test_holdout_examples_that_are_retained_are_noted():
+    same = ("Who?", "Ada.")
+    groups = {"forget": [], "retain": rows("retain", same), "holdout": rows("holdout", same)}
+    (note,) = check_data(groups)
+    assert note.where == "retain rows, row 1"
+    assert "also stands in holdout, holdout rows, row 1" in note.what
+    assert note.kind == "note"

@@ -39,7 +39,7 @@ FORMS = {
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_gives_the_same_examples(form, tmp_path):
     examples, problems = read(write(tmp_path, *FORMS[form]), "forget")
-    assert problems == []
+    assert [p.what for p in problems if p.kind != "note"] == []
     assert [e.turns for e in examples] == [(Turn("user", "Who?"), Turn("assistant", "Ada."))] * 2
     assert [e.id for e in examples] == ["forget-0", "forget-1"]
 
@@ -123,7 +123,7 @@ WRONG = {
     "broken json": ("a.json", "[\n{]", r"a\.json:2: is not JSON", "data"),
     "two lists": ("a.json", '{"a": [], "b": []}', "an object with 2 lists", "data"),
     "a number": ("a.json", "3", "is no list", "data"),
-    "no object": ("a.jsonl", "3\n", r"a\.jsonl:1: is no object but a int", "data"),
+    "no object": ("a.jsonl", "3\n", r"a\.jsonl:1: is no object but a number", "data"),
     "wrong columns": (
         "a.jsonl",
         lines({"prompt": "a", "completions": "b"}),
@@ -146,7 +146,7 @@ WRONG = {
     "no string": (
         "a.jsonl",
         lines({"question": "a", "answer": 3}),
-        r"a\.jsonl:1: answer is a int",
+        r"a\.jsonl:1: answer is a number",
         "data",
     ),
     "wrong answers": (

@@ -181,14 +181,14 @@ def show_table(report: Any) -> None:
 
 def show_intake(intake: Any) -> None:
     """What `check` found to be fine, on stdout."""
+    from unteach.data import describe
+
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("role", "examples", "sequences", "answer tokens", "longest", "cut off"):
+    for name in ("role", "examples", "sequences", "answer tokens", "median", "longest", "cut off"):
         table.add_column(name, justify="left" if name == "role" else "right")
     for role, sequences in intake.sequences.items():
-        supervised = sum(sum(s.answer) for s in sequences)
-        longest, cut = max(len(s.ids) for s in sequences), sum(s.cut for s in sequences)
-        numbers = (len(intake.groups[role]), len(sequences), supervised, longest, cut)
-        table.add_row(role, *map(str, numbers))
+        found = describe(intake.groups[role], sequences)
+        table.add_row(role, *(f"{value:g}" for value in found.values()))
     console, train = Console(highlight=False), intake.request.train
     console.print(table)
     console.print(

@@ -1,15 +1,18 @@
 """From what people have to examples, from examples to tokens, and what is wrong with either."""
 
 from unteach.data.checks import check_data, check_tokenizer
-from unteach.data.encode import context_length, encode, encode_all, question
+from unteach.data.describe import describe
+from unteach.data.encode import context_length, encode, encode_all, prompt_ids, question
 from unteach.data.examples import read, read_rows, with_answer
 
 __all__ = [
     "check_data",
     "check_tokenizer",
     "context_length",
+    "describe",
     "encode",
     "encode_all",
+    "prompt_ids",
     "question",
     "read",
     "read_rows",

@@ -5,10 +5,12 @@ import unicodedata
 from collections.abc import Callable
 from typing import Any
 
-from unteach.data.encode import has_chat_template
+from unteach.data.listing import SHOWN
+from unteach.data.templates import has_chat_template
 from unteach.nouns import Example, Problem
 
-SHOWN = 5
+# Signs that change what is said: C++ is not C, and 5% is not 5.
+BLANKS_AND_PUNCTUATION = re.compile(r"(?:[^\w+#%°$€£]|_)+")
 
 
 def check_data(groups: dict[str, list[Example]]) -> list[Problem]:
@@ -23,6 +25,8 @@ def check_data(groups: dict[str, list[Example]]) -> list[Problem]:
     forget = groups.get("forget", [])
     for role in ("retain", "holdout"):
         problems += _shared(forget, groups.get(role, []), role)
+    # Retain examples are trained on, so a holdout example among them is none.
+    problems += _shared(groups.get("retain", []), groups.get("holdout", []), "holdout", "note")
     return problems
 
 
@@ -50,14 +54,16 @@ def check_tokenizer(
 
 
 def normalised(text: str) -> str:
-    """The text without case, blanks and punctuation.
+    """The text in one case, with one blank for every run of blanks and punctuation.
 
     Example:
-        >>> normalised("  Ada's CODE.") == normalised("adas code")
+        >>> normalised("  Ada's CODE, no. 1.5") == normalised("ada's code no 1.5!")
         True
+        >>> normalised("1.5") == normalised("15"), normalised("C++") == normalised("C")
+        (False, False)
     """
     folded = unicodedata.normalize("NFKC", text).casefold()
-    return re.sub(r"[\W_]+", "", folded)
+    return BLANKS_AND_PUNCTUATION.sub(" ", folded).strip()
 
 
 def _as_written(example: Example) -> int:
@@ -82,7 +88,9 @@ def _twice(role: str, examples: list[Example]) -> list[Problem]:
     return _listed(found, f"{role}: take one of them out, or it weighs double", "note")
 
 
-def _shared(forget: list[Example], others: list[Example], role: str) -> list[Problem]:
+def _shared(
+    forget: list[Example], others: list[Example], role: str, kind: Any = "data"
+) -> list[Problem]:
     found, seen = [], set()
     for key, how in ((_as_written, ""), (_alike, ", but for case and punctuation")):
         places = _places(others, key)
@@ -94,7 +102,7 @@ def _shared(forget: list[Example], others: list[Example], role: str) -> list[Pro
         "retain": "it cannot be forgotten and retained: take it out of one of them",
         "holdout": "the model knows it, so it is no holdout: take it out of there",
     }
-    return _listed(found, hints[role], "data")
+    return _listed(found, hints[role], kind)
 
 
 def _places(examples: list[Example], key: Callable[[Example], int]) -> dict[int, str]:

@@ -1,24 +1,12 @@
-"""Examples in tokens: templates, and which tokens are answer tokens."""
+"""Examples in tokens, and which of the tokens are answer tokens."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
-from unteach.nouns import Example, Problem, Sequence, Turn, UserError
+from unteach.data.listing import shortened
+from unteach.data.templates import Rendered, render
+from unteach.nouns import Example, Problem, Sequence, UserError
 
-
-class Rendered(NamedTuple):
-    """An example as one text.
-
-    Attributes:
-        text: what is tokenised.
-        spans: characters of each supervised part, first and one past the last.
-        closed: whether the text itself says that the answer is over; else eos is added.
-        special: whether the tokenizer adds its own special tokens, such as bos.
-    """
-
-    text: str
-    spans: tuple[tuple[int, int], ...]
-    closed: bool
-    special: bool
+UNBOUNDED = 10**9
 
 
 def encode(
@@ -35,10 +23,11 @@ def encode(
         tokenizer: a fast transformers tokenizer.
         max_length: the most tokens of a sequence. Longer answers are cut at their end.
         template: "auto" is "chat" where the tokenizer has a template, else "plain":
-            `Question: ...`, newline, `Answer: ...`; "none" joins prompt and answer as they are.
+            `Question: ...`, newline, `Answer: ...`, again for every turn, behind the system's
+            text; "none" joins prompt and answer as they are.
 
     Raises:
-        UserError: a chat template was asked for and there is none, or it fails.
+        UserError: no such template, a chat template that is missing or fails, or a slow tokenizer.
     """
     if example.kind == "text" and not example.turns:
         return _windows(example, tokenizer, max_length)
@@ -50,18 +39,21 @@ def encode(
 def encode_all(
     examples: list[Example], tokenizer: Any, *, max_length: int, template: str = "auto"
 ) -> tuple[list[Sequence], list[Problem]]:
-    """All examples in tokens, and which answers the context length cut off."""
+    """All examples in tokens, what cannot be encoded, and what the context length cut off."""
     sequences, problems = [], []
     for example in examples:
         try:
             found = encode(example, tokenizer, max_length=max_length, template=template)
         except UserError as error:
-            return [], list(error.problems)
+            problems += error.problems
+            if any(problem.where != example.where for problem in error.problems):
+                return [], problems  # not this example's fault, so all would say it again
+            continue
         for sequence in found:
             if sequence.cut:
                 problems.append(_cut(example, sequence, max_length))
         sequences += [s for s in found if any(s.answer)]
-    return sequences, problems
+    return sequences, shortened(problems)
 
 
 def question(
@@ -80,9 +72,17 @@ def question(
     rendered = render(example, tokenizer, template)
     last = rendered._replace(spans=rendered.spans[-1:])
     ids, answer = _tokens(last, tokenizer)
-    start = answer.index(True)
+    start = answer.index(True) if True in answer else len(ids)
     prompt = ids[:start] if start < max_length else ()
     return prompt, example.answer, len(ids) - start
+
+
+def prompt_ids(example: Example, tokenizer: Any, *, template: str = "auto") -> tuple[int, ...]:
+    """The prompt as the model sees it when it is asked: the ids before the last answer.
+
+    Of a raw text, the first half of its tokens.
+    """
+    return question(example, tokenizer, max_length=UNBOUNDED, template=template)[0]
 
 
 def context_length(config: Any, tokenizer: Any) -> int:
@@ -96,100 +96,37 @@ def context_length(config: Any, tokenizer: Any) -> int:
     return min(lengths, default=2048)
 
 
-def render(example: Example, tokenizer: Any, template: str = "auto") -> Rendered:
-    """The example as one text, with what is supervised in it."""
-    if example.kind == "text":
-        return _joined([("", example.turns[0]), ("", example.turns[1])], closed=True)
-    chat = template == "chat" or (template == "auto" and has_chat_template(tokenizer))
-    if chat:
-        return _chat(example, tokenizer)
-    if template == "none":
-        return _joined([("", turn) for turn in example.turns], closed=False)
-    leads = {"user": "Question: ", "assistant": "Answer: "}
-    return _joined([(leads.get(turn.role, ""), turn) for turn in example.turns], closed=False)
-
-
-def has_chat_template(tokenizer: Any) -> bool:
-    """Whether the tokenizer brings a chat template."""
-    return bool(getattr(tokenizer, "chat_template", None))
-
-
-def _joined(parts: list[tuple[str, Turn]], *, closed: bool) -> Rendered:
-    """Turns one after the other; with a lead, each stands on its own line."""
-    text, spans = "", []
-    for lead, turn in parts:
-        if lead and text and not text.endswith("\n"):
-            text += "\n"
-        text += lead.rstrip()
-        start = len(text)  # the blank after "Answer:" belongs to the answer: tokens begin with it
-        text += lead[len(lead.rstrip()) :] + turn.text
-        if turn.role == "assistant":
-            spans.append((start, len(text)))
-        elif not lead and turn.role != "user":
-            text += "\n"
-    return Rendered(text, tuple(spans), closed, special=True)
-
-
-def _chat(example: Example, tokenizer: Any) -> Rendered:
-    """The model's own chat template; each assistant turn with the marker that ends it."""
-    messages = [{"role": turn.role, "content": turn.text} for turn in example.turns]
-    whole = _apply(tokenizer, messages, example)
-    spans, position, marked = [], 0, True
-    for number, turn in enumerate(example.turns):
-        if turn.role != "assistant":
-            continue
-        before = _apply(tokenizer, messages[:number], example, add_generation_prompt=True)
-        upto = _apply(tokenizer, messages[: number + 1], example).rstrip()
-        if whole.startswith(before) and whole.startswith(upto):
-            start, end = len(before), len(upto)
-        else:  # the template shows an earlier turn differently once others follow
-            start = whole.find(turn.text.strip(), position)
-            if start < 0:
-                what = "the chat template leaves out an assistant turn"
-                raise UserError(Problem(example.where, what, "use --set data.template=plain"))
-            end = start + len(turn.text.strip())
-        marked = not whole[start:end].endswith(turn.text.strip())
-        spans.append((start, end))
-        position = end
-    # A blank line after the last end marker is no part of the answer, and nothing follows it.
-    return Rendered(whole[:position], tuple(spans), marked, special=False)
-
-
-def _apply(tokenizer: Any, messages: list[dict], example: Example, **options: Any) -> str:
-    if not has_chat_template(tokenizer):
-        hint = "use --set data.template=plain, or give the tokenizer a chat template"
-        where = "data.template"
-        raise UserError(Problem(where, "the tokenizer has no chat template", hint, "request"))
-    try:
-        return tokenizer.apply_chat_template(messages, tokenize=False, **options)
-    except Exception as error:  # a template is a program of the model's author
-        what = f"the chat template refuses it ({type(error).__name__})"
-        hint = "check the roles and their order, or use --set data.template=plain"
-        raise UserError(Problem(example.where, what, hint)) from None
-
-
 def _tokens(rendered: Rendered, tokenizer: Any) -> tuple[tuple[int, ...], tuple[bool, ...]]:
     """Token ids, and which of them are answer tokens."""
-    found = tokenizer(
-        rendered.text,
-        add_special_tokens=rendered.special,
-        return_offsets_mapping=True,
-        verbose=False,
-    )
+    try:
+        found = tokenizer(
+            rendered.text,
+            add_special_tokens=rendered.special,
+            return_offsets_mapping=True,
+            verbose=False,
+        )
+    except NotImplementedError:
+        what, hint = "is a slow one, which gives no offsets", "use the model's fast tokenizer"
+        raise UserError(Problem("tokenizer", what, hint)) from None
     ids, offsets = list(found["input_ids"]), list(found["offset_mapping"])
-    answer = [
-        any(start < last and first < end for start, end in rendered.spans)
-        for first, last in offsets
-    ]
+    answer = [_within(first, last, rendered.spans) for first, last in offsets]
     eos = tokenizer.eos_token_id
-    if ids and offsets[-1] == (0, 0) and ids[-1] == eos:  # the tokenizer added its own
-        answer[-1] = True
-    elif not rendered.closed and eos is not None:
+    own_end = bool(ids) and tuple(offsets[-1]) == (0, 0) and ids[-1] == eos
+    if own_end:  # the tokenizer puts eos behind every text; whether it belongs there is ours to say
+        ids.pop()
+        answer.pop()
+    if not rendered.closed and eos is not None:
         ids.append(eos)
         answer.append(True)
     if answer:
         answer[0] = False  # nothing predicts the first token
     return tuple(ids), tuple(answer)
+
+
+def _within(first: int, last: int, spans: tuple[tuple[int, int], ...]) -> bool:
+    if first == last:  # a blank whose offsets the tokenizer has trimmed: it stood just before
+        first -= 1
+    return any(start < last and first < end for start, end in spans)
 
 
 def _windows(example: Example, tokenizer: Any, max_length: int) -> list[Sequence]:

@@ -2,22 +2,23 @@
 
 import csv
 import io
-import json
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from unteach.data.forms import KNOWN
+from unteach.data.jsonfile import Read, Record, read_json, read_jsonl
 from unteach.nouns import Problem, UserError
 
-Record = tuple[str, Any]
-"""Where it stands (`forget.jsonl:12`), and what stands there."""
-
 KINDS = ".jsonl, .json, .csv, .parquet, .txt"
-HUB_ID = re.compile(r"^[\w.-]+/[\w.-]+(:[\w.-]+){0,2}$")
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(:[\w.-]*){0,2}")
+VERSION = re.compile(r"(\.v?\d*)?")  # what follows a dot in an id, but is no kind of file
+LONGEST_CELL = 2**31 - 1
 
 
-def records(source: str) -> tuple[list[Record], list[Problem]]:
+def records(source: str) -> Read:
     """All records of a file or a dataset id, and what could not be read.
 
     Args:
@@ -25,114 +26,91 @@ def records(source: str) -> tuple[list[Record], list[Problem]]:
     """
     path = Path(source)
     try:
-        if path.is_dir():
+        if not source or not _exists(path):
+            found, problems = _dataset(source), []
+        elif path.is_dir():
             hint = f"give a file ({KINDS})"
             return [], [Problem(source, "is a folder", hint, "request")]
-        if path.exists():
-            found, problems = _file(path, source)
-        elif HUB_ID.match(source) and not path.suffix:
-            found, problems = _dataset(source), []
         else:
-            hint = "give an existing file, or a dataset id such as owner/name:config:split"
-            return [], [Problem(source, "does not exist", hint, "request")]
+            found, problems = _file(path, source)
     except UserError as error:
         return [], list(error.problems)
-    if not found and not problems:
-        problems = [Problem(source, "is empty", "give at least one example")]
+    if not found and all(problem.kind == "note" for problem in problems):
+        problems = [*problems, Problem(source, "is empty", "give at least one example")]
     return found, problems
 
 
-def _file(path: Path, name: str) -> tuple[list[Record], list[Problem]]:
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name too long, or a folder that may not be looked into
+        return False
+
+
+def _file(path: Path, name: str) -> Read:
     readers = {
-        ".jsonl": _jsonl,
-        ".ndjson": _jsonl,
-        ".json": _json,
+        ".jsonl": read_jsonl,
+        ".ndjson": read_jsonl,
+        ".json": read_json,
         ".csv": _csv,
         ".txt": lambda text, name: ([(name, text)] if text.strip() else [], []),
     }
-    if path.suffix == ".parquet":
+    kind = path.suffix.lower()
+    if kind == ".parquet":
         return _parquet(path, name), []
-    if path.suffix not in readers:
-        hint = f"give one of {KINDS}"
-        raise UserError(
-            Problem(name, f"is of no kind that can be read ({path.suffix})", hint, "request")
-        )
+    if kind not in readers:
+        what, hint = f"is of no kind that can be read ({path.suffix})", f"give one of {KINDS}"
+        raise UserError(Problem(name, what, hint, "request"))
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         what = f"is not UTF-8 (byte {error.start})"
         raise UserError(Problem(name, what, "save it as UTF-8")) from None
     except OSError as error:
-        raise UserError(Problem(name, f"cannot be read ({error.strerror})", "")) from None
-    return readers[path.suffix](text, name)
+        hint = "check that it is a file and that you may read it"
+        raise UserError(Problem(name, f"cannot be read ({error.strerror})", hint)) from None
+    return readers[kind](text, name)
 
 
-def _jsonl(text: str, name: str) -> tuple[list[Record], list[Problem]]:
-    found, problems = [], []
-    # Only \n ends a line: JSON strings may hold other line separators as they are.
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        where = f"{name}:{number}"
-        try:
-            found.append((where, json.loads(line)))
-        except json.JSONDecodeError as error:
-            what = f"is not JSON ({error.msg} at column {error.colno})"
-            problems.append(Problem(where, what, "write one JSON object per line"))
-    return found, problems
-
-
-def _json(text: str, name: str) -> tuple[list[Record], list[Problem]]:
-    if not text.strip():
-        return [], []
-    try:
-        whole = json.loads(text)
-    except json.JSONDecodeError as error:
-        what = f"is not JSON ({error.msg} at column {error.colno})"
-        hint = "give a list of objects; one object per line is called .jsonl"
-        return [], [Problem(f"{name}:{error.lineno}", what, hint)]
-    start = 0
-    if isinstance(whole, dict):
-        lists = [key for key, value in whole.items() if isinstance(value, list)]
-        if len(lists) != 1:
-            what = f"is an object with {len(lists)} lists in it"
-            return [], [Problem(name, what, "give a list, or an object with one list in it")]
-        start = text.index(json.dumps(lists[0])) if json.dumps(lists[0]) in text else 0
-    if not isinstance(whole, (list, dict)):
-        return [], [Problem(name, "is no list", "give a list of objects or of texts")]
-    return list(_items(text, text.index("[", start), name)), []
-
-
-def _items(text: str, start: int, name: str) -> Iterator[Record]:
-    """The items of the JSON list that begins at `start`, each with the line it begins on."""
-    decoder, space = json.JSONDecoder(), re.compile(r"[\s,]*")
-    position, line, counted = start + 1, text.count("\n", 0, start) + 1, start
-    while True:
-        position = space.match(text, position).end()  # type: ignore[union-attr]
-        if text[position] == "]":
-            return
-        line += text.count("\n", counted, position)
-        counted = position
-        item, position = decoder.raw_decode(text, position)
-        yield f"{name}:{line}", item
-
-
-def _csv(text: str, name: str) -> tuple[list[Record], list[Problem]]:
+def _csv(text: str, name: str) -> Read:
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    found, problems, header, line = [], [], None, 1
+    found: list[Record] = []
+    problems: list[Problem] = []
+    header, line = None, 1
     try:
-        for cells in reader:
-            where, line = f"{name}:{line}", reader.line_num + 1
-            if header is None:
-                header = [cell.strip() for cell in cells]
-            elif len(cells) == len(header):
-                found.append((where, dict(zip(header, cells, strict=True))))
-            elif cells:
-                what = f"has {len(cells)} cells under {len(header)} columns"
-                problems.append(Problem(where, what, "quote cells that hold commas"))
+        with _cells_of_any_length():
+            for cells in reader:
+                where, line = f"{name}:{line}", reader.line_num + 1
+                if header is None:
+                    header = [cell.strip() for cell in cells]
+                    if sign := _other_separator(header):
+                        what, hint = f"separates its cells by {sign}", "separate them by commas"
+                        return [], [Problem(where, what, hint)]
+                elif len(cells) == len(header):
+                    found.append((where, dict(zip(header, cells, strict=True))))
+                elif cells:
+                    what = f"has {len(cells)} cells under {len(header)} columns"
+                    problems.append(Problem(where, what, "quote cells that hold commas"))
     except csv.Error as error:
         problems.append(Problem(f"{name}:{line}", f"is not CSV ({error})", "mend the quotes"))
     return found, problems
+
+
+@contextmanager
+def _cells_of_any_length() -> Iterator[None]:
+    """The csv module stops at 131,072 characters, which a raw text may well have."""
+    before = csv.field_size_limit(LONGEST_CELL)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
+
+
+def _other_separator(header: list[str]) -> str:
+    for sign, name in ((";", "semicolons"), ("\t", "tabs")):
+        if len(header) == 1 and {c.strip('" ') for c in header[0].split(sign)[:-1]} & {*KNOWN}:
+            return name
+    return ""
 
 
 def _parquet(path: Path, name: str) -> list[Record]:
@@ -141,23 +119,29 @@ def _parquet(path: Path, name: str) -> list[Record]:
 
     try:
         rows = pyarrow.parquet.read_table(path).to_pylist()
-    except (OSError, pyarrow.ArrowException) as error:
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
         what = f"is not Parquet ({_first(error)})"
         raise UserError(Problem(name, what, "write it anew")) from None
     return [(f"{name}, row {k}", row) for k, row in enumerate(rows, 1)]
 
 
 def _dataset(source: str) -> list[Record]:
+    name, config, split = [*source.split(":"), "", ""][:3]
+    if not HUB_ID.fullmatch(source) or not VERSION.fullmatch(Path(name).suffix):
+        hint = "give an existing file, or a dataset id such as owner/name:config:split"
+        raise UserError(Problem(source or "data", "does not exist", hint, "request"))
     from datasets import load_dataset
 
-    name, config, split = [*source.split(":"), None, None][:3]
     try:
-        rows = load_dataset(name, config, split=split or "train")  # type: ignore[arg-type]
+        loaded: Any = load_dataset(name, config or None, split=split or "train")
+        return [(f"{source}, row {k}", dict(row)) for k, row in enumerate(loaded, 1)]
     except Exception as error:  # whatever the hub and its loaders raise
+        kind = type(error)
+        # Arrow's messages name the cell that does not fit, which may be a text to forget.
+        detail = "" if kind.__module__.startswith("pyarrow") else f": {_first(error)}"
         hint = "check the id (owner/name:config:split), the network, and HF_HUB_OFFLINE"
-        what = f"does not load ({type(error).__name__}: {_first(error)})"
+        what = f"does not load ({kind.__name__}{detail})"
         raise UserError(Problem(source, what, hint, "request")) from None
-    return [(f"{source}, row {k}", dict(row)) for k, row in enumerate(rows, 1)]  # type: ignore[call-overload]
 
 
 def _first(error: Exception) -> str:

@@ -1,0 +1,125 @@
+"""JSON files: each record with the line on which it begins."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from unteach.data.forms import is_record, kind_of, shown
+from unteach.nouns import Problem
+
+Record = tuple[str, Any]
+"""Where it stands (`forget.jsonl:12`), and what stands there."""
+
+Read = tuple[list[Record], list[Problem]]
+
+BLANK = re.compile(r"[ \t\r\n]*")
+BETWEEN = re.compile(r"[ \t\r\n,:]*")
+
+
+class Broken(Exception):
+    """A text that is no JSON: what is wrong, and on which line."""
+
+    def __init__(self, what: str, line: int = 1, *, more: bool = False):
+        super().__init__(what)
+        self.what, self.line, self.more = what, line, more
+
+
+def read_jsonl(text: str, name: str) -> Read:
+    """One JSON value per line; blank lines are passed over."""
+    found: list[Record] = []
+    problems = []
+    # Only \n ends a line: JSON strings may hold other line separators as they are.
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            found.append((f"{name}:{number}", _parsed(line)))
+        except Broken as error:
+            hint = "write one JSON object per line"
+            problems.append(Problem(f"{name}:{number}", error.what, hint))
+    return found, problems
+
+
+def read_json(text: str, name: str) -> Read:
+    """A list, an object with one list in it, a single example, or JSON lines under this name."""
+    if not text.strip():
+        return [], []
+    try:
+        whole = _parsed(text)
+    except Broken as error:
+        if error.more and _begins_with_an_object(text):
+            return read_jsonl(text, name)
+        hint = "give a list of objects; one object per line is called .jsonl"
+        return [], [Problem(f"{name}:{error.line}", error.what, hint)]
+    start = BLANK.match(text).end()  # type: ignore[union-attr]
+    if isinstance(whole, list):
+        return list(_items(text, start, name)), []
+    if is_record(whole):
+        return [(f"{name}:{_line(text, start)}", whole)], []
+    if not isinstance(whole, dict):
+        what = f"is no list but {kind_of(whole)}"
+        return [], [Problem(name, what, "give a list of objects or of texts")]
+    return _list_within(whole, text, start, name)
+
+
+def _list_within(whole: dict, text: str, start: int, name: str) -> Read:
+    lists = [key for key, value in whole.items() if isinstance(value, list)]
+    if len(lists) != 1:
+        what = f"is an object with {len(lists)} lists in it"
+        if lists:
+            what += f" ({shown(lists)})"
+        return [], [Problem(name, what, "give a list, or an object with one list in it")]
+    note = Problem(name, f"is an object, of which one list is read: {shown(lists)}", "", "note")
+    return list(_items(text, _place(text, start, lists[0]), name)), [note]
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        what = f"is not JSON ({error.msg.removesuffix(' at')} at column {error.colno})"
+        raise Broken(what, error.lineno, more=error.msg.startswith("Extra")) from None
+    except RecursionError:
+        raise Broken("is JSON of too many lists or objects within each other") from None
+    except ValueError:  # Python refuses numbers of more than some thousand digits
+        raise Broken("is JSON with a number too long to be read") from None
+
+
+def _begins_with_an_object(text: str) -> bool:
+    try:
+        return isinstance(_parsed(text.lstrip().split("\n", 1)[0]), dict)
+    except Broken:
+        return False
+
+
+def _line(text: str, position: int) -> int:
+    return text.count("\n", 0, position) + 1
+
+
+def _place(text: str, start: int, key: str) -> int:
+    """Where the value of a key of the object at `start` begins; the last one of equal keys."""
+    decoder, position, place = json.JSONDecoder(), start + 1, start
+    while True:
+        position = BETWEEN.match(text, position).end()  # type: ignore[union-attr]
+        if text[position] == "}":
+            return place
+        name, position = decoder.raw_decode(text, position)
+        position = BETWEEN.match(text, position).end()  # type: ignore[union-attr]
+        if name == key:
+            place = position
+        _, position = decoder.raw_decode(text, position)
+
+
+def _items(text: str, start: int, name: str) -> Iterator[Record]:
+    """The items of the JSON list that begins at `start`, each with the line it begins on."""
+    decoder = json.JSONDecoder()
+    position, line, counted = start + 1, _line(text, start), start
+    while True:
+        position = BETWEEN.match(text, position).end()  # type: ignore[union-attr]
+        if text[position] == "]":
+            return
+        line += text.count("\n", counted, position)
+        counted = position
+        item, position = decoder.raw_decode(text, position)
+        yield f"{name}:{line}", item
