@@ -188,7 +188,7 @@ def show_intake(intake: Any) -> None:
         table.add_column(name, justify="left" if name == "role" else "right")
     for role, sequences in intake.sequences.items():
         found = describe(intake.groups[role], sequences)
-        table.add_row(role, *(f"{value:g}" for value in found.values()))
+        table.add_row(role, *(f"{value:.0f}" for value in found.values()))
     console, train = Console(highlight=False), intake.request.train
     console.print(table)
     console.print(
