@@ -29,7 +29,7 @@ from unteach.engine.prepare import (
     refusal_ids,
     sequences_of,
 )
-from unteach.engine.reference import Reference, mean_nll
+from unteach.engine.reference import Reference, agreed_head, mean_nll
 from unteach.engine.resume import Carried
 from unteach.engine.rows import Ways, chunk_rows, settle
 from unteach.engine.selection import choose
@@ -122,6 +122,7 @@ class UnlearningTrainer(Trainer):
         self.dual = Dual(method, args.retain_weight or 0.0)
         self._ways = Ways()
         self._reference: Reference | None = None
+        self.head = ""
         self._carried = Carried(self.dual, self.monitor)
         self._logged: dict[str, list[float]] = defaultdict(list)
         self._logged_steps = 0
@@ -153,6 +154,7 @@ class UnlearningTrainer(Trainer):
         pairs = self.pairs
         place(policy, self.args.device)
         with self.accelerator.autocast():
+            self.head = agreed_head(policy, pairs)
             self._reference = Reference(
                 policy, self.method.needs(), retain_reads(self.retain_name), pairs,
                 drawn=self._drawn(), layer=self.layer,

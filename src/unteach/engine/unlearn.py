@@ -95,6 +95,7 @@ def unlearn(
         "stopped_because": monitor.reason,
         "forget_probability_in_training": round(monitor.probability, 4),
         "training_seconds": round(time.monotonic() - began, 1),
+        "head": trainer.head,
     }
     if start is not None:
         facts |= start.facts

@@ -69,7 +69,7 @@ class _Statistics(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grads: Tensor):
+    def backward(ctx: Any, *grads: Tensor):  # type: ignore[override]
         margin, rival = grads
         states, *columns = ctx.saved_tensors
         if len(columns) == 3:

@@ -135,7 +135,7 @@ class _ByRows(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grads: Tensor):
+    def backward(ctx: Any, *grads: Tensor):  # type: ignore[override]
         logits, *others = ctx.saved_tensors
         free = ctx.turns is not None and ctx.turns.last()
         # `.data` hides the write from autograd, which would count it against this very tensor.
@@ -167,6 +167,8 @@ def _fast(function: Callable, device: str) -> Callable:
         nonlocal compiled
         try:
             return compiled(*args)
+        except torch.OutOfMemoryError:
+            raise
         except RuntimeError as error:  # dynamo's and inductor's errors are such
             logger.warning("torch.compile failed, going on without: %s", type(error).__name__)
             compiled = function
