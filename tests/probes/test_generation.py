@@ -4,9 +4,9 @@ from random import Random
 
 import pytest
 import torch
-from families import MODELS
+from families import FAMILIES
 from support import VOCABULARY, tiny_llama
-from transformers import MambaConfig, MambaForCausalLM, MistralConfig, MistralForCausalLM
+from transformers import MambaConfig, MambaForCausalLM
 
 from unteach.probes import greedy, sampled
 from unteach.probes.queue import Ended, Queue, Row
@@ -19,17 +19,6 @@ LIMITS = [DRAWN.choice([1, 2, 9, 24]) for _ in PROMPTS]
 SIZES = [1, 150, 600, 8192]
 
 
-def tiny_mistral(dtype):
-    """Its cache forgets what is eight tokens old."""
-    torch.manual_seed(0)
-    config = MistralConfig(
-        vocab_size=VOCABULARY, hidden_size=16, intermediate_size=32, num_hidden_layers=2,
-        num_attention_heads=2, num_key_value_heads=1, max_position_embeddings=64, sliding_window=8,
-        initializer_range=0.2, bos_token_id=0, eos_token_id=1,
-    )  # fmt: skip
-    return MistralForCausalLM(config).to(dtype).eval()
-
-
 def tiny_mamba(dtype):
     """No attention: its state has another name, and rows cannot leave it here."""
     torch.manual_seed(0)
@@ -40,7 +29,7 @@ def tiny_mamba(dtype):
     return MambaForCausalLM(config).to(dtype).eval()
 
 
-FAMILIES = MODELS | {"mistral": tiny_mistral, "mamba": tiny_mamba}
+MADE = FAMILIES | {"mamba": tiny_mamba}
 
 
 @torch.no_grad()
@@ -59,10 +48,10 @@ def model():
     return tiny_llama(dtype=torch.float32)
 
 
-@pytest.fixture(scope="module", params=FAMILIES)
+@pytest.fixture(scope="module", params=MADE)
 def family(request):
     """A model, and what it says to each prompt alone."""
-    model = FAMILIES[request.param](dtype=torch.float32)
+    model = MADE[request.param](dtype=torch.float32)
     said = [alone(model, p, n, END) for p, n in zip(PROMPTS, LIMITS, strict=True)]
     lengths = list(map(len, said))
     assert any(a < n for a, n in zip(lengths, LIMITS, strict=True))
