@@ -1,10 +1,10 @@
-"""Questions put to a model."""
+"""Teacher forcing: one text at a time says the same."""
 
 import pytest
 import torch
 from support import VOCABULARY, sequences, tiny_llama
 
-from unteach.probes import answer_tokens, batches_by_length, greedy
+from unteach.probes import answer_tokens
 
 TEXTS = sequences(9, "forget")
 
@@ -47,43 +47,6 @@ def test_half_precision_models_are_scored_in_float32(model):
         # Batching changes bfloat16 logits by one unit in the last place; log-softmax must not.
         assert answered.logps[0] == pytest.approx(exact, abs=0.05)
         assert answered.logps[0] != torch.tensor(answered.logps[0]).bfloat16().item()
-
-
-def test_greedy_follows_the_likeliest_token_whatever_the_batch(model):
-    prompts = [t.ids[: t.prompt_length] for t in TEXTS]
-    limits = [3 + k for k in range(len(prompts))]
-
-    def alone(prompt, limit):
-        ids = list(prompt)
-        with torch.no_grad():
-            for _ in range(limit):
-                token = model(torch.tensor([ids])).logits[0, -1].argmax().item()
-                if token == 1:
-                    break
-                ids.append(token)
-        return ids[len(prompt) :]
-
-    expected = [alone(p, n) for p, n in zip(prompts, limits, strict=True)]
-    for size in (1, 40, 4096):
-        assert greedy(model, prompts, limits=limits, end=[1], tokens_per_batch=size) == expected
-
-
-def test_the_models_own_sampling_settings_are_not_used(model):
-    prompts = [TEXTS[0].ids[:3]]
-    before = greedy(model, prompts, limits=[6], end=[1])
-    settings = model.generation_config.to_dict()
-    model.generation_config.update(do_sample=True, temperature=50.0, repetition_penalty=9.0)
-    try:
-        assert greedy(model, prompts, limits=[6], end=[1]) == before
-    finally:
-        model.generation_config.update(**settings)
-
-
-def test_every_text_stands_in_one_batch():
-    lengths = [5, 1, 9, 9, 3, 2, 30]
-    batches = list(batches_by_length(lengths, 18))
-    assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
-    assert all(len(b) == 1 or max(lengths[i] for i in b) * len(b) <= 18 for b in batches)
 
 
 def test_progress_is_told(model):
