@@ -258,3 +258,16 @@ def autocast_dtype(like: Tensor) -> torch.dtype | None:
     if kind == "cpu" or not torch.is_autocast_enabled(kind):
         return None
     return torch.get_autocast_dtype(kind)
+
+
+ON_CPU, ON_ACCELERATOR = 64 << 20, 768 << 20  # bytes of logits
+
+
+def chunk_rows(head: Head, device: torch.device) -> int:
+    """How many rows of logits are held at once.
+
+    By bytes: on a CPU fewer rows take longer and more gain nothing (130 at a vocabulary of
+    128,256); an accelerator needs more to be busy.
+    """
+    budget, least = (ON_CPU, 64) if device.type == "cpu" else (ON_ACCELERATOR, 256)
+    return max(budget // (4 * head.vocabulary), least)

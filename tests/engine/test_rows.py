@@ -15,9 +15,9 @@ from unteach.engine.batch import RETAIN as RETAINED
 from unteach.engine.forward import ending_in, inputs_of
 from unteach.engine.look import Output, count
 from unteach.engine.reference import Reference
-from unteach.engine.rows import Group, Ways, chunk_rows, settle
+from unteach.engine.rows import Group, Ways, settle
 from unteach.engine.step import Objective, Step
-from unteach.head import Head, head_of
+from unteach.head import Head, chunk_rows, head_of
 from unteach.losses.byrows import spoiling_gradients
 from unteach.losses.seen import Seen
 from unteach.methods import build

@@ -2,9 +2,10 @@
 
 import pytest
 import torch
+from families import FAMILIES
 from support import VOCABULARY, sequences, tiny_llama
 
-from unteach.probes import answer_tokens
+from unteach.probes import answer_tokens, scoring
 
 TEXTS = sequences(9, "forget")
 
@@ -54,3 +55,52 @@ def test_progress_is_told(model):
     answer_tokens(model, TEXTS, tokens_per_batch=30, progress=lambda a, b: told.append((a, b)))
     assert told[-1] == (9, 9)
     assert VOCABULARY == 61
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_rows_of_the_head_are_the_models_own_logits(family, monkeypatch):
+    """Made four at a time; nothing of the width of the vocabulary comes out of the model."""
+    model = FAMILIES[family](dtype=torch.float32)
+    monkeypatch.setattr(scoring, "_known_head", lambda model, sequences: None)
+    plain = answer_tokens(model, TEXTS)
+    monkeypatch.undo()
+    monkeypatch.setattr(scoring, "chunk_rows", lambda head, device: 4)
+    for a, b in zip(answer_tokens(model, TEXTS), plain, strict=True):
+        assert a.logps == pytest.approx(b.logps, abs=1e-4)
+        assert a.hits == b.hits
+        assert a.means == pytest.approx(b.means, abs=1e-4)
+        assert a.spreads == pytest.approx(b.spreads, abs=1e-4)
+
+
+def test_a_model_with_an_unknown_rule_is_scored_by_its_own_logits():
+    model = tiny_llama(dtype=torch.float32)
+    inner = model.forward
+
+    def forward(*args, **options):
+        found = inner(*args, **options)
+        found.logits = 2 * found.logits
+        return found
+
+    expected = [(2 * inner(torch.tensor([s.ids])).logits[0]).log_softmax(-1) for s in TEXTS]
+    model.forward = forward
+    for text, logp, answered in zip(TEXTS, expected, answer_tokens(model, TEXTS), strict=True):
+        t = text.prompt_length
+        assert answered.logps[0] == pytest.approx(logp[t - 1, text.ids[t]].item(), abs=1e-4)
+
+
+def test_one_forward_per_text(model, monkeypatch):
+    seen = []
+    inner = model.forward
+
+    def forward(input_ids, **options):
+        seen.append(len(input_ids))
+        return inner(input_ids=input_ids, **options)
+
+    answer_tokens(model, TEXTS)  # the first time, the head is looked at
+    monkeypatch.setattr(model, "forward", forward)
+    answer_tokens(model, TEXTS)
+    assert sum(seen) == len(TEXTS)
+
+
+def test_no_texts_no_answers(model):
+    assert answer_tokens(model, []) == []

@@ -31,10 +31,10 @@ from unteach.engine.prepare import (
 )
 from unteach.engine.reference import Reference, agreed_head, mean_nll
 from unteach.engine.resume import Carried
-from unteach.engine.rows import Ways, chunk_rows, settle
+from unteach.engine.rows import Ways, settle
 from unteach.engine.selection import choose
 from unteach.engine.step import Objective, Step
-from unteach.head import autocast_dtype, head_of
+from unteach.head import autocast_dtype, chunk_rows, head_of
 from unteach.losses.seen import Term
 from unteach.methods import Method
 from unteach.nouns import Problem, UserError

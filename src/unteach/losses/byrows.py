@@ -47,9 +47,11 @@ def by_rows(formula: Formula, logits: Tensor, *columns: Tensor) -> tuple[Tensor,
     return _ByRows.apply(logits, formula, *columns)  # type: ignore[return-value]
 
 
-def read_rows(formula: Formula, logits: Tensor, *columns: Tensor) -> list[Tensor]:
-    """All that the formula reads: outputs and what its `pull` needs again; no gradient."""
-    read = _fast(formula.read, logits.device.type)
+def read_rows(
+    read: Callable[..., tuple[Tensor, ...]], logits: Tensor, *columns: Tensor
+) -> list[Tensor]:
+    """[N] each of what a formula reads, block by block; no gradient."""
+    read = _fast(read, logits.device.type)
     parts = [read(logits[b], *(c[b] for c in columns)) for b in _blocks(logits)]
     return [torch.cat(part) for part in zip(*parts, strict=True)]
 
@@ -127,7 +129,7 @@ class _Turns:
 class _ByRows(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, logits: Tensor, formula: Formula, *columns: Tensor):
-        found = read_rows(formula, logits, *columns)
+        found = read_rows(formula.read, logits, *columns)
         ctx.formula, ctx.columns = formula, len(columns)
         ctx.turns = None
         ctx.save_for_backward(logits, *columns, *found[formula.outputs :])
