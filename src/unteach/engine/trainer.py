@@ -17,6 +17,7 @@ from unteach.engine.gradients import TwoGradients
 from unteach.engine.look import Output, count, look, reduce, restrict
 from unteach.engine.monitor import Monitor, require_finite
 from unteach.engine.order import PairOrder
+from unteach.engine.packing import packs
 from unteach.engine.prepare import (
     aligned,
     alternates_of,
@@ -126,7 +127,7 @@ class UnlearningTrainer(Trainer):
         self._carried = Carried(self.dual, self.monitor)
         self._logged: dict[str, list[float]] = defaultdict(list)
         self._logged_steps = 0
-        self._part = "all"
+        self._part, self._packs = "all", False
         self._step_batches: list[Batch] = []
         super().__init__(
             model=model,
@@ -158,6 +159,8 @@ class UnlearningTrainer(Trainer):
         if self.dual.moves and self.retain_name == "nll":
             before = self._original or policy
             self.dual.before = self._reference.mean_nll(before, pairs.retain)
+        with self.accelerator.autocast():
+            self._packs = bool(self.args.packing and packs(policy))  # type: ignore[attr-defined]
         self._carried.load(resume_from_checkpoint, str(self.args.output_dir))
         try:
             done = super().train(resume_from_checkpoint=resume_from_checkpoint, **kwargs)
@@ -280,7 +283,11 @@ class UnlearningTrainer(Trainer):
         return batches, items
 
     def _get_train_sampler(self, train_dataset=None) -> PairOrder:
-        return PairOrder(len(self.pairs.forget), len(self.pairs.retain), seed=self.args.seed)
+        pairs, together = self.pairs, self._train_batch_size * self.args.world_size
+        forget, retain = len(pairs.forget), len(pairs.retain)
+        grouped = self.args.packing and not self._packs  # type: ignore[attr-defined]
+        lengths = pairs.lengths() if grouped else None
+        return PairOrder(forget, retain, seed=self.args.seed, lengths=lengths, batch=together)
 
     def _get_num_items_in_batch(self, batch_samples: list, device: torch.device) -> Tensor:
         """Counts of the whole step: all micro-batches, all processes."""
