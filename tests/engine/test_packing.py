@@ -6,7 +6,7 @@ import pytest
 import torch
 from families import FAMILIES, tiny
 from support import VOCABULARY, sequences
-from trainers import RETAIN, trainer, weights
+from trainers import RETAIN, lora, trainer, weights
 from transformers import AutoConfig, AutoModelForCausalLM
 from transformers import modeling_flash_attention_utils as flash
 
@@ -69,8 +69,15 @@ def test_packed_is_padded_to_rounding_or_the_model_is_known_not_to_pack(family, 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_answer_does_not_hang_on_the_precision(family, dtype):
-    model = FAMILIES[family](dtype=dtype).train()
-    assert keeps_apart(model) == (family not in JOINED)
+    assert keeps_apart(FAMILIES[family](dtype=dtype)) == (family not in JOINED)
+
+
+@pytest.mark.parametrize("adapters", [False, True])
+def test_asked_as_it_is_trained(adapters):
+    """Under autocast, and with adapters around it; nothing of the asking stays."""
+    model = lora(torch.float32) if adapters else tiny("qwen3", torch.float32)
+    with torch.autocast("cpu", dtype=torch.bfloat16), torch.no_grad():
+        assert keeps_apart(model.train())
     assert model.training
     assert all(p.grad is None for p in model.parameters())
 
