@@ -178,6 +178,7 @@ def _config(request: Request, folder: str, given: dict[str, Any]) -> UnlearningC
         weight_decay=train.weight_decay,
         max_grad_norm=train.max_grad_norm,
         sam=train.sam,
+        packing=train.packing,
         refusals=request.data.refusals,
         refusal=request.data.refusal,
         **_checkpointing(train.checkpointing),
