@@ -6,7 +6,7 @@ import pytest
 import torch
 from families import FAMILIES
 from support import VOCABULARY, tiny_llama
-from transformers import MambaConfig, MambaForCausalLM
+from transformers import MambaConfig, MambaForCausalLM, StaticCache
 
 from unteach.probes import greedy, sampled
 from unteach.probes.queue import Ended, Queue, Row
@@ -123,11 +123,14 @@ def test_draws_do_not_depend_on_what_was_drawn_before(model):
     assert sampled(model, PROMPTS, seed=3, **options) == first
 
 
-def shapes(model, cache, limits, size, end=END):
-    """Rows and new tokens of each forward."""
+def steps(model, cache, limits, size, end=END):
+    """Rows and kind of cache of each forward."""
     seen = []
     hook = model.register_forward_pre_hook(
-        lambda _, args, given: seen.append(tuple(given["input_ids"].shape)), with_kwargs=True
+        lambda _, args, given: seen.append(
+            (len(given["input_ids"]), type(given["past_key_values"]))
+        ),
+        with_kwargs=True,
     )
     try:
         greedy(model, PROMPTS, limits=limits, end=end, tokens_per_batch=size, cache=cache)
@@ -138,7 +141,7 @@ def shapes(model, cache, limits, size, end=END):
 
 def test_ended_rows_leave_the_batch(model):
     limits = list(range(1, len(PROMPTS) + 1))
-    rows = [n for n, _ in shapes(model, "dynamic", limits, 8192, end=[1])]
+    rows = [n for n, _ in steps(model, "dynamic", limits, 8192, end=[1])]
     assert rows == sorted(rows, reverse=True)
     assert (rows[0], rows[-1], len(rows)) == (len(PROMPTS), 1, max(limits))
 
@@ -157,7 +160,19 @@ def test_the_last_rows_of_many_batches_go_on_together(model):
 
 
 def test_a_static_cache_keeps_the_shape_of_every_step(model):
-    assert len({n for n, _ in shapes(model, "static", LIMITS, 400)}) == 1
+    ((_, kind),) = set(steps(model, "static", LIMITS, 400))
+    assert kind is StaticCache
+
+
+def test_a_row_takes_what_fits_and_nothing_from_an_end_token_on():
+    row = Row((5, 6), 4)
+    row.take([7, 8], [1])
+    assert (row.said, row.room) == ([7, 8], 2)
+    row.take([9, 10, 11], [1])
+    assert (row.said, row.room) == ([7, 8, 9, 10], 0)
+    row = Row((5,), 4)
+    row.take([7, 1, 9], [1])
+    assert (row.said, row.room) == ([7], 0)
 
 
 def test_rows_end_at_their_own_limits_and_all_when_enough_have():

@@ -28,12 +28,18 @@ def greedy(
         limits: the most new tokens for each prompt.
         end: token ids that end an answer; they are not part of what comes back.
         tokens_per_batch: padded tokens of one batch, the answers' limit included.
-        cache: "dynamic" grows, and rows that have ended leave it; "static" keeps every batch's
-            shape, and has transformers compile the steps on a GPU.
+        cache: "dynamic" grows, and rows that have ended leave it; "static" keeps the shape of
+            every step, which transformers then compiles on a GPU (not tried there).
         progress: told how many prompts are done.
 
     Returns:
         The new token ids of each prompt. In float32 they do not depend on batches or cache.
+
+    Example:
+        >>> from transformers import GPT2Config, GPT2LMHeadModel
+        >>> model = GPT2LMHeadModel(GPT2Config(vocab_size=9, n_embd=8, n_layer=1, n_head=1)).eval()
+        >>> [len(ids) <= 3 for ids in greedy(model, [(5, 6), (7,)], limits=[3, 3], end=[1])]
+        [True, True]
     """
     queue = Queue(model, end, {"do_sample": False}, tokens_per_batch, cache)
     return _continued(queue, prompts, limits, progress)

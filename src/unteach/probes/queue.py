@@ -13,6 +13,8 @@ from transformers import Cache, GenerationConfig, PreTrainedModel, StoppingCrite
 
 from unteach.probes.batches import batches_by_length, left_padded
 
+# Rows cannot leave a static cache, whose shape is its point, and attention reads its empty places
+# too: slower on CPUs. On GPUs transformers compiles steps on it; when that pays is not measured.
 CacheKind = Literal["dynamic", "static"]
 
 
