@@ -184,6 +184,7 @@ def _config(request: Request, folder: str, given: dict[str, Any]) -> UnlearningC
         warmup_steps=train.warmup,
         weight_decay=train.weight_decay,
         max_grad_norm=train.max_grad_norm,
+        optim=train.optim,
         sam=train.sam,
         refusals=request.data.refusals,
         refusal=request.data.refusal,
