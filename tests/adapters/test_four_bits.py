@@ -151,6 +151,21 @@ def test_what_is_written_stands_on_the_model_as_it_is_on_disk(folder, merged, tm
     assert (logits(found) - logits(plain(folder))).abs().max() > 1e-3
 
 
+def test_many_layers(tmp_path):
+    """From twenty on, peft shortens the names of the layers in its settings."""
+    config = tiny_llama().config
+    config.update(WIDER["llama"] | {"num_hidden_layers": 4, "layer_types": None})
+    torch.manual_seed(0)
+    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
+    adapted = add_lora(in_four_bits(tmp_path), LoraSettings(rank=4))
+    train_a_little(adapted)
+    there = on_plain_base(adapted, plain(tmp_path))
+    trained = {n: p for n, p in adapted.named_parameters() if "lora_" in n}
+    assert len(trained) == 2 * 28
+    for name, p in there.named_parameters():
+        assert "lora_" not in name or torch.equal(p, trained[name])
+
+
 def test_a_mark_is_of_the_weights_on_disk(folder, tmp_path, tokenizer):
     """So adapters go on their base in 4 bits too, and on no other."""
     model = in_four_bits(folder)

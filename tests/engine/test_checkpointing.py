@@ -1,16 +1,18 @@
 """Activations computed twice: the same gradients, and none that is missing."""
 
+from functools import partial
+
 import pytest
 import torch
-from families import MODELS, tiny_neox
+from families import FAMILIES, tiny_neox
 from support import tiny_llama
 from trainers import trainer
 
 from unteach.adapters import LoraSettings, add_lora
 from unteach.engine.unlearn import _checkpointing
 
-FAMILIES = {**MODELS, "untied llama": lambda: tiny_llama(tied=False)}
-REENTRANT = {"either": None, "reentrant": True, "not reentrant": False}
+MODELS = FAMILIES | {"untied llama": partial(tiny_llama, tied=False)}
+REENTRANT = {"reentrant": True, "not reentrant": False}
 
 
 def checkpointing(reentrant) -> dict:
@@ -20,7 +22,7 @@ def checkpointing(reentrant) -> dict:
 
 
 def model_of(family, adapters: bool, dropout: float):
-    model = FAMILIES[family]()
+    model = MODELS[family](dtype=torch.float32)  # in float64, padding breaks Gemma 2's attention
     return add_lora(model, LoraSettings(rank=2, dropout=dropout)) if adapters else model
 
 
@@ -40,14 +42,14 @@ def one_step(family, adapters, tmp_path, dropout=0.0, method="npo", **options):
 
 @pytest.mark.parametrize("reentrant", REENTRANT.values(), ids=REENTRANT)
 @pytest.mark.parametrize("adapters", [False, True], ids=["full", "lora"])
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", MODELS)
 def test_gradients_are_those_without(family, adapters, reentrant, tmp_path):
     plain = one_step(family, adapters, tmp_path)
     again = one_step(family, adapters, tmp_path, **checkpointing(reentrant))
     assert plain.keys() == again.keys()
     for name, step in plain.items():
         assert step.any(), name
-        torch.testing.assert_close(again[name], step, rtol=1e-9, atol=1e-12)
+        torch.testing.assert_close(again[name], step, rtol=1e-5, atol=1e-7)
 
 
 def test_dropout_is_drawn_again_as_it_was(tmp_path):
@@ -55,7 +57,7 @@ def test_dropout_is_drawn_again_as_it_was(tmp_path):
     again = one_step("llama", True, tmp_path, dropout=0.5, **checkpointing(None))
     undropped = one_step("llama", True, tmp_path)
     for name, step in plain.items():
-        torch.testing.assert_close(again[name], step, rtol=1e-9, atol=1e-12)
+        torch.testing.assert_close(again[name], step, rtol=1e-5, atol=1e-7)
     assert any(not torch.allclose(undropped[name], step) for name, step in plain.items())
 
 

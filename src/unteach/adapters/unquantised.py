@@ -8,7 +8,9 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from unteach.adapters.lora import keeps_in_out
+from unteach.adapters.lora import keeps_in_out, lora_layers
+
+WRAPPED = "base_model.model."  # before every name, where there are adapters
 
 
 @torch.no_grad()
@@ -23,8 +25,11 @@ def on_plain_base(model: PeftModel, base: PreTrainedModel) -> PeftModel:
         base: the same model unquantised, on any device; changed in place.
     """
     config: LoraConfig = copy.deepcopy(model.peft_config[model.active_adapter])  # type: ignore[assignment,index]
+    # By their full names: of many, peft keeps the ends alone, which may fit others too.
+    names = [name.removeprefix(WRAPPED) for name in lora_layers(model)]
+    config.target_modules = set(names)
     # bitsandbytes turns GPT-2's weights round as it packs them; A and B do not depend on it.
-    config.fan_in_fan_out = keeps_in_out(base, config.target_modules or ())
+    config.fan_in_fan_out = keeps_in_out(base, names)
     plain = get_peft_model(base, config)
     trained, fresh = _adapters(model), _adapters(plain)
     assert trained.keys() == fresh.keys(), f"{len(trained)} adapters for {len(fresh)}"
