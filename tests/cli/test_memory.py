@@ -182,7 +182,7 @@ def test_kernels_for_gpus(files, folder, monkeypatch):
     assert "cross_entropy would replace a loss" in loss
 
 
-def test_kernels_leave_the_losses_alone(tmp_path):
+def test_kernels_leave_the_losses_alone(tmp_path, monkeypatch):
     args = UnlearningConfig(
         output_dir=str(tmp_path),
         use_liger_kernel=True,
@@ -193,7 +193,10 @@ def test_kernels_leave_the_losses_alone(tmp_path):
     pytest.importorskip("liger_kernel", reason="liger-kernel is not installed")
     pytest.importorskip("triton", reason="triton is not installed")
     from transformers.integrations.liger import apply_liger_kernel
+    from transformers.models.llama import modeling_llama
 
+    for name in ("apply_rotary_pos_emb", "LlamaRMSNorm", "LlamaMLP"):  # it replaces them for all
+        monkeypatch.setattr(modeling_llama, name, getattr(modeling_llama, name))
     model, before = tiny_llama(), torch.nn.functional.cross_entropy
     apply_liger_kernel(model, args.liger_kernel_config)
     assert model.model.norm.forward.__qualname__ == "LigerRMSNorm.forward"

@@ -27,7 +27,7 @@ def on_plain_base(model: PeftModel, base: PreTrainedModel) -> PeftModel:
     config: LoraConfig = copy.deepcopy(model.peft_config[model.active_adapter])  # type: ignore[assignment,index]
     # By their full names: of many, peft keeps the ends alone, which may fit others too.
     names = [name.removeprefix(WRAPPED) for name in lora_layers(model)]
-    config.target_modules = set(names)
+    config.target_modules = names
     # bitsandbytes turns GPT-2's weights round as it packs them; A and B do not depend on it.
     config.fan_in_fan_out = keeps_in_out(base, names)
     plain = get_peft_model(base, config)
