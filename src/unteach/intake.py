@@ -43,6 +43,7 @@ def check(request: Request) -> Intake:
 
     problems = check_out(request.out, overwrite=request.overwrite)
     problems += [*_extra(request), *_schedule(request), *_without_adapters(request)]
+    problems += _memory(request)
     problems += [problem] if (problem := device_problem(request.device)) else []
     method = _attempt(problems, _method, request)
     config = _attempt(problems, _config, request.model, "--model")
@@ -120,7 +121,7 @@ def resolve(
 
 def _adapter(request: Request, plan: Any, notes: list[Problem]) -> Adapter:
     given = request.adapter
-    lora = request.adapter_only or given.init == "fila"
+    lora = request.adapter_only or given.init == "fila" or given.bits
     kind = given.kind or ("lora" if lora else plan.adapter)
     init = given.init or (plan.init if kind == "lora" else "default")
     if init == "fila" and not request.retain:
@@ -128,6 +129,10 @@ def _adapter(request: Request, plan: Any, notes: list[Problem]) -> Adapter:
         hint = "adapters start by default instead; give --retain to use FILA"
         notes.append(Problem("adapter.init", what, hint, "note"))
         init = "default"
+    if init == "fila" and given.bits:
+        what = "FILA takes a part out of the base weights, and those of a 4-bit base are packed"
+        hint = "set adapter.init=default, or leave adapter.bits out"
+        notes.append(Problem("adapter.init", what, hint, "request"))
     alpha = given.alpha or 2.0 * given.rank
     return given.model_copy(update={"kind": kind, "init": init, "alpha": alpha})
 
@@ -160,6 +165,7 @@ def _without_adapters(request: Request) -> list[Problem]:
     asked = [
         ("--adapter-only", request.adapter_only),
         ("--init fila", request.adapter.init == "fila"),
+        ("adapter.bits", request.adapter.bits),
     ]
     wrong = [flag for flag, given in asked if given and request.adapter.kind == "full"]
     return [Problem(flag, what, hint + flag, "request") for flag in wrong]
@@ -204,6 +210,10 @@ def _config(model: str, flag: str) -> Any:
         hint = "give a causal language model, such as Llama, Qwen or GPT-2"
         where = f"{flag} {model}"
         raise UserError(Problem(where, f"a {kind} has no causal head", hint, "request"))
+    packed = getattr(config, "quantization_config", None) or {}
+    if str(packed.get("quant_method", "")).startswith("bitsandbytes"):
+        hint = "give the model that it was made of; adapter.bits=4 trains over 4 bits"
+        raise UserError(Problem(f"{flag} {model}", "is quantised already", hint, "request"))
     folder = Path(model)
     if folder.is_dir() and not list(folder.glob("*.safetensors")):
         pickled = list(folder.glob("pytorch_model*.bin"))
@@ -232,6 +242,12 @@ def _groups(request: Request, problems: list[Problem]) -> dict[str, list[Example
     return groups
 
 
+def _memory(request: Request) -> list[Problem]:
+    from unteach.engine.memory import bits_notes, memory_problems
+
+    return [*memory_problems(request), *bits_notes(request)]
+
+
 def _schedule(request: Request) -> list[Problem]:
     from unteach.engine.config import SCHEDULES, why_no_schedule
 
@@ -254,6 +270,7 @@ OWNED = {
     "warmup_steps": "train.warmup",
     "weight_decay": "train.weight_decay",
     "max_grad_norm": "train.max_grad_norm",
+    "optim": "train.optim",
     "retain": "train.retain",
     "retain_weight": "train.retain_weight",
     "stop_at": "train.stop_at",

@@ -16,6 +16,7 @@ from transformers import (
 from unteach.nouns import Problem, UserError
 
 HUB_ID = re.compile(r"^\w[\w.-]*(/[\w.-]+)?$")
+BLOCK = 64  # weights that share a scale
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -47,13 +48,18 @@ def load_tokenizer(model: str) -> PreTrainedTokenizerBase:
         ) from error
 
 
-def load_model(model: str, *, dtype: str = "auto", device: str = "auto") -> PreTrainedModel:
+def load_model(
+    model: str, *, dtype: str = "auto", device: str = "auto", bits: int | None = None
+) -> PreTrainedModel:
     """The causal language model in evaluation mode, from safetensors.
 
     Args:
         model: a folder or a hub id.
-        dtype: "auto" is float32 on a CPU and the checkpoint's own type elsewhere.
+        dtype: "auto" is float32 on a CPU and the checkpoint's own type elsewhere, "checkpoint" its
+            own type anywhere. In 4 bits it is that of the products, and "auto" is bfloat16 on an
+            accelerator that has it, else float32.
         device: "auto" is the first accelerator, else the CPU.
+        bits: 4 for the linear layers in 4 bits, but for the head; None for weights as they are.
 
     Raises:
         UserError: no such model, pickled weights only, no causal head, or no such device.
@@ -62,11 +68,59 @@ def load_model(model: str, *, dtype: str = "auto", device: str = "auto") -> PreT
         raise UserError(problem)
     where = pick_device(device)
     wanted: Any = DTYPES.get(dtype, torch.float32 if where.type == "cpu" else "auto")
+    given: dict[str, Any] = {"dtype": "auto" if dtype == "checkpoint" else wanted}
+    if bits:
+        given = _four_bits(DTYPES.get(dtype) or _product_dtype(where), where)
     try:
-        loaded = AutoModelForCausalLM.from_pretrained(model, dtype=wanted, use_safetensors=True)
-    except (OSError, ValueError) as error:
+        loaded = AutoModelForCausalLM.from_pretrained(model, use_safetensors=True, **given)
+    except (OSError, ValueError, ImportError) as error:
         raise UserError(_not_found(f"--model {model}", error)) from error
-    return loaded.to(where).eval()  # type: ignore[arg-type]
+    if bits and where.type == "cpu":
+        _make_exact(loaded)
+    return (loaded if bits else loaded.to(where)).eval()  # type: ignore[arg-type]
+
+
+def _four_bits(dtype: torch.dtype, device: torch.device) -> dict[str, Any]:
+    """NF4 with its scales quantised once more, as QLoRA has it (arXiv 2305.14314)."""
+    from transformers import BitsAndBytesConfig
+
+    config = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype,
+    )
+    if device.type != "cpu" and device.index is None:  # accelerate compares it with its own
+        device = torch.device(device.type, torch.accelerator.current_device_index())
+    return {"quantization_config": config, "dtype": dtype, "device_map": {"": device}}
+
+
+def _make_exact(model: Any) -> None:
+    """Keep 4-bit layers on a CPU from what bitsandbytes (0.50) does to them there.
+
+    Once such a layer has run in evaluation mode it is packed for a faster product, which has no
+    gradient: whatever is below it would train no more, and nothing would say so. And the kernel
+    lets a block of scales begin with each row, where the packed weights do not.
+    """
+    packed: list[Any] = [m for m in model.modules() if type(m).__name__ == "Linear4bit"]
+    for layer in packed:
+        layer.support_avx512bf16_for_cpu = False
+    if widths := sorted({m.in_features for m in packed if m.in_features % BLOCK}):
+        what = f"bitsandbytes misreads layers of {', '.join(map(str, widths))} inputs on a CPU"
+        hint = f"go to a GPU or leave bits out; multiples of {BLOCK} are read well"
+        raise UserError(Problem("adapter.bits", what, hint, "request"))
+
+
+def _product_dtype(device: torch.device) -> torch.dtype:
+    """Of 4-bit layers: float16 would need its losses scaled."""
+    if device.type == "cuda" and not torch.cuda.is_bf16_supported():
+        return torch.float32
+    return torch.float32 if device.type == "cpu" else torch.bfloat16
+
+
+def is_quantised(model: Any) -> bool:
+    """Whether the weights are packed, so that they are not what is on disk."""
+    return bool(getattr(model, "is_quantized", False))
 
 
 def pick_device(device: str = "auto") -> torch.device:

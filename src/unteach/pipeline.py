@@ -37,7 +37,8 @@ def run(request: Request, talk: Talk | None = None) -> Report:
     with staged(intake.request.out) as folder:
         facts = remove(intake, folder, talk)
         rows = evidence(intake, folder, talk)
-        facts |= {"seconds": round(time.monotonic() - began, 1), **versions()}
+        facts |= {"seconds": round(time.monotonic() - began, 1)}
+        facts |= versions() | _version_of_bits(request)
         talk.stage("writing the report")
         report = make_report(intake, rows, facts)
         (folder / "request.yaml").write_text(intake.request.to_yaml(), encoding="utf-8")
@@ -52,7 +53,9 @@ def remove(intake: Intake, folder: Path, talk: Talk) -> dict[str, Any]:
 
     request = intake.request
     talk.stage("loading the model")
-    model = load_model(request.model, dtype=request.dtype, device=request.device)
+    model = load_model(
+        request.model, dtype=request.dtype, device=request.device, bits=request.adapter.bits
+    )
     if request.adapter.kind == "full":
         model = model.float()  # steps of 1e-5 are lost in bfloat16 weights
     forget, retain = (intake.sequences.get(role, []) for role in ("forget", "retain"))
@@ -76,9 +79,9 @@ def evidence(intake: Intake, folder: Path, talk: Talk) -> dict[str, Rows]:
         ("retrained", request.retrained),
     ):
         if path:
+            gc.collect()  # the model before it, which one small GPU cannot hold beside this one
             talk.stage(f"evaluating: {name}")
             rows[name] = evaluate(path, intake, talk)
-            gc.collect()
     return rows
 
 
@@ -89,7 +92,8 @@ def evaluate(path: str, intake: Intake, talk: Talk) -> Rows:
 
     request = intake.request
     base = request.model if Path(path, "adapter_config.json").exists() else path
-    model: Any = load_model(base, dtype=request.dtype, device=request.device)
+    bits = request.evaluate.bits
+    model: Any = load_model(base, dtype=request.dtype, device=request.device, bits=bits)
     if base != path:
         from unteach.adapters import load_adapter
 
@@ -124,6 +128,7 @@ def make_report(intake: Intake, rows: dict[str, Rows], facts: dict[str, Any]) ->
 def papers(method: Any, request: Request) -> tuple[Paper, ...]:
     """Whose ideas a run used: the method's, and those that go with any method."""
     from unteach.engine.gradients import SAM
+    from unteach.engine.memory import QLORA
     from unteach.methods import METHODS
 
     found, fila = [method.paper], METHODS.get("loku").paper
@@ -131,6 +136,8 @@ def papers(method: Any, request: Request) -> tuple[Paper, ...]:
         found.append(fila)
     if request.train.sam:
         found.append(SAM)
+    if request.adapter.bits:
+        found.append(QLORA)
     return tuple(found)
 
 
@@ -169,11 +176,28 @@ def versions() -> dict[str, str]:
     return {name: version(name) for name in ("unteach", "torch", "transformers", "peft")}
 
 
+def _version_of_bits(request: Request) -> dict[str, str]:
+    """The version of what made them, where a run had any."""
+    some = request.adapter.bits or request.evaluate.bits
+    return {"bitsandbytes": version("bitsandbytes")} if some else {}
+
+
 def _export(done: Any, intake: Intake, folder: Path, dtype: Any) -> None:
     from unteach.adapters import merge, save_adapter, save_model
 
-    if intake.request.adapter_only:
-        save_adapter(done.model, intake.tokenizer, folder, start=done.start)
+    request, model = intake.request, done.model
+    if request.adapter.bits:
+        model = _on_plain_base(model, request.model)
+    if request.adapter_only:
+        save_adapter(model, intake.tokenizer, folder, start=done.start)
         return
-    model = merge(done.model) if intake.request.adapter.kind == "lora" else done.model
+    model = merge(model) if request.adapter.kind == "lora" else model
     save_model(model, intake.tokenizer, folder, dtype=dtype)
+
+
+def _on_plain_base(model: Any, base: str) -> Any:
+    """4-bit weights cannot take up an adapter without a loss; those on disk can."""
+    from unteach.adapters import on_plain_base
+    from unteach.models import load_model
+
+    return on_plain_base(model, load_model(base, dtype="checkpoint", device="cpu"))

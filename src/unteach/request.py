@@ -49,6 +49,8 @@ class Adapter(Section):
         alpha: their scaling times the rank; None is twice the rank.
         dropout: on the adapters' input.
         targets: which linear layers get one; "all-linear" leaves out the head alone.
+        bits: 4 trains over a base in 4 bits (QLoRA, `unteach[qlora]`); what is written is merged
+            into the model as it is on disk.
         init: "default" starts from zero, "fila" from what the forget set uses (LoKU); None takes
             the method's.
         fisher: of FILA: "per_sample" squares the gradient of each example, "batch_mean" that of
@@ -67,6 +69,7 @@ class Adapter(Section):
     alpha: Positive | None = None
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     targets: Literal["all-linear"] | list[str] = "all-linear"
+    bits: Literal[4] | None = None
     init: Literal["default", "fila"] | None = None
     fisher: Literal["per_sample", "batch_mean"] = "per_sample"
     fisher_batch: Count = 2
@@ -93,6 +96,8 @@ class Train(Section):
         weight_decay: of the optimiser.
         max_grad_norm: gradients above it are scaled down.
         checkpointing: recompute activations in the backward pass: less memory, more time.
+        optim: the optimiser, by the name that transformers has for it; "adamw_8bit" and
+            "paged_adamw_8bit" are smaller (`unteach[qlora]`).
         sam: radius of sharpness-aware forgetting, which makes relearning harder (arXiv 2502.05374;
             the authors take 0.01), at the cost of a second forget pass; 0 for none.
         packing: waste little on padding: none where the model's attention takes unequal texts
@@ -113,6 +118,7 @@ class Train(Section):
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     max_grad_norm: Positive = 1.0
     checkpointing: bool = False
+    optim: str = "adamw_torch_fused"
     sam: Annotated[float, Field(ge=0)] = 0.0
     packing: bool = False
     extra: dict[str, Any] = Field(default_factory=dict)
@@ -126,12 +132,15 @@ class Evaluate(Section):
             always scored all.
         max_new_tokens: the longest greedy answer; an answer gets twice its own length at most.
         tokens_per_batch: padded tokens of one forward.
+        bits: 4 loads every model that is scored in 4 bits, to save memory or to see what
+            quantising brings back.
         also: further files that are scored and never trained on, by the name of their group.
     """
 
     max_examples: Count = 400
     max_new_tokens: Count = 256
     tokens_per_batch: Count = 4096
+    bits: Literal[4] | None = None
     also: dict[str, str] = Field(default_factory=dict)
 
 

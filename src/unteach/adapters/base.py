@@ -11,6 +11,7 @@ from peft import PeftModel
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from unteach.models import is_quantised, load_model
 from unteach.nouns import Problem, UserError
 
 FILE = "unteach_base.json"
@@ -30,14 +31,20 @@ def mark_base(model: Any) -> BaseMark:
     The hash is over each weight's name, dtype, shape and bytes. Types below float32 are widened
     first, which loses nothing: a bfloat16 checkpoint has one hash in bfloat16 and in float32.
 
+    A model that was quantised as it was loaded has the mark of what it was loaded from, which is
+    read again for it, into the CPU's memory.
+
     Args:
         model: plain, or with adapters as `add_lora` makes them.
     """
+    name = _name(model)
+    if is_quantised(model):
+        model = load_model(model.config.name_or_path, dtype="checkpoint", device="cpu")
     weights = sorted(_weights(model).items())
     with ThreadPoolExecutor(THREADS) as pool:
         lines = pool.map(lambda item: f"{item[0]} {_digest(item[1])}\n", weights)
         total = hashlib.sha256("".join(lines).encode())
-    return BaseMark(_name(model), total.hexdigest())
+    return BaseMark(name, total.hexdigest())
 
 
 def write_mark(mark: BaseMark, folder: Path) -> None:

@@ -1,6 +1,7 @@
 """Low-rank adapters on the linear layers of a model."""
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,7 +48,7 @@ def add_lora(model: PreTrainedModel, settings: LoraSettings) -> PeftModel:
         targets = [n for n in names if any(_matches(n, target) for target in settings.targets)]
     layers: dict[str, Any] = dict(model.named_modules())
     alpha = 2 * settings.rank if settings.alpha is None else settings.alpha
-    small = _smaller({name: min(layers[name].weight.shape) for name in targets}, settings.rank)
+    small = _smaller({name: min(_sides(layers[name])) for name in targets}, settings.rank)
     config = LoraConfig(
         r=settings.rank,
         lora_alpha=alpha,  # type: ignore[arg-type]
@@ -56,7 +57,7 @@ def add_lora(model: PreTrainedModel, settings: LoraSettings) -> PeftModel:
         rank_pattern=small,
         # the same scaling everywhere
         alpha_pattern={name: alpha / settings.rank * rank for name, rank in small.items()},
-        fan_in_fan_out=all(isinstance(layers[name], Conv1D) for name in targets),
+        fan_in_fan_out=keeps_in_out(model, targets),
         task_type="CAUSAL_LM",
     )
     return get_peft_model(model, config)  # type: ignore[return-value]
@@ -72,11 +73,24 @@ def linear_names(model: PreTrainedModel) -> list[str]:
     ]
 
 
+def keeps_in_out(model: Any, names: Iterable[str]) -> bool:
+    """Whether the weights of these layers are [in, out], as GPT-2 has them."""
+    layers = dict(model.named_modules())
+    return all(isinstance(layers[name], Conv1D) for name in names)
+
+
 def lora_layers(model: Any) -> dict[str, Any]:
     """The layers that carry an adapter, by name."""
     from peft.tuners.lora import LoraLayer
 
     return {name: m for name, m in model.named_modules() if isinstance(m, LoraLayer)}
+
+
+def _sides(layer: Any) -> tuple[int, ...]:
+    """Of the matrix that a layer is; 4-bit weights are packed into a column."""
+    if isinstance(layer, torch.nn.Linear):
+        return layer.in_features, layer.out_features
+    return tuple(layer.weight.shape)
 
 
 def _matches(name: str, target: str) -> bool:

@@ -10,6 +10,9 @@ from unteach.engine.rates import automatic_rate
 from unteach.methods import Method, unbound
 from unteach.nouns import UserError
 
+# The one replaces torch's own cross entropy for everybody, the other the model's forward by one
+# that knows no loss but its own.
+LIGER_LOSSES = ("cross_entropy", "fused_linear_cross_entropy")
 SCHEDULES = [kind.value for kind in SchedulerType]
 
 
@@ -33,6 +36,8 @@ def why_no_schedule(name: str, settings: dict[str, Any] | None) -> str:
 @dataclass
 class UnlearningConfig(TrainingArguments):
     """What `transformers.TrainingArguments` takes, and some things more.
+
+    Of Liger's kernels (`use_liger_kernel`) those for losses stay off.
 
     Args:
         learning_rate: None sets it from the model's width (`engine.rates`) and the method.
@@ -85,6 +90,9 @@ class UnlearningConfig(TrainingArguments):
         self.num_train_epochs = 10 if self.num_train_epochs is None else self.num_train_epochs
         if not torch.accelerator.is_available():
             self.dataloader_pin_memory = False  # else every run warns that there is nothing to pin
+        if self.use_liger_kernel:
+            off = dict.fromkeys(LIGER_LOSSES, False)
+            self.liger_kernel_config = {**(self.liger_kernel_config or {}), **off}
         super().__post_init__()
 
     def settle(self, method: Method, model_config: Any, *, adapter: bool, retain: bool) -> None:

@@ -177,6 +177,7 @@ def _config(request: Request, folder: str, given: dict[str, Any]) -> UnlearningC
         warmup_steps=train.warmup,
         weight_decay=train.weight_decay,
         max_grad_norm=train.max_grad_norm,
+        optim=train.optim,
         sam=train.sam,
         packing=train.packing,
         refusals=request.data.refusals,

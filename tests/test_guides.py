@@ -1,0 +1,49 @@
+"""The guides' settings load, and their arithmetic is right."""
+
+import re
+from pathlib import Path
+
+import yaml
+
+from unteach.request import Request
+
+MEMORY = (Path(__file__).resolve().parents[1] / "docs/guides/memory.md").read_text("utf-8")
+GB = 1e9
+# Llama 3.2 1B and Llama 3.1 8B, from their configurations.
+SMALL, SMALL_EMBEDDING = 1_235_814_400, 128_256 * 2048
+LINEAR = 32 * (2 * 4096 * 4096 + 2 * 4096 * 1024 + 3 * 4096 * 14336)
+EMBEDDING, HEAD = (128_256 * 4096,) * 2
+ADAPTERS = 32 * 16 * (2 * (4096 + 4096) + 2 * (4096 + 1024) + 3 * (4096 + 14336))
+PACKED = 0.5 + 1 / 64 + 4 / (64 * 256)  # bytes of a weight in 4 bits with its scales
+
+
+def test_the_settings_of_the_memory_guide_load():
+    found = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", MEMORY, re.S)]
+    assert len(found) == 3
+    for settings in found:
+        Request.model_validate({"model": "m", "forget": "f", "out": "o", **settings})
+
+
+def test_the_arithmetic_of_the_memory_guide():
+    whole = SMALL * 16 / GB
+    eight = (SMALL * 8 + SMALL_EMBEDDING * 8 + (SMALL - SMALL_EMBEDDING) * 2) / GB
+    adapters = ADAPTERS * 16 / GB
+    numbers = {
+        "1B, AdamW": (whole, "19.8 GB"),
+        "1B, AdamW in 8 bits": (eight, "13.9 GB"),
+        "1B, no state": (SMALL * 8 / GB, "9.9 GB"),
+        "a packed weight": (PACKED, "0.516"),
+        "packed": (LINEAR * PACKED / GB, "3.6 GB"),
+        "embeddings": ((EMBEDDING + HEAD) * 2 / GB, "2.1 GB"),
+        "adapters": (adapters, "0.7 GB"),
+        "their optimiser": (ADAPTERS * 8 / GB, "0.3 of 6.4 GB"),
+        "LoRA": ((LINEAR + EMBEDDING + HEAD) * 2 / GB + adapters, "16.7 GB"),
+        "QLoRA": (LINEAR * PACKED / GB + (EMBEDDING + HEAD) * 2 / GB + adapters, "6.4 GB"),
+        "as written": ((LINEAR + EMBEDDING + HEAD) * 2 / GB, "16.1 GB"),
+        "kept by checkpointing": (32 * 4096 * 4096 * 2 / GB, "1.1 GB"),
+    }
+    for what, (number, said) in numbers.items():
+        digits = said.split()[0]
+        decimals = len(digits.partition(".")[2])
+        assert f"{number:.{decimals}f}" == digits, what
+        assert said in MEMORY, what
