@@ -93,3 +93,13 @@ def test_states_come_without_logits(family):
     assert out.logits.shape == (1, 0, 61)
     assert caught[0].shape == (1, 7, 16)
     assert model(IDS).logits.shape == (1, 7, 61)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_traced_logits_are_the_same_with_a_graph(family):
+    model = FAMILIES[family]()
+    states = torch.randn(3, 16, dtype=torch.float64, requires_grad=True)
+    head = head_of(model)
+    found = head.traced(states)
+    torch.testing.assert_close(found, head.logits(states))
+    assert torch.autograd.grad(found.sum(), states)[0].any()

@@ -22,9 +22,11 @@ class Watch(TorchDispatchMode):
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         found = func(*args, **(kwargs or {}))
         for made in found if isinstance(found, (tuple, list)) else [found]:
-            if isinstance(made, torch.Tensor) and made.ndim > 1 and made.shape[-1] == VOCABULARY:
-                if made.shape != (16, VOCABULARY):  # the head, transposed
-                    self.rows = max(self.rows, made.numel() // VOCABULARY)
+            if not isinstance(made, torch.Tensor) or made.ndim < 2:
+                continue
+            head = made.shape == (16, VOCABULARY)  # transposed
+            if made.shape[-1] == VOCABULARY and not head:
+                self.rows = max(self.rows, made.numel() // VOCABULARY)
         return found
 
 

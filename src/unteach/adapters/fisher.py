@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from unteach.head import head_of, states_only
 from unteach.nouns import Sequence
 from unteach.probes import Progress, right_padded
 
@@ -106,9 +107,14 @@ def exact(weight: Tensor) -> torch.dtype:
 
 
 def _loss(model: Any, sequences: list[Sequence]) -> Tensor:
-    """The mean over all answer tokens; padding stands behind, where no answer token looks."""
+    """The mean over all answer tokens; padding stands behind, where no answer token looks.
+
+    Logits are made of answer tokens alone.
+    """
     ids = right_padded([s.ids for s in sequences], model.device)
     attention = right_padded([(1,) * len(s.ids) for s in sequences], model.device)
     answer = right_padded([tuple(map(int, s.answer)) for s in sequences], model.device)[:, 1:] > 0
-    logits = model(input_ids=ids, attention_mask=attention, use_cache=False).logits[:, :-1]
-    return torch.nn.functional.cross_entropy(logits[answer].to(exact(logits)), ids[:, 1:][answer])
+    with states_only(model) as caught:
+        model(input_ids=ids, attention_mask=attention, use_cache=False)
+    logits = head_of(model).traced(caught[0][:, :-1][answer])
+    return torch.nn.functional.cross_entropy(logits, ids[:, 1:][answer])
