@@ -71,7 +71,7 @@ def test_layers_are_computed_twice(adapters, tmp_path):
         first.register_forward_hook(lambda *_, seen=seen: seen.append(1))
         trainer("ascent", tmp_path, model=model, kept=[], **options).train()
         calls[name] = len(seen)
-    assert calls == {"plain": 1, "again": 2}
+    assert calls["again"] == calls["plain"] + 1  # of the one step
 
 
 @pytest.mark.parametrize("reentrant", [True, False])
