@@ -199,7 +199,7 @@ def test_what_a_checkpoint_holds(tmp_path):
     (tmp_path / "checkpoint-7").mkdir()
     saved(tmp_path, one)
     held = json.loads((tmp_path / "checkpoint-7" / FILE).read_text())
-    assert held == {"retain_weight": 2.5, "probabilities": {"0": 0.25, "2": 0.5}}
+    assert held == {"before": "", "retain_weight": 2.5, "probabilities": {"0": 0.25, "2": 0.5}}
     for checkpoint in (True, str(tmp_path / "checkpoint-7")):
         other = carried()
         other.load(checkpoint, str(tmp_path))
@@ -216,3 +216,25 @@ def test_half_a_checkpoint_is_refused(tmp_path):
     with pytest.raises(UserError, match="half written"):
         carried().load(str(tmp_path / "checkpoint-7"), str(tmp_path))
     assert math.isfinite(carried()._dual.weight)
+
+
+@pytest.mark.parametrize("other", ["model", "data"])
+def test_a_checkpoint_of_another_model_or_other_data_is_refused(other, tmp_path):
+    """What is read of the model before would be of a model that the run did not begin with."""
+    broken = trainer("npo", tmp_path, **STEPS)
+    broken.add_callback(Cut(3))
+    with pytest.raises(KeyboardInterrupt):
+        broken.train()
+    changed = {"model": tiny_llama(seed=1)} if other == "model" else {"forget": FORGET[::-1]}
+    again = trainer("npo", tmp_path, **STEPS, **changed)
+    with pytest.raises(UserError, match="another model, or on other data"):
+        again.train(resume_from_checkpoint=True)
+
+
+def test_a_trainer_that_has_moved_its_model_does_not_go_on_by_itself(tmp_path):
+    run = trainer("npo", tmp_path, **STEPS)
+    run.add_callback(Cut(3))
+    with pytest.raises(KeyboardInterrupt):
+        run.train()
+    with pytest.raises(UserError, match="another model"):
+        run.train(resume_from_checkpoint=True)

@@ -31,7 +31,7 @@ from unteach.engine.prepare import (
     sequences_of,
 )
 from unteach.engine.reference import Reference, agreed_head, mean_nll
-from unteach.engine.resume import Carried
+from unteach.engine.resume import Carried, mark_before
 from unteach.engine.rows import Ways, settle
 from unteach.engine.selection import choose
 from unteach.engine.step import Objective, Step
@@ -163,6 +163,8 @@ class UnlearningTrainer(Trainer):
             )  # fmt: skip
             if self.dual.moves and self.retain_name == "nll":
                 self.dual.before = mean_nll(policy, pairs.retain)
+        if resume_from_checkpoint or self.args.save_strategy != "no":
+            self._carried.before = mark_before(policy, pairs)
         self._carried.load(resume_from_checkpoint, str(self.args.output_dir))
         try:
             done = super().train(resume_from_checkpoint=resume_from_checkpoint, **kwargs)
@@ -206,9 +208,13 @@ class UnlearningTrainer(Trainer):
         if self._packs:
             mask = step.batch["attention_mask"]
             final, hidden = unpack(final, mask), None if hidden is None else unpack(hidden, mask)
-        head = head_of(base).at(autocast_dtype(final))
-        limit = self.args.chunk_rows or chunk_rows(head, final.device)  # type: ignore[attr-defined]
-        groups = step.groups(Output(final, hidden))
+        head = head_of(base)
+        device = head.weight.device  # a model over several devices has its head on one of them
+        step.batch = {name: value.to(device) for name, value in step.batch.items()}
+        found = Output(final.to(device), None if hidden is None else hidden.to(device))
+        head = head.at(autocast_dtype(final))
+        limit = self.args.chunk_rows or chunk_rows(head, device)  # type: ignore[attr-defined]
+        groups = step.groups(found)
         return settle(groups, head, step.reference.head, limit=limit, ways=self._ways)
 
     def training_step(self, model, inputs, num_items_in_batch=None):
