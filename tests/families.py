@@ -1,9 +1,23 @@
-"""Tiny models of three families: separate and tied heads, both ways of keeping a weight."""
+"""Tiny models of the families in use: separate and tied heads, both ways of keeping a weight.
+
+`MODELS` are three that differ most where adapters go; `FAMILIES` are all.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import torch
 from support import VOCABULARY, tiny_llama
 from torch import Tensor
-from transformers import GPT2Config, GPT2LMHeadModel, GPTNeoXConfig, GPTNeoXForCausalLM
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    GPT2Config,
+    GPT2LMHeadModel,
+    GPTNeoXConfig,
+    GPTNeoXForCausalLM,
+)
 
 from unteach.adapters.lora import linear_names
 
@@ -30,7 +44,36 @@ def tiny_neox(dtype=torch.float64):
     return GPTNeoXForCausalLM(config).to(dtype).eval()
 
 
+SHAPE = {
+    "vocab_size": VOCABULARY, "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2,
+    "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 8,
+    "max_position_embeddings": 64, "initializer_range": 0.2, "attention_dropout": 0.0,
+    "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1,
+}  # fmt: skip
+# One layer sees the last four tokens, the other all.
+HYBRID = {"sliding_window": 4, "layer_types": ["sliding_attention", "full_attention"]}
+OWN: dict[str, dict[str, Any]] = {
+    "qwen2": {},
+    "qwen3": {},
+    "gemma2": {**HYBRID, "query_pre_attn_scalar": 8},
+    "gemma3_text": {**HYBRID, "query_pre_attn_scalar": 8},
+    "mistral": {"sliding_window": 4},
+    "phi3": {"resid_pdrop": 0.0, "embd_pdrop": 0.0},
+    "opt": {"ffn_dim": 32, "word_embed_proj_dim": 16, "init_std": 0.2, "dropout": 0.0},
+    "granite": {"logits_scaling": 2.0, "residual_multiplier": 0.5, "embedding_multiplier": 3.0},
+    "cohere": {"logit_scale": 0.5},
+}
+
+
+def tiny(kind: str, dtype: torch.dtype = torch.float64, **settings: Any) -> Any:
+    """A model of one of the families in `OWN`."""
+    torch.manual_seed(0)
+    config = AutoConfig.for_model(kind, **(SHAPE | OWN[kind] | settings))
+    return AutoModelForCausalLM.from_config(config).to(dtype).eval()
+
+
 MODELS = {"llama": tiny_llama, "gpt2": tiny_gpt2, "neox": tiny_neox}
+FAMILIES: dict[str, Callable[..., Any]] = MODELS | {kind: partial(tiny, kind) for kind in OWN}
 
 
 def linears(model):

@@ -1,14 +1,15 @@
 """Losses that need whole distributions over the vocabulary: one value per row."""
 
-import math
 from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn.functional import log_softmax, logsigmoid
+from torch.nn.functional import logsigmoid
 
-from unteach.losses.statistics import token_statistics
+from unteach.losses import divergences
+from unteach.losses.byrows import by_rows
+from unteach.losses.statistics import full, token_statistics
 from unteach.losses.tokens import unilogit
 
 
@@ -25,9 +26,7 @@ def kl_to_reference(
         >>> kl_to_reference(same, same).item()
         0.0
     """
-    log_p = log_softmax(_full(logits), -1)
-    log_q = log_softmax(_full(reference_logits.detach()), -1)
-    return (log_q.exp() * (log_q - log_p)).sum(-1)
+    return by_rows(divergences.KL, full(logits), _before(reference_logits))[0]
 
 
 def undial(
@@ -52,9 +51,9 @@ def undial(
         >>> round(undial(even, even, torch.tensor([0]), strength=0.0).item(), 4)  # entropy
         0.6931
     """
-    adjusted = _full(reference_logits.detach()).clone()
-    adjusted[torch.arange(len(target), device=target.device), target] -= strength
-    return -(adjusted.softmax(-1) * log_softmax(_full(logits), -1)).sum(-1)
+    before = _before(reference_logits)
+    lowered = before.new_full((len(target),), strength)
+    return by_rows(divergences.UNDIAL, full(logits), before, target, lowered)[0]
 
 
 def unilogit_to_reference(
@@ -81,12 +80,12 @@ def unilogit_to_reference(
         >>> round(unilogit_to_reference(even, even, torch.tensor([2])).item(), 6)
         0.0
     """
-    margin, others = token_statistics(_full(logits), target).margin, _others(logits, target)
-    label = _others(reference_logits.detach(), target)
+    margin = token_statistics(logits, target).margin
     own = unilogit(margin, vocabulary=logits.shape[-1], direction=direction)
+    rows = full(logits), _before(reference_logits), target
     if direction == "reverse":
-        return own + logsigmoid(-margin).exp() * _divergence(others, label)
-    return own + (1 - 1 / logits.shape[-1]) * _divergence(label, others)
+        return own + logsigmoid(-margin).exp() * by_rows(divergences.OTHERS_REVERSE, *rows)[0]
+    return own + (1 - 1 / logits.shape[-1]) * by_rows(divergences.OTHERS_FORWARD, *rows)[0]
 
 
 def jensen_shannon(
@@ -100,10 +99,7 @@ def jensen_shannon(
         >>> round(jensen_shannon(sure, sure.flip(-1)).item(), 4)  # nothing in common: log 2
         0.6931
     """
-    log_p = log_softmax(_full(logits), -1)
-    log_q = log_softmax(_full(reference_logits.detach()), -1)
-    log_m = torch.logaddexp(log_p, log_q) - math.log(2)
-    return (log_p.exp() * (log_p - log_m) + log_q.exp() * (log_q - log_m)).sum(-1) / 2
+    return by_rows(divergences.JENSEN_SHANNON, full(logits), _before(reference_logits))[0]
 
 
 def ce_u(logits: Float[Tensor, "N V"], target: Int[Tensor, " N"]) -> Float[Tensor, " N"]:
@@ -117,10 +113,9 @@ def ce_u(logits: Float[Tensor, "N V"], target: Int[Tensor, " N"]) -> Float[Tenso
         >>> round(ce_u(torch.zeros(1, 3), torch.tensor([0])).item(), 4)  # log 3
         1.0986
     """
-    full = _full(logits)
-    rest = _others(full.detach(), target)
-    entropy = -torch.where(rest.isfinite(), rest.exp() * rest, 0).sum(-1)
-    return entropy - logsigmoid(-token_statistics(full, target).margin)
+    with torch.no_grad():
+        entropy = by_rows(divergences.OTHERS_ENTROPY, full(logits), target)[0]
+    return entropy - logsigmoid(-token_statistics(logits, target).margin)
 
 
 def flattening(logits: Float[Tensor, "N V"]) -> Float[Tensor, " N"]:
@@ -133,21 +128,8 @@ def flattening(logits: Float[Tensor, "N V"]) -> Float[Tensor, " N"]:
         >>> flattening(torch.tensor([[3.0, 0.0, 0.0]])).item()
         4.0
     """
-    full = _full(logits)
-    return (full.amax(-1) - full.mean(-1)).square()
+    return by_rows(divergences.FLATTENING, full(logits))[0]
 
 
-def _others(logits: Tensor, target: Tensor) -> Tensor:
-    """[N, V], log-probabilities of all tokens but the target among themselves; -inf there."""
-    return _full(logits).scatter(-1, target.unsqueeze(-1), float("-inf")).log_softmax(-1)
-
-
-def _divergence(log_p: Tensor, log_q: Tensor) -> Tensor:
-    """[N], KL(p || q), where both may give nothing to the same entries."""
-    gap = torch.where(log_p.isfinite(), log_p - log_q, 0)
-    return (log_p.exp() * gap).sum(-1)
-
-
-def _full(logits: Tensor) -> Tensor:
-    """At least float32: in bfloat16 the gradient of a small KL is off by 8%."""
-    return logits if logits.dtype == torch.float64 else logits.float()
+def _before(reference_logits: Tensor) -> Tensor:
+    return full(reference_logits.detach())

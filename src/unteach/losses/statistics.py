@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from unteach.losses.byrows import Formula, by_rows
+
 
 class TokenStatistics(NamedTuple):
     """What a row of logits says about its target token y.
@@ -22,7 +24,7 @@ class TokenStatistics(NamedTuple):
 
 
 def token_statistics(logits: Float[Tensor, "N V"], target: Int[Tensor, " N"]) -> TokenStatistics:
-    """Margin and rival of each row, in float32 or better, differentiable.
+    """Margin and rival of each row, in float32 or better, differentiable once.
 
     The margin keeps its digits where the target is memorised (1 - p_y of 1e-9): the usual
     difference of logsumexp and z_y loses all of them there in float32.
@@ -36,10 +38,41 @@ def token_statistics(logits: Float[Tensor, "N V"], target: Int[Tensor, " N"]) ->
         >>> round(torch.sigmoid(rows.margin).item(), 4)
         0.25
     """
-    if logits.dtype in (torch.bfloat16, torch.float16):
-        logits = logits.float()  # half precision loses the tail, and the tail is what moves
+    return TokenStatistics(*by_rows(STATISTICS, full(logits), target))
+
+
+def full(logits: Tensor) -> Tensor:
+    """At least float32: half precision loses the tail, and the tail is what moves.
+
+    Example:
+        >>> full(torch.zeros(1, dtype=torch.bfloat16)).dtype
+        torch.float32
+    """
+    return logits if logits.dtype in (torch.float32, torch.float64) else logits.float()
+
+
+def others_lse(rest: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Of rows whose target is -inf: the largest, where it is, and logsumexp; `rest` is spoiled."""
+    top, rival = rest.max(-1)
+    shift = top.clamp(min=torch.finfo(top.dtype).min).unsqueeze(-1)
+    total = rest.sub_(shift).exp_().sum(-1)
+    return top, rival, total.log_().add_(shift.squeeze(-1))
+
+
+def _read(logits: Tensor, target: Tensor) -> tuple[Tensor, ...]:
     index = target.unsqueeze(-1)
-    others = logits.scatter(-1, index, float("-inf"))
-    log_others = others.logsumexp(-1)
-    margin = logits.gather(-1, index).squeeze(-1) - log_others
-    return TokenStatistics(margin, others.amax(-1) - log_others)
+    top, rival, lse = others_lse(logits.scatter(-1, index, float("-inf")))
+    return logits.gather(-1, index).squeeze(-1) - lse, top - lse, rival, lse
+
+
+def _pull(
+    logits: Tensor, target: Tensor, rival: Tensor, lse: Tensor, margin: Tensor, rivalry: Tensor
+) -> None:
+    """That is margin (e_y - r) + rivalry (e_m - r): r is p without y, m the rival."""
+    logits.scatter_(-1, target.unsqueeze(-1), float("-inf"))
+    logits.sub_(lse.unsqueeze(-1)).exp_().mul_(-(margin + rivalry).unsqueeze(-1))
+    logits.scatter_(-1, target.unsqueeze(-1), margin.unsqueeze(-1))
+    logits.scatter_add_(-1, rival.unsqueeze(-1), rivalry.unsqueeze(-1))
+
+
+STATISTICS = Formula(2, _read, _pull)

@@ -1,98 +1,13 @@
-"""Questions put to a model: log-probabilities of answers, and greedy answers."""
+"""Answers of a model's own, greedy or sampled."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-from torch import Tensor
 from transformers import GenerationConfig, PreTrainedModel
 
-from unteach.nouns import Sequence
-
-Progress = Callable[[int, int], None]
-
-
-class Answered(NamedTuple):
-    """What a model says of one answer's tokens, in order; float32 whatever the model's dtype."""
-
-    logps: list[float]
-    hits: list[bool]
-    means: list[float]
-    spreads: list[float]
-
-
-@torch.inference_mode()
-def answer_tokens(
-    model: PreTrainedModel,
-    sequences: list[Sequence],
-    *,
-    tokens_per_batch: int = 4096,
-    progress: Progress = lambda done, total: None,
-) -> list[Answered]:
-    """Score every answer token of every sequence by teacher forcing, one forward per text.
-
-    Args:
-        model: in evaluation mode.
-        sequences: any lengths; they are sorted into batches of like length.
-        tokens_per_batch: padded tokens of one forward.
-        progress: told how many sequences are done.
-
-    Returns:
-        One `Answered` per sequence, in the order given.
-    """
-    found: list[Answered | None] = [None] * len(sequences)
-    done = 0
-    for members in batches_by_length([len(s.ids) for s in sequences], tokens_per_batch):
-        chosen = [sequences[i] for i in members]
-        for i, answered in zip(members, _score(model, chosen), strict=True):
-            found[i] = answered
-        done += len(members)
-        progress(done, len(sequences))
-    return [a for a in found if a is not None]
-
-
-def batches_by_length(lengths: list[int], tokens_per_batch: int) -> Iterator[list[int]]:
-    """Indices in batches of like length, longest first so that memory runs out early if it must.
-
-    Example:
-        >>> list(batches_by_length([3, 9, 4], tokens_per_batch=10))
-        [[1], [2, 0]]
-    """
-    batch: list[int] = []
-    for i in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
-        if batch and lengths[batch[0]] * (len(batch) + 1) > tokens_per_batch:
-            yield batch
-            batch = []
-        batch.append(i)
-    if batch:
-        yield batch
-
-
-def _score(model: PreTrainedModel, sequences: list[Sequence]) -> list[Answered]:
-    ids = right_padded([s.ids for s in sequences], model.device)
-    attention = right_padded([(1,) * len(s.ids) for s in sequences], model.device)
-    logits = model(input_ids=ids, attention_mask=attention, use_cache=False).logits
-    answered = []
-    for row, sequence in enumerate(sequences):
-        places = [t for t, is_answer in enumerate(sequence.answer) if is_answer]
-        index = torch.tensor(places, dtype=torch.long, device=model.device)
-        answered.append(_statistics(logits[row, index - 1], ids[row, index]))
-    return answered
-
-
-def _statistics(logits: Tensor, target: Tensor) -> Answered:
-    logp = logits.float().log_softmax(-1)
-    p = logp.exp()
-    finite = logp.clamp(min=torch.finfo(logp.dtype).min)  # p log p is 0 at p = 0
-    means = (p * finite).sum(-1)
-    spreads = (p * (finite - means[:, None]).square()).sum(-1).sqrt()
-    return Answered(
-        logp.gather(-1, target[:, None])[:, 0].tolist(),
-        (logp.argmax(-1) == target).tolist(),
-        means.tolist(),
-        spreads.tolist(),
-    )
+from unteach.probes.batches import Progress, batches_by_length, left_padded
 
 
 @torch.inference_mode()
@@ -194,20 +109,6 @@ def _plain_generation(model: PreTrainedModel, end: list[int]) -> Iterator[None]:
         yield
     finally:
         model.generation_config = own
-
-
-def right_padded(rows: list[tuple[int, ...]], device: torch.device) -> Tensor:
-    """[B, T], zeros behind each row."""
-    width = max(map(len, rows))
-    return torch.tensor([(*row, *(0,) * (width - len(row))) for row in rows], device=device)
-
-
-def left_padded(rows: list[tuple[int, ...]], device: torch.device) -> tuple[Tensor, Tensor]:
-    """[B, T] ids and attention, zeros before each row."""
-    width = max(map(len, rows))
-    ids = [((0,) * (width - len(row)) + tuple(row)) for row in rows]
-    attention = [(0,) * (width - len(row)) + (1,) * len(row) for row in rows]
-    return torch.tensor(ids, device=device), torch.tensor(attention, device=device)
 
 
 def _until(ids: list[int], end: set[int]) -> list[int]:

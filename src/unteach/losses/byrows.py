@@ -1,0 +1,156 @@
+"""Values per row of logits, whose gradients need no second copy of the logits.
+
+Autograd keeps every step of a formula as a matrix of its own. Here a formula says its values and
+its gradient in closed form; both are worked out block by block, and the gradient may take the place
+of the logits.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from functools import cache
+from importlib.util import find_spec
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.autograd.graph import get_gradient_edge
+
+logger = logging.getLogger(__name__)
+
+BLOCK = 1 << 20  # entries: 4 MB of float32 stay in a core's cache
+
+
+class Formula(NamedTuple):
+    """One or more values per row, and their gradient.
+
+    Attributes:
+        outputs: how many values a row has.
+        read: (logits, *columns) -> tuple of [n]: the outputs, then what `pull` needs again.
+        pull: (logits, *columns, *kept, *gradients of the outputs) -> None; writes the gradient
+            over the logits that it is given.
+    """
+
+    outputs: int
+    read: Callable[..., tuple[Tensor, ...]]
+    pull: Callable[..., None]
+
+
+def by_rows(formula: Formula, logits: Tensor, *columns: Tensor) -> tuple[Tensor, ...]:
+    """The formula's outputs, [N] each, differentiable once with respect to the logits.
+
+    Args:
+        formula: what to work out.
+        logits: [N, V], float32 or float64.
+        columns: what else each row has, [N] or [N, V]; no gradient.
+    """
+    return _ByRows.apply(logits, formula, *columns)  # type: ignore[return-value]
+
+
+def spoiling_gradients(loss: Tensor, logits: list[Tensor], others: list[Tensor]) -> list:
+    """Gradients of a scalar; those of logits take the place of the logits where nothing minds.
+
+    A formula's gradient is the last thing that needs its logits, unless a step outside this module
+    reads them too: that one keeps what it needs, and so do the formulas beside it.
+
+    Args:
+        loss: a scalar.
+        logits: leaves of the graph; what they hold afterwards is undefined.
+        others: further leaves.
+
+    Returns:
+        One gradient for each leaf, None where the loss does not depend on it.
+
+    Example:
+        >>> z = torch.zeros(1, 2, requires_grad=True)
+        >>> spoiling_gradients((3 * z).sum(), [z], [])[0].tolist()
+        [[3.0, 3.0]]
+    """
+    for leaf in logits:
+        readers = _readers(loss, leaf)
+        if all(getattr(node, "_forward_cls", None) is _ByRows for node in readers):
+            turns = _Turns(len(readers))
+            for node in readers:
+                node.turns = turns
+    return list(torch.autograd.grad(loss, [*logits, *others], allow_unused=True))
+
+
+def _readers(loss: Tensor, leaf: Tensor) -> list[Any]:
+    """The nodes of the graph that read the leaf."""
+    end = get_gradient_edge(leaf).node
+    waiting, seen, readers = [loss.grad_fn], {loss.grad_fn}, []
+    while waiting:
+        node = waiting.pop()
+        for following, _ in getattr(node, "next_functions", ()):
+            if following is end:
+                readers.append(node)
+            elif following is not None and following not in seen:
+                seen.add(following)
+                waiting.append(following)
+    return readers
+
+
+class _Turns:
+    """How many readers of the same logits are still to come."""
+
+    def __init__(self, readers: int):
+        self.left = readers
+
+    def last(self) -> bool:
+        self.left -= 1
+        return self.left == 0
+
+
+class _ByRows(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, formula: Formula, *columns: Tensor):
+        read = _fast(formula.read, logits.device.type)
+        parts = [read(logits[b], *(c[b] for c in columns)) for b in _blocks(logits)]
+        found = [torch.cat(part) for part in zip(*parts, strict=True)]
+        ctx.formula, ctx.columns = formula, len(columns)
+        ctx.turns = None
+        ctx.save_for_backward(logits, *columns, *found[formula.outputs :])
+        return tuple(found[: formula.outputs])
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor):
+        logits, *others = ctx.saved_tensors
+        free = ctx.turns is not None and ctx.turns.last()
+        # `.data` hides the write from autograd, which would count it against this very tensor.
+        out = logits.data if free else torch.empty_like(logits)
+        pull = _fast(ctx.formula.pull, logits.device.type)
+        for b in _blocks(logits):
+            part = out[b] if free else out[b].copy_(logits[b])
+            pull(part, *(o[b] for o in others), *(g[b] for g in grads))
+        return out, None, *(None for _ in range(ctx.columns))
+
+
+def _blocks(logits: Tensor) -> Iterator[slice]:
+    """Rows that are worked on together; at least one block, which may be empty."""
+    rows = len(logits)
+    size = rows
+    if logits.device.type == "cpu":
+        size = BLOCK // max(logits.shape[1], 1)
+    size = max(size, 1)
+    for start in range(0, max(rows, 1), size):
+        yield slice(start, min(start + size, rows))
+
+
+@cache
+def _fast(function: Callable, device: str) -> Callable:
+    """Compiled to one pass on CUDA, where torch can; a step at a time elsewhere."""
+    if device != "cuda" or find_spec("triton") is None:
+        return function
+    compiled = torch.compile(function, dynamic=True)
+
+    def run(*args: Tensor):
+        nonlocal compiled
+        try:
+            return compiled(*args)
+        except torch._dynamo.exc.TorchDynamoException as error:
+            logger.warning("torch.compile failed, going on without: %s", type(error).__name__)
+            compiled = function
+            return function(*args)
+
+    return run
