@@ -71,6 +71,12 @@ class Tokenizer:
     all_special_ids = (0, 1)
     model_max_length = 2048
 
+    def __init__(self, vocabulary: int):
+        self.vocabulary = vocabulary
+
+    def __len__(self) -> int:
+        return self.vocabulary
+
     def __call__(self, text: str, **options: Any) -> dict[str, list[int]]:
         return {"input_ids": [2 + ord(letter) for letter in text]}
 

@@ -131,10 +131,10 @@ def _status(name: str) -> int:
 # Saying it.
 
 
-def write_csv(name: str, header: list[str], rows: list[list]) -> None:
+def write_csv(path: Path, header: list[str], rows: list[list]) -> None:
     """One file of results; floats with four digits."""
-    RESULTS.mkdir(exist_ok=True)
-    with (RESULTS / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         for row in rows:
@@ -147,7 +147,7 @@ def report(name: str, lines: list[Line], *, keep: bool = True) -> None:
     if keep:
         rows = [[*line[:4], line.ratio, line.goal or "", _verdict(line)] for line in lines]
         header = ["case", "unit", "naive", "ours", "ratio", "goal", "verdict"]
-        write_csv(name, header, rows)
+        write_csv(RESULTS / f"{name}.csv", header, rows)
 
 
 def table(lines: list[Line]) -> str:

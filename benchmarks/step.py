@@ -35,6 +35,8 @@ class Job(NamedTuple):
     frozen: bool = False
     once: bool = False
     """Whether the usual way runs the model once on the retain texts, not twice, for a KL."""
+    idle: bool = False
+    """Whether the usual way weighs the retain term with 0."""
     batch: int = 4
     tokens: int = 256
     vocabulary: int = 128_256
@@ -68,24 +70,28 @@ def data(job: Job) -> tuple[list, list]:
 def make_naive(job: Job) -> Call:
     model = policy(job)
     before = copy.deepcopy(model).eval().requires_grad_(False)
-    forget, retain = (inputs(group) for group in data(job))
+    return usual(job, model, before, "cpu")
+
+
+def usual(job: Job, model: Any, before: Any, device: str) -> Call:
+    forget, retain = (inputs(group, device) for group in data(job))
 
     def call() -> None:
         model.zero_grad()
         loss, outputs = forget_loss(job, model, before, forget)
         if job.retain != "none":
             held, more = retain_loss(job, model, before, retain)
-            loss, outputs = loss + held, (outputs, more)
+            loss, outputs = loss + held * (not job.idle), (outputs, more)
         loss.backward()
 
     return call
 
 
-def inputs(group: list) -> dict:
+def inputs(group: list, device: str) -> dict:
     if not group:
         return {}
-    ids = torch.tensor([s.ids for s in group])
-    answer = torch.tensor([s.answer for s in group])
+    ids = torch.tensor([s.ids for s in group], device=device)
+    answer = torch.tensor([s.answer for s in group], device=device)
     labels = torch.where(answer, ids, naive.IGNORED)
     return {"input_ids": ids, "attention_mask": torch.ones_like(ids), "labels": labels}
 
@@ -131,7 +137,7 @@ def make_ours(job: Job) -> Call:
         forget_dataset=forget,
         retain_dataset=retain,
         args=args,
-        processing_class=Tokenizer(),  # type: ignore[arg-type]
+        processing_class=Tokenizer(job.vocabulary),  # type: ignore[arg-type]
     )
     run._reference = Reference(model, run.reads, run.pairs.forget)  # as `train` does
     batch = run.pairs.collate([Pair(k, k if retain else None) for k in range(job.batch)])
