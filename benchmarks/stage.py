@@ -1,6 +1,6 @@
 """The loss stage alone, from the last hidden states to the gradients of them and of the head.
 
-The inputs of a case, and a call for each side: `naive.py`, and ours.
+The inputs of a case, and a call for each side: `naive.py`, and the vocabulary step.
 """
 
 from typing import Any, NamedTuple
@@ -9,13 +9,30 @@ import naive
 import torch
 from measure import Call
 from torch import Tensor
+from unteach.engine.rows import Group, Ways, settle
+from unteach.head import Head
+
+from unteach.losses.seen import Seen
+from unteach.methods import build
+from unteach.retain import retain_term
 
 ANSWERS = 4
 STRENGTH, BETA = 10.0, 0.1
+METHODS = {
+    "UnDIAL": build("undial", {"strength": STRENGTH}),
+    "Unilogit": build("unilogit", {}),
+    "hinge": build("loku", {}),
+    "NPO": build("npo", {"beta": BETA}),
+    "SimNPO": build("simnpo", {"beta": BETA, "margin": 0.0}),
+    "DPO": build("dpo", {"beta": BETA}),
+}
+RETAIN = {"retain KL": "kl", "CE": "nll"}
 WITH_TEACHER = ("UnDIAL", "retain KL")
 
 
 class Case(NamedTuple):
+    """A loss; of DPO's answers half are wanted, half unwanted."""
+
     loss: str
     rows: int
     frozen: bool = False
@@ -23,6 +40,8 @@ class Case(NamedTuple):
     vocabulary: int = 128_256
     width: int = 512
     chunk: int = 128
+    module: bool = False
+    """Whether the head is taken for a module whose inside is not known."""
 
     def __str__(self) -> str:
         head = "frozen" if self.frozen else "trainable"
@@ -57,7 +76,7 @@ def inputs(case: Case) -> Inputs:
     logps = torch.full((ANSWERS,), -12.0 * shape[1])
     return Inputs(
         hidden.requires_grad_(),
-        weight.requires_grad_(not case.frozen),
+        torch.nn.Parameter(weight, requires_grad=not case.frozen),
         before,
         weight_before.detach(),
         labels,
@@ -89,9 +108,55 @@ def naive_loss(case: Case, x: Inputs) -> Tensor:
         return naive.kl_to_reference(logits, before, x.labels)
     if case.loss == "NPO":
         return naive.npo(logits, x.labels, x.logps, beta=BETA)
+    if case.loss == "SimNPO":
+        return naive.simnpo(logits, x.labels, beta=BETA)
+    if case.loss == "DPO":
+        sides = zip(*(t.chunk(2) for t in (logits, x.labels, x.logps)), strict=True)
+        return naive.dpo(*sides, beta=BETA)
     loss = {"Unilogit": naive.unilogit, "hinge": naive.inverted_hinge, "CE": naive.cross_entropy}
     return loss[case.loss](logits, x.labels)
 
 
 def our_loss(case: Case, x: Inputs) -> Tensor:
-    raise NotImplementedError
+    """The method's own term, by the vocabulary step."""
+    seen = rows(case, x, slice(None))
+    if case.loss == "DPO":
+        half = ANSWERS // 2
+        wanted, seen = rows(case, x, slice(half)), rows(case, x, slice(half, None))
+        seen = seen.__class__(**{**vars(seen), "alternate": wanted})
+
+    def value(part: Seen, first: int) -> Tensor:
+        if case.loss in RETAIN:
+            term = retain_term(RETAIN[case.loss], part, 1.0)
+        else:
+            (term,) = METHODS[case.loss].forget(part)
+        return term.values.sum() / (seen.answers if term.over == "answers" else len(seen.target))
+
+    head = Head(x.weight, module=_module(x.weight)) if case.module else Head(x.weight)
+    group = Group("forget", seen, value)
+    return settle([group], head, Head(x.weight_before), limit=case.chunk, ways=Ways())
+
+
+def rows(case: Case, x: Inputs, answers: slice) -> Seen:
+    """What the trainer gives: the supervised rows of final states."""
+    hidden, labels = x.hidden[answers, :-1], x.labels[answers, 1:]
+    count, length = labels.shape
+    return Seen(
+        logits=hidden.flatten(0, 1),
+        target=labels.flatten(),
+        answer=torch.arange(count).repeat_interleave(length),
+        answers=count,
+        reference_logits=x.before[answers, :-1].flatten(0, 1) if _teacher(case) else None,
+        reference_logps=x.logps[answers],
+    )
+
+
+def _teacher(case: Case) -> bool:
+    return case.loss in WITH_TEACHER
+
+
+def _module(weight: Tensor) -> torch.nn.Module:
+    """Its weight is this very parameter, so that the gradient arrives there."""
+    linear = torch.nn.Linear(1, 1, bias=False)
+    linear.weight = weight  # type: ignore[assignment]
+    return linear
