@@ -15,7 +15,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 FLOORS = (
     {"nouns"},
     {"registry", "talk"},
-    {"losses", "metrics", "selectors", "data", "request", "rundir"},
+    {"losses", "metrics", "selectors", "data", "request", "rundir", "head"},
     {"methods", "retain", "probes", "models", "report"},
     {"adapters", "suites"},
     {"engine"},

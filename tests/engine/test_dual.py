@@ -78,7 +78,7 @@ def test_a_run_follows_the_formula(retain, tmp_path):
 def test_the_bound_is_of_the_model_before_also_under_fila(tmp_path):
     policy = add_lora(tiny_llama(), LoraSettings(rank=2))
     initialise_fila(policy, FORGET, RETAIN)
-    run = trainer(PDU, tmp_path, model=policy, original=tiny_llama())
+    run = trainer(PDU, tmp_path, model=policy)
     run.train()
     assert run.dual.before == pytest.approx(bound(tiny_llama()), rel=1e-6)
 

@@ -8,6 +8,7 @@ from support import Vocabulary, sequences, tiny_llama
 
 from unteach.adapters.lora import lora_layers
 from unteach.engine import unlearn as module
+from unteach.engine.reference import Reference
 from unteach.methods import build
 from unteach.request import load
 from unteach.talk import Silence
@@ -49,8 +50,13 @@ def unlearn(method, *sets, model=None):
 @pytest.fixture
 def taken_wrongly(monkeypatch):
     """As if the adapters off were the model before: W - s B A."""
-    adapted = module._adapted
-    monkeypatch.setattr(module, "_adapted", lambda *args: (*adapted(*args)[:2], None))
+    init = Reference.__init__
+
+    def wrong(self, policy, *args, **options):
+        with policy.disable_adapter():
+            init(self, policy, *args, **options)
+
+    monkeypatch.setattr(Reference, "__init__", wrong)
 
 
 def test_the_kl_to_the_model_before_is_nothing_at_step_0():

@@ -96,7 +96,7 @@ def test_the_masked_mean_is_that_of_a_plain_loop(make, tmp_path):
         run.train()
         (entry,) = [e for e in run.state.log_history if "forget" in e]
         assert entry["forget"] == pytest.approx(sum(distances) / len(distances), rel=1e-9)
-        assert entry["retain"] == 0  # the states of retain texts are where they were
+        assert entry["retain"] < 1e-24  # the states of retain texts are where they were
 
 
 def test_the_retain_term_is_a_distance_to_the_model_before(tmp_path):

@@ -3,12 +3,9 @@
 import pytest
 import torch
 from support import tiny_llama
-from trainers import FORGET, RETAIN, trainer, weights
+from trainers import FORGET, trainer, weights
 
-from unteach.adapters import LoraSettings, add_lora, initialise_fila
-from unteach.engine.batch import Pair, Pairs
 from unteach.engine.config import UnlearningConfig
-from unteach.engine.reference import Reference
 from unteach.engine.trainer import UnlearningTrainer
 from unteach.methods import METHODS, build
 from unteach.nouns import UserError
@@ -117,45 +114,3 @@ def test_rows_as_people_have_them(tmp_path, tokenizer, tiny_folder):
             forget_dataset=[{"question": "a", "answer": ""}],
             processing_class=tokenizer,
         )
-
-
-def test_adapters_off_are_the_reference_and_cost_no_copy(tmp_path):
-    policy = add_lora(tiny_llama(), LoraSettings(rank=2))
-    run = trainer("undial", tmp_path, model=policy, num_train_epochs=3)
-    run.train()
-    assert run._reference._frozen is None
-    batch = run.pairs.collate([Pair(0, None)])
-    now = policy(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
-    before = run._reference.output(batch, policy, None).logits
-    torch.testing.assert_close(before, tiny_llama()(batch["input_ids"]).logits)
-    assert not torch.allclose(now, before)
-
-
-def test_after_fila_the_reference_is_the_original_not_the_bare_base(tmp_path):
-    policy = add_lora(tiny_llama(), LoraSettings(rank=2))
-    initialise_fila(policy, FORGET, RETAIN)
-    run = trainer("undial", tmp_path, model=policy, original=tiny_llama(), num_train_epochs=1)
-    run.train()
-    batch = run.pairs.collate([Pair(0, None)])
-    before = run._reference.output(batch, policy, None).logits
-    torch.testing.assert_close(before, tiny_llama()(batch["input_ids"]).logits)
-
-
-def test_a_frozen_copy_does_not_move_with_the_policy():
-    policy = tiny_llama()
-    reference = Reference(policy, frozenset({"reference_logits", "reference_logps"}), FORGET)
-    batch = Pairs(FORGET).collate([Pair(2, None), Pair(0, None)])
-    before, logps = reference.output(batch, policy, None).logits, reference.logps(batch)
-    with torch.no_grad():
-        for p in policy.parameters():
-            p += 0.1
-    assert torch.equal(reference.output(batch, policy, None).logits, before)
-    expected = [sum(a.logps) for a in answer_tokens(tiny_llama(), [FORGET[2], FORGET[0]])]
-    assert logps.tolist() == pytest.approx(expected, abs=1e-4)
-    assert not before.requires_grad
-
-
-def test_nothing_is_kept_when_nothing_is_read():
-    reference = Reference(tiny_llama(), frozenset(), FORGET)
-    assert reference._frozen is None
-    assert reference._logps is None

@@ -47,6 +47,7 @@ class UnlearningConfig(TrainingArguments):
         refusals: a file with a refusal on each line, for methods that train on refusals; None takes
             ours.
         refusal: what JensUn draws the model towards.
+        chunk_rows: rows of logits that are held at once; None goes by bytes.
         template: how prompt and answer are joined: "auto", "chat", "plain" or "none".
     """
 
@@ -69,6 +70,7 @@ class UnlearningConfig(TrainingArguments):
     sam: float = 0.0
     refusals: str | None = None
     refusal: str = "No idea"
+    chunk_rows: int | None = None
     template: str = "auto"
 
     def __post_init__(self):

@@ -15,7 +15,8 @@ class Output(NamedTuple):
     """What a model says of a batch.
 
     Attributes:
-        logits: [B, T, V]; None where nothing reads them.
+        logits: [B, T, V], or the final states [B, T, D] that the head makes them of; None where
+            nothing reads them.
         hidden: [B, T, D] of one layer; None where nothing reads them.
     """
 
@@ -53,7 +54,7 @@ def look(
             alternate = _rows(batch, outputs, answer, members[ALTERNATE])
         prompt = None
         if prompts:
-            prompt = _rows(batch, outputs, _asked(batch), members[FORGET])
+            prompt = _rows(batch, outputs, asked(batch), members[FORGET])
         forget = _rows(batch, outputs, answer, members[FORGET])
         seen["forget"] = replace(forget, alternate=alternate, prompt=prompt)
     return seen
@@ -119,7 +120,7 @@ def _rows(batch: Batch, outputs: tuple[Output, Output], rows: Tensor, members: T
     )
 
 
-def _asked(batch: Batch) -> Tensor:
+def asked(batch: Batch) -> Tensor:
     """[B, T - 1] bool, where a prompt's token is predicted; its first token never is."""
     attended = batch["attention_mask"].bool()
     return attended[:, 1:] & attended[:, :-1] & ~batch["answer"][:, 1:]
@@ -153,7 +154,7 @@ def _counted(batch: Batch, group: str, over: Over) -> Tensor:
         "alternate": answer,
         "chosen": answer & chosen,
         "others": answer & ~chosen & ~ignored,
-        "prompt": _asked(batch).cpu(),
+        "prompt": asked(batch).cpu(),
     }
     return marks[over][members].sum()
 

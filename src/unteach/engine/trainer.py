@@ -1,6 +1,8 @@
 """The trainer: transformers' own, with the loss, the order and the counts replaced."""
 
+import math
 from collections import defaultdict
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,8 +15,9 @@ from unteach.engine.batch import ALTERNATE, FORGET, RETAIN, Batch, Pairs, only
 from unteach.engine.config import UnlearningConfig
 from unteach.engine.dual import Dual
 from unteach.engine.finish import Finish
+from unteach.engine.forward import ending_in, inputs_of
 from unteach.engine.gradients import TwoGradients
-from unteach.engine.look import Output, count, look, reduce, restrict
+from unteach.engine.look import Output, count
 from unteach.engine.monitor import Monitor, require_finite
 from unteach.engine.order import PairOrder
 from unteach.engine.prepare import (
@@ -26,14 +29,17 @@ from unteach.engine.prepare import (
     refusal_ids,
     sequences_of,
 )
-from unteach.engine.reference import PASSES, Reference, forward
+from unteach.engine.reference import Reference, mean_nll
 from unteach.engine.resume import Carried
+from unteach.engine.rows import Ways, chunk_rows, settle
 from unteach.engine.selection import choose
+from unteach.engine.step import Objective, Step
+from unteach.head import autocast_dtype, head_of
 from unteach.losses.seen import Term
-from unteach.methods import Method, forget_terms
+from unteach.methods import Method
 from unteach.nouns import Problem, UserError
 from unteach.probes import Progress
-from unteach.retain import retain_reads, retain_term
+from unteach.retain import retain_reads
 
 
 class UnlearningTrainer(Trainer):
@@ -51,8 +57,6 @@ class UnlearningTrainer(Trainer):
             or refusals (`args.refusals`), as the method wants.
         args: how to train.
         processing_class: the model's tokenizer.
-        original: the model before, where the model's base weights were changed by its adapters'
-            initialisation (FILA).
         progress: told how far the choice of tokens is, for methods that make one (DTO).
 
     Raises:
@@ -77,7 +81,6 @@ class UnlearningTrainer(Trainer):
         alternate_dataset: Any = None,
         args: UnlearningConfig | None = None,
         processing_class: PreTrainedTokenizerBase,
-        original: PreTrainedModel | None = None,
         callbacks: list[TrainerCallback] | None = None,
         progress: Progress = lambda done, total: None,
         **trainer_options: Any,
@@ -96,14 +99,12 @@ class UnlearningTrainer(Trainer):
         layers = model.config.get_text_config().num_hidden_layers
         self.layer = method.layer(layers) if self.reads & {"hidden", "reference_hidden"} else None
         alternates, refusal, choices = None, (), None
-        if original is not None or self.reads & {"alternate", "chosen"}:  # it is asked soon
-            place(model if original is None else original, args.device)
+        if self.reads & {"alternate", "chosen"}:  # it is asked soon
+            place(model, args.device)
         if "alternate" in self.reads:
             if alternate_dataset is None:
                 examples = examples_of(forget_dataset)
-                alternates = alternates_of(
-                    method, original or model, examples, forget, tokenizer, length, args
-                )
+                alternates = alternates_of(method, model, examples, forget, tokenizer, length, args)
             else:
                 given = sequences_of(
                     alternate_dataset, "forget", tokenizer, length, args.template, last=True
@@ -112,16 +113,14 @@ class UnlearningTrainer(Trainer):
         if "refusal" in self.reads:
             refusal = refusal_ids(args.refusal, tokenizer)
         if "chosen" in self.reads:
-            choices = choose(
-                method, original or model, tokenizer, forget, seed=args.seed, progress=progress
-            )
+            choices = choose(method, model, tokenizer, forget, seed=args.seed, progress=progress)
         kept = retain if self.retain_name != "none" else []
         self.pairs = Pairs(forget, kept, choices, alternates, refusal)
         self._stopped = freeze(model, lambda name: method.trainable(name, layers))
         self._finish = Finish(method, model)
         self.monitor = Monitor(len(forget), args.stop_at)
         self.dual = Dual(method, args.retain_weight or 0.0)
-        self._original = original
+        self._ways = Ways()
         self._reference: Reference | None = None
         self._carried = Carried(self.dual, self.monitor)
         self._logged: dict[str, list[float]] = defaultdict(list)
@@ -152,12 +151,14 @@ class UnlearningTrainer(Trainer):
         """Train; the model before is kept first, in the cheapest form the loss needs."""
         policy: Any = self.model
         pairs = self.pairs
-        self._reference = Reference(
-            policy, self.reads, pairs.forget, pairs.alternates, self._original
-        )
-        if self.dual.moves and self.retain_name == "nll":
-            before = self._original or policy
-            self.dual.before = self._reference.mean_nll(before, pairs.retain)
+        place(policy, self.args.device)
+        with self.accelerator.autocast():
+            self._reference = Reference(
+                policy, self.method.needs(), retain_reads(self.retain_name), pairs,
+                drawn=self._drawn(), layer=self.layer,
+            )  # fmt: skip
+            if self.dual.moves and self.retain_name == "nll":
+                self.dual.before = mean_nll(policy, pairs.retain)
         self._carried.load(resume_from_checkpoint, str(self.args.output_dir))
         try:
             done = super().train(resume_from_checkpoint=resume_from_checkpoint, **kwargs)
@@ -169,24 +170,39 @@ class UnlearningTrainer(Trainer):
 
     def compute_loss(self, model, inputs: Batch, return_outputs=False, num_items_in_batch=None):
         """One forward for all groups together, one mean over the whole step."""
+        assert self._reference is not None, "train() prepares the reference"
         counts: Any = count([inputs]) if num_items_in_batch is None else num_items_in_batch
         if self._part != "all":
             inputs = only(inputs, self._groups())
-        output = forward(model, inputs, self.layer)
-        terms = [(group, term) for group, term in self._terms(inputs, output) if self._wanted(term)]
-        parts = {term.name: reduce(term, group, counts) for group, term in terms}
-        for group, term in terms if self.dual.moves else ():
-            if group == "retain":
-                self.dual.see(reduce(term._replace(weight=1.0), group, counts).item())
-        loss = torch.stack(list(parts.values())).sum()
-        values = {name: part.item() for name, part in parts.items()}
+        watched = self._part in ("all", "forget")
+        objective = Objective(
+            method=self.method, retain=self.retain_name, weight=self.dual.weight,
+            wanted=self._wanted, watched=watched,
+        )  # fmt: skip
+        step = Step(objective, inputs, counts, self._reference)
+        base = self.accelerator.unwrap_model(model)
+        with ending_in(base, partial(self._settle, base, step)):
+            hidden = {} if self.layer is None else {"output_hidden_states": True}
+            loss = model(**inputs_of(inputs), **hidden).loss
+        if self.dual.moves and step.retain is not None:
+            self.dual.see(step.retain.item())
+        values = {name: term.item() for name, term in step.terms.items()}
         require_finite(loss, values, self.state.global_step)
+        if (probabilities := step.probabilities()) is not None:
+            self._watch(inputs, probabilities)
         if self._part != "again":
             for name, value in values.items():
                 self._logged[name].append(value)
         # Each process holds its share of the step's sum; the gradient is averaged over processes.
         loss = loss * self.accelerator.num_processes
-        return (loss, output.logits) if return_outputs else loss
+        return (loss, {"loss": loss}) if return_outputs else loss
+
+    def _settle(self, base: Any, step: Step, final: Tensor, output: Any) -> Tensor:
+        hidden = None if self.layer is None else output.hidden_states[self.layer + 1]
+        head = head_of(base).at(autocast_dtype(final))
+        limit = self.args.chunk_rows or chunk_rows(head, final.device)  # type: ignore[attr-defined]
+        groups = step.groups(Output(final, hidden))
+        return settle(groups, head, step.reference.head, limit=limit, ways=self._ways)
 
     def training_step(self, model, inputs, num_items_in_batch=None):
         """Forward and backward of one micro-batch; the last of a step also ends the step's sums."""
@@ -237,31 +253,6 @@ class UnlearningTrainer(Trainer):
     def _wanted(self, term: Term) -> bool:
         return self._part == "all" or (term.name == "forget") != (self._part == "hold")
 
-    def _terms(self, batch: Batch, output: Output) -> list[tuple[str, Term]]:
-        assert self._reference is not None, "train() prepares the reference"
-        before, policy = None, self.model
-        if self.reads & PASSES:
-            layer = self.layer if "reference_hidden" in self.reads else None
-            with self.accelerator.autocast():  # as the policy, whose forward is wrapped in it
-                before = self._reference.output(batch, policy, layer)  # type: ignore[arg-type]
-        seen = look(batch, output, before, prompts="prompt" in self.reads)
-        terms = []
-        if "forget" in seen:
-            if self._part in ("all", "forget"):
-                self._watch(batch, seen["forget"].probabilities())
-            shown = restrict(
-                seen["forget"],
-                self.method.needs(),
-                reference_logps=self._reference.logps(batch),
-                alternate_logps=self._reference.alternate_logps(batch),
-            )
-            terms += [("forget", term) for term in forget_terms(self.method, shown)]
-        if "retain" in seen:
-            shown = restrict(seen["retain"], retain_reads(self.retain_name))
-            term = retain_term(self.retain_name, shown, self.dual.weight)
-            terms.append(("retain", term))
-        return terms
-
     def _watch(self, batch: Batch, probabilities: Tensor) -> None:
         """What the monitor sees is the same on every process, so all stop at the same step."""
         index = batch["index"][batch["group"] == FORGET]
@@ -278,6 +269,21 @@ class UnlearningTrainer(Trainer):
         batches, items = super().get_batch_samples(*args, **kwargs)
         self._step_batches = batches if self.args.sam else []  # type: ignore[attr-defined]
         return batches, items
+
+    def _drawn(self) -> set[int]:
+        """Numbers of the retain examples that the run will come to."""
+        order, epochs = self._get_train_sampler(), math.ceil(self.args.num_train_epochs)
+        if self.args.max_steps > 0:
+            step = self.args.train_batch_size * self.args.gradient_accumulation_steps
+            step *= self.args.world_size
+            epochs = math.ceil(self.args.max_steps * step / len(self.pairs)) + 1
+        found: set[int] = set()
+        for epoch in range(epochs):
+            order.set_epoch(epoch)
+            found |= {pair.retain for pair in order if pair.retain is not None}
+            if len(found) == len(self.pairs.retain):
+                break
+        return found
 
     def _get_train_sampler(self, train_dataset=None) -> PairOrder:
         return PairOrder(len(self.pairs.forget), len(self.pairs.retain), seed=self.args.seed)

@@ -16,7 +16,6 @@ from unteach.engine.trainer import UnlearningTrainer
 from unteach.methods import Method
 from unteach.nouns import Example, Problem, Sequence, UserError
 from unteach.request import Request
-from unteach.retain import retain_reads
 from unteach.talk import Talk
 
 
@@ -62,7 +61,7 @@ def unlearn(
     """
     began = time.monotonic()
     policy: Any = model
-    start = original = alternates = None
+    start = alternates = None
     if "alternate" in method.needs():
         talk.stage("finding other answers")
         alternates = alternates_of(
@@ -72,7 +71,7 @@ def unlearn(
             lambda problem: talk.notes([problem]),
         )  # fmt: skip
     if request.adapter.kind == "lora":
-        policy, start, original = _adapted(model, method, forget, retain, request, talk)
+        policy, start = _adapted(model, method, forget, retain, request, talk)
     talk.stage(f"unlearning with {method.name}")
     with tempfile.TemporaryDirectory() as scratch:
         trainer = UnlearningTrainer(
@@ -83,7 +82,6 @@ def unlearn(
             alternate_dataset=alternates,
             args=_arguments(request, scratch),
             processing_class=tokenizer,
-            original=original,
             callbacks=[_Tell(talk)],
             progress=lambda done, total: talk.progress("choosing tokens", done, total),
         )
@@ -112,17 +110,11 @@ def _adapted(
     retain: list[Sequence],
     request: Request,
     talk: Talk,
-) -> tuple[Any, Any, Any]:
-    """The model with adapters, what FILA took out, and the original where FILA hid it."""
-    import copy
-
+) -> tuple[Any, Any]:
+    """The model with adapters, and what FILA took out."""
     from unteach.adapters import LoraSettings, add_lora, fila_bytes, initialise_fila
 
     settings = request.adapter
-    fila = settings.init == "fila"
-    reads = method.needs() | retain_reads(request.train.retain or "none")
-    asked = bool(reads) or method.moves_weight()  # by a bound on the retain loss before
-    original = copy.deepcopy(model).eval().requires_grad_(False) if fila and asked else None
     torch.manual_seed(request.train.seed)
     policy = add_lora(
         model,
@@ -134,7 +126,7 @@ def _adapted(
         ),
     )
     start = None
-    if fila:
+    if settings.init == "fila":
         size = f"{fila_bytes(policy) / 1e6:,.0f} MB of squared gradients"
         talk.stage(f"weighing what the forget set uses against the retain set (FILA, {size})")
         start = initialise_fila(
@@ -149,7 +141,7 @@ def _adapted(
             progress=lambda done, total: talk.progress("gradients", done, total),
             note=lambda problem: talk.notes([problem]),
         )
-    return policy, start, original
+    return policy, start
 
 
 def _arguments(request: Request, folder: str) -> UnlearningConfig:

@@ -47,6 +47,29 @@ def by_rows(formula: Formula, logits: Tensor, *columns: Tensor) -> tuple[Tensor,
     return _ByRows.apply(logits, formula, *columns)  # type: ignore[return-value]
 
 
+def read_rows(formula: Formula, logits: Tensor, *columns: Tensor) -> list[Tensor]:
+    """All that the formula reads: outputs and what its `pull` needs again; no gradient."""
+    read = _fast(formula.read, logits.device.type)
+    parts = [read(logits[b], *(c[b] for c in columns)) for b in _blocks(logits)]
+    return [torch.cat(part) for part in zip(*parts, strict=True)]
+
+
+def pull_rows(formula: Formula, logits: Tensor, out: Tensor, *columns: Tensor) -> Tensor:
+    """The gradient, written to `out`, which may be the logits themselves.
+
+    Args:
+        formula: what was read.
+        logits: [N, V].
+        out: [N, V].
+        columns: those of `read_rows`, then what it kept, then the gradients of the outputs.
+    """
+    pull = _fast(formula.pull, logits.device.type)
+    for b in _blocks(logits):
+        part = out[b] if out is logits else out[b].copy_(logits[b])
+        pull(part, *(column[b] for column in columns))
+    return out
+
+
 def spoiling_gradients(loss: Tensor, logits: list[Tensor], others: list[Tensor]) -> list:
     """Gradients of a scalar; those of logits take the place of the logits where nothing minds.
 
@@ -104,9 +127,7 @@ class _Turns:
 class _ByRows(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, logits: Tensor, formula: Formula, *columns: Tensor):
-        read = _fast(formula.read, logits.device.type)
-        parts = [read(logits[b], *(c[b] for c in columns)) for b in _blocks(logits)]
-        found = [torch.cat(part) for part in zip(*parts, strict=True)]
+        found = read_rows(formula, logits, *columns)
         ctx.formula, ctx.columns = formula, len(columns)
         ctx.turns = None
         ctx.save_for_backward(logits, *columns, *found[formula.outputs :])
@@ -118,11 +139,9 @@ class _ByRows(torch.autograd.Function):
         logits, *others = ctx.saved_tensors
         free = ctx.turns is not None and ctx.turns.last()
         # `.data` hides the write from autograd, which would count it against this very tensor.
-        out = logits.data if free else torch.empty_like(logits)
-        pull = _fast(ctx.formula.pull, logits.device.type)
-        for b in _blocks(logits):
-            part = out[b] if free else out[b].copy_(logits[b])
-            pull(part, *(o[b] for o in others), *(g[b] for g in grads))
+        logits = logits.data
+        out = logits if free else torch.empty_like(logits)
+        pull_rows(ctx.formula, logits, out, *others, *grads)
         return out, None, *(None for _ in range(ctx.columns))
 
 
@@ -148,7 +167,7 @@ def _fast(function: Callable, device: str) -> Callable:
         nonlocal compiled
         try:
             return compiled(*args)
-        except torch._dynamo.exc.TorchDynamoException as error:
+        except RuntimeError as error:  # dynamo's and inductor's errors are such
             logger.warning("torch.compile failed, going on without: %s", type(error).__name__)
             compiled = function
             return function(*args)

@@ -22,6 +22,10 @@ alternate answers.
 """
 
 
+class NotWholeError(Exception):
+    """Something was asked of answers of which only some rows are here."""
+
+
 class Term(NamedTuple):
     """One term of a step's loss, not yet averaged.
 
@@ -50,7 +54,8 @@ class Seen:
     A method reads the statistics below; what it did not declare under `reads` is None.
 
     Attributes:
-        logits: [N, V], the rows that predict an answer token.
+        logits: [N, V], the rows that predict an answer token; None where an answer has so many
+            that only their statistics are at hand.
         target: [N], the answer tokens.
         answer: [N], which answer of the group each row belongs to.
         answers: how many answers the group has (B).
@@ -64,9 +69,12 @@ class Seen:
         reference_hidden: [N, D], the same under the model before.
         alternate: the rows of other answers to the same prompts, in the same order.
         prompt: the rows that predict the prompt's tokens.
+        whole: whether each answer is here with all its rows; if not, nothing may be asked of
+            whole answers.
+        known: the statistics, where they are worked out already.
     """
 
-    logits: Tensor
+    logits: Tensor | None
     target: Tensor
     answer: Tensor
     answers: int
@@ -80,11 +88,13 @@ class Seen:
     reference_hidden: Tensor | None = None
     alternate: Optional["Seen"] = None
     prompt: Optional["Seen"] = None
+    whole: bool = True
+    known: TokenStatistics | None = None
 
     @cached_property
     def statistics(self) -> TokenStatistics:
         """Margin and rival of every row."""
-        return token_statistics(self.logits, self.target)
+        return self.known or token_statistics(self.scores(), self.target)
 
     @property
     def margin(self) -> Tensor:
@@ -99,21 +109,34 @@ class Seen:
     @property
     def vocabulary(self) -> int:
         """V, the width of the head, padded entries included."""
-        return self.logits.shape[-1]
+        return self.scores().shape[-1]
 
     @property
     def logps(self) -> Tensor:
         """[B], each answer's log-probability, in nats."""
-        return answer_sum(ascent(self.margin), self.answer, self.answers)
+        self._require_whole()
+        return self.sums(ascent(self.margin))
 
     @property
     def lengths(self) -> Tensor:
         """[B], tokens of each answer."""
-        return answer_sum(torch.ones_like(self.margin), self.answer, self.answers)
+        self._require_whole()
+        return self.sums(torch.ones_like(self.margin))
+
+    def sums(self, values: Tensor) -> Tensor:
+        """[B], of values [N], over the rows of each answer that are here."""
+        return answer_sum(values, self.answer, self.answers)
+
+    def scores(self) -> Tensor:
+        """[N, V], the logits. Raises RuntimeError where only statistics are at hand."""
+        if self.logits is None:
+            what = "logits of whole answers that are longer than a chunk are never held: "
+            raise RuntimeError(what + "read `margin` and `rival`, or raise train.extra.chunk_rows")
+        return self.logits
 
     def kl(self) -> Tensor:
         """[N], KL(reference || model)."""
-        return kl_to_reference(self.logits, self.before())
+        return kl_to_reference(self.scores(), self.before())
 
     def before(self) -> Tensor:
         """[N, V], the rows under the model before."""
@@ -130,11 +153,12 @@ class Seen:
 
     def reference(self) -> Tensor:
         """[B], each answer's log-probability under the model before."""
+        self._require_whole()
         return _given(self.reference_logps, "reference_logps")
 
     def refused(self) -> Tensor:
         """[N], the log-odds of the refusal's tokens."""
-        return token_statistics(self.logits, _given(self.refusal, "refusal")).margin
+        return token_statistics(self.scores(), _given(self.refusal, "refusal")).margin
 
     def states(self) -> Tensor:
         """[N, D], hidden states of one layer at the answer tokens."""
@@ -160,6 +184,10 @@ class Seen:
         """[B], exp of each answer's mean log-probability per token; for monitoring, no gradient."""
         with torch.no_grad():
             return (self.logps / self.lengths.clamp(min=1)).exp()
+
+    def _require_whole(self) -> None:
+        if not self.whole:
+            raise NotWholeError
 
 
 def _given(value: T | None, name: str) -> T:

@@ -8,7 +8,7 @@ from traceback import extract_tb
 
 import torch
 
-from unteach.losses.seen import Seen, Term
+from unteach.losses.seen import NotWholeError, Seen, Term
 from unteach.methods._base import METHODS, Method
 from unteach.metrics import METRICS
 from unteach.nouns import Problem, UserError
@@ -64,7 +64,7 @@ def forget_terms(method: Method, seen: Seen) -> list[Term]:
     where = f"--plugin {path.name}"
     try:
         terms = method.forget(seen)
-    except torch.OutOfMemoryError:
+    except (torch.OutOfMemoryError, NotWholeError):
         raise
     except Exception as error:
         what = f"{method.name}.forget fails with {_told(error, path)}"

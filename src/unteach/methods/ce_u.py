@@ -33,7 +33,7 @@ class CEU(Method):
 
     def forget(self, seen: Seen) -> list[Term]:
         """Mean over all answer tokens but the first of each answer."""
-        values = ce_u(seen.logits, seen.target)
+        values = ce_u(seen.scores(), seen.target)
         if not self.skip_first:
             return [Term("forget", values)]
         return [Term("forget", values * (seen.places() > 0), {"tokens": 1, "answers": -1})]

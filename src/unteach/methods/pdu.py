@@ -33,7 +33,7 @@ class PDU(Method):
 
     def forget(self, seen: Seen) -> list[Term]:
         """Mean over all answer tokens."""
-        return [Term("forget", flattening(seen.logits))]
+        return [Term("forget", flattening(seen.scores()))]
 
     def reweigh(self, weight: float, retain: float, before: float) -> float:
         """One step of dual ascent."""

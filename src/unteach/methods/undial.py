@@ -92,11 +92,11 @@ class UnDIAL(Method):
 
     def forget(self, seen: Seen) -> list[Term]:
         """Cross-entropy to the adjusted original, a weighted mean over answer tokens."""
-        values = undial(seen.logits, seen.before(), seen.target, strength=self.strength)
+        values = undial(seen.scores(), seen.before(), seen.target, strength=self.strength)
         terms = [Term("forget", values)] if self.focus == "none" else [self._focused(seen, values)]
         if self.prompt_distillation:
             asked = seen.asked()
-            held = kl_to_reference(asked.logits, asked.before())
+            held = kl_to_reference(asked.scores(), asked.before())
             terms.append(Term("hold", held, "prompt", self.prompt_distillation))
         return terms
 

@@ -41,7 +41,7 @@ class Unilogit(Method):
         """Sum over the vocabulary, mean over all answer tokens."""
         if self.target == "original":
             before, direction = seen.before(), self.direction
-            values = unilogit_to_reference(seen.logits, before, seen.target, direction=direction)
+            values = unilogit_to_reference(seen.scores(), before, seen.target, direction=direction)
             return [Term("forget", values)]
         values = unilogit(seen.margin, vocabulary=seen.vocabulary, direction=self.direction)
         return [Term("forget", values)]

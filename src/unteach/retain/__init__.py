@@ -33,7 +33,7 @@ RETAIN_TERMS = {
         "keep the model's distribution on the retain answers where it was",
     ),
     "jsd": RetainTerm(
-        lambda seen: jensen_shannon(seen.logits, seen.before()),
+        lambda seen: jensen_shannon(seen.scores(), seen.before()),
         frozenset({"reference_logits"}),
         "the same by the Jensen-Shannon divergence, which is bounded (JensUn)",
     ),

@@ -1,0 +1,50 @@
+"""A forward pass that ends where the head begins, through the model as it is wrapped."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from torch import Tensor
+from transformers.utils.generic import ModelOutput
+
+from unteach.engine.batch import Batch
+from unteach.head import states_only
+
+After = Callable[[Tensor, Any], Tensor]
+
+
+@contextmanager
+def ending_in(model: Any, after: After) -> Iterator[None]:
+    """Within, the model's forward gives a loss, made of final hidden states, in place of logits.
+
+    The loss is made within the model's own forward: where DDP and FSDP wrap it, their hooks stand
+    around all of it, and the head's weights are whole.
+
+    Args:
+        model: as it is within any wrapper.
+        after: from final hidden states [B, T, D] and what the model gave otherwise to the loss.
+    """
+    inner, patched = model.forward, "forward" in vars(model)
+
+    def forward(*args: Any, **kwargs: Any) -> ModelOutput:
+        with states_only(model) as caught:
+            found = inner(*args, **kwargs)
+        return ModelOutput(loss=after(caught[0], found))
+
+    model.forward = forward
+    try:
+        yield
+    finally:
+        if patched:
+            model.forward = inner
+        else:
+            del model.forward
+
+
+def inputs_of(batch: Batch) -> dict[str, Any]:
+    """What the model is given of a batch; never labels, of which it would make a loss itself."""
+    return {
+        "input_ids": batch["input_ids"],
+        "attention_mask": batch["attention_mask"],
+        "use_cache": False,
+    }

@@ -1,0 +1,246 @@
+"""The vocabulary step: a loss of logits, and its gradients, a few rows of logits at a time.
+
+The loss is worked out piece by piece while the forward pass runs, and its gradients with respect to
+final states and head at once: so no more logits are ever held than those of one piece, and none is
+worked out twice. The way of liger-kernel's fused losses, for any function of the rows.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from unteach.engine.pieces import Piece, cut, kinds, pieces
+from unteach.engine.whole import with_statistics
+from unteach.head import Head
+from unteach.losses.byrows import spoiling_gradients
+from unteach.losses.seen import NotWholeError, Seen
+
+Value = Callable[[Seen, int], Tensor | None]
+"""(rows of some answers, number of the first) -> their share of the loss; None is no share."""
+
+
+ON_CPU, ON_ACCELERATOR = 64 << 20, 768 << 20  # bytes of logits
+
+
+def chunk_rows(head: Head, device: torch.device) -> int:
+    """How many rows of logits are held at once.
+
+    By bytes: on a CPU fewer rows take longer and more gain nothing (128 at a vocabulary of
+    128,256); an accelerator needs more to be busy.
+    """
+    budget, least = (ON_CPU, 64) if device.type == "cpu" else (ON_ACCELERATOR, 256)
+    return max(budget // (4 * head.vocabulary), least)
+
+
+class Group(NamedTuple):
+    """The rows of one group, and what they are worth.
+
+    Attributes:
+        name: what it is called.
+        seen: in place of logits, the final states [N, D] that the head makes them of.
+        value: the loss of any of its rows; a sum over answers.
+    """
+
+    name: str
+    seen: Seen
+    value: Value
+
+
+class Ways:
+    """What was found out about a loss: whether long answers may be cut.
+
+    A loss that is a sum over rows takes them in parts; one of whole answers' log-probabilities does
+    not, and that shows as soon as it asks for them.
+    """
+
+    def __init__(self):
+        self.coupled: set[str] = set()
+
+
+def settle(
+    groups: list[Group], head: Head, before: Head | None = None, *, limit: int, ways: Ways
+) -> Tensor:
+    """The sum of the groups' losses: a scalar whose gradients are worked out already.
+
+    Exact for any function of the rows. Needs about `4 * limit * V` bytes, twice that with rows of
+    the model before, and where the head is trained its gradient.
+
+    Args:
+        groups: what to sum.
+        head: of the model in training.
+        before: of the model before, for rows that have `reference_logits`; these are states too.
+        limit: rows of logits that are held at once.
+        ways: remembered from step to step.
+    """
+    sums = _Sums(groups, head, before, limit)
+    for number, group in enumerate(groups):
+        for piece in pieces(group.seen, limit):
+            if len(piece) <= limit:
+                sums.add(number, piece)
+            else:
+                _add_long(sums, number, piece, ways)
+    return sums.total()
+
+
+def _add_long(sums: "_Sums", number: int, piece: Piece, ways: Ways) -> None:
+    name = sums.groups[number].name
+    if name not in ways.coupled:
+        try:
+            for part in cut(piece, sums.limit):
+                sums.add(number, part)
+            return
+        except NotWholeError:
+            ways.coupled.add(name)
+    sums.add_whole(number, piece)
+
+
+class _Sums:
+    """Loss and gradients, as far as they are summed up."""
+
+    def __init__(self, groups: list[Group], head: Head, before: Head | None, limit: int):
+        self.groups, self.head, self.before, self.limit = groups, head, before, limit
+        self.settled: list[Tensor] = []  # losses without a graph
+        self.open: list[Tensor] = []  # losses with one
+        self.inputs: list[Tensor] = []
+        self.grads: list[Tensor] = []
+        self.slots: dict[Any, int] = {}
+        rows = sum(len(kind.target) for g in groups for kind in kinds(g.seen) if kind is not None)
+        self.few = rows <= 4 * limit
+
+    def add(self, number: int, piece: Piece) -> None:
+        """The share of a piece, all of whose logits are held."""
+        opened = [None if kind is None else self._open(kind) for kind in kinds(piece.seen)]
+        hidden = _leaf(piece.seen.hidden)
+        own, alternate, prompt = (None if o is None else o.seen for o in opened)
+        seen = replace(own, alternate=alternate, prompt=prompt, hidden=hidden)  # type: ignore[type-var]
+        value = self.groups[number].value(seen, piece.first)
+        if value is None:
+            return
+        self.settled.append(value.detach())
+        if not value.requires_grad:
+            return
+        leaves = [o.seen.logits for o in opened if o is not None]
+        others = [] if hidden is None else [hidden]
+        gradients = iter(self._gradients(value, leaves, others))
+        for kind, (part, rows) in enumerate(zip(opened, piece.rows, strict=True)):
+            if part is not None and (gradient := next(gradients)) is not None:
+                states = kinds(self.groups[number].seen)[kind].logits  # type: ignore[union-attr]
+                self._back(part, gradient, (number, kind), states, rows)  # type: ignore[arg-type]
+        for gradient in gradients:
+            if gradient is not None:
+                whole: Any = self.groups[number].seen.hidden
+                self._slot((number, "hidden"), whole)[piece.rows[0]].add_(gradient)
+
+    def add_whole(self, number: int, piece: Piece) -> None:
+        """The share of a long answer whose rows belong together: of its statistics alone."""
+        known = [
+            None if kind is None else with_statistics(kind, self.head, self.limit)
+            for kind in kinds(piece.seen)
+        ]
+        seen = replace(known[0], alternate=known[1], prompt=known[2])  # type: ignore[type-var]
+        value = self.groups[number].value(seen, piece.first)
+        if value is not None:
+            self.open.append(value)
+
+    def total(self) -> Tensor:
+        """The loss, with its gradients."""
+        if not self.settled and not self.open:
+            return torch.zeros((), device=self.head.weight.device)
+        settled = torch.stack(self.settled).sum() if self.settled else None
+        if settled is not None and self.inputs:
+            settled = _Settled.apply(settled, self.grads, *self.inputs)
+        return torch.stack([*([] if settled is None else [settled]), *self.open]).sum()  # type: ignore[list-item]
+
+    def _open(self, seen: Seen) -> "_Opened":
+        """The rows with their logits, as leaves of a graph."""
+        states, product = _leaf(seen.logits), None
+        assert states is not None
+        with torch.set_grad_enabled(not self.head.plain and torch.is_grad_enabled()):
+            product = self.head.logits(states)
+        before = seen.reference_logits
+        if before is not None and self.before is not None:
+            with torch.no_grad():
+                before = self.before.logits(before)
+        logits = product.detach().requires_grad_(torch.is_grad_enabled())
+        return _Opened(replace(seen, logits=logits, reference_logits=before), states, product)
+
+    def _gradients(self, value: Tensor, leaves: list, others: list) -> list[Tensor | None]:
+        if self.head.cap is None:
+            return spoiling_gradients(value, leaves, others)
+        return list(torch.autograd.grad(value, [*leaves, *others], allow_unused=True))
+
+    def _back(
+        self, part: "_Opened", gradient: Tensor, slot: Any, states: Tensor, rows: slice
+    ) -> None:
+        """From the gradient of a piece's logits to those of its states and of the head."""
+        trained = self.head.trained
+        if not self.head.plain:
+            found = torch.autograd.grad(
+                part.product, [part.states, *trained], gradient, allow_unused=True
+            )
+            self._add(slot, states, found[0], rows)
+            for weight, more in zip(trained, found[1:], strict=True):
+                self._add(id(weight), weight, more)
+            return
+        gradient = self.head.unruled(gradient, part.seen.logits)  # type: ignore[arg-type]
+        if states.requires_grad:
+            self._add(slot, states, self.head.back(gradient), rows)
+        for weight in trained:
+            into = self._slot(id(weight), weight, wide=not self.few)
+            if weight is self.head.bias:
+                into.add_(gradient.sum(0))
+            else:
+                self.head.collect(gradient, part.states, into)
+
+    def _add(self, slot: Any, of: Tensor, gradient: Tensor | None, rows: Any = ...) -> None:
+        if gradient is not None and of.requires_grad:
+            self._slot(slot, of)[rows].add_(gradient)
+
+    def _slot(self, name: Any, of: Tensor, *, wide: bool = False) -> Tensor:
+        """Where the gradient of an input is summed up."""
+        if name not in self.slots:
+            self.slots[name] = len(self.inputs)
+            self.inputs.append(of)
+            # Many sums of half-precision parts lose digits; a few do not.
+            dtype = torch.float32 if wide and of.element_size() < 4 else of.dtype
+            self.grads.append(torch.zeros_like(of, dtype=dtype, requires_grad=False))
+        return self.grads[self.slots[name]]
+
+
+class _Opened(NamedTuple):
+    """Rows with their logits.
+
+    Attributes:
+        seen: with logits that are a leaf.
+        states: what they were made of, a leaf.
+        product: the logits as the head gave them, with a graph where the head is no matrix.
+    """
+
+    seen: Seen
+    states: Tensor
+    product: Tensor
+
+
+class _Settled(torch.autograd.Function):
+    """A scalar whose gradients are known."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, grads: list[Tensor], *inputs: Tensor) -> Tensor:
+        ctx.grads = [g.to(i.dtype) for g, i in zip(grads, inputs, strict=True)]
+        return value
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor):  # type: ignore[override]
+        grads, ctx.grads = ctx.grads, None  # they are given away, not kept
+        if grad != 1:
+            grads = [g.mul_(grad.to(g)) for g in grads]
+        return None, None, *grads
+
+
+def _leaf(value: Tensor | None) -> Tensor | None:
+    if value is None:
+        return None
+    return value.detach().requires_grad_(value.requires_grad and torch.is_grad_enabled())

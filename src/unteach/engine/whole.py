@@ -1,0 +1,114 @@
+"""Statistics of the rows of a long answer together, differentiable, without its logits.
+
+A loss of a whole answer's log-probability weighs no row before the last is seen. So the statistics
+come first, piece by piece; how the gradient gets back from them depends on the head. Where it is
+frozen, what the gradient needs of a row is one vector: the expectation of the head's rows under the
+distribution over the other tokens, which the first pass leaves behind. Where it is trained, the
+logits are worked out once more.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.utils.checkpoint import checkpoint
+
+from unteach.head import Head
+from unteach.losses.byrows import pull_rows, read_rows
+from unteach.losses.seen import Seen
+from unteach.losses.statistics import STATISTICS, TokenStatistics, token_statistics
+
+
+def with_statistics(seen: Seen, head: Head, limit: int) -> Seen:
+    """The rows with their statistics in place of logits.
+
+    Args:
+        seen: with final states [N, D] in place of logits.
+        head: that makes logits of them.
+        limit: rows of logits that are held at once.
+    """
+    states: Any = seen.logits
+    if head.plain:
+        known = _Statistics.apply(states, seen.target, head, limit, head.weight, head.bias)
+    else:
+        known = _by_checkpoints(states, seen.target, head, limit)
+    return replace(seen, logits=None, reference_logits=None, known=TokenStatistics(*known))  # type: ignore[misc]
+
+
+def _by_checkpoints(states: Tensor, target: Tensor, head: Head, limit: int) -> list[Tensor]:
+    def one(rows: Tensor, answers: Tensor) -> TokenStatistics:
+        return token_statistics(head.logits(rows), answers)
+
+    pairs = zip(states.split(limit), target.split(limit), strict=True)
+    found = [checkpoint(one, *pair, use_reentrant=False) for pair in pairs]
+    return [torch.cat(part) for part in zip(*found, strict=True)]
+
+
+class _Statistics(torch.autograd.Function):
+    """Margin and rival of every row."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, states: Tensor, target: Tensor, head: Head, limit: int,
+        weight: Tensor, bias: Tensor | None,
+    ):  # fmt: skip
+        expects = not head.trained and ctx.needs_input_grad[0]
+        found, pulls = [], []
+        for rows, answers in zip(states.split(limit), target.split(limit), strict=True):
+            logits = head.logits(rows)
+            found.append(read_rows(STATISTICS, logits, answers))
+            if expects:
+                pulls.append(_pulls(head, logits, answers, *found[-1][2:]))
+        margin, rival, *kept = (torch.cat(part) for part in zip(*found, strict=True))
+        pulls = [torch.cat(part) for part in zip(*pulls, strict=True)]
+        ctx.head, ctx.limit = head, limit
+        ctx.save_for_backward(states, target, *kept, *pulls)
+        return margin, rival
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor):
+        margin, rival = grads
+        states, *columns = ctx.saved_tensors
+        if len(columns) == 3:
+            return _again(ctx.head, ctx.limit, states, [*columns, margin, rival])
+        by_margin, by_rival = columns[3:]
+        back = margin.unsqueeze(-1) * by_margin + rival.unsqueeze(-1) * by_rival
+        return back.to(states.dtype), *(None,) * 5
+
+
+def _pulls(head: Head, logits: Tensor, target: Tensor, best: Tensor, lse: Tensor) -> tuple:
+    """[n, D] twice: the gradients of the margin and of the rival with respect to the states.
+
+    The first is W_y - E_r[W], r the distribution over the others; the second W_m - E_r[W].
+    """
+    one, zero = torch.ones_like(lse), torch.zeros_like(lse)
+    hit, miss = (
+        head.slope(logits.gather(-1, i[:, None])).expand(-1, head.weight.shape[1]) * head.weight[i]
+        for i in (target, best)
+    )
+    kept = logits if head.cap is None else logits.clone()
+    gradient = pull_rows(STATISTICS, logits, logits, target, best, lse, one, zero)
+    by_margin = head.back(head.unruled(gradient, kept))
+    return by_margin, by_margin - hit + miss
+
+
+def _again(head: Head, limit: int, states: Tensor, columns: list[Tensor]) -> tuple:
+    """The gradients of states, weight and bias from logits that are worked out once more."""
+    back = torch.empty_like(states)
+    weight = torch.zeros_like(head.weight) if head.weight.requires_grad else None
+    bias = torch.zeros_like(head.bias) if head.bias is not None else None
+    for start in range(0, len(states), limit):
+        rows = slice(start, start + limit)
+        logits = head.logits(states[rows])
+        kept = logits if head.cap is None else logits.clone()
+        gradient = pull_rows(STATISTICS, logits, logits, *(c[rows] for c in columns))
+        gradient = head.unruled(gradient, kept)
+        back[rows] = head.back(gradient)
+        if weight is not None:
+            head.collect(gradient, states[rows], weight)
+        if bias is not None:
+            bias.add_(gradient.sum(0))
+    return back, None, None, None, weight, bias
