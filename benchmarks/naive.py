@@ -68,12 +68,12 @@ def unilogit(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def inverted_hinge(logits: Tensor, labels: Tensor) -> Tensor:
-    """1 + p_y - max(p_v, v != y), by masks of integers."""
+    """1 + p_y - max(p_v, v != y), the target and the others picked by a mask of integers."""
     logits, labels = shifted(logits, labels)
     mask = one_hot(labels.clamp(min=0), logits.shape[-1])
     p = logits.softmax(-1)
     hit = (p * mask).sum(-1)
-    rival = (p * (1 - mask)).amax(-1)
+    rival = p[mask == 0].view(*labels.shape, -1).amax(-1)
     return mean(1 + hit - rival, labels)
 
 

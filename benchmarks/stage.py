@@ -9,9 +9,9 @@ import naive
 import torch
 from measure import Call
 from torch import Tensor
+
 from unteach.engine.rows import Group, Ways, settle
 from unteach.head import Head
-
 from unteach.losses.seen import Seen
 from unteach.methods import build
 from unteach.retain import retain_term

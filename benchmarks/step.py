@@ -25,6 +25,7 @@ from unteach.engine.look import count
 from unteach.engine.reference import Reference
 from unteach.engine.trainer import UnlearningTrainer
 from unteach.methods import build
+from unteach.retain import retain_reads
 
 STRENGTH, BETA = 10.0, 0.1
 
@@ -139,7 +140,8 @@ def make_ours(job: Job) -> Call:
         args=args,
         processing_class=Tokenizer(job.vocabulary),  # type: ignore[arg-type]
     )
-    run._reference = Reference(model, run.reads, run.pairs.forget)  # as `train` does
+    reads = run.method.needs(), retain_reads(run.retain_name)
+    run._reference = Reference(model, *reads, run.pairs)  # as `train` does
     batch = run.pairs.collate([Pair(k, k if retain else None) for k in range(job.batch)])
     counts = count([batch])
 
