@@ -11,8 +11,8 @@ from torch import Tensor
 
 from unteach.adapters import LoraSettings, add_lora
 from unteach.engine.batch import Batch, Pair, Pairs
-from unteach.engine.look import count, look, reduce, restrict
-from unteach.engine.reference import forward
+from unteach.engine.forward import inputs_of
+from unteach.engine.look import Output, count, look, reduce, restrict
 from unteach.losses.seen import Seen
 from unteach.methods import METHODS, Choice, Method, build
 from unteach.nouns import Paper, Sequence, UserError
@@ -35,6 +35,12 @@ def models():
         for weight in policy.parameters():
             weight += 0.02 * torch.randn(weight.shape, generator=generator, dtype=weight.dtype)
     return policy, reference
+
+
+def forward(model, batch: Batch, layer: int) -> Output:
+    """Whole logits, and what leaves a layer."""
+    found = model(**inputs_of(batch), output_hidden_states=True)
+    return Output(found.logits, found.hidden_states[layer + 1])
 
 
 class Uniform:

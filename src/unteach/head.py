@@ -46,6 +46,20 @@ class Head:
         """V, the width of the head, padded entries included."""
         return self.weight.shape[0]
 
+    def __str__(self) -> str:
+        """What it does, in words.
+
+        Example:
+            >>> str(Head(torch.zeros(8, 2), scale=0.5, cap=30.0))
+            '8 x 2, times 0.5, held below 30'
+        """
+        parts = [" x ".join(map(str, self.weight.shape))]
+        parts += ["with bias"] if self.bias is not None else []
+        parts += ["as a module"] if self.module is not None else []
+        parts += [f"times {self.scale:g}"] if self.scale != 1 else []
+        parts += [f"held below {self.cap:g}"] if self.cap is not None else []
+        return ", ".join(parts)
+
     @property
     def trained(self) -> list[Tensor]:
         """The parameters that get a gradient."""
@@ -208,6 +222,35 @@ def states_only(model: Any, *, logits: bool = False) -> Iterator[list[Tensor]]:
         handle.remove()
 
 
+def require_agreement(model: Any, ids: Tensor) -> Head:
+    """The head, once it gives the logits that the model itself gives.
+
+    Args:
+        model: in evaluation mode.
+        ids: [1, T], tokens of a text; at most sixteen are looked at.
+
+    Raises:
+        UserError: the model does more behind its head than is known here.
+    """
+    head = head_of(model)
+    with torch.no_grad(), states_only(model, logits=True) as caught:
+        expected = model(input_ids=ids[:, :16], use_cache=False).logits[0]
+        found = head.logits(caught[0][0])
+    rough = ROUGH.get(expected.dtype, 2e-2) * expected.nan_to_num(0, 0, 0).abs().max().clamp(min=1)
+    if found.shape == expected.shape:
+        same = (found == expected) | (found.isnan() & expected.isnan())  # broken alike
+        if torch.where(same, 0, (found - expected).abs()).max() <= rough:
+            return head
+    kind = type(model.get_output_embeddings()).__name__
+    what = f"{model.config.model_type}'s logits are not what its head ({kind}, {head}) makes of "
+    what += "its final states: it has a rule behind the head that is not known here"
+    hint = "tell us its name and the rule; training on guessed logits would be wrong"
+    raise UserError(Problem("--model", what, hint))
+
+
+ROUGH = {torch.float64: 1e-9, torch.float32: 1e-3}  # of the largest logit
+
+
 def autocast_dtype(like: Tensor) -> torch.dtype | None:
     """What products are in under autocast on an accelerator; None elsewhere.
 
@@ -217,3 +260,16 @@ def autocast_dtype(like: Tensor) -> torch.dtype | None:
     if kind == "cpu" or not torch.is_autocast_enabled(kind):
         return None
     return torch.get_autocast_dtype(kind)
+
+
+ON_CPU, ON_ACCELERATOR = 64 << 20, 768 << 20  # bytes of logits
+
+
+def chunk_rows(head: Head, device: torch.device) -> int:
+    """How many rows of logits are held at once.
+
+    By bytes: on a CPU fewer rows take longer and more gain nothing (130 at a vocabulary of
+    128,256); an accelerator needs more to be busy.
+    """
+    budget, least = (ON_CPU, 64) if device.type == "cpu" else (ON_ACCELERATOR, 256)
+    return max(budget // (4 * head.vocabulary), least)

@@ -258,6 +258,7 @@ OWNED = {
     "retain_weight": "train.retain_weight",
     "stop_at": "train.stop_at",
     "sam": "train.sam",
+    "packing": "train.packing",
     "refusals": "data.refusals",
     "refusal": "data.refusal",
     "max_length": "data.max_length",

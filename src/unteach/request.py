@@ -95,6 +95,8 @@ class Train(Section):
         checkpointing: recompute activations in the backward pass: less memory, more time.
         sam: radius of sharpness-aware forgetting, which makes relearning harder (arXiv 2502.05374;
             the authors take 0.01), at the cost of a second forget pass; 0 for none.
+        packing: waste little on padding: none where the model's attention takes unequal texts
+            (flash attention), else texts of like length share a batch.
         extra: further arguments of `transformers.TrainingArguments`.
     """
 
@@ -112,6 +114,7 @@ class Train(Section):
     max_grad_norm: Positive = 1.0
     checkpointing: bool = False
     sam: Annotated[float, Field(ge=0)] = 0.0
+    packing: bool = False
     extra: dict[str, Any] = Field(default_factory=dict)
 
 

@@ -47,6 +47,7 @@ TWO_GRADIENTS = {
         2,
     ),
     "both": ('dto?{"method": {"orthogonalize": "always"}, "sam": 0.05}', 1),
+    "like lengths together": ('npo?{"packing": true}', 1),
     "pdu": ('pdu?{"method": {"tolerance": 0.01, "dual_rate": 3.0}}', 1),
 }
 

@@ -22,6 +22,7 @@ def test_settings_reach_the_trainer(tmp_path):
         "weight_decay": ("train.weight_decay", 0.5),
         "max_grad_norm": ("train.max_grad_norm", 3.0),
         "sam": ("train.sam", 0.01),
+        "packing": ("train.packing", True),
         "refusals": ("data.refusals", "no.txt"),
         "refusal": ("data.refusal", "Pass"),
         "max_length": ("data.max_length", 99),

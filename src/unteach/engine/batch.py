@@ -19,6 +19,9 @@ class Pair(NamedTuple):
     retain: int | None
 
 
+Lengths = tuple[list[int], list[int]]
+"""Tokens of each forget and of each retain example."""
+
 Batch = dict[str, Tensor]
 """One padded batch; B answers of T tokens: forget, alternate answers in the same order, retain.
 
@@ -59,6 +62,12 @@ class Pairs(Dataset):
 
     def __getitem__(self, pair: Pair) -> Pair:
         return pair
+
+    def lengths(self) -> Lengths:
+        """Tokens of each; of a forget example with two answers, the longer."""
+        forget, retain = ([len(s.ids) for s in group] for group in (self.forget, self.retain))
+        alternates = [len(s.ids) for s in self.alternates] or forget
+        return [max(two) for two in zip(forget, alternates, strict=True)], retain
 
     def collate(self, pairs: list[Pair]) -> Batch:
         """The batch of these pairs, right-padded."""

@@ -44,6 +44,8 @@ class UnlearningConfig(TrainingArguments):
             method's, 0 never stops early.
         max_length: tokens of one example; None takes the model's context.
         sam: radius of sharpness-aware forgetting (arXiv 2502.05374); 0 for none.
+        packing: waste little on padding: none where the model's attention takes unequal texts
+            (flash attention), else texts of like length share a batch.
         refusals: a file with a refusal on each line, for methods that train on refusals; None takes
             ours.
         refusal: what JensUn draws the model towards.
@@ -68,6 +70,7 @@ class UnlearningConfig(TrainingArguments):
     stop_at: float | None = None
     max_length: int | None = None
     sam: float = 0.0
+    packing: bool = False
     refusals: str | None = None
     refusal: str = "No idea"
     chunk_rows: int | None = None

@@ -8,6 +8,7 @@ from torch import Tensor
 from transformers.utils.generic import ModelOutput
 
 from unteach.engine.batch import Batch
+from unteach.engine.packing import pack
 from unteach.head import states_only
 
 After = Callable[[Tensor, Any], Tensor]
@@ -41,10 +42,12 @@ def ending_in(model: Any, after: After) -> Iterator[None]:
             del model.forward
 
 
-def inputs_of(batch: Batch) -> dict[str, Any]:
-    """What the model is given of a batch; never labels, of which it would make a loss itself."""
-    return {
-        "input_ids": batch["input_ids"],
-        "attention_mask": batch["attention_mask"],
-        "use_cache": False,
-    }
+def inputs_of(batch: Batch, *, packed: bool = False) -> dict[str, Any]:
+    """What the model is given of a batch; never labels, of which it would make a loss itself.
+
+    Args:
+        batch: padded.
+        packed: give the texts one behind the other, without padding.
+    """
+    given = {"input_ids": batch["input_ids"], "attention_mask": batch["attention_mask"]}
+    return {**(pack(**given) if packed else given), "use_cache": False}

@@ -1,9 +1,14 @@
 """Which examples stand in which step: a function of the seed alone."""
 
+from collections.abc import Iterator
+from itertools import chain, pairwise
+
 import torch
 from torch.utils.data import Sampler
 
-from unteach.engine.batch import Pair
+from unteach.engine.batch import Lengths, Pair
+
+FEWEST, MOST = 4, 50  # batches among which like lengths are grouped; else a quarter of the epoch
 
 
 class PairOrder(Sampler[Pair]):
@@ -12,10 +17,35 @@ class PairOrder(Sampler[Pair]):
     The retain walk goes on over epochs and starts a new permutation only when all retain examples
     were used, so each is seen equally often. Epoch e is the same on every process and after a
     resume: nothing is drawn from a global generator.
+
+    With lengths, examples of like length share a batch, and padding is rare. A window of some
+    batches keeps its examples: it sorts both groups and pairs them anew, rank by rank; then the
+    batches are shuffled.
+
+    Args:
+        forget: how many there are to forget.
+        retain: how many there are to keep.
+        seed: of all permutations.
+        lengths: tokens of each, or None.
+        batch: pairs of one batch, of all processes together: they wait for the longest.
+
+    Example:
+        >>> order = PairOrder(4, 4, seed=0, lengths=([9, 2, 9, 2], [3, 8, 8, 3]), batch=2)
+        >>> sorted(sorted(p.forget for p in list(order)[k : k + 2]) for k in (0, 2))
+        [[0, 2], [1, 3]]
     """
 
-    def __init__(self, forget: int, retain: int, *, seed: int):
+    def __init__(
+        self,
+        forget: int,
+        retain: int,
+        *,
+        seed: int,
+        lengths: Lengths | None = None,
+        batch: int = 1,
+    ):
         self.forget, self.retain, self.seed, self.epoch = forget, retain, seed, 0
+        self.lengths, self.batch = lengths, batch
 
     def set_epoch(self, epoch: int) -> None:
         """Called by the trainer before each epoch."""
@@ -24,7 +54,11 @@ class PairOrder(Sampler[Pair]):
     def __len__(self) -> int:
         return self.forget
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Pair]:
+        pairs = self._walk()
+        return iter(pairs if self.lengths is None else self._alike(list(pairs), *self.lengths))
+
+    def _walk(self) -> Iterator[Pair]:
         order = permutation(self.forget, seed=self.seed, round=self.epoch, stream=0)
         walks: dict[int, list[int]] = {}
         for k, forget in enumerate(order):
@@ -35,6 +69,21 @@ class PairOrder(Sampler[Pair]):
             if round not in walks:
                 walks[round] = permutation(self.retain, seed=self.seed, round=round, stream=1)
             yield Pair(forget, walks[round][place])
+
+    def _alike(self, pairs: list[Pair], forget: list[int], retain: list[int]) -> list[Pair]:
+        whole = len(pairs) // self.batch
+        window = self.batch * min(MOST, max(FEWEST, whole // 4))
+        cuts = [*range(0, whole * self.batch, window), whole * self.batch, len(pairs)]
+        found = []
+        for start, end in pairwise(cuts):
+            f = sorted((p.forget for p in pairs[start:end]), key=forget.__getitem__)
+            r = [p.retain for p in pairs[start:end] if p.retain is not None]
+            r.sort(key=retain.__getitem__)
+            found += [Pair(*pair) for pair in zip(f, r or [None] * len(f), strict=True)]
+        batches = [found[k : k + self.batch] for k in range(0, len(found), self.batch)]
+        # What fills no batch is left at the end, where it is cut off. Rounds below 0 are not taken.
+        order = permutation(whole, seed=self.seed, round=~self.epoch, stream=0)
+        return list(chain(*(batches[k] for k in order), *batches[whole:]))
 
 
 def permutation(n: int, *, seed: int, round: int, stream: int) -> list[int]:

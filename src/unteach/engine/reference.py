@@ -19,7 +19,7 @@ from unteach.engine.batch import ALTERNATE, FORGET, RETAIN, Batch, Pairs, pad
 from unteach.engine.forward import inputs_of
 from unteach.engine.look import asked
 from unteach.engine.store import Store, sweep
-from unteach.head import Head, head_of, states_only
+from unteach.head import Head, head_of, require_agreement, states_only
 from unteach.losses.seen import Seen
 from unteach.nouns import Sequence
 from unteach.probes import answer_tokens, batches_by_length
@@ -151,6 +151,14 @@ class Reference:
             parts = found.split([sizes[i] for i in members])
             for number, part in zip(members, parts, strict=True):
                 self._stores[group, kind].put(number, part)
+
+
+def agreed_head(policy: Any, pairs: Pairs) -> str:
+    """What the policy's head does, in words. Raises UserError where that is not known."""
+    text = min((s for s in pairs.forget if any(s.answer)), key=lambda s: len(s.ids))
+    with _evaluating(policy):
+        ids = torch.tensor([text.ids], device=policy.device)
+        return str(require_agreement(policy, ids))
 
 
 def answer_logps(model: Any, sequences: list[Sequence]) -> Tensor:

@@ -22,19 +22,6 @@ Value = Callable[[Seen, int], Tensor | None]
 """(rows of some answers, number of the first) -> their share of the loss; None is no share."""
 
 
-ON_CPU, ON_ACCELERATOR = 64 << 20, 768 << 20  # bytes of logits
-
-
-def chunk_rows(head: Head, device: torch.device) -> int:
-    """How many rows of logits are held at once.
-
-    By bytes: on a CPU fewer rows take longer and more gain nothing (128 at a vocabulary of
-    128,256); an accelerator needs more to be busy.
-    """
-    budget, least = (ON_CPU, 64) if device.type == "cpu" else (ON_ACCELERATOR, 256)
-    return max(budget // (4 * head.vocabulary), least)
-
-
 class Group(NamedTuple):
     """The rows of one group, and what they are worth.
 

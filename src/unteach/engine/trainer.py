@@ -20,6 +20,7 @@ from unteach.engine.gradients import TwoGradients
 from unteach.engine.look import Output, count
 from unteach.engine.monitor import Monitor, require_finite
 from unteach.engine.order import PairOrder
+from unteach.engine.packing import packs, unpack
 from unteach.engine.prepare import (
     aligned,
     alternates_of,
@@ -29,12 +30,12 @@ from unteach.engine.prepare import (
     refusal_ids,
     sequences_of,
 )
-from unteach.engine.reference import Reference, mean_nll
+from unteach.engine.reference import Reference, agreed_head, mean_nll
 from unteach.engine.resume import Carried
-from unteach.engine.rows import Ways, chunk_rows, settle
+from unteach.engine.rows import Ways, settle
 from unteach.engine.selection import choose
 from unteach.engine.step import Objective, Step
-from unteach.head import autocast_dtype, head_of
+from unteach.head import autocast_dtype, chunk_rows, head_of
 from unteach.losses.seen import Term
 from unteach.methods import Method
 from unteach.nouns import Problem, UserError
@@ -122,10 +123,11 @@ class UnlearningTrainer(Trainer):
         self.dual = Dual(method, args.retain_weight or 0.0)
         self._ways = Ways()
         self._reference: Reference | None = None
+        self.head = ""
         self._carried = Carried(self.dual, self.monitor)
         self._logged: dict[str, list[float]] = defaultdict(list)
         self._logged_steps = 0
-        self._part = "all"
+        self._part, self._packs = "all", False
         self._step_batches: list[Batch] = []
         super().__init__(
             model=model,
@@ -153,6 +155,8 @@ class UnlearningTrainer(Trainer):
         pairs = self.pairs
         place(policy, self.args.device)
         with self.accelerator.autocast():
+            self.head = agreed_head(policy, pairs)
+            self._packs = bool(self.args.packing and packs(policy))  # type: ignore[attr-defined]
             self._reference = Reference(
                 policy, self.method.needs(), retain_reads(self.retain_name), pairs,
                 drawn=self._drawn(), layer=self.layer,
@@ -183,7 +187,7 @@ class UnlearningTrainer(Trainer):
         base = self.accelerator.unwrap_model(model)
         with ending_in(base, partial(self._settle, base, step)):
             hidden = {} if self.layer is None else {"output_hidden_states": True}
-            loss = model(**inputs_of(inputs), **hidden).loss
+            loss = model(**inputs_of(inputs, packed=self._packs), **hidden).loss
         if self.dual.moves and step.retain is not None:
             self.dual.see(step.retain.item())
         values = {name: term.item() for name, term in step.terms.items()}
@@ -199,6 +203,9 @@ class UnlearningTrainer(Trainer):
 
     def _settle(self, base: Any, step: Step, final: Tensor, output: Any) -> Tensor:
         hidden = None if self.layer is None else output.hidden_states[self.layer + 1]
+        if self._packs:
+            mask = step.batch["attention_mask"]
+            final, hidden = unpack(final, mask), None if hidden is None else unpack(hidden, mask)
         head = head_of(base).at(autocast_dtype(final))
         limit = self.args.chunk_rows or chunk_rows(head, final.device)  # type: ignore[attr-defined]
         groups = step.groups(Output(final, hidden))
@@ -286,7 +293,11 @@ class UnlearningTrainer(Trainer):
         return found
 
     def _get_train_sampler(self, train_dataset=None) -> PairOrder:
-        return PairOrder(len(self.pairs.forget), len(self.pairs.retain), seed=self.args.seed)
+        pairs, together = self.pairs, self._train_batch_size * self.args.world_size
+        forget, retain = len(pairs.forget), len(pairs.retain)
+        grouped = self.args.packing and not self._packs  # type: ignore[attr-defined]
+        lengths = pairs.lengths() if grouped else None
+        return PairOrder(forget, retain, seed=self.args.seed, lengths=lengths, batch=together)
 
     def _get_num_items_in_batch(self, batch_samples: list, device: torch.device) -> Tensor:
         """Counts of the whole step: all micro-batches, all processes."""

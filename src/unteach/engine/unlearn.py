@@ -95,6 +95,7 @@ def unlearn(
         "stopped_because": monitor.reason,
         "forget_probability_in_training": round(monitor.probability, 4),
         "training_seconds": round(time.monotonic() - began, 1),
+        "head": trainer.head,
     }
     if start is not None:
         facts |= start.facts
@@ -177,6 +178,7 @@ def _config(request: Request, folder: str, given: dict[str, Any]) -> UnlearningC
         weight_decay=train.weight_decay,
         max_grad_norm=train.max_grad_norm,
         sam=train.sam,
+        packing=train.packing,
         refusals=request.data.refusals,
         refusal=request.data.refusal,
         **_checkpointing(train.checkpointing),

@@ -58,7 +58,7 @@ class _Statistics(torch.autograd.Function):
         found, pulls = [], []
         for rows, answers in zip(states.split(limit), target.split(limit), strict=True):
             logits = head.logits(rows)
-            found.append(read_rows(STATISTICS, logits, answers))
+            found.append(read_rows(STATISTICS.read, logits, answers))
             if expects:
                 pulls.append(_pulls(head, logits, answers, *found[-1][2:]))
         margin, rival, *kept = (torch.cat(part) for part in zip(*found, strict=True))
@@ -69,7 +69,7 @@ class _Statistics(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grads: Tensor):
+    def backward(ctx: Any, *grads: Tensor):  # type: ignore[override]
         margin, rival = grads
         states, *columns = ctx.saved_tensors
         if len(columns) == 3:

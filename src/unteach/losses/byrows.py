@@ -47,9 +47,11 @@ def by_rows(formula: Formula, logits: Tensor, *columns: Tensor) -> tuple[Tensor,
     return _ByRows.apply(logits, formula, *columns)  # type: ignore[return-value]
 
 
-def read_rows(formula: Formula, logits: Tensor, *columns: Tensor) -> list[Tensor]:
-    """All that the formula reads: outputs and what its `pull` needs again; no gradient."""
-    read = _fast(formula.read, logits.device.type)
+def read_rows(
+    read: Callable[..., tuple[Tensor, ...]], logits: Tensor, *columns: Tensor
+) -> list[Tensor]:
+    """[N] each of what a formula reads, block by block; no gradient."""
+    read = _fast(read, logits.device.type)
     parts = [read(logits[b], *(c[b] for c in columns)) for b in _blocks(logits)]
     return [torch.cat(part) for part in zip(*parts, strict=True)]
 
@@ -127,7 +129,7 @@ class _Turns:
 class _ByRows(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, logits: Tensor, formula: Formula, *columns: Tensor):
-        found = read_rows(formula, logits, *columns)
+        found = read_rows(formula.read, logits, *columns)
         ctx.formula, ctx.columns = formula, len(columns)
         ctx.turns = None
         ctx.save_for_backward(logits, *columns, *found[formula.outputs :])
@@ -135,7 +137,7 @@ class _ByRows(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grads: Tensor):
+    def backward(ctx: Any, *grads: Tensor):  # type: ignore[override]
         logits, *others = ctx.saved_tensors
         free = ctx.turns is not None and ctx.turns.last()
         # `.data` hides the write from autograd, which would count it against this very tensor.
@@ -167,6 +169,8 @@ def _fast(function: Callable, device: str) -> Callable:
         nonlocal compiled
         try:
             return compiled(*args)
+        except torch.OutOfMemoryError:
+            raise
         except RuntimeError as error:  # dynamo's and inductor's errors are such
             logger.warning("torch.compile failed, going on without: %s", type(error).__name__)
             compiled = function

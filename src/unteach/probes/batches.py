@@ -8,18 +8,28 @@ from torch import Tensor
 Progress = Callable[[int, int], None]
 
 
-def batches_by_length(lengths: list[int], tokens_per_batch: int) -> Iterator[list[int]]:
+def batches_by_length(
+    lengths: list[int], tokens_per_batch: int, *, more: list[int] | None = None
+) -> Iterator[list[int]]:
     """Indices in batches of like length, longest first so that memory runs out early if it must.
+
+    Args:
+        lengths: tokens of each.
+        tokens_per_batch: padded tokens of one batch; one that is longer stands alone.
+        more: tokens that will follow each. A batch is as wide as its longest and its most together.
 
     Example:
         >>> list(batches_by_length([3, 9, 4], tokens_per_batch=10))
         [[1], [2, 0]]
     """
+    more = more or [0] * len(lengths)
     batch: list[int] = []
-    for i in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
-        if batch and lengths[batch[0]] * (len(batch) + 1) > tokens_per_batch:
+    longest = most = 0
+    for i in sorted(range(len(lengths)), key=lambda i: (-lengths[i] - more[i], i)):
+        longest, most = max(longest, lengths[i]), max(most, more[i])
+        if batch and (longest + most) * (len(batch) + 1) > tokens_per_batch:
             yield batch
-            batch = []
+            batch, longest, most = [], lengths[i], more[i]
         batch.append(i)
     if batch:
         yield batch

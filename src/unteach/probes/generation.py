@@ -1,13 +1,12 @@
 """Answers of a model's own, greedy or sampled."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
-from transformers import GenerationConfig, PreTrainedModel
+from transformers import PreTrainedModel
 
-from unteach.probes.batches import Progress, batches_by_length, left_padded
+from unteach.probes.batches import Progress
+from unteach.probes.queue import CacheKind, Queue, Row
 
 
 @torch.inference_mode()
@@ -17,21 +16,33 @@ def greedy(
     *,
     limits: list[int],
     end: list[int],
-    tokens_per_batch: int = 4096,
+    tokens_per_batch: int = 8192,
+    cache: CacheKind = "dynamic",
     progress: Progress = lambda done, total: None,
 ) -> list[list[int]]:
     """Greedy continuations, batched and left-padded; the model's sampling settings are not used.
 
     Args:
         model: in evaluation mode.
-        prompts: token ids.
+        prompts: token ids, in any order and of any lengths.
         limits: the most new tokens for each prompt.
         end: token ids that end an answer; they are not part of what comes back.
         tokens_per_batch: padded tokens of one batch, the answers' limit included.
+        cache: "dynamic" grows, and rows that have ended leave it; "static" keeps the shape of
+            every step, which transformers then compiles on a GPU (not tried there).
         progress: told how many prompts are done.
+
+    Returns:
+        The new token ids of each prompt. In float32 they do not depend on batches or cache.
+
+    Example:
+        >>> from transformers import GPT2Config, GPT2LMHeadModel
+        >>> model = GPT2LMHeadModel(GPT2Config(vocab_size=9, n_embd=8, n_layer=1, n_head=1)).eval()
+        >>> [len(ids) <= 3 for ids in greedy(model, [(5, 6), (7,)], limits=[3, 3], end=[1])]
+        [True, True]
     """
-    settings = {"do_sample": False}
-    return _continued(model, prompts, limits, end, settings, tokens_per_batch, progress)
+    queue = Queue(model, end, {"do_sample": False}, tokens_per_batch, cache)
+    return _continued(queue, prompts, limits, progress)
 
 
 @torch.inference_mode()
@@ -44,7 +55,7 @@ def sampled(
     temperature: float,
     seed: int,
     top_p: float = 0.95,
-    tokens_per_batch: int = 4096,
+    tokens_per_batch: int = 8192,
 ) -> list[list[int]]:
     """Sampled continuations, batched as `greedy` ones; the global generators are left as they were.
 
@@ -61,36 +72,17 @@ def sampled(
     settings = {"do_sample": True, "temperature": temperature, "top_p": top_p, "top_k": 0}
     with torch.random.fork_rng(devices=[model.device] if model.device.type == "cuda" else []):
         torch.manual_seed(seed)
-        return _continued(model, prompts, limits, end, settings, tokens_per_batch)
+        queue = Queue(model, end, settings, tokens_per_batch)
+        return _continued(queue, prompts, limits, lambda done, total: None)
 
 
 def _continued(
-    model: PreTrainedModel,
-    prompts: list[tuple[int, ...]],
-    limits: list[int],
-    end: list[int],
-    settings: dict,
-    tokens_per_batch: int,
-    progress: Progress = lambda done, total: None,
+    queue: Queue, prompts: list[tuple[int, ...]], limits: list[int], progress: Progress
 ) -> list[list[int]]:
-    found: list[list[int]] = [[] for _ in prompts]
-    done = 0
-    sizes = [len(p) + limit for p, limit in zip(prompts, limits, strict=True)]
-    for members in batches_by_length(sizes, tokens_per_batch):
-        longest = max(limits[i] for i in members)
-        ids, attention = left_padded([prompts[i] for i in members], model.device)
-        with _plain_generation(model, end):
-            config = GenerationConfig(
-                **settings, max_new_tokens=longest, eos_token_id=end, pad_token_id=end[0]
-            )
-            out = model.generate(  # type: ignore[operator]
-                input_ids=ids, attention_mask=attention, generation_config=config
-            )
-        for i, new in zip(members, out[:, ids.shape[1] :].tolist(), strict=True):
-            found[i] = _until(new, set(end))[: limits[i]]
-        done += len(members)
-        progress(done, len(prompts))
-    return found
+    rows = [Row(prompt, limit) for prompt, limit in zip(prompts, limits, strict=True)]
+    for _ in queue.run(rows):
+        progress(sum(not row.room for row in rows), len(rows))
+    return [row.said for row in rows]
 
 
 def end_tokens(model: Any, tokenizer: Any) -> list[int]:
@@ -98,18 +90,3 @@ def end_tokens(model: Any, tokenizer: Any) -> list[int]:
     own = getattr(model.generation_config, "eos_token_id", None)
     ids = [tokenizer.eos_token_id, *(own if isinstance(own, list) else [own])]
     return sorted({i for i in ids if i is not None})
-
-
-@contextmanager
-def _plain_generation(model: PreTrainedModel, end: list[int]) -> Iterator[None]:
-    """Set the model's own settings aside: transformers fills gaps of ours from them."""
-    own = model.generation_config
-    model.generation_config = GenerationConfig(eos_token_id=end, pad_token_id=end[0])
-    try:
-        yield
-    finally:
-        model.generation_config = own
-
-
-def _until(ids: list[int], end: set[int]) -> list[int]:
-    return ids[: next((k for k, token in enumerate(ids) if token in end), len(ids))]

@@ -22,7 +22,8 @@ class Settings:
         max_length: tokens of one text.
         template: how prompt and answer are joined.
         max_new_tokens: the longest greedy answer.
-        tokens_per_batch: padded tokens of one forward.
+        tokens_per_batch: padded tokens of one forward; of a batch of greedy answers twice as many,
+            since a step has the logits of one token a row.
     """
 
     max_length: int
@@ -141,7 +142,7 @@ def _generate(
         [prompt for _, prompt, _, _ in pairs],
         limits=[limit for *_, limit in pairs],
         end=end_tokens(model, tokenizer),
-        tokens_per_batch=settings.tokens_per_batch,
+        tokens_per_batch=2 * settings.tokens_per_batch,
         progress=lambda done, total: progress("asking for answers", done, total),
     )
     found = {}

@@ -1,10 +1,11 @@
-"""Questions put to a model."""
+"""Teacher forcing: one text at a time says the same."""
 
 import pytest
 import torch
+from families import FAMILIES
 from support import VOCABULARY, sequences, tiny_llama
 
-from unteach.probes import answer_tokens, batches_by_length, greedy
+from unteach.probes import answer_tokens, scoring
 
 TEXTS = sequences(9, "forget")
 
@@ -49,45 +50,57 @@ def test_half_precision_models_are_scored_in_float32(model):
         assert answered.logps[0] != torch.tensor(answered.logps[0]).bfloat16().item()
 
 
-def test_greedy_follows_the_likeliest_token_whatever_the_batch(model):
-    prompts = [t.ids[: t.prompt_length] for t in TEXTS]
-    limits = [3 + k for k in range(len(prompts))]
-
-    def alone(prompt, limit):
-        ids = list(prompt)
-        with torch.no_grad():
-            for _ in range(limit):
-                token = model(torch.tensor([ids])).logits[0, -1].argmax().item()
-                if token == 1:
-                    break
-                ids.append(token)
-        return ids[len(prompt) :]
-
-    expected = [alone(p, n) for p, n in zip(prompts, limits, strict=True)]
-    for size in (1, 40, 4096):
-        assert greedy(model, prompts, limits=limits, end=[1], tokens_per_batch=size) == expected
-
-
-def test_the_models_own_sampling_settings_are_not_used(model):
-    prompts = [TEXTS[0].ids[:3]]
-    before = greedy(model, prompts, limits=[6], end=[1])
-    settings = model.generation_config.to_dict()
-    model.generation_config.update(do_sample=True, temperature=50.0, repetition_penalty=9.0)
-    try:
-        assert greedy(model, prompts, limits=[6], end=[1]) == before
-    finally:
-        model.generation_config.update(**settings)
-
-
-def test_every_text_stands_in_one_batch():
-    lengths = [5, 1, 9, 9, 3, 2, 30]
-    batches = list(batches_by_length(lengths, 18))
-    assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
-    assert all(len(b) == 1 or max(lengths[i] for i in b) * len(b) <= 18 for b in batches)
-
-
 def test_progress_is_told(model):
     told = []
     answer_tokens(model, TEXTS, tokens_per_batch=30, progress=lambda a, b: told.append((a, b)))
     assert told[-1] == (9, 9)
     assert VOCABULARY == 61
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_rows_of_the_head_are_the_models_own_logits(family, monkeypatch):
+    """Made four at a time; nothing of the width of the vocabulary comes out of the model."""
+    model = FAMILIES[family](dtype=torch.float32)
+    monkeypatch.setattr(scoring, "_known_head", lambda model, sequences: None)
+    plain = answer_tokens(model, TEXTS)
+    monkeypatch.undo()
+    monkeypatch.setattr(scoring, "chunk_rows", lambda head, device: 4)
+    for a, b in zip(answer_tokens(model, TEXTS), plain, strict=True):
+        assert a.logps == pytest.approx(b.logps, abs=1e-4)
+        assert a.hits == b.hits
+        assert a.means == pytest.approx(b.means, abs=1e-4)
+        assert a.spreads == pytest.approx(b.spreads, abs=1e-4)
+
+
+def test_a_model_with_an_unknown_rule_is_scored_by_its_own_logits():
+    model = tiny_llama(dtype=torch.float32)
+    inner = model.forward
+
+    def forward(*args, **options):
+        found = inner(*args, **options)
+        found.logits = 2 * found.logits
+        return found
+
+    expected = [(2 * inner(torch.tensor([s.ids])).logits[0]).log_softmax(-1) for s in TEXTS]
+    model.forward = forward
+    for text, logp, answered in zip(TEXTS, expected, answer_tokens(model, TEXTS), strict=True):
+        t = text.prompt_length
+        assert answered.logps[0] == pytest.approx(logp[t - 1, text.ids[t]].item(), abs=1e-4)
+
+
+def test_one_forward_per_text(model, monkeypatch):
+    seen = []
+    inner = model.forward
+
+    def forward(input_ids, **options):
+        seen.append(len(input_ids))
+        return inner(input_ids=input_ids, **options)
+
+    answer_tokens(model, TEXTS)  # the first time, the head is looked at
+    monkeypatch.setattr(model, "forward", forward)
+    answer_tokens(model, TEXTS)
+    assert sum(seen) == len(TEXTS)
+
+
+def test_no_texts_no_answers(model):
+    assert answer_tokens(model, []) == []
