@@ -32,13 +32,23 @@ Make = Callable[..., Call]
 
 
 class Line(NamedTuple):
-    """One comparison; `goal` is what naive / ours must reach, None where there is no goal."""
+    """One comparison.
+
+    Attributes:
+        case: what is compared.
+        unit: of the two figures.
+        naive: the usual way's.
+        ours: the same of ours.
+        goal: what naive / ours must reach; None where there is no goal.
+        products: of the matrix products alone, where they are a bound; None where they are not.
+    """
 
     case: str
     unit: str
     naive: float
     ours: float
     goal: float | None = None
+    products: float | None = None
 
     @property
     def ratio(self) -> float:
@@ -145,20 +155,25 @@ def report(name: str, lines: list[Line], *, keep: bool = True) -> None:
     """Print the comparisons, and keep them under results/ unless they are of a smoke test."""
     print(table(lines))
     if keep:
-        rows = [[*line[:4], line.ratio, line.goal or "", _verdict(line)] for line in lines]
-        header = ["case", "unit", "naive", "ours", "ratio", "goal", "verdict"]
+        rows = [
+            [*line[:4], line.ratio, line.goal or "", _verdict(line), line.products or ""]
+            for line in lines
+        ]
+        header = ["case", "unit", "naive", "ours", "ratio", "goal", "verdict", "products alone"]
         write_csv(RESULTS / f"{name}.csv", header, rows)
 
 
 def table(lines: list[Line]) -> str:
     """The comparisons in Markdown."""
-    head = "| case | unit | naive | ours | ratio | goal | |\n|---|---|---:|---:|---:|---:|---|"
-    return "\n".join([head, *map(row, lines)])
+    head = "| case | unit | naive | ours | ratio | goal | | products alone |"
+    rule = "|---|---|---:|---:|---:|---:|---|---:|"
+    return "\n".join([head, rule, *map(row, lines)])
 
 
 def row(line: Line) -> str:
     cells = [line.case, line.unit, _short(line.naive), _short(line.ours), f"{line.ratio:.2f}"]
     cells += ["" if line.goal is None else f"{line.goal:.2f}", _verdict(line)]
+    cells += ["" if line.products is None else _short(line.products)]
     return "| " + " | ".join(cells) + " |"
 
 

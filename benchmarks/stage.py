@@ -96,6 +96,27 @@ def make(side: str, case: Case) -> Call:
     return call
 
 
+def make_products(case: Case) -> Call:
+    """The matrix products alone: logits, the model before's, and both gradients."""
+    x = inputs(case)
+    states, before = (t.detach()[:, :-1].flatten(0, 1) for t in (x.hidden, x.before))
+    weight = x.weight.detach()
+    head = torch.zeros_like(weight)
+    gradient = torch.randn(case.chunk, case.vocabulary, dtype=weight.dtype)
+
+    def call() -> None:
+        for start in range(0, len(states), case.chunk):
+            rows = slice(start, start + case.chunk)
+            states[rows] @ weight.T
+            if case.loss in WITH_TEACHER:
+                before[rows] @ x.weight_before.T
+            gradient @ weight
+            if not case.frozen:
+                head.addmm_(gradient.T, states[rows])
+
+    return call
+
+
 def naive_loss(case: Case, x: Inputs) -> Tensor:
     before = None
     if case.loss in WITH_TEACHER:
