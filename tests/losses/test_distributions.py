@@ -2,6 +2,7 @@
 
 import math
 
+import pytest
 import torch
 
 from unteach import losses
@@ -50,6 +51,29 @@ def test_undial_gradient_is_p_minus_q_with_the_closed_form_of_q():
     shrunk = torch.where(torch.nn.functional.one_hot(target, V).bool(), p0 * math.exp(-2), p0)
     q = shrunk / (1 - hit + hit * math.exp(-2))
     torch.testing.assert_close(logits.grad, p - q, rtol=1e-10, atol=1e-12)
+
+
+TOWARDS = {
+    "kl": losses.kl_to_reference,
+    "jsd": losses.jensen_shannon,
+    "undial": lambda z, t: losses.undial(z, t, torch.tensor([3]), strength=10.0),
+}
+
+
+@pytest.mark.parametrize("name", TOWARDS)
+@pytest.mark.parametrize("gap", [5.0, 10.0, 20.0])
+def test_rows_known_by_heart_keep_their_digits_in_float32(name, gap):
+    """1 - p from 7e-3 to 2e-9, the reference near by: p - q where p is 1 has none left."""
+    generator = torch.Generator().manual_seed(0)
+    z, nudge = torch.randn(2, 1, 300, generator=generator)
+    z[0, 3] = -math.inf
+    z[0, 3] = gap + z.double().logsumexp(-1).item()
+    t = z + nudge / 10
+    found = []
+    for dtype in (torch.float64, torch.float32):
+        leaf = z.to(dtype).requires_grad_()
+        found.append(torch.autograd.grad(TOWARDS[name](leaf, t.to(dtype)).sum(), leaf)[0].double())
+    assert (found[1] - found[0]).norm() < 3e-5 * found[0].norm()
 
 
 def test_undial_without_strength_rests_at_the_reference():

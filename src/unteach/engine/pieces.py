@@ -1,4 +1,4 @@
-"""The rows of a group, cut where nothing is lost: between answers, and within those too long."""
+"""The rows of a group, in parts: of whole answers, or of any rows."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -59,18 +59,15 @@ def pieces(seen: Seen, limit: int) -> Iterator[Piece]:
         first = last
 
 
-def cut(piece: Piece, limit: int) -> Iterator[Piece]:
-    """The rows of one long answer in parts of at most `limit`, none of them whole."""
-    for kind, rows in enumerate(piece.rows):
-        for start in range(rows.start, rows.stop, limit):
-            here = [slice(part.start, part.start) for part in piece.rows]
-            here[kind] = slice(start, min(start + limit, rows.stop))
-            shifted = (
-                slice(h.start - part.start, h.stop - part.start)
-                for h, part in zip(here, piece.rows, strict=True)
-            )
-            part = _taken(piece.seen, tuple(shifted), 0, 1, whole=False)
-            yield Piece(part, piece.first, tuple(here))
+def cut(seen: Seen, limit: int) -> Iterator[Piece]:
+    """The rows in parts of `limit`, wherever answers begin and end; no answer counts as whole."""
+    for kind, rows in enumerate(kinds(seen)):
+        count = 0 if rows is None else len(rows.target)
+        for start in range(0, count, limit):
+            here = [slice(0, 0)] * len(kinds(seen))
+            here[kind] = slice(start, min(start + limit, count))
+            part = _taken(seen, tuple(here), 0, seen.answers, whole=False)
+            yield Piece(part, 0, tuple(here))
 
 
 def _ends(seen: Seen | None, answers: int) -> list[int]:

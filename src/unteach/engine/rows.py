@@ -35,12 +35,17 @@ class Group(NamedTuple):
     seen: Seen
     value: Value
 
+    @property
+    def rows(self) -> int:
+        """Of all kinds."""
+        return sum(len(kind.target) for kind in kinds(self.seen) if kind is not None)
+
 
 class Ways:
-    """What was found out about a loss: whether long answers may be cut.
+    """What was found out about a loss: whether answers may be cut.
 
-    A loss that is a sum over rows takes them in parts; one of whole answers' log-probabilities does
-    not, and that shows as soon as it asks for them.
+    A loss that is a sum over rows takes them as they come, in full parts; one of whole answers'
+    log-probabilities does not, and that shows as soon as it asks for them.
     """
 
     def __init__(self):
@@ -64,24 +69,19 @@ def settle(
     """
     sums = _Sums(groups, head, before, limit)
     for number, group in enumerate(groups):
+        if group.name not in ways.coupled and group.rows > limit:
+            try:
+                for part in cut(group.seen, limit):
+                    sums.add(number, part)
+                continue
+            except NotWholeError:  # of the first part, so nothing was summed yet
+                ways.coupled.add(group.name)
         for piece in pieces(group.seen, limit):
             if len(piece) <= limit:
                 sums.add(number, piece)
             else:
-                _add_long(sums, number, piece, ways)
+                sums.add_whole(number, piece)
     return sums.total()
-
-
-def _add_long(sums: "_Sums", number: int, piece: Piece, ways: Ways) -> None:
-    name = sums.groups[number].name
-    if name not in ways.coupled:
-        try:
-            for part in cut(piece, sums.limit):
-                sums.add(number, part)
-            return
-        except NotWholeError:
-            ways.coupled.add(name)
-    sums.add_whole(number, piece)
 
 
 class _Sums:
@@ -94,8 +94,7 @@ class _Sums:
         self.inputs: list[Tensor] = []
         self.grads: list[Tensor] = []
         self.slots: dict[Any, int] = {}
-        rows = sum(len(kind.target) for g in groups for kind in kinds(g.seen) if kind is not None)
-        self.few = rows <= 4 * limit
+        self.few = sum(group.rows for group in groups) <= 4 * limit
 
     def add(self, number: int, piece: Piece) -> None:
         """The share of a piece, all of whose logits are held."""
