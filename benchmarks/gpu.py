@@ -1,6 +1,6 @@
 """Peak memory and speed of every method on a CUDA card, on Llama's shapes with random weights.
 
-    python benchmarks/gpu.py --out benchmarks/results/gpu           # unattended; about half an hour
+    python benchmarks/gpu.py --out benchmarks/results/gpu  # unattended
     python benchmarks/gpu.py --tiny --device cpu --out somewhere    # does it run at all?
 
 Llama-3.2-1B, all weights, and Llama-3.1-8B, adapters of rank 16, in bfloat16: 8 texts of 512 tokens

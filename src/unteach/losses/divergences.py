@@ -24,21 +24,23 @@ def _column(values: Tensor) -> Tensor:
 
 def _read_kl(z: Tensor, t: Tensor) -> tuple[Tensor, ...]:
     """Summed as q (log q - log p) directly: differences of large sums lose a small KL."""
-    lse_z, lse_t = _lse(z), _lse(t)
-    log_q = t - _column(lse_t)
-    gap = (log_q - z).add_(_column(lse_z))
-    return log_q.exp_().mul_(gap).sum(-1), lse_z, lse_t
+    gap = t.log_softmax(-1).sub_(z.log_softmax(-1))
+    return (gap.mul_(t.softmax(-1)).sum(-1),)
 
 
-def _pull_kl(z: Tensor, t: Tensor, lse_z: Tensor, lse_t: Tensor, grad: Tensor) -> None:
+def _pull_kl(z: Tensor, t: Tensor, grad: Tensor) -> Tensor:
+    return _apart(z.softmax(-1), t.softmax(-1)).mul_(_column(grad))
+
+
+def _apart(p: Tensor, q: Tensor) -> Tensor:
     """That is p - q; where p is above 1/2, it is what the others leave of a sum of 0.
 
     Of a token known by heart, p and q are near 1, and their difference has no digits left.
     """
-    q = (t - _column(lse_t)).exp_()
-    known = z.sub_(_column(lse_z)).exp_() > 0.5
-    rest = z.sub_(q).masked_fill(known, 0.0).sum(-1, keepdim=True)
-    z.copy_(torch.where(known, -rest, z)).mul_(_column(grad))
+    known = (p - 0.5).ceil_().clamp_(min=0)  # 1 or 0: a mask of booleans is slower
+    others = p.sub_(q)
+    others.addcmul_(others, known, value=-1)
+    return others.addcmul_(known, others.sum(-1, keepdim=True), value=-1)
 
 
 def _lowered(t: Tensor, target: Tensor, strength: Tensor) -> Tensor:
@@ -46,17 +48,12 @@ def _lowered(t: Tensor, target: Tensor, strength: Tensor) -> Tensor:
 
 
 def _read_undial(z: Tensor, t: Tensor, target: Tensor, strength: Tensor) -> tuple[Tensor, ...]:
-    lowered = _lowered(t, target, strength)
-    lse_z, lse_t = _lse(z), _lse(lowered)
-    q = lowered.sub_(_column(lse_t)).exp_()
-    return q.mul_(_column(lse_z) - z).sum(-1), lse_z, lse_t
+    q = _lowered(t, target, strength).softmax(-1)
+    return (q.mul_(z.log_softmax(-1)).sum(-1).neg_(),)
 
 
-def _pull_undial(
-    z: Tensor, t: Tensor, target: Tensor, strength: Tensor, lse_z: Tensor, lse_t: Tensor,
-    grad: Tensor,
-) -> None:  # fmt: skip
-    _pull_kl(z, _lowered(t, target, strength), lse_z, lse_t, grad)
+def _pull_undial(z: Tensor, t: Tensor, target: Tensor, strength: Tensor, grad: Tensor) -> Tensor:
+    return _pull_kl(z, _lowered(t, target, strength), grad)
 
 
 def _read_jensen_shannon(z: Tensor, t: Tensor) -> tuple[Tensor, ...]:
