@@ -27,13 +27,13 @@ class Formula(NamedTuple):
     Attributes:
         outputs: how many values a row has.
         read: (logits, *columns) -> tuple of [n]: the outputs, then what `pull` needs again.
-        pull: (logits, *columns, *kept, *gradients of the outputs) -> None; writes the gradient
-            over the logits that it is given.
+        pull: (logits, *columns, *kept, *gradients of the outputs) -> the gradient, or None where
+            it is written over the logits.
     """
 
     outputs: int
     read: Callable[..., tuple[Tensor, ...]]
-    pull: Callable[..., None]
+    pull: Callable[..., Tensor | None]
 
 
 def by_rows(formula: Formula, logits: Tensor, *columns: Tensor) -> tuple[Tensor, ...]:
@@ -68,7 +68,9 @@ def pull_rows(formula: Formula, logits: Tensor, out: Tensor, *columns: Tensor) -
     pull = _fast(formula.pull, logits.device.type)
     for b in _blocks(logits):
         part = out[b] if out is logits else out[b].copy_(logits[b])
-        pull(part, *(column[b] for column in columns))
+        made = pull(part, *(column[b] for column in columns))
+        if made is not None:
+            part.copy_(made)
     return out
 
 

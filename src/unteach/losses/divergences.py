@@ -30,15 +30,16 @@ def _read_kl(z: Tensor, t: Tensor) -> tuple[Tensor, ...]:
     return log_q.exp_().mul_(gap).sum(-1), lse_z, lse_t
 
 
-def _pull_kl(z: Tensor, t: Tensor, lse_z: Tensor, lse_t: Tensor, grad: Tensor) -> None:
+def _pull_kl(z: Tensor, t: Tensor, lse_z: Tensor, lse_t: Tensor, grad: Tensor) -> Tensor:
     """That is p - q; where p is above 1/2, it is what the others leave of a sum of 0.
 
     Of a token known by heart, p and q are near 1, and their difference has no digits left.
     """
-    q = (t - _column(lse_t)).exp_()
-    known = z.sub_(_column(lse_z)).exp_() > 0.5
-    rest = z.sub_(q).masked_fill(known, 0.0).sum(-1, keepdim=True)
-    z.copy_(torch.where(known, -rest, z)).mul_(_column(grad))
+    p = (z - _column(lse_z)).exp_()
+    known = p > 0.5
+    apart = p - (t - _column(lse_t)).exp_()
+    rest = apart.masked_fill(known, 0.0).sum(-1, keepdim=True)
+    return torch.where(known, -rest, apart).mul_(_column(grad))
 
 
 def _lowered(t: Tensor, target: Tensor, strength: Tensor) -> Tensor:
@@ -55,8 +56,8 @@ def _read_undial(z: Tensor, t: Tensor, target: Tensor, strength: Tensor) -> tupl
 def _pull_undial(
     z: Tensor, t: Tensor, target: Tensor, strength: Tensor, lse_z: Tensor, lse_t: Tensor,
     grad: Tensor,
-) -> None:  # fmt: skip
-    _pull_kl(z, _lowered(t, target, strength), lse_z, lse_t, grad)
+) -> Tensor:  # fmt: skip
+    return _pull_kl(z, _lowered(t, target, strength), lse_z, lse_t, grad)
 
 
 def _read_jensen_shannon(z: Tensor, t: Tensor) -> tuple[Tensor, ...]:
