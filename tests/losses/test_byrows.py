@@ -84,11 +84,8 @@ for name in FORMULAS:
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a compiler on a CPU")
 def test_compiled_as_on_cuda_they_are_the_same():
     """In a process of its own: torch's compiler warns, and keeps what it made."""
-    env = {
-        **os.environ,
-        "PYTHONPATH": str(Path(__file__).parent),
-        "TORCHINDUCTOR_COMPILE_THREADS": "1",
-    }
+    paths = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    env = {**os.environ, "PYTHONPATH": paths, "TORCHINDUCTOR_COMPILE_THREADS": "1"}
     found = subprocess.run(
         [sys.executable, "-c", COMPILED], env=env, capture_output=True, text=True, check=False
     )
