@@ -1,4 +1,4 @@
-"""The row engine on a CUDA device: as on a CPU. CI has none, so these wait for a machine that does."""
+"""The row engine on a CUDA device: as on a CPU. CI has none; these wait for one."""
 
 import pytest
 import torch
