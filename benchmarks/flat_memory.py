@@ -13,7 +13,7 @@ from pathlib import Path
 from measure import RESULTS, peak, write_csv
 from stage import Case, make
 
-ROWS = [1 << k for k in range(8, 15)]
+ROWS = [256, 512, 1024, 2048, 4096, 8192, 16_384]
 LIMIT = 10_000  # MiB
 COLOURS = {"UnDIAL": "#0072B2", "Unilogit": "#D55E00", "NPO": "#009E73"}  # Okabe and Ito's
 CASES = [Case(loss, 0, frozen) for loss in COLOURS for frozen in (False, True)]

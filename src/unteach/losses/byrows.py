@@ -18,7 +18,7 @@ from torch.autograd.graph import get_gradient_edge
 
 logger = logging.getLogger(__name__)
 
-BLOCK = 1 << 20  # entries: 4 MB of float32 stay in a core's cache
+BLOCK = 1 << 19  # entries: 2 MB of float32 stay in a core's cache
 
 
 class Formula(NamedTuple):
