@@ -68,6 +68,7 @@ def settle(
         ways: remembered from step to step.
     """
     sums = _Sums(groups, head, before, limit)
+    long: list[tuple[int, Piece]] = []
     for number, group in enumerate(groups):
         if group.name not in ways.coupled and group.rows > limit:
             try:
@@ -80,7 +81,8 @@ def settle(
             if len(piece) <= limit:
                 sums.add(number, piece)
             else:
-                sums.add_whole(number, piece)
+                long.append((number, piece))
+    sums.add_whole(long)
     return sums.total()
 
 
@@ -120,16 +122,19 @@ class _Sums:
                 whole: Any = self.groups[number].seen.hidden
                 self._slot((number, "hidden"), whole)[piece.rows[0]].add_(gradient)
 
-    def add_whole(self, number: int, piece: Piece) -> None:
-        """The share of a long answer whose rows belong together: of its statistics alone."""
-        known = [
-            None if kind is None else with_statistics(kind, self.head, self.limit)
-            for kind in kinds(piece.seen)
-        ]
-        seen = replace(known[0], alternate=known[1], prompt=known[2])  # type: ignore[type-var]
-        value = self.groups[number].value(seen, piece.first)
-        if value is not None:
-            self.open.append(value)
+    def add_whole(self, long: list[tuple[int, Piece]]) -> None:
+        """The shares of long answers whose rows belong together: of their statistics alone.
+
+        They are worked out together: each time costs a gradient as large as the head.
+        """
+        parts = [kind for _, piece in long for kind in kinds(piece.seen) if kind is not None]
+        known = iter(with_statistics(parts, self.head, self.limit) if parts else ())
+        for number, piece in long:
+            own, alternate, prompt = (k if k is None else next(known) for k in kinds(piece.seen))
+            seen = replace(own, alternate=alternate, prompt=prompt)  # type: ignore[type-var]
+            value = self.groups[number].value(seen, piece.first)
+            if value is not None:
+                self.open.append(value)
 
     def total(self) -> Tensor:
         """The loss, with its gradients."""

@@ -21,20 +21,26 @@ from unteach.losses.seen import Seen
 from unteach.losses.statistics import STATISTICS, TokenStatistics, token_statistics
 
 
-def with_statistics(seen: Seen, head: Head, limit: int) -> Seen:
+def with_statistics(parts: list[Seen], head: Head, limit: int) -> list[Seen]:
     """The rows with their statistics in place of logits.
 
     Args:
-        seen: with final states [N, D] in place of logits.
+        parts: with final states [N, D] in place of logits.
         head: that makes logits of them.
         limit: rows of logits that are held at once.
     """
-    states: Any = seen.logits
+    states: Any = torch.cat([part.logits for part in parts])  # type: ignore[misc]
+    target = torch.cat([part.target for part in parts])
     if head.plain:
-        known = _Statistics.apply(states, seen.target, head, limit, head.weight, head.bias)
+        known = _Statistics.apply(states, target, head, limit, head.weight, head.bias)
     else:
-        known = _by_checkpoints(states, seen.target, head, limit)
-    return replace(seen, logits=None, reference_logits=None, known=TokenStatistics(*known))  # type: ignore[misc]
+        known = _by_checkpoints(states, target, head, limit)
+    sizes = [len(part.target) for part in parts]
+    margins, rivals = (values.split(sizes) for values in known)  # type: ignore[union-attr]
+    return [
+        replace(part, logits=None, reference_logits=None, known=TokenStatistics(*own))
+        for part, *own in zip(parts, margins, rivals, strict=True)
+    ]
 
 
 def _by_checkpoints(states: Tensor, target: Tensor, head: Head, limit: int) -> list[Tensor]:

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 # Rows of the head that a CPU takes at once: few enough to stay in its cache, which makes products
-# with few states a tenth faster. Half-precision ones are widened piece by piece. There and on CUDA
-# products are summed and kept in float32: rounding the logits to bfloat16 puts a small KL's gradient
-# off by 8%.
+# with few states a tenth faster, and half-precision ones are widened piece by piece. There and on
+# CUDA products are summed and kept in float32: rounding the logits to bfloat16 puts a small KL's
+# gradient off by 8%.
 PIECE = 2048
 
 
