@@ -67,6 +67,7 @@ class _Statistics(torch.autograd.Function):
             found.append(read_rows(STATISTICS.read, logits, answers))
             if expects:
                 pulls.append(_pulls(head, logits, answers, *found[-1][2:]))
+            del logits  # before the next are made
         margin, rival, *kept = (torch.cat(part) for part in zip(*found, strict=True))
         pulls = [torch.cat(part) for part in zip(*pulls, strict=True)]
         ctx.head, ctx.limit = head, limit
@@ -104,7 +105,10 @@ def _pulls(head: Head, logits: Tensor, target: Tensor, best: Tensor, lse: Tensor
 def _again(head: Head, limit: int, states: Tensor, columns: list[Tensor]) -> tuple:
     """The gradients of states, weight and bias from logits that are worked out once more."""
     back = torch.empty_like(states)
-    weight = torch.zeros_like(head.weight) if head.weight.requires_grad else None
+    weight = None
+    if head.weight.requires_grad:
+        few = head.weight.element_size() >= 4 or len(states) <= 4 * limit
+        weight = torch.zeros_like(head.weight, dtype=None if few else torch.float32)
     bias = torch.zeros_like(head.bias) if head.bias is not None else None
     for start in range(0, len(states), limit):
         rows = slice(start, start + limit)
@@ -117,4 +121,6 @@ def _again(head: Head, limit: int, states: Tensor, columns: list[Tensor]) -> tup
             head.collect(gradient, states[rows], weight)
         if bias is not None:
             bias.add_(gradient.sum(0))
+        del logits, kept, gradient  # before the next are made
+    weight = None if weight is None else weight.to(head.weight.dtype)
     return back, None, None, None, weight, bias
