@@ -151,16 +151,22 @@ def write_csv(path: Path, header: list[str], rows: list[list]) -> None:
             writer.writerow([f"{x:.4g}" if isinstance(x, float) else x for x in row])
 
 
+COLUMNS = ["case", "unit", "naive", "ours", "ratio", "goal", "verdict", "products alone"]
+
+
 def report(name: str, lines: list[Line], *, keep: bool = True) -> None:
-    """Print the comparisons, and keep them under results/ unless they are of a smoke test."""
+    """Print the comparisons; unless of a smoke test, keep them beside other cases in results/."""
     print(table(lines))
-    if keep:
-        rows = [
-            [*line[:4], line.ratio, line.goal or "", _verdict(line), line.products or ""]
-            for line in lines
-        ]
-        header = ["case", "unit", "naive", "ours", "ratio", "goal", "verdict", "products alone"]
-        write_csv(RESULTS / f"{name}.csv", header, rows)
+    if not keep:
+        return
+    file = RESULTS / f"{name}.csv"
+    old = list(csv.reader(file.open(encoding="utf-8")))[1:] if file.exists() else []
+    rows = {(cells[0], cells[1]): cells for cells in old}
+    for line in lines:
+        goal = "" if line.goal is None else f"{line.goal:.2f}"
+        more = [line.ratio, goal, _verdict(line), line.products or ""]
+        rows[line.case, line.unit] = [*line[:4], *more]
+    write_csv(file, COLUMNS, list(rows.values()))
 
 
 def table(lines: list[Line]) -> str:
