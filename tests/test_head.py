@@ -7,7 +7,7 @@ from peft import LoraConfig, get_peft_model
 from support import tiny_llama
 from torch import nn
 
-from unteach.head import head_of, require_agreement, states_only
+from unteach.head import head_of, products, require_agreement, states_only
 from unteach.nouns import UserError
 
 RULES = {
@@ -103,3 +103,16 @@ def test_traced_logits_are_the_same_with_a_graph(family):
     found = head.traced(states)
     torch.testing.assert_close(found, head.logits(states))
     assert torch.autograd.grad(found.sum(), states)[0].any()
+
+
+def test_gradients_below_float16_are_not_lost(monkeypatch):
+    """1e-9 is nothing in float16; scaled to 1 it is not. As on CUDA, without one."""
+    monkeypatch.setattr(products, "WIDE", False)
+    gradient = 1e-9 * torch.tensor([[1.0, -0.5], [0.25, 0.0]])
+    narrow, size = products._narrow(gradient, torch.float16)
+    assert narrow.dtype == torch.float16
+    found = products._wide(narrow, narrow.T) * size / 1e-9
+    torch.testing.assert_close(found, gradient @ gradient.T / 1e-18)
+    assert products._narrow(gradient, torch.bfloat16)[1] == 1.0
+    nothing, size = products._narrow(torch.zeros(2, 2), torch.float16)
+    assert not (nothing * size).any()

@@ -343,3 +343,21 @@ def test_chunks_go_by_bytes():
     assert rows(262_144, "cpu") == 64
     assert rows(128_256, "cuda") == 1569
     assert all(a >= b for a, b in pairwise(rows(v, "cuda") for v in (1000, 32_000, 10**7)))
+
+
+def test_a_loss_scale_saves_gradients_that_float16_cannot_hold():
+    """They are made before the scale is known, and wait in float32."""
+    seen, head, _ = example(frozen=True, bias=False, dtype=torch.float16)
+
+    def tiny_hinge(seen, first):
+        return 1e-9 * hinge(seen, first)
+
+    leaf = seen.logits.detach().requires_grad_()
+    rows = replace(seen, logits=leaf * 1, reference_logits=None)
+    loss = settle([Group("a", rows, tiny_hinge)], head, None, limit=4, ways=Ways())
+    scaled = torch.autograd.grad(2.0**24 * loss, leaf)[0]
+    exact = leaf.detach().double().requires_grad_()
+    logits = exact @ head.weight.double().T
+    expected = torch.autograd.grad(hinge(replace(seen, logits=logits), 0), exact)[0]
+    difference = scaled.double() / 2.0**24 / 1e-9 - expected
+    assert difference.norm() < 1e-2 * expected.norm()

@@ -196,6 +196,7 @@ class _Sums:
             self.slots[name] = len(self.inputs)
             self.inputs.append(of)
             # Many sums of half-precision parts lose digits; a few do not.
+            wide = wide or not of.is_leaf
             dtype = torch.float32 if wide and of.element_size() < 4 else of.dtype
             self.grads.append(torch.zeros_like(of, dtype=dtype, requires_grad=False))
         return self.grads[self.slots[name]]
@@ -220,7 +221,10 @@ class _Settled(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, value: Tensor, grads: list[Tensor], *inputs: Tensor) -> Tensor:
-        ctx.grads = [g.to(i.dtype) for g, i in zip(grads, inputs, strict=True)]
+        # Weights' gradients are large; those of states wait in float32 for a loss scale.
+        pairs = zip(grads, inputs, strict=True)
+        ctx.grads = [g.to(i.dtype) if i.is_leaf else g for g, i in pairs]
+        ctx.dtypes = [i.dtype for i in inputs]
         return value
 
     @staticmethod
@@ -228,7 +232,7 @@ class _Settled(torch.autograd.Function):
         grads, ctx.grads = ctx.grads, None  # they are given away, not kept
         if grad != 1:
             grads = [g.mul_(grad.to(g)) for g in grads]
-        return None, None, *grads
+        return None, None, *(g.to(d) for g, d in zip(grads, ctx.dtypes, strict=True))
 
 
 def _leaf(value: Tensor | None) -> Tensor | None:

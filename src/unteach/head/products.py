@@ -36,8 +36,11 @@ def product(states: Tensor, matrix: Tensor) -> Tensor:
 
 def back(gradient: Tensor, matrix: Tensor) -> Tensor:
     """[n, D] = gradient [n, V] times matrix [V, D]."""
-    if exact(matrix) or gradient.is_cuda:  # there a sum over V is kept in float32 until its end
+    if exact(matrix):
         return gradient.to(matrix.dtype) @ matrix
+    if gradient.is_cuda:
+        narrow, size = _narrow(gradient, matrix.dtype)
+        return _wide(narrow, matrix).mul_(size)
     found = gradient.new_zeros(len(gradient), matrix.shape[1])
     for piece in _pieces(matrix):
         found.addmm_(gradient[:, piece], matrix[piece].float())
@@ -49,10 +52,22 @@ def add_outer(gradient: Tensor, states: Tensor, into: Tensor) -> None:
     if exact(states) and into.dtype == states.dtype:
         into.addmm_(gradient.to(states.dtype).T, states)
     elif states.is_cuda:
-        into.add_(_wide(gradient.to(states.dtype).T, states))
+        narrow, size = _narrow(gradient, states.dtype)
+        into.add_(_wide(narrow.T, states).mul_(size))
     else:
         for piece in _pieces(into):
             into[piece].add_(gradient[:, piece].T @ states.float())
+
+
+def _narrow(gradient: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor | float]:
+    """A gradient in half precision, and what to multiply its products by.
+
+    The gradients are made before a loss scale is known, and float16 ends at 6e-8.
+    """
+    if dtype != torch.float16:
+        return gradient.to(dtype), 1.0
+    largest = gradient.abs().amax().clamp(min=torch.finfo(gradient.dtype).tiny)
+    return (gradient / largest).to(dtype), largest
 
 
 def _wide(a: Tensor, b: Tensor) -> Tensor:
