@@ -14,9 +14,9 @@ from pathlib import Path
 from measure import RESULTS, peak, write_csv
 from stage import Case, make
 
-ROWS = [256, 512, 1024, 2048, 4096, 8192, 16_384]
+ROWS = [256, 512, 1024, 4096, 16_384]
 LIMIT = 5000  # MiB
-COLOURS = {"UnDIAL": "#0072B2", "Unilogit": "#D55E00", "NPO": "#009E73"}  # Okabe and Ito's
+COLOURS = {"UnDIAL": "#0072B2", "Unilogit": "#D55E00"}  # Okabe and Ito's
 CASES = [Case(loss, 0, frozen) for loss in COLOURS for frozen in (False, True)]
 HEADER = ["loss", "head", "rows", "naive MiB", "ours MiB", "rows x width MiB", "growth", "verdict"]
 
