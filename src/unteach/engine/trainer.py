@@ -174,6 +174,11 @@ class UnlearningTrainer(Trainer):
         self._finish.apply()
         return done
 
+    @property
+    def reference_bytes(self) -> int:
+        """What is kept of hidden states of the model before."""
+        return self._reference.bytes if self._reference else 0
+
     def compute_loss(self, model, inputs: Batch, return_outputs=False, num_items_in_batch=None):
         """One forward for all groups together, one mean over the whole step."""
         assert self._reference is not None, "train() prepares the reference"
