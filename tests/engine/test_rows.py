@@ -19,7 +19,8 @@ from unteach.engine.rows import Group, Ways, settle
 from unteach.engine.step import Objective, Step
 from unteach.head import Head, chunk_rows, head_of
 from unteach.losses.byrows import spoiling_gradients
-from unteach.losses.seen import Seen
+from unteach.losses.means import answer_sum
+from unteach.losses.seen import NotWholeError, Seen
 from unteach.methods import build
 from unteach.retain import RETAIN_TERMS, retain_reads
 
@@ -151,16 +152,19 @@ def test_every_family(family, name):
     check(name, model, "kl", (4, EVERY))
 
 
-@pytest.mark.parametrize("target", ["lm_head", "modules_to_save"])
+HEADS = {
+    "lm_head": {"target_modules": ["q_proj", "lm_head"]},
+    "nothing else": {"target_modules": ["lm_head"]},
+    "modules_to_save": {"target_modules": ["q_proj"], "modules_to_save": ["lm_head"]},
+}
+
+
+@pytest.mark.parametrize("target", HEADS)
 @pytest.mark.parametrize("name", ["undial", "npo", "unilogit"])
 def test_adapters_on_the_head_and_a_trained_copy_of_it(target, name):
     from peft import LoraConfig, get_peft_model
 
-    config = LoraConfig(
-        r=2,
-        target_modules=["q_proj", *(["lm_head"] if target == "lm_head" else [])],
-        modules_to_save=["lm_head"] if target == "modules_to_save" else None,
-    )
+    config = LoraConfig(r=2, **HEADS[target])
     model = get_peft_model(tiny_llama(tied=False), config).double()
     check(name, away(model, 0.1), "kl", (4, EVERY))
 
@@ -207,7 +211,19 @@ def plain_function(seen, first):
     return 0.01 * seen.logits.square().sum() + seen.kl().sum()
 
 
-VALUES = [npo, whole_and_rows, hinge, two_readers, plain_function]
+def own_sums(seen, first):
+    """As a plug-in may weigh rows: by what it works out of whole answers itself."""
+    totals = answer_sum(seen.margin, seen.answer, seen.answers)
+    return (totals.tanh().detach()[seen.answer] * seen.margin).sum()
+
+
+def weighed_by_length(seen, first):
+    lengths = seen.sums(torch.ones_like(seen.margin))
+    return (lengths.repeat_interleave(lengths.long()) * seen.margin).sum()
+
+
+COUPLED = [npo, whole_and_rows, own_sums, weighed_by_length]
+VALUES = [*COUPLED, hinge, two_readers, plain_function]
 
 
 @pytest.mark.parametrize("value", VALUES)
@@ -231,7 +247,7 @@ def test_every_way_to_the_gradient(value, frozen, cap, bias):
             torch.testing.assert_close(loss, expected)
             for found, slope in zip(torch.autograd.grad(3 * loss, inputs), slopes, strict=True):
                 torch.testing.assert_close(found, slope, rtol=1e-10, atol=1e-12)
-        assert bool(ways.coupled) == (limit < 9 and value in (npo, whole_and_rows))
+        assert bool(ways.coupled) == (limit < 9 and value in COUPLED)
 
 
 @pytest.mark.parametrize("value", VALUES)
@@ -257,6 +273,19 @@ def test_logits_of_long_whole_answers_are_refused_in_words():
     seen, head, before = example(frozen=False, bias=False)
     with pytest.raises(RuntimeError, match="chunk_rows"):
         settle([Group("a", seen, both)], head, before, limit=4, ways=Ways())
+
+
+def test_a_loss_that_asks_for_whole_answers_only_sometimes_is_refused():
+    """By then other rows are summed up."""
+
+    def sometimes(seen, first):
+        return seen.margin.sum() + (seen.logps.sum() if (seen.target == last).any() else 0)
+
+    seen, head, before = example(frozen=False, bias=False)
+    last = seen.target[-1]
+    assert not (seen.target[:4] == last).any()
+    with pytest.raises(NotWholeError, match="every call"):
+        settle([Group("a", seen, sometimes)], head, before, limit=4, ways=Ways())
 
 
 def test_without_gradients_it_is_the_loss_alone():

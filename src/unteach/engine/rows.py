@@ -70,12 +70,15 @@ def settle(
     sums = _Sums(groups, head, before, limit)
     for number, group in enumerate(groups):
         if group.name not in ways.coupled and group.rows > limit:
+            parts = cut(group.seen, limit)
             try:
-                for part in cut(group.seen, limit):
+                sums.add(number, next(parts))
+            except NotWholeError:  # nothing was summed yet; of a later part it would be too late
+                ways.coupled.add(group.name)
+            else:
+                for part in parts:
                     sums.add(number, part)
                 continue
-            except NotWholeError:  # of the first part, so nothing was summed yet
-                ways.coupled.add(group.name)
         for piece in pieces(group.seen, limit):
             if len(piece) <= limit:
                 sums.add(number, piece)
@@ -100,16 +103,17 @@ class _Sums:
         """The share of a piece, all of whose logits are held."""
         opened = [None if kind is None else self._open(kind) for kind in kinds(piece.seen)]
         hidden = _leaf(piece.seen.hidden)
-        own, alternate, prompt = (None if o is None else o.seen for o in opened)
+        own, *others = (None if o is None else o.seen for o in opened)
+        alternate, prompt = (None if o is None else o.shown() for o in others)
         seen = replace(own, alternate=alternate, prompt=prompt, hidden=hidden)  # type: ignore[type-var]
-        value = self.groups[number].value(seen, piece.first)
+        value = self.groups[number].value(seen.shown(), piece.first)
         if value is None:
             return
         self.settled.append(value.detach())
         if not value.requires_grad:
             return
         leaves = [o.seen.logits for o in opened if o is not None]
-        others = [] if hidden is None else [hidden]
+        others = [] if hidden is None or not hidden.requires_grad else [hidden]
         gradients = iter(self._gradients(value, leaves, others))
         for kind, (part, rows) in enumerate(zip(opened, piece.rows, strict=True)):
             if part is not None and (gradient := next(gradients)) is not None:
@@ -164,11 +168,11 @@ class _Sums:
         """From the gradient of a piece's logits to those of its states and of the head."""
         trained = self.head.trained
         if not self.head.plain:
-            found = torch.autograd.grad(
-                part.product, [part.states, *trained], gradient, allow_unused=True
-            )
-            self._add(slot, states, found[0], rows)
-            for weight, more in zip(trained, found[1:], strict=True):
+            inputs = [*([part.states] if states.requires_grad else []), *trained]
+            found = list(torch.autograd.grad(part.product, inputs, gradient, allow_unused=True))
+            if states.requires_grad:
+                self._add(slot, states, found.pop(0), rows)
+            for weight, more in zip(trained, found, strict=True):
                 self._add(id(weight), weight, more)
             return
         gradient = self.head.unruled(gradient, part.seen.logits)  # type: ignore[arg-type]
