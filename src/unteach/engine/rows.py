@@ -194,7 +194,9 @@ class _Sums:
         if name not in self.slots:
             self.slots[name] = len(self.inputs)
             self.inputs.append(of)
-            # Many sums of half-precision parts lose digits; a few do not.
+            # Many sums of half-precision parts lose digits, a few do not; and float16 could not
+            # hold what no scaler has scaled yet.
+            wide = wide or of.dtype == torch.float16
             dtype = torch.float32 if wide and of.element_size() < 4 else of.dtype
             self.grads.append(torch.zeros_like(of, dtype=dtype, requires_grad=False))
         return self.grads[self.slots[name]]
@@ -219,15 +221,20 @@ class _Settled(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, value: Tensor, grads: list[Tensor], *inputs: Tensor) -> Tensor:
-        ctx.grads = [g.to(i.dtype) for g, i in zip(grads, inputs, strict=True)]
+        ctx.dtypes = [i.dtype for i in inputs]
+        ctx.grads = [
+            g if d == torch.float16 else g.to(d) for g, d in zip(grads, ctx.dtypes, strict=True)
+        ]
         return value
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor):  # type: ignore[override]
-        grads, ctx.grads = ctx.grads, None  # they are given away, not kept
+        if ctx.grads is None:
+            raise RuntimeError("the gradients of this loss were given away by the first backward")
+        grads, ctx.grads = ctx.grads, None
         if grad != 1:
             grads = [g.mul_(grad.to(g)) for g in grads]
-        return None, None, *grads
+        return None, None, *(g.to(d) for g, d in zip(grads, ctx.dtypes, strict=True))
 
 
 def _leaf(value: Tensor | None) -> Tensor | None:

@@ -24,7 +24,8 @@ def product(states: Tensor, matrix: Tensor) -> Tensor:
     """[n, V] = states [n, D] times matrix [V, D], transposed; no graph."""
     states = states.detach().to(matrix.dtype)
     if exact(matrix):
-        return states @ matrix.T
+        with torch.autocast(states.device.type, enabled=False):  # it would round what comes out
+            return states @ matrix.T
     if states.is_cuda:
         return _wide(states, matrix.T)
     found = states.new_empty(len(states), len(matrix), dtype=torch.float32)
@@ -35,8 +36,12 @@ def product(states: Tensor, matrix: Tensor) -> Tensor:
 
 def back(gradient: Tensor, matrix: Tensor) -> Tensor:
     """[n, D] = gradient [n, V] times matrix [V, D]."""
-    if exact(matrix) or gradient.is_cuda:  # there a sum over V is kept in float32 until its end
+    if exact(matrix):
         return gradient.to(matrix.dtype) @ matrix
+    if gradient.is_cuda:  # where a sum over V is kept in float32 until its end
+        rounded, size = halved(gradient, matrix.dtype)
+        found = rounded @ matrix
+        return found if size is None else found.float() * size
     found = gradient.new_zeros(len(gradient), matrix.shape[1])
     for piece in _pieces(matrix):
         found.addmm_(gradient[:, piece], matrix[piece].float())
@@ -48,10 +53,30 @@ def add_outer(gradient: Tensor, states: Tensor, into: Tensor) -> None:
     if exact(states) and into.dtype == states.dtype:
         into.addmm_(gradient.to(states.dtype).T, states)
     elif states.is_cuda:
-        into.add_(_wide(gradient.to(states.dtype).T, states))
+        rounded, size = halved(gradient, states.dtype)
+        found = _wide(rounded.T, states)
+        into.add_(found if size is None else found.mul_(size))
     else:
         for piece in _pieces(into):
             into[piece].add_(gradient[:, piece].T @ states.float())
+
+
+def halved(gradient: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:
+    """In half precision, and what it was divided by: None for nothing.
+
+    Float16 has nothing below 6e-8, and gradients of logits are mostly smaller; what scales the loss
+    against that comes later.
+
+    Example:
+        >>> rounded, size = halved(torch.tensor([[1e-9, -2e-9]]), torch.float16)
+        >>> rounded.tolist()
+        [[0.5, -1.0]]
+    """
+    if dtype != torch.float16:
+        return gradient.to(dtype), None
+    largest = torch.linalg.vector_norm(gradient, float("inf"))
+    size = largest.clamp(min=torch.finfo(gradient.dtype).tiny)
+    return (gradient / size).to(dtype), size
 
 
 def _wide(a: Tensor, b: Tensor) -> Tensor:
