@@ -87,6 +87,9 @@ class UnlearningTrainer(Trainer):
         **trainer_options: Any,
     ):
         args = args or UnlearningConfig()
+        if trainer_options.get("eval_dataset") is not None:
+            hint = "leave it out; `unteach.probes.answer_tokens` scores a model at any time"
+            raise UserError(Problem("eval_dataset", "is not looked at here", hint, "request"))
         if args.n_gpu > 1:
             args._n_gpu = 1  # DataParallel would cut batches behind the back of their counts
         tokenizer = processing_class
