@@ -347,6 +347,28 @@ def test_half_precision_is_summed_in_float32():
             assert (found.double() - slope).norm() < 5e-3 * slope.norm()
 
 
+def test_many_sums_of_half_precision_lose_no_digits():
+    """Added up in bfloat16, 2000 rows would be off by a tenth and more."""
+    generator = torch.Generator().manual_seed(0)
+    rows = 2000
+    seen = Seen(
+        (1 + torch.randn(rows, WIDTH, generator=generator)).bfloat16(),
+        torch.zeros(rows, dtype=torch.long),
+        torch.zeros(rows, dtype=torch.long),
+        1,
+    )
+    weight = torch.randn(VOCABULARY, WIDTH, generator=generator).bfloat16().requires_grad_()
+    exact = weight.detach().double().requires_grad_()
+    found, slope = (
+        torch.autograd.grad(settle([Group("a", part, hinge)], Head(w), limit=10, ways=Ways()), w)[0]
+        for part, w in (
+            (seen, weight),
+            (replace(seen, logits=seen.logits.double()), exact),
+        )
+    )
+    assert (found.double() - slope).norm() < 5e-3 * slope.norm()
+
+
 @pytest.mark.parametrize("limit", [2, 100])
 def test_gradients_of_float16_wait_for_the_scaler(limit):
     """Two millionths of a mean: float16 holds nothing of it, nor 2^16 itself."""
