@@ -86,6 +86,24 @@ def test_a_frozen_head_stays_when_the_model_moves():
     assert head_of(model).frozen().weight is model.lm_head.weight
 
 
+def test_neither_does_a_frozen_bias_nor_an_adapter_with_dropout_move():
+    model = tiny_llama(tied=False)
+    model.set_output_embeddings(nn.Linear(16, 61).double())
+    wrapped = get_peft_model(
+        tiny_llama(tied=False), LoraConfig(target_modules=["lm_head"], lora_dropout=0.5)
+    ).double()
+    states = torch.ones(2, 16).double()
+    for policy in (model, wrapped):
+        expected = head_of(policy.eval()).logits(states).detach()
+        frozen = head_of(policy.train()).frozen()
+        with torch.no_grad():
+            for p in policy.get_output_embeddings().parameters():
+                if p.requires_grad:
+                    p += 1.0
+        assert torch.equal(frozen.logits(states), expected)
+        assert not torch.equal(head_of(policy).logits(states), expected)
+
+
 def test_autocast_does_not_round_what_comes_out():
     """Else numbers of the model before would be rougher than those of the model in training."""
     head, states = head_of(tiny_llama(dtype=torch.float32)), torch.randn(3, 16)

@@ -64,6 +64,20 @@ def test_the_rows_are_those_of_a_forward_over_the_batch(make, numbers, tokens, m
     torch.testing.assert_close(kept.alternate_logps(batch), other.alternate.logps.float())
 
 
+def test_a_model_in_training_is_asked_without_dropout_and_left_in_training():
+    model = add_lora(tiny_llama(), LoraSettings(rank=2, dropout=0.5)).double()
+    with torch.no_grad():
+        for name, p in model.named_parameters():
+            if "lora_B" in name:
+                p.fill_(0.1)
+    batch = pairs().collate([Pair(2, 1)])
+    plain = shown(model.eval(), batch)["forget"].logits
+    kept = Reference(model.train(), READS, READS, pairs(), layer=0)
+    assert model.training
+    seen = kept.beside(rows(batch, prompts=True), batch)["forget"]
+    torch.testing.assert_close(kept.head.logits(seen.reference_logits), plain)
+
+
 def test_log_probabilities_are_those_of_the_probes():
     kept = Reference(tiny_llama(), frozenset({"reference_logps"}), frozenset(), pairs([]))
     batch = pairs([]).collate([Pair(2, None), Pair(0, None)])
