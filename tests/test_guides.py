@@ -35,6 +35,7 @@ def test_the_arithmetic_of_the_memory_guide():
         "1B, AdamW": (whole, "19.8 GB"),
         "1B, AdamW in 8 bits": (eight, "13.9 GB"),
         "1B, no state": (SMALL * 8 / GB, "9.9 GB"),
+        "1B, copies in bfloat16": (SMALL * 2 / GB, "2.5 GB † for the 1B"),
         "a packed weight": (PACKED, "0.516"),
         "packed": (LINEAR * PACKED / GB, "3.6 GB"),
         "embeddings": ((EMBEDDING + HEAD) * 2 / GB, "2.1 GB"),
