@@ -5,14 +5,17 @@ from pathlib import Path
 
 import yaml
 
+from unteach.engine.store import IN_MEMORY
+from unteach.head.find import ON_ACCELERATOR, ON_CPU
 from unteach.request import Request
 
 MEMORY = (Path(__file__).resolve().parents[1] / "docs/guides/memory.md").read_text("utf-8")
 GB = 1e9
 # Llama 3.2 1B and Llama 3.1 8B, from their configurations.
-SMALL, SMALL_EMBEDDING = 1_235_814_400, 128_256 * 2048
+VOCABULARY = 128_256
+SMALL, SMALL_EMBEDDING = 1_235_814_400, VOCABULARY * 2048
 LINEAR = 32 * (2 * 4096 * 4096 + 2 * 4096 * 1024 + 3 * 4096 * 14336)
-EMBEDDING, HEAD = (128_256 * 4096,) * 2
+EMBEDDING, HEAD = (VOCABULARY * 4096,) * 2
 ADAPTERS = 32 * 16 * (2 * (4096 + 4096) + 2 * (4096 + 1024) + 3 * (4096 + 14336))
 PACKED = 0.5 + 1 / 64 + 4 / (64 * 256)  # bytes of a weight in 4 bits with its scales
 
@@ -32,6 +35,7 @@ def test_the_arithmetic_of_the_memory_guide():
         "1B, AdamW": (whole, "19.8 GB"),
         "1B, AdamW in 8 bits": (eight, "13.9 GB"),
         "1B, no state": (SMALL * 8 / GB, "9.9 GB"),
+        "1B, copies in bfloat16": (SMALL * 2 / GB, "2.5 GB † for the 1B"),
         "a packed weight": (PACKED, "0.516"),
         "packed": (LINEAR * PACKED / GB, "3.6 GB"),
         "embeddings": ((EMBEDDING + HEAD) * 2 / GB, "2.1 GB"),
@@ -40,6 +44,12 @@ def test_the_arithmetic_of_the_memory_guide():
         "LoRA": ((LINEAR + EMBEDDING + HEAD) * 2 / GB + adapters, "16.7 GB"),
         "QLoRA": (LINEAR * PACKED / GB + (EMBEDDING + HEAD) * 2 / GB + adapters, "6.4 GB"),
         "as written": ((LINEAR + EMBEDDING + HEAD) * 2 / GB, "16.1 GB"),
+        "logits": (ON_ACCELERATOR / GB, "0.8 GB"),
+        "rows of them": (ON_ACCELERATOR // (4 * VOCABULARY), "1569 rows"),
+        "logits on a CPU": (ON_CPU / GB, "0.07 GB"),
+        "256 rows": (256 * VOCABULARY * 4 / GB, "0.13 GB"),
+        "the head of the 1B": (SMALL_EMBEDDING * 4 / GB, "1.1 GB † for the 1B"),
+        "a state": (4096 * 2 / 1e3, "8.2 kB"),
         "kept by checkpointing": (32 * 4096 * 4096 * 2 / GB, "1.1 GB"),
     }
     for what, (number, said) in numbers.items():
@@ -47,3 +57,5 @@ def test_the_arithmetic_of_the_memory_guide():
         decimals = len(digits.partition(".")[2])
         assert f"{number:.{decimals}f}" == digits, what
         assert said in MEMORY, what
+    assert IN_MEMORY == 131_072 * 4096 * 2
+    assert f"{IN_MEMORY / GB:.2f}\nGB †" in MEMORY

@@ -6,8 +6,9 @@ from families import FAMILIES, IDS, tiny
 from peft import LoraConfig, get_peft_model
 from support import tiny_llama
 from torch import nn
+from transformers import AutoConfig, AutoModelForCausalLM
 
-from unteach.head import head_of, products, require_agreement, states_only
+from unteach.head import head_of, require_agreement, states_only
 from unteach.nouns import UserError
 
 RULES = {
@@ -85,6 +86,80 @@ def test_a_frozen_head_stays_when_the_model_moves():
     assert head_of(model).frozen().weight is model.lm_head.weight
 
 
+def test_neither_does_a_frozen_bias_nor_an_adapter_with_dropout_move():
+    model = tiny_llama(tied=False)
+    model.set_output_embeddings(nn.Linear(16, 61).double())
+    wrapped = get_peft_model(
+        tiny_llama(tied=False), LoraConfig(target_modules=["lm_head"], lora_dropout=0.5)
+    ).double()
+    states = torch.ones(2, 16).double()
+    for policy in (model, wrapped):
+        expected = head_of(policy.eval()).logits(states).detach()
+        frozen = head_of(policy.train()).frozen()
+        with torch.no_grad():
+            for p in policy.get_output_embeddings().parameters():
+                if p.requires_grad:
+                    p += 1.0
+        assert torch.equal(frozen.logits(states), expected)
+        assert not torch.equal(head_of(policy).logits(states), expected)
+
+
+def test_autocast_does_not_round_what_comes_out():
+    """Else numbers of the model before would be rougher than those of the model in training."""
+    head, states = head_of(tiny_llama(dtype=torch.float32)), torch.randn(3, 16)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = head.logits(states)
+    assert torch.equal(found, head.logits(states))
+
+
+def test_a_frozen_head_is_kept_in_the_dtype_of_its_products():
+    head = head_of(tiny_llama(dtype=torch.float32)).at(torch.bfloat16)
+    frozen, states = head.frozen(), torch.randn(3, 16)
+    assert frozen.weight.dtype == torch.bfloat16
+    assert torch.equal(frozen.logits(states), head.logits(states))
+
+
+def test_of_a_head_with_adapters_only_what_is_trained_is_copied():
+    model = get_peft_model(tiny_llama(tied=False), LoraConfig(target_modules=["lm_head"]))
+    head = head_of(model)
+    frozen = head.frozen()
+    assert frozen.module.base_layer.weight is head.module.base_layer.weight
+    pairs = zip(frozen.module.parameters(), head.module.parameters(), strict=True)
+    assert sum(one is not other for one, other in pairs) == 2
+    assert not frozen.trained
+    assert len(head.trained) == 2
+
+
+def test_a_head_that_is_not_called_is_not_known():
+    model = tiny_llama()
+    head = model.lm_head.weight
+    model.lm_head = nn.Identity()
+    model.get_output_embeddings = lambda: nn.Linear(16, 61, bias=False).double()
+    inner = model.forward
+
+    def forward(*args, **options):
+        found = inner(*args, **options)
+        found.logits = found.logits @ head.T
+        return found
+
+    model.forward = forward
+    with pytest.raises(UserError, match="rule"):
+        require_agreement(model, IDS)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("recurrent_gemma", "logits_soft_cap"), ("vaultgemma", None)]
+)
+def test_soft_capping_under_other_names(kind, name):
+    config = AutoConfig.for_model(
+        kind, vocab_size=61, hidden_size=16, intermediate_size=32, num_hidden_layers=2,
+        num_attention_heads=2, num_key_value_heads=1, lru_width=16, head_dim=8,
+        **{name or "final_logit_softcapping": 2.0},
+    )  # fmt: skip
+    model = AutoModelForCausalLM.from_config(config).double().eval()
+    assert str(require_agreement(model, IDS)) == "61 x 16, held below 2"
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_states_come_without_logits(family):
     model = FAMILIES[family]()
@@ -103,16 +178,3 @@ def test_traced_logits_are_the_same_with_a_graph(family):
     found = head.traced(states)
     torch.testing.assert_close(found, head.logits(states))
     assert torch.autograd.grad(found.sum(), states)[0].any()
-
-
-def test_gradients_below_float16_are_not_lost(monkeypatch):
-    """1e-9 is nothing in float16; scaled to 1 it is not. As on CUDA, without one."""
-    monkeypatch.setattr(products, "WIDE", False)
-    gradient = 1e-9 * torch.tensor([[1.0, -0.5], [0.25, 0.0]])
-    narrow, size = products._narrow(gradient, torch.float16)
-    assert narrow.dtype == torch.float16
-    found = products._wide(narrow, narrow.T) * size / 1e-9
-    torch.testing.assert_close(found, gradient @ gradient.T / 1e-18)
-    assert products._narrow(gradient, torch.bfloat16)[1] == 1.0
-    nothing, size = products._narrow(torch.zeros(2, 2), torch.float16)
-    assert not (nothing * size).any()

@@ -276,6 +276,8 @@ OWNED = {
     "stop_at": "train.stop_at",
     "sam": "train.sam",
     "packing": "train.packing",
+    "activation_checkpointing": "train.checkpointing",
+    "gradient_checkpointing": "train.checkpointing",
     "refusals": "data.refusals",
     "refusal": "data.refusal",
     "max_length": "data.max_length",
@@ -300,4 +302,17 @@ def _extra(request: Request) -> list[Problem]:
         elif name not in known:
             hint = did_you_mean(name, known).strip()
             found.append(Problem(where, "transformers has no such argument", hint, "request"))
-    return found
+    return found or _refused(request)
+
+
+def _refused(request: Request) -> list[Problem]:
+    """What the trainer says of the values; what has a setting of its own is checked elsewhere."""
+    from unteach.engine.unlearn import arguments
+
+    plain = {"schedule": "linear", "optim": "sgd"}
+    train = request.train.model_copy(update=plain)
+    try:
+        arguments(request.model_copy(update={"train": train}), "unused")
+    except UserError as error:
+        return list(error.problems)
+    return []

@@ -102,7 +102,8 @@ class Train(Section):
             the authors take 0.01), at the cost of a second forget pass; 0 for none.
         packing: waste little on padding: none where the model's attention takes unequal texts
             (flash attention), else texts of like length share a batch.
-        extra: further arguments of `transformers.TrainingArguments`.
+        extra: further arguments of `UnlearningConfig`, which has those of
+            `transformers.TrainingArguments` and `chunk_rows`.
     """
 
     learning_rate: Positive | None = None
@@ -307,7 +308,8 @@ def _meant(path: list[str]) -> str:
     name, known = path[-1], list(_section(path[:-1]).model_fields)
     listed = f" Known: {', '.join(known)}"
     if len(path) > 1:
-        return did_you_mean(name, known) + listed
+        also = f" An argument of the trainer is train.extra.{name}." if path[0] == "train" else ""
+        return (did_you_mean(name, known) or also) + listed
     for section in ("train", "adapter", "data", "evaluate"):
         if name in _section([section]).model_fields:
             return f'Did you mean "{section}.{name}"?'

@@ -159,6 +159,16 @@ REQUESTS = {
     "no such setting": ({"set": "train.epoch=1"}, 'Did you mean "epochs"'),
     "no such argument": ({"set": "train.extra.optin=x"}, 'Did you mean "optim"'),
     "an argument of ours": ({"set": "train.extra.seed=1"}, "use train.seed"),
+    "a saving of ours": (
+        {"set": "train.extra.gradient_checkpointing=true"},
+        "use train.checkpointing",
+    ),
+    "an argument in the wrong place": ({"set": "train.chunk_rows=8"}, "is train.extra.chunk_rows"),
+    "no count of rows": (
+        {"set": "train.extra.chunk_rows=0"},
+        "train.extra: the trainer refuses it: chunk_rows is 0; it is a whole number",
+    ),
+    "no number": ({"set": "train.extra.logging_steps=x"}, "train.extra: the trainer refuses it"),
     "no such schedule": ({"set": "train.schedule=cosin"}, 'Did you mean "cosine"'),
     "a schedule with more to say": (
         {"set": "train.schedule=warmup_stable_decay"},

@@ -14,10 +14,23 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from support import Vocabulary, sequences, tiny_llama
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
 
 from unteach.engine.config import UnlearningConfig
 from unteach.engine.trainer import UnlearningTrainer
 from unteach.methods import build
+
+
+class Sharded(UnlearningTrainer):
+    """FSDP2 as accelerate applies it, which it does on accelerators alone."""
+
+    def create_optimizer(self, *args, **options):
+        mesh = init_device_mesh("cpu", (self.accelerator.num_processes,))
+        for module in (*self.model.model.layers, self.model):
+            fully_shard(module, mesh=mesh)
+        self.accelerator.prepare_model = lambda model, **options: model
+        return super().create_optimizer(*args, **options)
 
 
 def main(method: str, batch: str, epochs: str, stop_at: str, file: str) -> None:
@@ -25,8 +38,10 @@ def main(method: str, batch: str, epochs: str, stop_at: str, file: str) -> None:
     method, _, more = method.partition("?")
     options = json.loads(more or "{}")
     of_method = options.pop("method", {})
-    trainer = UnlearningTrainer(
-        tiny_llama(),
+    tied, sharded = options.pop("tied", True), options.pop("sharded", False)
+    sharded = sharded and int(os.environ.get("WORLD_SIZE", "1")) > 1
+    trainer = (Sharded if sharded else UnlearningTrainer)(
+        tiny_llama(tied=tied),
         method=build(method, of_method),
         forget_dataset=sequences(8, "forget"),
         retain_dataset=sequences(5, "retain"),
@@ -37,7 +52,7 @@ def main(method: str, batch: str, epochs: str, stop_at: str, file: str) -> None:
             num_train_epochs=float(epochs),
             per_device_train_batch_size=int(batch),
             optim="sgd",
-            max_grad_norm=1e9,
+            max_grad_norm=0 if sharded else 1e9,
             stop_at=float(stop_at),
             disable_tqdm=True,
             **options,
@@ -46,6 +61,8 @@ def main(method: str, batch: str, epochs: str, stop_at: str, file: str) -> None:
     )
     trainer.train()
     state = trainer.accelerator.unwrap_model(trainer.model).state_dict()
+    if sharded:
+        state = {name: weight.full_tensor() for name, weight in state.items()}
     if trainer.accelerator.is_main_process:
         found = {
             "processes": trainer.accelerator.num_processes,

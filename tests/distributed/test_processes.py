@@ -65,3 +65,19 @@ def test_two_gradients_and_the_dual_weight_over_two_processes(name, tmp_path):
     assert both["retain_weight"] == pytest.approx(alone["retain_weight"], rel=1e-6)
     for weight_name, weight in alone["state"].items():
         torch.testing.assert_close(both["state"][weight_name], weight, rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "rows", "tied"),
+    [("undial", 2, "true"), ("npo", 2, "true"), ("npo", 1000, "false")],
+)
+def test_weights_in_shards_take_the_same_steps(name, rows, tied, tmp_path):
+    """Also where logits of an answer longer than a chunk are made again on the way back."""
+    method = f'{name}?{{"retain": "kl", "chunk_rows": {rows}, "tied": {tied}, "sharded": true}}'
+    alone = run(tmp_path / "one.pt", method, "8", "3", "0", processes=1)
+    both = run(tmp_path / "two.pt", method, "4", "3", "0", processes=2)
+    assert (alone["processes"], both["processes"]) == (1, 2)
+    assert both["terms"] == pytest.approx(alone["terms"], rel=1e-6)
+    for weight_name, weight in alone["state"].items():
+        torch.testing.assert_close(both["state"][weight_name], weight, rtol=1e-8, atol=1e-10)

@@ -1,6 +1,10 @@
 """What a request says reaches the trainer."""
 
-from unteach.engine.unlearn import _arguments
+import pytest
+import torch
+
+from unteach.engine.config import UnlearningConfig
+from unteach.engine.unlearn import _peak_from_here, arguments
 from unteach.methods import build
 from unteach.pipeline import papers
 from unteach.request import load
@@ -29,7 +33,7 @@ def test_settings_reach_the_trainer(tmp_path):
         "template": ("data.template", "none"),
     }
     request = load(flags=FLAGS, sets=[f"{path}={value}" for path, value in settings.values()])
-    args = _arguments(request, str(tmp_path))
+    args = arguments(request, str(tmp_path))
     assert {name: getattr(args, name) for name in settings} == {
         name: value for name, (_, value) in settings.items()
     }
@@ -43,3 +47,20 @@ def test_reports_cite_what_goes_with_any_method():
     assert [p.arxiv for p in papers(method, both)] == ["2404.05868", "2408.06621", "2502.05374"]
     loku = build("loku", {})
     assert [p.arxiv for p in papers(loku, both)] == ["2408.06621", "2502.05374"]
+
+
+@pytest.mark.parametrize("rows", [0, -3, 2.5, True, "abc"])
+def test_rows_held_at_once_are_a_count(rows, tmp_path):
+    with pytest.raises(ValueError, match="a whole number, 1 or more"):
+        UnlearningConfig(output_dir=str(tmp_path), use_cpu=True, chunk_rows=rows)
+
+
+def test_the_peak_is_told_where_cuda_counts_it(monkeypatch):
+    held = {"peak": 99}
+    monkeypatch.setattr("torch.cuda.reset_peak_memory_stats", lambda d: held.update(peak=0))
+    monkeypatch.setattr("torch.cuda.max_memory_allocated", lambda d: held["peak"])
+    assert _peak_from_here(torch.device("cpu"))() is None
+    assert held["peak"] == 99
+    peak = _peak_from_here(torch.device("cuda", 0))
+    held["peak"] += 7
+    assert peak() == 7

@@ -102,6 +102,15 @@ def test_the_cut_changes_nothing(sam, tmp_path):
         assert other == pytest.approx(found[0], rel=1e-6)
 
 
+def test_neither_does_how_many_rows_are_held(tmp_path):
+    found = []
+    for rows in (None, 2):
+        run = trainer(PDU, tmp_path, num_train_epochs=3, chunk_rows=rows)
+        run.train()
+        found.append([entry["retain_weight"] for entry in logged(run)])
+    assert found[1] == pytest.approx(found[0], rel=1e-6)
+
+
 def test_a_weight_that_begins_at_nothing_still_grows(tmp_path):
     run = trainer(PDU, tmp_path, retain="kl", retain_weight=0.0, num_train_epochs=5)
     run.train()

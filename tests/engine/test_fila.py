@@ -73,8 +73,14 @@ def test_npo_begins_at_its_value_for_an_unchanged_model():
 
 def test_undial_begins_where_it_would_without_adapters():
     _, ears = unlearn("undial")
-    _, plain = unlearn("undial", "adapter.kind=full", "adapter.init=default")
+    done, plain = unlearn("undial", "adapter.kind=full", "adapter.init=default")
     assert ears.terms[0]["forget"] == pytest.approx(plain.terms[0]["forget"], rel=1e-5)
+    assert done.facts["reference_bytes"] == kept_rows() * 16 * 4
+
+
+def kept_rows():
+    """Answer tokens whose states a loss with a KL reads; the first token of a text has no row."""
+    return sum(sum(s.answer[1:]) for s in FORGET + RETAIN)
 
 
 @pytest.mark.usefixtures("taken_wrongly")

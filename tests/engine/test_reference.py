@@ -4,7 +4,7 @@ import gc
 
 import pytest
 import torch
-from support import tiny_llama
+from support import sequences, tiny_llama
 from trainers import FORGET, INSTEAD, RETAIN, lora, trainer
 from transformers import PreTrainedModel
 
@@ -17,6 +17,7 @@ from unteach.methods import Choice
 from unteach.probes import answer_tokens
 
 READS = frozenset({"reference_logits", "reference_logps", "prompt", "reference_hidden"})
+MANY = sequences(80, "retain")
 BATCHES = [[Pair(2, 1), Pair(0, 4)], [Pair(5, 0)], [Pair(k, k % 5) for k in range(8)]]
 
 
@@ -61,6 +62,20 @@ def test_the_rows_are_those_of_a_forward_over_the_batch(make, numbers, tokens, m
     assert not own.reference_logits.requires_grad
     torch.testing.assert_close(kept.logps(batch), other.logps.float())
     torch.testing.assert_close(kept.alternate_logps(batch), other.alternate.logps.float())
+
+
+def test_a_model_in_training_is_asked_without_dropout_and_left_in_training():
+    model = add_lora(tiny_llama(), LoraSettings(rank=2, dropout=0.5)).double()
+    with torch.no_grad():
+        for name, p in model.named_parameters():
+            if "lora_B" in name:
+                p.fill_(0.1)
+    batch = pairs().collate([Pair(2, 1)])
+    plain = shown(model.eval(), batch)["forget"].logits
+    kept = Reference(model.train(), READS, READS, pairs(), layer=0)
+    assert model.training
+    seen = kept.beside(rows(batch, prompts=True), batch)["forget"]
+    torch.testing.assert_close(kept.head.logits(seen.reference_logits), plain)
 
 
 def test_log_probabilities_are_those_of_the_probes():
@@ -119,3 +134,32 @@ def test_after_fila_the_reference_is_the_original_not_the_bare_base(tmp_path):
     seen = run._reference.beside(rows(batch), batch)["forget"]
     found = run._reference.head.logits(seen.reference_logits)
     torch.testing.assert_close(found, shown(tiny_llama(), batch)["forget"].logits)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"num_train_epochs": 1},
+        {"num_train_epochs": 3},
+        {"num_train_epochs": 1.5},
+        {"max_steps": 5, "per_device_train_batch_size": 3},
+        {"max_steps": 3, "per_device_train_batch_size": 2, "gradient_accumulation_steps": 3},
+        {"num_train_epochs": 2, "packing": True, "per_device_train_batch_size": 4},
+    ],
+)
+def test_what_is_drawn_is_what_training_comes_to(options, tmp_path):
+    """All of that, and little more."""
+    run = trainer("ascent", tmp_path, kept=MANY, retain="kl", **{"stop_at": 0} | options)
+    drawn, seen, collate = run._drawn(), set(), run.data_collator
+
+    def watched(pairs):
+        seen.update(pair.retain for pair in pairs)
+        return collate(pairs)
+
+    run.data_collator = watched
+    run.train()
+    kept = run._reference._stores[module.RETAIN, "answers"]._places.keys()
+    assert seen <= drawn == kept
+    assert len(drawn) < len(MANY)
+    if "max_steps" not in options and options["num_train_epochs"] != 1.5:
+        assert seen == drawn

@@ -17,9 +17,10 @@ from unteach.engine.look import Output, count
 from unteach.engine.reference import Reference
 from unteach.engine.rows import Group, Ways, settle
 from unteach.engine.step import Objective, Step
-from unteach.head import Head, chunk_rows, head_of
+from unteach.head import Head, chunk_rows, head_of, products
 from unteach.losses.byrows import spoiling_gradients
-from unteach.losses.seen import Seen
+from unteach.losses.means import answer_sum
+from unteach.losses.seen import NotWholeError, Seen
 from unteach.methods import build
 from unteach.retain import RETAIN_TERMS, retain_reads
 
@@ -151,16 +152,19 @@ def test_every_family(family, name):
     check(name, model, "kl", (4, EVERY))
 
 
-@pytest.mark.parametrize("target", ["lm_head", "modules_to_save"])
+HEADS = {
+    "lm_head": {"target_modules": ["q_proj", "lm_head"]},
+    "nothing else": {"target_modules": ["lm_head"]},
+    "modules_to_save": {"target_modules": ["q_proj"], "modules_to_save": ["lm_head"]},
+}
+
+
+@pytest.mark.parametrize("target", HEADS)
 @pytest.mark.parametrize("name", ["undial", "npo", "unilogit"])
 def test_adapters_on_the_head_and_a_trained_copy_of_it(target, name):
     from peft import LoraConfig, get_peft_model
 
-    config = LoraConfig(
-        r=2,
-        target_modules=["q_proj", *(["lm_head"] if target == "lm_head" else [])],
-        modules_to_save=["lm_head"] if target == "modules_to_save" else None,
-    )
+    config = LoraConfig(r=2, **HEADS[target])
     model = get_peft_model(tiny_llama(tied=False), config).double()
     check(name, away(model, 0.1), "kl", (4, EVERY))
 
@@ -207,7 +211,19 @@ def plain_function(seen, first):
     return 0.01 * seen.logits.square().sum() + seen.kl().sum()
 
 
-VALUES = [npo, whole_and_rows, hinge, two_readers, plain_function]
+def own_sums(seen, first):
+    """As a plug-in may weigh rows: by what it works out of whole answers itself."""
+    totals = answer_sum(seen.margin, seen.answer, seen.answers)
+    return (totals.tanh().detach()[seen.answer] * seen.margin).sum()
+
+
+def weighed_by_length(seen, first):
+    lengths = seen.sums(torch.ones_like(seen.margin))
+    return (lengths.repeat_interleave(lengths.long()) * seen.margin).sum()
+
+
+COUPLED = [npo, whole_and_rows, own_sums, weighed_by_length]
+VALUES = [*COUPLED, hinge, two_readers, plain_function]
 
 
 @pytest.mark.parametrize("value", VALUES)
@@ -231,7 +247,7 @@ def test_every_way_to_the_gradient(value, frozen, cap, bias):
             torch.testing.assert_close(loss, expected)
             for found, slope in zip(torch.autograd.grad(3 * loss, inputs), slopes, strict=True):
                 torch.testing.assert_close(found, slope, rtol=1e-10, atol=1e-12)
-        assert bool(ways.coupled) == (limit < 9 and value in (npo, whole_and_rows))
+        assert bool(ways.coupled) == (limit < 9 and value in COUPLED)
 
 
 @pytest.mark.parametrize("value", VALUES)
@@ -257,6 +273,19 @@ def test_logits_of_long_whole_answers_are_refused_in_words():
     seen, head, before = example(frozen=False, bias=False)
     with pytest.raises(RuntimeError, match="chunk_rows"):
         settle([Group("a", seen, both)], head, before, limit=4, ways=Ways())
+
+
+def test_a_loss_that_asks_for_whole_answers_only_sometimes_is_refused():
+    """By then other rows are summed up."""
+
+    def sometimes(seen, first):
+        return seen.margin.sum() + (seen.logps.sum() if (seen.target == last).any() else 0)
+
+    seen, head, before = example(frozen=False, bias=False)
+    last = seen.target[-1]
+    assert not (seen.target[:4] == last).any()
+    with pytest.raises(NotWholeError, match="every call"):
+        settle([Group("a", seen, sometimes)], head, before, limit=4, ways=Ways())
 
 
 def test_without_gradients_it_is_the_loss_alone():
@@ -316,6 +345,112 @@ def test_half_precision_is_summed_in_float32():
         for found, slope in pairs:
             assert found.dtype == torch.bfloat16
             assert (found.double() - slope).norm() < 5e-3 * slope.norm()
+
+
+def test_many_sums_of_half_precision_lose_no_digits():
+    """Added up in bfloat16, 2000 rows would be off by a tenth and more."""
+    generator = torch.Generator().manual_seed(0)
+    rows = 2000
+    seen = Seen(
+        (1 + torch.randn(rows, WIDTH, generator=generator)).bfloat16(),
+        torch.zeros(rows, dtype=torch.long),
+        torch.zeros(rows, dtype=torch.long),
+        1,
+    )
+    weight = torch.randn(VOCABULARY, WIDTH, generator=generator).bfloat16().requires_grad_()
+    exact = weight.detach().double().requires_grad_()
+    found, slope = (
+        torch.autograd.grad(settle([Group("a", part, hinge)], Head(w), limit=10, ways=Ways()), w)[0]
+        for part, w in (
+            (seen, weight),
+            (replace(seen, logits=seen.logits.double()), exact),
+        )
+    )
+    assert (found.double() - slope).norm() < 5e-3 * slope.norm()
+
+
+@pytest.mark.parametrize("limit", [2, 100])
+def test_gradients_of_float16_wait_for_the_scaler(limit):
+    """Two millionths of a mean: float16 holds nothing of it, nor 2^16 itself."""
+    seen, head, before = example(frozen=False, bias=False, dtype=torch.float16)
+    states = seen.logits.detach().double().requires_grad_()
+    weight = head.weight.detach().double().requires_grad_()
+    logits = states @ weight.T
+
+    def small(seen, first):
+        return 2e-6 * seen.margin.sum()
+
+    expected = torch.autograd.grad(
+        2.0**16 * small(replace(seen, logits=logits), 0), [states, weight]
+    )
+    loss = settle([Group("a", seen, small)], head, before, limit=limit, ways=Ways())
+    found = torch.autograd.grad(2.0**16 * loss, [seen.logits, head.weight])
+    for mine, slope in zip(found, expected, strict=True):
+        assert mine.dtype == torch.float16
+        assert (mine.double() - slope).norm() < 1e-3 * slope.norm()
+
+
+@pytest.mark.parametrize("piece", [5, 11, 32])
+@pytest.mark.parametrize("value", [npo, two_readers])
+def test_a_half_precision_head_is_widened_piece_by_piece(piece, value, monkeypatch):
+    seen, head, before = example(frozen=False, bias=False, dtype=torch.bfloat16)
+    found = []
+    for size in (10_000, piece):
+        monkeypatch.setattr(products, "PIECE", size)
+        loss = settle([Group("a", seen, value)], head, before, limit=4, ways=Ways())
+        found.append((loss, *torch.autograd.grad(loss, [seen.logits, head.weight])))
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_gradients_are_given_away_once():
+    seen, head, before = example(frozen=False, bias=False)
+    loss = settle([Group("a", seen, hinge)], head, before, limit=100, ways=Ways())
+    loss.backward(retain_graph=True)
+    with pytest.raises(RuntimeError, match="given away"):
+        loss.backward()
+
+
+def linear(seen, first):
+    """Whose gradient is a view of one number."""
+    return seen.logits.sum()
+
+
+def same_for_both(seen, first):
+    """Whose gradients are one tensor."""
+    return (seen.logits + seen.alternate.logits).square().sum()
+
+
+@pytest.mark.parametrize("value", [linear, same_for_both])
+@pytest.mark.parametrize("cap", [None, 2.0])
+def test_gradients_that_are_views_are_left_as_they_are(value, cap):
+    seen, head, _ = example(frozen=False, bias=True)
+    head = replace(head, cap=cap, scale=0.5)
+    other = replace(seen, logits=(seen.logits.detach() + 1).requires_grad_(), reference_logits=None)
+    seen = replace(seen, alternate=other, reference_logits=None)
+    inputs = [seen.logits, other.logits, head.weight, head.bias]
+    whole = [head.traced(part.logits) for part in (seen, other)]
+    plain = replace(seen, logits=whole[0], alternate=replace(other, logits=whole[1]))
+    slopes = torch.autograd.grad(value(plain, 0), inputs, allow_unused=True)
+    loss = settle([Group("a", seen, value)], head, None, limit=1000, ways=Ways())
+    found = torch.autograd.grad(loss, inputs, allow_unused=True)
+    for mine, slope in zip(found, slopes, strict=True):
+        if slope is not None or mine is not None:
+            torch.testing.assert_close(mine, torch.zeros_like(mine) if slope is None else slope)
+
+
+def test_who_kept_the_logits_is_told_of_the_gradient_in_their_place():
+    """In silence, the hidden states would get a gradient made of gradients."""
+
+    def kept(seen, first):
+        factor = seen.hidden.sum() * seen.logits.detach()
+        return seen.margin.sum() + factor.sum()
+
+    seen, head, before = example(frozen=False, bias=False)
+    hidden = torch.ones(len(seen.target), 1).double().requires_grad_()
+    seen = replace(seen, hidden=hidden)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        settle([Group("a", seen, kept)], head, before, limit=100, ways=Ways())
 
 
 def test_the_gradient_takes_the_logits_place_only_where_nothing_else_reads_them():

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from support import tiny_llama
+from support import Vocabulary, tiny_llama
 from trainers import FORGET, trainer, weights
 
 from unteach.engine.config import UnlearningConfig
@@ -114,3 +114,13 @@ def test_rows_as_people_have_them(tmp_path, tokenizer, tiny_folder):
             forget_dataset=[{"question": "a", "answer": ""}],
             processing_class=tokenizer,
         )
+
+
+def test_an_evaluation_set_is_refused(tmp_path):
+    """Its rows would be taken for numbers of training rows."""
+    args = UnlearningConfig(output_dir=str(tmp_path), use_cpu=True)
+    with pytest.raises(UserError, match="eval_dataset"):
+        UnlearningTrainer(
+            tiny_llama(), method=build("npo", {}), forget_dataset=FORGET, eval_dataset=FORGET,
+            args=args, processing_class=Vocabulary(),
+        )  # fmt: skip

@@ -93,6 +93,10 @@ class UnlearningConfig(TrainingArguments):
         if self.use_liger_kernel:
             off = dict.fromkeys(LIGER_LOSSES, False)
             self.liger_kernel_config = {**(self.liger_kernel_config or {}), **off}
+        if self.chunk_rows is not None and (
+            type(self.chunk_rows) is not int or self.chunk_rows < 1
+        ):
+            raise ValueError(f"chunk_rows is {self.chunk_rows!r}; it is a whole number, 1 or more")
         super().__post_init__()
 
     def settle(self, method: Method, model_config: Any, *, adapter: bool, retain: bool) -> None:

@@ -71,12 +71,15 @@ def settle(
     long: list[tuple[int, Piece]] = []
     for number, group in enumerate(groups):
         if group.name not in ways.coupled and group.rows > limit:
+            parts = cut(group.seen, limit)
             try:
-                for part in cut(group.seen, limit):
+                sums.add(number, next(parts))
+            except NotWholeError:  # nothing was summed yet; of a later part it would be too late
+                ways.coupled.add(group.name)
+            else:
+                for part in parts:
                     sums.add(number, part)
                 continue
-            except NotWholeError:  # of the first part, so nothing was summed yet
-                ways.coupled.add(group.name)
         for piece in pieces(group.seen, limit):
             if len(piece) <= limit:
                 sums.add(number, piece)
@@ -102,16 +105,17 @@ class _Sums:
         """The share of a piece, all of whose logits are held."""
         opened = [None if kind is None else self._open(kind) for kind in kinds(piece.seen)]
         hidden = _leaf(piece.seen.hidden)
-        own, alternate, prompt = (None if o is None else o.seen for o in opened)
+        own, *others = (None if o is None else o.seen for o in opened)
+        alternate, prompt = (None if o is None else o.shown() for o in others)
         seen = replace(own, alternate=alternate, prompt=prompt, hidden=hidden)  # type: ignore[type-var]
-        value = self.groups[number].value(seen, piece.first)
+        value = self.groups[number].value(seen.shown(), piece.first)
         if value is None:
             return
         self.settled.append(value.detach())
         if not value.requires_grad:
             return
         leaves = [o.seen.logits for o in opened if o is not None]
-        others = [] if hidden is None else [hidden]
+        others = [] if hidden is None or not hidden.requires_grad else [hidden]
         gradients = iter(self._gradients(value, leaves, others))
         for kind, (part, rows) in enumerate(zip(opened, piece.rows, strict=True)):
             if part is not None and (gradient := next(gradients)) is not None:
@@ -169,11 +173,11 @@ class _Sums:
         """From the gradient of a piece's logits to those of its states and of the head."""
         trained = self.head.trained
         if not self.head.plain:
-            found = torch.autograd.grad(
-                part.product, [part.states, *trained], gradient, allow_unused=True
-            )
-            self._add(slot, states, found[0], rows)
-            for weight, more in zip(trained, found[1:], strict=True):
+            inputs = [*([part.states] if states.requires_grad else []), *trained]
+            found = list(torch.autograd.grad(part.product, inputs, gradient, allow_unused=True))
+            if states.requires_grad:
+                self._add(slot, states, found.pop(0), rows)
+            for weight, more in zip(trained, found, strict=True):
                 self._add(id(weight), weight, more)
             return
         gradient = self.head.unruled(gradient, part.seen.logits)  # type: ignore[arg-type]
@@ -195,8 +199,9 @@ class _Sums:
         if name not in self.slots:
             self.slots[name] = len(self.inputs)
             self.inputs.append(of)
-            # Many sums of half-precision parts lose digits; a few do not.
-            wide = wide or not of.is_leaf
+            # Many sums of half-precision parts lose digits, a few do not; and float16 could not
+            # hold what no scaler has scaled yet.
+            wide = wide or of.dtype == torch.float16
             dtype = torch.float32 if wide and of.element_size() < 4 else of.dtype
             self.grads.append(torch.zeros_like(of, dtype=dtype, requires_grad=False))
         return self.grads[self.slots[name]]
@@ -221,15 +226,17 @@ class _Settled(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, value: Tensor, grads: list[Tensor], *inputs: Tensor) -> Tensor:
-        # Weights' gradients are large; those of states wait in float32 for a loss scale.
-        pairs = zip(grads, inputs, strict=True)
-        ctx.grads = [g.to(i.dtype) if i.is_leaf else g for g, i in pairs]
         ctx.dtypes = [i.dtype for i in inputs]
+        ctx.grads = [
+            g if d == torch.float16 else g.to(d) for g, d in zip(grads, ctx.dtypes, strict=True)
+        ]
         return value
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor):  # type: ignore[override]
-        grads, ctx.grads = ctx.grads, None  # they are given away, not kept
+        if ctx.grads is None:
+            raise RuntimeError("the gradients of this loss were given away by the first backward")
+        grads, ctx.grads = ctx.grads, None
         if grad != 1:
             grads = [g.mul_(grad.to(g)) for g in grads]
         return None, None, *(g.to(d) for g, d in zip(grads, ctx.dtypes, strict=True))

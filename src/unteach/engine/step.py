@@ -95,8 +95,8 @@ class Step:
         found = self._sum("forget", seen, [t for t in terms if self.objective.wanted(t)])
         if self._logps is not None:
             with torch.no_grad():  # after the terms, which may have made the statistics already
-                logps = seen.sums(ascent(seen.margin)).to(self._logps.dtype)
-            self._logps[first : first + seen.answers] += logps
+                logps = seen.sums_here(ascent(seen.margin)).to(self._logps.dtype)
+            self._logps[first : first + len(logps)] += logps
         return found
 
     def _retain(self, seen: Seen, first: int) -> Tensor | None:

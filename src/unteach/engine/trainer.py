@@ -35,7 +35,7 @@ from unteach.engine.resume import Carried, mark_before
 from unteach.engine.rows import Ways, settle
 from unteach.engine.selection import choose
 from unteach.engine.step import Objective, Step
-from unteach.head import autocast_dtype, chunk_rows, head_of
+from unteach.head import chunk_rows, head_of
 from unteach.losses.seen import Term
 from unteach.methods import Method
 from unteach.nouns import Problem, UserError
@@ -87,6 +87,9 @@ class UnlearningTrainer(Trainer):
         **trainer_options: Any,
     ):
         args = args or UnlearningConfig()
+        if trainer_options.get("eval_dataset") is not None:
+            hint = "leave it out; `unteach.probes.answer_tokens` scores a model at any time"
+            raise UserError(Problem("eval_dataset", "is not looked at here", hint, "request"))
         if args.n_gpu > 1:
             args._n_gpu = 1  # DataParallel would cut batches behind the back of their counts
         tokenizer = processing_class
@@ -174,6 +177,11 @@ class UnlearningTrainer(Trainer):
         self._finish.apply()
         return done
 
+    @property
+    def reference_bytes(self) -> int:
+        """What is kept of hidden states of the model before."""
+        return self._reference.bytes if self._reference else 0
+
     def compute_loss(self, model, inputs: Batch, return_outputs=False, num_items_in_batch=None):
         """One forward for all groups together, one mean over the whole step."""
         assert self._reference is not None, "train() prepares the reference"
@@ -208,11 +216,11 @@ class UnlearningTrainer(Trainer):
         if self._packs:
             mask = step.batch["attention_mask"]
             final, hidden = unpack(final, mask), None if hidden is None else unpack(hidden, mask)
-        head = head_of(base)
+        with self.accelerator.autocast():  # it ends with the model's own forward
+            head = head_of(base)
         device = head.weight.device  # a model over several devices has its head on one of them
         step.batch = {name: value.to(device) for name, value in step.batch.items()}
         found = Output(final.to(device), None if hidden is None else hidden.to(device))
-        head = head.at(autocast_dtype(final))
         limit = self.args.chunk_rows or chunk_rows(head, device)  # type: ignore[attr-defined]
         groups = step.groups(found)
         return settle(groups, head, step.reference.head, limit=limit, ways=self._ways)

@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -60,13 +61,14 @@ def unlearn(
         UserError: the loss broke, or an adapter does not fit the model.
     """
     began = time.monotonic()
+    peak = _peak_from_here(model.device)
     policy: Any = model
     start = alternates = None
     if "alternate" in method.needs():
         talk.stage("finding other answers")
         alternates = alternates_of(
             method, model, examples or [], forget, tokenizer,
-            request.data.max_length or 2048, _arguments(request, "unused"),
+            request.data.max_length or 2048, arguments(request, "unused"),
             lambda done, total: talk.progress("making answers up", done, total),
             lambda problem: talk.notes([problem]),
         )  # fmt: skip
@@ -80,7 +82,7 @@ def unlearn(
             forget_dataset=forget,
             retain_dataset=retain,
             alternate_dataset=alternates,
-            args=_arguments(request, scratch),
+            args=arguments(request, scratch),
             processing_class=tokenizer,
             callbacks=[_Tell(talk)],
             progress=lambda done, total: talk.progress("choosing tokens", done, total),
@@ -96,12 +98,22 @@ def unlearn(
         "forget_probability_in_training": round(monitor.probability, 4),
         "training_seconds": round(time.monotonic() - began, 1),
         "head": trainer.head,
+        "reference_bytes": trainer.reference_bytes,
+        "peak_memory_bytes": peak(),
     }
     if start is not None:
         facts |= start.facts
     if trainer.pairs.choices is not None:
         facts["chosen_tokens"] = sum(len(choice.chosen) for choice in trainer.pairs.choices)
     return Unlearned(model=policy.eval(), start=start, facts=facts)
+
+
+def _peak_from_here(device: torch.device) -> Callable[[], int | None]:
+    """What tells the most bytes that CUDA held at once since; None elsewhere."""
+    if device.type != "cuda":
+        return lambda: None
+    torch.cuda.reset_peak_memory_stats(device)
+    return lambda: torch.cuda.max_memory_allocated(device)
 
 
 def _adapted(
@@ -145,7 +157,8 @@ def _adapted(
     return policy, start
 
 
-def _arguments(request: Request, folder: str) -> UnlearningConfig:
+def arguments(request: Request, folder: str) -> UnlearningConfig:
+    """What the trainer is given. Raises UserError where it refuses it."""
     train = request.train
     half = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
     given: dict[str, Any] = {
@@ -155,10 +168,10 @@ def _arguments(request: Request, folder: str) -> UnlearningConfig:
     }
     try:
         return _config(request, folder, given)
-    except ValueError as error:  # what transformers says of values that do not go together
-        hint = "mend train.extra" if train.extra else ""
-        what = f"transformers refuses it: {error}"
-        raise UserError(Problem("train", what, hint, "request")) from error
+    except (TypeError, ValueError) as error:  # of values that are wrong or do not go together
+        where, hint = ("train.extra", "mend or drop it") if train.extra else ("train", "")
+        what = f"the trainer refuses it: {error}"
+        raise UserError(Problem(where, what, hint, "request")) from error
 
 
 def _config(request: Request, folder: str, given: dict[str, Any]) -> UnlearningConfig:

@@ -5,7 +5,6 @@ work out the logits of just the rows that matter, a few at a time.
 """
 
 from unteach.head.find import (
-    autocast_dtype,
     chunk_rows,
     head_of,
     require_agreement,
@@ -15,7 +14,6 @@ from unteach.head.matrix import Head
 
 __all__ = [
     "Head",
-    "autocast_dtype",
     "chunk_rows",
     "head_of",
     "require_agreement",

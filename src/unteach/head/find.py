@@ -11,13 +11,16 @@ from torch import Tensor, nn
 from unteach.head.matrix import Head
 from unteach.nouns import Problem, UserError
 
-SOFTCAPS = ("final_logit_softcapping",)  # Gemma 2 and 3: cap tanh(z / cap)
+# Gemma 2 and later, RecurrentGemma, xLSTM: cap tanh(z / cap)
+SOFTCAPS = ("final_logit_softcapping", "logits_soft_cap", "output_logit_soft_cap")
 FACTORS = ("logit_scale", "lm_head_multiplier", "output_multiplier_scale")  # Cohere, Falcon-H1
 DIVISORS = ("logits_scaling",)  # Granite
 
 
 def head_of(model: Any) -> Head:
     """The head of a causal language model, by its modules and its configuration.
+
+    Under autocast on an accelerator it multiplies in what that says.
 
     Raises:
         UserError: the model has none.
@@ -35,7 +38,7 @@ def head_of(model: Any) -> Head:
     if saved is not None and not getattr(module, "disable_adapters", False):
         module = saved[module.active_adapters[0]]
     if type(module) is nn.Linear:
-        return Head(module.weight, module.bias, **rules)
+        return Head(module.weight, module.bias, **rules).at(autocast_dtype(module.weight))
     return Head(module.weight, module=module, **rules)
 
 
@@ -78,7 +81,7 @@ def require_agreement(model: Any, ids: Tensor) -> Head:
     head = head_of(model)
     with torch.no_grad(), states_only(model, logits=True) as caught:
         expected = model(input_ids=ids[:, :16], use_cache=False).logits[0]
-        found = head.logits(caught[0][0])
+        found = head.logits(caught[0][0]) if caught else expected[:0]  # it is not called
     rough = ROUGH.get(expected.dtype, 2e-2) * expected.nan_to_num(0, 0, 0).abs().max().clamp(min=1)
     if found.shape == expected.shape:
         same = (found == expected) | (found.isnan() & expected.isnan())  # broken alike

@@ -82,10 +82,10 @@ class Head:
         return self._ruled(found if exact(found) else found.float())
 
     def unruled(self, gradient: Tensor, logits: Tensor) -> Tensor:
-        """From the gradient of the logits to that of the product, in place."""
-        if self.cap is None and self.scale == 1:
-            return gradient
-        return gradient.mul_(self.slope(logits))
+        """From the gradient of the logits, which may be a view, to that of the product."""
+        if self.cap is None:
+            return gradient if self.scale == 1 else gradient * self.scale
+        return self.slope(logits).mul_(gradient)
 
     def slope(self, logits: Tensor) -> Tensor:
         """How much the logits change with the product, elementwise."""
@@ -116,7 +116,9 @@ class Head:
         if not self.trained:
             return self
         if self.module is not None:
-            module = copy.deepcopy(self.module).requires_grad_(False).eval()
+            same = {id(p): p for p in self.module.parameters() if not p.requires_grad}
+            module = copy.deepcopy(self.module, same).requires_grad_(False).eval()
             return replace(self, module=module)
         bias = None if self.bias is None else self.bias.detach().clone()
-        return replace(self, weight=self.weight.detach().clone(), bias=bias)
+        weight = self.weight.detach().clone() if self.matrix is None else self.matrix
+        return replace(self, weight=weight, bias=bias, matrix=None)

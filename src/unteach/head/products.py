@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 # Rows of the head that a CPU takes at once: few enough to stay in its cache, which makes products
-# with few states a tenth faster, and half-precision ones are widened piece by piece. There and on
-# CUDA products are summed and kept in float32: rounding the logits to bfloat16 puts a small KL's
-# gradient off by 8%.
+# with few states a tenth faster. Half-precision ones are widened piece by piece. There and on CUDA
+# products are summed and kept in float32: logits rounded to bfloat16 put a small KL's gradient off
+# by 8%.
 PIECE = 2048
 
 
@@ -25,13 +25,14 @@ def exact(matrix: Tensor) -> bool:
 def product(states: Tensor, matrix: Tensor) -> Tensor:
     """[n, V] = states [n, D] times matrix [V, D], transposed; no graph."""
     states = states.detach().to(matrix.dtype)
-    if states.device.type != "cpu":
-        return states @ matrix.T if exact(matrix) else _wide(states, matrix.T)
-    states = states if exact(states) else states.float()
-    found = states.new_empty(len(states), len(matrix))
-    for piece in _pieces(matrix):
-        torch.mm(states, matrix[piece].to(states.dtype).T, out=found[:, piece])
-    return found
+    with torch.autocast(states.device.type, enabled=False):  # it would round what comes out
+        if states.device.type != "cpu":
+            return states @ matrix.T if exact(matrix) else _wide(states, matrix.T)
+        states = states if exact(states) else states.float()
+        found = states.new_empty(len(states), len(matrix))
+        for piece in _pieces(matrix):
+            torch.mm(states, matrix[piece].to(states.dtype).T, out=found[:, piece])
+        return found
 
 
 def back(gradient: Tensor, matrix: Tensor) -> Tensor:
@@ -39,8 +40,9 @@ def back(gradient: Tensor, matrix: Tensor) -> Tensor:
     if exact(matrix):
         return gradient.to(matrix.dtype) @ matrix
     if gradient.is_cuda:
-        narrow, size = _narrow(gradient, matrix.dtype)
-        return _wide(narrow, matrix).mul_(size)
+        rounded, size = halved(gradient, matrix.dtype)
+        found = _wide(rounded, matrix)
+        return found if size is None else found.mul_(size)
     found = gradient.new_zeros(len(gradient), matrix.shape[1])
     for piece in _pieces(matrix):
         found.addmm_(gradient[:, piece], matrix[piece].float())
@@ -52,22 +54,30 @@ def add_outer(gradient: Tensor, states: Tensor, into: Tensor) -> None:
     if exact(states) and into.dtype == states.dtype:
         into.addmm_(gradient.to(states.dtype).T, states)
     elif states.is_cuda:
-        narrow, size = _narrow(gradient, states.dtype)
-        into.add_(_wide(narrow.T, states).mul_(size))
+        rounded, size = halved(gradient, states.dtype)
+        found = _wide(rounded.T, states)
+        into.add_(found if size is None else found.mul_(size))
     else:
         for piece in _pieces(into):
             into[piece].add_(gradient[:, piece].T @ states.float())
 
 
-def _narrow(gradient: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor | float]:
-    """A gradient in half precision, and what to multiply its products by.
+def halved(gradient: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:
+    """In half precision, and what it was divided by: None for nothing.
 
-    The gradients are made before a loss scale is known, and float16 ends at 6e-8.
+    Float16 has nothing below 6e-8, and gradients of logits are mostly smaller; what scales the loss
+    against that comes later.
+
+    Example:
+        >>> rounded, size = halved(torch.tensor([[1e-9, -2e-9]]), torch.float16)
+        >>> rounded.tolist()
+        [[0.5, -1.0]]
     """
     if dtype != torch.float16:
-        return gradient.to(dtype), 1.0
-    largest = gradient.abs().amax().clamp(min=torch.finfo(gradient.dtype).tiny)
-    return (gradient / largest).to(dtype), largest
+        return gradient.to(dtype), None
+    largest = torch.linalg.vector_norm(gradient, float("inf"))
+    size = largest.clamp(min=torch.finfo(gradient.dtype).tiny)
+    return (gradient / size).to(dtype), size
 
 
 def _wide(a: Tensor, b: Tensor) -> Tensor:

@@ -142,8 +142,7 @@ class _ByRows(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor):  # type: ignore[override]
         logits, *others = ctx.saved_tensors
         free = ctx.turns is not None and ctx.turns.last()
-        # `.data` hides the write from autograd, which would count it against this very tensor.
-        logits = logits.data
+        logits = logits.detach()  # the write is still told to whoever else kept these logits
         out = logits if free else torch.empty_like(logits)
         pull_rows(ctx.formula, logits, out, *others, *grads)
         return out, None, *(None for _ in range(ctx.columns))

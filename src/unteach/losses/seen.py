@@ -23,7 +23,13 @@ alternate answers.
 
 
 class NotWholeError(Exception):
-    """Something was asked of answers of which only some rows are here."""
+    """Something was asked of answers of which only some rows are here.
+
+    The engine then shows whole answers; but only if the first rows that it shows are asked so.
+    """
+
+    def __init__(self):
+        super().__init__("only some rows of these answers are here: ask at every call, or at none")
 
 
 class Term(NamedTuple):
@@ -114,18 +120,29 @@ class Seen:
     @property
     def logps(self) -> Tensor:
         """[B], each answer's log-probability, in nats."""
-        self._require_whole()
         return self.sums(ascent(self.margin))
 
     @property
     def lengths(self) -> Tensor:
         """[B], tokens of each answer."""
-        self._require_whole()
         return self.sums(torch.ones_like(self.margin))
 
     def sums(self, values: Tensor) -> Tensor:
-        """[B], of values [N], over the rows of each answer that are here."""
-        return answer_sum(values, self.answer, self.answers)
+        """[B], of values [N], over the rows of each answer."""
+        self._require_whole()
+        return self.sums_here(values)
+
+    def sums_here(self, values: Tensor) -> Tensor:
+        """[B], of values [N], over the rows of each answer that are here; for what adds them up."""
+        return answer_sum(values, vars(self)["answer"], vars(self)["answers"])
+
+    def shown(self) -> "Seen":
+        """As a loss may see it: without the numbers of answers that are not whole."""
+        if self.whole:
+            return self
+        found = object.__new__(_Rows)
+        vars(found).update(vars(self))
+        return found
 
     def scores(self) -> Tensor:
         """[N, V], the logits. Raises RuntimeError where only statistics are at hand."""
@@ -188,6 +205,18 @@ class Seen:
     def _require_whole(self) -> None:
         if not self.whole:
             raise NotWholeError
+
+
+class _Rows(Seen):
+    """Rows of answers that are cut; what goes by their numbers would be wrong in silence."""
+
+    @property
+    def answer(self):  # type: ignore[override]
+        raise NotWholeError
+
+    @property
+    def answers(self):  # type: ignore[override]
+        raise NotWholeError
 
 
 def _given(value: T | None, name: str) -> T:
