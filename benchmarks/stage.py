@@ -86,12 +86,12 @@ def inputs(case: Case) -> Inputs:
 
 def make(side: str, case: Case) -> Call:
     """A call that goes forward and backward once; gradients of the last time are gone before."""
-    x = inputs(case)
-    loss = {"naive": naive_loss, "ours": our_loss}[side]
+    x, ways = inputs(case), Ways()  # which a trainer keeps from step to step
 
     def call() -> Any:
         x.hidden.grad = x.weight.grad = None
-        loss(case, x).backward()
+        loss = naive_loss(case, x) if side == "naive" else our_loss(case, x, ways)
+        loss.backward()
 
     return call
 
@@ -138,7 +138,7 @@ def naive_loss(case: Case, x: Inputs) -> Tensor:
     return loss[case.loss](logits, x.labels)
 
 
-def our_loss(case: Case, x: Inputs) -> Tensor:
+def our_loss(case: Case, x: Inputs, ways: Ways | None = None) -> Tensor:
     """The method's own term, by the vocabulary step."""
     seen = rows(case, x, slice(None))
     if case.loss == "DPO":
@@ -155,7 +155,8 @@ def our_loss(case: Case, x: Inputs) -> Tensor:
 
     head = Head(x.weight, module=_module(x.weight)) if case.module else Head(x.weight)
     group = Group("forget", seen, value)
-    return settle([group], head, Head(x.weight_before), limit=case.chunk, ways=Ways())
+    before, ways = Head(x.weight_before), ways or Ways()
+    return settle([group], head, before, limit=case.chunk, ways=ways)
 
 
 def rows(case: Case, x: Inputs, answers: slice) -> Seen:
