@@ -17,6 +17,7 @@ from support import Vocabulary, sequences, tiny_llama
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 
+from unteach.engine import reference
 from unteach.engine.config import UnlearningConfig
 from unteach.engine.trainer import UnlearningTrainer
 from unteach.methods import build
@@ -38,6 +39,7 @@ def main(method: str, batch: str, epochs: str, stop_at: str, file: str) -> None:
     method, _, more = method.partition("?")
     options = json.loads(more or "{}")
     of_method = options.pop("method", {})
+    reference.TOKENS = options.pop("reference_tokens", reference.TOKENS)
     tied, sharded = options.pop("tied", True), options.pop("sharded", False)
     sharded = sharded and int(os.environ.get("WORLD_SIZE", "1")) > 1
     trainer = (Sharded if sharded else UnlearningTrainer)(

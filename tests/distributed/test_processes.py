@@ -49,6 +49,7 @@ TWO_GRADIENTS = {
     "both": ('dto?{"method": {"orthogonalize": "always"}, "sam": 0.05}', 1),
     "like lengths together": ('npo?{"packing": true}', 1),
     "rows of the model before": ('undial?{"retain": "kl"}', 1),
+    "rows dealt out in many passes": ('undial?{"retain": "kl", "reference_tokens": 30}', 1),
     "pdu": ('pdu?{"method": {"tolerance": 0.01, "dual_rate": 3.0}}', 1),
 }
 
