@@ -105,8 +105,8 @@ class _Sums:
         """The share of a piece, all of whose logits are held."""
         opened = [None if kind is None else self._open(kind) for kind in kinds(piece.seen)]
         hidden = _leaf(piece.seen.hidden)
-        own, *others = (None if o is None else o.seen for o in opened)
-        alternate, prompt = (None if o is None else o.shown() for o in others)
+        own, *beside = (None if o is None else o.seen for o in opened)
+        alternate, prompt = (None if part is None else part.shown() for part in beside)
         seen = replace(own, alternate=alternate, prompt=prompt, hidden=hidden)  # type: ignore[type-var]
         value = self.groups[number].value(seen.shown(), piece.first)
         if value is None:
@@ -151,7 +151,7 @@ class _Sums:
 
     def _open(self, seen: Seen) -> "_Opened":
         """The rows with their logits, as leaves of a graph."""
-        states, product = _leaf(seen.logits), None
+        states = _leaf(seen.logits)
         assert states is not None
         with torch.set_grad_enabled(not self.head.plain and torch.is_grad_enabled()):
             product = self.head.logits(states)
@@ -163,7 +163,7 @@ class _Sums:
         return _Opened(replace(seen, logits=logits, reference_logits=before), states, product)
 
     def _gradients(self, value: Tensor, leaves: list, others: list) -> list[Tensor | None]:
-        if self.head.cap is None:
+        if self.head.cap is None:  # its slope is read off the logits
             return spoiling_gradients(value, leaves, others)
         return list(torch.autograd.grad(value, [*leaves, *others], allow_unused=True))
 
