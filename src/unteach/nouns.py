@@ -169,10 +169,20 @@ class Row:
         logps: log-probability of each answer token, in nats, scored in float32.
         hits: whether each answer token was the likeliest.
         means: mean over the vocabulary of log p, weighted by p, at each answer token.
-        spreads: standard deviation of the same.
+        ranks: how many tokens of the vocabulary were likelier than each answer token.
+        divergences: KL(original || model) over the vocabulary at each answer token, in nats; empty
+            when the original was not at hand.
+        gradient_norm: of the answer's mean loss by all weights; None when not asked for.
         zlib: size of the answer's text under zlib, in bytes.
         rouge_l_recall: of the greedy continuation against the answer; None when not generated.
+        rouge_l_f1: likewise, the harmonic mean of recall and precision.
         fact_given: whether the continuation contains the example's fact; None when not known.
+        said_tokens: tokens of the continuation; None when not generated.
+        said_repetition: share of its 4-grams of words that stood in it before; None when it has
+            none.
+        said_distinct: distinct words over words of it; None when it has none.
+        said_logp: mean log-probability of its tokens under the original, in nats; None when the
+            original was not at hand, or nothing was said.
     """
 
     id: str
@@ -182,9 +192,17 @@ class Row:
     hits: tuple[bool, ...] = ()
     means: tuple[float, ...] = ()
     spreads: tuple[float, ...] = ()
+    ranks: tuple[int, ...] = ()
+    divergences: tuple[float, ...] = ()
+    gradient_norm: float | None = None
     zlib: int = 0
     rouge_l_recall: float | None = None
+    rouge_l_f1: float | None = None
     fact_given: bool | None = None
+    said_tokens: int | None = None
+    said_repetition: float | None = None
+    said_distinct: float | None = None
+    said_logp: float | None = None
 
 
 @dataclass(frozen=True)

@@ -6,28 +6,34 @@ from dataclasses import dataclass
 from importlib import import_module
 from pkgutil import iter_modules
 
-from unteach.metrics.rows import Groups, Missing
+from unteach.metrics.rows import Case, Groups, Missing
 from unteach.nouns import Paper, Score
 from unteach.registry import Registry
 
-Function = Callable[[str, Groups], Score]
+Function = Callable[[str, Case], Score]
+Scores = dict[str, dict[str, Score]]  # group -> metric -> score
 
 # What a value should be like after unlearning, in each group; "" stands for all other groups.
 KNOWLEDGE = {"forget": "low", "holdout": "unchanged", "": "high"}
 SURPRISE = {"forget": "high", "holdout": "unchanged", "": "low"}
 LIKENESS = {"": "as retrained"}
+SHARE = (0.0, 1.0)  # the usual range
 
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """One question that rows answer.
+    """One question that the rows of one model answer.
 
     Attributes:
         name: in snake case, as in scores.json.
         help: what it says, for a layman.
         direction: what the value should be like, by group; "" for all other groups.
-        function: from the name of a group, and the rows of all groups, to a score.
+        function: from the name of a group, and the rows of a case, to a score.
         groups: which groups it is about; none for all.
+        range: the least and the greatest value there can be.
+        retrained: what a model scores that never saw the forget set, in words.
+        gaming: how a useless model can score well on it, in words.
+        compat: the project whose variant it is; computed only for who asks for it.
         paper: where it comes from.
     """
 
@@ -36,55 +42,98 @@ class Metric:
     direction: Mapping[str, str]
     function: Function
     groups: tuple[str, ...] = ()
+    range: tuple[float, float] = SHARE
+    retrained: str = ""
+    gaming: str = ""
+    compat: str = ""
     paper: Paper | None = None
 
-    def __call__(self, group: str, groups: Groups) -> Score:
+    def __call__(self, group: str, case: Case | Groups) -> Score:
         """The score of one group; what is missing, or no number, is "not measurable"."""
-        return measured(lambda: self.function(group, groups))
+        whole = case if isinstance(case, Case) else Case(case)
+        return measured(lambda: self.function(group, whole))
 
     def should_be(self, group: str) -> str:
         """What the value of a well unlearned model is like: "low", "as retrained", ..."""
         return self.direction.get(group, self.direction[""])
 
 
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """One question about a model and those beside it: the retrained one, or the original.
+
+    Attributes:
+        name: in snake case, as in scores.json.
+        help: what it says, for a layman.
+        should_be: the value of a well unlearned model, in words.
+        function: from the rows of all models to a score.
+        range: the least and the greatest value there can be.
+        retrained: what a second model scores that never saw the forget set, in words.
+        gaming: how a useless model can score well on it, in words.
+        paper: where it comes from.
+    """
+
+    name: str
+    help: str
+    should_be: str
+    function: Callable[[Case], Score]
+    range: tuple[float, float] = SHARE
+    retrained: str = ""
+    gaming: str = ""
+    paper: Paper | None = None
+
+    def __call__(self, case: Case) -> Score:
+        """The score; what is missing, or no number, is "not measurable"."""
+        return measured(lambda: self.function(case))
+
+
 METRICS: Registry[Metric] = Registry("metric", fill=lambda: _import_all())
+COMPARISONS: Registry[Comparison] = Registry("comparison", fill=lambda: _import_all())
 
 
-def metric(
-    name: str,
-    *,
-    help: str,
-    direction: Mapping[str, str],
-    groups: tuple[str, ...] = (),
-    paper: Paper | None = None,
-) -> Callable[[Function], Function]:
-    """Register a function as a metric."""
+def metric(name: str, **facts) -> Callable[[Function], Function]:
+    """Register a function as a metric; `facts` are the other fields of `Metric`."""
 
     def register(function: Function) -> Function:
-        made = Metric(
-            name=name,
-            help=help,
-            direction=direction,
-            function=function,
-            groups=groups,
-            paper=paper,
-        )
-        METRICS.add(name, made)
+        METRICS.add(name, Metric(name=name, function=function, **facts))
         return function
 
     return register
 
 
-def score_model(rows: Groups) -> dict[str, dict[str, Score]]:
-    """Every metric on every group of one model's rows."""
+def comparison(name: str, **facts) -> Callable[[Callable[[Case], Score]], Callable[[Case], Score]]:
+    """Register a function as a comparison; `facts` are the other fields of `Comparison`."""
+
+    def register(function: Callable[[Case], Score]) -> Callable[[Case], Score]:
+        COMPARISONS.add(name, Comparison(name=name, function=function, **facts))
+        return function
+
+    return register
+
+
+def score_model(rows: Groups, *, original: Groups | None = None, compat: str = "") -> Scores:
+    """Every metric on every group of one model's rows.
+
+    Args:
+        rows: of the model.
+        original: those of the model before, for what is measured against it.
+        compat: a project whose variants are computed too, under their names.
+    """
+    case = Case(rows, original=original)
+    asked = [METRICS.get(name) for name in METRICS]
+    asked = [found for found in asked if found.compat in ("", compat)]
     return {
-        group: {
-            name: METRICS.get(name)(group, rows)
-            for name in METRICS
-            if not METRICS.get(name).groups or group in METRICS.get(name).groups
-        }
+        group: {m.name: m(group, case) for m in asked if not m.groups or group in m.groups}
         for group in rows
     }
+
+
+def compare(
+    rows: Groups, retrained: Groups | None, *, original: Groups | None = None
+) -> dict[str, Score]:
+    """Every comparison of a model's rows with those of the models beside it."""
+    case = Case(rows, original=original, retrained=retrained)
+    return {name: COMPARISONS.get(name)(case) for name in COMPARISONS}
 
 
 def measured(function: Callable[[], Score]) -> Score:

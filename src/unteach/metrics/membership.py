@@ -6,7 +6,7 @@ from collections.abc import Callable
 from unteach.metrics._base import LIKENESS, metric
 from unteach.metrics.intervals import Z
 from unteach.metrics.papers import EXTRACTION
-from unteach.metrics.rows import Groups, Missing, answers, mean_logp
+from unteach.metrics.rows import Case, Groups, Missing, answers, mean_logp
 from unteach.nouns import Paper, Row, Score
 
 LOSS = Paper(
@@ -46,9 +46,9 @@ ABOUT = "1: forget answers stand out from texts never seen; 0.5: they do not; 0:
     groups=("forget",),
     paper=LOSS,
 )
-def by_loss(group: str, groups: Groups) -> Score:
+def by_loss(group: str, case: Case) -> Score:
     """AUC of the mean log-probability, forget against holdout."""
-    return auc(group, groups, mean_logp)
+    return auc(group, case.model, mean_logp)
 
 
 @metric(
@@ -58,9 +58,9 @@ def by_loss(group: str, groups: Groups) -> Score:
     groups=("forget",),
     paper=EXTRACTION,
 )
-def by_zlib(group: str, groups: Groups) -> Score:
+def by_zlib(group: str, case: Case) -> Score:
     """AUC of the log-probability over the size of the text under zlib."""
-    return auc(group, groups, lambda row: sum(row.logps) / row.zlib, "zlib")
+    return auc(group, case.model, lambda row: sum(row.logps) / row.zlib, "zlib")
 
 
 @metric(
@@ -70,9 +70,9 @@ def by_zlib(group: str, groups: Groups) -> Score:
     groups=("forget",),
     paper=MIN_K,
 )
-def by_min_k(group: str, groups: Groups) -> Score:
+def by_min_k(group: str, case: Case) -> Score:
     """AUC of the mean over the least likely fifth of the tokens."""
-    return auc(group, groups, lambda row: lowest(row.logps))
+    return auc(group, case.model, lambda row: lowest(row.logps))
 
 
 @metric(
@@ -82,9 +82,9 @@ def by_min_k(group: str, groups: Groups) -> Score:
     groups=("forget",),
     paper=MIN_K_PLUS,
 )
-def by_min_k_plus_plus(group: str, groups: Groups) -> Score:
+def by_min_k_plus_plus(group: str, case: Case) -> Score:
     """AUC of the same, after each token's log p was standardised over the vocabulary."""
-    return auc(group, groups, lambda row: lowest(standardised(row)), "means", "spreads")
+    return auc(group, case.model, lambda row: lowest(standardised(row)), "means", "spreads")
 
 
 def standardised(row: Row) -> tuple[float, ...]:

@@ -3,7 +3,7 @@
 from unteach.metrics._base import KNOWLEDGE, metric
 from unteach.metrics.intervals import mean_score
 from unteach.metrics.papers import EXTRACTION
-from unteach.metrics.rows import Groups, answers
+from unteach.metrics.rows import Case, answers
 from unteach.nouns import Paper, Score
 
 EXACT = Paper(
@@ -23,9 +23,9 @@ EXACT = Paper(
     direction=KNOWLEDGE,
     paper=EXACT,
 )
-def exact_memorization(group: str, groups: Groups) -> Score:
+def exact_memorization(group: str, case: Case) -> Score:
     """Mean over answers of the share of tokens that were the likeliest."""
-    rows = answers(groups, group, "hits")
+    rows = answers(case.model, group, "hits")
     return mean_score([sum(row.hits) / len(row.hits) for row in rows])
 
 
@@ -35,13 +35,13 @@ def exact_memorization(group: str, groups: Groups) -> Score:
     direction=KNOWLEDGE,
     paper=EXTRACTION,
 )
-def extraction_strength(group: str, groups: Groups) -> Score:
+def extraction_strength(group: str, case: Case) -> Score:
     """Mean over answers of the longest end that the model completes, as a share of the answer.
 
     That is 1 - k/n for the least k from which on every token is the likeliest. It is 0 where not
     even the last one is (OpenUnlearning's code gives 1/n there).
     """
-    return mean_score([strength(row.hits) for row in answers(groups, group, "hits")])
+    return mean_score([strength(row.hits) for row in answers(case.model, group, "hits")])
 
 
 def strength(hits: tuple[bool, ...]) -> float:

@@ -1,12 +1,34 @@
 """Rows as metrics read them: the windows of a long text joined, and what is missing named."""
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from unteach.nouns import Row
 
 Groups = dict[str, list[Row]]
-TOKENS = ("logps", "hits", "means", "spreads")
+TOKENS = ("logps", "hits", "ranks", "means", "spreads", "divergences")
+
+
+@dataclass(frozen=True)
+class Case:
+    """The rows of a model, and of the models beside it.
+
+    Attributes:
+        model: rows by group.
+        original: those of the model before unlearning; None where it is not known.
+        retrained: those of a model that never saw the forget set; None where there is none.
+    """
+
+    model: Groups
+    original: Groups | None = None
+    retrained: Groups | None = None
+
+    def beside(self, name: str) -> Groups:
+        """The rows of another model. Raises Missing when there are none."""
+        found = self.original if name == "original" else self.retrained
+        if not found:
+            raise Missing(f"no {name} model is given")
+        return found
 
 
 class Missing(Exception):

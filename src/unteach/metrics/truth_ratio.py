@@ -6,7 +6,7 @@ from collections import defaultdict
 from unteach.metrics._base import metric
 from unteach.metrics.intervals import mean_score
 from unteach.metrics.papers import TOFU
-from unteach.metrics.rows import Groups, Missing, answers, mean_logp, whole
+from unteach.metrics.rows import Case, Missing, answers, mean_logp, whole
 from unteach.nouns import Row, Score
 
 LEAST = -1e6  # nats per token; stands for a probability of 0
@@ -19,10 +19,10 @@ LEAST = -1e6  # nats per token; stands for a probability of 0
     direction={"forget": "as retrained", "holdout": "unchanged", "": "high"},
     paper=TOFU,
 )
-def truth_ratio(group: str, groups: Groups) -> Score:
+def truth_ratio(group: str, case: Case) -> Score:
     """Mean of min(R, 1/R) on forget, of max(0, 1 - R) on other groups, as TOFU sums it up."""
-    answers(groups, group)
-    ratios = truth_ratios(groups[group]).values()
+    answers(case.model, group)
+    ratios = truth_ratios(case.model[group]).values()
     if not ratios:
         raise Missing("the data has no `perturbed_answer` column (wrong answers)")
     if group == "forget":

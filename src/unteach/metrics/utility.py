@@ -2,7 +2,7 @@
 
 from unteach.metrics._base import METRICS, metric
 from unteach.metrics.papers import TOFU
-from unteach.metrics.rows import Groups, Missing, answers
+from unteach.metrics.rows import Case, Missing, answers
 from unteach.nouns import Score
 
 PARTS = ("probability", "rouge_l_recall", "truth_ratio")
@@ -16,13 +16,13 @@ GROUPS = ("retain", "world")
     groups=("retain",),
     paper=TOFU,
 )
-def model_utility(group: str, groups: Groups) -> Score:
+def model_utility(group: str, case: Case) -> Score:
     """Harmonic mean of probability, ROUGE-L recall and truth ratio, on what is to be kept."""
-    kept = answers(groups, group)
+    kept = answers(case.model, group)
     parts = {
-        f"{part} on {name}": METRICS.get(part)(name, groups)
+        f"{part} on {name}": METRICS.get(part)(name, case)
         for name in GROUPS
-        if groups.get(name)
+        if case.model.get(name)
         for part in PARTS
     }
     for name, score in parts.items():

@@ -3,8 +3,7 @@
 import json
 from collections.abc import Iterator
 
-from unteach.metrics import METRICS
-from unteach.metrics.comparisons import COMPARISONS
+from unteach.metrics import COMPARISONS, METRICS
 from unteach.nouns import Paper, Score
 from unteach.report.grid import FEW, Line, grid, scores_grid
 from unteach.report.record import Report
@@ -65,7 +64,7 @@ def _metrics(report: Report, group: str) -> str:
 
 def _comparisons(report: Report) -> str:
     columns = {name.replace("_vs_", " / "): found for name, found in report.comparisons.items()}
-    lines = [Line(name, c.should_be, c.help) for name, c in COMPARISONS.items()]
+    lines = [Line(c.name, c.should_be, c.help) for c in map(COMPARISONS.get, COMPARISONS)]
     return scores_grid(lines, columns, "comparison")
 
 
@@ -74,7 +73,7 @@ def _glossary(report: Report) -> list[str]:
     if len(report.models) <= FEW:
         return []
     said = {name: METRICS.get(name).help for name in METRICS} | {
-        name: comparison.help for name, comparison in COMPARISONS.items()
+        name: COMPARISONS.get(name).help for name in COMPARISONS
     }
     used = {name for name, _ in _measured(report)}
     lines = [f"- `{name}`: {text}" for name, text in said.items() if name in used]
@@ -106,7 +105,7 @@ def _references(report: Report) -> str:
     found = [
         *report.papers,
         *(METRICS.get(name).paper for name in METRICS if name in used),
-        *(comparison.paper for name, comparison in COMPARISONS.items() if name in used),
+        *(COMPARISONS.get(name).paper for name in COMPARISONS if name in used),
     ]
     papers: dict[str, Paper] = {p.arxiv: p for p in found if p}
     listed = [f"- {p.authors}. {p.title}. {p.year}. <{p.url}> ({p.where})" for p in papers.values()]

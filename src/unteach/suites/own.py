@@ -3,33 +3,16 @@
 import re
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from random import Random
 from typing import Any
 
 from unteach.data import encode, question, with_answer
 from unteach.nouns import Example, Row, Sequence
 from unteach.probes import Answered, answer_tokens, end_tokens, greedy
+from unteach.suites._base import Settings
 
 Told = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """How the questions are put.
-
-    Attributes:
-        max_length: tokens of one text.
-        template: how prompt and answer are joined.
-        max_new_tokens: the longest greedy answer.
-        tokens_per_batch: padded tokens of one forward; of a batch of greedy answers twice as many,
-            since a step has the logits of one token a row.
-    """
-
-    max_length: int
-    template: str = "auto"
-    max_new_tokens: int = 256
-    tokens_per_batch: int = 4096
 
 
 def evaluate(

@@ -1,0 +1,97 @@
+"""What a suite is: a name, a version, where its questions come from, and how they are put."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import Any
+
+from unteach.nouns import Example, Paper
+from unteach.registry import Registry
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How questions are put, unless a group says otherwise.
+
+    Attributes:
+        max_length: tokens of one text.
+        template: how prompt and answer are joined.
+        max_new_tokens: the longest greedy answer.
+        tokens_per_batch: padded tokens of one forward; of a batch of greedy answers twice as many,
+            since a step has the logits of one token a row.
+    """
+
+    max_length: int
+    template: str = "auto"
+    max_new_tokens: int = 256
+    tokens_per_batch: int = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Examples that are asked alike.
+
+    Attributes:
+        examples: what is asked.
+        template: how prompt and answer are joined; empty takes the settings'.
+        score: whether the given answers are scored by teacher forcing.
+        generate: whether the model is asked for its own answer.
+        new_tokens: the longest answer of its own; None is twice the given answer's length. Never
+            above the settings' `max_new_tokens`.
+    """
+
+    examples: list[Example]
+    template: str = ""
+    score: bool = True
+    generate: bool = True
+    new_tokens: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """An option of a suite: what it decides, its default, and what it may be.
+
+    Attributes:
+        help: one line.
+        default: the value when it is not given.
+        values: what it may be; none for anything.
+    """
+
+    help: str
+    default: str
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suite:
+    """A benchmark: questions by group, and how they are put.
+
+    Attributes:
+        name: as on the command line.
+        version: raised whenever a number could change.
+        help: one sentence.
+        options: by name (`split`, `corpus`, ...).
+        read: from the folder of local files (None for the hub) and the options to groups. Raises
+            UserError for every file or option that is wrong, all at once.
+        settings: overrides of `Settings`, by field.
+        papers: where it comes from.
+    """
+
+    name: str
+    version: int
+    help: str
+    read: Callable[[Path | None, Mapping[str, str]], dict[str, Group]]
+    options: Mapping[str, Choice] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    papers: tuple[Paper, ...] = ()
+
+
+SUITES: Registry[Suite] = Registry("suite", fill=lambda: _import_all())
+
+
+def _import_all() -> None:
+    package = import_module("unteach.suites")
+    for module in iter_modules(package.__path__):
+        import_module(f"unteach.suites.{module.name}")
