@@ -112,7 +112,7 @@ def line(report, model, verdict, name=None):
         ("retain", "rouge_l_recall"),
     )
     cells = [number(report.value(model, *question)) for question in questions]
-    cells.append(number(report.compared(model, "forget_quality")))
+    cells.append(number(report.compared(model, "forget_quality").value))
     facts = report.facts if name else {}
     cells += [str(facts.get("steps", "-")), str(facts.get("training_seconds", "-"))]
     return "| " + " | ".join([name or model, *cells, verdict]) + " |"

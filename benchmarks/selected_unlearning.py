@@ -141,7 +141,7 @@ def table(reports, args):
     ]:
         found = [reports[label if model == "unlearned" else first, s] for s in seeds]
         cells = [number(mean([r.value(model, *q) for r in found])) for q in QUESTIONS.values()]
-        cells += [number(r.compared(model, "forget_quality")) for r in found]
+        cells += [number(r.compared(model, "forget_quality").value) for r in found]
         lines.append(f"| {label} | " + " | ".join(cells) + " |")
     return "\n".join([*lines, ""])
 

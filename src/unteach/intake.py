@@ -46,10 +46,10 @@ def check(request: Request) -> Intake:
     problems += _memory(request)
     problems += [problem] if (problem := device_problem(request.device)) else []
     method = _attempt(problems, _method, request)
-    config = _attempt(problems, _config, request.model, "--model")
+    config = _attempt(problems, checked_config, request.model, "--model")
     tokenizer = _attempt(problems, _tokenizer, request.model) if config else None
     if request.retrained:
-        _attempt(problems, _config, request.retrained, "--retrained")
+        _attempt(problems, checked_config, request.retrained, "--retrained")
     groups = _groups(request, problems)
     problems += _attempt(problems, _alternates, request, method, groups) or []
     problems += check_data(groups)
@@ -198,7 +198,12 @@ def _choice(method: Any, forget: list[Sequence], seed: int) -> None:
         raise UserError(Problem(f"method {method.name}", what, method.nothing, "request"))
 
 
-def _config(model: str, flag: str) -> Any:
+def checked_config(model: str, flag: str) -> Any:
+    """A model's configuration, where there are plain weights with a causal head; reads none.
+
+    Raises:
+        UserError: what is wrong with it, under its flag.
+    """
     from unteach.models import has_causal_head, load_config
 
     if Path(model, "adapter_config.json").exists() and not Path(model, "config.json").exists():

@@ -2,21 +2,19 @@
 
 import gc
 import time
-from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from unteach.evaluation.results import judge, versions, write
 from unteach.intake import Intake, check
-from unteach.metrics import compare, score_model
 from unteach.nouns import Paper, Row
-from unteach.report import Report, draw, to_json, to_markdown
+from unteach.report import Report
 from unteach.request import Request
-from unteach.rundir import staged, write_lines
+from unteach.rundir import staged
 from unteach.talk import Silence, Talk
 
 Rows = dict[str, list[Row]]
-PICTURE = "before-after.png"
 
 
 def run(request: Request, talk: Talk | None = None) -> Report:
@@ -139,41 +137,6 @@ def papers(method: Any, request: Request) -> tuple[Paper, ...]:
     if request.adapter.bits:
         found.append(QLORA)
     return tuple(found)
-
-
-def judge(rows: dict[str, Rows]) -> dict[str, Any]:
-    """The scores of each model, and of each beside the retrained one where there is one."""
-    others = [name for name in rows if name != "retrained"] if "retrained" in rows else []
-    return {
-        "models": {name: score_model(found) for name, found in rows.items()},
-        "comparisons": {
-            f"{name}_vs_retrained": compare(rows[name], rows["retrained"]) for name in others
-        },
-    }
-
-
-def write(report: Report, rows: dict[str, Rows], folder: Path) -> None:
-    """Everything that was measured: rows, scores, picture, report."""
-    for name, groups in rows.items():
-        records = [{"group": g, **asdict(row)} for g, found in groups.items() for row in found]
-        write_lines(folder / "rows" / f"{name}.jsonl", records)
-    (folder / "scores.json").write_text(to_json(report), encoding="utf-8")
-    picture = PICTURE if can_draw() else None
-    if picture:
-        draw(report, folder / picture)
-    (folder / "report.md").write_text(to_markdown(report, picture=picture), encoding="utf-8")
-
-
-def can_draw() -> bool:
-    """Whether matplotlib is here (the `plots` extra)."""
-    from importlib.util import find_spec
-
-    return find_spec("matplotlib") is not None
-
-
-def versions() -> dict[str, str]:
-    """Of the libraries that decide the numbers."""
-    return {name: version(name) for name in ("unteach", "torch", "transformers", "peft")}
 
 
 def _version_of_bits(request: Request) -> dict[str, str]:

@@ -74,7 +74,8 @@ def test_a_base_in_four_bits(reentrant, files, folder):
     assert report.facts["bitsandbytes"]
     assert any("what is written and scored is in the model's own" in n for n in report.notes)
     again = pipeline.evaluate(str(files / "out"), intake.check(_again(files)), pipeline.Silence())
-    assert pipeline.score_model(again) == report.models["unlearned"]
+    found = pipeline.judge({"original": again})["models"]["original"]["forget"]["probability"]
+    assert found == report.models["unlearned"]["forget"]["probability"]
 
 
 def _again(files):

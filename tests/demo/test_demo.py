@@ -106,8 +106,8 @@ def test_the_demo_shows_what_it_says(tmp_path):
     assert value("unlearned", "model_utility", "retain") > 0.6 * value(
         "original", "model_utility", "retain"
     )
-    original = report.compared("original", "forget_quality")
-    unlearned = report.compared("unlearned", "forget_quality")
+    original = report.compared("original", "forget_quality").value
+    unlearned = report.compared("unlearned", "forget_quality").value
     assert original is not None
     assert unlearned is not None
     assert unlearned > 100 * original

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from unteach.cli import check, demo, explain, methods, run
+from unteach.cli import check, compare, demo, evaluate, explain, methods, run, score
 from unteach.nouns import UserError
 
 app = typer.Typer(
@@ -38,6 +38,9 @@ def _top(
 
 app.command("run")(run.run)
 app.command("check")(check.check)
+app.command("evaluate")(evaluate.evaluate)
+app.command("score")(score.score)
+app.command("compare")(compare.compare)
 app.command("explain")(explain.explain)
 app.command("methods")(methods.methods)
 app.command("demo")(demo.demo)

@@ -166,6 +166,7 @@ def terms(logs: dict[str, float]) -> str:
 def show_table(report: Any) -> None:
     """The scores that a layman understands, on stdout: a line for each, or for each model."""
     from unteach.report import table as rows_of
+    from unteach.report.table import ALIKE, LEGEND
 
     rows = rows_of(report, short=len(report.models) > FEW)
     if len(report.models) <= FEW:  # their names on top leave room for the questions in words
@@ -176,7 +177,10 @@ def show_table(report: Any) -> None:
         table.add_column(name, justify="left" if k == 0 else "right", no_wrap=k == 0)
     for row in rows[1:]:
         table.add_row(*map(escape, row))
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    if any(cell.startswith(ALIKE) for row in rows for cell in row):
+        console.print(LEGEND, style="dim", highlight=False)
 
 
 def show_intake(intake: Any) -> None:

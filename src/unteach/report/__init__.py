@@ -1,9 +1,21 @@
 """From scores to what people read: JSON, Markdown, a table, a picture. Imports no torch."""
 
+from unteach.report.difference import alike, difference
 from unteach.report.files import from_json, to_json
+from unteach.report.fold import fold
 from unteach.report.markdown import to_markdown
 from unteach.report.picture import draw
 from unteach.report.record import Report
 from unteach.report.table import table
 
-__all__ = ["Report", "draw", "from_json", "table", "to_json", "to_markdown"]
+__all__ = [
+    "Report",
+    "alike",
+    "difference",
+    "draw",
+    "fold",
+    "from_json",
+    "table",
+    "to_json",
+    "to_markdown",
+]

@@ -29,6 +29,8 @@ def to_json(report: Report) -> str:
         "schema": SCHEMA,
         "models": models,
         "comparisons": {name: _written(scores) for name, scores in report.comparisons.items()},
+        "never_seen": _written(report.never_seen),
+        "tables": dict(report.tables),
         "method": {"label": report.label, "papers": [asdict(p) for p in report.papers]},
         "request": _finite(report.request),
         "facts": _finite(report.facts),
@@ -48,6 +50,8 @@ def from_json(text: str) -> Report:
             for model, groups in record["models"].items()
         },
         comparisons={name: _read(scores) for name, scores in record["comparisons"].items()},
+        never_seen=_read(record.get("never_seen", {})),
+        tables=record.get("tables", {}),
         label=record["method"]["label"],
         papers=tuple(Paper(**paper) for paper in record["method"]["papers"]),
         request=record["request"],

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from unteach.nouns import Score
-from unteach.report.table import number
+from unteach.report.difference import alike
+from unteach.report.table import ALIKE, number
 
 FEW = 4  # columns that leave room for intervals and explanations
 
@@ -20,6 +21,8 @@ class Line(NamedTuple):
 def scores_grid(lines: list[Line], columns: Mapping[str, Mapping[str, Score]], first: str) -> str:
     """A table of what could be measured, and a list of what could not, with the reasons.
 
+    Numbers that chance may set apart from those of the column "retrained" are marked.
+
     Args:
         lines: the questions.
         columns: title -> name of a question -> score.
@@ -29,7 +32,10 @@ def scores_grid(lines: list[Line], columns: Mapping[str, Mapping[str, Score]], f
     header = [first, "should be", *columns, *(["what it says"] if few else [])]
     body = [
         [f"`{line.name}`", line.should_be]
-        + [cell(scores.get(line.name), interval=few) for scores in columns.values()]
+        + [
+            _mark(line.name, title, columns) + cell(scores.get(line.name), interval=few)
+            for title, scores in columns.items()
+        ]
         + ([line.help] if few else [])
         for line in lines
         if any(_value(scores, line.name) is not None for scores in columns.values())
@@ -59,6 +65,11 @@ def cell(score: Score | None, *, interval: bool = True) -> str:
     if interval and score.low is not None and score.high is not None:
         text += f" ({number(score.low)} to {number(score.high)})"
     return text
+
+
+def _mark(name: str, title: str, columns: Mapping[str, Mapping[str, Score]]) -> str:
+    never = columns.get("retrained", {}).get(name)
+    return ALIKE if title != "retrained" and alike(columns[title].get(name), never) else ""
 
 
 def _value(scores: Mapping[str, Score], name: str) -> float | None:

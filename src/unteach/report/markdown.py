@@ -7,13 +7,18 @@ from unteach.metrics import COMPARISONS, METRICS
 from unteach.nouns import Paper, Score
 from unteach.report.grid import FEW, Line, grid, scores_grid
 from unteach.report.record import Report
-from unteach.report.table import table
+from unteach.report.table import ALIKE, LEGEND, table
 from unteach.report.verdict import verdict
 
 GROUPS = {
     "forget": "Forget: what should be gone",
     "retain": "Retain: what should stay",
     "world": "World: other facts, which unlearning was not shown",
+    "authors": "Real authors: what the model knew before, near the forget set",
+    "facts": "World facts: what the model knew before, far from the forget set",
+    "verbmem": "Verbatim: how passages to forget are continued",
+    "knowmem": "Knowledge: questions on what should be gone",
+    "knowmem_retain": "Knowledge: questions on what should stay",
     "holdout": "Holdout: texts like the forget set that no model saw",
 }
 NO_PROOF = """\
@@ -36,7 +41,12 @@ def to_markdown(report: Report, *, picture: str | None = None) -> str:
     parts = [f"# Unlearning report: {report.label}", *verdict(report)]
     if picture:
         parts.append(f"![The models side by side: what is forgotten, what is kept]({picture})")
-    parts += ["## At a glance", grid(table(report, short=len(report.models) > FEW))]
+    glance = grid(table(report, short=len(report.models) > FEW))
+    parts += ["## At a glance", glance]
+    if ALIKE in glance:
+        parts.append(f"`{LEGEND}`.")
+    for title, rows in report.tables.items():
+        parts += [f"## {title}", grid(rows)]
     for group in _groups(report):
         parts += [f"## {GROUPS.get(group, group)}", _metrics(report, group)]
     if report.comparisons:
@@ -57,6 +67,8 @@ def _groups(report: Report) -> list[str]:
 
 def _metrics(report: Report, group: str) -> str:
     columns = {model: groups.get(group, {}) for model, groups in report.models.items()}
+    if group == "forget" and report.never_seen:
+        columns["never seen (from holdout)"] = report.never_seen
     known = [METRICS.get(n) for n in METRICS if any(n in scores for scores in columns.values())]
     lines = [Line(m.name, m.should_be(group), m.help) for m in known]
     return scores_grid(lines, columns, "metric")

@@ -16,6 +16,9 @@ class Report:
     Attributes:
         models: "original", "unlearned", "retrained" (or names of methods) -> group -> metric.
         comparisons: "unlearned_vs_retrained" and the like -> score.
+        never_seen: metric -> what a forget set would score that no model ever saw, by the holdout
+            examples; where there is no retrained model.
+        tables: further tables by title, the header first.
         label: how the method is called in a title.
         papers: of the method.
         request: every setting, resolved.
@@ -25,6 +28,8 @@ class Report:
 
     models: Mapping[str, Scores]
     comparisons: Mapping[str, Mapping[str, Score]] = field(default_factory=dict)
+    never_seen: Mapping[str, Score] = field(default_factory=dict)
+    tables: Mapping[str, list[list[str]]] = field(default_factory=dict)
     label: str = ""
     papers: tuple[Paper, ...] = ()
     request: Mapping[str, Any] = field(default_factory=dict)
@@ -39,7 +44,6 @@ class Report:
         """A number, or None where there is none."""
         return self.score(model, group, metric).value
 
-    def compared(self, model: str, metric: str) -> float | None:
-        """A comparison with the retrained model, or None."""
-        score = self.comparisons.get(f"{model}_vs_retrained", {}).get(metric)
-        return score.value if score else None
+    def compared(self, model: str, name: str) -> Score:
+        """A comparison with the retrained model; one without a value where there is none."""
+        return self.comparisons.get(f"{model}_vs_retrained", {}).get(name) or Score(None)

@@ -3,9 +3,13 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+from unteach.nouns import Score
+from unteach.report.difference import alike
 from unteach.report.record import Report
 
-Reader = Callable[[Report, str], float | None]
+Reader = Callable[[Report, str], Score]
+ALIKE = "~"
+LEGEND = f"{ALIKE} not to be told from the retrained model's: inside the difference's 95% interval"
 
 
 class Column(NamedTuple):
@@ -23,11 +27,16 @@ class Column(NamedTuple):
 
 
 def _of(group: str, metric: str) -> Reader:
-    return lambda report, model: report.value(model, group, metric)
+    return lambda report, model: report.score(model, group, metric)
+
+
+def _beside(name: str) -> Reader:
+    return lambda report, model: report.compared(model, name)
 
 
 # Forget quality never stands without utility beside it: a broken model can have a good one.
 COLUMNS = (
+    Column("closeness to retrained", "closeness", _beside("closeness")),
     Column("right fact still given", "fact given", _of("forget", "fact_recall")),
     Column("forget probability", "forget p", _of("forget", "probability")),
     Column("forget ROUGE-L", "", _of("forget", "rouge_l_recall")),
@@ -36,13 +45,21 @@ COLUMNS = (
     Column("retain probability", "retain p", _of("retain", "probability")),
     Column("retain ROUGE-L", "", _of("retain", "rouge_l_recall")),
     Column("world probability", "world p", _of("world", "probability")),
+    Column("real authors", "authors", _of("authors", "choice_probability")),
+    Column("world facts", "facts", _of("facts", "choice_probability")),
+    Column("verbatim memorization", "verbmem", _of("verbmem", "verbatim_memorization")),
+    Column("knowledge of forget", "knowmem f", _of("knowmem", "knowledge_memorization")),
+    Column("knowledge of retain", "knowmem r", _of("knowmem_retain", "knowledge_memorization")),
+    Column("privacy leakage, %", "privleak", _beside("privleak")),
     Column("utility", "utility", _of("retain", "model_utility")),
-    Column("forget quality", "forget quality", lambda r, m: r.compared(m, "forget_quality")),
+    Column("forget quality", "forget quality", _beside("forget_quality")),
 )
 
 
 def table(report: Report, *, short: bool = False) -> list[list[str]]:
     """A header and one line for each model; columns without any number are left out.
+
+    A number marked with `ALIKE` differs from the retrained model's by no more than chance may.
 
     Example:
         >>> from unteach.nouns import Score
@@ -51,9 +68,16 @@ def table(report: Report, *, short: bool = False) -> list[list[str]]:
         [['model', 'forget probability'], ['original', '0.50']]
     """
     offered = [c for c in COLUMNS if c.short or not short]
-    kept = [c for c in offered if any(c.read(report, m) is not None for m in report.models)]
+    kept = [c for c in offered if any(c.read(report, m).value is not None for m in report.models)]
     header = ["model", *(c.short if short else c.name for c in kept)]
-    return [header, *([m, *(number(c.read(report, m)) for c in kept)] for m in report.models)]
+    return [header, *([m, *(_cell(c, report, m) for c in kept)] for m in report.models)]
+
+
+def _cell(column: Column, report: Report, model: str) -> str:
+    score = column.read(report, model)
+    never = column.read(report, "retrained")
+    same = model != "retrained" and alike(score, never)
+    return (ALIKE if same else "") + number(score.value)
 
 
 def number(value: float | None) -> str:

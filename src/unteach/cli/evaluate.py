@@ -1,0 +1,138 @@
+"""`unteach evaluate`: what models know, by a benchmark or by your own files."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from unteach.cli import _options as options
+
+Models = Annotated[
+    list[str],
+    typer.Option("--model", metavar="[LABEL=]DIR_OR_ID", help="A model; may be given again."),
+]
+Before = Annotated[
+    str | None,
+    typer.Option("--reference-model", metavar="DIR_OR_ID", help="The model before unlearning."),
+]
+Never = Annotated[
+    Path | None,
+    typer.Option("--reference-rows", metavar="FILE", help="Its rows, written before, instead."),
+]
+
+
+def evaluate(
+    model: Models,
+    suite: Annotated[
+        str, typer.Option(metavar="NAME", help="own, tofu, muse, wmdp or general.")
+    ] = "own",
+    out: options.Out = None,
+    data: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The suite's files; else from the hub.")
+    ] = None,
+    forget: options.Forget = None,
+    retain: options.Retain = None,
+    holdout: options.Holdout = None,
+    retrained: options.Retrained = None,
+    reference_rows: Never = None,
+    reference_model: Before = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="a=b", help="An option of the suite, e.g. split=forget01."),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(metavar="N", help="Examples of each group, for a first look.")
+    ] = None,
+    compat: Annotated[
+        Literal["open-unlearning"] | None,
+        typer.Option(help="Also that project's variants of the metrics."),
+    ] = None,
+    gradient_norms: Annotated[
+        bool, typer.Option("--gradient-norms", help="Also the attack by gradient norms (slower).")
+    ] = False,
+    template: Annotated[
+        Literal["auto", "chat", "plain", "none"] | None,
+        typer.Option(help="How prompt and answer are joined, for your own files."),
+    ] = None,
+    max_length: Annotated[int | None, typer.Option(metavar="TOKENS")] = None,
+    max_new_tokens: Annotated[int | None, typer.Option(metavar="TOKENS")] = None,
+    tokens_per_batch: Annotated[
+        int | None, typer.Option(metavar="TOKENS", help="Padded tokens of one forward.")
+    ] = None,
+    dtype: Annotated[
+        Literal["auto", "float32", "bfloat16", "float16"] | None, typer.Option()
+    ] = None,
+    device: Annotated[str | None, typer.Option(metavar="auto|cpu|cuda:0|...")] = None,
+    bits: Annotated[int | None, typer.Option(metavar="4", help="Load in 4 bits.")] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where rows are kept; else the user's cache folder."),
+    ] = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep none, use none.")] = False,
+    overwrite: options.Overwrite = False,
+    json: Annotated[bool, typer.Option("--json", help="Print scores.json, no table.")] = False,
+) -> None:
+    """Ask models a suite's questions, and write rows, scores and a report into --out.
+
+    Beside a model that never saw the forget set (--retrained) every number gains its yardstick;
+    without one, what cannot be known is listed. Rows hold numbers, never text; `unteach score`
+    makes scores of them again without a model.
+    """
+    from unteach.evaluation.asked import asked, labelled
+    from unteach.evaluation.cache import default_folder
+
+    own = {"forget": forget, "retain": retain, "holdout": holdout}
+    request = asked(
+        models=labelled(model),
+        suite=suite,
+        out=out,
+        data=data,
+        options={**{k: v for k, v in own.items() if v}, **settings(set_)},
+        original=reference_model,
+        retrained=retrained,
+        reference_rows=reference_rows,
+        limit=limit,
+        compat=compat,
+        gradient_norms=gradient_norms,
+        template=template,
+        max_length=max_length,
+        max_new_tokens=max_new_tokens,
+        tokens_per_batch=tokens_per_batch,
+        dtype=dtype,
+        device=device,
+        bits=bits,
+        cache=None if no_cache else cache or default_folder(),
+        overwrite=overwrite,
+    )
+    from unteach.cli._show import say, show_table, talking
+
+    say("starting (loading libraries takes a few seconds)")
+    from unteach.cli._show import hush
+    from unteach.evaluation.rows import is_main
+    from unteach.evaluation.run import evaluate as run
+    from unteach.report import to_json
+
+    hush()
+    with talking() as talk:
+        report = run(request, talk)
+    if not is_main():
+        return
+    if json:
+        typer.echo(to_json(report))
+    else:
+        show_table(report)
+    say(f"rows, scores and report.md are in {request.out}")
+
+
+def settings(given: list[str] | None) -> dict[str, Any]:
+    """`name=value` settings as a mapping. Raises UserError for what is none."""
+    from unteach.nouns import Problem, UserError
+
+    found = {}
+    for setting in given or []:
+        name, equals, value = setting.partition("=")
+        if not name or not equals:
+            hint = "write --set name=value"
+            raise UserError(Problem(f"--set {setting}", "is not a setting", hint, "request"))
+        found[name] = value
+    return found

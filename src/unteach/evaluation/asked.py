@@ -1,0 +1,116 @@
+"""What an evaluation is asked for, as one frozen record."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError
+
+from unteach.nouns import Problem, UserError
+from unteach.request import Count, Section
+
+Label = Annotated[str, Field(pattern=r"^\w[\w.+-]*$")]
+YARDSTICKS = ("original", "retrained")
+
+
+class Evaluation(Section):
+    """Which models, which questions, and where the answer goes.
+
+    Attributes:
+        models: folders or hub ids by label, in order; a protocol over several requests reads them
+            as its steps.
+        suite: what is asked.
+        out: the folder to make.
+        data: a folder with the suite's files; None loads them from the hub.
+        options: of the suite.
+        original: the model before unlearning.
+        retrained: a model that never saw the forget set.
+        reference_rows: its rows, written before, in place of the model.
+        limit: examples of each group, drawn by seed 0; None is all. For a first look: numbers of
+            the suite are those without it.
+        compat: a project whose variants of metrics are computed too.
+        gradient_norms: also the membership attack by the gradient's norm; costs a backward pass
+            for every forget and holdout answer.
+        max_length: tokens of one text; None takes the model's context.
+        template: how prompt and answer are joined, for suites that leave it open.
+        max_new_tokens: the longest greedy answer; None takes the suite's.
+        tokens_per_batch: padded tokens of one forward.
+        bits: 4 loads every model in 4 bits.
+        cache: a folder that keeps rows, so that nothing is asked twice; None keeps none.
+        overwrite: replace what stands in `out`.
+        dtype: of the weights in memory; "auto" is float32 on a CPU, else the checkpoint's.
+        device: "auto" is the first accelerator, else the CPU.
+    """
+
+    models: Annotated[dict[Label, str], Field(min_length=1)]
+    suite: str = "own"
+    out: Path
+    data: Path | None = None
+    options: dict[str, str] = Field(default_factory=dict)
+    original: str | None = None
+    retrained: str | None = None
+    reference_rows: Path | None = None
+    limit: Count | None = None
+    compat: Literal["", "open-unlearning"] = ""
+    gradient_norms: bool = False
+    max_length: Annotated[int, Field(ge=8)] | None = None
+    template: Literal["auto", "chat", "plain", "none"] = "auto"
+    max_new_tokens: Count | None = None
+    tokens_per_batch: Count = 4096
+    bits: Literal[4] | None = None
+    cache: Path | None = None
+    overwrite: bool = False
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    device: str = "auto"
+
+    @property
+    def paths(self) -> dict[str, str]:
+        """Every model by its label, the yardsticks among them."""
+        before = {"original": self.original} if self.original else {}
+        never = {"retrained": self.retrained} if self.retrained else {}
+        return {**before, **self.models, **never}
+
+
+def labelled(models: list[str]) -> dict[str, str]:
+    """Models by label, from `label=path` or a bare path.
+
+    One bare path is called "model", several by the last part of their paths.
+
+    Raises:
+        UserError: two have one label, or one has that of a yardstick.
+
+    Example:
+        >>> labelled(["out/npo"]), labelled(["a=out/npo", "out/dto"])
+        ({'model': 'out/npo'}, {'a': 'out/npo', 'dto': 'out/dto'})
+    """
+    found: dict[str, str] = {}
+    for given in models:
+        label, equals, path = given.partition("=")
+        if not equals or "/" in label:
+            path, label = given, "model" if len(models) == 1 else Path(given).name
+        if label in found or label in YARDSTICKS:
+            what = f'the label "{label}" is taken'
+            hint = "write label=path, with a label of its own for each model"
+            raise UserError(Problem(f"--model {given}", what, hint, "request"))
+        found[label] = path
+    return found
+
+
+def asked(**given: Any) -> Evaluation:
+    """The record of what was given; what is None takes its default.
+
+    Raises:
+        UserError: all that is wrong with it.
+    """
+    try:
+        return Evaluation(**{key: value for key, value in given.items() if value is not None})
+    except ValidationError as error:
+        raise UserError(*map(_explained, error.errors())) from None
+
+
+def _explained(error: Any) -> Problem:
+    name = ".".join(map(str, error["loc"]))
+    if error["type"] == "missing" or name == "models":
+        flag = "--model" if name == "models" else f"--{name}"
+        return Problem(flag, "is not given", f"add {flag}", "request")
+    flag = name.replace("_", "-")
+    return Problem(f"--{flag}", f"got {error['input']!r}", error["msg"], "request")

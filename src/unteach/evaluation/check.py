@@ -1,0 +1,186 @@
+"""Everything that can be wrong with an evaluation, found before a weight is loaded."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from unteach.data import context_length
+from unteach.evaluation.asked import Evaluation
+from unteach.intake import checked_config
+from unteach.nouns import Problem, Row, UserError
+from unteach.rowsfile import read_rows
+from unteach.rundir import check_out
+from unteach.suites import SUITES, Group, Settings, Suite
+from unteach.suites.own import sample, size_of
+
+LONGEST = 2048  # tokens of one text, where the model has room for more
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a model is: its path, the base that its adapters are put on, and its configuration."""
+
+    path: str
+    base: str
+    config: Any
+    tokenizer: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """An evaluation that was checked, with what it names.
+
+    Attributes:
+        asked: what it was asked for.
+        suite: what is asked.
+        options: of the suite, with defaults filled in.
+        groups: the questions; none for a suite that asks by itself.
+        settings: how they are put.
+        places: every model by its label.
+        never: rows of a retrained model, given in place of it.
+    """
+
+    asked: Evaluation
+    suite: Suite
+    options: dict[str, str]
+    groups: dict[str, Group]
+    settings: Settings
+    places: dict[str, Place]
+    never: dict[str, list[Row]] | None = None
+
+
+def check(asked: Evaluation) -> Plan:
+    """Check everything at once; loads no weights.
+
+    Raises:
+        UserError: all problems.
+    """
+    from unteach.models import device_problem
+
+    problems = check_out(asked.out, overwrite=asked.overwrite)
+    problems += [problem] if (problem := device_problem(asked.device)) else []
+    if asked.retrained and asked.reference_rows:
+        what, hint = "is given beside --retrained", "give one of the two"
+        problems.append(Problem("--reference-rows", what, hint, "request"))
+    places = {name: _attempt(problems, _place, name, asked) for name in asked.paths}
+    suite = _attempt(problems, _suite, asked.suite)
+    options = _attempt(problems, _options, suite, asked.options) if suite else None
+    groups = _attempt(problems, _groups, suite, options, asked) if options is not None else {}
+    never = None
+    if asked.reference_rows:
+        never = _attempt(problems, _never, asked.reference_rows, asked.suite, groups or {})
+    if problems:
+        raise UserError(*problems)
+    found: Any = suite  # there is one: all that could be wrong was raised
+    return Plan(
+        asked=asked,
+        suite=found,
+        options=options or {},
+        groups=groups or {},
+        settings=_settings(asked, found, list(places.values())),
+        places=places,
+        never=never,
+    )
+
+
+def _suite(name: str) -> Suite:
+    try:
+        return SUITES.get(name)
+    except KeyError as error:
+        raise UserError(Problem("--suite", str(error.args[0]), "", "request")) from None
+
+
+def _options(suite: Suite, given: dict[str, str]) -> dict[str, str]:
+    """Given ones over defaults. Raises UserError for unknown names and values."""
+    from unteach.registry import did_you_mean
+
+    problems, known = [], list(suite.options)
+    for name, value in given.items():
+        where = f"--set {name}={value}"
+        if name not in suite.options:
+            hint = f"{did_you_mean(name, known).strip()} Known: {', '.join(known) or 'none'}"
+            what = f"{suite.name} has no such option"
+            problems.append(Problem(where, what, hint.strip(), "request"))
+        elif (values := suite.options[name].values) and value not in values:
+            hint = f"give one of {', '.join(values)}"
+            problems.append(Problem(where, "is not one of its values", hint, "request"))
+    if problems:
+        raise UserError(*problems)
+    return {name: given.get(name, choice.default) for name, choice in suite.options.items()}
+
+
+def _groups(suite: Suite, options: dict[str, str], asked: Evaluation) -> dict[str, Group]:
+    if suite.read is None:
+        return {}
+    groups = suite.read(asked.data, options)
+    if asked.limit is None:
+        return groups
+    return {name: _limited(group, asked.limit) for name, group in groups.items()}
+
+
+def _limited(group: Group, limit: int) -> Group:
+    return replace(group, examples=sample(group.examples, limit))
+
+
+def _never(file: Path, suite: str, groups: dict[str, Group]) -> dict[str, list[Row]]:
+    """Rows of a retrained model, if they answer the same questions."""
+    found, about = read_rows(file)
+    where, hint = f"--reference-rows {file}", "write them anew with this suite and these files"
+    if about.get("suite", suite) != suite:
+        what = f"answers the suite {about['suite']}, not {suite}"
+        raise UserError(Problem(where, what, hint, "request"))
+    problems, kept = [], {}
+    for name, group in groups.items():
+        wanted = {example.id: size_of(example.answer) for example in group.examples}
+        rows = {row.id: row for row in found.get(name, []) if row.kind == "answer"}
+        missing = len(wanted.keys() - rows)
+        others = sum(id in rows and rows[id].zlib != size for id, size in wanted.items())
+        for count, what in ((missing, "lacks"), (others, "is of other texts in")):
+            if count:
+                what = f"{what} {count} of the {len(wanted)} examples of {name}"
+                problems.append(Problem(where, what, hint, "request"))
+        kept[name] = [row for row in found.get(name, []) if row.id.split("/")[0] in wanted]
+    if problems:
+        raise UserError(*problems)
+    return kept
+
+
+def _settings(asked: Evaluation, suite: Suite, places: list[Place]) -> Settings:
+    """The suite's own, under what was asked; a text is never longer than any model's context."""
+    contexts = [context_length(place.config, place.tokenizer) for place in places]
+    made = {"max_length": LONGEST, "template": asked.template, **suite.settings}
+    if asked.max_length:
+        made["max_length"] = asked.max_length
+    if asked.max_new_tokens:
+        made["max_new_tokens"] = asked.max_new_tokens
+    made["max_length"] = min(made["max_length"], *contexts)
+    return Settings(**made, tokens_per_batch=asked.tokens_per_batch)
+
+
+def _place(name: str, asked: Evaluation) -> Place:
+    from unteach.models import load_tokenizer
+
+    path = asked.paths[name]
+    flag = {"original": "--reference-model", "retrained": "--retrained"}.get(name, "--model")
+    base = _base(path, asked.original, flag)
+    config = checked_config(base, flag)
+    named = path if Path(path, "tokenizer_config.json").exists() else base
+    return Place(path=path, base=base, config=config, tokenizer=load_tokenizer(named))
+
+
+def _base(path: str, original: str | None, flag: str) -> str:
+    """The model itself; of a folder with adapters alone, what they are put on."""
+    if not Path(path, "adapter_config.json").exists() or Path(path, "config.json").exists():
+        return path
+    if not original or original == path:
+        hint = "give the model that they were made for as --reference-model"
+        raise UserError(Problem(f"{flag} {path}", "holds adapters only", hint, "request"))
+    return original
+
+
+def _attempt(problems: list[Problem], function: Any, *args: Any) -> Any:
+    try:
+        return function(*args)
+    except UserError as error:
+        problems += error.problems
+        return None

@@ -1,0 +1,80 @@
+"""What rows depend on, in hashes: the model, the questions, and the code that asks them."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from unteach.suites import Group
+
+# What decides a model's answers; a README or the optimiser's state does not.
+KINDS = (".safetensors", ".json", ".jinja", ".model", ".txt", ".bin")
+IGNORED = ("scores.json", "trainer_state.json", "unteach.json")
+LIBRARIES = ("unteach", "torch", "transformers", "peft", "rouge-score")
+ASKING = ("data", "head", "losses", "probes", "suites", "models.py", "nouns.py")
+BLOCK = 2**22
+THREADS = 4  # hashing leaves Python's lock
+
+
+def model_hash(path: str, config: Any) -> str | None:
+    """Of a folder: of its weights, configuration and tokenizer; of a hub id: its commit.
+
+    Args:
+        path: a folder or a hub id.
+        config: the model's, which knows the commit.
+
+    Returns:
+        None where nothing says which weights there are.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        commit = getattr(config, "_commit_hash", None)
+        return f"{path}@{commit}" if commit else None
+    files = [f for f in sorted(folder.iterdir()) if f.suffix in KINDS and f.name not in IGNORED]
+    with ThreadPoolExecutor(THREADS) as pool:
+        return combined(zip((f.name for f in files), pool.map(_file, files), strict=True))
+
+
+def data_hash(groups: Mapping[str, Group]) -> str:
+    """Of every question, its answers, and how they are put."""
+    lines = ((name, json.dumps(asdict(group), sort_keys=True)) for name, group in groups.items())
+    return combined(lines)
+
+
+@cache
+def code_hash() -> str:
+    """Of the source that makes rows, and the versions of the libraries it stands on."""
+    root = Path(__file__).resolve().parents[1]
+    files = [f for name in ASKING for f in _sources(root / name)]
+    named = ((str(f.relative_to(root)), _file(f)) for f in files)
+    return combined([*named, *((name, version(name)) for name in LIBRARIES)])
+
+
+def combined(parts: Iterable[tuple[str, str]]) -> str:
+    """One hash of named ones, in their order.
+
+    Example:
+        >>> combined([("a", "1")]) == combined([("a", "1")]) != combined([("a", "2")])
+        True
+    """
+    total = hashlib.sha256()
+    for name, part in parts:
+        total.update(f"{len(name)} {name} {len(part)} {part}\n".encode())
+    return total.hexdigest()
+
+
+def _sources(path: Path) -> list[Path]:
+    return [path] if path.is_file() else sorted(path.rglob("*.py"))
+
+
+def _file(path: Path) -> str:
+    total = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            total.update(block)
+    return total.hexdigest()

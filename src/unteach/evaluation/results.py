@@ -1,0 +1,73 @@
+"""From rows to scores, and both onto the disk; needs no model and no torch."""
+
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from unteach.metrics import compare, score_model
+from unteach.report import Report, draw, to_json, to_markdown
+from unteach.rowsfile import Groups, write_rows
+
+PICTURE = "before-after.png"
+
+
+def judge(rows: Mapping[str, Groups], *, compat: str = "") -> dict[str, Any]:
+    """The scores of each model, and of each beside the retrained one where there is one.
+
+    Args:
+        rows: of each model by its label; "original" and "retrained" are what others are held to.
+        compat: a project whose variants of metrics are computed too.
+
+    Returns:
+        The fields of a `Report` that come from rows.
+    """
+    original, retrained = rows.get("original"), rows.get("retrained")
+    before = {name: None if name == "original" else original for name in rows}
+    others = [name for name in rows if name != "retrained"] if retrained else []
+    return {
+        "models": {
+            name: score_model(found, original=before[name], compat=compat)
+            for name, found in rows.items()
+        },
+        "comparisons": {
+            f"{name}_vs_retrained": compare(rows[name], retrained, original=original)
+            for name in others
+        },
+    }
+
+
+def write(
+    report: Report,
+    rows: Mapping[str, Groups],
+    folder: Path,
+    *,
+    about: Mapping[str, Any] | None = None,
+) -> None:
+    """Everything that was measured: rows, scores, picture, report.
+
+    Args:
+        report: what came out.
+        rows: of each model by its label.
+        folder: to write into.
+        about: what the rows are of, for who reads them later.
+    """
+    for name, groups in rows.items():
+        write_rows(folder / "rows" / f"{name}.jsonl", groups, about)
+    (folder / "scores.json").write_text(to_json(report), encoding="utf-8")
+    picture = PICTURE if can_draw() else None
+    if picture:
+        draw(report, folder / picture)
+    (folder / "report.md").write_text(to_markdown(report, picture=picture), encoding="utf-8")
+
+
+def can_draw() -> bool:
+    """Whether matplotlib is here (the `plots` extra)."""
+    from importlib.util import find_spec
+
+    return find_spec("matplotlib") is not None
+
+
+def versions() -> dict[str, str]:
+    """Of the libraries that decide the numbers."""
+    return {name: version(name) for name in ("unteach", "torch", "transformers", "peft")}

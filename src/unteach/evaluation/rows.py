@@ -1,0 +1,124 @@
+"""The rows of each model, asked once and kept: one model in memory at a time."""
+
+import gc
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from unteach.evaluation import cache
+from unteach.evaluation.check import Place, Plan
+from unteach.evaluation.hashes import code_hash, data_hash, model_hash
+from unteach.nouns import Row
+from unteach.talk import Talk
+
+Rows = dict[str, list[Row]]
+
+
+def rows_of_all(plan: Plan, talk: Talk) -> tuple[dict[str, Rows], dict[str, Any]]:
+    """The rows of every model by its label, and what making them took by the same label."""
+    rows, counts = {}, {}
+    for name in plan.places:
+        talk.stage(f"asking: {name}")
+        rows[name], counts[name] = rows_of(name, plan, talk)
+    if plan.never:
+        rows["retrained"] = plan.never
+        counts["retrained"] = {"from": "rows given"}
+    return rows, counts
+
+
+def rows_of(name: str, plan: Plan, talk: Talk) -> tuple[Rows, dict[str, Any]]:
+    """The rows of one model, from the cache where they were made before."""
+    key = key_of(name, plan)
+    folder = plan.asked.cache
+    if found := shared(lambda: cache.find(folder, key)):
+        rows, about = found
+        return rows, {**about.get("counts", {}), "from": "cache"}
+    rows, counts = ask_model(name, plan, talk)
+    if is_main():
+        cache.keep(folder, key, rows, counts)
+    return rows, counts
+
+
+def ask_model(name: str, plan: Plan, talk: Talk) -> tuple[Rows, dict[str, Any]]:
+    """Load a model and ask it everything."""
+    from unteach.suites.ask import ask
+
+    place, original = plan.places[name], plan.places.get("original")
+    beside = original if original and name != "original" else None
+    found = ask(
+        loader(place, plan),
+        place.tokenizer,
+        plan.groups,
+        plan.settings,
+        original=loader(beside, plan) if beside else None,
+        gradient_norms=plan.asked.gradient_norms,
+        progress=talk.progress,
+    )
+    gc.collect()  # the model that was asked, which one small GPU cannot hold beside the next one
+    return found.rows, asdict(found.counts)
+
+
+def loader(place: Place, plan: Plan) -> Callable[[], Any]:
+    """A function that loads the model, on this process's own device where there are several."""
+
+    def load() -> Any:
+        from unteach.models import load_model
+
+        asked = plan.asked
+        gc.collect()
+        model: Any = load_model(
+            place.base, dtype=asked.dtype, device=own_device(asked.device), bits=asked.bits
+        )
+        if place.base == place.path:
+            return model
+        from unteach.adapters import load_adapter
+
+        return load_adapter(model, place.path)
+
+    return load
+
+
+def key_of(name: str, plan: Plan) -> str:
+    """The cache's name for one model's rows: a hash of all that they depend on."""
+    if not plan.asked.cache:
+        return ""
+    from unteach.models import pick_device
+
+    place, asked = plan.places[name], plan.asked
+    beside = plan.places.get("original") if name != "original" else None
+    hashes = {p: model_hash(p, place.config) for p in {place.path, place.base}}
+    return cache.key_of(
+        {
+            "model": None if None in hashes.values() else sorted(map(str, hashes.values())),
+            "original": model_hash(beside.path, beside.config) if beside else "none",
+            "data": data_hash(plan.groups),
+            "suite": [plan.suite.name, plan.suite.version],
+            "settings": asdict(plan.settings),
+            "code": code_hash(),
+            "how": [asked.dtype, pick_device(asked.device).type, asked.bits, asked.gradient_norms],
+        }
+    )
+
+
+def own_device(device: str) -> str:
+    """With several processes, "auto" is the device that accelerate gives to this one."""
+    from accelerate import PartialState
+
+    state = PartialState()
+    return str(state.device) if device == "auto" and state.num_processes > 1 else device
+
+
+def is_main() -> bool:
+    """Whether this process is the one that writes."""
+    from accelerate import PartialState
+
+    return PartialState().is_main_process
+
+
+def shared(function: Callable[[], Any]) -> Any:
+    """What the main process finds, in all processes: they must go the same way."""
+    from accelerate import PartialState
+    from accelerate.utils import broadcast_object_list
+
+    found = [function() if is_main() else None]
+    return broadcast_object_list(found)[0] if PartialState().num_processes > 1 else found[0]

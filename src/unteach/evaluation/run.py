@@ -1,0 +1,66 @@
+"""`unteach evaluate`: questions to every model, rows, scores and a report in one folder."""
+
+import time
+from dataclasses import asdict
+from typing import Any
+
+from unteach.evaluation.asked import Evaluation
+from unteach.evaluation.check import Plan, check
+from unteach.evaluation.results import judge, versions, write
+from unteach.evaluation.rows import is_main, rows_of_all
+from unteach.report import Report
+from unteach.rundir import staged
+from unteach.talk import Silence, Talk
+
+
+def evaluate(asked: Evaluation, talk: Talk | None = None) -> Report:
+    """Ask every model the suite's questions, and write what came out into `asked.out`.
+
+    With several processes (`accelerate launch`, `torchrun`) each asks its share, and the main one
+    writes.
+
+    Args:
+        asked: which models, which questions.
+        talk: told how it goes; nobody when left out.
+
+    Raises:
+        UserError: whatever was wrong; then nothing is left behind.
+    """
+    talk = talk or Silence()
+    talk.stage("checking what was asked")
+    plan = check(asked)
+    began = time.monotonic()
+    rows, counts = rows_of_all(plan, talk)
+    facts = facts_of(plan, counts)
+    facts["seconds"] = round(time.monotonic() - began, 1)
+    report = report_of(plan, rows, facts)
+    if is_main():
+        talk.stage("writing the report")
+        with staged(asked.out) as folder:
+            about = {"suite": plan.suite.name, "suite_version": plan.suite.version}
+            write(report, rows, folder, about=about)
+    return report
+
+
+def report_of(plan: Plan, rows: dict[str, Any], facts: dict[str, Any]) -> Report:
+    """The report, from the rows alone."""
+    asked = plan.asked
+    options = [value for name, value in plan.options.items() if plan.suite.options[name].values]
+    return Report(
+        **judge(rows, compat=asked.compat),
+        label=" ".join([plan.suite.name, *options]),
+        papers=plan.suite.papers,
+        request=asked.model_dump(mode="json", exclude={"cache", "overwrite"}),
+        facts=facts,
+    )
+
+
+def facts_of(plan: Plan, counts: dict[str, Any]) -> dict[str, Any]:
+    """What was asked of whom, and what it took."""
+    suite = plan.suite
+    examples = {name: len(group.examples) for name, group in plan.groups.items()}
+    facts = {"suite": f"{suite.name}, version {suite.version}", "examples": examples}
+    if plan.asked.limit:
+        facts["limit"] = f"{plan.asked.limit} examples of each group, drawn by seed 0"
+    facts |= {name: asdict(plan.settings)[name] for name in ("max_length", "max_new_tokens")}
+    return facts | {f"asking {name}": found for name, found in counts.items()} | versions()

@@ -1,0 +1,91 @@
+"""Several runs as one report: the same model from other seeds becomes one, with its spread."""
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from itertools import chain
+
+from unteach.nouns import Score
+from unteach.report.record import Report
+
+NAMELESS = ("unlearned", "model")  # labels that say less than the report's own
+
+
+def fold(reports: Sequence[Report]) -> Report:
+    """One report of all: models of one name are folded to means over their runs.
+
+    A model called "unlearned" goes by the label of its report, such as the method's. Where a name
+    stands in several reports, each number is the mean over them, and its interval that of the mean
+    by Student's t over the runs; where it stands in one, the number and its interval stay.
+
+    Args:
+        reports: of runs that differ by seed, by method, or by both.
+
+    Returns:
+        Original first, retrained last; comparisons by the same names.
+    """
+    found: dict[str, list[tuple[Report, str]]] = {}
+    for report in reports:
+        for model in report.models:
+            found.setdefault(_name(report, model), []).append((report, model))
+    order = sorted(found, key=lambda name: (name == "retrained", name != "original"))
+    papers = {paper.arxiv: paper for report in reports for paper in report.papers}
+    return Report(
+        models={name: _models(found[name]) for name in order},
+        comparisons={
+            f"{name}_vs_retrained": scores
+            for name in order
+            if (scores := _comparisons(found[name]))
+        },
+        label=f"{len(reports)} runs",
+        papers=tuple(papers.values()),
+        facts={f"runs of {name}": len(found[name]) for name in order},
+        notes=("Numbers of several runs are means; their intervals are Student's t over runs.",),
+    )
+
+
+def mean_over_runs(scores: Sequence[Score]) -> Score:
+    """The mean of a number over runs, with its 95% interval; a single one stays as it is.
+
+    Runs that could not measure it are left out, and the note says how many there were.
+
+    Example:
+        >>> found = mean_over_runs([Score(0.4), Score(0.5), Score(0.6)])
+        >>> found.n, round(found.value, 3), round(found.low, 3), round(found.high, 3)
+        (3, 0.5, 0.252, 0.748)
+    """
+    values = [score.value for score in scores if score.value is not None]
+    if not values:
+        return scores[0]
+    if len(scores) == 1:
+        return scores[0]
+    left = len(scores) - len(values)
+    note = f"not measurable in {left} of {len(scores)} runs" if left else ""
+    mean, n = statistics.fmean(values), len(values)
+    if n == 1:
+        return Score(mean, n, note=note)
+    from scipy.stats import t
+
+    half = float(t.ppf(0.975, n - 1)) * statistics.stdev(values) / math.sqrt(n)
+    return Score(mean, n, mean - half, mean + half, note)
+
+
+def _name(report: Report, model: str) -> str:
+    return report.label if model in NAMELESS and report.label else model
+
+
+def _models(found: list[tuple[Report, str]]) -> dict[str, dict[str, Score]]:
+    scores = [report.models[model] for report, model in found]
+    groups = dict.fromkeys(chain.from_iterable(scores))
+    return {group: _mean([s[group] for s in scores if group in s]) for group in groups}
+
+
+def _comparisons(found: list[tuple[Report, str]]) -> dict[str, Score]:
+    names = [f"{model}_vs_retrained" for _, model in found]
+    both = zip(found, names, strict=True)
+    return _mean([r.comparisons[name] for (r, _), name in both if name in r.comparisons])
+
+
+def _mean(scores: Sequence[Mapping[str, Score]]) -> dict[str, Score]:
+    names = dict.fromkeys(chain.from_iterable(scores))
+    return {name: mean_over_runs([s[name] for s in scores if name in s]) for name in names}

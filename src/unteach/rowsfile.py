@@ -1,0 +1,84 @@
+"""Rows on disk: a line on what they are, then a line for each row; numbers only, never text."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from unteach.nouns import Problem, Row, UserError
+from unteach.rundir import write_lines
+
+SCHEMA = 1
+Groups = dict[str, list[Row]]
+ALWAYS = ("id", "kind", "logps")
+FIELDS: dict[str, Any] = {field.name: field.default for field in fields(Row)}
+
+
+def write_rows(file: Path, groups: Groups, about: Mapping[str, Any] | None = None) -> None:
+    """The rows of one model, in the order of groups and rows; what a row leaves open is left out.
+
+    Args:
+        file: to write; its folder is made.
+        groups: the rows.
+        about: what they are of: suite, version, model.
+
+    Example:
+        >>> import tempfile
+        >>> file = Path(tempfile.mkdtemp()) / "model.jsonl"
+        >>> write_rows(file, {"forget": [Row(id="forget-0", logps=(-0.5,))]}, {"suite": "own"})
+        >>> read_rows(file)
+        ({'forget': [Row(id='forget-0', kind='answer', index=0, logps=(-0.5,), hits=(), means=(), \
+spreads=(), ranks=(), divergences=(), gradient_norm=None, zlib=0, rouge_l_recall=None, \
+rouge_l_f1=None, fact_given=None, said_tokens=None, said_repetition=None, said_distinct=None, \
+said_logp=None)]}, {'schema': 1, 'suite': 'own'})
+    """
+    head = {"about": {"schema": SCHEMA, **(about or {})}}
+    lines = [{"group": g, **_written(row)} for g, rows in groups.items() for row in rows]
+    write_lines(file, [head, *lines])
+
+
+def read_rows(file: Path) -> tuple[Groups, dict[str, Any]]:
+    """What `write_rows` wrote: the rows by group, and what they are of.
+
+    Raises:
+        UserError: the file cannot be read, or holds something else.
+    """
+    groups: Groups = {}
+    about: dict[str, Any] = {}
+    at = str(file)
+    try:
+        with file.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                at = f"{file}:{number}"
+                record = json.loads(line)
+                if "about" in record:
+                    about = record["about"]
+                    _check_schema(file, about)
+                else:
+                    groups.setdefault(record.pop("group"), []).append(_read(record))
+    except OSError as error:
+        hint = "give a rows file that `unteach evaluate` wrote, such as rows/retrained.jsonl"
+        what = f"cannot be read ({error.strerror})"
+        raise UserError(Problem(str(file), what, hint, "request")) from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        what, hint = f"is no row ({type(error).__name__})", "write the rows anew"
+        raise UserError(Problem(at, what, hint, "request")) from None
+    if not groups:
+        raise UserError(Problem(str(file), "holds no rows", "write the rows anew", "request"))
+    return groups, about
+
+
+def _written(row: Row) -> dict[str, Any]:
+    return {k: v for k, v in asdict(row).items() if k in ALWAYS or v != FIELDS[k]}
+
+
+def _read(record: dict[str, Any]) -> Row:
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in record.items()}
+    return Row(**values)
+
+
+def _check_schema(file: Path, about: dict[str, Any]) -> None:
+    if about.get("schema") != SCHEMA:
+        what = f"is of schema {about.get('schema')!r}; this release reads {SCHEMA}"
+        raise UserError(Problem(str(file), what, "write the rows anew", "request"))
