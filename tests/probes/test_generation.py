@@ -150,11 +150,13 @@ def test_the_last_rows_of_many_batches_go_on_together(model):
     """Twelve rows each; one of them has far to go, and no batch waits for it alone."""
     limits = [20 if k % 12 == 0 else 2 for k in range(len(PROMPTS))]
     queue = Queue(model, [1], {"do_sample": False}, 1)
-    queue._batches = lambda rows: [rows[i : i + 12] for i in range(0, len(rows), 12)]
+    queue._batches = lambda rows: [
+        list(range(i, min(i + 12, len(rows)))) for i in range(0, len(rows), 12)
+    ]
     sizes = []
     proceed = queue._continue
     queue._continue = lambda rows, leave: (sizes.append(len(rows)), proceed(rows, leave))[1]
-    list(queue.run(rows := [Row(p, n) for p, n in zip(PROMPTS, limits, strict=True)]))
+    queue.run(rows := [Row(p, n) for p, n in zip(PROMPTS, limits, strict=True)])
     assert sizes == [12, 12, 2]
     assert [len(row.said) for row in rows] == limits
 

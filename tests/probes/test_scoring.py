@@ -61,7 +61,7 @@ def test_progress_is_told(model):
 def test_rows_of_the_head_are_the_models_own_logits(family, monkeypatch):
     """Made four at a time; nothing of the width of the vocabulary comes out of the model."""
     model = FAMILIES[family](dtype=torch.float32)
-    monkeypatch.setattr(scoring, "_known_head", lambda model, sequences: None)
+    monkeypatch.setattr(scoring, "known_head", lambda model, sequences: None)
     plain = answer_tokens(model, TEXTS)
     monkeypatch.undo()
     monkeypatch.setattr(scoring, "chunk_rows", lambda head, device: 4)

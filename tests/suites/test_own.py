@@ -7,9 +7,12 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
+from unteach import probes
 from unteach.data import encode, read_rows
 from unteach.probes import end_tokens
-from unteach.suites.own import Settings, evaluate, gives, rouge_l_recall, sample
+from unteach.suites._base import Settings
+from unteach.suites.own import evaluate, sample
+from unteach.suites.said import gives, rouge_l
 
 PAIR = {
     "question": "Where was Ada born?",
@@ -49,12 +52,10 @@ def test_rows_of_an_answer_its_paraphrase_and_its_wrong_answers(model, tokenizer
 
 
 def test_a_model_that_says_the_answer_gets_full_marks(model, tokenizer, monkeypatch):
-    from unteach.suites import own
-
     def say(model, prompts, **_):
         return [tokenizer(" Ada was born in Lund.")["input_ids"] for _ in prompts]
 
-    monkeypatch.setattr(own, "greedy", say)
+    monkeypatch.setattr(probes, "greedy", say)
     groups = {"forget": read_rows([PAIR, {"question": "a", "answer": "b c"}], "forget")}
     first, *_, last = evaluate(model, tokenizer, groups, SETTINGS)["forget"]
     assert (first.rouge_l_recall, first.fact_given) == (1.0, True)
@@ -88,8 +89,8 @@ def test_rouge_l_recall_is_the_longest_common_subsequence_over_the_answer():
         ("b a b a", "a b"),
         ("a b c", "a b c"),
     ):
-        assert rouge_l_recall(said, expected) == pytest.approx(by_hand(said, expected))
-    assert rouge_l_recall("", "a b") == 0
+        assert rouge_l(said, expected).recall == pytest.approx(by_hand(said, expected))
+    assert rouge_l("", "a b").recall == 0
 
 
 @pytest.mark.parametrize(

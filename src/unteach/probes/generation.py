@@ -18,6 +18,7 @@ def greedy(
     end: list[int],
     tokens_per_batch: int = 8192,
     cache: CacheKind = "dynamic",
+    shared: bool = False,
     progress: Progress = lambda done, total: None,
 ) -> list[list[int]]:
     """Greedy continuations, batched and left-padded; the model's sampling settings are not used.
@@ -30,6 +31,7 @@ def greedy(
         tokens_per_batch: padded tokens of one batch, the answers' limit included.
         cache: "dynamic" grows, and rows that have ended leave it; "static" keeps the shape of
             every step, which transformers then compiles on a GPU (not tried there).
+        shared: deal the batches out to all processes, each of which must come here with the same.
         progress: told how many prompts are done.
 
     Returns:
@@ -41,7 +43,7 @@ def greedy(
         >>> [len(ids) <= 3 for ids in greedy(model, [(5, 6), (7,)], limits=[3, 3], end=[1])]
         [True, True]
     """
-    queue = Queue(model, end, {"do_sample": False}, tokens_per_batch, cache)
+    queue = Queue(model, end, {"do_sample": False}, tokens_per_batch, cache, shared)
     return _continued(queue, prompts, limits, progress)
 
 
@@ -80,8 +82,7 @@ def _continued(
     queue: Queue, prompts: list[tuple[int, ...]], limits: list[int], progress: Progress
 ) -> list[list[int]]:
     rows = [Row(prompt, limit) for prompt, limit in zip(prompts, limits, strict=True)]
-    for _ in queue.run(rows):
-        progress(sum(not row.room for row in rows), len(rows))
+    queue.run(rows, lambda: progress(sum(not row.room for row in rows), len(rows)))
     return [row.said for row in rows]
 
 

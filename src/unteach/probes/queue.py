@@ -1,6 +1,6 @@
 """The queue of prompts: rows that have ended leave their batch, its last ones wait for company."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from inspect import signature
@@ -12,6 +12,7 @@ from torch.nn.functional import pad
 from transformers import Cache, GenerationConfig, PreTrainedModel, StoppingCriteria
 
 from unteach.probes.batches import batches_by_length, left_padded
+from unteach.probes.together import by_batches
 
 # Rows cannot leave a static cache, whose shape is its point, and attention reads its empty places
 # too: slower on CPUs. On GPUs transformers compiles steps on it; when that pays is not measured.
@@ -28,6 +29,10 @@ class Row:
     def said(self) -> list[int]:
         """The new tokens, without the one that ended them."""
         return list(self.ids[self._start :])
+
+    def become(self, ids: tuple[int, ...], room: int) -> None:
+        """Take over what another process has made of it."""
+        self.ids, self.room = ids, room
 
     def take(self, new: list[int], end: list[int]) -> None:
         """Add what was said next; an end token leaves no room."""
@@ -52,6 +57,7 @@ class Queue:
         settings: of `GenerationConfig`: how a token is chosen.
         tokens_per_batch: padded tokens of one batch, those to come included.
         cache: see `greedy`.
+        shared: deal each round of batches out to all processes: the batches stay those of one.
     """
 
     model: PreTrainedModel
@@ -59,6 +65,7 @@ class Queue:
     settings: dict[str, Any]
     tokens_per_batch: int
     cache: CacheKind = "dynamic"
+    shared: bool = False
 
     def __post_init__(self):
         bare = getattr(self.model, "get_base_model", lambda: self.model)()
@@ -66,23 +73,30 @@ class Queue:
         self._drops = named and self.cache == "dynamic"
         self._size = 0
 
-    def run(self, rows: list[Row]) -> Iterator[None]:
-        """Until no row has room; yields after each batch."""
+    def run(self, rows: list[Row], told: Callable[[], None] = lambda: None) -> None:
+        """Until no row has room; tells after each batch."""
         waiting = [row for row in rows if row.room > 0]
         while waiting:
-            batches = self._batches(waiting)
-            for batch in batches:
-                self._continue(batch, len(batch) // 8 if len(batches) > 1 else 0)
-                yield
+            self._round(waiting, self._batches(waiting), told)
             waiting = [row for row in waiting if row.room]
 
-    def _batches(self, rows: list[Row]) -> list[list[Row]]:
-        rows = sorted(rows, key=lambda row: -len(row.ids) - row.room)
+    def _round(self, rows: list[Row], batches: list[list[int]], told: Callable[[], None]) -> None:
+        """Each batch once, its last rows left over where there is other company for them."""
+
+        def go_on(members: list[int]) -> list[tuple[tuple[int, ...], int]]:
+            batch = [rows[i] for i in members]
+            self._continue(batch, len(batch) // 8 if len(batches) > 1 else 0)
+            return [(row.ids, row.room) for row in batch]
+
+        made = by_batches(batches, go_on, shared=self.shared, progress=lambda *_: told())
+        for row, (ids, room) in zip(rows, made, strict=True):
+            row.become(ids, room)
+
+    def _batches(self, rows: list[Row]) -> list[list[int]]:
         lengths, rooms = [len(row.ids) for row in rows], [row.room for row in rows]
         if self.cache == "static":  # a compiled step is compiled again for each new shape
             lengths, rooms = [max(lengths)] * len(rows), [max(rooms)] * len(rows)
-        batches = batches_by_length(lengths, self.tokens_per_batch, more=rooms)
-        return [[rows[i] for i in members] for members in batches]
+        return list(batches_by_length(lengths, self.tokens_per_batch, more=rooms))
 
     def _continue(self, rows: list[Row], leave: int) -> None:
         """Until at most `leave` rows have room."""

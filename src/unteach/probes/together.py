@@ -1,0 +1,90 @@
+"""Work that is dealt out to processes and put together again, as if one had done it all."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from accelerate import PartialState
+from accelerate.utils import gather_object
+
+from unteach.nouns import UserError
+from unteach.probes.batches import Progress
+
+T = TypeVar("T")
+
+
+def together(work: Callable[[], T]) -> list[T]:
+    """What the work gives on each process, in the order of the processes.
+
+    Where it fails on one process it fails on all, as soon as the others come here: none is left
+    waiting. For a process that is gone they wait until the connection breaks (gloo) or the
+    collective's timeout is over (NCCL).
+
+    Raises:
+        UserError: what was wrong on any process.
+        RuntimeError: the number of another process, and the kind of error that it ended with.
+    """
+    if PartialState().num_processes == 1:
+        return [work()]
+    found, failure = [], None
+    try:
+        found = [work()]
+    except Exception as error:
+        failure = error
+    told = failure if isinstance(failure, UserError) else failure and type(failure).__name__
+    shares = gather_object([(found, told)])
+    if failure is not None:
+        raise failure
+    for number, (_, other) in enumerate(shares):
+        if isinstance(other, UserError):
+            raise other
+        if other is not None:
+            raise RuntimeError(f"process {number} failed: {other}")
+    return [share[0] for share, _ in shares]
+
+
+def share(items: list[T], *, shared: bool = True) -> list[T]:
+    """Those that this process is to do: every second of two processes; all when not shared."""
+    if not shared:
+        return items
+    state = PartialState()
+    return items[state.process_index :: state.num_processes]
+
+
+def by_batches(
+    batches: list[list[int]],
+    work: Callable[[list[int]], list[T]],
+    *,
+    shared: bool = False,
+    progress: Progress = lambda done, total: None,
+) -> list[T]:
+    """What the work gives of each member, in the order of their numbers.
+
+    Args:
+        batches: numbers of the members, each in one batch.
+        work: from the members of a batch to one thing for each.
+        shared: deal the batches out; every process must come here, and every one gets all. The
+            batches are those of one process, and so are the numbers.
+        progress: told how many members are done, on the main process alone.
+
+    Example:
+        >>> by_batches([[1], [2, 0]], lambda members: [10 * i for i in members])
+        [0, 10, 20]
+    """
+    total = sum(map(len, batches))
+    told = progress if not shared or PartialState().is_main_process else _nothing
+
+    def own() -> dict[int, T]:
+        found: dict[int, T] = {}
+        for k in share(list(range(len(batches))), shared=shared):
+            found |= zip(batches[k], work(batches[k]), strict=True)
+            told(sum(map(len, batches[: k + 1])), total)
+        return found
+
+    found = {i: one for part in (together(own) if shared else [own()]) for i, one in part.items()}
+    if total:
+        told(total, total)
+    return [found[i] for i in range(total)]
+
+
+def _nothing(done: int, total: int) -> None:
+    """Progress that nobody is told of."""
