@@ -138,7 +138,7 @@ def _dataset(source: str) -> list[Record]:
     try:
         loaded: Any = load_dataset(name, config or None, split=split or "train", **options)
         if COMMIT.fullmatch(revision) and not _is_of(loaded, revision):
-            raise FileNotFoundError("only another revision of it is cached here")
+            raise FileNotFoundError("the copy that is cached here is of another revision")
         return [(f"{source}, row {k}", dict(row)) for k, row in enumerate(loaded, 1)]
     except Exception as error:  # whatever the hub and its loaders raise
         kind = type(error)
