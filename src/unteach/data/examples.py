@@ -15,7 +15,8 @@ def read(source: str | Path, role: str) -> tuple[list[Example], list[Problem]]:
     """The examples of a file or a dataset id, and everything that is wrong with it.
 
     Args:
-        source: a .jsonl, .json, .csv, .parquet or .txt file, or `owner/name[:config[:split]]`.
+        source: a .jsonl, .json, .csv, .parquet or .txt file, or a dataset id:
+            `owner/name[:config[:split]][@revision]`.
         role: what they are for: "forget", "retain", "holdout", or any other group's name.
     """
     found, problems = records(str(source))

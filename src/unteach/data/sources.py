@@ -13,7 +13,8 @@ from unteach.data.jsonfile import Read, Record, read_json, read_jsonl
 from unteach.nouns import Problem, UserError
 
 KINDS = ".jsonl, .json, .csv, .parquet, .txt"
-HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(:[\w.-]*){0,2}")
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(:[\w.-]*){0,2}(@[\w./-]+)?")
+COMMIT = re.compile(r"[0-9a-f]{40}")
 VERSION = re.compile(r"(\.v?\d*)?")  # what follows a dot in an id, but is no kind of file
 LONGEST_CELL = 2**31 - 1
 
@@ -22,7 +23,7 @@ def records(source: str) -> Read:
     """All records of a file or a dataset id, and what could not be read.
 
     Args:
-        source: a path, or `owner/name[:config[:split]]` of a Hugging Face dataset.
+        source: a path, or `owner/name[:config[:split]][@revision]` of a Hugging Face dataset.
     """
     path = Path(source)
     try:
@@ -126,14 +127,18 @@ def _parquet(path: Path, name: str) -> list[Record]:
 
 
 def _dataset(source: str) -> list[Record]:
-    name, config, split = [*source.split(":"), "", ""][:3]
+    id, _, revision = source.partition("@")
+    name, config, split = [*id.split(":"), "", ""][:3]
     if not HUB_ID.fullmatch(source) or not VERSION.fullmatch(Path(name).suffix):
         hint = "give an existing file, or a dataset id such as owner/name:config:split"
         raise UserError(Problem(source or "data", "does not exist", hint, "request"))
     from datasets import load_dataset
 
+    options: dict[str, Any] = {"revision": revision} if revision else {}
     try:
-        loaded: Any = load_dataset(name, config or None, split=split or "train")
+        loaded: Any = load_dataset(name, config or None, split=split or "train", **options)
+        if COMMIT.fullmatch(revision) and not _is_of(loaded, revision):
+            raise FileNotFoundError("the copy that is cached here is of another revision")
         return [(f"{source}, row {k}", dict(row)) for k, row in enumerate(loaded, 1)]
     except Exception as error:  # whatever the hub and its loaders raise
         kind = type(error)
@@ -142,6 +147,13 @@ def _dataset(source: str) -> list[Record]:
         hint = "check the id (owner/name:config:split), the network, and HF_HUB_OFFLINE"
         what = f"does not load ({kind.__name__}{detail})"
         raise UserError(Problem(source, what, hint, "request")) from None
+
+
+def _is_of(loaded: Any, revision: str) -> bool:
+    """Whether a data set is of this commit: without the hub, `datasets` takes its latest copy."""
+    places = [str(file.get("filename", "")) for file in getattr(loaded, "cache_files", ())]
+    places += getattr(getattr(loaded, "info", None), "download_checksums", None) or ()
+    return not places or any(revision in place for place in places)
 
 
 def _first(error: Exception) -> str:

@@ -12,6 +12,7 @@ from unteach.nouns import Problem, Row, UserError
 from unteach.rowsfile import read_rows
 from unteach.rundir import check_out
 from unteach.suites import SUITES, Group, Settings, Suite
+from unteach.suites._options import chosen
 from unteach.suites.own import sample
 
 LONGEST = 2048  # tokens of one text, where the model has room for more
@@ -65,7 +66,7 @@ def check(asked: Evaluation) -> Plan:
         problems.append(Problem("--reference-rows", what, hint, "request"))
     places = {name: _attempt(problems, _place, name, asked) for name in asked.paths}
     suite = _attempt(problems, _suite, asked.suite)
-    options = _attempt(problems, _options, suite, asked.options) if suite else None
+    options = _attempt(problems, chosen, suite.name, suite.options, asked.options) if suite else None
     groups = _attempt(problems, _groups, suite, options, asked) if options is not None else {}
     never = None
     if asked.reference_rows:
@@ -89,25 +90,6 @@ def _suite(name: str) -> Suite:
         return SUITES.get(name)
     except KeyError as error:
         raise UserError(Problem("--suite", str(error.args[0]), "", "request")) from None
-
-
-def _options(suite: Suite, given: dict[str, str]) -> dict[str, str]:
-    """Given ones over defaults. Raises UserError for unknown names and values."""
-    from unteach.registry import did_you_mean
-
-    problems, known = [], list(suite.options)
-    for name, value in given.items():
-        where = f"--set {name}={value}"
-        if name not in suite.options:
-            hint = f"{did_you_mean(name, known).strip()} Known: {', '.join(known) or 'none'}"
-            what = f"{suite.name} has no such option"
-            problems.append(Problem(where, what, hint.strip(), "request"))
-        elif (values := suite.options[name].values) and value not in values:
-            hint = f"give one of {', '.join(values)}"
-            problems.append(Problem(where, "is not one of its values", hint, "request"))
-    if problems:
-        raise UserError(*problems)
-    return {name: given.get(name, choice.default) for name, choice in suite.options.items()}
 
 
 def _groups(suite: Suite, options: dict[str, str], asked: Evaluation) -> dict[str, Group]:

@@ -40,6 +40,10 @@ class Group:
         generate: whether the model is asked for its own answer.
         new_tokens: the longest answer of its own; None is twice the given answer's length. Never
             above the settings' `max_new_tokens`.
+        stop: texts before which the model's own answer ends (see `until`).
+        compared: tokens of the given answer, from its start, that its own is compared with; None
+            for all.
+        stemmed: whether that comparison takes words by their stems (ROUGE's `use_stemmer`).
     """
 
     examples: list[Example]
@@ -47,6 +51,20 @@ class Group:
     score: bool = True
     generate: bool = True
     new_tokens: int | None = None
+    stop: tuple[str, ...] = ()
+    compared: int | None = None
+    stemmed: bool = True
+
+
+def until(said: str, stop: tuple[str, ...]) -> str:
+    r"""What was said before the first of the texts that end it; all of it where none is there.
+
+    Example:
+        >>> until("Lund.\n\nQuestion: Who?", ("Question:", "\n\n"))
+        'Lund.'
+    """
+    places = [said.find(text) for text in stop if text in said]
+    return said[: min(places)] if places else said
 
 
 @dataclass(frozen=True, kw_only=True)

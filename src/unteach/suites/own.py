@@ -1,10 +1,15 @@
 """The user's own data: how likely its answers are, and what the model says when asked."""
 
+from collections.abc import Mapping
+from pathlib import Path
 from random import Random
 from typing import Any
 
-from unteach.nouns import Example, Row
-from unteach.suites._base import Group, Settings
+from unteach.data import read as read_file
+from unteach.nouns import ROLES, Example, Problem, Row, UserError
+from unteach.suites._base import SUITES, Choice, Group, Settings, Suite
+from unteach.suites._options import chosen
+from unteach.suites._sources import find
 from unteach.suites.ask import Told, ask
 
 
@@ -27,3 +32,44 @@ def sample(examples: list[Example], limit: int, *, seed: int = 0) -> list[Exampl
         return examples
     chosen = sorted(Random(seed).sample(range(len(examples)), limit))
     return [examples[i] for i in chosen]
+
+
+def read(folder: Path | None, options: Mapping[str, str]) -> dict[str, Group]:
+    """The user's groups, each from a file, or from a file of its name in the folder.
+
+    Args:
+        folder: where a role that is not given is looked for (`forget.jsonl`, `retain.json`, ...).
+        options: a file or dataset id for `forget`, `retain` and `holdout`.
+
+    Raises:
+        UserError: everything that is wrong with any of them, or no forget examples at all.
+    """
+    given = chosen("own", OPTIONS, options)
+    groups: dict[str, Group] = {}
+    problems: list[Problem] = []
+    for role in ROLES:
+        source = given[role] or (folder and find(folder, (role,)))
+        if source:
+            examples, wrong = read_file(source, role)
+            groups[role] = Group(examples=examples)
+            problems += [problem for problem in wrong if problem.kind != "note"]
+    if "forget" not in groups:
+        what, hint = "is not given", "give a file of what was forgotten, such as forget.jsonl"
+        problems.insert(0, Problem("suite own, option forget", what, hint, "request"))
+    if problems:
+        raise UserError(*problems)
+    return groups
+
+
+OPTIONS = {role: Choice(help=f"a file of {role} examples", default="") for role in ROLES}
+
+SUITES.add(
+    "own",
+    Suite(
+        name="own",
+        version=1,
+        help="Your own data: forget, and retain and holdout where you have them.",
+        read=read,
+        options=OPTIONS,
+    ),
+)

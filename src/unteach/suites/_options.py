@@ -1,0 +1,33 @@
+"""A suite's options: what was given, the defaults of the rest, and what is wrong with either."""
+
+from collections.abc import Mapping
+
+from unteach.nouns import Problem, UserError
+from unteach.registry import did_you_mean
+from unteach.suites._base import Choice
+
+
+def chosen(suite: str, options: Mapping[str, Choice], given: Mapping[str, str]) -> dict[str, str]:
+    """Every option with its value.
+
+    Raises:
+        UserError: no such option, or no such value of one.
+
+    Example:
+        >>> chosen("tofu", {"split": Choice(help="which", default="forget10")}, {})
+        {'split': 'forget10'}
+    """
+    problems = []
+    for name, value in given.items():
+        where = f"suite {suite}, option {name}"
+        if name not in options:
+            known = list(options)
+            hint = f"{did_you_mean(name, known).strip()} Known: {', '.join(known)}".strip()
+            problems.append(Problem(where, "there is none of this name", hint, "request"))
+        elif options[name].values and value not in options[name].values:
+            known = list(options[name].values)
+            hint = f"{did_you_mean(value, known).strip()} Known: {', '.join(known)}".strip()
+            problems.append(Problem(where, f'"{value}" is no value of it', hint, "request"))
+    if problems:
+        raise UserError(*problems)
+    return {name: given.get(name, option.default) for name, option in options.items()}

@@ -1,0 +1,173 @@
+"""MUSE: news or books to be forgotten, asked for word by word, by question and by likelihood."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from unteach.metrics.papers import MUSE
+from unteach.nouns import Example, Problem, Turn, UserError
+from unteach.suites._base import SUITES, Choice, Group, Suite
+from unteach.suites._options import chosen
+from unteach.suites._sources import Source, examples_of
+
+# The dataset of each corpus, its commit, and what its folder is called.
+CORPORA = {
+    "news": ("muse-bench/MUSE-News", "506bd5b150b92814d45e4404a82f120ab2d748bf", ("news", "bbc")),
+    "books": ("muse-bench/MUSE-Books", "051ba90319e920d410d87cfdbd61f25843c1b892", ("books", "hp")),
+}
+PROTOCOLS = {"scalability": "scal", "sustainability": "sust"}
+CONTINUED, ANSWERED = 128, 32  # tokens of a continuation, and of an answer to a question
+STOP = ("\n\n", "\nQuestion", "Question:")
+OPTIONS = {
+    "corpus": Choice(help="what is to be forgotten", default="news", values=(*CORPORA,)),
+    "protocol": Choice(
+        help="one request, growing requests, or requests one after the other",
+        default="once",
+        values=("once", *PROTOCOLS),
+    ),
+    "request": Choice(
+        help="which request of a protocol this model has forgotten",
+        default="1",
+        values=("1", "2", "3", "4"),
+    ),
+}
+
+
+def read(folder: Path | None, options: Mapping[str, str]) -> dict[str, Group]:
+    """MUSE's groups, each put to the model as in MUSE's own code.
+
+    - forget, retain, holdout: raw texts, scored (PrivLeak). Under a protocol, forget is the raw
+      corpus of that request, and there is no holdout: its texts are cut to another length, so
+      that comparing likelihoods would tell lengths apart.
+    - verbmem: the beginning of a forget text, to be continued for 128 tokens and compared with the
+      same number of tokens of the text.
+    - knowmem, knowmem_retain: questions behind ten answered ones; what is said counts up to a
+      blank line or the next question, 32 tokens at most. The latter is MUSE's utility, also that
+      of the protocols.
+
+    Words are compared as they are written, not by their stems.
+
+    Args:
+        folder: in MUSE's layout (`knowmem/forget_qa.json`, `data/bbc/knowmem/forget_qa.json`), or
+            with flat names (`knowmem_forget_qa.json`, also behind `sample_`); None for the hub.
+        options: `corpus`, `protocol` and `request`.
+
+    Raises:
+        UserError: every option or file that is missing or wrong.
+    """
+    options = chosen("muse", OPTIONS, options)
+    _check(options)
+    examples = examples_of(sources(**options), folder)
+    for group in ("knowmem", "knowmem_retain"):
+        examples[group] = in_context(examples[group], examples.pop(f"{group}_icl"))
+    return {name: _group(name, found) for name, found in examples.items()}
+
+
+def sources(corpus: str, protocol: str = "once", request: str = "1") -> list[Source]:
+    """The files of a corpus, for the request of a protocol.
+
+    Example:
+        >>> [source.config for source in sources("news", "scalability", "3")][0]
+        'scal'
+    """
+    once = protocol == "once"
+    held = [
+        ("forget", "privleak", "forget") if once else _request(protocol, request),
+        ("retain", "privleak", "retain"),
+        *([("holdout", "privleak", "holdout")] if once else []),
+        ("verbmem", "verbmem", "forget"),
+    ]
+    asked = [
+        ("knowmem", "knowmem", "forget_qa"),
+        ("knowmem_icl", "knowmem", "forget_qa_icl"),
+        ("knowmem_retain", "knowmem", "retain_qa"),
+        ("knowmem_retain_icl", "knowmem", "retain_qa_icl"),
+    ]
+    return [_source(corpus, "text", *file) for file in held] + [
+        _source(corpus, "pair", *file) for file in asked
+    ]
+
+
+def in_context(examples: list[Example], shown: list[Example]) -> list[Example]:
+    r"""Questions behind answered ones, as raw texts that the answer goes on.
+
+    Example:
+        >>> one = Example(id="a", where="", kind="pair", turns=(Turn("user", "Who?"),
+        ...               Turn("assistant", "Ada")))
+        >>> in_context([one], [one])[0].turns[0].text
+        'Question: Who?\nAnswer: Ada\n\nQuestion: Who?\nAnswer: '
+    """
+    before = "".join(f"{_asked(example)}{example.answer}\n\n" for example in shown)
+    return [
+        replace(
+            example,
+            kind="text",
+            turns=(Turn("user", before + _asked(example)), Turn("assistant", example.answer)),
+        )
+        for example in examples
+    ]
+
+
+def _asked(example: Example) -> str:
+    return f"Question: {example.turns[0].text}\nAnswer: "
+
+
+def _group(name: str, examples: list[Example]) -> Group:
+    group = Group(examples=examples, template="none", stemmed=False)
+    if name == "verbmem":
+        return replace(group, new_tokens=CONTINUED, compared=CONTINUED)
+    if name.startswith("knowmem"):
+        return replace(group, new_tokens=ANSWERED, stop=STOP)
+    return replace(group, generate=False)
+
+
+def _check(options: Mapping[str, str]) -> None:
+    once = options["protocol"] == "once"
+    if options["corpus"] != "news" and not once:
+        what, hint = "MUSE has its requests for news alone", "take corpus=news or protocol=once"
+        raise UserError(Problem("suite muse, option protocol", what, hint, "request"))
+    if once and options["request"] != "1":
+        what = "there is one request only, unless a protocol is given"
+        hint = "give protocol=scalability or protocol=sustainability"
+        raise UserError(Problem("suite muse, option request", what, hint, "request"))
+
+
+def _request(protocol: str, request: str) -> tuple[str, str, str]:
+    return "forget", PROTOCOLS[protocol], f"forget_{request}"
+
+
+def _source(
+    corpus: str, kind: Literal["pair", "text"], group: str, config: str, split: str
+) -> Source:
+    dataset, revision, names = CORPORA[corpus]
+    older = split.replace("retain", "retain2")  # before the hub's last commit
+    splits = tuple(dict.fromkeys((split, older)))
+    return Source(
+        group=group,
+        files=tuple(
+            form.format(config=config, split=name)
+            for form in ("{config}/{split}", "{config}_{split}", "sample_{config}_{split}")
+            for name in splits
+        ),
+        folders=(*names, *(f"data/{name}" for name in names), ""),
+        dataset=dataset,
+        config=config,
+        split=split,
+        revision=revision,
+        kind=kind,
+    )
+
+
+SUITES.add(
+    "muse",
+    Suite(
+        name="muse",
+        version=1,
+        help="MUSE: news or books, asked for word by word, by question and by likelihood.",
+        read=read,
+        options=OPTIONS,
+        settings={"template": "none", "max_new_tokens": CONTINUED},
+        papers=(MUSE,),
+    ),
+)

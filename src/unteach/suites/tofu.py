@@ -1,0 +1,81 @@
+"""TOFU: questions about authors who do not exist, of whom some are to be forgotten."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from unteach.metrics.papers import TOFU
+from unteach.suites._base import SUITES, Choice, Group, Suite
+from unteach.suites._options import chosen
+from unteach.suites._sources import Source, examples_of
+
+DATASET = "locuslab/TOFU"
+REVISION = "324592d84ae4f482ac7249b9285c2ecdb53e3a68"
+SIZES = {"forget01": 40, "forget05": 200, "forget10": 400}  # each ends the next larger one
+NEW_TOKENS = 200  # TOFU's own evaluation counts the question among its 200 tokens, we do not
+OPTIONS = {
+    "split": Choice(help="which authors are to be forgotten", default="forget10", values=(*SIZES,)),
+    "retain_rows": Choice(
+        help="how many of the 400 retain questions are asked: TOFU's own evaluation asks 300",
+        default="300",
+        values=("300", "400"),
+    ),
+}
+
+
+def read(folder: Path | None, options: Mapping[str, str]) -> dict[str, Group]:
+    """TOFU's groups: forget, retain, authors (real ones), facts (of the world), holdout.
+
+    Every forget question is asked, where TOFU's own evaluation asks the first 300. Forget and
+    retain answers come with a paraphrase and five wrong ones; real authors and facts with three
+    wrong ones, and the answer itself stands where the paraphrase is compared. Rows are known by
+    number: one question is asked of two authors.
+
+    Args:
+        folder: of the files of the dataset, as .jsonl or .json; None for the hub. forget05 and
+            forget01 are also found at the end of a larger file; the holdout may be missing.
+        options: `split` and `retain_rows`.
+
+    Raises:
+        UserError: every option or file that is missing or wrong.
+    """
+    options = chosen("tofu", OPTIONS, options)
+    examples = examples_of(sources(options["split"]), folder)
+    examples["retain"] = examples["retain"][: int(options["retain_rows"])]
+    return {name: Group(examples=found, new_tokens=NEW_TOKENS) for name, found in examples.items()}
+
+
+def sources(split: str) -> list[Source]:
+    """The files of a split (forget01, forget05 or forget10).
+
+    Example:
+        >>> [source.config for source in sources("forget05")][:2]
+        ['forget05_perturbed', 'retain_perturbed']
+    """
+    larger = tuple(f"{name}_perturbed" for name, n in SIZES.items() if n > SIZES[split])
+    both = ("paraphrase", "perturbed")
+    return [
+        _source("forget", f"{split}_perturbed", needs=both, larger=larger, last=SIZES[split]),
+        _source("retain", "retain_perturbed", needs=both),
+        _source("authors", "real_authors_perturbed", needs=("perturbed",)),
+        _source("facts", "world_facts_perturbed", needs=("perturbed",)),
+        _source("holdout", split.replace("forget", "holdout"), optional=True),
+    ]
+
+
+def _source(group: str, config: str, **rest) -> Source:
+    places = {"files": (config,), "folders": ("", "data")}
+    return Source(group=group, config=config, dataset=DATASET, revision=REVISION, **places, **rest)
+
+
+SUITES.add(
+    "tofu",
+    Suite(
+        name="tofu",
+        version=1,
+        help="TOFU: questions about made-up authors, some to be forgotten.",
+        read=read,
+        options=OPTIONS,
+        settings={"max_new_tokens": NEW_TOKENS},
+        papers=(TOFU,),
+    ),
+)
