@@ -66,7 +66,9 @@ def check(asked: Evaluation) -> Plan:
         problems.append(Problem("--reference-rows", what, hint, "request"))
     places = {name: _attempt(problems, _place, name, asked) for name in asked.paths}
     suite = _attempt(problems, _suite, asked.suite)
-    options = _attempt(problems, chosen, suite.name, suite.options, asked.options) if suite else None
+    options = (
+        _attempt(problems, chosen, suite.name, suite.options, asked.options) if suite else None
+    )
     groups = _attempt(problems, _groups, suite, options, asked) if options is not None else {}
     never = None
     if asked.reference_rows:
@@ -92,6 +94,10 @@ def _suite(name: str) -> Suite:
         raise UserError(Problem("--suite", str(error.args[0]), "", "request")) from None
 
 
+def _options(suite: Suite, given: dict[str, str]) -> dict[str, str]:
+    return chosen(suite.name, suite.options, given)
+
+
 def _groups(suite: Suite, options: dict[str, str], asked: Evaluation) -> dict[str, Group]:
     if suite.read is None:
         return {}
@@ -114,7 +120,9 @@ def _never(file: Path, suite: str, groups: dict[str, Group]) -> dict[str, list[R
         raise UserError(Problem(where, what, hint, "request"))
     problems, kept = [], {}
     for name, group in groups.items():
-        wanted = {example.id: len(zlib.compress(example.answer.encode())) for example in group.examples}
+        wanted = {
+            example.id: len(zlib.compress(example.answer.encode())) for example in group.examples
+        }
         rows = {row.id: row for row in found.get(name, []) if row.kind == "answer"}
         missing = len(wanted.keys() - rows)
         others = sum(id in rows and rows[id].zlib != size for id, size in wanted.items())

@@ -55,7 +55,7 @@ def ask_model(name: str, plan: Plan, talk: Talk) -> tuple[Rows, dict[str, Any]]:
         progress=talk.progress,
     )
     gc.collect()  # the model that was asked, which one small GPU cannot hold beside the next one
-    return found.rows, asdict(found.counts)
+    return found.rows, found.counts
 
 
 def loader(place: Place, plan: Plan) -> Callable[[], Any]:

@@ -45,14 +45,20 @@ def evaluate(asked: Evaluation, talk: Talk | None = None) -> Report:
 def report_of(plan: Plan, rows: dict[str, Any], facts: dict[str, Any]) -> Report:
     """The report, from the rows alone."""
     asked = plan.asked
-    options = [value for name, value in plan.options.items() if plan.suite.options[name].values]
     return Report(
         **judge(rows, compat=asked.compat),
-        label=" ".join([plan.suite.name, *options]),
+        label=label_of(plan),
         papers=plan.suite.papers,
         request=asked.model_dump(mode="json", exclude={"cache", "overwrite"}),
         facts=facts,
     )
+
+
+def label_of(plan: Plan) -> str:
+    """The suite, and what was chosen of it; no paths."""
+    known = plan.suite.options
+    chosen = [f"{name} {value}" for name, value in plan.options.items() if known[name].values]
+    return ", ".join([plan.suite.name, *chosen])
 
 
 def facts_of(plan: Plan, counts: dict[str, Any]) -> dict[str, Any]:

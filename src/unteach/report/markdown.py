@@ -44,7 +44,7 @@ def to_markdown(report: Report, *, picture: str | None = None) -> str:
     glance = grid(table(report, short=len(report.models) > FEW))
     parts += ["## At a glance", glance]
     if ALIKE in glance:
-        parts.append(f"`{LEGEND}`.")
+        parts.append(f"{LEGEND}.")
     for title, rows in report.tables.items():
         parts += [f"## {title}", grid(rows)]
     for group in _groups(report):

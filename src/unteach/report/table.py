@@ -9,7 +9,7 @@ from unteach.report.record import Report
 
 Reader = Callable[[Report, str], Score]
 ALIKE = "~"
-LEGEND = f"{ALIKE} not to be told from the retrained model's: inside the difference's 95% interval"
+LEGEND = f"{ALIKE}: chance may set it apart from retrained (inside the difference's 95% interval)"
 
 
 class Column(NamedTuple):

@@ -12,10 +12,17 @@ KEPT = 0.8  # below this share of the retain probability, the rest is called dam
 
 def verdict(report: Report) -> list[str]:
     """Paragraphs on what is forgotten, what is kept, and what looks wrong."""
-    if "unlearned" not in report.models:
+    model = one_model(report)
+    if model is None:
         return _overview(report)
-    found = [_wanted(report), _forgotten(report), _asked(report), _kept(report), *_warnings(report)]
-    return [paragraph for paragraph in found if paragraph]
+    parts = (_wanted, _forgotten, _asked, _kept, _warning)
+    return [said for part in parts if (said := part(report, model))]
+
+
+def one_model(report: Report) -> str | None:
+    """The model that a report is about; None where it compares several."""
+    names = [m for m in report.models if m.split("-")[0] not in ("original", "retrained")]
+    return "unlearned" if "unlearned" in names else names[0] if len(names) == 1 else None
 
 
 def not_forgotten(report: Report, model: str) -> bool:
@@ -93,12 +100,12 @@ def _level(report: Report) -> float:
     return 0.5 if level is None else level
 
 
-def _three(report: Report, group: str, metric: str) -> tuple[float | None, ...]:
-    models = ("original", "unlearned", "retrained")
+def _three(report: Report, model: str, group: str, metric: str) -> tuple[float | None, ...]:
+    models = ("original", model, "retrained")
     return tuple(report.value(model, group, metric) for model in models)
 
 
-def _wanted(report: Report) -> str:
+def _wanted(report: Report, model: str) -> str:
     counts = report.facts.get("examples")
     if not isinstance(counts, dict) or not counts.get("forget"):
         return ""
@@ -108,8 +115,8 @@ def _wanted(report: Report) -> str:
     return f"**Wanted.** Forget {what}{keep}, with {report.label}."
 
 
-def _forgotten(report: Report) -> str:
-    before, after, never = _three(report, "forget", "probability")
+def _forgotten(report: Report, model: str) -> str:
+    before, after, never = _three(report, model, "forget", "probability")
     if before is None or after is None:
         return ""
     text = (
@@ -127,15 +134,15 @@ def _forgotten(report: Report) -> str:
     text += f"; a model that never saw them gives {_plain(never)}."
     if before <= never + NEAR:
         text += " The original hardly knew them better than that: there was little to forget."
-    if not_forgotten(report, "unlearned"):
+    if not_forgotten(report, model):
         return text + " **They are not forgotten to that level.**"
     if after < never - NEAR:
         return text + " That is below it: forgotten further than never learned."
     return text
 
 
-def _asked(report: Report) -> str:
-    before, after, never = _three(report, "forget", "fact_recall")
+def _asked(report: Report, model: str) -> str:
+    before, after, never = _three(report, model, "forget", "fact_recall")
     if before is None or after is None:
         return ""
     text = (
@@ -145,42 +152,44 @@ def _asked(report: Report) -> str:
     return text + (f" ({never:.0%} retrained)." if never is not None else ".")
 
 
-def _kept(report: Report) -> str:
-    told = [_kept_of(report, group) for group in ("retain", *_others(report))]
-    if report.value("unlearned", "retain", "probability") is None:
+def _kept(report: Report, model: str) -> str:
+    told = [_kept_of(report, model, group) for group in ("retain", *_others(report))]
+    if report.value(model, "retain", "probability") is None:
         told[0] = "**Retain.** No retain set was given, so what else was lost is not known."
     text = " ".join(part for part in told if part)
-    broken = damaged(report, "unlearned")
+    broken = damaged(report, model)
     return text + (" **The rest of the model was damaged.**" if broken else "")
 
 
-def _kept_of(report: Report, group: str) -> str:
-    before, after, _ = _three(report, group, "probability")
-    share = _share(report, "unlearned", group)
+def _kept_of(report: Report, model: str, group: str) -> str:
+    before, after, _ = _three(report, model, group, "probability")
+    share = _share(report, model, group)
     if before is None or after is None:
         return ""
     what = {
         "retain": "**Retain.** The answers to keep",
         "world": "Other facts, which unlearning was not shown,",
+        "authors": "Those on real authors",
+        "facts": "Those on world facts",
     }.get(group, f"The answers of `{group}`")
     left = f": {share:.0%} kept" if share is not None and share < 1 else ""
     return f"{what} had {_plain(before)} before and have {_plain(after)} after{left}."
 
 
-def _warnings(report: Report) -> list[str]:
-    auc, level = report.value("unlearned", "forget", "membership_auc_loss"), _level(report)
+def _warning(report: Report, model: str) -> str:
+    auc, level = report.value(model, "forget", "membership_auc_loss"), _level(report)
     against = "retrained" if "retrained" in report.models else "no difference"
     numbers = f"(membership AUC {number(auc)}; {against} {number(level)})"
-    if over_forgotten(report, "unlearned"):
-        return [
+    if over_forgotten(report, model):
+        return (
             "**Over-forgotten.** The model finds the forget answers less likely than texts it "
             f"never saw {numbers}. Who looks for that can tell what was removed."
-        ]
-    if recognisable(report, "unlearned"):
-        return [
+        )
+    if recognisable(report, model):
+        return (
             f"**Still recognisable.** The forget answers stand out from texts never seen {numbers}."
-        ]
-    return []
+        )
+    return ""
 
 
 def _plain(value: float) -> str:
