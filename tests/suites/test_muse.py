@@ -176,12 +176,15 @@ def test_every_missing_file_is_named(tmp_path):
 def test_a_file_of_another_form_is_refused(tmp_path):
     write_all(tmp_path)
     write(tmp_path, "privleak/forget.json", [ASKED])
+    write(tmp_path, "verbmem/forget.json", ["a text"])
     write(tmp_path, "knowmem/forget_qa.json", ["a text"])
     with pytest.raises(UserError) as caught:
         READ(tmp_path, {})
-    first, second = caught.value.problems
-    assert first.what == "is no raw text, or prompt and gt"
-    assert second.what == "is no question and answer"
+    assert [problem.what for problem in caught.value.problems] == [
+        "is no raw text, or prompt and gt",
+        "has no prompt and gt",
+        "is no question and answer",
+    ]
 
 
 def test_without_the_hub_every_file_is_named(monkeypatch):

@@ -115,7 +115,7 @@ def in_context(examples: list[Example], shown: list[Example]) -> list[Example]:
 
 def _parted(example: Example) -> Example:
     """A blank at the seam of prompt and answer, where there is none."""
-    seam = example.turns[0].text[-1:] + example.answer[:1] if example.turns else " "
+    seam = example.turns[0].text[-1:] + example.answer[:1]
     blank = any(character.isspace() for character in seam)
     return example if blank else with_answer(example, f" {example.answer}")
 
@@ -167,6 +167,7 @@ def _source(
         split=split,
         revision=revision,
         kind=kind,
+        needs=("turns",) if config == "verbmem" else (),
     )
 
 
