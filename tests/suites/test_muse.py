@@ -111,8 +111,19 @@ def test_a_question_stands_behind_the_answered_ones_and_nothing_follows_its_answ
     assert expected == "Lund"
 
 
-def test_the_text_of_verbmem_goes_on_as_it_is(tmp_path, tokenizer):
-    (example,) = READ(write_all(tmp_path), {})["verbmem"].examples
+@pytest.mark.parametrize(
+    ("prompt", "answer"),
+    [
+        ("The river runs", "north; nobody knows why."),  # as in MUSE's files
+        ("The river runs", " north; nobody knows why."),
+        ("The river runs ", "north; nobody knows why."),
+    ],
+)
+def test_the_text_of_verbmem_goes_on_with_one_blank(tmp_path, tokenizer, prompt, answer):
+    write_all(tmp_path)
+    write(tmp_path, "verbmem/forget.json", [{"prompt": prompt, "gt": answer}])
+    (example,) = READ(tmp_path, {})["verbmem"].examples
+    assert example.turns[0].text == prompt
     (sequence,) = encode(example, tokenizer, max_length=512, template="none")
     assert sequence.text == "The river runs north; nobody knows why."
 
@@ -165,12 +176,15 @@ def test_every_missing_file_is_named(tmp_path):
 def test_a_file_of_another_form_is_refused(tmp_path):
     write_all(tmp_path)
     write(tmp_path, "privleak/forget.json", [ASKED])
+    write(tmp_path, "verbmem/forget.json", ["a text"])
     write(tmp_path, "knowmem/forget_qa.json", ["a text"])
     with pytest.raises(UserError) as caught:
         READ(tmp_path, {})
-    first, second = caught.value.problems
-    assert first.what == "is no raw text, or prompt and gt"
-    assert second.what == "is no question and answer"
+    assert [problem.what for problem in caught.value.problems] == [
+        "is no raw text, or prompt and gt",
+        "has no prompt and gt",
+        "is no question and answer",
+    ]
 
 
 def test_without_the_hub_every_file_is_named(monkeypatch):

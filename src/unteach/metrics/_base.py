@@ -67,6 +67,7 @@ class Comparison:
         help: what it says, for a layman.
         should_be: the value of a well unlearned model, in words.
         function: from the rows of all models to a score.
+        needs: the models beside it that it cannot do without.
         range: the least and the greatest value there can be.
         retrained: what a second model scores that never saw the forget set, in words.
         gaming: how a useless model can score well on it, in words.
@@ -77,6 +78,7 @@ class Comparison:
     help: str
     should_be: str
     function: Callable[[Case], Score]
+    needs: tuple[str, ...] = ("retrained",)
     range: tuple[float, float] = SHARE
     retrained: str = ""
     gaming: str = ""

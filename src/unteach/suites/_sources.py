@@ -10,7 +10,11 @@ from unteach.nouns import Example, Problem, UserError
 
 # What may follow a name: a file's kind, or what the hub calls a split of one part.
 KINDS = (".jsonl", ".json", ".parquet", "-00000-of-00001.parquet")
-COLUMNS = {"paraphrase": "paraphrased_answer", "perturbed": "perturbed_answer"}
+COLUMNS = {
+    "paraphrase": "paraphrased_answer",
+    "perturbed": "perturbed_answer",
+    "turns": "prompt and gt",
+}
 FORMS = {"pair": "question and answer", "text": "raw text, or prompt and gt"}
 
 
@@ -27,7 +31,7 @@ class Source:
         split: of the dataset.
         revision: commit of the dataset.
         kind: what its examples are.
-        needs: fields that every example must have filled (`paraphrase`, `perturbed`).
+        needs: fields that every example must have filled (`paraphrase`, `perturbed`, `turns`).
         optional: whether a folder may be without it.
         larger: names of files that end with these examples, read where the file itself is missing.
         last: how many examples of the larger file these are.

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+from unteach.data import with_answer
 from unteach.metrics.papers import MUSE
 from unteach.nouns import Example, Problem, Turn, UserError
 from unteach.suites._base import SUITES, Choice, Group, Suite
@@ -41,10 +42,12 @@ def read(folder: Path | None, options: Mapping[str, str]) -> dict[str, Group]:
       corpus of that request, and there is no holdout: its texts are cut to another length, so
       that comparing likelihoods would tell lengths apart.
     - verbmem: the beginning of a forget text, to be continued for 128 tokens and compared with the
-      same number of tokens of the text.
+      same number of tokens of the text. The blank that the files leave out between the two is
+      part of the answer, else the text that is scored would run two words together.
     - knowmem, knowmem_retain: questions behind ten answered ones; what is said counts up to a
       blank line or the next question, 32 tokens at most. The latter is MUSE's utility, also that
-      of the protocols.
+      of the protocols. The prompt ends with a blank; where the tokenizer joins it to the answer,
+      the model is asked without it, while MUSE's code asks with it.
 
     Words are compared as they are written, not by their stems.
 
@@ -61,6 +64,7 @@ def read(folder: Path | None, options: Mapping[str, str]) -> dict[str, Group]:
     examples = examples_of(sources(**options), folder)
     for group in ("knowmem", "knowmem_retain"):
         examples[group] = in_context(examples[group], examples.pop(f"{group}_icl"))
+    examples["verbmem"] = [_parted(example) for example in examples["verbmem"]]
     return {name: _group(name, found) for name, found in examples.items()}
 
 
@@ -107,6 +111,13 @@ def in_context(examples: list[Example], shown: list[Example]) -> list[Example]:
         )
         for example in examples
     ]
+
+
+def _parted(example: Example) -> Example:
+    """A blank at the seam of prompt and answer, where there is none."""
+    seam = example.turns[0].text[-1:] + example.answer[:1]
+    blank = any(character.isspace() for character in seam)
+    return example if blank else with_answer(example, f" {example.answer}")
 
 
 def _asked(example: Example) -> str:
@@ -156,6 +167,7 @@ def _source(
         split=split,
         revision=revision,
         kind=kind,
+        needs=("turns",) if config == "verbmem" else (),
     )
 
 

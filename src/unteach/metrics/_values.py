@@ -1,0 +1,130 @@
+"""What a model shows of an example: numbers between 0 and 1, and how sure an attacker is of it."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from unteach.metrics.membership import lowest, standardised
+from unteach.metrics.memorization import strength
+from unteach.metrics.rows import Groups, Missing, mean_logp, probability, whole
+from unteach.metrics.truth_ratio import truth_ratios
+from unteach.nouns import Row
+
+Read = Callable[[list[Row]], dict[str, dict[str, float]]]  # name -> example -> number
+Table = dict[str, Any]  # name -> one number for each example, nan where the data has none
+
+OWN: dict[str, Callable[[Row], float | None]] = {
+    "probability": lambda row: probability(row) if row.logps else None,
+    "extraction_strength": lambda row: strength(row.hits) if row.hits else None,
+    "exact_memorization": lambda row: sum(row.hits) / len(row.hits) if row.hits else None,
+    "rouge_l_recall": lambda row: row.rouge_l_recall,
+    "fact_recall": lambda row: None if row.fact_given is None else float(row.fact_given),
+}
+ATTACKS: dict[str, Callable[[Row], float | None]] = {
+    "loss": mean_logp,
+    "zlib": lambda row: sum(row.logps) / row.zlib if row.zlib else None,
+    "min_k": lambda row: lowest(row.logps),
+    "min_k_plus_plus": lambda row: lowest(standardised(row)) if row.means else None,
+}
+
+
+def shown(rows: list[Row]) -> dict[str, dict[str, float]]:
+    """Name -> example -> value, for all that the rows tell.
+
+    Example:
+        >>> rows = [Row(id="a", logps=(0.0, 0.0), hits=(False, True), fact_given=True)]
+        >>> shown(rows)["extraction_strength"], shown(rows)["fact_recall"]
+        ({'a': 0.5}, {'a': 1.0})
+    """
+    answers = whole([row for row in rows if row.kind == "answer"])
+    reworded = whole([row for row in rows if row.kind == "paraphrase" and row.logps])
+    found = {name: {row.id: of(row) for row in answers} for name, of in OWN.items()}
+    found["paraphrase_probability"] = {row.id: probability(row) for row in reworded}
+    # The share of the right answer, p / (p + wrong): of R = wrong / p, which has no upper end.
+    found["truth_ratio_share"] = {id: 1 / (1 + r) for id, r in truth_ratios(rows).items()}
+    kept = {n: {i: v for i, v in of.items() if v is not None} for n, of in found.items()}
+    return {name: of for name, of in kept.items() if of}
+
+
+def attacked(rows: list[Row]) -> dict[str, dict[str, float]]:
+    """Attack -> example -> score, high for a member; only attacks that every answer allows."""
+    answers = whole([row for row in rows if row.kind == "answer" and row.logps])
+    found = {name: {row.id: of(row) for row in answers} for name, of in ATTACKS.items()}
+    return {
+        name: {id: value for id, value in of.items() if value is not None}
+        for name, of in found.items()
+        if of and None not in of.values()
+    }
+
+
+def tables(read: Read, models: list[Groups], group: str) -> list[Table]:
+    """One table for each model: the same names, the same examples, in the same order.
+
+    Raises:
+        Missing: the models were not asked the same, or one gives no numbers.
+    """
+    import numpy
+
+    found = [read(groups.get(group, [])) for groups in models]
+    asked = [{name: of.keys() for name, of in one.items()} for one in found]
+    if any(one != asked[0] for one in asked):
+        raise Missing(f"the models were not asked the same in `{group}`; evaluate all of them anew")
+    if any(math.isnan(value) for one in found for of in one.values() for value in of.values()):
+        raise Missing(f"a model gives nan in `{group}`")
+    ids = sorted({row.id for row in whole(models[0].get(group, [])) if row.kind == "answer"})
+    return [
+        {
+            name: numpy.array([of.get(id, numpy.nan) for id in ids], dtype=float)
+            for name, of in one.items()
+        }
+        for one in found
+    ]
+
+
+def size(table: Table) -> int:
+    """How many examples it is about."""
+    return len(next(iter(table.values()))) if table else 0
+
+
+def area(x: Any, y: Any) -> Any:
+    """Area between the cumulative curves of as many values each: the Wasserstein-1 distance.
+
+    That is the mean distance of the smallest from the smallest, and so on; along the last axis.
+
+    Example:
+        >>> import numpy
+        >>> float(area(numpy.array([0.0, 1.0]), numpy.array([0.75, 0.25])))
+        0.25
+    """
+    import numpy
+
+    return mean(numpy.abs(numpy.sort(x) - numpy.sort(y)))
+
+
+def mean(values: Any) -> Any:
+    """Of the values that are no nan, along the last axis; 0 where there is none."""
+    import numpy
+
+    there = ~numpy.isnan(values)
+    return numpy.where(there, values, 0.0).sum(-1) / numpy.maximum(there.sum(-1), 1)
+
+
+def placed(members: Any, others: Any) -> Any:
+    """Share of the others below each member, ties as half; nan for nan. Row by row.
+
+    Their mean is the AUC, and their cumulative curve the ROC curve (turned over).
+
+    Example:
+        >>> import numpy
+        >>> placed(numpy.array([[1.0, 2.0, 9.0]]), numpy.array([[2.0, 3.0]])).tolist()
+        [[0.0, 0.25, 1.0]]
+    """
+    import numpy
+
+    found = numpy.full(members.shape, numpy.nan)
+    for row, these, those in zip(found, members, numpy.sort(others), strict=True):
+        those = those[~numpy.isnan(those)]
+        below, not_above = (those.searchsorted(these, side=side) for side in ("left", "right"))
+        row[:] = (below + not_above) / (2 * max(len(those), 1))
+    found[numpy.isnan(members)] = numpy.nan
+    return found

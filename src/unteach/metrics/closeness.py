@@ -1,0 +1,177 @@
+"""How near a model is to the retrained one: in what it forgot, gives away and kept, at once."""
+
+from typing import Any
+
+from unteach.metrics._base import comparison
+from unteach.metrics._draws import Draw, Part, harmonic, together
+from unteach.metrics._values import Table, area, attacked, mean, placed, shown, size, tables
+from unteach.metrics.rows import Case, Groups, Missing
+from unteach.nouns import Score
+
+CLOSENESS_VERSION = 1  # raised whenever a number could change
+
+
+@comparison(
+    "closeness",
+    help="how near the model is to the retrained one in what it forgot, in what gives it away and "
+    "in what it kept (1: as near as can be told; 0: as far as the original, broken, or "
+    "over-forgotten)",
+    should_be="as near 1 as a second retrained model",
+    needs=("original", "retrained"),
+    retrained="near 1; lower with few examples, as two samples of the same always differ",
+    gaming="sees only what the rows see: not what comes back after quantisation or a little more "
+    "training, nor in other words and languages; nor which of two examples is the known one",
+)
+def closeness(case: Case) -> Score:
+    """Harmonic mean of `closeness_forget`, `closeness_privacy` and `closeness_kept`."""
+    return together(forget_part(case), privacy_part(case), kept_part(case))
+
+
+@comparison(
+    "closeness_forget",
+    help="how much of the way from the original to the retrained model is gone on the forget "
+    "answers; going past it takes away as much as falling short",
+    should_be="as near 1 as a second retrained model",
+    needs=("original", "retrained"),
+    retrained="near 1",
+    gaming="a broken model scores well where the retrained one knows nearly nothing: read it with "
+    "the other two",
+)
+def closeness_forget(case: Case) -> Score:
+    """1 - (area between model and retrained) / (area between original and retrained), at least 0.
+
+    Each area is between two cumulative curves (Wasserstein-1) of one number per forget example,
+    added up over all the numbers that there are (`_values.shown`). So what there was most to forget
+    of counts most, and a number in which nothing was to be forgotten cannot help.
+    """
+    return together(forget_part(case))
+
+
+@comparison(
+    "closeness_privacy",
+    help="how near the membership attacks are to what they get from the retrained model; standing "
+    "out by being too unlikely takes away as much as by being too likely",
+    should_be="as near 1 as a second retrained model",
+    retrained="near 1; with 40 examples 0.05 to 0.1 lower than with 200",
+    gaming="a model that is equally broken everywhere gives nothing away: read it with what is "
+    "kept",
+)
+def closeness_privacy(case: Case) -> Score:
+    """1 - 2 x (area between the two models' ROC curves), mean over four attacks, at least 0.
+
+    The curves are of forget answers against holdout answers; the attacks are the loss, zlib, Min-K%
+    and Min-K%++. The area is never below the distance of the AUCs, and one half when the AUC is 0
+    or 1 in place of 0.5. Without a holdout set both models' forget answers are ranked among the
+    retrained model's own.
+    """
+    return together(privacy_part(case))
+
+
+@comparison(
+    "closeness_kept",
+    help="how near the model is to the retrained one on all other groups (0: one of them is as if "
+    "never learned, or as far off)",
+    should_be="as near 1 as a second retrained model",
+    needs=("original", "retrained"),
+    retrained="near 1",
+    gaming="the original scores near 1, for it lost nothing: read it with the other two",
+)
+def closeness_kept(case: Case) -> Score:
+    """Harmonic mean over the groups of 1 - (area between model and retrained) / (area of forget).
+
+    The areas as in `closeness_forget`, and the divisor too: what it changes to have learned a text
+    or not. So a group that the model gives as if it had never seen it is worth 0.
+    """
+    return together(kept_part(case))
+
+
+def forget_part(case: Case) -> Part:
+    """Of the forget groups."""
+    models = [case.model, case.beside("original"), case.beside("retrained")]
+    groups = _tables(models, forgotten=True)
+    if not groups:
+        raise Missing("no examples to forget")
+
+    def of(draw: Draw) -> Any:
+        ours = before = 0.0
+        for group, (model, original, retrained) in groups.items():
+            at = draw[group]
+            for name, never in retrained.items():
+                ours += area(model[name][at], never[at])
+                before += area(original[name][at], never[at])
+        return _share(ours, before)
+
+    return Part(of, {group: size(found[0]) for group, found in groups.items()})
+
+
+def privacy_part(case: Case) -> Part:
+    """Of the forget group beside the holdout."""
+    models = [case.model, case.beside("retrained")]
+    members, others = (tables(attacked, models, group) for group in ("forget", "holdout"))
+    if not members[0]:
+        raise Missing("no answers to forget")
+    alone = not others[0]
+    if alone:
+        others = [members[1], members[1]]
+    names = [name for name in members[0] if name in others[0]]
+    against = "forget" if alone else "holdout"
+
+    def of(draw: Draw) -> Any:
+        def curve(model: int, name: str) -> Any:
+            return placed(members[model][name][draw["forget"]], others[model][name][draw[against]])
+
+        away = sum(area(curve(0, name), curve(1, name)) for name in names) / len(names)
+        return _share(away, 0.5)
+
+    sizes = {"forget": size(members[0]), against: size(others[0])}
+    note = "no holdout set: ranked among the retrained model's own forget answers" if alone else ""
+    return Part(of, sizes, note)
+
+
+def kept_part(case: Case) -> Part:
+    """Of every group that is not to be forgotten."""
+    models = [case.model, case.beside("original"), case.beside("retrained")]
+    forgotten, kept = (_tables(models, forgotten=asked) for asked in (True, False))
+    if not forgotten:
+        raise Missing("no examples to forget")
+    if not kept:
+        raise Missing("no group to keep is given (retain, world, ...)")
+
+    def of(draw: Draw) -> Any:
+        worth = _worth(forgotten, draw)
+        return harmonic([_held(found, draw[group], worth) for group, found in kept.items()])
+
+    groups = {**forgotten, **kept}
+    return Part(of, {group: size(found[0]) for group, found in groups.items()})
+
+
+def _worth(forgotten: dict[str, list[Table]], draw: Draw) -> dict[str, Any]:
+    """How much having learned an example shows in each number, mean over the forget groups."""
+    found: dict[str, list[Any]] = {}
+    for group, (_, original, retrained) in forgotten.items():
+        for name, never in retrained.items():
+            at = draw[group]
+            found.setdefault(name, []).append(area(original[name][at], never[at]))
+    return {name: sum(areas) / len(areas) for name, areas in found.items()}
+
+
+def _held(models: list[Table], at: Any, worth: dict[str, Any]) -> Any:
+    model, _, retrained = models
+    away = sum(area(model[name][at], never[at]) for name, never in retrained.items())
+    # A number that the forget groups do not have is lost when nothing of it is left.
+    span = sum(worth.get(name, mean(never[at])) for name, never in retrained.items())
+    return _share(away, span)
+
+
+def _share(away: Any, span: Any) -> Any:
+    """1 - away / span, at least 0; nan without a span."""
+    import numpy
+
+    return numpy.maximum(1 - away / numpy.where(span > 0, span, numpy.nan), 0.0)
+
+
+def _tables(models: list[Groups], *, forgotten: bool) -> dict[str, list[Table]]:
+    """By group; `forget`, `knowmem_forget`, ... are the forgotten ones."""
+    names = [g for g in sorted(models[0]) if ("forget" in g.split("_")) is forgotten]
+    found = {name: tables(shown, models, name) for name in names}
+    return {name: one for name, one in found.items() if one[0]}

@@ -1,0 +1,166 @@
+"""What the forget examples would score had they never been seen, as far as the holdout can tell."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from unteach.metrics._base import COMPARISONS
+from unteach.metrics._values import attacked, shown
+from unteach.metrics.intervals import DRAWS, MANY, Z
+from unteach.metrics.probability import MOST
+from unteach.metrics.rows import Groups, mean_logp, whole
+from unteach.metrics.truth_ratio import truth_ratios
+from unteach.nouns import Row, Score
+
+Numbers = dict[str, tuple[float, float]]  # example -> its number, and how much it counts
+
+NO_HOLDOUT = "no holdout set is given (texts like the forget set, never trained on)"
+
+
+def never_seen(rows: Groups, *, original: Groups | None = None) -> dict[str, Score]:
+    """What each metric would say of the forget group had no model seen it.
+
+    The value to be expected, and ends between which 95 in 100 such sets fall. The holdout stands
+    for texts that were never seen, so the forget set should be like it: as long, as hard, about as
+    many different things. Examples that come in clusters (twenty about one person) scatter more
+    than the ends say.
+
+    Args:
+        rows: of the model.
+        original: those of the model before unlearning; its holdout is taken where it is given,
+            since unlearning may have harmed the model's own.
+
+    Returns:
+        By the name of the metric; without a holdout set each says so.
+
+    Example:
+        >>> known = [Row(id=f"f{k}", logps=(0.0,)) for k in range(9)]
+        >>> other = [Row(id=f"h{k}", logps=(-0.5 - k % 3,)) for k in range(9)]
+        >>> found = never_seen({"forget": known, "holdout": other})["probability"]
+        >>> round(found.value, 2), found.high < 1
+        (0.3, True)
+    """
+    holdout = (original or rows).get("holdout", [])
+    found = {}
+    for name, (read, score) in READ.items():
+        forget, others = read(rows.get("forget", [])), read(holdout)
+        if not forget:
+            continue
+        if not others:
+            why = NO_HOLDOUT if not holdout else "the holdout rows do not have it"
+            found[name] = Score(None, note=f"not measurable: {why}")
+        else:
+            found[name] = score([others[id] for id in sorted(others)], len(forget))
+    return found
+
+
+def not_measurable() -> list[str]:
+    """What cannot be known without a retrained model, one line each.
+
+    Example:
+        >>> any(line.startswith("forget_quality: ") for line in not_measurable())
+        True
+    """
+    every = (COMPARISONS.get(name) for name in COMPARISONS)
+    return [
+        f"{one.name}: {one.help}. It compares with a model that never saw the forget set"
+        for one in every
+        if "retrained" in one.needs
+    ]
+
+
+def predicted(pairs: list[tuple[float, float]], n: int) -> Score:
+    """The mean of n new numbers like these: its value and a 95% prediction interval.
+
+    Bootstrap with seed 0: to the mean of these is added what the mean of n drawn ones lies above
+    the mean of as many as there are, since both are drawn by chance. Both are widened by what few
+    examples need (Student's t, and m / (m - 1) in the variance). No interval where all are alike.
+
+    Args:
+        pairs: each number, and how much it counts.
+        n: how many new ones.
+    """
+    import numpy
+    from scipy.stats import t
+
+    x, w = numpy.array(sorted(pairs)).T
+    m, value = len(x), float((w * x).sum() / w.sum())
+    if m < 2 or x[0] == x[-1] or not math.isfinite(value):
+        return Score(value, m)
+    wider = float(t.ppf(0.975, m - 1)) / Z * math.sqrt(m / (m - 1))
+    if max(m, n) > MANY:
+        half = wider * Z * float((w * (x - value) / w.mean()).std()) * math.sqrt(1 / m + 1 / n)
+        return Score(value, m, value - half, value + half)
+    random = numpy.random.default_rng(0)
+    new, old = (_means(x, w, random.integers(0, m, (DRAWS, size))) for size in (n, m))
+    low, high = value + wider * numpy.quantile(new - old, [0.025, 0.975])
+    return Score(value, m, float(low), float(high))
+
+
+def _mean(pairs: list[tuple[float, float]], n: int) -> Score:
+    return _within(predicted(pairs, n), lambda x: min(max(x, 0.0), 1.0))
+
+
+def _perplexity(pairs: list[tuple[float, float]], n: int) -> Score:
+    return _within(predicted(pairs, n), lambda x: math.exp(min(max(x, 0.0), MOST)))
+
+
+def _share(pairs: list[tuple[float, float]], n: int) -> Score:
+    """Of n new ones; beta-binomial from Jeffreys' prior, which has ends at 0 and 1 too."""
+    from scipy.stats import betabinom
+
+    given, m = sum(value for value, _ in pairs), len(pairs)
+    ends: Any = betabinom.ppf([0.025, 0.975], n, given + 0.5, m - given + 0.5)
+    return Score(given / m, m, float(ends[0]) / n, float(ends[1]) / n)
+
+
+def _auc(pairs: list[tuple[float, float]], n: int) -> Score:
+    """0.5 with the spread of the rank-sum test (Mann and Whitney, 1947), for any scores at all."""
+    m = len(pairs)
+    half = Z * math.sqrt((m + n + 1) / (12 * m * n))
+    return Score(0.5, m, max(0.5 - half, 0.0), min(0.5 + half, 1.0))
+
+
+def _within(score: Score, to: Callable[[float], float]) -> Score:
+    value, low, high = (
+        x if x is None or math.isnan(x) else to(x) for x in (score.value, score.low, score.high)
+    )
+    return Score(value, score.n, low, high)
+
+
+def _means(x: Any, w: Any, draws: Any) -> Any:
+    return (w * x)[draws].sum(1) / w[draws].sum(1)
+
+
+def _shown(name: str) -> Callable[[list[Row]], Numbers]:
+    return lambda rows: {id: (value, 1.0) for id, value in shown(rows).get(name, {}).items()}
+
+
+def _attacked(name: str) -> Callable[[list[Row]], Numbers]:
+    return lambda rows: {id: (value, 1.0) for id, value in attacked(rows).get(name, {}).items()}
+
+
+def _nll(rows: list[Row]) -> Numbers:
+    answers = whole([row for row in rows if row.kind == "answer" and row.logps])
+    return {row.id: (-mean_logp(row), float(len(row.logps))) for row in answers}
+
+
+def _ratios(rows: list[Row]) -> Numbers:
+    return {id: (min(r, 1 / r), 1.0) for id, r in truth_ratios(rows).items()}
+
+
+Read = Callable[[list[Row]], Numbers]
+READ: dict[str, tuple[Read, Callable[[list[tuple[float, float]], int], Score]]] = {
+    **{
+        name: (_shown(name), _mean)
+        for name in ("probability", "extraction_strength", "exact_memorization", "rouge_l_recall",
+                     "paraphrase_probability")
+    },
+    "perplexity": (_nll, _perplexity),
+    "truth_ratio": (_ratios, _mean),
+    "fact_recall": (_shown("fact_recall"), _share),
+    **{
+        f"membership_auc_{name}": (_attacked(name), _auc)
+        for name in ("loss", "zlib", "min_k", "min_k_plus_plus")
+    },
+}  # fmt: skip
