@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from unteach.metrics import compare, score_model
+from unteach.metrics.yardstick import never_seen
+from unteach.nouns import Score
 from unteach.report import Report, draw, to_json, to_markdown
 from unteach.rowsfile import Groups, write_rows
 
@@ -34,7 +36,14 @@ def judge(rows: Mapping[str, Groups], *, compat: str = "") -> dict[str, Any]:
             f"{name}_vs_retrained": compare(rows[name], retrained, original=original)
             for name in others
         },
+        "never_seen": {} if retrained else _never_seen(rows),
     }
+
+
+def _never_seen(rows: Mapping[str, Groups]) -> dict[str, Score]:
+    """By the holdout of the model before; of the first model where that is not known."""
+    first = next(iter(rows.values()), {})
+    return never_seen(first, original=rows.get("original")) if first.get("holdout") else {}
 
 
 def write(

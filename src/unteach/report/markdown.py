@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 
 from unteach.metrics import COMPARISONS, METRICS
+from unteach.metrics.yardstick import not_measurable
 from unteach.nouns import Paper, Score
 from unteach.report.grid import FEW, Line, grid, scores_grid
 from unteach.report.record import Report
@@ -51,6 +52,8 @@ def to_markdown(report: Report, *, picture: str | None = None) -> str:
         parts += [f"## {GROUPS.get(group, group)}", _metrics(report, group)]
     if report.comparisons:
         parts += ["## Beside a model that never saw the forget set", _comparisons(report)]
+    else:
+        parts += ["## What cannot be known without a retrained model", _unknown()]
     parts += _glossary(report)
     if report.notes:
         parts += ["## Notes", "\n".join(f"- {_line(note)}" for note in report.notes)]
@@ -78,6 +81,10 @@ def _comparisons(report: Report) -> str:
     columns = {name.replace("_vs_", " / "): found for name, found in report.comparisons.items()}
     lines = [Line(c.name, c.should_be, c.help) for c in map(COMPARISONS.get, COMPARISONS)]
     return scores_grid(lines, columns, "comparison")
+
+
+def _unknown() -> str:
+    return "\n".join(f"- {line}" for line in not_measurable())
 
 
 def _glossary(report: Report) -> list[str]:
