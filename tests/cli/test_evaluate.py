@@ -1,0 +1,94 @@
+"""`unteach evaluate`, `score` and `compare` as a user types them."""
+
+import json
+
+import pytest
+
+ROLES = ("forget", "retain", "holdout")
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    monkeypatch.setenv("UNTEACH_CACHE", str(tmp_path / "cache"))
+    for role in ROLES:
+        rows = [{"question": f"Who is {role} {k}?", "answer": f"A baker {k}."} for k in range(4)]
+        (tmp_path / f"{role}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return tmp_path
+
+
+def flags(files, *roles):
+    return [part for role in roles for part in (f"--{role}", files / f"{role}.jsonl")]
+
+
+def test_one_model_and_then_its_rows_again(call, files, tiny_folder):
+    pair = ("--max-new-tokens", 4, "--model", tiny_folder)
+    code, out, err = call(
+        "evaluate", *pair, *flags(files, *ROLES), "--out", files / "a", "--retrained", tiny_folder
+    )
+    assert code == 0
+    assert "forget probability" in out
+    assert "closeness" not in out or "model" in out
+    assert "report.md are in" in err
+    assert list((files / "cache" / "rows").glob("*.jsonl"))
+    code, again, _ = call("score", files / "a", "--out", files / "b", "--json")
+    assert code == 0
+    first = json.loads((files / "a" / "scores.json").read_text())
+    assert json.loads(again)["models"] == first["models"]
+    code, both, _ = call("compare", files / "a", files / "b", "--out", files / "c", "--json")
+    assert code == 0
+    assert json.loads(both)["facts"]["runs of retrained"] == 2
+    assert (files / "c" / "report.md").exists()
+
+
+def test_a_folder_of_files_is_enough(call, files, tiny_folder):
+    code, _, _ = call(
+        "evaluate", "--model", f"mine={tiny_folder}", "--data", files, "--out", files / "a",
+        "--max-new-tokens", 4, "--limit", 2, "--no-cache", "--json",
+    )  # fmt: skip
+    assert code == 0
+    record = json.loads((files / "a" / "scores.json").read_text())
+    assert set(record["models"]["mine"]) == set(ROLES)
+    assert record["never_seen"]["probability"]["n"] == 2
+    assert "What cannot be known" in (files / "a" / "report.md").read_text()
+    assert not (files / "cache").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--suite", "tofoo"], 'Did you mean "tofu"?'),
+        (["--suite", "tofu", "--set", "split=forget02"], "forget01, forget05, forget10"),
+        (["--set", "splitt"], "is not a setting"),
+        (["--forget", "nowhere.jsonl"], "nowhere.jsonl"),
+        (["--limit", "0"], "--limit"),
+        (["--bits", "3"], "--bits"),
+        (["--model", "x", "--model", "y/x"], 'the label "x" is taken'),
+        ([], "option forget"),
+    ],
+)
+def test_what_is_wrong_is_said_without_a_trace(given, said, call, tmp_path, tiny_folder):
+    model = [] if "--model" in given else ["--model", tiny_folder]
+    code, _, err = call("evaluate", *model, "--out", tmp_path / "out", *given)
+    assert code == 2
+    assert said in err
+    assert "Traceback" not in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_files_that_a_suite_wants_are_named(call, tmp_path, tiny_folder):
+    code, _, err = call(
+        "evaluate", "--model", tiny_folder, "--suite", "tofu", "--data", tmp_path, "--out",
+        tmp_path / "out",
+    )  # fmt: skip
+    assert code
+    for name in ("forget10_perturbed", "retain_perturbed", "real_authors", "world_facts"):
+        assert name in err
+
+
+def test_what_cannot_be_compared(call, tmp_path):
+    code, _, err = call("compare", tmp_path)
+    assert code == 2
+    assert "scores.json: cannot be read" in err
+    code, _, err = call("score", tmp_path, "--out", tmp_path / "b")
+    assert code == 2
+    assert "holds no rows" in err

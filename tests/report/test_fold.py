@@ -1,0 +1,80 @@
+"""Several runs in one table: means over seeds, and differences that may be chance."""
+
+import math
+
+import pytest
+from scipy.stats import t
+
+from unteach.nouns import Paper, Score
+from unteach.report import Report, alike, difference, fold, table
+
+PAPER = Paper(title="On Forgetting", authors="Ann Lee", year=2025, arxiv="2501.00001", where="1")
+
+
+def run(value, *, method="NPO", never=0.2, quality=0.5):
+    def groups(p, low, high):
+        return {"forget": {"probability": Score(p, 40, low, high)}}
+
+    return Report(
+        models={
+            "original": groups(0.9, 0.85, 0.95),
+            "unlearned": groups(value, value - 0.1, value + 0.1),
+            "retrained": groups(never, never - 0.05, never + 0.05),
+        },
+        comparisons={"unlearned_vs_retrained": {"forget_quality": Score(quality, 40)}},
+        label=method,
+        papers=(PAPER,),
+    )
+
+
+def test_seeds_of_a_method_become_one_line_with_their_spread():
+    """Of 0.1, 0.2 and 0.3: mean 0.2, standard deviation 0.1, half 4.303 x 0.1 / sqrt(3) = 0.248."""
+    found = fold([run(0.1), run(0.2), run(0.3)])
+    assert list(found.models) == ["original", "NPO", "retrained"]
+    score = found.models["NPO"]["forget"]["probability"]
+    half = t.ppf(0.975, 2) * 0.1 / math.sqrt(3)
+    assert (score.value, score.n) == (pytest.approx(0.2), 3)
+    assert (score.low, score.high) == (pytest.approx(0.2 - half), pytest.approx(0.2 + half))
+    assert half == pytest.approx(0.2484, abs=1e-4)
+    assert found.facts["runs of NPO"] == 3
+    assert found.papers == (PAPER,)
+
+
+def test_methods_stay_apart_and_one_run_keeps_its_interval():
+    found = fold([run(0.1), run(0.4, method="DTO")])
+    assert list(found.models) == ["original", "NPO", "DTO", "retrained"]
+    assert found.models["DTO"]["forget"]["probability"] == Score(0.4, 40, 0.4 - 0.1, 0.4 + 0.1)
+    assert found.comparisons["NPO_vs_retrained"]["forget_quality"] == Score(0.5, 40)
+
+
+def test_comparisons_are_folded_too_and_gaps_are_told():
+    runs = [run(0.1, quality=0.2), run(0.2, quality=0.4), run(0.3, quality=None)]
+    score = fold(runs).comparisons["NPO_vs_retrained"]["forget_quality"]
+    assert (score.value, score.n) == (pytest.approx(0.3), 2)
+    assert score.note == "not measurable in 1 of 3 runs"
+
+
+def test_a_difference_by_hand():
+    """0.5 (0.4 to 0.6) less 0.3 (0.27 to 0.34): down hypot(0.1, 0.04), up hypot(0.1, 0.03)."""
+    found = difference(Score(0.5, 9, 0.4, 0.6), Score(0.3, 7, 0.27, 0.34))
+    assert (found.value, found.n) == (pytest.approx(0.2), 7)
+    assert found.low == pytest.approx(0.2 - math.hypot(0.1, 0.04))
+    assert found.high == pytest.approx(0.2 + math.hypot(0.1, 0.03))
+    assert difference(Score(None, note="why"), Score(0.5)) == Score(None, note="why")
+
+
+def test_alike_is_symmetric_and_needs_both_intervals():
+    one, near, far = (Score(p, 9, p - 0.1, p + 0.1) for p in (0.5, 0.6, 0.7))
+    assert alike(one, near)
+    assert alike(near, one)
+    assert not alike(one, far)  # 0.2 > hypot(0.1, 0.1)
+    assert not alike(one, Score(0.5))
+    assert not alike(one, None)
+
+
+def test_the_table_marks_what_chance_may_set_apart():
+    def cells(report):
+        return {line[0]: line[1] for line in table(report)[1:]}
+
+    assert cells(run(0.25)) == {"original": "0.90", "unlearned": "~0.25", "retrained": "0.20"}
+    assert cells(run(0.5))["unlearned"] == "0.50"
