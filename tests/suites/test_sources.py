@@ -146,17 +146,27 @@ def test_broken_and_empty_files_are_told_together_without_their_texts(tmp_path):
     assert empty.what == "is empty"
 
 
-def test_without_the_hub_every_file_is_named(monkeypatch):
-    import datasets
+OFFLINE = """
+from unteach.nouns import UserError
+from unteach.suites._base import SUITES
+try:
+    SUITES.get("tofu").read(None, {})
+except UserError as error:
+    print(error)
+"""
 
-    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
-    wanted = [source(), source(group="holdout", files=("apart",), config="apart", optional=True)]
-    first, second = problems_of(wanted, None)
-    assert first.where == f"owner/name:small:train@{COMMIT}"
-    assert first.what.startswith("does not load (")
-    assert "HF_HUB_OFFLINE, or give --data a folder with small.jsonl" in first.hint
-    assert second.where == f"owner/name:apart:train@{COMMIT}"
-    assert "Traceback" not in f"{first}"
+
+def test_without_the_hub_every_file_is_named_and_no_trace_is_shown(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.delenv("HF_DATASETS_CACHE", raising=False)
+    command = [sys.executable, "-c", OFFLINE]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert ran.stdout.count("does not load (") == 5
+    assert ran.stdout.startswith("locuslab/TOFU:forget10_perturbed:train@")
+    assert "HF_HUB_OFFLINE, or give --data a folder with forget10_perturbed.jsonl" in ran.stdout
+    assert "locuslab/TOFU:holdout10:train@" in ran.stdout  # the hub has what a folder may lack
+    assert "Traceback" not in ran.stdout + ran.stderr
 
 
 def test_the_hub_is_asked_for_the_pinned_commit(monkeypatch):
