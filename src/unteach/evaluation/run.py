@@ -1,14 +1,14 @@
 """`unteach evaluate`: questions to every model, rows, scores and a report in one folder."""
 
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from unteach.evaluation.asked import Evaluation
 from unteach.evaluation.check import Plan, check
 from unteach.evaluation.results import judge, versions, write
 from unteach.evaluation.rows import is_main, rows_of_all
-from unteach.report import Report
+from unteach.report import Report, protocol
 from unteach.rundir import staged
 from unteach.talk import Silence, Talk
 
@@ -45,13 +45,24 @@ def evaluate(asked: Evaluation, talk: Talk | None = None) -> Report:
 def report_of(plan: Plan, rows: dict[str, Any], facts: dict[str, Any]) -> Report:
     """The report, from the rows alone."""
     asked = plan.asked
-    return Report(
+    report = Report(
         **judge(rows, compat=asked.compat),
         label=label_of(plan),
         papers=plan.suite.papers,
         request=asked.model_dump(mode="json", exclude={"cache", "overwrite"}),
         facts=facts,
     )
+    return replace(report, tables=tables_of(plan, report))
+
+
+def tables_of(plan: Plan, report: Report) -> dict[str, list[list[str]]]:
+    """A protocol's table, where the suite was asked for one: its models in the order given."""
+    name = plan.options.get("protocol", "once")
+    if name == "once":
+        return {}
+    models = [m for m in report.models if m != "retrained"]
+    of = [(m, report.score(m, "knowmem_retain", "knowledge_memorization")) for m in models]
+    return {f"{name.capitalize()}: knowledge of what should stay, request by request": protocol(of)}
 
 
 def label_of(plan: Plan) -> str:

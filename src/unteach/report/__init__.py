@@ -5,6 +5,7 @@ from unteach.report.files import from_json, to_json
 from unteach.report.fold import fold
 from unteach.report.markdown import to_markdown
 from unteach.report.picture import draw
+from unteach.report.protocol import protocol
 from unteach.report.record import Report
 from unteach.report.table import table
 
@@ -15,6 +16,7 @@ __all__ = [
     "draw",
     "fold",
     "from_json",
+    "protocol",
     "table",
     "to_json",
     "to_markdown",

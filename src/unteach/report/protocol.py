@@ -1,0 +1,44 @@
+"""How a score moves over several requests: MUSE's scalability and sustainability."""
+
+from collections.abc import Sequence
+
+from unteach.nouns import Score
+from unteach.report.difference import difference
+from unteach.report.grid import cell
+
+HEADER = ["model", "utility", "since the first", "since the one before"]
+
+
+def protocol(ordered: Sequence[tuple[str, Score]]) -> list[list[str]]:
+    """A table of models in order, each beside the first and beside the one before it.
+
+    Scalability asks how utility falls with the size of a request: the original, then a model for
+    each size, smallest first. Sustainability asks how it falls with their number: the original,
+    then the model after each request in turn (C5 and C6 of MUSE, arXiv 2407.06460).
+
+    Args:
+        ordered: label and utility of each model, the original first.
+
+    Example:
+        >>> first, then = Score(0.5, 9, 0.4, 0.6), Score(0.3, 9, 0.2, 0.4)
+        >>> protocol([("original", first), ("request 1", then)])[2]
+        ['request 1', '0.30 (0.20 to 0.40)', '-0.20 (-0.34 to -0.06)', '-0.20 (-0.34 to -0.06)']
+    """
+    lines = [HEADER]
+    for k, (label, score) in enumerate(ordered):
+        first = change(score, ordered[0][1]) if k else "-"
+        last = change(score, ordered[k - 1][1]) if k else "-"
+        lines.append([label, cell(score), first, last])
+    return lines
+
+
+def change(after: Score, before: Score) -> str:
+    """The difference in words; that it may be chance, where its interval holds 0.
+
+    Example:
+        >>> change(Score(0.5, 9, 0.4, 0.6), Score(0.45, 9, 0.4, 0.5))
+        '0.05 (-0.06 to 0.16), may be chance'
+    """
+    found = difference(after, before)
+    inside = found.low is not None and found.high is not None and found.low <= 0 <= found.high
+    return cell(found) + (", may be chance" if inside else "")
