@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pkgutil import iter_modules
 
@@ -14,8 +14,20 @@ Function = Callable[[str, Case], Score]
 Scores = dict[str, dict[str, Score]]  # group -> metric -> score
 
 # What a value should be like after unlearning, in each group; "" stands for all other groups.
-KNOWLEDGE = {"forget": "low", "holdout": "unchanged", "": "high"}
-SURPRISE = {"forget": "high", "holdout": "unchanged", "": "low"}
+KNOWLEDGE = {
+    "forget": "low",
+    "verbmem": "low",
+    "knowmem": "low",
+    "holdout": "unchanged",
+    "": "high",
+}
+SURPRISE = {
+    "forget": "high",
+    "verbmem": "high",
+    "knowmem": "high",
+    "holdout": "unchanged",
+    "": "low",
+}
 LIKENESS = {"": "as retrained"}
 SHARE = (0.0, 1.0)  # the usual range
 
@@ -71,6 +83,7 @@ class Comparison:
         range: the least and the greatest value there can be.
         retrained: what a second model scores that never saw the forget set, in words.
         gaming: how a useless model can score well on it, in words.
+        compat: the project whose variant it is; computed only for who asks for it.
         paper: where it comes from.
     """
 
@@ -82,6 +95,7 @@ class Comparison:
     range: tuple[float, float] = SHARE
     retrained: str = ""
     gaming: str = ""
+    compat: str = ""
     paper: Paper | None = None
 
     def __call__(self, case: Case) -> Score:
@@ -131,15 +145,25 @@ def score_model(rows: Groups, *, original: Groups | None = None, compat: str = "
 
 
 def compare(
-    rows: Groups, retrained: Groups | None, *, original: Groups | None = None
+    rows: Groups, retrained: Groups | None, *, original: Groups | None = None, compat: str = ""
 ) -> dict[str, Score]:
-    """Every comparison of a model's rows with those of the models beside it."""
+    """Every comparison of a model's rows with those of the models beside it.
+
+    Args:
+        rows: of the model.
+        retrained: those of a model that never saw the forget set.
+        original: those of the model before.
+        compat: a project whose variants are computed too, under their names.
+    """
     case = Case(rows, original=original, retrained=retrained)
-    return {name: COMPARISONS.get(name)(case) for name in COMPARISONS}
+    asked = [COMPARISONS.get(name) for name in COMPARISONS]
+    return {found.name: found(case) for found in asked if found.compat in ("", compat)}
 
 
 def measured(function: Callable[[], Score]) -> Score:
     """Its score; "not measurable" and why when an input is missing or the value is no number.
+
+    An interval with an end that is no number is left out.
 
     Example:
         >>> measured(lambda: Score(float("nan"))).note
@@ -151,6 +175,8 @@ def measured(function: Callable[[], Score]) -> Score:
         return Score(None, note=f"not measurable: {why}")
     if score.value is not None and not math.isfinite(score.value):
         return Score(None, note=f"not measurable: the value is {score.value}")
+    if not all(end is None or math.isfinite(end) for end in (score.low, score.high)):
+        return replace(score, low=None, high=None)
     return score
 
 

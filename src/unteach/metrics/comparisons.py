@@ -1,64 +1,34 @@
-"""What can only be said of a model beside another: the one retrained without the forget set."""
+"""The gaps: a metric of the model beside the same of the retrained one."""
 
-import math
-from typing import Any
-
-from unteach.metrics._base import METRICS, comparison
-from unteach.metrics.papers import MUSE, TOFU
-from unteach.metrics.rows import Case, Missing
-from unteach.metrics.truth_ratio import truth_ratios
+from unteach.metrics._base import comparison
+from unteach.metrics.intervals import mean_score
+from unteach.metrics.paired import both, paired
+from unteach.metrics.papers import TOFU
+from unteach.metrics.rows import Case, Missing, answers, probability
 from unteach.nouns import Score
-
-
-@comparison(
-    "forget_quality",
-    help="chance of truth ratios this far apart if both models were alike (TOFU calls it forgotten "
-    "above 0.05); says nothing of what else was lost",
-    should_be="high",
-    paper=TOFU,
-)
-def forget_quality(case: Case) -> Score:
-    """p-value of the two-sample Kolmogorov-Smirnov test on truth ratios (TOFU, section 2.2.2)."""
-    from scipy.stats import ks_2samp
-
-    ours, theirs = (
-        list(truth_ratios(g.get("forget", [])).values())
-        for g in (case.model, case.beside("retrained"))
-    )
-    if not ours or not theirs:
-        raise Missing("the forget data has no `perturbed_answer` column (wrong answers)")
-    if not all(map(math.isfinite, ours + theirs)):
-        return Score(math.nan)
-    found: Any = ks_2samp(ours, theirs)
-    note = f"KS distance {float(found.statistic):.3f}; read it beside utility, never alone"
-    return Score(float(found.pvalue), len(ours), note=note)
-
-
-@comparison(
-    "forget_quality_log10",
-    help="the same, as a power of ten",
-    should_be="near 0",
-    range=(-300.0, 0.0),
-    paper=TOFU,
-)
-def forget_quality_log10(case: Case) -> Score:
-    """The same, as a power of ten; never below -300."""
-    quality = forget_quality(case)
-    if quality.value is None or math.isnan(quality.value):
-        return quality
-    return Score(math.log10(max(quality.value, 1e-300)), quality.n)
 
 
 @comparison(
     "utility_ratio",
     help="utility over that of the retrained model",
     should_be="1 or more",
-    range=(0.0, math.inf),
+    range=(0.0, float("inf")),
+    retrained="near 1",
+    gaming="the original has 1 or more",
     paper=TOFU,
 )
 def utility_ratio(case: Case) -> Score:
-    """Model utility over that of the retrained model."""
-    ours, theirs, n = _both("model_utility", "retain", case)
+    """`model_utility` over that of the retrained model.
+
+    Example:
+        >>> from unteach.nouns import Row
+        >>> def groups(recall):
+        ...     return {"retain": [Row(id="a", logps=(0.0,), rouge_l_recall=recall),
+        ...                        Row(id="a", kind="perturbed", logps=(-1e3,))]}
+        >>> utility_ratio(Case(groups(0.5), retrained=groups(1.0))).value  # 0.75 / 1
+        0.75
+    """
+    ours, theirs, n = both("model_utility", "retain", case)
     if not theirs:
         raise Missing("the retrained model has no utility")
     return Score(ours / theirs, n)
@@ -69,51 +39,41 @@ def utility_ratio(case: Case) -> Score:
     help="probability of the forget answers minus that under the retrained model",
     should_be="near 0",
     range=(-1.0, 1.0),
+    retrained="near 0",
+    gaming="a model that knows half of the answers by heart and broke the other half",
 )
 def probability_gap(case: Case) -> Score:
-    """Probability of the forget answers minus that under the retrained model."""
-    ours, theirs, n = _both("probability", "forget", case)
-    return Score(ours - theirs, n)
+    """Mean over the forget answers of `probability` minus that under the retrained model.
+
+    Example:
+        >>> from unteach.nouns import Row
+        >>> ours, theirs = ({"forget": [Row(id="a", logps=(x,))]} for x in (0.0, float("-inf")))
+        >>> probability_gap(Case(ours, retrained=theirs)).value
+        1.0
+    """
+    ours, theirs = (
+        {row.id: probability(row) for row in answers(groups, "forget")}
+        for groups in (case.model, case.beside("retrained"))
+    )
+    return mean_score([mine - other for mine, other in paired(ours, theirs)])
 
 
 @comparison(
     "membership_auc_loss_gap",
     help="distance of the membership AUC from the retrained model's",
     should_be="near 0",
+    retrained="near 0",
+    gaming="a model that is broken everywhere is near 0 where holdout is like the forget set",
 )
 def membership_auc_loss_gap(case: Case) -> Score:
-    """Distance of the two membership AUCs, whichever is larger."""
-    ours, theirs, n = _both("membership_auc_loss", "forget", case)
-    return Score(abs(ours - theirs), n)
+    """Distance of the two `membership_auc_loss`, whichever is larger.
 
-
-@comparison(
-    "privleak",
-    help="membership by the least likely tokens against the retrained model, in percent: below 0 "
-    "under-forgotten, above 0 over-forgotten",
-    should_be="near 0",
-    range=(-100.0, math.inf),
-    paper=MUSE,
-)
-def privleak(case: Case) -> Score:
-    """(AUC - AUC retrained) / AUC retrained, in percent (MUSE, arXiv 2407.06460).
-
-    MUSE's AUC is high when holdout texts look more like members than forget texts do, ours when
-    forget texts do, so each is taken from 1: below 0 is under-forgotten, above 0 over-forgotten.
-    Our Min-K% takes the least likely 20% of the tokens, MUSE's code 40%.
+    Example:
+        >>> from unteach.nouns import Row
+        >>> ours, theirs = ({"forget": [Row(id="a", logps=(x,))],
+        ...                  "holdout": [Row(id="b", logps=(-2.0,))]} for x in (-1.0, -2.0))
+        >>> membership_auc_loss_gap(Case(ours, retrained=theirs)).value  # 1 and 0.5
+        0.5
     """
-    ours, theirs, n = _both("membership_auc_min_k", "forget", case)
-    if theirs == 1:
-        raise Missing("the retrained model recognises every forget answer")
-    return Score(100 * ((1 - ours) - (1 - theirs)) / (1 - theirs), n)
-
-
-def _both(name: str, group: str, case: Case) -> tuple[float, float, int]:
-    """A metric of both models, and the number of examples behind it."""
-    ours, theirs = (
-        METRICS.get(name)(group, groups) for groups in (case.model, case.beside("retrained"))
-    )
-    for score in (ours, theirs):
-        if score.value is None:
-            raise Missing(score.note.removeprefix("not measurable: "))
-    return ours.value or 0.0, theirs.value or 0.0, ours.n
+    ours, theirs, n = both("membership_auc_loss", "forget", case)
+    return Score(abs(ours - theirs), n)

@@ -1,35 +1,80 @@
-"""What the model says when asked."""
+"""What the model says when asked, beside what is true."""
+
+from collections.abc import Callable
 
 from unteach.metrics._base import KNOWLEDGE, metric
 from unteach.metrics.intervals import mean_score, share_score
-from unteach.metrics.papers import TOFU
+from unteach.metrics.papers import MUSE, TOFU
 from unteach.metrics.rows import Case, Missing, answers
-from unteach.nouns import Score
+from unteach.nouns import Row, Score
+
+RETRAINED = "on forget, above 0: it says something of the same form, with other facts"
 
 
 @metric(
     "rouge_l_recall",
     help="how much of the answer's wording the model says when asked",
     direction=KNOWLEDGE,
+    retrained=RETRAINED,
+    gaming="on forget, a model that says nothing has 0; elsewhere, one that says very much gains",
     paper=TOFU,
 )
 def rouge_l_recall(group: str, case: Case) -> Score:
-    """Mean ROUGE-L recall of the greedy answer against the true one, between 0 and 1."""
-    rows = answers(case.model, group)
-    values = [row.rouge_l_recall for row in rows if row.rouge_l_recall is not None]
-    if not values:
-        raise Missing("no answer was generated (raw texts have no question to ask)")
-    return mean_score(values)
+    """Mean ROUGE-L recall of the greedy answer against the true one, between 0 and 1.
+
+    The longest common subsequence of words over the words of the true answer.
+
+    Example:
+        >>> rows = [Row(id="a", logps=(-1.0,), rouge_l_recall=0.75)]
+        >>> rouge_l_recall("forget", Case({"forget": rows})).value
+        0.75
+    """
+    return mean_score(said(group, case, lambda row: row.rouge_l_recall))
+
+
+@metric(
+    "rouge_l_f1",
+    help="the same, where saying more than the answer takes away",
+    direction=KNOWLEDGE,
+    retrained=RETRAINED,
+    gaming="on forget, a model that says nothing, or goes on for ever, has 0",
+    paper=MUSE,
+)
+def rouge_l_f1(group: str, case: Case) -> Score:
+    """Mean ROUGE-L F1: the harmonic mean of recall and of precision, its twin over the words said.
+
+    Example:
+        >>> rows = [Row(id="a", logps=(-1.0,), rouge_l_f1=0.5)]
+        >>> rouge_l_f1("forget", Case({"forget": rows})).value
+        0.5
+    """
+    return mean_score(said(group, case, lambda row: row.rouge_l_f1))
 
 
 @metric(
     "fact_recall",
     help="how often the model still gives the right fact when asked",
     direction=KNOWLEDGE,
+    retrained="on forget, how often the fact can be guessed",
+    gaming="on forget, a model that says nothing has 0; elsewhere, one that lists every fact has 1",
 )
 def fact_recall(group: str, case: Case) -> Score:
-    """Share of the greedy answers that contain the example's `fact`."""
+    """Share of the greedy answers that contain the example's `fact`.
+
+    Example:
+        >>> rows = [Row(id=id, logps=(-1.0,), fact_given=id == "a") for id in "abcd"]
+        >>> fact_recall("forget", Case({"forget": rows})).value
+        0.25
+    """
     given = [row.fact_given for row in answers(case.model, group) if row.fact_given is not None]
     if not given:
         raise Missing("the data has no `fact` column (the short string an answer hinges on)")
     return share_score(given)
+
+
+def said(group: str, case: Case, read: Callable[[Row], float | None]) -> list[float]:
+    """A number of each greedy answer of a group. Raises Missing when none was generated."""
+    found = [value for row in answers(case.model, group) if (value := read(row)) is not None]
+    if not found:
+        raise Missing("no answer was generated (raw texts have no question to ask)")
+    return found

@@ -8,6 +8,7 @@ from unteach.nouns import Score
 DRAWS = 1000
 MANY = 2000  # examples from which on the bootstrap's limit is as good, and costs nothing
 Z = 1.959964  # of the normal distribution, for 95%
+MOST = 700.0  # exp of more is no float any more
 
 
 def mean_score(values: list[float], weights: list[float] | None = None) -> Score:
@@ -37,6 +38,20 @@ def mean_score(values: list[float], weights: list[float] | None = None) -> Score
     return Score(value, n, low, high)
 
 
+def perplexity_score(nlls: list[float], tokens: list[int]) -> Score:
+    """Exp of the mean of `nlls` (nats per token), each counting as often as it has tokens.
+
+    Never above exp(700): a model as broken as that needs no more digits.
+
+    Example:
+        >>> round(perplexity_score([math.log(2), math.log(4)], [3, 1]).value, 3)  # (8 * 4)^(1/4)
+        2.378
+    """
+    nll = mean_score(nlls, [float(count) for count in tokens])
+    value, low, high = (x if x is None else _exp(x) for x in (nll.value, nll.low, nll.high))
+    return Score(value, nll.n, low, high)
+
+
 def share_score(given: list[bool]) -> Score:
     """The share of true ones with its 95% interval (Wilson's, honest at 0 and at 1).
 
@@ -52,6 +67,10 @@ def share_score(given: list[bool]) -> Score:
     # At 0 and at 1 the equation gives just these ends, but for rounding.
     low = 0.0 if share == 0 else centre - half
     return Score(share, n, low, 1.0 if share == 1 else centre + half)
+
+
+def _exp(nll: float) -> float:
+    return nll if math.isnan(nll) else math.exp(min(nll, MOST))
 
 
 def _bootstrap(x: Any, w: Any) -> tuple[float, float]:

@@ -1,13 +1,14 @@
 """Whether one can tell from the model that it was trained on the forget set."""
 
-import math
 from collections.abc import Callable
 
 from unteach.metrics._base import LIKENESS, metric
-from unteach.metrics.intervals import Z
 from unteach.metrics.papers import EXTRACTION
-from unteach.metrics.rows import Case, Groups, Missing, answers, mean_logp
+from unteach.metrics.roc import auc, tpr
+from unteach.metrics.rows import Case, Missing, answers, mean_logp
 from unteach.nouns import Paper, Row, Score
+
+Attack = Callable[[str, Case], list[float]]
 
 LOSS = Paper(
     title="Privacy Risk in Machine Learning: Analyzing the Connection to Overfitting",
@@ -35,63 +36,174 @@ MIN_K_PLUS = Paper(
     where="Min-K%++",
     venue="ICLR 2025",
 )
+JEOPARDY = Paper(
+    title="When Machine Unlearning Jeopardizes Privacy",
+    authors="Min Chen and Zhikun Zhang and Tianhao Wang and Michael Backes and Mathias Humbert and "
+    "Yang Zhang",
+    year=2020,
+    arxiv="2005.02205",
+    where="the attack on the original and the unlearned model together",
+    venue="CCS 2021",
+)
+GRADIENT = Paper(
+    title="Pandora's White-Box: Precise Training Data Detection and Extraction in Large Language "
+    "Models",
+    authors="Jeffrey G. Wang and Jason Wang and Marvin Li and Seth Neel",
+    year=2024,
+    arxiv="2402.17012",
+    where="the gradient norm attack",
+)
 SHARE = 0.2  # of the tokens, the least likely ones; the papers' usual choice
 ABOUT = "1: forget answers stand out from texts never seen; 0.5: they do not; 0: over-forgotten"
+FOUND = "share of the forget answers that are told from texts never seen, at 1 false alarm in 100"
+LIKE = "near 0.5 where holdout is like the forget set; its distance from it is theirs"
 
 
-@metric(
-    "membership_auc_loss",
-    help=f"{ABOUT} (by their probability)",
-    direction=LIKENESS,
-    groups=("forget",),
-    paper=LOSS,
+def attack(
+    name: str, how: str, paper: Paper, retrained: tuple[str, str] = (LIKE, "near 0.01, likewise")
+) -> Callable[[Attack], Attack]:
+    """Register an attack as two metrics: `membership_auc_NAME` and `membership_tpr_NAME`.
+
+    Args:
+        name: of the attack.
+        how: it goes about it, in words.
+        paper: where it comes from.
+        retrained: what a retrained model scores by either.
+    """
+
+    def register(scores: Attack) -> Attack:
+        def area(group: str, case: Case) -> Score:
+            return auc(scores(group, case), others(scores, case))
+
+        def start(group: str, case: Case) -> Score:
+            return tpr(scores(group, case), others(scores, case))
+
+        area.__doc__ = f"AUC, forget against holdout (DeLong interval). {scores.__doc__}"
+        start.__doc__ = f"TPR at 1% FPR, forget against holdout. {scores.__doc__}"
+        facts = {"direction": LIKENESS, "groups": ("forget",), "paper": paper}
+        metric(
+            f"membership_auc_{name}",
+            help=f"{ABOUT} ({how})",
+            retrained=retrained[0],
+            gaming="a model that is broken everywhere has 0.5: nothing stands out",
+            **facts,
+        )(area)
+        metric(
+            f"membership_tpr_{name}",
+            help=f"{FOUND} ({how})",
+            retrained=retrained[1],
+            gaming="a model that is broken everywhere, and one that is over-forgotten, have 0",
+            **facts,
+        )(start)
+        return scores
+
+    return register
+
+
+def others(scores: Attack, case: Case) -> list[float]:
+    """The scores of the holdout set. Raises Missing when there is none."""
+    if not case.model.get("holdout"):
+        raise Missing("no holdout set is given (texts like the forget set, never trained on)")
+    return scores("holdout", case)
+
+
+@attack("loss", "by their probability", LOSS)
+def by_loss(group: str, case: Case) -> list[float]:
+    """The score is the mean log-probability.
+
+    Example:
+        >>> by_loss("forget", Case({"forget": [Row(id="a", logps=(-1.0, -2.0))]}))
+        [-1.5]
+    """
+    return [mean_logp(row) for row in answers(case.model, group)]
+
+
+@attack("zlib", "by probability against how far the text compresses", EXTRACTION)
+def by_zlib(group: str, case: Case) -> list[float]:
+    """The score is the log-probability over the size of the text under zlib, in nats per byte.
+
+    Both are lengths of a code for the whole text. The paper divides the mean per token by the size
+    of the whole, which makes long texts look like members.
+
+    Example:
+        >>> by_zlib("forget", Case({"forget": [Row(id="a", logps=(-1.0, -2.0), zlib=30)]}))
+        [-0.1]
+    """
+    return [sum(row.logps) / row.zlib for row in answers(case.model, group, "zlib")]
+
+
+@attack("min_k", "by their least likely tokens", MIN_K)
+def by_min_k(group: str, case: Case) -> list[float]:
+    """The score is the mean log-probability of the least likely fifth of the tokens.
+
+    Example:
+        >>> by_min_k("forget", Case({"forget": [Row(id="a", logps=(-1.0, -2.0, -5.0))]}))
+        [-5.0]
+    """
+    return [lowest(row.logps) for row in answers(case.model, group)]
+
+
+@attack(
+    "min_k_plus_plus",
+    "by their least likely tokens, each against what was to be expected",
+    MIN_K_PLUS,
 )
-def by_loss(group: str, case: Case) -> Score:
-    """AUC of the mean log-probability, forget against holdout."""
-    return auc(group, case.model, mean_logp)
+def by_min_k_plus_plus(group: str, case: Case) -> list[float]:
+    """The score is the same, after each token's log p was standardised over the vocabulary.
+
+    Example:
+        >>> row = Row(id="a", logps=(-1.0, -2.0), means=(-3.0, -3.0), spreads=(2.0, 0.5))
+        >>> by_min_k_plus_plus("forget", Case({"forget": [row]}))  # 2 / 2 is less than 1 / 0.5
+        [1.0]
+    """
+    return [lowest(standardised(row)) for row in answers(case.model, group, "means", "spreads")]
 
 
-@metric(
-    "membership_auc_zlib",
-    help=f"{ABOUT} (by probability against how far the text compresses)",
-    direction=LIKENESS,
-    groups=("forget",),
-    paper=EXTRACTION,
+@attack(
+    "reference",
+    "by how their probability changed, for who has the original too",
+    JEOPARDY,
+    (
+        "near 0, unless the original knew holdout as well: what it lost is what it never saw",
+        "0, likewise",
+    ),
 )
-def by_zlib(group: str, case: Case) -> Score:
-    """AUC of the log-probability over the size of the text under zlib."""
-    return auc(group, case.model, lambda row: sum(row.logps) / row.zlib, "zlib")
+def by_reference(group: str, case: Case) -> list[float]:
+    """The score is the mean log-probability under the model minus that under the original.
+
+    Example:
+        >>> now, then = ({"forget": [Row(id="a", logps=(logp,))]} for logp in (-3.0, -1.0))
+        >>> by_reference("forget", Case(now, original=then))
+        [-2.0]
+    """
+    before = {row.id: mean_logp(row) for row in answers(case.beside("original"), group)}
+    now = {row.id: mean_logp(row) for row in answers(case.model, group)}
+    if now.keys() != before.keys():
+        raise Missing(f"the original was not asked the same in `{group}`; evaluate both anew")
+    return [now[id] - before[id] for id in now]
 
 
-@metric(
-    "membership_auc_min_k",
-    help=f"{ABOUT} (by their least likely tokens)",
-    direction=LIKENESS,
-    groups=("forget",),
-    paper=MIN_K,
-)
-def by_min_k(group: str, case: Case) -> Score:
-    """AUC of the mean over the least likely fifth of the tokens."""
-    return auc(group, case.model, lambda row: lowest(row.logps))
+@attack("gradient_norm", "by how much the model would still learn from them", GRADIENT)
+def by_gradient_norm(group: str, case: Case) -> list[float]:
+    """The score is the negative norm of the gradient of the answer's mean loss.
+
+    Example:
+        >>> by_gradient_norm("forget", Case({"forget": [Row(id="a", logps=(-1.0,),
+        ...                                             gradient_norm=0.5)]}))
+        [-0.5]
+    """
+    norms = [row.gradient_norm for row in answers(case.model, group)]
+    known = [-norm for norm in norms if norm is not None]
+    if len(known) < len(norms):
+        raise Missing("gradients were not asked for when the model was evaluated")
+    return known
 
 
-@metric(
-    "membership_auc_min_k_plus_plus",
-    help=f"{ABOUT} (by their least likely tokens, each against what was to be expected)",
-    direction=LIKENESS,
-    groups=("forget",),
-    paper=MIN_K_PLUS,
-)
-def by_min_k_plus_plus(group: str, case: Case) -> Score:
-    """AUC of the same, after each token's log p was standardised over the vocabulary."""
-    return auc(group, case.model, lambda row: lowest(standardised(row)), "means", "spreads")
-
-
-def standardised(row: Row) -> tuple[float, ...]:
-    """(log p - mean) / standard deviation at each token."""
+def standardised(row: Row, *, least: float = 1e-6) -> tuple[float, ...]:
+    """(log p - mean) / standard deviation at each token; none is less than `least`."""
     # A distribution without spread says nothing of a token; a tiny divisor would let it decide.
     parts = zip(row.logps, row.means, row.spreads, strict=True)
-    return tuple((logp - mean) / max(spread, 1e-6) for logp, mean, spread in parts)
+    return tuple((logp - mean) / max(spread, least) for logp, mean, spread in parts)
 
 
 def lowest(values: tuple[float, ...], share: float = SHARE) -> float:
@@ -103,39 +215,3 @@ def lowest(values: tuple[float, ...], share: float = SHARE) -> float:
     """
     count = max(int(share * len(values)), 1)
     return sum(sorted(values)[:count]) / count
-
-
-def auc(group: str, groups: Groups, score: Callable[[Row], float], *fields: str) -> Score:
-    """Probability that a forget answer scores above a holdout answer; ties count half.
-
-    The interval is DeLong's (Biometrics 44, 1988). There is none with fewer than two answers on a
-    side, nor where all comparisons end alike: the data then cannot tell how sure the value is.
-
-    Args:
-        group: the answers that may be members.
-        groups: the rows of all groups, "holdout" among them.
-        score: high for a member.
-        fields: what it reads of a row beside the log-probabilities.
-
-    Raises:
-        Missing: there is no holdout set, or a field is empty.
-    """
-    import numpy
-    from scipy.stats import rankdata
-
-    members = [score(row) for row in answers(groups, group, *fields)]
-    if not groups.get("holdout"):
-        raise Missing("no holdout set is given (texts like the forget set, never trained on)")
-    others = [score(row) for row in answers(groups, "holdout", *fields)]
-    m, n = len(members), len(others)
-    ranks = rankdata([*members, *others])
-    beaten = (ranks[:m] - rankdata(members)) / n  # share of the others below each member
-    beating = 1 - (ranks[m:] - rankdata(others)) / m  # share of the members above each other
-    value = float(beaten.mean())
-    if min(m, n) < 2 or not math.isfinite(value):
-        return Score(value, m + n)
-    variance = numpy.var(beaten, ddof=1) / m + numpy.var(beating, ddof=1) / n
-    half = Z * math.sqrt(float(variance))
-    if half == 0:
-        return Score(value, m + n)
-    return Score(value, m + n, max(value - half, 0.0), min(value + half, 1.0))

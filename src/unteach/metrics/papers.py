@@ -30,3 +30,13 @@ EXTRACTION = Paper(
     where="extraction from a prefix, scored between 0 and 1 as in OpenUnlearning; the zlib score",
     venue="USENIX Security 2021",
 )
+OPEN_UNLEARNING = Paper(
+    title="OpenUnlearning: Accelerating LLM Unlearning via Unified Benchmarking of Methods and "
+    "Metrics",
+    authors="Vineeth Dorna and Anmol Mekala and Wenlong Zhao and Andrew McCallum and "
+    "Zachary C. Lipton and J. Zico Kolter and Pratyush Maini",
+    year=2025,
+    arxiv="2506.12618",
+    where="the metrics of its appendix, and its code",
+    venue="NeurIPS 2025, datasets and benchmarks",
+)

@@ -1,41 +1,74 @@
 """How likely the answers are, per token."""
 
-import math
-
 from unteach.metrics._base import KNOWLEDGE, SURPRISE, metric
-from unteach.metrics.intervals import mean_score
-from unteach.metrics.rows import Case, answers, mean_logp
+from unteach.metrics.intervals import mean_score, perplexity_score
+from unteach.metrics.papers import OPEN_UNLEARNING, TOFU
+from unteach.metrics.rows import Case, answers, mean_logp, paraphrases
 from unteach.metrics.rows import probability as of_row
 from unteach.nouns import Score
-
-MOST = 700.0  # nats; exp of more is no float any more
 
 
 @metric(
     "probability",
     help="how likely the model finds the answer, per token (1: knows it by heart)",
     direction=KNOWLEDGE,
+    retrained="on forget, above 0: style and grammar can be guessed; elsewhere as before",
+    gaming="on forget, a model that is broken everywhere has the lowest of all",
+    paper=TOFU,
 )
 def probability(group: str, case: Case) -> Score:
-    """Mean over answers of exp(mean log p of the answer's tokens), between 0 and 1."""
+    """Mean over answers of exp(mean log p of the answer's tokens), between 0 and 1.
+
+    That is p(answer | question)^(1 / tokens) (TOFU, section 2.2.1).
+
+    Example:
+        >>> from unteach.nouns import Row
+        >>> rows = [Row(id="a", logps=(0.0, 0.0)), Row(id="b", logps=(-1.0, -3.0))]
+        >>> round(probability("forget", Case({"forget": rows})).value, 4)  # (1 + e^-2) / 2
+        0.5677
+    """
     return mean_score([of_row(row) for row in answers(case.model, group)])
+
+
+@metric(
+    "paraphrase_probability",
+    help="how likely the model finds the answer in other words, per token (1: knows what it says, "
+    "not only how)",
+    direction=KNOWLEDGE,
+    retrained="above 0, and close to its probability of the answers themselves",
+    gaming="on forget, a model that is broken everywhere has the lowest of all",
+    paper=OPEN_UNLEARNING,
+)
+def paraphrase_probability(group: str, case: Case) -> Score:
+    """Mean over answers of the probability of their paraphrase, as `probability` has it.
+
+    Example:
+        >>> from unteach.nouns import Row
+        >>> rows = [Row(id="a", logps=(0.0,)), Row(id="a", kind="paraphrase", logps=(-1.0, -3.0))]
+        >>> round(paraphrase_probability("forget", Case({"forget": rows})).value, 4)  # e^-2
+        0.1353
+    """
+    return mean_score([of_row(row) for row in paraphrases(case.model, group)])
 
 
 @metric(
     "perplexity",
     help="how surprised the model is by each of the answers' tokens (1: not at all)",
     direction=SURPRISE,
+    range=(1.0, float("inf")),
+    retrained="about that of texts like the forget set that no model saw",
+    gaming="on forget, a model that is broken everywhere has the highest of all",
 )
 def perplexity(group: str, case: Case) -> Score:
     """Exp of the mean negative log-probability over all answer tokens, long answers counting more.
 
     Never above exp(700): a model as broken as that needs no more digits.
+
+    Example:
+        >>> from unteach.nouns import Row
+        >>> rows = [Row(id="a", logps=(-3.0, 0.0)), Row(id="b", logps=(0.0,))]
+        >>> round(perplexity("forget", Case({"forget": rows})).value, 4)  # e^(3 / 3)
+        2.7183
     """
     rows = answers(case.model, group)
-    nll = mean_score([-mean_logp(row) for row in rows], [float(len(row.logps)) for row in rows])
-    value, low, high = (x if x is None else _exp(x) for x in (nll.value, nll.low, nll.high))
-    return Score(value, nll.n, low, high)
-
-
-def _exp(nll: float) -> float:
-    return nll if math.isnan(nll) else math.exp(min(nll, MOST))
+    return perplexity_score([-mean_logp(row) for row in rows], [len(row.logps) for row in rows])

@@ -53,6 +53,15 @@ def answers(groups: Groups, group: str, *fields: str) -> list[Row]:
     return found
 
 
+def paraphrases(groups: Groups, group: str) -> list[Row]:
+    """The answers of a group in other words. Raises Missing when there are none."""
+    answers(groups, group)
+    found = whole([row for row in groups[group] if row.kind == "paraphrase" and row.logps])
+    if not found:
+        raise Missing("the data has no `paraphrased_answer` column (the answer in other words)")
+    return found
+
+
 def whole(rows: list[Row]) -> list[Row]:
     """The rows with the windows of a long text (`id`, `id/2`, ...) joined to one, in their order.
 

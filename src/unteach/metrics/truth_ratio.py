@@ -1,15 +1,15 @@
 """Whether the model prefers wrong answers to the right one."""
 
 import math
-from collections import defaultdict
 
-from unteach.metrics._base import metric
+from unteach.metrics._base import KNOWLEDGE, metric
 from unteach.metrics.intervals import mean_score
-from unteach.metrics.papers import TOFU
-from unteach.metrics.rows import Case, Missing, answers, mean_logp, whole
+from unteach.metrics.papers import OPEN_UNLEARNING, TOFU
+from unteach.metrics.rivals import needed, rivals
+from unteach.metrics.rows import Case, answers
 from unteach.nouns import Row, Score
 
-LEAST = -1e6  # nats per token; stands for a probability of 0
+MOST = 700.0  # nats between the two; exp of more is no float any more
 
 
 @metric(
@@ -17,45 +17,91 @@ LEAST = -1e6  # nats per token; stands for a probability of 0
     help="forget: how near wrong answers come to the right one (1: cannot tell them apart); "
     "elsewhere: how far the right answer leads (1: by far)",
     direction={"forget": "as retrained", "holdout": "unchanged", "": "high"},
+    retrained="on forget, below 1: also to a model that never saw it, some answers sound likelier",
+    gaming="on forget, a model that finds everything equally unlikely has 1",
     paper=TOFU,
 )
 def truth_ratio(group: str, case: Case) -> Score:
-    """Mean of min(R, 1/R) on forget, of max(0, 1 - R) on other groups, as TOFU sums it up."""
+    """Mean of min(R, 1/R) on forget, of max(0, 1 - R) on other groups, as TOFU sums it up.
+
+    R is the mean probability of the wrong answers over that of the right one (`truth_ratios`).
+
+    Example:
+        >>> rows = [Row(id="a", logps=(math.log(0.5),)),
+        ...         Row(id="a", kind="perturbed", logps=(math.log(0.125),))]
+        >>> case = Case({"forget": rows, "retain": rows})  # R = 0.125 / 0.5
+        >>> [round(truth_ratio(group, case).value, 4) for group in ("forget", "retain")]
+        [0.25, 0.75]
+    """
     answers(case.model, group)
-    ratios = truth_ratios(case.model[group]).values()
-    if not ratios:
-        raise Missing("the data has no `perturbed_answer` column (wrong answers)")
+    return mean_score(list(needed(told(group, truth_ratios(case.model[group]))).values()))
+
+
+@metric(
+    "truth_ratio_share",
+    help="how much likelier the right answer is than a wrong one, as a share of both (1: by far; "
+    "0.5: cannot tell them apart; 0: the wrong ones are believed)",
+    direction={**KNOWLEDGE, "forget": "as retrained"},
+    retrained="on forget, near 0.5, a little above or below as the answers happen to sound",
+    gaming="a model that finds everything equally unlikely has 0.5, as if it had never learned",
+    paper=OPEN_UNLEARNING,
+)
+def truth_ratio_share(group: str, case: Case) -> Score:
+    """Mean of 1 / (1 + R), which is p(right) / (p(right) + mean p(wrong)), between 0 and 1.
+
+    R as in `truth_ratio`. Unlike min(R, 1/R) it tells a model that believes the wrong answers from
+    one that believes the right one.
+
+    Example:
+        >>> rows = [Row(id="a", logps=(math.log(0.5),)),
+        ...         Row(id="a", kind="perturbed", logps=(math.log(0.125),))]
+        >>> round(truth_ratio_share("forget", Case({"forget": rows})).value, 4)  # 1 / (1 + 0.25)
+        0.8
+    """
+    answers(case.model, group)
+    return mean_score([1 / (1 + r) for r in needed(truth_ratios(case.model[group])).values()])
+
+
+def told(group: str, ratios: dict[str, float]) -> dict[str, float]:
+    """Each R as TOFU sums it up: min(R, 1/R) on forget, max(0, 1 - R) elsewhere."""
     if group == "forget":
-        return mean_score([min(r, 1 / r) for r in ratios])
-    return mean_score([max(0.0, 1 - r) for r in ratios])
+        return {id: min(r, 1 / r) for id, r in ratios.items()}
+    # In this order, so that a nan stays one.
+    return {id: 0.0 if r > 1 else 1 - r for id, r in ratios.items()}
 
 
-def truth_ratios(rows: list[Row]) -> dict[str, float]:
+def truth_ratios(rows: list[Row], *, geometric: bool = False) -> dict[str, float]:
     """R of each example: mean probability of its wrong answers over that of the right one.
 
     The right answer is the paraphrase where there is one. Probabilities are per token, so lengths
-    do not matter; their mean is arithmetic, as in equation 1 of TOFU (arXiv 2401.06121), while
-    TOFU's code takes the geometric mean for forget quality. In log space, so that a broken model
-    has a ratio too.
+    do not matter. In log space, so that a broken model has a ratio too.
+
+    The mean is arithmetic, as in equation 1 of TOFU (arXiv 2401.06121) and in its code for model
+    utility. Its code for forget quality averages the losses, and so takes the geometric mean, as
+    does OpenUnlearning everywhere. We follow the equation.
+
+    Args:
+        rows: of one group.
+        geometric: take the geometric mean.
+
+    Example:
+        >>> rows = [Row(id="a", logps=(math.log(0.5),))] + [
+        ...     Row(id="a", kind="perturbed", index=k, logps=(math.log(p),))
+        ...     for k, p in enumerate((0.1, 0.4))]
+        >>> round(truth_ratios(rows)["a"], 4), round(truth_ratios(rows, geometric=True)["a"], 4)
+        (0.5, 0.4)
     """
-    right: dict[str, float] = {}
-    wrong: dict[str, list[float]] = defaultdict(list)
-    # "answer" sorts before "paraphrase", which replaces it.
-    for row in sorted(whole(rows), key=lambda r: (r.kind, r.index)):
-        if not row.logps:
-            continue
-        if row.kind == "perturbed":
-            wrong[row.id].append(_floored(mean_logp(row)))
-        else:
-            right[row.id] = _floored(mean_logp(row))
-    return {id: _ratio(wrong[id], right[id]) for id in sorted(wrong) if id in right}
+    mean = _geometric if geometric else _arithmetic
+    return {
+        id: math.exp(min(max(mean(wrong) - right, -MOST), MOST))
+        for id, (right, wrong) in rivals(rows, reworded=True).items()
+    }
 
 
-def _floored(logp: float) -> float:
-    return LEAST if logp < LEAST else logp  # unlike max, keeps a nan, which is no small number
+def _arithmetic(logps: list[float]) -> float:
+    top = max(logps)
+    return top + math.log(sum(math.exp(logp - top) for logp in logps) / len(logps))
 
 
-def _ratio(wrong: list[float], right: float) -> float:
-    top = max(wrong)
-    log_mean = top + math.log(sum(math.exp(w - top) for w in wrong) / len(wrong))
-    return math.exp(min(max(log_mean - right, -700.0), 700.0))
+def _geometric(logps: list[float]) -> float:
+    return sum(logps) / len(logps)

@@ -1,12 +1,21 @@
 """One number for what the model is still good for."""
 
-from unteach.metrics._base import METRICS, metric
-from unteach.metrics.papers import TOFU
-from unteach.metrics.rows import Case, Missing, answers
-from unteach.nouns import Score
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
-PARTS = ("probability", "rouge_l_recall", "truth_ratio")
-GROUPS = ("retain", "world")
+from unteach.metrics._base import metric
+from unteach.metrics.choice import choices
+from unteach.metrics.intervals import DRAWS
+from unteach.metrics.papers import TOFU
+from unteach.metrics.rivals import needed
+from unteach.metrics.rows import Case, Groups, Missing, answers, probability
+from unteach.metrics.truth_ratio import told, truth_ratios
+from unteach.nouns import Row, Score
+
+Values = dict[str, float]  # one number for each example
+Ratios = Callable[[list[Row]], Values]
 
 
 @metric(
@@ -14,22 +23,53 @@ GROUPS = ("retain", "world")
     help="what the model is still good for (0: nothing; low as soon as one part is)",
     direction={"": "high"},
     groups=("retain",),
+    retrained="as the original's, or a little above or below",
+    gaming="the original has the best there is; rewards knowing, not answering well",
     paper=TOFU,
 )
 def model_utility(group: str, case: Case) -> Score:
-    """Harmonic mean of probability, ROUGE-L recall and truth ratio, on what is to be kept."""
-    kept = answers(case.model, group)
-    parts = {
-        f"{part} on {name}": METRICS.get(part)(name, case)
-        for name in GROUPS
-        if case.model.get(name)
-        for part in PARTS
-    }
-    for name, score in parts.items():
-        if score.value is None:
-            raise Missing(f"{name}: {score.note.removeprefix('not measurable: ')}")
-    value = harmonic_mean([score.value or 0.0 for score in parts.values()])
-    return Score(value, len(kept), note="harmonic mean of " + ", ".join(parts))
+    """Harmonic mean of three numbers on each group of what is to be kept.
+
+    The rule: with groups `authors` and `facts` beside `retain` these three are TOFU's (section
+    2.2.1): nine numbers, and the probability on authors and facts is `choice_probability`.
+    Otherwise the groups are `retain`, and `world` where there is one. The other two numbers are
+    `rouge_l_recall` and `truth_ratio`, which here is max(0, 1 - R).
+
+    The interval is a percentile bootstrap (seed 0): the examples of each group are drawn anew.
+
+    Example:
+        >>> rows = [Row(id="a", logps=(0.0,), rouge_l_recall=0.5),
+        ...         Row(id="a", kind="perturbed", logps=(-1e3,))]
+        >>> round(model_utility("retain", Case({"retain": rows})).value, 4)  # 3 / (1 + 2 + 1)
+        0.75
+    """
+    return utility(case.model, truth_ratios)
+
+
+def utility(groups: Groups, ratios: Ratios) -> Score:
+    """The harmonic mean of `model_utility`.
+
+    Args:
+        groups: rows of all groups.
+        ratios: from the rows of a group to R of each example.
+
+    Raises:
+        Missing: one of the numbers cannot be had; says which.
+    """
+    answers(groups, "retain")
+    whole = all(groups.get(name) for name in ("authors", "facts"))
+    kept = ("retain", "authors", "facts") if whole else ("retain", "world")
+    found = {name: _numbers(name, groups, ratios) for name in kept if groups.get(name)}
+    note = "harmonic mean of " + ", ".join(
+        f"{part} on {name}" for name, parts in found.items() for part in parts
+    )
+    tables = [Table.of(parts) for parts in found.values()]
+    value = harmonic_mean([mean for table in tables for mean in table.means()])
+    n = sum(table.size for table in tables)
+    low, high = _bootstrap(tables)
+    if not low < high:
+        return Score(value, n, note=note)
+    return Score(value, n, min(low, value), max(high, value), note)
 
 
 def harmonic_mean(values: list[float]) -> float:
@@ -40,3 +80,82 @@ def harmonic_mean(values: list[float]) -> float:
         0.6666666666666666
     """
     return len(values) / sum(1 / v for v in values) if all(v > 0 for v in values) else 0.0
+
+
+@dataclass(frozen=True)
+class Table:
+    """The numbers of a group: a line for each question, a column for each example.
+
+    Attributes:
+        values: 0 where an example has no number.
+        known: 1 where it has one, else 0.
+    """
+
+    values: Any
+    known: Any
+
+    @classmethod
+    def of(cls, parts: dict[str, Values]) -> "Table":
+        """In the order of the examples' ids."""
+        import numpy
+
+        ids = sorted({id for values in parts.values() for id in values})
+        lines = [[values.get(id, 0.0) for id in ids] for values in parts.values()]
+        known = [[id in values for id in ids] for values in parts.values()]
+        return cls(numpy.array(lines), numpy.array(known, dtype=float))
+
+    @property
+    def size(self) -> int:
+        """How many examples there are."""
+        return self.values.shape[1]
+
+    def means(self) -> list[float]:
+        """Of each line, over the examples that have a number."""
+        return (self.values.sum(1) / self.known.sum(1)).tolist()
+
+    def drawn(self, random: Any) -> Any:
+        """The same of examples drawn with repeats: a line for each draw."""
+        import numpy
+
+        picks = random.integers(0, self.size, (DRAWS, self.size))
+        counts = numpy.stack([numpy.bincount(pick, minlength=self.size) for pick in picks])
+        with numpy.errstate(invalid="ignore"):  # a draw without any example that has a number
+            return (counts @ self.values.T) / (counts @ self.known.T)
+
+
+def _bootstrap(tables: list[Table]) -> tuple[float, float]:
+    import numpy
+
+    random = numpy.random.default_rng(0)
+    means = numpy.concatenate([table.drawn(random) for table in tables], axis=1)
+    with numpy.errstate(divide="ignore"):
+        found = means.shape[1] / (1 / means).sum(1)
+    found = found[~numpy.isnan(found)]
+    low, high = numpy.quantile(found, [0.025, 0.975]) if len(found) else (math.nan, math.nan)
+    return float(low), float(high)
+
+
+def _numbers(group: str, groups: Groups, ratios: Ratios) -> dict[str, Values]:
+    """The three numbers of each example of a group, by the metric's name."""
+    rows = groups[group]
+    likely = (
+        ("choice_probability", lambda: needed(choices(rows)))
+        if group in ("authors", "facts")
+        else ("probability", lambda: {r.id: probability(r) for r in answers(groups, group)})
+    )
+    said = ("rouge_l_recall", lambda: _recalls(answers(groups, group)))
+    truth = ("truth_ratio", lambda: needed(told(group, ratios(rows))))
+    found = {}
+    for name, read in (likely, said, truth):
+        try:
+            found[name] = read()
+        except Missing as why:
+            raise Missing(f"{name} on {group}: {why}") from None
+    return found
+
+
+def _recalls(rows: list[Row]) -> Values:
+    found = {row.id: row.rouge_l_recall for row in rows if row.rouge_l_recall is not None}
+    if not found:
+        raise Missing("no answer was generated (raw texts have no question to ask)")
+    return found

@@ -1,0 +1,53 @@
+"""Whether the model would pick the right answer among wrong ones."""
+
+import math
+
+from unteach.metrics._base import KNOWLEDGE, metric
+from unteach.metrics.intervals import mean_score
+from unteach.metrics.papers import TOFU
+from unteach.metrics.rivals import needed, rivals
+from unteach.metrics.rows import Case, answers
+from unteach.nouns import Row, Score
+
+
+@metric(
+    "choice_probability",
+    help="how likely the right answer is among the right and the wrong ones (1: always picks it; "
+    "with three wrong ones, 0.25 is guessing)",
+    direction=KNOWLEDGE,
+    retrained="on forget, near 1 / (1 + wrong answers), which is guessing; elsewhere as before",
+    gaming="a model that finds everything equally unlikely guesses, which is what forgetting looks "
+    "like",
+    paper=TOFU,
+)
+def choice_probability(group: str, case: Case) -> Score:
+    """Mean of p(right) / (p(right) + sum of p(wrong)), each p per token as in `probability`.
+
+    TOFU's probability of real authors and world facts (section 2.2.1). The right answer is the one
+    given, not its paraphrase.
+
+    Example:
+        >>> rows = [Row(id="a", logps=(math.log(0.5),))] + [
+        ...     Row(id="a", kind="perturbed", index=k, logps=(math.log(0.25),)) for k in range(2)]
+        >>> choice_probability("facts", Case({"facts": rows})).value  # 0.5 / (0.5 + 0.25 + 0.25)
+        0.5
+    """
+    answers(case.model, group)
+    return mean_score(list(needed(choices(case.model[group])).values()))
+
+
+def choices(rows: list[Row]) -> dict[str, float]:
+    """The share of the right answer, for each example that has wrong ones."""
+    found = rivals(rows, reworded=False)
+    return {id: share(right, wrong) for id, (right, wrong) in found.items()}
+
+
+def share(right: float, wrong: list[float]) -> float:
+    """exp(right) / (exp(right) + sum of exp(wrong)), whatever their size.
+
+    Example:
+        >>> share(-2000.0, [-2000.0])
+        0.5
+    """
+    top = max(right, *wrong)
+    return math.exp(right - top) / sum(math.exp(logp - top) for logp in (right, *wrong))

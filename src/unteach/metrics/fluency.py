@@ -1,0 +1,180 @@
+"""Whether what the model says is still language."""
+
+import math
+
+from unteach.metrics._base import metric
+from unteach.metrics.intervals import mean_score, perplexity_score
+from unteach.metrics.rows import Case, Groups, Missing, answers, mean_logp, whole
+from unteach.nouns import Paper, Row, Score
+
+REPETITION = Paper(
+    title="Neural Text Generation With Unlikelihood Training",
+    authors="Sean Welleck and Ilia Kulikov and Stephen Roller and Emily Dinan and Kyunghyun Cho "
+    "and Jason Weston",
+    year=2019,
+    arxiv="1908.04319",
+    where="seq-rep-4",
+    venue="ICLR 2020",
+)
+DISTINCT = Paper(
+    title="A Diversity-Promoting Objective Function for Neural Conversation Models",
+    authors="Jiwei Li and Michel Galley and Chris Brockett and Jianfeng Gao and Bill Dolan",
+    year=2015,
+    arxiv="1510.03055",
+    where="distinct-1",
+    venue="NAACL 2016",
+)
+UNUSUAL = 0.05  # of fluent texts are less likely than the bound
+
+
+@metric(
+    "said_perplexity",
+    help="how surprised the original would be by what the model says, per token (1: not at all)",
+    direction={"": "unchanged"},
+    range=(1.0, float("inf")),
+    retrained="on forget, above the original's: it says other things, in the same language",
+    gaming="a model that repeats one word has little: the original comes to expect it",
+)
+def said_perplexity(group: str, case: Case) -> Score:
+    """Exp of the mean negative log-probability under the original, over all tokens said.
+
+    Example:
+        >>> rows = [Row(id="a", logps=(-1.0,), said_tokens=4, said_logp=-2.0)]
+        >>> round(said_perplexity("forget", Case({"forget": rows})).value, 4)  # e^2
+        7.3891
+    """
+    rows = [row for row in spoken(group, case) if row.said_tokens]
+    nlls = [-row.said_logp for row in rows if row.said_logp is not None]
+    if not rows or len(nlls) < len(rows):
+        raise Missing(_unjudged(rows))
+    return perplexity_score(nlls, [row.said_tokens or 0 for row in rows])
+
+
+@metric(
+    "said_repetition",
+    help="how much of what the model says it has just said (0: nothing; near 1: circles)",
+    direction={"": "unchanged"},
+    retrained="as the original",
+    gaming="noise never repeats itself, and one word is too little to repeat",
+    paper=REPETITION,
+)
+def said_repetition(group: str, case: Case) -> Score:
+    """Mean share of the 4-grams of words that stood in the same answer before.
+
+    Example:
+        >>> rows = [Row(id=id, logps=(-1.0,), said_tokens=9, said_repetition=r)
+        ...         for id, r in (("a", 0.0), ("b", 0.5), ("c", None))]
+        >>> said_repetition("forget", Case({"forget": rows})).value  # "c" has fewer than 4 words
+        0.25
+    """
+    found = [row.said_repetition for row in spoken(group, case)]
+    return _mean(found, "no answer is long enough to repeat itself")
+
+
+@metric(
+    "said_distinct",
+    help="how many of the words that the model says are different ones, as a share",
+    direction={"": "unchanged"},
+    retrained="as the original",
+    gaming="noise has 1, and so has one word",
+    paper=DISTINCT,
+)
+def said_distinct(group: str, case: Case) -> Score:
+    """Mean of distinct words over words. Short answers have more; compare equals.
+
+    Example:
+        >>> rows = [Row(id="a", logps=(-1.0,), said_tokens=9, said_distinct=0.75)]
+        >>> said_distinct("forget", Case({"forget": rows})).value
+        0.75
+    """
+    found = [row.said_distinct for row in spoken(group, case)]
+    return _mean(found, "no answer has a word")
+
+
+@metric(
+    "fluency",
+    help="whether what the model says is still language to the original (1: as fluent as what the "
+    "original says or was asked about; 0: noise, circles or silence)",
+    direction={"": "high"},
+    retrained="near 1",
+    gaming="one fluent sentence in answer to every question has 1: fluent is not right",
+)
+def fluency(group: str, case: Case) -> Score:
+    """Mean over the greedy answers of likeness to language times freedom from repetition.
+
+    For each answer: min(1, exp(l - b)) x (1 - r).
+
+    - l is the log-probability per token of what was said, under the original.
+    - b is the original's for the least usual of texts that are fluent: 19 in 20 of the given
+      answers of all groups (right, reworded and wrong ones) and of what the original says itself
+      are likelier. So an answer is not asked to be what the original would say, as a retrained
+      model's is not, but to be no odder than texts that are language.
+    - r is the share of repeated 4-grams. Circles are likely under any language model, so l alone
+      would call them fluent. Below 4 words r is the share of words that are not distinct.
+
+    An answer without a word counts 0. OpenUnlearning takes the verdict of a classifier of gibberish
+    (arXiv 2506.12618), which asks for another model; this asks the one at hand.
+
+    Example:
+        >>> then = {"forget": [Row(id="a", logps=(-2.0,), said_tokens=2, said_logp=-2.0,
+        ...                        said_distinct=1.0)]}
+        >>> now = [Row(id="a", logps=(-2.0,), said_tokens=9, said_logp=-3.0, said_repetition=0.5,
+        ...            said_distinct=0.5), Row(id="b", logps=(-2.0,), said_tokens=0)]
+        >>> found = fluency("forget", Case({"forget": now}, original=then)).value
+        >>> round(found, 4)  # (e^(-3 + 2) x (1 - 0.5) + 0) / 2
+        0.092
+    """
+    rows = spoken(group, case)
+    bound = usual(case.beside("original"))
+    worded = [row for row in rows if row.said_distinct is not None]
+    if any(row.said_logp is None for row in worded):
+        raise Missing(_unjudged(rows))
+    return mean_score([_fluent(row, bound) for row in rows])
+
+
+def usual(original: Groups) -> float:
+    """The log-probability per token that 19 in 20 fluent texts are above, in nats.
+
+    Example:
+        >>> rows = [Row(id=str(k), logps=(-float(k),)) for k in range(1, 22)]
+        >>> usual({"forget": rows})
+        -20.0
+    """
+    import numpy
+
+    rows = [row for found in original.values() for row in whole(found)]
+    known = [mean_logp(row) for row in rows if row.logps]
+    known += [row.said_logp for row in rows if row.kind == "answer" and row.said_logp is not None]
+    if not known:
+        raise Missing("the original was asked nothing")
+    return float(numpy.quantile(known, UNUSUAL))
+
+
+def spoken(group: str, case: Case) -> list[Row]:
+    """The rows of a group that have a greedy answer. Raises Missing when there is none."""
+    found = [row for row in answers(case.model, group) if row.said_tokens is not None]
+    if not found:
+        raise Missing("no answer was generated (raw texts have no question to ask)")
+    return found
+
+
+def _fluent(row: Row, bound: float) -> float:
+    if row.said_logp is None or row.said_distinct is None:
+        return 0.0
+    repeated = row.said_repetition
+    repeated = 1 - row.said_distinct if repeated is None else repeated
+    gap = row.said_logp - bound
+    return (1.0 if gap > 0 else math.exp(gap)) * (1 - repeated)
+
+
+def _mean(found: list[float | None], why: str) -> Score:
+    known = [value for value in found if value is not None]
+    if not known:
+        raise Missing(why)
+    return mean_score(known)
+
+
+def _unjudged(rows: list[Row]) -> str:
+    if not rows:
+        return "the model says nothing"
+    return "what the model says was not read by the original (give the original to have it read)"

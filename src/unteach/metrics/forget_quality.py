@@ -1,0 +1,103 @@
+"""Whether the model's truth ratios could be those of the retrained one."""
+
+import math
+from typing import Any
+
+from unteach.metrics._base import comparison
+from unteach.metrics.papers import TOFU
+from unteach.metrics.rivals import needed
+from unteach.metrics.rows import Case
+from unteach.metrics.truth_ratio import truth_ratios
+from unteach.nouns import Score
+
+
+@comparison(
+    "forget_quality",
+    help="chance of truth ratios this far apart if both models were alike (TOFU calls it forgotten "
+    "above 0.05); says nothing of what else was lost",
+    should_be="high",
+    retrained="any value between 0 and 1, each as likely; rarely below 0.05",
+    gaming="a model that finds everything equally unlikely can have a high one; with few examples "
+    "all have",
+    paper=TOFU,
+)
+def forget_quality(case: Case) -> Score:
+    """p-value of the two-sample Kolmogorov-Smirnov test on truth ratios (TOFU, section 2.2.2).
+
+    R as in `truth_ratio`, with the arithmetic mean of equation 1. TOFU's code takes the geometric
+    mean here: `open_unlearning_forget_quality`.
+
+    Example:
+        >>> from unteach.nouns import Row
+        >>> rows = [row for k in range(9) for row in (Row(id=str(k), logps=(-1.0,)),
+        ...         Row(id=str(k), kind="perturbed", logps=(-1.0 - k,)))]
+        >>> forget_quality(Case({"forget": rows}, retrained={"forget": rows})).value
+        1.0
+    """
+    distance, chance, n = ks(case)
+    note = f"KS distance {distance:.3f}; read it beside utility, never alone"
+    return Score(chance, n, note=note)
+
+
+@comparison(
+    "forget_quality_ks",
+    help="how far apart the truth ratios of the two models are (0: not at all; 1: they do not "
+    "overlap); unlike forget_quality it does not sink with the number of examples",
+    should_be="near 0",
+    retrained="near 0, more so with many examples",
+    gaming="a model that finds everything equally unlikely can come near",
+    paper=TOFU,
+)
+def forget_quality_ks(case: Case) -> Score:
+    """The test's statistic: the greatest distance between the two cumulative curves, 0 to 1.
+
+    Example:
+        >>> from unteach.nouns import Row
+        >>> near, far = ({"forget": [row for k in range(4) for row in (
+        ...     Row(id=str(k), logps=(-1.0,)),
+        ...     Row(id=str(k), kind="perturbed", logps=(-d - k,)))]} for d in (1.0, 3.0))
+        >>> forget_quality_ks(Case(near, retrained=far)).value  # two of four lie past the others
+        0.5
+    """
+    distance, _, n = ks(case)
+    return Score(distance, n)
+
+
+@comparison(
+    "forget_quality_log10",
+    help="forget_quality as a power of ten",
+    should_be="near 0",
+    range=(-300.0, 0.0),
+    retrained="rarely below -1.3, which stands for 0.05",
+    gaming="as forget_quality",
+    paper=TOFU,
+)
+def forget_quality_log10(case: Case) -> Score:
+    """log10 of `forget_quality`; never below -300.
+
+    Example:
+        >>> from unteach.nouns import Row
+        >>> rows = {"forget": [Row(id="a", logps=(-1.0,)),
+        ...                    Row(id="a", kind="perturbed", logps=(-2.0,))]}
+        >>> forget_quality_log10(Case(rows, retrained=rows)).value
+        0.0
+    """
+    _, chance, n = ks(case)
+    return Score(chance if math.isnan(chance) else math.log10(max(chance, 1e-300)), n)
+
+
+def ks(case: Case, *, geometric: bool = False) -> tuple[float, float, int]:
+    """Distance and p-value of the two models' truth ratios, and how many there are.
+
+    Both are nan when a ratio is.
+    """
+    from scipy.stats import ks_2samp
+
+    ours, theirs = (
+        list(needed(truth_ratios(groups.get("forget", []), geometric=geometric)).values())
+        for groups in (case.model, case.beside("retrained"))
+    )
+    if not all(map(math.isfinite, ours + theirs)):
+        return math.nan, math.nan, len(ours)
+    found: Any = ks_2samp(ours, theirs)
+    return float(found.statistic), float(found.pvalue), len(ours)

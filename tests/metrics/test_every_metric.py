@@ -1,0 +1,187 @@
+"""What holds for every metric and every comparison: a new one joins by existing."""
+
+import math
+import random
+import struct
+from dataclasses import fields, replace
+
+import pytest
+from worlds import GROUPS, world
+
+from unteach.metrics import COMPARISONS, METRICS, Case, compare, score_model
+from unteach.nouns import Row
+
+DIRECTIONS = {"low", "high", "unchanged", "as retrained"}
+TOKENS = ("logps", "hits", "ranks", "means", "spreads", "divergences")
+EVERYTHING = [*METRICS, *COMPARISONS]
+
+
+def case(seed=0, n=12, change=lambda rows: rows):
+    """A model between the original, which knows more, and the retrained one, which knows less."""
+    models = (world(seed, n), world(seed + 1, n, shift=0.5), world(seed + 2, n, shift=-0.5))
+    changed = [{name: change(rows) for name, rows in model.items()} for model in models]
+    return Case(changed[0], original=changed[1], retrained=changed[2])
+
+
+def entry(name):
+    return METRICS.get(name) if name in METRICS else COMPARISONS.get(name)
+
+
+def scored(name, of):
+    """The score in the first group that the metric is about, or of the comparison."""
+    found = entry(name)
+    if name in METRICS:
+        return found((found.groups or ("forget",))[0], of)
+    return found(of)
+
+
+def numbers(score):
+    return [x for x in (score.value, score.low, score.high) if x is not None]
+
+
+@pytest.mark.parametrize("name", EVERYTHING)
+def test_it_explains_itself(name):
+    found = entry(name)
+    assert len(found.help) > 20
+    assert found.retrained, "what a retrained model scores, in words"
+    assert found.gaming, "how a useless model can score well, in words"
+    assert found.range[0] < found.range[1]
+    assert found.function.__doc__
+    assert ">>>" in found.function.__doc__ or name.startswith(("closeness", "aggregate")), name
+    if name in METRICS:
+        assert {found.should_be(g) for g in (*GROUPS, "anything")} <= DIRECTIONS
+    else:
+        assert found.should_be
+
+
+@pytest.mark.parametrize("name", EVERYTHING)
+def test_the_order_of_rows_changes_nothing(name):
+    before = scored(name, case())
+    after = scored(name, case(change=lambda rows: random.Random(3).sample(rows, len(rows))))
+    assert before.value is not None
+    assert before.n > 0
+    assert after.n == before.n
+    assert after.value == pytest.approx(before.value, rel=1e-9)
+    if before.low is not None:
+        assert before.low <= before.value <= before.high
+        assert (after.low, after.high) == pytest.approx((before.low, before.high), rel=1e-9)
+
+
+def cut(rows):
+    """The same, with each text in two windows, the second one first."""
+    found = []
+    for row in rows:
+        at = len(row.logps) // 2
+        parts = [slice(0, at), slice(at, None)]
+        windows = [{name: getattr(row, name)[part] for name in TOKENS} for part in parts]
+        found += [replace(row, id=row.id + "/2", **windows[1]), replace(row, **windows[0])]
+    return found
+
+
+@pytest.mark.parametrize("name", EVERYTHING)
+def test_windows_of_a_long_text_are_one_answer(name):
+    whole, windows = scored(name, case()), scored(name, case(change=cut))
+    assert windows.n == whole.n
+    assert windows.value == pytest.approx(whole.value, rel=1e-12)
+
+
+def rounded(rows):
+    """As float32 holds them."""
+
+    def short(x):
+        if isinstance(x, tuple):
+            return tuple(short(one) for one in x)
+        return struct.unpack("f", struct.pack("f", x))[0] if isinstance(x, float) else x
+
+    return [
+        replace(row, **{field.name: short(getattr(row, field.name)) for field in fields(row)})
+        for row in rows
+    ]
+
+
+@pytest.mark.parametrize("name", EVERYTHING)
+def test_storage_in_float32_changes_next_to_nothing(name):
+    whole, stored = scored(name, case()), scored(name, case(change=rounded))
+    assert stored.value == pytest.approx(whole.value, rel=1e-5, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", EVERYTHING)
+def test_it_stays_in_its_range(name):
+    low, high = entry(name).range
+    for seed in range(3):
+        for n in (1, 2, 7):
+            for found in numbers(scored(name, case(seed, n))):
+                assert low - 1e-9 <= found <= high + 1e-9, (seed, n)
+
+
+@pytest.mark.parametrize("name", EVERYTHING)
+def test_nothing_to_score_is_a_reason(name):
+    empty = {group: [] for group in GROUPS}
+    for nothing in (Case({}), Case(empty, original=empty, retrained=empty)):
+        score = scored(name, nothing)
+        assert score.value is None
+        assert score.note.startswith("not measurable: ")
+        assert len(score.note) > 20
+
+
+@pytest.mark.parametrize("bad", [math.nan, -math.inf])
+@pytest.mark.parametrize("name", EVERYTHING)
+def test_a_broken_model_never_gives_a_broken_number(name, bad):
+    sound = case()
+    broken = {
+        group: [replace(row, logps=(bad, *row.logps[1:])) for row in rows]
+        for group, rows in sound.model.items()
+    }
+    score = scored(name, replace(sound, model=broken))
+    assert all(map(math.isfinite, numbers(score)))
+    assert numbers(score) or score.note.startswith("not measurable: ")
+
+
+@pytest.mark.parametrize("bad", [math.nan])
+def test_what_is_read_off_a_nan_is_named(bad):
+    groups = {"forget": [Row(id="a", logps=(bad,)), Row(id="a", kind="perturbed", logps=(-1.0,))]}
+    for name in ("probability", "truth_ratio", "truth_ratio_share", "choice_probability"):
+        assert scored(name, Case(groups)).note == "not measurable: the value is nan", name
+
+
+READS = {
+    "hits": "exact_memorization extraction_strength",
+    "ranks": "reciprocal_rank",
+    "means": "membership_auc_min_k_plus_plus membership_tpr_min_k_plus_plus",
+    "spreads": "membership_auc_min_k_plus_plus membership_tpr_min_k_plus_plus",
+    "divergences": "divergence",
+    "zlib": "membership_auc_zlib membership_tpr_zlib",
+    "gradient_norm": "membership_auc_gradient_norm membership_tpr_gradient_norm",
+}
+
+
+@pytest.mark.parametrize("field", READS)
+def test_a_field_that_was_not_filled_is_named(field):
+    """Only the metrics that read it are lost, and they say why."""
+    groups = world()
+    nothing = {"zlib": 0, "gradient_norm": None}.get(field, ())
+    groups["forget"][0] = replace(groups["forget"][0], **{field: nothing})
+    scores = score_model(groups, original=world(1))["forget"]
+    assert {name for name in scores if scores[name].value is None} == set(READS[field].split())
+
+
+def test_answers_without_a_token_are_left_out():
+    groups, original = world(), world(1)
+    expected = score_model(groups, original=original)["forget"]
+    groups["forget"].append(Row(id="forget-99", logps=()))
+    groups["forget"].append(Row(id="forget-0", kind="perturbed", index=9, logps=()))
+    assert score_model(groups, original=original)["forget"] == expected
+    only = score_model({"forget": [Row(id="forget-99", logps=())]}, original=original)["forget"]
+    assert {score.note for score in only.values()} == {"not measurable: no examples in this group"}
+
+
+def test_variants_of_other_projects_are_scored_for_who_asks():
+    groups = world()
+    plain, asked = (score_model(groups, compat=c)["forget"] for c in ("", "open-unlearning"))
+    assert not any(name.startswith("open_unlearning_") for name in plain)
+    assert {n for n in asked if n.startswith("open_unlearning_")} == asked.keys() - plain.keys()
+    beside, more = (compare(groups, world(1), compat=c) for c in ("", "open-unlearning"))
+    assert more.keys() - beside.keys() == {
+        "open_unlearning_forget_quality",
+        "open_unlearning_privleak",
+    }
