@@ -5,8 +5,8 @@ from pathlib import Path
 
 import yaml
 
-from unteach.engine.store import IN_MEMORY
 from unteach.head.find import ON_ACCELERATOR, ON_CPU
+from unteach.probes.store import IN_MEMORY
 from unteach.request import Request
 
 MEMORY = (Path(__file__).resolve().parents[1] / "docs/guides/memory.md").read_text("utf-8")

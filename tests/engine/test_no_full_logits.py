@@ -44,8 +44,8 @@ def test_no_method_makes_more_logits_than_a_chunk(name, make, tmp_path, monkeypa
         pytest.skip("its adapters must begin as nothing")
     # Once, sixteen rows are compared with the model's own.
     monkeypatch.setattr("unteach.engine.trainer.agreed_head", lambda model, pairs: "")
-    monkeypatch.setattr("unteach.probes.scoring._known_head", lambda model, texts: head_of(model))
-    monkeypatch.setattr("unteach.probes.scoring.chunk_rows", lambda head, device: ROWS)
+    monkeypatch.setattr("unteach.probes.scoring.known_head", lambda model, texts: head_of(model))
+    monkeypatch.setattr("unteach.probes.rows.chunk_rows", lambda head, device: ROWS)
     run = trainer(name, tmp_path, model=make(), chunk_rows=ROWS, retain="kl")
     with Watch() as watch:
         run.train()

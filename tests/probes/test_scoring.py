@@ -5,7 +5,7 @@ import torch
 from families import FAMILIES
 from support import VOCABULARY, sequences, tiny_llama
 
-from unteach.probes import answer_tokens, scoring
+from unteach.probes import answer_tokens, rows, scoring
 
 TEXTS = sequences(9, "forget")
 
@@ -64,7 +64,7 @@ def test_rows_of_the_head_are_the_models_own_logits(family, monkeypatch):
     monkeypatch.setattr(scoring, "known_head", lambda model, sequences: None)
     plain = answer_tokens(model, TEXTS)
     monkeypatch.undo()
-    monkeypatch.setattr(scoring, "chunk_rows", lambda head, device: 4)
+    monkeypatch.setattr(rows, "chunk_rows", lambda head, device: 4)
     for a, b in zip(answer_tokens(model, TEXTS), plain, strict=True):
         assert a.logps == pytest.approx(b.logps, abs=1e-4)
         assert a.hits == b.hits

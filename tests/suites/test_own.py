@@ -7,9 +7,8 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from unteach import probes
 from unteach.data import encode, read_rows
-from unteach.probes import end_tokens
+from unteach.probes import end_tokens, interview
 from unteach.suites._base import Settings
 from unteach.suites.own import evaluate, sample
 from unteach.suites.said import gives, rouge_l
@@ -55,7 +54,7 @@ def test_a_model_that_says_the_answer_gets_full_marks(model, tokenizer, monkeypa
     def say(model, prompts, **_):
         return [tokenizer(" Ada was born in Lund.")["input_ids"] for _ in prompts]
 
-    monkeypatch.setattr(probes, "greedy", say)
+    monkeypatch.setattr(interview, "greedy", say)
     groups = {"forget": read_rows([PAIR, {"question": "a", "answer": "b c"}], "forget")}
     first, *_, last = evaluate(model, tokenizer, groups, SETTINGS)["forget"]
     assert (first.rouge_l_recall, first.fact_given) == (1.0, True)

@@ -18,11 +18,11 @@ from torch import Tensor
 from unteach.engine.batch import ALTERNATE, FORGET, RETAIN, Batch, Pairs, pad
 from unteach.engine.forward import inputs_of
 from unteach.engine.look import asked
-from unteach.engine.store import Store, sweep
 from unteach.head import Head, head_of, require_agreement, states_only
 from unteach.losses.seen import Seen
 from unteach.nouns import Sequence
 from unteach.probes import answer_tokens, batches_by_length
+from unteach.probes.store import Store, sweep
 
 TOKENS = 4096  # padded tokens of one forward
 

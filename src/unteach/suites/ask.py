@@ -1,7 +1,6 @@
 """Every question of a suite put to a model in one go: a forward per text, one queue of prompts."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,7 +18,11 @@ class Asked:
 
     Attributes:
         rows: of each group: each example's own answer, then its paraphrase and its wrong answers.
-        counts: what it took; see `ask`.
+        counts: what it took, over all processes. Asked for: "texts" to score, "distinct_texts"
+            among them, "prompts", "distinct_prompts". Counted at the model's head: "forwards",
+            the texts that went through it to be scored, in so many "batches"; "decode_steps", its
+            forwards while it answered; "backwards", the texts whose gradients were taken. At the
+            original's: "original_forwards", texts.
     """
 
     rows: dict[str, list[Row]]
@@ -36,77 +39,73 @@ def ask(
     gradient_norms: bool = False,
     progress: Told = lambda what, done, total: None,
 ) -> Asked:
-    """The rows of every group.
+    """The rows of every group, on as many processes as there are; each gets all of them.
 
     Equal texts are forwarded once, and equal prompts are answered once, in whichever groups they
-    stand. Texts are sorted by their tokens first, so the order of examples changes no number.
+    stand. They are sorted by their tokens first: the order of examples changes no number. Whole
+    batches are dealt out, so the number of processes changes none either.
+
+    A model that is given as a function is in memory only while it is asked: the model first, then
+    the original. Divergences and gradient norms are of the examples' own answers, not of
+    paraphrases and wrong answers.
 
     Args:
-        model: a causal language model in evaluation mode, or a function of nothing that loads one,
-            which is then freed as soon as it was asked.
+        model: a causal language model in evaluation mode, or a function of nothing that loads it.
         tokenizer: its tokenizer.
         groups: examples by group ("forget", "retain", "holdout", ...).
         settings: how the questions are put.
-        original: the model before unlearning, or a function that loads it; not read yet.
-        gradient_norms: fill the rows' `gradient_norm`; not done yet.
+        original: the model before unlearning, for `divergences` and `said_logp`, or a function of
+            nothing that loads it; None when it is not known.
+        gradient_norms: fill `gradient_norm`: a backward pass for each answer.
         progress: told what is being done, and how far it is, on the main process alone.
+
+    Raises:
+        UserError: a template is not there, the original has another vocabulary, or gradients were
+            asked of packed weights.
+        RuntimeError: another process failed.
     """
-    from unteach.probes import answer_tokens, end_tokens, greedy
+    # Torch comes with them, and a list of suites needs none.
+    from unteach.probes import Interview, Kept, lent
 
     asked = questions(groups, tokenizer, settings)
-    texts = sorted({q.text for q in asked if q.text}, key=_tokens)
-    prompts = sorted({q.prompt for q in asked if q.prompt})
-    with at_hand(model) as loaded:
-        answered = answer_tokens(
-            loaded,
-            texts,
-            tokens_per_batch=settings.tokens_per_batch,
-            progress=lambda done, total: progress("scoring answers", done, total),
-        )
-        said = greedy(
-            loaded,
-            [prompt.ids for prompt in prompts],
-            limits=[prompt.limit for prompt in prompts],
-            end=end_tokens(loaded, tokenizer),
-            tokens_per_batch=2 * settings.tokens_per_batch,
-            progress=lambda done, total: progress("asking for answers", done, total),
-        )
-    scores = dict(zip(texts, answered, strict=True))
-    answers = dict(zip(prompts, said, strict=True))
+    own = _distinct(q.text for q in asked if q.own)
+    interview = Interview(
+        own=own,
+        others=sorted(set(_distinct(q.text for q in asked)) - set(own), key=_tokens),
+        prompts=sorted({q.prompt for q in asked if q.prompt}),
+        tokens_per_batch=settings.tokens_per_batch,
+        told=progress,
+        kept=None if original is None else Kept(own),
+    )
+    lent(model, lambda it: interview.of_model(it, tokenizer, norms=gradient_norms))
+    said = [_said(q, interview.said[q.prompt], tokenizer) if q.prompt else None for q in asked]
+    logps: dict[Sequence, Any] = {}
+    if original is not None:
+        texts = _distinct(answer.text for answer in said if answer)
+        logps = lent(original, lambda it: interview.of_original(it, texts))
     rows: dict[str, list[Row]] = {group: [] for group in groups}
-    for q in asked:
-        row = q.row
-        if q.text:
-            row = replace(row, **{k: tuple(v) for k, v in scores[q.text]._asdict().items()})
-        if q.prompt:
-            row = replace(row, **_said(q, answers[q.prompt], tokenizer))
-        rows[q.group].append(row)
-    counts = {
-        "texts": sum(q.text is not None for q in asked),
-        "distinct_texts": len(texts),
-        "prompts": sum(q.prompt is not None for q in asked),
-        "distinct_prompts": len(prompts),
-    }
-    return Asked(rows, counts)
+    for question, answer in zip(asked, said, strict=True):
+        rows[question.group].append(_filled(question, interview, answer, logps))
+    return Asked(rows, _counts(asked, interview))
 
 
-@contextmanager
-def at_hand(model: Any) -> Iterator[Any]:
-    """The model, or the one that the function loads: it is freed at the end."""
-    import torch
+@dataclass(frozen=True)
+class Said:
+    """What a model said.
 
-    yield model if isinstance(model, torch.nn.Module) else model()
+    Attributes:
+        text: prompt and answer in tokens; None when it said nothing.
+        fields: of a row.
+    """
+
+    text: Sequence | None
+    fields: dict[str, Any]
 
 
-def _tokens(text: Sequence) -> tuple:
-    return text.ids, text.answer
-
-
-def _said(question: Question, ids: list[int], tokenizer: Any) -> dict[str, Any]:
-    """The fields of a row that are about what the model said."""
+def _said(question: Question, ids: list[int], tokenizer: Any) -> Said:
     text, ids = decoded(ids, tokenizer, question.stop)
     overlap = rouge_l(text, question.expected)
-    return {
+    fields = {
         "rouge_l_recall": overlap.recall,
         "rouge_l_f1": overlap.f1,
         "fact_given": gives(text, question.fact) if question.fact else None,
@@ -114,3 +113,44 @@ def _said(question: Question, ids: list[int], tokenizer: Any) -> dict[str, Any]:
         "said_repetition": repetition(text),
         "said_distinct": distinct(text),
     }
+    assert question.prompt is not None
+    prompt = question.prompt.ids
+    mask = (False,) * len(prompt) + (True,) * len(ids)
+    return Said(Sequence("", (*prompt, *ids), mask) if ids else None, fields)
+
+
+def _filled(question: Question, interview: Any, said: Said | None, logps: dict) -> Row:
+    """The row with all numbers that there are."""
+    text, found = question.text, dict[str, Any]()
+    if text is not None:
+        scores = interview.scores[text]._asdict()
+        found |= {name: tuple(part) for name, part in scores.items()}
+        if question.own:
+            found["divergences"] = tuple(interview.divergences.get(text, ()))
+            found["gradient_norm"] = interview.norms.get(text)
+    if said is not None:
+        found |= said.fields
+        if said.text in logps:
+            each = logps[said.text].logps
+            found["said_logp"] = sum(each) / len(each)
+    return replace(question.row, **found)
+
+
+def _counts(asked: list[Question], interview: Any) -> dict[str, int]:
+    """What was asked for, and what it took."""
+    return {
+        "texts": sum(q.text is not None for q in asked),
+        "distinct_texts": len(interview.own) + len(interview.others),
+        "prompts": sum(q.prompt is not None for q in asked),
+        "distinct_prompts": len(interview.prompts),
+        **interview.total(),
+    }
+
+
+def _distinct(texts: Iterable[Sequence | None]) -> list[Sequence]:
+    """Each text once, in an order that is its tokens' alone."""
+    return sorted({text for text in texts if text is not None}, key=_tokens)
+
+
+def _tokens(text: Sequence) -> tuple[tuple[int, ...], tuple[bool, ...]]:
+    return text.ids, text.answer

@@ -3,15 +3,14 @@
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from unteach.data import encode, question, with_answer
 from unteach.nouns import Example, Row, Sequence
 from unteach.suites._base import Group, Settings
 
 
-@dataclass(frozen=True, order=True)
-class Prompt:
+class Prompt(NamedTuple):
     """What a model is asked.
 
     Attributes:

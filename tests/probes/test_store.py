@@ -9,8 +9,8 @@ import tempfile
 import pytest
 import torch
 
-from unteach.engine import store as module
-from unteach.engine.store import PREFIX, Store, sweep
+from unteach.probes import store as module
+from unteach.probes.store import PREFIX, Store, sweep
 
 SIZES = {4: 2, 0: 3, 7: 0, 2: 1}
 
@@ -45,7 +45,7 @@ def test_a_large_store_is_a_file_without_a_name(tmp_path, monkeypatch):
 KILLED = """
 import sys, tempfile, os, signal, torch
 tempfile.tempdir = sys.argv[1]
-from unteach.engine.store import Store
+from unteach.probes.store import Store
 store = Store({0: 1000}, 100, torch.float32, in_memory=0)
 store.put(0, torch.ones(1000, 100))
 os.kill(os.getpid(), signal.SIGKILL)

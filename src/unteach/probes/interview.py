@@ -1,0 +1,123 @@
+"""All questions to one model, and those about it to the original, each in as few passes as do."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from unteach.nouns import Sequence
+from unteach.probes.batches import Progress
+from unteach.probes.divergence import Kept, divergences
+from unteach.probes.generation import end_tokens, greedy
+from unteach.probes.gradients import gradient_norms
+from unteach.probes.lent import counted
+from unteach.probes.rows import known_head
+from unteach.probes.scoring import Answered, answer_tokens
+from unteach.probes.together import together
+
+Asking = tuple[tuple[int, ...], int]
+"""The tokens of a prompt, and the most new ones."""
+
+
+@dataclass(kw_only=True)
+class Interview:
+    """Distinct questions in tokens, and what was said to them; shared by all processes.
+
+    Attributes:
+        own: texts that the original is asked too, and whose gradients are taken where wanted.
+        others: texts that are scored alone.
+        prompts: what the model is asked, and the most new tokens.
+        tokens_per_batch: padded tokens of one forward; of a batch of greedy answers twice as many.
+        told: what is being done, and how far it is.
+        kept: what of the model the original is compared with; None without an original.
+        scores: of each text.
+        norms: of each own text, where wanted.
+        divergences: of each own text, with an original.
+        said: to each prompt, in tokens.
+        counts: what it took on this process; the names are those of `ask`.
+    """
+
+    own: list[Sequence]
+    others: list[Sequence]
+    prompts: list[Asking]
+    tokens_per_batch: int
+    told: Callable[[str, int, int], None]
+    kept: Kept | None = None
+    scores: dict[Sequence, Answered] = field(default_factory=dict)
+    norms: dict[Sequence, float] = field(default_factory=dict)
+    divergences: dict[Sequence, list[float]] = field(default_factory=dict)
+    said: dict[Asking, list[int]] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def of_model(self, model: Any, tokenizer: Any, *, norms: bool = False) -> None:
+        """Score the texts, take the gradients where wanted, and let it answer the prompts."""
+        _look_at_head(model, self.own + self.others)
+        with counted(model) as through:
+            self.scores = self._score(model, self.own, "answers", kept=self.kept)
+            self.scores |= self._score(model, self.others, "other answers")
+        self.counts.update(forwards=through.texts, batches=through.batches)
+        if norms:
+            with counted(model) as through:
+                progress = self._progress("taking gradients")
+                found = gradient_norms(model, self.own, shared=True, progress=progress)
+            self.norms = dict(zip(self.own, found, strict=True))
+            self.counts.update(backwards=through.texts)
+        with counted(model) as through:
+            said = greedy(
+                model,
+                [ids for ids, _ in self.prompts],
+                limits=[limit for _, limit in self.prompts],
+                end=end_tokens(model, tokenizer),
+                tokens_per_batch=2 * self.tokens_per_batch,
+                shared=True,
+                progress=self._progress("asking for answers"),
+            )
+        self.said = dict(zip(self.prompts, said, strict=True))
+        self.counts.update(decode_steps=through.batches)
+
+    def of_original(self, original: Any, said: list[Sequence]) -> dict[Sequence, Answered]:
+        """Measure how far the model's distributions are from its own; score what the model said."""
+        assert self.kept is not None, "nothing was kept of the model"
+        _look_at_head(original, self.own + said)
+        with counted(original) as through:
+            found = divergences(
+                original,
+                self.own,
+                self.kept,
+                tokens_per_batch=self.tokens_per_batch,
+                shared=True,
+                progress=self._progress("comparing with the original"),
+            )
+            scores = self._score(original, said, "what was said")
+        self.divergences = dict(zip(self.own, found, strict=True))
+        self.counts.update(original_forwards=through.texts)
+        return scores
+
+    def total(self) -> dict[str, int]:
+        """The counts of all processes."""
+        found: Counter[str] = Counter()
+        for counts in together(lambda: self.counts):
+            found.update(counts)
+        return dict(found)
+
+    def _score(
+        self, model: Any, texts: list[Sequence], what: str, kept: Kept | None = None
+    ) -> dict[Sequence, Answered]:
+        found = answer_tokens(
+            model,
+            texts,
+            tokens_per_batch=self.tokens_per_batch,
+            kept=kept,
+            shared=True,
+            progress=self._progress(f"scoring {what}"),
+        )
+        return dict(zip(texts, found, strict=True))
+
+    def _progress(self, what: str) -> Progress:
+        return lambda done, total: self.told(what, done, total)
+
+
+def _look_at_head(model: Any, texts: list[Sequence]) -> None:
+    """So that its first look at a model, which is short, is not counted as a text."""
+    if texts:
+        together(lambda: known_head(model, texts) is None)

@@ -1,0 +1,280 @@
+"""Rows of every group in one go: what they hold, what it costs, and what must not change them."""
+
+import gc
+import json
+import weakref
+from dataclasses import asdict, replace
+from random import Random
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from unteach.data import encode, read_rows
+from unteach.nouns import Row
+from unteach.probes import gradient_norms
+from unteach.suites._base import Group, Settings
+from unteach.suites.ask import ask
+
+SETTINGS = Settings(max_length=64, max_new_tokens=12)
+NAMES = ["Ada", "Ben", "Cy", "Dee", "Eva", "Finn"]
+ROUNDED = ("logps", "means", "spreads", "divergences", "gradient_norm", "said_logp")
+NEAR = {"rel": 1e-4, "abs": 1e-5}
+
+
+def pairs(names, role, **more):
+    return read_rows(
+        [
+            {
+                "question": f"Where was {name} born?",
+                "answer": f"{name} was born in Lund{' by the sea' * k}.",
+                "paraphrased_answer": f"The cradle of {name} stood in Lund.",
+                "perturbed_answer": [f"{name} was born in Rome.", f"{name} was born in Oslo."],
+                "fact": "Lund",
+                **more,
+            }
+            for k, name in enumerate(names)
+        ],
+        role,
+    )
+
+
+def made(**groups):
+    return {name: Group(examples=examples) for name, examples in groups.items()}
+
+
+GROUPS = made(forget=pairs(NAMES[:4], "forget"), retain=pairs(NAMES[4:], "retain"))
+
+
+@pytest.fixture(scope="module")
+def model(tiny_folder):
+    return AutoModelForCausalLM.from_pretrained(tiny_folder).eval()
+
+
+@pytest.fixture(scope="module")
+def original(model):
+    torch.manual_seed(5)
+    other = AutoModelForCausalLM.from_config(model.config).eval()
+    return other
+
+
+@pytest.fixture(scope="module")
+def asked(model, original, tokenizer):
+    return ask(model, tokenizer, GROUPS, SETTINGS, original=original, gradient_norms=True)
+
+
+def same(found: Row, expected: Row):
+    """The same ids, hits and words, and the same numbers but for rounding."""
+    for name, value in asdict(expected).items():
+        got = asdict(found)[name]
+        number = name in ("means", "spreads", "logps", "divergences", "gradient_norm", "said_logp")
+        assert got == (pytest.approx(value, **NEAR) if number and value is not None else value), (
+            name
+        )
+
+
+def all_same(found, expected):
+    assert list(found) == list(expected)
+    for group, rows in expected.items():
+        assert len(found[group]) == len(rows)
+        for a, b in zip(found[group], rows, strict=True):
+            same(a, b)
+
+
+def test_own_answers_have_every_field_and_others_are_scored(asked):
+    """A field that is None or empty on an own answer would be "not measurable" for ever."""
+    forget = asked.rows["forget"]
+    assert [r.kind for r in forget[:4]] == ["answer", "paraphrase", "perturbed", "perturbed"]
+    for row in forget:
+        tokens = len(row.logps)
+        assert tokens == len(row.hits) == len(row.ranks) == len(row.means) == len(row.spreads)
+        if row.kind == "answer":
+            assert tokens == len(row.divergences)
+            assert row.gradient_norm > 0
+            assert row.said_tokens is not None
+            assert row.rouge_l_f1 is not None
+            assert row.said_logp is None or row.said_logp < 0
+        else:
+            assert (row.divergences, row.gradient_norm, row.said_tokens) == ((), None, None)
+    assert any(row.said_logp is not None for row in forget)
+
+
+def test_numbers_are_those_of_one_text_at_a_time(asked, model, original, tokenizer):
+    example, row = GROUPS["forget"].examples[1], asked.rows["forget"][4]
+    (sequence,) = encode(example, tokenizer, max_length=64)
+    with torch.no_grad():
+        log_p, log_q = (
+            m(torch.tensor([sequence.ids])).logits[0].double().log_softmax(-1)
+            for m in (model, original)
+        )
+    for k, t in enumerate(t for t, answer in enumerate(sequence.answer) if answer):
+        own = log_p[t - 1, sequence.ids[t]]
+        assert row.logps[k] == pytest.approx(own.item(), abs=1e-4)
+        assert row.ranks[k] == (log_p[t - 1] > own).sum()
+        divergence = (log_q[t - 1].exp() * (log_q[t - 1] - log_p[t - 1])).sum()
+        assert row.divergences[k] == pytest.approx(divergence.item(), rel=1e-3)
+    assert row.gradient_norm == pytest.approx(gradient_norms(model, [sequence])[0], rel=1e-5)
+
+
+def test_what_was_said_is_scored_by_the_original(asked, model, original, tokenizer):
+    """The prompt given, and the end not counted."""
+    from unteach.data import question
+    from unteach.probes import end_tokens
+
+    for example, row in zip(GROUPS["forget"].examples, asked.rows["forget"][::4], strict=True):
+        prompt, _, tokens = question(example, tokenizer, max_length=64)
+        ids = list(prompt)
+        with torch.no_grad():
+            for _ in range(min(2 * tokens, 12)):
+                token = model(torch.tensor([ids])).logits[0, -1].argmax().item()
+                if token in end_tokens(model, tokenizer):
+                    break
+                ids.append(token)
+            logp = original(torch.tensor([ids])).logits[0].log_softmax(-1)
+        each = [logp[t - 1, ids[t]].item() for t in range(len(prompt), len(ids))]
+        assert row.said_tokens == len(each)
+        assert row.said_logp == pytest.approx(sum(each) / len(each), abs=1e-4)
+
+
+def test_equal_texts_are_forwarded_once_and_their_rows_are_copies(model, original, tokenizer):
+    """Two groups with the same examples cost what one of them does, counted at the head."""
+    examples = pairs(NAMES, "forget")
+    options = {"original": original, "gradient_norms": True}
+    once = ask(model, tokenizer, made(forget=examples), SETTINGS, **options)
+    twice = ask(model, tokenizer, made(forget=examples, again=examples), SETTINGS, **options)
+    assert twice.rows["again"] == twice.rows["forget"] == once.rows["forget"]
+    assert once.counts["forwards"] == once.counts["distinct_texts"] == once.counts["texts"] == 24
+    assert twice.counts == {**once.counts, "texts": 48, "prompts": 12}
+    assert (once.counts["backwards"], once.counts["distinct_prompts"]) == (6, 6)
+    said = len({r.said_logp for r in once.rows["forget"]} - {None})
+    assert once.counts["original_forwards"] == 6 + said
+
+
+def test_order_of_examples_and_groups_changes_no_digit(asked, model, original, tokenizer):
+    shuffled = {
+        name: replace(group, examples=Random(3).sample(group.examples, len(group.examples)))
+        for name, group in reversed(GROUPS.items())
+    }
+    found = ask(model, tokenizer, shuffled, SETTINGS, original=original, gradient_norms=True)
+    for name, rows in asked.rows.items():
+        key = lambda row: (row.id, row.kind, row.index)  # noqa: E731
+        assert sorted(found.rows[name], key=key) == sorted(rows, key=key)
+    assert found.counts == asked.counts
+
+
+@pytest.mark.parametrize("size", [1, 60, 200])
+def test_batch_size_and_padding_change_nothing(asked, model, original, tokenizer, size):
+    settings = replace(SETTINGS, tokens_per_batch=size)
+    found = ask(model, tokenizer, GROUPS, settings, original=original, gradient_norms=True)
+    all_same(found.rows, asked.rows)
+    assert found.counts["batches"] > asked.counts["batches"]
+    assert found.counts["forwards"] == asked.counts["forwards"]
+
+
+def test_company_changes_nothing(asked, model, original, tokenizer):
+    alone = made(retain=GROUPS["retain"].examples)
+    found = ask(model, tokenizer, alone, SETTINGS, original=original, gradient_norms=True)
+    all_same(found.rows, {"retain": asked.rows["retain"]})
+
+
+def test_rows_come_back_from_json_as_they_went(asked):
+    for rows in asked.rows.values():
+        for row in rows:
+            back = json.loads(json.dumps(asdict(row)))
+            assert (
+                Row(**{k: tuple(v) if isinstance(v, list) else v for k, v in back.items()}) == row
+            )
+
+
+def test_hits_have_rank_nought_and_ranks_fit_the_vocabulary(asked, model):
+    ranks = [r for rows in asked.rows.values() for row in rows for r in row.ranks]
+    hits = [h for rows in asked.rows.values() for row in rows for h in row.hits]
+    assert hits == [rank == 0 for rank in ranks]
+    assert 0 <= min(ranks) <= max(ranks) < model.config.vocab_size
+
+
+def test_without_an_original_or_gradients_their_fields_are_empty(asked, model, tokenizer):
+    found = ask(model, tokenizer, GROUPS, SETTINGS)
+    for name, rows in asked.rows.items():
+        nothing = {"divergences": (), "gradient_norm": None, "said_logp": None}
+        assert found.rows[name] == [replace(row, **nothing) for row in rows]
+    assert "original_forwards" not in found.counts
+
+
+def test_models_that_are_loaded_are_freed_before_the_next(asked, tiny_folder, original, tokenizer):
+    """Never two in memory; the rows are those of models that were there all the time."""
+    alive: list = []
+
+    def loader(make):
+        def load():
+            gc.collect()
+            assert [ref() for ref in alive if ref() is not None] == []
+            loaded = make()
+            alive.append(weakref.ref(loaded))
+            return loaded
+
+        return load
+
+    def other():
+        made = AutoModelForCausalLM.from_config(original.config)
+        made.load_state_dict(original.state_dict())
+        return made.train()  # what is loaded is put into evaluation mode
+
+    found = ask(
+        loader(lambda: AutoModelForCausalLM.from_pretrained(tiny_folder)),
+        tokenizer,
+        GROUPS,
+        SETTINGS,
+        original=loader(other),
+        gradient_norms=True,
+    )
+    assert len(alive) == 2
+    assert [ref() for ref in alive] == [None, None]
+    assert found == asked
+
+
+def test_groups_say_how_they_are_asked(model, tokenizer):
+    examples = pairs(NAMES[:2], "forget")
+    groups = {
+        "scored": Group(examples=examples, generate=False),
+        "said": Group(examples=examples, score=False, new_tokens=3),
+        "bare": Group(examples=examples, template="none", new_tokens=99),
+    }
+    found = ask(model, tokenizer, groups, SETTINGS)
+    assert {row.said_tokens for row in found.rows["scored"]} == {None}
+    assert [(row.logps, row.kind) for row in found.rows["said"]] == [((), "answer")] * 2
+    assert all(row.said_tokens <= 3 and row.zlib for row in found.rows["said"])
+    assert found.rows["bare"][0].logps != found.rows["scored"][0].logps
+    assert max(row.said_tokens or 0 for row in found.rows["bare"]) <= SETTINGS.max_new_tokens
+    assert (found.counts["texts"], found.counts["prompts"]) == (16, 4)
+
+
+def test_nothing_asked_nothing_said(model, original, tokenizer):
+    found = ask(model, tokenizer, made(forget=[]), SETTINGS, original=original, gradient_norms=True)
+    assert found.rows == {"forget": []}
+    assert set(found.counts.values()) == {0}
+
+
+def test_progress_tells_each_part_to_its_end(model, original, tokenizer):
+    told = []
+    ask(
+        model, tokenizer, GROUPS, SETTINGS, original=original, gradient_norms=True,
+        progress=lambda *now: told.append(now),
+    )  # fmt: skip
+    ends = {what: (done, total) for what, done, total in told}
+    assert list(ends) == [
+        "scoring answers",
+        "scoring other answers",
+        "taking gradients",
+        "asking for answers",
+        "comparing with the original",
+        "scoring what was said",
+    ]
+    assert all(done == total for done, total in ends.values())
+
+
+def test_records_show_no_text(model, tokenizer):
+    from unteach.suites.questions import questions
+
+    for question in questions(GROUPS, tokenizer, SETTINGS):
+        assert not any(word in repr(question) for word in (*NAMES, "Lund", "ids"))
