@@ -57,12 +57,12 @@ def closeness_forget(case: Case) -> Score:
     "kept",
 )
 def closeness_privacy(case: Case) -> Score:
-    """1 - 2 x (area between the two models' ROC curves), mean over four attacks, at least 0.
+    """1 - what is lost, mean over four attacks (the loss, zlib, Min-K%, Min-K%++), at least 0.
 
-    The curves are of forget answers against holdout answers; the attacks are the loss, zlib, Min-K%
-    and Min-K%++. The area is never below the distance of the AUCs, and one half when the AUC is 0
-    or 1 in place of 0.5. Without a holdout set both models' forget answers are ranked among the
-    retrained model's own.
+    Lost is the area between the ROC curves of model and retrained (forget answers against holdout
+    answers): the part of it towards an AUC of 1 over 1 - AUC retrained, and the part towards 0
+    over AUC retrained. So all is lost at both ends, and half of it half-way to either. Without a
+    holdout set both models' forget answers are ranked among the retrained model's own.
     """
     return together(privacy_part(case))
 
@@ -120,12 +120,21 @@ def privacy_part(case: Case) -> Part:
         def curve(model: int, name: str) -> Any:
             return placed(members[model][name][draw["forget"]], others[model][name][draw[against]])
 
-        away = sum(area(curve(0, name), curve(1, name)) for name in names) / len(names)
-        return _share(away, 0.5)
+        lost = [_lost(curve(0, name), curve(1, name)) for name in names]
+        return _share(sum(lost) / len(lost), 1.0)
 
     sizes = {"forget": size(members[0]), against: size(others[0])}
     note = "no holdout set: ranked among the retrained model's own forget answers" if alone else ""
     return Part(of, sizes, note)
+
+
+def _lost(ours: Any, theirs: Any) -> Any:
+    """Area above the retrained curve and below it, each as a share of the most that it can be."""
+    import numpy
+
+    gap, auc = numpy.sort(ours) - numpy.sort(theirs), mean(theirs)
+    sides = ((numpy.maximum(gap, 0.0), 1 - auc), (numpy.maximum(-gap, 0.0), auc))
+    return sum(mean(side) / numpy.where(room > 0, room, 1.0) for side, room in sides)
 
 
 def kept_part(case: Case) -> Part:
