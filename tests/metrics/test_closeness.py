@@ -283,13 +283,13 @@ def test_what_is_missing_is_said(groups, beside, why):
 
 
 def test_groups_of_other_suites():
-    """`knowmem_forget` is forgotten, `knowmem_retain` kept; one that only spoke has no attack."""
+    """`knowmem` is forgotten, `knowmem_retain` kept; one that only spoke has no attack."""
 
     def renamed(groups):
         spoken = [
             replace(row, logps=(), hits=()) for row in groups["forget"] if row.kind == "answer"
         ]
-        return {**groups, "knowmem_forget": spoken}
+        return {**groups, "knowmem": spoken}
 
     beside = {"original": renamed(ORIGINAL), "retrained": renamed(RETRAINED)}
     assert value(renamed(RETRAINED), **beside) == 1

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from unteach.metrics._base import comparison
+from unteach.metrics._base import KNOWLEDGE, comparison
 from unteach.metrics._draws import Draw, Part, harmonic, together
 from unteach.metrics._values import Table, area, attacked, mean, placed, shown, size, tables
 from unteach.metrics.rows import Case, Groups, Missing
@@ -180,7 +180,7 @@ def _share(away: Any, span: Any) -> Any:
 
 
 def _tables(models: list[Groups], *, forgotten: bool) -> dict[str, list[Table]]:
-    """By group; `forget`, `knowmem_forget`, ... are the forgotten ones."""
-    names = [g for g in sorted(models[0]) if ("forget" in g.split("_")) is forgotten]
+    """By group; the forgotten ones are those whose answers should be known less (`KNOWLEDGE`)."""
+    names = [g for g in sorted(models[0]) if (KNOWLEDGE.get(g) == "low") is forgotten]
     found = {name: tables(shown, models, name) for name in names}
     return {name: one for name, one in found.items() if one[0]}

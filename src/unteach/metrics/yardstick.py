@@ -6,8 +6,7 @@ from typing import Any
 
 from unteach.metrics._base import COMPARISONS
 from unteach.metrics._values import attacked, shown
-from unteach.metrics.intervals import DRAWS, MANY, Z
-from unteach.metrics.probability import MOST
+from unteach.metrics.intervals import DRAWS, MANY, MOST, Z
 from unteach.metrics.rows import Groups, mean_logp, whole
 from unteach.metrics.truth_ratio import truth_ratios
 from unteach.nouns import Row, Score
