@@ -77,28 +77,21 @@ def evidence(intake: Intake, folder: Path, talk: Talk) -> dict[str, Rows]:
         ("retrained", request.retrained),
     ):
         if path:
-            gc.collect()  # the model before it, which one small GPU cannot hold beside this one
             talk.stage(f"evaluating: {name}")
             rows[name] = evaluate(path, intake, talk)
     return rows
 
 
 def evaluate(path: str, intake: Intake, talk: Talk) -> Rows:
-    """The rows of one model on disk, in the roles that have examples."""
-    from unteach.models import load_model
-    from unteach.suites.own import Settings, evaluate, sample
+    """The rows of one model on disk, in the roles that have examples, beside the original."""
+    from unteach.suites import Group, Settings
+    from unteach.suites.ask import ask
+    from unteach.suites.own import sample
 
     request = intake.request
-    base = request.model if Path(path, "adapter_config.json").exists() else path
-    bits = request.evaluate.bits
-    model: Any = load_model(base, dtype=request.dtype, device=request.device, bits=bits)
-    if base != path:
-        from unteach.adapters import load_adapter
-
-        model = load_adapter(model, path)
     limit = request.evaluate.max_examples
     groups = {
-        role: examples if role == "forget" else sample(examples, limit)
+        role: Group(examples=examples if role == "forget" else sample(examples, limit))
         for role, examples in intake.groups.items()
     }
     settings = Settings(
@@ -107,7 +100,30 @@ def evaluate(path: str, intake: Intake, talk: Talk) -> Rows:
         max_new_tokens=request.evaluate.max_new_tokens,
         tokens_per_batch=request.evaluate.tokens_per_batch,
     )
-    return evaluate(model, intake.tokenizer, groups, settings, progress=talk.progress)
+    found = ask(
+        lambda: _load(path, request),
+        intake.tokenizer,
+        groups,
+        settings,
+        original=lambda: _load(request.model, request),
+        progress=talk.progress,
+    )
+    return found.rows
+
+
+def _load(path: str, request: Request) -> Any:
+    """A model on disk; adapters on the request's model."""
+    from unteach.models import load_model
+
+    gc.collect()  # the model before it, which one small GPU cannot hold beside this one
+    base = request.model if Path(path, "adapter_config.json").exists() else path
+    bits = request.evaluate.bits
+    model: Any = load_model(base, dtype=request.dtype, device=request.device, bits=bits)
+    if base == path:
+        return model
+    from unteach.adapters import load_adapter
+
+    return load_adapter(model, path)
 
 
 def make_report(intake: Intake, rows: dict[str, Rows], facts: dict[str, Any]) -> Report:

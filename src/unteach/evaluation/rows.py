@@ -44,13 +44,12 @@ def ask_model(name: str, plan: Plan, talk: Talk) -> tuple[Rows, dict[str, Any]]:
     from unteach.suites.ask import ask
 
     place, original = plan.places[name], plan.places.get("original")
-    beside = original if original and name != "original" else None
     found = ask(
         loader(place, plan),
         place.tokenizer,
         plan.groups,
         plan.settings,
-        original=loader(beside, plan) if beside else None,
+        original=loader(original, plan) if original else None,
         gradient_norms=plan.asked.gradient_norms,
         progress=talk.progress,
     )
@@ -85,12 +84,12 @@ def key_of(name: str, plan: Plan) -> str:
     from unteach.models import pick_device
 
     place, asked = plan.places[name], plan.asked
-    beside = plan.places.get("original") if name != "original" else None
+    original = plan.places.get("original")
     hashes = {p: model_hash(p, place.config) for p in {place.path, place.base}}
     return cache.key_of(
         {
             "model": None if None in hashes.values() else sorted(map(str, hashes.values())),
-            "original": model_hash(beside.path, beside.config) if beside else "none",
+            "original": model_hash(original.path, original.config) if original else "none",
             "data": data_hash(plan.groups),
             "suite": [plan.suite.name, plan.suite.version],
             "settings": asdict(plan.settings),
