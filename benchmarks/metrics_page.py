@@ -50,7 +50,6 @@ def _entry(found: Metric | Comparison) -> str:
     lines = [
         ("should be", _should_be(found)),
         ("range", _range(*found.range)),
-        ("groups", ", ".join(getattr(found, "groups", ()))),
         ("a retrained model", found.retrained),
         ("how a useless model scores well", found.gaming),
         ("defined as", _first_line(found.function.__doc__ or "")),
@@ -63,11 +62,18 @@ def _entry(found: Metric | Comparison) -> str:
 def _should_be(found: Metric | Comparison) -> str:
     if isinstance(found, Comparison):
         return found.should_be
-    named = {group: text for group, text in found.direction.items() if group}
-    if found.groups:
-        return "; ".join(dict.fromkeys(found.should_be(group) for group in found.groups))
-    said = [f"{text} on {group}" for group, text in named.items()]
-    return "; ".join([*said, found.direction[""] + (" elsewhere" if said else "")])
+    groups = found.groups or [group for group in found.direction if group]
+    texts = {found.should_be(group): [] for group in groups}
+    for group in groups:
+        texts[found.should_be(group)].append(group)
+    said = [f"{text} on {_listed(names)}" for text, names in texts.items()]
+    if not found.groups:
+        said.append(found.direction[""] + (" elsewhere" if said else ""))
+    return "; ".join(said)
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
 
 
 def _range(low: float, high: float) -> str:
