@@ -122,6 +122,19 @@ def test_the_interval_of_privleak_is_a_bootstrap_of_the_same_texts():
     assert found.high == pytest.approx(drawn[-10], abs=6)
 
 
+def test_ties_count_half_in_every_draw():
+    """All tie but one of four members, which wins: AUC 0.625, and 0.5 retrained, so -25.
+
+    A draw has it 0 to 3 times of 4 in all but 1 of 200: AUC 0.5 to 0.875, so 0 to -75.
+    """
+    flat = {g: [row(f"{g}{k}", [-1.0]) for k in range(4)] for g in ("forget", "holdout")}
+    first = [row("forget0", [-0.5]), *flat["forget"][1:]]
+    found = compare({**flat, "forget": first}, flat)["privleak"]
+    assert found.value == pytest.approx(-25)
+    assert found.high == pytest.approx(0)
+    assert found.low == pytest.approx(-75)  # three of four draws are the one that wins
+
+
 def test_other_questions_give_no_interval():
     ours, theirs = world(0), world(1)
     theirs["forget"] = [replace(r, id="x" + r.id) for r in theirs["forget"]]

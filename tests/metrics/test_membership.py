@@ -156,6 +156,14 @@ def test_the_interval_of_a_tpr_is_a_bootstrap():
     assert tpr(members[::-1], others[::-1]) == found
 
 
+def test_a_tie_with_the_threshold_is_not_found_in_any_draw():
+    """All members stand at the threshold but one of ten: at most a few of ten are ever above."""
+    found = tpr([1.0] * 9 + [2.0], [1.0] * 50)
+    assert found.value == 0.1
+    assert found.low == 0
+    assert found.high <= 0.4
+
+
 def slow_tpr_of(members, others):
     bound = sorted(others)[-2]
     return sum(m > bound for m in members) / len(members)

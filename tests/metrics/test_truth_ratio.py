@@ -18,28 +18,28 @@ def prob(found):
 
 
 def by_hand():
-    """R of a: (0.1 + 0.4) / 2 / 0.5 = 0.5, of b: 0.5 / 0.25 = 2; geometric a: 0.2 / 0.5 = 0.4."""
+    """R of a: (0.1 + 0.4) / 2 / 0.5 = 0.5, of b: 0.75 / 0.25 = 3; geometric a: 0.2 / 0.5 = 0.4."""
     rows = [row("a", [-9.0]), row("a", [math.log(0.5)] * 2, kind="paraphrase")]
     rows += [row("a", [math.log(p)], kind="perturbed", index=k) for k, p in enumerate((0.1, 0.4))]
-    rows += [row("b", [math.log(0.25)]), row("b", [math.log(0.5)] * 3, kind="perturbed")]
+    rows += [row("b", [math.log(0.25)]), row("b", [math.log(0.75)] * 3, kind="perturbed")]
     return rows
 
 
 def test_truth_ratios_by_hand():
-    assert truth_ratios(by_hand()) == pytest.approx({"a": 0.5, "b": 2.0})
-    assert truth_ratios(by_hand(), geometric=True) == pytest.approx({"a": 0.4, "b": 2.0})
+    assert truth_ratios(by_hand()) == pytest.approx({"a": 0.5, "b": 3.0})
+    assert truth_ratios(by_hand(), geometric=True) == pytest.approx({"a": 0.4, "b": 3.0})
 
 
 @pytest.mark.parametrize(
     ("name", "group", "value"),
     [
-        ("truth_ratio", "forget", (0.5 + 1 / 2) / 2),  # min(R, 1/R)
+        ("truth_ratio", "forget", (0.5 + 1 / 3) / 2),  # min(R, 1/R)
         ("truth_ratio", "retain", (0.5 + 0) / 2),  # max(0, 1 - R)
-        ("truth_ratio_share", "forget", (1 / 1.5 + 1 / 3) / 2),  # 1 / (1 + R)
-        ("truth_ratio_share", "retain", (1 / 1.5 + 1 / 3) / 2),
-        ("open_unlearning_truth_ratio", "forget", (0.4 + 1 / 2) / 2),
+        ("truth_ratio_share", "forget", (1 / 1.5 + 1 / 4) / 2),  # 1 / (1 + R)
+        ("truth_ratio_share", "retain", (1 / 1.5 + 1 / 4) / 2),
+        ("open_unlearning_truth_ratio", "forget", (0.4 + 1 / 3) / 2),
         ("open_unlearning_truth_ratio", "retain", (0.6 + 0) / 2),
-        ("open_unlearning_truth_ratio_share", "forget", (1 / 1.4 + 1 / 3) / 2),
+        ("open_unlearning_truth_ratio_share", "forget", (1 / 1.4 + 1 / 4) / 2),
     ],
 )
 def test_sums_by_hand(name, group, value):
@@ -48,8 +48,8 @@ def test_sums_by_hand(name, group, value):
 
 
 def test_the_share_is_that_of_the_probabilities():
-    """p / (p + mean of the wrong): 0.5 / (0.5 + 0.25) and 0.25 / (0.25 + 0.5)."""
-    expected = (0.5 / 0.75 + 0.25 / 0.75) / 2
+    """p / (p + mean of the wrong): 0.5 / (0.5 + 0.25) and 0.25 / (0.25 + 0.75)."""
+    expected = (0.5 / 0.75 + 0.25 / 1.0) / 2
     assert of("truth_ratio_share", {"forget": by_hand()}).value == pytest.approx(expected)
 
 
