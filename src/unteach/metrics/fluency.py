@@ -100,9 +100,7 @@ def said_distinct(group: str, case: Case) -> Score:
     gaming="one fluent sentence in answer to every question has 1: fluent is not right",
 )
 def fluency(group: str, case: Case) -> Score:
-    """Mean over the greedy answers of likeness to language times freedom from repetition.
-
-    For each answer: min(1, exp(l - b)) x (1 - r).
+    """Mean of min(1, exp(l - b)) x (1 - r) over the greedy answers: likely, and not in circles.
 
     - l is the log-probability per token of what was said, under the original.
     - b is the original's for the least usual of texts that are fluent: 19 in 20 of the given

@@ -65,7 +65,7 @@ def forget_quality_ks(case: Case) -> Score:
 
 @comparison(
     "forget_quality_log10",
-    help="forget_quality as a power of ten",
+    help="the chance that is forget_quality, as a power of ten",
     should_be="near 0",
     range=(-300.0, 0.0),
     retrained="rarely below -1.3, which stands for 0.05",

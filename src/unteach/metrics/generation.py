@@ -34,7 +34,7 @@ def rouge_l_recall(group: str, case: Case) -> Score:
 
 @metric(
     "rouge_l_f1",
-    help="the same, where saying more than the answer takes away",
+    help="how like the answer's wording is what the model says: saying more takes away too",
     direction=KNOWLEDGE,
     retrained=RETRAINED,
     gaming="on forget, a model that says nothing, or goes on for ever, has 0",

@@ -55,12 +55,16 @@ GRADIENT = Paper(
 )
 SHARE = 0.2  # of the tokens, the least likely ones; the papers' usual choice
 ABOUT = "1: forget answers stand out from texts never seen; 0.5: they do not; 0: over-forgotten"
+TPR = "TPR at 1% FPR: found by a threshold that n // 100 of the n holdout texts are above."
 FOUND = "share of the forget answers that are told from texts never seen, at 1 false alarm in 100"
-LIKE = "near 0.5 where holdout is like the forget set; its distance from it is theirs"
+LIKE = (
+    "near 0.5 where holdout is like the forget set; its distance from it is theirs",
+    "near 0.01 where holdout is like the forget set, or 1 / (n + 1) of n holdout texts below 100",
+)
 
 
 def attack(
-    name: str, how: str, paper: Paper, retrained: tuple[str, str] = (LIKE, "near 0.01, likewise")
+    name: str, how: str, paper: Paper, retrained: tuple[str, str] = LIKE
 ) -> Callable[[Attack], Attack]:
     """Register an attack as two metrics: `membership_auc_NAME` and `membership_tpr_NAME`.
 
@@ -79,7 +83,7 @@ def attack(
             return tpr(scores(group, case), others(scores, case))
 
         area.__doc__ = f"AUC, forget against holdout (DeLong interval). {scores.__doc__}"
-        start.__doc__ = f"TPR at 1% FPR, forget against holdout. {scores.__doc__}"
+        start.__doc__ = f"{TPR} {scores.__doc__}"
         facts = {"direction": LIKENESS, "groups": ("forget",), "paper": paper}
         metric(
             f"membership_auc_{name}",
@@ -149,7 +153,7 @@ def by_min_k(group: str, case: Case) -> list[float]:
     MIN_K_PLUS,
 )
 def by_min_k_plus_plus(group: str, case: Case) -> list[float]:
-    """The score is the same, after each token's log p was standardised over the vocabulary.
+    """The score is that of Min-K% after each token's log p was standardised over the vocabulary.
 
     Example:
         >>> row = Row(id="a", logps=(-1.0, -2.0), means=(-3.0, -3.0), spreads=(2.0, 0.5))
@@ -165,7 +169,7 @@ def by_min_k_plus_plus(group: str, case: Case) -> list[float]:
     JEOPARDY,
     (
         "near 0, unless the original knew holdout as well: what it lost is what it never saw",
-        "0, likewise",
+        "near 0, likewise",
     ),
 )
 def by_reference(group: str, case: Case) -> list[float]:

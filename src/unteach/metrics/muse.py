@@ -18,7 +18,7 @@ from unteach.nouns import Score
     paper=MUSE,
 )
 def verbatim_memorization(group: str, case: Case) -> Score:
-    """Mean ROUGE-L F1 of the greedy continuation against the text's own (MUSE, section 3).
+    """Mean ROUGE-L F1 of the greedy continuation against the text's own, as MUSE's VerbMem.
 
     MUSE gives it in percent.
 
@@ -42,7 +42,7 @@ def verbatim_memorization(group: str, case: Case) -> Score:
     paper=MUSE,
 )
 def knowledge_memorization(group: str, case: Case) -> Score:
-    """Mean ROUGE-L recall of the greedy answer against the true one (MUSE, section 3).
+    """Mean ROUGE-L recall of the greedy answer against the true one, as MUSE's KnowMem.
 
     On `knowmem_retain` it is MUSE's utility. MUSE gives it in percent.
 

@@ -17,7 +17,7 @@ MUSE = Paper(
     "Ari Holtzman and Daogao Liu and Luke Zettlemoyer and Noah A. Smith and Chiyuan Zhang",
     year=2024,
     arxiv="2407.06460",
-    where="PrivLeak",
+    where="VerbMem, KnowMem and PrivLeak",
     venue="ICLR 2025",
 )
 EXTRACTION = Paper(

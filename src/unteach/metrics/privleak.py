@@ -29,7 +29,7 @@ BLOCK = 1000  # members at a time
     paper=MUSE,
 )
 def privleak(case: Case) -> Score:
-    """(AUC - AUC retrained) / AUC retrained, in percent (MUSE, section 3 and its code).
+    """(AUC - AUC retrained) / AUC retrained, in percent, as MUSE's PrivLeak.
 
     The texts of forget and of holdout are told apart by the mean log-probability of their least
     likely 40% of the tokens. MUSE's AUC is high when holdout texts look more like members than

@@ -28,12 +28,11 @@ Ratios = Callable[[list[Row]], Values]
     paper=TOFU,
 )
 def model_utility(group: str, case: Case) -> Score:
-    """Harmonic mean of three numbers on each group of what is to be kept.
+    """Harmonic mean of probability, ROUGE-L recall and truth ratio on each group that is kept.
 
-    The rule: with groups `authors` and `facts` beside `retain` these three are TOFU's (section
-    2.2.1): nine numbers, and the probability on authors and facts is `choice_probability`.
-    Otherwise the groups are `retain`, and `world` where there is one. The other two numbers are
-    `rouge_l_recall` and `truth_ratio`, which here is max(0, 1 - R).
+    The rule: with groups `authors` and `facts` beside `retain`, these are TOFU's nine numbers
+    (section 2.2.1), and the probability on authors and facts is `choice_probability`. Otherwise the
+    groups are `retain`, and `world` where there is one. The truth ratio here is max(0, 1 - R).
 
     The interval is a percentile bootstrap (seed 0): the examples of each group are drawn anew.
 

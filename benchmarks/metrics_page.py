@@ -1,0 +1,100 @@
+"""docs/metrics.md from the registries: `python benchmarks/metrics_page.py` writes it anew."""
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+
+from unteach.metrics import COMPARISONS, METRICS, Comparison, Metric
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "metrics.md"
+HEAD = """\
+# Metrics
+
+What each number means, what it should be like, and what it cannot tell. This page is made from the
+code by `python benchmarks/metrics_page.py`; a test holds the two together.
+
+A metric reads the rows of one model; a comparison also those of the models beside it: the
+*original* (before unlearning) and the *retrained* one (that never saw the forget set). The best
+unlearned model is not the one with the lowest numbers, it is one like the retrained model. Where
+none is given, what a retrained model scores stands here in words.
+
+Every mean has a 95% interval over examples (percentile bootstrap with a fixed seed; a share
+Wilson's; an AUC DeLong's). What cannot be measured says why. `unchanged` means as before
+unlearning: no model ever saw the holdout texts.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    metrics = [METRICS.get(name) for name in METRICS]
+    comparisons = [COMPARISONS.get(name) for name in COMPARISONS]
+    parts = [
+        HEAD,
+        "## Metrics of one model\n",
+        *map(_entry, _without(metrics)),
+        "## Comparisons with the models beside it\n",
+        *map(_entry, _without(comparisons)),
+    ]
+    for project in sorted({found.compat for found in (*metrics, *comparisons)} - {""}):
+        variants = [found for found in (*metrics, *comparisons) if found.compat == project]
+        parts += [f"## Variants of {project}\n", f"Computed for `compat={project}` only.\n"]
+        parts += map(_entry, variants)
+    return "\n".join(parts)
+
+
+def _without(found: Iterable) -> list:
+    return [one for one in found if not one.compat]
+
+
+def _entry(found: Metric | Comparison) -> str:
+    lines = [
+        ("should be", _should_be(found)),
+        ("range", _range(*found.range)),
+        ("a retrained model", found.retrained),
+        ("how a useless model scores well", found.gaming),
+        ("defined as", _first_line(found.function.__doc__ or "")),
+        ("paper", _paper(found)),
+    ]
+    listed = "\n".join(f"- {name}: {text}" for name, text in lines if text)
+    return f"### {found.name}\n\n{found.help[0].upper()}{found.help[1:]}.\n\n{listed}\n"
+
+
+def _should_be(found: Metric | Comparison) -> str:
+    if isinstance(found, Comparison):
+        return found.should_be
+    groups = found.groups or [group for group in found.direction if group]
+    texts = {found.should_be(group): [] for group in groups}
+    for group in groups:
+        texts[found.should_be(group)].append(group)
+    said = [f"{text} on {_listed(names)}" for text, names in texts.items()]
+    if not found.groups:
+        said.append(found.direction[""] + (" elsewhere" if said else ""))
+    return "; ".join(said)
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
+
+
+def _range(low: float, high: float) -> str:
+    def text(end: float) -> str:
+        return "no end" if math.isinf(end) else f"{end:g}"
+
+    return f"{text(low)} to {text(high)}"
+
+
+def _first_line(doc: str) -> str:
+    """Its first paragraph, without a full stop."""
+    first = doc.strip().split("\n\n")[0]
+    return " ".join(first.split()).removesuffix(".")
+
+
+def _paper(found: Metric | Comparison) -> str:
+    paper = found.paper
+    if paper is None:
+        return "none; defined here"
+    return f"[{paper.title}]({paper.url}), {paper.year} ({paper.where})"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
