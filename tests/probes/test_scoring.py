@@ -26,6 +26,7 @@ def test_answers_are_scored_as_one_text_at_a_time_would_be(model):
             spread = (row.exp() * (row - mean).square()).sum().sqrt().item()
             assert answered.logps[k] == pytest.approx(row[text.ids[t]].item(), abs=1e-5)
             assert answered.hits[k] == (row.argmax().item() == text.ids[t])
+            assert answered.ranks[k] == (row > row[text.ids[t]]).sum().item()
             assert answered.means[k] == pytest.approx(mean, abs=1e-5)
             assert answered.spreads[k] == pytest.approx(spread, abs=1e-5)
 
@@ -104,3 +105,28 @@ def test_one_forward_per_text(model, monkeypatch):
 
 def test_no_texts_no_answers(model):
     assert answer_tokens(model, []) == []
+
+
+def test_ranks_count_what_is_likelier_and_hits_have_rank_nought():
+    """Of a tie neither is likelier; a logit that is no number is never known by heart."""
+    nan = float("nan")
+    logits = torch.tensor([[2.0, 2.0, 1.0], [2.0, 2.0, 1.0], [0.0, nan, 1.0], [nan, nan, nan]])
+    _, hits, ranks, *_ = scoring._read(logits, torch.tensor([1, 2, 2, 0]))
+    assert ranks.tolist() == [0, 2, 1, 3]
+    assert hits.tolist() == [False, False, False, False]
+    # These differ by one unit in the last place, and their log-probabilities do not.
+    close = torch.tensor([[1.0, 1.0000001, -40.0] + [9.0] * 61])[:, :2]
+    _, hits, ranks, *_ = scoring._read(torch.cat([close, close - 30], 1), torch.tensor([0]))
+    assert (hits.item(), ranks.item()) == (False, 1)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_ranks_are_those_of_the_models_own_logits(family):
+    model = FAMILIES[family](dtype=torch.float32)
+    for text, answered in zip(TEXTS, answer_tokens(model, TEXTS), strict=True):
+        with torch.no_grad():
+            logits = model(torch.tensor([text.ids])).logits[0]
+        places = [t for t, is_answer in enumerate(text.answer) if is_answer]
+        expected = [(logits[t - 1] > logits[t - 1, text.ids[t]]).sum().item() for t in places]
+        assert answered.ranks == expected
+        assert answered.hits == [rank == 0 for rank in answered.ranks]

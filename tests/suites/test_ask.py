@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM
 
 from unteach.data import encode, read_rows
 from unteach.nouns import Row
-from unteach.probes import gradient_norms
+from unteach.probes import gradient_norms, lent
 from unteach.suites._base import Group, Settings
 from unteach.suites.ask import ask
 
@@ -150,12 +150,18 @@ def test_equal_texts_are_forwarded_once_and_their_rows_are_copies(model, origina
     assert once.counts["original_forwards"] == 6 + said
 
 
-def test_order_of_examples_and_groups_changes_no_digit(asked, model, original, tokenizer):
+def test_order_of_examples_and_groups_changes_no_digit(model, original, tokenizer):
+    """Texts of equal lengths in small batches: who stands with whom must not depend on it."""
+    rows = [{"question": f"What is {k}?", "answer": f"It is {k}."} for k in range(10, 30)]
+    groups = made(forget=read_rows(rows[:14], "forget"), retain=read_rows(rows[14:], "retain"))
+    settings = replace(SETTINGS, tokens_per_batch=100)
+    options = {"original": original, "gradient_norms": True}
+    asked = ask(model, tokenizer, groups, settings, **options)
     shuffled = {
         name: replace(group, examples=Random(3).sample(group.examples, len(group.examples)))
-        for name, group in reversed(GROUPS.items())
+        for name, group in reversed(groups.items())
     }
-    found = ask(model, tokenizer, shuffled, SETTINGS, original=original, gradient_norms=True)
+    found = ask(model, tokenizer, shuffled, settings, **options)
     for name, rows in asked.rows.items():
         key = lambda row: (row.id, row.kind, row.index)  # noqa: E731
         assert sorted(found.rows[name], key=key) == sorted(rows, key=key)
@@ -218,7 +224,7 @@ def test_models_that_are_loaded_are_freed_before_the_next(asked, tiny_folder, or
     def other():
         made = AutoModelForCausalLM.from_config(original.config)
         made.load_state_dict(original.state_dict())
-        return made.train()  # what is loaded is put into evaluation mode
+        return made
 
     found = ask(
         loader(lambda: AutoModelForCausalLM.from_pretrained(tiny_folder)),
@@ -231,6 +237,10 @@ def test_models_that_are_loaded_are_freed_before_the_next(asked, tiny_folder, or
     assert len(alive) == 2
     assert [ref() for ref in alive] == [None, None]
     assert found == asked
+
+
+def test_what_is_loaded_is_put_into_evaluation_mode(model):
+    assert lent(lambda: model.train(), lambda it: it.training) is False
 
 
 def test_groups_say_how_they_are_asked(model, tokenizer):

@@ -12,7 +12,7 @@ from torch.nn.functional import pad
 from transformers import Cache, GenerationConfig, PreTrainedModel, StoppingCriteria
 
 from unteach.probes.batches import batches_by_length, left_padded
-from unteach.probes.together import by_batches
+from unteach.probes.together import by_batches, speaks
 
 # Rows cannot leave a static cache, whose shape is its point, and attention reads its empty places
 # too: slower on CPUs. On GPUs transformers compiles steps on it; when that pays is not measured.
@@ -78,6 +78,8 @@ class Queue:
         waiting = [row for row in rows if row.room > 0]
         while waiting:
             self._round(waiting, self._batches(waiting), told)
+            if speaks(shared=self.shared):
+                told()
             waiting = [row for row in waiting if row.room]
 
     def _round(self, rows: list[Row], batches: list[list[int]], told: Callable[[], None]) -> None:

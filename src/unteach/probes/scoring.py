@@ -83,4 +83,5 @@ def _read(logits: Tensor, target: Tensor) -> tuple[Tensor, ...]:
     mean = (p * finite).sum(-1)
     spread = (p * (finite - mean[:, None]).square()).sum(-1).sqrt()
     # Of the logits, as the rank is: log-softmax rounds two that differ to one.
-    return logp.gather(-1, target[:, None])[:, 0], logits.argmax(-1) == target, rank, mean, spread
+    hit = (logits.argmax(-1) == target) & (rank == 0)
+    return logp.gather(-1, target[:, None])[:, 0], hit, rank, mean, spread

@@ -50,6 +50,11 @@ def share(items: list[T], *, shared: bool = True) -> list[T]:
     return items[state.process_index :: state.num_processes]
 
 
+def speaks(*, shared: bool) -> bool:
+    """Whether progress is told here: of shared work on the main process alone."""
+    return not shared or PartialState().is_main_process
+
+
 def by_batches(
     batches: list[list[int]],
     work: Callable[[list[int]], list[T]],
@@ -71,20 +76,17 @@ def by_batches(
         [0, 10, 20]
     """
     total = sum(map(len, batches))
-    told = progress if not shared or PartialState().is_main_process else _nothing
+    tells = speaks(shared=shared)
 
     def own() -> dict[int, T]:
         found: dict[int, T] = {}
         for k in share(list(range(len(batches))), shared=shared):
             found |= zip(batches[k], work(batches[k]), strict=True)
-            told(sum(map(len, batches[: k + 1])), total)
+            if tells:
+                progress(sum(map(len, batches[: k + 1])), total)
         return found
 
     found = {i: one for part in (together(own) if shared else [own()]) for i, one in part.items()}
-    if total:
-        told(total, total)
+    if total and tells and shared:
+        progress(total, total)
     return [found[i] for i in range(total)]
-
-
-def _nothing(done: int, total: int) -> None:
-    """Progress that nobody is told of."""

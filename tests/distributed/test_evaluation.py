@@ -1,0 +1,74 @@
+"""One, two and three processes give the same rows to the last digit, and fail together."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).with_name("rows.py")
+pytestmark = pytest.mark.slow
+
+
+def run(model: Path, folder: Path, processes: int, *fault: str, rc: tuple[int, ...] = (0,)) -> list:
+    several = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes))
+    launcher = several if processes > 1 else ()
+    folder.mkdir()
+    command = [sys.executable, *launcher, str(SCRIPT), str(model), str(folder), *fault]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+    assert done.returncode in rc, done.stderr[-2000:]
+    return [json.loads(file.read_text()) for file in sorted(folder.iterdir())]
+
+
+@pytest.fixture(scope="module")
+def alone(tiny_folder, tmp_path_factory):
+    (found,) = run(tiny_folder, tmp_path_factory.mktemp("rows") / "1", 1)
+    return found
+
+
+@pytest.mark.parametrize("processes", [2, 3])
+def test_rows_do_not_depend_on_processes(processes, alone, tiny_folder, tmp_path):
+    """Every process gets all rows, in order; there are batches enough for all, of every kind."""
+    found = run(tiny_folder, tmp_path / "rows", processes)
+    assert len(found) == processes
+    assert alone["counts"]["batches"] >= 9
+    assert alone["counts"]["decode_steps"] > 16  # more than one batch of prompts
+    assert any(row["said_logp"] for row in alone["rows"]["forget"])
+    for each in found:
+        assert each["rows"] == alone["rows"]
+        assert each["counts"] == alone["counts"]
+    ends = {what: (done, total) for what, done, total in alone["told"]}
+    assert {what: (done, total) for what, done, total in found[0]["told"]} == ends
+    assert all(each["told"] == [] for each in found[1:])
+
+
+@pytest.mark.parametrize(
+    ("fault", "own", "others"),
+    [
+        ("user", ("UserError", "here: is wrong"), ("UserError", "here: is wrong")),
+        (
+            "bug",
+            ("ValueError", "a text of the forget data"),
+            ("RuntimeError", "process 1 failed: ValueError"),
+        ),
+        (
+            "load",
+            ("ValueError", "a text of the forget data"),
+            ("RuntimeError", "process 1 failed: ValueError"),
+        ),
+    ],
+)
+def test_when_one_fails_all_fail_and_none_waits(fault, own, others, tiny_folder, tmp_path):
+    """Of another's bug its kind alone is told: its words may be of the data."""
+    first, second = run(tiny_folder, tmp_path / "rows", 2, fault)
+    assert (second["error"], second["what"]) == own
+    assert (first["error"], first["what"]) == others
+
+
+def test_nobody_waits_long_for_a_process_that_is_gone(tiny_folder, tmp_path):
+    """The launcher ends the others, or the broken connection does."""
+    for found in run(tiny_folder, tmp_path / "rows", 2, "gone", rc=(1,)):
+        assert found["error"] == "RuntimeError"
