@@ -9,11 +9,27 @@ Reads the rows alone; several demos (other seeds, other presets) make several ta
 import argparse
 import json
 from pathlib import Path
+from random import Random
+from statistics import mean, pstdev
 
+from numpy import arange
 from runs import markdown, publish
+from scipy.stats import ks_2samp
 
-from unteach.metrics import compare, score_model
-from unteach.metrics.closeness import CLOSENESS_VERSION
+from unteach.metrics import METRICS, Case, compare, score_model
+from unteach.metrics._values import area, attacked, tables
+from unteach.metrics._values import mean as whole
+from unteach.metrics._values import shown as shown_of
+from unteach.metrics.aggregate import ATTACKS
+from unteach.metrics.closeness import (
+    CLOSENESS_VERSION,
+    closeness_forget,
+    closeness_kept,
+    closeness_privacy,
+    forget_part,
+    kept_part,
+    privacy_part,
+)
 from unteach.metrics.yardstick import never_seen
 from unteach.nouns import Row, Score
 
@@ -21,6 +37,8 @@ HEADER = (
     "model", "closeness", "95%", "forget", "privacy", "kept", "forget quality", "utility",
     "aggregate", "without fluency", "forget p", "fact given", "AUC", "retain p",
 )  # fmt: skip
+OTHERS = ("defined otherwise", "privacy", "by AUC alone", "by KS of losses", "kept", "kept from 0",
+          "arithmetic mean of the three", "closeness", "with 40 examples a group")  # fmt: skip
 CHECKED = ("probability", "perplexity", "rouge_l_recall", "extraction_strength",
            "exact_memorization", "fact_recall", "membership_auc_loss")  # fmt: skip
 
@@ -40,6 +58,7 @@ def main():
         rows = {file.stem: read(file) for file in sorted((folder / "rows").glob("*.jsonl"))}
         lines = sorted((line(name, rows) for name in rows), key=lambda x: -float(x[1]))
         parts += [f"## Demo, {facts['world']}", markdown(HEADER, lines), yardstick(rows)]
+        parts += [markdown(OTHERS, others(rows))]
     publish(args.out, "\n\n".join(parts) + "\n")
 
 
@@ -74,6 +93,65 @@ def yardstick(rows):
     ]  # fmt: skip
     header = ("on forget", "never seen, from the holdout", "95%", *found)
     return markdown(header, lines)
+
+
+def others(rows):
+    """Definitions that were tried and left, beside those that were taken."""
+    lines = []
+    for name in rows:
+        case = Case(rows[name], original=rows["original"], retrained=rows["retrained"])
+        found = [one(case).value for one in (closeness_forget, closeness_privacy, closeness_kept)]
+        few = [bare(thinned(case, seed)) for seed in range(10)]
+        values = (found[1], by_auc(case), by_ks(case), found[2], kept_from_0(case),
+                  mean(found), bare(case))  # fmt: skip
+        small = f"{mean(few):.2f} (sd {pstdev(few):.2f})"
+        lines.append([name, *(f"{value:.2f}" for value in values), small])
+    return sorted(lines, key=lambda x: -float(x[7]))
+
+
+def bare(case):
+    """Closeness without its interval, which takes most of the time."""
+    parts = [part(case) for part in (forget_part, privacy_part, kept_part)]
+    return harmonic(
+        [float(p.of({g: arange(n)[None] for g, n in p.sizes.items()})[0]) for p in parts]
+    )
+
+
+def by_auc(case):
+    models = [case.model, case.retrained]
+    aucs = [
+        [METRICS.get(f"membership_auc_{name}")("forget", m).value for name in ATTACKS]
+        for m in models
+    ]
+    return 1 - 2 * mean(abs(a - b) for a, b in zip(*aucs, strict=True))
+
+
+def by_ks(case):
+    ours, theirs = tables(attacked, [case.model, case.retrained], "forget")
+    return 1 - ks_2samp(ours["loss"], theirs["loss"]).statistic
+
+
+def kept_from_0(case):
+    """The same areas, over what the retrained model shows in all."""
+    values = []
+    for group in (g for g in case.model if g != "forget"):
+        ours, theirs = tables(shown_of, [case.model, case.retrained], group)
+        away = sum(area(ours[name], theirs[name]) for name in theirs)
+        values.append(max(1 - away / sum(whole(values) for values in theirs.values()), 0))
+    return harmonic(values)
+
+
+def thinned(case, seed, count=40):
+    """The same 40 examples of each group for all models."""
+    random, chosen = Random(seed), {}
+    for group, found in case.retrained.items():
+        ids = sorted({row.id for row in found})
+        chosen[group] = set(random.sample(ids, min(count, len(ids))))
+    few = [
+        {g: [row for row in found if row.id in chosen[g]] for g, found in groups.items()}
+        for groups in (case.model, case.original, case.retrained)
+    ]
+    return Case(few[0], original=few[1], retrained=few[2])
 
 
 def read(file):

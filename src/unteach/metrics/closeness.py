@@ -52,7 +52,7 @@ def closeness_forget(case: Case) -> Score:
     help="how near the membership attacks are to what they get from the retrained model; standing "
     "out by being too unlikely takes away as much as by being too likely",
     should_be="as near 1 as a second retrained model",
-    retrained="near 1; with 40 examples 0.05 to 0.1 lower than with 200",
+    retrained="near 1; somewhat lower with few examples",
     gaming="a model that is equally broken everywhere gives nothing away: read it with what is "
     "kept",
 )
