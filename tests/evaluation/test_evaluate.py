@@ -1,6 +1,7 @@
 """From models to a report: the whole way on tiny models, and what can go wrong on it."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -56,7 +57,7 @@ def test_nothing_is_asked_twice(whole, monkeypatch):
     "change",
     ["model", "data", "original", "settings", "code", "suite version"],
 )
-def test_what_rows_depend_on_makes_them_anew(change, whole, files, other_folder, monkeypatch):
+def test_what_rows_depend_on_makes_them_anew(change, whole, files, monkeypatch):
     whole = whole.model_copy(update={"retrained": None})
     evaluate(whole)
     asked_again = []
@@ -66,7 +67,10 @@ def test_what_rows_depend_on_makes_them_anew(change, whole, files, other_folder,
     )
     update = {"overwrite": True}
     if change == "model":
-        update["models"] = {"model": str(other_folder)}
+        shutil.copytree(whole.models["model"], files / "third")
+        with (files / "third" / "config.json").open("a") as file:
+            file.write("\n")
+        update["models"] = {"model": str(files / "third")}
     if change == "original":
         update["original"] = None
     if change == "settings":

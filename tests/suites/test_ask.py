@@ -288,3 +288,30 @@ def test_records_show_no_text(model, tokenizer):
 
     for question in questions(GROUPS, tokenizer, SETTINGS):
         assert not any(word in repr(question) for word in (*NAMES, "Lund", "ids"))
+
+
+@pytest.mark.parametrize("change", ["compared", "stop", "stemmed"])
+def test_how_a_group_is_compared_with_what_was_said(change, model, tokenizer, monkeypatch):
+    """The model is made to say one thing, of which each setting sees another part."""
+    from unteach.probes import interview
+
+    said = tokenizer(" Lund\n\nRome by seas")["input_ids"]
+    monkeypatch.setattr(interview, "greedy", lambda _, prompts, **__: [said for _ in prompts])
+    examples = read_rows([{"question": "Where?", "answer": " Lund Rome sea"}], "forget")
+    group = Group(examples=examples, template="none")
+    first = len(tokenizer(" Lund")["input_ids"])
+    update = {"compared": first, "stop": ("\n\n",), "stemmed": False}[change]
+    settings = {"template": "none", "max_length": 64}
+
+    def overlap(group):
+        row = ask(model, tokenizer, {"forget": group}, Settings(**settings)).rows["forget"][0]
+        return row.rouge_l_recall, row.rouge_l_f1
+
+    assert overlap(group) == pytest.approx((1, 6 / 7))  # 3 of 3 expected, 3 of 4 said
+    changed = overlap(replace(group, **{change: update}))
+    by_hand = {
+        "compared": (1, 2 / 5),  # Lund: 1 of 1 expected, 1 of 4 said
+        "stop": (1 / 3, 1 / 2),  # 1 of 3, 1 of 1
+        "stemmed": (2 / 3, 4 / 7),  # seas is no sea: 2 of 3, 2 of 4
+    }
+    assert changed == pytest.approx(by_hand[change])

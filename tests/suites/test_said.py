@@ -3,7 +3,7 @@
 import pytest
 from rouge_score.rouge_scorer import RougeScorer
 
-from unteach.suites.said import decoded, distinct, repetition, rouge_l
+from unteach.suites.said import begun, decoded, distinct, repetition, rouge_l
 
 
 @pytest.mark.parametrize(
@@ -43,12 +43,20 @@ def test_distinct_words_by_hand():
 def test_what_was_said_ends_before_the_stop(tokenizer):
     text = "Ada was born in Lund.\nQuestion: Where was Ben?"
     ids = tokenizer(text)["input_ids"]
-    kept, whole = decoded(ids, tokenizer, "\nQuestion")
+    kept, whole = decoded(ids, tokenizer, ("\n\n", "\nQuestion"))
     assert kept == "Ada was born in Lund."
     assert tokenizer.decode(whole) == kept[: len(tokenizer.decode(whole))]
     assert whole == ids[: len(whole)]
     assert not kept.startswith(tokenizer.decode(ids[: len(whole) + 1]))
     assert decoded(ids, tokenizer) == (text, ids)
-    assert decoded(ids, tokenizer, "nowhere") == (text, ids)
-    assert decoded(ids, tokenizer, "Ada") == ("", [])
-    assert decoded([], tokenizer, "Ada") == ("", [])
+    assert decoded(ids, tokenizer, ("nowhere",)) == (text, ids)
+    assert decoded(ids, tokenizer, ("Ada",)) == ("", [])
+    assert decoded([], tokenizer, ("Ada",)) == ("", [])
+
+
+def test_the_beginning_of_a_text(tokenizer):
+    text = "Ada was born in Lund."
+    ids = tokenizer(text)["input_ids"]
+    assert begun(text, tokenizer, None) == begun(text, tokenizer, len(ids)) == text
+    assert begun(text, tokenizer, 3) == tokenizer.decode(ids[:3])
+    assert text.startswith(begun(text, tokenizer, 3))

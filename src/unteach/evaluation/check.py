@@ -1,6 +1,5 @@
 """Everything that can be wrong with an evaluation, found before a weight is loaded."""
 
-import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from unteach.rundir import check_out
 from unteach.suites import SUITES, Group, Settings, Suite
 from unteach.suites._options import chosen
 from unteach.suites.own import sample
+from unteach.suites.questions import size_of
 
 LONGEST = 2048  # tokens of one text, where the model has room for more
 
@@ -120,9 +120,7 @@ def _never(file: Path, suite: str, groups: dict[str, Group]) -> dict[str, list[R
         raise UserError(Problem(where, what, hint, "request"))
     problems, kept = [], {}
     for name, group in groups.items():
-        wanted = {
-            example.id: len(zlib.compress(example.answer.encode())) for example in group.examples
-        }
+        wanted = {example.id: size_of(example.answer) for example in group.examples}
         rows = {row.id: row for row in found.get(name, []) if row.kind == "answer"}
         missing = len(wanted.keys() - rows)
         others = sum(id in rows and rows[id].zlib != size for id, size in wanted.items())

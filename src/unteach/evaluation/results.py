@@ -25,15 +25,14 @@ def judge(rows: Mapping[str, Groups], *, compat: str = "") -> dict[str, Any]:
         The fields of a `Report` that come from rows.
     """
     original, retrained = rows.get("original"), rows.get("retrained")
-    before = {name: None if name == "original" else original for name in rows}
     others = [name for name in rows if name != "retrained"] if retrained else []
     return {
         "models": {
-            name: score_model(found, original=before[name], compat=compat)
+            name: score_model(found, original=original, compat=compat)
             for name, found in rows.items()
         },
         "comparisons": {
-            f"{name}_vs_retrained": compare(rows[name], retrained, original=original)
+            f"{name}_vs_retrained": compare(rows[name], retrained, original=original, compat=compat)
             for name in others
         },
         "never_seen": {} if retrained else _never_seen(rows),

@@ -5,22 +5,13 @@ from collections.abc import Callable, Mapping
 from unteach.metrics._base import METRICS, Metric, comparison
 from unteach.metrics._values import shown
 from unteach.metrics.intervals import mean_score
+from unteach.metrics.papers import OPEN_UNLEARNING
 from unteach.metrics.rows import Case, Groups, Missing
 from unteach.metrics.utility import harmonic_mean
-from unteach.nouns import Paper, Score
+from unteach.nouns import Score
 
 AGGREGATE_VERSION = 1  # raised whenever a number could change
 
-OPEN_UNLEARNING = Paper(
-    title="OpenUnlearning: Accelerating LLM Unlearning via Unified Benchmarking of Methods and "
-    "Metrics",
-    authors="Vineeth Dorna and Anmol Mekala and Wenlong Zhao and Andrew McCallum and "
-    "Zachary C. Lipton and J. Zico Kolter and Pratyush Maini",
-    year=2025,
-    arxiv="2506.12618",
-    where="appendix F",
-    venue="NeurIPS 2025, datasets and benchmarks",
-)
 ATTACKS = ("loss", "zlib", "min_k", "min_k_plus_plus")
 UTILITY = (("model_utility", "retain"), ("knowledge_memorization", "knowmem_retain"))
 FLUENCY = ("fluency", "forget")

@@ -104,7 +104,7 @@ class Said:
 
 def _said(question: Question, ids: list[int], tokenizer: Any) -> Said:
     text, ids = decoded(ids, tokenizer, question.stop)
-    overlap = rouge_l(text, question.expected)
+    overlap = rouge_l(text, question.expected, stemmed=question.stemmed)
     fields = {
         "rouge_l_recall": overlap.recall,
         "rouge_l_f1": overlap.f1,

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from unteach.data import encode, question, with_answer
 from unteach.nouns import Example, Row, Sequence
 from unteach.suites._base import Group, Settings
+from unteach.suites.said import begun
 
 
 class Prompt(NamedTuple):
@@ -33,7 +34,8 @@ class Question:
         prompt: what the model is asked; None for nothing.
         expected: what it should say.
         fact: the short string that this hinges on; empty when it is not known.
-        stop: what it says is cut before that; empty for nowhere.
+        stop: texts before which what it says is cut.
+        stemmed: whether words are compared by their stems.
     """
 
     group: str
@@ -42,7 +44,8 @@ class Question:
     prompt: Prompt | None = field(default=None, repr=False)
     expected: str = field(default="", repr=False)
     fact: str = field(default="", repr=False)
-    stop: str = field(default="", repr=False)
+    stop: tuple[str, ...] = field(default=(), repr=False)
+    stemmed: bool = True
 
     @property
     def own(self) -> bool:
@@ -71,7 +74,7 @@ def _of_example(
 ) -> Iterator[Question]:
     template = group.template or settings.template
     more = _asked(group, example, tokenizer, settings, template) if group.generate else {}
-    size = len(zlib.compress(example.answer.encode()))
+    size = size_of(example.answer)
     if not group.score:
         yield Question(group=name, row=Row(id=example.id, logps=(), zlib=size), **more)
         return
@@ -82,6 +85,16 @@ def _of_example(
                 bare = Sequence("", found.ids, found.answer)
                 first = row.kind == "answer" and found.id == example.id
                 yield Question(group=name, row=made, text=bare, **(more if first else {}))
+
+
+def size_of(text: str) -> int:
+    """Bytes of a text under zlib.
+
+    Example:
+        >>> size_of("so " * 20) < 20
+        True
+    """
+    return len(zlib.compress(text.encode()))
 
 
 def _with_id(row: Row, id: str) -> Row:
@@ -111,5 +124,10 @@ def _asked(
         return {}
     wanted = 2 * tokens if group.new_tokens is None else group.new_tokens
     prompt = Prompt(ids, min(wanted, settings.max_new_tokens))
-    stop = getattr(group, "stop", "")
-    return {"prompt": prompt, "expected": expected, "fact": example.fact, "stop": stop}
+    return {
+        "prompt": prompt,
+        "expected": begun(expected, tokenizer, group.compared),
+        "fact": example.fact,
+        "stop": group.stop,
+        "stemmed": group.stemmed,
+    }

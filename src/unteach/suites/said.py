@@ -4,6 +4,8 @@ import re
 from functools import cache
 from typing import Any, NamedTuple
 
+from unteach.suites._base import until
+
 
 class Overlap(NamedTuple):
     """ROUGE-L of what was said against what was expected."""
@@ -12,26 +14,33 @@ class Overlap(NamedTuple):
     f1: float
 
 
-def rouge_l(said: str, expected: str) -> Overlap:
+def rouge_l(said: str, expected: str, *, stemmed: bool = True) -> Overlap:
     """Words that stand in both in the same order: as a share of the expected, and ROUGE-L F1.
 
-    Of `rouge-score`, with words cut to their stems (Lin, 2004).
+    Of `rouge-score` (Lin, 2004).
+
+    Args:
+        said: what the model said.
+        expected: the given answer.
+        stemmed: words are alike when their stems are.
 
     Example:
         The longest common subsequence is "red house", 2 of 3 words of each, F1 is 2 / 3.
 
         >>> rouge_l("the red house", "a red houses")
         Overlap(recall=0.6666666666666666, f1=0.6666666666666666)
+        >>> rouge_l("the red house", "a red houses", stemmed=False).f1
+        0.3333333333333333
     """
-    found = _scorer().score(expected, said)["rougeL"]
+    found = _scorer(stemmed).score(expected, said)["rougeL"]
     return Overlap(float(found.recall), float(found.fmeasure))
 
 
 @cache
-def _scorer() -> Any:
+def _scorer(stemmed: bool) -> Any:
     from rouge_score.rouge_scorer import RougeScorer
 
-    return RougeScorer(["rougeL"], use_stemmer=True)
+    return RougeScorer(["rougeL"], use_stemmer=stemmed)
 
 
 def gives(said: str, fact: str) -> bool:
@@ -72,21 +81,29 @@ def distinct(said: str) -> float | None:
     return len(set(words)) / len(words) if words else None
 
 
-def decoded(ids: list[int], tokenizer: Any, stop: str = "") -> tuple[str, list[int]]:
-    """Tokens as text, cut before `stop`, and the tokens that lie whole in that text.
+def decoded(ids: list[int], tokenizer: Any, stop: tuple[str, ...] = ()) -> tuple[str, list[int]]:
+    """Tokens as text, cut where it stops, and the tokens that lie whole in that text.
 
     Args:
         ids: what the model said.
         tokenizer: its tokenizer.
-        stop: ends an answer; empty for none.
+        stop: texts before which an answer ends.
     """
     text = tokenizer.decode(ids, skip_special_tokens=True)
-    if not stop or stop not in text:
+    kept = until(text, stop)
+    if kept == text:
         return text, ids
-    kept = text[: text.index(stop)]
     whole = [
         size
         for size in range(len(ids) + 1)
         if kept.startswith(tokenizer.decode(ids[:size], skip_special_tokens=True))
     ]
     return kept, ids[: max(whole, default=0)]
+
+
+def begun(text: str, tokenizer: Any, count: int | None) -> str:
+    """The first tokens of a text, as text; all of it without a count."""
+    if count is None:
+        return text
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"][:count]
+    return tokenizer.decode(ids, skip_special_tokens=True)
