@@ -8,29 +8,31 @@ them; before each stand `--template` tokens in place of a chat template. Weights
 
 *forget* and *suite*: `answer_tokens` on the distinct texts, beside a forward for each metric that
 is asked for (`separate_metrics.py`), of the forget answers and of all texts of the suite, `--limit`
-examples of each group (twice as many of the former). The three default metrics are forget quality,
-model utility and privacy leakage, with extraction strength beside them: a forget answer has three
-forwards (probability, min-k, extraction strength), each other text has one. *all* has exact
-memorisation, min-k++ (two forwards), loss and zlib besides; *all and reference* also the loss under
-a reference model, which is a forward of that on either side. The file of holdout answers is not
-read, and gradient norms are not taken. CPU time of this process on one thread, rounds of all ways
-in turn, medians; times_ours is the median of the rounds' ratios, and difference the largest of any
-value, relative to it.
+forget examples and their share of the others (four times as many of the former). The three default
+metrics are forget quality, model utility and privacy leakage, with extraction strength beside them:
+a forget answer has three forwards (probability, min-k, extraction strength), each other text has
+one. *all* has exact memorisation, min-k++ (two forwards), loss and zlib besides; *all and
+reference* also the loss under a reference model, which is a forward of that on either side. The
+file of holdout answers is not read, and gradient norms are not taken. CPU time of this process on
+one thread, rounds of all ways in turn, medians; times_ours is the median of the rounds' ratios, and
+difference the largest of any value, relative to it.
 
-*texts*: forwards of texts, counted over all of forget10. *steps*: decode steps for its questions,
-200 tokens at most: one sorted queue, beside 32 prompts of a dataset a batch until the batch's last
-row ends; when no answer ends, and when all but about 5% do. Counted on a small model.
+*texts*: forwards of texts, counted over all of forget10. *steps*: forwards for answers to its
+questions, 200 tokens at most: one sorted queue, beside 32 prompts of a dataset a batch until the
+batch's last row ends; when no answer ends, and when each ends where TOFU's does but for 5%. Counted
+on a small model that is made to end there. 76,800 tokens a batch are 256 rows of 300.
 """
 
 import argparse
 import os
 import sys
 from pathlib import Path
+from random import Random
 
 from evaluation import (
     ALLOCATOR,
+    COLUMNS,
     counted,
-    endings,
     furthest,
     in_turn,
     llama,
@@ -47,6 +49,8 @@ SUMS = (  # a name, and the ways that make it up: ours, and metric by metric
     ("all and reference", ("ours", "ours, reference"), ("default", "more", "reference")),
 )
 LONGEST = 200  # tokens of an answer of the model's own
+GOING_ON = 0.05  # share of the answers that do not end
+VOCABULARY = 300  # of the model that counts steps
 
 
 def main():
@@ -55,7 +59,7 @@ def main():
     parser.add_argument("--out", type=Path)
     parser.add_argument("--only", choices=PARTS)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--limit", type=int, default=8, help="examples of each group")
+    parser.add_argument("--limit", type=int, default=4, help="forget examples")
     parser.add_argument("--template", type=int, default=36, help="tokens in place of a template")
     parser.add_argument("--layers", type=int, default=8)
     parser.add_argument("--hidden", type=int, default=512)
@@ -92,16 +96,19 @@ def data(folder):
 
 
 def asked(args, limit=None):
-    """The questions of the suite, of so many examples of each group, spread over it."""
+    """The questions of the suite; with a limit, so many of the largest groups, fewer of others."""
     from dataclasses import replace
 
     from unteach.suites import Settings
     from unteach.suites.questions import questions
 
-    groups = {}
-    for name, group in args.groups.items():
-        step = max(1, len(group.examples) // limit) if limit else 1
-        groups[name] = replace(group, examples=group.examples[::step][:limit])
+    groups = args.groups
+    if limit:
+        step = max(len(group.examples) for group in groups.values()) / limit
+        groups = {
+            name: replace(group, examples=group.examples[:: round(step)])
+            for name, group in groups.items()
+        }
     return questions(groups, args.tokenizer, Settings(max_length=1024, max_new_tokens=LONGEST))
 
 
@@ -163,13 +170,17 @@ def texts(args):
     for title, ours, theirs in SUMS:
         for who, names in ((f"ours, {title}", ours), (title, theirs)):
             count = sum(counts[name] for name in names)
-            rows.append(row("texts", who, count, "", [0.0], [1.0], "", on))
+            rows.append(count_row("texts", who, count, "", on))
     return rows
+
+
+def count_row(part, way, forwards, steps, on):
+    return dict(zip(COLUMNS, (part, way, forwards, steps, "", "", "", on), strict=True))
 
 
 def forget(args):
     """The forget answers alone, on which most metrics are."""
-    questions = [q for q in asked(args, 2 * args.limit) if q.group == "forget" and q.own]
+    questions = [q for q in asked(args, 4 * args.limit) if q.group == "forget" and q.own]
     return compared("forget", questions, args)
 
 
@@ -218,41 +229,48 @@ def compared(part, questions, args):
 
 def steps(args):
     """Forwards and rows of the queue beside batches of 32 of each dataset, as they come."""
-    from unteach.probes import greedy
-
-    model = llama(1, 32, 2000, 2)
-    prompts, sizes = [], []
-    for name in args.groups:
-        own = [q.prompt.ids for q in asked(args, args.prompts) if q.prompt and q.group == name]
-        prompts += [(2,) * args.template + tuple(i % 1998 + 2 for i in ids) for ids in own]
-        sizes.append(len(own))
-    limits = [LONGEST] * len(prompts)
-    endless = greedy(model, prompts, limits=limits, end=[1])
+    model = llama(1, 16, VOCABULARY, 2)
+    model.register_forward_hook(count_down, with_kwargs=True)
+    drawn, questions = Random(0), [q for q in asked(args, args.prompts) if q.prompt]
+    sizes = [sum(q.group == name for q in questions) for name in args.groups]
+    tokens = [args.template + len(q.prompt.ids) for q in questions]
+    lengths = [min(sum(q.text.answer), LONGEST - 1) for q in questions]
+    some = [n if drawn.random() > GOING_ON else LONGEST for n in lengths]
     rows = []
-    for name, end in (("none ends", [1]), ("5% go on", endings(endless, limits))):
-        ways = {
-            f"ours, {tokens} tokens a batch": queue(model, prompts, limits, end, tokens)
-            for tokens in (8192, 65_536)
-        }
-        ways["32 of a dataset"] = in_batches(model, prompts, sizes, end)
+    for name, last in (("none ends", [LONGEST] * len(some)), ("5% do not end", some)):
+        prompts = [
+            (VOCABULARY - 1,) * (n - 1) + (m + 1,) for n, m in zip(tokens, last, strict=True)
+        ]
+        ways = {f"ours, {n} tokens a batch": queue(model, prompts, n) for n in (8192, 76_800)}
+        ways["32 of a dataset"] = in_batches(model, prompts, sizes)
         for way, run in ways.items():
             forwards, read = counted(model, run)
-            on = f"{len(prompts)} prompts, {LONGEST} tokens, {name}"
-            rows.append(row("steps", way, forwards, read, [0.0], [1.0], "", on))
+            on = f"{len(prompts)} prompts, {LONGEST} tokens at most, {name}"
+            rows.append(count_row("steps", way, forwards, read, on))
     return rows
 
 
-def queue(model, prompts, limits, end, tokens):
+def count_down(model, args, given, out):
+    """Makes a model say the number before the last token; 0 ends, and no length is known ahead."""
+    import torch
+
+    said = (given["input_ids"][:, -1:] - 1).clamp(min=0)
+    out.logits = torch.nn.functional.one_hot(said, VOCABULARY).float()
+    return out
+
+
+def queue(model, prompts, tokens):
     from unteach.probes import greedy
 
-    return lambda: greedy(model, prompts, limits=limits, end=end, tokens_per_batch=tokens)
+    limits = [LONGEST] * len(prompts)
+    return lambda: greedy(model, prompts, limits=limits, end=[0], tokens_per_batch=tokens)
 
 
-def in_batches(model, prompts, sizes, end):
+def in_batches(model, prompts, sizes):
     from evaluation import unsorted
 
     cuts = [sum(sizes[:k]) for k in range(len(sizes) + 1)]
-    return lambda: unsorted(model, prompts, [LONGEST] * len(prompts), end, cuts)
+    return lambda: unsorted(model, prompts, [LONGEST] * len(prompts), [0], cuts)
 
 
 if __name__ == "__main__":
