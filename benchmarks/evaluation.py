@@ -81,9 +81,11 @@ def scoring(args):
     on = f"{args.layers} x {args.hidden}, V {args.vocabulary}, {args.batch} x {args.tokens}"
     rows = [row("scoring", "ours", 1, "", ours, ours, "", on)]
     for name, times in seconds.items():
-        rows.append(row("scoring", name, 1, "", times, ours, furthest(found[name], own), on))
+        forwards = counted(model, ways[name])[0]
+        rows.append(row("scoring", name, forwards, "", times, ours, furthest(found[name], own), on))
     apart = [sum(times) for times in zip(*seconds.values(), strict=True)]
-    return [*rows, row("scoring", "all groups", len(seconds), "", apart, ours, "", on)]
+    forwards = sum(r["forwards"] for r in rows[1:])
+    return [*rows, row("scoring", "all groups", forwards, "", apart, ours, "", on)]
 
 
 def sequences(model, args):
@@ -157,14 +159,14 @@ def endings(said, limits, lasting=0.05):
     return end
 
 
-def unsorted(model, prompts, limits, end):
-    """Half of the prompts are one dataset, a third and a sixth the others."""
+def unsorted(model, prompts, limits, end, cuts=None):
+    """Of each dataset for itself; unless given, half are one, a third and a sixth the others."""
     import torch
     from transformers import GenerationConfig
 
     from unteach.probes import left_padded
 
-    cuts = [0, len(prompts) // 2, len(prompts) * 5 // 6, len(prompts)]
+    cuts = cuts or [0, len(prompts) // 2, len(prompts) * 5 // 6, len(prompts)]
     found = []
     for first, last in itertools.pairwise(cuts):
         for start in range(first, last, 32):
@@ -222,15 +224,16 @@ def table(rows):
     )
 
 
-def write(rows, path):
-    kept = []
+def write(rows, path, parts=()):
+    """Rows of other parts that stand in the file stay."""
+    order, kept = [*(parts or PARTS)], []
     if path.exists():
         with path.open(newline="") as file:
             kept = [r for r in csv.DictReader(file) if r["part"] not in {s["part"] for s in rows}]
     with path.open("w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(sorted([*kept, *rows], key=lambda r: list(PARTS).index(r["part"])))
+        writer.writerows(sorted([*kept, *rows], key=lambda r: order.index(r["part"])))
 
 
 PARTS = {"scoring": scoring, "answers": answers}

@@ -1,7 +1,8 @@
 """Teacher-forced metrics one at a time, each with a forward of its own: what scoring once replaces.
 
-Written from the definitions. Every group but the first makes log-probabilities of the whole batch,
-[B, T, V] in float32; `probability` passes labels, so that the model computes its loss too.
+Written from the definitions. Each makes logits of the whole batch, [B, T, V] in float32, and passes
+labels, so that the model computes its own loss too. `min_k_plus_plus` has two forwards: one for the
+tokens' log-probabilities, one for those of the vocabulary.
 """
 
 import math
@@ -13,12 +14,14 @@ IGNORED = -100
 
 
 def batch_of(sequences):
-    """Ids, attention and labels of sequences of one length."""
-    ids = torch.tensor([s.ids for s in sequences])
-    answer = torch.tensor([s.answer for s in sequences])
+    """Ids, attention and labels, padded on the right."""
+    width = max(len(s.ids) for s in sequences)
+    ids = torch.tensor([(*s.ids, *(0,) * (width - len(s.ids))) for s in sequences])
+    answer = torch.tensor([(*s.answer, *(False,) * (width - len(s.ids))) for s in sequences])
+    attention = torch.tensor([[t < len(s.ids) for t in range(width)] for s in sequences])
     return {
         "input_ids": ids,
-        "attention_mask": torch.ones_like(ids),
+        "attention_mask": attention.long(),
         "labels": ids.where(answer, IGNORED),
     }
 
@@ -33,7 +36,7 @@ def probability(model, batch):
 
 def log_probabilities(model, batch):
     """[B, T - 1, V] log p, [B, T - 1] labels with 0 where there is none, and where there is one."""
-    logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
+    logits = model(**batch).logits
     labels = batch["labels"][:, 1:]
     return logits[:, :-1].float().log_softmax(-1), labels.clamp(min=0), labels != IGNORED
 
@@ -49,14 +52,20 @@ def truth_ratio(model, batch):
     return {"mean log-probability": [row.mean().item() for row in rows]}
 
 
-def memorisation(model, batch):
+def right(model, batch):
+    """Of each answer's tokens, which the model would have said."""
     logp, labels, asked = log_probabilities(model, batch)
-    rows = [h[m] for h, m in zip(logp.argmax(-1) == labels, asked, strict=True)]
+    return [h[m] for h, m in zip(logp.argmax(-1) == labels, asked, strict=True)]
+
+
+def exact_memorisation(model, batch):
+    return {"exact memorisation": [r.float().mean().item() for r in right(model, batch)]}
+
+
+def extraction_strength(model, batch):
+    rows = right(model, batch)
     runs = [row.flip(0).long().cumprod(0).sum() / len(row) for row in rows]
-    return {
-        "exact memorisation": [row.float().mean().item() for row in rows],
-        "extraction strength": [run.item() for run in runs],
-    }
+    return {"extraction strength": [run.item() for run in runs]}
 
 
 def min_k(model, batch):
@@ -65,12 +74,13 @@ def min_k(model, batch):
 
 
 def min_k_plus_plus(model, batch):
-    logp, labels, asked = log_probabilities(model, batch)
+    rows = of_labels(*log_probabilities(model, batch))
+    logp, _, asked = log_probabilities(model, batch)
     p = logp.exp()
     mean = (p * logp).sum(-1)
     spread = ((p * logp.square()).sum(-1) - mean.square()).sqrt()
-    above = (logp.gather(-1, labels[..., None])[..., 0] - mean) / spread
-    return {"min-k++": [least(row[m]) for row, m in zip(above, asked, strict=True)]}
+    parts = zip(rows, mean, spread, asked, strict=True)
+    return {"min-k++": [least((row - m[at]) / s[at]) for row, m, s, at in parts]}
 
 
 def loss(model, batch):
@@ -88,7 +98,16 @@ def least(row, share=0.2):
     return row.sort().values[: max(int(share * len(row)), 1)].mean().item()
 
 
-GROUPS = (probability, truth_ratio, memorisation, min_k, min_k_plus_plus, loss, compressed)
+GROUPS = (
+    probability,
+    truth_ratio,
+    exact_memorisation,
+    extraction_strength,
+    min_k,
+    min_k_plus_plus,
+    loss,
+    compressed,
+)
 
 
 def of_answers(answers):

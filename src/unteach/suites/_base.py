@@ -7,7 +7,7 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
 
-from unteach.nouns import Example, Paper
+from unteach.nouns import Example, Paper, Score
 from unteach.registry import Registry
 
 
@@ -93,6 +93,9 @@ class Suite:
         options: by name (`split`, `corpus`, ...).
         read: from the folder of local files (None for the hub) and the options to groups. Raises
             UserError for every file or option that is wrong, all at once.
+        harness: for a suite that asks by itself, and has no rows: from a model, its tokenizer, the
+            options and `progress` to scores by task and metric. Its `read` checks, and gives no
+            groups.
         settings: overrides of `Settings`, by field.
         papers: where it comes from.
     """
@@ -101,6 +104,7 @@ class Suite:
     version: int
     help: str
     read: Callable[[Path | None, Mapping[str, str]], dict[str, Group]]
+    harness: Callable[..., dict[str, dict[str, Score]]] | None = None
     options: Mapping[str, Choice] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     papers: tuple[Paper, ...] = ()

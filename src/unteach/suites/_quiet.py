@@ -1,0 +1,114 @@
+"""lm-evaluation-harness kept to itself: its bars become our progress, and chance is put back."""
+
+import logging
+import os
+import random
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from importlib import import_module
+from typing import Any
+from warnings import catch_warnings, simplefilter
+
+Told = Callable[[str, int, int], None]
+
+BARS = ("lm_eval.models.huggingface", "lm_eval.api.task", "lm_eval.api.model", "tqdm")
+PRINTS = ("lm_eval.models.huggingface", "lm_eval.api.metrics")
+# Both ask other programs about the machine, which takes seconds and puts paths into the results.
+LOOKS = ("get_git_commit_hash", "add_env_info")
+LOGS = ("lm_eval", "datasets", "evaluate")
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """Nobody listens."""
+
+
+@contextmanager
+def quiet(progress: Told) -> Iterator[None]:
+    """While it lasts, lm-evaluation-harness prints, logs and warns nothing.
+
+    It also seeds every generator there is and starts processes for bootstraps; the generators are
+    as before afterwards, and no process is started.
+
+    Args:
+        progress: told what is being done, and how far it is.
+    """
+    with ExitStack() as stack, catch_warnings():
+        simplefilter("ignore")
+        for module in BARS:
+            _set(stack, module, "tqdm", _bar(progress))
+        for module in PRINTS:
+            _set(stack, module, "print", _nothing)
+        for name in LOOKS:
+            _set(stack, "lm_eval.evaluator", name, _nothing)
+        _no_processes(stack)
+        _logs_and_bars(stack)
+        _chance(stack)
+        yield
+
+
+def _set(stack: ExitStack, module: str, name: str, thing: Any) -> None:
+    place = vars(import_module(module))
+    if name in place:
+        stack.callback(place.__setitem__, name, place[name])
+    else:  # a built-in, such as print
+        stack.callback(place.pop, name)
+    place[name] = thing
+
+
+def _nothing(*args: Any, **options: Any) -> None:
+    """Stands for what is not wanted."""
+
+
+def _no_processes(stack: ExitStack) -> None:
+    name = "DISABLE_MULTIPROC"
+    if name not in os.environ:
+        stack.callback(os.environ.pop, name)
+        os.environ[name] = "1"
+
+
+def _logs_and_bars(stack: ExitStack) -> None:
+    from datasets.utils import logging as bars
+
+    for name in LOGS:
+        logger = logging.getLogger(name)
+        stack.callback(logger.setLevel, logger.level)
+        logger.setLevel(logging.CRITICAL + 1)
+    if bars.is_progress_bar_enabled():
+        stack.callback(bars.enable_progress_bar)
+        bars.disable_progress_bar()
+
+
+def _chance(stack: ExitStack) -> None:
+    import numpy as np
+    import torch
+
+    stack.callback(random.setstate, random.getstate())
+    stack.callback(np.random.set_state, np.random.get_state())
+    stack.enter_context(torch.random.fork_rng())
+
+
+def _bar(progress: Told) -> type:
+    class Bar:
+        """As much of tqdm as lm-evaluation-harness uses; tells each hundredth of the way."""
+
+        def __init__(self, things: Any = (), *, total: int | None = None, desc: str = "", **rest):
+            self.things, self.what = things, (desc or "preparing questions").lower()
+            self.total = total or (len(things) if hasattr(things, "__len__") else 0)
+            self.done = self.told = 0
+
+        def __iter__(self) -> Iterator[Any]:
+            for thing in self.things:
+                yield thing
+                self.update()
+
+        def update(self, more: int = 1) -> None:
+            """So many more are done."""
+            self.done += more
+            if self.total and (self.done - self.told) * 100 >= self.total:
+                self.told = self.done
+                progress(self.what, self.done, self.total)
+
+        def close(self) -> None:
+            """Nothing is open."""
+
+    return Bar
