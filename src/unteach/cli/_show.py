@@ -172,15 +172,21 @@ def show_table(report: Any) -> None:
     if len(report.models) <= FEW:  # their names on top leave room for the questions in words
         rows = [list(column) for column in zip(*rows, strict=True)]
         rows[0][0] = ""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for k, name in enumerate(rows[0]):
-        table.add_column(name, justify="left" if k == 0 else "right", no_wrap=k == 0)
-    for row in rows[1:]:
-        table.add_row(*map(escape, row))
     console = Console()
-    console.print(table)
+    tables = [rows] if len(rows) > 1 and len(rows[0]) > 1 else []
+    for cells in (*tables, *report.tables.values()):
+        console.print(_table(cells))
     if any(cell.startswith(ALIKE) for row in rows for cell in row):
         console.print(LEGEND, style="dim", highlight=False)
+
+
+def _table(rows: list[list[str]]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for k, name in enumerate(rows[0]):
+        table.add_column(escape(name), justify="left" if k == 0 else "right", no_wrap=k == 0)
+    for row in rows[1:]:
+        table.add_row(*map(escape, row))
+    return table
 
 
 def show_intake(intake: Any) -> None:

@@ -66,9 +66,7 @@ def check(asked: Evaluation) -> Plan:
         problems.append(Problem("--reference-rows", what, hint, "request"))
     places = {name: _attempt(problems, _place, name, asked) for name in asked.paths}
     suite = _attempt(problems, _suite, asked.suite)
-    options = (
-        _attempt(problems, chosen, suite.name, suite.options, asked.options) if suite else None
-    )
+    options = _attempt(problems, _options, suite, asked) if suite else None
     groups = _attempt(problems, _groups, suite, options, asked) if options is not None else {}
     never = None
     if asked.reference_rows:
@@ -94,13 +92,14 @@ def _suite(name: str) -> Suite:
         raise UserError(Problem("--suite", str(error.args[0]), "", "request")) from None
 
 
-def _options(suite: Suite, given: dict[str, str]) -> dict[str, str]:
+def _options(suite: Suite, asked: Evaluation) -> dict[str, str]:
+    given = dict(asked.options)
+    if suite.harness and asked.limit:
+        given.setdefault("limit", str(asked.limit))
     return chosen(suite.name, suite.options, given)
 
 
 def _groups(suite: Suite, options: dict[str, str], asked: Evaluation) -> dict[str, Group]:
-    if suite.read is None:
-        return {}
     groups = suite.read(asked.data, options)
     if asked.limit is None:
         return groups

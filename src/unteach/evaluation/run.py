@@ -6,6 +6,7 @@ from typing import Any
 
 from unteach.evaluation.asked import Evaluation
 from unteach.evaluation.check import Plan, check
+from unteach.evaluation.harness import scores_of_all, task_table
 from unteach.evaluation.results import judge, versions, write
 from unteach.evaluation.rows import is_main, rows_of_all
 from unteach.report import Report, protocol
@@ -30,10 +31,11 @@ def evaluate(asked: Evaluation, talk: Talk | None = None) -> Report:
     talk.stage("checking what was asked")
     plan = check(asked)
     began = time.monotonic()
-    rows, counts = rows_of_all(plan, talk)
+    rows, counts = ({}, {}) if plan.suite.harness else rows_of_all(plan, talk)
+    models = scores_of_all(plan, talk) if plan.suite.harness else {}
     facts = facts_of(plan, counts)
     facts["seconds"] = round(time.monotonic() - began, 1)
-    report = report_of(plan, rows, facts)
+    report = of_tasks(plan, models, facts) if models else report_of(plan, rows, facts)
     if is_main():
         talk.stage("writing the report")
         with staged(asked.out) as folder:
@@ -53,6 +55,11 @@ def report_of(plan: Plan, rows: dict[str, Any], facts: dict[str, Any]) -> Report
         facts=facts,
     )
     return replace(report, tables=tables_of(plan, report))
+
+
+def of_tasks(plan: Plan, models: dict[str, Any], facts: dict[str, Any]) -> Report:
+    """The report of a suite that asked by itself."""
+    return replace(report_of(plan, {}, facts), models=models, tables={"Tasks": task_table(models)})
 
 
 def tables_of(plan: Plan, report: Report) -> dict[str, list[list[str]]]:
@@ -76,8 +83,13 @@ def facts_of(plan: Plan, counts: dict[str, Any]) -> dict[str, Any]:
     """What was asked of whom, and what it took."""
     suite = plan.suite
     examples = {name: len(group.examples) for name, group in plan.groups.items()}
-    facts = {"suite": f"{suite.name}, version {suite.version}", "examples": examples}
+    facts: dict[str, Any] = {"suite": f"{suite.name}, version {suite.version}"}
+    facts |= {"examples": examples} if examples else {}
     if plan.asked.limit:
         facts["limit"] = f"{plan.asked.limit} examples of each group, drawn by seed 0"
+    if suite.harness:
+        from unteach.suites.harness import versions as harness_versions
+
+        return facts | harness_versions(plan.options, suite=suite.name) | versions()
     facts |= {name: asdict(plan.settings)[name] for name in ("max_length", "max_new_tokens")}
     return facts | {f"asking {name}": found for name, found in counts.items()} | versions()

@@ -42,17 +42,12 @@ def to_markdown(report: Report, *, picture: str | None = None) -> str:
     parts = [f"# Unlearning report: {report.label}", *verdict(report)]
     if picture:
         parts.append(f"![The models side by side: what is forgotten, what is kept]({picture})")
-    glance = grid(table(report, short=len(report.models) > FEW))
-    parts += ["## At a glance", glance]
-    if ALIKE in glance:
-        parts.append(f"{LEGEND}.")
-    for title, rows in report.tables.items():
-        parts += [f"## {title}", grid(rows)]
+    parts += _glance(report)
     for group in _groups(report):
         parts += [f"## {GROUPS.get(group, group)}", _metrics(report, group)]
     if report.comparisons:
         parts += ["## Beside a model that never saw the forget set", _comparisons(report)]
-    else:
+    elif _groups(report) and "retrained" not in report.models:
         parts += ["## What cannot be known without a retrained model", _unknown()]
     parts += _glossary(report)
     if report.notes:
@@ -63,8 +58,19 @@ def to_markdown(report: Report, *, picture: str | None = None) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def _glance(report: Report) -> list[str]:
+    """The table of what a layman understands, and those that the report brings with it."""
+    rows = table(report, short=len(report.models) > FEW)
+    tables = {"At a glance": rows} if len(rows[0]) > 1 else {}
+    tables |= report.tables
+    parts = [part for title, cells in tables.items() for part in (f"## {title}", grid(cells))]
+    return [*parts, f"{LEGEND}."] if any(f"| {ALIKE}" in part for part in parts) else parts
+
+
 def _groups(report: Report) -> list[str]:
-    found = {group for groups in report.models.values() for group in groups}
+    known = set(METRICS)
+    models = report.models.values()
+    found = {g for groups in models for g, scores in groups.items() if known & scores.keys()}
     return [group for group in GROUPS if group in found] + sorted(found - set(GROUPS))
 
 

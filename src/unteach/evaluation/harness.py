@@ -1,0 +1,46 @@
+"""Suites that ask by themselves: scores without rows, one model in memory at a time."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from unteach.evaluation.check import Plan
+from unteach.evaluation.rows import loader
+from unteach.nouns import Score
+from unteach.report.difference import alike
+from unteach.report.grid import cell
+from unteach.report.table import ALIKE
+from unteach.suites._known_tasks import chance
+from unteach.suites.harness import should_be
+from unteach.talk import Talk
+
+Scores = dict[str, dict[str, Score]]  # task -> metric -> score
+
+
+def scores_of_all(plan: Plan, talk: Talk) -> dict[str, Scores]:
+    """The scores of every model by its label."""
+    harness: Any = plan.suite.harness
+    found = {}
+    for name, place in plan.places.items():
+        talk.stage(f"asking: {name}")
+        model = loader(place, plan)()
+        found[name] = harness(model, place.tokenizer, plan.options, progress=talk.progress)
+        del model
+    return found
+
+
+def task_table(models: Mapping[str, Scores]) -> list[list[str]]:
+    """A line for each number of each task: what chance gives, what it should be, each model's."""
+    first = next(iter(models.values()), {})
+    lines = [["task", "metric", "chance", "should be", *models]]
+    for task, metrics in first.items():
+        for metric in metrics:
+            scores = {name: found.get(task, {}).get(metric) for name, found in models.items()}
+            never = scores.get("retrained")
+            cells = [
+                (ALIKE if name != "retrained" and alike(score, never) else "") + cell(score)
+                for name, score in scores.items()
+            ]
+            guessed = chance(task)
+            level = "-" if guessed is None else f"{guessed:.2f}"
+            lines.append([task, metric, level, should_be(task), *cells])
+    return lines
