@@ -7,6 +7,7 @@ from typing import Any
 
 from unteach.nouns import Sequence
 from unteach.probes.batches import Progress
+from unteach.probes.budget import answering_tokens
 from unteach.probes.divergence import Kept, divergences
 from unteach.probes.generation import end_tokens, greedy
 from unteach.probes.gradients import gradient_norms
@@ -27,7 +28,7 @@ class Interview:
         own: texts that the original is asked too, and whose gradients are taken where wanted.
         others: texts that are scored alone.
         prompts: what the model is asked, and the most new tokens.
-        tokens_per_batch: padded tokens of one forward; of a batch of greedy answers twice as many.
+        tokens_per_batch: padded tokens of one forward; of a batch of answers, see `budget`.
         told: what is being done, and how far it is.
         kept: what of the model the original is compared with; None without an original.
         scores: of each text.
@@ -68,7 +69,7 @@ class Interview:
                 [ids for ids, _ in self.prompts],
                 limits=[limit for _, limit in self.prompts],
                 end=end_tokens(model, tokenizer),
-                tokens_per_batch=2 * self.tokens_per_batch,
+                tokens_per_batch=answering_tokens(model, self.tokens_per_batch),
                 shared=True,
                 progress=self._progress("asking for answers"),
             )

@@ -19,8 +19,8 @@ class Settings:
         max_length: tokens of one text.
         template: how prompt and answer are joined.
         max_new_tokens: the longest greedy answer.
-        tokens_per_batch: padded tokens of one forward; of a batch of greedy answers twice as many,
-            since a step has the logits of one token a row.
+        tokens_per_batch: padded tokens of one forward; a batch of greedy answers has twice as many
+            or more (`probes.budget`), since a step has the logits of one token a row.
     """
 
     max_length: int
