@@ -33,7 +33,7 @@ spreads=(), ranks=(), divergences=(), gradient_norm=None, zlib=0, rouge_l_recall
 rouge_l_f1=None, fact_given=None, said_tokens=None, said_repetition=None, said_distinct=None, \
 said_logp=None)]}, {'schema': 1, 'suite': 'own'})
     """
-    head = {"about": {"schema": SCHEMA, **(about or {})}}
+    head = {"about": {"schema": SCHEMA, **(about or {})}, "groups": list(groups)}
     lines = [{"group": g, **_written(row)} for g, rows in groups.items() for row in rows]
     write_lines(file, [head, *lines])
 
@@ -55,6 +55,7 @@ def read_rows(file: Path) -> tuple[Groups, dict[str, Any]]:
                 if "about" in record:
                     about = record["about"]
                     _check_schema(file, about)
+                    groups = {name: [] for name in record.get("groups", [])}
                 else:
                     groups.setdefault(record.pop("group"), []).append(_read(record))
     except OSError as error:
@@ -64,7 +65,7 @@ def read_rows(file: Path) -> tuple[Groups, dict[str, Any]]:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         what, hint = f"is no row ({type(error).__name__})", "write the rows anew"
         raise UserError(Problem(at, what, hint, "request")) from None
-    if not groups:
+    if not any(groups.values()):
         raise UserError(Problem(str(file), "holds no rows", "write the rows anew", "request"))
     return groups, about
 

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from unteach.metrics import compare, score_model
+from unteach.metrics.aggregate import AGGREGATE_VERSION
+from unteach.metrics.closeness import CLOSENESS_VERSION
 from unteach.metrics.yardstick import never_seen
 from unteach.nouns import Score
 from unteach.report import Report, draw, to_json, to_markdown
@@ -76,6 +78,8 @@ def can_draw() -> bool:
     return find_spec("matplotlib") is not None
 
 
-def versions() -> dict[str, str]:
-    """Of the libraries that decide the numbers."""
-    return {name: version(name) for name in ("unteach", "torch", "transformers", "peft")}
+def versions() -> dict[str, Any]:
+    """Of the libraries that decide the numbers, and of the definitions that are our own."""
+    libraries = ("unteach", "torch", "transformers", "peft")
+    ours = {"closeness": CLOSENESS_VERSION, "aggregate": AGGREGATE_VERSION}
+    return {**{name: version(name) for name in libraries}, "definitions": ours}

@@ -53,8 +53,28 @@ def report_of(plan: Plan, rows: dict[str, Any], facts: dict[str, Any]) -> Report
         papers=plan.suite.papers,
         request=asked.model_dump(mode="json", exclude={"cache", "overwrite"}),
         facts=facts,
+        notes=unasked(plan, rows),
     )
     return replace(report, tables=tables_of(plan, report))
+
+
+def unasked(plan: Plan, rows: dict[str, Any]) -> tuple[str, ...]:
+    """Questions that no model could be asked, since their prompts are too long for one."""
+    found = []
+    for name, group in plan.groups.items():
+        if not group.generate:
+            continue
+        asked = max(
+            (sum(row.said_tokens is not None for row in groups[name]) for groups in rows.values()),
+            default=0,
+        )
+        questions = sum(bool(example.turns) for example in group.examples)
+        if asked < questions:
+            found.append(
+                f"{name}: {questions - asked} of {questions} questions were not asked; their "
+                f"prompts and answers do not fit into {plan.settings.max_length} tokens"
+            )
+    return tuple(found)
 
 
 def of_tasks(plan: Plan, models: dict[str, Any], facts: dict[str, Any]) -> Report:

@@ -39,7 +39,8 @@ def to_markdown(report: Report, *, picture: str | None = None) -> str:
         report: what was measured.
         picture: file name of the picture that lies beside the report.
     """
-    parts = [f"# Unlearning report: {report.label}", *verdict(report)]
+    title = "Evaluation" if "suite" in report.facts else "Unlearning report"
+    parts = [f"# {title}: {report.label}", *verdict(report)]
     if picture:
         parts.append(f"![The models side by side: what is forgotten, what is kept]({picture})")
     parts += _glance(report)

@@ -10,8 +10,9 @@ from unteach.report.record import Report
 COLOURS = {"original": "#D55E00", "retrained": "#0072B2"}
 OTHER = "#009E73"
 GONE, STAY = "What should be gone", "What should stay"
-HEADINGS = {"forget": GONE, "retain": STAY, "world": STAY}
+HEADINGS = {"": "All at once", "forget": GONE, "retain": STAY, "world": STAY}
 PANELS = (
+    ("", "closeness", "closeness to\nretrained"),
     ("forget", "fact_recall", "right fact\nstill given"),
     ("forget", "probability", "probability of\nforget answers"),
     ("forget", "extraction_strength", "extraction strength\nof forget answers"),
@@ -35,8 +36,9 @@ def draw(report: Report, path: Path) -> None:
     except ImportError:
         hint = 'pip install "unteach[plots]"'
         raise UserError(Problem("picture", "needs matplotlib", hint)) from None
-    panels = [p for p in PANELS if any(report.value(m, *p[:2]) is not None for m in report.models)]
-    models, count = list(report.models), max(len(panels), 1)
+    models = list(report.models)
+    panels = [p for p in PANELS if any(_score(report, m, *p[:2]).value is not None for m in models)]
+    count = max(len(panels), 1)
     figure = Figure(figsize=(2.0 + 1.8 * count, 1.9 + 0.34 * len(models)), layout="constrained")
     figure.get_layout_engine().set(wspace=0.1)  # type: ignore[union-attr]
     axes: Any = figure.subplots(1, count, sharey=True, squeeze=False)[0]
@@ -48,6 +50,11 @@ def draw(report: Report, path: Path) -> None:
     axes[0].set_ylim(len(models) - 0.5, -0.5)
     figure.supxlabel(_caption(report), fontsize=8, color="#666666")
     figure.savefig(path, dpi=150)
+
+
+def _score(report: Report, model: str, group: str, metric: str) -> Score:
+    """Of a group; a comparison where there is none."""
+    return report.score(model, group, metric) if group else report.compared(model, metric)
 
 
 def _headings(axes: Any, headings: list[str]) -> None:
@@ -75,7 +82,7 @@ def _panel(axis: Any, report: Report, models: list[str], group: str, metric: str
     if level is not None:
         axis.axvline(level, color=COLOURS["retrained"], linewidth=1, linestyle=(0, (4, 3)))
     for row, model in enumerate(models):
-        score = report.score(model, group, metric)
+        score = _score(report, model, group, metric)
         if score.value is not None:
             _point(axis, score, score.value, row, COLOURS.get(model.split("-")[0], OTHER))
     axis.set_xlim(-0.06, 1.06)

@@ -15,7 +15,7 @@ def verdict(report: Report) -> list[str]:
     model = one_model(report)
     if model is None:
         return _overview(report)
-    parts = (_wanted, _forgotten, _asked, _kept, _warning)
+    parts = (_wanted, _near, _forgotten, _asked, _kept, _warning)
     return [said for part in parts if (said := part(report, model))]
 
 
@@ -109,10 +109,29 @@ def _wanted(report: Report, model: str) -> str:
     counts = report.facts.get("examples")
     if not isinstance(counts, dict) or not counts.get("forget"):
         return ""
+    if "suite" in report.facts:
+        groups = ", ".join(f"{count} of {group}" for group, count in counts.items())
+        return f"**Asked.** {report.label}: {groups}."
     tokens = report.facts.get("forget_answer_tokens")
     what = f"{counts['forget']} examples" + (f" ({tokens} answer tokens)" if tokens else "")
     keep = f", keep {counts['retain']}" if counts.get("retain") else ""
     return f"**Wanted.** Forget {what}{keep}, with {report.label}."
+
+
+def _near(report: Report, model: str) -> str:
+    score = report.compared(model, "closeness")
+    if score.value is None:
+        return ""
+    facets = ("forgotten", "forget"), ("given away", "privacy"), ("kept", "kept")
+    parts = [
+        f"{number(report.compared(model, f'closeness_{name}').value)} in what is {said}"
+        for said, name in facets
+    ]
+    ends = "" if score.low is None else f" ({number(score.low)} to {number(score.high)})"
+    return (
+        f"**Closeness to the retrained model: {number(score.value)}**{ends}: {', '.join(parts)}. "
+        "A second retrained model scores near 1, the original and a broken model near 0."
+    )
 
 
 def _forgotten(report: Report, model: str) -> str:

@@ -18,6 +18,7 @@ CORPORA = {
     "books": ("muse-bench/MUSE-Books", "051ba90319e920d410d87cfdbd61f25843c1b892", ("books", "hp")),
 }
 PROTOCOLS = {"scalability": "scal", "sustainability": "sust"}
+LONGEST = 4096  # tokens: passages have up to 2,048 of Llama 2's, and questions ten others before
 CONTINUED, ANSWERED = 128, 32  # tokens of a continuation, and of an answer to a question
 STOP = ("\n\n", "\nQuestion", "Question:")
 OPTIONS = {
@@ -179,7 +180,7 @@ SUITES.add(
         help="MUSE: news or books, asked for word by word, by question and by likelihood.",
         read=read,
         options=OPTIONS,
-        settings={"template": "none", "max_new_tokens": CONTINUED},
+        settings={"template": "none", "max_length": LONGEST, "max_new_tokens": CONTINUED},
         papers=(MUSE,),
     ),
 )
