@@ -53,6 +53,39 @@ def test_a_folder_of_files_is_enough(call, files, tiny_folder):
     assert not (files / "cache").exists()
 
 
+def test_further_files_are_groups_of_their_own(call, files, tiny_folder):
+    (files / "world.jsonl").write_bytes((files / "retain.jsonl").read_bytes())
+    base = ("evaluate", "--model", tiny_folder, "--data", files, "--max-new-tokens", 4)
+    also = f"also=world={files / 'world.jsonl'}"
+    code, _, _ = call(*base, "--out", files / "a", "--set", also)
+    assert code == 0
+    record = json.loads((files / "a" / "scores.json").read_text())
+    assert set(record["models"]["model"]) == {*ROLES, "world"}
+    code, _, err = call(*base, "--out", files / "b", "--set", "also=retain=x.jsonl,world")
+    assert code == 2
+    assert err.count("names no further group") == 2
+
+
+def test_the_suites_are_listed_with_their_options(call):
+    code, out, _ = call("suites")
+    assert code == 0
+    for part in (
+        "own (version",
+        "--set split=forget10 [forget01, forget05, forget10]",
+        "muse",
+        "wmdp",
+    ):
+        assert part in out
+    code, out, _ = call("suites", "--json")
+    assert {suite["name"] for suite in json.loads(out)} >= {
+        "own",
+        "tofu",
+        "muse",
+        "wmdp",
+        "general",
+    }
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [

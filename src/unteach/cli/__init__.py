@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from unteach.cli import check, compare, demo, evaluate, explain, methods, run, score
+from unteach.cli import check, compare, demo, evaluate, explain, methods, run, score, suites
 from unteach.nouns import UserError
 
 app = typer.Typer(
@@ -41,6 +41,7 @@ app.command("check")(check.check)
 app.command("evaluate")(evaluate.evaluate)
 app.command("score")(score.score)
 app.command("compare")(compare.compare)
+app.command("suites")(suites.suites)
 app.command("explain")(explain.explain)
 app.command("methods")(methods.methods)
 app.command("demo")(demo.demo)

@@ -24,7 +24,7 @@ Never = Annotated[
 def evaluate(
     model: Models,
     suite: Annotated[
-        str, typer.Option(metavar="NAME", help="own, tofu, muse, wmdp or general.")
+        str, typer.Option(metavar="NAME", help="What is asked; see `unteach suites`.")
     ] = "own",
     out: options.Out = None,
     data: Annotated[
@@ -69,6 +69,7 @@ def evaluate(
         typer.Option(metavar="DIR", help="Where rows are kept; else the user's cache folder."),
     ] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep none, use none.")] = False,
+    plugin: options.Plugins = None,
     overwrite: options.Overwrite = False,
     json: Annotated[bool, typer.Option("--json", help="Print scores.json, no table.")] = False,
 ) -> None:
@@ -108,6 +109,10 @@ def evaluate(
 
     say("starting (loading libraries takes a few seconds)")
     from unteach.cli._show import hush
+    from unteach.methods import load_plugin
+
+    for file in plugin or []:  # it may register metrics and suites
+        load_plugin(file)
     from unteach.evaluation.rows import is_main
     from unteach.evaluation.run import evaluate as run
     from unteach.report import to_json

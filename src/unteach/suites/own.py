@@ -39,19 +39,20 @@ def read(folder: Path | None, options: Mapping[str, str]) -> dict[str, Group]:
 
     Args:
         folder: where a role that is not given is looked for (`forget.jsonl`, `retain.json`, ...).
-        options: a file or dataset id for `forget`, `retain` and `holdout`.
+        options: a file or dataset id for `forget`, `retain` and `holdout`; further ones in `also`.
 
     Raises:
         UserError: everything that is wrong with any of them, or no forget examples at all.
     """
     given = chosen("own", OPTIONS, options)
-    groups: dict[str, Group] = {}
     problems: list[Problem] = []
-    for role in ROLES:
-        source = given[role] or (folder and find(folder, (role,)))
+    sources = {role: given[role] or (folder and find(folder, (role,))) for role in ROLES}
+    sources |= _also(given["also"], problems)
+    groups: dict[str, Group] = {}
+    for name, source in sources.items():
         if source:
-            examples, wrong = read_file(source, role)
-            groups[role] = Group(examples=examples)
+            examples, wrong = read_file(source, name)
+            groups[name] = Group(examples=examples)
             problems += [problem for problem in wrong if problem.kind != "note"]
     if "forget" not in groups:
         what, hint = "is not given", "give a file of what was forgotten, such as forget.jsonl"
@@ -61,7 +62,20 @@ def read(folder: Path | None, options: Mapping[str, str]) -> dict[str, Group]:
     return groups
 
 
+def _also(given: str, problems: list[Problem]) -> dict[str, str]:
+    """Further groups from `name=file,name=file`."""
+    found: dict[str, str] = {}
+    for part in filter(None, given.split(",")):
+        name, equals, source = part.partition("=")
+        if not (equals and source and name.isidentifier()) or name in (*ROLES, *found):
+            where, hint = f"suite own, option also={part}", "write also=name=file,name=file"
+            problems.append(Problem(where, "names no further group", hint, "request"))
+        found[name] = source
+    return found
+
+
 OPTIONS = {role: Choice(help=f"a file of {role} examples", default="") for role in ROLES}
+OPTIONS["also"] = Choice(help="further files that are asked, as name=file,name=file", default="")
 
 SUITES.add(
     "own",
