@@ -36,7 +36,7 @@ def _beside(name: str) -> Reader:
 
 # Forget quality never stands without utility beside it: a broken model can have a good one.
 COLUMNS = (
-    Column("closeness to retrained", "closeness", _beside("closeness")),
+    Column("closeness to retrained", "close", _beside("closeness")),
     Column("right fact still given", "fact given", _of("forget", "fact_recall")),
     Column("forget probability", "forget p", _of("forget", "probability")),
     Column("forget ROUGE-L", "", _of("forget", "rouge_l_recall")),
