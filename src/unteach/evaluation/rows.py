@@ -3,12 +3,14 @@
 import gc
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from unteach.evaluation import cache
 from unteach.evaluation.check import Place, Plan
 from unteach.evaluation.hashes import code_hash, data_hash, model_hash
-from unteach.nouns import Row
+from unteach.evaluation.processes import is_main, own_device, shared
+from unteach.nouns import Problem, Row
 from unteach.talk import Talk
 
 Rows = dict[str, list[Row]]
@@ -28,15 +30,25 @@ def rows_of_all(plan: Plan, talk: Talk) -> tuple[dict[str, Rows], dict[str, Any]
 
 def rows_of(name: str, plan: Plan, talk: Talk) -> tuple[Rows, dict[str, Any]]:
     """The rows of one model, from the cache where they were made before."""
-    key = key_of(name, plan)
     folder = plan.asked.cache
+    key = shared(lambda: key_of(name, plan))
     if found := shared(lambda: cache.find(folder, key)):
         rows, about = found
         return rows, {**about.get("counts", {}), "from": "cache"}
     rows, counts = ask_model(name, plan, talk)
     if is_main():
-        cache.keep(folder, key, rows, counts)
+        _keep(folder, key, rows, counts, talk)
     return rows, counts
+
+
+def _keep(folder: Path | None, key: str, rows: Rows, counts: dict[str, Any], talk: Talk) -> None:
+    """Rows that cannot be kept are no reason to lose them."""
+    try:
+        cache.keep(folder, key, rows, counts)
+    except OSError as error:
+        what = f"rows cannot be kept there ({error.strerror})"
+        hint = "they will be asked again; give another folder, or --no-cache"
+        talk.notes([Problem(f"--cache {folder}", what, hint, "note")])
 
 
 def ask_model(name: str, plan: Plan, talk: Talk) -> tuple[Rows, dict[str, Any]]:
@@ -97,27 +109,3 @@ def key_of(name: str, plan: Plan) -> str:
             "how": [asked.dtype, pick_device(asked.device).type, asked.bits, asked.gradient_norms],
         }
     )
-
-
-def own_device(device: str) -> str:
-    """With several processes, "auto" is the device that accelerate gives to this one."""
-    from accelerate import PartialState
-
-    state = PartialState()
-    return str(state.device) if device == "auto" and state.num_processes > 1 else device
-
-
-def is_main() -> bool:
-    """Whether this process is the one that writes."""
-    from accelerate import PartialState
-
-    return PartialState().is_main_process
-
-
-def shared(function: Callable[[], Any]) -> Any:
-    """What the main process finds, in all processes: they must go the same way."""
-    from accelerate import PartialState
-    from accelerate.utils import broadcast_object_list
-
-    found = [function() if is_main() else None]
-    return broadcast_object_list(found)[0] if PartialState().num_processes > 1 else found[0]
