@@ -1,6 +1,7 @@
 """The rows of each model, asked once and kept: one model in memory at a time."""
 
 import gc
+import math
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -10,7 +11,7 @@ from unteach.evaluation import cache
 from unteach.evaluation.check import Place, Plan
 from unteach.evaluation.hashes import code_hash, data_hash, model_hash
 from unteach.evaluation.processes import is_main, own_device, shared
-from unteach.nouns import Problem, Row
+from unteach.nouns import Problem, Row, UserError
 from unteach.talk import Talk
 
 Rows = dict[str, list[Row]]
@@ -66,7 +67,22 @@ def ask_model(name: str, plan: Plan, talk: Talk) -> tuple[Rows, dict[str, Any]]:
         progress=talk.progress,
     )
     gc.collect()  # the model that was asked, which one small GPU cannot hold beside the next one
+    _check_numbers(name, found.rows)
     return found.rows, found.counts
+
+
+def _check_numbers(name: str, rows: Rows) -> None:
+    """Weights that are broken give no scores; better said of the model than of its rows."""
+    given = [row for group in rows.values() for row in group]
+    if broken := sum(not _finite(row) for row in given):
+        what = f"gave numbers that are infinite or none at all for {broken} of {len(given)} texts"
+        hint = "its weights hold such numbers, or its dtype is too narrow: try --dtype float32"
+        raise UserError(Problem(f"model {name}", what, hint))
+
+
+def _finite(row: Row) -> bool:
+    values = (v if isinstance(v, tuple) else (v,) for v in vars(row).values())
+    return all(math.isfinite(x) for numbers in values for x in numbers if isinstance(x, float))
 
 
 def loader(place: Place, plan: Plan) -> Callable[[], Any]:
