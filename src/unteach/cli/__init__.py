@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from unteach.cli import check, compare, demo, evaluate, explain, methods, run, score, suites
+from unteach.cli._launched import one_voice
 from unteach.nouns import UserError
 
 app = typer.Typer(
@@ -51,6 +52,11 @@ def main() -> None:
     """The `unteach` command: exit 0 when fine, 1 when it failed, 2 when it was asked wrongly."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    with one_voice():
+        _main()
+
+
+def _main() -> None:
     try:
         app()
     except UserError as error:

@@ -109,24 +109,22 @@ def evaluate(
 
     say("starting (loading libraries takes a few seconds)")
     from unteach.cli._show import hush
+    from unteach.evaluation.processes import leave
+    from unteach.evaluation.run import evaluate as run
     from unteach.methods import load_plugin
+    from unteach.report import to_json
 
     for file in plugin or []:  # it may register metrics and suites
         load_plugin(file)
-    from unteach.evaluation.rows import is_main
-    from unteach.evaluation.run import evaluate as run
-    from unteach.report import to_json
-
     hush()
     with talking() as talk:
         report = run(request, talk)
-    if not is_main():
-        return
     if json:
         typer.echo(to_json(report))
     else:
         show_table(report)
     say(f"rows, scores and report.md are in {request.out}")
+    leave()
 
 
 def settings(given: list[str] | None) -> dict[str, Any]:

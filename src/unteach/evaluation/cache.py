@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from unteach.evaluation.hashes import combined, file_hash
 from unteach.nouns import UserError
 from unteach.rowsfile import Groups, read_rows, write_rows
 
@@ -21,16 +22,22 @@ def find(folder: Path | None, key: str) -> tuple[Groups, dict[str, Any]] | None:
     if not folder or not key:
         return None
     try:
-        return read_rows(folder / f"{key}.jsonl")
-    except UserError:  # absent, or of another release: they are made again
-        return None
+        for file in sorted(folder.glob(f"{key}.*.jsonl")):
+            if file.name == _name(key, file):
+                return read_rows(file)
+    except (OSError, UserError):  # of another release, say: they are made again
+        pass
+    return None
 
 
 def keep(folder: Path | None, key: str, rows: Groups, counts: dict[str, Any]) -> None:
     """Keep the rows under a key, whole or not at all; readable by this user alone.
 
-    The key is a hash of all that they depend on, and the only name that they have: numbers and row
-    ids are all that is kept, neither text nor paths.
+    The key is a hash of all that they depend on, and with a hash of the file the only name that
+    they have: numbers and row ids are all that is kept, neither text nor paths.
+
+    Raises:
+        OSError: there is no room, or no leave.
     """
     if not folder or not key:
         return
@@ -39,9 +46,17 @@ def keep(folder: Path | None, key: str, rows: Groups, counts: dict[str, Any]) ->
     os.close(handle)
     try:
         write_rows(Path(name), rows, {"counts": counts})
-        os.replace(name, folder / f"{key}.jsonl")
+        kept = folder / _name(key, Path(name))
+        os.replace(name, kept)
+        for damaged in set(folder.glob(f"{key}.*.jsonl")) - {kept}:
+            damaged.unlink(missing_ok=True)
     finally:
         Path(name).unlink(missing_ok=True)
+
+
+def _name(key: str, file: Path) -> str:
+    """What a file of these contents is called: one that was cut or changed has another name."""
+    return f"{key}.{file_hash(file)[:16]}.jsonl"
 
 
 def key_of(parts: dict[str, Any]) -> str:
@@ -51,8 +66,6 @@ def key_of(parts: dict[str, Any]) -> str:
         >>> key_of({"model": None, "code": "a"}), len(key_of({"model": "m"}))
         ('', 64)
     """
-    from unteach.evaluation.hashes import combined
-
     if any(part is None for part in parts.values()):
         return ""
     return combined((name, json.dumps(part, sort_keys=True)) for name, part in parts.items())

@@ -15,8 +15,18 @@ from unteach.suites import Group
 # What decides a model's answers; a README or the optimiser's state does not.
 KINDS = (".safetensors", ".json", ".jinja", ".model", ".txt", ".bin")
 IGNORED = ("scores.json", "trainer_state.json", "unteach.json")
-LIBRARIES = ("unteach", "torch", "transformers", "peft", "rouge-score")
-ASKING = ("data", "head", "losses", "probes", "suites", "models.py", "nouns.py")
+LIBRARIES = ("unteach", "torch", "transformers", "tokenizers", "peft", "rouge-score")
+ASKING = (
+    "adapters",
+    "data",
+    "evaluation/rows.py",
+    "head",
+    "losses",
+    "models.py",
+    "nouns.py",
+    "probes",
+    "suites",
+)
 BLOCK = 2**22
 THREADS = 4  # hashing leaves Python's lock
 
@@ -35,15 +45,15 @@ def model_hash(path: str, config: Any) -> str | None:
     if not folder.is_dir():
         commit = getattr(config, "_commit_hash", None)
         return f"{path}@{commit}" if commit else None
-    files = [f for f in sorted(folder.iterdir()) if f.suffix in KINDS and f.name not in IGNORED]
+    files = [f for f in sorted(folder.iterdir()) if f.suffix in KINDS and f.is_file()]
+    files = [f for f in files if f.name not in IGNORED]
     with ThreadPoolExecutor(THREADS) as pool:
-        return combined(zip((f.name for f in files), pool.map(_file, files), strict=True))
+        return combined(zip((f.name for f in files), pool.map(file_hash, files), strict=True))
 
 
 def data_hash(groups: Mapping[str, Group]) -> str:
-    """Of every question, its answers, and how they are put."""
-    lines = ((name, json.dumps(asdict(group), sort_keys=True)) for name, group in groups.items())
-    return combined(lines)
+    """Of every question, its answers, and how they are put; not of the files they came from."""
+    return combined((name, _group(group)) for name, group in groups.items())
 
 
 @cache
@@ -51,7 +61,7 @@ def code_hash() -> str:
     """Of the source that makes rows, and the versions of the libraries it stands on."""
     root = Path(__file__).resolve().parents[1]
     files = [f for name in ASKING for f in _sources(root / name)]
-    named = ((str(f.relative_to(root)), _file(f)) for f in files)
+    named = ((str(f.relative_to(root)), file_hash(f)) for f in files)
     return combined([*named, *((name, version(name)) for name in LIBRARIES)])
 
 
@@ -68,11 +78,19 @@ def combined(parts: Iterable[tuple[str, str]]) -> str:
     return total.hexdigest()
 
 
+def _group(group: Group) -> str:
+    found = asdict(group)
+    for example in found["examples"]:
+        del example["where"]
+    return json.dumps(found, sort_keys=True)
+
+
 def _sources(path: Path) -> list[Path]:
     return [path] if path.is_file() else sorted(path.rglob("*.py"))
 
 
-def _file(path: Path) -> str:
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
     total = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(BLOCK):

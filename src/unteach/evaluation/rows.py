@@ -1,14 +1,17 @@
 """The rows of each model, asked once and kept: one model in memory at a time."""
 
 import gc
+import math
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from unteach.evaluation import cache
 from unteach.evaluation.check import Place, Plan
 from unteach.evaluation.hashes import code_hash, data_hash, model_hash
-from unteach.nouns import Row
+from unteach.evaluation.processes import is_main, own_device, shared
+from unteach.nouns import Problem, Row, UserError
 from unteach.talk import Talk
 
 Rows = dict[str, list[Row]]
@@ -28,15 +31,25 @@ def rows_of_all(plan: Plan, talk: Talk) -> tuple[dict[str, Rows], dict[str, Any]
 
 def rows_of(name: str, plan: Plan, talk: Talk) -> tuple[Rows, dict[str, Any]]:
     """The rows of one model, from the cache where they were made before."""
-    key = key_of(name, plan)
     folder = plan.asked.cache
+    key = shared(lambda: key_of(name, plan))
     if found := shared(lambda: cache.find(folder, key)):
         rows, about = found
         return rows, {**about.get("counts", {}), "from": "cache"}
     rows, counts = ask_model(name, plan, talk)
     if is_main():
-        cache.keep(folder, key, rows, counts)
+        _keep(folder, key, rows, counts, talk)
     return rows, counts
+
+
+def _keep(folder: Path | None, key: str, rows: Rows, counts: dict[str, Any], talk: Talk) -> None:
+    """Rows that cannot be kept are no reason to lose them."""
+    try:
+        cache.keep(folder, key, rows, counts)
+    except OSError as error:
+        what = f"rows cannot be kept there ({error.strerror})"
+        hint = "they will be asked again; give another folder, or --no-cache"
+        talk.notes([Problem(f"--cache {folder}", what, hint, "note")])
 
 
 def ask_model(name: str, plan: Plan, talk: Talk) -> tuple[Rows, dict[str, Any]]:
@@ -54,7 +67,22 @@ def ask_model(name: str, plan: Plan, talk: Talk) -> tuple[Rows, dict[str, Any]]:
         progress=talk.progress,
     )
     gc.collect()  # the model that was asked, which one small GPU cannot hold beside the next one
+    _check_numbers(name, found.rows)
     return found.rows, found.counts
+
+
+def _check_numbers(name: str, rows: Rows) -> None:
+    """Weights that are broken give no scores; better said of the model than of its rows."""
+    given = [row for group in rows.values() for row in group]
+    if broken := sum(not _finite(row) for row in given):
+        what = f"gave numbers that are infinite or none at all for {broken} of {len(given)} texts"
+        hint = "its weights hold such numbers, or its dtype is too narrow: try --dtype float32"
+        raise UserError(Problem(f"model {name}", what, hint))
+
+
+def _finite(row: Row) -> bool:
+    values = (v if isinstance(v, tuple) else (v,) for v in vars(row).values())
+    return all(math.isfinite(x) for numbers in values for x in numbers if isinstance(x, float))
 
 
 def loader(place: Place, plan: Plan) -> Callable[[], Any]:
@@ -97,27 +125,3 @@ def key_of(name: str, plan: Plan) -> str:
             "how": [asked.dtype, pick_device(asked.device).type, asked.bits, asked.gradient_norms],
         }
     )
-
-
-def own_device(device: str) -> str:
-    """With several processes, "auto" is the device that accelerate gives to this one."""
-    from accelerate import PartialState
-
-    state = PartialState()
-    return str(state.device) if device == "auto" and state.num_processes > 1 else device
-
-
-def is_main() -> bool:
-    """Whether this process is the one that writes."""
-    from accelerate import PartialState
-
-    return PartialState().is_main_process
-
-
-def shared(function: Callable[[], Any]) -> Any:
-    """What the main process finds, in all processes: they must go the same way."""
-    from accelerate import PartialState
-    from accelerate.utils import broadcast_object_list
-
-    found = [function() if is_main() else None]
-    return broadcast_object_list(found)[0] if PartialState().num_processes > 1 else found[0]

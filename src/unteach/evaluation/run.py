@@ -7,8 +7,9 @@ from typing import Any
 from unteach.evaluation.asked import Evaluation
 from unteach.evaluation.check import Plan, check
 from unteach.evaluation.harness import scores_of_all, task_table
+from unteach.evaluation.processes import agreed, is_main, join
 from unteach.evaluation.results import judge, versions, write
-from unteach.evaluation.rows import is_main, rows_of_all
+from unteach.evaluation.rows import rows_of_all
 from unteach.report import Report, protocol
 from unteach.rundir import staged
 from unteach.talk import Silence, Talk
@@ -18,7 +19,7 @@ def evaluate(asked: Evaluation, talk: Talk | None = None) -> Report:
     """Ask every model the suite's questions, and write what came out into `asked.out`.
 
     With several processes (`accelerate launch`, `torchrun`) each asks its share, and the main one
-    writes.
+    writes; every one has the report.
 
     Args:
         asked: which models, which questions.
@@ -27,9 +28,10 @@ def evaluate(asked: Evaluation, talk: Talk | None = None) -> Report:
     Raises:
         UserError: whatever was wrong; then nothing is left behind.
     """
-    talk = talk or Silence()
+    join(asked.device)
+    talk = talk if talk and is_main() else Silence()
     talk.stage("checking what was asked")
-    plan = check(asked)
+    plan = agreed(lambda: check(asked))  # before the main one can have written into `out`
     began = time.monotonic()
     rows, counts = ({}, {}) if plan.suite.harness else rows_of_all(plan, talk)
     models = scores_of_all(plan, talk) if plan.suite.harness else {}

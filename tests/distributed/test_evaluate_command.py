@@ -1,0 +1,100 @@
+"""`unteach evaluate` under a launcher: one folder, one voice, one end."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).with_name("command.py")
+ROLES = ("forget", "retain", "holdout")
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    for role in ROLES:
+        rows = [
+            {"question": f"Who is {role} {k}?", "answer": f"A baker{' of bread' * (k % 4)}."}
+            for k in range(9)
+        ]
+        (folder / f"{role}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+@pytest.fixture
+def launch(data, tiny_folder, tmp_path):
+    """The command in that many processes, in a folder of this test: exit code, output, words."""
+
+    def run(processes, *more, fault="none", model=tiny_folder, out="out"):
+        several = ("torch.distributed.run", "--standalone", "--nproc_per_node", str(processes))
+        arguments = (
+            "evaluate", "--model", f"a={model}", "--retrained", tiny_folder, "--data", data,
+            "--max-new-tokens", 5, "--tokens-per-batch", 100, "--out", out, "--cache", "cache",
+        )  # fmt: skip
+        command = [sys.executable, "-m", *several, SCRIPT, fault, *arguments, *more]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+        done = subprocess.run(
+            list(map(str, command)), capture_output=True, text=True, cwd=tmp_path, env=environment,
+            timeout=120,
+        )  # fmt: skip
+        return done.returncode, done.stdout, done.stderr
+
+    return run
+
+
+def written(folder):
+    """All that a folder holds, but for the time it took."""
+    files = {str(f.relative_to(folder)): f.read_bytes() for f in folder.rglob("*") if f.is_file()}
+    seconds = re.compile(rb'(\| seconds \||"seconds":) [\d.]+')
+    return {name: seconds.sub(b"", content) for name, content in files.items()}
+
+
+def test_any_number_of_processes_writes_one_folder_and_speaks_once(launch, tmp_path):
+    found = {}
+    for processes in (1, 2, 3):
+        code, out, err = launch(processes)
+        assert code == 0, err[-2000:]
+        assert out.count("forget probability") == 1
+        for line in ("checking what was asked", "asking: a", "writing the report"):
+            assert err.count(line) == 1
+        os.rename(tmp_path / "out", tmp_path / f"out-{processes}")
+        os.rename(tmp_path / "cache", tmp_path / f"cache-{processes}")
+        both = (f"out-{processes}", f"cache-{processes}")
+        found[processes] = [written(tmp_path / folder) for folder in both]
+    assert "rows/a.jsonl" in found[1][0]
+    assert found[1] == found[2] == found[3]
+
+
+def test_a_late_process_finds_no_folder_of_this_very_run(launch):
+    assert launch(2)[0] == 0
+    code, out, err = launch(2, "--json", out="again", fault="late")
+    assert code == 0, err[-2000:]
+    assert json.loads(out)["facts"]["asking a"]["from"] == "cache"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"model": "no/where/at-all"}, "--model no/where/at-all: does not exist"),
+        ({"fault": "alone"}, "--data: is not on this machine"),
+    ],
+)
+def test_what_is_wrong_is_said_once(options, said, launch, tmp_path):
+    code, _, err = launch(2, **options)
+    assert code == 1  # the launcher's own
+    assert err.count(said) == 1
+    assert re.search(r"rank +: 0 [^\n]*\n +exitcode +: 2 ", err)
+    assert "unteach" not in "".join(re.findall(r'File "[^"]*"', err))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_process_that_is_gone_ends_the_others_and_leaves_nothing(launch, tmp_path):
+    code, _, err = launch(2, fault="gone")
+    assert code == 1
+    assert "SIGKILL" in err
+    assert list(tmp_path.iterdir()) == []
