@@ -102,6 +102,15 @@ def test_the_reference_attack_needs_the_same_questions():
     assert "not asked the same" in attack("forget", Case(now, original=fewer)).note
 
 
+def test_a_broken_model_looks_forgotten_to_the_reference_attack():
+    """Everything at -9 nats: what was known best lost most. A retrained model loses it too."""
+    then = {"forget": [row("a", [-0.1]), row("b", [-0.2])], "holdout": [row("c", [-3.0])]}
+    never = {"forget": [row("a", [-3.1]), row("b", [-2.9])], "holdout": [row("c", [-3.0])]}
+    broken = {group: [replace(r, logps=(-9.0,)) for r in rows] for group, rows in then.items()}
+    for now in (broken, never):
+        assert METRICS.get("membership_auc_reference")("forget", Case(now, then)).value == 0
+
+
 def test_a_gradient_of_zero_is_a_gradient():
     groups = {"forget": rows(-1.0, gradient_norm=0.0), "holdout": rows(-1.0, gradient_norm=2.0)}
     assert METRICS.get("membership_auc_gradient_norm")("forget", groups).value == 1

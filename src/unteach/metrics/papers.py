@@ -37,6 +37,6 @@ OPEN_UNLEARNING = Paper(
     "Zachary C. Lipton and J. Zico Kolter and Pratyush Maini",
     year=2025,
     arxiv="2506.12618",
-    where="the metrics of its appendix, and its code",
+    where="its metrics, and its code",
     venue="NeurIPS 2025, datasets and benchmarks",
 )
