@@ -9,6 +9,7 @@ import pytest
 from worlds import own, row, world
 
 from unteach.metrics import METRICS, Case, score_model
+from unteach.metrics._values import attacked
 from unteach.metrics.roc import auc, tpr
 
 
@@ -57,6 +58,14 @@ def test_attacks(name):
     start = METRICS.get(f"membership_tpr_{name}")("forget", case)
     assert start.value == pytest.approx(slow_tpr(members, others))
     assert not {area, start} & set(score_model(groups)["retain"].values())
+
+
+def test_closeness_reads_the_same_attacks():
+    found = attacked(world()["forget"])
+    assert found.keys() == {"loss", "zlib", "min_k", "min_k_plus_plus"}
+    for name, scores in found.items():
+        expected = {r.id: SCORES[name](r) for r in own(world())}
+        assert scores == pytest.approx(expected)
 
 
 def test_every_attack_is_tested():

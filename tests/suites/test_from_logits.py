@@ -16,6 +16,7 @@ from unteach.probes import end_tokens
 from unteach.suites._base import Settings
 from unteach.suites.ask import ask
 from unteach.suites.muse import _group, in_context
+from unteach.suites.questions import size_of
 from unteach.suites.tofu import NEW_TOKENS, Group
 
 QUESTION = "Where was Ada born?"
@@ -31,6 +32,7 @@ DATA = {
     "paraphrased_answer": TEXTS["paraphrase", 0],
     "perturbed_answer": [TEXTS["perturbed", 0], TEXTS["perturbed", 1]],
 }
+LONG = " ".join(str(k * k) for k in range(400))  # long enough for zlib's level to tell
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +91,11 @@ def test_tofus_rows(model, tokenizer):
     overlap = RougeScorer(["rougeL"], use_stemmer=True).score(DATA["answer"], said)["rougeL"]
     assert (own.rouge_l_recall, own.rouge_l_f1) == (overlap.recall, overlap.fmeasure)
     assert own.zlib == len(zlib.compress(DATA["answer"].encode()))
+
+
+def test_the_size_is_zlibs_at_its_own_level():
+    assert size_of(LONG) == len(zlib.compress(LONG.encode()))
+    assert size_of(LONG) != len(zlib.compress(LONG.encode(), 1))
 
 
 def test_tofus_truth_ratio_is_of_the_paraphrase(model, tokenizer):

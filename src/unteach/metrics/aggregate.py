@@ -1,6 +1,6 @@
 """The OpenUnlearning report's one number: memorisation, privacy and utility (arXiv 2506.12618).
 
-Its code is not public, so none of its published numbers has been made anew with this.
+No public code of it is known to us, and none of its published numbers was made anew with this.
 """
 
 from collections.abc import Callable, Mapping

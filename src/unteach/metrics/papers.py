@@ -27,7 +27,7 @@ EXTRACTION = Paper(
     "Ulfar Erlingsson and Alina Oprea and Colin Raffel",
     year=2020,
     arxiv="2012.07805",
-    where="extraction from a prefix, scored between 0 and 1 as in OpenUnlearning; the zlib score",
+    where="extraction from a prefix (as a share: OpenUnlearning's), and the zlib score",
     venue="USENIX Security 2021",
 )
 OPEN_UNLEARNING = Paper(
