@@ -18,9 +18,11 @@ A metric reads the rows of one model; a comparison also those of the models besi
 unlearned model is not the one with the lowest numbers, it is one like the retrained model. Where
 none is given, what a retrained model scores stands here in words.
 
-Every mean has a 95% interval over examples (percentile bootstrap with a fixed seed; a share
-Wilson's; an AUC DeLong's). What cannot be measured says why. `unchanged` means as before
-unlearning: no model ever saw the holdout texts.
+*Should be* is a direction: `low` is towards what a retrained model has, and below it is
+over-forgotten. `unchanged` means as before unlearning: no model ever saw the holdout texts.
+
+Every mean has a 95% interval over examples (percentile bootstrap with a fixed seed, above 2,000
+examples the normal limit; a share Wilson's; an AUC DeLong's). What cannot be measured says why.
 """
 
 

@@ -37,12 +37,16 @@ RETRAINED = groups((-1.0, -4.0), (-2.0, -3.0))
 
 @pytest.fixture
 def fluency(monkeypatch):
-    """Model utility 0.3 of 0.6, fluency 0.9 of 0.6: shares of 1/2 and 1 (never above)."""
-    METRICS.get("probability")  # fills the registry
-    for name, ours in (("model_utility", 0.3), ("fluency", 0.9)):
+    """Model utility 0.3 of 0.6, fluency 0.9 of 0.6: shares of 1/2 and 1 (never above).
 
-        def function(group, case, ours=ours):
-            return Score(ours if case.model is OURS else 0.6, 2)
+    Each in the group that the report asks, and nothing in others.
+    """
+    METRICS.get("probability")  # fills the registry
+    for name, asked, ours in (("model_utility", "retain", 0.3), ("fluency", "forget", 0.9)):
+
+        def function(group, case, asked=asked, ours=ours):
+            value = ours if case.model is OURS else 0.6
+            return Score(value if group == asked else None, 2)
 
         made = Metric(name=name, help="", direction={"": "high"}, function=function)
         monkeypatch.setitem(METRICS._things, name, made)

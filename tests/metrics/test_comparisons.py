@@ -39,6 +39,31 @@ def test_forget_quality_is_the_ks_test(geometric):
         assert found["forget_quality_log10"].value == pytest.approx(log10)
 
 
+def test_forget_quality_of_open_unlearning_takes_the_geometric_mean():
+    """Right at 0.5. Ours has wrong answers at 0.1 and 0.4, the retrained model twice 0.22.
+
+    R of ours: (0.1 + 0.4) / 2 / 0.5 = 0.5, geometric 0.2 / 0.5 = 0.4; of the other 0.44 by either.
+    A second example with R 0.6 and 0.48 beside 0.44: distances 1 and 0.5, so chances differ.
+    """
+
+    def model(*wrong):
+        rows = [row(str(k), [math.log(0.5)]) for k in range(len(wrong))]
+        return {
+            "forget": rows
+            + [
+                row(str(k), [math.log(p)], kind="perturbed", index=n)
+                for k, pair in enumerate(wrong)
+                for n, p in enumerate(pair)
+            ]
+        }
+
+    case = model((0.1, 0.4), (0.12, 0.48)), model((0.22, 0.22), (0.22, 0.22))
+    found = compare(*case, compat="open-unlearning")
+    assert "KS distance 1.000" in found["forget_quality"].note
+    assert "KS distance 0.500" in found["open_unlearning_forget_quality"].note
+    assert found["forget_quality"].value < found["open_unlearning_forget_quality"].value
+
+
 def test_the_ks_distance_by_hand():
     """R of ours e^-1, e^-2, e^-3, of theirs e^-2.5 thrice: at most 2/3 - 0 apart."""
 

@@ -9,6 +9,7 @@ import pytest
 from worlds import own, row, world
 
 from unteach.metrics import METRICS, Case, score_model
+from unteach.metrics._values import attacked
 from unteach.metrics.roc import auc, tpr
 
 
@@ -59,6 +60,14 @@ def test_attacks(name):
     assert not {area, start} & set(score_model(groups)["retain"].values())
 
 
+def test_closeness_reads_the_same_attacks():
+    found = attacked(world()["forget"])
+    assert found.keys() == {"loss", "zlib", "min_k", "min_k_plus_plus"}
+    for name, scores in found.items():
+        expected = {r.id: SCORES[name](r) for r in own(world())}
+        assert scores == pytest.approx(expected)
+
+
 def test_every_attack_is_tested():
     names = {name.removeprefix("membership_auc_") for name in METRICS if "membership_auc" in name}
     assert {name for name in names if not name.startswith("open_unlearning")} == SCORES.keys()
@@ -100,6 +109,15 @@ def test_the_reference_attack_needs_the_same_questions():
     assert "no original model" in attack("forget", now).note
     fewer = {**then, "forget": then["forget"][:1]}
     assert "not asked the same" in attack("forget", Case(now, original=fewer)).note
+
+
+def test_a_broken_model_looks_forgotten_to_the_reference_attack():
+    """Everything at -9 nats: what was known best lost most. A retrained model loses it too."""
+    then = {"forget": [row("a", [-0.1]), row("b", [-0.2])], "holdout": [row("c", [-3.0])]}
+    never = {"forget": [row("a", [-3.1]), row("b", [-2.9])], "holdout": [row("c", [-3.0])]}
+    broken = {group: [replace(r, logps=(-9.0,)) for r in rows] for group, rows in then.items()}
+    for now in (broken, never):
+        assert METRICS.get("membership_auc_reference")("forget", Case(now, then)).value == 0
 
 
 def test_a_gradient_of_zero_is_a_gradient():

@@ -1,4 +1,7 @@
-"""The OpenUnlearning report's one number: memorisation, privacy and utility (arXiv 2506.12618)."""
+"""The OpenUnlearning report's one number: memorisation, privacy and utility (arXiv 2506.12618).
+
+No public code of it is known to us, and none of its published numbers was made anew with this.
+"""
 
 from collections.abc import Callable, Mapping
 
@@ -55,7 +58,10 @@ def aggregate_memorization(case: Case) -> Score:
 def aggregate_privacy(case: Case) -> Score:
     """Harmonic mean over the attacks of 1 - |AUC - AUC retrained| / AUC retrained, at least 0.
 
-    Our Min-K% and Min-K%++ take the least likely 20% of the tokens, OpenUnlearning's 40%.
+    Our Min-K% and Min-K%++ take the least likely 20% of the tokens, OpenUnlearning's 40%, and our
+    zlib score counts the whole text where its own counts a token (`open_unlearning_...`).
+
+    Others divide by |AUC original - AUC retrained|. Then an original never has more than 0.
     """
     found = []
     for attack in ATTACKS:

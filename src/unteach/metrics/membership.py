@@ -58,13 +58,22 @@ ABOUT = "1: forget answers stand out from texts never seen; 0.5: they do not; 0:
 TPR = "TPR at 1% FPR: found by a threshold that n // 100 of the n holdout texts are above."
 FOUND = "share of the forget answers that are told from texts never seen, at 1 false alarm in 100"
 LIKE = (
-    "near 0.5 where holdout is like the forget set; its distance from it is theirs",
-    "near 0.01 where holdout is like the forget set, or 1 / (n + 1) of n holdout texts below 100",
+    "near 0.5 where holdout is like the forget set; elsewhere as far from it as the two differ",
+    "near (n // 100 + 1) / (n + 1) for n holdout texts like the forget set: 0.0125 for 400, 0.02 "
+    "for 50",
+)
+BROKEN = (
+    "a model that is broken everywhere has about 0.5: nothing stands out",
+    "a model that is broken everywhere, and one that is over-forgotten, have about 0",
 )
 
 
 def attack(
-    name: str, how: str, paper: Paper, retrained: tuple[str, str] = LIKE
+    name: str,
+    how: str,
+    paper: Paper,
+    retrained: tuple[str, str] = LIKE,
+    gaming: tuple[str, str] = BROKEN,
 ) -> Callable[[Attack], Attack]:
     """Register an attack as two metrics: `membership_auc_NAME` and `membership_tpr_NAME`.
 
@@ -73,6 +82,7 @@ def attack(
         how: it goes about it, in words.
         paper: where it comes from.
         retrained: what a retrained model scores by either.
+        gaming: how a useless model scores well on either.
     """
 
     def register(scores: Attack) -> Attack:
@@ -89,14 +99,14 @@ def attack(
             f"membership_auc_{name}",
             help=f"{ABOUT} ({how})",
             retrained=retrained[0],
-            gaming="a model that is broken everywhere has 0.5: nothing stands out",
+            gaming=gaming[0],
             **facts,
         )(area)
         metric(
             f"membership_tpr_{name}",
             help=f"{FOUND} ({how})",
             retrained=retrained[1],
-            gaming="a model that is broken everywhere, and one that is over-forgotten, have 0",
+            gaming=gaming[1],
             **facts,
         )(start)
         return scores
@@ -168,8 +178,12 @@ def by_min_k_plus_plus(group: str, case: Case) -> list[float]:
     "by how their probability changed, for who has the original too",
     JEOPARDY,
     (
-        "near 0, unless the original knew holdout as well: what it lost is what it never saw",
+        "near 0: it lost what the original knew, and holdout it never knew",
         "near 0, likewise",
+    ),
+    (
+        "a model that is broken everywhere is near 0 too: it lost most where most was known",
+        "likewise",
     ),
 )
 def by_reference(group: str, case: Case) -> list[float]:

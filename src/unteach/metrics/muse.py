@@ -33,7 +33,7 @@ def verbatim_memorization(group: str, case: Case) -> Score:
 
 @metric(
     "knowledge_memorization",
-    help="how much of the right answers the model gives to questions about the texts (MUSE's "
+    help="how like the right answers is what the model says to questions about the texts (MUSE's "
     "KnowMem: `knowmem` about what is forgotten, `knowmem_retain` about what is kept)",
     direction=KNOWLEDGE,
     groups=("knowmem", "knowmem_retain"),
@@ -42,14 +42,14 @@ def verbatim_memorization(group: str, case: Case) -> Score:
     paper=MUSE,
 )
 def knowledge_memorization(group: str, case: Case) -> Score:
-    """Mean ROUGE-L recall of the greedy answer against the true one, as MUSE's KnowMem.
+    """Mean ROUGE-L F1 of the greedy answer against the true one, as MUSE's KnowMem.
 
     On `knowmem_retain` it is MUSE's utility. MUSE gives it in percent.
 
     Example:
         >>> from unteach.nouns import Row
-        >>> rows = [Row(id=id, logps=(-1.0,), rouge_l_recall=r) for id, r in (("a", 0.5), ("b", 1))]
+        >>> rows = [Row(id=id, logps=(-1.0,), rouge_l_f1=f1) for id, f1 in (("a", 0.5), ("b", 1))]
         >>> knowledge_memorization("knowmem", Case({"knowmem": rows})).value
         0.75
     """
-    return mean_score(said(group, case, lambda row: row.rouge_l_recall))
+    return mean_score(said(group, case, lambda row: row.rouge_l_f1))

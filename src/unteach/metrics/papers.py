@@ -27,7 +27,7 @@ EXTRACTION = Paper(
     "Ulfar Erlingsson and Alina Oprea and Colin Raffel",
     year=2020,
     arxiv="2012.07805",
-    where="extraction from a prefix, scored between 0 and 1 as in OpenUnlearning; the zlib score",
+    where="extraction from a prefix (as a share: OpenUnlearning's), and the zlib score",
     venue="USENIX Security 2021",
 )
 OPEN_UNLEARNING = Paper(
@@ -37,6 +37,6 @@ OPEN_UNLEARNING = Paper(
     "Zachary C. Lipton and J. Zico Kolter and Pratyush Maini",
     year=2025,
     arxiv="2506.12618",
-    where="the metrics of its appendix, and its code",
+    where="its metrics, and its code",
     venue="NeurIPS 2025, datasets and benchmarks",
 )

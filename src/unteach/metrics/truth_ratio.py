@@ -76,9 +76,10 @@ def truth_ratios(rows: list[Row], *, geometric: bool = False) -> dict[str, float
     The right answer is the paraphrase where there is one. Probabilities are per token, so lengths
     do not matter. In log space, so that a broken model has a ratio too.
 
-    The mean is arithmetic, as in equation 1 of TOFU (arXiv 2401.06121) and in its code for model
-    utility. Its code for forget quality averages the losses, and so takes the geometric mean, as
-    does OpenUnlearning everywhere. We follow the equation.
+    The mean is arithmetic, as in equation 1 of TOFU (arXiv 2401.06121) and in `utils.py` of its
+    code, for model utility. For forget quality its code averages the losses, and so takes the
+    geometric mean; in `aggregate_eval_stat.py` also for model utility, and OpenUnlearning does so
+    everywhere. We follow the equation.
 
     Args:
         rows: of one group.

@@ -43,8 +43,9 @@ def read(folder: Path | None, options: Mapping[str, str]) -> dict[str, Group]:
       corpus of that request, and there is no holdout: its texts are cut to another length, so
       that comparing likelihoods would tell lengths apart.
     - verbmem: the beginning of a forget text, to be continued for 128 tokens and compared with the
-      same number of tokens of the text. The blank that the files leave out between the two is
-      part of the answer, else the text that is scored would run two words together.
+      same number of tokens of the text (MUSE's code counts a bos among those). The blank that the
+      files leave out between the two is part of the answer, else the text that is scored would run
+      two words together.
     - knowmem, knowmem_retain: questions behind ten answered ones; what is said counts up to a
       blank line or the next question, 32 tokens at most. The latter is MUSE's utility, also that
       of the protocols. The prompt ends with a blank; where the tokenizer joins it to the answer,

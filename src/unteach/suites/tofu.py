@@ -30,6 +30,9 @@ def read(folder: Path | None, options: Mapping[str, str]) -> dict[str, Group]:
     wrong ones, and the answer itself stands where the paraphrase is compared. Rows are known by
     number: one question is asked of two authors.
 
+    TOFU's own evaluation also cuts question and answer, together, to 200 tokens, and where its
+    template has an `Answer: ` (as for Phi) counts that to the answer. Here neither is so.
+
     Args:
         folder: of the files of the dataset, as .jsonl or .json; None for the hub. forget05 and
             forget01 are also found at the end of a larger file; the holdout may be missing.
