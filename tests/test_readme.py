@@ -20,6 +20,10 @@ def commands() -> list[str]:
     return [line for line in lines if line.startswith("unteach ")]
 
 
+def lines(rows) -> str:
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
 @pytest.fixture
 def desk(tmp_path, tiny_folder, monkeypatch):
     """A folder as the README's reader would have it, with the README's own forget file."""
@@ -27,7 +31,16 @@ def desk(tmp_path, tiny_folder, monkeypatch):
     (tmp_path / "forget.jsonl").write_text(blocks("json")[0])
     for name, who in (("retain", "BC"), ("holdout", "DE")):
         rows = [{"question": f"Where does {x} live?", "answer": f"{x} lives here."} for x in who]
-        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+        (tmp_path / f"{name}.jsonl").write_text(lines(rows))
+    shutil.copytree(tiny_folder, tmp_path / "retrained")
+    (tmp_path / "tofu").mkdir()
+    for name in ("forget10_perturbed", "retain_perturbed", "real_authors_perturbed",
+                 "world_facts_perturbed"):  # fmt: skip
+        row = {"question": "Who?", "answer": "Ada.", "perturbed_answer": ["Ben.", "Cy."]}
+        if name.startswith(("forget", "retain")):
+            row["paraphrased_answer"] = "It is Ada."
+        (tmp_path / "tofu" / f"{name}.jsonl").write_text(lines([row, row]))
+    monkeypatch.setenv("UNTEACH_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -35,7 +48,7 @@ def desk(tmp_path, tiny_folder, monkeypatch):
 def test_the_commands(desk, monkeypatch, capsys):
     from unteach.cli import main
 
-    assert len(commands()) == 8
+    assert len(commands()) == 13
     for command in commands():
         monkeypatch.setattr("sys.argv", shlex.split(command))
         with pytest.raises(SystemExit) as stopped:
@@ -43,6 +56,8 @@ def test_the_commands(desk, monkeypatch, capsys):
         assert not stopped.value.code, f"{command}: {capsys.readouterr().err}"
     for folder in ("unlearned", "small", "again"):
         assert (desk / folder / "model.safetensors").exists()
+        assert (desk / folder / "report.md").exists()
+    for folder in ("evaluation", "tofu-scores", "scores-again", "table"):
         assert (desk / folder / "report.md").exists()
 
 
