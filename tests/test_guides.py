@@ -1,6 +1,7 @@
 """The guides' settings load, and their arithmetic is right."""
 
 import re
+import shlex
 from pathlib import Path
 
 import yaml
@@ -9,7 +10,9 @@ from unteach.head.find import ON_ACCELERATOR, ON_CPU
 from unteach.probes.store import IN_MEMORY
 from unteach.request import Request
 
-MEMORY = (Path(__file__).resolve().parents[1] / "docs/guides/memory.md").read_text("utf-8")
+GUIDES = Path(__file__).resolve().parents[1] / "docs" / "guides"
+MEMORY = (GUIDES / "memory.md").read_text("utf-8")
+EVALUATION = (GUIDES / "evaluation.md").read_text("utf-8")
 GB = 1e9
 # Llama 3.2 1B and Llama 3.1 8B, from their configurations.
 VOCABULARY = 128_256
@@ -59,3 +62,44 @@ def test_the_arithmetic_of_the_memory_guide():
         assert said in MEMORY, what
     assert IN_MEMORY == 131_072 * 4096 * 2
     assert f"{IN_MEMORY / GB:.2f}\nGB †" in MEMORY
+
+
+def test_the_commands_of_the_evaluation_guide_are_understood():
+    """Flags, suites and their options; nothing is run."""
+    import typer
+
+    from unteach.cli import app
+    from unteach.cli.evaluate import settings
+    from unteach.suites import SUITES
+    from unteach.suites._options import chosen
+
+    text = EVALUATION.replace("\\\n", " ")
+    lines = [line.split("unteach ", 1)[1] for line in text.splitlines()
+             if re.match(r"    (accelerate .*-m )?unteach ", line)]  # fmt: skip
+    assert len(lines) == 8
+    known = typer.main.get_command(app).commands
+    for line in lines:
+        name, *rest = shlex.split(line.replace(" ...", ""))
+        given = known[name].make_context(name, rest).params
+        if name == "evaluate":
+            suite = SUITES.get(given["suite"])
+            chosen(suite.name, suite.options, settings(given["set_"]))
+
+
+def test_the_options_of_the_evaluation_guide_are_those_of_the_suites():
+    from unteach.suites import SUITES
+
+    table = {line.split("`")[1]: line for line in EVALUATION.splitlines() if line.startswith("| `")}
+    for name in SUITES:
+        for option, choice in SUITES.get(name).options.items():
+            if name in ("tofu", "muse", "wmdp"):
+                assert option in table[name], (name, option)
+                assert all(value.strip("0") in table[name] for value in choice.values[:1])
+
+
+def test_the_python_of_the_evaluation_guide(tmp_path):
+    import unteach
+
+    asked = unteach.Evaluation(models={"npo": "runs/npo"}, suite="tofu", data="tofu", out=tmp_path)
+    assert (asked.data, asked.suite) == (Path("tofu"), "tofu")
+    assert callable(unteach.evaluate)

@@ -6,19 +6,22 @@
 
 The trainer, as `trl` users know it: `unteach.UnlearningTrainer` and `unteach.UnlearningConfig`; the
 methods by class name: `unteach.Unilogit`, `unteach.NPO`, ...; the losses with no trainer at all:
-`unteach.losses`. Nothing heavy is imported before it is asked for.
+`unteach.losses`; questions to models: `unteach.evaluate(unteach.Evaluation(...))`. Nothing heavy is
+imported before it is asked for.
 """
 
 from importlib import import_module
 from typing import Any
 
 _PLACES = {
+    "Evaluation": "evaluation.asked",
+    "evaluate": "evaluation.run",
     "UnlearningConfig": "engine.config",
     "UnlearningTrainer": "engine.trainer",
     "Request": "request",
     "UserError": "nouns",
 }
-_FOLDERS = ("data", "losses", "methods", "metrics", "pipeline", "report")
+_FOLDERS = ("data", "evaluation", "losses", "methods", "metrics", "pipeline", "report", "suites")
 
 
 def __getattr__(name: str) -> Any:
