@@ -61,7 +61,7 @@ def aggregate_privacy(case: Case) -> Score:
     Our Min-K% and Min-K%++ take the least likely 20% of the tokens, OpenUnlearning's 40%, and our
     zlib score counts the whole text where its own counts a token (`open_unlearning_...`).
 
-    Others divide by |AUC original - AUC retrained|. Then an original never has more than 0.
+    Others divide by |AUC original - AUC retrained|. Then the original itself has 0.
     """
     found = []
     for attack in ATTACKS:
