@@ -1,6 +1,7 @@
 """Rows on disk: a line on what they are, then a line for each row; numbers only, never text."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -12,6 +13,7 @@ from unteach.rundir import write_lines
 SCHEMA = 1
 Groups = dict[str, list[Row]]
 ALWAYS = ("id", "kind", "logps")
+TOKENS = ("logps", "hits", "means", "spreads", "ranks", "divergences")  # a number for each
 FIELDS: dict[str, Any] = {field.name: field.default for field in fields(Row)}
 
 
@@ -62,7 +64,8 @@ def read_rows(file: Path) -> tuple[Groups, dict[str, Any]]:
         what = f"cannot be read ({error.strerror})"
         raise UserError(Problem(str(file), what, hint, "request")) from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        what, hint = f"is no row ({type(error).__name__})", "write the rows anew"
+        said = error if isinstance(error, _NoRow) else type(error).__name__
+        what, hint = f"is no row ({said})", "write the rows anew, with this release"
         raise UserError(Problem(at, what, hint, "request")) from None
     if not groups:
         raise UserError(Problem(str(file), "holds no rows", "write the rows anew", "request"))
@@ -73,9 +76,30 @@ def _written(row: Row) -> dict[str, Any]:
     return {k: v for k, v in asdict(row).items() if k in ALWAYS or v != FIELDS[k]}
 
 
+class _NoRow(ValueError):
+    """Why a line is none, in words that hold nothing of it but names of fields."""
+
+
 def _read(record: dict[str, Any]) -> Row:
+    if unknown := sorted(record.keys() - FIELDS.keys()):
+        raise _NoRow(f"this release does not know {', '.join(unknown)}")
     values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in record.items()}
-    return Row(**values)
+    row = Row(**values)
+    for name, value in values.items():
+        if not _fits(name, value, len(row.logps)):
+            raise _NoRow(f"{name} is not what it should be")
+    return row
+
+
+def _fits(name: str, value: Any, tokens: int) -> bool:
+    if name in TOKENS:
+        whole = isinstance(value, tuple) and len(value) in (0, tokens)
+        return whole and all(map(_is_number, value))
+    return isinstance(value, str) if name in ("id", "kind") else value is None or _is_number(value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and math.isfinite(value)
 
 
 def _check_schema(file: Path, about: dict[str, Any]) -> None:

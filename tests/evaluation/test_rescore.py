@@ -1,5 +1,6 @@
 """Scores from rows alone, on a machine without torch."""
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -7,7 +8,7 @@ from dataclasses import replace
 import pytest
 from evaluation_support import asked_of
 
-from unteach.evaluation.rescore import read_report, rescore
+from unteach.evaluation.rescore import read_report, read_reports, rescore
 from unteach.evaluation.run import evaluate
 from unteach.nouns import UserError
 
@@ -53,3 +54,79 @@ def test_what_cannot_be_scored_again(done, tmp_path):
     file.write_text('{"about": {"schema": 9}}\n')
     with pytest.raises(UserError, match="schema 9; this release reads 1"):
         rescore(done[1], tmp_path / "again")
+
+
+def damaged(file, number, **change):
+    """Change one line of a rows file."""
+    lines = file.read_text().splitlines()
+    lines[number] = json.dumps({**json.loads(lines[number]), **change})
+    file.write_text("\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"shiny": 1}, "this release does not know shiny"),
+        ({"logps": "Zanzibar"}, "logps is not what it should be"),
+        ({"logps": [float("nan")], "hits": []}, "logps is not what it should be"),
+        ({"hits": [True]}, "hits is not what it should be"),
+        ({"zlib": "9"}, "zlib is not what it should be"),
+        ({"id": 7}, "id is not what it should be"),
+    ],
+)
+def test_a_line_that_is_no_row_is_named_and_not_quoted(change, said, done, tmp_path):
+    damaged(done[1] / "rows" / "model.jsonl", 3, **change)
+    with pytest.raises(UserError) as error:
+        rescore(done[1], tmp_path / "again")
+    assert f"model.jsonl:4: is no row ({said})" in str(error.value)
+    assert "Zanzibar" not in str(error.value)
+
+
+def test_a_number_too_large_to_be_one(done, tmp_path):
+    file = done[1] / "rows" / "model.jsonl"
+    damaged(file, 3, gradient_norm=12345.0)
+    file.write_text(file.read_text().replace("12345.0", "1e999"))
+    with pytest.raises(UserError, match="gradient_norm is not what it should be"):
+        rescore(done[1], tmp_path / "again")
+
+
+def test_files_that_answer_different_questions_are_no_evaluation(done, tmp_path):
+    file = done[1] / "rows" / "model.jsonl"
+    whole = file.read_text().splitlines(keepends=True)
+    file.write_text("".join(whole[:-1]))  # cut off where a line ends
+    with pytest.raises(UserError, match="answers 1 questions more or fewer than original"):
+        rescore(done[1], tmp_path / "again")
+    file.write_text("".join(whole).replace('"suite": "own"', '"suite": "tofu"'))
+    with pytest.raises(UserError, match="is of other questions than original"):
+        rescore(done[1], tmp_path / "again")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        [],
+        {"schema": 2},
+        {"models": {"x": [1]}},
+        {"models": {"x": {"forget": {"probability": {"value": "high"}}}}},
+        {"models": {"x": {"forget": {"probability": {"value": 1.0, "spread": 3}}}}},
+    ],
+)
+def test_a_report_that_is_none(change, done):
+    file = done[1] / "scores.json"
+    record = json.loads(file.read_text())
+    file.write_text(json.dumps({**record, **change} if change else change))
+    with pytest.raises(UserError, match="cannot be read"):
+        read_report(done[1])
+
+
+def test_evaluations_of_different_suites_are_not_averaged(done, tmp_path):
+    """A run has no suite, and stands beside any."""
+    other, run = tmp_path / "other", tmp_path / "run"
+    record = json.loads((done[1] / "scores.json").read_text())
+    for folder, facts in ((other, {"suite": "tofu, version 1"}), (run, {})):
+        folder.mkdir()
+        changed = {**record, "facts": facts, "method": {"label": folder.name, "papers": []}}
+        (folder / "scores.json").write_text(json.dumps(changed))
+    assert len(read_reports([done[1], run, done[1]])) == 3
+    with pytest.raises(UserError, match=r"answers own; .* answers other"):
+        read_reports([done[1], run, other])

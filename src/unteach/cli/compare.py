@@ -24,7 +24,7 @@ def compare(
     not to be told from the retrained model's: the difference lies inside its 95% interval.
     """
     from unteach.cli._show import say, show_table
-    from unteach.evaluation.rescore import read_report
+    from unteach.evaluation.rescore import read_reports
     from unteach.evaluation.results import write
     from unteach.nouns import UserError
     from unteach.report import fold, to_json
@@ -32,7 +32,7 @@ def compare(
 
     if out and (problems := check_out(out, overwrite=overwrite)):
         raise UserError(*problems)
-    report = fold([read_report(folder) for folder in folders])
+    report = fold(read_reports(folders))
     if out:
         with staged(out) as stage:
             write(report, {}, stage)

@@ -1,5 +1,6 @@
 """`unteach score`: scores again from rows on disk; no model, no torch."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,16 +38,53 @@ def rescore(folder: Path, out: Path, *, compat: str = "", overwrite: bool = Fals
 
 
 def rows_in(folder: Path) -> tuple[dict[str, Groups], dict]:
-    """The rows of every model in a folder, the original first and the retrained one last."""
+    """The rows of every model in a folder, the original first and the retrained one last.
+
+    Raises:
+        UserError: there are none, one is damaged, or they answer different questions.
+    """
     files = sorted((folder / "rows").glob("*.jsonl"))
     if not files:
         hint = "give a folder that `unteach evaluate` or `unteach run` wrote"
         raise UserError(Problem(str(folder), "holds no rows", hint, "request"))
-    rows, about = {}, {}
-    for file in sorted(files, key=lambda f: (f.stem == LAST, f.stem != FIRST)):
-        rows[file.stem], about = read_rows(file)
-    about.pop("schema", None)
-    return rows, about
+    files.sort(key=lambda f: (f.stem == LAST, f.stem != FIRST))
+    found = {file: read_rows(file) for file in files}
+    if problems := _not_alike(found):
+        raise UserError(*problems)
+    about = {k: v for k, v in found[files[0]][1].items() if k != "schema"}
+    return {file.stem: rows for file, (rows, _) in found.items()}, about
+
+
+def _not_alike(found: dict[Path, tuple[Groups, dict]]) -> list[Problem]:
+    """Files that answer other questions than the first: of another suite, or torn."""
+    (first, (rows, about)), *others = found.items()
+    wanted, problems = _answers(rows), []
+    for file, (rows, of) in others:
+        if of != about:
+            problems.append((file, f"is of other questions than {first.name}"))
+        elif differ := len(wanted ^ _answers(rows)):
+            problems.append((file, f"answers {differ} questions more or fewer than {first.name}"))
+    hint = "write the rows anew, all with one `unteach evaluate`"
+    return [Problem(str(file), what, hint, "request") for file, what in problems]
+
+
+def _answers(rows: Groups) -> set[tuple[str, str]]:
+    return {(name, row.id) for name, group in rows.items() for row in group if row.kind == "answer"}
+
+
+def read_reports(folders: Sequence[Path]) -> list[Report]:
+    """The reports of all folders, which may be folded into one.
+
+    Raises:
+        UserError: one cannot be read, or evaluations are of different suites or parts of them.
+    """
+    reports = [read_report(folder) for folder in folders]
+    asked = {r.label: str(f) for r, f in zip(reports, folders, strict=True) if "suite" in r.facts}
+    if len(asked) > 1:
+        what = "; ".join(f"{folder} answers {label}" for label, folder in asked.items())
+        hint = "numbers of different questions make no mean: compare those of one suite"
+        raise UserError(Problem("compare", what, hint, "request"))
+    return reports
 
 
 def read_report(folder: Path) -> Report:
@@ -54,9 +92,10 @@ def read_report(folder: Path) -> Report:
     file = folder / "scores.json"
     try:
         return from_json(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         hint = "give a folder that `unteach evaluate` or `unteach run` wrote"
-        what = f"cannot be read ({type(error).__name__})"
+        why = error.strerror if isinstance(error, OSError) else error
+        what = f"cannot be read ({type(error).__name__}: {why})"
         raise UserError(Problem(str(file), what, hint, "request")) from None
 
 

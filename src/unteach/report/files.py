@@ -83,4 +83,11 @@ def _finite(value: Any) -> Any:
 
 
 def _read(scores: Mapping[str, Any]) -> dict[str, Score]:
-    return {name: Score(**score) for name, score in scores.items()}
+    return {name: _read_score(Score(**score)) for name, score in scores.items()}
+
+
+def _read_score(score: Score) -> Score:
+    numbers = (score.value, score.n, score.low, score.high)
+    if not all(number is None or isinstance(number, (int, float)) for number in numbers):
+        raise TypeError("a score is no number")
+    return score
