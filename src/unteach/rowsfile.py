@@ -82,7 +82,8 @@ class _NoRow(ValueError):
 
 def _read(record: dict[str, Any]) -> Row:
     if unknown := sorted(record.keys() - FIELDS.keys()):
-        raise _NoRow(f"this release does not know {', '.join(unknown)}")
+        named = [name for name in unknown if name.isidentifier()]  # else it may be a text
+        raise _NoRow(f"this release does not know {', '.join(named) or 'one of its fields'}")
     values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in record.items()}
     row = Row(**values)
     for name, value in values.items():

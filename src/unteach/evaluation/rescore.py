@@ -31,7 +31,10 @@ def rescore(folder: Path, out: Path, *, compat: str = "", overwrite: bool = Fals
     if problems:
         raise UserError(*problems)
     rows, about = rows_in(folder)
-    report = replace(_before(folder), **judge(rows, compat=compat))
+    before = _before(folder)
+    order = [*before.models]
+    rows = dict(sorted(rows.items(), key=lambda r: order.index(r[0]) if r[0] in order else -1))
+    report = replace(before, **judge(rows, compat=compat))
     with staged(out) as stage:
         write(report, rows, stage, about=about)
     return report
