@@ -186,3 +186,15 @@ def test_a_report_of_one_model_has_an_opening(whole, files):
     text = (files / "out" / "report.md").read_text()
     assert "**Forget.** The answers had a probability of" in text
     assert json.loads((files / "out" / "scores.json").read_text())["request"]["suite"] == "own"
+
+
+def test_processes_that_cannot_meet_do_not_write_one_folder(whole, files, monkeypatch):
+    """As on a device that accelerate has no way for; each would be the main one."""
+    from accelerate import PartialState
+
+    assert PartialState().num_processes == 1
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(UserError, match="started 2 processes"):
+        evaluate(whole)
+    assert not (files / "out").exists()

@@ -4,6 +4,8 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from unteach.nouns import Problem, UserError
+
 
 def join(device: str) -> None:
     """Meet the other processes, if a launcher such as `torchrun` started any.
@@ -13,13 +15,21 @@ def join(device: str) -> None:
 
     Args:
         device: that models will be on; when that is the CPU the processes talk over gloo.
+
+    Raises:
+        UserError: the device has no way for processes to talk.
     """
     from accelerate import PartialState
 
     from unteach.models import device_problem, pick_device
 
-    if "LOCAL_RANK" in os.environ:
-        PartialState(cpu=bool(device_problem(device)) or pick_device(device).type == "cpu")
+    if "LOCAL_RANK" not in os.environ:
+        return
+    state = PartialState(cpu=bool(device_problem(device)) or pick_device(device).type == "cpu")
+    started = int(os.environ.get("WORLD_SIZE", "1"))
+    if state.num_processes != started:
+        what = f"started {started} processes, and they cannot work together on this device"
+        raise UserError(Problem("launcher", what, "start one, or give --device cpu", "request"))
 
 
 def leave() -> None:
@@ -28,11 +38,11 @@ def leave() -> None:
     Left to Python's exit, gloo aborted one process or more in 26 of 40 launches of four, in none of
     40 like this; and the launcher then ends those that still write.
     """
-    import torch
+    from accelerate import PartialState
 
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        torch.distributed.barrier()
-        torch.distributed.destroy_process_group()
+    state = PartialState()
+    state.wait_for_everyone()
+    state.destroy_process_group()
 
 
 def is_main() -> bool:
