@@ -198,3 +198,15 @@ def test_processes_that_cannot_meet_do_not_write_one_folder(whole, files, monkey
     with pytest.raises(UserError, match="started 2 processes"):
         evaluate(whole)
     assert not (files / "out").exists()
+
+
+def test_models_of_another_vocabulary_are_told_before_anything_is_asked(files, tiny_folder):
+    from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+
+    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1,
+             "num_attention_heads": 2, "vocab_size": 400}  # fmt: skip
+    LlamaForCausalLM(LlamaConfig(**sizes)).save_pretrained(files / "wide")
+    AutoTokenizer.from_pretrained(tiny_folder).save_pretrained(files / "wide")
+    wide = str(files / "wide")
+    with pytest.raises(UserError, match=r"--retrained .*wide: has a vocabulary of 400 tokens"):
+        evaluate(asked_of(files, model=tiny_folder, original=str(tiny_folder), retrained=wide))

@@ -37,7 +37,7 @@ def mean(row):
 BEFORE = {r.id: r for rows in world(9).values() for r in rows if r.kind == "answer"}
 SCORES = {
     "loss": mean,
-    "zlib": lambda r: sum(r.logps) / r.zlib,
+    "zlib": lambda r: mean(r) / r.zlib,
     "min_k": lambda r: min_k(r.logps),
     "min_k_plus_plus": lambda r: min_k(
         [(x - m) / s for x, m, s in zip(r.logps, r.means, r.spreads, strict=True)]

@@ -54,7 +54,6 @@ def least(values):
 
 
 SCORES = {
-    "zlib": lambda r: sum(r.logps) / len(r.logps) / r.zlib,
     "min_k": lambda r: least(r.logps[:-1]),
     "min_k_plus_plus": lambda r: least(
         [(x - m) / s for x, m, s in zip(r.logps, r.means, r.spreads, strict=True)][:-1]

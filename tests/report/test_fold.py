@@ -78,3 +78,13 @@ def test_the_table_marks_what_chance_may_set_apart():
 
     assert cells(run(0.25)) == {"original": "0.90", "unlearned": "~0.25", "retrained": "0.20"}
     assert cells(run(0.5))["unlearned"] == "0.50"
+
+
+def test_models_without_a_name_go_by_their_folder():
+    def evaluation(path):
+        models = {"model": run(0.1).models["unlearned"]}
+        return Report(models=models, label="own", request={"models": {"model": path}})
+
+    found = fold([evaluation("runs/a/npo"), evaluation("runs/b/dto"), evaluation("runs/c/npo")])
+    assert list(found.models) == ["npo", "dto"]
+    assert found.facts["runs of npo"] == 2

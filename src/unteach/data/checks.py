@@ -43,7 +43,7 @@ def check_tokenizer(
         problems.append(Problem("tokenizer", "is a slow one, which gives no offsets", hint))
     chat = any(e.kind == "chat" for examples in groups.values() for e in examples)
     if template == "chat" and not has_chat_template(tokenizer):
-        hint = "use --set data.template=plain, or give the tokenizer a chat template"
+        hint = "use data.template=plain, or give the tokenizer a chat template"
         problems.append(
             Problem("data.template", "the tokenizer has no chat template", hint, "request")
         )

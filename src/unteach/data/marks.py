@@ -54,7 +54,7 @@ def placed(example: Example, text: str, first: int, last: int) -> tuple[Span, ..
     start = text.find(shown, first, last)
     if start < 0:
         what = "spans cannot be placed: the chat template changes what the answer says"
-        raise UserError(Problem(example.where, what, "use --set data.template=plain"))
+        raise UserError(Problem(example.where, what, "use data.template=plain"))
     shift = start - (len(example.answer) - len(example.answer.lstrip()))
     end = start + len(shown)
     moved = [(max(a + shift, start), min(b + shift, end)) for a, b in example.spans]

@@ -167,19 +167,19 @@ def _by_prefix(
         upto = _apply(tokenizer, messages[: n + 1], example).rstrip()
         if not (whole.startswith(before) and whole.startswith(upto) and len(before) < len(upto)):
             what = "the chat template leaves out or changes what an assistant turn says"
-            raise UserError(Problem(example.where, what, "use --set data.template=plain"))
+            raise UserError(Problem(example.where, what, "use data.template=plain"))
         spans.append((len(before), len(upto)))
     return spans
 
 
 def _apply(tokenizer: Any, messages: list[dict], example: Example, **options: Any) -> str:
     if not has_chat_template(tokenizer):
-        hint = "use --set data.template=plain, or give the tokenizer a chat template"
+        hint = "use data.template=plain, or give the tokenizer a chat template"
         where = "data.template"
         raise UserError(Problem(where, "the tokenizer has no chat template", hint, "request"))
     try:
         return tokenizer.apply_chat_template(messages, tokenize=False, **options)
     except Exception as error:  # a template is a program of the model's author
         what = f"the chat template refuses it ({type(error).__name__})"
-        hint = "check the roles and their order, or use --set data.template=plain"
+        hint = "check the roles and their order, or use data.template=plain"
         raise UserError(Problem(example.where, what, hint)) from None

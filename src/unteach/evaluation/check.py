@@ -15,6 +15,7 @@ from unteach.suites._options import chosen
 from unteach.suites.own import sample
 from unteach.suites.questions import size_of
 
+FLAGS = {"original": "--reference-model", "retrained": "--retrained"}
 LONGEST = 2048  # tokens of one text, where the model has room for more
 
 
@@ -65,6 +66,7 @@ def check(asked: Evaluation) -> Plan:
         what, hint = "is given beside --retrained", "give one of the two"
         problems.append(Problem("--reference-rows", what, hint, "request"))
     places = {name: _attempt(problems, _place, name, asked) for name in asked.paths}
+    problems += _vocabularies(places)
     suite = _attempt(problems, _suite, asked.suite)
     options = _attempt(problems, _options, suite, asked) if suite else None
     groups = _attempt(problems, _groups, suite, options, asked) if options is not None else {}
@@ -149,11 +151,28 @@ def _place(name: str, asked: Evaluation) -> Place:
     from unteach.models import load_tokenizer
 
     path = asked.paths[name]
-    flag = {"original": "--reference-model", "retrained": "--retrained"}.get(name, "--model")
+    flag = FLAGS.get(name, "--model")
     base = _base(path, asked.original, flag)
     config = checked_config(base, flag)
     named = path if Path(path, "tokenizer_config.json").exists() else base
     return Place(path=path, base=base, config=config, tokenizer=load_tokenizer(named))
+
+
+def _vocabularies(places: dict[str, Any]) -> list[Problem]:
+    """Models that cannot be compared with the original token by token."""
+    sizes = {name: p.config.get_text_config().vocab_size for name, p in places.items() if p}
+    wanted = sizes.get("original")
+    hint = "give the model that this one was made of, or leave --reference-model out"
+    return [
+        Problem(
+            f"{FLAGS.get(name, '--model')} {places[name].path}",
+            f"has a vocabulary of {size} tokens, and --reference-model one of {wanted}",
+            hint,
+            "request",
+        )
+        for name, size in sizes.items()
+        if wanted and size != wanted
+    ]
 
 
 def _base(path: str, original: str | None, flag: str) -> str:

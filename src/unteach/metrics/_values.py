@@ -22,7 +22,7 @@ OWN: dict[str, Callable[[Row], float | None]] = {
 }
 ATTACKS: dict[str, Callable[[Row], float | None]] = {
     "loss": mean_logp,
-    "zlib": lambda row: sum(row.logps) / row.zlib if row.zlib else None,
+    "zlib": lambda row: mean_logp(row) / row.zlib if row.zlib else None,
     "min_k": lambda row: lowest(row.logps),
     "min_k_plus_plus": lambda row: lowest(standardised(row)) if row.means else None,
 }

@@ -58,8 +58,7 @@ def aggregate_memorization(case: Case) -> Score:
 def aggregate_privacy(case: Case) -> Score:
     """Harmonic mean over the attacks of 1 - |AUC - AUC retrained| / AUC retrained, at least 0.
 
-    Our Min-K% and Min-K%++ take the least likely 20% of the tokens, OpenUnlearning's 40%, and our
-    zlib score counts the whole text where its own counts a token (`open_unlearning_...`).
+    Our Min-K% and Min-K%++ take the least likely 20% of the tokens, OpenUnlearning's 40%.
 
     Others divide by |AUC original - AUC retrained|. Then the original itself has 0.
     """

@@ -134,16 +134,17 @@ def by_loss(group: str, case: Case) -> list[float]:
 
 @attack("zlib", "by probability against how far the text compresses", EXTRACTION)
 def by_zlib(group: str, case: Case) -> list[float]:
-    """The score is the log-probability over the size of the text under zlib, in nats per byte.
+    """The score is the mean log-probability of a token over the bytes of the text under zlib.
 
-    Both are lengths of a code for the whole text. The paper divides the mean per token by the size
-    of the whole, which makes long texts look like members.
+    As the paper has it: log perplexity over zlib's entropy. Its divisor grows with the text, so of
+    two texts that are as likely the longer looks more like a member; like compares with like when
+    forget and holdout texts are as long.
 
     Example:
         >>> by_zlib("forget", Case({"forget": [Row(id="a", logps=(-1.0, -2.0), zlib=30)]}))
-        [-0.1]
+        [-0.05]
     """
-    return [sum(row.logps) / row.zlib for row in answers(case.model, group, "zlib")]
+    return [mean_logp(row) / row.zlib for row in answers(case.model, group, "zlib")]
 
 
 @attack("min_k", "by their least likely tokens", MIN_K)

@@ -17,7 +17,7 @@ from unteach.metrics.papers import OPEN_UNLEARNING
 from unteach.metrics.privleak import leak
 from unteach.metrics.rivals import needed
 from unteach.metrics.roc import auc
-from unteach.metrics.rows import Case, answers, mean_logp
+from unteach.metrics.rows import Case, answers
 from unteach.metrics.truth_ratio import told, truth_ratios
 from unteach.metrics.utility import utility
 from unteach.nouns import Row, Score
@@ -113,29 +113,6 @@ def truth_ratio_share(group: str, case: Case) -> Score:
     """
     answers(case.model, group)
     return mean_score([1 / (1 + r) for r in needed(ratios(case.model[group])).values()])
-
-
-@metric(
-    "open_unlearning_membership_auc_zlib",
-    help=f"{ABOUT} (by the mean per token against the size of the whole)",
-    retrained=SAME,
-    gaming=SAME,
-    **FORGET,
-)
-def by_zlib(group: str, case: Case) -> Score:
-    """AUC of the mean log-probability over the size of the text under zlib.
-
-    Example:
-        >>> groups = {"forget": [Row(id="a", logps=(-1.0,) * 9, zlib=20)],
-        ...           "holdout": [Row(id="b", logps=(-1.0,), zlib=10)]}
-        >>> by_zlib("forget", Case(groups)).value  # -1/20 is above -1/10
-        1.0
-    """
-
-    def scores(group: str, case: Case) -> list[float]:
-        return [mean_logp(row) / row.zlib for row in answers(case.model, group, "zlib")]
-
-    return auc(scores(group, case), others(scores, case))
 
 
 @metric(

@@ -4,17 +4,17 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from itertools import chain
+from pathlib import PurePath
 
 from unteach.nouns import Score
 from unteach.report.record import Report
-
-NAMELESS = ("unlearned", "model")  # labels that say less than the report's own
 
 
 def fold(reports: Sequence[Report]) -> Report:
     """One report of all: models of one name are folded to means over their runs.
 
-    A model called "unlearned" goes by the label of its report, such as the method's. Where a name
+    A model called "unlearned" goes by the label of its report, such as the method's, one called
+    "model" by the last part of its path. Where a name
     stands in several reports, each number is the mean over them, and its interval that of the mean
     by Student's t over the runs; where it stands in one, the number and its interval stay.
 
@@ -71,7 +71,12 @@ def mean_over_runs(scores: Sequence[Score]) -> Score:
 
 
 def _name(report: Report, model: str) -> str:
-    return report.label if model in NAMELESS and report.label else model
+    """Of a run the method's, of an evaluation the model's own or that of its folder."""
+    if model == "unlearned" and report.label:
+        return report.label
+    paths = report.request.get("models")
+    path = paths.get(model, "") if model == "model" and isinstance(paths, dict) else ""
+    return PurePath(path).name or model
 
 
 def _models(found: list[tuple[Report, str]]) -> dict[str, dict[str, Score]]:
