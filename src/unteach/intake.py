@@ -43,7 +43,7 @@ def check(request: Request) -> Intake:
 
     problems = check_out(request.out, overwrite=request.overwrite)
     problems += [*_extra(request), *_schedule(request), *_without_adapters(request)]
-    problems += _memory(request)
+    problems += [*_memory(request), *_stop(request)]
     problems += [problem] if (problem := device_problem(request.device)) else []
     method = _attempt(problems, _method, request)
     config = _attempt(problems, checked_config, request.model, "--model")
@@ -169,6 +169,14 @@ def _without_adapters(request: Request) -> list[Problem]:
     ]
     wrong = [flag for flag, given in asked if given and request.adapter.kind == "full"]
     return [Problem(flag, what, hint + flag, "request") for flag in wrong]
+
+
+def _stop(request: Request) -> list[Problem]:
+    """A level to stop at that nothing tells."""
+    if request.train.stop_at != "holdout" or request.holdout:
+        return []
+    hint = "give --holdout a file of texts that the model never saw, or a probability"
+    return [Problem("train.stop_at", "is holdout, and there is none", hint, "request")]
 
 
 def _alternates(request: Request, method: Any, groups: dict) -> list[Problem]:

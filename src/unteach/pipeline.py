@@ -1,14 +1,16 @@
 """The one place that joins the stages: check, unlearn, evaluate, write."""
 
 import gc
+import math
 import time
 from importlib.metadata import version
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from unteach.evaluation.results import judge, versions, write
 from unteach.intake import Intake, check
-from unteach.nouns import Paper, Row
+from unteach.nouns import Paper, Row, Sequence
 from unteach.report import Report
 from unteach.request import Request
 from unteach.rundir import staged
@@ -56,6 +58,7 @@ def remove(intake: Intake, folder: Path, talk: Talk) -> dict[str, Any]:
     )
     if request.adapter.kind == "full":
         model = model.float()  # steps of 1e-5 are lost in bfloat16 weights
+    request = stopping(request, model, intake.sequences.get("holdout", []))
     forget, retain = (intake.sequences.get(role, []) for role in ("forget", "retain"))
     examples = intake.groups["forget"]
     done = unlearn(model, intake.tokenizer, intake.method, forget, retain, request, talk, examples)
@@ -64,7 +67,25 @@ def remove(intake: Intake, folder: Path, talk: Talk) -> dict[str, Any]:
     _export(done, intake, folder, dtype)
     counts = {role: len(examples) for role, examples in intake.groups.items()}
     tokens = sum(sum(s.answer) for s in forget)
-    return {"examples": counts, "forget_answer_tokens": tokens, **done.facts}
+    facts = {"examples": counts, "forget_answer_tokens": tokens, **done.facts}
+    if intake.request.train.stop_at == "holdout":
+        facts["stop_at"] = request.train.stop_at
+    return facts
+
+
+def stopping(request: Request, model: Any, holdout: list[Sequence]) -> Request:
+    """The request with the probability to stop at, where that is the holdout answers' own.
+
+    The mean over them of the probability per token, as training sees the forget answers.
+    """
+    if request.train.stop_at != "holdout":
+        return request
+    from unteach.probes import answer_tokens
+
+    answered = answer_tokens(model, holdout, tokens_per_batch=request.evaluate.tokens_per_batch)
+    each = [math.exp(fmean(found.logps)) for found in answered]
+    train = request.train.model_copy(update={"stop_at": fmean(each)})
+    return request.model_copy(update={"train": train})
 
 
 def evidence(intake: Intake, folder: Path, talk: Talk) -> dict[str, Rows]:

@@ -88,8 +88,9 @@ class Train(Section):
         accumulation: forwards of one optimiser step.
         retain: the term that keeps the rest; None takes the method's.
         retain_weight: its weight; None takes the method's.
-        stop_at: stop once the forget answers' mean probability is this low; None takes the
-            method's, 0 never stops early.
+        stop_at: stop once the forget answers' mean probability is this low; "holdout" is what the
+            model gives to the holdout answers, which it never saw: further would be
+            over-forgotten. None takes the method's, 0 never stops early.
         seed: of the order, the selection of tokens and the adapters.
         schedule: how the rate falls, a name that transformers knows.
         warmup: share of the steps in which the rate rises.
@@ -112,7 +113,7 @@ class Train(Section):
     accumulation: Count = 1
     retain: Literal["none", "nll", "kl", "jsd", "hidden"] | None = None
     retain_weight: Annotated[float, Field(ge=0)] | None = None
-    stop_at: Share | None = None
+    stop_at: Share | Literal["holdout"] | None = None
     seed: Annotated[int, Field(ge=0)] = 0
     schedule: str = "linear"
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0

@@ -184,7 +184,7 @@ def _config(request: Request, folder: str, given: dict[str, Any]) -> UnlearningC
         gradient_accumulation_steps=train.accumulation,
         retain=train.retain,
         retain_weight=train.retain_weight,
-        stop_at=train.stop_at,
+        stop_at=None if train.stop_at == "holdout" else train.stop_at,  # by then it is a number
         seed=train.seed,
         lr_scheduler_type=train.schedule,
         warmup_steps=train.warmup,

@@ -50,7 +50,7 @@ COLUMNS = (
     Column("verbatim memorization", "verbmem", _of("verbmem", "verbatim_memorization")),
     Column("knowledge of forget", "knowmem f", _of("knowmem", "knowledge_memorization")),
     Column("knowledge of retain", "knowmem r", _of("knowmem_retain", "knowledge_memorization")),
-    Column("privacy leakage, %", "privleak", _beside("privleak")),
+    Column("privacy leakage, %", "", _beside("privleak")),
     Column("utility", "utility", _of("retain", "model_utility")),
     Column("forget quality", "forget quality", _beside("forget_quality")),
 )

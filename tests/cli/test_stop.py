@@ -1,0 +1,58 @@
+"""Stopping at what the model gives to answers that it never saw."""
+
+import json
+import math
+
+import pytest
+
+from unteach import intake, pipeline
+from unteach.models import load_model
+from unteach.nouns import UserError
+from unteach.request import load
+
+
+@pytest.fixture
+def asked(tmp_path, tiny_folder):
+    for role, n in (("forget", 4), ("holdout", 3)):
+        rows = [{"question": f"Who is {k}?", "answer": f"{role} {k}."} for k in range(n)]
+        (tmp_path / f"{role}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    flags = {"model": str(tiny_folder), "out": str(tmp_path / "out"), "method": "ascent"}
+    flags |= {role: str(tmp_path / f"{role}.jsonl") for role in ("forget", "holdout")}
+    return flags
+
+
+def test_the_level_is_the_holdout_answers_mean_probability(asked):
+    import torch
+
+    found = intake.check(load(flags=asked, sets=["train.stop_at=holdout"]))
+    model = load_model(asked["model"])
+    holdout = found.sequences["holdout"]
+    request = pipeline.stopping(found.request, model, holdout)
+    each = []
+    for sequence in holdout:
+        with torch.no_grad():
+            logps = model(torch.tensor([sequence.ids])).logits[0].log_softmax(-1)
+        chosen = [k for k, answer in enumerate(sequence.answer) if answer]
+        each.append(sum(logps[k - 1, sequence.ids[k]].item() for k in chosen) / len(chosen))
+    level = sum(map(math.exp, each)) / len(each)
+    assert request.train.stop_at == pytest.approx(level, rel=1e-5)
+    given = found.request.model_copy(
+        update={"train": found.request.train.model_copy(update={"stop_at": 0.3})}
+    )
+    assert pipeline.stopping(given, model, holdout) is given
+
+
+def test_a_run_stops_there_and_says_where(asked):
+    sets = ["train.stop_at=holdout", "train.epochs=50", "evaluate.max_new_tokens=4"]
+    report = pipeline.run(load(flags=asked, sets=[*sets, "train.learning_rate=1e-2"]))
+    assert 0 < report.facts["stop_at"] < 1
+    assert "train.stop_at" in report.facts["stopped_because"]
+    assert report.request["train"]["stop_at"] == "holdout"
+
+
+def test_without_a_holdout_it_is_refused(asked):
+    flags = {k: v for k, v in asked.items() if k != "holdout"}
+    with pytest.raises(UserError, match=r"train\.stop_at: is holdout, and there is none"):
+        intake.check(load(flags=flags, sets=["train.stop_at=holdout"]))
+    with pytest.raises(UserError, match=r"train\.stop_at"):
+        load(flags=asked, sets=["train.stop_at=elsewhere"])
