@@ -19,10 +19,12 @@ class Asked:
     Attributes:
         rows: of each group: each example's own answer, then its paraphrase and its wrong answers.
         counts: what it took, over all processes. Asked for: "texts" to score, "distinct_texts"
-            among them, "prompts", "distinct_prompts". Counted at the model's head: "forwards",
-            the texts that went through it to be scored, in so many "batches"; "decode_steps", its
-            forwards while it answered; "backwards", the texts whose gradients were taken. At the
-            original's: "original_forwards", texts.
+            among them with so many "text_tokens", "prompts", "distinct_prompts". Counted at the
+            model's head: "forwards", the texts that went through it to be scored; "prompts_once",
+            the prompts that were read once for several of these; both in so many "batches" and
+            "tokens", padding included; "decode_steps", its forwards while it answered;
+            "backwards", the texts whose gradients were taken. At the original's:
+            "original_forwards", texts.
     """
 
     rows: dict[str, list[Row]]
@@ -141,6 +143,7 @@ def _counts(asked: list[Question], interview: Any) -> dict[str, int]:
     return {
         "texts": sum(q.text is not None for q in asked),
         "distinct_texts": len(interview.own) + len(interview.others),
+        "text_tokens": sum(len(text.ids) for text in interview.own + interview.others),
         "prompts": sum(q.prompt is not None for q in asked),
         "distinct_prompts": len(interview.prompts),
         **interview.total(),
