@@ -71,14 +71,14 @@ def test_a_model_that_says_nothing_reads_whole_texts():
     assert reading_once(model, TEXTS) is None
 
 
-def from_nought(model, attention, of):
+def from_nought(model, attention, last):
     """Positions of an answer that begin anew."""
-    return {"position_ids": (of.cumsum(1) - 1).clamp(min=0)}
+    return {"position_ids": torch.arange(last)[None]}
 
 
-def with_padding(model, attention, of):
+def with_padding(model, attention, last):
     """Positions that count the padding before a prompt."""
-    return {"position_ids": torch.arange(attention.shape[1])[None, -of.shape[1] :]}
+    return {"position_ids": torch.arange(attention.shape[1])[None, -last:]}
 
 
 def one_early(*given):

@@ -54,25 +54,26 @@ class Once:
         numbers = {prompt: k for k, prompt in enumerate(dict.fromkeys(begun))}
         self.prompts += len(numbers)
         which = torch.tensor([numbers[prompt] for prompt in begun], device=device)
-        ids, attention, answer = (
-            right_padded([tuple(map(int, of(text)[n:])) for text, n in parts], device)
-            for of in (lambda t: t.ids, lambda t: (1,) * len(t.ids), lambda t: t.answer)
-            for parts in [zip(texts, starts, strict=True)]
-        )
+        ends = [text.ids[n:] for text, n in zip(texts, starts, strict=True)]
+        asked: list[tuple[int, ...]] = [
+            text.answer[n:] for text, n in zip(texts, starts, strict=True)
+        ]
+        ids, answer = right_padded(ends, device), right_padded(asked, device).bool()
+        attention = right_padded([(1,) * len(end) for end in ends], device)
         states = _states(model, left_padded(list(numbers), device), which, ids, attention)
-        return states[:, :-1][answer.bool()], ids[answer.bool()]
+        return states[:, :-1][answer], ids[answer]
 
 
 def _states(
     model: Any, prompts: tuple[Tensor, Tensor], which: Tensor, ids: Tensor, attention: Tensor
 ) -> Tensor:
-    """[N, 1 + A, D]: the last state of the prompt, which predicts the first token, and the next."""
+    """[N, 1 + A, D]: a prompt's last state, which predicts the first token behind it, and on."""
     with states_only(model) as caught:
         out = model(
             input_ids=prompts[0],
             attention_mask=prompts[1],
             use_cache=True,
-            **positions(model, prompts[1], prompts[1]),
+            **positions(model, prompts[1], prompts[1].shape[1]),
         )
         last, cache = caught[0][:, -1:], out.past_key_values
         if type(cache) is not DynamicCache or not all(type(x) in LAYERS for x in cache.layers):
@@ -84,17 +85,17 @@ def _states(
             attention_mask=whole,
             past_key_values=cache,
             use_cache=True,
-            **positions(model, whole, attention),
+            **positions(model, whole, attention.shape[1]),
         )
     return torch.cat([last[which], caught[0]], 1)
 
 
-def positions(model: Any, attention: Tensor, of: Tensor) -> dict[str, Tensor]:
-    """Positions of the last columns, from 0 in each text, for a model that takes them."""
+def positions(model: Any, attention: Tensor, last: int) -> dict[str, Tensor]:
+    """Of so many last columns, from 0 in each text, for a model that takes them."""
     if "position_ids" not in arguments(model):
         return {}
     places = (attention.cumsum(1) - 1).clamp(min=0)
-    return {"position_ids": places[:, -of.shape[1] :]}
+    return {"position_ids": places[:, -last:]}
 
 
 def arguments(model: Any) -> Any:

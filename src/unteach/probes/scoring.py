@@ -43,7 +43,7 @@ def answer_tokens(
     shared: bool = False,
     progress: Progress = lambda done, total: None,
 ) -> list[Answered]:
-    """Score every answer token of every sequence by teacher forcing, one forward per text.
+    """Score every answer token of every sequence by teacher forcing, each text once.
 
     Logits are made of answer tokens alone, a few rows at a time, where the model's head is known.
 
