@@ -46,14 +46,14 @@ def reading_once(
 
 
 def _few(texts: list[Sequence]) -> list[Sequence]:
-    """Of up to three prompts the shortest answer and the two longest."""
+    """Of up to three prompts the shortest answer and the longest."""
     groups: dict[tuple[int, ...], list[Sequence]] = {}
     for text in sorted(texts, key=lambda text: (len(text.ids), text.ids)):
         groups.setdefault(text.ids[: prompt_length(text)], []).append(text)
     prompts = sorted(groups, key=len)
     longest = max(groups, key=lambda prompt: len(groups[prompt][-1].ids))
     chosen = dict.fromkeys([prompts[0], prompts[-1], longest])
-    return [text for prompt in chosen for text in groups[prompt][:1] + groups[prompt][1:][-2:]]
+    return [text for prompt in chosen for text in groups[prompt][:1] + groups[prompt][1:][-1:]]
 
 
 def _agree(model: Any, texts: list[Sequence], tokens_per_batch: int) -> bool:
