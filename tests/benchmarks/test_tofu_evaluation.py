@@ -3,7 +3,21 @@
 from argparse import Namespace
 
 import pytest
-from tofu_evaluation import asked, data, jobs, steps, suite, texts
+from tofu_evaluation import (
+    asked,
+    data,
+    jobs,
+    llama,
+    own_and_others,
+    prompts,
+    steps,
+    suite,
+    texts,
+    tokens,
+)
+
+from unteach.probes import answer_tokens, reading_once
+from unteach.probes.lent import counted
 
 
 @pytest.fixture(scope="module")
@@ -12,6 +26,7 @@ def small(shared_data):
     return Namespace(
         groups=groups, tokenizer=tokenizer, rounds=1, limit=1, template=3, layers=1, hidden=16,
         vocabulary=16_500, batch=3, prompts=2,
+        shapes=((1, 16, 16_500),),
     )  # fmt: skip
 
 
@@ -29,6 +44,23 @@ def test_a_forget_answer_is_read_once_for_each_metric(small):
     assert {name: sum(len(found) for _, found in members) for name, members in work.items()} == {
         "default": 22 + 2, "more": 4, "reference": 2
     }  # fmt: skip
+
+
+def test_prompts_read_once_are_fewer_tokens_and_the_same_values(small):
+    rows = prompts(small)
+    ours, both, whole = (int(row["on"].split()[-2]) for row in rows[:3])
+    assert both < ours < whole
+    assert max(float(row["difference"]) for row in rows[3:]) < 1e-4
+
+
+def test_tokens_are_those_that_go_through_the_model(small):
+    own, others = own_and_others(asked(small, 3), 3)
+    model = llama(1, 16, 16_500, 2)
+    once = reading_once(model, others)
+    with counted(model) as through:
+        answer_tokens(model, own)
+        answer_tokens(model, others, once=once)
+    assert (through.tokens, once.prompts > 0) == (tokens(own, others), True)
 
 
 def test_forwards_of_the_whole_suite(small):

@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from dataclasses import asdict
+from functools import wraps
 from pathlib import Path
 
 import torch
@@ -21,6 +22,7 @@ from unteach.nouns import Problem, UserError
 from unteach.suites._base import Group, Settings
 from unteach.suites.ask import ask
 
+TOWNS = "Rome", "Oslo", "Lund on the hills"
 SETTINGS = Settings(max_length=64, max_new_tokens=16, tokens_per_batch=100)
 
 
@@ -29,7 +31,7 @@ def groups() -> dict[str, Group]:
         {
             "question": f"Where was number {k} born?",
             "answer": f"It was born in Lund{' by the sea' * (k % 4)}.",
-            "perturbed_answer": [f"It was {k} born in Rome."],
+            "perturbed_answer": [f"It was {k} born in {town}." for town in TOWNS[: 1 + k % 3]],
         }
         for k in range(11)
     ]
@@ -56,9 +58,10 @@ def main(path: str, folder: str, fault: str = "") -> None:
         model = AutoModelForCausalLM.from_pretrained(path).eval()
         inner, calls = model.forward, []
 
+        @wraps(inner)
         def forward(*args, **options):
             calls.append(1)
-            if faulty and len(calls) == 4:
+            if faulty and len(calls) == 20:  # it is asked whether prompts are read once by then
                 fail(fault)
             return inner(*args, **options)
 

@@ -35,6 +35,7 @@ def test_rows_do_not_depend_on_processes(processes, alone, tiny_folder, tmp_path
     found = run(tiny_folder, tmp_path / "rows", processes)
     assert len(found) == processes
     assert alone["counts"]["batches"] >= 9
+    assert alone["counts"]["prompts_once"] == 7  # those with two or three wrong answers
     assert alone["counts"]["decode_steps"] > 16  # more than one batch of prompts
     assert any(row["said_logp"] for row in alone["rows"]["forget"])
     for each in found:

@@ -150,6 +150,29 @@ def test_equal_texts_are_forwarded_once_and_their_rows_are_copies(model, origina
     assert once.counts["original_forwards"] == 6 + said
 
 
+def test_prompts_of_several_texts_are_read_once(asked, model, tokenizer, monkeypatch):
+    """Three of an example's four texts stand behind its prompt; the rows are those of whole texts.
+
+    Own answers are read whole, in the batches that the original's are in.
+    """
+    found = ask(model, tokenizer, GROUPS, SETTINGS).counts
+    assert (found["prompts_once"], found["forwards"]) == (6, 24)
+    monkeypatch.setattr("unteach.probes.interview.reading_once", lambda *_, **options: None)
+    whole = ask(model, tokenizer, GROUPS, SETTINGS)
+    assert (whole.counts["prompts_once"], whole.counts["forwards"]) == (0, 24)
+    assert whole.counts["text_tokens"] == found["text_tokens"] <= whole.counts["tokens"]
+    assert found["tokens"] < whole.counts["tokens"]
+    for group, rows in whole.rows.items():
+        for a, b in zip(asked.rows[group], rows, strict=True):
+            assert a.logps == (pytest.approx(b.logps, **NEAR) if b.kind != "answer" else b.logps)
+            assert (a.hits, a.ranks) == (b.hits, b.ranks)
+
+
+def test_an_original_that_is_the_model_itself_is_nowhere_apart(model, tokenizer):
+    found = ask(model, tokenizer, GROUPS, SETTINGS, original=model)
+    assert {d for rows in found.rows.values() for row in rows for d in row.divergences} == {0.0}
+
+
 def test_order_of_examples_and_groups_changes_no_digit(model, original, tokenizer):
     """Texts of equal lengths in small batches: who stands with whom must not depend on it."""
     rows = [{"question": f"What is {k}?", "answer": f"It is {k}."} for k in range(10, 30)]

@@ -1,5 +1,6 @@
 """Questions put to a model: log-probabilities of answers, and answers of its own."""
 
+from unteach.probes.agreement import reading_once
 from unteach.probes.batches import Progress, batches_by_length, left_padded, right_padded
 from unteach.probes.divergence import Kept, divergences
 from unteach.probes.generation import end_tokens, greedy, sampled
@@ -21,6 +22,7 @@ __all__ = [
     "greedy",
     "left_padded",
     "lent",
+    "reading_once",
     "right_padded",
     "sampled",
 ]

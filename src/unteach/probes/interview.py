@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from unteach.nouns import Sequence
+from unteach.probes.agreement import reading_once
 from unteach.probes.batches import Progress
 from unteach.probes.budget import answering_tokens
 from unteach.probes.divergence import Kept, divergences
 from unteach.probes.generation import end_tokens, greedy
 from unteach.probes.gradients import gradient_norms
 from unteach.probes.lent import counted
+from unteach.probes.once import Once
 from unteach.probes.rows import known_head
 from unteach.probes.scoring import Answered, answer_tokens
 from unteach.probes.together import together
@@ -26,7 +28,7 @@ class Interview:
 
     Attributes:
         own: texts that the original is asked too, and whose gradients are taken where wanted.
-        others: texts that are scored alone.
+        others: texts that are scored alone; prompts that several have are read once.
         prompts: what the model is asked, and the most new tokens.
         tokens_per_batch: padded tokens of one forward; of a batch of answers, see `budget`.
         told: what is being done, and how far it is.
@@ -53,10 +55,13 @@ class Interview:
     def of_model(self, model: Any, tokenizer: Any, *, norms: bool = False) -> None:
         """Score the texts, take the gradients where wanted, and let it answer the prompts."""
         _look_at_head(model, self.own + self.others)
+        once = reading_once(model, self.others, tokens_per_batch=self.tokens_per_batch, shared=True)
         with counted(model) as through:
             self.scores = self._score(model, self.own, "answers", kept=self.kept)
-            self.scores |= self._score(model, self.others, "other answers")
-        self.counts.update(forwards=through.texts, batches=through.batches)
+            self.scores |= self._score(model, self.others, "other answers", once=once)
+        prompts = once.prompts if once else 0
+        self.counts.update(forwards=through.texts - prompts, prompts_once=prompts)
+        self.counts.update(batches=through.batches, tokens=through.tokens)
         if norms:
             with counted(model) as through:
                 progress = self._progress("taking gradients")
@@ -102,13 +107,20 @@ class Interview:
         return dict(found)
 
     def _score(
-        self, model: Any, texts: list[Sequence], what: str, kept: Kept | None = None
+        self,
+        model: Any,
+        texts: list[Sequence],
+        what: str,
+        *,
+        kept: Kept | None = None,
+        once: Once | None = None,
     ) -> dict[Sequence, Answered]:
         found = answer_tokens(
             model,
             texts,
             tokens_per_batch=self.tokens_per_batch,
             kept=kept,
+            once=once,
             shared=True,
             progress=self._progress(f"scoring {what}"),
         )

@@ -40,10 +40,12 @@ class Forwards:
     Attributes:
         batches: calls.
         texts: rows of them.
+        tokens: of these, padding included.
     """
 
     batches: int = 0
     texts: int = 0
+    tokens: int = 0
 
 
 @contextmanager
@@ -54,6 +56,7 @@ def counted(model: Any) -> Iterator[Forwards]:
     def count(module: Any, args: tuple) -> None:
         found.batches += 1
         found.texts += len(args[0])
+        found.tokens += args[0].shape[:-1].numel()
 
     handle = model.get_output_embeddings().register_forward_pre_hook(count)
     try:

@@ -9,6 +9,7 @@ from unteach.losses.byrows import read_rows
 from unteach.nouns import Sequence
 from unteach.probes.batches import Progress, batches_by_length
 from unteach.probes.divergence import Kept
+from unteach.probes.once import Once
 from unteach.probes.rows import answer_rows, in_parts, known_head, logits_of, pieces
 from unteach.probes.together import by_batches
 
@@ -38,10 +39,11 @@ def answer_tokens(
     *,
     tokens_per_batch: int = 4096,
     kept: Kept | None = None,
+    once: Once | None = None,
     shared: bool = False,
     progress: Progress = lambda done, total: None,
 ) -> list[Answered]:
-    """Score every answer token of every sequence by teacher forcing, one forward per text.
+    """Score every answer token of every sequence by teacher forcing, each text once.
 
     Logits are made of answer tokens alone, a few rows at a time, where the model's head is known.
 
@@ -50,6 +52,8 @@ def answer_tokens(
         sequences: any lengths; they are sorted into batches of like length.
         tokens_per_batch: padded tokens of one forward.
         kept: takes what the logits are made of, for `divergences`; each process has its share.
+        once: of `reading_once`: prompts that several texts have are read once; None reads every
+            text whole.
         shared: deal the batches out to all processes, each of which must come here with the same.
         progress: told how many sequences are done.
 
@@ -58,12 +62,17 @@ def answer_tokens(
     """
     if not sequences:
         return []
-    batches = list(batches_by_length([len(s.ids) for s in sequences], tokens_per_batch))
+    if once is None:
+        batches = list(batches_by_length([len(s.ids) for s in sequences], tokens_per_batch))
+        grouped = set[int]()
+    else:
+        batches, grouped = once.batches(model, sequences, tokens_per_batch)
 
     def score(members: list[int]) -> list[Answered]:
         chosen = [sequences[i] for i in members]
         head = known_head(model, sequences)
-        rows, target = answer_rows(model, chosen, head)
+        read = answer_rows if once is None or members[0] not in grouped else once.answer_rows
+        rows, target = read(model, chosen, head)
         if kept is not None:
             kept.put(members, rows, head)
         parts = [read_rows(_read, logits_of(rows[p], head), target[p]) for p in pieces(rows, head)]

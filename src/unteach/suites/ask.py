@@ -19,10 +19,12 @@ class Asked:
     Attributes:
         rows: of each group: each example's own answer, then its paraphrase and its wrong answers.
         counts: what it took, over all processes. Asked for: "texts" to score, "distinct_texts"
-            among them, "prompts", "distinct_prompts". Counted at the model's head: "forwards",
-            the texts that went through it to be scored, in so many "batches"; "decode_steps", its
-            forwards while it answered; "backwards", the texts whose gradients were taken. At the
-            original's: "original_forwards", texts.
+            among them with so many "text_tokens", "prompts", "distinct_prompts". Counted at the
+            model's head: "forwards", the texts that went through it to be scored; "prompts_once",
+            the prompts that were read once for several of these; both in so many "batches" and
+            "tokens", padding included; "decode_steps", its forwards while it answered;
+            "backwards", the texts whose gradients were taken. At the original's:
+            "original_forwards", texts.
     """
 
     rows: dict[str, list[Row]]
@@ -43,7 +45,9 @@ def ask(
 
     Equal texts are forwarded once, and equal prompts are answered once, in whichever groups they
     stand. They are sorted by their tokens first: the order of examples changes no number. Whole
-    batches are dealt out, so the number of processes changes none either.
+    batches are dealt out, so the number of processes changes none either. Paraphrases and wrong
+    answers are read behind their prompt, which is read once for all of them, where the model gives
+    the same so (`reading_once`); own answers are read whole, as the original reads them.
 
     A model that is given as a function is in memory only while it is asked: the model first, then
     the original. Divergences and gradient norms are of the examples' own answers, not of
@@ -141,6 +145,7 @@ def _counts(asked: list[Question], interview: Any) -> dict[str, int]:
     return {
         "texts": sum(q.text is not None for q in asked),
         "distinct_texts": len(interview.own) + len(interview.others),
+        "text_tokens": sum(len(text.ids) for text in interview.own + interview.others),
         "prompts": sum(q.prompt is not None for q in asked),
         "distinct_prompts": len(interview.prompts),
         **interview.total(),
