@@ -20,7 +20,7 @@ from unteach.metrics import METRICS, Case, compare, score_model
 from unteach.metrics._values import area, attacked, tables
 from unteach.metrics._values import mean as whole
 from unteach.metrics._values import shown as shown_of
-from unteach.metrics.aggregate import ATTACKS
+from unteach.metrics.aggregate import AGGREGATE_VERSION, ATTACKS
 from unteach.metrics.closeness import (
     CLOSENESS_VERSION,
     closeness_forget,
@@ -31,11 +31,12 @@ from unteach.metrics.closeness import (
     privacy_part,
 )
 from unteach.metrics.yardstick import never_seen
-from unteach.nouns import Row, Score
+from unteach.nouns import Score
+from unteach.rowsfile import read_rows
 
 HEADER = (
     "model", "closeness", "95%", "forget", "privacy", "kept", "forget quality", "utility",
-    "aggregate", "without fluency", "forget p", "fact given", "AUC", "retain p",
+    "aggregate", "fluency", "forget p", "fact given", "AUC", "retain p",
 )  # fmt: skip
 OTHERS = ("defined otherwise", "privacy", "by AUC alone", "by KS of losses", "kept", "kept from 0",
           "arithmetic mean of the three", "closeness", "with 40 examples a group")  # fmt: skip
@@ -50,12 +51,12 @@ def main():
     args = parser.parse_args()
     parts = [
         "# Closeness of every demo method\n\nBy `benchmarks/closeness.py` from the demos' rows, "
-        f"closeness version {CLOSENESS_VERSION}. *Without fluency* is the aggregate with model "
-        "utility alone as its third part. What the numbers mean: `docs/concepts/closeness.md`."
+        f"closeness version {CLOSENESS_VERSION}, aggregate version {AGGREGATE_VERSION}. What the "
+        "numbers mean: `docs/concepts/closeness.md`."
     ]
     for folder in args.demos:
         facts = json.loads((folder / "scores.json").read_text(encoding="utf-8"))["facts"]
-        rows = {file.stem: read(file) for file in sorted((folder / "rows").glob("*.jsonl"))}
+        rows = {file.stem: read_rows(file)[0] for file in sorted((folder / "rows").glob("*.jsonl"))}
         lines = sorted((line(name, rows) for name in rows), key=lambda x: -float(x[1]))
         parts += [f"## Demo, {facts['world']}", markdown(HEADER, lines), yardstick(rows)]
         parts += [markdown(OTHERS, others(rows))]
@@ -65,18 +66,16 @@ def main():
 def line(name, rows):
     original, retrained = rows["original"], rows["retrained"]
     found = compare(rows[name], retrained, original=original)
-    scores, before = score_model(rows[name], original=original), score_model(original)
+    scores = score_model(rows[name], original=original)
     whole = found["closeness"]
     utility = scores["retain"]["model_utility"].value
-    share = min(utility / before["retain"]["model_utility"].value, 1)
-    parts = [found["aggregate_memorization"].value, found["aggregate_privacy"].value, share]
     ends = "-" if whole.low is None else f"{whole.low:.2f} to {whole.high:.2f}"
     forget = scores["forget"]
     return [
         name, f"{whole.value:.3f}", ends,
         *(shown(found[f"closeness_{part}"]) for part in ("forget", "privacy", "kept")),
         f"{found['forget_quality'].value:.1e}", f"{utility:.2f}", shown(found["aggregate"]),
-        f"{harmonic(parts):.2f}", shown(forget["probability"]), shown(forget["fact_recall"]),
+        shown(forget["fluency"]), shown(forget["probability"]), shown(forget["fact_recall"]),
         shown(forget["membership_auc_loss"]), shown(scores["retain"]["probability"]),
     ]  # fmt: skip
 
@@ -152,15 +151,6 @@ def thinned(case, seed, count=40):
         for groups in (case.model, case.original, case.retrained)
     ]
     return Case(few[0], original=few[1], retrained=few[2])
-
-
-def read(file):
-    groups = {}
-    for text in file.read_text(encoding="utf-8").splitlines():
-        record = json.loads(text)
-        values = {k: tuple(v) if isinstance(v, list) else v for k, v in record.items()}
-        groups.setdefault(values.pop("group"), []).append(Row(**values))
-    return groups
 
 
 def harmonic(values):

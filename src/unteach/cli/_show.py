@@ -22,6 +22,7 @@ from rich.table import Column, Table
 from unteach.nouns import Problem
 from unteach.talk import Talk
 
+WIDE = 110
 FEW = 4  # models whose table stands upright
 SHOWN_TERMS = {"forget": "forget", "hold": "hold", "retain": "retain", "forget_probability": "p"}
 
@@ -173,6 +174,8 @@ def show_table(report: Any) -> None:
         rows = [list(column) for column in zip(*rows, strict=True)]
         rows[0][0] = ""
     console = Console()
+    if not console.is_terminal:  # a file has no edge
+        console.width = max(console.width, WIDE)
     tables = [rows] if len(rows) > 1 and len(rows[0]) > 1 else []
     for cells in (*tables, *report.tables.values()):
         console.print(_table(cells))

@@ -202,8 +202,8 @@ def _warning(report: Report, model: str) -> str:
     if over_forgotten(report, model):
         return (
             "**Over-forgotten.** The model finds the forget answers less likely than texts it "
-            f"never saw {numbers}. Who looks for that can tell what was removed. To end sooner, run "
-            "with train.stop_at=holdout."
+            f"never saw {numbers}. Who looks for that can tell what was removed. A run with "
+            "train.stop_at=holdout ends sooner."
         )
     if recognisable(report, model):
         return (
