@@ -49,7 +49,7 @@ def test_a_folder_of_files_is_enough(call, files, tiny_folder):
     record = json.loads((files / "a" / "scores.json").read_text())
     assert set(record["models"]["mine"]) == set(ROLES)
     assert record["never_seen"]["probability"]["n"] == 2
-    assert "What cannot be known" in (files / "a" / "report.md").read_text()
+    assert "no retrained model was given" in (files / "a" / "report.md").read_text()
     assert not (files / "cache").exists()
 
 
