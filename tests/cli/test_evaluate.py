@@ -37,6 +37,10 @@ def test_one_model_and_then_its_rows_again(call, files, tiny_folder):
     code, both, _ = call("compare", files / "a", files / "b", "--out", files / "c", "--json")
     assert code == 0
     assert json.loads(both)["facts"]["runs of retrained"] == 2
+    code, out, _ = call("compare", files / "a", files / "b")
+    assert code == 0
+    assert "means over runs: " in out
+    assert "retrained of 2" in out
     assert (files / "c" / "report.md").exists()
 
 
@@ -96,7 +100,7 @@ def test_the_suites_are_listed_with_their_options(call):
         (["--limit", "0"], "--limit"),
         (["--bits", "3"], "--bits"),
         (["--model", "x", "--model", "y/x"], 'the label "x" is taken'),
-        ([], "option forget"),
+        ([], "add --forget FILE"),
     ],
 )
 def test_what_is_wrong_is_said_without_a_trace(given, said, call, tmp_path, tiny_folder):

@@ -139,7 +139,7 @@ def test_one_reason_is_given_once_and_says_of_which_model():
     both = {"forget": {"probability": Score(0.5), "truth_ratio": missing, "perplexity": missing}}
     some = {"forget": {"probability": missing, "truth_ratio": missing, "perplexity": missing}}
     text = to_markdown(Report(models={"a": both, "b": some}, label="x"))
-    assert "- no reason: `probability` (of b), `truth_ratio`, `perplexity`" in text
+    assert "- no reason: `probability` (of b); `truth_ratio`, `perplexity`" in text
     assert text.count("no reason") == 1
     assert "| `probability` | low | 0.50 | - |" in text
 
@@ -316,6 +316,26 @@ def test_the_picture_is_drawn_for_any_number_of_models(count, tmp_path):
     many = replace(report(), models=dict(list(found.items())[:count]))
     draw(many, tmp_path / "a.png")
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_picture_has_the_panels_of_the_benchmarks_and_what_unseen_would_score(tmp_path):
+    pytest.importorskip("matplotlib", reason="the plots extra is not installed")
+    from unteach.report.picture import panels
+
+    known = {"knowledge_memorization": Score(0.5, 9, 0.0, 1.0)}
+    groups = {"forget": {"probability": Score(0.5)}, "knowmem": known, "knowmem_retain": known}
+    groups |= {name: {"choice_probability": Score(0.5)} for name in ("authors", "facts")}
+    found = Report(models={"a": groups}, never_seen={"probability": Score(0.2)})
+    assert [(panel.group, panel.heading) for panel in panels(found)] == [
+        ("forget", "What should be gone"),
+        ("knowmem", "What should be gone"),
+        ("knowmem_retain", "What should stay"),
+        ("authors", "What should stay"),
+        ("facts", "What should stay"),
+    ]
+    assert panels(found)[0].level == 0.2
+    assert panels(found)[1].level is None
+    draw(found, tmp_path / "a.png")
 
 
 def test_the_picture_without_matplotlib(monkeypatch, tmp_path):

@@ -75,9 +75,9 @@ def evaluate(
 ) -> None:
     """Ask models a suite's questions, and write rows, scores and a report into --out.
 
-    Beside a model that never saw the forget set (--retrained) every number gains its yardstick;
-    without one, what cannot be known is listed. Rows hold numbers, never text; `unteach score`
-    makes scores of them again without a model.
+    Beside a model that never saw the forget set (--retrained) every number gains
+    its yardstick; without one, what cannot be known is listed. Rows hold numbers,
+    never text; `unteach score` makes scores of them again without a model.
     """
     from unteach.evaluation.asked import asked, labelled
     from unteach.evaluation.cache import default_folder

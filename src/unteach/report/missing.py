@@ -33,24 +33,29 @@ def not_measured(report: Report) -> list[str]:
         for beside, scores in report.comparisons.items()
         for name, score in scores.items()
     }
-    reasons: dict[str, dict[str, None]] = {}
+    reasons: dict[str, dict[str, list[str]]] = {}  # reason -> where -> names
     for name in dict.fromkeys(name for name, *_ in found):
-        for note, text in _of_one(name, found).items():
-            reasons.setdefault(note.removeprefix(PREFIX), {})[text] = None
+        for note, where in _of_one(name, found).items():
+            places = reasons.setdefault(note.removeprefix(PREFIX), {})
+            places.setdefault(where, []).append(f"`{name}`")
     if found and "retrained" not in report.models:
-        reasons[ALONE] = dict.fromkeys(f"`{name}`" for name in _beside_retrained(found))
-    longest = sorted(reasons.items(), key=lambda reason: -len(reason[1]))
-    return [f"{note}: {', '.join(names)}" for note, names in longest]
+        reasons[ALONE] = {"": [f"`{name}`" for name in _beside_retrained(found)]}
+    longest = sorted(reasons.items(), key=lambda reason: -sum(map(len, reason[1].values())))
+    return [f"{note}: {_named(places)}" for note, places in longest]
+
+
+def _named(places: Mapping[str, list[str]]) -> str:
+    return "; ".join(", ".join(names) + where for where, names in places.items())
 
 
 def _of_one(name: str, found: Found) -> dict[str, str]:
-    """Each reason why a number is missing, and how the number is then called."""
+    """Each reason why a number is missing, and where it is missing for that."""
     asked = {key[1:]: score for key, score in found.items() if key[0] == name}
     places: dict[str, list[tuple[str, str]]] = {}
     for place, score in asked.items():
         if score.value is None:
             places.setdefault(score.note, []).append(place)
-    return {note: f"`{name}`{_where(some, asked)}" for note, some in places.items()}
+    return {note: _where(some, asked) for note, some in places.items()}
 
 
 def _where(some: list[tuple[str, str]], asked: Mapping[tuple[str, str], Score]) -> str:
@@ -60,7 +65,7 @@ def _where(some: list[tuple[str, str]], asked: Mapping[tuple[str, str], Score]) 
     for k, word in ((1, "of"), (0, "on")):
         here, all_ = ({place[k] for place in places} for places in (some, asked))
         if here != all_:
-            parts.append(f"{word} {' and '.join(_in_order(here, asked, k))}")
+            parts.append(f"{word} {', '.join(_in_order(here, asked, k))}")
     return f" ({' '.join(parts)})" if parts else ""
 
 

@@ -13,7 +13,7 @@ from unteach.report.judge import (
 )
 from unteach.report.record import Report
 
-NOT_KNOWN = "not known; see what was not measurable"
+NOT_KNOWN = "not known (see what was not measurable)"
 LISTED: tuple[tuple[str, Callable[[Report, str], bool | None]], ...] = (
     (f"Not forgotten (probability more than {NEAR} above {{yardstick}})", not_forgotten),
     ("Still recognisable (the forget answers stand out from texts never seen)", recognisable),
