@@ -182,6 +182,25 @@ def test_muse_questions_on_what_should_be_gone_are_no_damage():
     assert "damaged" in to_markdown(found)
 
 
+def test_lost_wording_is_damage_too():
+    """As likely as before when read, and half of it gone when asked: that went unsaid."""
+    found = report()
+    for name, said in (("original", 1.0), ("unlearned", 0.5), ("retrained", 1.0)):
+        found.models[name]["retain"]["rouge_l_recall"] = Score(said, 30)
+    text = to_markdown(found).split("## At a glance")[0]
+    assert "When asked, 0.50 of their wording is said, and 1.00 was before." in text
+    assert "**The rest of the model was damaged.**" in text
+    found.models["original"]["retain"]["rouge_l_recall"] = Score(0.55, 30)
+    assert "damaged" not in to_markdown(found).split("## At a glance")[0]
+
+
+def test_what_it_took_is_told_in_words():
+    asking = {"distinct_texts": 3, "decode_steps": 4}
+    text = to_markdown(report(facts={"asking model": asking, "examples": {"a_b": 1}}))
+    assert "| asking model | distinct texts 3, decode steps 4 |" in text
+    assert "| examples | a_b 1 |" in text
+
+
 def test_real_authors_are_judged_by_choice():
     """As TOFU does: a fluent model may find a short right answer unlikely, and still choose it."""
     found = report()
@@ -253,6 +272,11 @@ def test_many_methods_are_judged_one_by_one():
     }
     text = to_markdown(replace(report(), models=models, comparisons={}))
     opening = text.split("## At a glance")[0]
+    assert "closeness" not in opening
+    beside = {"good_vs_retrained": 0.9, "kept_vs_retrained": 0.1}
+    beside = {name: {"closeness": Score(value)} for name, value in beside.items()}
+    near = to_markdown(replace(report(), models=models, comparisons=beside))
+    assert "The nearest by closeness is `good` with 0.90." in near
     for line in (
         "- Not forgotten (probability more than 0.1 above the retrained model's): `kept`\n",
         "from texts never seen): `kept`\n",

@@ -48,10 +48,20 @@ def not_forgotten(report: Report, model: str) -> bool | None:
 
 
 def damaged(report: Report, model: str) -> bool | None:
-    """Whether much is gone of what should stay."""
-    shares = [share(report, model, group) for group in staying(report)]
+    """Whether much is gone of what should stay: its probability, or how it is worded when asked."""
+    groups = staying(report)
+    shares = [share(report, model, group) for group in groups]
     known = [share < KEPT for share in shares if share is not None]
+    known += [True for group in groups if reworded(report, model, group)]
     return any(known) if known else None
+
+
+def reworded(report: Report, model: str, group: str) -> bool:
+    """Whether the model says much less of the answers' wording than the original did."""
+    before, after = (report.value(m, group, "rouge_l_recall") for m in ("original", model))
+    if before is None or after is None:
+        return False
+    return after < KEPT * before and after < before - NEAR  # a little of little is chance
 
 
 def level(report: Report) -> float:

@@ -139,7 +139,7 @@ def _glossary(report: Report) -> list[str]:
 
 def _made(report: Report) -> str:
     facts = {k: v for k, v in report.facts.items() if v not in ("", None)}
-    lines = [[name.replace("_", " "), _line(value)] for name, value in facts.items()]
+    lines = [[_spaced(k), _line(_counts(v) if "asking" in k else v)] for k, v in facts.items()]
     parts = [grid([["fact", "value"], *lines], left=(0, 1))] if lines else []
     if report.request:
         parts.append(_folded("Every setting", f"```yaml\n{_yaml(report)}```"))
@@ -148,6 +148,15 @@ def _made(report: Report) -> str:
         "All log-probabilities were scored in float32."
     )
     return "\n\n".join(parts)
+
+
+def _spaced(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _counts(value: dict[str, object]) -> dict[str, object]:
+    """What it took to ask a model; its names are no names of the user's."""
+    return {_spaced(name): count for name, count in value.items()}
 
 
 def _yaml(report: Report) -> str:

@@ -12,13 +12,17 @@ from unteach.report.judge import (
     recognisable,
 )
 from unteach.report.record import Report
+from unteach.report.table import number
 
 NOT_KNOWN = "not known (see what was not measurable)"
 LISTED: tuple[tuple[str, Callable[[Report, str], bool | None]], ...] = (
     (f"Not forgotten (probability more than {NEAR} above {{yardstick}})", not_forgotten),
     ("Still recognisable (the forget answers stand out from texts never seen)", recognisable),
     ("Over-forgotten (they stand out by being less likely than texts never seen)", over_forgotten),
-    (f"Damaged (less than {KEPT:.0%} of the probability kept of what should stay)", damaged),
+    (
+        f"Damaged (less than {KEPT:.0%} kept of the probability or wording of what should stay)",
+        damaged,
+    ),
 )
 
 
@@ -45,7 +49,16 @@ def _opening(report: Report) -> str:
             " `retrained` never saw it: a method has done its work where its numbers are near "
             "those of `retrained`, in every column at once."
         )
-    return text
+    return text + _nearest(report)
+
+
+def _nearest(report: Report) -> str:
+    found = {name: report.compared(name, "closeness").value for name in others(report)}
+    known = {name: value for name, value in found.items() if value is not None}
+    if not known:
+        return ""
+    best = max(known, key=lambda name: known[name])
+    return f" The nearest by closeness is `{best}` with {number(known[best])}."
 
 
 def _named(held: dict[str, bool | None]) -> str:

@@ -10,6 +10,7 @@ from unteach.report.judge import (
     others,
     over_forgotten,
     recognisable,
+    reworded,
     share,
     staying,
     unseen,
@@ -68,9 +69,9 @@ def _near(report: Report, model: str) -> str:
     score = report.compared(model, "closeness")
     if score.value is None:
         return ""
-    facets = ("forgotten", "forget"), ("given away", "privacy"), ("kept", "kept")
+    facets = ("is forgotten", "forget"), ("gives it away", "privacy"), ("is kept", "kept")
     parts = [
-        f"{number(report.compared(model, f'closeness_{name}').value)} in what is {said}"
+        f"{number(report.compared(model, f'closeness_{name}').value)} in what {said}"
         for said, name in facets
     ]
     return (
@@ -155,7 +156,13 @@ def _kept_of(report: Report, model: str, group: str) -> str:
         return f"{what} have {_plain(after)}{beside}."
     left = share(report, model, group)
     kept = f": {left:.0%} kept" if left is not None and left < 1 else ""
-    return f"{what} had {_plain(before)} before and have {_plain(after)} after{kept}."
+    text = f"{what} had {_plain(before)} before and have {_plain(after)} after{kept}."
+    if reworded(report, model, group):
+        was, now = (report.value(m, group, "rouge_l_recall") for m in ("original", model))
+        text += (
+            f" When asked, {number(now)} of their wording is said, and {number(was)} was before."
+        )
+    return text
 
 
 def _warning(report: Report, model: str) -> str:
