@@ -80,6 +80,13 @@ def test_the_suites_are_listed_with_their_options(call):
         "wmdp",
     ):
         assert part in out
+    code, one, _ = call("suites", "tofu")
+    assert code == 0
+    assert one.startswith("tofu (version")
+    assert "muse" not in one
+    code, _, err = call("suites", "tofo")
+    assert code == 2
+    assert 'Did you mean "tofu"?' in err
     code, out, _ = call("suites", "--json")
     assert {suite["name"] for suite in json.loads(out)} >= {
         "own",
@@ -95,6 +102,7 @@ def test_the_suites_are_listed_with_their_options(call):
     [
         (["--suite", "tofoo"], 'Did you mean "tofu"?'),
         (["--suite", "tofu", "--set", "split=forget02"], "forget01, forget05, forget10"),
+        (["--suite", "tofu", "--forget", "a.jsonl"], "--forget: is not asked by the suite tofu"),
         (["--set", "splitt"], "is not a setting"),
         (["--forget", "nowhere.jsonl"], "nowhere.jsonl"),
         (["--limit", "0"], "--limit"),

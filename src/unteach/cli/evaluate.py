@@ -83,6 +83,7 @@ def evaluate(
     from unteach.evaluation.cache import default_folder
 
     own = {"forget": forget, "retain": retain, "holdout": holdout}
+    _for_own(suite, own)
     request = asked(
         models=labelled(model),
         suite=suite,
@@ -125,6 +126,19 @@ def evaluate(
         show_table(report)
     say(f"rows, scores and report.md are in {request.out}")
     leave()
+
+
+def _for_own(suite: str, files: dict[str, Any]) -> None:
+    """Files of the user's own are no part of a benchmark. Raises UserError for those given."""
+    from unteach.nouns import Problem, UserError
+    from unteach.suites import SUITES
+
+    if suite not in SUITES or "forget" in SUITES.get(suite).options:
+        return
+    what, hint = f"is not asked by the suite {suite}", "leave it out, or take --suite own"
+    problems = [Problem(f"--{role}", what, hint, "request") for role, file in files.items() if file]
+    if problems:
+        raise UserError(*problems)
 
 
 def settings(given: list[str] | None) -> dict[str, Any]:
