@@ -57,6 +57,16 @@ def test_a_folder_of_files_is_enough(call, files, tiny_folder):
     assert not (files / "cache").exists()
 
 
+def test_questions_that_do_not_fit_are_told_on_the_terminal(call, files, tiny_folder):
+    code, _, err = call(
+        "evaluate", "--model", tiny_folder, *flags(files, "forget"), "--max-length", 8,
+        "--out", files / "a",
+    )  # fmt: skip
+    assert code == 0
+    assert "note: forget: 4 of 4 questions were not asked" in err
+    assert "Nothing here was measurable." in (files / "a" / "report.md").read_text()
+
+
 def test_further_files_are_groups_of_their_own(call, files, tiny_folder):
     (files / "world.jsonl").write_bytes((files / "retain.jsonl").read_bytes())
     base = ("evaluate", "--model", tiny_folder, "--data", files, "--max-new-tokens", 4)

@@ -1,6 +1,7 @@
 """Several runs in one table: means over seeds, and differences that may be chance."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from scipy.stats import t
@@ -44,6 +45,16 @@ def test_a_model_that_every_run_asked_keeps_its_own_interval():
     """Three runs of one original say nothing of its spread: 0.9 (0.9 to 0.9) would be false."""
     found = fold([run(0.1), run(0.2), run(0.3)])
     assert found.models["original"]["forget"]["probability"] == Score(0.9, 40, 0.85, 0.95)
+
+
+def test_what_the_holdout_tells_is_kept_where_all_runs_agree():
+    def bare(value):
+        models = {k: v for k, v in run(0.1).models.items() if k != "retrained"}
+        return Report(models=models, label="NPO", never_seen={"probability": Score(value)})
+
+    assert fold([bare(0.3), bare(0.3)]).never_seen == {"probability": Score(0.3)}
+    assert fold([bare(0.3), bare(0.4)]).never_seen == {}
+    assert fold([run(0.1), replace(run(0.2), never_seen={"x": Score(1.0)})]).never_seen == {}
 
 
 def test_an_interval_over_runs_ends_where_the_metric_does():

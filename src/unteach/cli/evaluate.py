@@ -124,6 +124,8 @@ def evaluate(
         typer.echo(to_json(report))
     else:
         show_table(report)
+    for note in report.notes:
+        say(f"note: {note}")
     say(f"rows, scores and report.md are in {request.out}")
     leave()
 

@@ -40,11 +40,18 @@ def fold(reports: Sequence[Report]) -> Report:
             for name in order
             if (scores := _comparisons(found[name]))
         },
+        never_seen=_never_seen(reports) if "retrained" not in found else {},
         label=f"{len(reports)} runs",
         papers=tuple(papers.values()),
         facts={f"runs of {name}": len(found[name]) for name in order},
         notes=("Numbers of several runs are means; their intervals are Student's t over runs.",),
     )
+
+
+def _never_seen(reports: Sequence[Report]) -> Mapping[str, Score]:
+    """What the holdout tells, where all runs had one original and one holdout."""
+    first, *others = (report.never_seen for report in reports)
+    return first if all(other == first for other in others) else {}
 
 
 def mean_over_runs(scores: Sequence[Score], within: tuple[float, float] = ANY) -> Score:

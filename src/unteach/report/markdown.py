@@ -111,7 +111,8 @@ def _metrics(report: Report, group: str) -> list[str]:
         for names in ([name for name in MAIN if name in known], more)
     ]
     first, rest = (scores_grid(part, columns, "metric") for part in lines)
-    return [part for part in (first, _folded("More metrics", rest) if rest else "") if part]
+    parts = [part for part in (first, _folded("More metrics", rest) if rest else "") if part]
+    return parts or ["Nothing here was measurable."]
 
 
 def _folded(title: str, text: str) -> str:
