@@ -37,6 +37,10 @@ def test_one_model_and_then_its_rows_again(call, files, tiny_folder):
     code, both, _ = call("compare", files / "a", files / "b", "--out", files / "c", "--json")
     assert code == 0
     assert json.loads(both)["facts"]["runs of retrained"] == 2
+    code, out, _ = call("compare", files / "a", files / "b")
+    assert code == 0
+    assert "means over runs: " in out
+    assert "retrained of 2" in out
     assert (files / "c" / "report.md").exists()
 
 
@@ -49,8 +53,18 @@ def test_a_folder_of_files_is_enough(call, files, tiny_folder):
     record = json.loads((files / "a" / "scores.json").read_text())
     assert set(record["models"]["mine"]) == set(ROLES)
     assert record["never_seen"]["probability"]["n"] == 2
-    assert "What cannot be known" in (files / "a" / "report.md").read_text()
+    assert "no retrained model was given" in (files / "a" / "report.md").read_text()
     assert not (files / "cache").exists()
+
+
+def test_questions_that_do_not_fit_are_told_on_the_terminal(call, files, tiny_folder):
+    code, _, err = call(
+        "evaluate", "--model", tiny_folder, *flags(files, "forget"), "--max-length", 8,
+        "--out", files / "a",
+    )  # fmt: skip
+    assert code == 0
+    assert "note: forget: 4 of 4 questions were not asked" in err
+    assert "Nothing here was measurable." in (files / "a" / "report.md").read_text()
 
 
 def test_further_files_are_groups_of_their_own(call, files, tiny_folder):
@@ -76,6 +90,13 @@ def test_the_suites_are_listed_with_their_options(call):
         "wmdp",
     ):
         assert part in out
+    code, one, _ = call("suites", "tofu")
+    assert code == 0
+    assert one.startswith("tofu (version")
+    assert "muse" not in one
+    code, _, err = call("suites", "tofo")
+    assert code == 2
+    assert 'Did you mean "tofu"?' in err
     code, out, _ = call("suites", "--json")
     assert {suite["name"] for suite in json.loads(out)} >= {
         "own",
@@ -91,12 +112,13 @@ def test_the_suites_are_listed_with_their_options(call):
     [
         (["--suite", "tofoo"], 'Did you mean "tofu"?'),
         (["--suite", "tofu", "--set", "split=forget02"], "forget01, forget05, forget10"),
+        (["--suite", "tofu", "--forget", "a.jsonl"], "--forget: is not asked by the suite tofu"),
         (["--set", "splitt"], "is not a setting"),
         (["--forget", "nowhere.jsonl"], "nowhere.jsonl"),
         (["--limit", "0"], "--limit"),
         (["--bits", "3"], "--bits"),
         (["--model", "x", "--model", "y/x"], 'the label "x" is taken'),
-        ([], "option forget"),
+        ([], "add --forget FILE"),
     ],
 )
 def test_what_is_wrong_is_said_without_a_trace(given, said, call, tmp_path, tiny_folder):

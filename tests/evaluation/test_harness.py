@@ -51,7 +51,7 @@ def test_scores_without_rows(suite, files, tiny_folder, other_folder):
     assert not (files / "out" / "rows").exists()
     text = (files / "out" / "report.md").read_text()
     assert "| wmdp_bio | acc | 0.25 | low (0.25 is chance) |" in text
-    assert "What cannot be known" not in text
+    assert "no retrained model was given" not in text
 
 
 def test_the_table_names_chance_and_what_chance_may_set_apart():

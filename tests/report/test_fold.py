@@ -1,6 +1,7 @@
 """Several runs in one table: means over seeds, and differences that may be chance."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from scipy.stats import t
@@ -28,16 +29,39 @@ def run(value, *, method="NPO", never=0.2, quality=0.5):
 
 
 def test_seeds_of_a_method_become_one_line_with_their_spread():
-    """Of 0.1, 0.2 and 0.3: mean 0.2, standard deviation 0.1, half 4.303 x 0.1 / sqrt(3) = 0.248."""
-    found = fold([run(0.1), run(0.2), run(0.3)])
+    """Of 0.4, 0.5 and 0.6: mean 0.5, standard deviation 0.1, half 4.303 x 0.1 / sqrt(3) = 0.248."""
+    found = fold([run(0.4), run(0.5), run(0.6)])
     assert list(found.models) == ["original", "NPO", "retrained"]
     score = found.models["NPO"]["forget"]["probability"]
     half = t.ppf(0.975, 2) * 0.1 / math.sqrt(3)
-    assert (score.value, score.n) == (pytest.approx(0.2), 3)
-    assert (score.low, score.high) == (pytest.approx(0.2 - half), pytest.approx(0.2 + half))
+    assert (score.value, score.n) == (pytest.approx(0.5), 3)
+    assert (score.low, score.high) == (pytest.approx(0.5 - half), pytest.approx(0.5 + half))
     assert half == pytest.approx(0.2484, abs=1e-4)
     assert found.facts["runs of NPO"] == 3
     assert found.papers == (PAPER,)
+
+
+def test_a_model_that_every_run_asked_keeps_its_own_interval():
+    """Three runs of one original say nothing of its spread: 0.9 (0.9 to 0.9) would be false."""
+    found = fold([run(0.1), run(0.2), run(0.3)])
+    assert found.models["original"]["forget"]["probability"] == Score(0.9, 40, 0.85, 0.95)
+
+
+def test_what_the_holdout_tells_is_kept_where_all_runs_agree():
+    def bare(value):
+        models = {k: v for k, v in run(0.1).models.items() if k != "retrained"}
+        return Report(models=models, label="NPO", never_seen={"probability": Score(value)})
+
+    assert fold([bare(0.3), bare(0.3)]).never_seen == {"probability": Score(0.3)}
+    assert fold([bare(0.3), bare(0.4)]).never_seen == {}
+    assert fold([run(0.1), replace(run(0.2), never_seen={"x": Score(1.0)})]).never_seen == {}
+
+
+def test_an_interval_over_runs_ends_where_the_metric_does():
+    """Of 0.1, 0.2 and 0.3: 0.2 - 0.248 lies below 0, which no probability does."""
+    score = fold([run(0.1), run(0.2), run(0.3)]).models["NPO"]["forget"]["probability"]
+    assert score.low == 0.0
+    assert score.high == pytest.approx(0.4484, abs=1e-4)
 
 
 def test_methods_stay_apart_and_one_run_keeps_its_interval():

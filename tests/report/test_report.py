@@ -130,7 +130,7 @@ def test_without_retrained_and_retain_the_report_says_so():
 
 def test_what_is_not_measurable_is_listed_and_not_tabled():
     text = to_markdown(Report(models={"original": model(0.5, 0.5)}, label="x"))
-    assert "- `membership_auc_loss`: not measurable: no holdout set is given" in text
+    assert "- no holdout set is given: `membership_auc_loss`" in text
     assert "| `membership_auc_loss`" not in text
 
 
@@ -139,10 +139,98 @@ def test_one_reason_is_given_once_and_says_of_which_model():
     both = {"forget": {"probability": Score(0.5), "truth_ratio": missing, "perplexity": missing}}
     some = {"forget": {"probability": missing, "truth_ratio": missing, "perplexity": missing}}
     text = to_markdown(Report(models={"a": both, "b": some}, label="x"))
-    names = "`perplexity`, `probability` of b, `truth_ratio`"
-    assert f"- {names}: not measurable: no reason" in text
+    assert "- no reason: `probability` (of b); `truth_ratio`, `perplexity`" in text
     assert text.count("no reason") == 1
     assert "| `probability` | low | 0.50 | - |" in text
+
+
+def test_a_reason_names_the_groups_that_it_is_about():
+    why = Score(None, note="not measurable: no reason")
+    groups = {"forget": {"probability": why}, "retain": {"probability": Score(0.5)}}
+    assert "- no reason: `probability` (on forget)\n" in to_markdown(Report(models={"a": groups}))
+
+
+def test_what_needs_a_retrained_model_is_listed_without_one():
+    one = {"forget": {"probability": Score(0.5)}}
+    text = to_markdown(Report(models={"a": one}))
+    line = next(x for x in text.splitlines() if x.startswith("- no retrained model was given"))
+    assert "`closeness`" in line
+    assert "`forget_quality`" in line
+    assert "open_unlearning" not in line
+    assert "no retrained model" not in to_markdown(Report(models={"a": one, "retrained": one}))
+
+
+def test_the_main_metrics_stand_first_and_the_others_are_folded():
+    scores = {name: Score(0.5) for name in ("rouge_l_f1", "fluency", "probability", "perplexity")}
+    text = to_markdown(Report(models={"a": {"forget": scores}}))
+    order = ("| `probability`", "| `fluency`", "<summary>More metrics", "| `perplexity`")
+    assert [text.index(part) for part in order] == sorted(text.index(part) for part in order)
+    assert text.count("<details>") == text.count("</details>") == 2  # and BibTeX
+
+
+def test_muse_questions_on_what_should_be_gone_are_no_damage():
+    """A model that forgot the passages and keeps the rest was called damaged."""
+    found = report()
+    for name, p in (("original", 0.9), ("unlearned", 0.01), ("retrained", 0.02)):
+        found.models[name]["verbmem"] = {"probability": Score(p, 30)}
+        found.models[name]["knowmem"] = {"probability": Score(p, 30)}
+    text = to_markdown(found).split("## At a glance")[0]
+    assert "damaged" not in text
+    assert "verbmem" not in text
+    for name, p in (("original", 0.9), ("unlearned", 0.01), ("retrained", 0.9)):
+        found.models[name]["knowmem_retain"] = {"probability": Score(p, 30)}
+    assert "damaged" in to_markdown(found)
+
+
+def test_lost_wording_is_damage_too():
+    """As likely as before when read, and half of it gone when asked: that went unsaid."""
+    found = report()
+    for name, said in (("original", 1.0), ("unlearned", 0.5), ("retrained", 1.0)):
+        found.models[name]["retain"]["rouge_l_recall"] = Score(said, 30)
+    text = to_markdown(found).split("## At a glance")[0]
+    assert "When asked, 0.50 of their wording is said, and 1.00 was before." in text
+    assert "**The rest of the model was damaged.**" in text
+    found.models["original"]["retain"]["rouge_l_recall"] = Score(0.55, 30)
+    assert "damaged" not in to_markdown(found).split("## At a glance")[0]
+
+
+def test_what_it_took_is_told_in_words():
+    asking = {"distinct_texts": 3, "decode_steps": 4}
+    text = to_markdown(report(facts={"asking model": asking, "examples": {"a_b": 1}}))
+    assert "| asking model | distinct texts 3, decode steps 4 |" in text
+    assert "| examples | a_b 1 |" in text
+
+
+def test_real_authors_are_judged_by_choice():
+    """As TOFU does: a fluent model may find a short right answer unlikely, and still choose it."""
+    found = report()
+    for name, p, chosen in (("original", 0.01, 0.8), ("unlearned", 0.001, 0.78)):
+        scores = {"probability": Score(p, 9), "choice_probability": Score(chosen, 9)}
+        found.models[name]["authors"] = scores
+    text = to_markdown(found)
+    assert "Those on real authors, among wrong ones, had 0.80 before and have 0.78 after" in text
+    assert "damaged" not in text.split("## At a glance")[0]
+
+
+def test_the_holdout_is_the_yardstick_where_no_model_was_retrained():
+    models = {name: found for name, found in report().models.items() if name != "retrained"}
+    never = {"probability": Score(0.1, 20, 0.05, 0.2), "membership_auc_loss": Score(None)}
+    bare = Report(models=models, never_seen=never)
+    text = to_markdown(bare)
+    assert "; had no model seen them, they would have 0.10 (0.05 to 0.20), as far as" in text
+    assert "No retrained model was given" not in text
+    assert "| never seen | 0.10 | - | - | - |" in text
+    assert "never seen: what the forget answers would score" in text
+    models["unlearned"] = model(0.4, 0.9, 0.5)
+    assert "**They are not forgotten to that level.**" in to_markdown(replace(bare, models=models))
+
+
+def test_one_model_alone_is_told_without_before_and_after():
+    facts = {"suite": "own, version 1", "examples": {"forget": 40}, "limit": "9 of each group"}
+    text = to_markdown(Report(models={"model": model(0.4, 0.9)}, facts=facts, label="own"))
+    assert "**Forget.** The answers have a probability of 0.40 per token. No retrained" in text
+    assert "**Retain.** The answers to keep have 0.90." in text
+    assert "For a first look only: 9 of each group." in text
 
 
 def test_damage_outside_the_retain_set_is_told():
@@ -184,6 +272,11 @@ def test_many_methods_are_judged_one_by_one():
     }
     text = to_markdown(replace(report(), models=models, comparisons={}))
     opening = text.split("## At a glance")[0]
+    assert "closeness" not in opening
+    beside = {"good_vs_retrained": 0.9, "kept_vs_retrained": 0.1}
+    beside = {name: {"closeness": Score(value)} for name, value in beside.items()}
+    near = to_markdown(replace(report(), models=models, comparisons=beside))
+    assert "The nearest by closeness is `good` with 0.90." in near
     for line in (
         "- Not forgotten (probability more than 0.1 above the retrained model's): `kept`\n",
         "from texts never seen): `kept`\n",
@@ -193,6 +286,12 @@ def test_many_methods_are_judged_one_by_one():
     ):
         assert line in opening
     assert "| `probability` | low | 0.95 | 0.12 | 0.90 |" in text, "many columns, no intervals"
+    assert "not known" not in opening
+    models = {name: groups for name, groups in models.items() if "retrained" not in name}
+    opening = to_markdown(Report(models=models)).split("## At a glance")[0]
+    assert "- Not forgotten (probability more than 0.1 above what it would be unseen)" in (opening)
+    assert ": not known" in opening
+    assert "None of these" not in opening, "who was not judged has no clean bill"
     assert "- `probability`: how likely the model finds the answer" in text
 
 
@@ -241,6 +340,26 @@ def test_the_picture_is_drawn_for_any_number_of_models(count, tmp_path):
     many = replace(report(), models=dict(list(found.items())[:count]))
     draw(many, tmp_path / "a.png")
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_picture_has_the_panels_of_the_benchmarks_and_what_unseen_would_score(tmp_path):
+    pytest.importorskip("matplotlib", reason="the plots extra is not installed")
+    from unteach.report.picture import panels
+
+    known = {"knowledge_memorization": Score(0.5, 9, 0.0, 1.0)}
+    groups = {"forget": {"probability": Score(0.5)}, "knowmem": known, "knowmem_retain": known}
+    groups |= {name: {"choice_probability": Score(0.5)} for name in ("authors", "facts")}
+    found = Report(models={"a": groups}, never_seen={"probability": Score(0.2)})
+    assert [(panel.group, panel.heading) for panel in panels(found)] == [
+        ("forget", "What should be gone"),
+        ("knowmem", "What should be gone"),
+        ("knowmem_retain", "What should stay"),
+        ("authors", "What should stay"),
+        ("facts", "What should stay"),
+    ]
+    assert panels(found)[0].level == 0.2
+    assert panels(found)[1].level is None
+    draw(found, tmp_path / "a.png")
 
 
 def test_the_picture_without_matplotlib(monkeypatch, tmp_path):

@@ -262,5 +262,5 @@ def test_own_data_that_is_not_there(tmp_path):
     with pytest.raises(UserError) as caught:
         SUITES.get("own").read(tmp_path, {"retain": str(tmp_path / "none.jsonl")})
     first, second = caught.value.problems
-    assert (first.where, first.what) == ("suite own, option forget", "is not given")
+    assert (first.where, first.what) == ("--forget", "is not given")
     assert second.what == "does not exist"

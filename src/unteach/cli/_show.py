@@ -167,7 +167,7 @@ def terms(logs: dict[str, float]) -> str:
 def show_table(report: Any) -> None:
     """The scores that a layman understands, on stdout: a line for each, or for each model."""
     from unteach.report import table as rows_of
-    from unteach.report.table import ALIKE, LEGEND
+    from unteach.report.table import legend
 
     rows = rows_of(report, short=len(report.models) > FEW)
     if len(report.models) <= FEW:  # their names on top leave room for the questions in words
@@ -179,8 +179,10 @@ def show_table(report: Any) -> None:
     tables = [rows] if len(rows) > 1 and len(rows[0]) > 1 else []
     for cells in (*tables, *report.tables.values()):
         console.print(_table(cells))
-    if any(cell.startswith(ALIKE) for row in rows for cell in row):
-        console.print(LEGEND, style="dim", highlight=False)
+    for line in dict.fromkeys(
+        line for cells in (rows, *report.tables.values()) for line in legend(cells)
+    ):
+        console.print(line, style="dim", highlight=False, soft_wrap=True)
 
 
 def _table(rows: list[list[str]]) -> Table:

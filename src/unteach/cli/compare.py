@@ -1,7 +1,7 @@
 """`unteach compare`: runs side by side, seeds folded into one line."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -20,8 +20,9 @@ def compare(
 ) -> None:
     """Put several runs into one table; runs of one method with other seeds become one line.
 
-    Numbers of several runs are means, and their intervals those over runs. A number marked ~ is
-    not to be told from the retrained model's: the difference lies inside its 95% interval.
+    Numbers of several runs are means, with intervals over runs. A number marked ~
+    is not to be told from the retrained model's: the difference lies inside its
+    95% interval.
     """
     from unteach.cli._show import say, show_table
     from unteach.evaluation.rescore import read_reports
@@ -40,5 +41,14 @@ def compare(
         typer.echo(to_json(report))
     else:
         show_table(report)
+        _say_runs(report)
     if out:
         say(f"scores and report.md are in {out}")
+
+
+def _say_runs(report: Any) -> None:
+    """Of which models the numbers are means, so that no one takes one run for three."""
+    counts = {name: report.facts.get(f"runs of {name}", 1) for name in report.models}
+    folded = ", ".join(f"{name} of {count}" for name, count in counts.items() if count > 1)
+    if folded:
+        typer.echo(f"means over runs: {folded}")

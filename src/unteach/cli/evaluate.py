@@ -75,14 +75,15 @@ def evaluate(
 ) -> None:
     """Ask models a suite's questions, and write rows, scores and a report into --out.
 
-    Beside a model that never saw the forget set (--retrained) every number gains its yardstick;
-    without one, what cannot be known is listed. Rows hold numbers, never text; `unteach score`
-    makes scores of them again without a model.
+    Beside a model that never saw the forget set (--retrained) every number gains
+    its yardstick; without one, what cannot be known is listed. Rows hold numbers,
+    never text; `unteach score` makes scores of them again without a model.
     """
     from unteach.evaluation.asked import asked, labelled
     from unteach.evaluation.cache import default_folder
 
     own = {"forget": forget, "retain": retain, "holdout": holdout}
+    _for_own(suite, own)
     request = asked(
         models=labelled(model),
         suite=suite,
@@ -123,8 +124,23 @@ def evaluate(
         typer.echo(to_json(report))
     else:
         show_table(report)
+    for note in report.notes:
+        say(f"note: {note}")
     say(f"rows, scores and report.md are in {request.out}")
     leave()
+
+
+def _for_own(suite: str, files: dict[str, Any]) -> None:
+    """Files of the user's own are no part of a benchmark. Raises UserError for those given."""
+    from unteach.nouns import Problem, UserError
+    from unteach.suites import SUITES
+
+    if suite not in SUITES or "forget" in SUITES.get(suite).options:
+        return
+    what, hint = f"is not asked by the suite {suite}", "leave it out, or take --suite own"
+    problems = [Problem(f"--{role}", what, hint, "request") for role, file in files.items() if file]
+    if problems:
+        raise UserError(*problems)
 
 
 def settings(given: list[str] | None) -> dict[str, Any]:

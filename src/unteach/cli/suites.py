@@ -7,12 +7,17 @@ import typer
 
 
 def suites(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Only this one.")] = None,
     json: Annotated[bool, typer.Option("--json", help="A list of objects.")] = False,
 ) -> None:
-    """List the suites with their options and papers."""
+    """List the suites with their options, or one of them."""
+    from unteach.nouns import Problem, UserError
     from unteach.suites import SUITES, Suite
 
-    found = [SUITES.get(name) for name in SUITES]
+    try:
+        found = [SUITES.get(key) for key in ([name] if name else SUITES)]
+    except KeyError as error:
+        raise UserError(Problem("suites", str(error.args[0]), "", "request")) from None
     if json:
         typer.echo(json_.dumps([_described(suite) for suite in found], indent=2))
         return

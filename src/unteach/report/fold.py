@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import PurePath
 
+from unteach.metrics import COMPARISONS, METRICS
 from unteach.nouns import Score
 from unteach.report.record import Report
+
+ANY = (-math.inf, math.inf)
 
 
 def fold(reports: Sequence[Report]) -> Report:
@@ -37,6 +40,7 @@ def fold(reports: Sequence[Report]) -> Report:
             for name in order
             if (scores := _comparisons(found[name]))
         },
+        never_seen=_never_seen(reports) if "retrained" not in found else {},
         label=f"{len(reports)} runs",
         papers=tuple(papers.values()),
         facts={f"runs of {name}": len(found[name]) for name in order},
@@ -44,10 +48,22 @@ def fold(reports: Sequence[Report]) -> Report:
     )
 
 
-def mean_over_runs(scores: Sequence[Score]) -> Score:
+def _never_seen(reports: Sequence[Report]) -> Mapping[str, Score]:
+    """What the holdout tells, where all runs had one original and one holdout."""
+    first, *others = (report.never_seen for report in reports)
+    return first if all(other == first for other in others) else {}
+
+
+def mean_over_runs(scores: Sequence[Score], within: tuple[float, float] = ANY) -> Score:
     """The mean of a number over runs, with its 95% interval; a single one stays as it is.
 
-    Runs that could not measure it are left out, and the note says how many there were.
+    So does one that is the same in every run: it is the same model asked again, such as the
+    original of several seeds. Runs that could not measure it are left out, and the note says how
+    many there were.
+
+    Args:
+        scores: of the runs.
+        within: the least and the greatest value there can be; the interval ends there.
 
     Example:
         >>> found = mean_over_runs([Score(0.4), Score(0.5), Score(0.6)])
@@ -57,7 +73,7 @@ def mean_over_runs(scores: Sequence[Score]) -> Score:
     values = [score.value for score in scores if score.value is not None]
     if not values:
         return scores[0]
-    if len(scores) == 1:
+    if all(score == scores[0] for score in scores):
         return scores[0]
     left = len(scores) - len(values)
     note = f"not measurable in {left} of {len(scores)} runs" if left else ""
@@ -67,7 +83,8 @@ def mean_over_runs(scores: Sequence[Score]) -> Score:
     from scipy.stats import t
 
     half = float(t.ppf(0.975, n - 1)) * statistics.stdev(values) / math.sqrt(n)
-    return Score(mean, n, mean - half, mean + half, note)
+    low, high = max(mean - half, within[0]), min(mean + half, within[1])
+    return Score(mean, n, low, high, note)
 
 
 def _name(report: Report, model: str) -> str:
@@ -93,4 +110,11 @@ def _comparisons(found: list[tuple[Report, str]]) -> dict[str, Score]:
 
 def _mean(scores: Sequence[Mapping[str, Score]]) -> dict[str, Score]:
     names = dict.fromkeys(chain.from_iterable(scores))
-    return {name: mean_over_runs([s[name] for s in scores if name in s]) for name in names}
+    return {
+        name: mean_over_runs([s[name] for s in scores if name in s], _range(name)) for name in names
+    }
+
+
+def _range(name: str) -> tuple[float, float]:
+    known = next((found for found in (METRICS, COMPARISONS) if name in found), None)
+    return ANY if known is None else known.get(name).range

@@ -19,7 +19,7 @@ class Line(NamedTuple):
 
 
 def scores_grid(lines: list[Line], columns: Mapping[str, Mapping[str, Score]], first: str) -> str:
-    """A table of what could be measured, and a list of what could not, with the reasons.
+    """A table of what could be measured; nothing where nothing could.
 
     Numbers that chance may set apart from those of the column "retrained" are marked.
 
@@ -28,7 +28,7 @@ def scores_grid(lines: list[Line], columns: Mapping[str, Mapping[str, Score]], f
         columns: title -> name of a question -> score.
         first: heading of the first column.
     """
-    few = len(columns) <= FEW
+    few = len(columns) <= FEW + 1  # as many models, and what a set never seen would score
     header = [first, "should be", *columns, *(["what it says"] if few else [])]
     body = [
         [f"`{line.name}`", line.should_be]
@@ -40,8 +40,7 @@ def scores_grid(lines: list[Line], columns: Mapping[str, Mapping[str, Score]], f
         for line in lines
         if any(_value(scores, line.name) is not None for scores in columns.values())
     ]
-    text = grid([header, *body], left=(0, 1, len(header) - 1) if few else (0, 1))
-    return "\n\n".join(part for part in (text if body else "", _reasons(lines, columns)) if part)
+    return grid([header, *body], left=(0, 1, len(header) - 1) if few else (0, 1)) if body else ""
 
 
 def grid(rows: list[list[str]], left: tuple[int, ...] = (0,)) -> str:
@@ -74,17 +73,3 @@ def _mark(name: str, title: str, columns: Mapping[str, Mapping[str, Score]]) -> 
 
 def _value(scores: Mapping[str, Score], name: str) -> float | None:
     return scores[name].value if name in scores else None
-
-
-def _reasons(lines: list[Line], columns: Mapping[str, Mapping[str, Score]]) -> str:
-    """One bullet for each reason; the columns are named where only some of them lack a value."""
-    found: dict[str, list[str]] = {}
-    for name, _, _ in lines:
-        notes: dict[str, list[str]] = {}
-        for title, scores in columns.items():
-            if name in scores and scores[name].value is None:
-                notes.setdefault(scores[name].note, []).append(title)
-        for note, titles in notes.items():
-            some = "" if len(titles) == len(columns) else f" of {', '.join(titles)}"
-            found.setdefault(note, []).append(f"`{name}`{some}")
-    return "\n".join(f"- {', '.join(names)}: {note}" for note, names in found.items())

@@ -4,11 +4,11 @@ import json
 from collections.abc import Iterator
 
 from unteach.metrics import COMPARISONS, METRICS
-from unteach.metrics.yardstick import not_measurable
 from unteach.nouns import Paper, Score
 from unteach.report.grid import FEW, Line, grid, scores_grid
+from unteach.report.missing import not_measured
 from unteach.report.record import Report
-from unteach.report.table import ALIKE, LEGEND, table
+from unteach.report.table import UNSEEN, legend, table
 from unteach.report.verdict import verdict
 
 GROUPS = {
@@ -22,6 +22,24 @@ GROUPS = {
     "knowmem_retain": "Knowledge: questions on what should stay",
     "holdout": "Holdout: texts like the forget set that no model saw",
 }
+UNLEARNED = "Unlearning report"
+MAIN = (  # the first that are read of a group; the others are folded away
+    "fact_recall",
+    "probability",
+    "paraphrase_probability",
+    "choice_probability",
+    "verbatim_memorization",
+    "knowledge_memorization",
+    "rouge_l_recall",
+    "extraction_strength",
+    "exact_memorization",
+    "truth_ratio",
+    "membership_auc_loss",
+    "membership_auc_min_k",
+    "model_utility",
+    "fluency",
+    "divergence",
+)
 NO_PROOF = """\
 - That the texts are gone. The numbers say how the model answers these questions in these words;
   other words, other languages, a few steps of fine-tuning or a look into the weights may bring
@@ -39,17 +57,16 @@ def to_markdown(report: Report, *, picture: str | None = None) -> str:
         report: what was measured.
         picture: file name of the picture that lies beside the report.
     """
-    title = "Evaluation" if "suite" in report.facts else "Unlearning report"
-    parts = [f"# {title}: {report.label}", *verdict(report)]
+    parts = [f"# {_title(report)}: {report.label}", *verdict(report)]
     if picture:
         parts.append(f"![The models side by side: what is forgotten, what is kept]({picture})")
     parts += _glance(report)
     for group in _groups(report):
-        parts += [f"## {GROUPS.get(group, group)}", _metrics(report, group)]
-    if report.comparisons:
-        parts += ["## Beside a model that never saw the forget set", _comparisons(report)]
-    elif _groups(report) and "retrained" not in report.models:
-        parts += ["## What cannot be known without a retrained model", _unknown()]
+        parts += [f"## {GROUPS.get(group, group)}", *_metrics(report, group)]
+    if compared := _comparisons(report):
+        parts += ["## Beside a model that never saw the forget set", compared]
+    if missing := not_measured(report):
+        parts += ["## What was not measurable", "\n".join(f"- {line}" for line in missing)]
     parts += _glossary(report)
     if report.notes:
         parts += ["## Notes", "\n".join(f"- {_line(note)}" for note in report.notes)]
@@ -59,13 +76,20 @@ def to_markdown(report: Report, *, picture: str | None = None) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def _title(report: Report) -> str:
+    if "suite" in report.facts:
+        return "Evaluation"
+    return "Comparison" if any(f.startswith("runs of ") for f in report.facts) else UNLEARNED
+
+
 def _glance(report: Report) -> list[str]:
     """The table of what a layman understands, and those that the report brings with it."""
     rows = table(report, short=len(report.models) > FEW)
     tables = {"At a glance": rows} if len(rows[0]) > 1 else {}
     tables |= report.tables
     parts = [part for title, cells in tables.items() for part in (f"## {title}", grid(cells))]
-    return [*parts, f"{LEGEND}."] if any(f"| {ALIKE}" in part for part in parts) else parts
+    said = dict.fromkeys(line for cells in tables.values() for line in legend(cells))
+    return [*parts, *(f"{line}." for line in said)]
 
 
 def _groups(report: Report) -> list[str]:
@@ -75,23 +99,31 @@ def _groups(report: Report) -> list[str]:
     return [group for group in GROUPS if group in found] + sorted(found - set(GROUPS))
 
 
-def _metrics(report: Report, group: str) -> str:
+def _metrics(report: Report, group: str) -> list[str]:
+    """The table of the main metrics, and a folded one of the others."""
     columns = {model: groups.get(group, {}) for model, groups in report.models.items()}
     if group == "forget" and report.never_seen:
-        columns["never seen (from holdout)"] = report.never_seen
-    known = [METRICS.get(n) for n in METRICS if any(n in scores for scores in columns.values())]
-    lines = [Line(m.name, m.should_be(group), m.help) for m in known]
-    return scores_grid(lines, columns, "metric")
+        columns[UNSEEN] = report.never_seen
+    known = [n for n in METRICS if any(n in scores for scores in columns.values())]
+    more = [name for name in known if name not in MAIN]
+    lines = [
+        [Line(name, METRICS.get(name).should_be(group), METRICS.get(name).help) for name in names]
+        for names in ([name for name in MAIN if name in known], more)
+    ]
+    first, rest = (scores_grid(part, columns, "metric") for part in lines)
+    parts = [part for part in (first, _folded("More metrics", rest) if rest else "") if part]
+    return parts or ["Nothing here was measurable."]
+
+
+def _folded(title: str, text: str) -> str:
+    """What few will read, behind its title."""
+    return f"<details><summary>{title}</summary>\n\n{text}\n\n</details>"
 
 
 def _comparisons(report: Report) -> str:
     columns = {name.replace("_vs_", " / "): found for name, found in report.comparisons.items()}
     lines = [Line(c.name, c.should_be, c.help) for c in map(COMPARISONS.get, COMPARISONS)]
     return scores_grid(lines, columns, "comparison")
-
-
-def _unknown() -> str:
-    return "\n".join(f"- {line}" for line in not_measurable())
 
 
 def _glossary(report: Report) -> list[str]:
@@ -108,15 +140,24 @@ def _glossary(report: Report) -> list[str]:
 
 def _made(report: Report) -> str:
     facts = {k: v for k, v in report.facts.items() if v not in ("", None)}
-    lines = [[name.replace("_", " "), _line(value)] for name, value in facts.items()]
+    lines = [[_spaced(k), _line(_counts(v) if "asking" in k else v)] for k, v in facts.items()]
     parts = [grid([["fact", "value"], *lines], left=(0, 1))] if lines else []
     if report.request:
-        parts.append(f"```yaml\n{_yaml(report)}```")
+        parts.append(_folded("Every setting", f"```yaml\n{_yaml(report)}```"))
     parts.append(
         "Intervals are 95% over examples; scores.json has all of them, and the number of examples. "
         "All log-probabilities were scored in float32."
     )
     return "\n\n".join(parts)
+
+
+def _spaced(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _counts(value: dict[str, object]) -> dict[str, object]:
+    """What it took to ask a model; its names are no names of the user's."""
+    return {_spaced(name): count for name, count in value.items()}
 
 
 def _yaml(report: Report) -> str:
@@ -136,7 +177,8 @@ def _references(report: Report) -> str:
     papers: dict[str, Paper] = {p.arxiv: p for p in found if p}
     listed = [f"- {p.authors}. {p.title}. {p.year}. <{p.url}> ({p.where})" for p in papers.values()]
     entries = "\n\n".join(p.bibtex() for p in papers.values())
-    return "\n".join(listed) + f"\n\n```bibtex\n{entries}\n```" if listed else "None."
+    bibtex = _folded("BibTeX", f"```bibtex\n{entries}\n```")
+    return "\n".join(listed) + f"\n\n{bibtex}" if listed else "None."
 
 
 def _measured(report: Report) -> Iterator[tuple[str, Score]]:

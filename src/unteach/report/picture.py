@@ -1,32 +1,60 @@
 """The picture: each model as a row, each question as a panel."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from unteach.metrics import METRICS
 from unteach.nouns import Problem, Score, UserError
 from unteach.report.record import Report
+from unteach.report.table import number
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart.
 COLOURS = {"original": "#D55E00", "retrained": "#0072B2"}
 OTHER = "#009E73"
 GONE, STAY = "What should be gone", "What should stay"
-HEADINGS = {"": "All at once", "forget": GONE, "retain": STAY, "world": STAY}
 PANELS = (
     ("", "closeness", "closeness to\nretrained"),
     ("forget", "fact_recall", "right fact\nstill given"),
     ("forget", "probability", "probability of\nforget answers"),
     ("forget", "extraction_strength", "extraction strength\nof forget answers"),
     ("forget", "membership_auc_loss", "membership AUC\n(0.5: unrecognisable)"),
+    ("verbmem", "verbatim_memorization", "passages\ncontinued verbatim"),
+    ("knowmem", "knowledge_memorization", "knowledge of\nwhat to forget"),
+    ("knowmem_retain", "knowledge_memorization", "knowledge of\nwhat to keep"),
     ("retain", "probability", "probability of\nretain answers"),
     ("world", "probability", "probability of\nother facts"),
+    ("authors", "choice_probability", "right choice on\nreal authors"),
+    ("facts", "choice_probability", "right choice on\nworld facts"),
     ("retain", "model_utility", "model\nutility"),
 )
+
+
+class Panel(NamedTuple):
+    """One question: its group, what stands above it, the models' scores, and where to stand."""
+
+    group: str
+    heading: str
+    title: str
+    scores: dict[str, Score]
+    level: float | None
+
+
+def panels(report: Report) -> list[Panel]:
+    """The questions that some model has a number for."""
+    found = []
+    for group, metric, title in PANELS:
+        scores = {model: _score(report, model, group, metric) for model in report.models}
+        if any(score.value is not None for score in scores.values()):
+            level = _level(report, group, metric)
+            found.append(Panel(group, _heading(group), title, scores, level))
+    return found
 
 
 def draw(report: Report, path: Path) -> None:
     """Draw the models side by side into a PNG, with 95% intervals.
 
-    A dashed line marks the retrained model: that is where an unlearned model should stand.
+    A dashed line marks the retrained model, or what the holdout says of a forget set unseen: that
+    is where an unlearned model should stand.
 
     Raises:
         UserError: matplotlib is not installed.
@@ -36,16 +64,15 @@ def draw(report: Report, path: Path) -> None:
     except ImportError:
         hint = 'pip install "unteach[plots]"'
         raise UserError(Problem("picture", "needs matplotlib", hint)) from None
-    models = list(report.models)
-    panels = [p for p in PANELS if any(_score(report, m, *p[:2]).value is not None for m in models)]
-    count = max(len(panels), 1)
+    models, drawn = list(report.models), panels(report)
+    count = max(len(drawn), 1)
     figure = Figure(figsize=(2.0 + 1.8 * count, 1.9 + 0.34 * len(models)), layout="constrained")
     figure.get_layout_engine().set(wspace=0.1)  # type: ignore[union-attr]
     axes: Any = figure.subplots(1, count, sharey=True, squeeze=False)[0]
-    for axis, (group, metric, title) in zip(axes, panels, strict=False):
-        _panel(axis, report, models, group, metric)
-        axis.set_title(title, fontsize=9, loc="left", color="#333333")
-    _headings(axes, [HEADINGS[group] for group, *_ in panels])
+    for axis, panel in zip(axes, drawn, strict=False):
+        _draw_panel(axis, panel)
+        axis.set_title(panel.title, fontsize=9, loc="left", color="#333333")
+    _headings(axes, [panel.heading for panel in drawn])
     axes[0].set_yticks(range(len(models)), models, fontsize=9)
     axes[0].set_ylim(len(models) - 0.5, -0.5)
     figure.supxlabel(_caption(report), fontsize=8, color="#666666")
@@ -55,6 +82,12 @@ def draw(report: Report, path: Path) -> None:
 def _score(report: Report, model: str, group: str, metric: str) -> Score:
     """Of a group; a comparison where there is none."""
     return report.score(model, group, metric) if group else report.compared(model, metric)
+
+
+def _heading(group: str) -> str:
+    if not group:
+        return "All at once"
+    return STAY if METRICS.get("probability").should_be(group) == "high" else GONE
 
 
 def _headings(axes: Any, headings: list[str]) -> None:
@@ -74,15 +107,24 @@ def _headings(axes: Any, headings: list[str]) -> None:
 
 def _caption(report: Report) -> str:
     bars = "Bars: 95% intervals."
-    return f"Dashed: the retrained model. {bars}" if "retrained" in report.models else bars
+    if "retrained" in report.models:
+        return f"Dashed: the retrained model. {bars}"
+    if report.never_seen:
+        return f"Dashed: a forget set that no model saw, by the holdout. {bars}"
+    return bars
 
 
-def _panel(axis: Any, report: Report, models: list[str], group: str, metric: str) -> None:
-    level = report.value("retrained", group, metric)
-    if level is not None:
-        axis.axvline(level, color=COLOURS["retrained"], linewidth=1, linestyle=(0, (4, 3)))
-    for row, model in enumerate(models):
-        score = _score(report, model, group, metric)
+def _level(report: Report, group: str, metric: str) -> float | None:
+    """Where an unlearned model should stand."""
+    if group == "forget" and metric in report.never_seen:
+        return report.never_seen[metric].value
+    return report.value("retrained", group, metric)
+
+
+def _draw_panel(axis: Any, panel: Panel) -> None:
+    if panel.level is not None:
+        axis.axvline(panel.level, color=COLOURS["retrained"], linewidth=1, linestyle=(0, (4, 3)))
+    for row, (model, score) in enumerate(panel.scores.items()):
         if score.value is not None:
             _point(axis, score, score.value, row, COLOURS.get(model.split("-")[0], OTHER))
     axis.set_xlim(-0.06, 1.06)
@@ -99,13 +141,16 @@ def _point(axis: Any, score: Score, value: float, row: int, colour: str) -> None
     high = value if score.high is None else score.high
     axis.plot([low, high], [row, row], color=colour, linewidth=2.5, alpha=0.35)
     axis.plot([value], [row], "o", color=colour, markersize=7)
-    right = high < 0.75
+    right, left = high < 0.75, low > 0.25
+    at, offset, side = (high, (8, 0), "left") if right else (low, (-8, 0), "right")
+    if not right and not left:  # an interval from end to end: above its point
+        at, offset, side = value, (0, 9), "center"
     axis.annotate(
-        f"{value:.2f}",
-        (high if right else low, row),
+        number(value),
+        (at, row),
         textcoords="offset points",
-        xytext=(8 if right else -8, 0),
-        ha="left" if right else "right",
+        xytext=offset,
+        ha=side,
         va="center",
         fontsize=8,
         color="#333333",

@@ -1,6 +1,7 @@
 """The numbers that a layman understands, one line for each model."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 from unteach.nouns import Score
@@ -10,6 +11,11 @@ from unteach.report.record import Report
 Reader = Callable[[Report, str], Score]
 ALIKE = "~"
 LEGEND = f"{ALIKE}: chance may set it apart from retrained (inside the difference's 95% interval)"
+
+UNSEEN = "never seen"
+UNSEEN_LEGEND = (
+    f"{UNSEEN}: what the forget answers would score had no model seen them, by the holdout"
+)
 
 
 class Column(NamedTuple):
@@ -60,6 +66,7 @@ def table(report: Report, *, short: bool = False) -> list[list[str]]:
     """A header and one line for each model; columns without any number are left out.
 
     A number marked with `ALIKE` differs from the retrained model's by no more than chance may.
+    Where there is none of these, the last line is what the holdout says of a forget set unseen.
 
     Example:
         >>> from unteach.nouns import Score
@@ -67,10 +74,24 @@ def table(report: Report, *, short: bool = False) -> list[list[str]]:
         >>> table(Report(models={"original": scores}))
         [['model', 'forget probability'], ['original', '0.50']]
     """
+    if any(score.value is not None for score in report.never_seen.values()):
+        report = replace(report, models={**report.models, UNSEEN: {"forget": report.never_seen}})
     offered = [c for c in COLUMNS if c.short or not short]
     kept = [c for c in offered if any(c.read(report, m).value is not None for m in report.models)]
     header = ["model", *(c.short if short else c.name for c in kept)]
     return [header, *([m, *(_cell(c, report, m) for c in kept)] for m in report.models)]
+
+
+def legend(rows: list[list[str]]) -> list[str]:
+    """What the marks of a table mean, of those that are in it.
+
+    Example:
+        >>> legend([["model", "forget p"], ["a", "0.50"]])
+        []
+    """
+    marked = any(cell.startswith(ALIKE) for row in rows for cell in row)
+    unseen = any(UNSEEN in (row[0], *rows[0]) for row in rows)
+    return [*([LEGEND] if marked else []), *([UNSEEN_LEGEND] if unseen else [])]
 
 
 def _cell(column: Column, report: Report, model: str) -> str:

@@ -55,8 +55,8 @@ def read(folder: Path | None, options: Mapping[str, str]) -> dict[str, Group]:
             groups[name] = Group(examples=examples)
             problems += [problem for problem in wrong if problem.kind != "note"]
     if "forget" not in groups:
-        what, hint = "is not given", "give a file of what was forgotten, such as forget.jsonl"
-        problems.insert(0, Problem("suite own, option forget", what, hint, "request"))
+        what, hint = "is not given", "add --forget FILE, what was to be forgotten"
+        problems.insert(0, Problem("--forget", what, hint, "request"))
     if problems:
         raise UserError(*problems)
     return groups

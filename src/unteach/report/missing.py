@@ -1,0 +1,80 @@
+"""What could not be measured: each reason once, with the numbers that it took away."""
+
+from collections.abc import Iterable, Mapping
+
+from unteach.metrics import COMPARISONS, METRICS
+from unteach.nouns import Score
+from unteach.report.record import Report
+
+PREFIX = "not measurable: "
+ALONE = "no retrained model was given (`--retrained`), and these compare with one"
+Found = dict[tuple[str, str, str], Score]  # question, group, model
+
+
+def not_measured(report: Report) -> list[str]:
+    """One line for each reason, most numbers first.
+
+    A model or a group is named where the number is there of another.
+
+    Example:
+        >>> why = Score(None, note="not measurable: no file")
+        >>> one, other = {"probability": Score(0.5)}, {"probability": why}
+        >>> not_measured(Report(models={"a": {"forget": one}, "retrained": {"forget": other}}))
+        ['no file: `probability` (of retrained)']
+    """
+    found = {
+        (name, group, model): score
+        for model, groups in report.models.items()
+        for group, scores in groups.items()
+        for name, score in scores.items()
+        if name in METRICS
+    } | {
+        (name, "", beside.removesuffix("_vs_retrained")): score
+        for beside, scores in report.comparisons.items()
+        for name, score in scores.items()
+    }
+    reasons: dict[str, dict[str, list[str]]] = {}  # reason -> where -> names
+    for name in dict.fromkeys(name for name, *_ in found):
+        for note, where in _of_one(name, found).items():
+            places = reasons.setdefault(note.removeprefix(PREFIX), {})
+            places.setdefault(where, []).append(f"`{name}`")
+    if found and "retrained" not in report.models:
+        reasons[ALONE] = {"": [f"`{name}`" for name in _beside_retrained(found)]}
+    longest = sorted(reasons.items(), key=lambda reason: -sum(map(len, reason[1].values())))
+    return [f"{note}: {_named(places)}" for note, places in longest]
+
+
+def _named(places: Mapping[str, list[str]]) -> str:
+    return "; ".join(", ".join(names) + where for where, names in places.items())
+
+
+def _of_one(name: str, found: Found) -> dict[str, str]:
+    """Each reason why a number is missing, and where it is missing for that."""
+    asked = {key[1:]: score for key, score in found.items() if key[0] == name}
+    places: dict[str, list[tuple[str, str]]] = {}
+    for place, score in asked.items():
+        if score.value is None:
+            places.setdefault(score.note, []).append(place)
+    return {note: _where(some, asked) for note, some in places.items()}
+
+
+def _where(some: list[tuple[str, str]], asked: Mapping[tuple[str, str], Score]) -> str:
+    if len(some) == len(asked):
+        return ""
+    parts = []
+    for k, word in ((1, "of"), (0, "on")):
+        here, all_ = ({place[k] for place in places} for places in (some, asked))
+        if here != all_:
+            parts.append(f"{word} {', '.join(_in_order(here, asked, k))}")
+    return f" ({' '.join(parts)})" if parts else ""
+
+
+def _in_order(names: set[str], asked: Iterable[tuple[str, str]], k: int) -> list[str]:
+    return list(dict.fromkeys(place[k] for place in asked if place[k] in names))
+
+
+def _beside_retrained(found: Found) -> list[str]:
+    """Comparisons that need a retrained model; another project's where they were asked for."""
+    compat = {METRICS.get(name).compat for name, *_ in found if name in METRICS}
+    every = (COMPARISONS.get(name) for name in COMPARISONS)
+    return [c.name for c in every if "retrained" in c.needs and c.compat in compat | {""}]

@@ -1,0 +1,73 @@
+"""The opening of a report on several models: which of them fall short, and of what."""
+
+from collections.abc import Callable
+
+from unteach.report.judge import (
+    KEPT,
+    NEAR,
+    damaged,
+    not_forgotten,
+    others,
+    over_forgotten,
+    recognisable,
+)
+from unteach.report.record import Report
+from unteach.report.table import number
+
+NOT_KNOWN = "not known (see what was not measurable)"
+LISTED: tuple[tuple[str, Callable[[Report, str], bool | None]], ...] = (
+    (f"Not forgotten (probability more than {NEAR} above {{yardstick}})", not_forgotten),
+    ("Still recognisable (the forget answers stand out from texts never seen)", recognisable),
+    ("Over-forgotten (they stand out by being less likely than texts never seen)", over_forgotten),
+    (
+        f"Damaged (less than {KEPT:.0%} kept of the probability or wording of what should stay)",
+        damaged,
+    ),
+)
+
+
+def overview(report: Report) -> list[str]:
+    """What the lines of the table are, and one bullet for each way to fall short."""
+    names = others(report)
+    if not names:
+        return []
+    found = [(what, {name: holds(report, name) for name in names}) for what, holds in LISTED]
+    by = "the retrained model's" if "retrained" in report.models else "what it would be unseen"
+    lines = [f"- {what.format(yardstick=by)}: {_named(held)}" for what, held in found]
+    if not any(None in held.values() for _, held in found):
+        rest = [n for n in names if not any(held[n] for _, held in found)]
+        lines.append(f"- None of these: {_listed(rest) or 'no method'}")
+    return [_opening(report), "\n".join(lines)]
+
+
+def _opening(report: Report) -> str:
+    text = "Each line of the table is a model."
+    if "original" in report.models:
+        text += " `original` was trained on the forget set."
+    if "retrained" in report.models:
+        text += (
+            " `retrained` never saw it: a method has done its work where its numbers are near "
+            "those of `retrained`, in every column at once."
+        )
+    return text + _nearest(report)
+
+
+def _nearest(report: Report) -> str:
+    found = {name: report.compared(name, "closeness").value for name in others(report)}
+    known = {name: value for name, value in found.items() if value is not None}
+    if not known:
+        return ""
+    best = max(known, key=lambda name: known[name])
+    return f" The nearest by closeness is `{best}` with {number(known[best])}."
+
+
+def _named(held: dict[str, bool | None]) -> str:
+    if all(it is None for it in held.values()):
+        return NOT_KNOWN
+    unknown = [name for name, it in held.items() if it is None]
+    text = _listed([name for name, it in held.items() if it]) or "none"
+    return text + (f"; not known of {_listed(unknown)}" if unknown else "")
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
