@@ -49,7 +49,17 @@ def run(program: str, *args: str) -> None:
 def test(*args: str) -> None:
     """Pass the tests."""
     setup()
-    run("python", "-m", "pytest", "-q", "-n", str(min(4, os.cpu_count() or 1)), *args)
+    run(
+        "python",
+        "-m",
+        "pytest",
+        "-q",
+        "-n",
+        str(min(4, os.cpu_count() or 1)),
+        "--dist",
+        "worksteal",
+        *args,
+    )
 
 
 def lint(*args: str) -> None:

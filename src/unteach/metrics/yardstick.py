@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from unteach.metrics._base import COMPARISONS
 from unteach.metrics._values import attacked, shown
 from unteach.metrics.intervals import DRAWS, MANY, MOST, Z
 from unteach.metrics.rows import Groups, mean_logp, whole
@@ -51,21 +50,6 @@ def never_seen(rows: Groups, *, original: Groups | None = None) -> dict[str, Sco
         else:
             found[name] = score([others[id] for id in sorted(others)], len(forget))
     return found
-
-
-def not_measurable() -> list[str]:
-    """What cannot be known without a retrained model, one line each.
-
-    Example:
-        >>> any(line.startswith("forget_quality: ") for line in not_measurable())
-        True
-    """
-    every = (COMPARISONS.get(name) for name in COMPARISONS)
-    return [
-        f"{one.name}: {one.help}. It compares with a model that never saw the forget set"
-        for one in every
-        if "retrained" in one.needs
-    ]
 
 
 def predicted(pairs: list[tuple[float, float]], n: int) -> Score:
