@@ -44,12 +44,14 @@ def test_one_model_and_then_its_rows_again(call, files, tiny_folder):
     assert (files / "c" / "report.md").exists()
 
 
-def test_a_folder_of_files_is_enough(call, files, tiny_folder):
+def test_a_folder_of_files_is_enough(call, files, tiny_folder, monkeypatch):
+    monkeypatch.chdir(files)
     code, _, _ = call(
-        "evaluate", "--model", f"mine={tiny_folder}", "--data", files, "--out", files / "a",
+        "evaluate", "--model", f"mine={tiny_folder}", "--data", files,
         "--max-new-tokens", 4, "--limit", 2, "--no-cache", "--json",
     )  # fmt: skip
     assert code == 0
+    (files / "unteach-evaluation").rename(files / "a")
     record = json.loads((files / "a" / "scores.json").read_text())
     assert set(record["models"]["mine"]) == set(ROLES)
     assert record["never_seen"]["probability"]["n"] == 2

@@ -26,7 +26,10 @@ def evaluate(
     suite: Annotated[
         str, typer.Option(metavar="NAME", help="What is asked; see `unteach suites`.")
     ] = "own",
-    out: options.Out = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="The folder to make; unteach-evaluation if left out."),
+    ] = None,
     data: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The suite's files; else from the hub.")
     ] = None,

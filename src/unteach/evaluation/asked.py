@@ -43,7 +43,7 @@ class Evaluation(Section):
 
     models: Annotated[dict[Label, str], Field(min_length=1)]
     suite: str = "own"
-    out: Path
+    out: Path = Path("unteach-evaluation")
     data: Path | None = None
     options: dict[str, str] = Field(default_factory=dict)
     original: str | None = None
