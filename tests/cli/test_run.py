@@ -118,6 +118,16 @@ def test_a_first_user_needs_three_flags(files, tiny_folder):
     assert report.value("unlearned", "forget", "probability") is not None
 
 
+def test_every_model_is_read_beside_the_original(files, tiny_folder):
+    """Without it there is no fluency, no divergence, and so no aggregate of utility."""
+    report = pipeline.run(request(files, tiny_folder, retrained=str(tiny_folder)))
+    for model in ("original", "unlearned", "retrained"):
+        assert report.value(model, "forget", "divergence") is not None
+        assert report.value(model, "forget", "fluency") is not None
+    assert report.value("original", "forget", "divergence") == 0
+    assert report.compared("unlearned", "closeness_kept").note.startswith("not measurable")
+
+
 @pytest.mark.parametrize("method", ["unilogit", "loku"])
 def test_adapters_alone(method, files, tiny_folder):
     from peft import PeftModel

@@ -94,6 +94,6 @@ def probability(row: Row) -> float:
 
 def _joined(id: str, rows: list[Row]) -> Row:
     if len(rows) == 1:
-        return replace(rows[0], id=id)
+        return rows[0] if rows[0].id == id else replace(rows[0], id=id)
     parts = {name: tuple(x for row in rows for x in getattr(row, name)) for name in TOKENS}
     return replace(rows[0], id=id, **parts)
