@@ -79,10 +79,10 @@ def test_comparisons_are_folded_too_and_gaps_are_told():
 
 
 def test_a_difference_by_hand():
-    """0.5 (0.4 to 0.6) less 0.3 (0.27 to 0.34): down hypot(0.1, 0.04), up hypot(0.1, 0.03)."""
-    found = difference(Score(0.5, 9, 0.4, 0.6), Score(0.3, 7, 0.27, 0.34))
+    """0.5 (0.35 to 0.6) less 0.3 (0.27 to 0.34): down hypot(0.15, 0.04), up hypot(0.1, 0.03)."""
+    found = difference(Score(0.5, 9, 0.35, 0.6), Score(0.3, 7, 0.27, 0.34))
     assert (found.value, found.n) == (pytest.approx(0.2), 7)
-    assert found.low == pytest.approx(0.2 - math.hypot(0.1, 0.04))
+    assert found.low == pytest.approx(0.2 - math.hypot(0.15, 0.04))
     assert found.high == pytest.approx(0.2 + math.hypot(0.1, 0.03))
     assert difference(Score(None, note="why"), Score(0.5)) == Score(None, note="why")
 
