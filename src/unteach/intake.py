@@ -9,7 +9,7 @@ from unteach.data.listing import shortened
 from unteach.nouns import ROLES, Example, Problem, Sequence, UserError
 from unteach.registry import did_you_mean
 from unteach.request import Adapter, Request
-from unteach.rundir import check_out
+from unteach.rundir import check_out, overlap
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,8 @@ def check(request: Request) -> Intake:
 
     problems = check_out(request.out, overwrite=request.overwrite)
     problems += [*_extra(request), *_schedule(request), *_without_adapters(request)]
-    problems += [*_memory(request), *_stop(request)]
+    problems += [*_memory(request), *_stop(request), *_apart(request)]
+    _attempt(problems, _deal, request)
     problems += [problem] if (problem := device_problem(request.device)) else []
     method = _attempt(problems, _method, request)
     config = _attempt(problems, checked_config, request.model, "--model")
@@ -135,6 +136,24 @@ def _adapter(request: Request, plan: Any, notes: list[Problem]) -> Adapter:
         notes.append(Problem("adapter.init", what, hint, "request"))
     alpha = given.alpha or 2.0 * given.rank
     return given.model_copy(update={"kind": kind, "init": init, "alpha": alpha})
+
+
+def _deal(request: Request) -> None:
+    """That the processes at work can share a step."""
+    from accelerate import PartialState
+
+    from unteach.engine.deal import dealt
+
+    dealt(request.train.batch, request.train.accumulation, PartialState().num_processes)
+
+
+def _apart(request: Request) -> list[Problem]:
+    """Inputs that the result would replace."""
+    named = [("--model", request.model), ("--retrained", request.retrained)]
+    named += [(f"--{role}", getattr(request, role)) for role in ROLES]
+    named += [(f"evaluate.also.{name}", file) for name, file in request.evaluate.also.items()]
+    named += [("--plugin", plugin) for plugin in request.plugins]
+    return overlap(request.out, [*named, ("data.refusals", request.data.refusals)])
 
 
 def _hopeless(problems: list[Problem]) -> bool:
@@ -296,6 +315,11 @@ OWNED = {
     "max_length": "data.max_length",
     "template": "data.template",
     "output_dir": "--out",
+    "save_strategy": "train.checkpoint_minutes or train.checkpoint_steps",
+    "save_steps": "train.checkpoint_steps",
+    "save_total_limit": "nothing: the newest checkpoint is kept until the model is written",
+    "save_only_model": "nothing: a run cannot go on from weights alone",
+    "resume_from_checkpoint": "nothing: the same request goes on by itself",
     "eval_strategy": "nothing: unteach scores the model before and after training",
     "remove_unused_columns": "nothing: the trainer needs it as it is",
 }

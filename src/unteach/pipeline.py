@@ -1,19 +1,25 @@
 """The one place that joins the stages: check, unlearn, evaluate, write."""
 
 import gc
+import json
 import math
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from unteach.evaluation.results import judge, versions, write
+from unteach.evaluation.hashes import ALL, code_hash, combined, data_hash, file_hash, model_hash
+from unteach.evaluation.processes import agreed, is_main, join, own_device, shared
+from unteach.evaluation.results import ROWS, judge, versions, write
 from unteach.intake import Intake, check
-from unteach.nouns import Paper, Row, Sequence
+from unteach.nouns import Paper, Row, Sequence, UserError
 from unteach.report import Report
 from unteach.request import Request
-from unteach.rundir import staged
+from unteach.rowsfile import read_rows, write_rows
+from unteach.rundir import Work, disk_problem, recover, working, write_text
 from unteach.talk import Silence, Talk
 
 Rows = dict[str, list[Row]]
@@ -22,55 +28,136 @@ Rows = dict[str, list[Row]]
 def run(request: Request, talk: Talk | None = None) -> Report:
     """The main job: from a request to an unlearned model and its report, all in `request.out`.
 
+    A run that was cut off, however that was, goes on when the same request is given again, and ends
+    as if it never had been. With several processes (`accelerate launch`, `torchrun`) all train and
+    ask, and the main one writes; every one has the report.
+
     Args:
         request: what is asked for.
         talk: told how it goes; nobody when left out.
 
     Raises:
-        UserError: whatever was wrong; then nothing is left behind.
+        UserError: whatever was wrong; what was done by then is kept beside `out`, and nothing else.
     """
-    talk = talk or Silence()
+    join(request.device)
+    talk = talk if talk and is_main() else Silence()
     talk.stage("checking the request")
-    intake = check(request)
+    shared(lambda: recover(request.out))
+    intake = agreed(lambda: check(request))
     talk.notes(intake.notes)
+    with _on_disk(request.out), _opened(intake, talk) as work:
+        return _run(intake, work, talk)
+
+
+def _run(intake: Intake, work: Work, talk: Talk) -> Report:
+    """What is done already is not done again."""
     began = time.monotonic()
-    with staged(intake.request.out) as folder:
-        facts = remove(intake, folder, talk)
-        rows = evidence(intake, folder, talk)
-        facts |= {"seconds": round(time.monotonic() - began, 1)}
-        facts |= versions() | _version_of_bits(request)
-        talk.stage("writing the report")
-        report = make_report(intake, rows, facts)
-        (folder / "request.yaml").write_text(intake.request.to_yaml(), encoding="utf-8")
-        write(report, rows, folder)
+    if (facts := shared(work.trained)) is None:
+        folder = shared(work.begin)
+        facts = remove(intake, folder, talk, work.checkpoints, work.identity)
+        shared(lambda: work.keep(facts))
+    rows = evidence(intake, work, talk)
+    facts |= {"seconds": round(time.monotonic() - began, 1)}
+    facts |= versions() | _version_of_bits(intake.request)
+    talk.stage("writing the report")
+    report = make_report(intake, rows, facts)
+    shared(lambda: _write(report, rows, intake.request, work))
     return report
 
 
-def remove(intake: Intake, folder: Path, talk: Talk) -> dict[str, Any]:
-    """Unlearn, and write the model into the folder; returns what happened."""
+def _write(report: Report, rows: dict[str, Rows], request: Request, work: Work) -> None:
+    if not work.placed:
+        write_text(work.result / "request.yaml", request.to_yaml())
+        write(report, rows, work.result)
+
+
+@contextmanager
+def _opened(intake: Intake, talk: Talk) -> Iterator[Work]:
+    """The run's folder, which the main process makes and all know."""
+    identity = shared(lambda: identity_of(intake))
+    with ExitStack() as held:
+        out = intake.request.out
+        work = shared(lambda: held.enter_context(working(out, identity, lambda p: talk.notes([p]))))
+        yield work
+
+
+@contextmanager
+def _on_disk(out: Path) -> Iterator[None]:
+    """What the disk refuses, in words."""
+    try:
+        yield
+    except Exception as error:
+        problem = None if isinstance(error, UserError) else disk_problem(error, out)
+        if problem is None:
+            raise
+        raise UserError(problem) from error
+
+
+def identity_of(intake: Intake) -> str:
+    """All that decides the result: request, model, data, code; not where it goes, nor on what."""
+    from unteach.models import load_config
+    from unteach.suites import Group
+
+    request = intake.request
+    asked = request.model_dump(mode="json", exclude={"out", "overwrite", "device"})
+    models = [m for m in (request.model, request.retrained) if m]
+    parts = {
+        "request": asked,
+        "models": [model_hash(m, load_config(m)) or m for m in models],
+        "data": data_hash({n: Group(examples=g) for n, g in intake.groups.items()}),
+        "files": [file_hash(Path(f)) for f in (*request.plugins, request.data.refusals) if f],
+        "code": code_hash(ALL),
+    }
+    return combined((name, json.dumps(part, sort_keys=True)) for name, part in parts.items())
+
+
+def remove(
+    intake: Intake,
+    folder: Path,
+    talk: Talk,
+    checkpoints: Path | None = None,
+    identity: str = "",
+) -> dict[str, Any]:
+    """Unlearn, and write the model into the folder; returns what happened.
+
+    Args:
+        intake: what was asked for, checked.
+        folder: for the model.
+        talk: told how it goes.
+        checkpoints: where to write them and to go on from; None for none.
+        identity: what a checkpoint must share.
+    """
     from unteach.engine.unlearn import unlearn
-    from unteach.models import load_config, load_model
+    from unteach.models import load_config
 
     request = intake.request
     talk.stage("loading the model")
-    model = load_model(
-        request.model, dtype=request.dtype, device=request.device, bits=request.adapter.bits
-    )
-    if request.adapter.kind == "full":
-        model = model.float()  # steps of 1e-5 are lost in bfloat16 weights
+    model = agreed(lambda: _load_to_train(request))
     request = stopping(request, model, intake.sequences.get("holdout", []))
     forget, retain = (intake.sequences.get(role, []) for role in ("forget", "retain"))
     examples = intake.groups["forget"]
-    done = unlearn(model, intake.tokenizer, intake.method, forget, retain, request, talk, examples)
+    done = unlearn(
+        model, intake.tokenizer, intake.method, forget, retain, request, talk, examples,
+        checkpoints, identity,
+    )  # fmt: skip
     talk.stage("writing the model")
     dtype = getattr(load_config(request.model), "dtype", None)
-    _export(done, intake, folder, dtype)
+    shared(lambda: _export(done, intake, folder, dtype))
     counts = {role: len(examples) for role, examples in intake.groups.items()}
     tokens = sum(sum(s.answer) for s in forget)
     facts = {"examples": counts, "forget_answer_tokens": tokens, **done.facts}
     if intake.request.train.stop_at == "holdout":
         facts["stop_at"] = request.train.stop_at
     return facts
+
+
+def _load_to_train(request: Request) -> Any:
+    from unteach.models import load_model
+
+    device, bits = own_device(request.device), request.adapter.bits
+    model = load_model(request.model, dtype=request.dtype, device=device, bits=bits)
+    # Steps of 1e-5 are lost in bfloat16 weights.
+    return model.float() if request.adapter.kind == "full" else model
 
 
 def stopping(request: Request, model: Any, holdout: list[Sequence]) -> Request:
@@ -88,18 +175,22 @@ def stopping(request: Request, model: Any, holdout: list[Sequence]) -> Request:
     return request.model_copy(update={"train": train})
 
 
-def evidence(intake: Intake, folder: Path, talk: Talk) -> dict[str, Rows]:
+def evidence(intake: Intake, work: Work, talk: Talk) -> dict[str, Rows]:
     """The rows of each model: the original, the unlearned as written, the retrained."""
     request = intake.request
-    rows = {}
-    for name, path in (
-        ("original", request.model),
-        ("unlearned", str(folder)),
-        ("retrained", request.retrained),
-    ):
-        if path:
-            talk.stage(f"evaluating: {name}")
-            rows[name] = evaluate(path, intake, talk)
+    models = {"original": request.model, "unlearned": str(work.result)}
+    models |= {"retrained": request.retrained} if request.retrained else {}
+    return {name: rows_of(name, path, intake, work, talk) for name, path in models.items()}
+
+
+def rows_of(name: str, path: str, intake: Intake, work: Work, talk: Talk) -> Rows:
+    """The rows of one model, from where they were kept if they were."""
+    file = work.result / ROWS / f"{name}.jsonl"
+    if found := shared(lambda: read_rows(file)[0] if file.exists() else None):
+        return found
+    talk.stage(f"evaluating: {name}")
+    rows = evaluate(path, intake, talk)
+    shared(lambda: write_rows(file, rows))
     return rows
 
 
@@ -139,7 +230,8 @@ def _load(path: str, request: Request) -> Any:
     gc.collect()  # the model before it, which one small GPU cannot hold beside this one
     base = request.model if Path(path, "adapter_config.json").exists() else path
     bits = request.evaluate.bits
-    model: Any = load_model(base, dtype=request.dtype, device=request.device, bits=bits)
+    device = own_device(request.device)
+    model: Any = load_model(base, dtype=request.dtype, device=device, bits=bits)
     if base == path:
         return model
     from unteach.adapters import load_adapter

@@ -85,7 +85,8 @@ class Train(Section):
         learning_rate: None sets it from the model's width and the method.
         epochs: passes over the forget set; None takes the method's.
         batch: forget examples of one forward; as many retain examples go with them.
-        accumulation: forwards of one optimiser step.
+        accumulation: forwards of one optimiser step. Several processes share them, so that a step
+            is of `batch` times `accumulation` examples on any number of them.
         retain: the term that keeps the rest; None takes the method's.
         retain_weight: its weight; None takes the method's.
         stop_at: stop once the forget answers' mean probability is this low; "holdout" is what the
@@ -103,6 +104,9 @@ class Train(Section):
             the authors take 0.01), at the cost of a second forget pass; 0 for none.
         packing: waste little on padding: none where the model's attention takes unequal texts
             (flash attention), else texts of like length share a batch.
+        checkpoint_minutes: from checkpoint to checkpoint, from which a run that was cut off goes
+            on; 0 writes none. Saving never takes more than a twentieth of the time.
+        checkpoint_steps: a checkpoint after every so many steps instead.
         extra: further arguments of `UnlearningConfig`, which has those of
             `transformers.TrainingArguments` and `chunk_rows`.
     """
@@ -123,6 +127,8 @@ class Train(Section):
     optim: str = "adamw_torch_fused"
     sam: Annotated[float, Field(ge=0)] = 0.0
     packing: bool = False
+    checkpoint_minutes: Annotated[float, Field(ge=0)] = 10.0
+    checkpoint_steps: Count | None = None
     extra: dict[str, Any] = Field(default_factory=dict)
 
 

@@ -199,17 +199,6 @@ def test_fila_and_a_task_vector_do_not_go_together(files, tiny_folder):
     assert not (files / "out").exists()
 
 
-def test_nothing_half_written_stays_behind(files, tiny_folder, monkeypatch):
-    def fail(*args):
-        raise KeyboardInterrupt
-
-    before = sorted(p.name for p in files.iterdir())
-    monkeypatch.setattr(pipeline, "evidence", fail)
-    with pytest.raises(KeyboardInterrupt):
-        pipeline.run(request(files, tiny_folder))
-    assert sorted(p.name for p in files.iterdir()) == before
-
-
 def test_a_loss_that_breaks_leaves_a_message_and_nothing_else(files, tiny_folder):
     asked = request(files, tiny_folder, ["train.learning_rate=1e30", "train.epochs=9"])
     with pytest.raises(UserError, match=r"lower train\.learning_rate"):

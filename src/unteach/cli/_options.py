@@ -56,6 +56,10 @@ Sam = Annotated[
 AdapterOnly = Annotated[
     bool, typer.Option("--adapter-only", help="Write LoRA adapters instead of the whole model.")
 ]
+Processes = Annotated[
+    int,
+    typer.Option(min=1, metavar="N", help="Share the work among N processes of this machine."),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what stands in --out.")]
 
 

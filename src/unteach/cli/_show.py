@@ -54,11 +54,11 @@ def hush() -> None:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Say what Ctrl-C left behind; typer then exits with 130."""
+    """Say that it was Ctrl-C; typer then exits with 130."""
     try:
         yield
     except KeyboardInterrupt:
-        say("\nstopped: nothing was written")
+        say("\nstopped")
         raise
 
 

@@ -29,10 +29,12 @@ def compare(
     from unteach.evaluation.results import write
     from unteach.nouns import UserError
     from unteach.report import fold, to_json
-    from unteach.rundir import check_out, staged
+    from unteach.rundir import check_out, overlap, staged
 
-    if out and (problems := check_out(out, overwrite=overwrite)):
-        raise UserError(*problems)
+    if out:
+        inside = overlap(out, [("folder", folder) for folder in folders])
+        if problems := [*inside, *check_out(out, overwrite=overwrite)]:
+            raise UserError(*problems)
     report = fold(read_reports(folders))
     if out:
         with staged(out) as stage:

@@ -20,12 +20,18 @@ def run(
     plugin: options.Plugins = None,
     adapter_only: options.AdapterOnly = False,
     overwrite: options.Overwrite = False,
+    processes: options.Processes = 1,
     json: bool = typer.Option(False, "--json", help="Print scores.json instead of the table."),
 ) -> None:
     """Unlearn: check, train, evaluate, and write the model with its report into --out.
 
-    Needed are --model, --forget and --out; everything else has a default.
+    Needed are --model, --forget and --out; everything else has a default. A run that was cut off
+    goes on when the same command is given again.
     """
+    if processes > 1:
+        from unteach.cli._processes import start
+
+        raise typer.Exit(start(processes))
     asked = options.request_of(
         request,
         set_,
@@ -47,11 +53,13 @@ def run(
     say("starting (loading libraries takes a few seconds)")
     from unteach import pipeline
     from unteach.cli._show import hush
+    from unteach.evaluation.processes import leave
     from unteach.report import to_json
 
     hush()
     with talking() as talk:
         report = pipeline.run(asked, talk)
+    leave()
     if json:
         typer.echo(to_json(report))
     else:

@@ -1,17 +1,27 @@
 """The trainer: transformers' own, with the loss, the order and the counts replaced."""
 
 import math
+import os
 from collections import defaultdict
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate.utils import gather_object
 from torch import Tensor
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, TrainerCallback
+from transformers import (
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    Trainer,
+    TrainerCallback,
+    TrainerState,
+)
+from transformers.trainer_utils import TrainOutput
 
 from unteach.data import context_length
 from unteach.engine.batch import ALTERNATE, FORGET, RETAIN, Batch, Pairs, only
+from unteach.engine.checkpoints import STAGING, Pace
 from unteach.engine.config import UnlearningConfig
 from unteach.engine.dual import Dual
 from unteach.engine.finish import Finish
@@ -127,7 +137,7 @@ class UnlearningTrainer(Trainer):
         self._ways = Ways()
         self._reference: Reference | None = None
         self.head = ""
-        self._carried = Carried(self.dual, self.monitor)
+        self._carried, self._staging = Carried(self.dual, self.monitor), False
         self._logged: dict[str, list[float]] = defaultdict(list)
         self._logged_steps = 0
         self._part, self._packs = "all", False
@@ -138,7 +148,7 @@ class UnlearningTrainer(Trainer):
             train_dataset=self.pairs,
             data_collator=self.pairs.collate,  # type: ignore[arg-type]
             processing_class=tokenizer,
-            callbacks=[*(callbacks or []), _StopWhenForgotten(self.monitor), self._carried],
+            callbacks=[_StopWhenForgotten(self.monitor), *(callbacks or [])],
             **trainer_options,
         )
         # What older releases (before 5.19) read in place of `loss_is_scaled_for_ga`.
@@ -166,16 +176,33 @@ class UnlearningTrainer(Trainer):
             )  # fmt: skip
             if self.dual.moves and self.retain_name == "nll":
                 self.dual.before = mean_nll(policy, pairs.retain)
-        if resume_from_checkpoint or self.args.save_strategy != "no":
+        paced = [c for c in self.callback_handler.callbacks if isinstance(c, Pace)]
+        if paced:
+            self._carried.before = paced[0].before
+        elif resume_from_checkpoint or self.args.save_strategy != "no":
             self._carried.before = mark_before(policy, pairs)
-        self._carried.load(resume_from_checkpoint, str(self.args.output_dir))
+        found = self._carried.load(resume_from_checkpoint, Path(str(self.args.output_dir)))
         try:
-            done = super().train(resume_from_checkpoint=resume_from_checkpoint, **kwargs)
+            over = found and self._over(found)
+            done = over or super().train(resume_from_checkpoint=found and str(found), **kwargs)
         finally:
             for parameter in self._stopped:
                 parameter.requires_grad_(True)
         self._finish.apply()
         return done
+
+    def _over(self, checkpoint: Path) -> TrainOutput | None:
+        """Take up a checkpoint at which training had ended; transformers would make one more step.
+
+        None when it had not, and where weights are in shards.
+        """
+        state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
+        ended = state.global_step >= state.max_steps or self.monitor.done()
+        if not ended or self.is_deepspeed_enabled or self.is_fsdp_enabled:
+            return None
+        self._load_from_checkpoint(str(checkpoint))
+        self.state = state
+        return TrainOutput(state.global_step, 0.0, {})
 
     @property
     def reference_bytes(self) -> int:
@@ -319,6 +346,23 @@ class UnlearningTrainer(Trainer):
         if self.accelerator.num_processes > 1:
             counts = self.accelerator.gather(counts.to(device)).view(-1, len(counts)).sum(0)  # type: ignore[union-attr]
         return counts
+
+    def _get_output_dir(self, trial: Any) -> str:
+        folder = super()._get_output_dir(trial)
+        return os.path.join(folder, STAGING) if self._staging else folder
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """Write it beside the others, and name it when all processes have done their part."""
+        self._staging = True
+        try:
+            super()._save_checkpoint(model, trial)
+        finally:
+            self._staging = False
+        self.accelerator.wait_for_everyone()
+        if self.args.should_save:
+            folder = Path(self._get_output_dir(trial))
+            self._carried.finish(folder, self.state.global_step, self.args.save_total_limit)
+        self.accelerator.wait_for_everyone()
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Add each term of the loss, and how likely the forget answers still are."""

@@ -4,13 +4,18 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import PartialState
+from accelerate.utils import broadcast_object_list
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
 from transformers.trainer_callback import PrinterCallback
 
+from unteach.engine.checkpoints import Pace, newest
 from unteach.engine.config import UnlearningConfig
+from unteach.engine.deal import dealt
 from unteach.engine.prepare import alternates_of
 from unteach.engine.selection import unchosen
 from unteach.engine.trainer import UnlearningTrainer
@@ -44,6 +49,8 @@ def unlearn(
     request: Request,
     talk: Talk,
     examples: list[Example] | None = None,
+    checkpoints: Path | None = None,
+    before: str = "",
 ) -> Unlearned:
     """Train the model to forget; changed in place.
 
@@ -56,6 +63,8 @@ def unlearn(
         request: with every default filled in.
         talk: told how it goes.
         examples: what to forget as the user wrote it, for methods that put other answers in place.
+        checkpoints: a folder for them, and to go on from the newest whole one; None for none.
+        before: all that decides the result, in one word that a checkpoint must share.
 
     Raises:
         UserError: the loss broke, or an adapter does not fit the model.
@@ -76,20 +85,24 @@ def unlearn(
         policy, start = _adapted(model, method, forget, retain, request, talk)
     talk.stage(f"unlearning with {method.name}")
     with tempfile.TemporaryDirectory() as scratch:
+        folder = checkpoints or Path(scratch)
         trainer = UnlearningTrainer(
             policy,
             method=method,
             forget_dataset=forget,
             retain_dataset=retain,
             alternate_dataset=alternates,
-            args=arguments(request, scratch),
+            args=arguments(request, str(folder)),
             processing_class=tokenizer,
-            callbacks=[_Tell(talk)],
+            callbacks=[_Tell(talk), *([_pace(request, before)] if checkpoints else [])],
             progress=lambda done, total: talk.progress("choosing tokens", done, total),
         )
         trainer.remove_callback(PrinterCallback)
         talk.notes(unchosen(trainer.pairs.choices))
-        trainer.train()
+        found = alike(newest(folder))
+        if found:
+            talk.stage(f"going on after step {found.name.split('-')[-1]}")
+        trainer.train(resume_from_checkpoint=found and str(found))
     monitor = trainer.monitor
     facts = {
         "steps": trainer.state.global_step,
@@ -97,6 +110,7 @@ def unlearn(
         "stopped_because": monitor.reason,
         "forget_probability_in_training": round(monitor.probability, 4),
         "training_seconds": round(time.monotonic() - began, 1),
+        "processes": trainer.accelerator.num_processes,
         "head": trainer.head,
         "reference_bytes": trainer.reference_bytes,
         "peak_memory_bytes": peak(),
@@ -176,12 +190,13 @@ def arguments(request: Request, folder: str) -> UnlearningConfig:
 
 def _config(request: Request, folder: str, given: dict[str, Any]) -> UnlearningConfig:
     train = request.train
+    batch, accumulation = dealt(train.batch, train.accumulation, PartialState().num_processes)
     return UnlearningConfig(
         output_dir=folder,
         learning_rate=train.learning_rate,
         num_train_epochs=train.epochs,
-        per_device_train_batch_size=train.batch,
-        gradient_accumulation_steps=train.accumulation,
+        per_device_train_batch_size=batch,
+        gradient_accumulation_steps=accumulation,
         retain=train.retain,
         retain_weight=train.retain_weight,
         stop_at=None if train.stop_at == "holdout" else train.stop_at,  # by then it is a number
@@ -199,6 +214,7 @@ def _config(request: Request, folder: str, given: dict[str, Any]) -> UnlearningC
         max_length=request.data.max_length,
         template=request.data.template,
         disable_tqdm=True,
+        save_total_limit=1,
         **given,
     )
 
@@ -208,6 +224,16 @@ def _checkpointing(wanted: bool) -> dict[str, bool]:
     names = {f.name for f in fields(UnlearningConfig)}
     new = "activation_checkpointing"
     return {new if new in names else "gradient_checkpointing": True} if wanted else {}
+
+
+def alike(found: Any) -> Any:
+    """What the main process found, in all."""
+    return broadcast_object_list([found])[0] if PartialState().num_processes > 1 else found
+
+
+def _pace(request: Request, before: str) -> Pace:
+    train = request.train
+    return Pace(train.checkpoint_steps, train.checkpoint_minutes, before, alike)
 
 
 class _Tell(TrainerCallback):

@@ -9,7 +9,7 @@ from unteach.evaluation.asked import Evaluation
 from unteach.intake import checked_config
 from unteach.nouns import Problem, Row, UserError
 from unteach.rowsfile import read_rows
-from unteach.rundir import check_out
+from unteach.rundir import check_out, overlap
 from unteach.suites import SUITES, Group, Settings, Suite
 from unteach.suites._options import chosen
 from unteach.suites.own import sample
@@ -61,6 +61,7 @@ def check(asked: Evaluation) -> Plan:
     from unteach.models import device_problem
 
     problems = check_out(asked.out, overwrite=asked.overwrite)
+    problems += overlap(asked.out, _inputs(asked))
     problems += [problem] if (problem := device_problem(asked.device)) else []
     if asked.retrained and asked.reference_rows:
         what, hint = "is given beside --retrained", "give one of the two"
@@ -85,6 +86,13 @@ def check(asked: Evaluation) -> Plan:
         places=places,
         never=never,
     )
+
+
+def _inputs(asked: Evaluation) -> list[tuple[str, Any]]:
+    """Flags and the files and folders that they give."""
+    models = [(f"model {name}", path) for name, path in asked.paths.items()]
+    others = [("--data", asked.data), ("--reference-rows", asked.reference_rows)]
+    return [*models, *others, ("--cache", asked.cache)]
 
 
 def _suite(name: str) -> Suite:

@@ -27,6 +27,7 @@ ASKING = (
     "probes",
     "suites",
 )
+ALL = (".",)
 BLOCK = 2**22
 THREADS = 4  # hashing leaves Python's lock
 
@@ -57,10 +58,14 @@ def data_hash(groups: Mapping[str, Group]) -> str:
 
 
 @cache
-def code_hash() -> str:
-    """Of the source that makes rows, and the versions of the libraries it stands on."""
+def code_hash(names: tuple[str, ...] = ASKING) -> str:
+    """Of our source, and the versions of the libraries it stands on.
+
+    Args:
+        names: files and folders of the package; those that make rows when left out.
+    """
     root = Path(__file__).resolve().parents[1]
-    files = [f for name in ASKING for f in _sources(root / name)]
+    files = [f for name in names for f in _sources(root / name)]
     named = ((str(f.relative_to(root)), file_hash(f)) for f in files)
     return combined([*named, *((name, version(name)) for name in LIBRARIES)])
 

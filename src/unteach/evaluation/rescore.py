@@ -8,7 +8,7 @@ from unteach.evaluation.results import judge, write
 from unteach.nouns import Problem, UserError
 from unteach.report import Report, from_json
 from unteach.rowsfile import Groups, read_rows
-from unteach.rundir import check_out, staged
+from unteach.rundir import check_out, overlap, staged
 
 FIRST, LAST = "original", "retrained"
 
@@ -25,10 +25,7 @@ def rescore(folder: Path, out: Path, *, compat: str = "", overwrite: bool = Fals
     Raises:
         UserError: there are no rows, or they cannot be read.
     """
-    problems = check_out(out, overwrite=overwrite)
-    if out.resolve() == folder.resolve():
-        problems = [Problem(f"--out {out}", "is the folder itself", "give another", "request")]
-    if problems:
+    if problems := overlap(out, [("folder", folder)]) or check_out(out, overwrite=overwrite):
         raise UserError(*problems)
     rows, about = rows_in(folder)
     before = _before(folder)

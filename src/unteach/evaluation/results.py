@@ -13,6 +13,7 @@ from unteach.nouns import Score
 from unteach.report import Report, draw, to_json, to_markdown
 from unteach.rowsfile import Groups, write_rows
 
+ROWS = "rows"
 PICTURE = "before-after.png"
 
 
@@ -63,7 +64,7 @@ def write(
         about: what the rows are of, for who reads them later.
     """
     for name, groups in rows.items():
-        write_rows(folder / "rows" / f"{name}.jsonl", groups, about)
+        write_rows(folder / ROWS / f"{name}.jsonl", groups, about)
     (folder / "scores.json").write_text(to_json(report), encoding="utf-8")
     picture = PICTURE if can_draw() else None
     if picture:

@@ -1,0 +1,98 @@
+"""Writing so that a power cut leaves the old or the new, and what a full disk is called."""
+
+import errno
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from unteach.nouns import Problem
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+NO_LEAVE = {errno.EACCES, errno.EPERM, errno.EROFS}
+# safetensors and torch tell the system's error in words alone
+SAID = re.compile(r"\(os error (\d+)\)")
+TORCH = re.compile(r"PytorchStreamWriter failed|inline_container\.cc")
+
+
+def flush(folder: Path) -> None:
+    """Everything in a folder, and the folder itself, to the disk.
+
+    Done before a rename: after a power cut a name must not point at a torn file.
+    """
+    for path in [*folder.rglob("*"), folder]:
+        if path.is_symlink():
+            continue
+        if path.is_file() or os.name == "posix":  # elsewhere a folder cannot be opened
+            _sync(path)
+
+
+def write_text(file: Path, text: str) -> None:
+    """The whole text, or what was there before."""
+    with _replacing(file) as handle:
+        handle.write(text)
+
+
+def write_lines(file: Path, records: list[dict]) -> None:
+    """One JSON object per line; the whole file, or what was there before."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with _replacing(file) as handle:
+        for record in records:
+            handle.write(json.dumps(record, allow_nan=False) + "\n")
+
+
+def disk_problem(error: BaseException, folder: Path) -> Problem | None:
+    """What is wrong with the disk, where that is what an error says; None for any other.
+
+    Args:
+        error: an OSError, or what safetensors and torch make of one.
+        folder: that was written into.
+
+    Example:
+        >>> full = OSError(errno.ENOSPC, "No space left on device")
+        >>> disk_problem(full, Path(".")).hint
+        'make room'
+        >>> disk_problem(ValueError("something else"), Path("."))
+    """
+    number = getattr(error, "errno", None)
+    if number is None and (found := SAID.search(str(error))):
+        number = int(found[1])
+    named = getattr(error, "filename", None)
+    where = str(named if isinstance(named, str) else folder)
+    if number in FULL or TORCH.search(str(error)):
+        free = shutil.disk_usage(_existing(folder)).free
+        what = f"cannot be written to: the disk is full or a limit is reached ({free:,} bytes free)"
+        return Problem(where, what, "make room")
+    if number in NO_LEAVE:
+        words = os.strerror(number).lower()
+        return Problem(where, f"cannot be written to ({words})", "give yourself leave to write")
+    return None
+
+
+def _existing(path: Path) -> Path:
+    path = path.absolute()
+    return next(p for p in (path, *path.parents) if p.exists())
+
+
+@contextmanager
+def _replacing(file: Path) -> Iterator[TextIO]:
+    beside = file.with_name(f".{file.name}.partial")
+    try:
+        with beside.open("w", encoding="utf-8") as handle:
+            yield handle
+        _sync(beside)
+        os.replace(beside, file)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

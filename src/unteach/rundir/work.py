@@ -1,0 +1,147 @@
+"""A run under way: what is done stands there whole, and the same request goes on from it."""
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from unteach.nouns import Problem, UserError
+from unteach.rundir.disk import flush, write_text
+from unteach.rundir.folders import (
+    CHECKPOINTS,
+    RESULT,
+    RUN,
+    is_placed,
+    leave,
+    made,
+    place,
+    run_of,
+    siblings,
+    worth,
+)
+from unteach.rundir.locks import Lock
+
+
+@dataclass(frozen=True)
+class Work:
+    """The folder of a run under way.
+
+    Attributes:
+        folder: the hidden folder beside `out`.
+        out: where the result goes.
+        identity: all that decides the result.
+        placed: whether it is there: the run was cut off as it cleared up.
+    """
+
+    folder: Path
+    out: Path
+    identity: str
+    placed: bool = False
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where training writes them."""
+        return self.folder / CHECKPOINTS
+
+    @property
+    def result(self) -> Path:
+        """The model, and beside it what is measured."""
+        return self.out if self.placed else self.folder / RESULT
+
+    def trained(self) -> dict[str, Any] | None:
+        """What happened in training, where that is over and its model written."""
+        return run_of(self.folder).get("facts") if self.result.exists() else None
+
+    def begin(self) -> Path:
+        """A new folder for the model; `keep` makes it the result."""
+        for folder in (self._partial, self.result):
+            shutil.rmtree(folder, ignore_errors=True)
+        self._partial.mkdir()
+        return self._partial
+
+    def keep(self, facts: dict[str, Any]) -> None:
+        """The model is written: keep it, and what happened in training."""
+        flush(self._partial)
+        os.replace(self._partial, self.result)
+        write_text(self.folder / RUN, json.dumps({**run_of(self.folder), "facts": facts}))
+        shutil.rmtree(self.checkpoints, ignore_errors=True)
+
+    @property
+    def _partial(self) -> Path:
+        return self.folder / f"{RESULT}.partial"
+
+
+@contextmanager
+def working(out: Path, identity: str, note: Callable[[Problem], None]) -> Iterator[Work]:
+    """The work that was begun on this request, or a new one; in the end it becomes `out`.
+
+    When the run fails, or is stopped, the folder stays if there is something to go on from.
+
+    Args:
+        out: where the result goes.
+        identity: all that decides the result, in words; kept as a salted hash alone, since it tells
+            of the data.
+        note: told what was left behind, and what is.
+
+    Raises:
+        UserError: another run is writing to `out`.
+    """
+    out = out.absolute()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    folder, lock = _taken(out, identity, note) or _begun(out, identity)
+    work = Work(folder, out, identity, placed=is_placed(folder))
+    try:
+        yield work
+        if not work.placed:
+            place(folder, out)
+    except BaseException:
+        if worth(folder):
+            hint = "the same request goes on from it; remove it if that is not wanted"
+            note(Problem(str(folder), "holds what was done so far", hint, "note"))
+            lock.free()
+        else:
+            leave(folder, lock)
+        raise
+    leave(folder, lock)
+
+
+def _taken(out: Path, identity: str, note: Callable[[Problem], None]) -> tuple[Path, Lock] | None:
+    """The one that was begun on this request; all others are let be."""
+    found = None
+    for folder in siblings(out):
+        lock = Lock(folder)
+        if not lock.take():
+            if found:
+                found[1].free()
+            hint = "wait for its end, or give another folder"
+            raise UserError(Problem(f"--out {out}", "is being written by another run", hint))
+        if found is None and _is_of(folder, identity):
+            found = folder, lock
+            continue
+        lock.free()
+        what = "holds what another request has done so far for this --out"
+        hint = "give that request again to go on with it, or remove the folder"
+        note(Problem(str(folder), what, hint, "note"))
+    return found
+
+
+def _begun(out: Path, identity: str) -> tuple[Path, Lock]:
+    folder, lock = made(out)
+    salt = secrets.token_hex(16)
+    write_text(folder / RUN, json.dumps({"salt": salt, "key": _key(salt, identity)}))
+    return folder, lock
+
+
+def _is_of(folder: Path, identity: str) -> bool:
+    held = run_of(folder)
+    return "key" in held and held["key"] == _key(str(held.get("salt")), identity)
+
+
+def _key(salt: str, identity: str) -> str:
+    return hashlib.sha256(f"{salt} {identity}".encode()).hexdigest()

@@ -1,0 +1,83 @@
+"""Kill -9 at any moment: the same request goes on, and ends as if nothing had been."""
+
+import hashlib
+import json
+import os
+import random
+import sys
+import time
+
+import pytest
+from crash.runs import counting, forked, killed_after, killed_at
+
+from unteach import pipeline
+from unteach.request import load
+
+MOMENTS = 20
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not hasattr(os, "fork") or sys.platform == "darwin", reason="forks"),
+]
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    for role in ("forget", "retain", "holdout"):
+        rows = [
+            {"question": f"Where is {role} {k}?", "answer": f"It is in Lund{' by sea' * (k % 3)}."}
+            for k in range(8)
+        ]
+        (folder / f"{role}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+def job(files, model, out, talk=None, **more):
+    given = {role: str(files / f"{role}.jsonl") for role in ("forget", "retain", "holdout")}
+    sets = ["train.epochs=3", "train.batch=4", "train.checkpoint_steps=1", "device=cpu",
+            "evaluate.max_new_tokens=4"]  # fmt: skip
+    given |= {"model": str(model), "out": str(out), **more}
+    return lambda: pipeline.run(load(flags=given, sets=sets), talk)
+
+
+def found(out):
+    """The weights and the rows, by their bytes; the scores, which tell no time."""
+    names = ["model.safetensors", *(f"rows/{m}.jsonl" for m in ("original", "unlearned"))]
+    hashes = [hashlib.sha256((out / name).read_bytes()).hexdigest() for name in names]
+    return hashes, json.loads((out / "scores.json").read_text())["models"]
+
+
+def over(out):
+    """Whether all that the killed process had still to do was to end."""
+    return out.exists() and not list(out.parent.glob(".*/run.json"))
+
+
+@pytest.mark.parametrize("method", ["unilogit", "pdu", "loku"])
+def test_a_killed_run_goes_on_and_ends_the_same(method, files, tiny_folder, tmp_path):
+    """At moments drawn by a seed among all that is done to files, and by the clock between them."""
+    draw = random.Random(method)
+    whole, count = tmp_path / "whole" / "out", tmp_path / "count"
+    began = time.monotonic()
+    work = counting(whole.parent, job(files, tiny_folder, whole, method=method), count)
+    assert forked(work, log=tmp_path / "log") == 0, (tmp_path / "log").read_text()
+    seconds, things = time.monotonic() - began, int(count.read_text())
+    assert things > 100
+    expected, cut = found(whole), 0
+    for k in range(-(-MOMENTS // 3)):
+        out = tmp_path / str(k) / "out"
+        out.parent.mkdir()
+        run = job(files, tiny_folder, out, method=method)
+        by_clock = k % 3 == 2
+        moment = draw.uniform(0, 0.8 * seconds) if by_clock else draw.randrange(things)
+        kill = killed_after(moment, run) if by_clock else killed_at(moment, out.parent, run)
+        if forked(kill) == 0:  # it was quicker than the clock
+            continue
+        cut += 1
+        if over(out):  # there was nothing left to do but to end
+            assert found(out) == expected, (method, moment)
+            continue
+        code = forked(run, log=tmp_path / f"log-{k}")
+        assert code == 0, (method, moment, (tmp_path / f"log-{k}").read_text())
+        assert found(out) == expected, (method, moment)
+        assert [p.name for p in out.parent.iterdir()] == ["out"], (method, moment)
+    assert cut >= MOMENTS // 3 - 1

@@ -1,0 +1,220 @@
+"""Runs that end by an error, Ctrl-C or a full disk: what is done stays, what is given too."""
+
+import hashlib
+import os
+import resource
+import sys
+
+import pytest
+from crash.runs import forked
+from crash.test_killed import files, found, job
+
+from unteach import pipeline
+from unteach.engine import unlearn
+from unteach.nouns import UserError
+from unteach.talk import Silence
+
+__all__ = ["files"]  # a fixture
+
+
+def hidden(folder):
+    return [p for p in folder.iterdir() if p.name.startswith(".")]
+
+
+def fail(*args, **options):
+    raise KeyboardInterrupt
+
+
+class Told(Silence):
+    def __init__(self):
+        self.stages, self.problems = [], []
+
+    def stage(self, text):
+        self.stages.append(text)
+
+    def notes(self, notes):
+        self.problems += notes
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def test_stopped_before_anything_is_worth_keeping_nothing_stays(
+    files, tiny_folder, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(unlearn, "UnlearningTrainer", fail)
+    with pytest.raises(KeyboardInterrupt):
+        job(files, tiny_folder, tmp_path / "out")()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_trained_is_not_trained_again(files, tiny_folder, tmp_path, monkeypatch):
+    """Nor is the original asked again: its rows were there when the run was stopped."""
+    usual, told = pipeline.evaluate, Told()
+    asked = []
+
+    def evaluate(path, *rest):
+        asked.append(path)
+        return usual(path, *rest) if len(asked) == 1 else fail()
+
+    work = job(files, tiny_folder, tmp_path / "out", talk=told)
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline, "evaluate", evaluate)
+        with pytest.raises(KeyboardInterrupt):
+            work()
+    (folder,) = hidden(tmp_path)
+    assert list(tmp_path.iterdir()) == [folder]
+    assert str(folder) in str(told.problems[-1])
+    assert "goes on from it" in told.problems[-1].hint
+    monkeypatch.setattr(unlearn, "UnlearningTrainer", fail)
+    told.stages.clear()
+    report = work()
+    assert told.stages == ["checking the request", "evaluating: unlearned", "writing the report"]
+    assert list(tmp_path.iterdir()) == [tmp_path / "out"]
+    assert report.facts["steps"] == 6
+
+
+@pytest.mark.parametrize("change", ["request", "data", "model"])
+def test_another_request_begins_anew_and_leaves_the_first(
+    change, files, tiny_folder, tmp_path, monkeypatch
+):
+    import shutil
+
+    data, model = tmp_path / "data", tmp_path / "model"
+    shutil.copytree(files, data)
+    shutil.copytree(tiny_folder, model)
+    out = tmp_path / "results" / "out"
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline, "evidence", fail)
+        with pytest.raises(KeyboardInterrupt):
+            job(data, model, out)()
+    (first,) = hidden(out.parent)
+    more = {"method": "ascent"} if change == "request" else {}
+    if change == "data":
+        with (data / "retain.jsonl").open("a") as file:
+            file.write('{"question": "And who?", "answer": "Nobody."}\n')
+    if change == "model":
+        import torch
+        from transformers import AutoModelForCausalLM
+
+        changed = AutoModelForCausalLM.from_pretrained(model)
+        with torch.no_grad():
+            changed.get_input_embeddings().weight[3, 4] += 1e-3
+        changed.save_pretrained(model)
+    told = Told()
+    job(data, model, out, talk=told, **more)()
+    assert "loading the model" in told.stages
+    assert any(str(first) in p.where and "another request" in p.what for p in told.problems)
+    assert {p.name for p in out.parent.iterdir()} == {"out", first.name}
+
+
+def test_two_runs_into_one_folder_are_told(files, tiny_folder, tmp_path, monkeypatch):
+    def second(*args):
+        job(files, tiny_folder, tmp_path / "out", method="ascent")()
+
+    monkeypatch.setattr(pipeline, "evidence", second)
+    with pytest.raises(UserError, match="is being written by another run"):
+        job(files, tiny_folder, tmp_path / "out")()
+
+
+def everything(*folders):
+    """Every file's bytes, rights and time of change."""
+    return {
+        path: (
+            hashlib.sha256(path.read_bytes()).hexdigest(),
+            path.stat().st_mode,
+            path.stat().st_mtime,
+        )
+        for folder in folders
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_what_is_given_is_only_read(files, tiny_folder, tmp_path):
+    """Read-only for who is not root; and for all, nothing there is opened to be written."""
+    import shutil
+
+    data, model, out = tmp_path / "data", tmp_path / "model", tmp_path / "results" / "out"
+    shutil.copytree(files, data)
+    shutil.copytree(tiny_folder, model)
+    given = (data, model)
+    for path in (*data.rglob("*"), *model.rglob("*"), *given):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    before, written = everything(*given), tmp_path / "written"
+
+    def watched():
+        def hook(event, arguments):
+            if event == "open" and isinstance(arguments[0], str) and isinstance(arguments[2], int):
+                changes = arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+                if changes and arguments[0].startswith(tuple(map(str, given))):
+                    os.write(handle, arguments[0].encode())
+
+        handle = os.open(written, os.O_WRONLY | os.O_CREAT)
+        sys.addaudithook(hook)
+        job(data, model, out, retrained=str(model), method="loku")()
+
+    assert forked(watched, log=tmp_path / "log") == 0, (tmp_path / "log").read_text()
+    assert written.read_bytes() == b""
+    assert everything(*given) == before
+    assert found(out)
+    for path in given:
+        path.chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("out", "said"),
+    [
+        ("model/out", "is within --model"),
+        ("model", "is in it, and would be replaced"),
+        ("data", "is in it, and would be replaced"),
+        ("link/new", "is within --model"),
+    ],
+)
+def test_a_result_in_what_is_given_is_refused(out, said, files, tiny_folder, tmp_path):
+    import shutil
+
+    shutil.copytree(files, tmp_path / "data")
+    shutil.copytree(tiny_folder, tmp_path / "model")
+    (tmp_path / "link").symlink_to(tmp_path / "model")
+    before = everything(tmp_path)
+    with pytest.raises(UserError, match=said):
+        job(tmp_path / "data", tmp_path / "model", tmp_path / out, overwrite=True)()
+    assert everything(tmp_path) == before
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+@pytest.mark.parametrize("kilobytes", [1, 60, 150])
+def test_a_full_disk_is_told_and_the_last_good_state_kept(kilobytes, files, tiny_folder, tmp_path):
+    """A limit on the size of files stands in for it: in the weights or in the optimizer."""
+    out, log = tmp_path / "results" / "out", tmp_path / "log"
+    work = job(files, tiny_folder, out)
+    usual = unlearn.Pace.on_save
+
+    def full():
+        def on_save(self, args, state, control, **more):
+            if state.global_step == 2:
+                hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+                resource.setrlimit(resource.RLIMIT_FSIZE, (1024 * kilobytes, hard))
+            usual(self, args, state, control, **more)
+
+        unlearn.Pace.on_save = on_save
+        work()
+
+    assert forked(full, log=log) == 1
+    assert "UserError" in log.read_text()
+    assert "the disk is full or a limit is reached" in log.read_text()
+    (folder,) = hidden(out.parent)
+    assert [p.name for p in (folder / "checkpoints").glob("checkpoint-*")] == ["checkpoint-2"]
+    assert not out.exists()
+    told = Told()
+    job(files, tiny_folder, out, talk=told)()
+    assert "going on after step 2" in told.stages
+    job(files, tiny_folder, tmp_path / "whole")()
+    assert found(out) == found(tmp_path / "whole")
