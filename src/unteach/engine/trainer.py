@@ -13,9 +13,11 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, Trai
 from unteach.data import context_length
 from unteach.engine.batch import ALTERNATE, FORGET, RETAIN, Batch, Pairs, only
 from unteach.engine.config import UnlearningConfig
+from unteach.engine.devices import on_main, require_asked
 from unteach.engine.dual import Dual
 from unteach.engine.finish import Finish
 from unteach.engine.forward import ending_in, inputs_of
+from unteach.engine.gather import Shell, rest
 from unteach.engine.gradients import TwoGradients
 from unteach.engine.look import Output, count
 from unteach.engine.monitor import Monitor, require_finite
@@ -141,33 +143,30 @@ class UnlearningTrainer(Trainer):
             callbacks=[*(callbacks or []), _StopWhenForgotten(self.monitor), self._carried],
             **trainer_options,
         )
+        require_asked(self.accelerator, args)
+        sharded = self.is_fsdp_enabled or self.is_deepspeed_enabled
+        self._shell = Shell(model) if sharded else None
         # What older releases (before 5.19) read in place of `loss_is_scaled_for_ga`.
         self.model_accepts_loss_kwargs = True
         conflict = method.conflict()
         self._two = None
         if args.sam or (conflict != "sum" and (kept or method.holds())):
             self._two = TwoGradients(model.parameters(), conflict)
-        if (self._two or self._finish.acts) and (self.is_deepspeed_enabled or self.is_fsdp_enabled):
+        if (self._two or self._finish.acts) and sharded:
             what = "shards what train.sam, orthogonalisation and task vectors need whole"
             hint = "start with plain data parallelism (DDP), or drop these"
             raise UserError(Problem("DeepSpeed or FSDP", what, hint, "request"))
 
     def train(self, resume_from_checkpoint: Any = None, **kwargs: Any):  # type: ignore[override]
         """Train; the model before is kept first, in the cheapest form the loss needs."""
-        policy: Any = self.model
-        pairs = self.pairs
-        place(policy, self.args.device)
-        with self.accelerator.autocast():
-            self.head = agreed_head(policy, pairs)
-            self._packs = bool(self.args.packing and packs(policy))  # type: ignore[attr-defined]
-            self._reference = Reference(
-                policy, self.method.needs(), retain_reads(self.retain_name), pairs,
-                drawn=self._drawn(), layer=self.layer,
-            )  # fmt: skip
-            if self.dual.moves and self.retain_name == "nll":
-                self.dual.before = mean_nll(policy, pairs.retain)
+        self._reference = None
         if resume_from_checkpoint or self.args.save_strategy != "no":
-            self._carried.before = mark_before(policy, pairs)
+            self._carried.before = on_main(lambda: mark_before(self.model, self.pairs))
+        if self._shell is None:
+            place(self.model, self.args.device)
+            with self.accelerator.autocast():
+                self._packs = bool(self.args.packing and packs(self.model))  # type: ignore[attr-defined]
+            self._see_before()
         self._carried.load(resume_from_checkpoint, str(self.args.output_dir))
         try:
             done = super().train(resume_from_checkpoint=resume_from_checkpoint, **kwargs)
@@ -176,6 +175,50 @@ class UnlearningTrainer(Trainer):
                 parameter.requires_grad_(True)
         self._finish.apply()
         return done
+
+    def create_scheduler(self, *args: Any, **kwargs: Any):
+        """Made once the model is in shards and before a checkpoint is read into it.
+
+        So that is when a model that no device need hold whole is asked.
+        """
+        if self._reference is None:
+            self._see_before()
+        return super().create_scheduler(*args, **kwargs)
+
+    def _see_before(self) -> None:
+        """What the loss reads of the model before; and that its head is known."""
+        policy, pairs = self.model, self.pairs
+        with self.accelerator.autocast():
+            self.head = agreed_head(policy, pairs)
+            self._reference = Reference(
+                policy, self.method.needs(), retain_reads(self.retain_name), pairs,
+                drawn=self._drawn(), layer=self.layer,
+            )  # fmt: skip
+            if self.dual.moves and self.retain_name == "nll":
+                self.dual.before = mean_nll(policy, pairs.retain)
+        rest(policy)
+
+    def whole_model(self) -> Any:
+        """The model as trained, in one piece; every process must come here.
+
+        Returns:
+            Where weights are in shards: a plain copy on the CPU for the main process, None for the
+            others. Else the model itself.
+        """
+        if self._shell is None:
+            return self.accelerator.unwrap_model(self.model)
+        state = self.accelerator.get_state_dict(self.model_wrapped)
+        return self._shell.filled(state) if self.accelerator.is_main_process else None
+
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """Also where weights are in shards, of which transformers may write nothing."""
+        if self._shell is None or _internal_call:
+            return super().save_model(output_dir, _internal_call)
+        if (model := self.whole_model()) is not None:
+            folder = output_dir or self.args.output_dir
+            model.save_pretrained(folder)
+            self.processing_class.save_pretrained(folder)  # type: ignore[union-attr]
+        self.accelerator.wait_for_everyone()
 
     @property
     def reference_bytes(self) -> int:
