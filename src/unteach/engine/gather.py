@@ -14,7 +14,7 @@ def hold_head(model: Any) -> None:
 
     FSDP2 puts a module's weights away once the module is through, unless the module stands at the
     end of the model or in no group of its own. It takes them away, and their gradients, after the
-    backward pass. ZeRO-3 has to be told that the model itself reads them.
+    backward pass.
 
     Args:
         model: as it is within any wrapper.
@@ -22,6 +22,20 @@ def hold_head(model: Any) -> None:
     head = model.get_output_embeddings()
     if isinstance(head, FSDPModule) and isinstance(head.weight, DTensor):
         head.unshard()
+
+
+def announce_head(model: Any) -> None:
+    """Tell ZeRO-3 that the model itself reads its head, so that it is whole all through a forward.
+
+    Args:
+        model: as it is within any wrapper, once its weights are in shards.
+    """
+    parameters = model.get_output_embeddings().parameters()
+    if external := [p for p in parameters if hasattr(p, "ds_id")]:
+        import deepspeed  # pyright: ignore[reportMissingImports]
+
+        for parameter in external:
+            deepspeed.zero.register_external_parameter(model, parameter)
 
 
 def rest(model: Any) -> None:

@@ -17,7 +17,7 @@ from unteach.engine.devices import on_main, require_asked
 from unteach.engine.dual import Dual
 from unteach.engine.finish import Finish
 from unteach.engine.forward import ending_in, inputs_of
-from unteach.engine.gather import Shell, rest
+from unteach.engine.gather import Shell, announce_head, rest
 from unteach.engine.gradients import TwoGradients
 from unteach.engine.look import Output, count
 from unteach.engine.monitor import Monitor, require_finite
@@ -182,6 +182,7 @@ class UnlearningTrainer(Trainer):
         So that is when a model that no device need hold whole is asked.
         """
         if self._reference is None:
+            announce_head(self.model)
             self._see_before()
         return super().create_scheduler(*args, **kwargs)
 

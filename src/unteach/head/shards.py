@@ -34,8 +34,8 @@ def whole(weight: Any) -> Any:
         return weight
     if isinstance(weight, DTensor):
         return weight.detach().full_tensor()
-    from deepspeed.zero import GatheredParameters  # pyright: ignore[reportMissingImports]
+    import deepspeed  # pyright: ignore[reportMissingImports]
 
-    with GatheredParameters([weight]):
+    with deepspeed.zero.GatheredParameters([weight]):
         found: Tensor = weight.detach().clone()
     return found
