@@ -1,12 +1,12 @@
 """Every method for some steps, on as many processes as started it, and what came of each.
 
-torchrun --nproc_per_node 2 tests/distributed/curves.py FOLDER [JOB ...]
-accelerate launch --config_file fsdp2.yaml --num_processes 2 tests/distributed/curves.py FOLDER
+torchrun --nproc_per_node 2 tests/distributed/curves.py FOLDER OTHER [JOB ...]
+accelerate launch --config_file FILE --num_processes 2 tests/distributed/curves.py FOLDER OTHER
 
-FSDP is asked for by accelerate's own environment; on a CPU a few lines here make it real.
+FSDP and DeepSpeed are asked for by what accelerate's launcher sets; on a CPU a few lines here make
+them real. OTHER is a folder in which the same jobs were cut by another number of processes.
 """
 
-import json
 import os
 import sys
 from dataclasses import dataclass, field, replace
@@ -20,14 +20,18 @@ from support import Vocabulary, sequences, tiny_llama
 from torch.distributed.tensor import DTensor
 from transformers import TrainerCallback
 
-from unteach.adapters import LoraSettings, add_lora
-from unteach.engine.batch import FORGET, RETAIN
+from unteach.adapters import LoraSettings, add_lora, merge, save_model
+from unteach.engine import reference
+from unteach.engine.batch import RETAIN
 from unteach.engine.config import UnlearningConfig
 from unteach.engine.trainer import UnlearningTrainer
+from unteach.engine.unlearn import unlearn
 from unteach.methods import METHODS, build
 from unteach.nouns import UserError
+from unteach.request import load
+from unteach.talk import Silence
 
-PAIRS, STEP = 12, 4  # to forget, and those of one optimiser step over all processes
+PAIRS, STEP, CUT = 8, 4, 3  # to forget, of one optimiser step, steps before a cut
 TO_FORGET, TO_KEEP = sequences(PAIRS, "forget"), sequences(7, "retain")
 INSTEAD = [
     replace(s, id=f"forget-{k}") for k, s in enumerate(sequences(PAIRS, "alternate", seed=9))
@@ -45,8 +49,9 @@ class Job:
         options: of training.
         of_method: the method's own.
         environment: set for this run.
-        cut: stop after so many steps, and go on from the checkpoint in another run.
+        cut: stop behind a checkpoint, and go on from it in another run.
         begun: the folder in which another run was cut; this one goes on from it.
+        exact: in float64.
     """
 
     method: str
@@ -55,23 +60,40 @@ class Job:
     options: dict[str, Any] = field(default_factory=dict)
     of_method: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
-    cut: int = 0
+    cut: bool = False
     begun: str = ""
+    exact: bool = False
 
 
 MOVES = {"tolerance": 0.01, "dual_rate": 3.0}
 SHARDED = {"FSDP_STATE_DICT_TYPE": "SHARDED_STATE_DICT"}
 CHECKPOINTED = {"FSDP_ACTIVATION_CHECKPOINTING": "true"}
-JOBS = {
+WRAPPED = {"FSDP_TRANSFORMER_CLS_TO_WRAP": "LlamaDecoderLayer,Linear"}  # the head by itself too
+WHOLE, SAM = {"gradient_accumulation_steps": 1}, {"sam": 0.05}
+EVERY = {
     **{name: Job(method=name, tied=False) for name in METHODS},
     **{f"{name}, lora": Job(method=name, lora=True) for name in METHODS},
+}
+JOBS = {
+    **EVERY,
     "tied": Job(method="undial", options={"retain": "kl"}),
     "long answers": Job(method="npo", options={"chunk_rows": 3}),
     "checkpointed": Job(method="npo", environment=CHECKPOINTED),
-    "sam": Job(method="npo", options={"sam": 0.05}),
-    "cut": Job(method="pdu", of_method=MOVES, cut=2),
-    "cut, lora": Job(method="npo", lora=True, cut=2),
-    "cut, shards written": Job(method="npo", environment=SHARDED, cut=2),
+    "head put away": Job(method="npo", tied=False, environment=WRAPPED),
+    "like lengths together": Job(method="npo", options={"packing": True}, exact=True),
+    "stopped": Job(
+        method="ascent", options={"num_train_epochs": 20, "stop_at": 0.0128}, exact=True
+    ),
+    "sam": Job(method="npo", options=SAM | WHOLE, exact=True),
+    "sam, accumulated": Job(method="npo", options=SAM, exact=True),
+    "conflict": Job(
+        method="dto", of_method={"orthogonalize": "conflict"}, options=WHOLE, exact=True
+    ),
+    "always": Job(method="dto", of_method={"orthogonalize": "always"}, exact=True),
+    "both": Job(method="dto", of_method={"orthogonalize": "always"}, options=SAM, exact=True),
+    "cut": Job(method="pdu", of_method=MOVES, cut=True),
+    "cut, lora": Job(method="npo", lora=True, cut=True),
+    "cut, shards written": Job(method="npo", environment=SHARDED, cut=True),
 }
 
 
@@ -85,38 +107,36 @@ class Watching(UnlearningTrainer):
 
     def compute_loss(self, model, inputs, *args, **options):
         self.retained += inputs["index"][inputs["group"] == RETAIN].tolist()
-        assert len(inputs["index"][inputs["group"] == FORGET])
-        kinds = {isinstance(p, DTensor) or hasattr(p, "ds_id") for p in model.parameters()}
-        self.in_shards |= kinds
+        self.in_shards |= {
+            isinstance(p, DTensor) or hasattr(p, "ds_id") for p in model.parameters()
+        }
         return super().compute_loss(model, inputs, *args, **options)
 
 
 class Cut(TrainerCallback):
     """Stops behind a checkpoint."""
 
-    def __init__(self, at: int):
-        self.at = at
-
     def on_step_end(self, args, state, control, **kwargs):
-        if state.global_step == self.at:
+        if state.global_step == CUT:
             control.should_training_stop = control.should_save = True
 
 
 def trainer(job: Job, folder: Path, processes: int) -> Watching:
     method = build(job.method, job.of_method)
-    model = tiny_llama(dtype=torch.float32, tied=job.tied, layers=3)
+    model = tiny_llama(dtype=torch.float64 if job.exact else torch.float32, tied=job.tied)
     if job.lora:
         torch.manual_seed(0)
         model = add_lora(model, LoraSettings(rank=2))
     given = {"learning_rate": 2e-3, "num_train_epochs": 2, "max_grad_norm": 1.0, "stop_at": 0}
-    given |= {"save_strategy": "no" if not (job.cut or job.begun) else "steps", "save_steps": 99}
+    given |= {"save_strategy": "steps" if job.cut or job.begun else "no", "save_steps": 99}
+    # Adam divides the noise of a gradient that is nothing by itself; not so above its epsilon.
+    given |= {"gradient_accumulation_steps": 2, "adam_epsilon": 1e-3} | job.options
     args = UnlearningConfig(
         output_dir=str(folder),
         use_cpu="ACCELERATE_TORCH_DEVICE" not in os.environ,
-        per_device_train_batch_size=STEP // 2 // processes,
-        gradient_accumulation_steps=2,
+        per_device_train_batch_size=STEP // given["gradient_accumulation_steps"] // processes,
         disable_tqdm=True,
-        **{**given, **job.options},
+        **given,
     )
     return Watching(
         model,
@@ -126,7 +146,7 @@ def trainer(job: Job, folder: Path, processes: int) -> Watching:
         retain_dataset=TO_KEEP,
         args=args,
         processing_class=Vocabulary(),  # type: ignore[arg-type]
-        callbacks=[Cut(job.cut)] if job.cut else [],
+        callbacks=[Cut()] if job.cut else [],
     )
 
 
@@ -136,13 +156,14 @@ def run(name: str, job: Job, folder: Path, processes: int) -> dict[str, Any]:
     os.environ.update(job.environment)
     try:
         made = trainer(job, folder / name, processes)
-        begun = job.begun and str(Path(job.begun, f"checkpoint-{JOBS[name].cut}"))
-        made.train(resume_from_checkpoint=begun or None)
+        made.train(resume_from_checkpoint=job.begun or None)
     except UserError as error:
         return {"error": str(error)}
     finally:
         for key, value in before.items():
             os.environ.pop(key) if value is None else os.environ.update({key: value})
+    if job.cut:
+        made.save_model(str(folder / name / "written"))
     model = made.whole_model()
     logged = [entry for entry in made.state.log_history if "forget" in entry]
     return {
@@ -156,17 +177,42 @@ def run(name: str, job: Job, folder: Path, processes: int) -> dict[str, Any]:
     }
 
 
-def work(folder: Path, jobs: dict[str, Job], processes: int = 1) -> dict[str, Any]:
-    """Each job; those that are cut a second time too, from where they were cut."""
+def work(folder: Path, other: Path, jobs: dict[str, Job], processes: int = 1) -> dict[str, Any]:
+    """Each job; those that are cut also uncut, and from where they, and others, were cut."""
+    reference.TOKENS = 30  # so that its passes are many
     found = {}
     for name, job in jobs.items():
-        if job.cut:
-            found[f"{name}: whole"] = run(name, replace(job, cut=0), folder / "whole", processes)
         found[name] = run(name, job, folder, processes)
         if job.cut:
-            begun = replace(job, cut=0, begun=str(folder / name))
-            found[f"{name}: resumed"] = run(name, begun, folder / "resumed", processes)
+            uncut = replace(job, cut=False)
+            found[f"{name}: uncut"] = run(name, uncut, folder / "uncut", processes)
+            for word, where in (("resumed", folder), ("taken over", other)):
+                begun = where / name / f"checkpoint-{CUT}"
+                if begun.is_dir():
+                    again = replace(uncut, begun=str(begun))
+                    found[f"{name}: {word}"] = run(name, again, folder / word, processes)
     return found
+
+
+KINDS = ("full", "lora")
+
+
+def exported(folder: Path, kind: str, processes: int) -> dict[str, float] | None:
+    """Unlearn as a request says, and write the model as the pipeline does."""
+    sets = [f"adapter.kind={kind}", "adapter.rank=2", f"train.batch={STEP // processes}"]
+    sets += ["train.epochs=2", "train.learning_rate=2e-3", "train.retain=kl", "train.stop_at=0"]
+    sets += ["adapter.init=fila"] if kind == "lora" else []
+    sets += ["device=cpu"] if "ACCELERATE_TORCH_DEVICE" not in os.environ else []
+    flags = {"model": "m", "forget": "f", "out": "o"}
+    request = load(flags=flags, sets=[*sets, "train.optim=sgd", "data.max_length=64"])
+    model, method = tiny_llama(dtype=torch.float32), build("unilogit", {})
+    tokenizer: Any = Vocabulary()
+    done = unlearn(model, tokenizer, method, TO_FORGET, TO_KEEP, request, Silence())
+    if done.model is None:
+        return None
+    whole = merge(done.model) if kind == "lora" else done.model
+    save_model(whole, tokenizer, folder / f"exported {kind}")
+    return done.facts
 
 
 def on_gloo() -> None:
@@ -180,16 +226,15 @@ def on_gloo() -> None:
         torch.distributed.init_process_group("gloo")
 
 
-def main(folder: str, *names: str) -> None:
+def main(folder: str, other: str, *names: str) -> None:
     torch.set_num_threads(1)
     rank, processes = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
-    if os.environ.get("ACCELERATE_USE_FSDP") or os.environ.get("ACCELERATE_USE_DEEPSPEED"):
+    if {"ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED"} & set(os.environ):
         on_gloo()
     jobs = {name: JOBS[name] for name in names or JOBS}
-    more = Path(folder, "jobs.json")
-    if more.exists():
-        jobs |= {name: replace(JOBS[name], **given) for name, given in json.loads(more.read_text()).items()}
-    torch.save(work(Path(folder), jobs, processes), Path(folder, f"{rank}.pt"))
+    found = work(Path(folder), Path(other), jobs, processes)
+    found["exported"] = {kind: exported(Path(folder), kind, processes) for kind in KINDS}
+    torch.save(found, Path(folder, f"{rank}.pt"))
     # gloo aborts about one exit in 40 when it is left to the interpreter.
     torch.distributed.barrier()
     torch.distributed.destroy_process_group()

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 from accelerate import PartialState
@@ -38,13 +39,15 @@ def require_asked(accelerator: Any, args: Any = None) -> None:
         problems.append(Problem(asked, what, hint, "request"))
     elif found == DistributedType.FSDP and not accelerator.is_fsdp2:
         hint = "set `fsdp_version: 2`, as in examples/accelerate/fsdp2.yaml"
-        problems.append(Problem("FSDP", "is of version 1, which is not known here", hint, "request"))
+        problems.append(
+            Problem("FSDP", "is of version 1, which is not known here", hint, "request")
+        )
     if problems:
         raise UserError(*problems)
 
 
 def sharding_asked(environment: Mapping[str, str]) -> str | None:
-    """ "FSDP" or "DeepSpeed" where `accelerate launch` was asked for it; else None.
+    """What `accelerate launch` was asked for, "FSDP" or "DeepSpeed"; else None.
 
     Example:
         >>> sharding_asked({"ACCELERATE_USE_FSDP": "true"})
@@ -70,7 +73,9 @@ def lone(environment: Mapping[str, str]) -> list[Problem]:
     """
     alone = "MASTER_ADDR" in environment and not any(rank in environment for rank in RANKS)
     # An address may have been there before (SLURM); what tunes OpenMP was set by accelerate.
-    if not (alone and _true(environment.get("ACCELERATE_USE_CPU")) and "KMP_BLOCKTIME" in environment):
+    if not (
+        alone and _true(environment.get("ACCELERATE_USE_CPU")) and "KMP_BLOCKTIME" in environment
+    ):
         return []
     what = "was asked for several processes on CPUs and started one: for these it needs MPI"
     hint = "use `unteach run --processes N`, or `torchrun --nproc_per_node N`"
@@ -82,6 +87,32 @@ def on_main(work: Callable[[], T]) -> T:
     state = PartialState()
     found = [work() if state.is_main_process else None]
     return broadcast_object_list(found)[0] if state.num_processes > 1 else found[0]  # type: ignore[return-value]
+
+
+def require_same_kind(checkpoint: Any, accelerator: Any) -> None:
+    """That a checkpoint is read by the kind of run that wrote it.
+
+    Shards of weights and optimiser are read by any number of processes, but by their own kind.
+
+    Args:
+        checkpoint: its folder.
+        accelerator: accelerate's.
+
+    Raises:
+        UserError: it is of another kind.
+    """
+    names = {file.name for file in Path(checkpoint).iterdir()} if checkpoint else set()
+    wrote = "plain"
+    if any(name.startswith("pytorch_model_fsdp") for name in names):
+        wrote = "FSDP"
+    elif any(name.startswith("global_step") for name in names):
+        wrote = "DeepSpeed"
+    reads = {DistributedType.FSDP: "FSDP", DistributedType.DEEPSPEED: "DeepSpeed"}
+    own = reads.get(accelerator.distributed_type, "plain")
+    if names and wrote != own:
+        what = f"was written by a run of the kind {wrote}, and this one is of the kind {own}"
+        hint = "go on as it began (plain is one process, or several without shards), or start again"
+        raise UserError(Problem(str(checkpoint), what, hint, "request"))
 
 
 def _true(value: str | None) -> bool:

@@ -19,8 +19,8 @@ def hold_head(model: Any) -> None:
     Args:
         model: as it is within any wrapper.
     """
-    head = model.get_output_embeddings()
-    if isinstance(head, FSDPModule) and isinstance(head.weight, DTensor):
+    head: Any = model.get_output_embeddings()
+    if isinstance(head.weight, DTensor) and isinstance(head, FSDPModule):
         head.unshard()
 
 

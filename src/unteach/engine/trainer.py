@@ -8,17 +8,18 @@ from typing import Any
 import torch
 from accelerate.utils import gather_object
 from torch import Tensor
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, TrainerCallback
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
 
 from unteach.data import context_length
 from unteach.engine.batch import ALTERNATE, FORGET, RETAIN, Batch, Pairs, only
 from unteach.engine.config import UnlearningConfig
-from unteach.engine.devices import on_main, require_asked
+from unteach.engine.devices import on_main, require_same_kind
 from unteach.engine.dual import Dual
 from unteach.engine.finish import Finish
 from unteach.engine.forward import ending_in, inputs_of
-from unteach.engine.gather import Shell, announce_head, rest
+from unteach.engine.gather import announce_head, rest
 from unteach.engine.gradients import TwoGradients
+from unteach.engine.in_one_piece import InOnePiece
 from unteach.engine.look import Output, count
 from unteach.engine.monitor import Monitor, require_finite
 from unteach.engine.order import PairOrder
@@ -45,7 +46,7 @@ from unteach.probes import Progress
 from unteach.retain import retain_reads
 
 
-class UnlearningTrainer(Trainer):
+class UnlearningTrainer(InOnePiece):
     """Unlearn as `trl` users train.
 
     Args:
@@ -140,19 +141,16 @@ class UnlearningTrainer(Trainer):
             train_dataset=self.pairs,
             data_collator=self.pairs.collate,  # type: ignore[arg-type]
             processing_class=tokenizer,
-            callbacks=[*(callbacks or []), _StopWhenForgotten(self.monitor), self._carried],
+            callbacks=[*(callbacks or []), _Keep(self), self._carried],
             **trainer_options,
         )
-        require_asked(self.accelerator, args)
-        sharded = self.is_fsdp_enabled or self.is_deepspeed_enabled
-        self._shell = Shell(model) if sharded else None
         # What older releases (before 5.19) read in place of `loss_is_scaled_for_ga`.
         self.model_accepts_loss_kwargs = True
         conflict = method.conflict()
         self._two = None
         if args.sam or (conflict != "sum" and (kept or method.holds())):
             self._two = TwoGradients(model.parameters(), conflict)
-        if (self._two or self._finish.acts) and sharded:
+        if (self._two or self._finish.acts) and self.shell:
             what = "shards what train.sam, orthogonalisation and task vectors need whole"
             hint = "start with plain data parallelism (DDP), or drop these"
             raise UserError(Problem("DeepSpeed or FSDP", what, hint, "request"))
@@ -162,12 +160,14 @@ class UnlearningTrainer(Trainer):
         self._reference = None
         if resume_from_checkpoint or self.args.save_strategy != "no":
             self._carried.before = on_main(lambda: mark_before(self.model, self.pairs))
-        if self._shell is None:
+        if self.shell is None:
             place(self.model, self.args.device)
             with self.accelerator.autocast():
                 self._packs = bool(self.args.packing and packs(self.model))  # type: ignore[attr-defined]
             self._see_before()
         self._carried.load(resume_from_checkpoint, str(self.args.output_dir))
+        if isinstance(resume_from_checkpoint, str):
+            require_same_kind(resume_from_checkpoint, self.accelerator)
         try:
             done = super().train(resume_from_checkpoint=resume_from_checkpoint, **kwargs)
         finally:
@@ -198,28 +198,6 @@ class UnlearningTrainer(Trainer):
             if self.dual.moves and self.retain_name == "nll":
                 self.dual.before = mean_nll(policy, pairs.retain)
         rest(policy)
-
-    def whole_model(self) -> Any:
-        """The model as trained, in one piece; every process must come here.
-
-        Returns:
-            Where weights are in shards: a plain copy on the CPU for the main process, None for the
-            others. Else the model itself.
-        """
-        if self._shell is None:
-            return self.accelerator.unwrap_model(self.model)
-        state = self.accelerator.get_state_dict(self.model_wrapped)
-        return self._shell.filled(state) if self.accelerator.is_main_process else None
-
-    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
-        """Also where weights are in shards, of which transformers may write nothing."""
-        if self._shell is None or _internal_call:
-            return super().save_model(output_dir, _internal_call)
-        if (model := self.whole_model()) is not None:
-            folder = output_dir or self.args.output_dir
-            model.save_pretrained(folder)
-            self.processing_class.save_pretrained(folder)  # type: ignore[union-attr]
-        self.accelerator.wait_for_everyone()
 
     @property
     def reference_bytes(self) -> int:
@@ -337,7 +315,7 @@ class UnlearningTrainer(Trainer):
 
     def _drawn(self) -> set[int]:
         """Numbers of the retain examples that the run will come to."""
-        order, epochs = self._get_train_sampler(), math.ceil(self.args.num_train_epochs)
+        order, epochs = self._make_order(), math.ceil(self.args.num_train_epochs)
         if self.args.max_steps > 0:
             step = self.args.train_batch_size * self.args.gradient_accumulation_steps
             step *= self.args.world_size
@@ -351,6 +329,10 @@ class UnlearningTrainer(Trainer):
         return found
 
     def _get_train_sampler(self, train_dataset=None) -> PairOrder:
+        self.order = self._make_order()
+        return self.order
+
+    def _make_order(self) -> PairOrder:
         pairs, together = self.pairs, self._train_batch_size * self.args.world_size
         forget, retain = len(pairs.forget), len(pairs.retain)
         grouped = self.args.packing and not self._packs  # type: ignore[attr-defined]
@@ -379,10 +361,17 @@ class UnlearningTrainer(Trainer):
         super().log(logs, start_time)
 
 
-class _StopWhenForgotten(TrainerCallback):
-    def __init__(self, monitor: Monitor):
-        self.monitor = monitor
+class _Keep(TrainerCallback):
+    """Keeps the order of the epoch, and the step to stop at."""
+
+    def __init__(self, trainer: UnlearningTrainer):
+        self.trainer = trainer
+
+    def on_epoch_begin(self, args, state, control, **kwargs):
+        # A run of several processes that goes on within an epoch would take the first one's order:
+        # the epoch does not get through accelerate's two wrappers.
+        self.trainer.order.set_epoch(int(state.epoch + 1e-6))
 
     def on_step_end(self, args, state, control, **kwargs):
-        if self.monitor.done():
+        if self.trainer.monitor.done():
             control.should_training_stop = True

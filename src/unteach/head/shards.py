@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 from torch.distributed.fsdp import FSDPModule
 from torch.distributed.tensor import DTensor
 
@@ -33,9 +33,8 @@ def whole(weight: Any) -> Any:
     if not in_shards(weight):
         return weight
     if isinstance(weight, DTensor):
-        return weight.detach().full_tensor()
+        return weight.full_tensor().detach()
     import deepspeed  # pyright: ignore[reportMissingImports]
 
     with deepspeed.zero.GatheredParameters([weight]):
-        found: Tensor = weight.detach().clone()
-    return found
+        return weight.detach().clone()
