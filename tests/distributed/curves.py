@@ -81,9 +81,7 @@ JOBS = {
     "checkpointed": Job(method="npo", environment=CHECKPOINTED),
     "head put away": Job(method="npo", tied=False, environment=WRAPPED),
     "like lengths together": Job(method="npo", options={"packing": True}, exact=True),
-    "stopped": Job(
-        method="ascent", options={"num_train_epochs": 20, "stop_at": 0.0128}, exact=True
-    ),
+    "stopped": Job(method="ascent", options={"num_train_epochs": 20, "stop_at": 0.006}, exact=True),
     "sam": Job(method="npo", options=SAM | WHOLE, exact=True),
     "sam, accumulated": Job(method="npo", options=SAM, exact=True),
     "conflict": Job(
