@@ -49,7 +49,12 @@ def load_tokenizer(model: str) -> PreTrainedTokenizerBase:
 
 
 def load_model(
-    model: str, *, dtype: str = "auto", device: str = "auto", bits: int | None = None
+    model: str,
+    *,
+    dtype: str = "auto",
+    device: str = "auto",
+    bits: int | None = None,
+    placed: bool = True,
 ) -> PreTrainedModel:
     """The causal language model in evaluation mode, from safetensors.
 
@@ -60,6 +65,7 @@ def load_model(
             accelerator that has it, else float32.
         device: "auto" is the first accelerator, else the CPU.
         bits: 4 for the linear layers in 4 bits, but for the head; None for weights as they are.
+        placed: put it on the device; else it stays on the CPU, for what puts its weights in shards.
 
     Raises:
         UserError: no such model, pickled weights only, no causal head, or no such device.
@@ -77,7 +83,7 @@ def load_model(
         raise UserError(_not_found(f"--model {model}", error)) from error
     if bits and where.type == "cpu":
         _make_exact(loaded)
-    return (loaded if bits else loaded.to(where)).eval()  # type: ignore[arg-type]
+    return (loaded.to(where) if placed and not bits else loaded).eval()  # type: ignore[arg-type]
 
 
 def _four_bits(dtype: torch.dtype, device: torch.device) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import gc
 import json
 import math
+import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -142,7 +143,7 @@ def remove(
     )  # fmt: skip
     talk.stage("writing the model")
     dtype = getattr(load_config(request.model), "dtype", None)
-    shared(lambda: _export(done, intake, folder, dtype))
+    shared(lambda: _export(done, intake, folder, dtype))  # the main process has it whole
     counts = {role: len(examples) for role, examples in intake.groups.items()}
     tokens = sum(sum(s.answer) for s in forget)
     facts = {"examples": counts, "forget_answer_tokens": tokens, **done.facts}
@@ -152,10 +153,14 @@ def remove(
 
 
 def _load_to_train(request: Request) -> Any:
+    from unteach.engine.devices import sharding_asked
     from unteach.models import load_model
 
     device, bits = own_device(request.device), request.adapter.bits
-    model = load_model(request.model, dtype=request.dtype, device=device, bits=bits)
+    shards = sharding_asked(os.environ)  # accelerate puts each on its device
+    model = load_model(
+        request.model, dtype=request.dtype, device=device, bits=bits, placed=shards is None
+    )
     # Steps of 1e-5 are lost in bfloat16 weights.
     return model.float() if request.adapter.kind == "full" else model
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from transformers.utils.generic import ModelOutput
 
 from unteach.engine.batch import Batch
+from unteach.engine.gather import hold_head
 from unteach.engine.packing import pack
 from unteach.head import states_only
 
@@ -30,6 +31,7 @@ def ending_in(model: Any, after: After) -> Iterator[None]:
     def forward(*args: Any, **kwargs: Any) -> ModelOutput:
         with states_only(model) as caught:
             found = inner(*args, **kwargs)
+        hold_head(model)
         return ModelOutput(loss=after(caught[0], found))
 
     model.forward = forward

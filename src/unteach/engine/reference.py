@@ -132,7 +132,9 @@ class Reference:
         cuts = batches_by_length([len(texts[i].ids) for i in numbers], TOKENS)
         batches = [[numbers[k] for k in members] for members in cuts]
         own: dict[int, dict[str, Tensor]] = {}
-        for k in range(state.process_index, len(batches), state.num_processes):
+        for start in range(0, len(batches), state.num_processes):
+            # A model in shards is asked by all processes at once; the last round may be short.
+            k = min(start + state.process_index, len(batches) - 1)
             own[k] = _rows(policy, [texts[i] for i in batches[k]], kinds, layer)
             if state.num_processes == 1:
                 self._put(group, texts, batches[k], own.pop(k))

@@ -1,31 +1,22 @@
 """The trainer: transformers' own, with the loss, the order and the counts replaced."""
 
 import math
-import os
 from collections import defaultdict
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate.utils import gather_object
 from torch import Tensor
-from transformers import (
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-    Trainer,
-    TrainerCallback,
-    TrainerState,
-)
-from transformers.trainer_utils import TrainOutput
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
 
 from unteach.data import context_length
 from unteach.engine.batch import ALTERNATE, FORGET, RETAIN, Batch, Pairs, only
-from unteach.engine.checkpoints import STAGING, Pace
 from unteach.engine.config import UnlearningConfig
 from unteach.engine.dual import Dual
 from unteach.engine.finish import Finish
 from unteach.engine.forward import ending_in, inputs_of
+from unteach.engine.gather import announce_head, rest
 from unteach.engine.gradients import TwoGradients
 from unteach.engine.look import Output, count
 from unteach.engine.monitor import Monitor, require_finite
@@ -41,7 +32,7 @@ from unteach.engine.prepare import (
     sequences_of,
 )
 from unteach.engine.reference import Reference, agreed_head, mean_nll
-from unteach.engine.resume import Carried, mark_before
+from unteach.engine.resumable import Resumable
 from unteach.engine.rows import Ways, settle
 from unteach.engine.selection import choose
 from unteach.engine.step import Objective, Step
@@ -53,7 +44,7 @@ from unteach.probes import Progress
 from unteach.retain import retain_reads
 
 
-class UnlearningTrainer(Trainer):
+class UnlearningTrainer(Resumable):
     """Unlearn as `trl` users train.
 
     Args:
@@ -137,7 +128,6 @@ class UnlearningTrainer(Trainer):
         self._ways = Ways()
         self._reference: Reference | None = None
         self.head = ""
-        self._carried, self._staging = Carried(self.dual, self.monitor), False
         self._logged: dict[str, list[float]] = defaultdict(list)
         self._logged_steps = 0
         self._part, self._packs = "all", False
@@ -148,7 +138,7 @@ class UnlearningTrainer(Trainer):
             train_dataset=self.pairs,
             data_collator=self.pairs.collate,  # type: ignore[arg-type]
             processing_class=tokenizer,
-            callbacks=[_StopWhenForgotten(self.monitor), *(callbacks or [])],
+            callbacks=[_Keep(self), *(callbacks or [])],
             **trainer_options,
         )
         # What older releases (before 5.19) read in place of `loss_is_scaled_for_ga`.
@@ -157,33 +147,23 @@ class UnlearningTrainer(Trainer):
         self._two = None
         if args.sam or (conflict != "sum" and (kept or method.holds())):
             self._two = TwoGradients(model.parameters(), conflict)
-        if (self._two or self._finish.acts) and (self.is_deepspeed_enabled or self.is_fsdp_enabled):
+        if (self._two or self._finish.acts) and self.shell:
             what = "shards what train.sam, orthogonalisation and task vectors need whole"
             hint = "start with plain data parallelism (DDP), or drop these"
             raise UserError(Problem("DeepSpeed or FSDP", what, hint, "request"))
 
     def train(self, resume_from_checkpoint: Any = None, **kwargs: Any):  # type: ignore[override]
         """Train; the model before is kept first, in the cheapest form the loss needs."""
-        policy: Any = self.model
-        pairs = self.pairs
-        place(policy, self.args.device)
-        with self.accelerator.autocast():
-            self.head = agreed_head(policy, pairs)
-            self._packs = bool(self.args.packing and packs(policy))  # type: ignore[attr-defined]
-            self._reference = Reference(
-                policy, self.method.needs(), retain_reads(self.retain_name), pairs,
-                drawn=self._drawn(), layer=self.layer,
-            )  # fmt: skip
-            if self.dual.moves and self.retain_name == "nll":
-                self.dual.before = mean_nll(policy, pairs.retain)
-        paced = [c for c in self.callback_handler.callbacks if isinstance(c, Pace)]
-        if paced:
-            self._carried.before = paced[0].before
-        elif resume_from_checkpoint or self.args.save_strategy != "no":
-            self._carried.before = mark_before(policy, pairs)
-        found = self._carried.load(resume_from_checkpoint, Path(str(self.args.output_dir)))
+        self._reference = None
+        self.mark(resume_from_checkpoint)
+        if self.shell is None:
+            place(self.model, self.args.device)
+            with self.accelerator.autocast():
+                self._packs = bool(self.args.packing and packs(self.model))  # type: ignore[attr-defined]
+            self._see_before()
+        found = self.took_up(resume_from_checkpoint)
         try:
-            over = found and self._over(found)
+            over = found and self.over(found)
             done = over or super().train(resume_from_checkpoint=found and str(found), **kwargs)
         finally:
             for parameter in self._stopped:
@@ -191,18 +171,28 @@ class UnlearningTrainer(Trainer):
         self._finish.apply()
         return done
 
-    def _over(self, checkpoint: Path) -> TrainOutput | None:
-        """Take up a checkpoint at which training had ended; transformers would make one more step.
+    def create_scheduler(self, *args: Any, **kwargs: Any):
+        """Made once the model is in shards and before a checkpoint is read into it.
 
-        None when it had not, and where weights are in shards.
+        So that is when a model that no device need hold whole is asked.
         """
-        state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
-        ended = state.global_step >= state.max_steps or self.monitor.done()
-        if not ended or self.is_deepspeed_enabled or self.is_fsdp_enabled:
-            return None
-        self._load_from_checkpoint(str(checkpoint))
-        self.state = state
-        return TrainOutput(state.global_step, 0.0, {})
+        if self._reference is None:
+            announce_head(self.model)
+            self._see_before()
+        return super().create_scheduler(*args, **kwargs)
+
+    def _see_before(self) -> None:
+        """What the loss reads of the model before; and that its head is known."""
+        policy, pairs = self.model, self.pairs
+        with self.accelerator.autocast():
+            self.head = agreed_head(policy, pairs)
+            self._reference = Reference(
+                policy, self.method.needs(), retain_reads(self.retain_name), pairs,
+                drawn=self._drawn(), layer=self.layer,
+            )  # fmt: skip
+            if self.dual.moves and self.retain_name == "nll":
+                self.dual.before = mean_nll(policy, pairs.retain)
+        rest(policy)
 
     @property
     def reference_bytes(self) -> int:
@@ -320,7 +310,7 @@ class UnlearningTrainer(Trainer):
 
     def _drawn(self) -> set[int]:
         """Numbers of the retain examples that the run will come to."""
-        order, epochs = self._get_train_sampler(), math.ceil(self.args.num_train_epochs)
+        order, epochs = self._make_order(), math.ceil(self.args.num_train_epochs)
         if self.args.max_steps > 0:
             step = self.args.train_batch_size * self.args.gradient_accumulation_steps
             step *= self.args.world_size
@@ -334,6 +324,10 @@ class UnlearningTrainer(Trainer):
         return found
 
     def _get_train_sampler(self, train_dataset=None) -> PairOrder:
+        self.order = self._make_order()
+        return self.order
+
+    def _make_order(self) -> PairOrder:
         pairs, together = self.pairs, self._train_batch_size * self.args.world_size
         forget, retain = len(pairs.forget), len(pairs.retain)
         grouped = self.args.packing and not self._packs  # type: ignore[attr-defined]
@@ -346,23 +340,6 @@ class UnlearningTrainer(Trainer):
         if self.accelerator.num_processes > 1:
             counts = self.accelerator.gather(counts.to(device)).view(-1, len(counts)).sum(0)  # type: ignore[union-attr]
         return counts
-
-    def _get_output_dir(self, trial: Any) -> str:
-        folder = super()._get_output_dir(trial)
-        return os.path.join(folder, STAGING) if self._staging else folder
-
-    def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        """Write it beside the others, and name it when all processes have done their part."""
-        self._staging = True
-        try:
-            super()._save_checkpoint(model, trial)
-        finally:
-            self._staging = False
-        self.accelerator.wait_for_everyone()
-        if self.args.should_save:
-            folder = Path(self._get_output_dir(trial))
-            self._carried.finish(folder, self.state.global_step, self.args.save_total_limit)
-        self.accelerator.wait_for_everyone()
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Add each term of the loss, and how likely the forget answers still are."""
@@ -379,10 +356,17 @@ class UnlearningTrainer(Trainer):
         super().log(logs, start_time)
 
 
-class _StopWhenForgotten(TrainerCallback):
-    def __init__(self, monitor: Monitor):
-        self.monitor = monitor
+class _Keep(TrainerCallback):
+    """Keeps the order of the epoch, and the step to stop at."""
+
+    def __init__(self, trainer: UnlearningTrainer):
+        self.trainer = trainer
+
+    def on_epoch_begin(self, args, state, control, **kwargs):
+        # A run of several processes that goes on within an epoch would take the first one's order:
+        # the epoch does not get through accelerate's two wrappers.
+        self.trainer.order.set_epoch(int(state.epoch + 1e-6))
 
     def on_step_end(self, args, state, control, **kwargs):
-        if self.monitor.done():
+        if self.trainer.monitor.done():
             control.should_training_stop = True

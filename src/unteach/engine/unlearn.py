@@ -1,5 +1,6 @@
 """From a loaded model to the unlearned one, as a request says."""
 
+import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from transformers.trainer_callback import PrinterCallback
 from unteach.engine.checkpoints import Pace, newest
 from unteach.engine.config import UnlearningConfig
 from unteach.engine.deal import dealt
+from unteach.engine.devices import sharding_asked
 from unteach.engine.prepare import alternates_of
 from unteach.engine.selection import unchosen
 from unteach.engine.trainer import UnlearningTrainer
@@ -30,7 +32,8 @@ class Unlearned:
     """What training gave.
 
     Attributes:
-        model: with its adapters, where it has some.
+        model: with its adapters, where it has some. Where weights were in shards it is a plain copy
+            on the CPU, and None on all processes but the main one.
         start: the factors that FILA took out of the base weights; None without FILA.
         facts: what happened, for the report.
     """
@@ -52,10 +55,12 @@ def unlearn(
     checkpoints: Path | None = None,
     before: str = "",
 ) -> Unlearned:
-    """Train the model to forget; changed in place.
+    """Train the model to forget; changed in place unless its weights are put in shards.
+
+    Every process must come here.
 
     Args:
-        model: on its device.
+        model: on its device; on the CPU when it is to be put in shards (`sharding_asked`).
         tokenizer: its tokenizer.
         method: what to do.
         forget: what to forget.
@@ -70,7 +75,9 @@ def unlearn(
         UserError: the loss broke, or an adapter does not fit the model.
     """
     began = time.monotonic()
-    peak = _peak_from_here(model.device)
+    shards = sharding_asked(os.environ)
+    device: Any = PartialState().device if shards else model.device
+    peak = _peak_from_here(device)
     policy: Any = model
     start = alternates = None
     if "alternate" in method.needs():
@@ -103,6 +110,7 @@ def unlearn(
         if found:
             talk.stage(f"going on after step {found.name.split('-')[-1]}")
         trainer.train(resume_from_checkpoint=found and str(found))
+        whole = trainer.whole_model()
     monitor = trainer.monitor
     facts = {
         "steps": trainer.state.global_step,
@@ -119,7 +127,7 @@ def unlearn(
         facts |= start.facts
     if trainer.pairs.choices is not None:
         facts["chosen_tokens"] = sum(len(choice.chosen) for choice in trainer.pairs.choices)
-    return Unlearned(model=policy.eval(), start=start, facts=facts)
+    return Unlearned(model=None if whole is None else whole.eval(), start=start, facts=facts)
 
 
 def _peak_from_here(device: torch.device) -> Callable[[], int | None]:

@@ -6,9 +6,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from unteach.head.matrix import Head
+from unteach.head.shards import in_shards, is_matrix, whole
 from unteach.nouns import Problem, UserError
 
 # Gemma 2 and later, RecurrentGemma, xLSTM: cap tanh(z / cap)
@@ -20,10 +21,11 @@ DIVISORS = ("logits_scaling",)  # Granite
 def head_of(model: Any) -> Head:
     """The head of a causal language model, by its modules and its configuration.
 
-    Under autocast on an accelerator it multiplies in what that says.
+    Under autocast on an accelerator it multiplies in what that says. Where it lies in shards it is
+    put together, without a graph; all processes must come here then.
 
     Raises:
-        UserError: the model has none.
+        UserError: the model has none, or it is in shards and no matrix.
     """
     module: Any = model.get_output_embeddings()
     if module is None:
@@ -37,8 +39,13 @@ def head_of(model: Any) -> Head:
     saved = getattr(module, "modules_to_save", None)  # peft trains a whole copy of it
     if saved is not None and not getattr(module, "disable_adapters", False):
         module = saved[module.active_adapters[0]]
-    if type(module) is nn.Linear:
-        return Head(module.weight, module.bias, **rules).at(autocast_dtype(module.weight))
+    if is_matrix(module):
+        weight, bias = whole(module.weight), whole(module.bias)
+        return Head(weight, bias, **rules).at(autocast_dtype(weight))
+    if in_shards(module.weight):
+        hint = "leave the head out of adapter.targets, or start without FSDP and ZeRO-3"
+        what = f"is in shards, and its head ({type(module).__name__}) is no plain matrix"
+        raise UserError(Problem("--model", what, hint, "request"))
     return Head(module.weight, module=module, **rules)
 
 

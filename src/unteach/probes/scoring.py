@@ -32,7 +32,7 @@ class Answered(NamedTuple):
     spreads: list[float]
 
 
-@torch.inference_mode()
+@torch.no_grad()  # what FSDP gathers in inference mode could not train afterwards
 def answer_tokens(
     model: Any,
     sequences: list[Sequence],

@@ -1,0 +1,77 @@
+"""The trainer's checkpoints: written beside the others, named when whole, and gone on from."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainerState
+from transformers.trainer_utils import TrainOutput
+
+from unteach.engine.batch import Pairs
+from unteach.engine.checkpoints import STAGING, Pace
+from unteach.engine.devices import on_main, require_same_kind
+from unteach.engine.dual import Dual
+from unteach.engine.in_one_piece import InOnePiece
+from unteach.engine.monitor import Monitor
+from unteach.engine.resume import Carried, mark_before
+
+
+class Resumable(InOnePiece):
+    """Abstract; a trainer that goes on where it was cut off and ends as if it never had been.
+
+    Attributes:
+        pairs: the sequences of all groups.
+        monitor: what was seen of the forget answers.
+        dual: the retain term's weight.
+    """
+
+    pairs: Pairs
+    monitor: Monitor
+    dual: Dual
+    _staging = False
+
+    def mark(self, wanted: Any) -> None:
+        """Before training: what a checkpoint and the run that goes on from it must share."""
+        self._carried = Carried(self.dual, self.monitor)
+        paced = [c for c in self.callback_handler.callbacks if isinstance(c, Pace)]
+        if paced:
+            self._carried.before = paced[0].before
+        elif wanted or self.args.save_strategy != "no":
+            self._carried.before = on_main(lambda: mark_before(self.model, self.pairs))
+
+    def took_up(self, wanted: Any) -> Path | None:
+        """The checkpoint to go on from; what it holds of ours is taken up. Raises UserError."""
+        folder = Path(str(self.args.output_dir))
+        if found := self._carried.load(wanted, folder):
+            require_same_kind(found, self.accelerator)
+        return found
+
+    def over(self, checkpoint: Path) -> TrainOutput | None:
+        """Take up a checkpoint at which training had ended; transformers would make one more step.
+
+        None when it had not, and where weights are in shards.
+        """
+        state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
+        ended = state.global_step >= state.max_steps or self.monitor.done()
+        if not ended or self.shell is not None:
+            return None
+        self._load_from_checkpoint(str(checkpoint))
+        self.state = state
+        return TrainOutput(state.global_step, 0.0, {})
+
+    def _get_output_dir(self, trial: Any) -> str:
+        folder = super()._get_output_dir(trial)
+        return os.path.join(folder, STAGING) if self._staging else folder
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """Write it beside the others, and name it when all processes have done their part."""
+        self._staging = True
+        try:
+            super()._save_checkpoint(model, trial)
+        finally:
+            self._staging = False
+        self.accelerator.wait_for_everyone()
+        if self.args.should_save:
+            folder = Path(self._get_output_dir(trial))
+            self._carried.finish(folder, self.state.global_step, self.args.save_total_limit)
+        self.accelerator.wait_for_everyone()
