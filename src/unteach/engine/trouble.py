@@ -19,7 +19,8 @@ from unteach.nouns import Problem, UserError
 # Over the twenty methods in the demo's world, with their own settings, the demo's and LoRA, a
 # gradient was at most 88 times the median before it once it was above 10, and never above 1100.
 EXPLODED, LARGE = 1000.0, 1e4
-FIRST = 4  # steps that a rate which is far too high needs at most
+# Within four steps none of these made its forget answers cost more than 0.4 nats per token.
+FIRST = 4
 SHOWN = 8  # examples that are named
 IN_NATS = {
     "nll",
@@ -109,7 +110,7 @@ class Guard(TrainerCallback):
         """The step's gradient is there, the same on all processes; the optimiser waits.
 
         Args:
-            norm: of the gradient before clipping, a number or a tensor, without the scaler's factor.
+            norm: of the gradient before clipping, without the scaler's factor.
             scaler: of float16 gradients, which skips a step whose scaled gradient overflows.
 
         Raises:
@@ -152,12 +153,16 @@ class Guard(TrainerCallback):
     def _destroyed(self, group: str, nats: float, *, at_once: bool = False) -> None:
         """Stop where the model is worse than a uniform guess, though it began far better."""
         first = self._first.setdefault(group, nats)
-        if first > self._nats / 2 or (at_once and self._stepped > FIRST):
+        if first > self._nats / 2:
             return
-        if not at_once:
+        if at_once:
+            bound = self._nats * (2 if self._stepped > 1 else 1)
+            gone = self._stepped <= FIRST and nats > bound
+        else:
             self._lately.append(nats)
-        lasts = len(self._lately) == 3 and min(self._lately) > self._nats
-        if nats > 2 * self._nats or (lasts and not at_once):
+            lasts = len(self._lately) == 3 and min(self._lately) > self._nats
+            gone = lasts or nats > 2 * self._nats
+        if gone:
             what = f"the model is destroyed: its {group} answers cost {nats:.3g} nats per token "
             what += f"({first:.3g} at first); a uniform guess would cost {self._nats:.3g}"
             self._stop([Finding(what, tuple(self._ids))])
@@ -192,11 +197,12 @@ class Guard(TrainerCallback):
             return f"{half.pop()} ends at 65504: ".removeprefix("torch.") + _wider()
         if self._stepped == 0:
             return f"no step was taken yet, so it is the model: {_suspect(self._model)}"
-        rate, suits = self._rate[0] or self._rate[1], self._rate[1]
-        lower = float(f"{min(rate / 10, suits):.1e}")
-        return (
-            f"set train.learning_rate={lower:g} (it was {rate:g}), or stop earlier: train.stop_at"
+        given, suits = self._rate
+        rate = given or suits
+        lower = (
+            f"set train.learning_rate={float(f'{min(rate / 10, suits):.1e}'):g} (it was {rate:g})"
         )
+        return lower if rate > 10 * suits else f"{lower}, or stop before it: train.stop_at"
 
     def _named(self, batch: Batch, groups: set[int]) -> list[str]:
         """Ids of the batch's members, in its order; alternates stand for their forget examples."""

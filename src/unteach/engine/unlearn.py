@@ -14,6 +14,7 @@ from unteach.engine.config import UnlearningConfig
 from unteach.engine.prepare import alternates_of
 from unteach.engine.selection import unchosen
 from unteach.engine.trainer import UnlearningTrainer
+from unteach.engine.trouble import require_numbers
 from unteach.methods import Method
 from unteach.nouns import Example, Problem, Sequence, UserError
 from unteach.request import Request
@@ -58,8 +59,9 @@ def unlearn(
         examples: what to forget as the user wrote it, for methods that put other answers in place.
 
     Raises:
-        UserError: the loss broke, or an adapter does not fit the model.
+        UserError: a number broke, or an adapter does not fit the model.
     """
+    require_numbers(model)
     began = time.monotonic()
     peak = _peak_from_here(model.device)
     policy: Any = model
