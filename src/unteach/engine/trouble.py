@@ -1,7 +1,6 @@
 """Numbers that break: training is stopped before a step is taken with them, on all processes."""
 
 import math
-from collections import deque
 from collections.abc import Iterable
 from statistics import fmean, median
 from typing import Any, NamedTuple
@@ -51,7 +50,6 @@ class Guard(TrainerCallback):
         self._nats = math.log(model.config.get_text_config().vocab_size)
         self._norms: list[float] = []
         self._first: dict[str, float] = {}
-        self._lately: deque[float] = deque(maxlen=3)
         self._step, self._stepped, self._skipped = 0, 0, 0
         self._open: list[Finding] = []
         self._ids: list[str] = []
@@ -104,7 +102,7 @@ class Guard(TrainerCallback):
         """
         self._stop(findings)
         if nats := [-math.log(max(p, 1e-45)) for p in probabilities if p == p]:
-            self._destroyed("forget", fmean(nats), at_once=True)
+            self._destroyed("forget", fmean(nats))
 
     def step(self, norm: Any, scaler: Any = None) -> None:
         """The step's gradient is there, the same on all processes; the optimiser waits.
@@ -117,13 +115,13 @@ class Guard(TrainerCallback):
             UserError: any process found something, or the gradient is no step to take.
         """
         open_, self._open = self._open, []
-        shares = _gathered((self._kept, open_, self._of_gradient(norm, scaler), self._ids))
-        self._stop(finding for _, some, _, _ in shares for finding in some)
+        shares = _gathered((self._kept, open_, self._ids))
         self._ids = [i for *_, some in shares for i in some]
-        for _, _, finding, _ in shares:
-            self._stop([finding and finding._replace(ids=tuple(self._ids))])
+        self._stop(finding for _, some, _ in shares for finding in some)
         if self._retain in IN_NATS and self._pairs.retain:
             self._destroyed("retain", sum(share[0] for share in shares))
+        if finding := self._of_gradient(norm, scaler):
+            self._stop([finding._replace(ids=tuple(self._ids))])
 
     def _of_gradient(self, norm: Any, scaler: Any) -> Finding | None:
         norm = None if norm is None else float(norm)
@@ -150,19 +148,14 @@ class Guard(TrainerCallback):
         what = f"the gradient overflows float16 for the {self._skipped}th time, even if scaled by "
         return Finding(what + f"{scaler.get_scale():g}", hint=_wider())
 
-    def _destroyed(self, group: str, nats: float, *, at_once: bool = False) -> None:
-        """Stop where the model is worse than a uniform guess, though it began far better."""
+    def _destroyed(self, group: str, nats: float) -> None:
+        """Stop where the first steps made the model worse than a uniform guess.
+
+        Later steps may: PDU has a retain loss above it for a while, until its weight has grown.
+        """
         first = self._first.setdefault(group, nats)
-        if first > self._nats / 2:
-            return
-        if at_once:
-            bound = self._nats * (2 if self._stepped > 1 else 1)
-            gone = self._stepped <= FIRST and nats > bound
-        else:
-            self._lately.append(nats)
-            lasts = len(self._lately) == 3 and min(self._lately) > self._nats
-            gone = lasts or nats > 2 * self._nats
-        if gone:
+        bound = self._nats * (2 if self._stepped > 1 else 1)
+        if first < self._nats / 2 and nats > bound and self._stepped <= FIRST:
             what = f"the model is destroyed: its {group} answers cost {nats:.3g} nats per token "
             what += f"({first:.3g} at first); a uniform guess would cost {self._nats:.3g}"
             self._stop([Finding(what, tuple(self._ids))])

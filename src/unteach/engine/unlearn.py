@@ -12,6 +12,7 @@ from transformers.trainer_callback import PrinterCallback
 
 from unteach.engine.config import UnlearningConfig
 from unteach.engine.prepare import alternates_of
+from unteach.engine.repeatable import deterministic, repeats_here
 from unteach.engine.selection import unchosen
 from unteach.engine.trainer import UnlearningTrainer
 from unteach.engine.trouble import require_numbers
@@ -75,7 +76,8 @@ def unlearn(
             lambda problem: talk.notes([problem]),
         )  # fmt: skip
     if request.adapter.kind == "lora":
-        policy, start = _adapted(model, method, forget, retain, request, talk)
+        with deterministic(request.train.deterministic):
+            policy, start = _adapted(model, method, forget, retain, request, talk)
     talk.stage(f"unlearning with {method.name}")
     with tempfile.TemporaryDirectory() as scratch:
         trainer = UnlearningTrainer(
@@ -91,7 +93,8 @@ def unlearn(
         )
         trainer.remove_callback(PrinterCallback)
         talk.notes(unchosen(trainer.pairs.choices))
-        trainer.train()
+        with deterministic(request.train.deterministic):
+            trainer.train()
     monitor = trainer.monitor
     facts = {
         "steps": trainer.state.global_step,
@@ -102,6 +105,7 @@ def unlearn(
         "head": trainer.head,
         "reference_bytes": trainer.reference_bytes,
         "peak_memory_bytes": peak(),
+        "a_second_time": repeats_here(model.device, ordered=request.train.deterministic),
     }
     if start is not None:
         facts |= start.facts
