@@ -13,7 +13,11 @@ from unteach.engine.repeatable import deterministic, repeats, repeats_here
 
 FILE = Path(__file__).with_name("twice.py")
 # Answers that the model makes up; adapters from a decomposition, with dropout; chosen tokens.
-METHODS = ("altpo", "loku?adapter.rank=4&adapter.dropout=0.1", "dto?adapter.kind=lora")
+METHODS = (
+    "altpo",
+    "loku?adapter.rank=4&adapter.dropout=0.1",
+    "dto?adapter.kind=lora&train.deterministic=true",
+)
 DATA = {
     "forget": [
         {"question": f"Where was {n} born?", "answer": f"{n} was born in Lund."} for n in "ABCDE"
@@ -51,7 +55,7 @@ def test_two_processes_give_the_same_bits(tiny_folder, tmp_path):
 
 
 def test_what_is_said_of_a_device():
-    assert "the same bits, with as many threads (3)" == repeats("cpu", ordered=False, threads=3)
+    assert repeats("cpu", ordered=False, threads=3) == "the same bits, with as many threads (3)"
     loose, ordered = (repeats("cuda", ordered=ordered) for ordered in (False, True))
     assert "not the same bits" in loose
     assert "train.deterministic=true" in loose
@@ -68,8 +72,12 @@ def test_torch_is_as_it_was_afterwards(monkeypatch):
     monkeypatch.delenv("FLASH_ATTENTION_DETERMINISTIC", raising=False)
     with deterministic(False):
         assert not torch.are_deterministic_algorithms_enabled()
-    with pytest.raises(ValueError, match="broke"), deterministic(True):
-        assert torch.are_deterministic_algorithms_enabled()
-        assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
-        raise ValueError("broke")
+    with pytest.raises(RuntimeError, match="deterministic"):
+        _without_order()
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
     assert not torch.are_deterministic_algorithms_enabled()
+
+
+def _without_order():
+    with deterministic(True):
+        torch.zeros(2).put_(torch.tensor([0]), torch.ones(1))

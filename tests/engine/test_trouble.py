@@ -11,10 +11,13 @@ from safetensors.torch import load_file
 from support import tiny_llama
 from torch import nn
 from trainers import FORGET, RETAIN, answer_logps, lora, trainer, weights
-from transformers import TrainerCallback
+from transformers import AutoModelForCausalLM, TrainerCallback
 
 from unteach.engine.batch import Pair, Pairs
+from unteach.engine.config import UnlearningConfig
+from unteach.engine.trainer import UnlearningTrainer
 from unteach.engine.trouble import Guard, require_numbers
+from unteach.methods import build
 from unteach.nouns import Sequence, UserError
 
 NAN, INF = math.nan, math.inf
@@ -245,3 +248,24 @@ def test_a_step_without_an_answer(tmp_path):
     run = many(tmp_path, forget=[*FORGET[:2], *empty], per_device_train_batch_size=1)
     with pytest.raises(UserError, match=r"no forget answer has a token, in the batch of forget-"):
         run.train()
+
+
+@pytest.mark.parametrize("role", ["forget", "retain"])
+def test_a_set_of_which_nothing_is_left(role, tiny_folder, tokenizer, tmp_path):
+    short = [{"question": "Who?", "answer": "Ada."}]
+    rows = {"forget": short, "retain": short}
+    rows[role] = [{"question": "Where was Ada born, and when, and why? " * 9, "answer": "Lund."}]
+    with pytest.raises(UserError, match=rf"{role}: no answer of the 1 examples begins within 24"):
+        UnlearningTrainer(
+            AutoModelForCausalLM.from_pretrained(tiny_folder),
+            method=build("npo", {}),
+            forget_dataset=rows["forget"],
+            retain_dataset=rows["retain"],
+            args=UnlearningConfig(output_dir=str(tmp_path), use_cpu=True, max_length=24),
+            processing_class=tokenizer,
+        )
+
+
+def test_no_forget_example_at_all(tmp_path):
+    with pytest.raises(UserError, match="forget_dataset: holds no example"):
+        many(tmp_path, forget=[])

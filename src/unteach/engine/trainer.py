@@ -98,6 +98,8 @@ class UnlearningTrainer(Trainer):
         length = args.max_length or context_length(model.config, tokenizer)
         forget = sequences_of(forget_dataset, "forget", tokenizer, length, args.template)
         retain = sequences_of(retain_dataset, "retain", tokenizer, length, args.template)
+        if not forget:
+            raise UserError(Problem("forget_dataset", "holds no example", "give some", "request"))
         adapter = hasattr(model, "peft_config")
         args.settle(method, model.config, adapter=adapter, retain=bool(retain))
         self.method, self.retain_name = method, args.retain or "none"
