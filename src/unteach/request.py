@@ -93,6 +93,8 @@ class Train(Section):
             model gives to the holdout answers, which it never saw: further would be
             over-forgotten. None takes the method's, 0 never stops early.
         seed: of the order, the selection of tokens and the adapters.
+        deterministic: on an accelerator, sums are taken in a fixed order: slower, and an operation
+            that has none is refused. On a CPU they always are.
         schedule: how the rate falls, a name that transformers knows.
         warmup: share of the steps in which the rate rises.
         weight_decay: of the optimiser.
@@ -119,6 +121,7 @@ class Train(Section):
     retain_weight: Annotated[float, Field(ge=0)] | None = None
     stop_at: Share | Literal["holdout"] | None = None
     seed: Annotated[int, Field(ge=0)] = 0
+    deterministic: bool = False
     schedule: str = "linear"
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0
     weight_decay: Annotated[float, Field(ge=0)] = 0.0

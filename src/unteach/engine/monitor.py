@@ -1,10 +1,4 @@
-"""When to stop: the forget answers are forgotten, or the loss is no number any more."""
-
-import math
-
-from torch import Tensor
-
-from unteach.nouns import Problem, UserError
+"""When to stop: the forget answers are forgotten."""
 
 
 class Monitor:
@@ -40,17 +34,3 @@ class Monitor:
             f"at most train.stop_at = {self.stop_at:g}"
         )
         return True
-
-
-def require_finite(loss: Tensor, terms: dict[str, float], step: int) -> None:
-    """Raise UserError, naming the step and the terms, when the loss is NaN or infinite."""
-    if math.isfinite(loss.item()):
-        return
-    broken = [name for name, value in terms.items() if not math.isfinite(value)] or list(terms)
-    raise UserError(
-        Problem(
-            f"training, step {step + 1}",
-            f"the loss is {loss.item()} (term {', '.join(broken)})",
-            "lower train.learning_rate, or set train.stop_at so that it ends before it breaks",
-        )
-    )

@@ -24,12 +24,16 @@ def sequences_of(
     With `last`, only the last answer of a conversation is one.
 
     Raises:
-        UserError: rows that cannot be used.
+        UserError: rows that cannot be used, or of which none is left.
     """
     rows = [] if dataset is None else list(dataset)
     if rows and isinstance(rows[0], Sequence):
         return rows
-    return _encoded(read_rows(rows, role), tokenizer, length, template, last=last)
+    found = _encoded(read_rows(rows, role), tokenizer, length, template, last=last)
+    if rows and not found:
+        what = f"no answer of the {len(rows)} examples begins within {length} tokens"
+        raise UserError(Problem(role, what, "raise max_length, or shorten the prompts"))
+    return found
 
 
 def examples_of(dataset: Any) -> list[Example]:

@@ -19,7 +19,7 @@ from unteach.engine.forward import ending_in, inputs_of
 from unteach.engine.gather import announce_head, rest
 from unteach.engine.gradients import TwoGradients
 from unteach.engine.look import Output, count
-from unteach.engine.monitor import Monitor, require_finite
+from unteach.engine.monitor import Monitor
 from unteach.engine.order import PairOrder
 from unteach.engine.packing import packs, unpack
 from unteach.engine.prepare import (
@@ -31,11 +31,13 @@ from unteach.engine.prepare import (
     refusal_ids,
     sequences_of,
 )
+from unteach.engine.rates import automatic_rate
 from unteach.engine.reference import Reference, agreed_head, mean_nll
 from unteach.engine.resumable import Resumable
 from unteach.engine.rows import Ways, settle
 from unteach.engine.selection import choose
 from unteach.engine.step import Objective, Step
+from unteach.engine.trouble import Finding, Guard
 from unteach.head import chunk_rows, head_of
 from unteach.losses.seen import Term
 from unteach.methods import Method
@@ -97,6 +99,8 @@ class UnlearningTrainer(Resumable):
         length = args.max_length or context_length(model.config, tokenizer)
         forget = sequences_of(forget_dataset, "forget", tokenizer, length, args.template)
         retain = sequences_of(retain_dataset, "retain", tokenizer, length, args.template)
+        if not forget:
+            raise UserError(Problem("forget_dataset", "holds no example", "give some", "request"))
         adapter = hasattr(model, "peft_config")
         args.settle(method, model.config, adapter=adapter, retain=bool(retain))
         self.method, self.retain_name = method, args.retain or "none"
@@ -124,6 +128,10 @@ class UnlearningTrainer(Resumable):
         self._stopped = freeze(model, lambda name: method.trainable(name, layers))
         self._finish = Finish(method, model)
         self.monitor = Monitor(len(forget), args.stop_at)
+        suits = automatic_rate(model.config, adapter=adapter, power=method.plan.power)
+        self.guard = Guard(
+            self.pairs, model, retain=self.retain_name, rate=(args.learning_rate, suits)
+        )
         self.dual = Dual(method, args.retain_weight or 0.0)
         self._ways = Ways()
         self._reference: Reference | None = None
@@ -138,7 +146,7 @@ class UnlearningTrainer(Resumable):
             train_dataset=self.pairs,
             data_collator=self.pairs.collate,  # type: ignore[arg-type]
             processing_class=tokenizer,
-            callbacks=[_Keep(self), *(callbacks or [])],
+            callbacks=[_Keep(self), self.guard, *(callbacks or [])],
             **trainer_options,
         )
         # What older releases (before 5.19) read in place of `loss_is_scaled_for_ga`.
@@ -215,12 +223,13 @@ class UnlearningTrainer(Resumable):
         with ending_in(base, partial(self._settle, base, step)):
             hidden = {} if self.layer is None else {"output_hidden_states": True}
             loss = model(**inputs_of(inputs, packed=self._packs), **hidden).loss
-        if self.dual.moves and step.retain is not None:
-            self.dual.see(step.retain.item())
+        kept = 0.0 if step.retain is None else step.retain.item()
+        self.dual.see(kept)
         values = {name: term.item() for name, term in step.terms.items()}
-        require_finite(loss, values, self.state.global_step)
-        if (probabilities := step.probabilities()) is not None:
-            self._watch(inputs, probabilities)
+        probabilities = step.probabilities()
+        found = self.guard.look(inputs, loss.item(), values, kept=kept, probabilities=probabilities)
+        if probabilities is not None:
+            self._watch(inputs, probabilities, found)
         if self._part != "again":
             for name, value in values.items():
                 self._logged[name].append(value)
@@ -291,13 +300,21 @@ class UnlearningTrainer(Resumable):
     def _wanted(self, term: Term) -> bool:
         return self._part == "all" or (term.name == "forget") != (self._part == "hold")
 
-    def _watch(self, batch: Batch, probabilities: Tensor) -> None:
+    def _watch(self, batch: Batch, probabilities: Tensor, found: Finding | None) -> None:
         """What the monitor sees is the same on every process, so all stop at the same step."""
         index = batch["index"][batch["group"] == FORGET]
-        seen = list(zip(index.tolist(), probabilities.tolist(), strict=True))
+        shares = [(dict(zip(index.tolist(), probabilities.tolist(), strict=True)), found)]
         if self.accelerator.num_processes > 1:
-            seen = gather_object(seen)
-        self.monitor.see(dict(seen))
+            shares = gather_object(shares)
+        seen = {number: p for share, _ in shares for number, p in share.items()}
+        self.guard.agreed((found for _, found in shares), seen.values())
+        self.monitor.see(seen)
+
+    def _get_grad_norm(self, model, grad_norm=None):
+        """Of the gradient before clipping; the optimiser waits for what the guard says of it."""
+        found = super()._get_grad_norm(model, grad_norm=grad_norm)
+        self.guard.step(found, self.accelerator.scaler)
+        return found
 
     def _sum_over_processes(self, value: float) -> float:
         return sum(gather_object([value])) if self.accelerator.num_processes > 1 else value
@@ -339,6 +356,7 @@ class UnlearningTrainer(Resumable):
         counts = count(batch_samples)
         if self.accelerator.num_processes > 1:
             counts = self.accelerator.gather(counts.to(device)).view(-1, len(counts)).sum(0)  # type: ignore[union-attr]
+        self.guard.counted(counts, batch_samples)
         return counts
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:

@@ -19,8 +19,10 @@ from unteach.engine.config import UnlearningConfig
 from unteach.engine.deal import dealt
 from unteach.engine.devices import sharding_asked
 from unteach.engine.prepare import alternates_of
+from unteach.engine.repeatable import deterministic, repeats_here
 from unteach.engine.selection import unchosen
 from unteach.engine.trainer import UnlearningTrainer
+from unteach.engine.trouble import require_numbers
 from unteach.methods import Method
 from unteach.nouns import Example, Problem, Sequence, UserError
 from unteach.request import Request
@@ -72,8 +74,9 @@ def unlearn(
         before: all that decides the result, in one word that a checkpoint must share.
 
     Raises:
-        UserError: the loss broke, or an adapter does not fit the model.
+        UserError: a number broke, or an adapter does not fit the model.
     """
+    require_numbers(model)
     began = time.monotonic()
     shards = sharding_asked(os.environ)
     device: Any = PartialState().device if shards else model.device
@@ -89,7 +92,8 @@ def unlearn(
             lambda problem: talk.notes([problem]),
         )  # fmt: skip
     if request.adapter.kind == "lora":
-        policy, start = _adapted(model, method, forget, retain, request, talk)
+        with deterministic(request.train.deterministic):
+            policy, start = _adapted(model, method, forget, retain, request, talk)
     talk.stage(f"unlearning with {method.name}")
     with tempfile.TemporaryDirectory() as scratch:
         folder = checkpoints or Path(scratch)
@@ -109,7 +113,8 @@ def unlearn(
         found = alike(newest(folder))
         if found:
             talk.stage(f"going on after step {found.name.split('-')[-1]}")
-        trainer.train(resume_from_checkpoint=found and str(found))
+        with deterministic(request.train.deterministic):
+            trainer.train(resume_from_checkpoint=found and str(found))
         whole = trainer.whole_model()
     monitor = trainer.monitor
     facts = {
@@ -122,6 +127,7 @@ def unlearn(
         "head": trainer.head,
         "reference_bytes": trainer.reference_bytes,
         "peak_memory_bytes": peak(),
+        "a_second_time": repeats_here(model.device, ordered=request.train.deterministic),
     }
     if start is not None:
         facts |= start.facts
