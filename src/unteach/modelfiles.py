@@ -14,6 +14,7 @@ from unteach.nouns import Problem, UserError
 
 HUB_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?(@\w[\w./-]*)?")
 COMMIT = re.compile(r"[0-9a-f]{40}")
+CODED = ("attn", "experts")  # parts of a model whose code a configuration may name
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 OF_TRAINING = re.compile(r"(training_args|optimizer|scheduler|scaler|rng_state)")
@@ -91,7 +92,7 @@ def weights_problem(model: str, flag: str, commit: str | None = None) -> Problem
     if WEIGHTS in names:
         return None
     if INDEX in names:
-        return _wrong_index(folder / INDEX, where) if folder else None
+        return _index_problem(model, folder, commit, where)
     pickled = [n for n in sorted(names) if n.endswith(PICKLES) and not OF_TRAINING.match(n)]
     if not pickled:
         hint = "give a folder that `save_pretrained` wrote"
@@ -129,9 +130,10 @@ def code_problem(model: str, config: Any, flag: str) -> Problem | None:
 
     The name of an attention, where it holds a slash, is a place that code is fetched from.
     """
-    named = getattr(config, "_attn_implementation_internal", None)
-    for name in named.values() if isinstance(named, dict) else [named]:
-        if isinstance(name, str) and "/" in name:
+    parts = [config, *(getattr(config, part, None) for part in getattr(config, "sub_configs", ()))]
+    for part in parts:
+        named = [getattr(part, f"_{kind}_implementation_internal", None) for kind in CODED]
+        if any("/" in str(name) for name in named):
             what = "asks in its config.json for an attention that is code from the hub"
             hint = "take attn_implementation out of it"
             return Problem(f"{flag} {model}", what, hint, "request")
@@ -168,8 +170,21 @@ def _files(model: str, commit: str | None) -> tuple[Path | None, set[str] | None
     return folder, names
 
 
-def _wrong_index(file: Path, where: str) -> Problem | None:
-    """An index that lists no files, or files of another folder."""
+def _index_problem(model: str, folder: Path | None, commit: str | None, where: str) -> Any:
+    if folder and (folder / INDEX).exists():
+        return _wrong_index(folder / INDEX, where, whole=is_there(model))
+    from huggingface_hub import hf_hub_download
+
+    name, revision = split_id(model)
+    try:
+        file = hf_hub_download(name, INDEX, revision=commit or revision)
+    except Exception:  # loading will meet it again
+        return None
+    return _wrong_index(Path(file), where, whole=False)
+
+
+def _wrong_index(file: Path, where: str, *, whole: bool) -> Problem | None:
+    """An index that lists no files, files of another folder or, in a whole one, missing files."""
     hint = "save the model again with `save_pretrained`"
     try:
         names = {str(name) for name in read_json(file)["weight_map"].values()}
@@ -184,7 +199,8 @@ def _wrong_index(file: Path, where: str) -> Problem | None:
         return Problem(where, what, hint, "request")
     here = file.parent
     # A link may lead anywhere, as those of the hub's cache do: whoever made it owns this folder.
-    if missing := sorted(name for name in names if not (here / name).exists()):
+    missing = [name for name in names if whole and not (here / name).exists()]
+    if missing:
         what = f"lacks {len(missing)} of the {len(names)} files of its weights"
         return Problem(where, what, "download or copy them again", "request")
     return None

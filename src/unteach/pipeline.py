@@ -54,7 +54,11 @@ def remove(intake: Intake, folder: Path, talk: Talk) -> dict[str, Any]:
     request = intake.request
     talk.stage("loading the model")
     model = load_model(
-        request.model, dtype=request.dtype, device=request.device, bits=request.adapter.bits
+        request.model,
+        dtype=request.dtype,
+        device=request.device,
+        bits=request.adapter.bits,
+        trust_remote_code=request.trust_remote_code,
     )
     if request.adapter.kind == "full":
         model = model.float()  # steps of 1e-5 are lost in bfloat16 weights
@@ -63,7 +67,9 @@ def remove(intake: Intake, folder: Path, talk: Talk) -> dict[str, Any]:
     examples = intake.groups["forget"]
     done = unlearn(model, intake.tokenizer, intake.method, forget, retain, request, talk, examples)
     talk.stage("writing the model")
-    dtype = getattr(load_config(request.model), "dtype", None)
+    dtype = getattr(
+        load_config(request.model, trust_remote_code=request.trust_remote_code), "dtype", None
+    )
     _export(done, intake, folder, dtype)
     counts = {role: len(examples) for role, examples in intake.groups.items()}
     tokens = sum(sum(s.answer) for s in forget)
@@ -138,8 +144,13 @@ def _load(path: str, request: Request) -> Any:
 
     gc.collect()  # the model before it, which one small GPU cannot hold beside this one
     base = request.model if Path(path, "adapter_config.json").exists() else path
-    bits = request.evaluate.bits
-    model: Any = load_model(base, dtype=request.dtype, device=request.device, bits=bits)
+    model: Any = load_model(
+        base,
+        dtype=request.dtype,
+        device=request.device,
+        bits=request.evaluate.bits,
+        trust_remote_code=request.trust_remote_code,
+    )
     if base == path:
         return model
     from unteach.adapters import load_adapter
@@ -187,7 +198,7 @@ def _export(done: Any, intake: Intake, folder: Path, dtype: Any) -> None:
 
     request, model = intake.request, done.model
     if request.adapter.bits:
-        model = _on_plain_base(model, request.model)
+        model = _on_plain_base(model, request)
     if request.adapter_only:
         save_adapter(model, intake.tokenizer, folder, start=done.start)
         return
@@ -195,9 +206,11 @@ def _export(done: Any, intake: Intake, folder: Path, dtype: Any) -> None:
     save_model(model, intake.tokenizer, folder, dtype=dtype)
 
 
-def _on_plain_base(model: Any, base: str) -> Any:
+def _on_plain_base(model: Any, request: Request) -> Any:
     """4-bit weights cannot take up an adapter without a loss; those on disk can."""
     from unteach.adapters import on_plain_base
     from unteach.models import load_model
 
-    return on_plain_base(model, load_model(base, dtype="checkpoint", device="cpu"))
+    own = request.trust_remote_code
+    base = load_model(request.model, dtype="checkpoint", device="cpu", trust_remote_code=own)
+    return on_plain_base(model, base)

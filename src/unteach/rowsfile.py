@@ -119,6 +119,8 @@ def _about(file: Path, about: Any) -> dict[str, Any]:
     if not isinstance(about, dict):
         raise _NoRow("what it is of is no object")
     if about.get("schema") != SCHEMA:
-        what = f"is of another schema than {SCHEMA}, which this release reads"
+        said = about.get("schema")
+        named = f"schema {said}" if isinstance(said, int) and said < LARGEST else "no schema"
+        what = f"is of {named}; this release reads {SCHEMA}"
         raise UserError(Problem(str(file), what, "write the rows anew", "request"))
     return about

@@ -56,6 +56,9 @@ Sam = Annotated[
 AdapterOnly = Annotated[
     bool, typer.Option("--adapter-only", help="Write LoRA adapters instead of the whole model.")
 ]
+Trusting = Annotated[
+    bool, typer.Option("--trust-remote-code", help="Run the code that a model brings with it.")
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what stands in --out.")]
 
 

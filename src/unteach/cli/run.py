@@ -20,6 +20,7 @@ def run(
     plugin: options.Plugins = None,
     adapter_only: options.AdapterOnly = False,
     overwrite: options.Overwrite = False,
+    trust_remote_code: options.Trusting = False,
     json: bool = typer.Option(False, "--json", help="Print scores.json instead of the table."),
 ) -> None:
     """Unlearn: check, train, evaluate, and write the model with its report into --out.
@@ -41,6 +42,7 @@ def run(
         plugins=plugin or None,
         adapter_only=adapter_only,
         overwrite=overwrite,
+        trust_remote_code=trust_remote_code,
     )
     from unteach.cli._show import say, show_table, talking
 

@@ -37,7 +37,7 @@ def shortened(problems: list[Problem]) -> list[Problem]:
         what = f"{kept[place].what} (and {count} more lines like this)"
         kept[place] = replace(kept[place], what=what)
     if others:
-        kind = min((problem.kind for problem in others), key=("request", "data", "note").index)
+        worst = min(others, key=lambda problem: ("request", "data", "note").index(problem.kind))
         what = f"is the first of {len(others)} more problems, of this and other kinds"
-        kept.append(Problem(others[0].where, what, "", kind))
+        kept.append(Problem(others[0].where, what, "", worst.kind))
     return kept

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from unteach.modelfiles import pinned
 from unteach.suites import Group
 
 # What decides a model's answers; a README or the optimiser's state does not.
@@ -44,7 +45,7 @@ def model_hash(path: str, config: Any) -> str | None:
     folder = Path(path)
     if not folder.is_dir():
         commit = getattr(config, "_commit_hash", None)
-        return f"{path}@{commit}" if commit else None
+        return pinned(path, commit) if commit else None
     files = [f for f in sorted(folder.iterdir()) if f.suffix in KINDS and f.is_file()]
     files = [f for f in files if f.name not in IGNORED]
     with ThreadPoolExecutor(THREADS) as pool:

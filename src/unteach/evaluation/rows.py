@@ -94,7 +94,11 @@ def loader(place: Place, plan: Plan) -> Callable[[], Any]:
         asked = plan.asked
         gc.collect()
         model: Any = load_model(
-            place.base, dtype=asked.dtype, device=own_device(asked.device), bits=asked.bits
+            place.base,
+            dtype=asked.dtype,
+            device=own_device(asked.device),
+            bits=asked.bits,
+            trust_remote_code=asked.trust_remote_code,
         )
         if place.base == place.path:
             return model
