@@ -209,16 +209,13 @@ def _choice(method: Any, forget: list[Sequence], seed: int) -> None:
 
 def _model(request: Request, name: str, problems: list[Problem]) -> tuple[Any, Request]:
     """A model's configuration, and the request with the hub's commit in the model's place."""
-    from unteach.models import commit_of
-
     model, flag = getattr(request, name), f"--{name}"
     config = _attempt(problems, checked_config, model, flag, request.trust_remote_code)
     if not config:
         return None, request
-    commit = commit_of(config)
-    if note := pin_note(model, commit, flag):
+    if note := pin_note(model, flag):
         problems.append(note)
-    return config, request.model_copy(update={name: pinned(model, commit)})
+    return config, request.model_copy(update={name: pinned(model)})
 
 
 def checked_config(model: str, flag: str, trust_remote_code: bool = False) -> Any:
@@ -227,7 +224,7 @@ def checked_config(model: str, flag: str, trust_remote_code: bool = False) -> An
     Raises:
         UserError: what is wrong with it, under its flag.
     """
-    from unteach.models import commit_of, has_causal_head, load_config
+    from unteach.models import has_causal_head, load_config
 
     if Path(model, "adapter_config.json").exists() and not Path(model, "config.json").exists():
         hint = "give a whole model: put them on their base, merge_and_unload(), save_pretrained()"
@@ -242,7 +239,7 @@ def checked_config(model: str, flag: str, trust_remote_code: bool = False) -> An
     if str(packed.get("quant_method", "")).startswith("bitsandbytes"):
         hint = "give the model that it was made of; adapter.bits=4 trains over 4 bits"
         raise UserError(Problem(f"{flag} {model}", "is quantised already", hint, "request"))
-    require(weights_problem(model, flag, commit_of(config)))
+    require(weights_problem(model, flag))
     return config
 
 

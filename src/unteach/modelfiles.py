@@ -56,43 +56,57 @@ def is_there(model: str) -> bool:
         return False
 
 
-def pinned(model: str, commit: str | None) -> str:
-    """A hub id with the commit that it was resolved to; a folder as it is.
-
-    Example:
-        >>> pinned("owner/name@main", "c0ffee"), pinned("owner/name", None)
-        ('owner/name@c0ffee', 'owner/name')
-    """
-    name, _ = split_id(model)
-    return f"{name}@{commit}" if commit and not is_there(model) else model
+def pinned(model: str) -> str:
+    """A hub id with the commit that it stands for; a folder as it is."""
+    commit = commit_of(model)
+    return _with(model, commit) if commit else model
 
 
-def pin_note(model: str, commit: str | None, flag: str) -> Problem | None:
+def _with(model: str, commit: str) -> str:
+    return f"{split_id(model)[0]}@{commit}"
+
+
+def commit_of(model: str) -> str | None:
+    """The commit that a hub id stands for in the cache that is read; None for a folder."""
+    if is_there(model):
+        return None
+    folder = _cached(model)
+    return folder.name if folder and COMMIT.fullmatch(folder.name) else None
+
+
+def _cached(model: str) -> Path | None:
+    from huggingface_hub import try_to_load_from_cache
+
+    name, revision = split_id(model)
+    found = try_to_load_from_cache(name, "config.json", revision=revision)
+    return Path(found).parent if isinstance(found, str) else None
+
+
+def pin_note(model: str, flag: str) -> Problem | None:
     """That a hub id named no commit, and which one it is."""
-    revision = split_id(model)[1]
+    revision, commit = split_id(model)[1], commit_of(model)
     if is_there(model) or (revision and COMMIT.fullmatch(revision)):
         return None
     what = f"is commit {commit} today" if commit else "names no commit"
-    hint = f"to have the same again: {pinned(model, commit or 'COMMIT')}"
+    hint = f"to have the same again: {_with(model, commit or 'COMMIT')}"
     return Problem(f"{flag} {model}", what, hint, "note")
 
 
-def weights_problem(model: str, flag: str, commit: str | None = None) -> Problem | None:
+def weights_problem(model: str, flag: str) -> Problem | None:
     """Why the weights of a model are not read: pickled, missing, or elsewhere.
 
     Args:
         model: a folder or a hub id.
         flag: what messages call it by.
-        commit: of the hub id.
     """
-    folder, names = _files(model, commit)
+    folder, names = _files(model)
     if names is None:
         return None  # neither here nor to be asked for: loading will say so
     where = f"{flag} {model}"
     if WEIGHTS in names:
         return None
     if INDEX in names:
-        return _index_problem(model, folder, commit, where)
+        return _index_problem(model, folder, where)
     pickled = [n for n in sorted(names) if n.endswith(PICKLES) and not OF_TRAINING.match(n)]
     if not pickled:
         hint = "give a folder that `save_pretrained` wrote"
@@ -119,9 +133,9 @@ def adapter_problem(folder: str | Path, where: str) -> Problem | None:
         config = read_json(folder / "adapter_config.json")
     except ValueError as error:
         return Problem(where, f"has no adapter_config.json that reads ({error})", "", "request")
-    if config.get("megatron_config") or config.get("auto_mapping"):
-        what = "names Python modules to import in its adapter_config.json"
-        return Problem(where, what, "take megatron_config and auto_mapping out", "request")
+    if config.get("megatron_config"):  # peft then imports what megatron_core names
+        what = "names a Python module to import in its adapter_config.json"
+        return Problem(where, what, "take megatron_config out", "request")
     return None
 
 
@@ -151,33 +165,32 @@ def read_json(file: Path) -> dict[str, Any]:
     return found
 
 
-def _files(model: str, commit: str | None) -> tuple[Path | None, set[str] | None]:
+def _files(model: str) -> tuple[Path | None, set[str] | None]:
     """Where the files lie, if here, and their names, if known."""
     if is_there(model):
         folder = Path(model)
         return folder, {f.name for f in folder.iterdir()} if folder.is_dir() else set()
-    from huggingface_hub import constants, list_repo_files, try_to_load_from_cache
+    from huggingface_hub import constants, list_repo_files
 
     name, revision = split_id(model)
-    found = try_to_load_from_cache(name, "config.json", revision=commit or revision)
-    folder = Path(found).parent if isinstance(found, str) else None
+    folder = _cached(model)
     names = {f.name for f in folder.iterdir()} if folder else None
     if not constants.HF_HUB_OFFLINE and not (names or set()) & {WEIGHTS, INDEX}:
         try:
-            names = set(list_repo_files(name, revision=commit or revision))
+            names = set(list_repo_files(name, revision=revision))
         except Exception:  # whatever the hub says, loading will meet it again
             return folder, None
     return folder, names
 
 
-def _index_problem(model: str, folder: Path | None, commit: str | None, where: str) -> Any:
+def _index_problem(model: str, folder: Path | None, where: str) -> Any:
     if folder and (folder / INDEX).exists():
         return _wrong_index(folder / INDEX, where, whole=is_there(model))
     from huggingface_hub import hf_hub_download
 
     name, revision = split_id(model)
     try:
-        file = hf_hub_download(name, INDEX, revision=commit or revision)
+        file = hf_hub_download(name, INDEX, revision=revision)
     except Exception:  # loading will meet it again
         return None
     return _wrong_index(Path(file), where, whole=False)

@@ -22,6 +22,7 @@ from unteach.modelfiles import (
 )
 from unteach.nouns import Problem, UserError
 
+SOURCE = "_unteach_source"
 OWN_CODE = "transformers_modules"  # where transformers puts the code of models
 BLOCK = 64  # weights that share a scale
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -53,13 +54,8 @@ def load_config(
     if not trust_remote_code:
         require(code_problem(model, config, flag))
     if weights:
-        require(weights_problem(model, flag, commit_of(config)))
+        require(weights_problem(model, flag))
     return config
-
-
-def commit_of(config: Any) -> str | None:
-    """The commit of the hub that a configuration is of; None for a folder's."""
-    return getattr(config, "_commit_hash", None)
 
 
 def load_tokenizer(model: str, *, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
@@ -103,8 +99,8 @@ def load_model(
     given: dict[str, Any] = {"dtype": "auto" if dtype == "checkpoint" else wanted}
     if bits:
         given = _four_bits(DTYPES.get(dtype) or _product_dtype(where), where)
-    config = load_config(model, trust_remote_code=trust_remote_code, weights=True)
-    model = pinned(model, commit_of(config))
+    load_config(model, trust_remote_code=trust_remote_code, weights=True)
+    model = pinned(model)
     given |= {"use_safetensors": True, **_of(model, trust_remote_code)}
     try:
         loaded = AutoModelForCausalLM.from_pretrained(**given)
@@ -112,6 +108,7 @@ def load_model(
         raise
     except Exception as error:  # what is in its files decides what is raised
         raise UserError(_not_found(f"--model {model}", error, model)) from error
+    setattr(loaded, SOURCE, model)
     if bits and where.type == "cpu":
         _make_exact(loaded)
     return (loaded if bits else loaded.to(where)).eval()  # type: ignore[arg-type]
@@ -199,6 +196,11 @@ def has_causal_head(config: Any) -> bool:
     return type(config) in MODEL_FOR_CAUSAL_LM_MAPPING or (
         own and "AutoModelForCausalLM" in (getattr(config, "auto_map", None) or {})
     )
+
+
+def source_of(model: Any) -> str:
+    """What a model was loaded from: a folder, or a hub id with its commit."""
+    return getattr(model, SOURCE, "") or model.config.name_or_path
 
 
 def runs_own_code(model: Any) -> bool:

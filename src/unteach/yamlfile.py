@@ -17,6 +17,7 @@ DEEPEST = 20
 LARGEST = 2**63
 NO_TEXT = re.compile("[\0\ud800-\udfff]")
 PLAIN = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null")}
+TEXT = "tag:yaml.org,2002:str"
 NESTED = {"tag:yaml.org,2002:seq", "tag:yaml.org,2002:map"}
 UNUSED = {f"tag:yaml.org,2002:{kind}" for kind in ("timestamp", "merge", "value")}
 
@@ -83,11 +84,11 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
         seen = set()
         for key, _ in getattr(node, "value", ()):
-            if key.tag not in PLAIN:
+            if key.tag != TEXT:
                 raise ConstructorError(None, None, "a name that is no text", key.start_mark)
-            if (key.tag, key.value) in seen:
+            if key.value in seen:
                 raise ConstructorError(None, None, "a name that is given twice", key.start_mark)
-            seen.add((key.tag, key.value))
+            seen.add(key.value)
         return super().construct_mapping(node, deep)
 
 

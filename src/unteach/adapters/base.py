@@ -11,8 +11,8 @@ from peft import PeftModel
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from unteach.modelfiles import adapter_problem, pinned, require
-from unteach.models import commit_of, is_quantised, load_model, runs_own_code
+from unteach.modelfiles import adapter_problem, require
+from unteach.models import is_quantised, load_model, runs_own_code, source_of
 from unteach.nouns import Problem, UserError
 
 FILE = "unteach_base.json"
@@ -40,8 +40,7 @@ def mark_base(model: Any) -> BaseMark:
     """
     name = _name(model)
     if is_quantised(model):
-        source = pinned(model.config.name_or_path, commit_of(model.config))
-        own = runs_own_code(model)
+        source, own = source_of(model), runs_own_code(model)
         model = load_model(source, dtype="checkpoint", device="cpu", trust_remote_code=own)
     weights = sorted(_weights(model).items())
     with ThreadPoolExecutor(THREADS) as pool:

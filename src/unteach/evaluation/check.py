@@ -101,9 +101,8 @@ def _pinned(asked: Evaluation, places: dict[str, Place]) -> Evaluation:
 
 
 def _unpinned(asked: Evaluation, places: dict[str, Place]) -> Iterator[Problem]:
-    for name, place in places.items():
-        commit = getattr(place.config, "_commit_hash", None)
-        if note := pin_note(asked.paths[name], commit, FLAGS.get(name, "--model")):
+    for name in places:
+        if note := pin_note(asked.paths[name], FLAGS.get(name, "--model")):
             yield note
 
 
@@ -178,10 +177,9 @@ def _place(name: str, asked: Evaluation) -> Place:
     named = path if Path(path, "tokenizer_config.json").exists() else base
     if base != path:
         require(adapter_problem(path, f"{flag} {path}"))
-    commit = getattr(config, "_commit_hash", None)
     return Place(
-        path=pinned(path, commit),
-        base=pinned(base, commit),
+        path=pinned(path),
+        base=pinned(base),
         config=config,
         tokenizer=load_tokenizer(named, trust_remote_code=trusted),
     )
