@@ -29,6 +29,7 @@ def once(data: bytes) -> None:
     kind = KINDS[data[0] % len(KINDS)] if data else ".jsonl"
     file = FOLDER / f"a{kind}"
     file.write_bytes(data[1:])
+    told = []
     try:
         if kind == ".yaml":
             request = load(file, FLAGS)
@@ -36,11 +37,11 @@ def once(data: bytes) -> None:
         elif kind == ".rows":
             read_rows(file)
         else:
-            examples, problems = read(file, "forget")
-            assert examples or problems
-            assert all(problem.where for problem in problems)
+            examples, told = read(file, "forget")
+            assert examples or told
     except UserError as error:
-        assert all(problem.where for problem in error.problems)
+        told = error.problems
+    assert all(problem.where for problem in told)
 
 
 if __name__ == "__main__":

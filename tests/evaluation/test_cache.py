@@ -159,7 +159,7 @@ def test_the_hash_of_a_model(tmp_path, tiny_folder):
     assert model_hash(str(linked)) != first
 
 
-def test_a_hub_id_without_its_commit_is_never_kept(files, tiny_folder):
+def test_a_hub_id_without_its_commit_is_never_kept(files, tiny_folder, monkeypatch):
 
     assert model_hash("owner/name") is None
     of = {"owner/name": "c0ffee"}
