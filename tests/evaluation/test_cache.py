@@ -160,12 +160,12 @@ def test_the_hash_of_a_model(tmp_path, tiny_folder):
 
 
 def test_a_hub_id_without_its_commit_is_never_kept(files, tiny_folder, monkeypatch):
-
     assert model_hash("owner/name") is None
     of = {"owner/name": "c0ffee"}
     monkeypatch.setattr("unteach.modelfiles.commit_of", of.get)
     monkeypatch.setattr("unteach.evaluation.hashes.commit_of", of.get)
     assert model_hash("owner/name") == "owner/name@c0ffee"
+    of.clear()
     plan = check(asked_of(files, model=tiny_folder))
     place = replace(plan.places["model"], path="owner/name", base="owner/name")
     assert key_of("model", replace(plan, places={"model": place})) == ""
