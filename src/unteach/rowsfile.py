@@ -106,7 +106,7 @@ def _fits(name: str, value: Any, tokens: int) -> bool:
     if name in ("id", "kind"):
         return isinstance(value, str)
     if name in ("index", "zlib"):
-        return isinstance(value, int) and 0 <= value < LARGEST
+        return isinstance(value, int) and _is_number(value)
     return value is None or _is_number(value)
 
 
