@@ -14,8 +14,8 @@ FILES = sorted(SOURCE.rglob("*.py"))
 
 FLOORS = (
     {"nouns"},
-    {"registry", "talk"},
-    {"losses", "metrics", "selectors", "data", "request", "rundir", "head"},
+    {"registry", "talk", "textfile", "yamlfile"},
+    {"losses", "metrics", "selectors", "data", "request", "rundir", "head", "modelfiles"},
     {"methods", "retain", "probes", "models", "report", "rowsfile"},
     {"adapters", "suites"},
     {"engine"},

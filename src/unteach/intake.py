@@ -6,6 +6,7 @@ from typing import Any
 
 from unteach.data import check_data, check_tokenizer, context_length, encode_all, read
 from unteach.data.listing import shortened
+from unteach.modelfiles import pin_note, pinned, require, weights_problem
 from unteach.nouns import ROLES, Example, Problem, Sequence, UserError
 from unteach.registry import did_you_mean
 from unteach.request import Adapter, Request
@@ -47,10 +48,10 @@ def check(request: Request) -> Intake:
     _attempt(problems, _deal, request)
     problems += [problem] if (problem := device_problem(request.device)) else []
     method = _attempt(problems, _method, request)
-    config = _attempt(problems, checked_config, request.model, "--model")
-    tokenizer = _attempt(problems, _tokenizer, request.model) if config else None
+    config, request = _model(request, "model", problems)
+    tokenizer = _attempt(problems, _tokenizer, request) if config else None
     if request.retrained:
-        _attempt(problems, checked_config, request.retrained, "--retrained")
+        _, request = _model(request, "retrained", problems)
     groups = _groups(request, problems)
     problems += _attempt(problems, _alternates, request, method, groups) or []
     problems += check_data(groups)
@@ -225,7 +226,18 @@ def _choice(method: Any, forget: list[Sequence], seed: int) -> None:
         raise UserError(Problem(f"method {method.name}", what, method.nothing, "request"))
 
 
-def checked_config(model: str, flag: str) -> Any:
+def _model(request: Request, name: str, problems: list[Problem]) -> tuple[Any, Request]:
+    """A model's configuration, and the request with the hub's commit in the model's place."""
+    model, flag = getattr(request, name), f"--{name}"
+    config = _attempt(problems, checked_config, model, flag, request.trust_remote_code)
+    if not config:
+        return None, request
+    if note := pin_note(model, flag):
+        problems.append(note)
+    return config, request.model_copy(update={name: pinned(model)})
+
+
+def checked_config(model: str, flag: str, trust_remote_code: bool = False) -> Any:
     """A model's configuration, where there are plain weights with a causal head; reads none.
 
     Raises:
@@ -236,7 +248,7 @@ def checked_config(model: str, flag: str) -> Any:
     if Path(model, "adapter_config.json").exists() and not Path(model, "config.json").exists():
         hint = "give a whole model: put them on their base, merge_and_unload(), save_pretrained()"
         raise UserError(Problem(f"{flag} {model}", "holds adapters only", hint, "request"))
-    config = load_config(model, flag=flag)
+    config = load_config(model, flag=flag, trust_remote_code=trust_remote_code)
     if not has_causal_head(config):
         kind = getattr(config, "model_type", "unknown")
         hint = "give a causal language model, such as Llama, Qwen or GPT-2"
@@ -246,19 +258,14 @@ def checked_config(model: str, flag: str) -> Any:
     if str(packed.get("quant_method", "")).startswith("bitsandbytes"):
         hint = "give the model that it was made of; adapter.bits=4 trains over 4 bits"
         raise UserError(Problem(f"{flag} {model}", "is quantised already", hint, "request"))
-    folder = Path(model)
-    if folder.is_dir() and not list(folder.glob("*.safetensors")):
-        pickled = list(folder.glob("pytorch_model*.bin"))
-        what = "has pickled weights only, which can run code" if pickled else "has no weights"
-        hint = "save the model with `save_pretrained`, which writes safetensors"
-        raise UserError(Problem(f"{flag} {model}", what, hint, "request"))
+    require(weights_problem(model, flag))
     return config
 
 
-def _tokenizer(model: str) -> Any:
+def _tokenizer(request: Request) -> Any:
     from unteach.models import load_tokenizer
 
-    return load_tokenizer(model)
+    return load_tokenizer(request.model, trust_remote_code=request.trust_remote_code)
 
 
 def _groups(request: Request, problems: list[Problem]) -> dict[str, list[Example]]:

@@ -1,7 +1,5 @@
 """Loading a model, its configuration and its tokenizer."""
 
-import re
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,39 +11,63 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from unteach.modelfiles import (
+    HUB_ID,
+    code_problem,
+    is_there,
+    pinned,
+    require,
+    split_id,
+    weights_problem,
+)
 from unteach.nouns import Problem, UserError
 
-HUB_ID = re.compile(r"^\w[\w.-]*(/[\w.-]+)?$")
+SOURCE = "_unteach_source"
+OWN_CODE = "transformers_modules"  # where transformers puts the code of models
 BLOCK = 64  # weights that share a scale
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-def load_config(model: str, *, flag: str = "--model") -> Any:
+def load_config(
+    model: str, *, flag: str = "--model", trust_remote_code: bool = False, weights: bool = False
+) -> Any:
     """The model's configuration; no weights are read.
+
+    Args:
+        model: a folder, or a hub id with a revision or without: `owner/name@v1.0`.
+        flag: what messages call it by.
+        trust_remote_code: run the code that the model brings with it, where it does.
+        weights: whether there must be plain weights beside it.
 
     Raises:
         UserError: there is none; the message names the flag.
     """
-    if not Path(model).exists() and not HUB_ID.match(model):
+    where = f"{flag} {model}"
+    if not is_there(model) and not HUB_ID.fullmatch(model):
         # Asking the hub for what is no id of it costs 47 s of retries.
         hint = "give an existing folder, or a hub id such as owner/name"
-        raise UserError(Problem(f"{flag} {model}", "does not exist", hint, "request"))
+        raise UserError(Problem(where, "does not exist", hint, "request"))
     try:
-        return AutoConfig.from_pretrained(model)
-    except (OSError, ValueError) as error:
-        raise UserError(_not_found(f"{flag} {model}", error)) from error
+        config = AutoConfig.from_pretrained(**_of(model, trust_remote_code))
+    except Exception as error:  # what is in a model's files decides what is raised
+        raise UserError(_not_found(where, error, model)) from error
+    if not trust_remote_code:
+        require(code_problem(model, config, flag))
+    if weights:
+        require(weights_problem(model, flag))
+    return config
 
 
-def load_tokenizer(model: str) -> PreTrainedTokenizerBase:
+def load_tokenizer(model: str, *, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
     """The model's tokenizer. Raises UserError when there is none."""
     try:
-        return AutoTokenizer.from_pretrained(model)
-    except (OSError, ValueError, KeyError) as error:
-        hint = "save it beside the weights with `tokenizer.save_pretrained`"
-        where = f"--model {model}"
-        raise UserError(
-            Problem(where, f"has no tokenizer that loads ({_first(error)})", hint, "request")
-        ) from error
+        return AutoTokenizer.from_pretrained(**_of(model, trust_remote_code))
+    except Exception as error:  # what is in its files decides what is raised
+        where, hint = f"--model {model}", "save it with `tokenizer.save_pretrained` by the weights"
+        if problem := _own_code(where, error):
+            raise UserError(problem) from error
+        what = f"has no tokenizer that loads ({_first(error)})"
+        raise UserError(Problem(where, what, hint, "request")) from error
 
 
 def load_model(
@@ -55,17 +77,19 @@ def load_model(
     device: str = "auto",
     bits: int | None = None,
     placed: bool = True,
+    trust_remote_code: bool = False,
 ) -> PreTrainedModel:
     """The causal language model in evaluation mode, from safetensors.
 
     Args:
-        model: a folder or a hub id.
+        model: a folder, or a hub id with a revision or without.
         dtype: "auto" is float32 on a CPU and the checkpoint's own type elsewhere, "checkpoint" its
             own type anywhere. In 4 bits it is that of the products, and "auto" is bfloat16 on an
             accelerator that has it, else float32.
         device: "auto" is the first accelerator, else the CPU.
         bits: 4 for the linear layers in 4 bits, but for the head; None for weights as they are.
         placed: put it on the device; else it stays on the CPU, for what puts its weights in shards.
+        trust_remote_code: run the code that the model brings with it, where it does.
 
     Raises:
         UserError: no such model, pickled weights only, no causal head, or no such device.
@@ -77,10 +101,16 @@ def load_model(
     given: dict[str, Any] = {"dtype": "auto" if dtype == "checkpoint" else wanted}
     if bits:
         given = _four_bits(DTYPES.get(dtype) or _product_dtype(where), where)
+    load_config(model, trust_remote_code=trust_remote_code, weights=True)
+    model = pinned(model)
+    given |= {"use_safetensors": True, **_of(model, trust_remote_code)}
     try:
-        loaded = AutoModelForCausalLM.from_pretrained(model, use_safetensors=True, **given)
-    except (OSError, ValueError, ImportError) as error:
-        raise UserError(_not_found(f"--model {model}", error)) from error
+        loaded = AutoModelForCausalLM.from_pretrained(**given)
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:  # what is in its files decides what is raised
+        raise UserError(_not_found(f"--model {model}", error, model)) from error
+    setattr(loaded, SOURCE, model)
     if bits and where.type == "cpu":
         _make_exact(loaded)
     return (loaded.to(where) if placed and not bits else loaded).eval()  # type: ignore[arg-type]
@@ -161,16 +191,54 @@ def device_problem(device: str) -> Problem | None:
 
 
 def has_causal_head(config: Any) -> bool:
-    """Whether transformers knows a causal head for this configuration."""
+    """Whether transformers, or the model's own code, has a causal head for this configuration."""
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
-    return type(config) in MODEL_FOR_CAUSAL_LM_MAPPING
+    own = type(config).__module__.startswith(OWN_CODE)
+    return type(config) in MODEL_FOR_CAUSAL_LM_MAPPING or (
+        own and "AutoModelForCausalLM" in (getattr(config, "auto_map", None) or {})
+    )
 
 
-def _not_found(where: str, error: Exception) -> Problem:
+def source_of(model: Any) -> str:
+    """What a model was loaded from: a folder, or a hub id with its commit."""
+    return getattr(model, SOURCE, "") or model.config.name_or_path
+
+
+def runs_own_code(model: Any) -> bool:
+    """Whether a loaded model is of a class that it brought with it."""
+    return type(model).__module__.startswith(OWN_CODE)
+
+
+def _of(model: str, trust_remote_code: bool) -> dict[str, Any]:
+    """What `from_pretrained` is to load; without a word on code, it would ask on the terminal."""
+    name, revision = split_id(model)
+    given = {"pretrained_model_name_or_path": name, "trust_remote_code": trust_remote_code}
+    return {**given, "revision": revision} if revision else given
+
+
+def _own_code(where: str, error: Exception) -> Problem | None:
+    if "trust_remote_code" not in str(error):
+        return None
+    what = "brings code of its own, which is not run unless you ask for it"
+    hint = "read that code; if you trust it, add --trust-remote-code"
+    return Problem(where, what, hint, "request")
+
+
+def _not_found(where: str, error: Exception, model: str) -> Problem:
+    from huggingface_hub import constants
+
+    if problem := _own_code(where, error):
+        return problem
+    if isinstance(error, OSError) and constants.HF_HUB_OFFLINE and not is_there(model):
+        what = "is no folder, and not in the cache of the hub"
+        hint = "HF_HUB_OFFLINE is set, so the hub is not asked: unset it, or give a folder"
+        return Problem(where, what, hint, "request")
     hint = "give a folder with config.json and model.safetensors, or a hub id"
     return Problem(where, f"does not load ({_first(error)})", hint, "request")
 
 
 def _first(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:160] if str(error) else type(error).__name__
+    """Its first line, where it says one; the kind of what only programmers would read."""
+    said = str(error).strip().splitlines() if isinstance(error, (OSError, ValueError)) else ()
+    return said[0][:160] if said else type(error).__name__

@@ -23,6 +23,12 @@ from unteach.rowsfile import read_rows, write_rows
 from unteach.rundir import Work, disk_problem, recover, working, write_text
 from unteach.talk import Silence, Talk
 
+# What may change while a run is cut off: where the result goes, and how often progress is kept.
+FREE: Any = {
+    "out": True,
+    "overwrite": True,
+    "train": {"checkpoint_minutes", "checkpoint_steps"},
+}
 Rows = dict[str, list[Row]]
 
 
@@ -95,16 +101,15 @@ def _on_disk(out: Path) -> Iterator[None]:
 
 
 def identity_of(intake: Intake) -> str:
-    """All that decides the result: request, model, data, code; not where it goes, nor on what."""
-    from unteach.models import load_config
+    """All that decides the result: request, model, data and code."""
     from unteach.suites import Group
 
     request = intake.request
-    asked = request.model_dump(mode="json", exclude={"out", "overwrite", "device"})
+    asked = request.model_dump(mode="json", exclude=FREE)
     models = [m for m in (request.model, request.retrained) if m]
     parts = {
         "request": asked,
-        "models": [model_hash(m, load_config(m)) or m for m in models],
+        "models": [model_hash(m) or m for m in models],
         "data": data_hash({n: Group(examples=g) for n, g in intake.groups.items()}),
         "files": [file_hash(Path(f)) for f in (*request.plugins, request.data.refusals) if f],
         "code": code_hash(ALL),
@@ -142,7 +147,9 @@ def remove(
         checkpoints, identity,
     )  # fmt: skip
     talk.stage("writing the model")
-    dtype = getattr(load_config(request.model), "dtype", None)
+    dtype = getattr(
+        load_config(request.model, trust_remote_code=request.trust_remote_code), "dtype", None
+    )
     shared(lambda: _export(done, intake, folder, dtype))  # the main process has it whole
     counts = {role: len(examples) for role, examples in intake.groups.items()}
     tokens = sum(sum(s.answer) for s in forget)
@@ -159,7 +166,12 @@ def _load_to_train(request: Request) -> Any:
     device, bits = own_device(request.device), request.adapter.bits
     shards = sharding_asked(os.environ)  # accelerate puts each on its device
     model = load_model(
-        request.model, dtype=request.dtype, device=device, bits=bits, placed=shards is None
+        request.model,
+        dtype=request.dtype,
+        device=device,
+        bits=bits,
+        placed=shards is None,
+        trust_remote_code=request.trust_remote_code,
     )
     # Steps of 1e-5 are lost in bfloat16 weights.
     return model.float() if request.adapter.kind == "full" else model
@@ -234,9 +246,13 @@ def _load(path: str, request: Request) -> Any:
 
     gc.collect()  # the model before it, which one small GPU cannot hold beside this one
     base = request.model if Path(path, "adapter_config.json").exists() else path
-    bits = request.evaluate.bits
-    device = own_device(request.device)
-    model: Any = load_model(base, dtype=request.dtype, device=device, bits=bits)
+    model: Any = load_model(
+        base,
+        dtype=request.dtype,
+        device=own_device(request.device),
+        bits=request.evaluate.bits,
+        trust_remote_code=request.trust_remote_code,
+    )
     if base == path:
         return model
     from unteach.adapters import load_adapter
@@ -284,7 +300,7 @@ def _export(done: Any, intake: Intake, folder: Path, dtype: Any) -> None:
 
     request, model = intake.request, done.model
     if request.adapter.bits:
-        model = _on_plain_base(model, request.model)
+        model = _on_plain_base(model, request)
     if request.adapter_only:
         save_adapter(model, intake.tokenizer, folder, start=done.start)
         return
@@ -292,9 +308,11 @@ def _export(done: Any, intake: Intake, folder: Path, dtype: Any) -> None:
     save_model(model, intake.tokenizer, folder, dtype=dtype)
 
 
-def _on_plain_base(model: Any, base: str) -> Any:
+def _on_plain_base(model: Any, request: Request) -> Any:
     """4-bit weights cannot take up an adapter without a loss; those on disk can."""
     from unteach.adapters import on_plain_base
     from unteach.models import load_model
 
-    return on_plain_base(model, load_model(base, dtype="checkpoint", device="cpu"))
+    own = request.trust_remote_code
+    base = load_model(request.model, dtype="checkpoint", device="cpu", trust_remote_code=own)
+    return on_plain_base(model, base)

@@ -1,6 +1,5 @@
 """What the user asks for, as one frozen record that a YAML file or flags fill."""
 
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -9,16 +8,20 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from unteach.nouns import Problem, UserError
 from unteach.registry import did_you_mean
+from unteach.textfile import read_text
+from unteach.yamlfile import DEEPEST, LONGEST, NO_TEXT, read_yaml
 
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]  # NumPy's generators take no more
+Name = Annotated[str, Field(pattern=r"^\w[\w.+-]*$")]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Section(BaseModel):
     """A part of a request: unknown names are refused, and nothing changes once it is made."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Data(Section):
@@ -120,7 +123,7 @@ class Train(Section):
     retain: Literal["none", "nll", "kl", "jsd", "hidden"] | None = None
     retain_weight: Annotated[float, Field(ge=0)] | None = None
     stop_at: Share | Literal["holdout"] | None = None
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     deterministic: bool = False
     schedule: str = "linear"
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -152,14 +155,14 @@ class Evaluate(Section):
     max_new_tokens: Count = 256
     tokens_per_batch: Count = 4096
     bits: Literal[4] | None = None
-    also: dict[str, str] = Field(default_factory=dict)
+    also: dict[Name, str] = Field(default_factory=dict)
 
 
 class Request(Section):
     """One removal: what to forget, from which model, how, and where the result goes.
 
     Attributes:
-        model: a folder or a hub id.
+        model: a folder or a hub id, `owner/name[@revision]`.
         forget: a file, or a dataset id.
         out: the folder to make.
         retain: a file of what to keep.
@@ -171,6 +174,7 @@ class Request(Section):
         overwrite: replace what stands in `out`.
         dtype: of the weights in memory; "auto" is float32 on a CPU, else the checkpoint's.
         device: "auto" is the first accelerator, else the CPU.
+        trust_remote_code: run the code that a model brings with it.
     """
 
     model: str
@@ -189,6 +193,7 @@ class Request(Section):
     overwrite: bool = False
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     device: str = "auto"
+    trust_remote_code: bool = False
 
     @model_validator(mode="before")
     @classmethod
@@ -236,16 +241,20 @@ def load(
     """
     values = _read(file) if file else {}
     given = {key: value for key, value in (flags or {}).items() if value is not None}
+    what, hint = "holds a character that is no text", "write it in UTF-8"
+    if bad := [name for name, value in given.items() if NO_TEXT.search(str(value))]:
+        raise UserError(*(Problem(f"--{name}", what, hint, "request") for name in bad))
     for flag, path in NESTED.items():
         if flag in given and not isinstance(given[flag], dict):
             _put(values, path, given.pop(flag))
     values |= given
     for setting in sets or []:
         path, equals, value = setting.partition("=")
-        if not equals or not path:
-            where, hint = f"--set {setting}", "write --set section.name=value"
+        parts = path.split(".")
+        if not equals or not all(parts) or len(parts) > DEEPEST or NO_TEXT.search(path):
+            where, hint = f"--set {_shown(setting)}", "write --set section.name=value"
             raise UserError(Problem(where, "is not a setting", hint, "request"))
-        _put(values, path.split("."), _yaml(value, f"--set {setting}"))
+        _put(values, parts, read_yaml(value, f"--set {path}"))
     try:
         return Request.model_validate(values)
     except ValidationError as error:
@@ -254,13 +263,9 @@ def load(
 
 
 def _read(file: Path) -> dict[str, Any]:
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        hint = "give a YAML file, or the flags --model, --forget and --out"
-        problem = Problem(str(file), f"cannot be read ({type(error).__name__})", hint, "request")
-        raise UserError(problem) from None
-    values = _yaml(text, str(file))
+    hint = "give a YAML file, or the flags --model, --forget and --out"
+    text = read_text(file, largest=4 * LONGEST, kind="request", hint=hint)
+    values = read_yaml(text, str(file))
     if not isinstance(values, dict):
         raise UserError(Problem(str(file), "is not a mapping", "write `name: value`", "request"))
     return values
@@ -276,41 +281,28 @@ def _put(values: dict[str, Any], path: list[str], value: Any) -> None:
     values[path[-1]] = value
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML in which 1e-5 is a number, as people write it."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
-    list("-+0123456789."),
-)
-
-
-def _yaml(text: str, where: str) -> Any:
-    try:
-        return yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        what = f"is not YAML ({getattr(error, 'problem', None) or 'unreadable'})"
-        raise UserError(Problem(where + line, what, "mend the line", "request")) from None
-
-
 FLAGS = {"model": "--model", "forget": "--forget", "out": "--out"}
+LINE = 200  # characters of a value in a message
 ALIKE = 0.7  # a setting has this much in common with what was meant, outside its section
 
 
 def _explain(error: Any, where: str) -> Problem:
-    path = [str(part) for part in error["loc"] if not str(part).startswith(("literal", "list["))]
-    name = ".".join(path)
+    path = [_shown(part) for part in error["loc"]]
+    if error["type"] == "extra_forbidden":
+        name, hint = ".".join(path), _meant(path).strip()
+        return Problem(f"{where}, {name}", "is not a setting", hint, "request")
+    name = ".".join(part for part in path if not part.startswith(("literal[", "list[")))
     if error["type"] == "missing":
         flag = FLAGS.get(name, f"--set {name}=...")
         return Problem(flag, "is not given", f"add {flag}", "request")
-    if error["type"] == "extra_forbidden":
-        hint = _meant(path).strip()
-        return Problem(f"{where}, {name}", "is not a setting", hint, "request")
-    return Problem(f"{where}, {name}", f"got {error['input']!r}", error["msg"], "request")
+    what = f"got {_shown(repr(error['input']))}"
+    return Problem(f"{where}, {name}", what, error["msg"], "request")
+
+
+def _shown(value: object) -> str:
+    """As much of it as a message has room for."""
+    text = str(value)
+    return text if len(text) <= LINE else f"{text[:LINE]}..."
 
 
 def _meant(path: list[str]) -> str:

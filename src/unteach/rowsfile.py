@@ -1,7 +1,6 @@
 """Rows on disk: a line on what they are, then a line for each row; numbers only, never text."""
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -9,9 +8,11 @@ from typing import Any
 
 from unteach.nouns import Problem, Row, UserError
 from unteach.rundir import write_lines
+from unteach.textfile import read_text
 
 SCHEMA = 1
 Groups = dict[str, list[Row]]
+LARGEST = 2.0**1000  # any number of a row is far below
 ALWAYS = ("id", "kind", "logps")
 TOKENS = ("logps", "hits", "means", "spreads", "ranks", "divergences")  # a number for each
 FIELDS: dict[str, Any] = {field.name: field.default for field in fields(Row)}
@@ -49,28 +50,33 @@ def read_rows(file: Path) -> tuple[Groups, dict[str, Any]]:
     groups: Groups = {}
     about: dict[str, Any] = {}
     at = str(file)
+    hint = "give a rows file that `unteach evaluate` wrote, such as rows/retrained.jsonl"
     try:
-        with file.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
-                at = f"{file}:{number}"
-                record = json.loads(line)
-                if "about" in record:
-                    about = record["about"]
-                    _check_schema(file, about)
-                    groups = {name: [] for name in record.get("groups", [])}
-                else:
-                    groups.setdefault(record.pop("group"), []).append(_read(record))
-    except OSError as error:
-        hint = "give a rows file that `unteach evaluate` wrote, such as rows/retrained.jsonl"
-        what = f"cannot be read ({error.strerror})"
-        raise UserError(Problem(str(file), what, hint, "request")) from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        for number, line in enumerate(_lines(read_text(file, kind="request", hint=hint)), 1):
+            at = f"{file}:{number}"
+            record = json.loads(line)
+            if "about" in record:
+                about = _about(file, record["about"])
+                groups = {_name(name): [] for name in record.get("groups", [])}
+            else:
+                groups.setdefault(_name(record.pop("group")), []).append(_read(record))
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         said = error if isinstance(error, _NoRow) else type(error).__name__
         what, hint = f"is no row ({said})", "write the rows anew, with this release"
         raise UserError(Problem(at, what, hint, "request")) from None
     if not any(groups.values()):
         raise UserError(Problem(str(file), "holds no rows", "write the rows anew", "request"))
     return groups, about
+
+
+def _lines(text: str) -> list[str]:
+    return text.removesuffix("\n").split("\n")  # as written: a torn file has no line to spare
+
+
+def _name(value: Any) -> str:
+    if not isinstance(value, str):
+        raise _NoRow("its group is no name")
+    return value
 
 
 def _written(row: Row) -> dict[str, Any]:
@@ -97,14 +103,24 @@ def _fits(name: str, value: Any, tokens: int) -> bool:
     if name in TOKENS:
         whole = isinstance(value, tuple) and len(value) in (0, tokens)
         return whole and all(map(_is_number, value))
-    return isinstance(value, str) if name in ("id", "kind") else value is None or _is_number(value)
+    if name in ("id", "kind"):
+        return isinstance(value, str)
+    if name in ("index", "zlib"):
+        return isinstance(value, int) and _is_number(value)
+    return value is None or _is_number(value)
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and math.isfinite(value)
+    # No whole number is too large for a float then, which math.isfinite would stumble over.
+    return isinstance(value, (int, float)) and -LARGEST < value < LARGEST
 
 
-def _check_schema(file: Path, about: dict[str, Any]) -> None:
+def _about(file: Path, about: Any) -> dict[str, Any]:
+    if not isinstance(about, dict):
+        raise _NoRow("what it is of is no object")
     if about.get("schema") != SCHEMA:
-        what = f"is of schema {about.get('schema')!r}; this release reads {SCHEMA}"
+        said = about.get("schema")
+        named = f"schema {said}" if isinstance(said, int) and said < LARGEST else "no schema"
+        what = f"is of {named}; this release reads {SCHEMA}"
         raise UserError(Problem(str(file), what, "write the rows anew", "request"))
+    return about

@@ -148,7 +148,10 @@ def test_bad_models(case, call, files, tiny_folder):
 
 
 REQUESTS = {
-    "no such model": ({"model": "nowhere/at-all"}, "--model nowhere/at-all: does not load"),
+    "no such model": (
+        {"model": "nowhere/at-all"},
+        "nowhere/at-all: is no folder, and not in",
+    ),
     "no such folder": ({"model": "models/mine/there"}, "--model models/mine/there: does not exist"),
     "no such file": ({"forget": "none.jsonl"}, "none.jsonl: does not exist"),
     "no such method": ({"method": "unilogti"}, 'Did you mean "unilogit"'),

@@ -245,6 +245,7 @@ def test_a_dataset_is_read(monkeypatch):
         return datasets.Dataset.from_list([PAIR])
 
     monkeypatch.setattr(datasets, "load_dataset", load)
-    (example,), problems = read("locuslab/TOFU:forget01", "forget")
-    assert (asked, problems) == ([("locuslab/TOFU", "forget01", "train")], [])
+    (example,), (note,) = read("locuslab/TOFU:forget01", "forget")
+    assert asked == [("locuslab/TOFU", "forget01", "train")]
+    assert (note.kind, "write @ and the commit" in note.hint) == ("note", True)
     assert example.where == "locuslab/TOFU:forget01, row 1"

@@ -38,12 +38,6 @@ def test_the_list_within_an_object_is_found_by_its_key(case, ascii, tmp_path):
     assert "one list is read" in every[0].what
 
 
-def test_the_last_of_equal_keys_counts(tmp_path):
-    text = '{"data": [{"text": "old"}],\n "data": [{"text": "new"}]}'
-    (example,), _, _ = read_text(tmp_path, "a.json", text)
-    assert (example.text, example.where[-8:]) == ("new", "a.json:2")
-
-
 def test_the_list_that_is_read_is_named(tmp_path):
     _, _, (note,) = read_text(tmp_path, "a.json", json.dumps({"v": 1, "data": [PAIR]}))
     assert note.what == "is an object, of which one list is read: data"

@@ -145,7 +145,7 @@ def test_the_base_of_adapters_is_in_the_key(files, tiny_folder, other_folder):
 
 def test_the_hash_of_a_model(tmp_path, tiny_folder):
     """A hub's snapshot is links; a run's report in the folder is none of the model."""
-    first = model_hash(str(tiny_folder), None)
+    first = model_hash(str(tiny_folder))
     linked = tmp_path / "linked"
     linked.mkdir()
     for file in tiny_folder.iterdir():
@@ -154,16 +154,18 @@ def test_the_hash_of_a_model(tmp_path, tiny_folder):
     (linked / "rows").mkdir()
     for name in ("scores.json", "report.md", "request.yaml", "before-after.png", "rows/a.jsonl"):
         (linked / name).write_text(first or "")
-    assert model_hash(str(linked), None) == first
+    assert model_hash(str(linked)) == first
     (linked / "model-00002-of-00002.safetensors").write_text("more")
-    assert model_hash(str(linked), None) != first
+    assert model_hash(str(linked)) != first
 
 
-def test_a_hub_id_without_its_commit_is_never_kept(files, tiny_folder):
-    from types import SimpleNamespace
-
-    assert model_hash("owner/name", SimpleNamespace(_commit_hash=None)) is None
-    assert model_hash("owner/name", SimpleNamespace(_commit_hash="c0ffee")) == "owner/name@c0ffee"
+def test_a_hub_id_without_its_commit_is_never_kept(files, tiny_folder, monkeypatch):
+    assert model_hash("owner/name") is None
+    of = {"owner/name": "c0ffee"}
+    monkeypatch.setattr("unteach.modelfiles.commit_of", of.get)
+    monkeypatch.setattr("unteach.evaluation.hashes.commit_of", of.get)
+    assert model_hash("owner/name") == "owner/name@c0ffee"
+    of.clear()
     plan = check(asked_of(files, model=tiny_folder))
     place = replace(plan.places["model"], path="owner/name", base="owner/name")
     assert key_of("model", replace(plan, places={"model": place})) == ""

@@ -11,7 +11,8 @@ from peft import PeftModel
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from unteach.models import is_quantised, load_model
+from unteach.modelfiles import adapter_problem, require
+from unteach.models import is_quantised, load_model, runs_own_code, source_of
 from unteach.nouns import Problem, UserError
 
 FILE = "unteach_base.json"
@@ -39,7 +40,8 @@ def mark_base(model: Any) -> BaseMark:
     """
     name = _name(model)
     if is_quantised(model):
-        model = load_model(model.config.name_or_path, dtype="checkpoint", device="cpu")
+        source, own = source_of(model), runs_own_code(model)
+        model = load_model(source, dtype="checkpoint", device="cpu", trust_remote_code=own)
     weights = sorted(_weights(model).items())
     with ThreadPoolExecutor(THREADS) as pool:
         lines = pool.map(lambda item: f"{item[0]} {_digest(item[1])}\n", weights)
@@ -61,8 +63,9 @@ def load_adapter(model: PreTrainedModel, folder: Path | str) -> PeftModel:
         folder: what `save_adapter` wrote. Adapters of others carry no mark, and are not checked.
 
     Raises:
-        UserError: they were made for other weights.
+        UserError: they were made for other weights, or are pickled.
     """
+    require(adapter_problem(folder, f"adapter {folder}"))
     wanted = _read_mark(Path(folder))
     if wanted and (found := mark_base(model)).sha256 != wanted.sha256:
         what = f"was made for {_say(wanted)}, and these weights are {_say(found)}"
@@ -78,7 +81,7 @@ def _read_mark(folder: Path) -> BaseMark | None:
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
         return BaseMark(str(found["name"]), str(found["sha256"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         what = f"does not say which base it is of ({type(error).__name__})"
         hint = "write the adapter again, or delete the file to use it unchecked"
         raise UserError(Problem(str(file), what, hint, "request")) from None

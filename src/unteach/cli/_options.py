@@ -60,6 +60,9 @@ Processes = Annotated[
     int,
     typer.Option(min=1, metavar="N", help="Share the work among N processes of this machine."),
 ]
+Trusting = Annotated[
+    bool, typer.Option("--trust-remote-code", help="Run the code that a model brings with it.")
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what stands in --out.")]
 
 

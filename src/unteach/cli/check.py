@@ -18,6 +18,7 @@ def check(
     plugin: options.Plugins = None,
     adapter_only: options.AdapterOnly = False,
     overwrite: options.Overwrite = False,
+    trust_remote_code: options.Trusting = False,
 ) -> None:
     """Check what `run` would be given: files, columns, lengths, overlaps, options, folders.
 
@@ -39,6 +40,7 @@ def check(
         plugins=plugin or None,
         adapter_only=adapter_only,
         overwrite=overwrite,
+        trust_remote_code=trust_remote_code,
     )
     from unteach.cli._show import say_problems, show_intake
     from unteach.intake import check as check_request

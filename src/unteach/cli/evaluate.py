@@ -74,6 +74,7 @@ def evaluate(
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep none, use none.")] = False,
     plugin: options.Plugins = None,
     overwrite: options.Overwrite = False,
+    trust_remote_code: options.Trusting = False,
     json: Annotated[bool, typer.Option("--json", help="Print scores.json, no table.")] = False,
 ) -> None:
     """Ask models a suite's questions, and write rows, scores and a report into --out.
@@ -108,6 +109,7 @@ def evaluate(
         bits=bits,
         cache=None if no_cache else cache or default_folder(),
         overwrite=overwrite,
+        trust_remote_code=trust_remote_code,
     )
     from unteach.cli._show import say, show_table, talking
 

@@ -25,6 +25,7 @@ def explain(
     ] = 20,
     set_: options.Sets = None,
     plugin: options.Plugins = None,
+    trust_remote_code: options.Trusting = False,
 ) -> None:
     """Print the forget answers with the tokens that a method chooses in them.
 
@@ -40,6 +41,7 @@ def explain(
         method=method,
         out=nowhere,
         plugins=plugin or None,
+        trust_remote_code=trust_remote_code,
     )
     from unteach.cli._show import hush, say
 
@@ -52,7 +54,13 @@ def explain(
     intake = check(asked)
     _require_choice(intake.method)
     forget_set = intake.sequences["forget"]
-    loaded = load_model(asked.model, dtype=asked.dtype, device=asked.device)
+    asked = intake.request
+    loaded = load_model(
+        asked.model,
+        dtype=asked.dtype,
+        device=asked.device,
+        trust_remote_code=asked.trust_remote_code,
+    )
     found = ask(intake.method, loaded, intake.tokenizer, forget_set, seed=intake.request.train.seed)
     choices = []
     for sequence, choice in zip(forget_set, islice(found, max_), strict=False):

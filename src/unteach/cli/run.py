@@ -21,6 +21,7 @@ def run(
     adapter_only: options.AdapterOnly = False,
     overwrite: options.Overwrite = False,
     processes: options.Processes = 1,
+    trust_remote_code: options.Trusting = False,
     json: bool = typer.Option(False, "--json", help="Print scores.json instead of the table."),
 ) -> None:
     """Unlearn: check, train, evaluate, and write the model with its report into --out.
@@ -47,6 +48,7 @@ def run(
         plugins=plugin or None,
         adapter_only=adapter_only,
         overwrite=overwrite,
+        trust_remote_code=trust_remote_code,
     )
     from unteach.cli._show import say, show_table, talking
 

@@ -5,6 +5,7 @@ from random import Random
 
 from unteach.data.examples import with_answer
 from unteach.nouns import Example, Problem, UserError
+from unteach.textfile import read_text
 
 REFUSALS = (
     "I do not know.",
@@ -79,11 +80,7 @@ def read_refusals(file: str | Path | None) -> tuple[str, ...]:
     if file is None:
         return REFUSALS
     hint = "give a text file with one refusal on each line"
-    try:
-        text = Path(file).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        what = f"{file} cannot be read ({type(error).__name__})"
-        raise UserError(Problem("data.refusals", what, hint, "request")) from None
+    text = read_text(Path(file), f"data.refusals {file}", kind="request", hint=hint)
     lines = tuple(line.strip() for line in text.splitlines() if line.strip())
     if not lines:
         raise UserError(Problem("data.refusals", f"{file} is empty", hint, "request"))

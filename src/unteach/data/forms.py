@@ -3,6 +3,8 @@
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 from unteach.data.marks import spans_of
@@ -24,6 +26,8 @@ ACCEPTED = "prompt and completion, question and answer, messages, or text"
 # Without a header, the first line of a CSV file gives the names: they may be texts to forget.
 NAME = re.compile(r"[a-z][a-z0-9_.-]{0,39}")
 HALF_CHARACTER = re.compile("[\ud800-\udfff]")
+LONGEST = 40  # characters of a name
+MANY = 20  # columns that a message has room for
 WORDS = {
     "bool": "true or false",
     "int": "a number",
@@ -176,6 +180,8 @@ def _wrong(value: Any, name: str, where: str, *, blank: bool = False) -> list[Pr
     if HALF_CHARACTER.search(value):
         hint = "an escape such as \\ud83d needs its second half: write the file anew as UTF-8"
         return [Problem(where, f"{name} holds half a character", hint)]
+    if "\0" in value:
+        return [Problem(where, f"{name} holds a NUL character", "take it out")]
     return []
 
 
@@ -209,14 +215,23 @@ def _wrong_message(message: Any, number: int, where: str) -> list[Problem]:
     if role == "assistant" and not text.strip():
         what = f"message {number}: the assistant says nothing"
         return [Problem(where, what, "fill it, or take the line out")]
-    return _wrong(text, f"message {number}: content", where, blank=True)
+    wrong = _wrong(role, f"message {number}: role", where)
+    return wrong + _wrong(text, f"message {number}: content", where, blank=True)
 
 
 def _unknown(record: Mapping, where: str) -> Problem:
-    columns = [str(column) for column in record]
-    guesses = [did_you_mean(c.casefold(), KNOWN) for c in columns if c not in KNOWN]
-    hint = f"needed: {ACCEPTED}.{next((g for g in guesses if g), '')}"
+    columns = [str(column) for column in islice(record, MANY)]
     listed = shown(columns)
+    hint = f"needed: {ACCEPTED}.{_guess(tuple(columns))}"
     if "not shown" in listed:
         hint += " The first line of a CSV file names the columns."
+    if more := len(record) - len(columns):
+        listed += f" and {more} more"
     return Problem(where, f"has the columns {listed}", hint)
+
+
+@lru_cache  # a file may have the same wrong columns in every line
+def _guess(columns: tuple[str, ...]) -> str:
+    """What one of the columns may have been meant to be."""
+    short = (c.casefold() for c in columns if c not in KNOWN and len(c) <= LONGEST)
+    return next((guess for name in short if (guess := did_you_mean(name, KNOWN))), "")

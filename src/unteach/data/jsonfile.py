@@ -18,9 +18,9 @@ BETWEEN = re.compile(r"[ \t\r\n,:]*")
 
 
 class Broken(Exception):
-    """A text that is no JSON: what is wrong, and on which line."""
+    """A text that is no JSON: what is wrong, and on which line; 0 where the parser knows none."""
 
-    def __init__(self, what: str, line: int = 1, *, more: bool = False):
+    def __init__(self, what: str, line: int = 0, *, more: bool = False):
         super().__init__(what)
         self.what, self.line, self.more = what, line, more
 
@@ -51,7 +51,7 @@ def read_json(text: str, name: str) -> Read:
         if error.more and _begins_with_an_object(text):
             return read_jsonl(text, name)
         hint = "give a list of objects; one object per line is called .jsonl"
-        return [], [Problem(f"{name}:{error.line}", error.what, hint)]
+        return [], [Problem(f"{name}:{error.line or _line_at_fault(text)}", error.what, hint)]
     start = BLANK.match(text).end()  # type: ignore[union-attr]
     if isinstance(whole, list):
         return list(_items(text, start, name)), []
@@ -76,7 +76,7 @@ def _list_within(whole: dict, text: str, start: int, name: str) -> Read:
 
 def _parsed(text: str) -> Any:
     try:
-        return json.loads(text)
+        return STRICT.decode(text)
     except json.JSONDecodeError as error:
         what = f"is not JSON ({error.msg.removesuffix(' at')} at column {error.colno})"
         raise Broken(what, error.lineno, more=error.msg.startswith("Extra")) from None
@@ -84,6 +84,33 @@ def _parsed(text: str) -> Any:
         raise Broken("is JSON of too many lists or objects within each other") from None
     except ValueError:  # Python refuses numbers of more than some thousand digits
         raise Broken("is JSON with a number too long to be read") from None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        raise Broken("has an object that names one key twice")
+    return made
+
+
+def _no_constant(name: str) -> Any:
+    raise Broken(f"is not JSON ({name} is no number there: write null)")
+
+
+STRICT = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
+
+
+def _line_at_fault(text: str) -> int:
+    """The line of the item at fault, in a list; else that of the first value."""
+    start = BLANK.match(text).end()  # type: ignore[union-attr]
+    line = _line(text, start)
+    if text.startswith("[", start):
+        try:
+            for _ in _placed_items(text, start, STRICT):
+                pass
+        except Broken as error:
+            return error.line
+    return line
 
 
 def _begins_with_an_object(text: str) -> bool:
@@ -98,22 +125,24 @@ def _line(text: str, position: int) -> int:
 
 
 def _place(text: str, start: int, key: str) -> int:
-    """Where the value of a key of the object at `start` begins; the last one of equal keys."""
-    decoder, position, place = json.JSONDecoder(), start + 1, start
+    """Where the value of a key of the object at `start` begins."""
+    decoder, position = json.JSONDecoder(), start + 1
     while True:
         position = BETWEEN.match(text, position).end()  # type: ignore[union-attr]
-        if text[position] == "}":
-            return place
         name, position = decoder.raw_decode(text, position)
         position = BETWEEN.match(text, position).end()  # type: ignore[union-attr]
         if name == key:
-            place = position
+            return position
         _, position = decoder.raw_decode(text, position)
 
 
 def _items(text: str, start: int, name: str) -> Iterator[Record]:
     """The items of the JSON list that begins at `start`, each with the line it begins on."""
-    decoder = json.JSONDecoder()
+    for item, line in _placed_items(text, start, json.JSONDecoder()):
+        yield f"{name}:{line}", item
+
+
+def _placed_items(text: str, start: int, decoder: json.JSONDecoder) -> Iterator[tuple[Any, int]]:
     position, line, counted = start + 1, _line(text, start), start
     while True:
         position = BETWEEN.match(text, position).end()  # type: ignore[union-attr]
@@ -121,5 +150,8 @@ def _items(text: str, start: int, name: str) -> Iterator[Record]:
             return
         line += text.count("\n", counted, position)
         counted = position
-        item, position = decoder.raw_decode(text, position)
-        yield f"{name}:{line}", item
+        try:
+            item, position = decoder.raw_decode(text, position)
+        except (Broken, ValueError, RecursionError) as error:
+            raise Broken(str(error), line) from None
+        yield item, line

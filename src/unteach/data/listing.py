@@ -1,16 +1,17 @@
 """The first few problems of each kind, and how many more there are."""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import replace
 
 from unteach.nouns import Problem
 
 SHOWN = 5
+MOST = 100  # problems of all kinds together
 
 
 def shortened(problems: list[Problem]) -> list[Problem]:
-    """At most five problems of a kind, the fifth saying how many more follow.
+    """At most five problems of a kind, the fifth saying how many more follow; a hundred in all.
 
     Of one kind are those that say and advise the same, but for numbers.
 
@@ -19,16 +20,24 @@ def shortened(problems: list[Problem]) -> list[Problem]:
         >>> str(shortened(many)[-1])
         'a.jsonl:5: is not JSON (column 5) (and 37 more lines like this)'
     """
-    kinds: dict[tuple, list[Problem]] = defaultdict(list)
+    kinds: dict[tuple, list[int]] = defaultdict(list)
     kept: list[Problem] = []
+    more: Counter[int] = Counter()
+    others: list[Problem] = []
     for problem in problems:
         same = kinds[problem.kind, re.sub(r"\d+", "#", problem.what), problem.hint]
-        same.append(problem)
-        if len(same) <= SHOWN:
+        if len(same) == SHOWN:
+            more[same[-1]] += 1
+        elif len(kept) == MOST:
+            others.append(problem)
+        else:
+            same.append(len(kept))
             kept.append(problem)
-    for same in kinds.values():
-        if len(same) > SHOWN:
-            last = same[SHOWN - 1]
-            what = f"{last.what} (and {len(same) - SHOWN} more lines like this)"
-            kept[kept.index(last)] = replace(last, what=what)
+    for place, count in more.items():
+        what = f"{kept[place].what} (and {count} more lines like this)"
+        kept[place] = replace(kept[place], what=what)
+    if others:
+        worst = min(others, key=lambda problem: ("request", "data", "note").index(problem.kind))
+        what = f"is the first of {len(others)} more problems, of this and other kinds"
+        kept.append(Problem(others[0].where, what, "", worst.kind))
     return kept

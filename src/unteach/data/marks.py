@@ -5,6 +5,7 @@ from typing import Any
 
 from unteach.nouns import Example, Problem, Span, UserError
 
+FARTHEST = 2**63
 HINT = "write [[start, end], ...]: characters of the answer, counted from 0, end not included"
 
 
@@ -64,7 +65,7 @@ def placed(example: Example, text: str, first: int, last: int) -> tuple[Span, ..
 def _from_json(text: str) -> Any:
     try:
         return json.loads(text) if text.strip() else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 
@@ -73,6 +74,8 @@ def _wrong(pair: Any, length: int | None) -> str:
     if not whole or not all(isinstance(x, int) and not isinstance(x, bool) for x in pair):
         return "is no pair of whole numbers"
     start, end = pair
+    if max(abs(start), abs(end)) > FARTHEST:
+        return "counts more characters than there are"
     if start < 0 or end <= start:
         return f"starts at {start} and ends at {end}"
     if length is not None and end > length:

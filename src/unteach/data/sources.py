@@ -10,10 +10,12 @@ from typing import Any
 
 from unteach.data.forms import KNOWN
 from unteach.data.jsonfile import Read, Record, read_json, read_jsonl
+from unteach.data.parquetfile import read_parquet
 from unteach.nouns import Problem, UserError
+from unteach.textfile import read_text
 
-KINDS = ".jsonl, .json, .csv, .parquet, .txt"
-HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(:[\w.-]*){0,2}(@[\w./-]+)?")
+KINDS = ".jsonl, .json, .csv, .txt, these with .gz behind, or .parquet"
+HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*(:[\w.-]*){0,2}(@\w[\w./-]*)?")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 VERSION = re.compile(r"(\.v?\d*)?")  # what follows a dot in an id, but is no kind of file
 LONGEST_CELL = 2**31 - 1
@@ -28,7 +30,7 @@ def records(source: str) -> Read:
     path = Path(source)
     try:
         if not source or not _exists(path):
-            found, problems = _dataset(source), []
+            found, problems = _dataset(source)
         elif path.is_dir():
             hint = f"give a file ({KINDS})"
             return [], [Problem(source, "is a folder", hint, "request")]
@@ -44,7 +46,7 @@ def records(source: str) -> Read:
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
-    except OSError:  # a name too long, or a folder that may not be looked into
+    except (OSError, ValueError):  # no name of a file, or a folder that may not be looked into
         return False
 
 
@@ -56,21 +58,14 @@ def _file(path: Path, name: str) -> Read:
         ".csv": _csv,
         ".txt": lambda text, name: ([(name, text)] if text.strip() else [], []),
     }
-    kind = path.suffix.lower()
-    if kind == ".parquet":
-        return _parquet(path, name), []
+    packed = path.suffix.lower() == ".gz"
+    kind = Path(path.stem if packed else path.name).suffix.lower()
+    if kind == ".parquet" and not packed:
+        return read_parquet(path, name), []
     if kind not in readers:
         what, hint = f"is of no kind that can be read ({path.suffix})", f"give one of {KINDS}"
         raise UserError(Problem(name, what, hint, "request"))
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        what = f"is not UTF-8 (byte {error.start})"
-        raise UserError(Problem(name, what, "save it as UTF-8")) from None
-    except OSError as error:
-        hint = "check that it is a file and that you may read it"
-        raise UserError(Problem(name, f"cannot be read ({error.strerror})", hint)) from None
-    return readers[kind](text, name)
+    return readers[kind](read_text(path, name), name)
 
 
 def _csv(text: str, name: str) -> Read:
@@ -82,19 +77,28 @@ def _csv(text: str, name: str) -> Read:
         with _cells_of_any_length():
             for cells in reader:
                 where, line = f"{name}:{line}", reader.line_num + 1
-                if header is None:
+                if header is None and cells:
                     header = [cell.strip() for cell in cells]
-                    if sign := _other_separator(header):
-                        what, hint = f"separates its cells by {sign}", "separate them by commas"
-                        return [], [Problem(where, what, hint)]
-                elif len(cells) == len(header):
+                    if wrong := _wrong_header(header, where):
+                        return [], [wrong]
+                elif header and len(cells) == len(header):
                     found.append((where, dict(zip(header, cells, strict=True))))
-                elif cells:
+                elif header and cells:
                     what = f"has {len(cells)} cells under {len(header)} columns"
                     problems.append(Problem(where, what, "quote cells that hold commas"))
     except csv.Error as error:
         problems.append(Problem(f"{name}:{line}", f"is not CSV ({error})", "mend the quotes"))
     return found, problems
+
+
+def _wrong_header(header: list[str], where: str) -> Problem | None:
+    if sign := _other_separator(header):
+        return Problem(where, f"separates its cells by {sign}", "separate them by commas")
+    named = [name for name in header if name]
+    if twice := len(named) - len(set(named)):
+        what = f"names {twice} of its columns again"
+        return Problem(where, what, "give each column a name of its own")
+    return None
 
 
 @contextmanager
@@ -114,19 +118,7 @@ def _other_separator(header: list[str]) -> str:
     return ""
 
 
-def _parquet(path: Path, name: str) -> list[Record]:
-    import pyarrow
-    import pyarrow.parquet
-
-    try:
-        rows = pyarrow.parquet.read_table(path).to_pylist()
-    except (OSError, ValueError, pyarrow.ArrowException) as error:
-        what = f"is not Parquet ({_first(error)})"
-        raise UserError(Problem(name, what, "write it anew")) from None
-    return [(f"{name}, row {k}", row) for k, row in enumerate(rows, 1)]
-
-
-def _dataset(source: str) -> list[Record]:
+def _dataset(source: str) -> Read:
     id, _, revision = source.partition("@")
     name, config, split = [*id.split(":"), "", ""][:3]
     if not HUB_ID.fullmatch(source) or not VERSION.fullmatch(Path(name).suffix):
@@ -139,7 +131,9 @@ def _dataset(source: str) -> list[Record]:
         loaded: Any = load_dataset(name, config or None, split=split or "train", **options)
         if COMMIT.fullmatch(revision) and not _is_of(loaded, revision):
             raise FileNotFoundError("the copy that is cached here is of another revision")
-        return [(f"{source}, row {k}", dict(row)) for k, row in enumerate(loaded, 1)]
+        rows = [(f"{source}, row {k}", dict(row)) for k, row in enumerate(loaded, 1)]
+        pinned = not rows or COMMIT.fullmatch(revision)
+        return rows, [] if pinned else [_not_pinned(source, loaded)]
     except Exception as error:  # whatever the hub and its loaders raise
         kind = type(error)
         # Arrow's messages name the cell that does not fit, which may be a text to forget.
@@ -151,9 +145,20 @@ def _dataset(source: str) -> list[Record]:
 
 def _is_of(loaded: Any, revision: str) -> bool:
     """Whether a data set is of this commit: without the hub, `datasets` takes its latest copy."""
-    places = [str(file.get("filename", "")) for file in getattr(loaded, "cache_files", ())]
-    places += getattr(getattr(loaded, "info", None), "download_checksums", None) or ()
+    places = _places(loaded)
     return not places or any(revision in place for place in places)
+
+
+def _places(loaded: Any) -> list[str]:
+    places = [str(file.get("filename", "")) for file in getattr(loaded, "cache_files", ())]
+    return [*places, *(getattr(getattr(loaded, "info", None), "download_checksums", None) or ())]
+
+
+def _not_pinned(source: str, loaded: Any) -> Problem:
+    commits = {commit for place in _places(loaded) for commit in COMMIT.findall(place)}
+    of = f"; this is commit {commits.pop()}" if len(commits) == 1 else ""
+    hint = "to read the same again, write @ and the commit behind the id"
+    return Problem(source, f"is whatever the hub has under that name{of}", hint, "note")
 
 
 def _first(error: Exception) -> str:

@@ -16,8 +16,8 @@ class Evaluation(Section):
     """Which models, which questions, and where the answer goes.
 
     Attributes:
-        models: folders or hub ids by label, in order; a protocol over several requests reads them
-            as its steps.
+        models: folders or hub ids (`owner/name[@revision]`) by label, in order; a protocol over
+            several requests reads them as its steps.
         suite: what is asked.
         out: the folder to make.
         data: a folder with the suite's files; None loads them from the hub.
@@ -39,6 +39,7 @@ class Evaluation(Section):
         overwrite: replace what stands in `out`.
         dtype: of the weights in memory; "auto" is float32 on a CPU, else the checkpoint's.
         device: "auto" is the first accelerator, else the CPU.
+        trust_remote_code: run the code that a model brings with it.
     """
 
     models: Annotated[dict[Label, str], Field(min_length=1)]
@@ -61,6 +62,7 @@ class Evaluation(Section):
     overwrite: bool = False
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     device: str = "auto"
+    trust_remote_code: bool = False
 
     @property
     def paths(self) -> dict[str, str]:
@@ -86,7 +88,7 @@ def labelled(models: list[str]) -> dict[str, str]:
     for given in models:
         label, equals, path = given.partition("=")
         if not equals or "/" in label:
-            path, label = given, "model" if len(models) == 1 else Path(given).name
+            path, label = given, "model" if len(models) == 1 else Path(given).name.partition("@")[0]
         if label in found or label in YARDSTICKS:
             what = f'the label "{label}" is taken'
             hint = "write label=path, with a label of its own for each model"

@@ -1,12 +1,14 @@
 """Everything that can be wrong with an evaluation, found before a weight is loaded."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from unteach.data import context_length
-from unteach.evaluation.asked import Evaluation
+from unteach.evaluation.asked import YARDSTICKS, Evaluation
 from unteach.intake import checked_config
+from unteach.modelfiles import adapter_problem, pin_note, pinned, require
 from unteach.nouns import Problem, Row, UserError
 from unteach.rowsfile import read_rows
 from unteach.rundir import check_out, overlap
@@ -41,6 +43,7 @@ class Plan:
         settings: how they are put.
         places: every model by its label.
         never: rows of a retrained model, given in place of it.
+        notes: what the user should know, though nothing is wrong.
     """
 
     asked: Evaluation
@@ -50,6 +53,7 @@ class Plan:
     settings: Settings
     places: dict[str, Place]
     never: dict[str, list[Row]] | None = None
+    notes: tuple[Problem, ...] = ()
 
 
 def check(asked: Evaluation) -> Plan:
@@ -78,13 +82,14 @@ def check(asked: Evaluation) -> Plan:
         raise UserError(*problems)
     found: Any = suite  # there is one: all that could be wrong was raised
     return Plan(
-        asked=asked,
+        asked=_pinned(asked, places),
         suite=found,
         options=options or {},
         groups=groups or {},
         settings=_settings(asked, found, list(places.values())),
         places=places,
         never=never,
+        notes=tuple(_unpinned(asked, places)),
     )
 
 
@@ -93,6 +98,20 @@ def _inputs(asked: Evaluation) -> list[tuple[str, Any]]:
     models = [(f"model {name}", path) for name, path in asked.paths.items()]
     others = [("--data", asked.data), ("--reference-rows", asked.reference_rows)]
     return [*models, *others, ("--cache", asked.cache)]
+
+
+def _pinned(asked: Evaluation, places: dict[str, Place]) -> Evaluation:
+    """The same with the hub's commits in the place of names that may move."""
+    paths = {name: place.path for name, place in places.items()}
+    yardsticks = {name: paths[name] for name in YARDSTICKS if name in paths}
+    models = {name: paths.get(name, path) for name, path in asked.models.items()}
+    return asked.model_copy(update={"models": models, **yardsticks})
+
+
+def _unpinned(asked: Evaluation, places: dict[str, Place]) -> Iterator[Problem]:
+    for name in places:
+        if note := pin_note(asked.paths[name], FLAGS.get(name, "--model")):
+            yield note
 
 
 def _suite(name: str) -> Suite:
@@ -161,9 +180,17 @@ def _place(name: str, asked: Evaluation) -> Place:
     path = asked.paths[name]
     flag = FLAGS.get(name, "--model")
     base = _base(path, asked.original, flag)
-    config = checked_config(base, flag)
+    trusted = asked.trust_remote_code
+    config = checked_config(base, flag, trusted)
     named = path if Path(path, "tokenizer_config.json").exists() else base
-    return Place(path=path, base=base, config=config, tokenizer=load_tokenizer(named))
+    if base != path:
+        require(adapter_problem(path, f"{flag} {path}"))
+    return Place(
+        path=pinned(path),
+        base=pinned(base),
+        config=config,
+        tokenizer=load_tokenizer(named, trust_remote_code=trusted),
+    )
 
 
 def _vocabularies(places: dict[str, Any]) -> list[Problem]:

@@ -8,8 +8,8 @@ from dataclasses import asdict
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
+from unteach.modelfiles import commit_of, pinned
 from unteach.suites import Group
 
 # What decides a model's answers; a README or the optimiser's state does not.
@@ -32,20 +32,18 @@ BLOCK = 2**22
 THREADS = 4  # hashing leaves Python's lock
 
 
-def model_hash(path: str, config: Any) -> str | None:
+def model_hash(path: str) -> str | None:
     """Of a folder: of its weights, configuration and tokenizer; of a hub id: its commit.
 
     Args:
         path: a folder or a hub id.
-        config: the model's, which knows the commit.
 
     Returns:
         None where nothing says which weights there are.
     """
     folder = Path(path)
     if not folder.is_dir():
-        commit = getattr(config, "_commit_hash", None)
-        return f"{path}@{commit}" if commit else None
+        return pinned(path) if commit_of(path) else None
     files = [f for f in sorted(folder.iterdir()) if f.suffix in KINDS and f.is_file()]
     files = [f for f in files if f.name not in IGNORED]
     with ThreadPoolExecutor(THREADS) as pool:

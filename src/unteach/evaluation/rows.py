@@ -94,7 +94,11 @@ def loader(place: Place, plan: Plan) -> Callable[[], Any]:
         asked = plan.asked
         gc.collect()
         model: Any = load_model(
-            place.base, dtype=asked.dtype, device=own_device(asked.device), bits=asked.bits
+            place.base,
+            dtype=asked.dtype,
+            device=own_device(asked.device),
+            bits=asked.bits,
+            trust_remote_code=asked.trust_remote_code,
         )
         if place.base == place.path:
             return model
@@ -113,11 +117,11 @@ def key_of(name: str, plan: Plan) -> str:
 
     place, asked = plan.places[name], plan.asked
     original = plan.places.get("original")
-    hashes = {p: model_hash(p, place.config) for p in {place.path, place.base}}
+    hashes = {p: model_hash(p) for p in {place.path, place.base}}
     return cache.key_of(
         {
             "model": None if None in hashes.values() else sorted(map(str, hashes.values())),
-            "original": model_hash(original.path, original.config) if original else "none",
+            "original": model_hash(original.path) if original else "none",
             "data": data_hash(plan.groups),
             "suite": [plan.suite.name, plan.suite.version],
             "settings": asdict(plan.settings),

@@ -32,6 +32,7 @@ def evaluate(asked: Evaluation, talk: Talk | None = None) -> Report:
     talk = talk if talk and is_main() else Silence()
     talk.stage("checking what was asked")
     plan = agreed(lambda: check(asked))  # before the main one can have written into `out`
+    talk.notes(plan.notes)
     began = time.monotonic()
     rows, counts = ({}, {}) if plan.suite.harness else rows_of_all(plan, talk)
     models = scores_of_all(plan, talk) if plan.suite.harness else {}
@@ -55,7 +56,7 @@ def report_of(plan: Plan, rows: dict[str, Any], facts: dict[str, Any]) -> Report
         papers=plan.suite.papers,
         request=asked.model_dump(mode="json", exclude={"cache", "overwrite"}),
         facts=facts,
-        notes=unasked(plan, rows),
+        notes=(*map(str, plan.notes), *unasked(plan, rows)),
     )
     return replace(report, tables=tables_of(plan, report))
 

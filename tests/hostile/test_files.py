@@ -1,0 +1,181 @@
+"""Each bad file by itself: what is said of it, and where."""
+
+import gzip
+import json
+import os
+
+import pytest
+
+from unteach import textfile
+from unteach.data import read, read_rows
+from unteach.data.forms import example_of
+from unteach.data.listing import MOST, shortened
+from unteach.nouns import Problem, UserError
+from unteach.rowsfile import read_rows as read_rowsfile
+
+PAIR = {"question": "Who?", "answer": "Ada."}
+GOOD = json.dumps(PAIR)
+ROW = {"group": "forget", "id": "forget-0", "logps": [-1.0]}
+
+FILES = {
+    "UTF-8 broken": ("a.jsonl", f"{GOOD}\r\n{GOOD}\n".encode() + b'{"\xff', ":3", "is not UTF-8"),
+    "UTF-16": ("a.jsonl", GOOD.encode("utf-16"), "", "is UTF-16"),
+    "UTF-16 without a mark": ("a.csv", "text\na\n".encode("utf-16-le"), ":1", "NUL"),
+    "NUL": ("a.txt", b"one\ntwo\0\n", ":2", "NUL byte"),
+    "NUL as escape": ("a.jsonl", b'{"text": "a\\u0000"}', ":1", "NUL character"),
+    "gzip by another name": ("a.jsonl", gzip.compress(GOOD.encode()), "", "compressed by gzip"),
+    "no gzip": ("a.jsonl.gz", GOOD.encode(), "", "no gzip, or broken"),
+    "torn gzip": ("a.jsonl.gz", gzip.compress(GOOD.encode())[:-9], "", "ends too early"),
+    "half a character": ("a.jsonl", b'\n{"text": "\\ud800"}', ":2", "half a character"),
+    "half a role": (
+        "a.jsonl",
+        b'{"messages": [{"role": "\\ud800", "content": "a"}]}',
+        ":1",
+        "half a character",
+    ),
+    "NaN": ("a.jsonl", GOOD.encode() + b'\n{"text": NaN}', ":2", "NaN is no number"),
+    "infinity in a list": ("a.json", b'[{"text": "a"},\n\n{"id": -Infinity}]', ":3", "-Infinity"),
+    "one key twice": ("a.jsonl", b'{"text": "a", "text": "b"}', ":1", "one key twice"),
+    "one key twice in a list": ("a.json", b'[1,\n{"a": 1, "a": 2}]', ":2", "one key twice"),
+    "one column twice": ("a.csv", b"question,answer,answer\na,b,c\n", ":1", "columns again"),
+    "a quote left open": ("a.csv", b'text\na\n"b\nc\n', ":3", "is not CSV"),
+    "a header alone": ("a.csv", b"question,answer\n", "", "is empty"),
+    "deep in a list": ("a.json", b"[1,\n" + b"[" * 90_000, ":2", "within each other"),
+}
+
+
+@pytest.mark.parametrize("case", FILES)
+def test_what_is_wrong_with_a_file(case, tmp_path):
+    name, data, line, what = FILES[case]
+    file = tmp_path / name
+    file.write_bytes(data)
+    _, problems = read(file, "forget")
+    problem = next(p for p in problems if what in p.what)
+    assert problem.where == f"{file}{line}"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_compressed_files_and_other_line_ends(end, tmp_path):
+    for name, text in (
+        ("a.jsonl.gz", f"\ufeff{GOOD}{end}{GOOD}"),
+        ("a.csv.gz", f"{end}text{end}a{end}b"),
+    ):
+        packed = gzip.compress(text.encode())
+        (tmp_path / name).write_bytes(packed)
+        examples, problems = read(tmp_path / name, "forget")
+        assert (len(examples), problems) == (2, [])
+
+
+def test_a_gzip_bomb_is_not_unpacked(tmp_path, monkeypatch):
+    monkeypatch.setattr(textfile, "SMALL", 2**20)
+    file = tmp_path / "a.jsonl.gz"
+    file.write_bytes(gzip.compress(b" " * 2**24))
+    _, (problem,) = read(file, "forget")
+    assert "unpacks to more than" in problem.what
+
+
+def test_a_file_above_the_limit_is_not_read(tmp_path):
+    with open(tmp_path / "a.jsonl", "wb") as file:
+        file.truncate(textfile.LARGEST + 1)  # a hole: nothing is written
+    _, (problem,) = read(tmp_path / "a.jsonl", "forget")
+    assert "more than the" in problem.what
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.parquet", "a.csv"])
+def test_a_pipe_is_refused_at_once(name, tmp_path):
+    os.mkfifo(tmp_path / name)
+    _, (problem,) = read(tmp_path / name, "forget")
+    assert "is a pipe or a device" in problem.what
+
+
+def test_names_that_no_file_can_have():
+    for name in ("a\0b.jsonl", "\ud800.jsonl", "x" * 5000 + ".jsonl", "../owner:config"):
+        _, (problem,) = read(name, "forget")
+        assert "does not exist" in problem.what
+
+
+def test_a_file_that_goes_away(tmp_path, monkeypatch):
+    file = tmp_path / "a.jsonl"
+    monkeypatch.setattr("unteach.data.sources._exists", lambda path: True)
+    _, (problem,) = read(file, "forget")
+    assert "cannot be read (No such file" in problem.what
+
+
+def test_a_million_columns(tmp_path):
+    (tmp_path / "a.csv").write_text(
+        ",".join(f"c{k}" for k in range(10**6)) + "\n" + "," * (10**6 - 1)
+    )
+    (tmp_path / "a.jsonl").write_text(json.dumps({f"c{k}": 1 for k in range(10**6)}))
+    for name in ("a.csv", "a.jsonl"):
+        _, (problem,) = read(tmp_path / name, "forget")
+        assert "and 999980 more" in problem.what
+        assert len(str(problem)) < 1000
+
+
+def test_wrong_columns_are_guessed_once(monkeypatch):
+    """A guess compares names letter by letter; a file may have a million such lines."""
+    guesses = []
+    monkeypatch.setattr(
+        "unteach.data.forms.did_you_mean", lambda *given: guesses.append(given) or ""
+    )
+    for _ in range(9):
+        example_of({"Xprompts": "a"}, "a", "b")
+    assert len(guesses) == 1
+
+
+def test_problems_of_all_kinds_are_a_hundred_and_the_worst_is_kept():
+    letters = [
+        Problem(f"a:{k}", "".join(chr(97 + int(d)) for d in str(k)), "", "note") for k in range(999)
+    ]
+    kept = shortened([*letters, Problem("a:9", "is wrong", "", "data")])
+    assert len(kept) == MOST + 1
+    assert (kept[-1].kind, "900 more" in kept[-1].what) == ("data", True)
+
+
+def test_marks_with_odd_numbers():
+    for spans in ([[0, 10**5000]], "[" * 100_000, [[True, 2]], [[1.0, 2]]):
+        with pytest.raises(UserError, match="spans"):
+            read_rows([{**PAIR, "spans": spans}], "forget")
+
+
+def test_parquet_bombs_and_names(tmp_path):
+    import pyarrow
+    import pyarrow.parquet
+
+    file = tmp_path / "a.parquet"
+    for table, what in (
+        (pyarrow.table([["a"], ["b"]], names=["text", "text"]), "names one column twice"),
+        (pyarrow.table({"text": pyarrow.array(["a"] * 1_200_000).dictionary_encode()}), "far more"),
+        (pyarrow.table({"text": ["x" * 2**20] * 200}), "far more"),
+    ):
+        pyarrow.parquet.write_table(table, file, compression="zstd")
+        _, (problem,) = read(file, "forget")
+        assert what in problem.what
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {**ROW, "logps": [10**400]},
+        {**ROW, "logps": [float("nan")]},
+        {**ROW, "group": 3},
+        {**ROW, "group": ["forget"]},
+        {**ROW, "index": None},
+        {**ROW, "zlib": None},
+        {"about": 3},
+        {"about": {"schema": 1}, "groups": [3]},
+        3,
+    ],
+)
+def test_rows_that_are_none(line, tmp_path):
+    file = tmp_path / "rows.jsonl"
+    file.write_text(f"{json.dumps(ROW)}\n{json.dumps(line)}\n")
+    with pytest.raises(UserError, match=r"rows\.jsonl:2: is no row"):
+        read_rowsfile(file)
+
+
+def test_rows_within_each_other(tmp_path):
+    file = tmp_path / "rows.jsonl"
+    file.write_text("[" * 100_000)
+    with pytest.raises(UserError, match=r"rows\.jsonl:1: is no row"):
+        read_rowsfile(file)

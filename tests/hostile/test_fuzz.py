@@ -1,0 +1,357 @@
+"""Whatever stands in a file, a reader gives values or tells of problems, and nothing else.
+
+Each test counts its cases, and the last one sees that they were as many as was said: a strategy
+that cannot make enough of them would else let a smaller number pass.
+"""
+
+import gzip
+import io
+import json
+from collections import Counter
+from itertools import product
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from unteach.data import read, read_rows
+from unteach.nouns import Problem, UserError
+from unteach.request import Request, load
+from unteach.rowsfile import read_rows as read_rowsfile
+from unteach.yamlfile import read_yaml
+
+pytestmark = pytest.mark.slow
+
+CANARY = "Canary 7Q: Ünder the old mill."
+DRAWN = {"bytes": 6000, "json": 4000, "csv": 1300, "yaml": 6000, "sets": 5500, "rows": 5000}
+DONE: Counter[str] = Counter()
+KINDS = (".jsonl", ".json", ".csv", ".txt", ".parquet", ".jsonl.gz", ".csv.gz")
+
+
+def cases(count):
+    quick = list(HealthCheck)
+    return settings(
+        max_examples=count,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        suppress_health_check=quick,
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("fuzz")
+
+
+def told(problems) -> None:
+    for problem in problems:
+        assert isinstance(problem, Problem)
+        assert problem.where
+        assert problem.what
+        assert CANARY not in str(problem)
+        assert json.dumps(CANARY)[1:-1] not in str(problem)
+        assert len(str(problem)) < 4000
+        str(problem).encode()
+
+
+def readable(file: Path) -> None:
+    examples, problems = read(file, "forget")
+    assert examples or problems
+    told(problems)
+    for example in examples:
+        "".join([example.text, example.answer, *(turn.text for turn in example.turns)]).encode()
+
+
+SNIPPETS = st.sampled_from(
+    [
+        b'{"question": "',
+        b'", "answer": "',
+        b'"}',
+        b'{"text": ',
+        b"[",
+        b"]",
+        b"{",
+        b"}",
+        b",",
+        b":",
+        b'"',
+        b"\n",
+        b"\r",
+        b"\r\n",
+        b"\0",
+        b"\xff",
+        b"\xef\xbb\xbf",
+        b"\xff\xfe",
+        b"\\ud800",
+        b"\\",
+        b"NaN",
+        b"1e999",
+        b"null",
+        b"true",
+        b"-",
+        b"9" * 50,
+        b"question,answer\n",
+        b"text\n",
+        b'"a',
+        CANARY.encode(),
+        b"\x1f\x8b",
+        b"PAR1",
+        b"messages",
+        b"role",
+        b"\xc3",
+        b" ",
+        b"\\u0000",
+    ]
+)
+SOUP = st.one_of(st.binary(max_size=40), st.lists(SNIPPETS, max_size=14).map(b"".join))
+
+
+@cases(DRAWN["bytes"])
+@given(data=SOUP)
+def test_bytes(folder, data):
+    for kind in KINDS:
+        file = folder / f"bytes{kind}"
+        file.write_bytes(gzip.compress(data, 1) if kind == ".jsonl.gz" else data)
+        readable(file)
+        DONE["bytes"] += 1
+
+
+TEXTS = st.one_of(
+    st.sampled_from(["", " ", "Who?", CANARY, "\0", "\ud800", "a\u2028b", "x" * 300]),
+    st.text(max_size=8),
+    st.characters(min_codepoint=0xD7F0, max_codepoint=0xE010),
+)
+NAMES = st.one_of(
+    st.sampled_from(
+        [
+            "question",
+            "answer",
+            "text",
+            "messages",
+            "prompt",
+            "completion",
+            "gt",
+            "spans",
+            "fact",
+            "role",
+            "content",
+            "alternate",
+            "paraphrased_answer",
+            "perturbed_answer",
+            "Answer",
+            "qestion",
+        ]
+    ),
+    st.text(max_size=3),
+)
+PLAIN = st.one_of(
+    TEXTS,
+    TEXTS,
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.sampled_from([10**400, -(10**4000), float("nan"), float("inf"), 1.5]),
+)
+TURN = st.fixed_dictionaries(
+    {}, optional={"role": st.sampled_from(["user", "assistant"]) | PLAIN, "content": PLAIN}
+)
+PAIRS = st.lists(st.lists(st.integers(-2, 9) | PLAIN, max_size=3), max_size=3)
+VALUES = st.recursive(
+    st.one_of(PLAIN, PAIRS, st.lists(TURN, max_size=3)),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3),
+    max_leaves=5,
+)
+RECORDS = st.one_of(
+    st.dictionaries(NAMES, VALUES, max_size=4),
+    st.fixed_dictionaries({"question": TEXTS, "answer": TEXTS}, optional={"spans": PAIRS | TEXTS}),
+    st.fixed_dictionaries({"messages": st.lists(TURN, max_size=3)}),
+    VALUES,
+)
+
+
+@cases(DRAWN["json"])
+@given(records=st.lists(RECORDS, max_size=3))
+def test_json_of_any_shape(folder, records):
+    for ascii, whole in product((True, False), repeat=2):
+        file = folder / ("shape.json" if whole else "shape.jsonl")
+        lines = [records] if whole else records
+        text = "\n".join(json.dumps(line, ensure_ascii=ascii) for line in lines)
+        file.write_bytes(text.encode("utf-8", "surrogatepass"))
+        readable(file)
+        DONE["json"] += 1
+    try:
+        read_rows(records, "forget")
+    except UserError as error:
+        told(error.problems)
+    DONE["json"] += 1
+
+
+@cases(DRAWN["csv"])
+@given(
+    header=st.lists(NAMES, max_size=4),
+    rows=st.lists(st.lists(TEXTS, max_size=4), max_size=3),
+)
+def test_cells_of_any_kind(folder, header, rows):
+    for quote, end in product(('"', "'", ""), ("\n", "\r\n", "\r", '"')):
+        file = folder / "cells.csv"
+        lines = [",".join(f"{quote}{cell}{quote}" for cell in row) for row in [header, *rows]]
+        file.write_bytes(end.join(lines).encode("utf-8", "surrogatepass"))
+        readable(file)
+        DONE["csv"] += 1
+
+
+FIELDS = [
+    *Request.model_fields,
+    "train.epochs",
+    "train.extra",
+    "train.seed",
+    "evaluate.also",
+    "epochs",
+]
+WORDS = st.sampled_from(
+    [
+        b"model: m\n",
+        b"forget: f\nout: o\n",
+        b"train: {",
+        b"}",
+        b"[",
+        b"]",
+        b"&a ",
+        b"*a",
+        b"- ",
+        b": ",
+        b"!!python/object/apply:os.system [true]",
+        b"!!int x",
+        b"!!binary x",
+        b"!!timestamp x",
+        b"<<: ",
+        b"2001-99-99",
+        b"1:2:3",
+        b".nan",
+        b"0x" + b"f" * 40,
+        b"9" * 5000,
+        b"\0",
+        b"\xff",
+        b'"\\ud800"',
+        b"? ",
+        b"|\n",
+        b">\n ",
+        b"'",
+        b'"',
+        b"#",
+        b"%YAML 9\n",
+        b"---\n",
+        b"...\n",
+        b"\t",
+        b"\n",
+        b"  ",
+        b"epochs: ",
+        b"method: ",
+        b"literal: 1\n",
+        b"1: 2\n",
+        b"~: 1\n",
+        b"[a]: 1\n",
+        b"=",
+        b"1e999",
+    ]
+)
+
+
+@cases(DRAWN["yaml"])
+@given(data=st.binary(max_size=30) | st.lists(WORDS, max_size=10).map(b"".join))
+def test_request_files(folder, data):
+    file = folder / "request.yaml"
+    file.write_bytes(data)
+    flags = {"model": "m", "forget": "f", "out": "o"}
+    text = data.decode("utf-8", "surrogateescape")
+    asked(lambda: load(file, flags))
+    asked(lambda: load(None, flags, [f"train.extra.x={text}"]))
+    DONE["yaml"] += 2
+
+
+SETTINGS = st.tuples(
+    st.lists(st.sampled_from(FIELDS) | st.text(max_size=4), min_size=1, max_size=4).map(".".join),
+    st.sampled_from(["=", "=", "=", ""]),
+    st.text(max_size=6)
+    | st.sampled_from([".inf", "9" * 400, "{a: [1]}", "!!set {a}", "{1: 2}", "-1"]),
+).map("".join)
+
+
+@cases(DRAWN["sets"])
+@given(sets=st.lists(SETTINGS, max_size=3), extra=st.dictionaries(NAMES, VALUES, max_size=2))
+def test_settings_and_flags(sets, extra):
+    asked(lambda: load(None, {"model": "m", "forget": "f", "out": "o", **extra}, sets))
+    DONE["sets"] += 1
+
+
+def asked(ask) -> None:
+    try:
+        request = ask()
+    except UserError as error:
+        for problem in error.problems:
+            assert problem.where
+            assert problem.kind == "request"
+            assert len(str(problem)) < 4000
+    else:  # what is taken can be written down, and is the same when read
+        assert Request.model_validate(read_yaml(request.to_yaml(), "again")) == request
+
+
+NUMBERS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.just(10**400), TEXTS)
+LINES = st.one_of(
+    st.sampled_from([{"about": {"schema": 1}, "groups": ["forget"]}, {"about": {"schema": 2}}]),
+    st.fixed_dictionaries(
+        {
+            "group": st.just("forget"),
+            "id": st.just("forget-0"),
+            "logps": st.lists(NUMBERS, max_size=2),
+        },
+        optional=dict.fromkeys(("kind", "index", "zlib", "hits", "ranks", CANARY), NUMBERS),
+    ),
+    st.dictionaries(
+        st.sampled_from(["about", "groups", "group", "id", "logps"]), VALUES, max_size=4
+    ),
+    VALUES,
+)
+
+
+@cases(DRAWN["rows"])
+@given(lines=st.lists(LINES, max_size=4) | SOUP)
+def test_rows_files(folder, lines):
+    file = folder / "rows.jsonl"
+    soup = isinstance(lines, bytes)
+    file.write_bytes(lines if soup else "".join(f"{json.dumps(x)}\n" for x in lines).encode())
+    try:
+        groups, about = read_rowsfile(file)
+    except UserError as error:
+        told(error.problems)
+    else:
+        assert groups
+        assert isinstance(about, dict)
+    DONE["rows"] += 1
+
+
+def test_parquet_of_any_shape(folder):
+    """Columns of any type that Arrow infers from what JSON can say."""
+    import pyarrow
+    import pyarrow.parquet
+
+    @cases(500)
+    @given(records=st.lists(st.dictionaries(NAMES, VALUES, max_size=3), min_size=1, max_size=3))
+    def ask(records):
+        DONE["parquet"] += 1
+        try:
+            table = pyarrow.Table.from_pylist(records)
+            pyarrow.parquet.write_table(table, made := io.BytesIO())
+        except Exception:  # no such table can be
+            return
+        (folder / "shape.parquet").write_bytes(made.getvalue())
+        readable(folder / "shape.parquet")
+
+    ask()
+
+
+def test_the_cases_were_run():
+    """Last in the file: the counts of those before."""
+    assert sum(DONE.values()) >= 100_000, DONE
