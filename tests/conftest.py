@@ -43,6 +43,22 @@ def hooks():
     logging.raiseExceptions = True
 
 
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """The command line in this process: exit code, what it prints, what it says."""
+    from unteach.cli import main
+
+    def run(*args):
+        monkeypatch.setattr("sys.argv", ["unteach", *map(str, args)])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        spoken = capsys.readouterr()
+        code = stopped.value.code
+        return code or 0, spoken.out, " ".join(spoken.err.split())
+
+    return run
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     if not SHARED.is_dir():

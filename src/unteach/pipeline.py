@@ -3,12 +3,15 @@
 import gc
 import math
 import time
+from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from unteach.evaluation.results import judge, versions, write
+from unteach.evaluation.texts import add_texts, notes_on_text
 from unteach.intake import Intake, check
 from unteach.nouns import Paper, Row, Sequence
 from unteach.report import Report
@@ -99,12 +102,17 @@ def evidence(intake: Intake, folder: Path, talk: Talk) -> dict[str, Rows]:
     ):
         if path:
             talk.stage(f"evaluating: {name}")
-            rows[name] = evaluate(path, intake, talk)
+            rows[name] = evaluate(path, intake, talk, partial(add_texts, folder, name))
     return rows
 
 
-def evaluate(path: str, intake: Intake, talk: Talk) -> Rows:
-    """The rows of one model on disk, in the roles that have examples, beside the original."""
+def evaluate(
+    path: str, intake: Intake, talk: Talk, keep: Callable[[Any], None] = lambda spoken: None
+) -> Rows:
+    """The rows of one model on disk, in the roles that have examples, beside the original.
+
+    What it said is kept where the request wants that.
+    """
     from unteach.suites import Group, Settings
     from unteach.suites.ask import ask
     from unteach.suites.own import sample
@@ -127,8 +135,10 @@ def evaluate(path: str, intake: Intake, talk: Talk) -> Rows:
         groups,
         settings,
         original=lambda: _load(request.model, request),
+        keep_text=request.keep_text,
         progress=talk.progress,
     )
+    keep(found.spoken)
     return found.rows
 
 
@@ -156,7 +166,7 @@ def make_report(intake: Intake, rows: dict[str, Rows], facts: dict[str, Any]) ->
         papers=papers(method, intake.request),
         request=intake.request.model_dump(mode="json"),
         facts=facts,
-        notes=tuple(str(note) for note in intake.notes),
+        notes=(*map(str, intake.notes), *notes_on_text(intake.request.keep_text)),
     )
 
 

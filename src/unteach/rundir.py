@@ -9,6 +9,8 @@ from pathlib import Path
 
 from unteach.nouns import Problem
 
+PRIVATE = "texts.jsonl"  # the one file that holds texts, where the user asked for it
+
 
 def check_out(out: Path, *, overwrite: bool) -> list[Problem]:
     """What keeps a result from being written to `out`."""
@@ -53,7 +55,8 @@ def staged(out: Path) -> Iterator[Path]:
 def _replace(stage: Path, out: Path) -> None:
     for file in stage.rglob("*"):
         if file.is_file():
-            file.chmod(0o666 & ~_umask())  # safetensors writes files that only their owner reads
+            # safetensors writes files that only their owner reads
+            file.chmod(0o600 if file.name == PRIVATE else 0o666 & ~_umask())
             _flush(file)
     aside = out.with_name(f".{out.name}.replaced-{os.getpid()}")
     if out.exists():

@@ -37,7 +37,7 @@ def leaks(data: bytes, found: Canary) -> list[str]:
     """The forms in which it stands there; also within what is packed there."""
     data = b"\n".join([data, *_unpacked(data)])
     folded = data.lower()
-    forms = [name for name, form in _texts(found.word) if form in folded]
+    forms = list(dict.fromkeys(name for name, form in _texts(found.word) if form in folded))
     forms += [name for name, form in _exact(found) if form in data]
     written = rb"(?<![0-9])" + APART.join(str(id).encode() for id in found.ids) + rb"(?![0-9])"
     return forms + (["ids as text"] if re.search(written, data) else [])

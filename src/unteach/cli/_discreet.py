@@ -21,9 +21,9 @@ SILENT = {
 }
 DEEPEST = 40  # lines of one trace
 ADVICE = (
-    f"This is a fault of unteach, of a library or of a plug-in. Messages of exceptions can hold\n"
-    f"texts of your data, so they are left out here; {DEBUG}=1 shows them. Please report what\n"
-    "stands above, and look through anything else before you send it."
+    "Nobody foresaw this: it may be a fault of unteach, of a library or of a plug-in. Messages of\n"
+    f"exceptions can hold texts of your data, so they are left out here; {DEBUG}=1 shows\n"
+    "them. Please report what stands above; look through anything else before you send it."
 )
 
 
@@ -129,7 +129,7 @@ def _record(*args: Any, **options: Any) -> logging.LogRecord:
     """A log entry as it was made by us, and by anyone else without its words."""
     made = logging.LogRecord(*args, **options)
     if made.name != "unteach" and not made.name.startswith("unteach."):
-        made.msg = f"{made.name} logs from {made.pathname}:{made.lineno} ({DEBUG}=1 shows it)"
+        made.msg = f"said at {made.pathname}:{made.lineno} ({DEBUG}=1 shows its words)"
         made.args = made.exc_info = made.exc_text = made.stack_info = None
     return made
 

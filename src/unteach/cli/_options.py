@@ -56,6 +56,10 @@ Sam = Annotated[
 AdapterOnly = Annotated[
     bool, typer.Option("--adapter-only", help="Write LoRA adapters instead of the whole model.")
 ]
+KeepText = Annotated[
+    bool,
+    typer.Option("--keep-text", help="Also write what the models said, in words: texts.jsonl."),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what stands in --out.")]
 
 

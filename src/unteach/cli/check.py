@@ -17,6 +17,7 @@ def check(
     sam: options.Sam = None,
     plugin: options.Plugins = None,
     adapter_only: options.AdapterOnly = False,
+    keep_text: options.KeepText = False,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Check what `run` would be given: files, columns, lengths, overlaps, options, folders.
@@ -38,6 +39,7 @@ def check(
         sam=sam,
         plugins=plugin or None,
         adapter_only=adapter_only,
+        keep_text=keep_text,
         overwrite=overwrite,
     )
     from unteach.cli._show import say_problems, show_intake

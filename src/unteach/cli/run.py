@@ -19,6 +19,7 @@ def run(
     sam: options.Sam = None,
     plugin: options.Plugins = None,
     adapter_only: options.AdapterOnly = False,
+    keep_text: options.KeepText = False,
     overwrite: options.Overwrite = False,
     json: bool = typer.Option(False, "--json", help="Print scores.json instead of the table."),
 ) -> None:
@@ -40,6 +41,7 @@ def run(
         sam=sam,
         plugins=plugin or None,
         adapter_only=adapter_only,
+        keep_text=keep_text,
         overwrite=overwrite,
     )
     from unteach.cli._show import say, show_table, talking
