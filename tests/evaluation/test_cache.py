@@ -77,7 +77,7 @@ def test_a_name_tells_nothing_of_the_data_to_who_has_no_salt(tmp_path):
         names.append(file.name.split(".")[0])
         salt = folder / cache.SALT
         assert stat.S_IMODE(salt.stat().st_mode) == 0o600
-        assert len(salt.read_bytes()) == 32
+        assert len(salt.read_bytes()) == 64
     assert names[0] != names[1]
     salt.unlink()
     assert cache.find(folder, "key") is None

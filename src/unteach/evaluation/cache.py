@@ -84,7 +84,7 @@ def _salt(folder: Path, *, make: bool = False) -> bytes:
     if make and not file.exists():
         handle, name = tempfile.mkstemp(dir=folder, prefix=SALT)  # 0600
         with os.fdopen(handle, "wb") as new:
-            new.write(secrets.token_bytes(32))
+            new.write(secrets.token_hex(32).encode())
             new.flush()
             os.fsync(new.fileno())
         try:
