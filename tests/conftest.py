@@ -1,5 +1,8 @@
 """What tests of several folders share: real data where it is, tokenizers and models made here."""
 
+import logging
+import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -28,6 +31,32 @@ def pytest_collection_modifyitems(items):
     if not torch.cuda.is_available():
         for item in marked:
             item.add_marker(pytest.mark.skip(reason="there is no CUDA device"))
+
+
+@pytest.fixture(autouse=True)
+def hooks():
+    """What the command sets for a whole process is put back after a test that calls it in ours."""
+    before = sys.unraisablehook, threading.excepthook, logging.getLogRecordFactory()
+    yield
+    sys.unraisablehook, threading.excepthook = before[:2]
+    logging.setLogRecordFactory(before[2])
+    logging.raiseExceptions = True
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """The command line in this process: exit code, what it prints, what it says."""
+    from unteach.cli import main
+
+    def run(*args):
+        monkeypatch.setattr("sys.argv", ["unteach", *map(str, args)])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        spoken = capsys.readouterr()
+        code = stopped.value.code
+        return code or 0, spoken.out, " ".join(spoken.err.split())
+
+    return run
 
 
 @pytest.fixture(scope="session")

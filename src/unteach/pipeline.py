@@ -5,7 +5,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 from unteach.evaluation.hashes import ALL, code_hash, combined, data_hash, file_hash, model_hash
 from unteach.evaluation.processes import agreed, is_main, join, own_device, shared
 from unteach.evaluation.results import ROWS, judge, versions, write
+from unteach.evaluation.texts import add_texts, notes_on_text
 from unteach.intake import Intake, check
 from unteach.nouns import Paper, Row, Sequence, UserError
 from unteach.report import Report
@@ -206,13 +207,22 @@ def rows_of(name: str, path: str, intake: Intake, work: Work, talk: Talk) -> Row
     if found := shared(lambda: read_rows(file)[0] if file.exists() else None):
         return found
     talk.stage(f"evaluating: {name}")
-    rows = evaluate(path, intake, talk)
+
+    def keep(spoken: Any) -> None:
+        shared(lambda: add_texts(work.result, name, spoken))
+
+    rows = evaluate(path, intake, talk, keep)
     shared(lambda: write_rows(file, rows))
     return rows
 
 
-def evaluate(path: str, intake: Intake, talk: Talk) -> Rows:
-    """The rows of one model on disk, in the roles that have examples, beside the original."""
+def evaluate(
+    path: str, intake: Intake, talk: Talk, keep: Callable[[Any], None] = lambda spoken: None
+) -> Rows:
+    """The rows of one model on disk, in the roles that have examples, beside the original.
+
+    What it said is kept where the request wants that.
+    """
     from unteach.suites import Group, Settings
     from unteach.suites.ask import ask
     from unteach.suites.own import sample
@@ -235,8 +245,10 @@ def evaluate(path: str, intake: Intake, talk: Talk) -> Rows:
         groups,
         settings,
         original=lambda: _load(request.model, request),
+        keep_text=request.keep_text,
         progress=talk.progress,
     )
+    keep(found.spoken)
     return found.rows
 
 
@@ -269,7 +281,7 @@ def make_report(intake: Intake, rows: dict[str, Rows], facts: dict[str, Any]) ->
         papers=papers(method, intake.request),
         request=intake.request.model_dump(mode="json"),
         facts=facts,
-        notes=tuple(str(note) for note in intake.notes),
+        notes=(*map(str, intake.notes), *notes_on_text(intake.request.keep_text)),
     )
 
 

@@ -1,5 +1,6 @@
 """What the user asks for, as one frozen record that a YAML file or flags fill."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -171,6 +172,7 @@ class Request(Section):
         method: its name, with its options.
         plugins: Python files that register methods of your own.
         adapter_only: write the adapters instead of the whole model.
+        keep_text: write what the models said, in words, into `texts.jsonl`.
         overwrite: replace what stands in `out`.
         dtype: of the weights in memory; "auto" is float32 on a CPU, else the checkpoint's.
         device: "auto" is the first accelerator, else the CPU.
@@ -190,6 +192,7 @@ class Request(Section):
     evaluate: Evaluate = Evaluate()
     plugins: list[str] = Field(default_factory=list)
     adapter_only: bool = False
+    keep_text: bool = False
     overwrite: bool = False
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     device: str = "auto"
@@ -259,7 +262,7 @@ def load(
         return Request.model_validate(values)
     except ValidationError as error:
         where = str(file) if file else "request"
-        raise UserError(*(_explain(e, where) for e in error.errors())) from None
+        raise UserError(*(_discreet(e, where) for e in error.errors())) from None
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -279,6 +282,17 @@ def _put(values: dict[str, Any], path: list[str], value: Any) -> None:
         values[name] = dict(inner) if isinstance(inner, dict) else {}
         values = values[name]
     values[path[-1]] = value
+
+
+NAME = re.compile(r"[a-z0-9_.()\[\],'|-]*")
+
+
+def _discreet(error: Any, where: str) -> Problem:
+    """A name that no setting has may be a text to forget: data was given in place of a request."""
+    if NAME.fullmatch(".".join(map(str, error["loc"]))):
+        return _explain(error, where)
+    what, hint = "holds a name that is no setting's", "give a request; is this your data?"
+    return Problem(where, what, hint, "request")
 
 
 FLAGS = {"model": "--model", "forget": "--forget", "out": "--out"}

@@ -85,7 +85,9 @@ def test_a_plugin_that_registers_nothing_or_speaks_of_its_data(tmp_path):
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ("return seen.nothing", r"AttributeError: .*'nothing' \(line 23\)"),
+        ("return seen.nothing", r"AttributeError: 'nothing' .* \(line 23\)"),
+        ("getattr(seen, 'Ada ' + 'Berg')", r"AttributeError \(line 23\)"),
+        ("raise TypeError('Ada Berg')", r"TypeError \(line 23\)"),
         ("return seen.margin.mean()", "gives a Tensor, not a list of Term"),
         ("return [seen.margin]", "gives a list, not a list of Term"),
     ],

@@ -24,7 +24,7 @@ ROWS = {"forget": [Row(id=f"forget-{k}", logps=(-0.1 * k,)) for k in range(9)]}
 @pytest.fixture
 def kept(tmp_path):
     cache.keep(tmp_path, "key", ROWS, {"texts": 9})
-    (file,) = tmp_path.iterdir()
+    (file,) = tmp_path.glob("*.jsonl")
     return file
 
 
@@ -51,7 +51,7 @@ def test_a_damaged_file_is_made_again(damage, kept):
     assert kept.read_text() == whole
     changed = {"forget": ROWS["forget"][:2]}  # another machine's, say
     cache.keep(kept.parent, "key", changed, {})
-    assert len(list(kept.parent.iterdir())) == 1
+    assert len(list(kept.parent.glob("*.jsonl"))) == 1
     found = cache.find(kept.parent, "key")
     assert found is not None
     assert found[0] == changed
@@ -64,7 +64,35 @@ def test_many_at_once_leave_one_whole_file(tmp_path):
     assert all(job.exception() is None for job in done)
     assert all(job.result() is None or job.result()[0] == ROWS for job in found)
     cache.keep(tmp_path, "key", ROWS, {})
-    assert len(list(tmp_path.iterdir())) == 1
+    (file,) = tmp_path.glob("*.jsonl")
+    assert {*tmp_path.iterdir()} == {file, tmp_path / cache.SALT}
+
+
+def test_a_name_tells_nothing_of_the_data_to_who_has_no_salt(tmp_path):
+    """The same rows of the same data have other names in another folder."""
+    names = []
+    for folder in (tmp_path / "a", tmp_path / "b"):
+        cache.keep(folder, "key", ROWS, {})
+        (file,) = folder.glob("*.jsonl")
+        names.append(file.name.split(".")[0])
+        salt = folder / cache.SALT
+        assert stat.S_IMODE(salt.stat().st_mode) == 0o600
+        assert len(salt.read_bytes()) == 64
+    assert names[0] != names[1]
+    salt.unlink()
+    assert cache.find(folder, "key") is None
+    cache.keep(folder, "key", ROWS, {})
+    assert cache.find(folder, "key") is not None
+
+
+def test_a_disk_without_links_has_a_salt_too(tmp_path, monkeypatch):
+    def no_link(*names):
+        raise PermissionError
+
+    monkeypatch.setattr(os, "link", no_link)
+    cache.keep(tmp_path, "key", ROWS, {})
+    assert cache.find(tmp_path, "key") is not None
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_a_folder_that_cannot_be_written_costs_a_note_only(files, tiny_folder):

@@ -2,13 +2,15 @@
 
 import os
 import sys
+from traceback import print_exc
 from typing import Annotated
 
 import typer
 
 from unteach.cli import check, compare, demo, evaluate, explain, methods, run, score, suites
+from unteach.cli._discreet import debugging, discreet
 from unteach.cli._launched import one_voice
-from unteach.nouns import UserError
+from unteach.nouns import Problem, UserError
 
 app = typer.Typer(
     name="unteach",
@@ -52,7 +54,7 @@ def main() -> None:
     """The `unteach` command: exit 0 when fine, 1 when it failed, 2 when it was asked wrongly."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    with one_voice():
+    with discreet(), one_voice():
         _main()
 
 
@@ -60,20 +62,33 @@ def _main() -> None:
     try:
         app()
     except UserError as error:
-        from unteach.cli._show import say_problems
-
-        say_problems(error.problems)
-        sys.exit(error.exit_code)
-    except RuntimeError as error:
-        if type(error).__name__ != "OutOfMemoryError":
+        if debugging():
+            print_exc()
+        _stop(*error.problems, code=error.exit_code)
+    except (RuntimeError, MemoryError) as error:
+        if not (problem := _memory(error)):
             raise
-        from unteach.cli._show import say_problems
-        from unteach.nouns import Problem
+        if debugging():
+            print_exc()
+        _stop(problem)
 
-        hint = (
-            "lower train.batch (and raise train.accumulation by the same factor, which changes no "
-            "number), set train.checkpointing=true or adapter.kind=lora, or lower "
-            "evaluate.tokens_per_batch"
-        )
-        say_problems((Problem("memory", "the accelerator has too little", hint),))
-        sys.exit(1)
+
+def _stop(*problems: Problem, code: int = 1) -> None:
+    from unteach.cli._show import say_problems
+
+    say_problems(problems)
+    sys.exit(code)
+
+
+def _memory(error: Exception) -> Problem | None:
+    """What to do when there is too little memory, if that is what is wrong."""
+    hint = (
+        "lower train.batch (and raise train.accumulation by the same factor, which changes no "
+        "number), set train.checkpointing=true or adapter.kind=lora, or lower "
+        "evaluate.tokens_per_batch"
+    )
+    if type(error).__name__ == "OutOfMemoryError":
+        return Problem("memory", "the accelerator has too little", hint)
+    if isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error):
+        return Problem("memory", "the machine has too little", hint)
+    return None

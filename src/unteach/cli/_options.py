@@ -63,6 +63,10 @@ Processes = Annotated[
 Trusting = Annotated[
     bool, typer.Option("--trust-remote-code", help="Run the code that a model brings with it.")
 ]
+KeepText = Annotated[
+    bool,
+    typer.Option("--keep-text", help="Also write what the models said, in words: texts.jsonl."),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what stands in --out.")]
 
 

@@ -17,6 +17,7 @@ def check(
     sam: options.Sam = None,
     plugin: options.Plugins = None,
     adapter_only: options.AdapterOnly = False,
+    keep_text: options.KeepText = False,
     overwrite: options.Overwrite = False,
     trust_remote_code: options.Trusting = False,
 ) -> None:
@@ -39,6 +40,7 @@ def check(
         sam=sam,
         plugins=plugin or None,
         adapter_only=adapter_only,
+        keep_text=keep_text,
         overwrite=overwrite,
         trust_remote_code=trust_remote_code,
     )

@@ -72,6 +72,7 @@ def evaluate(
         typer.Option(metavar="DIR", help="Where rows are kept; else the user's cache folder."),
     ] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep none, use none.")] = False,
+    keep_text: options.KeepText = False,
     plugin: options.Plugins = None,
     overwrite: options.Overwrite = False,
     trust_remote_code: options.Trusting = False,
@@ -81,7 +82,7 @@ def evaluate(
 
     Beside a model that never saw the forget set (--retrained) every number gains
     its yardstick; without one, what cannot be known is listed. Rows hold numbers,
-    never text; `unteach score` makes scores of them again without a model.
+    never text (but see --keep-text); `unteach score` makes scores of them again without a model.
     """
     from unteach.evaluation.asked import asked, labelled
     from unteach.evaluation.cache import default_folder
@@ -108,6 +109,7 @@ def evaluate(
         device=device,
         bits=bits,
         cache=None if no_cache else cache or default_folder(),
+        keep_text=keep_text,
         overwrite=overwrite,
         trust_remote_code=trust_remote_code,
     )

@@ -19,6 +19,7 @@ def run(
     sam: options.Sam = None,
     plugin: options.Plugins = None,
     adapter_only: options.AdapterOnly = False,
+    keep_text: options.KeepText = False,
     overwrite: options.Overwrite = False,
     processes: options.Processes = 1,
     trust_remote_code: options.Trusting = False,
@@ -47,6 +48,7 @@ def run(
         sam=sam,
         plugins=plugin or None,
         adapter_only=adapter_only,
+        keep_text=keep_text,
         overwrite=overwrite,
         trust_remote_code=trust_remote_code,
     )

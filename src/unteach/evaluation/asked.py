@@ -35,6 +35,7 @@ class Evaluation(Section):
         max_new_tokens: the longest greedy answer; None takes the suite's.
         tokens_per_batch: padded tokens of one forward.
         bits: 4 loads every model in 4 bits.
+        keep_text: write what the models said, in words, into `texts.jsonl`; asks anew.
         cache: a folder that keeps rows, so that nothing is asked twice; None keeps none.
         overwrite: replace what stands in `out`.
         dtype: of the weights in memory; "auto" is float32 on a CPU, else the checkpoint's.
@@ -58,6 +59,7 @@ class Evaluation(Section):
     max_new_tokens: Count | None = None
     tokens_per_batch: Count = 4096
     bits: Literal[4] | None = None
+    keep_text: bool = False
     cache: Path | None = None
     overwrite: bool = False
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"

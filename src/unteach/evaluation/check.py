@@ -73,6 +73,9 @@ def check(asked: Evaluation) -> Plan:
     places = {name: _attempt(problems, _place, name, asked) for name in asked.paths}
     problems += _vocabularies(places)
     suite = _attempt(problems, _suite, asked.suite)
+    if suite and suite.harness and asked.keep_text:
+        what = f"the suite {suite.name} asks by itself, and hands out no texts"
+        problems.append(Problem("--keep-text", what, "leave it out", "request"))
     options = _attempt(problems, _options, suite, asked) if suite else None
     groups = _attempt(problems, _groups, suite, options, asked) if options is not None else {}
     never = None

@@ -12,34 +12,42 @@ from unteach.evaluation.check import Place, Plan
 from unteach.evaluation.hashes import code_hash, data_hash, model_hash
 from unteach.evaluation.processes import is_main, own_device, shared
 from unteach.nouns import Problem, Row, UserError
+from unteach.suites.ask import Asked, Spoken
 from unteach.talk import Talk
 
 Rows = dict[str, list[Row]]
 
 
-def rows_of_all(plan: Plan, talk: Talk) -> tuple[dict[str, Rows], dict[str, Any]]:
-    """The rows of every model by its label, and what making them took by the same label."""
-    rows, counts = {}, {}
+def rows_of_all(
+    plan: Plan, talk: Talk
+) -> tuple[dict[str, Rows], dict[str, Any], dict[str, tuple[Spoken, ...]]]:
+    """By each model's label its rows, what making them took, and what it said in words."""
+    rows, counts, spoken = {}, {}, {}
     for name in plan.places:
         talk.stage(f"asking: {name}")
-        rows[name], counts[name] = rows_of(name, plan, talk)
+        found = rows_of(name, plan, talk)
+        rows[name], counts[name], spoken[name] = found.rows, found.counts, found.spoken
     if plan.never:
         rows["retrained"] = plan.never
         counts["retrained"] = {"from": "rows given"}
-    return rows, counts
+    return rows, counts, spoken
 
 
-def rows_of(name: str, plan: Plan, talk: Talk) -> tuple[Rows, dict[str, Any]]:
-    """The rows of one model, from the cache where they were made before."""
+def rows_of(name: str, plan: Plan, talk: Talk) -> Asked:
+    """The rows of one model, from the cache where they were made before.
+
+    The cache has no texts: where these are wanted, the model is asked again.
+    """
     folder = plan.asked.cache
     key = shared(lambda: key_of(name, plan))
-    if found := shared(lambda: cache.find(folder, key)):
-        rows, about = found
-        return rows, {**about.get("counts", {}), "from": "cache"}
-    rows, counts = ask_model(name, plan, talk)
+    wanted = plan.asked.keep_text
+    if kept := None if wanted else shared(lambda: cache.find(folder, key)):
+        rows, about = kept
+        return Asked(rows, {**about.get("counts", {}), "from": "cache"})
+    found = ask_model(name, plan, talk)
     if is_main():
-        _keep(folder, key, rows, counts, talk)
-    return rows, counts
+        _keep(folder, key, found.rows, found.counts, talk)
+    return found
 
 
 def _keep(folder: Path | None, key: str, rows: Rows, counts: dict[str, Any], talk: Talk) -> None:
@@ -52,7 +60,7 @@ def _keep(folder: Path | None, key: str, rows: Rows, counts: dict[str, Any], tal
         talk.notes([Problem(f"--cache {folder}", what, hint, "note")])
 
 
-def ask_model(name: str, plan: Plan, talk: Talk) -> tuple[Rows, dict[str, Any]]:
+def ask_model(name: str, plan: Plan, talk: Talk) -> Asked:
     """Load a model and ask it everything."""
     from unteach.suites.ask import ask
 
@@ -64,11 +72,12 @@ def ask_model(name: str, plan: Plan, talk: Talk) -> tuple[Rows, dict[str, Any]]:
         plan.settings,
         original=loader(original, plan) if original else None,
         gradient_norms=plan.asked.gradient_norms,
+        keep_text=plan.asked.keep_text,
         progress=talk.progress,
     )
     gc.collect()  # the model that was asked, which one small GPU cannot hold beside the next one
     _check_numbers(name, found.rows)
-    return found.rows, found.counts
+    return found
 
 
 def _check_numbers(name: str, rows: Rows) -> None:

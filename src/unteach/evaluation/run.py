@@ -10,6 +10,7 @@ from unteach.evaluation.harness import scores_of_all, task_table
 from unteach.evaluation.processes import agreed, is_main, join
 from unteach.evaluation.results import judge, versions, write
 from unteach.evaluation.rows import rows_of_all
+from unteach.evaluation.texts import add_texts, notes_on_text
 from unteach.report import Report, protocol
 from unteach.rundir import staged
 from unteach.talk import Silence, Talk
@@ -34,7 +35,7 @@ def evaluate(asked: Evaluation, talk: Talk | None = None) -> Report:
     plan = agreed(lambda: check(asked))  # before the main one can have written into `out`
     talk.notes(plan.notes)
     began = time.monotonic()
-    rows, counts = ({}, {}) if plan.suite.harness else rows_of_all(plan, talk)
+    rows, counts, spoken = ({}, {}, {}) if plan.suite.harness else rows_of_all(plan, talk)
     models = scores_of_all(plan, talk) if plan.suite.harness else {}
     facts = facts_of(plan, counts)
     facts["seconds"] = round(time.monotonic() - began, 1)
@@ -44,6 +45,8 @@ def evaluate(asked: Evaluation, talk: Talk | None = None) -> Report:
         with staged(asked.out) as folder:
             about = {"suite": plan.suite.name, "suite_version": plan.suite.version}
             write(report, rows, folder, about=about)
+            for name, said in spoken.items():
+                add_texts(folder, name, said)
     return report
 
 
@@ -56,7 +59,7 @@ def report_of(plan: Plan, rows: dict[str, Any], facts: dict[str, Any]) -> Report
         papers=plan.suite.papers,
         request=asked.model_dump(mode="json", exclude={"cache", "overwrite"}),
         facts=facts,
-        notes=(*map(str, plan.notes), *unasked(plan, rows)),
+        notes=(*map(str, plan.notes), *unasked(plan, rows), *notes_on_text(asked.keep_text)),
     )
     return replace(report, tables=tables_of(plan, report))
 

@@ -1,5 +1,6 @@
 """Methods from outside the package: a file of the user's, or an installed package."""
 
+import re
 import sys
 from importlib import util
 from importlib.metadata import entry_points
@@ -67,9 +68,10 @@ def forget_terms(method: Method, seen: Seen) -> list[Term]:
     except (torch.OutOfMemoryError, NotWholeError):
         raise
     except Exception as error:
-        what = f"{method.name}.forget fails with {_told(error, path)}"
+        what = f"{method.name}.forget fails with {_told(error, path, data=True)}"
         hint = (
-            "a method is shown the reference, alternates and so on only if its `reads` names them"
+            "a method is shown the reference, alternates and so on only if its `reads` names them; "
+            "UNTEACH_DEBUG=1 shows the whole error, texts of your data included"
         )
         raise UserError(Problem(where, what, hint)) from error
     if not isinstance(terms, list) or not all(isinstance(term, Term) for term in terms):
@@ -83,11 +85,25 @@ def _names() -> set[str]:
     return {*METHODS, *SELECTORS, *METRICS}
 
 
-def _told(error: Exception, path: Path) -> str:
-    """The error with its line in the file; in words only where these are code, and no data."""
+def _told(error: Exception, path: Path, *, data: bool = False) -> str:
+    """The error with its line in the file; in words only where these are code, and no data.
+
+    Args:
+        error: what the file raised.
+        path: the file.
+        data: it was shown some. Then only a name is told, and only one that stands in the file.
+    """
     lines = [f.lineno for f in extract_tb(error.__traceback__) if f.filename == str(path)]
     words = f": {error}" if isinstance(error, SPEAKING) else ""
+    if data:
+        name = getattr(error, "name", None)
+        known = words and isinstance(name, str) and name in _names_in(path)
+        words = f": '{name}' is not there" if known else ""
     return type(error).__name__ + words + (f" (line {lines[-1]})" if lines else "")
+
+
+def _names_in(path: Path) -> set[str]:
+    return set(re.findall(r"[^\W\d]\w*", path.read_text(encoding="utf-8")))
 
 
 def load_installed() -> None:

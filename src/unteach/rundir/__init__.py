@@ -1,11 +1,12 @@
 """Folders that appear whole or not at all, and the folder in which a run is under way."""
 
 from unteach.rundir.disk import disk_problem, flush, write_lines, write_text
-from unteach.rundir.folders import recover
+from unteach.rundir.folders import PRIVATE, recover
 from unteach.rundir.staged import check_out, overlap, staged
 from unteach.rundir.work import Work, working
 
 __all__ = [
+    "PRIVATE",
     "Work",
     "check_out",
     "disk_problem",

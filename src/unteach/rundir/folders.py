@@ -21,6 +21,7 @@ from typing import Any
 from unteach.rundir.disk import flush
 from unteach.rundir.locks import FILE, Lock
 
+PRIVATE = "texts.jsonl"  # the one file that holds texts, where the user asked for it
 RESULT, REPLACED, RUN, CHECKPOINTS = "result", "replaced", "run.json", "checkpoints"
 
 
@@ -60,7 +61,8 @@ def place(folder: Path, out: Path) -> None:
     mask = _umask()
     for file in result.rglob("*"):
         if file.is_file():
-            file.chmod(0o666 & ~mask)  # safetensors writes files that only their owner reads
+            # safetensors writes files that only their owner reads
+            file.chmod(0o600 if file.name == PRIVATE else 0o666 & ~mask)
     flush(result)
     if out.exists():
         os.replace(out, aside)

@@ -1,8 +1,8 @@
 """Every question of a suite put to a model in one go: a forward per text, one queue of prompts."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 from unteach.nouns import Row, Sequence
 from unteach.suites._base import Group, Settings
@@ -10,6 +10,24 @@ from unteach.suites.questions import Question, questions
 from unteach.suites.said import decoded, distinct, gives, repetition, rouge_l
 
 Told = Callable[[str, int, int], None]
+
+
+class Spoken(NamedTuple):
+    """What a model said, in words: for the user's own eyes, and never without being asked for.
+
+    Attributes:
+        group: where the example stands.
+        id: the example's.
+        prompt: what the model read.
+        answer: what it should have said.
+        said: what it said.
+    """
+
+    group: str
+    id: str
+    prompt: str
+    answer: str
+    said: str
 
 
 @dataclass(frozen=True)
@@ -25,10 +43,12 @@ class Asked:
             "tokens", padding included; "decode_steps", its forwards while it answered;
             "backwards", the texts whose gradients were taken. At the original's:
             "original_forwards", texts.
+        spoken: what the model said, in words, where these were asked for.
     """
 
     rows: dict[str, list[Row]]
-    counts: dict[str, int]
+    counts: dict[str, Any]
+    spoken: tuple[Spoken, ...] = field(default=(), repr=False)
 
 
 def ask(
@@ -39,6 +59,7 @@ def ask(
     *,
     original: Any = None,
     gradient_norms: bool = False,
+    keep_text: bool = False,
     progress: Told = lambda what, done, total: None,
 ) -> Asked:
     """The rows of every group, on as many processes as there are; each gets all of them.
@@ -61,6 +82,7 @@ def ask(
         original: the model before unlearning, for `divergences` and `said_logp`, or a function of
             nothing that loads it; None when it is not known.
         gradient_norms: fill `gradient_norm`: a backward pass for each answer.
+        keep_text: also give what was said, in words.
         progress: told what is being done, and how far it is, on the main process alone.
 
     Raises:
@@ -90,7 +112,8 @@ def ask(
     rows: dict[str, list[Row]] = {group: [] for group in groups}
     for question, answer in zip(asked, said, strict=True):
         rows[question.group].append(_filled(question, interview, answer, logps))
-    return Asked(rows, _counts(asked, interview))
+    spoken = _spoken(asked, said, tokenizer) if keep_text else ()
+    return Asked(rows, _counts(asked, interview), spoken)
 
 
 @dataclass(frozen=True)
@@ -100,10 +123,12 @@ class Said:
     Attributes:
         text: prompt and answer in tokens; None when it said nothing.
         fields: of a row.
+        words: the answer.
     """
 
     text: Sequence | None
     fields: dict[str, Any]
+    words: str = field(repr=False)
 
 
 def _said(question: Question, ids: list[int], tokenizer: Any) -> Said:
@@ -120,7 +145,15 @@ def _said(question: Question, ids: list[int], tokenizer: Any) -> Said:
     assert question.prompt is not None
     prompt = question.prompt.ids
     mask = (False,) * len(prompt) + (True,) * len(ids)
-    return Said(Sequence("", (*prompt, *ids), mask) if ids else None, fields)
+    return Said(Sequence("", (*prompt, *ids), mask) if ids else None, fields, text)
+
+
+def _spoken(asked: list[Question], said: list[Said | None], tokenizer: Any) -> tuple[Spoken, ...]:
+    return tuple(
+        Spoken(q.group, q.row.id, tokenizer.decode(q.prompt.ids), q.expected, answer.words)
+        for q, answer in zip(asked, said, strict=True)
+        if q.prompt and answer
+    )
 
 
 def _filled(question: Question, interview: Any, said: Said | None, logps: dict) -> Row:

@@ -1,0 +1,79 @@
+"""A tracker is switched on by name alone, and is sent numbers and settings."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from secrecy.aviary import Aviary
+from secrecy.leaks import leaks
+from transformers import TrainerCallback
+from transformers.integrations import integration_utils
+
+from unteach import pipeline
+from unteach.request import load
+
+
+class Tracker(TrainerCallback):
+    """Sends all that trackers send: arguments, the model's configuration, state and logs."""
+
+    sent: list = []  # noqa: RUF012 (the trainer makes the tracker)
+
+    def on_train_begin(self, args, state, control, model=None, **rest):
+        self.sent += [
+            args.to_sanitized_dict(),
+            args.to_json_string(),
+            model.config.to_json_string(),
+        ]
+
+    def on_log(self, args, state, control, logs=None, **rest):
+        self.sent += [logs, vars(state)]
+
+    def on_save(self, args, state, control, **rest):
+        self.sent += [vars(state), vars(control)]
+
+
+@pytest.fixture
+def sent(monkeypatch):
+    monkeypatch.setitem(integration_utils.INTEGRATION_TO_CALLBACK, "wandb", Tracker)
+    monkeypatch.setattr(Tracker, "sent", [])
+    for name in ("WANDB_API_KEY", "WANDB_PROJECT", "MLFLOW_TRACKING_URI", "COMET_API_KEY"):
+        monkeypatch.setenv(name, "x")
+    return lambda: Tracker.sent
+
+
+def run(aviary, tiny_folder, **extra):
+    files = {role: aviary.path(f"{role}.jsonl") for role in ("forget", "retain")}
+    flags = {"model": str(tiny_folder), "out": str(aviary.folder / "out"), "method": "idk", **files}
+    refusals = f"data.refusals={aviary.path('refusals.txt')}"
+    sets = ["train.epochs=1", "evaluate.max_new_tokens=4", refusals]
+    pipeline.run(load(flags=flags, sets=[*sets, f"train.extra={json.dumps(extra)}"]))
+
+
+def test_what_is_sent_holds_no_text(tmp_path, tokenizer, tiny_folder, sent):
+    aviary = Aviary(tmp_path / "data", tokenizer)
+    run(aviary, tiny_folder, report_to=["wandb"], save_strategy="steps", save_steps=1)
+    assert any("forget_probability" in part for part in sent() if isinstance(part, dict))
+    written = repr(sent()).encode()
+    assert [found for bird in aviary.canaries for found in leaks(written, bird)] == []
+
+
+def test_none_is_switched_on_by_its_environment(tmp_path, tokenizer, tiny_folder, sent):
+    run(Aviary(tmp_path / "data", tokenizer), tiny_folder)
+    assert sent() == []
+
+
+def test_libraries_send_nothing_of_their_own_accord():
+    """Their switches are read once, when they are imported."""
+    code = (
+        "import sys; sys.argv = ['unteach', '--version']\n"
+        "from unteach.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "import huggingface_hub.constants as hub, datasets.config as data\n"
+        "print(hub.HF_HUB_DISABLE_TELEMETRY, data.HF_UPDATE_DOWNLOAD_COUNTS)"
+    )
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("HF_")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=kept)
+    assert done.stdout.splitlines()[-1] == "True False", done.stderr
