@@ -1,6 +1,6 @@
 # A thin alias of dev.py, for machines that have make.
 PYTHON ?= python3
 
-.PHONY: setup test lint demo
-setup test lint demo:
-	$(PYTHON) dev.py $@
+.PHONY: setup test versions lint demo
+setup test versions lint demo:
+	$(PYTHON) dev.py $@ $(ARGS)

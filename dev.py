@@ -1,65 +1,110 @@
 """Set up, test, lint and show the project with nothing but Python: `python3 dev.py test`.
 
 The environment lives in `.venv` and is rebuilt when pyproject.toml or constraints.txt change.
+`versions` tests at both ends of what pyproject.toml allows, in `.venv-lowest` and `.venv-newest`.
 """
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
+import time
+import tomllib
 import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
-VENV = ROOT / ".venv"
-BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
-STAMP = VENV / "installed"
+TESTED = ""
+ENDS = ("lowest", "newest")
+SAY = "import importlib.metadata as m, sys; print(*(f'{n}=={m.version(n)}' for n in sys.argv[1:]))"
 
 
-def fingerprint() -> str:
+def bounds() -> dict[str, str]:
+    """The lower bound that pyproject.toml sets for each library and test tool."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    asked = [*project["dependencies"], *project["optional-dependencies"]["test"]]
+    return dict(re.match(r"([\w-]+)>=([\w.]+)", line).groups() for line in asked)
+
+
+def constraints(which: str) -> str:
+    """What pip is held to: the tested versions, the lowest that are allowed, or those of today.
+
+    torch is the tested one in all three, as a machine rarely has small CPU builds of more than
+    one; the environment variable TORCH names another.
+    """
+    tested = (ROOT / "constraints.txt").read_text()
+    if which == TESTED:
+        return tested
+    torch = os.environ.get("TORCH") or re.search(r"^torch==(\S+)$", tested, re.MULTILINE)[1]
+    lines = [f"# {time.strftime('%Y-%m-%d')}"] if which == "newest" else []
+    if which == "lowest":
+        lines = [f"{name}=={bound}" for name, bound in bounds().items() if name != "torch"]
+    return "\n".join([*lines, f"torch=={torch}", ""])
+
+
+def folder(which: str) -> Path:
+    """Where an environment lives."""
+    return ROOT / (f".venv-{which}" if which else ".venv")
+
+
+def fingerprint(which: str) -> str:
     """Hash of everything that decides what is installed."""
-    parts = [(ROOT / name).read_bytes() for name in ("pyproject.toml", "constraints.txt")]
+    parts = [(ROOT / "pyproject.toml").read_bytes(), constraints(which).encode()]
     return hashlib.sha256(b"\0".join([*parts, sys.version.encode()])).hexdigest()
 
 
-def setup() -> None:
-    """Create `.venv` and install the project with its test tools, unless that is done already."""
-    if STAMP.exists() and STAMP.read_text() == fingerprint():
+def setup(which: str = TESTED) -> None:
+    """Create an environment with the project and its test tools, unless that is done already."""
+    home = folder(which)
+    stamp = home / "installed"
+    if stamp.exists() and stamp.read_text() == fingerprint(which):
         return
-    print("setting up .venv (once, about two minutes) ...", flush=True)
+    print(f"setting up {home.name} (once, about two minutes) ...", flush=True)
     try:
-        venv.create(VENV, with_pip=True, clear=VENV.exists())
+        venv.create(home, with_pip=True, clear=home.exists())
     except (subprocess.CalledProcessError, SystemExit):
         sys.exit("could not make a virtual environment. On Debian: apt-get install python3-venv")
-    run("python", "-m", "pip", "install", "-q", "-c", "constraints.txt", "-e", ".[test]")
-    STAMP.write_text(fingerprint())
+    held = home / "constraints.txt"
+    held.write_text(constraints(which))
+    run("python", "-m", "pip", "install", "-q", "-c", str(held), "-e", ".[test]", which=which)
+    stamp.write_text(fingerprint(which))
 
 
-def run(program: str, *args: str) -> None:
-    """Run a program of the environment; leave with its exit code when it fails."""
+def run(program: str, *args: str, which: str = TESTED) -> None:
+    """Run a program of an environment; leave with its exit code when it fails."""
     # One thread: torch's default of all cores was up to 50 times slower on a busy machine.
     quiet = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
     env = {**os.environ, **quiet}
     env.pop("PYTHONDONTWRITEBYTECODE", None)  # without bytecode every import is slower
-    code = subprocess.call([str(BIN / program), *args], cwd=ROOT, env=env)
+    bin = folder(which) / ("Scripts" if os.name == "nt" else "bin")
+    code = subprocess.call([str(bin / program), *args], cwd=ROOT, env=env)
     if code:
         sys.exit(code)
 
 
+def suite(which: str, *args: str) -> None:
+    """Pass the tests in one of the environments."""
+    setup(which)
+    workers = str(min(4, os.cpu_count() or 1))
+    command = ("-m", "pytest", "-q", "-n", workers, "--dist", "worksteal")
+    run("python", *command, *args, which=which)
+
+
 def test(*args: str) -> None:
     """Pass the tests."""
-    setup()
-    run(
-        "python",
-        "-m",
-        "pytest",
-        "-q",
-        "-n",
-        str(min(4, os.cpu_count() or 1)),
-        "--dist",
-        "worksteal",
-        *args,
-    )
+    suite(TESTED, *args)
+
+
+def versions(*args: str) -> None:
+    """Pass the tests with the lowest versions that pyproject.toml allows, and with the newest."""
+    chosen, rest = (args[:1], args[1:]) if args and args[0] in ENDS else (ENDS, args)
+    for which in chosen:
+        setup(which)
+        run("python", "-c", SAY, *bounds(), which=which)
+        # The lowest of one library beside today's of another warns of what both have mended since.
+        old = ("-W", "default::DeprecationWarning") if which == "lowest" else ()
+        suite(which, *old, *rest)
 
 
 def lint(*args: str) -> None:
@@ -76,7 +121,7 @@ def demo(*args: str) -> None:
     run("unteach", "demo", *args)
 
 
-COMMANDS = {"setup": setup, "test": test, "lint": lint, "demo": demo}
+COMMANDS = {"setup": setup, "test": test, "versions": versions, "lint": lint, "demo": demo}
 
 if __name__ == "__main__":
     if len(sys.argv) < 2 or sys.argv[1] not in COMMANDS:

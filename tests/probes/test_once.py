@@ -30,7 +30,9 @@ def test_gemma_2_rounds_its_attention_to_float32():
     model = tiny("gemma2", torch.float32)
     found = answer_tokens(model, TEXTS, once=reading_once(model, TEXTS))
     near(found, answer_tokens(model, TEXTS), rtol=1e-5, atol=1e-5)
-    assert reading_once(tiny("gemma2", torch.float64), TEXTS) is None
+    exact = tiny("gemma2", torch.float64)
+    exact.set_attn_implementation("eager")  # transformers 5.16 took another, which does not round
+    assert reading_once(exact, TEXTS) is None
 
 
 SPECIAL = {

@@ -57,6 +57,8 @@ def _few(texts: list[Sequence]) -> list[Sequence]:
 
 
 def _agree(model: Any, texts: list[Sequence], tokens_per_batch: int) -> bool:
+    if any(adapter.is_prompt_learning for adapter in getattr(model, "peft_config", {}).values()):
+        return False  # its own tokens before each text leave no room for our positions
     if known_head(model, texts) is None or "past_key_values" not in arguments(model):
         return False
     whole = answer_tokens(model, texts, tokens_per_batch=tokens_per_batch)
