@@ -1,4 +1,4 @@
-"""How the size of a run is shown: a table, Markdown, or one object."""
+"""How the size of a run is shown: a table, or one object."""
 
 from typing import Any
 
@@ -24,13 +24,6 @@ def show(size: Size, room: float | None, advice: list[Advice]) -> None:
     console.print(f"{title(size)}\n", soft_wrap=True)
     console.print(table)
     console.print("\n" + "\n".join(sayings(size, room, advice)), soft_wrap=True, markup=False)
-
-
-def markdown(size: Size) -> str:
-    """The table alone."""
-    header, *rows = cells(size)
-    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def cells(size: Size) -> list[list[str]]:

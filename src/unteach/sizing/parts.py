@@ -106,13 +106,15 @@ def _before(setting: Setting, found: Found) -> Parts:
     part = 1 if setting.whole else 1 / setting.processes
     parts: Parts = {"weights": found.weights * part, "adapters": found.adapters * part}
     parts |= _kept_head(setting, found)
-    if setting.sharding == "ddp":  # sent in pieces, as torch.nn.parallel.distributed has it
-        parts["DDP's first broadcast"] = min(found.weights + found.adapters, BROADCAST)
     if setting.fila and not setting.fisher_cpu:
         parts["FILA's squared gradients"] = FLOAT * found.targeted
     if setting.asks_before:
         parts["gathered layers"] = _gathered(setting, found).get("gathered layers", 0)
         parts["a forward without gradients"] = max(found.scan, _scoring(setting, found))
+    sent = min(found.weights + found.adapters, BROADCAST) if setting.sharding == "ddp" else 0
+    if sent > parts.get("a forward without gradients", 0):  # it comes after that
+        parts.pop("a forward without gradients", None)
+        parts["DDP's first broadcast"] = sent
     return parts
 
 
