@@ -20,6 +20,7 @@ FLOORS = (
     {"adapters", "suites"},
     {"engine"},
     {"intake"},
+    {"sizing"},
     {"evaluation"},
     {"pipeline"},
     {"demo"},

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from unteach.cli import check, compare, demo, evaluate, explain, methods, run, score, suites
+from unteach.cli import check, compare, demo, evaluate, explain, methods, run, score, size, suites
 from unteach.cli._discreet import debugging, discreet
 from unteach.cli._launched import one_voice
 from unteach.nouns import Problem, UserError
@@ -45,6 +45,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("score")(score.score)
 app.command("compare")(compare.compare)
 app.command("suites")(suites.suites)
+app.command("size")(size.size)
 app.command("explain")(explain.explain)
 app.command("methods")(methods.methods)
 app.command("demo")(demo.demo)

@@ -1,0 +1,108 @@
+"""`unteach size`: how much memory a run will need, before anything is loaded."""
+
+import json as json_
+from typing import Annotated, Any
+
+import typer
+
+from unteach.cli import _options as options
+from unteach.nouns import Problem, UserError
+
+UNITS = {"": 1e9, "gb": 1e9, "gib": 2**30, "mb": 1e6, "mib": 2**20, "tb": 1e12}
+
+
+def size(
+    request: options.File = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHICH",
+            help="A folder, a config.json, a hub id, or a shape by name, such as llama-70b.",
+        ),
+    ] = None,
+    method: options.Method = None,
+    sharding: Annotated[
+        str | None,
+        typer.Option(metavar="none|ddp|fsdp|zero2|zero3", help="How processes share the model."),
+    ] = None,
+    processes: Annotated[int, typer.Option(min=1, help="All that work together.")] = 1,
+    batch: Annotated[int | None, typer.Option(min=1, help="train.batch")] = None,
+    accumulation: Annotated[int | None, typer.Option(min=1, help="train.accumulation")] = None,
+    length: Annotated[int | None, typer.Option(min=8, help="Tokens of each text; 512.")] = None,
+    answers: Annotated[
+        int | None, typer.Option(min=1, help="Answer tokens of each; all when left out.")
+    ] = None,
+    examples: Annotated[int, typer.Option(min=1, help="Forget examples.")] = 400,
+    adapter: Annotated[str | None, typer.Option(metavar="full|lora", help="adapter.kind")] = None,
+    rank: Annotated[int | None, typer.Option(min=1, help="adapter.rank")] = None,
+    bits: Annotated[int | None, typer.Option(metavar="4", help="adapter.bits")] = None,
+    checkpointing: Annotated[
+        bool, typer.Option("--checkpointing", help="train.checkpointing=true")
+    ] = False,
+    optim: Annotated[str | None, typer.Option(metavar="NAME", help="train.optim")] = None,
+    dtype: Annotated[str | None, typer.Option(metavar="NAME", help="Of the weights.")] = None,
+    equal: Annotated[
+        bool, typer.Option("--equal", help="All texts have one length: no attention mask.")
+    ] = False,
+    device_memory: Annotated[
+        str | None, typer.Option(metavar="24GB", help="Say whether it fits, and what would make.")
+    ] = None,
+    set_: options.Sets = None,
+    plugin: options.Plugins = None,
+    json: Annotated[bool, typer.Option("--json", help="One object, in bytes.")] = False,
+) -> None:
+    """Print where the memory of one device goes while a model is trained to forget.
+
+    An estimate: the model is built and run without content, and what the loss, the optimiser and
+    other processes add is arithmetic. Retain data is taken to be there (--set train.retain=none).
+    """
+    sets = [
+        f"{name}={value}"
+        for name, value in {
+            "train.batch": batch, "train.accumulation": accumulation, "adapter.kind": adapter,
+            "adapter.rank": rank, "adapter.bits": bits, "train.optim": optim, "dtype": dtype,
+            "train.checkpointing": True if checkpointing else None,
+        }.items()
+        if value is not None
+    ]  # fmt: skip
+    unused: dict[str, Any] = {} if request else {"forget": "-", "retain": "-", "out": "-"}
+    asked = options.request_of(
+        request, [*sets, *(set_ or [])], model=model, method=method, plugins=plugin or None,
+        **unused,
+    )  # fmt: skip
+    room = None if device_memory is None else _bytes(device_memory)
+    from unteach.cli._sizes import show, to_json
+    from unteach.methods import load_plugin
+    from unteach.sizing.advice import advise
+    from unteach.sizing.setting import setting_of
+    from unteach.sizing.shapes import config_of
+    from unteach.sizing.size import size_of
+
+    for file in asked.plugins:
+        load_plugin(file)
+    length = length or min(asked.data.max_length or 512, 512)
+    setting = setting_of(
+        asked, config_of(asked.model), processes=processes, padded=not equal,
+        sharding=sharding or ("none" if processes == 1 else "ddp"),
+        length=length, answers=answers or length, examples=examples,
+    )  # fmt: skip
+    found = size_of(setting)
+    advice = advise(found, room) if room and found.total > room else []
+    if json:
+        typer.echo(json_.dumps(to_json(found, room, advice), indent=2))
+    else:
+        show(found, room, advice)
+
+
+def _bytes(text: str) -> float:
+    """Of "24GB", "80 GiB" or "24"."""
+    number = text.rstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ ")
+    unit = text[len(number) :].strip().lower()
+    try:
+        found = float(number) * UNITS[unit]
+    except (KeyError, ValueError):
+        found = 0.0
+    if not 0 < found < 1e18:
+        hint = "write a number with GB, GiB, MB or TB, such as 24GB"
+        raise UserError(Problem(f"--device-memory {text}", "is no amount", hint, "request"))
+    return found

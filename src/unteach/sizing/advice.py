@@ -1,0 +1,115 @@
+"""What would make a run fit a device, fewest changes first."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+from unteach.sizing.setting import Setting
+from unteach.sizing.size import Size, size_of
+
+MOST_CHANGES, MOST_PROCESSES = 3, 1024
+
+Change = tuple[str, Callable[[Setting], Setting]]
+"""How the user writes it, and what becomes of a setting."""
+
+
+@dataclass(frozen=True)
+class Advice:
+    """Changes that make a run fit.
+
+    Attributes:
+        changes: as the user writes them.
+        total: bytes of a device with them.
+    """
+
+    changes: tuple[str, ...]
+    total: float
+
+
+def advise(size: Size, room: float) -> list[Advice]:
+    """The changes that bring a run below so many bytes: all sets of as few as do.
+
+    Nothing, where it fits already or three changes do not help.
+    """
+    setting = size.setting
+    kinds = [kind for kind in _kinds(setting) if kind]
+    for count in range(1, MOST_CHANGES + 1):
+        found = [a for some in combinations(kinds, count) if (a := _least(setting, some, room))]
+        if found:
+            return found
+    return []
+
+
+def _least(setting: Setting, kinds: tuple[list[Change], ...], room: float) -> Advice | None:
+    """Of each kind the mildest change that is enough, given the strongest of those after it."""
+    if size_of(_with(setting, [kind[-1] for kind in kinds])).total > room:
+        return None
+    chosen: list[Change] = []
+    for place, kind in enumerate(kinds):
+        rest = [other[-1] for other in kinds[place + 1 :]]
+        for change in kind:
+            if size_of(_with(setting, [*chosen, change, *rest])).total <= room:
+                chosen.append(change)
+                break
+    total = size_of(_with(setting, chosen)).total
+    return Advice(tuple(said for said, _ in chosen), total)
+
+
+def _with(setting: Setting, changes: list[Change]) -> Setting:
+    for _, change in changes:
+        setting = change(setting)
+    return setting
+
+
+def _kinds(setting: Setting) -> Iterator[list[Change]]:
+    """Each kind of change, mildest first; what changes the result least comes first."""
+    if not setting.checkpointing:
+        yield [("train.checkpointing=true", lambda s: replace(s, checkpointing=True))]
+    yield [_batch(setting, size) for size in _halves(setting.batch)]
+    if not setting.cpu and setting.chunk_rows is None:
+        yield [("train.extra.chunk_rows=256", lambda s: replace(s, chunk_rows=256))]
+    if not setting.two_gradients:
+        yield [_processes(count) for count in _doubles(setting)]
+    if not setting.lora:
+        yield [
+            (f"train.optim={name}", lambda s, name=name: replace(s, optim=name))
+            for name in ("adamw_8bit", "adafactor")
+            if name != setting.optim
+        ]
+        yield [
+            ("adapter.kind=lora", lambda s: replace(s, lora=True)),
+            ("adapter.bits=4", lambda s: replace(s, lora=True, bits=4)),
+        ]
+    elif not setting.bits and not setting.fila:
+        yield [("adapter.bits=4", lambda s: replace(s, bits=4))]
+
+
+def _halves(batch: int) -> list[int]:
+    found = []
+    while batch > 1:
+        batch //= 2
+        found.append(batch)
+    return found
+
+
+def _batch(setting: Setting, size: int) -> Change:
+    said = f"train.batch={size} train.accumulation={-(-setting.pairs // size)}"
+    return said, lambda s: replace(s, batch=min(s.batch, size))
+
+
+def _doubles(setting: Setting) -> list[int]:
+    count, found = max(setting.processes, 1), []
+    while count * 2 <= MOST_PROCESSES:
+        count *= 2
+        found.append(count)
+    return found
+
+
+def _processes(count: int) -> Change:
+    def change(setting: Setting) -> Setting:
+        own = -(-setting.pairs // count)
+        sharding = "fsdp" if setting.sharding in ("none", "ddp") else setting.sharding
+        batch = min(setting.batch, own)
+        return replace(setting, processes=count, sharding=sharding, batch=batch)
+
+    return f"--processes {count}, sharded (FSDP)", change

@@ -1,0 +1,63 @@
+"""What a run needs beside its device: memory of the machine, and room on disk."""
+
+from unteach.methods import Method
+from unteach.probes.store import IN_MEMORY
+from unteach.retain import retain_reads
+from unteach.sizing.optimisers import state_bytes
+from unteach.sizing.parts import FLOAT, Parts
+from unteach.sizing.setting import Setting
+from unteach.sizing.trace import Found
+
+SIZES = {"float32": 4, "bfloat16": 2, "float16": 2, "float64": 8}
+
+
+def kept_states(setting: Setting, found: Found) -> float:
+    """What is kept of the model before: states of answer tokens, or a number for each answer."""
+    of_forget, of_retain = setting.method.needs(), retain_reads(setting.retain)
+    rows = setting.examples * min(setting.answers, setting.length - 1)
+    groups = {"alternate": of_forget - {"reference_hidden"}} if "alternate" in of_forget else {}
+    groups |= {"forget": of_forget, "retain": of_retain}
+    kinds = {"reference_logits", "reference_hidden"}
+    times = sum(len(reads & kinds) for reads in groups.values())
+    numbers = times * rows
+    if {"prompt", "reference_logits"} <= of_forget:
+        numbers += setting.examples * (setting.length - 1) - rows
+    answers = setting.examples if "reference_logps" in of_forget else 0
+    return numbers * found.head[1] * found.state_bytes + FLOAT * answers
+
+
+def host(setting: Setting, found: Found) -> Parts:
+    """Of one process, in the machine's memory; on a CPU, beside what the device holds."""
+    parts = {} if setting.cpu else {"the model while it is loaded": _loaded(setting, found)}
+    states = kept_states(setting, found)
+    parts["kept of the model before"] = states if states <= IN_MEMORY else 0
+    if setting.sharding in ("fsdp", "zero2", "zero3"):
+        parts["the whole model, in the main process"] = found.weights + found.adapters
+    if type(setting.method).finish is not Method.finish:
+        parts["the weights as they began"] = FLOAT * found.moved
+    if setting.fila:
+        sums = 2 if setting.fisher_cpu else 1
+        parts["FILA's squared gradients"] = sums * FLOAT * found.targeted
+    return {name: size for name, size in parts.items() if size}
+
+
+def disk(setting: Setting, found: Found) -> Parts:
+    """In the output folder and the temporary one."""
+    states = kept_states(setting, found)
+    written = found.adapters * (2 if setting.fila else 1) if setting.adapter_only else None
+    own = found.adapters if setting.lora else FLOAT * found.parameters
+    parts = {
+        "what is written": written or found.parameters * _size_on_disk(setting),
+        "a checkpoint of training": own + state_bytes(setting.optim, found.trained),
+        "kept of the model before": states if states > IN_MEMORY else 0,
+    }
+    return {name: size for name, size in parts.items() if size}
+
+
+def _loaded(setting: Setting, found: Found) -> float:
+    return found.parameters * _size_on_disk(setting)
+
+
+def _size_on_disk(setting: Setting) -> int:
+    named = str(getattr(setting.config, "dtype", None) or "bfloat16").removeprefix("torch.")
+    return SIZES.get(named, FLOAT)

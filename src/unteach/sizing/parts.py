@@ -1,0 +1,214 @@
+"""Where the bytes of one device go, moment by moment: arithmetic on what was found of a model."""
+
+from dataclasses import dataclass
+
+from unteach.head.find import ON_ACCELERATOR, ON_CPU
+from unteach.sizing.optimisers import state_bytes, step_bytes
+from unteach.sizing.setting import Setting
+from unteach.sizing.trace import SCAN, Found
+
+FLOAT = 4  # bytes
+BROADCAST = 250 << 20  # bytes that DDP sends at once
+BLOCK = 1 << 19  # entries of a block of logits on a CPU, as in losses.byrows
+BLOCKS = 5  # held at once by formulas of a whole distribution; counted while they ran
+
+Parts = dict[str, float]
+"""Bytes by what they are of."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A moment of a run, and what a device holds then.
+
+    Attributes:
+        name: which.
+        parts: bytes by what they are of.
+    """
+
+    name: str
+    parts: Parts
+
+    @property
+    def total(self) -> float:
+        """All bytes."""
+        return sum(self.parts.values())
+
+
+def moments(setting: Setting, found: Found) -> list[Moment]:
+    """The moments of a run in their order; the device must hold the largest."""
+    held = _held(setting, found)
+    gradients = held.pop("gradients")
+    standing = held | _kept_head(setting, found)
+    carried = {"gradients": gradients} if setting.accumulation > 1 else {}
+    if setting.two_gradients:
+        standing["a second gradient"] = gradients
+    work = step_bytes(setting.optim, found.trained, cpu=setting.cpu) * _share(setting)
+    if setting.bits:
+        standing["a layer widened from 4 bits"] = found.largest
+    passing = standing | _gathered(setting, found) | carried
+    after = {"activations": found.kept} | _engine(setting, found)
+    last = {"gradients": gradients, "the optimiser's work": work}
+    return [
+        Moment("loading", _loading(setting, found)),
+        Moment("before training", _before(setting, found)),
+        Moment("forward", passing | {"activations": found.forward}),
+        Moment("loss", passing | after),
+        Moment("backward", passing | _backward(setting, found, gradients)),
+        Moment("optimiser step", standing | last),
+    ]
+
+
+def _share(setting: Setting) -> float:
+    """Which part of gradients and optimiser state one device has."""
+    return 1 / setting.processes if setting.sharding in ("fsdp", "zero2", "zero3") else 1
+
+
+def _held(setting: Setting, found: Found) -> Parts:
+    """What stands on the device from the first step's end on."""
+    part = 1 if setting.whole else 1 / setting.processes
+    numbers, weights = found.moved, found.weights
+    state = state_bytes(setting.optim, found.trained)
+    gradients = FLOAT * numbers
+    if setting.sharding.startswith("zero") and setting.autocast:
+        # DeepSpeed trains copies in float32 of weights in half precision: 2 + 2 + 12 bytes (ZeRO,
+        # arXiv 1910.02054, section 3.1).
+        state, gradients = state + FLOAT * numbers, 2 * numbers
+        weights = weights if setting.lora else 2 * found.parameters
+    parts = {
+        "weights": weights * part,
+        "adapters": found.adapters * part,
+        "optimiser state": state * _share(setting),
+        "gradients": gradients * _share(setting),
+    }
+    if setting.sharding == "ddp":
+        parts["DDP's buckets"] = gradients
+    return parts
+
+
+def _kept_head(setting: Setting, found: Found) -> Parts:
+    """The head of the model before, where its logits are read."""
+    if "reference_logits" not in setting.reads:
+        return {}
+    numbers = found.head[0] * found.head[1]
+    copied = found.head_bytes == FLOAT and setting.autocast
+    if not found.head_trained and not copied:
+        return {}
+    return {"head of the model before": numbers * (2 if copied else found.head_bytes)}
+
+
+def _loading(setting: Setting, found: Found) -> Parts:
+    """The command loads the model onto its device, whole, and shards it there."""
+    return {"weights": found.weights}
+
+
+def _before(setting: Setting, found: Found) -> Parts:
+    """While the model before is asked; it is in shards by then, where it will be."""
+    part = 1 if setting.whole else 1 / setting.processes
+    parts: Parts = {"weights": found.weights * part, "adapters": found.adapters * part}
+    parts |= _kept_head(setting, found)
+    if setting.fila and not setting.fisher_cpu:
+        parts["FILA's squared gradients"] = FLOAT * found.targeted
+    if setting.asks_before:
+        parts["gathered layers"] = _gathered(setting, found).get("gathered layers", 0)
+        parts["a forward without gradients"] = max(found.scan, _scoring(setting, found))
+    sent = min(found.weights + found.adapters, BROADCAST) if setting.sharding == "ddp" else 0
+    if sent > parts.get("a forward without gradients", 0):  # it comes after that
+        parts.pop("a forward without gradients", None)
+        parts["DDP's first broadcast"] = sent
+    return parts
+
+
+def _scoring(setting: Setting, found: Found) -> float:
+    """The head's share of asking for answers' log-probabilities, once the forward is through."""
+    if not setting.reads & {"reference_logps", "chosen"}:
+        return 0
+    vocabulary, width = found.head
+    texts = max(min(SCAN // setting.length, setting.examples), 1)
+    most = texts * min(setting.answers, setting.length - 1)
+    rows = min(most, limit_of(setting, found))
+    states = (texts * setting.length + most) * width * found.state_bytes
+    blocks = BLOCKS * min(rows * vocabulary, BLOCK) if setting.cpu else 0
+    return states + FLOAT * (rows * vocabulary + blocks)
+
+
+def _gathered(setting: Setting, found: Found) -> Parts:
+    """What is whole for a while of sharded weights: this layer, the next, and what is no layer."""
+    if setting.whole:
+        return {}
+    size = 2 if setting.autocast else FLOAT
+    parts: Parts = {"gathered layers": size * (2 * found.unit + found.root)}
+    if not setting.lora:
+        parts["gradients before they are shared out"] = FLOAT * (found.unit + found.root)
+    return parts
+
+
+def limit_of(setting: Setting, found: Found) -> int:
+    """Rows of logits that are held at once, as `head.chunk_rows` says."""
+    budget, least = (ON_CPU, 64) if setting.cpu else (ON_ACCELERATOR, 256)
+    return setting.chunk_rows or max(budget // (FLOAT * found.head[0]), least)
+
+
+def _rows(setting: Setting) -> dict[str, int]:
+    """Rows of each kind in one forward; those of a group are worked on together."""
+    own = setting.batch * min(setting.answers, setting.length - 1)
+    rows = {"forget": own}
+    if "alternate" in setting.reads:
+        rows["alternate"] = own
+    if "prompt" in setting.reads:
+        rows["prompt"] = setting.batch * (setting.length - 1) - own
+    if setting.retain != "none":
+        rows["retain"] = own
+    return rows
+
+
+def _engine(setting: Setting, found: Found) -> Parts:
+    """What the loss needs beside the activations: see engine.rows."""
+    from unteach.retain import retain_reads
+
+    vocabulary, width = found.head
+    rows = _rows(setting)
+    of_forget = "reference_logits" in setting.method.needs()
+    of_retain = "reference_logits" in retain_reads(setting.retain)
+    before = sum(n for kind, n in rows.items() if (of_retain if kind == "retain" else of_forget))
+    states = sum(rows.values()) * 2 + before
+    if setting.reads_hidden:
+        states += 3 * sum(rows.values())
+    most = min(limit_of(setting, found), max(rows.values()))
+    logits = FLOAT * vocabulary * most * (2 if of_forget or of_retain else 1)
+    if setting.cpu:
+        blocks = BLOCKS if of_forget or of_retain else 1
+        logits += blocks * FLOAT * min(most * vocabulary, BLOCK)
+    elif setting.autocast:
+        logits += 2 * vocabulary * most  # their gradient, rounded for the products
+    head = 0
+    if found.head_trained:
+        head = FLOAT * vocabulary * width
+        if setting.autocast:
+            head *= 2  # the last product's, before it is added
+    if setting.autocast and found.head_bytes == FLOAT and setting.whole:
+        head += 2 * vocabulary * width
+    return {
+        "final states of answers": states * width * found.state_bytes,
+        "logits of a chunk": logits,
+        "head, for the loss": head,
+    }
+
+
+def _backward(setting: Setting, found: Found, gradients: float) -> Parts:
+    """The worst of the way back: activations go, gradients come."""
+    vocabulary, width = found.head
+    waits = found.head_trained and (found.tied or setting.accumulation == 1)
+    head = FLOAT * vocabulary * width if waits else 0
+    # What the rows' gradients are spread into, group by group.
+    spread = 2 * setting.texts * setting.length * width * found.state_bytes
+    each = gradients / max(found.moved, 1)
+    worst = max(
+        found.backward,
+        key=lambda point: point[1] + each * point[0] * (setting.accumulation == 1),
+        default=(0, 0),
+    )
+    done = gradients if setting.accumulation > 1 else each * worst[0]
+    first = found.backward[0][1] + spread if found.backward else 0
+    if first > worst[1] + (0 if setting.accumulation > 1 else done):
+        worst, done = (0, int(first)), gradients if setting.accumulation > 1 else 0.0
+    return {"activations": worst[1], "gradients": done, "head, for the loss": head}

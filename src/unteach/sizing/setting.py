@@ -1,0 +1,216 @@
+"""What decides how much memory a run needs, as one record."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from unteach.nouns import Problem, UserError
+from unteach.request import Request
+
+Sharding = Literal["none", "ddp", "fsdp", "zero2", "zero3"]
+SHARDINGS = ("none", "ddp", "fsdp", "zero2", "zero3")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What decides how much memory a run needs.
+
+    Attributes:
+        model: how the user calls it.
+        config: its configuration; settings of one model share it.
+        method: built with its options.
+        retain: the term that keeps the rest, or "none".
+        lora: whether adapters are trained; else all weights.
+        rank: of the adapters.
+        targets: which layers get one.
+        fila: whether they start by FILA.
+        fisher_cpu: whether FILA's sums are all on the CPU.
+        bits: 4 or None.
+        pairs: forget examples of one optimiser step, over all processes.
+        batch: forget examples of one forward, of one process.
+        length: tokens of each text.
+        answers: answer tokens of each.
+        examples: forget examples, and as many retain examples that training comes to.
+        sharding: how processes share the work.
+        processes: how many.
+        checkpointing: recompute activations.
+        optim: the optimiser.
+        cpu: whether the device is one.
+        dtype: of the weights that are not trained.
+        autocast: whether products are in bfloat16.
+        chunk_rows: rows of logits at once; None goes by bytes.
+        sam: whether forgetting is sharpness-aware.
+        padded: whether texts differ in length, so that attention has a mask.
+        attention: the model's own when None.
+        adapter_only: whether adapters alone are written.
+    """
+
+    model: str
+    config: Any = field(hash=False, compare=False)
+    method: Any
+    retain: str
+    lora: bool
+    rank: int = 16
+    targets: Any = "all-linear"
+    fila: bool = False
+    fisher_cpu: bool = False
+    bits: int | None = None
+    pairs: int = 8
+    batch: int = 8
+    length: int = 512
+    answers: int = 512
+    examples: int = 400
+    sharding: Sharding = "none"
+    processes: int = 1
+    checkpointing: bool = False
+    optim: str = "adamw_torch_fused"
+    cpu: bool = False
+    dtype: str = "bfloat16"
+    autocast: bool = True
+    chunk_rows: int | None = None
+    sam: bool = False
+    padded: bool = True
+    attention: str | None = None
+    adapter_only: bool = False
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """What the loss reads beside the policy's own rows."""
+        from unteach.retain import retain_reads
+
+        return self.method.needs() | retain_reads(self.retain)
+
+    @property
+    def reads_hidden(self) -> bool:
+        """Whether it reads a layer's hidden states."""
+        return bool(self.reads & {"hidden", "reference_hidden"})
+
+    @property
+    def asks_before(self) -> bool:
+        """Whether the model is asked about all texts before it is trained."""
+        asked = {"reference_logits", "reference_logps", "reference_hidden", "chosen"}
+        return bool(self.reads & asked)
+
+    @property
+    def weight_dtype(self) -> Any:
+        """All weights are trained in float32: steps of 1e-5 are lost in bfloat16."""
+        import torch
+
+        return getattr(torch, self.dtype if self.lora else "float32")
+
+    @property
+    def whole(self) -> bool:
+        """Whether each process holds all weights while it trains."""
+        return self.sharding not in ("fsdp", "zero3")
+
+    @property
+    def pass_dtype(self) -> Any:
+        """Of the weights that a forward meets: gathered ones come in the products' precision."""
+        import torch
+
+        halved = self.autocast and self.sharding in ("fsdp", "zero2", "zero3")
+        return torch.bfloat16 if halved else self.weight_dtype
+
+    @property
+    def product_bytes(self) -> int:
+        """Of one number in a product."""
+        return 2 if self.autocast else self.weight_dtype.itemsize
+
+    @property
+    def groups(self) -> int:
+        """Texts that go with one forget example, itself included."""
+        return 1 + ("alternate" in self.method.needs()) + (self.retain != "none")
+
+    @property
+    def texts(self) -> int:
+        """Of one forward."""
+        return self.batch * self.groups
+
+    @property
+    def accumulation(self) -> int:
+        """Forwards of one process in one optimiser step."""
+        return max(math.ceil(self.pairs / (self.batch * self.processes)), 1)
+
+    @property
+    def two_gradients(self) -> bool:
+        """Whether forgetting and holding have gradients of their own."""
+        apart = self.method.conflict() != "sum" and (self.retain != "none" or self.method.holds())
+        return self.sam or apart
+
+
+def setting_of(
+    request: Request, config: Any, *, sharding: str, processes: int, **more: Any
+) -> Setting:
+    """From a request and what a request does not say.
+
+    Args:
+        request: as `run` takes it.
+        config: the model's.
+        sharding: one of `SHARDINGS`.
+        processes: all that work together.
+        more: `length`, `answers`, `examples`, `padded`.
+
+    Raises:
+        UserError: what does not go together.
+    """
+    from unteach.intake import resolve
+    from unteach.methods import build
+
+    method = build(request.method_name, request.method_options)
+    request, _ = resolve(request, method, config, _Tokenizer())
+    adapter, train = request.adapter, request.train
+    cpu = request.device == "cpu"
+    named = str(getattr(config, "dtype", None) or "bfloat16").removeprefix("torch.")
+    dtype = request.dtype if request.dtype != "auto" else "float32" if cpu else named
+    extra = train.extra
+    setting = Setting(
+        model=request.model, config=config, method=method, retain=train.retain or "none",
+        lora=adapter.kind == "lora", rank=adapter.rank,
+        targets=adapter.targets if isinstance(adapter.targets, str) else tuple(adapter.targets),
+        fila=adapter.init == "fila", fisher_cpu=adapter.fisher_device == "cpu", bits=adapter.bits,
+        pairs=train.batch * train.accumulation, batch=train.batch,
+        checkpointing=train.checkpointing, optim=train.optim, cpu=cpu, dtype=dtype,
+        autocast=bool(extra.get("bf16", not cpu)), chunk_rows=extra.get("chunk_rows"),
+        sam=bool(train.sam), adapter_only=request.adapter_only,
+        sharding=sharding,  # type: ignore[arg-type]
+        processes=processes, **more,
+    )  # fmt: skip
+    if problems := _problems(setting):
+        raise UserError(*problems)
+    return _shared_out(setting)
+
+
+class _Tokenizer:
+    """As much of one as `resolve` asks for; a size needs no tokenizer."""
+
+    model_max_length = 10**9
+
+
+def _shared_out(setting: Setting) -> Setting:
+    """The step's pairs are those of all processes, so each forward has fewer at most."""
+    from dataclasses import replace
+
+    own = math.ceil(setting.pairs / setting.processes)
+    return replace(setting, batch=min(setting.batch, own))
+
+
+def _problems(setting: Setting) -> list[Problem]:
+    found = []
+    if setting.sharding not in SHARDINGS:
+        what, hint = f'"{setting.sharding}" is not known', f"give one of {', '.join(SHARDINGS)}"
+        found.append(Problem("--sharding", what, hint, "request"))
+    elif setting.sharding == "none" and setting.processes > 1:
+        hint = "give --sharding ddp, fsdp, zero2 or zero3"
+        what = f"{setting.processes} processes share their work in some way"
+        found.append(Problem("--processes", what, hint, "request"))
+    elif setting.sharding in ("fsdp", "zero2", "zero3") and setting.two_gradients:
+        what = "shards what train.sam and orthogonalisation need whole"
+        hint = "take ddp, or drop these"
+        found.append(Problem("--sharding", what, hint, "request"))
+    if setting.answers > setting.length:
+        what = f"{setting.answers} of {setting.length} tokens"
+        found.append(Problem("--answers", what, "give at most --length", "request"))
+    if setting.bits and not setting.lora:
+        what = "4-bit weights cannot be trained"
+        found.append(Problem("adapter.bits", what, "set adapter.kind=lora", "request"))
+    return found

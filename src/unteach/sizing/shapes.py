@@ -1,0 +1,101 @@
+"""Shapes of known models, for sizes on paper."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from unteach.models import HUB_ID, load_config
+from unteach.nouns import Problem, UserError
+from unteach.registry import did_you_mean
+
+
+class Shape(NamedTuple):
+    """What a configuration says, and where that is from."""
+
+    config: dict[str, Any]
+    source: str
+
+
+def _llama(width: int, inner: int, layers: int, heads: int, *, tied: bool = False) -> dict:
+    return {
+        "model_type": "llama", "vocab_size": 128_256, "hidden_size": width,
+        "intermediate_size": inner, "num_hidden_layers": layers, "num_attention_heads": heads,
+        "num_key_value_heads": 8, "head_dim": 64 if tied else 128, "tie_word_embeddings": tied,
+        "max_position_embeddings": 131_072, "dtype": "bfloat16",
+    }  # fmt: skip
+
+
+HERD = "The Llama 3 Herd of Models, arXiv 2407.21783, table 3"
+SHAPES = {
+    "llama-1b": Shape(
+        _llama(2048, 8192, 16, 32, tied=True), "config.json of Llama 3.2 1B, which has no paper"
+    ),
+    "llama-8b": Shape(_llama(4096, 14_336, 32, 32), HERD),
+    "llama-70b": Shape(_llama(8192, 28_672, 80, 64), HERD),
+    "llama-405b": Shape(_llama(16_384, 53_248, 126, 128), HERD),
+    "qwen-7b": Shape(
+        {
+            "model_type": "qwen2", "vocab_size": 152_064, "hidden_size": 3584,
+            "intermediate_size": 18_944, "num_hidden_layers": 28, "num_attention_heads": 28,
+            "num_key_value_heads": 4, "tie_word_embeddings": False,
+            "max_position_embeddings": 32_768, "dtype": "bfloat16",
+        },
+        "Qwen2 Technical Report, arXiv 2407.10671, table 1; the vocabulary as its weights are "
+        "padded",
+    ),
+}  # fmt: skip
+
+
+def config_of(model: str) -> Any:
+    """The configuration of a folder, a config.json, a hub id or one of `SHAPES`; no weights.
+
+    Raises:
+        UserError: there is none, or transformers knows no causal model of that kind.
+
+    Example:
+        >>> config_of("llama-405b").num_hidden_layers
+        126
+    """
+    from transformers import AutoConfig
+
+    from unteach.models import has_causal_head
+
+    path = Path(model)
+    if path.is_file():
+        config = _of_dict(_read(path), str(path))
+    elif model in SHAPES and not path.exists():
+        given = dict(SHAPES[model].config)
+        config = AutoConfig.for_model(given.pop("model_type"), **given)
+    elif "/" not in model and not path.exists() and HUB_ID.match(model):
+        hint = f"{did_you_mean(model, list(SHAPES)).strip()} Known shapes: {', '.join(SHAPES)}"
+        hint += "; or give a folder, a config.json, or a hub id such as owner/name"
+        raise UserError(Problem(f"--model {model}", "is not known", hint.strip(), "request"))
+    else:
+        config = load_config(model)
+    if not has_causal_head(config):
+        what = f"{config.model_type} has no causal language model in transformers"
+        hint = "take a model that writes text, such as a Llama"
+        raise UserError(Problem(f"--model {model}", what, hint, "request"))
+    return config
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        what = f"cannot be read ({type(error).__name__})"
+        problem = Problem(f"--model {path}", what, "give a model's config.json", "request")
+        raise UserError(problem) from None
+    return found if isinstance(found, dict) else {}
+
+
+def _of_dict(values: dict[str, Any], where: str) -> Any:
+    from transformers import AutoConfig
+
+    kind = values.pop("model_type", None)
+    try:
+        return AutoConfig.for_model(kind, **values)
+    except (ValueError, TypeError, KeyError) as error:
+        what = f"is no configuration ({type(error).__name__})"
+        hint = "it needs a model_type that transformers knows"
+        raise UserError(Problem(f"--model {where}", what, hint, "request")) from None

@@ -1,0 +1,87 @@
+"""The size of a run: what a device holds at each moment, and what else it takes."""
+
+from dataclasses import dataclass
+
+from unteach.sizing.beside import disk, host
+from unteach.sizing.optimisers import known
+from unteach.sizing.parts import Moment, Parts, limit_of, moments
+from unteach.sizing.setting import Setting
+from unteach.sizing.trace import Found, traced
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """The size of a run, in bytes of one process.
+
+    Attributes:
+        setting: what it is of.
+        found: what the model has.
+        moments: of the device, in their order.
+        host: in the machine's memory.
+        disk: in the output folder and the temporary one.
+    """
+
+    setting: Setting
+    found: Found
+    moments: tuple[Moment, ...]
+    host: Parts
+    disk: Parts
+
+    @property
+    def peak(self) -> Moment:
+        """The largest moment."""
+        return max(self.moments, key=lambda moment: moment.total)
+
+    @property
+    def training(self) -> Moment:
+        """The largest moment after the model is loaded."""
+        return max(self.moments[1:], key=lambda moment: moment.total)
+
+    @property
+    def total(self) -> float:
+        """What the device must hold."""
+        return self.peak.total
+
+    @property
+    def chunk(self) -> int:
+        """Rows of logits that are held at once."""
+        return limit_of(self.setting, self.found)
+
+    @property
+    def notes(self) -> list[str]:
+        """What the figures leave out, or take for granted."""
+        setting, found = self.setting, []
+        if setting.sharding in ("fsdp", "zero2", "zero3"):
+            found.append(
+                "the command loads the whole model onto each device before it is sharded, and the "
+                "main process holds all of it when it is written"
+            )
+        if not known(setting.optim):
+            found.append(f"{setting.optim} is not known here; its state is taken for AdamW's")
+        if setting.bits:
+            found.append("activations over 4 bits are taken for those of an unpacked base")
+        return found
+
+
+def size_of(setting: Setting) -> Size:
+    """The size of a run; builds its model without content and runs it once.
+
+    Example:
+        >>> from unteach.methods import build
+        >>> from unteach.sizing.shapes import config_of
+        >>> setting = Setting(model="llama-1b", config=config_of("llama-1b"), lora=False,
+        ...                   method=build("graddiff", {}), retain="nll", batch=1, pairs=1)
+        >>> size = size_of(setting)
+        >>> f"{size.found.parameters:,}"
+        '1,235,814,400'
+        >>> {name: f"{part / 1e9:.1f} GB" for name, part in size.disk.items()}
+        {'what is written': '2.5 GB', 'a checkpoint of training': '14.8 GB'}
+    """
+    found = traced(setting)
+    return Size(
+        setting=setting,
+        found=found,
+        moments=tuple(moments(setting, found)),
+        host=host(setting, found),
+        disk=disk(setting, found),
+    )

@@ -1,0 +1,281 @@
+"""What the model's own code keeps of a forward and a backward pass, found without a number in it.
+
+The model is built, adapted and run as training does it, on tensors that have a shape and no
+content (torch's `FakeTensorMode`); its bytes are counted as they come and go. So activations are
+those of the family's own code, with the attention, the checkpointing and the precision that
+training will have, and no formula has to know them.
+"""
+
+import copy
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+from unittest.mock import patch
+
+import torch
+from torch import nn
+
+from unteach.nouns import Problem, UserError
+from unteach.sizing.live import Live
+from unteach.sizing.setting import Setting
+
+PACKED = 0.5 + 1 / 64 + 4 / (64 * 256)  # bytes of a weight in 4 bits with its scales
+SCAN = 4096  # padded tokens of a forward of the model before, as in engine.reference
+
+
+class Weight(tuple):
+    """A trained weight: its shape, and whether it is an embedding's."""
+
+    embedding: bool = False
+
+    @property
+    def numel(self) -> int:
+        """How many numbers."""
+        return int(torch.Size(self).numel())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What a model has, and what a pass over it keeps; sizes in bytes.
+
+    Attributes:
+        parameters: how many, adapters not counted, tied ones once.
+        weights: of the base, as it is held.
+        adapters: of the adapters.
+        trained: shapes of what is trained.
+        head: of the head, rows and width.
+        head_bytes: of one of the head's numbers.
+        head_trained: whether it is.
+        tied: whether it is the embedding too.
+        state_bytes: of one number of a final state.
+        kept: what a forward leaves for the backward pass, final states included.
+        forward: the most that lived during it, above the weights.
+        backward: (numbers of gradients so far, the bytes that lived beside them), as it goes on.
+        scan: the most of a forward without gradients over 4096 tokens.
+        unit: numbers of the largest layer that is gathered at once when the model is sharded.
+        root: numbers of what stands outside the layers (embedding, last norm, head).
+        largest: bytes of the largest linear weight in the products' precision.
+        targeted: numbers of the base weights that carry an adapter.
+    """
+
+    parameters: int
+    weights: float
+    adapters: int
+    trained: tuple[Weight, ...]
+    head: tuple[int, int]
+    head_bytes: int
+    head_trained: bool
+    tied: bool
+    state_bytes: int
+    kept: int
+    forward: int
+    backward: tuple[tuple[int, int], ...]
+    scan: int
+    unit: int
+    root: int
+    largest: int
+    targeted: int
+
+    @property
+    def moved(self) -> int:
+        """How many numbers are trained."""
+        return sum(weight.numel for weight in self.trained)
+
+
+def traced(setting: Setting) -> Found:
+    """Build and run the model of a setting without content."""
+    # What changes nothing here is set to one value, so that it is not built again.
+    same = replace(
+        setting, optim="", chunk_rows=None, pairs=setting.batch, answers=0, cpu=False,
+        examples=min(setting.examples, max(SCAN // setting.length, 1)),
+        sharding="none" if setting.pass_dtype == setting.weight_dtype else "fsdp", processes=1,
+        fila=False, fisher_cpu=False, sam=False, adapter_only=False,
+    )  # fmt: skip
+    return _traced(same, setting.config.to_json_string(use_diff=False))
+
+
+@lru_cache(maxsize=64)
+def _traced(setting: Setting, _shape: str) -> Found:
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    with _quiet():
+        with torch.device("meta"):
+            model = _built(setting)
+        base = _counted(model, setting)
+        try:
+            with FakeTensorMode(), _masks(setting):
+                _give_a_device(model)
+                return Found(**base, **_passes(model, setting))
+        except Exception as error:  # whatever a family's own code does not bear
+            what = f"{setting.config.model_type}'s code does not run without content "
+            what += f"({type(error).__name__}), so its activations are not known"
+            hint = "take a dense model of the same width and depth for an estimate"
+            raise UserError(Problem("--model", what, hint)) from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@contextmanager
+def _masks(setting: Setting) -> Iterator[None]:
+    """Without padding attention has no mask, which transformers finds out from the content."""
+    if setting.padded:
+        yield
+        return
+    with patch("transformers.masking_utils.find_packed_sequence_indices", lambda *a, **k: None):
+        yield
+
+
+def _give_a_device(model: Any) -> None:
+    """Tensors without content in place of those of the meta device, where nothing can be run."""
+    same: dict[int, Any] = {}
+    for module in model.modules():
+        for held in (module._parameters, module._buffers):
+            for name, old in held.items():
+                if old is None:
+                    continue
+                if id(old) not in same:
+                    new: Any = torch.empty(old.shape, dtype=old.dtype)
+                    if isinstance(old, nn.Parameter):
+                        new = nn.Parameter(new, requires_grad=old.requires_grad)
+                    same[id(old)] = new
+                held[name] = same[id(old)]
+
+
+def _built(setting: Setting) -> Any:
+    from transformers import AutoModelForCausalLM
+
+    from unteach.adapters import LoraSettings, add_lora
+    from unteach.engine.prepare import freeze
+
+    config = copy.deepcopy(setting.config)  # from_config writes the dtype into it
+    if setting.attention:
+        config._attn_implementation = setting.attention
+    model: Any = AutoModelForCausalLM.from_config(config, dtype=setting.pass_dtype)
+    if setting.lora:
+        model = add_lora(model, LoraSettings(rank=setting.rank, targets=setting.targets))
+    layers = config.get_text_config().num_hidden_layers
+    freeze(model, lambda name: setting.method.trainable(name, layers))
+    if setting.checkpointing:
+        enable = getattr(model, "activation_checkpointing_enable", None)
+        (enable or model.gradient_checkpointing_enable)({"use_reentrant": False})
+    return model.train()
+
+
+def _counted(model: Any, setting: Setting) -> dict[str, Any]:
+    from unteach.adapters.lora import lora_layers
+
+    embedding = model.get_input_embeddings()
+    head = model.get_output_embeddings()
+    own = {name: p for name, p in model.named_parameters() if "lora_" not in name}
+    base = getattr(model, "base_model", model) if setting.lora else model
+    packed = _packed(model, head) if setting.bits else set()
+    weights = sum(
+        p.numel() * (PACKED if id(p) in packed else setting.weight_dtype.itemsize)
+        for p in own.values()
+    )
+    weights += sum(b.numel() * b.element_size() for b in model.buffers())
+    adapted = lora_layers(model).values() if setting.lora else ()
+    lists = [m for m in base.modules() if isinstance(m, nn.ModuleList) and len(m)]
+    layers = max(lists, key=lambda m: sum(p.numel() for p in m.parameters()))
+    inside = sum(p.numel() for p in layers.parameters())
+    matrices = [m.weight for m in model.modules() if isinstance(m, nn.Linear) and m is not head]
+    return {
+        "parameters": sum(p.numel() for p in own.values()),
+        "weights": weights,
+        "adapters": sum(4 * p.numel() for n, p in model.named_parameters() if "lora_" in n),
+        "tied": head.weight is embedding.weight,
+        "trained": tuple(
+            _weight(p, p is embedding.weight) for p in model.parameters() if p.requires_grad
+        ),
+        "head": tuple(head.weight.shape),
+        "head_bytes": setting.weight_dtype.itemsize,
+        "head_trained": head.weight.requires_grad,
+        "unit": max(sum(p.numel() for p in layer.parameters()) for layer in layers),
+        "root": sum(p.numel() for p in model.parameters()) - inside,
+        "largest": max((w.numel() for w in matrices), default=0) * setting.product_bytes,
+        "targeted": sum(layer.get_base_layer().weight.numel() for layer in adapted),
+    }
+
+
+def _weight(parameter: Any, embedding: bool) -> Weight:
+    found = Weight(parameter.shape)
+    found.embedding = embedding
+    return found
+
+
+def _packed(model: Any, head: Any) -> set[int]:
+    linear = [m for m in model.modules() if isinstance(m, nn.Linear) and m is not head]
+    return {id(m.weight) for m in linear if not m.weight.requires_grad}
+
+
+def _passes(model: Any, setting: Setting) -> dict[str, Any]:
+    grown: dict[int, int] = {}
+    so_far = 0
+    there = [*model.parameters(), *model.buffers()]
+    live = Live(there, lambda now: grown.__setitem__(so_far, max(grown.get(so_far, 0), now)))
+    weights, live.peak = live.now, live.now
+    gradients: list[Any] = []
+
+    def take(parameter: Any) -> None:
+        nonlocal so_far
+        so_far += parameter.grad.numel()
+        parameter.grad = None
+
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            gradients.append(parameter.register_post_accumulate_grad_hook(take))
+    inputs = _inputs(setting, setting.texts, setting.length)
+    hidden = {"output_hidden_states": True} if setting.reads_hidden else {}
+    with live:
+        with _precision(setting):
+            found = _backbone(model)(**inputs, **hidden, use_cache=False)
+        final = found.last_hidden_state
+        forward, kept, grown = live.peak - weights, live.now - weights, {}
+        loss = (final * 1.0).sum()  # what comes back is a tensor of its own
+        del found
+        state = final.element_size()
+        del final
+        if loss.requires_grad:
+            loss.backward()
+    for handle in gradients:
+        handle.remove()
+    backward = tuple((k, most - weights) for k, most in sorted(grown.items()))
+    passed = {"state_bytes": state, "kept": kept, "forward": forward, "backward": backward}
+    return passed | {"scan": _scan(model, setting)}
+
+
+def _scan(model: Any, setting: Setting) -> int:
+    texts = max(min(SCAN // setting.length, setting.examples), 1)
+    inputs = _inputs(setting, texts, setting.length)
+    live = Live([*model.parameters(), *model.buffers()])
+    weights = live.now
+    with live, torch.no_grad(), _precision(setting):
+        _backbone(model.eval())(**inputs, use_cache=False)
+    model.train()
+    return live.peak - weights
+
+
+def _inputs(setting: Setting, texts: int, length: int) -> dict[str, Any]:
+    given = {"input_ids": torch.zeros(texts, length, dtype=torch.long)}
+    if setting.padded:
+        given["attention_mask"] = torch.ones(texts, length, dtype=torch.long)
+    return given
+
+
+def _backbone(model: Any) -> Any:
+    """The model below its head, in whose place the row engine works."""
+    inner = model.get_base_model() if hasattr(model, "peft_config") else model
+    return getattr(inner, inner.base_model_prefix)
+
+
+def _precision(setting: Setting) -> Any:
+    """Autocast of a CPU stands in for an accelerator's: there is none to ask."""
+    return torch.autocast("cpu", dtype=torch.bfloat16) if setting.autocast else nullcontext()

@@ -1,0 +1,75 @@
+"""`unteach size`, as users call it."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from unteach.cli import app
+from unteach.nouns import UserError
+
+
+def asked(*arguments: str):
+    found = CliRunner().invoke(app, ["size", *arguments], catch_exceptions=False)
+    assert found.exit_code == 0, found.output
+    return found.output
+
+
+def refused(*arguments: str):
+    with pytest.raises(UserError) as error:
+        CliRunner().invoke(app, ["size", *arguments], catch_exceptions=False)
+    return error.value.problems
+
+
+def test_a_folder_and_its_config_have_one_size(tiny_folder):
+    arguments = ("--length", "32", "--json", "--set", "device=cpu")
+    one, other = (
+        json.loads(asked("--model", str(path), *arguments))
+        for path in (tiny_folder, tiny_folder / "config.json")
+    )
+    assert one["moments"] == other["moments"]
+    assert one["peak"]["bytes"] == max(sum(m.values()) for m in one["moments"].values())
+
+
+def test_a_table_with_what_makes_it_fit(tiny_folder):
+    table = asked("--model", str(tiny_folder), "--length", "64", "--device-memory", "3MB")
+    for said in ("weights", "optimiser state", "activations", "total", "what makes it fit"):
+        assert said in table
+
+
+def test_flags_settings_and_file_make_one_request(tiny_folder, tmp_path):
+    file = tmp_path / "request.yaml"
+    file.write_text(
+        f"model: {tiny_folder}\nforget: f.jsonl\nretain: r.jsonl\nout: o\nmethod: npo\n"
+        "adapter: {kind: lora, rank: 4}\ntrain: {batch: 2, accumulation: 3}\n"
+    )
+    found = json.loads(asked(str(file), "--length", "32", "--json"))
+    flags = json.loads(asked(
+        "--model", str(tiny_folder), "--method", "npo", "--adapter", "lora", "--rank", "4",
+        "--batch", "2", "--accumulation", "3", "--length", "32", "--json",
+    ))  # fmt: skip
+    assert found == flags
+    assert "LoRA of rank 4" in found["title"]
+    assert "2 x 3 forget texts" in found["title"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "where"),
+    [
+        (("--model", "lama-70b"), "--model lama-70b"),
+        (("--model", "llama-1b", "--device-memory", "much"), "--device-memory much"),
+        (("--model", "llama-1b", "--processes", "2", "--sharding", "fdsp"), "--sharding"),
+        (("--model", "llama-1b", "--bits", "4", "--adapter", "full"), "adapter.bits"),
+        (("--model", "llama-1b", "--method", "npoo"), "method"),
+    ],
+)
+def test_what_is_wrong_is_said(arguments, where):
+    assert [p.where for p in refused(*arguments)] == [where]
+
+
+def test_a_broken_config_is_said(tmp_path):
+    file = tmp_path / "config.json"
+    for text in ("{", "[]", '{"model_type": "nothing-known"}', '{"model_type": "clip"}'):
+        file.write_text(text)
+        (problem,) = refused("--model", str(file))
+        assert problem.where == f"--model {file}"
