@@ -4,11 +4,24 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
+ROOT = Path(__file__).parents[2]
+LAUNCHERS = {
+    "": ("-m", "unteach"),
+    "torchrun": (
+        "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", 2, "-m", "unteach",
+    ),
+    "fsdp2": (
+        "-m", "accelerate.commands.launch", "--num_processes", 2, "--mixed_precision", "no",
+        "--main_process_port", 0, "--config_file", ROOT / "examples" / "accelerate" / "fsdp2.yaml",
+        Path(__file__).with_name("sharded.py"),
+    ),
+}  # fmt: skip
 pytestmark = pytest.mark.slow
 
 
@@ -28,18 +41,16 @@ def data(tmp_path_factory):
 def unteach(data, tiny_folder, tmp_path):
     """`unteach run` in that many processes: exit code, what it prints, what it says."""
 
-    def run(processes, out, *more, launcher=False):
-        several = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", processes)
+    def run(processes, out, *more, launcher=""):
         arguments = [
             "run", "--model", tiny_folder, "--out", out,
             *(part for role in ("forget", "retain", "holdout")
               for part in (f"--{role}", data / f"{role}.jsonl")),
-            "--set", "train.epochs=2", "--set", "train.batch=4", "--set", "device=cpu",
+            "--set", "train.epochs=2", "--set", "train.batch=4",
             "--set", "evaluate.max_new_tokens=4", *more,
         ]  # fmt: skip
-        how = () if launcher else ("--processes", processes)
-        before = several if launcher else ()
-        command = [sys.executable, *before, "-m", "unteach", *arguments, *how]
+        command = [sys.executable, *LAUNCHERS[launcher], *arguments]
+        command += [] if launcher else ["--processes", processes]
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
         done = subprocess.run(
             list(map(str, command)), capture_output=True, text=True, cwd=tmp_path, env=environment,
@@ -67,13 +78,14 @@ def close(one, other):
 
 def test_two_processes_make_what_one_makes(unteach, tmp_path):
     """Also with a last step that is short: 9 examples, 4 a step; and a step cut into forwards."""
-    for processes, out, launcher in ((1, "one", False), (2, "two", False), (2, "torchrun", True)):
+    for processes, out, launcher in ((1, "one", ""), (2, "two", ""), (2, "torchrun", "torchrun")):
         code, printed, said = unteach(processes, out, launcher=launcher)
         assert code == 0, said[-2000:]
         assert printed.count("forget probability") == 1
         for line in ("checking the request", "loading the model", "evaluating: unlearned"):
             assert said.count(line) == 1
-        assert found(tmp_path / out)["facts"]["processes"] == processes
+        devices = found(tmp_path / out)["facts"]["devices"]
+        assert devices == ("2 processes (DDP)" if processes == 2 else "1 process")
         assert found(tmp_path / out)["facts"]["steps"] == 6
     close(tmp_path / "one", tmp_path / "two")
     close(tmp_path / "one", tmp_path / "torchrun")
@@ -92,6 +104,22 @@ def test_what_two_began_one_ends(unteach, tmp_path):
     code, _, said = unteach(1, "out", *more)
     assert code == 0, said[-2000:]
     assert "going on after step 2" in said
+    code, _, said = unteach(1, "whole", *more)
+    assert code == 0, said[-2000:]
+    close(tmp_path / "whole", tmp_path / "out")
+
+
+def test_weights_in_shards_go_on_where_they_were_cut_off(unteach, tmp_path):
+    """Trained and killed under FSDP2, taken up under FSDP2, written whole as one process has it."""
+    plugin = tmp_path / "gone.py"
+    plugin.write_text(KILL)
+    more = ("--plugin", plugin, "--set", "train.checkpoint_steps=1", "--set", "train.retain=kl")
+    code, _, _ = unteach(2, "out", *more, launcher="fsdp2")
+    assert code == 1
+    code, printed, said = unteach(2, "out", *more, launcher="fsdp2")
+    assert code == 0, said[-2000:]
+    assert said.count("going on after step 2") == printed.count("forget probability") == 1
+    assert found(tmp_path / "out")["facts"]["devices"] == "2 processes (FSDP)"
     code, _, said = unteach(1, "whole", *more)
     assert code == 0, said[-2000:]
     close(tmp_path / "whole", tmp_path / "out")

@@ -59,6 +59,14 @@ def sharding_asked(environment: Mapping[str, str]) -> str | None:
     return None
 
 
+def spread(accelerator: Any) -> str:
+    """Over how many processes training was spread, and how."""
+    number, kind = accelerator.num_processes, accelerator.distributed_type.value
+    if number == 1:
+        return "1 process"
+    return f"{number} processes ({'DDP' if kind.startswith('MULTI') else kind})"
+
+
 def lone(environment: Mapping[str, str]) -> list[Problem]:
     """A problem where `accelerate launch --cpu` was asked for several processes and started one.
 

@@ -146,7 +146,7 @@ class UnlearningTrainer(Resumable):
             train_dataset=self.pairs,
             data_collator=self.pairs.collate,  # type: ignore[arg-type]
             processing_class=tokenizer,
-            callbacks=[_Keep(self), self.guard, *(callbacks or [])],
+            callbacks=[_Keep(self), *(callbacks or []), self.guard],
             **trainer_options,
         )
         # What older releases (before 5.19) read in place of `loss_is_scaled_for_ga`.

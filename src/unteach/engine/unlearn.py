@@ -17,7 +17,7 @@ from transformers.trainer_callback import PrinterCallback
 from unteach.engine.checkpoints import Pace, newest
 from unteach.engine.config import UnlearningConfig
 from unteach.engine.deal import dealt
-from unteach.engine.devices import sharding_asked
+from unteach.engine.devices import sharding_asked, spread
 from unteach.engine.prepare import alternates_of
 from unteach.engine.repeatable import deterministic, repeats_here
 from unteach.engine.selection import unchosen
@@ -123,7 +123,7 @@ def unlearn(
         "stopped_because": monitor.reason,
         "forget_probability_in_training": round(monitor.probability, 4),
         "training_seconds": round(time.monotonic() - began, 1),
-        "processes": trainer.accelerator.num_processes,
+        "devices": spread(trainer.accelerator),
         "head": trainer.head,
         "reference_bytes": trainer.reference_bytes,
         "peak_memory_bytes": peak(),
