@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 import torch
@@ -125,3 +127,93 @@ def test_what_is_wrong_is_said_once(more, said_once, expected, unteach, tmp_path
     assert said.count(said_once) == 1
     assert "Traceback" not in said
     assert list(tmp_path.iterdir()) == []
+
+
+FULL = """
+import os, resource
+from unteach.engine import checkpoints
+
+usual = checkpoints.Pace.on_save
+
+def on_save(self, args, state, control, **more):
+    if state.global_step == 2 and os.environ.get("RANK") == os.environ["FULL"]:
+        hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1024, hard))
+    usual(self, args, state, control, **more)
+
+checkpoints.Pace.on_save = on_save
+"""
+
+
+@pytest.mark.parametrize("rank", ["0", "1"])
+def test_a_disk_that_is_full_for_one_stops_both_with_one_message(
+    rank, unteach, tmp_path, monkeypatch
+):
+    """A limit on the size of files stands in for it."""
+    pytest.importorskip("resource")
+    monkeypatch.setenv("FULL", rank)
+    plugin = tmp_path / "full.py"
+    plugin.write_text(FULL)
+    more = ("--plugin", plugin, "--set", "train.checkpoint_steps=1")
+    code, _, said = unteach(2, "out", *more)
+    assert code == 1
+    assert said.count("the disk is full or a limit is reached") == 1, said[-2000:]
+    assert "Error" not in said
+    monkeypatch.setenv("FULL", "none")
+    code, _, said = unteach(2, "out", *more)
+    assert code == 0, said[-2000:]
+    assert "going on after step 2" in said
+    code, _, said = unteach(1, "whole", *more)
+    close(tmp_path / "whole", tmp_path / "out")
+
+
+ALONE = """
+from unteach import pipeline
+
+def fails(*given):
+    raise OSError(28, "no space")
+
+pipeline.make_report, pipeline._write = (lambda *given: None), fails
+"""
+
+
+def test_what_the_main_process_alone_meets_is_said_once(unteach, tmp_path):
+    """The others see but that it is gone."""
+    plugin = tmp_path / "alone.py"
+    plugin.write_text(ALONE)
+    code, _, said = unteach(2, "out", "--plugin", plugin)
+    assert code == 1
+    assert said.count("the disk is full or a limit is reached") == 1, said[-2000:]
+    assert "Error" not in said
+
+
+STOP = """
+import os, signal, time
+from unteach.engine import checkpoints
+
+usual = checkpoints.Pace.on_step_end
+
+def on_step_end(self, args, state, control, **more):
+    if state.global_step == 3 and os.environ.get("RANK") == "0":
+        os.kill(os.getppid(), getattr(signal, os.environ["STOP"]))
+        time.sleep(60)
+    usual(self, args, state, control, **more)
+
+checkpoints.Pace.on_step_end = on_step_end
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_stopped_from_outside_all_end_and_what_is_done_stays(name, unteach, tmp_path, monkeypatch):
+    monkeypatch.setenv("STOP", name)
+    plugin = tmp_path / "stop.py"
+    plugin.write_text(STOP)
+    more = ("--plugin", plugin, "--set", "train.checkpoint_steps=1")
+    began = time.monotonic()
+    code, _, said = unteach(2, "out", *more)
+    assert code == 128 + getattr(signal, name), said[-2000:]
+    assert "Error" not in said
+    assert time.monotonic() - began < 60, "they waited for one another"
+    (work,) = tmp_path.glob(".out.partial-*")
+    assert (work / "checkpoints" / "checkpoint-2").is_dir()
+    assert not (tmp_path / "out").exists()
