@@ -10,6 +10,7 @@ import time
 import pytest
 import torch
 from safetensors.torch import load_file
+from support import plugin_text
 
 pytestmark = pytest.mark.slow
 
@@ -52,6 +53,12 @@ def unteach(data, tiny_folder, tmp_path):
     return run
 
 
+def plugged(file, text):
+    """A plug-in that registers a method, as it must, and does something else besides."""
+    file.write_text(f"{plugin_text(file.stem)}\n{text}")
+    return file
+
+
 def found(folder):
     return json.loads((folder / "scores.json").read_text())
 
@@ -84,8 +91,7 @@ def test_two_processes_make_what_one_makes(unteach, tmp_path):
 
 def test_what_two_began_one_ends(unteach, tmp_path):
     """They are killed after the second step: one process goes on from their checkpoint."""
-    plugin = tmp_path / "gone.py"
-    plugin.write_text(KILL)
+    plugin = plugged(tmp_path / "gone.py", KILL)
     more = ("--plugin", plugin, "--set", "train.checkpoint_steps=1")
     code, _, said = unteach(2, "out", *more)
     assert code == 1
@@ -152,11 +158,10 @@ def test_a_disk_that_is_full_for_one_stops_both_with_one_message(
     """A limit on the size of files stands in for it."""
     pytest.importorskip("resource")
     monkeypatch.setenv("FULL", rank)
-    plugin = tmp_path / "full.py"
-    plugin.write_text(FULL)
+    plugin = plugged(tmp_path / "full.py", FULL)
     more = ("--plugin", plugin, "--set", "train.checkpoint_steps=1")
     code, _, said = unteach(2, "out", *more)
-    assert code == 1
+    assert code == 1, said[-2000:]
     assert said.count("the disk is full or a limit is reached") == 1, said[-2000:]
     assert "Error" not in said
     monkeypatch.setenv("FULL", "none")
@@ -179,10 +184,9 @@ pipeline.make_report, pipeline._write = (lambda *given: None), fails
 
 def test_what_the_main_process_alone_meets_is_said_once(unteach, tmp_path):
     """The others see but that it is gone."""
-    plugin = tmp_path / "alone.py"
-    plugin.write_text(ALONE)
+    plugin = plugged(tmp_path / "alone.py", ALONE)
     code, _, said = unteach(2, "out", "--plugin", plugin)
-    assert code == 1
+    assert code == 1, said[-2000:]
     assert said.count("the disk is full or a limit is reached") == 1, said[-2000:]
     assert "Error" not in said
 
@@ -206,8 +210,7 @@ checkpoints.Pace.on_step_end = on_step_end
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_stopped_from_outside_all_end_and_what_is_done_stays(name, unteach, tmp_path, monkeypatch):
     monkeypatch.setenv("STOP", name)
-    plugin = tmp_path / "stop.py"
-    plugin.write_text(STOP)
+    plugin = plugged(tmp_path / "stop.py", STOP)
     more = ("--plugin", plugin, "--set", "train.checkpoint_steps=1")
     began = time.monotonic()
     code, _, said = unteach(2, "out", *more)
