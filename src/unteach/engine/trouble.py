@@ -213,6 +213,8 @@ class Guard(TrainerCallback):
     def _named(self, batch: Batch, groups: set[int]) -> list[str]:
         """Ids of the batch's members, in its order; alternates stand for their forget examples."""
         texts = {FORGET: self._pairs.forget, RETAIN: self._pairs.retain}
+        if batch["spare"].any():
+            return []
         members = zip(batch["group"].tolist(), batch["index"].tolist(), strict=True)
         return [texts[g][i].id for g, i in members if g in groups and g != ALTERNATE]
 
