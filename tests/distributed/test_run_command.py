@@ -123,7 +123,11 @@ checkpoints.Pace.on_step_end = on_step_end
 @pytest.mark.parametrize(
     ("more", "said_once", "expected"),
     [
-        (("--set", "train.batch=3"), "3 x 1 examples cannot be dealt out to 2 processes", 2),
+        (
+            ("--set", "train.batch=3"),
+            "3 x 1 examples of a step cannot be dealt out to 2 processes",
+            2,
+        ),
         (("--set", "train.learning_rate=1e30"), "training, step", 1),
     ],
 )
