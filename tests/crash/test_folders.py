@@ -253,3 +253,12 @@ def test_a_lock_on_a_file_that_is_gone_is_none(out, monkeypatch):
         patch.setattr(locks.fcntl, "flock", late)
         assert not locks.Lock(out).take()
     assert locks.Lock(out).take()
+
+
+def test_what_was_set_aside_is_never_cleared_away(out):
+    folder, lock = folders.made(out)
+    (folder / folders.REPLACED).mkdir()
+    (folder / folders.REPLACED / "a").write_text("old")
+    folders.leave(folder, lock, out)
+    assert held(out) == {"a": "old"}
+    assert names(out.parent) == {"out"}
