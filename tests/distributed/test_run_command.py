@@ -2,13 +2,16 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from support import plugin_text
 
 ROOT = Path(__file__).parents[2]
 LAUNCHERS = {
@@ -61,6 +64,12 @@ def unteach(data, tiny_folder, tmp_path):
     return run
 
 
+def plugged(file, text):
+    """A plug-in that registers a method, as it must, and does something else besides."""
+    file.write_text(f"{plugin_text(file.stem)}\n{text}")
+    return file
+
+
 def found(folder):
     return json.loads((folder / "scores.json").read_text())
 
@@ -94,8 +103,7 @@ def test_two_processes_make_what_one_makes(unteach, tmp_path):
 
 def test_what_two_began_one_ends(unteach, tmp_path):
     """They are killed after the second step: one process goes on from their checkpoint."""
-    plugin = tmp_path / "gone.py"
-    plugin.write_text(KILL)
+    plugin = plugged(tmp_path / "gone.py", KILL)
     more = ("--plugin", plugin, "--set", "train.checkpoint_steps=1")
     code, _, said = unteach(2, "out", *more)
     assert code == 1
@@ -143,7 +151,11 @@ checkpoints.Pace.on_step_end = on_step_end
 @pytest.mark.parametrize(
     ("more", "said_once", "expected"),
     [
-        (("--set", "train.batch=3"), "3 x 1 examples cannot be dealt out to 2 processes", 2),
+        (
+            ("--set", "train.batch=3"),
+            "3 x 1 examples of a step cannot be dealt out to 2 processes",
+            2,
+        ),
         (("--set", "train.learning_rate=1e30"), "training, step", 1),
     ],
 )
@@ -153,3 +165,90 @@ def test_what_is_wrong_is_said_once(more, said_once, expected, unteach, tmp_path
     assert said.count(said_once) == 1
     assert "Traceback" not in said
     assert list(tmp_path.iterdir()) == []
+
+
+FULL = """
+import os, resource
+from unteach.engine import checkpoints
+
+usual = checkpoints.Pace.on_save
+
+def on_save(self, args, state, control, **more):
+    if state.global_step == 2 and os.environ.get("RANK") == os.environ["FULL"]:
+        hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1024, hard))
+    usual(self, args, state, control, **more)
+
+checkpoints.Pace.on_save = on_save
+"""
+
+
+@pytest.mark.parametrize("rank", ["0", "1"])
+def test_a_disk_that_is_full_for_one_stops_both_with_one_message(
+    rank, unteach, tmp_path, monkeypatch
+):
+    """A limit on the size of files stands in for it."""
+    pytest.importorskip("resource")
+    monkeypatch.setenv("FULL", rank)
+    plugin = plugged(tmp_path / "full.py", FULL)
+    more = ("--plugin", plugin, "--set", "train.checkpoint_steps=1")
+    code, _, said = unteach(2, "out", *more)
+    assert code == 1, said[-2000:]
+    assert said.count("the disk is full or a limit is reached") == 1, said[-2000:]
+    assert "Error" not in said
+    monkeypatch.setenv("FULL", "none")
+    code, _, said = unteach(2, "out", *more)
+    assert code == 0, said[-2000:]
+    assert "going on after step 2" in said
+    code, _, said = unteach(1, "whole", *more)
+    close(tmp_path / "whole", tmp_path / "out")
+
+
+ALONE = """
+from unteach import pipeline
+
+def fails(*given):
+    raise OSError(28, "no space")
+
+pipeline.make_report, pipeline._write = (lambda *given: None), fails
+"""
+
+
+def test_what_the_main_process_alone_meets_is_said_once(unteach, tmp_path):
+    """The others see but that it is gone."""
+    plugin = plugged(tmp_path / "alone.py", ALONE)
+    code, _, said = unteach(2, "out", "--plugin", plugin)
+    assert code == 1, said[-2000:]
+    assert said.count("the disk is full or a limit is reached") == 1, said[-2000:]
+    assert "Error" not in said
+
+
+STOP = """
+import os, signal, time
+from unteach.engine import checkpoints
+
+usual = checkpoints.Pace.on_step_end
+
+def on_step_end(self, args, state, control, **more):
+    if state.global_step == 3 and os.environ.get("RANK") == "0":
+        os.kill(os.getppid(), getattr(signal, os.environ["STOP"]))
+        time.sleep(60)
+    usual(self, args, state, control, **more)
+
+checkpoints.Pace.on_step_end = on_step_end
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_stopped_from_outside_all_end_and_what_is_done_stays(name, unteach, tmp_path, monkeypatch):
+    monkeypatch.setenv("STOP", name)
+    plugin = plugged(tmp_path / "stop.py", STOP)
+    more = ("--plugin", plugin, "--set", "train.checkpoint_steps=1")
+    began = time.monotonic()
+    code, _, said = unteach(2, "out", *more)
+    assert code == 128 + getattr(signal, name), said[-2000:]
+    assert "Error" not in said
+    assert time.monotonic() - began < 60, "they waited for one another"
+    (work,) = tmp_path.glob(".out.partial-*")
+    assert (work / "checkpoints" / "checkpoint-2").is_dir()
+    assert not (tmp_path / "out").exists()

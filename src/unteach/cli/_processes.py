@@ -32,12 +32,18 @@ def start(processes: int) -> int:
         monitor_interval=0.2,
     )
     try:
-        elastic_launch(config, sys.executable)("-m", "unteach", *without(sys.argv[1:]))
+        elastic_launch(config, sys.executable)(*_module(), *without(sys.argv[1:]))
     except ChildFailedError as error:
         return _told(error)
     except SignalException as error:
         return 128 + error.sigval
     return 0
+
+
+def _module() -> list[str]:
+    """How Python starts us: no file of the working folder stands in for a library, as before."""
+    here = "" in sys.path or os.getcwd() in sys.path
+    return [*([] if here else ["-P"]), "-m", "unteach"]
 
 
 def without(arguments: Sequence[str]) -> list[str]:

@@ -37,7 +37,7 @@ def compare(
             raise UserError(*problems)
     report = fold(read_reports(folders))
     if out:
-        with staged(out) as stage:
+        with staged(out, overwrite=overwrite) as stage:
             write(report, {}, stage)
     if json:
         typer.echo(to_json(report))

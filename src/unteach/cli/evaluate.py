@@ -75,6 +75,7 @@ def evaluate(
     keep_text: options.KeepText = False,
     plugin: options.Plugins = None,
     overwrite: options.Overwrite = False,
+    processes: options.Processes = 1,
     trust_remote_code: options.Trusting = False,
     json: Annotated[bool, typer.Option("--json", help="Print scores.json, no table.")] = False,
 ) -> None:
@@ -84,6 +85,10 @@ def evaluate(
     its yardstick; without one, what cannot be known is listed. Rows hold numbers,
     never text (but see --keep-text); `unteach score` makes scores of them again without a model.
     """
+    if processes > 1:
+        from unteach.cli._processes import start
+
+        raise typer.Exit(start(processes))
     from unteach.evaluation.asked import asked, labelled
     from unteach.evaluation.cache import default_folder
 

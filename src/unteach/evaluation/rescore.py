@@ -32,7 +32,7 @@ def rescore(folder: Path, out: Path, *, compat: str = "", overwrite: bool = Fals
     order = [*before.models]
     rows = dict(sorted(rows.items(), key=lambda r: order.index(r[0]) if r[0] in order else -1))
     report = replace(before, **judge(rows, compat=compat))
-    with staged(out) as stage:
+    with staged(out, overwrite=overwrite) as stage:
         write(report, rows, stage, about=about)
     return report
 
