@@ -25,7 +25,7 @@ def rescore(folder: Path, out: Path, *, compat: str = "", overwrite: bool = Fals
     Raises:
         UserError: there are no rows, or they cannot be read.
     """
-    if problems := overlap(out, [("folder", folder)]) or check_out(out, overwrite=overwrite):
+    if problems := overlap(out, [], [("folder", folder)]) or check_out(out, overwrite=overwrite):
         raise UserError(*problems)
     rows, about = rows_in(folder)
     before = _before(folder)

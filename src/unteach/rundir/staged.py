@@ -48,12 +48,17 @@ def _unfit(there: Path) -> str:
     return ""
 
 
-def overlap(out: Path, inputs: Iterable[tuple[str, str | Path | None]]) -> list[Problem]:
+def overlap(
+    out: Path,
+    inputs: Iterable[tuple[str, str | Path | None]],
+    beside: Iterable[tuple[str, str | Path | None]] = (),
+) -> list[Problem]:
     """Inputs that a result in `out` would change or replace.
 
     Args:
         out: the folder to be made.
         inputs: flags and the files and folders that they give; ids of the hub are passed over.
+        beside: likewise; a result may lie in a folder of these, as in one of many data files.
 
     Example:
         >>> (problem,) = overlap(Path("docs/.."), [("--model", ".")])
@@ -61,13 +66,14 @@ def overlap(out: Path, inputs: Iterable[tuple[str, str | Path | None]]) -> list[
         '--model . is in it, and would be replaced'
     """
     found, there = [], out.resolve()
-    for flag, given in inputs:
+    inputs, beside = list(inputs), list(beside)
+    for flag, given in (*inputs, *beside):
         if not given or not Path(given).exists():
             continue
         source = Path(given).resolve()
         if there == source or there in source.parents:
             what = f"{flag} {given} is in it, and would be replaced"
-        elif source.is_dir() and source in there.parents:
+        elif (flag, given) in inputs and source.is_dir() and source in there.parents:
             what = f"is within {flag} {given}, which is only read"
         else:
             continue
