@@ -10,6 +10,8 @@ import torch
 from safetensors.torch import load_file
 
 pytestmark = pytest.mark.slow
+# Without an accelerator nobody has to say so.
+DEVICE = ("--set", "device=cpu") if torch.accelerator.is_available() else ()
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +36,8 @@ def unteach(data, tiny_folder, tmp_path):
             "run", "--model", tiny_folder, "--out", out,
             *(part for role in ("forget", "retain", "holdout")
               for part in (f"--{role}", data / f"{role}.jsonl")),
-            "--set", "train.epochs=2", "--set", "train.batch=4", "--set", "device=cpu",
-            "--set", "evaluate.max_new_tokens=4", *more,
+            "--set", "train.epochs=2", "--set", "train.batch=4",
+            "--set", "evaluate.max_new_tokens=4", *DEVICE, *more,
         ]  # fmt: skip
         how = () if launcher else ("--processes", processes)
         before = several if launcher else ()
@@ -115,7 +117,11 @@ checkpoints.Pace.on_step_end = on_step_end
 @pytest.mark.parametrize(
     ("more", "said_once", "expected"),
     [
-        (("--set", "train.batch=3"), "3 x 1 examples cannot be dealt out to 2 processes", 2),
+        (
+            ("--set", "train.batch=3"),
+            "3 x 1 examples of a step cannot be dealt out to 2",
+            2,
+        ),
         (("--set", "train.learning_rate=1e30"), "training, step", 1),
     ],
 )
