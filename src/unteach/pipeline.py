@@ -65,6 +65,8 @@ def _run(intake: Intake, work: Work, talk: Talk) -> Report:
         folder = shared(work.begin)
         facts = remove(intake, folder, talk, work.checkpoints, work.identity)
         shared(lambda: work.keep(facts))
+    else:
+        talk.stage("going on: the model is trained and written")
     rows = evidence(intake, work, talk)
     facts |= {"seconds": round(time.monotonic() - began, 1)}
     facts |= versions() | _version_of_bits(intake.request)

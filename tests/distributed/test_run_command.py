@@ -26,6 +26,8 @@ LAUNCHERS = {
     ),
 }  # fmt: skip
 pytestmark = pytest.mark.slow
+# Without an accelerator nobody has to say so.
+DEVICE = ("--set", "device=cpu") if torch.accelerator.is_available() else ()
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +52,7 @@ def unteach(data, tiny_folder, tmp_path):
             *(part for role in ("forget", "retain", "holdout")
               for part in (f"--{role}", data / f"{role}.jsonl")),
             "--set", "train.epochs=2", "--set", "train.batch=4",
-            "--set", "evaluate.max_new_tokens=4", *more,
+            "--set", "evaluate.max_new_tokens=4", *(() if launcher == "fsdp2" else DEVICE), *more,
         ]  # fmt: skip
         command = [sys.executable, *LAUNCHERS[launcher], *arguments]
         command += [] if launcher else ["--processes", processes]

@@ -57,15 +57,22 @@ def evaluate(
         Literal["auto", "chat", "plain", "none"] | None,
         typer.Option(help="How prompt and answer are joined, for your own files."),
     ] = None,
-    max_length: Annotated[int | None, typer.Option(metavar="TOKENS")] = None,
-    max_new_tokens: Annotated[int | None, typer.Option(metavar="TOKENS")] = None,
+    max_length: Annotated[
+        int | None, typer.Option(metavar="TOKENS", help="Of prompt and answer together.")
+    ] = None,
+    max_new_tokens: Annotated[
+        int | None, typer.Option(metavar="TOKENS", help="Of what a model says, at most.")
+    ] = None,
     tokens_per_batch: Annotated[
         int | None, typer.Option(metavar="TOKENS", help="Padded tokens of one forward.")
     ] = None,
     dtype: Annotated[
-        Literal["auto", "float32", "bfloat16", "float16"] | None, typer.Option()
+        Literal["auto", "float32", "bfloat16", "float16"] | None,
+        typer.Option(help="Of the weights."),
     ] = None,
-    device: Annotated[str | None, typer.Option(metavar="auto|cpu|cuda:0|...")] = None,
+    device: Annotated[
+        str | None, typer.Option(metavar="auto|cpu|cuda:0|...", help="Where models are.")
+    ] = None,
     bits: Annotated[int | None, typer.Option(metavar="4", help="Load in 4 bits.")] = None,
     cache: Annotated[
         Path | None,

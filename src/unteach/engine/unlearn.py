@@ -24,6 +24,7 @@ from unteach.engine.selection import unchosen
 from unteach.engine.trainer import UnlearningTrainer
 from unteach.engine.trouble import require_numbers
 from unteach.methods import Method
+from unteach.models import pick_device
 from unteach.nouns import Example, Problem, Sequence, UserError
 from unteach.request import Request
 from unteach.talk import Talk
@@ -110,9 +111,10 @@ def unlearn(
         )
         trainer.remove_callback(PrinterCallback)
         talk.notes(unchosen(trainer.pairs.choices))
-        found = alike(newest(folder))
+        before_cut, found = None, alike(newest(folder))
         if found:
-            talk.stage(f"going on after step {found.name.split('-')[-1]}")
+            before_cut = int(found.name.split("-")[-1])
+            talk.stage(f"going on after step {before_cut}")
         with deterministic(request.train.deterministic):
             trainer.train(resume_from_checkpoint=found and str(found))
         whole = trainer.whole_model()
@@ -120,6 +122,7 @@ def unlearn(
     facts = {
         "steps": trainer.state.global_step,
         "steps_planned": trainer.state.max_steps,
+        "went_on_after_step": before_cut,
         "stopped_because": monitor.reason,
         "forget_probability_in_training": round(monitor.probability, 4),
         "training_seconds": round(time.monotonic() - began, 1),
@@ -189,9 +192,11 @@ def arguments(request: Request, folder: str) -> UnlearningConfig:
     """What the trainer is given. Raises UserError where it refuses it."""
     train = request.train
     half = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+    # Left to itself accelerate has processes without an accelerator train each on its own.
+    lacks_other = sharding_asked(os.environ) is None and pick_device(request.device).type == "cpu"
     given: dict[str, Any] = {
         "bf16": half and request.device != "cpu",
-        "use_cpu": request.device == "cpu",
+        "use_cpu": request.device == "cpu" or lacks_other,
         **train.extra,
     }
     try:

@@ -108,13 +108,17 @@ def working(
         yield work
         if not work.placed:
             place(folder, out, overwrite=overwrite)
-    except BaseException:
+    except BaseException as error:
         if worth(folder, out):
             hint = "the same request goes on from it; remove it if that is not wanted"
             note(Problem(str(folder), "holds what was done so far", hint, "note"))
             lock.free()
         else:
             leave(folder, lock, out)
+            if not isinstance(error, UserError):
+                hint = "train.checkpoint_minutes or train.checkpoint_steps says how often"
+                what = "nothing is kept: no checkpoint was written yet"
+                note(Problem(f"--out {out}", what, hint, "note"))
         raise
     leave(folder, lock, out)
 
