@@ -189,9 +189,11 @@ def arguments(request: Request, folder: str) -> UnlearningConfig:
     """What the trainer is given. Raises UserError where it refuses it."""
     train = request.train
     half = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+    # Processes that met on CPUs would be strangers again: transformers joins them anew.
+    cpu = request.device == "cpu" or PartialState().distributed_type.value == "MULTI_CPU"
     given: dict[str, Any] = {
-        "bf16": half and request.device != "cpu",
-        "use_cpu": request.device == "cpu",
+        "bf16": half and not cpu,
+        "use_cpu": cpu,
         **train.extra,
     }
     try:
