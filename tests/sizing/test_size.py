@@ -1,5 +1,6 @@
 """What `unteach size` says is what training holds."""
 
+import csv
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -7,7 +8,8 @@ import pytest
 import torch
 from families import FAMILIES
 from llamas import llama
-from size import GOAL, SMALL, Case, checked, measured, model_of, predicted
+from measure import RESULTS
+from size import GOAL, SMALL, TWO, Case, checked, compared, measured, model_of, predicted
 from transformers import GPT2Config
 
 from unteach.adapters.fisher import exact
@@ -81,6 +83,19 @@ def test_checkpointing_of_a_llama_keeps_one_state_per_layer():
     found = traced(setting(checkpointing=True, batch=4, length=256, pairs=4))
     by_hand = 8 * 256 * SMALL.width * 4 * SMALL.layers
     assert by_hand < found.kept < by_hand * 3.2
+
+
+@pytest.mark.parametrize("case", TWO, ids=str)
+def test_two_processes_are_said_to_hold_what_was_measured(case):
+    """The measured runs are stored; what is said of them is worked out anew."""
+    with (RESULTS / "size.csv").open(encoding="utf-8") as file:
+        stored = {r["part"]: r for r in csv.DictReader(file) if r["case"] == str(case)}
+    was = {part: float(row["measured MB"]) * 1e6 for part, row in stored.items()}
+    assert len(was) == 7
+    for _, part, said, *_ in compared(
+        case, was, predicted(case, model_of(case.shape, None).config)
+    ):
+        assert f"{said:.4g}" == stored[part]["predicted MB"], part
 
 
 @pytest.mark.parametrize("kind", ["plain", "lora", "checkpointed", "tied", "gpt2"])
