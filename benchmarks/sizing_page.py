@@ -53,12 +53,14 @@ makes it fit, with its new total; what changes the result least comes first.
 
 **It is an estimate, of tensors alone.** An allocator rounds up and keeps what is free, CUDA's context and
 NCCL's buffers come on top: leave a tenth of the device, or two GB on a small one. What a kernel needs
-while it runs is not in it. Nothing here was measured on a GPU, under FSDP or under DeepSpeed.
+while it runs is not in it. FSDP was measured on two processes of a CPU; nothing here was measured on a
+GPU or under DeepSpeed.
 
 ## How it is worked out
 
 The model is built on tensors that have a shape and no content, adapted and frozen as the request says,
-and its own code is run forwards and backwards while its bytes are counted. So weights and activations are
+and its own code is run forwards and backwards while its bytes are counted; where all layers are alike,
+with two and with three of them, from which the others follow to the byte. So weights and activations are
 those of the model's family, its attention, the checkpointing and the precision, and no formula has to
 know them. For a device that is no CPU, autocast to bfloat16 is on and all else is what torch does on a
 CPU: the attention kernels keep much the same there (inputs, result, one number per row). What is
@@ -74,36 +76,47 @@ arithmetic:
 | head of the model before | a copy, where the loss reads the model before and the head is trained or multiplied in another precision |
 | FILA's squared gradients | 4 per adapted weight on the device, as many in the machine's memory |
 | DDP's buckets | the gradients once more; 262 MB at most for the first broadcast |
-| gathered layers | FSDP, ZeRO-3: two layers and what is no layer (embedding, head), in bfloat16 under autocast |
-| gradients before they are shared out | 4 per parameter of one layer and of what is no layer |
+| gathered layers | FSDP, ZeRO-3: two layers and the larger of embedding and head, in bfloat16 under autocast |
+| gradients before they are shared out | those of the largest of these, twice; 2 per parameter under autocast, else 4 |
+| answers under way | keys and values of a batch of answers: 4 GiB, or those of 8,192 tokens if that is more |
 | weights, gradients and state under ZeRO | 2 + 2 + 12 per parameter ([ZeRO](https://arxiv.org/abs/1910.02054), section 3.1), each shared out or not, as the stage says |
 
-Columns are moments; the device must hold the largest. *loading*: the command puts the whole model onto
-each device before it is sharded. *before training*: the model before is asked. *loss*: the forward pass is
-through and all its activations are there. *backward*: the worst of the way back, where activations go and
-gradients come. With accumulation the gradients stand throughout.
+Columns are moments; the device must hold the largest. *loading*: without shards the whole model. Under FSDP
+each process loads it into the machine's memory, whole, and puts one layer after the other into shards;
+only methods that ask the model for answers or choices before (`dpo`, `dto`, ...) have it whole on the
+device for that. DeepSpeed puts it on each device whole first, in half precision. *before training*: the
+model before is asked, in shards. *loss*: the forward pass is through and all its activations are there.
+*backward*: the worst of the way back, where activations go and gradients come. With accumulation the
+gradients stand throughout. *evaluation*: the original and the unlearned model are asked, one after the
+other, and **whole on each device**, in the checkpoint's precision or 4 bits (`evaluate.bits`).
+
+**Memory of the machine**: every process loads the whole model, so eight processes of a machine need eight
+times what the line *host memory of a process* says. **Disk**: one checkpoint is kept, in a hidden folder
+beside `--out`, and the next is written before that one goes, so there are two for a while; a run that is
+over within `train.checkpoint_minutes` (10) writes none.
 
 ## Checked against measured runs
 
-`python benchmarks/size.py` trains small Llamas for three steps on a CPU in float32 and counts the bytes of
-all live tensors ([results](../../benchmarks/results/size.csv), each part too). Goal: within 15% of the
-peak.
+`python benchmarks/size.py` trains small Llamas for three steps on a CPU in float32 and counts the bytes that
+training holds ([results](../../benchmarks/results/size.csv), each part too). Under FSDP the loaded model
+is in the same memory as its shards, so it counts there. Goal: within 15% of the peak.
 
 """
 SHAPES_HEAD = """
 ## On paper
 
 Adam in float32 over all weights, texts of 512 tokens of which all are answer, unequal, with as many to
-keep; UnDIAL, which reads the model before. Not one of these was run. *once loaded* is the largest moment after
-loading, *loading* what the command needs on each device before it shards, *a checkpoint* what training
-writes to disk when it saves.
+keep; UnDIAL, which reads the model before. Not one of these was run. All sizes are GB: *in training* the largest
+moment from loading to the last step, *evaluation* the model whole on each device, *in 4 bits* that with
+`evaluate.bits=4`, *host* the memory of the machine for each process, *a checkpoint* what is written.
 
 """
 AFTER = """
-So with the command a sharded run of all weights is bounded by *loading*: 282 GB of a 70B and 1,623 GB
-of a 405B on each device are more than any has. From Python, a model that is loaded on the CPU and given
-to `UnlearningTrainer` under FSDP needs what *once loaded* says on the device, and the loaded model once per
-process in the machine's memory.
+**What does not fit one card.** Training is in shards; evaluation is not. A 70B needs 147 GB of one device for
+it, or 46 GB with `evaluate.bits=4`. **A 405B needs 820 GB of one device, which none has, and 224 GB in 4 bits,
+which few have**: without such a device `unteach run` ends there, out of memory, after training. Train it from
+Python instead (`UnlearningTrainer` under FSDP, then `trainer.save_model(folder)`), and evaluate what came of
+it apart, in the memory of a machine that has enough: on a CPU, slowly, with few examples.
 """
 
 
@@ -135,14 +148,17 @@ def table(found: dict[str, Any]) -> str:
 
 def paper(sizes: dict[str, dict[str, Any]]) -> str:
     """A row for each command."""
-    rows = ["| `unteach size --method undial` | once loaded, GB | at | loading | a checkpoint |"]
-    rows.append("|---|---:|---|---:|---:|")
+    columns = ["in training", "at", "evaluation", "in 4 bits", "host", "a checkpoint"]
+    rows = ["| `unteach size --method undial` | " + " | ".join(columns) + " |"]
+    rows.append("|---|---:|---|---:|---:|---:|---:|")
     for line, size in sizes.items():
         training, checkpoint = size["training"], size["disk"]["a checkpoint of training"]
-        loading = sum(size["moments"]["loading"].values())
+        evaluation = sum(size["moments"]["evaluation"].values())
+        packed = of(f"{line} --set evaluate.bits=4")["moments"]["evaluation"].values()
+        each = size["host"]["the model while it is loaded"]
         rows.append(
-            f"| `{line}` | {gb(training['bytes'])} | {training['moment']} | "
-            f"{gb(loading)} | {gb(checkpoint)} |"
+            f"| `{line}` | {gb(training['bytes'])} | {training['moment']} | {gb(evaluation)} | "
+            f"{gb(sum(packed))} | {gb(each)} | {gb(checkpoint)} |"
         )
     return "\n".join(rows)
 

@@ -32,7 +32,8 @@ def test_a_folder_and_its_config_have_one_size(tiny_folder):
 
 
 def test_a_table_with_what_makes_it_fit(tiny_folder):
-    table = asked("--model", str(tiny_folder), "--length", "64", "--device-memory", "3MB")
+    table = asked("--model", str(tiny_folder), "--length", "64", "--examples", "2",
+                  "--device-memory", "3MB")  # fmt: skip
     for said in ("weights", "optimiser state", "activations", "total", "what makes it fit"):
         assert said in table
 

@@ -1,18 +1,23 @@
 """What `unteach size` says is what training holds."""
 
+import csv
 from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 import torch
 from families import FAMILIES
-from size import GOAL, SMALL, Case, checked, measured, model_of, predicted
+from llamas import llama
+from measure import RESULTS
+from size import GOAL, SMALL, TWO, Case, checked, compared, measured, model_of, predicted
+from transformers import GPT2Config
 
 from unteach.adapters.fisher import exact
 from unteach.head import chunk_rows
 from unteach.methods import build
 from unteach.nouns import UserError
 from unteach.request import load
+from unteach.sizing import trace
 from unteach.sizing.advice import advise
 from unteach.sizing.live import Live
 from unteach.sizing.optimisers import state_bytes
@@ -46,9 +51,9 @@ def test_more_tokens_are_more_activations_and_checkpointing_is_less():
     said, was = [], []
     for case in cases:
         model = model_of("small", None)
-        said.append(predicted(case, model.config).total)
-        found = measured(case, model)
-        was.append(max(v for k, v in found.items() if k in ("forward to backward",)))
+        moments = predicted(case, model.config).moments[:-1]
+        said.append(max(moment.total for moment in moments))
+        was.append(measured(case)["forward to backward"])
     assert was[1] > 3 * was[0]
     assert was[2] < 0.7 * was[1]
     assert said == pytest.approx(was, rel=0.05)
@@ -80,14 +85,85 @@ def test_checkpointing_of_a_llama_keeps_one_state_per_layer():
     assert by_hand < found.kept < by_hand * 3.2
 
 
+@pytest.mark.parametrize("case", TWO, ids=str)
+def test_two_processes_are_said_to_hold_what_was_measured(case):
+    """The measured runs are stored; what is said of them is worked out anew."""
+    with (RESULTS / "size.csv").open(encoding="utf-8") as file:
+        stored = {r["part"]: r for r in csv.DictReader(file) if r["case"] == str(case)}
+    was = {part: float(row["measured MB"]) * 1e6 for part, row in stored.items()}
+    assert len(was) == 7
+    for _, part, said, *_ in compared(
+        case, was, predicted(case, model_of(case.shape, None).config)
+    ):
+        assert f"{said:.4g}" == stored[part]["predicted MB"], part
+
+
+@pytest.mark.parametrize("kind", ["plain", "lora", "checkpointed", "tied", "gpt2"])
+def test_few_layers_tell_of_all(kind, monkeypatch):
+    """Each further layer adds what the third did: to the byte what all of them, run, would say."""
+    shape = SMALL._replace(layers=6, tied=kind == "tied")
+    own = GPT2Config(vocab_size=512, n_embd=64, n_layer=6, n_head=4, bos_token_id=1, eos_token_id=1)
+    asked = setting(
+        config=own if kind == "gpt2" else llama(shape).config,
+        lora=kind == "lora", checkpointing=kind == "checkpointed",
+    )  # fmt: skip
+    few = size_of(asked)
+    monkeypatch.setattr(trace, "_alike", lambda *given: False)
+    trace._traced.cache_clear()
+    whole = size_of(asked)
+    trace._traced.cache_clear()
+    assert few.found.backward != whole.found.backward, "all layers were run"
+    assert few.moments == whole.moments
+
+
+def test_layers_that_differ_are_all_run():
+    config = llama(SMALL._replace(layers=6)).config
+    config.layer_types = ["full_attention", "sliding_attention"] * 3
+    layers = [torch.nn.Linear(2, 2) for _ in range(6)]
+    assert not trace._alike(layers, setting(config=config))
+    config.layer_types = ["full_attention"] * 6
+    assert trace._alike(layers, setting(config=config))
+    layers[3].weight.requires_grad_(False)
+    assert not trace._alike(layers, setting(config=config))
+
+
+def test_fsdp_loads_shards_and_deepspeed_a_whole_model():
+    asked = setting(dtype="bfloat16", cpu=False, autocast=True, processes=4, pairs=8)
+    whole = 4 * size_of(asked).found.parameters
+    fsdp = size_of(replace(asked, sharding="fsdp"))
+    assert fsdp.moments[0].parts["weights"] == pytest.approx(whole / 4, rel=0.01)
+    assert fsdp.host["the model while it is loaded"] == pytest.approx(whole, rel=0.01)
+    other = replace(asked, sharding="fsdp", method=build("dpo", {}))
+    assert size_of(other).moments[0].total > whole  # it is asked before it is in shards
+    zero = size_of(replace(asked, sharding="zero3")).moments[0].total
+    assert zero == pytest.approx(whole / 2, rel=0.01)
+
+
+def test_evaluation_has_a_whole_model_on_each_device():
+    asked = setting(dtype="bfloat16", cpu=False, autocast=True, processes=8, sharding="fsdp",
+                    pairs=8)  # fmt: skip
+    size = size_of(asked)
+    last = size.moments[-1]
+    assert last.name == "evaluation"
+    assert last.parts["weights"] == pytest.approx(2 * size.found.parameters, rel=0.01)
+    packed = size_of(replace(asked, evaluate_bits=4)).moments[-1].parts["weights"]
+    assert packed < 0.9 * last.parts["weights"]
+    assert any("evaluation is not in shards" in note for note in size.notes)
+
+
+def test_a_disk_has_room_for_two_checkpoints():
+    disk = size_of(setting()).disk
+    assert disk["the next one while it is written"] == disk["a checkpoint of training"]
+
+
 def test_shards_divide_what_stands():
     one, eight = (
-        size_of(setting(sharding=kind, processes=n, pairs=8, batch=1)).moments[-1].parts
+        size_of(setting(sharding=kind, processes=n, pairs=8, batch=1)).moments[-2].parts
         for kind, n in (("none", 1), ("fsdp", 8))
     )
     for part in ("weights", "gradients", "optimiser state"):
         assert eight[part] == one[part] / 8
-    two = size_of(setting(sharding="zero2", processes=8, pairs=8, batch=1)).moments[-1].parts
+    two = size_of(setting(sharding="zero2", processes=8, pairs=8, batch=1)).moments[-2].parts
     assert (two["weights"], two["gradients"]) == (one["weights"], one["gradients"] / 8)
 
 
@@ -134,7 +210,8 @@ def test_eight_bits_are_a_quarter_but_for_embeddings_and_small_weights():
 
 
 def test_advice_fits_and_is_of_the_fewest_changes():
-    size = size_of(setting(length=256, batch=4, pairs=4))
+    # With one example evaluation, which no such change makes smaller, is small.
+    size = size_of(setting(length=256, batch=4, pairs=4, examples=1))
     assert advise(size, size.total) != []  # each change alone is an advice, where all fit
     for room in (0.7 * size.total, 0.4 * size.total):
         found = advise(size, room)

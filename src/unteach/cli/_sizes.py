@@ -57,9 +57,8 @@ def title(size: Size) -> str:
 def sayings(size: Size, room: float | None, advice: list[Advice]) -> list[str]:
     """Peak, host, disk, and whether it fits."""
     lines = [f'peak: {gb(size.total)} GB at "{size.peak.name}" (an estimate of tensors alone)']
-    if size.peak.name == "loading":
-        training = size.training
-        lines.append(f'once loaded: {gb(training.total)} GB at "{training.name}"')
+    if size.peak is not size.training:
+        lines.append(f'in training: {gb(size.training.total)} GB at "{size.training.name}"')
     lines += [f"{size.chunk} rows of logits are held at once"]
     lines += [f"{name}: {_listed(parts)}" for name, parts in
               (("host memory of a process", size.host), ("disk", size.disk)) if parts]  # fmt: skip

@@ -1,11 +1,26 @@
 """transformers' trainer, whose model can be had in one piece however many devices hold it."""
 
+import os
 from typing import Any
 
 from transformers import PreTrainedModel, Trainer
 
-from unteach.engine.devices import require_asked
+from unteach.engine.devices import require_asked, sharding_asked
 from unteach.engine.gather import Shell
+
+
+def share_out_each(args: Any) -> None:
+    """Under FSDP let each forward's gradients be shared out at once.
+
+    Else each process keeps those of all weights, whole, until the last forward of a step.
+
+    Args:
+        args: `TrainingArguments`; changed.
+    """
+    if args.fsdp or sharding_asked(os.environ) == "FSDP":
+        asked = args.accelerator_config.gradient_accumulation_kwargs or {}
+        given = {"sync_each_batch": True, **asked}
+        args.accelerator_config.gradient_accumulation_kwargs = given
 
 
 class InOnePiece(Trainer):
@@ -18,8 +33,9 @@ class InOnePiece(Trainer):
         UserError: shards were asked for, and accelerate makes none.
     """
 
-    def __init__(self, model: PreTrainedModel, **options: Any):
-        super().__init__(model=model, **options)
+    def __init__(self, model: PreTrainedModel, *, args: Any, **options: Any):
+        share_out_each(args)
+        super().__init__(model=model, args=args, **options)
         require_asked(self.accelerator, self.args)
         sharded = self.is_fsdp_enabled or self.is_deepspeed_enabled
         self.shell = Shell(model) if sharded else None

@@ -194,9 +194,10 @@ def arguments(request: Request, folder: str) -> UnlearningConfig:
     half = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
     # Left to itself accelerate has processes without an accelerator train each on its own.
     lacks_other = sharding_asked(os.environ) is None and pick_device(request.device).type == "cpu"
+    cpu = request.device == "cpu" or lacks_other
     given: dict[str, Any] = {
-        "bf16": half and request.device != "cpu",
-        "use_cpu": request.device == "cpu" or lacks_other,
+        "bf16": half and not cpu,
+        "use_cpu": cpu,
         **train.extra,
     }
     try:

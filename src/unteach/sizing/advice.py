@@ -68,6 +68,8 @@ def _kinds(setting: Setting) -> Iterator[list[Change]]:
     yield [_batch(setting, size) for size in _halves(setting.batch)]
     if not setting.cpu and setting.chunk_rows is None:
         yield [("train.extra.chunk_rows=256", lambda s: replace(s, chunk_rows=256))]
+    if not setting.evaluate_bits:
+        yield [("evaluate.bits=4", lambda s: replace(s, evaluate_bits=4))]
     if not setting.two_gradients:
         yield [_processes(count) for count in _doubles(setting)]
     if not setting.lora:

@@ -4,7 +4,7 @@ from unteach.methods import Method
 from unteach.probes.store import IN_MEMORY
 from unteach.retain import retain_reads
 from unteach.sizing.optimisers import state_bytes
-from unteach.sizing.parts import FLOAT, Parts
+from unteach.sizing.parts import FLOAT, Parts, base_of
 from unteach.sizing.setting import Setting
 from unteach.sizing.trace import Found
 
@@ -28,11 +28,16 @@ def kept_states(setting: Setting, found: Found) -> float:
 
 def host(setting: Setting, found: Found) -> Parts:
     """Of one process, in the machine's memory; on a CPU, beside what the device holds."""
-    parts = {} if setting.cpu else {"the model while it is loaded": _loaded(setting, found)}
+    parts: Parts = {}
+    if setting.sharded:  # on a CPU too: it is there whole, beside its shards
+        whole = found.weights(setting.weight_dtype.itemsize, setting.bits)
+        parts["the model while it is loaded"] = whole + found.adapters
+    elif not setting.cpu:
+        parts["the model while it is loaded"] = found.parameters * _size_on_disk(setting)
     states = kept_states(setting, found)
     parts["kept of the model before"] = states if states <= IN_MEMORY else 0
-    if setting.sharding in ("fsdp", "zero2", "zero3"):
-        parts["the whole model, in the main process"] = found.weights + found.adapters
+    if setting.sharded:
+        parts["the whole model, in the main process"] = base_of(setting, found) + found.adapters
     if type(setting.method).finish is not Method.finish:
         parts["the weights as they began"] = FLOAT * found.moved
     if setting.fila:
@@ -46,16 +51,14 @@ def disk(setting: Setting, found: Found) -> Parts:
     states = kept_states(setting, found)
     written = found.adapters * (2 if setting.fila else 1) if setting.adapter_only else None
     own = found.adapters if setting.lora else FLOAT * found.parameters
+    checkpoint = own + state_bytes(setting.optim, found.trained)
     parts = {
         "what is written": written or found.parameters * _size_on_disk(setting),
-        "a checkpoint of training": own + state_bytes(setting.optim, found.trained),
+        "a checkpoint of training": checkpoint,
+        "the next one while it is written": checkpoint,
         "kept of the model before": states if states > IN_MEMORY else 0,
     }
     return {name: size for name, size in parts.items() if size}
-
-
-def _loaded(setting: Setting, found: Found) -> float:
-    return found.parameters * _size_on_disk(setting)
 
 
 def _size_on_disk(setting: Setting) -> int:

@@ -1,8 +1,11 @@
 """Where the bytes of one device go, moment by moment: arithmetic on what was found of a model."""
 
 from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
 
 from unteach.head.find import ON_ACCELERATOR, ON_CPU
+from unteach.probes.budget import answering_tokens, cache_bytes
 from unteach.sizing.optimisers import state_bytes, step_bytes
 from unteach.sizing.setting import Setting
 from unteach.sizing.trace import SCAN, Found
@@ -55,27 +58,51 @@ def moments(setting: Setting, found: Found) -> list[Moment]:
         Moment("loss", passing | after),
         Moment("backward", passing | _backward(setting, found, gradients)),
         Moment("optimiser step", standing | last),
+        Moment("evaluation", _evaluation(setting, found)),
     ]
+
+
+def _evaluation(setting: Setting, found: Found) -> Parts:
+    """Models are asked whole, one after the other, on each device."""
+    import torch
+
+    each = getattr(torch, setting.dtype)
+    like: Any = SimpleNamespace(config=setting.config, dtype=each, device=SimpleNamespace(
+        type="cpu" if setting.cpu else "accelerator"))  # fmt: skip
+    most = 2 * setting.examples * setting.length  # each prompt and what is said to it
+    cache = min(answering_tokens(like, SCAN), most) * cache_bytes(like)
+    return {
+        "weights": found.weights(each.itemsize, setting.evaluate_bits),
+        "a forward without gradients": found.scan,
+        "answers under way, at most": cache,
+    }
 
 
 def _share(setting: Setting) -> float:
     """Which part of gradients and optimiser state one device has."""
-    return 1 / setting.processes if setting.sharding in ("fsdp", "zero2", "zero3") else 1
+    return 1 / setting.processes if setting.sharded else 1
+
+
+def base_of(setting: Setting, found: Found) -> float:
+    """All of the model but adapters, as it is trained."""
+    each = setting.weight_dtype.itemsize
+    if setting.sharding.startswith("zero") and setting.autocast:  # DeepSpeed makes it so
+        each = min(each, 2)
+    return found.weights(each, setting.bits)
 
 
 def _held(setting: Setting, found: Found) -> Parts:
     """What stands on the device from the first step's end on."""
     part = 1 if setting.whole else 1 / setting.processes
-    numbers, weights = found.moved, found.weights
+    numbers = found.moved
     state = state_bytes(setting.optim, found.trained)
     gradients = FLOAT * numbers
     if setting.sharding.startswith("zero") and setting.autocast:
         # DeepSpeed trains copies in float32 of weights in half precision: 2 + 2 + 12 bytes (ZeRO,
         # arXiv 1910.02054, section 3.1).
         state, gradients = state + FLOAT * numbers, 2 * numbers
-        weights = weights if setting.lora else 2 * found.parameters
     parts = {
-        "weights": weights * part,
+        "weights": base_of(setting, found) * part,
         "adapters": found.adapters * part,
         "optimiser state": state * _share(setting),
         "gradients": gradients * _share(setting),
@@ -97,21 +124,32 @@ def _kept_head(setting: Setting, found: Found) -> Parts:
 
 
 def _loading(setting: Setting, found: Found) -> Parts:
-    """The command loads the model onto its device, whole, and shards it there."""
-    return {"weights": found.weights}
+    """FSDP takes a layer after the other from the machine's memory; DeepSpeed takes all at once."""
+    whole = base_of(setting, found)
+    if setting.sharding != "fsdp":
+        return {"weights": whole}
+    parts: Parts = {"weights": whole / setting.processes}
+    if setting.reads & {"alternate", "chosen"}:  # answers and choices are asked for before that
+        return parts | {"the whole model, to be asked": whole}
+    if setting.cpu:
+        return parts
+    each = setting.weight_dtype.itemsize
+    return parts | {"a layer before it is shared out": each * max(found.unit, found.root)}
 
 
 def _before(setting: Setting, found: Found) -> Parts:
     """While the model before is asked; it is in shards by then, where it will be."""
     part = 1 if setting.whole else 1 / setting.processes
-    parts: Parts = {"weights": found.weights * part, "adapters": found.adapters * part}
+    parts: Parts = {"weights": base_of(setting, found) * part, "adapters": found.adapters * part}
     parts |= _kept_head(setting, found)
     if setting.fila and not setting.fisher_cpu:
         parts["FILA's squared gradients"] = FLOAT * found.targeted
     if setting.asks_before:
         parts["gathered layers"] = _gathered(setting, found).get("gathered layers", 0)
         parts["a forward without gradients"] = max(found.scan, _scoring(setting, found))
-    sent = min(found.weights + found.adapters, BROADCAST) if setting.sharding == "ddp" else 0
+    sent = (
+        min(base_of(setting, found) + found.adapters, BROADCAST) if setting.sharding == "ddp" else 0
+    )
     if sent > parts.get("a forward without gradients", 0):  # it comes after that
         parts.pop("a forward without gradients", None)
         parts["DDP's first broadcast"] = sent
@@ -132,14 +170,11 @@ def _scoring(setting: Setting, found: Found) -> float:
 
 
 def _gathered(setting: Setting, found: Found) -> Parts:
-    """What is whole for a while of sharded weights: this layer, the next, and what is no layer."""
+    """What is whole for a while of sharded weights: this layer, the next, and embedding or head."""
     if setting.whole:
         return {}
     size = 2 if setting.autocast else FLOAT
-    parts: Parts = {"gathered layers": size * (2 * found.unit + found.root)}
-    if not setting.lora:
-        parts["gradients before they are shared out"] = FLOAT * (found.unit + found.root)
-    return parts
+    return {"gathered layers": size * (2 * found.unit + found.root)}
 
 
 def limit_of(setting: Setting, found: Found) -> int:
@@ -211,4 +246,13 @@ def _backward(setting: Setting, found: Found, gradients: float) -> Parts:
     first = found.backward[0][1] + spread if found.backward else 0
     if first > worst[1] + (0 if setting.accumulation > 1 else done):
         worst, done = (0, int(first)), gradients if setting.accumulation > 1 else 0.0
-    return {"activations": worst[1], "gradients": done, "head, for the loss": head}
+    if setting.whole:
+        return {"activations": worst[1], "gradients": done, "head, for the loss": head}
+    # The largest gradients, and their copy in the order of those who get them.
+    size = 2 if setting.autocast else FLOAT
+    sent = 0 if setting.lora else 2 * size * max(found.unit, found.root)
+    return {
+        "activations": worst[1],
+        "gradients": done,
+        "gradients before they are shared out": sent,
+    }

@@ -43,6 +43,7 @@ class Setting:
         padded: whether texts differ in length, so that attention has a mask.
         attention: the model's own when None.
         adapter_only: whether adapters alone are written.
+        evaluate_bits: 4 or None, of the models that are evaluated.
     """
 
     model: str
@@ -72,6 +73,7 @@ class Setting:
     padded: bool = True
     attention: str | None = None
     adapter_only: bool = False
+    evaluate_bits: int | None = None
 
     @property
     def reads(self) -> frozenset[str]:
@@ -99,6 +101,11 @@ class Setting:
         return getattr(torch, self.dtype if self.lora else "float32")
 
     @property
+    def sharded(self) -> bool:
+        """Whether anything is in shards; then the model is loaded into the machine's memory."""
+        return self.sharding in ("fsdp", "zero2", "zero3")
+
+    @property
     def whole(self) -> bool:
         """Whether each process holds all weights while it trains."""
         return self.sharding not in ("fsdp", "zero3")
@@ -108,7 +115,7 @@ class Setting:
         """Of the weights that a forward meets: gathered ones come in the products' precision."""
         import torch
 
-        halved = self.autocast and self.sharding in ("fsdp", "zero2", "zero3")
+        halved = self.autocast and self.sharded
         return torch.bfloat16 if halved else self.weight_dtype
 
     @property
@@ -171,7 +178,7 @@ def setting_of(
         pairs=train.batch * train.accumulation, batch=train.batch,
         checkpointing=train.checkpointing, optim=train.optim, cpu=cpu, dtype=dtype,
         autocast=bool(extra.get("bf16", not cpu)), chunk_rows=extra.get("chunk_rows"),
-        sam=bool(train.sam), adapter_only=request.adapter_only,
+        sam=bool(train.sam), adapter_only=request.adapter_only, evaluate_bits=request.evaluate.bits,
         sharding=sharding,  # type: ignore[arg-type]
         processes=processes, **more,
     )  # fmt: skip
@@ -203,7 +210,7 @@ def _problems(setting: Setting) -> list[Problem]:
         hint = "give --sharding ddp, fsdp, zero2 or zero3"
         what = f"{setting.processes} processes share their work in some way"
         found.append(Problem("--processes", what, hint, "request"))
-    elif setting.sharding in ("fsdp", "zero2", "zero3") and setting.two_gradients:
+    elif setting.sharded and setting.two_gradients:
         what = "shards what train.sam and orthogonalisation need whole"
         hint = "take ddp, or drop these"
         found.append(Problem("--sharding", what, hint, "request"))

@@ -34,8 +34,8 @@ class Size:
 
     @property
     def training(self) -> Moment:
-        """The largest moment after the model is loaded."""
-        return max(self.moments[1:], key=lambda moment: moment.total)
+        """The largest moment before evaluation."""
+        return max(self.moments[:-1], key=lambda moment: moment.total)
 
     @property
     def total(self) -> float:
@@ -51,10 +51,17 @@ class Size:
     def notes(self) -> list[str]:
         """What the figures leave out, or take for granted."""
         setting, found = self.setting, []
-        if setting.sharding in ("fsdp", "zero2", "zero3"):
+        if setting.processes > 1:
             found.append(
-                "the command loads the whole model onto each device before it is sharded, and the "
-                "main process holds all of it when it is written"
+                "every process of a machine loads the whole model for itself: eight take eight "
+                "times the host memory of one"
+            )
+        if setting.sharding.startswith("zero"):
+            found.append("DeepSpeed takes the whole model onto each device before it shares it out")
+        if setting.sharded:
+            found.append(
+                "evaluation is not in shards: each device holds a whole model then; "
+                "evaluate.bits=4 makes it smaller"
             )
         if not known(setting.optim):
             found.append(f"{setting.optim} is not known here; its state is taken for AdamW's")
@@ -74,8 +81,8 @@ def size_of(setting: Setting) -> Size:
         >>> size = size_of(setting)
         >>> f"{size.found.parameters:,}"
         '1,235,814,400'
-        >>> {name: f"{part / 1e9:.1f} GB" for name, part in size.disk.items()}
-        {'what is written': '2.5 GB', 'a checkpoint of training': '14.8 GB'}
+        >>> round(size.disk["a checkpoint of training"] / 1e9, 1)
+        14.8
     """
     found = traced(setting)
     return Size(

@@ -3,7 +3,8 @@
 The model is built, adapted and run as training does it, on tensors that have a shape and no
 content (torch's `FakeTensorMode`); its bytes are counted as they come and go. So activations are
 those of the family's own code, with the attention, the checkpointing and the precision that
-training will have, and no formula has to know them.
+training will have, and no formula has to know them. Of a model whose layers are alike two and three
+of them are run: each further one adds what the third did.
 """
 
 import copy
@@ -23,6 +24,7 @@ from unteach.sizing.live import Live
 from unteach.sizing.setting import Setting
 
 PACKED = 0.5 + 1 / 64 + 4 / (64 * 256)  # bytes of a weight in 4 bits with its scales
+Points = tuple[tuple[int, int], ...]
 SCAN = 4096  # padded tokens of a forward of the model before, as in engine.reference
 
 
@@ -43,7 +45,8 @@ class Found:
 
     Attributes:
         parameters: how many, adapters not counted, tied ones once.
-        weights: of the base, as it is held.
+        packable: how many of them 4 bits can hold.
+        buffers: of what is no parameter.
         adapters: of the adapters.
         trained: shapes of what is trained.
         head: of the head, rows and width.
@@ -56,13 +59,15 @@ class Found:
         backward: (numbers of gradients so far, the bytes that lived beside them), as it goes on.
         scan: the most of a forward without gradients over 4096 tokens.
         unit: numbers of the largest layer that is gathered at once when the model is sharded.
-        root: numbers of what stands outside the layers (embedding, last norm, head).
+        root: numbers of the largest group outside the layers: embedding, or last norm and head;
+            where these are tied, all of it.
         largest: bytes of the largest linear weight in the products' precision.
         targeted: numbers of the base weights that carry an adapter.
     """
 
     parameters: int
-    weights: float
+    packable: int
+    buffers: int
     adapters: int
     trained: tuple[Weight, ...]
     head: tuple[int, int]
@@ -72,7 +77,7 @@ class Found:
     state_bytes: int
     kept: int
     forward: int
-    backward: tuple[tuple[int, int], ...]
+    backward: Points
     scan: int
     unit: int
     root: int
@@ -84,6 +89,11 @@ class Found:
         """How many numbers are trained."""
         return sum(weight.numel for weight in self.trained)
 
+    def weights(self, each: float, bits: int | None = None) -> float:
+        """Of the base, with so many bytes for a number, or in 4 bits."""
+        packed = self.packable if bits else 0
+        return (self.parameters - packed) * each + packed * PACKED + self.buffers
+
 
 def traced(setting: Setting) -> Found:
     """Build and run the model of a setting without content."""
@@ -92,7 +102,7 @@ def traced(setting: Setting) -> Found:
         setting, optim="", chunk_rows=None, pairs=setting.batch, answers=0, cpu=False,
         examples=min(setting.examples, max(SCAN // setting.length, 1)),
         sharding="none" if setting.pass_dtype == setting.weight_dtype else "fsdp", processes=1,
-        fila=False, fisher_cpu=False, sam=False, adapter_only=False,
+        fila=False, fisher_cpu=False, sam=False, adapter_only=False, bits=None, evaluate_bits=None,
     )  # fmt: skip
     return _traced(same, setting.config.to_json_string(use_diff=False))
 
@@ -108,7 +118,7 @@ def _traced(setting: Setting, _shape: str) -> Found:
         try:
             with FakeTensorMode(), _masks(setting):
                 _give_a_device(model)
-                return Found(**base, **_passes(model, setting))
+                return Found(**base, **_passed(model, setting))
         except Exception as error:  # whatever a family's own code does not bear
             what = f"{setting.config.model_type}'s code does not run without content "
             what += f"({type(error).__name__}), so its activations are not known"
@@ -174,24 +184,22 @@ def _counted(model: Any, setting: Setting) -> dict[str, Any]:
 
     embedding = model.get_input_embeddings()
     head = model.get_output_embeddings()
-    own = {name: p for name, p in model.named_parameters() if "lora_" not in name}
+    own = [p for name, p in model.named_parameters() if "lora_" not in name]
+    inner = {id(p) for p in own}
     base = getattr(model, "base_model", model) if setting.lora else model
-    packed = _packed(model, head) if setting.bits else set()
-    weights = sum(
-        p.numel() * (PACKED if id(p) in packed else setting.weight_dtype.itemsize)
-        for p in own.values()
-    )
-    weights += sum(b.numel() * b.element_size() for b in model.buffers())
+    tied = head.weight is embedding.weight
     adapted = lora_layers(model).values() if setting.lora else ()
-    lists = [m for m in base.modules() if isinstance(m, nn.ModuleList) and len(m)]
-    layers = max(lists, key=lambda m: sum(p.numel() for p in m.parameters()))
-    inside = sum(p.numel() for p in layers.parameters())
-    matrices = [m.weight for m in model.modules() if isinstance(m, nn.Linear) and m is not head]
+    layers = _layers(base)
+    outside = sum(p.numel() for p in model.parameters())
+    outside -= sum(p.numel() for p in layers.parameters())
+    modules = [m for m in model.modules() if isinstance(m, nn.Linear) and m is not head]
+    matrices = {id(m.weight): m.weight.numel() for m in modules if id(m.weight) in inner}
     return {
-        "parameters": sum(p.numel() for p in own.values()),
-        "weights": weights,
+        "parameters": sum(p.numel() for p in own),
+        "packable": sum(matrices.values()),
+        "buffers": sum(b.nbytes for b in model.buffers()),
         "adapters": sum(4 * p.numel() for n, p in model.named_parameters() if "lora_" in n),
-        "tied": head.weight is embedding.weight,
+        "tied": tied,
         "trained": tuple(
             _weight(p, p is embedding.weight) for p in model.parameters() if p.requires_grad
         ),
@@ -199,8 +207,8 @@ def _counted(model: Any, setting: Setting) -> dict[str, Any]:
         "head_bytes": setting.weight_dtype.itemsize,
         "head_trained": head.weight.requires_grad,
         "unit": max(sum(p.numel() for p in layer.parameters()) for layer in layers),
-        "root": sum(p.numel() for p in model.parameters()) - inside,
-        "largest": max((w.numel() for w in matrices), default=0) * setting.product_bytes,
+        "root": outside if tied else max(outside - embedding.weight.numel(), outside // 2),
+        "largest": max(matrices.values(), default=0) * setting.product_bytes,
         "targeted": sum(layer.get_base_layer().weight.numel() for layer in adapted),
     }
 
@@ -211,9 +219,46 @@ def _weight(parameter: Any, embedding: bool) -> Weight:
     return found
 
 
-def _packed(model: Any, head: Any) -> set[int]:
-    linear = [m for m in model.modules() if isinstance(m, nn.Linear) and m is not head]
-    return {id(m.weight) for m in linear if not m.weight.requires_grad}
+def _layers(model: Any) -> nn.ModuleList:
+    lists = [m for m in model.modules() if isinstance(m, nn.ModuleList) and len(m)]
+    return max(lists, key=lambda m: sum(p.numel() for p in m.parameters()))
+
+
+def _passed(model: Any, setting: Setting) -> dict[str, Any]:
+    """Of all layers; where they are alike, from few of them."""
+    layers = _layers(model)
+    count = len(layers)
+    if count < 4 or not _alike(layers, setting):
+        return _passes(model, setting)
+    found = []
+    for few in (3, 2):
+        del layers[few:]
+        found.append(_passes(model, setting))
+    three, two = found
+    more = count - 2
+    made = {k: v + more * (three[k] - v) for k, v in two.items() if k != "backward"}
+    return made | {"backward": _stretched(two["backward"], three["backward"], more)}
+
+
+def _alike(layers: Any, setting: Setting) -> bool:
+    kinds = getattr(setting.config.get_text_config(), "layer_types", None) or [""]
+    looks = {
+        (type(x), tuple((n, p.shape, p.dtype, p.requires_grad) for n, p in x.named_parameters()))
+        for x in layers
+    }
+    return len(looks) == len(set(kinds)) == 1
+
+
+def _stretched(two: Points, three: Points, more: int) -> Points:
+    """The first layers of the way back, and the last; between them all goes evenly."""
+    half = len(two) // 2
+
+    def moved(a: tuple[int, int], b: tuple[int, int]) -> tuple[int, int]:
+        return a[0] + more * (b[0] - a[0]), a[1] + more * (b[1] - a[1])
+
+    first = [moved(a, b) for a, b in zip(two[:half], three, strict=False)]
+    last = [moved(a, b) for a, b in zip(two[half:], three[half - len(two) :], strict=True)]
+    return (*first, *last)
 
 
 def _passes(model: Any, setting: Setting) -> dict[str, Any]:
