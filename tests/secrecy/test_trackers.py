@@ -47,13 +47,13 @@ def run(aviary, tiny_folder, **extra):
     files = {role: aviary.path(f"{role}.jsonl") for role in ("forget", "retain")}
     flags = {"model": str(tiny_folder), "out": str(aviary.folder / "out"), "method": "idk", **files}
     refusals = f"data.refusals={aviary.path('refusals.txt')}"
-    sets = ["train.epochs=1", "evaluate.max_new_tokens=4", refusals]
+    sets = ["train.epochs=1", "evaluate.max_new_tokens=4", "train.checkpoint_steps=1", refusals]
     pipeline.run(load(flags=flags, sets=[*sets, f"train.extra={json.dumps(extra)}"]))
 
 
 def test_what_is_sent_holds_no_text(tmp_path, tokenizer, tiny_folder, sent):
     aviary = Aviary(tmp_path / "data", tokenizer)
-    run(aviary, tiny_folder, report_to=["wandb"], save_strategy="steps", save_steps=1)
+    run(aviary, tiny_folder, report_to=["wandb"])
     assert any("forget_probability" in part for part in sent() if isinstance(part, dict))
     written = repr(sent()).encode()
     assert [found for bird in aviary.canaries for found in leaks(written, bird)] == []

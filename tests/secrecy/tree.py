@@ -111,7 +111,7 @@ def cases(tree):
     def run(name, *more, fault=None, **options):
         add(name, *tree.run(*more, out=f"out-{name}", **options), fault=fault)
 
-    saving = ("--set", "train.extra={save_strategy: steps, save_steps: 1}")
+    saving = ("--set", "train.checkpoint_steps=1")
     asked = ("check", "--model", tree.model, "--out", "none", "--forget")
     run("adapters", "--adapter-only", "--set", "adapter.rank=2", *saving)
     run("refusals", "--set", f"data.refusals={data('refusals.txt')}", method="idk")

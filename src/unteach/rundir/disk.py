@@ -94,12 +94,17 @@ def _existing(path: Path) -> Path:
 def _replacing(file: Path) -> Iterator[TextIO]:
     beside = file.with_name(f".{file.name}.partial")
     try:
-        with beside.open("w", encoding="utf-8") as handle:
+        with open(beside, "w", encoding="utf-8", opener=_private) as handle:
             yield handle
         _sync(beside)
         os.replace(beside, file)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _private(path: str, flags: int) -> int:
+    """Readable by this user alone, until a result that it is part of takes its place."""
+    return os.open(path, flags, 0o600)
 
 
 def _sync(path: Path) -> None:
