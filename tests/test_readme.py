@@ -48,7 +48,7 @@ def desk(tmp_path, tiny_folder, monkeypatch):
 def test_the_commands(desk, monkeypatch, capsys):
     from unteach.cli import main
 
-    assert len(commands()) == 13
+    assert len(commands()) == 14
     for command in commands():
         monkeypatch.setattr("sys.argv", shlex.split(command))
         with pytest.raises(SystemExit) as stopped:

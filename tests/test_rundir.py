@@ -9,7 +9,7 @@ def test_nothing_half_written_stays_behind(tmp_path):
     out = tmp_path / "out"
 
     def fail():
-        with staged(out) as stage:
+        with staged(out, overwrite=True) as stage:
             (stage / "a").write_text("half")
             raise KeyboardInterrupt
 
@@ -24,7 +24,7 @@ def test_what_was_there_stays_when_it_fails(tmp_path):
     (out / "old").write_text("kept")
 
     def fail():
-        with staged(out):
+        with staged(out, overwrite=True):
             raise ValueError
 
     with pytest.raises(ValueError):  # noqa: PT011
@@ -36,7 +36,7 @@ def test_the_new_folder_replaces_the_old_one(tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     (out / "old").write_text("gone")
-    with staged(out) as stage:
+    with staged(out, overwrite=True) as stage:
         write_lines(stage / "deep" / "rows.jsonl", [{"a": 1}, {"a": 2}])
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
     assert [p.name for p in out.iterdir()] == ["deep"]

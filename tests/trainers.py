@@ -17,7 +17,7 @@ VOCABULARY = Vocabulary()
 CUTS = [(8, 1), (4, 2), (1, 8), (5, 2), (3, 3)]  # of one step: also a last one that is short
 
 
-def trainer(method, tmp_path, *, model=None, kept=RETAIN, forget=FORGET, **options):
+def trainer(method, tmp_path, *, model=None, kept=RETAIN, forget=FORGET, callbacks=(), **options):
     """Plain gradient descent, unclipped, one pass over eight answers."""
     given = {"learning_rate": 1e-2, "num_train_epochs": 1, "optim": "sgd", "max_grad_norm": 1e9}
     args = UnlearningConfig(
@@ -34,6 +34,7 @@ def trainer(method, tmp_path, *, model=None, kept=RETAIN, forget=FORGET, **optio
         alternate_dataset=INSTEAD if "alternate" in method.needs() else None,
         retain_dataset=kept,
         args=args,
+        callbacks=[*callbacks],
         processing_class=VOCABULARY,  # type: ignore[arg-type]
     )
 

@@ -17,11 +17,11 @@ from unteach.evaluation.processes import agreed, is_main, join, own_device, shar
 from unteach.evaluation.results import ROWS, judge, versions, write
 from unteach.evaluation.texts import add_texts, notes_on_text
 from unteach.intake import Intake, check
-from unteach.nouns import Paper, Row, Sequence, UserError
+from unteach.nouns import Paper, Row, Sequence
 from unteach.report import Report
 from unteach.request import Request
 from unteach.rowsfile import read_rows, write_rows
-from unteach.rundir import Work, disk_problem, recover, working, write_text
+from unteach.rundir import Work, in_words, recover, working, write_text
 from unteach.talk import Silence, Talk
 
 # What may change while a run is cut off: where the result goes, and how often progress is kept.
@@ -50,10 +50,11 @@ def run(request: Request, talk: Talk | None = None) -> Report:
     join(request.device)
     talk = talk if talk and is_main() else Silence()
     talk.stage("checking the request")
-    shared(lambda: recover(request.out))
+    with in_words(request.out):
+        shared(lambda: recover(request.out))
     intake = agreed(lambda: check(request))
     talk.notes(intake.notes)
-    with _on_disk(request.out), _opened(intake, talk) as work:
+    with in_words(request.out), _opened(intake, talk) as work:
         return _run(intake, work, talk)
 
 
@@ -64,6 +65,8 @@ def _run(intake: Intake, work: Work, talk: Talk) -> Report:
         folder = shared(work.begin)
         facts = remove(intake, folder, talk, work.checkpoints, work.identity)
         shared(lambda: work.keep(facts))
+    else:
+        talk.stage("going on: the model is trained and written")
     rows = evidence(intake, work, talk)
     facts |= {"seconds": round(time.monotonic() - began, 1)}
     facts |= versions() | _version_of_bits(intake.request)
@@ -84,21 +87,9 @@ def _opened(intake: Intake, talk: Talk) -> Iterator[Work]:
     """The run's folder, which the main process makes and all know."""
     identity = shared(lambda: identity_of(intake))
     with ExitStack() as held:
-        out = intake.request.out
-        work = shared(lambda: held.enter_context(working(out, identity, lambda p: talk.notes([p]))))
-        yield work
-
-
-@contextmanager
-def _on_disk(out: Path) -> Iterator[None]:
-    """What the disk refuses, in words."""
-    try:
-        yield
-    except Exception as error:
-        problem = None if isinstance(error, UserError) else disk_problem(error, out)
-        if problem is None:
-            raise
-        raise UserError(problem) from error
+        out, may = intake.request.out, intake.request.overwrite
+        found = working(out, identity, lambda p: talk.notes([p]), overwrite=may)
+        yield shared(lambda: held.enter_context(found))
 
 
 def identity_of(intake: Intake) -> str:

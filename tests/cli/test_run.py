@@ -238,3 +238,19 @@ def test_on_a_real_model_by_the_command_line(method, files, stories260k):
     inputs = tokenizer("Once upon a time", return_tensors="pt")
     said = model.generate(**inputs, max_new_tokens=5, do_sample=False)
     assert said.shape[1] == inputs["input_ids"].shape[1] + 5
+
+
+def test_a_wrong_request_starts_no_processes(monkeypatch, tmp_path):
+    """Neither one that does not load nor a step that cannot be dealt out to so many."""
+    from typer.testing import CliRunner
+
+    from unteach.cli import _processes, app
+
+    started = []
+    monkeypatch.setattr(_processes, "start", lambda number: started.append(number) or 0)
+    flags = ["run", "--model", "m", "--forget", "f.jsonl", "--out", str(tmp_path / "out")]
+    for more in (["--processes", "64"], ["--processes", "2", "--set", "train.epoch=3"]):
+        assert isinstance(CliRunner().invoke(app, [*flags, *more]).exception, UserError)
+    assert started == []
+    assert CliRunner().invoke(app, [*flags, "--processes", "2"]).exit_code == 0
+    assert started == [2]

@@ -47,9 +47,11 @@ def test_stopped_before_anything_is_worth_keeping_nothing_stays(
     files, tiny_folder, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(unlearn, "UnlearningTrainer", fail)
+    told = Told()
     with pytest.raises(KeyboardInterrupt):
-        job(files, tiny_folder, tmp_path / "out")()
+        job(files, tiny_folder, tmp_path / "out", talk=told)()
     assert list(tmp_path.iterdir()) == []
+    assert "nothing is kept" in told.problems[-1].what
 
 
 def test_what_is_trained_is_not_trained_again(files, tiny_folder, tmp_path, monkeypatch):
@@ -73,7 +75,9 @@ def test_what_is_trained_is_not_trained_again(files, tiny_folder, tmp_path, monk
     monkeypatch.setattr(unlearn, "UnlearningTrainer", fail)
     told.stages.clear()
     report = work()
-    assert told.stages == ["checking the request", "evaluating: unlearned", "writing the report"]
+    goes_on = "going on: the model is trained and written"
+    last = ["evaluating: unlearned", "writing the report"]
+    assert told.stages == ["checking the request", goes_on, *last]
     assert list(tmp_path.iterdir()) == [tmp_path / "out"]
     assert report.facts["steps"] == 6
 
@@ -214,7 +218,8 @@ def test_a_full_disk_is_told_and_the_last_good_state_kept(kilobytes, files, tiny
     assert [p.name for p in (folder / "checkpoints").glob("checkpoint-*")] == ["checkpoint-2"]
     assert not out.exists()
     told = Told()
-    job(files, tiny_folder, out, talk=told)()
+    report = job(files, tiny_folder, out, talk=told)()
     assert "going on after step 2" in told.stages
+    assert report.facts["went_on_after_step"] == 2
     job(files, tiny_folder, tmp_path / "whole")()
     assert found(out) == found(tmp_path / "whole")

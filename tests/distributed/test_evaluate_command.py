@@ -71,6 +71,25 @@ def test_any_number_of_processes_writes_one_folder_and_speaks_once(launch, tmp_p
     assert found[1] == found[2] == found[3]
 
 
+def test_the_command_starts_its_processes_itself(data, tiny_folder, tmp_path):
+    arguments = [
+        "evaluate", "--model", f"a={tiny_folder}", "--data", str(data), "--max-new-tokens", "5",
+        "--no-cache", "--out", "out",
+    ]  # fmt: skip
+    found = []
+    for processes in ("1", "2"):
+        command = [sys.executable, "-m", "unteach", *arguments, "--processes", processes]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+        done = subprocess.run(
+            command, capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=120
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        assert done.stderr.count("writing the report") == 1
+        os.rename(tmp_path / "out", tmp_path / processes)
+        found.append(written(tmp_path / processes))
+    assert found[0] == found[1]
+
+
 def test_a_late_process_finds_no_folder_of_this_very_run(launch):
     assert launch(2)[0] == 0
     code, out, err = launch(2, "--json", out="again", fault="late")

@@ -2,14 +2,32 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from support import plugin_text
 
+ROOT = Path(__file__).parents[2]
+LAUNCHERS = {
+    "": ("-m", "unteach"),
+    "torchrun": (
+        "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", 2, "-m", "unteach",
+    ),
+    "fsdp2": (
+        "-m", "accelerate.commands.launch", "--num_processes", 2, "--mixed_precision", "no",
+        "--main_process_port", 0, "--config_file", ROOT / "examples" / "accelerate" / "fsdp2.yaml",
+        Path(__file__).with_name("sharded.py"),
+    ),
+}  # fmt: skip
 pytestmark = pytest.mark.slow
+# Without an accelerator nobody has to say so.
+DEVICE = ("--set", "device=cpu") if torch.accelerator.is_available() else ()
 
 
 @pytest.fixture(scope="module")
@@ -28,18 +46,16 @@ def data(tmp_path_factory):
 def unteach(data, tiny_folder, tmp_path):
     """`unteach run` in that many processes: exit code, what it prints, what it says."""
 
-    def run(processes, out, *more, launcher=False):
-        several = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", processes)
+    def run(processes, out, *more, launcher=""):
         arguments = [
             "run", "--model", tiny_folder, "--out", out,
             *(part for role in ("forget", "retain", "holdout")
               for part in (f"--{role}", data / f"{role}.jsonl")),
-            "--set", "train.epochs=2", "--set", "train.batch=4", "--set", "device=cpu",
-            "--set", "evaluate.max_new_tokens=4", *more,
+            "--set", "train.epochs=2", "--set", "train.batch=4",
+            "--set", "evaluate.max_new_tokens=4", *(() if launcher == "fsdp2" else DEVICE), *more,
         ]  # fmt: skip
-        how = () if launcher else ("--processes", processes)
-        before = several if launcher else ()
-        command = [sys.executable, *before, "-m", "unteach", *arguments, *how]
+        command = [sys.executable, *LAUNCHERS[launcher], *arguments]
+        command += [] if launcher else ["--processes", processes]
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
         done = subprocess.run(
             list(map(str, command)), capture_output=True, text=True, cwd=tmp_path, env=environment,
@@ -48,6 +64,12 @@ def unteach(data, tiny_folder, tmp_path):
         return done.returncode, done.stdout, done.stderr
 
     return run
+
+
+def plugged(file, text):
+    """A plug-in that registers a method, as it must, and does something else besides."""
+    file.write_text(f"{plugin_text(file.stem)}\n{text}")
+    return file
 
 
 def found(folder):
@@ -67,13 +89,14 @@ def close(one, other):
 
 def test_two_processes_make_what_one_makes(unteach, tmp_path):
     """Also with a last step that is short: 9 examples, 4 a step; and a step cut into forwards."""
-    for processes, out, launcher in ((1, "one", False), (2, "two", False), (2, "torchrun", True)):
+    for processes, out, launcher in ((1, "one", ""), (2, "two", ""), (2, "torchrun", "torchrun")):
         code, printed, said = unteach(processes, out, launcher=launcher)
         assert code == 0, said[-2000:]
         assert printed.count("forget probability") == 1
         for line in ("checking the request", "loading the model", "evaluating: unlearned"):
             assert said.count(line) == 1
-        assert found(tmp_path / out)["facts"]["processes"] == processes
+        devices = found(tmp_path / out)["facts"]["devices"]
+        assert devices == ("2 processes (DDP)" if processes == 2 else "1 process")
         assert found(tmp_path / out)["facts"]["steps"] == 6
     close(tmp_path / "one", tmp_path / "two")
     close(tmp_path / "one", tmp_path / "torchrun")
@@ -82,8 +105,7 @@ def test_two_processes_make_what_one_makes(unteach, tmp_path):
 
 def test_what_two_began_one_ends(unteach, tmp_path):
     """They are killed after the second step: one process goes on from their checkpoint."""
-    plugin = tmp_path / "gone.py"
-    plugin.write_text(KILL)
+    plugin = plugged(tmp_path / "gone.py", KILL)
     more = ("--plugin", plugin, "--set", "train.checkpoint_steps=1")
     code, _, said = unteach(2, "out", *more)
     assert code == 1
@@ -92,6 +114,22 @@ def test_what_two_began_one_ends(unteach, tmp_path):
     code, _, said = unteach(1, "out", *more)
     assert code == 0, said[-2000:]
     assert "going on after step 2" in said
+    code, _, said = unteach(1, "whole", *more)
+    assert code == 0, said[-2000:]
+    close(tmp_path / "whole", tmp_path / "out")
+
+
+def test_weights_in_shards_go_on_where_they_were_cut_off(unteach, tmp_path):
+    """Trained and killed under FSDP2, taken up under FSDP2, written whole as one process has it."""
+    plugin = tmp_path / "gone.py"
+    plugin.write_text(KILL)
+    more = ("--plugin", plugin, "--set", "train.checkpoint_steps=1", "--set", "train.retain=kl")
+    code, _, _ = unteach(2, "out", *more, launcher="fsdp2")
+    assert code == 1
+    code, printed, said = unteach(2, "out", *more, launcher="fsdp2")
+    assert code == 0, said[-2000:]
+    assert said.count("going on after step 2") == printed.count("forget probability") == 1
+    assert found(tmp_path / "out")["facts"]["devices"] == "2 processes (FSDP)"
     code, _, said = unteach(1, "whole", *more)
     assert code == 0, said[-2000:]
     close(tmp_path / "whole", tmp_path / "out")
@@ -115,7 +153,11 @@ checkpoints.Pace.on_step_end = on_step_end
 @pytest.mark.parametrize(
     ("more", "said_once", "expected"),
     [
-        (("--set", "train.batch=3"), "3 x 1 examples cannot be dealt out to 2 processes", 2),
+        (
+            ("--set", "train.batch=3"),
+            "3 x 1 examples of a step cannot be dealt out to 2 processes",
+            2,
+        ),
         (("--set", "train.learning_rate=1e30"), "training, step", 1),
     ],
 )
@@ -125,3 +167,90 @@ def test_what_is_wrong_is_said_once(more, said_once, expected, unteach, tmp_path
     assert said.count(said_once) == 1
     assert "Traceback" not in said
     assert list(tmp_path.iterdir()) == []
+
+
+FULL = """
+import os, resource
+from unteach.engine import checkpoints
+
+usual = checkpoints.Pace.on_save
+
+def on_save(self, args, state, control, **more):
+    if state.global_step == 2 and os.environ.get("RANK") == os.environ["FULL"]:
+        hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1024, hard))
+    usual(self, args, state, control, **more)
+
+checkpoints.Pace.on_save = on_save
+"""
+
+
+@pytest.mark.parametrize("rank", ["0", "1"])
+def test_a_disk_that_is_full_for_one_stops_both_with_one_message(
+    rank, unteach, tmp_path, monkeypatch
+):
+    """A limit on the size of files stands in for it."""
+    pytest.importorskip("resource")
+    monkeypatch.setenv("FULL", rank)
+    plugin = plugged(tmp_path / "full.py", FULL)
+    more = ("--plugin", plugin, "--set", "train.checkpoint_steps=1")
+    code, _, said = unteach(2, "out", *more)
+    assert code == 1, said[-2000:]
+    assert said.count("the disk is full or a limit is reached") == 1, said[-2000:]
+    assert "Error" not in said
+    monkeypatch.setenv("FULL", "none")
+    code, _, said = unteach(2, "out", *more)
+    assert code == 0, said[-2000:]
+    assert "going on after step 2" in said
+    code, _, said = unteach(1, "whole", *more)
+    close(tmp_path / "whole", tmp_path / "out")
+
+
+ALONE = """
+from unteach import pipeline
+
+def fails(*given):
+    raise OSError(28, "no space")
+
+pipeline.make_report, pipeline._write = (lambda *given: None), fails
+"""
+
+
+def test_what_the_main_process_alone_meets_is_said_once(unteach, tmp_path):
+    """The others see but that it is gone."""
+    plugin = plugged(tmp_path / "alone.py", ALONE)
+    code, _, said = unteach(2, "out", "--plugin", plugin)
+    assert code == 1, said[-2000:]
+    assert said.count("the disk is full or a limit is reached") == 1, said[-2000:]
+    assert "Error" not in said
+
+
+STOP = """
+import os, signal, time
+from unteach.engine import checkpoints
+
+usual = checkpoints.Pace.on_step_end
+
+def on_step_end(self, args, state, control, **more):
+    if state.global_step == 3 and os.environ.get("RANK") == "0":
+        os.kill(os.getppid(), getattr(signal, os.environ["STOP"]))
+        time.sleep(60)
+    usual(self, args, state, control, **more)
+
+checkpoints.Pace.on_step_end = on_step_end
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_stopped_from_outside_all_end_and_what_is_done_stays(name, unteach, tmp_path, monkeypatch):
+    monkeypatch.setenv("STOP", name)
+    plugin = plugged(tmp_path / "stop.py", STOP)
+    more = ("--plugin", plugin, "--set", "train.checkpoint_steps=1")
+    began = time.monotonic()
+    code, _, said = unteach(2, "out", *more)
+    assert code == 128 + getattr(signal, name), said[-2000:]
+    assert "Error" not in said
+    assert time.monotonic() - began < 60, "they waited for one another"
+    (work,) = tmp_path.glob(".out.partial-*")
+    assert (work / "checkpoints" / "checkpoint-2").is_dir()
+    assert not (tmp_path / "out").exists()

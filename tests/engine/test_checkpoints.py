@@ -67,6 +67,8 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(name, adapters, tmp_
     whole.train()
     again = go_on(make, tmp_path / "cut")
     assert again.state.global_step == whole.state.global_step == 10
+    for name in ("norms", "first", "stepped", "skipped"):
+        assert again.guard.seen[name] == pytest.approx(whole.guard.seen[name], rel=1e-9), name
     assert again.dual.weight == pytest.approx(whole.dual.weight, rel=1e-9)
     assert again.monitor.probability == pytest.approx(whole.monitor.probability, rel=1e-9)
     torch.testing.assert_close(weights(again.model), weights(whole.model), rtol=1e-9, atol=1e-12)
@@ -81,6 +83,23 @@ def test_a_resumed_run_stops_where_an_uninterrupted_one_does(tmp_path):
     again = go_on(lambda folder: trainer("ascent", folder, **limit), tmp_path / "cut")
     assert again.state.global_step == 4
     assert "train.stop_at" in again.monitor.reason
+
+
+def test_a_gradient_that_explodes_after_a_cut_is_seen_to(tmp_path):
+    """By the median of the steps before the cut."""
+
+    def explode(gradient):
+        return gradient * 1e9
+
+    def make(folder):
+        run = trainer("npo", folder, **STEPS)
+        if any(folder.glob("checkpoint-*")):  # it goes on
+            for parameter in run.model.parameters():
+                parameter.register_hook(explode)
+        return run
+
+    with pytest.raises(UserError, match=r"step 4: the gradient's norm is .* of the steps before"):
+        go_on(make, tmp_path / "cut")
 
 
 @pytest.mark.parametrize("other", ["model", "data"])
@@ -107,13 +126,17 @@ def test_a_trainer_that_has_moved_its_model_does_not_go_on_by_itself(tmp_path):
 
 def test_what_had_ended_makes_no_step_more(tmp_path):
     """By its number of steps, which is no whole number of passes, and by what it had forgotten."""
-    for folder, more in (("steps", {"num_train_epochs": 2.5}), ("early", {"stop_at": 0.9})):
+    cases = {"steps": {"num_train_epochs": 2.5}, "early": {"stop_at": 0.9}}
+    cases["both"] = {"stop_at": 0.9, "num_train_epochs": 1}
+    for folder, more in cases.items():
         whole = trainer("ascent", tmp_path / folder, **{**STEPS, **more})
         whole.train()
         assert whole.state.global_step in (2, 5)
         again = trainer("ascent", tmp_path / folder, **{**STEPS, **more})
         again.train(resume_from_checkpoint=True)
         assert again.state.global_step == whole.state.global_step
+        assert again.monitor.reason == whole.monitor.reason
+        assert bool(whole.monitor.reason) == ("stop_at" in more)
         assert torch.equal(weights(again.model), weights(whole.model))
 
 
@@ -130,7 +153,7 @@ def test_a_checkpoint_lists_what_it_holds(tmp_path):
     held = json.loads((folder / "checkpoint-3" / FILE).read_text())
     for name in ("model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth"):
         assert held["files"][name] == (folder / "checkpoint-3" / name).stat().st_size
-    assert set(held) == {"salt", "before", "retain_weight", "probabilities", "files"}
+    assert set(held) == {"salt", "before", "retain_weight", "probabilities", "guard", "files"}
     assert set(held["probabilities"]) == {str(k) for k in range(8)}
     other = json.loads((folder / "checkpoint-2" / FILE).read_text())
     assert other["before"] != held["before"]  # salted: equal data are not seen to be equal
@@ -241,3 +264,24 @@ def test_no_checkpoint_when_training_is_over_or_none_is_wanted():
     assert not asked(Pace(None, 0, ""), 4)
     assert asked(Pace(None, 1e-9, "", agreed=lambda due: True), 4)
     assert not asked(Pace(None, 1e-9, "", agreed=lambda due: False), 4)
+
+
+def test_a_damaged_checkpoint_of_a_higher_number_is_not_kept_for_a_whole_one(tmp_path):
+
+    def make(folder):
+        if (folder / "checkpoint-3").exists():
+            shutil.copytree(folder / "checkpoint-3", folder / "checkpoint-99")
+            (folder / "checkpoint-99" / "optimizer.pt").unlink()
+        return trainer("npo", folder, **STEPS, save_total_limit=1)
+
+    go_on(make, tmp_path)
+    assert newest(tmp_path) == tmp_path / "checkpoint-10"
+
+
+def test_what_was_being_written_gets_into_no_checkpoint(tmp_path):
+    """Of a run of two processes, say, that was cut as it wrote this very one."""
+    half = tmp_path / "run" / checkpoints.STAGING / "checkpoint-1"
+    half.mkdir(parents=True)
+    (half / "rng_state_1.pth").write_bytes(b"half")
+    folder = folder_of(tmp_path, steps=1)
+    assert not (folder / "checkpoint-1" / "rng_state_1.pth").exists()

@@ -4,8 +4,10 @@ from collections import Counter
 
 import pytest
 import torch
+from support import sequences
 
-from unteach.engine.batch import Pair
+from unteach.engine.batch import Pair, Pairs
+from unteach.engine.look import count
 from unteach.engine.order import PairOrder, permutation
 
 
@@ -90,7 +92,7 @@ def test_both_groups_are_cut_by_rank_and_the_batch_that_is_not_full_comes_last()
     """Batches are cut in order: a short one in between would shift all that follow."""
     lengths = list(range(100, 119)), list(range(30, 7, -1))  # 19 and 23, all unequal
     order = list(alike(lengths=lengths))
-    for group, name in enumerate(Pair._fields):
+    for group, name in enumerate(("forget", "retain")):
         tokens = [lengths[group][getattr(pair, name)] for pair in order]
         window = sorted(tokens[:16])
         batches = [tokens[k : k + 4] for k in range(0, 16, 4)]
@@ -131,3 +133,18 @@ def test_padding_that_grouping_saves(forget, at_most):
         shares.append(empty / (empty + full))
     assert shares[0] > 0.3
     assert shares[1] < at_most
+
+
+def test_what_fills_the_last_step_counts_for_nothing():
+    """Nine pairs for processes that take four a time: the tenth to twelfth are spare."""
+    order = list(PairOrder(9, 5, seed=0, fill=4))
+    assert len(order) == len(PairOrder(9, 5, seed=0, fill=4)) == 12
+    assert order[:9] == list(PairOrder(9, 5, seed=0))
+    assert [pair.spare for pair in order] == [False] * 9 + [True] * 3
+    pairs = Pairs(sequences(9, "forget"), sequences(5, "retain"))
+    mixed, idle = pairs.collate(order[8:10]), pairs.collate(order[10:])
+    assert mixed["index"].tolist() == list(order[8][:2])
+    assert not mixed["spare"].any()
+    assert idle["spare"].all()
+    assert torch.equal(count([mixed, idle]), count([mixed]))
+    assert not count([idle]).any()

@@ -39,16 +39,19 @@ def _top(
 ) -> None: ...
 
 
-app.command("run")(run.run)
-app.command("check")(check.check)
-app.command("evaluate")(evaluate.evaluate)
-app.command("score")(score.score)
-app.command("compare")(compare.compare)
-app.command("suites")(suites.suites)
-app.command("size")(size.size)
-app.command("explain")(explain.explain)
-app.command("methods")(methods.methods)
-app.command("demo")(demo.demo)
+COMMANDS = (
+    run.run, check.check, evaluate.evaluate, score.score, compare.compare, suites.suites,
+    size.size, explain.explain, methods.methods, demo.demo,
+)  # fmt: skip
+
+
+def _flowing(text: str) -> str:
+    """Paragraphs without our own line ends, which are wrong for any other width."""
+    return "\n\n".join(" ".join(part.split()) for part in text.split("\n\n"))
+
+
+for command in COMMANDS:
+    app.command(command.__name__, help=_flowing(command.__doc__ or ""))(command)
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ def one_voice() -> Iterator[None]:
     """Keep all but the main process quiet; what Python prints of a bug comes after, from any.
 
     A launcher ends all as soon as one fails. So where all fail, the others wait for the main one
-    to say why.
+    to say why; also where they fail since it is gone.
     """
     if os.environ.get("RANK", "0") == "0":
         yield
@@ -25,4 +25,7 @@ def one_voice() -> Iterator[None]:
     except SystemExit as stop:
         if stop.code in (1, 2):
             time.sleep(PATIENCE)
+        raise
+    except Exception:
+        time.sleep(PATIENCE)
         raise

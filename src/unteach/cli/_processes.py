@@ -2,9 +2,12 @@
 
 import logging
 import os
+import signal
 import sys
 import uuid
 from collections.abc import Sequence
+
+from unteach.cli._show import say
 
 FLAG = "--processes"
 
@@ -18,7 +21,8 @@ def start(processes: int) -> int:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-    logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)  # our own words are enough
+    logging.disable(logging.ERROR)  # of the launcher: our own words are enough
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # DDP's advice is for its programmer
     threads = max(1, (os.cpu_count() or 1) // processes)
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     config = LaunchConfig(
@@ -32,12 +36,20 @@ def start(processes: int) -> int:
         monitor_interval=0.2,
     )
     try:
-        elastic_launch(config, sys.executable)("-m", "unteach", *without(sys.argv[1:]))
+        elastic_launch(config, sys.executable)(*_module(), *without(sys.argv[1:]))
     except ChildFailedError as error:
         return _told(error)
     except SignalException as error:
+        if error.sigval != signal.SIGINT:  # of which the main process has said so itself
+            say("stopped")
         return 128 + error.sigval
     return 0
+
+
+def _module() -> list[str]:
+    """How Python starts us: no file of the working folder stands in for a library, as before."""
+    here = "" in sys.path or os.getcwd() in sys.path
+    return [*([] if here else ["-P"]), "-m", "unteach"]
 
 
 def without(arguments: Sequence[str]) -> list[str]:
@@ -61,7 +73,5 @@ def _told(error: Exception) -> int:
     rank, first = min(failures.items(), key=lambda found: found[1].timestamp)
     if first.exitcode >= 0:
         return first.exitcode
-    from unteach.cli._show import say
-
     say(f"process {rank} was ended from outside ({first.signal_name()}); the others were stopped")
     return 1

@@ -32,12 +32,12 @@ def compare(
     from unteach.rundir import check_out, overlap, staged
 
     if out:
-        inside = overlap(out, [("folder", folder) for folder in folders])
+        inside = overlap(out, [], [("folder", folder) for folder in folders])
         if problems := [*inside, *check_out(out, overwrite=overwrite)]:
             raise UserError(*problems)
     report = fold(read_reports(folders))
     if out:
-        with staged(out) as stage:
+        with staged(out, overwrite=overwrite) as stage:
             write(report, {}, stage)
     if json:
         typer.echo(to_json(report))

@@ -57,15 +57,22 @@ def evaluate(
         Literal["auto", "chat", "plain", "none"] | None,
         typer.Option(help="How prompt and answer are joined, for your own files."),
     ] = None,
-    max_length: Annotated[int | None, typer.Option(metavar="TOKENS")] = None,
-    max_new_tokens: Annotated[int | None, typer.Option(metavar="TOKENS")] = None,
+    max_length: Annotated[
+        int | None, typer.Option(metavar="TOKENS", help="Of prompt and answer together.")
+    ] = None,
+    max_new_tokens: Annotated[
+        int | None, typer.Option(metavar="TOKENS", help="Of what a model says, at most.")
+    ] = None,
     tokens_per_batch: Annotated[
         int | None, typer.Option(metavar="TOKENS", help="Padded tokens of one forward.")
     ] = None,
     dtype: Annotated[
-        Literal["auto", "float32", "bfloat16", "float16"] | None, typer.Option()
+        Literal["auto", "float32", "bfloat16", "float16"] | None,
+        typer.Option(help="Of the weights."),
     ] = None,
-    device: Annotated[str | None, typer.Option(metavar="auto|cpu|cuda:0|...")] = None,
+    device: Annotated[
+        str | None, typer.Option(metavar="auto|cpu|cuda:0|...", help="Where models are.")
+    ] = None,
     bits: Annotated[int | None, typer.Option(metavar="4", help="Load in 4 bits.")] = None,
     cache: Annotated[
         Path | None,
@@ -75,6 +82,7 @@ def evaluate(
     keep_text: options.KeepText = False,
     plugin: options.Plugins = None,
     overwrite: options.Overwrite = False,
+    processes: options.Processes = 1,
     trust_remote_code: options.Trusting = False,
     json: Annotated[bool, typer.Option("--json", help="Print scores.json, no table.")] = False,
 ) -> None:
@@ -84,6 +92,10 @@ def evaluate(
     its yardstick; without one, what cannot be known is listed. Rows hold numbers,
     never text (but see --keep-text); `unteach score` makes scores of them again without a model.
     """
+    if processes > 1:
+        from unteach.cli._processes import start
+
+        raise typer.Exit(start(processes))
     from unteach.evaluation.asked import asked, labelled
     from unteach.evaluation.cache import default_folder
 

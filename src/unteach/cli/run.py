@@ -30,10 +30,6 @@ def run(
     Needed are --model, --forget and --out; everything else has a default. A run that was cut off
     goes on when the same command is given again.
     """
-    if processes > 1:
-        from unteach.cli._processes import start
-
-        raise typer.Exit(start(processes))
     asked = options.request_of(
         request,
         set_,
@@ -52,6 +48,12 @@ def run(
         overwrite=overwrite,
         trust_remote_code=trust_remote_code,
     )
+    if processes > 1:
+        from unteach.cli._processes import start
+        from unteach.engine.deal import dealt
+
+        dealt(asked.train.batch, asked.train.accumulation, processes)
+        raise typer.Exit(start(processes))
     from unteach.cli._show import say, show_table, talking
 
     say("starting (loading libraries takes a few seconds)")

@@ -54,7 +54,8 @@ def size(
     """Print where the memory of one device goes while a model is trained to forget.
 
     An estimate: the model is built and run without content, and what the loss, the optimiser and
-    other processes add is arithmetic. Retain data is taken to be there (--set train.retain=none).
+    other processes add is arithmetic. Retain data is taken to be there (without: --set
+    train.retain=none).
     """
     sets = [
         f"{name}={value}"

@@ -38,7 +38,7 @@ def run(
     rivals = ("retrained", "retrained-2") if every else ("retrained",)
     count = workers or min(os.cpu_count() or 1, len(methods) + 1 + len(rivals))
     began = time.monotonic()
-    with staged(out) as folder, Workers(count, board) as pool:
+    with staged(out, overwrite=is_demo(out)) as folder, Workers(count, board) as pool:
         pool.run({"making a world": (jobs.prepare, (folder, seed, preset))})
         models = ("original", *rivals)
         pool.run(

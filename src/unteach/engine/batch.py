@@ -13,10 +13,14 @@ FORGET, RETAIN, ALTERNATE = 0, 1, 2
 
 
 class Pair(NamedTuple):
-    """Numbers of a forget example and of the retain example that goes with it."""
+    """Numbers of a forget example and of the retain example that goes with it.
+
+    A spare one counts for nothing: it gives a process a batch where there are too few for all.
+    """
 
     forget: int
     retain: int | None
+    spare: bool = False
 
 
 Lengths = tuple[list[int], list[int]]
@@ -32,6 +36,7 @@ Masks come from lengths: a token is padding because it is past the end, never by
     refusal                     [B, T], the refusal's tokens repeated along each forget answer
     group                       [B], FORGET, RETAIN or ALTERNATE
     index                       [B], number of the example in its group
+    spare                       [B] bool, of all or of none: whether the batch counts for nothing
 """
 
 
@@ -70,7 +75,9 @@ class Pairs(Dataset):
         return [max(two) for two in zip(forget, alternates, strict=True)], retain
 
     def collate(self, pairs: list[Pair]) -> Batch:
-        """The batch of these pairs, right-padded."""
+        """The batch of these pairs, right-padded; of spare ones where there are no others."""
+        spare = all(p.spare for p in pairs)
+        pairs = pairs[:1] if spare else [p for p in pairs if not p.spare]
         members = [(FORGET, p.forget) for p in pairs]
         members += [(ALTERNATE, p.forget) for p in pairs if self.alternates]
         members += [(RETAIN, p.retain) for p in pairs if p.retain is not None]
@@ -84,6 +91,7 @@ class Pairs(Dataset):
             "refusal": _along(batch["answer"], self.refusal),
             "group": torch.tensor([group for group, _ in members]),
             "index": torch.tensor([i for _, i in members]),
+            "spare": torch.full((len(members),), spare),
         }
 
     def _choice(self, group: int, index: int) -> Choice:

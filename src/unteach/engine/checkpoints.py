@@ -43,7 +43,8 @@ def finish(folder: Path, step: int, held: dict[str, Any], keep: int | None = Non
     shutil.rmtree(there, ignore_errors=True)
     os.replace(staged, there)
     shutil.rmtree(folder / STAGING, ignore_errors=True)
-    for old in _all(folder)[keep:] if keep else ():
+    others = [c for c in _all(folder) if c != there]  # a damaged one may bear a higher number
+    for old in others[keep - 1 :] if keep else ():
         shutil.rmtree(old, ignore_errors=True)
     return there
 

@@ -39,7 +39,7 @@ def require_asked(accelerator: Any, args: Any = None) -> None:
     asked = sharding_asked(os.environ)
     if asked is None and args is not None:
         asked = "FSDP" if args.fsdp else "DeepSpeed" if args.deepspeed else None
-    problems = lone(os.environ)
+    problems = lone(os.environ) or strangers(os.environ, accelerator)
     if asked and found != DistributedType[asked.upper()]:
         hint = "start with plain data parallelism (examples/accelerate/ddp.yaml), or on GPUs"
         what = f"was asked for, and is not what runs ({found.value}): {FALLEN[asked]}"
@@ -72,6 +72,14 @@ def sharding_asked(environment: Mapping[str, str]) -> str | None:
     return None
 
 
+def spread(accelerator: Any) -> str:
+    """Over how many processes training was spread, and how."""
+    number, kind = accelerator.num_processes, accelerator.distributed_type.value
+    if number == 1:
+        return "1 process"
+    return f"{number} processes ({'DDP' if kind.startswith('MULTI') else kind})"
+
+
 def lone(environment: Mapping[str, str]) -> list[Problem]:
     """A problem where `accelerate launch --cpu` was asked for several processes and started one.
 
@@ -93,6 +101,26 @@ def lone(environment: Mapping[str, str]) -> list[Problem]:
     what = "was asked for several processes on CPUs and started one: for these it needs MPI"
     hint = "use `unteach run --processes N`, or `torchrun --nproc_per_node N`"
     return [Problem("accelerate launch", what, hint, "request")]
+
+
+def strangers(environment: Mapping[str, str], accelerator: Any) -> list[Problem]:
+    """A problem where a launcher started several processes and accelerate knows of this one alone.
+
+    Each would train by itself, and all would write into one folder.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> started = {"LOCAL_RANK": "0", "WORLD_SIZE": "2"}
+        >>> strangers(started, SimpleNamespace(num_processes=1))[0].what
+        'started 2 processes, and each would train by itself'
+        >>> strangers(started, SimpleNamespace(num_processes=2))
+        []
+    """
+    started = int(environment.get("WORLD_SIZE", "1")) if "LOCAL_RANK" in environment else 1
+    if started == 1 or accelerator.num_processes == started:
+        return []
+    what = f"started {started} processes, and each would train by itself"
+    return [Problem("launcher", what, "without accelerators, give use_cpu=True", "request")]
 
 
 def on_main(work: Callable[[], T]) -> T:

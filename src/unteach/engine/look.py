@@ -144,7 +144,7 @@ def count(batches: list[Batch]) -> Tensor:
 
 def _counted(batch: Batch, group: str, over: Over) -> Tensor:
     wanted = RETAIN if group == "retain" else ALTERNATE if over == "alternate" else FORGET
-    members = (batch["group"] == wanted).cpu()
+    members = ((batch["group"] == wanted) & ~batch["spare"]).cpu()
     if over == "answers":
         return members.sum()
     answer = batch["answer"][:, 1:].cpu()

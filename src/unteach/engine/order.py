@@ -28,6 +28,8 @@ class PairOrder(Sampler[Pair]):
         seed: of all permutations.
         lengths: tokens of each, or None.
         batch: pairs of one batch, of all processes together: they wait for the longest.
+        fill: spare pairs bring their number to a multiple of this. Left to accelerate, examples of
+            the epoch's beginning would be trained on twice.
 
     Example:
         >>> order = PairOrder(4, 4, seed=0, lengths=([9, 2, 9, 2], [3, 8, 8, 3]), batch=2)
@@ -43,20 +45,23 @@ class PairOrder(Sampler[Pair]):
         seed: int,
         lengths: Lengths | None = None,
         batch: int = 1,
+        fill: int = 1,
     ):
         self.forget, self.retain, self.seed, self.epoch = forget, retain, seed, 0
-        self.lengths, self.batch = lengths, batch
+        self.lengths, self.batch, self.fill = lengths, batch, fill
 
     def set_epoch(self, epoch: int) -> None:
         """Called by the trainer before each epoch."""
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return self.forget
+        return -(-self.forget // self.fill) * self.fill
 
     def __iter__(self) -> Iterator[Pair]:
-        pairs = self._walk()
-        return iter(pairs if self.lengths is None else self._alike(list(pairs), *self.lengths))
+        pairs = list(self._walk())
+        pairs = pairs if self.lengths is None else self._alike(pairs, *self.lengths)
+        spare = [pairs[0]._replace(spare=True)] * (len(self) - len(pairs))
+        return iter([*pairs, *spare])
 
     def _walk(self) -> Iterator[Pair]:
         order = permutation(self.forget, seed=self.seed, round=self.epoch, stream=0)

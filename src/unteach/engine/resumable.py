@@ -1,6 +1,9 @@
 """The trainer's checkpoints: written beside the others, named when whole, and gone on from."""
 
 import os
+import shutil
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,9 @@ from unteach.engine.dual import Dual
 from unteach.engine.in_one_piece import InOnePiece
 from unteach.engine.monitor import Monitor
 from unteach.engine.resume import Carried, mark_before
+from unteach.engine.trouble import Guard
+from unteach.probes.together import together
+from unteach.rundir import in_words
 
 
 class Resumable(InOnePiece):
@@ -23,16 +29,18 @@ class Resumable(InOnePiece):
         pairs: the sequences of all groups.
         monitor: what was seen of the forget answers.
         dual: the retain term's weight.
+        guard: looks at the numbers of every step.
     """
 
     pairs: Pairs
     monitor: Monitor
     dual: Dual
+    guard: Guard
     _staging = False
 
     def mark(self, wanted: Any) -> None:
         """Before training: what a checkpoint and the run that goes on from it must share."""
-        self._carried = Carried(self.dual, self.monitor)
+        self._carried = Carried(self.dual, self.monitor, self.guard)
         paced = [c for c in self.callback_handler.callbacks if isinstance(c, Pace)]
         if paced:
             self._carried.before = paced[0].before
@@ -52,8 +60,8 @@ class Resumable(InOnePiece):
         None when it had not, and where weights are in shards.
         """
         state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
-        ended = state.global_step >= state.max_steps or self.monitor.done()
-        if not ended or self.shell is not None:
+        stopped = self.monitor.done()  # it says why
+        if not (stopped or state.global_step >= state.max_steps) or self.shell is not None:
             return None
         self._load_from_checkpoint(str(checkpoint))
         self.state = state
@@ -64,14 +72,31 @@ class Resumable(InOnePiece):
         return os.path.join(folder, STAGING) if self._staging else folder
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        """Write it beside the others, and name it when all processes have done their part."""
+        """Write it beside the others, and name it when all processes have done their part.
+
+        Raises:
+            UserError: a weight is no number, or the disk of any process refuses to take it.
+        """
+        self.guard.before_save()
+        folder = Path(self._get_output_dir(trial))
+        together(partial(self._clear, folder))
         self._staging = True
         try:
-            super()._save_checkpoint(model, trial)
+            together(partial(self._write, folder, super()._save_checkpoint, model, trial))
         finally:
             self._staging = False
-        self.accelerator.wait_for_everyone()
+        together(partial(self._name, folder))
+
+    def _clear(self, folder: Path) -> None:
+        """Away with what was being written when a run was cut off."""
         if self.args.should_save:
-            folder = Path(self._get_output_dir(trial))
-            self._carried.finish(folder, self.state.global_step, self.args.save_total_limit)
-        self.accelerator.wait_for_everyone()
+            shutil.rmtree(folder / STAGING, ignore_errors=True)
+
+    def _write(self, folder: Path, save: Callable[..., None], *given: Any) -> None:
+        with in_words(folder):
+            save(*given)
+
+    def _name(self, folder: Path) -> None:
+        if self.args.should_save:
+            with in_words(folder):
+                self._carried.finish(folder, self.state.global_step, self.args.save_total_limit)

@@ -10,6 +10,7 @@ from unteach.engine.batch import Pairs
 from unteach.engine.checkpoints import chosen, finish, read
 from unteach.engine.dual import Dual
 from unteach.engine.monitor import Monitor
+from unteach.engine.trouble import Guard
 from unteach.nouns import Problem, UserError
 
 
@@ -21,11 +22,12 @@ def mark_before(model: Any, pairs: Pairs) -> str:
 
 
 class Carried:
-    """The retain term's weight and what the monitor has seen, which go into every checkpoint.
+    """The retain term's weight and what was seen of the steps, which go into every checkpoint.
 
     Args:
         dual: the weight.
         monitor: the forget answers' probabilities, by number.
+        guard: what it holds a step's numbers against.
 
     Attributes:
         before: hash of the model before and of the data, which the run that goes on must share;
@@ -33,8 +35,8 @@ class Carried:
             that nobody can try out what the data may have been.
     """
 
-    def __init__(self, dual: Dual, monitor: Monitor):
-        self._dual, self._monitor = dual, monitor
+    def __init__(self, dual: Dual, monitor: Monitor, guard: Guard):
+        self._dual, self._monitor, self._guard = dual, monitor, guard
         self.before = ""
 
     def finish(self, folder: Path, step: int, keep: int | None) -> None:
@@ -45,6 +47,7 @@ class Carried:
             "before": _salted(salt, self.before),
             "retain_weight": self._dual.weight,
             "probabilities": self._monitor.last,
+            "guard": self._guard.seen,
         }
         finish(folder, step, held, keep)
 
@@ -71,6 +74,7 @@ class Carried:
             raise UserError(Problem(str(found), what, hint))
         self._dual.weight = float(held["retain_weight"])
         self._monitor.see({int(k): p for k, p in held["probabilities"].items()})
+        self._guard.seen = held["guard"]
         return found
 
 

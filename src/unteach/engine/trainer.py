@@ -146,7 +146,7 @@ class UnlearningTrainer(Resumable):
             train_dataset=self.pairs,
             data_collator=self.pairs.collate,  # type: ignore[arg-type]
             processing_class=tokenizer,
-            callbacks=[_Keep(self), self.guard, *(callbacks or [])],
+            callbacks=[_Keep(self), *(callbacks or []), self.guard],
             **trainer_options,
         )
         # What older releases (before 5.19) read in place of `loss_is_scaled_for_ga`.
@@ -213,7 +213,7 @@ class UnlearningTrainer(Resumable):
         counts: Any = count([inputs]) if num_items_in_batch is None else num_items_in_batch
         if self._part != "all":
             inputs = only(inputs, self._groups())
-        watched = self._part in ("all", "forget")
+        watched, share = self._part in ("all", "forget"), float(not inputs["spare"].any())
         objective = Objective(
             method=self.method, retain=self.retain_name, weight=self.dual.weight,
             wanted=self._wanted, watched=watched,
@@ -222,10 +222,10 @@ class UnlearningTrainer(Resumable):
         base = self.accelerator.unwrap_model(model)
         with ending_in(base, partial(self._settle, base, step)):
             hidden = {} if self.layer is None else {"output_hidden_states": True}
-            loss = model(**inputs_of(inputs, packed=self._packs), **hidden).loss
-        kept = 0.0 if step.retain is None else step.retain.item()
+            loss = share * model(**inputs_of(inputs, packed=self._packs), **hidden).loss
+        kept = 0.0 if step.retain is None else share * step.retain.item()
         self.dual.see(kept)
-        values = {name: term.item() for name, term in step.terms.items()}
+        values = {name: share * term.item() for name, term in step.terms.items()}
         probabilities = step.probabilities()
         found = self.guard.look(inputs, loss.item(), values, kept=kept, probabilities=probabilities)
         if probabilities is not None:
@@ -303,7 +303,8 @@ class UnlearningTrainer(Resumable):
     def _watch(self, batch: Batch, probabilities: Tensor, found: Finding | None) -> None:
         """What the monitor sees is the same on every process, so all stop at the same step."""
         index = batch["index"][batch["group"] == FORGET]
-        shares = [(dict(zip(index.tolist(), probabilities.tolist(), strict=True)), found)]
+        own = dict(zip(index.tolist(), probabilities.tolist(), strict=True))
+        shares = [({} if batch["spare"].any() else own, found)]
         if self.accelerator.num_processes > 1:
             shares = gather_object(shares)
         seen = {number: p for share, _ in shares for number, p in share.items()}
@@ -349,7 +350,10 @@ class UnlearningTrainer(Resumable):
         forget, retain = len(pairs.forget), len(pairs.retain)
         grouped = self.args.packing and not self._packs  # type: ignore[attr-defined]
         lengths = pairs.lengths() if grouped else None
-        return PairOrder(forget, retain, seed=self.args.seed, lengths=lengths, batch=together)
+        fill = together if self.args.world_size > 1 else 1
+        return PairOrder(
+            forget, retain, seed=self.args.seed, lengths=lengths, batch=together, fill=fill
+        )
 
     def _get_num_items_in_batch(self, batch_samples: list, device: torch.device) -> Tensor:
         """Counts of the whole step: all micro-batches, all processes."""

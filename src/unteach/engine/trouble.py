@@ -55,6 +55,21 @@ class Guard(TrainerCallback):
         self._ids: list[str] = []
         self._kept = 0.0
 
+    @property
+    def seen(self) -> dict[str, Any]:
+        """What a run that goes on must know to stop where this one would."""
+        return {
+            "norms": self._norms,
+            "first": self._first,
+            "stepped": self._stepped,
+            "skipped": self._skipped,
+        }
+
+    @seen.setter
+    def seen(self, held: dict[str, Any]) -> None:
+        self._norms, self._first = list(held["norms"]), dict(held["first"])
+        self._stepped, self._skipped = held["stepped"], held["skipped"]
+
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """A new optimiser step."""
         self._step, self._ids, self._kept = state.global_step + 1, [], 0.0
@@ -160,14 +175,12 @@ class Guard(TrainerCallback):
             what += f"({first:.3g} at first); a uniform guess would cost {self._nats:.3g}"
             self._stop([Finding(what, tuple(self._ids))])
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+    def before_save(self) -> None:
         """Before a checkpoint is written. Raises UserError where a weight is no number."""
-        if control.should_save:
-            broken = _broken(self._model)
-            found = [name for names in _gathered(broken) for name in names]
-            if found:
-                what = f"the step made {len(found)} weights no numbers, first {found[0]}"
-                self._stop([Finding(what, tuple(self._ids))])
+        found = [name for names in _gathered(_broken(self._model)) for name in names]
+        if found:
+            what = f"the step made {len(found)} weights no numbers, first {found[0]}"
+            self._stop([Finding(what, tuple(self._ids))])
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Raises UserError where no step was ever taken."""
@@ -200,6 +213,8 @@ class Guard(TrainerCallback):
     def _named(self, batch: Batch, groups: set[int]) -> list[str]:
         """Ids of the batch's members, in its order; alternates stand for their forget examples."""
         texts = {FORGET: self._pairs.forget, RETAIN: self._pairs.retain}
+        if batch["spare"].any():
+            return []
         members = zip(batch["group"].tolist(), batch["index"].tolist(), strict=True)
         return [texts[g][i].id for g, i in members if g in groups and g != ALTERNATE]
 

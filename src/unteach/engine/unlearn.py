@@ -17,13 +17,14 @@ from transformers.trainer_callback import PrinterCallback
 from unteach.engine.checkpoints import Pace, newest
 from unteach.engine.config import UnlearningConfig
 from unteach.engine.deal import dealt
-from unteach.engine.devices import sharding_asked
+from unteach.engine.devices import sharding_asked, spread
 from unteach.engine.prepare import alternates_of
 from unteach.engine.repeatable import deterministic, repeats_here
 from unteach.engine.selection import unchosen
 from unteach.engine.trainer import UnlearningTrainer
 from unteach.engine.trouble import require_numbers
 from unteach.methods import Method
+from unteach.models import pick_device
 from unteach.nouns import Example, Problem, Sequence, UserError
 from unteach.request import Request
 from unteach.talk import Talk
@@ -110,9 +111,10 @@ def unlearn(
         )
         trainer.remove_callback(PrinterCallback)
         talk.notes(unchosen(trainer.pairs.choices))
-        found = alike(newest(folder))
+        before_cut, found = None, alike(newest(folder))
         if found:
-            talk.stage(f"going on after step {found.name.split('-')[-1]}")
+            before_cut = int(found.name.split("-")[-1])
+            talk.stage(f"going on after step {before_cut}")
         with deterministic(request.train.deterministic):
             trainer.train(resume_from_checkpoint=found and str(found))
         whole = trainer.whole_model()
@@ -120,10 +122,11 @@ def unlearn(
     facts = {
         "steps": trainer.state.global_step,
         "steps_planned": trainer.state.max_steps,
+        "went_on_after_step": before_cut,
         "stopped_because": monitor.reason,
         "forget_probability_in_training": round(monitor.probability, 4),
         "training_seconds": round(time.monotonic() - began, 1),
-        "processes": trainer.accelerator.num_processes,
+        "devices": spread(trainer.accelerator),
         "head": trainer.head,
         "reference_bytes": trainer.reference_bytes,
         "peak_memory_bytes": peak(),
@@ -189,9 +192,11 @@ def arguments(request: Request, folder: str) -> UnlearningConfig:
     """What the trainer is given. Raises UserError where it refuses it."""
     train = request.train
     half = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+    # Left to itself accelerate has processes without an accelerator train each on its own.
+    lacks_other = sharding_asked(os.environ) is None and pick_device(request.device).type == "cpu"
     given: dict[str, Any] = {
         "bf16": half and request.device != "cpu",
-        "use_cpu": request.device == "cpu",
+        "use_cpu": request.device == "cpu" or lacks_other,
         **train.extra,
     }
     try:

@@ -65,7 +65,7 @@ def check(asked: Evaluation) -> Plan:
     from unteach.models import device_problem
 
     problems = check_out(asked.out, overwrite=asked.overwrite)
-    problems += overlap(asked.out, _inputs(asked))
+    problems += overlap(asked.out, *_inputs(asked))
     problems += [problem] if (problem := device_problem(asked.device)) else []
     if asked.retrained and asked.reference_rows:
         what, hint = "is given beside --retrained", "give one of the two"
@@ -96,11 +96,11 @@ def check(asked: Evaluation) -> Plan:
     )
 
 
-def _inputs(asked: Evaluation) -> list[tuple[str, Any]]:
-    """Flags and the files and folders that they give."""
+def _inputs(asked: Evaluation) -> tuple[list[tuple[str, Any]], list[tuple[str, Any]]]:
+    """Flags with the models, and with the other files and folders that they give."""
     models = [(f"model {name}", path) for name, path in asked.paths.items()]
     others = [("--data", asked.data), ("--reference-rows", asked.reference_rows)]
-    return [*models, *others, ("--cache", asked.cache)]
+    return models, [*others, ("--cache", asked.cache)]
 
 
 def _pinned(asked: Evaluation, places: dict[str, Place]) -> Evaluation:

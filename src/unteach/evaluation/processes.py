@@ -2,9 +2,14 @@
 
 import os
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from unteach.nouns import Problem, UserError
+
+# While the main process writes a large model the others wait; torch's 10 minutes are too few. They
+# need not wait for one that is gone: the launcher ends them.
+PATIENCE = timedelta(hours=6)
 
 
 def join(device: str) -> None:
@@ -25,7 +30,8 @@ def join(device: str) -> None:
 
     if "LOCAL_RANK" not in os.environ:
         return
-    state = PartialState(cpu=bool(device_problem(device)) or pick_device(device).type == "cpu")
+    cpu = bool(device_problem(device)) or pick_device(device).type == "cpu"
+    state = PartialState(cpu=cpu, timeout=PATIENCE)
     started = int(os.environ.get("WORLD_SIZE", "1"))
     if state.num_processes != started:
         what = f"started {started} processes, and they cannot work together on this device"

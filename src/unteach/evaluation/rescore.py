@@ -25,14 +25,14 @@ def rescore(folder: Path, out: Path, *, compat: str = "", overwrite: bool = Fals
     Raises:
         UserError: there are no rows, or they cannot be read.
     """
-    if problems := overlap(out, [("folder", folder)]) or check_out(out, overwrite=overwrite):
+    if problems := overlap(out, [], [("folder", folder)]) or check_out(out, overwrite=overwrite):
         raise UserError(*problems)
     rows, about = rows_in(folder)
     before = _before(folder)
     order = [*before.models]
     rows = dict(sorted(rows.items(), key=lambda r: order.index(r[0]) if r[0] in order else -1))
     report = replace(before, **judge(rows, compat=compat))
-    with staged(out) as stage:
+    with staged(out, overwrite=overwrite) as stage:
         write(report, rows, stage, about=about)
     return report
 

@@ -42,7 +42,7 @@ def evaluate(asked: Evaluation, talk: Talk | None = None) -> Report:
     report = of_tasks(plan, models, facts) if models else report_of(plan, rows, facts)
     if is_main():
         talk.stage("writing the report")
-        with staged(asked.out) as folder:
+        with staged(asked.out, overwrite=asked.overwrite) as folder:
             about = {"suite": plan.suite.name, "suite_version": plan.suite.version}
             write(report, rows, folder, about=about)
             for name, said in spoken.items():

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from unteach.nouns import Problem
+from unteach.nouns import Problem, UserError
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 NO_LEAVE = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -73,6 +73,18 @@ def disk_problem(error: BaseException, folder: Path) -> Problem | None:
     return None
 
 
+@contextmanager
+def in_words(folder: Path) -> Iterator[None]:
+    """What the disk refuses becomes a UserError; `folder` is the one written into."""
+    try:
+        yield
+    except Exception as error:
+        problem = None if isinstance(error, UserError) else disk_problem(error, folder)
+        if problem is None:
+            raise
+        raise UserError(problem) from error
+
+
 def _existing(path: Path) -> Path:
     path = path.absolute()
     return next(p for p in (path, *path.parents) if p.exists())
@@ -91,7 +103,7 @@ def _replacing(file: Path) -> Iterator[TextIO]:
 
 
 def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
+    handle = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
     try:
         os.fsync(handle)
     finally:

@@ -4,7 +4,7 @@
 
 - `lock`, held by the process at work;
 - `result`, which becomes OUT;
-- `replaced`: what stood in OUT, until `result` has its place;
+- `replaced`: what stood in OUT, until `result` has its place; then it is `removed`;
 - `run.json`, of a run that can be taken up again (`work.py`): a salted key, and what came of
   training when that is over and the model in `result`;
 - `checkpoints`: what training wrote on its way.
@@ -12,25 +12,61 @@
 
 import json
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from unteach.nouns import Problem, UserError
 from unteach.rundir.disk import flush
 from unteach.rundir.locks import FILE, Lock
 
 PRIVATE = "texts.jsonl"  # the one file that holds texts, where the user asked for it
-RESULT, REPLACED, RUN, CHECKPOINTS = "result", "replaced", "run.json", "checkpoints"
+RESULT, RUN, CHECKPOINTS = "result", "run.json", "checkpoints"
+REPLACED, REMOVED = "replaced", "removed"
+NUMBER = re.compile(r"[0-9a-f]{6}")
+ALL = os.R_OK | os.W_OK | os.X_OK
+
+
+def real(out: Path) -> Path:
+    """Where it is, whatever leads there: a link is followed, since it cannot be replaced."""
+    return Path(os.path.realpath(out))
+
+
+def filled(out: Path) -> bool:
+    """Whether something stands in it."""
+    return out.is_dir() and any(out.iterdir())
+
+
+def require_free(out: Path, *, overwrite: bool) -> None:
+    """That nothing would be replaced that may not. Raises UserError."""
+    if filled(out) and not overwrite:
+        raise UserError(not_empty(out))
+
+
+def not_empty(out: Path) -> Problem:
+    """In words."""
+    hint = "give another folder, or --overwrite to replace what is there"
+    return Problem(f"--out {out}", "is not empty", hint, "request")
 
 
 def siblings(out: Path) -> Iterator[Path]:
-    """The hidden folders of an output folder."""
+    """The hidden folders of an output folder; none that only looks like one."""
     start = f".{out.name}.partial-"  # not a pattern: a name may hold signs of one
     for path in sorted(out.parent.iterdir()) if out.parent.is_dir() else ():
-        if path.name.startswith(start) and path.is_dir():
+        number = path.name.removeprefix(start)
+        if number != path.name and NUMBER.fullmatch(number) and _ours(path):
             yield path
+
+
+def _ours(path: Path) -> bool:
+    """Whether it has a lock, or nothing yet, and this user may touch it."""
+    if path.is_symlink() or not path.is_dir() or not os.access(path, ALL):
+        return False
+    return (path / FILE).exists() or not any(path.iterdir())
 
 
 def made(out: Path) -> tuple[Path, Lock]:
@@ -43,20 +79,34 @@ def made(out: Path) -> tuple[Path, Lock]:
             return folder, lock
 
 
-def leave(folder: Path, lock: Lock) -> None:
-    """Remove it; last what tells that its run is over."""
-    for name in (RESULT, REPLACED, CHECKPOINTS, RUN, FILE):
-        path = folder / name
-        if path.is_dir():
+def leave(folder: Path, lock: Lock, out: Path) -> None:
+    """Remove it; last what tells that its run is over, and whose it is."""
+    restore(folder, out)
+    last = [folder / RUN, folder / FILE]
+    others = [p for p in folder.iterdir() if p not in last] if folder.is_dir() else []
+    for path in (*others, *last):
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         else:
-            path.unlink(missing_ok=True)
+            with suppress(OSError):
+                path.unlink()
     shutil.rmtree(folder, ignore_errors=True)
     lock.free()
 
 
-def place(folder: Path, out: Path) -> None:
-    """The folder's result becomes `out`; what stood there is set aside."""
+def restore(folder: Path, out: Path) -> None:
+    """What stood in `out` takes its place again, where nothing else has."""
+    if (folder / REPLACED).exists() and not out.exists():
+        os.replace(folder / REPLACED, out)
+
+
+def place(folder: Path, out: Path, *, overwrite: bool) -> None:
+    """The folder's result becomes `out`; what stood there is set aside.
+
+    Raises:
+        UserError: something stands there that may not be replaced; it may be new.
+    """
+    require_free(out, overwrite=overwrite)
     result, aside = folder / RESULT, folder / REPLACED
     mask = _umask()
     for file in result.rglob("*"):
@@ -64,25 +114,28 @@ def place(folder: Path, out: Path) -> None:
             # safetensors writes files that only their owner reads
             file.chmod(0o600 if file.name == PRIVATE else 0o666 & ~mask)
     flush(result)
-    if out.exists():
-        os.replace(out, aside)
     try:
+        if out.exists():
+            os.replace(out, aside)
         os.replace(result, out)
-    except OSError:
-        if aside.exists():
-            os.replace(aside, out)
-        raise
+    finally:
+        restore(folder, out)
+    if aside.exists():  # half of it must never come back
+        os.replace(aside, folder / REMOVED)
     flush_names(out.parent)
 
 
 def placed(out: Path) -> bool:
     """Whether `out` was made by a run that was cut off as it cleared up."""
-    return out.is_dir() and any(is_placed(folder) for folder in siblings(out.absolute()))
+    return any(is_placed(folder, out) for folder in siblings(out))
 
 
-def is_placed(folder: Path) -> bool:
-    """Whether this one's result has become `out`."""
-    return "facts" in run_of(folder) and not (folder / RESULT).exists()
+def is_placed(folder: Path, out: Path) -> bool:
+    """Whether this one's result has become `out`, and still is."""
+    run = run_of(folder)
+    if "facts" not in run or (folder / RESULT).exists() or not out.is_dir():
+        return False
+    return out.stat().st_ino == run.get("inode")
 
 
 def run_of(folder: Path) -> dict[str, Any]:
@@ -100,23 +153,24 @@ def recover(out: Path) -> None:
     What stood in `out` takes its place again, where nothing else has; what no run can go on from is
     removed.
     """
-    out = out.absolute()
+    out = real(out)
     for folder in siblings(out):
         lock = Lock(folder)
         if not lock.take():
             continue
-        if (folder / REPLACED).exists() and not out.exists():
-            os.replace(folder / REPLACED, out)
-        if worth(folder):
+        restore(folder, out)
+        if worth(folder, out):
             lock.free()
         else:
-            leave(folder, lock)
+            leave(folder, lock, out)
 
 
-def worth(folder: Path) -> bool:
+def worth(folder: Path, out: Path) -> bool:
     """Whether a run can go on from it."""
     run = run_of(folder)
-    return "facts" in run or (bool(run) and any((folder / CHECKPOINTS).glob("checkpoint-*")))
+    if "facts" in run:
+        return (folder / RESULT).exists() or is_placed(folder, out)
+    return bool(run) and any((folder / CHECKPOINTS).glob("checkpoint-*"))
 
 
 def flush_names(folder: Path) -> None:

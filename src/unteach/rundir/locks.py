@@ -30,12 +30,13 @@ class Lock:
 
     def take(self) -> bool:
         """Whether nobody else holds it; then this process does."""
-        if fcntl is None:
-            return True
         try:
             handle = os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600)
         except FileNotFoundError:
             return False  # the folder is gone: who held it has ended
+        if fcntl is None:
+            os.close(handle)
+            return True
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -43,8 +44,17 @@ class Lock:
             return False
         except OSError:  # a file system that has no locks
             pass
+        if not self._is(handle):  # removed between the two: what is locked has no name
+            os.close(handle)
+            return False
         self._handle = handle
         return True
+
+    def _is(self, handle: int) -> bool:
+        try:
+            return os.path.samestat(os.fstat(handle), os.stat(self._file))
+        except FileNotFoundError:
+            return False
 
     def free(self) -> None:
         """Let others have it."""

@@ -6,28 +6,59 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from unteach.nouns import Problem
-from unteach.rundir.folders import RESULT, leave, made, place, placed, recover
+from unteach.rundir.disk import in_words
+from unteach.rundir.folders import (
+    ALL,
+    RESULT,
+    filled,
+    leave,
+    made,
+    not_empty,
+    place,
+    placed,
+    real,
+    recover,
+)
 
 
 def check_out(out: Path, *, overwrite: bool) -> list[Problem]:
-    """What keeps a result from being written to `out`."""
-    if out.exists() and not out.is_dir():
-        return [Problem(f"--out {out}", "is a file", "give another folder", "request")]
-    if out.is_dir() and any(out.iterdir()) and not overwrite and not placed(out):
-        hint = "give another folder, or --overwrite to replace what is there"
-        return [Problem(f"--out {out}", "is not empty", hint, "request")]
-    parent = next(p for p in out.absolute().parents if p.exists())
-    if not parent.is_dir() or not os.access(parent, os.W_OK):
+    """What keeps a result from being written to `out`; what was left there is put in order."""
+    there = real(out)
+    if what := _unfit(there):
+        return [Problem(f"--out {out}", what, "give another folder", "request")]
+    parent = next(p for p in there.parents if p.exists())
+    if not parent.is_dir() or not os.access(parent, ALL):
         return [Problem(f"--out {out}", f"cannot be made in {parent}", "", "request")]
+    recover(there)  # else what a killed process set aside would be replaced unseen
+    if filled(there) and not overwrite and not placed(there):
+        return [not_empty(out)]
     return []
 
 
-def overlap(out: Path, inputs: Iterable[tuple[str, str | Path | None]]) -> list[Problem]:
+def _unfit(there: Path) -> str:
+    """Why another folder cannot take its place; nothing when one can."""
+    if there.exists() and not there.is_dir():
+        return "is a file"
+    if real(Path.cwd()).is_relative_to(there):
+        return "is the folder that you are in, or above it, and would be replaced"
+    if there.is_mount():  # found out when a run is over, it would be late
+        return "is where a disk is mounted, and a folder is made beside and renamed"
+    if there.exists() and not os.access(there, ALL):
+        return "cannot be replaced (permission denied)"
+    return ""
+
+
+def overlap(
+    out: Path,
+    inputs: Iterable[tuple[str, str | Path | None]],
+    beside: Iterable[tuple[str, str | Path | None]] = (),
+) -> list[Problem]:
     """Inputs that a result in `out` would change or replace.
 
     Args:
         out: the folder to be made.
         inputs: flags and the files and folders that they give; ids of the hub are passed over.
+        beside: likewise; a result may lie in a folder of these, as in one of many data files.
 
     Example:
         >>> (problem,) = overlap(Path("docs/.."), [("--model", ".")])
@@ -35,13 +66,14 @@ def overlap(out: Path, inputs: Iterable[tuple[str, str | Path | None]]) -> list[
         '--model . is in it, and would be replaced'
     """
     found, there = [], out.resolve()
-    for flag, given in inputs:
+    inputs, beside = list(inputs), list(beside)
+    for flag, given in (*inputs, *beside):
         if not given or not Path(given).exists():
             continue
         source = Path(given).resolve()
         if there == source or there in source.parents:
             what = f"{flag} {given} is in it, and would be replaced"
-        elif source.is_dir() and source in there.parents:
+        elif (flag, given) in inputs and source.is_dir() and source in there.parents:
             what = f"is within {flag} {given}, which is only read"
         else:
             continue
@@ -50,28 +82,36 @@ def overlap(out: Path, inputs: Iterable[tuple[str, str | Path | None]]) -> list[
 
 
 @contextmanager
-def staged(out: Path) -> Iterator[Path]:
+def staged(out: Path, *, overwrite: bool) -> Iterator[Path]:
     """A folder beside `out` to write into; it takes `out`'s place when all went well.
 
     On any error, and on Ctrl-C, the staged folder is removed and `out` is as it was. What stood in
     `out` is set aside until the new folder is in place. What a process that was killed left behind
     is removed by the next one.
 
+    Args:
+        out: the folder to be made.
+        overwrite: what stands there may be replaced, also if it came there meanwhile.
+
+    Raises:
+        UserError: something stands there, or the disk refuses what is written.
+
     Example:
         >>> import tempfile
         >>> out = Path(tempfile.mkdtemp()) / "result"
-        >>> with staged(out) as folder:
+        >>> with staged(out, overwrite=False) as folder:
         ...     _ = (folder / "a.txt").write_text("whole")
         >>> (out / "a.txt").read_text()
         'whole'
     """
-    out = out.absolute()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    recover(out)
-    folder, lock = made(out)
-    try:
-        (folder / RESULT).mkdir()
-        yield folder / RESULT
-        place(folder, out)
-    finally:
-        leave(folder, lock)
+    out = real(out)
+    with in_words(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        recover(out)
+        folder, lock = made(out)
+        try:
+            (folder / RESULT).mkdir()
+            yield folder / RESULT
+            place(folder, out, overwrite=overwrite)
+        finally:
+            leave(folder, lock, out)

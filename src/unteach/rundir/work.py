@@ -21,6 +21,8 @@ from unteach.rundir.folders import (
     leave,
     made,
     place,
+    real,
+    require_free,
     run_of,
     siblings,
     worth,
@@ -69,7 +71,8 @@ class Work:
         """The model is written: keep it, and what happened in training."""
         flush(self._partial)
         os.replace(self._partial, self.result)
-        write_text(self.folder / RUN, json.dumps({**run_of(self.folder), "facts": facts}))
+        held = {**run_of(self.folder), "facts": facts, "inode": self.result.stat().st_ino}
+        write_text(self.folder / RUN, json.dumps(held))
         shutil.rmtree(self.checkpoints, ignore_errors=True)
 
     @property
@@ -78,7 +81,9 @@ class Work:
 
 
 @contextmanager
-def working(out: Path, identity: str, note: Callable[[Problem], None]) -> Iterator[Work]:
+def working(
+    out: Path, identity: str, note: Callable[[Problem], None], *, overwrite: bool
+) -> Iterator[Work]:
     """The work that was begun on this request, or a new one; in the end it becomes `out`.
 
     When the run fails, or is stopped, the folder stays if there is something to go on from.
@@ -88,27 +93,34 @@ def working(out: Path, identity: str, note: Callable[[Problem], None]) -> Iterat
         identity: all that decides the result, in words; kept as a salted hash alone, since it tells
             of the data.
         note: told what was left behind, and what is.
+        overwrite: what stands in `out` may be replaced, also if it came there meanwhile.
 
     Raises:
-        UserError: another run is writing to `out`.
+        UserError: another run is writing to `out`, or something else stands there.
     """
-    out = out.absolute()
+    out = real(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     folder, lock = _taken(out, identity, note) or _begun(out, identity)
-    work = Work(folder, out, identity, placed=is_placed(folder))
+    work = Work(folder, out, identity, placed=is_placed(folder, out))
     try:
+        if not work.placed:
+            require_free(out, overwrite=overwrite)
         yield work
         if not work.placed:
-            place(folder, out)
-    except BaseException:
-        if worth(folder):
+            place(folder, out, overwrite=overwrite)
+    except BaseException as error:
+        if worth(folder, out):
             hint = "the same request goes on from it; remove it if that is not wanted"
             note(Problem(str(folder), "holds what was done so far", hint, "note"))
             lock.free()
         else:
-            leave(folder, lock)
+            leave(folder, lock, out)
+            if not isinstance(error, UserError):
+                hint = "train.checkpoint_minutes or train.checkpoint_steps says how often"
+                what = "nothing is kept: no checkpoint was written yet"
+                note(Problem(f"--out {out}", what, hint, "note"))
         raise
-    leave(folder, lock)
+    leave(folder, lock, out)
 
 
 def _taken(out: Path, identity: str, note: Callable[[Problem], None]) -> tuple[Path, Lock] | None:
