@@ -35,6 +35,9 @@ HOOKS = {
     "_get_num_items_in_batch": ["batch_samples", "device"],
     "_get_output_dir": ["trial"],
     "_save_checkpoint": ["model", "trial"],
+    "create_scheduler": ["num_training_steps", "optimizer"],
+    "save_model": ["output_dir", "_internal_call"],
+    "_get_grad_norm": ["model", "grad_norm"],
 }
 LOOK = "read what replaced it in transformers.Trainer, then change engine/ and this list"
 

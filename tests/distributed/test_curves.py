@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from accelerate.utils import compare_versions
 from distributed import curves
 from distributed.curves import CUT, EVERY, JOBS
 from transformers import AutoModelForCausalLM
+
+from unteach.engine.devices import SHARDS
 
 FILES = Path(__file__).parents[2] / "examples" / "accelerate"
 LAUNCH = {
@@ -42,7 +45,9 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def alone(folder):
-    found = curves.work(folder / "alone", folder, JOBS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(curves.reference, "TOKENS", curves.reference.TOKENS)  # put back behind us
+        found = curves.work(folder / "alone", folder, JOBS)
     found["exported"] = {kind: curves.exported(folder / "alone", kind, 1) for kind in curves.KINDS}
     return found
 
@@ -53,6 +58,8 @@ def both(request, folder, alone):
     if request.param == "zero3":
         pytest.importorskip("deepspeed", reason="the extra `deepspeed` is not installed")
         return request.param, launched("zero3", folder / "zero3", folder, *EVERY, "tied")
+    if request.param == "fsdp2" and compare_versions("accelerate", "<", SHARDS):
+        pytest.skip(f"is refused before accelerate {SHARDS}")
     other = folder / ("alone" if request.param == "ddp" else "none")
     return request.param, launched(request.param, folder / request.param, other)
 

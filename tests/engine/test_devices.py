@@ -34,6 +34,21 @@ def test_fsdp_of_the_first_version_is_refused():
         require_asked(First())
 
 
+@pytest.mark.parametrize("found", ["1.10.0", "1.14.0", "1.15.0"])
+def test_shards_need_an_accelerate_that_reads_its_checkpoints(found, monkeypatch):
+    class Second:
+        distributed_type, is_fsdp2 = DistributedType.FSDP, True
+
+    monkeypatch.setattr("importlib.metadata.version", lambda name: found)
+    monkeypatch.setattr("unteach.engine.devices.version", lambda name: found)
+    if found == "1.15.0":
+        require_asked(Second())
+        return
+    with pytest.raises(UserError, match=f"FSDP: .* with accelerate {found}") as error:
+        require_asked(Second())
+    assert 'pip install -U "accelerate>=1.15"' in str(error.value)
+
+
 @pytest.mark.slow
 def test_one_process_where_several_were_asked_for(tmp_path, monkeypatch):
     """`accelerate launch --cpu` starts one, without a word; what it sets shows it."""

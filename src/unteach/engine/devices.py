@@ -2,15 +2,22 @@
 
 import os
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
 from accelerate import PartialState
-from accelerate.utils import DistributedType, broadcast_object_list, str_to_bool
+from accelerate.utils import (
+    DistributedType,
+    broadcast_object_list,
+    compare_versions,
+    str_to_bool,
+)
 
 from unteach.nouns import Problem, UserError
 
 T = TypeVar("T")
+SHARDS = "1.15"  # of accelerate, for FSDP
 FALLEN = {
     "FSDP": "weights are sharded (FSDP) on accelerators alone; on CPUs each process would hold all",
     "DeepSpeed": "accelerate did not start DeepSpeed",
@@ -42,6 +49,12 @@ def require_asked(accelerator: Any, args: Any = None) -> None:
         problems.append(
             Problem("FSDP", "is of version 1, which is not known here", hint, "request")
         )
+    elif found == DistributedType.FSDP and compare_versions("accelerate", "<", SHARDS):
+        # Tried with torch 2.13: 1.10 to 1.12 read shards, and 1.10 to 1.13 adapters, into other
+        # weights, without a word; 1.14 takes no adapters where head and embedding are one.
+        what = f"does not go on from its checkpoints with accelerate {version('accelerate')}"
+        hint = f'pip install -U "accelerate>={SHARDS}"'
+        problems.append(Problem("FSDP", what, hint, "request"))
     if problems:
         raise UserError(*problems)
 

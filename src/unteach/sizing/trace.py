@@ -176,7 +176,12 @@ def _built(setting: Setting) -> Any:
     if setting.checkpointing:
         enable = getattr(model, "activation_checkpointing_enable", None)
         (enable or model.gradient_checkpointing_enable)({"use_reentrant": False})
-    return model.train()
+    model.train()
+    for module in model.modules():
+        # transformers before 5.23 draws a number for each layer of OPT, though none is left out.
+        if getattr(module, "layerdrop", None) == 0:
+            module.training = False
+    return model
 
 
 def _counted(model: Any, setting: Setting) -> dict[str, Any]:
