@@ -104,14 +104,6 @@ def test_two_processes_make_what_one_makes(unteach, tmp_path):
 
 
 @pytest.mark.skipif(torch.accelerator.is_available(), reason="for machines without accelerator")
-def test_processes_stay_together_where_the_cpu_was_not_asked_for(unteach, tmp_path):
-    """transformers joins processes anew, and on CPUs only where it was told of them."""
-    code, _, said = unteach(2, "out", "--set", "device=auto")
-    assert code == 0, said[-2000:]
-    facts = found(tmp_path / "out")["facts"]
-    assert (facts["processes"], facts["steps"]) == (2, 6)
-
-
 def test_what_two_began_one_ends(unteach, tmp_path):
     """They are killed after the second step: one process goes on from their checkpoint."""
     plugin = plugged(tmp_path / "gone.py", KILL)
