@@ -201,7 +201,7 @@ def test_fila_and_a_task_vector_do_not_go_together(files, tiny_folder):
 
 def test_a_loss_that_breaks_leaves_a_message_and_nothing_else(files, tiny_folder):
     asked = request(files, tiny_folder, ["train.learning_rate=1e30", "train.epochs=9"])
-    with pytest.raises(UserError, match=r"lower train\.learning_rate"):
+    with pytest.raises(UserError, match=r"set train\.learning_rate=0\.001"):
         pipeline.run(asked)
     assert not (files / "out").exists()
 

@@ -122,8 +122,7 @@ def test_what_two_began_one_ends(unteach, tmp_path):
 
 def test_weights_in_shards_go_on_where_they_were_cut_off(unteach, tmp_path):
     """Trained and killed under FSDP2, taken up under FSDP2, written whole as one process has it."""
-    plugin = tmp_path / "gone.py"
-    plugin.write_text(KILL)
+    plugin = plugged(tmp_path / "gone.py", KILL)
     more = ("--plugin", plugin, "--set", "train.checkpoint_steps=1", "--set", "train.retain=kl")
     code, _, _ = unteach(2, "out", *more, launcher="fsdp2")
     assert code == 1
@@ -137,13 +136,15 @@ def test_weights_in_shards_go_on_where_they_were_cut_off(unteach, tmp_path):
 
 
 KILL = """
-import os, signal
+import os, pathlib, signal
 from unteach.engine import checkpoints
 
+once = pathlib.Path(__file__).with_suffix(".killed")
 usual = checkpoints.Pace.on_step_end
 
 def on_step_end(self, args, state, control, **more):
-    if state.global_step == 3 and os.environ.get("RANK") == "1":
+    if state.global_step == 3 and os.environ.get("RANK") == "1" and not once.exists():
+        once.touch()
         os.kill(os.getpid(), signal.SIGKILL)
     usual(self, args, state, control, **more)
 

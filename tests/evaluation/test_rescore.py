@@ -41,10 +41,11 @@ def test_no_torch_is_needed(done, tmp_path):
 def test_what_cannot_be_scored_again(done, tmp_path):
     with pytest.raises(UserError, match="holds no rows"):
         rescore(tmp_path / "nowhere", tmp_path / "again")
-    with pytest.raises(UserError, match="is the folder itself"):
+    with pytest.raises(UserError, match="would be replaced"):
         rescore(done[1], done[1], overwrite=True)
+    (done[1].parent / "full" / "of").mkdir(parents=True)
     with pytest.raises(UserError, match="is not empty"):
-        rescore(done[1], tmp_path)
+        rescore(done[1], done[1].parent / "full")
     file = done[1] / "rows" / "model.jsonl"
     file.write_text(file.read_text() + "{]\n")
     lines = file.read_text().count("\n")

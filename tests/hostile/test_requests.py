@@ -44,7 +44,7 @@ def test_files(case, tmp_path):
         (".".join("a" * 50) + "=1", "is not a setting"),
         ("a..b=1", "is not a setting"),
         ("train.seed=99999999999", "less than 4294967296"),
-        ("evaluate.also={../x: a.jsonl}", "should match pattern"),
+        ("evaluate.also={../x: a.jsonl}", "holds a name"),
         ("train.epochs=" + "1" * 99_999, "no such value"),
         ("model=[" + "a, " * 20_000 + "b]", r"got \['a', .*\.\.\.\n"),
     ],
