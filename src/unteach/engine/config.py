@@ -99,6 +99,15 @@ class UnlearningConfig(TrainingArguments):
             raise ValueError(f"chunk_rows is {self.chunk_rows!r}; it is a whole number, 1 or more")
         super().__post_init__()
 
+    @property
+    def device(self) -> torch.device:
+        """Of this process. A CPU has no number: to "cpu:0" torch loads nothing.
+
+        transformers before 5.18 could not go on from the checkpoints of several processes there.
+        """
+        found = super().device
+        return torch.device("cpu") if found.type == "cpu" else found
+
     def settle(self, method: Method, model_config: Any, *, adapter: bool, retain: bool) -> None:
         """Fill what was left open, from the method's plan and the model's size.
 
