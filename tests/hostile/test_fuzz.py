@@ -25,6 +25,15 @@ pytestmark = pytest.mark.slow
 
 CANARY = "Canary 7Q: Ünder the old mill."
 DRAWN = {"bytes": 6000, "json": 4000, "csv": 1300, "yaml": 6000, "sets": 5500, "rows": 5000}
+EACH = {
+    "bytes": 7,
+    "json": 5,
+    "csv": 12,
+    "yaml": 2,
+    "sets": 1,
+    "rows": 1,
+}
+TO_DO = {**{kind: drawn * EACH[kind] for kind, drawn in DRAWN.items()}, "parquet": 500}
 DONE: Counter[str] = Counter()
 KINDS = (".jsonl", ".json", ".csv", ".txt", ".parquet", ".jsonl.gz", ".csv.gz")
 
@@ -38,6 +47,15 @@ def cases(count):
         derandomize=True,
         suppress_health_check=quick,
     )
+
+
+@pytest.fixture(autouse=True)
+def counted(request):
+    """Every case was run: each test counts its own, since tests may be dealt out to processes."""
+    before = Counter(DONE)
+    yield
+    if kind := OF.get(request.function.__name__):
+        assert DONE[kind] - before[kind] == TO_DO[kind]
 
 
 @pytest.fixture(scope="module")
@@ -337,7 +355,7 @@ def test_parquet_of_any_shape(folder):
     import pyarrow
     import pyarrow.parquet
 
-    @cases(500)
+    @cases(TO_DO["parquet"])
     @given(records=st.lists(st.dictionaries(NAMES, VALUES, max_size=3), min_size=1, max_size=3))
     def ask(records):
         DONE["parquet"] += 1
@@ -352,6 +370,18 @@ def test_parquet_of_any_shape(folder):
     ask()
 
 
-def test_the_cases_were_run():
-    """Last in the file: the counts of those before."""
-    assert sum(DONE.values()) >= 100_000, DONE
+def test_they_are_a_hundred_thousand():
+    assert sum(TO_DO.values()) >= 100_000
+    assert sorted(OF.values()) == sorted(TO_DO)
+    assert set(OF) < set(globals())
+
+
+OF = {
+    "test_bytes": "bytes",
+    "test_json_of_any_shape": "json",
+    "test_cells_of_any_kind": "csv",
+    "test_request_files": "yaml",
+    "test_settings_and_flags": "sets",
+    "test_rows_files": "rows",
+    "test_parquet_of_any_shape": "parquet",
+}
