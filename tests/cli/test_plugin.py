@@ -125,6 +125,17 @@ def test_the_same_file_is_loaded_once(plugin):
     assert "halved" in METHODS
 
 
+def test_nothing_is_written_beside_it(plugin, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    copied = tmp_path / "beside" / "mine.py"
+    copied.parent.mkdir()
+    copied.write_text("raise KeyError")
+    with pytest.raises(UserError, match="fails with KeyError"):
+        load_plugin(copied)
+    assert list(copied.parent.iterdir()) == [copied]
+    assert not sys.dont_write_bytecode
+
+
 def test_installed_plugins_are_imported(monkeypatch):
     seen = []
 

@@ -39,13 +39,16 @@ def load_plugin(file: str | Path) -> None:
         raise UserError(Problem(where, "is no Python file", "give a file.py", "request"))
     module = util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses look their module up
-    before = _names()
+    before, wrote = _names(), sys.dont_write_bytecode
+    sys.dont_write_bytecode = True  # nothing is written where the user's files are
     try:
         spec.loader.exec_module(module)
     except Exception as error:
         del sys.modules[spec.name]
         what = f"fails with {_told(error, path)}"
         raise UserError(Problem(where, what, f"run it alone: python {file}", "request")) from error
+    finally:
+        sys.dont_write_bytecode = wrote
     if _names() == before:
         hint = 'write @method("name") above a class; CONTRIBUTING.md has a whole file to start from'
         raise UserError(Problem(where, "registers no method", hint, "request"))
