@@ -1,8 +1,13 @@
 """No text or token id of the data in anything that is written, said or left behind."""
 
+import sys
+from pathlib import Path
+
 import pytest
 from secrecy.leaks import leaks, leaks_under
 from secrecy.tree import Tree, cases
+
+import unteach
 
 pytestmark = pytest.mark.slow
 FAILED = {"interrupt": 130, "term": -15, "nan": 1, "overlap": 1, "broken": 2, "tracked": 1}
@@ -34,9 +39,13 @@ def elsewhere(tree, name):
     """What was opened to be written outside the folders that a command may write to."""
     opened = [where for event, where in events(tree, name) if event == "open"]
     assert any("report.md" in where for where in opened)
-    return [
-        w for w in opened if w.startswith("/") and str(tree.folder) not in w and w != "/dev/null"
-    ]
+    return [w for w in opened if w.startswith("/") and str(tree.folder) not in w and not allowed(w)]
+
+
+def allowed(where):
+    """Nowhere; and Python's own code, as it is compiled when a module is first imported."""
+    code = (str(Path(unteach.__file__).parents[1]), sys.prefix, sys.base_prefix)
+    return where == "/dev/null" or ("__pycache__" in where and where.startswith(code))
 
 
 def said(tree, name):
