@@ -142,6 +142,21 @@ def test_the_files_that_a_suite_wants_are_named(call, tmp_path, tiny_folder):
         assert name in err
 
 
+def test_a_result_in_what_is_given_is_refused(call, files, tiny_folder):
+    """In a model in any case; of a folder of data files, where it would take its place."""
+    before = sorted(files.rglob("*")), sorted(tiny_folder.rglob("*"))
+    asked = ("evaluate", "--model", tiny_folder, "--data", files, "--overwrite", "--out")
+    for out, said in (
+        (tiny_folder / "asked", "is within model model"),
+        (tiny_folder, "is in it, and would be replaced"),
+        (files, "is in it, and would be replaced"),
+    ):
+        code, _, err = call(*asked, out)
+        assert code == 2
+        assert said in err
+    assert (sorted(files.rglob("*")), sorted(tiny_folder.rglob("*"))) == before
+
+
 def test_what_cannot_be_compared(call, tmp_path):
     code, _, err = call("compare", tmp_path)
     assert code == 2
