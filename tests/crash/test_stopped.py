@@ -1,6 +1,7 @@
 """Runs that end by an error, Ctrl-C or a full disk: what is done stays, what is given too."""
 
 import hashlib
+import json
 import os
 import resource
 import sys
@@ -11,6 +12,8 @@ from crash.test_killed import files, found, job
 
 from unteach import pipeline
 from unteach.engine import unlearn
+from unteach.engine.checkpoints import FILE
+from unteach.engine.resume import _salted
 from unteach.nouns import UserError
 from unteach.talk import Silence
 
@@ -216,6 +219,8 @@ def test_a_full_disk_is_told_and_the_last_good_state_kept(kilobytes, files, tiny
     assert "the disk is full or a limit is reached" in log.read_text()
     (folder,) = hidden(out.parent)
     assert [p.name for p in (folder / "checkpoints").glob("checkpoint-*")] == ["checkpoint-2"]
+    held = json.loads((folder / "checkpoints" / "checkpoint-2" / FILE).read_text())
+    assert held["before"] != _salted(held["salt"], "")  # it names its run
     assert not out.exists()
     told = Told()
     report = job(files, tiny_folder, out, talk=told)()
