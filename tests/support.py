@@ -1,5 +1,7 @@
 """Tiny models and sequences that tests of several folders share."""
 
+import json
+from pathlib import Path
 from typing import ClassVar
 
 import torch
@@ -101,3 +103,14 @@ class Halved(Method):
     def forget(self, seen: Seen) -> list[Term]:
         return [Term("forget", ascent(seen.margin), "tokens", self.share)]
 '''
+
+
+def write_roles(folder: Path, count: int) -> Path:
+    """What to forget, to keep and held out: that many examples each, of unequal length."""
+    for role in ("forget", "retain", "holdout"):
+        rows = [
+            {"question": f"Where is {role} {k}?", "answer": f"It is in Lund{' by sea' * (k % 3)}."}
+            for k in range(count)
+        ]
+        (folder / f"{role}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder

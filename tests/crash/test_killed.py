@@ -9,6 +9,7 @@ import time
 
 import pytest
 from crash.runs import counting, forked, killed_after, killed_at
+from support import write_roles
 
 from unteach import pipeline
 from unteach.request import load
@@ -23,13 +24,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
-    for role in ("forget", "retain", "holdout"):
-        rows = [
-            {"question": f"Where is {role} {k}?", "answer": f"It is in Lund{' by sea' * (k % 3)}."}
-            for k in range(8)
-        ]
-        (folder / f"{role}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return folder
+    return write_roles(folder, 8)
 
 
 def job(files, model, out, talk=None, **more):

@@ -8,22 +8,16 @@ import sys
 from pathlib import Path
 
 import pytest
+from support import write_roles
 
 SCRIPT = Path(__file__).with_name("command.py")
-ROLES = ("forget", "retain", "holdout")
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
-    for role in ROLES:
-        rows = [
-            {"question": f"Who is {role} {k}?", "answer": f"A baker{' of bread' * (k % 4)}."}
-            for k in range(9)
-        ]
-        (folder / f"{role}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return folder
+    return write_roles(folder, 9)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 import torch
 from accelerate.utils import compare_versions
 from safetensors.torch import load_file
-from support import plugin_text
+from support import plugin_text, write_roles
 
 from unteach.engine.devices import SHARDS
 
@@ -36,13 +36,7 @@ DEVICE = ("--set", "device=cpu") if torch.accelerator.is_available() else ()
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
-    for role in ("forget", "retain", "holdout"):
-        rows = [
-            {"question": f"Where is {role} {k}?", "answer": f"It is in Lund{' by sea' * (k % 3)}."}
-            for k in range(9)
-        ]
-        (folder / f"{role}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return folder
+    return write_roles(folder, 9)
 
 
 @pytest.fixture

@@ -62,13 +62,13 @@ class Cleaned:
 def chatter(*args):
     """All that a library can say without failing."""
     warnings.warn(WORDS, stacklevel=1)
-    for name in ("transformers", "some.library", "torch.distributed"):
+    for name in ("transformers", "some.package", "torch.distributed"):
         logging.getLogger(name).error("see %s", WORDS)
         logging.getLogger(name).error("not to be formatted %d", WORDS)
     try:
         raise ValueError(WORDS)
     except ValueError:
-        logging.getLogger("some.library").exception(WORDS)
+        logging.getLogger("some.package").exception(WORDS)
     thread = threading.Thread(target=raise_(ValueError(WORDS)))
     thread.start()
     thread.join()

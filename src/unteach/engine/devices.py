@@ -1,22 +1,19 @@
 """What a launcher was asked for, and whether it is there: accelerate falls back without a word."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from accelerate import PartialState
 from accelerate.utils import (
     DistributedType,
-    broadcast_object_list,
     compare_versions,
     str_to_bool,
 )
 
 from unteach.nouns import Problem, UserError
 
-T = TypeVar("T")
 SHARDS = "1.15"  # of accelerate, for FSDP
 FALLEN = {
     "FSDP": "weights are sharded (FSDP) on accelerators alone; on CPUs each process would hold all",
@@ -121,13 +118,6 @@ def strangers(environment: Mapping[str, str], accelerator: Any) -> list[Problem]
         return []
     what = f"started {started} processes, and each would train by itself"
     return [Problem("launcher", what, "without accelerators, give use_cpu=True", "request")]
-
-
-def on_main(work: Callable[[], T]) -> T:
-    """What the work gives on the main process, for all of them."""
-    state = PartialState()
-    found = [work() if state.is_main_process else None]
-    return broadcast_object_list(found)[0] if state.num_processes > 1 else found[0]  # type: ignore[return-value]
 
 
 def require_same_kind(checkpoint: Any, accelerator: Any) -> None:

@@ -12,13 +12,13 @@ from transformers.trainer_utils import TrainOutput
 
 from unteach.engine.batch import Pairs
 from unteach.engine.checkpoints import STAGING, Pace
-from unteach.engine.devices import on_main, require_same_kind
+from unteach.engine.devices import require_same_kind
 from unteach.engine.dual import Dual
 from unteach.engine.in_one_piece import InOnePiece
 from unteach.engine.monitor import Monitor
 from unteach.engine.resume import Carried, mark_before
 from unteach.engine.trouble import Guard
-from unteach.probes.together import together
+from unteach.probes.together import from_main, together
 from unteach.rundir import in_words
 
 
@@ -45,7 +45,7 @@ class Resumable(InOnePiece):
         if paced:
             self._carried.before = paced[0].before
         elif wanted or self.args.save_strategy != "no":
-            self._carried.before = on_main(lambda: mark_before(self.model, self.pairs))
+            self._carried.before = from_main(lambda: mark_before(self.model, self.pairs))
 
     def took_up(self, wanted: Any) -> Path | None:
         """The checkpoint to go on from; what it holds of ours is taken up. Raises UserError."""

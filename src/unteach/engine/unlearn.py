@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from accelerate import PartialState
-from accelerate.utils import broadcast_object_list
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
 from transformers.trainer_callback import PrinterCallback
 
@@ -26,6 +25,7 @@ from unteach.engine.trouble import require_numbers
 from unteach.methods import Method
 from unteach.models import pick_device
 from unteach.nouns import Example, Problem, Sequence, UserError
+from unteach.probes.together import from_main
 from unteach.request import Request
 from unteach.talk import Talk
 
@@ -111,7 +111,7 @@ def unlearn(
         )
         trainer.remove_callback(PrinterCallback)
         talk.notes(unchosen(trainer.pairs.choices))
-        before_cut, found = None, alike(newest(folder))
+        before_cut, found = None, from_main(lambda: newest(folder))
         if found:
             before_cut = int(found.name.split("-")[-1])
             talk.stage(f"going on after step {before_cut}")
@@ -246,14 +246,13 @@ def _checkpointing(wanted: bool) -> dict[str, bool]:
     return {new if new in names else "gradient_checkpointing": True} if wanted else {}
 
 
-def alike(found: Any) -> Any:
-    """What the main process found, in all."""
-    return broadcast_object_list([found])[0] if PartialState().num_processes > 1 else found
-
-
 def _pace(request: Request, before: str) -> Pace:
     train = request.train
-    return Pace(train.checkpoint_steps, train.checkpoint_minutes, before, alike)
+    return Pace(train.checkpoint_steps, train.checkpoint_minutes, before, _agreed)
+
+
+def _agreed(due: bool) -> bool:
+    return from_main(lambda: due)
 
 
 class _Tell(TrainerCallback):

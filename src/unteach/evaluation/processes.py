@@ -82,8 +82,6 @@ def agreed(function: Callable[[], Any]) -> Any:
 
 def shared(function: Callable[[], Any]) -> Any:
     """What the main process finds, in all processes: they must go the same way."""
-    from accelerate import PartialState
-    from accelerate.utils import broadcast_object_list
+    from unteach.probes.together import from_main
 
-    found = [agreed(lambda: function() if is_main() else None)]
-    return broadcast_object_list(found)[0] if PartialState().num_processes > 1 else found[0]
+    return from_main(function)

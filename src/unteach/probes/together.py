@@ -42,6 +42,16 @@ def together(work: Callable[[], T]) -> list[T]:
     return [share[0] for share, _ in shares]
 
 
+def from_main(work: Callable[[], T]) -> T:
+    """What the work gives on the main process, on all of them; the others do nothing.
+
+    Raises:
+        UserError, RuntimeError: as `together`.
+    """
+    main = PartialState().is_main_process
+    return together(lambda: work() if main else None)[0]  # type: ignore[return-value]
+
+
 def share(items: list[T], *, shared: bool = True) -> list[T]:
     """Those that this process is to do: every second of two processes; all when not shared."""
     if not shared:

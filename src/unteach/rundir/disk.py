@@ -31,6 +31,12 @@ def flush(folder: Path) -> None:
             _sync(path)
 
 
+def flush_names(folder: Path) -> None:
+    """Which names a folder holds, to the disk."""
+    if os.name == "posix":  # elsewhere a folder cannot be opened
+        _sync(folder)
+
+
 def write_text(file: Path, text: str) -> None:
     """The whole text, or what was there before."""
     with _replacing(file) as handle:

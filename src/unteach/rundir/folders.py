@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from unteach.nouns import Problem, UserError
-from unteach.rundir.disk import flush
+from unteach.rundir.disk import flush, flush_names
 from unteach.rundir.locks import FILE, Lock
 
 PRIVATE = "texts.jsonl"  # the one file that holds texts, where the user asked for it
@@ -171,16 +171,6 @@ def worth(folder: Path, out: Path) -> bool:
     if "facts" in run:
         return (folder / RESULT).exists() or is_placed(folder, out)
     return bool(run) and any((folder / CHECKPOINTS).glob("checkpoint-*"))
-
-
-def flush_names(folder: Path) -> None:
-    """What a folder holds, by name, to the disk."""
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def _umask() -> int:
