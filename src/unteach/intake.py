@@ -9,7 +9,7 @@ from unteach.data.listing import shortened
 from unteach.modelfiles import pin_note, pinned, require, weights_problem
 from unteach.nouns import ROLES, Example, Problem, Sequence, UserError
 from unteach.registry import did_you_mean
-from unteach.request import Adapter, Request
+from unteach.request import FILE, Adapter, Request, load
 from unteach.rundir import check_out, overlap
 
 
@@ -42,8 +42,7 @@ def check(request: Request) -> Intake:
     """
     from unteach.models import device_problem
 
-    problems = check_out(request.out, overwrite=request.overwrite)
-    problems += [*_extra(request), *_schedule(request), *_without_adapters(request)]
+    problems = [*_extra(request), *_schedule(request), *_without_adapters(request)]
     problems += [*_memory(request), *_stop(request), *_apart(request)]
     _attempt(problems, _deal, request)
     problems += [problem] if (problem := device_problem(request.device)) else []
@@ -69,6 +68,8 @@ def check(request: Request) -> Intake:
             )
             problems += found
         _attempt(problems, _choice, method, sequences.get("forget", []), request.train.seed)
+    again = _repeats(request)
+    problems += check_out(request.out, overwrite=request.overwrite, again=again)
     notes = tuple(p for p in problems if p.kind == "note")
     if len(notes) < len(problems):
         raise UserError(*sorted(problems, key=lambda p: p.kind == "note"))
@@ -155,6 +156,14 @@ def _apart(request: Request) -> list[Problem]:
     named += [(f"evaluate.also.{name}", file) for name, file in request.evaluate.also.items()]
     named += [("--plugin", plugin) for plugin in request.plugins]
     return overlap(request.out, [*named, ("data.refusals", request.data.refusals)])
+
+
+def _repeats(request: Request) -> bool:
+    """Whether the result in `out` is of this request; whether of these data, the run finds out."""
+    try:
+        return load(request.out / FILE).asked() == request.asked()
+    except UserError:
+        return False
 
 
 def _hopeless(problems: list[Problem]) -> bool:

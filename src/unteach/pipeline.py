@@ -1,35 +1,28 @@
 """The one place that joins the stages: check, unlearn, evaluate, write."""
 
 import gc
-import json
 import math
 import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from unteach.evaluation.hashes import ALL, code_hash, combined, data_hash, file_hash, model_hash
+from unteach.evaluation.identity import identity_of, version_of_bits
 from unteach.evaluation.processes import agreed, is_main, join, own_device, shared
 from unteach.evaluation.results import ROWS, judge, versions, write
 from unteach.evaluation.texts import add_texts, notes_on_text
 from unteach.intake import Intake, check
 from unteach.nouns import Paper, Row, Sequence
 from unteach.report import Report
+from unteach.request import FILE as REQUEST
 from unteach.request import Request
 from unteach.rowsfile import read_rows, write_rows
 from unteach.rundir import Work, in_words, recover, working, write_text
 from unteach.talk import Silence, Talk
 
-# What may change while a run is cut off: where the result goes, and how often progress is kept.
-FREE: Any = {
-    "out": True,
-    "overwrite": True,
-    "train": {"checkpoint_minutes", "checkpoint_steps"},
-}
 Rows = dict[str, list[Row]]
 
 
@@ -65,11 +58,14 @@ def _run(intake: Intake, work: Work, talk: Talk) -> Report:
         folder = shared(work.begin)
         facts = remove(intake, folder, talk, work.checkpoints, work.identity)
         shared(lambda: work.keep(facts))
+    elif work.placed:
+        talk.stage("this very request is done already: nothing was done again")
+        return make_report(intake, evidence(intake, work, talk), facts)
     else:
         talk.stage("going on: the model is trained and written")
     rows = evidence(intake, work, talk)
     facts |= {"seconds": round(time.monotonic() - began, 1)}
-    facts |= versions() | _version_of_bits(intake.request)
+    facts |= versions() | version_of_bits(intake.request)
     talk.stage("writing the report")
     report = make_report(intake, rows, facts)
     shared(lambda: _write(report, rows, intake.request, work))
@@ -77,36 +73,19 @@ def _run(intake: Intake, work: Work, talk: Talk) -> Report:
 
 
 def _write(report: Report, rows: dict[str, Rows], request: Request, work: Work) -> None:
-    if not work.placed:
-        write_text(work.result / "request.yaml", request.to_yaml())
-        write(report, rows, work.result)
+    write_text(work.result / REQUEST, request.to_yaml())
+    write(report, rows, work.result)
+    work.finish(dict(report.facts))
 
 
 @contextmanager
 def _opened(intake: Intake, talk: Talk) -> Iterator[Work]:
     """The run's folder, which the main process makes and all know."""
-    identity = shared(lambda: identity_of(intake))
+    identity, mark = shared(lambda: identity_of(intake))
     with ExitStack() as held:
         out, may = intake.request.out, intake.request.overwrite
-        found = working(out, identity, lambda p: talk.notes([p]), overwrite=may)
+        found = working(out, identity, lambda p: talk.notes([p]), overwrite=may, mark=mark)
         yield shared(lambda: held.enter_context(found))
-
-
-def identity_of(intake: Intake) -> str:
-    """All that decides the result: request, model, data and code."""
-    from unteach.suites import Group
-
-    request = intake.request
-    asked = request.model_dump(mode="json", exclude=FREE)
-    models = [m for m in (request.model, request.retrained) if m]
-    parts = {
-        "request": asked,
-        "models": [model_hash(m) or m for m in models],
-        "data": data_hash({n: Group(examples=g) for n, g in intake.groups.items()}),
-        "files": [file_hash(Path(f)) for f in (*request.plugins, request.data.refusals) if f],
-        "code": code_hash(ALL),
-    }
-    return combined((name, json.dumps(part, sort_keys=True)) for name, part in parts.items())
 
 
 def remove(
@@ -290,12 +269,6 @@ def papers(method: Any, request: Request) -> tuple[Paper, ...]:
     if request.adapter.bits:
         found.append(QLORA)
     return tuple(found)
-
-
-def _version_of_bits(request: Request) -> dict[str, str]:
-    """The version of what made them, where a run had any."""
-    some = request.adapter.bits or request.evaluate.bits
-    return {"bitsandbytes": version("bitsandbytes")} if some else {}
 
 
 def _export(done: Any, intake: Intake, folder: Path, dtype: Any) -> None:

@@ -18,6 +18,14 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]  # NumPy's generators take no more
 Name = Annotated[str, Field(pattern=r"^\w[\w.+-]*$")]
 Share = Annotated[float, Field(ge=0, le=1)]
 
+# What may change while a run is cut off: where the result goes, and how often progress is kept.
+FREE: Any = {
+    "out": True,
+    "overwrite": True,
+    "train": {"checkpoint_minutes", "checkpoint_steps"},
+}
+FILE = "request.yaml"  # a result's own request
+
 
 class Section(BaseModel):
     """A part of a request: unknown names are refused, and nothing changes once it is made."""
@@ -215,6 +223,10 @@ class Request(Section):
     def method_options(self) -> dict[str, Any]:
         """Its options."""
         return {key: value for key, value in self.method.items() if key != "name"}
+
+    def asked(self) -> dict[str, Any]:
+        """All that decides the result, as plain values: what is not in FREE."""
+        return self.model_dump(mode="json", exclude=FREE)
 
     def to_yaml(self) -> str:
         """The request as a file that `unteach run` takes again."""

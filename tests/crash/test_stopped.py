@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import resource
+import signal
 import sys
 
 import pytest
@@ -15,6 +16,7 @@ from unteach.engine import unlearn
 from unteach.engine.checkpoints import FILE
 from unteach.engine.resume import _salted
 from unteach.nouns import UserError
+from unteach.report import to_json
 from unteach.talk import Silence
 
 __all__ = ["files"]  # a fixture
@@ -83,6 +85,82 @@ def test_what_is_trained_is_not_trained_again(files, tiny_folder, tmp_path, monk
     assert told.stages == ["checking the request", goes_on, *last]
     assert list(tmp_path.iterdir()) == [tmp_path / "out"]
     assert report.facts["steps"] == 6
+
+
+def test_what_is_done_is_not_done_again(files, tiny_folder, tmp_path, monkeypatch):
+    """So a command can be repeated until it ends well, wherever the one before was cut off."""
+    told = Told()
+    work = job(files, tiny_folder, tmp_path / "out", talk=told)
+    first, there = work(), everything(tmp_path)
+    monkeypatch.setattr(unlearn, "UnlearningTrainer", fail)
+    monkeypatch.setattr(pipeline, "evaluate", fail)
+    told.stages.clear()
+    again = work()
+    assert told.stages[1:] == ["this very request is done already: nothing was done again"]
+    assert to_json(again) == to_json(first)
+    assert everything(tmp_path) == there
+    with pytest.raises(KeyboardInterrupt):  # it begins
+        job(files, tiny_folder, tmp_path / "out", overwrite=True)()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+@pytest.mark.parametrize("step", [2, 6], ids=["amid", "last"])
+def test_on_notice_that_the_machine_goes_away_the_step_under_way_is_kept(
+    step, files, tiny_folder, tmp_path
+):
+    """SIGTERM, with no checkpoint due for ten minutes."""
+    out, log, told = tmp_path / "results" / "out", tmp_path / "log", Told()
+    usual = unlearn.Pace.on_step_end
+
+    def warned():
+        def on_step_end(self, args, state, control, **more):
+            if state.global_step == step:
+                signal.raise_signal(signal.SIGTERM)
+            usual(self, args, state, control, **more)
+
+        unlearn.Pace.on_step_end = on_step_end
+        job(files, tiny_folder, out, steps=None)()
+
+    assert forked(warned, log=log) == 1
+    assert "SystemExit: 143" in log.read_text()
+    assert not out.exists()
+    report = job(files, tiny_folder, out, talk=told, steps=None)()
+    assert f"going on after step {step}" in told.stages
+    assert report.facts["went_on_after_step"] == step
+    job(files, tiny_folder, tmp_path / "whole", steps=None)()
+    assert found(out) == found(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("change", ["request", "data", "age", "model", "weights", "list"])
+def test_what_is_done_otherwise_or_was_changed_is_not_taken_for_it(
+    change, files, tiny_folder, tmp_path
+):
+    import shutil
+
+    data, model, out, more = tmp_path / "data", tmp_path / "model", tmp_path / "out", {}
+    shutil.copytree(files, data)
+    shutil.copytree(tiny_folder, model)
+    job(data, model, out)()
+    if change == "request":
+        more = {"method": "ascent"}
+    if change == "data":
+        text = (data / "forget.jsonl").read_text()
+        (data / "forget.jsonl").write_text(text.replace("Lund", "Rome", 1))
+    if change == "age":
+        os.utime(data / "holdout.jsonl", (1e9, 1e9))
+    if change == "model":
+        config = json.loads((model / "config.json").read_text())
+        (model / "config.json").write_text(json.dumps({**config, "note": 1}))
+    if change == "weights":
+        (out / "model.safetensors").unlink()
+    if change == "list":
+        (out / "run.json").write_text("[]")
+    there = everything(tmp_path)
+    with pytest.raises(UserError, match="is not empty"):
+        job(data, model, out, **more)()
+    assert everything(tmp_path) == there
+    assert not hidden(tmp_path)
 
 
 @pytest.mark.parametrize("change", ["request", "data", "model"])

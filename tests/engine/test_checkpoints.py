@@ -262,8 +262,23 @@ def test_no_checkpoint_when_training_is_over_or_none_is_wanted():
     assert [asked(pace, step) for step in (1, 2, 3, 4, 8)] == [False, True, False, True, False]
     assert not asked(pace, 4, stop=True)
     assert not asked(Pace(None, 0, ""), 4)
-    assert asked(Pace(None, 1e-9, "", agreed=lambda due: True), 4)
-    assert not asked(Pace(None, 1e-9, "", agreed=lambda due: False), 4)
+    assert asked(Pace(None, 1e-9, "", everyone=lambda said: [(True, False), (False, False)]), 4)
+    assert not asked(Pace(None, 1e-9, "", everyone=lambda said: [(False, False), (True, False)]), 4)
+
+
+def test_notice_to_any_process_is_for_all_and_the_last_checkpoint_ends_them(tmp_path):
+    """Also where none was due, and after the last step."""
+    from types import SimpleNamespace
+
+    told = [(False, False), (False, True)]
+    for step, stop in ((3, False), (8, False), (3, True)):
+        pace = Pace(None, 10, "", everyone=lambda said: told)
+        control = SimpleNamespace(should_save=False, should_training_stop=stop)
+        pace.on_step_end(None, SimpleNamespace(global_step=step, max_steps=8), control)
+        assert control.should_save
+        with pytest.raises(SystemExit) as left:
+            pace.on_save(None, None, control)
+        assert left.value.code == 143
 
 
 def test_a_damaged_checkpoint_of_a_higher_number_is_not_kept_for_a_whole_one(tmp_path):

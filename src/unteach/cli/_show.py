@@ -54,10 +54,10 @@ def hush() -> None:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Say that it was Ctrl-C; typer then exits with 130."""
+    """Say that it was stopped: by Ctrl-C, with which typer exits with 130, or by SIGTERM."""
     try:
         yield
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):
         say("\nstopped")
         raise
 

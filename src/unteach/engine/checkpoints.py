@@ -17,13 +17,15 @@ from typing import Any
 from transformers import TrainerCallback
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
+from unteach.engine.notice import Notice
 from unteach.nouns import Problem, UserError
-from unteach.rundir import flush, write_text
+from unteach.rundir import flush, sizes, write_text
 
 FILE = "unteach.json"
 STAGING = ".staging"
 NAME = re.compile(rf"{PREFIX_CHECKPOINT_DIR}-(\d+)")
 OPTIMIZER = ("optimizer", "global_step")  # the other is DeepSpeed's folder
+Said = tuple[bool, bool]  # that a checkpoint is due, and that the end was asked for
 SHARE = 0.05  # of the time, at most, goes into checkpoints
 
 
@@ -38,7 +40,7 @@ def finish(folder: Path, step: int, held: dict[str, Any], keep: int | None = Non
     """
     name = f"{PREFIX_CHECKPOINT_DIR}-{step}"
     staged, there = folder / STAGING / name, folder / name
-    write_text(staged / FILE, json.dumps({**held, "files": _sizes(staged)}))
+    write_text(staged / FILE, json.dumps({**held, "files": sizes(staged, FILE)}))
     flush(staged)
     shutil.rmtree(there, ignore_errors=True)
     os.replace(staged, there)
@@ -59,7 +61,7 @@ def lacking(checkpoint: Path) -> str:
     held = read(checkpoint)
     if held is None:
         return f"holds no {FILE}: it is half written, or of another trainer"
-    found = _sizes(checkpoint)
+    found = sizes(checkpoint, FILE)
     for name, size in held["files"].items():
         if found.get(name) != size:
             return f"lacks {name}, or a part of it"
@@ -101,16 +103,19 @@ def chosen(checkpoint: Any, folder: Path) -> Path | None:
 
 
 class Pace(TrainerCallback):
-    """Asks for checkpoints: every so many steps, or by the clock.
+    """Asks for checkpoints: every so many steps, or by the clock; and for a last one.
 
-    None is asked for when training is over, since what comes of it is written next.
+    None is asked for when training is over, since what comes of it is written next. On notice that
+    the machine goes away one is written, and the process ends.
 
     Args:
         steps: between two; None goes by the clock.
         minutes: between two, where saving one takes little; at most a twentieth of the time goes
             into saving.
         before: names the model before, the data and all else that the run that goes on must share.
-        agreed: what the main process says, in all: clocks differ.
+        everyone: what each process says, the main one first: clocks differ, and notice may be
+            given to one alone.
+        notice: entered while training; None where nobody waits for one.
     """
 
     def __init__(
@@ -118,36 +123,38 @@ class Pace(TrainerCallback):
         steps: int | None,
         minutes: float,
         before: str,
-        agreed: Callable[[bool], bool] = lambda due: due,
+        everyone: Callable[[Said], list[Said]] = lambda said: [said],
+        notice: Notice | None = None,
     ):
-        self.before = before
-        self._steps, self._wait, self._agreed = steps, 60 * minutes, agreed
+        self.before, self._notice, self._leaving = before, notice or Notice(), False
+        self._steps, self._wait, self._everyone = steps, 60 * minutes, everyone
         self._asked = self._done = time.monotonic()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """After each step of the optimizer."""
+        if not self._wait:
+            return
+        said = self._everyone((self._due(state.global_step), self._notice.asked))
+        self._leaving = any(asked for _, asked in said)
         over = control.should_training_stop or state.global_step >= state.max_steps
-        if not over and self._wait and self._due(state.global_step):
+        if self._leaving or (said[0][0] and not over):
             control.should_save, self._asked = True, time.monotonic()
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """A checkpoint was written."""
+        """A checkpoint was written. Raises SystemExit where it is the last."""
         self._done = time.monotonic()
+        if self._leaving:
+            self._notice.leave()
 
     def _due(self, step: int) -> bool:
         if self._steps:
             return step % self._steps == 0
         now = time.monotonic()
         took = self._done - self._asked
-        return self._agreed(now - self._done >= max(self._wait, took / SHARE))
+        return now - self._done >= max(self._wait, took / SHARE)
 
 
 def _all(folder: Path) -> list[Path]:
     """Newest first."""
     found = [(int(m[1]), p) for p in folder.glob("*") if (m := NAME.fullmatch(p.name))]
     return [path for _, path in sorted(found, reverse=True)]
-
-
-def _sizes(checkpoint: Path) -> dict[str, int]:
-    files = (f for f in checkpoint.rglob("*") if f.is_file() and f.name != FILE)
-    return {str(f.relative_to(checkpoint).as_posix()): f.stat().st_size for f in files}

@@ -17,6 +17,7 @@ from unteach.engine.checkpoints import Pace, newest
 from unteach.engine.config import UnlearningConfig
 from unteach.engine.deal import dealt
 from unteach.engine.devices import sharding_asked, spread
+from unteach.engine.notice import Notice
 from unteach.engine.prepare import alternates_of
 from unteach.engine.repeatable import deterministic, repeats_here
 from unteach.engine.selection import unchosen
@@ -25,7 +26,7 @@ from unteach.engine.trouble import require_numbers
 from unteach.methods import Method
 from unteach.models import pick_device
 from unteach.nouns import Example, Problem, Sequence, UserError
-from unteach.probes.together import from_main
+from unteach.probes.together import from_main, together
 from unteach.request import Request
 from unteach.talk import Talk
 
@@ -76,6 +77,7 @@ def unlearn(
 
     Raises:
         UserError: a number broke, or an adapter does not fit the model.
+        SystemExit: SIGTERM asked for an end; a checkpoint of the step is written.
     """
     require_numbers(model)
     began = time.monotonic()
@@ -96,6 +98,7 @@ def unlearn(
         with deterministic(request.train.deterministic):
             policy, start = _adapted(model, method, forget, retain, request, talk)
     talk.stage(f"unlearning with {method.name}")
+    notice = Notice(wanted=bool(checkpoints and request.train.checkpoint_minutes))
     with tempfile.TemporaryDirectory() as scratch:
         folder = checkpoints or Path(scratch)
         trainer = UnlearningTrainer(
@@ -106,7 +109,7 @@ def unlearn(
             alternate_dataset=alternates,
             args=arguments(request, str(folder)),
             processing_class=tokenizer,
-            callbacks=[_Tell(talk), *([_pace(request, before)] if checkpoints else [])],
+            callbacks=[_Tell(talk), *([_pace(request, before, notice)] if checkpoints else [])],
             progress=lambda done, total: talk.progress("choosing tokens", done, total),
         )
         trainer.remove_callback(PrinterCallback)
@@ -115,7 +118,7 @@ def unlearn(
         if found:
             before_cut = int(found.name.split("-")[-1])
             talk.stage(f"going on after step {before_cut}")
-        with deterministic(request.train.deterministic):
+        with deterministic(request.train.deterministic), notice:
             trainer.train(resume_from_checkpoint=found and str(found))
         whole = trainer.whole_model()
     monitor = trainer.monitor
@@ -246,13 +249,9 @@ def _checkpointing(wanted: bool) -> dict[str, bool]:
     return {new if new in names else "gradient_checkpointing": True} if wanted else {}
 
 
-def _pace(request: Request, before: str) -> Pace:
-    train = request.train
-    return Pace(train.checkpoint_steps, train.checkpoint_minutes, before, _agreed)
-
-
-def _agreed(due: bool) -> bool:
-    return from_main(lambda: due)
+def _pace(request: Request, before: str, notice: Notice) -> Pace:
+    steps, minutes = request.train.checkpoint_steps, request.train.checkpoint_minutes
+    return Pace(steps, minutes, before, lambda said: together(lambda: said), notice)
 
 
 class _Tell(TrainerCallback):

@@ -14,7 +14,7 @@ from unteach.suites import Group
 
 # What decides a model's answers; a README or the optimiser's state does not.
 KINDS = (".safetensors", ".json", ".jinja", ".model", ".txt", ".bin", ".py")
-IGNORED = ("scores.json", "trainer_state.json", "unteach.json")
+IGNORED = ("run.json", "scores.json", "trainer_state.json", "unteach.json")
 LIBRARIES = ("unteach", "torch", "transformers", "tokenizers", "peft", "rouge-score")
 ASKING = (
     "adapters",

@@ -1,6 +1,6 @@
 """Folders that appear whole or not at all, and the folder in which a run is under way."""
 
-from unteach.rundir.disk import disk_problem, flush, in_words, write_lines, write_text
+from unteach.rundir.disk import disk_problem, flush, in_words, sizes, write_lines, write_text
 from unteach.rundir.folders import PRIVATE, recover
 from unteach.rundir.staged import check_out, overlap, staged
 from unteach.rundir.work import Work, working
@@ -14,6 +14,7 @@ __all__ = [
     "in_words",
     "overlap",
     "recover",
+    "sizes",
     "staged",
     "working",
     "write_lines",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from unteach.nouns import Problem, UserError
-from unteach.rundir.disk import flush, write_text
+from unteach.rundir.disk import flush, sizes, write_text
 from unteach.rundir.folders import (
     CHECKPOINTS,
     RESULT,
@@ -38,12 +38,14 @@ class Work:
         folder: the hidden folder beside `out`.
         out: where the result goes.
         identity: all that decides the result.
-        placed: whether it is there: the run was cut off as it cleared up.
+        mark: the same, fit to stand in it; None where there is no such thing.
+        placed: whether it is there already, and nothing is left to do.
     """
 
     folder: Path
     out: Path
     identity: str
+    mark: str | None = None
     placed: bool = False
 
     @property
@@ -58,7 +60,8 @@ class Work:
 
     def trained(self) -> dict[str, Any] | None:
         """What happened in training, where that is over and its model written."""
-        return run_of(self.folder).get("facts") if self.result.exists() else None
+        held = {**run_of(self.folder), **run_of(self.result)}
+        return held.get("facts") if self.result.exists() else None
 
     def begin(self) -> Path:
         """A new folder for the model; `keep` makes it the result."""
@@ -75,6 +78,11 @@ class Work:
         write_text(self.folder / RUN, json.dumps(held))
         shutil.rmtree(self.checkpoints, ignore_errors=True)
 
+    def finish(self, facts: dict[str, Any]) -> None:
+        """All is written: what happened, and a list of it, by which the same request knows it."""
+        held = {"mark": self.mark, "facts": facts, "files": sizes(self.result, RUN)}
+        write_text(self.result / RUN, json.dumps(held))
+
     @property
     def _partial(self) -> Path:
         return self.folder / f"{RESULT}.partial"
@@ -82,11 +90,17 @@ class Work:
 
 @contextmanager
 def working(
-    out: Path, identity: str, note: Callable[[Problem], None], *, overwrite: bool
+    out: Path,
+    identity: str,
+    note: Callable[[Problem], None],
+    *,
+    overwrite: bool,
+    mark: str | None = None,
 ) -> Iterator[Work]:
     """The work that was begun on this request, or a new one; in the end it becomes `out`.
 
-    When the run fails, or is stopped, the folder stays if there is something to go on from.
+    When the run fails, or is stopped, the folder stays if there is something to go on from. Where
+    `out` holds the result of this very work, whole, it is found `placed`.
 
     Args:
         out: where the result goes.
@@ -94,14 +108,20 @@ def working(
             of the data.
         note: told what was left behind, and what is.
         overwrite: what stands in `out` may be replaced, also if it came there meanwhile.
+        mark: the identity, fit to stand in `out`, so that it tells nothing of the data; None for
+            work that is not known again once it is over.
 
     Raises:
         UserError: another run is writing to `out`, or something else stands there.
     """
     out = real(out)
     out.parent.mkdir(parents=True, exist_ok=True)
-    folder, lock = _taken(out, identity, note) or _begun(out, identity)
-    work = Work(folder, out, identity, placed=is_placed(folder, out))
+    taken = _taken(out, identity, note)
+    if not taken and not overwrite and _is_done(out, mark):
+        yield Work(out, out, identity, mark, placed=True)
+        return
+    folder, lock = taken or _begun(out, identity)
+    work = Work(folder, out, identity, mark, placed=is_placed(folder, out))
     try:
         if not work.placed:
             require_free(out, overwrite=overwrite)
@@ -153,6 +173,14 @@ def _begun(out: Path, identity: str) -> tuple[Path, Lock]:
 def _is_of(folder: Path, identity: str) -> bool:
     held = run_of(folder)
     return "key" in held and held["key"] == _key(str(held.get("salt")), identity)
+
+
+def _is_done(out: Path, mark: str | None) -> bool:
+    """Whether it is the whole result of that work."""
+    held, found = run_of(out), sizes(out, RUN)
+    if mark is None or held.get("mark") != mark or not isinstance(held.get("files"), dict):
+        return False
+    return all(found.get(name) == size for name, size in held["files"].items())
 
 
 def _key(salt: str, identity: str) -> str:

@@ -1,0 +1,57 @@
+"""What tells one run from another: all that decides its result."""
+
+import json
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from unteach.evaluation.hashes import ALL, code_hash, combined, data_hash, file_hash, model_hash
+from unteach.intake import Intake
+from unteach.nouns import ROLES
+from unteach.request import Request
+
+
+def identity_of(intake: Intake) -> tuple[str, str | None]:
+    """A hash of all that decides a result: request, model, data and code; in two forms.
+
+    Whoever guesses short data can confirm it by the first, so it is kept salted, for its user
+    alone. The second may stand in a result: of the files of data it takes size and time of change.
+
+    Returns:
+        The first; the second, None where some data is in no file of this machine.
+    """
+    from unteach.suites import Group
+
+    request = intake.request
+    named = [getattr(request, role) for role in ROLES] + [*request.evaluate.also.values()]
+    beside = [Path(file) for file in (*request.plugins, request.data.refusals) if file]
+    files = [*(Path(source) for source in named if source), *beside]
+    groups = {name: Group(examples=group) for name, group in intake.groups.items()}
+    told = _open(request)
+    secret = {"data": data_hash(groups), "files": [file_hash(file) for file in beside]}
+    identity = _combined({**told, **secret})
+    if not all(file.is_file() for file in files):
+        return identity, None
+    stats = [(stat.st_size, stat.st_mtime_ns) for stat in (file.stat() for file in files)]
+    return identity, _combined({**told, "files": stats})
+
+
+def version_of_bits(request: Request) -> dict[str, str]:
+    """The version of what made them, where a run had any."""
+    some = request.adapter.bits or request.evaluate.bits
+    return {"bitsandbytes": version("bitsandbytes")} if some else {}
+
+
+def _open(request: Request) -> dict[str, Any]:
+    """What tells nothing of the data."""
+    models = [model for model in (request.model, request.retrained) if model]
+    return {
+        "request": request.asked(),
+        "models": [model_hash(model) or model for model in models],
+        "code": code_hash(ALL),
+        "training": {"accelerate": version("accelerate"), **version_of_bits(request)},
+    }
+
+
+def _combined(parts: dict[str, Any]) -> str:
+    return combined((name, json.dumps(part, sort_keys=True)) for name, part in parts.items())
