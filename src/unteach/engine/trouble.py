@@ -222,7 +222,7 @@ class Guard(TrainerCallback):
 def require_numbers(model: Any) -> None:
     """That all weights are numbers. Raises UserError, which names the first that is none."""
     if broken := _broken(model):
-        what = f"{len(broken)} weights hold NaN or infinity, first {broken[0]}"
+        what = f"NaN or infinity is in {len(broken)} of its tensors, first {broken[0]}"
         hint = "take a whole copy of the model, or a later type: float16 ends at 65504"
         raise UserError(Problem("--model", what, hint))
 
