@@ -109,13 +109,14 @@ def test_what_is_done_is_not_done_again(files, tiny_folder, tmp_path, monkeypatc
 def test_on_notice_that_the_machine_goes_away_the_step_under_way_is_kept(
     step, files, tiny_folder, tmp_path
 ):
-    """SIGTERM, with no checkpoint due for ten minutes."""
+    """SIGTERM, as a launcher passes it on too, with no checkpoint due for ten minutes."""
     out, log, told = tmp_path / "results" / "out", tmp_path / "log", Told()
     usual = unlearn.Pace.on_step_end
 
     def warned():
         def on_step_end(self, args, state, control, **more):
             if state.global_step == step:
+                signal.raise_signal(signal.SIGTERM)
                 signal.raise_signal(signal.SIGTERM)
             usual(self, args, state, control, **more)
 

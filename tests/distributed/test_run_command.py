@@ -234,9 +234,12 @@ from unteach.engine import checkpoints
 usual = checkpoints.Pace.on_step_end
 
 def on_step_end(self, args, state, control, **more):
+    term = os.environ["STOP"] == "SIGTERM"
+    if state.global_step == 3 and term:  # SLURM tells all of them, and the launcher once more
+        os.kill(os.getpid(), signal.SIGTERM)
     if state.global_step == 3 and os.environ.get("RANK") == "0":
         os.kill(os.getppid(), getattr(signal, os.environ["STOP"]))
-        time.sleep(60 if os.environ["STOP"] == "SIGINT" else 2)  # by then it has come to all
+        time.sleep(2 if term else 60)  # by then it has come to all
     usual(self, args, state, control, **more)
 
 checkpoints.Pace.on_step_end = on_step_end
