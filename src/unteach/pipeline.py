@@ -54,13 +54,14 @@ def run(request: Request, talk: Talk | None = None) -> Report:
 def _run(intake: Intake, work: Work, talk: Talk) -> Report:
     """What is done already is not done again."""
     began = time.monotonic()
-    if (facts := shared(work.trained)) is None:
+    facts = shared(work.trained)
+    if work.placed:
+        talk.stage("this very request is done already: nothing was done again")
+        return make_report(intake, evidence(intake, work, talk), facts or {})
+    if facts is None:
         folder = shared(work.begin)
         facts = remove(intake, folder, talk, work.checkpoints, work.identity)
         shared(lambda: work.keep(facts))
-    elif work.placed:
-        talk.stage("this very request is done already: nothing was done again")
-        return make_report(intake, evidence(intake, work, talk), facts)
     else:
         talk.stage("going on: the model is trained and written")
     rows = evidence(intake, work, talk)

@@ -103,6 +103,23 @@ def test_what_is_done_is_not_done_again(files, tiny_folder, tmp_path, monkeypatc
         job(files, tiny_folder, tmp_path / "out", overwrite=True)()
 
 
+def test_what_is_done_is_known_wherever_it_was_moved(files, tiny_folder, tmp_path, monkeypatch):
+    """Also where nothing may be written, and to who stands in it."""
+    out, moved, link = tmp_path / "out", tmp_path / "more" / "moved", tmp_path / "link"
+    first = job(files, tiny_folder, out)()
+    moved.parent.mkdir()
+    out.rename(moved)
+    link.symlink_to(moved)
+    there = everything(tmp_path)
+    monkeypatch.setattr(unlearn, "UnlearningTrainer", fail)
+    monkeypatch.setattr(pipeline, "evaluate", fail)
+    monkeypatch.setattr(os, "access", lambda path, mode, **more: mode == os.R_OK)
+    monkeypatch.chdir(moved)
+    for place in (moved, link):
+        assert job(files, tiny_folder, place)().facts == first.facts
+    assert everything(tmp_path) == there
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 @pytest.mark.parametrize("step", [2, 6], ids=["amid", "last"])
@@ -133,7 +150,9 @@ def test_on_notice_that_the_machine_goes_away_the_step_under_way_is_kept(
     assert found(out) == found(tmp_path / "whole")
 
 
-@pytest.mark.parametrize("change", ["request", "data", "age", "model", "weights", "list"])
+@pytest.mark.parametrize(
+    "change", ["request", "data", "age", "model", "weights", "list", "facts", "none", "deep"]
+)
 def test_what_is_done_otherwise_or_was_changed_is_not_taken_for_it(
     change, files, tiny_folder, tmp_path
 ):
@@ -157,6 +176,12 @@ def test_what_is_done_otherwise_or_was_changed_is_not_taken_for_it(
         (out / "model.safetensors").unlink()
     if change == "list":
         (out / "run.json").write_text("[]")
+    if change in ("facts", "none"):
+        held = json.loads((out / "run.json").read_text())
+        odd = {"facts": None} if change == "facts" else {"files": {}}
+        (out / "run.json").write_text(json.dumps({**held, **odd}))
+    if change == "deep":
+        (out / "run.json").write_text("[" * 100_000)
     there = everything(tmp_path)
     with pytest.raises(UserError, match="is not empty"):
         job(data, model, out, **more)()

@@ -75,7 +75,7 @@ def read(checkpoint: Path) -> dict[str, Any] | None:
     try:
         held = json.loads((checkpoint / FILE).read_text(encoding="utf-8"))
         return held if isinstance(held["files"], dict) else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

@@ -142,7 +142,7 @@ def run_of(folder: Path) -> dict[str, Any]:
     """What a folder says of its run; nothing where it is of none."""
     try:
         held = json.loads((folder / RUN).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return held if isinstance(held, dict) else {}
 
