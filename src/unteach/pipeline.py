@@ -39,6 +39,7 @@ def run(request: Request, talk: Talk | None = None) -> Report:
 
     Raises:
         UserError: whatever was wrong; what was done by then is kept beside `out`, and nothing else.
+        SystemExit: SIGTERM asked for an end while training; a checkpoint is written.
     """
     join(request.device)
     talk = talk if talk and is_main() else Silence()
