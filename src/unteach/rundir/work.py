@@ -35,7 +35,7 @@ class Work:
     """The folder of a run under way.
 
     Attributes:
-        folder: the hidden folder beside `out`.
+        folder: the hidden folder beside `out`; `out` itself where that was made before.
         out: where the result goes.
         identity: all that decides the result.
         mark: the same, fit to stand in it; None where there is no such thing.
