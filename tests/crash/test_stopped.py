@@ -151,7 +151,8 @@ def test_on_notice_that_the_machine_goes_away_the_step_under_way_is_kept(
 
 
 @pytest.mark.parametrize(
-    "change", ["request", "data", "age", "model", "weights", "list", "facts", "none", "deep"]
+    "change",
+    ["request", "data", "age", "model", "weights", "list", "facts", "none", "deep", "pipe"],
 )
 def test_what_is_done_otherwise_or_was_changed_is_not_taken_for_it(
     change, files, tiny_folder, tmp_path
@@ -182,6 +183,9 @@ def test_what_is_done_otherwise_or_was_changed_is_not_taken_for_it(
         (out / "run.json").write_text(json.dumps({**held, **odd}))
     if change == "deep":
         (out / "run.json").write_text("[" * 100_000)
+    if change == "pipe":  # who opens it waits for ever
+        (out / "run.json").unlink()
+        os.mkfifo(out / "run.json")
     there = everything(tmp_path)
     with pytest.raises(UserError, match="is not empty"):
         job(data, model, out, **more)()
