@@ -175,6 +175,8 @@ def test_what_is_done_otherwise_or_was_changed_is_not_taken_for_it(
         (model / "config.json").write_text(json.dumps({**config, "note": 1}))
     if change == "weights":
         (out / "model.safetensors").unlink()
+    if change == "short":
+        (out / "report.md").write_text((out / "report.md").read_text()[:-1])
     if change == "list":
         (out / "run.json").write_text("[]")
     if change in ("facts", "none"):
