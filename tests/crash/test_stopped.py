@@ -152,7 +152,8 @@ def test_on_notice_that_the_machine_goes_away_the_step_under_way_is_kept(
 
 @pytest.mark.parametrize(
     "change",
-    ["request", "data", "age", "model", "weights", "list", "facts", "none", "deep", "pipe"],
+    ["request", "data", "age", "model", "weights", "short"]
+    + ["list", "facts", "none", "deep", "pipe"],
 )
 def test_what_is_done_otherwise_or_was_changed_is_not_taken_for_it(
     change, files, tiny_folder, tmp_path
