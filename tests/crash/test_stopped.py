@@ -17,6 +17,7 @@ from unteach.engine.checkpoints import FILE
 from unteach.engine.resume import _salted
 from unteach.nouns import UserError
 from unteach.report import to_json
+from unteach.rundir import work as under_way
 from unteach.talk import Silence
 
 __all__ = ["files"]  # a fixture
@@ -103,6 +104,20 @@ def test_what_is_done_is_not_done_again(files, tiny_folder, tmp_path, monkeypatc
         job(files, tiny_folder, tmp_path / "out", overwrite=True)()
 
 
+def test_cut_off_as_it_cleared_up_it_is_done_and_the_next_one_clears_up(
+    files, tiny_folder, tmp_path, monkeypatch
+):
+    told = Told()
+    with monkeypatch.context() as patch:
+        patch.setattr(under_way, "leave", fail)
+        with pytest.raises(KeyboardInterrupt):
+            job(files, tiny_folder, tmp_path / "out")()
+    assert hidden(tmp_path)
+    job(files, tiny_folder, tmp_path / "out", talk=told)()
+    assert "nothing was done again" in told.stages[-1]
+    assert list(tmp_path.iterdir()) == [tmp_path / "out"]
+
+
 def test_what_is_done_is_known_wherever_it_was_moved(files, tiny_folder, tmp_path, monkeypatch):
     """Also where nothing may be written, and to who stands in it."""
     out, moved, link = tmp_path / "out", tmp_path / "more" / "moved", tmp_path / "link"
@@ -150,11 +165,11 @@ def test_on_notice_that_the_machine_goes_away_the_step_under_way_is_kept(
     assert found(out) == found(tmp_path / "whole")
 
 
-@pytest.mark.parametrize(
-    "change",
-    ["request", "data", "age", "model", "weights", "short"]
-    + ["list", "facts", "none", "deep", "pipe"],
-)
+CHANGED = ["request", "data", "age", "model", "weights", "short"]
+TORN = ["list", "facts", "none", "deep", "pipe"]  # what the result says of itself
+
+
+@pytest.mark.parametrize("change", [*CHANGED, *TORN])
 def test_what_is_done_otherwise_or_was_changed_is_not_taken_for_it(
     change, files, tiny_folder, tmp_path
 ):

@@ -264,3 +264,4 @@ def test_stopped_from_outside_all_end_and_what_is_done_stays(
     assert [p.name for p in (work / "checkpoints").iterdir()] == [f"checkpoint-{kept}"]
     assert not (tmp_path / "out").exists()
     assert said.count("the same request goes on from it") == 1
+    assert "\nstopped\n" in said
