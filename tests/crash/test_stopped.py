@@ -108,8 +108,13 @@ def test_cut_off_as_it_cleared_up_it_is_done_and_the_next_one_clears_up(
     files, tiny_folder, tmp_path, monkeypatch
 ):
     told = Told()
+
+    def leave(folder, lock, out):
+        lock.free()  # as the end of its process does
+        fail()
+
     with monkeypatch.context() as patch:
-        patch.setattr(under_way, "leave", fail)
+        patch.setattr(under_way, "leave", leave)
         with pytest.raises(KeyboardInterrupt):
             job(files, tiny_folder, tmp_path / "out")()
     assert hidden(tmp_path)
