@@ -2,7 +2,8 @@
 
 import pytest
 
-from unteach.rundir import check_out, staged, write_lines
+from unteach.nouns import UserError
+from unteach.rundir import check_out, staged, working, write_lines
 
 
 def test_nothing_half_written_stays_behind(tmp_path):
@@ -55,3 +56,23 @@ def test_a_folder_that_is_not_empty_is_refused(tmp_path):
     (problem,) = check_out(tmp_path / "file" / "out", overwrite=True)
     assert "cannot be made" in str(problem)
     assert check_out(tmp_path / "new" / "deeper", overwrite=False) == []
+
+
+def test_work_without_a_mark_is_not_known_again(tmp_path):
+    """As of data from the hub: nothing tells whether they are the same."""
+    out = tmp_path / "out"
+
+    def done(mark):
+        with working(out, "all", print, overwrite=False, mark=mark) as work:
+            if not work.placed:
+                (work.begin() / "a").write_text("b")
+                work.keep({})
+                work.finish({})
+            return work.placed
+
+    assert not done(None)
+    with pytest.raises(UserError, match="is not empty"):
+        done(None)
+    out.rename(tmp_path / "other")
+    assert not done("mark")
+    assert done("mark")

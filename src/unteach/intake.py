@@ -68,8 +68,8 @@ def check(request: Request) -> Intake:
             )
             problems += found
         _attempt(problems, _choice, method, sequences.get("forget", []), request.train.seed)
-    again = _repeats(request)
-    problems += check_out(request.out, overwrite=request.overwrite, again=again)
+    if not _repeats(request):
+        problems += check_out(request.out, overwrite=request.overwrite)
     notes = tuple(p for p in problems if p.kind == "note")
     if len(notes) < len(problems):
         raise UserError(*sorted(problems, key=lambda p: p.kind == "note"))
@@ -159,9 +159,12 @@ def _apart(request: Request) -> list[Problem]:
 
 
 def _repeats(request: Request) -> bool:
-    """Whether the result in `out` is of this request; whether of these data, the run finds out."""
+    """Whether the result in `out` is of this request; whether of these data, the run finds out.
+
+    Then nothing is to be written, so it may stand where nothing can be.
+    """
     try:
-        return load(request.out / FILE).asked() == request.asked()
+        return not request.overwrite and load(request.out / FILE).asked() == request.asked()
     except UserError:
         return False
 

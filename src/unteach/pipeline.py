@@ -39,6 +39,7 @@ def run(request: Request, talk: Talk | None = None) -> Report:
 
     Raises:
         UserError: whatever was wrong; what was done by then is kept beside `out`, and nothing else.
+        SystemExit: SIGTERM asked for an end while training; a checkpoint is written.
     """
     join(request.device)
     talk = talk if talk and is_main() else Silence()
@@ -54,13 +55,14 @@ def run(request: Request, talk: Talk | None = None) -> Report:
 def _run(intake: Intake, work: Work, talk: Talk) -> Report:
     """What is done already is not done again."""
     began = time.monotonic()
-    if (facts := shared(work.trained)) is None:
+    facts = shared(work.trained)
+    if work.placed:
+        talk.stage("this very request is done already: nothing was done again")
+        return make_report(intake, evidence(intake, work, talk), facts or {})
+    if facts is None:
         folder = shared(work.begin)
         facts = remove(intake, folder, talk, work.checkpoints, work.identity)
         shared(lambda: work.keep(facts))
-    elif work.placed:
-        talk.stage("this very request is done already: nothing was done again")
-        return make_report(intake, evidence(intake, work, talk), facts)
     else:
         talk.stage("going on: the model is trained and written")
     rows = evidence(intake, work, talk)

@@ -17,6 +17,7 @@ from unteach.engine.checkpoints import FILE
 from unteach.engine.resume import _salted
 from unteach.nouns import UserError
 from unteach.report import to_json
+from unteach.rundir import work as under_way
 from unteach.talk import Silence
 
 __all__ = ["files"]  # a fixture
@@ -103,19 +104,56 @@ def test_what_is_done_is_not_done_again(files, tiny_folder, tmp_path, monkeypatc
         job(files, tiny_folder, tmp_path / "out", overwrite=True)()
 
 
+def test_cut_off_as_it_cleared_up_it_is_done_and_the_next_one_clears_up(
+    files, tiny_folder, tmp_path, monkeypatch
+):
+    told = Told()
+
+    def leave(folder, lock, out):
+        lock.free()  # as the end of its process does
+        fail()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(under_way, "leave", leave)
+        with pytest.raises(KeyboardInterrupt):
+            job(files, tiny_folder, tmp_path / "out")()
+    assert hidden(tmp_path)
+    job(files, tiny_folder, tmp_path / "out", talk=told)()
+    assert "nothing was done again" in told.stages[-1]
+    assert list(tmp_path.iterdir()) == [tmp_path / "out"]
+
+
+def test_what_is_done_is_known_wherever_it_was_moved(files, tiny_folder, tmp_path, monkeypatch):
+    """Also where nothing may be written, and to who stands in it."""
+    out, moved, link = tmp_path / "out", tmp_path / "more" / "moved", tmp_path / "link"
+    first = job(files, tiny_folder, out)()
+    moved.parent.mkdir()
+    out.rename(moved)
+    link.symlink_to(moved)
+    there = everything(tmp_path)
+    monkeypatch.setattr(unlearn, "UnlearningTrainer", fail)
+    monkeypatch.setattr(pipeline, "evaluate", fail)
+    monkeypatch.setattr(os, "access", lambda path, mode, **more: mode == os.R_OK)
+    monkeypatch.chdir(moved)
+    for place in (moved, link):
+        assert job(files, tiny_folder, place)().facts == first.facts
+    assert everything(tmp_path) == there
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 @pytest.mark.parametrize("step", [2, 6], ids=["amid", "last"])
 def test_on_notice_that_the_machine_goes_away_the_step_under_way_is_kept(
     step, files, tiny_folder, tmp_path
 ):
-    """SIGTERM, with no checkpoint due for ten minutes."""
+    """SIGTERM, as a launcher passes it on too, with no checkpoint due for ten minutes."""
     out, log, told = tmp_path / "results" / "out", tmp_path / "log", Told()
     usual = unlearn.Pace.on_step_end
 
     def warned():
         def on_step_end(self, args, state, control, **more):
             if state.global_step == step:
+                signal.raise_signal(signal.SIGTERM)
                 signal.raise_signal(signal.SIGTERM)
             usual(self, args, state, control, **more)
 
@@ -132,7 +170,11 @@ def test_on_notice_that_the_machine_goes_away_the_step_under_way_is_kept(
     assert found(out) == found(tmp_path / "whole")
 
 
-@pytest.mark.parametrize("change", ["request", "data", "age", "model", "weights", "list"])
+CHANGED = ["request", "data", "age", "model", "weights", "short"]
+TORN = ["list", "facts", "none", "deep", "pipe"]  # what the result says of itself
+
+
+@pytest.mark.parametrize("change", [*CHANGED, *TORN])
 def test_what_is_done_otherwise_or_was_changed_is_not_taken_for_it(
     change, files, tiny_folder, tmp_path
 ):
@@ -154,8 +196,19 @@ def test_what_is_done_otherwise_or_was_changed_is_not_taken_for_it(
         (model / "config.json").write_text(json.dumps({**config, "note": 1}))
     if change == "weights":
         (out / "model.safetensors").unlink()
+    if change == "short":
+        (out / "report.md").write_text((out / "report.md").read_text()[:-1])
     if change == "list":
         (out / "run.json").write_text("[]")
+    if change in ("facts", "none"):
+        held = json.loads((out / "run.json").read_text())
+        odd = {"facts": None} if change == "facts" else {"files": {}}
+        (out / "run.json").write_text(json.dumps({**held, **odd}))
+    if change == "deep":
+        (out / "run.json").write_text("[" * 100_000)
+    if change == "pipe":  # who opens it waits for ever
+        (out / "run.json").unlink()
+        os.mkfifo(out / "run.json")
     there = everything(tmp_path)
     with pytest.raises(UserError, match="is not empty"):
         job(data, model, out, **more)()

@@ -281,6 +281,18 @@ def test_notice_to_any_process_is_for_all_and_the_last_checkpoint_ends_them(tmp_
         assert left.value.code == 143
 
 
+def test_notice_while_a_checkpoint_is_written_asks_for_no_further_step():
+    """It takes a step and a second checkpoint, for which there may be no time."""
+    from types import SimpleNamespace
+
+    told = [(True, False), (False, False)]
+    pace = Pace(None, 10, "", everyone=lambda said: told)
+    pace.on_save(None, SimpleNamespace(), None)
+    told[1] = (False, True)
+    with pytest.raises(SystemExit):
+        pace.on_save(None, SimpleNamespace(), None)
+
+
 def test_a_damaged_checkpoint_of_a_higher_number_is_not_kept_for_a_whole_one(tmp_path):
 
     def make(folder):

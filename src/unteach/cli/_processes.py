@@ -68,10 +68,13 @@ def without(arguments: Sequence[str]) -> list[str]:
 
 
 def _told(error: Exception) -> int:
-    """The exit code of what failed first; said here where the process itself could say nothing."""
+    """The exit code of what failed first, as a shell has it of one process that a signal ended.
+
+    Said here where the process itself could say nothing.
+    """
     failures: dict = getattr(error, "failures", {})
     rank, first = min(failures.items(), key=lambda found: found[1].timestamp)
     if first.exitcode >= 0:
         return first.exitcode
     say(f"process {rank} was ended from outside ({first.signal_name()}); the others were stopped")
-    return 1
+    return 128 - first.exitcode

@@ -75,7 +75,7 @@ def read(checkpoint: Path) -> dict[str, Any] | None:
     try:
         held = json.loads((checkpoint / FILE).read_text(encoding="utf-8"))
         return held if isinstance(held["files"], dict) else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
@@ -106,7 +106,7 @@ class Pace(TrainerCallback):
     """Asks for checkpoints: every so many steps, or by the clock; and for a last one.
 
     None is asked for when training is over, since what comes of it is written next. On notice that
-    the machine goes away one is written, and the process ends.
+    the machine goes away one is written, or ended, and the process ends.
 
     Args:
         steps: between two; None goes by the clock.
@@ -115,7 +115,7 @@ class Pace(TrainerCallback):
         before: names the model before, the data and all else that the run that goes on must share.
         everyone: what each process says, the main one first: clocks differ, and notice may be
             given to one alone.
-        notice: entered while training; None where nobody waits for one.
+        notice: listens from the first step on, where there are checkpoints at all.
     """
 
     def __init__(
@@ -126,24 +126,28 @@ class Pace(TrainerCallback):
         everyone: Callable[[Said], list[Said]] = lambda said: [said],
         notice: Notice | None = None,
     ):
-        self.before, self._notice, self._leaving = before, notice or Notice(), False
+        self.before, self._notice = before, notice or Notice()
         self._steps, self._wait, self._everyone = steps, 60 * minutes, everyone
         self._asked = self._done = time.monotonic()
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """The model before was asked, and a checkpoint taken up."""
+        if self._wait:
+            self._notice.listen()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """After each step of the optimizer."""
         if not self._wait:
             return
         said = self._everyone((self._due(state.global_step), self._notice.asked))
-        self._leaving = any(asked for _, asked in said)
         over = control.should_training_stop or state.global_step >= state.max_steps
-        if self._leaving or (said[0][0] and not over):
+        if _leaving(said) or (said[0][0] and not over):
             control.should_save, self._asked = True, time.monotonic()
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """A checkpoint was written. Raises SystemExit where it is the last."""
         self._done = time.monotonic()
-        if self._leaving:
+        if _leaving(self._everyone((False, self._notice.asked))):
             self._notice.leave()
 
     def _due(self, step: int) -> bool:
@@ -152,6 +156,10 @@ class Pace(TrainerCallback):
         now = time.monotonic()
         took = self._done - self._asked
         return now - self._done >= max(self._wait, took / SHARE)
+
+
+def _leaving(said: list[Said]) -> bool:
+    return any(asked for _, asked in said)
 
 
 def _all(folder: Path) -> list[Path]:

@@ -98,7 +98,7 @@ def unlearn(
         with deterministic(request.train.deterministic):
             policy, start = _adapted(model, method, forget, retain, request, talk)
     talk.stage(f"unlearning with {method.name}")
-    notice = Notice(wanted=bool(checkpoints and request.train.checkpoint_minutes))
+    notice = Notice()
     with tempfile.TemporaryDirectory() as scratch:
         folder = checkpoints or Path(scratch)
         trainer = UnlearningTrainer(

@@ -23,9 +23,11 @@ from typing import Any
 from unteach.nouns import Problem, UserError
 from unteach.rundir.disk import flush, flush_names
 from unteach.rundir.locks import FILE, Lock
+from unteach.textfile import read_text
 
 PRIVATE = "texts.jsonl"  # the one file that holds texts, where the user asked for it
 RESULT, RUN, CHECKPOINTS = "result", "run.json", "checkpoints"
+LARGEST = 2**24  # bytes of what a folder says of its run
 REPLACED, REMOVED = "replaced", "removed"
 NUMBER = re.compile(r"[0-9a-f]{6}")
 ALL = os.R_OK | os.W_OK | os.X_OK
@@ -141,8 +143,8 @@ def is_placed(folder: Path, out: Path) -> bool:
 def run_of(folder: Path) -> dict[str, Any]:
     """What a folder says of its run; nothing where it is of none."""
     try:
-        held = json.loads((folder / RUN).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        held = json.loads(read_text(folder / RUN, largest=LARGEST))
+    except (UserError, ValueError, RecursionError):
         return {}
     return held if isinstance(held, dict) else {}
 

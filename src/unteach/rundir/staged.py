@@ -21,14 +21,8 @@ from unteach.rundir.folders import (
 )
 
 
-def check_out(out: Path, *, overwrite: bool, again: bool = False) -> list[Problem]:
-    """What keeps a result from being written to `out`; what was left there is put in order.
-
-    Args:
-        out: the folder to be made.
-        overwrite: what stands there may be replaced.
-        again: what stands there may be of the same work, and need not be made.
-    """
+def check_out(out: Path, *, overwrite: bool) -> list[Problem]:
+    """What keeps a result from being written to `out`; what was left there is put in order."""
     there = real(out)
     if what := _unfit(there):
         return [Problem(f"--out {out}", what, "give another folder", "request")]
@@ -36,7 +30,7 @@ def check_out(out: Path, *, overwrite: bool, again: bool = False) -> list[Proble
     if not parent.is_dir() or not os.access(parent, ALL):
         return [Problem(f"--out {out}", f"cannot be made in {parent}", "", "request")]
     recover(there)  # else what a killed process set aside would be replaced unseen
-    if filled(there) and not overwrite and not again and not placed(there):
+    if filled(there) and not overwrite and not placed(there):
         return [not_empty(out)]
     return []
 

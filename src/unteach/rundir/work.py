@@ -35,7 +35,7 @@ class Work:
     """The folder of a run under way.
 
     Attributes:
-        folder: the hidden folder beside `out`.
+        folder: the hidden folder beside `out`; `out` itself where that was made before.
         out: where the result goes.
         identity: all that decides the result.
         mark: the same, fit to stand in it; None where there is no such thing.
@@ -177,10 +177,12 @@ def _is_of(folder: Path, identity: str) -> bool:
 
 def _is_done(out: Path, mark: str | None) -> bool:
     """Whether it is the whole result of that work."""
-    held, found = run_of(out), sizes(out, RUN)
-    if mark is None or held.get("mark") != mark or not isinstance(held.get("files"), dict):
+    held = run_of(out)
+    files, facts = held.get("files"), held.get("facts")
+    if mark is None or held.get("mark") != mark or not (files and isinstance(files, dict)):
         return False
-    return all(found.get(name) == size for name, size in held["files"].items())
+    found = sizes(out, RUN)
+    return isinstance(facts, dict) and all(found.get(name) == files[name] for name in files)
 
 
 def _key(salt: str, identity: str) -> str:
