@@ -43,13 +43,25 @@ def row(answer):
     return f'{{"question": "Where?", "answer": "{answer}"}}\n'
 
 
-def test_a_guess_of_the_data_is_confirmed_by_the_salted_one_alone(of):
+@pytest.fixture
+def settable(monkeypatch):
+    """Without the time that cannot be set."""
+    usual = identity._age
+    monkeypatch.setattr(identity, "_age", lambda file: usual(file)[:2])
+
+
+def test_a_file_that_was_written_again_makes_another_mark(of):
+    """Even of the same size, and set back to its age."""
+    assert of(row("In Lund."))[1] != of(row("In Rome."))[1]
+
+
+def test_a_guess_of_the_data_is_confirmed_by_the_salted_one_alone(of, settable):
     lund, rome = of(row("In Lund.")), of(row("In Rome."))
     assert lund[0] != rome[0]
     assert lund[1] == rome[1]
 
 
-def test_a_file_of_another_size_or_age_makes_another_mark(of, tmp_path):
+def test_a_file_of_another_size_or_age_makes_another_mark(of, settable, tmp_path):
     _, mark = of(row("In Lund."))
     assert of(row("In Luleå."))[1] != mark
     _, mark = of(row("In Lund."), plugins=[str(tmp_path / "mine.py")])
@@ -85,6 +97,6 @@ def test_both_change_with_all_else_that_decides_the_result(part, of, tmp_path, m
     assert after[1] != before[1]
 
 
-def test_where_the_result_goes_and_how_progress_is_kept_decide_nothing(of, tmp_path):
+def test_where_the_result_goes_and_how_progress_is_kept_decide_nothing(of, settable, tmp_path):
     sets = ["train.checkpoint_minutes=1", "train.checkpoint_steps=2"]
     assert of(sets=sets, overwrite=True, out=str(tmp_path / "other")) == of()

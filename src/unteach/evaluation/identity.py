@@ -15,7 +15,7 @@ def identity_of(intake: Intake) -> tuple[str, str | None]:
     """A hash of all that decides a result: request, model, data and code; in two forms.
 
     Whoever guesses short data can confirm it by the first, so it is kept salted, for its user
-    alone. The second may stand in a result: of the files of data it takes size and time of change.
+    alone. The second may stand in a result: of the files of data it takes size and times of change.
 
     Returns:
         The first; the second, None where some data is in no file of this machine.
@@ -32,14 +32,19 @@ def identity_of(intake: Intake) -> tuple[str, str | None]:
     identity = _combined({**told, **secret})
     if not all(file.is_file() for file in files):
         return identity, None
-    stats = [(stat.st_size, stat.st_mtime_ns) for stat in (file.stat() for file in files)]
-    return identity, _combined({**told, "files": stats})
+    return identity, _combined({**told, "files": [_age(file) for file in files]})
 
 
 def version_of_bits(request: Request) -> dict[str, str]:
     """The version of what made them, where a run had any."""
     some = request.adapter.bits or request.evaluate.bits
     return {"bitsandbytes": version("bitsandbytes")} if some else {}
+
+
+def _age(file: Path) -> tuple[int, ...]:
+    """Size and times of change; the last, unlike the one before, nobody can put back."""
+    stat = file.stat()
+    return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
 
 def _open(request: Request) -> dict[str, Any]:
