@@ -23,6 +23,9 @@ CHAT_TEMPLATE = (
 )
 
 
+settled = [0]  # how many modules the garbage collector was told to leave alone
+
+
 def pytest_collection_modifyitems(items):
     marked = [item for item in items if item.get_closest_marker("gpu")]
     if not marked:
@@ -34,19 +37,12 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.skip(reason="there is no CUDA device"))
 
 
-@pytest.fixture(scope="session")
-def known():
-    """How many modules were there when the collector was last told what stays."""
-    return [0]
-
-
-@pytest.fixture(autouse=True)
-def settled(known):
+def pytest_runtest_setup():
     """Imported modules stay: a run collects garbage often, and would look through all of them."""
-    if known[0] < len(sys.modules):
+    if settled[0] < len(sys.modules):
         gc.collect()
         gc.freeze()
-        known[0] = len(sys.modules)
+        settled[0] = len(sys.modules)
 
 
 @pytest.fixture(autouse=True)
