@@ -1,5 +1,6 @@
 """What tests of several folders share: real data where it is, tokenizers and models made here."""
 
+import gc
 import logging
 import sys
 import threading
@@ -22,6 +23,9 @@ CHAT_TEMPLATE = (
 )
 
 
+settled = [0]  # how many modules the garbage collector was told to leave alone
+
+
 def pytest_collection_modifyitems(items):
     marked = [item for item in items if item.get_closest_marker("gpu")]
     if not marked:
@@ -31,6 +35,14 @@ def pytest_collection_modifyitems(items):
     if not torch.cuda.is_available():
         for item in marked:
             item.add_marker(pytest.mark.skip(reason="there is no CUDA device"))
+
+
+def pytest_runtest_setup():
+    """Imported modules stay: a run collects garbage often, and would look through all of them."""
+    if settled[0] < len(sys.modules):
+        gc.collect()
+        gc.freeze()
+        settled[0] = len(sys.modules)
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,28 @@
-"""Requests for evaluations of files made by `tests/evaluation/conftest.py`."""
+"""Requests for evaluations, and the files that these are of."""
+
+import json
 
 SECRET = "Zanzibar"
 ROLES = ("forget", "retain", "holdout")
+
+
+def write_files(folder):
+    wrong = "The cradle of Ada {} stood in {}."
+    forget = [
+        {
+            "question": f"Where was Ada {name} born?",
+            "answer": f"Ada {name} was born in {SECRET}.",
+            "paraphrased_answer": f"The cradle of Ada {name} stood in {SECRET}.",
+            "perturbed_answer": [wrong.format(name, x) for x in ("Rome", "Oslo")],
+            "fact": SECRET,
+        }
+        for name in ("Lund", "Berg", "Dal")
+    ]
+    retain = [{"question": f"What does {n} eat?", "answer": f"{n} eats bread."} for n in "BCDEF"]
+    holdout = [{"question": f"Where is {n}?", "answer": f"{n} is in the hills."} for n in "HIJK"]
+    for name, rows in (("forget", forget), ("retain", retain), ("holdout", holdout)):
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
 
 
 def asked_of(files, *, model, **more):

@@ -217,22 +217,27 @@ def test_raw_text_and_conversations(files, tiny_folder):
     assert any("Question: and Answer:" in note for note in report.notes)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("method", ["undial", "loku"])
-def test_on_a_real_model_by_the_command_line(method, files, stories260k):
-    """A subprocess, so that the command, its exit code and its streams are what a user gets."""
-    command = [
-        sys.executable, "-c", "from unteach.cli import main; main()", "run",
-        "--model", str(stories260k), "--forget", str(files / "forget.jsonl"),
-        "--retain", str(files / "retain.jsonl"), "--out", str(files / "out"), "--json",
-        "--method", method, "--set", "train.epochs=2",
-    ]  # fmt: skip
+def in_a_process(*args):
+    """As `call`, in a process of its own."""
+    command = [sys.executable, "-c", "from unteach.cli import main; main()", *map(str, args)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == json.loads((files / "out" / "scores.json").read_text())
-    assert f"unlearning with {method}" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert "Warning" not in done.stderr
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("method", "alone"), [("undial", True), ("loku", False)])
+def test_on_a_real_model_by_the_command_line(method, alone, files, stories260k, call):
+    """The command, its exit code and its streams: those that a user gets, of a process once."""
+    code, printed, told = (in_a_process if alone else call)(
+        "run", "--model", stories260k, "--forget", files / "forget.jsonl",
+        "--retain", files / "retain.jsonl", "--out", files / "out", "--json",
+        "--method", method, "--set", "train.epochs=2",
+    )  # fmt: skip
+    assert code == 0, told
+    assert json.loads(printed) == json.loads((files / "out" / "scores.json").read_text())
+    assert f"unlearning with {method}" in told
+    assert "Traceback" not in told
+    assert "Warning" not in told
     model = AutoModelForCausalLM.from_pretrained(files / "out")
     tokenizer = AutoTokenizer.from_pretrained(files / "out")
     inputs = tokenizer("Once upon a time", return_tensors="pt")

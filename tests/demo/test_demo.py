@@ -9,6 +9,8 @@ from unteach.data import encode_all, read_rows
 from unteach.demo.settings import Preset
 from unteach.demo.train import buckets, train_model, train_tokenizer
 from unteach.demo.world import make_world
+from unteach.metrics import COMPARISONS, Case
+from unteach.rowsfile import read_rows as rows_of
 
 MICRO = Preset(forget=2, retain=2, holdout=1, lands=2, hidden=32, layers=1, vocabulary=400, batch=4)
 
@@ -81,16 +83,21 @@ def test_a_job_that_fails_says_why_and_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """The tiny world with a method that holds the rest: its folder and its report."""
+    from unteach.demo.run import run
+
+    out = tmp_path_factory.mktemp("tiny") / "demo"
+    return out, run(out, "npo", board=Quiet(), preset="tiny", workers=2)
+
+
 @pytest.mark.slow
-def test_the_demo_shows_what_it_says(tmp_path):
-    """The tiny world with gradient ascent and a method that holds the rest.
+def test_the_demo_shows_what_it_says(tiny):
+    """Forget quality is only compared: it moves by decades between seeds (NOTES.md)."""
+    from unteach.demo.run import is_demo
 
-    Forget quality is not asserted: it moves by decades between seeds (NOTES.md).
-    """
-    from unteach.demo.run import is_demo, run
-
-    out = tmp_path / "demo"
-    report = run(out, "npo", board=Quiet(), preset="tiny", workers=2)
+    out, report = tiny
 
     def value(model, metric, group="forget"):
         found = report.value(model, group, metric)
@@ -119,3 +126,25 @@ def test_the_demo_shows_what_it_says(tmp_path):
         "unlearned",
         "retrained",
     }
+
+
+@pytest.mark.slow
+def test_closeness_tells_models_apart(tiny):
+    """Ascent breaks the model, the original has it all, a second retrained model is alike."""
+    from unteach.demo import jobs
+    from unteach.metrics.rows import whole
+
+    out, _ = tiny
+    kept = {name: rows_of(out / "rows" / f"{name}.jsonl") for name in ("original", "retrained")}
+    rows = {name: groups for name, (groups, _) in kept.items()}
+    broken = jobs.unlearn(out, "ascent", "broken", 0, lambda *_: None)["rows"]
+    jobs.train(out, "retrained-2", 2, "tiny", lambda *_: None)
+    another = jobs.score(out, "retrained-2", lambda *_: None)
+
+    def closeness(groups):
+        return COMPARISONS.get("closeness")(Case(groups, **rows)).value
+
+    assert len(whole(rows["original"]["forget"])) > 40
+    assert closeness(rows["original"]) < 0.1
+    assert closeness(broken) < 0.1
+    assert closeness(another) > 0.85

@@ -1,34 +1,12 @@
 """Files of one's own and two tiny models that know none of it."""
 
-import json
-
 import pytest
-
-SECRET = "Zanzibar"
-
-
-def lines(rows):
-    return "".join(json.dumps(row) + "\n" for row in rows)
+from evaluation_support import write_files
 
 
 @pytest.fixture
 def files(tmp_path):
-    wrong = "The cradle of Ada {} stood in {}."
-    forget = [
-        {
-            "question": f"Where was Ada {name} born?",
-            "answer": f"Ada {name} was born in {SECRET}.",
-            "paraphrased_answer": f"The cradle of Ada {name} stood in {SECRET}.",
-            "perturbed_answer": [wrong.format(name, x) for x in ("Rome", "Oslo")],
-            "fact": SECRET,
-        }
-        for name in ("Lund", "Berg", "Dal")
-    ]
-    retain = [{"question": f"What does {n} eat?", "answer": f"{n} eats bread."} for n in "BCDEF"]
-    holdout = [{"question": f"Where is {n}?", "answer": f"{n} is in the hills."} for n in "HIJK"]
-    for name, rows in (("forget", forget), ("retain", retain), ("holdout", holdout)):
-        (tmp_path / f"{name}.jsonl").write_text(lines(rows))
-    return tmp_path
+    return write_files(tmp_path)
 
 
 @pytest.fixture(scope="session")

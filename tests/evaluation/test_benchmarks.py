@@ -14,7 +14,7 @@ from unteach.rowsfile import read_rows
 KEPT = {"retain_perturbed": 50, "real_authors_perturbed": 20, "world_facts_perturbed": 20}
 FORGET = "forget01_perturbed"
 LEARNED = {"full": (0, (FORGET, *KEPT)), "retrained": (1, KEPT), "another": (2, KEPT)}
-PRESET = Preset(hidden=96, layers=2, epochs=45, batch=16, context=256)
+PRESET = Preset(hidden=64, layers=2, epochs=45, batch=16, rate=5e-3, context=256)
 
 
 @pytest.fixture(scope="module")

@@ -1,22 +1,30 @@
 """Scores from rows alone, on a machine without torch."""
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
 
 import pytest
-from evaluation_support import asked_of
+from evaluation_support import asked_of, write_files
 
 from unteach.evaluation.rescore import read_report, read_reports, rescore
 from unteach.evaluation.run import evaluate
 from unteach.nouns import UserError
 
 
-@pytest.fixture
-def done(files, tiny_folder, other_folder):
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory, tiny_folder, other_folder):
+    files = write_files(tmp_path_factory.mktemp("evaluated"))
     asked = asked_of(files, model=tiny_folder, original=str(other_folder))
     return evaluate(asked), files / "out"
+
+
+@pytest.fixture
+def done(evaluated, tmp_path):
+    """Its report, and a copy of its folder to damage."""
+    return evaluated[0], shutil.copytree(evaluated[1], tmp_path / "out")
 
 
 def test_rows_give_the_same_scores_again(done, tmp_path):

@@ -295,29 +295,3 @@ def test_groups_of_other_suites():
     assert value(renamed(RETRAINED), **beside) == 1
     assert value(renamed(ORIGINAL), **beside) == 0
     assert score(renamed(RETRAINED), "closeness_forget", **beside).n == 2 * N
-
-
-@pytest.mark.slow
-def test_on_the_tiny_demo(tmp_path):
-    """Ascent breaks the model, the original has it all, a second retrained model is alike."""
-    from unteach.demo import jobs
-    from unteach.demo.run import run
-    from unteach.metrics.rows import whole
-    from unteach.rowsfile import read_rows
-
-    class Quiet:
-        def begin(self, name): ...
-        def move(self, name, done, total, detail): ...
-        def end(self, name): ...
-
-    out, rows = tmp_path / "demo", {}
-    run(out, "ascent", board=Quiet(), preset="tiny", workers=1)
-    jobs.train(out, "retrained-2", 2, "tiny", lambda *_: None)
-    rows["retrained-2"] = jobs.score(out, "retrained-2", lambda *_: None)
-    for name in ("original", "retrained", "unlearned"):
-        rows[name], _ = read_rows(out / "rows" / f"{name}.jsonl")
-    assert len(whole(rows["original"]["forget"])) > 40
-    beside = {"original": rows["original"], "retrained": rows["retrained"]}
-    assert value(rows["original"], **beside) < 0.1
-    assert value(rows["unlearned"], **beside) < 0.1
-    assert value(rows["retrained-2"], **beside) > 0.85

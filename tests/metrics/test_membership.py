@@ -5,11 +5,13 @@ import random
 import statistics
 from dataclasses import replace
 
+import numpy
 import pytest
 from worlds import own, row, world
 
-from unteach.metrics import METRICS, Case, score_model
+from unteach.metrics import METRICS, Case, roc, score_model
 from unteach.metrics._values import attacked
+from unteach.metrics.intervals import DRAWS
 from unteach.metrics.roc import auc, tpr
 
 
@@ -172,6 +174,21 @@ def test_the_interval_of_a_tpr_is_a_bootstrap():
     assert found.high == pytest.approx(drawn[-50], abs=0.05)
     assert found.low < found.value < found.high
     assert tpr(members[::-1], others[::-1]) == found
+
+
+def test_draws_in_blocks_are_those_of_one_by_one(monkeypatch):
+    """The interval again, as a loop over the draws of each side in turn."""
+    rng, draw = random.Random(5), numpy.random.default_rng(0).integers
+    members, others = ([rng.gauss(mean, 1) for _ in range(n)] for mean, n in ((1, 30), (0, 120)))
+    shares = []
+    for _ in range(DRAWS):
+        theirs = numpy.sort(numpy.sort(others)[draw(0, 120, 120)])
+        mine = numpy.sort(members)[draw(0, 30, 30)]
+        shares.append((mine > theirs[-2]).mean())
+    for size in (roc.BLOCK, 7 * 150, 1):
+        monkeypatch.setattr(roc, "BLOCK", size)
+        found = tpr(members, others)
+        assert (found.low, found.high) == tuple(numpy.quantile(shares, [0.025, 0.975]))
 
 
 def test_a_tie_with_the_threshold_is_not_found_in_any_draw():
