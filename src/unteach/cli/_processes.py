@@ -68,9 +68,15 @@ def without(arguments: Sequence[str]) -> list[str]:
 
 
 def _told(error: Exception) -> int:
-    """The exit code of what failed first; said here where the process itself could say nothing."""
+    """The exit code of what failed first; said here where the process itself could say nothing.
+
+    One that was killed was first: the others fail as it is gone, or the launcher ends them.
+    """
     failures: dict = getattr(error, "failures", {})
-    rank, first = min(failures.items(), key=lambda found: found[1].timestamp)
+    own = range(-signal.SIGTERM, 256)  # what a process or the launcher itself makes of an end
+    rank, first = min(
+        failures.items(), key=lambda found: (found[1].exitcode in own, found[1].timestamp)
+    )
     if first.exitcode >= 0:
         return first.exitcode
     say(f"process {rank} was ended from outside ({first.signal_name()}); the others were stopped")

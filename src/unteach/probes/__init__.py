@@ -1,6 +1,7 @@
 """Questions put to a model: log-probabilities of answers, and answers of its own."""
 
 from unteach.probes.agreement import reading_once
+from unteach.probes.aside import set_aside
 from unteach.probes.batches import Progress, batches_by_length, left_padded, right_padded
 from unteach.probes.divergence import Kept, divergences
 from unteach.probes.generation import end_tokens, greedy, sampled
@@ -25,4 +26,5 @@ __all__ = [
     "reading_once",
     "right_padded",
     "sampled",
+    "set_aside",
 ]
