@@ -1,5 +1,6 @@
 """What tests of several folders share: real data where it is, tokenizers and models made here."""
 
+import gc
 import logging
 import sys
 import threading
@@ -31,6 +32,21 @@ def pytest_collection_modifyitems(items):
     if not torch.cuda.is_available():
         for item in marked:
             item.add_marker(pytest.mark.skip(reason="there is no CUDA device"))
+
+
+@pytest.fixture(scope="session")
+def known():
+    """How many modules were there when the collector was last told what stays."""
+    return [0]
+
+
+@pytest.fixture(autouse=True)
+def settled(known):
+    """Imported modules stay: a run collects garbage often, and would look through all of them."""
+    if known[0] < len(sys.modules):
+        gc.collect()
+        gc.freeze()
+        known[0] = len(sys.modules)
 
 
 @pytest.fixture(autouse=True)

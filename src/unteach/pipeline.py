@@ -168,6 +168,7 @@ def evidence(intake: Intake, work: Work, talk: Talk) -> dict[str, Rows]:
     request = intake.request
     models = {"original": request.model, "unlearned": str(work.result)}
     models |= {"retrained": request.retrained} if request.retrained else {}
+    gc.collect()  # the model in training, which one small GPU cannot hold beside the next one
     return {name: rows_of(name, path, intake, work, talk) for name, path in models.items()}
 
 
@@ -226,7 +227,6 @@ def _load(path: str, request: Request) -> Any:
     """A model on disk; adapters on the request's model."""
     from unteach.models import load_model
 
-    gc.collect()  # the model before it, which one small GPU cannot hold beside this one
     base = request.model if Path(path, "adapter_config.json").exists() else path
     model: Any = load_model(
         base,

@@ -2,6 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from difflib import get_close_matches
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -16,6 +19,13 @@ def did_you_mean(name: str, known: list[str], cutoff: float = 0.5) -> str:
     """
     close = get_close_matches(name, known, n=1, cutoff=cutoff)
     return f' Did you mean "{close[0]}"?' if close else ""
+
+
+@cache
+def import_all(package: str) -> None:
+    """Import every module of a package, so that all that they register is there; once."""
+    for module in iter_modules(import_module(package).__path__):
+        import_module(f"{package}.{module.name}")
 
 
 class Registry(Generic[T]):

@@ -1,6 +1,5 @@
 """Rows of every group in one go: what they hold, what it costs, and what must not change them."""
 
-import gc
 import json
 import weakref
 from dataclasses import asdict, replace
@@ -236,9 +235,9 @@ def test_models_that_are_loaded_are_freed_before_the_next(asked, tiny_folder, or
 
     def loader(make):
         def load():
-            gc.collect()
             assert [ref() for ref in alive if ref() is not None] == []
             loaded = make()
+            loaded.itself = [loaded]  # so that only the collector can free it
             alive.append(weakref.ref(loaded))
             return loaded
 

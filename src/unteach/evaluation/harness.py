@@ -1,5 +1,6 @@
 """Suites that ask by themselves: scores without rows, one model in memory at a time."""
 
+import gc
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,6 +26,7 @@ def scores_of_all(plan: Plan, talk: Talk) -> dict[str, Scores]:
         model = loader(place, plan)()
         found[name] = harness(model, place.tokenizer, plan.options, progress=talk.progress)
         del model
+        gc.collect()  # one small GPU cannot hold it beside the next one
     return found
 
 

@@ -1,6 +1,5 @@
 """The rows of each model, asked once and kept: one model in memory at a time."""
 
-import gc
 import math
 from collections.abc import Callable
 from dataclasses import asdict
@@ -75,7 +74,6 @@ def ask_model(name: str, plan: Plan, talk: Talk) -> Asked:
         keep_text=plan.asked.keep_text,
         progress=talk.progress,
     )
-    gc.collect()  # the model that was asked, which one small GPU cannot hold beside the next one
     _check_numbers(name, found.rows)
     return found
 
@@ -101,7 +99,6 @@ def loader(place: Place, plan: Plan) -> Callable[[], Any]:
         from unteach.models import load_model
 
         asked = plan.asked
-        gc.collect()
         model: Any = load_model(
             place.base,
             dtype=asked.dtype,

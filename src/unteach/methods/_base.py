@@ -3,16 +3,16 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, dataclass, field, fields
+from functools import cache
 from importlib import import_module
 from math import isfinite
-from pkgutil import iter_modules
 from typing import Any, ClassVar, Literal, TypeVar, get_args, get_origin
 
 from torch import Tensor
 
 from unteach.losses.seen import Seen, Term
 from unteach.nouns import Paper, Problem, Sequence, UserError
-from unteach.registry import Registry, did_you_mean
+from unteach.registry import Registry, did_you_mean, import_all
 from unteach.selectors import Choice, Oracle
 
 Read = Literal[
@@ -248,8 +248,7 @@ def _wanted(field, value: Any) -> str:
     return "" if isfinite(value) else "give a finite number"
 
 
+@cache
 def _import_all() -> None:
-    package = import_module("unteach.methods")
-    for module in iter_modules(package.__path__):
-        import_module(f"unteach.methods.{module.name}")
+    import_all("unteach.methods")
     import_module("unteach.methods._plugins").load_installed()

@@ -3,12 +3,10 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from importlib import import_module
-from pkgutil import iter_modules
 
 from unteach.metrics.rows import Case, Groups, Missing
 from unteach.nouns import Paper, Score
-from unteach.registry import Registry
+from unteach.registry import Registry, import_all
 
 Function = Callable[[str, Case], Score]
 Scores = dict[str, dict[str, Score]]  # group -> metric -> score
@@ -103,8 +101,10 @@ class Comparison:
         return measured(lambda: self.function(case))
 
 
-METRICS: Registry[Metric] = Registry("metric", fill=lambda: _import_all())
-COMPARISONS: Registry[Comparison] = Registry("comparison", fill=lambda: _import_all())
+METRICS: Registry[Metric] = Registry("metric", fill=lambda: import_all("unteach.metrics"))
+COMPARISONS: Registry[Comparison] = Registry(
+    "comparison", fill=lambda: import_all("unteach.metrics")
+)
 
 
 def metric(name: str, **facts) -> Callable[[Function], Function]:
@@ -178,9 +178,3 @@ def measured(function: Callable[[], Score]) -> Score:
     if not all(end is None or math.isfinite(end) for end in (score.low, score.high)):
         return replace(score, low=None, high=None)
     return score
-
-
-def _import_all() -> None:
-    package = import_module("unteach.metrics")
-    for module in iter_modules(package.__path__):
-        import_module(f"unteach.metrics.{module.name}")

@@ -7,6 +7,7 @@ from unteach.metrics.intervals import DRAWS, Z
 from unteach.nouns import Score
 
 FEW = 100  # with fewer others, one of them above the threshold is already more than 1%
+BLOCK = 1 << 20  # values drawn at a time
 
 
 def auc(members: list[float], others: list[float]) -> Score:
@@ -72,12 +73,13 @@ def _bootstrap(x: Any, y: Any, allowed: int) -> tuple[float, float]:
     import numpy
 
     m, n = len(x), len(y)
-    draw = numpy.random.default_rng(0).integers
-    found = numpy.empty(DRAWS)
-    for k in range(DRAWS):
+    rng, many = numpy.random.default_rng(0), numpy.repeat([n, m], [n, m])
+    found, most = [], max(BLOCK // (m + n), 1)
+    for done in range(0, DRAWS, most):
+        drawn = rng.integers(0, many, (min(most, DRAWS - done), m + n))
         # The values are sorted, so the place of the threshold among the drawn is that of its index.
-        place = numpy.partition(draw(0, n, n), n - 1 - allowed)[n - 1 - allowed]
+        place = numpy.partition(drawn[:, :n], n - 1 - allowed)[:, n - 1 - allowed]
         first = numpy.searchsorted(x, y[place], side="right")  # the first member above it
-        found[k] = (draw(0, m, m) >= first).mean()
-    low, high = numpy.quantile(found, [0.025, 0.975])
+        found.append((drawn[:, n:] >= first[:, None]).mean(1))
+    low, high = numpy.quantile(numpy.concatenate(found), [0.025, 0.975])
     return float(low), float(high)

@@ -28,7 +28,7 @@ def lent(model: Any, use: Callable[[Any], T]) -> T:
     try:
         return use(loaded.pop())
     finally:
-        gc.collect()
+        gc.collect()  # one small GPU cannot hold it beside the next one
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 

@@ -3,13 +3,11 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
-from importlib import import_module
-from pkgutil import iter_modules
 from random import Random
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from unteach.nouns import Sequence
-from unteach.registry import Registry
+from unteach.registry import Registry, import_all
 
 
 @runtime_checkable
@@ -50,7 +48,9 @@ class Selector(ABC):
         """One choice per sequence, in their order, as soon as it is known."""
 
 
-SELECTORS: Registry[type[Selector]] = Registry("selector", fill=lambda: _import_all())
+SELECTORS: Registry[type[Selector]] = Registry(
+    "selector", fill=lambda: import_all("unteach.selectors")
+)
 S = TypeVar("S", bound=type[Selector])
 
 
@@ -90,9 +90,3 @@ def highest(positions: list[int], scores: list[float], count: int) -> frozenset[
 def random_of(sequence: Sequence, seed: int) -> Random:
     """Random numbers of one sequence, wherever in the set it stands."""
     return Random(f"{seed}/{sequence.id.partition('-')[2]}")
-
-
-def _import_all() -> None:
-    package = import_module("unteach.selectors")
-    for module in iter_modules(package.__path__):
-        import_module(f"unteach.selectors.{module.name}")

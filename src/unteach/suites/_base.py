@@ -2,13 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
 from typing import Any
 
 from unteach.nouns import Example, Paper, Score
-from unteach.registry import Registry
+from unteach.registry import Registry, import_all
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,10 +108,4 @@ class Suite:
     papers: tuple[Paper, ...] = ()
 
 
-SUITES: Registry[Suite] = Registry("suite", fill=lambda: _import_all())
-
-
-def _import_all() -> None:
-    package = import_module("unteach.suites")
-    for module in iter_modules(package.__path__):
-        import_module(f"unteach.suites.{module.name}")
+SUITES: Registry[Suite] = Registry("suite", fill=lambda: import_all("unteach.suites"))
