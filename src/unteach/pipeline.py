@@ -1,6 +1,5 @@
 """The one place that joins the stages: check, unlearn, evaluate, write."""
 
-import gc
 import math
 import os
 import time
@@ -168,8 +167,10 @@ def evidence(intake: Intake, work: Work, talk: Talk) -> dict[str, Rows]:
     request = intake.request
     models = {"original": request.model, "unlearned": str(work.result)}
     models |= {"retrained": request.retrained} if request.retrained else {}
-    gc.collect()  # the model in training, which one small GPU cannot hold beside the next one
-    return {name: rows_of(name, path, intake, work, talk) for name, path in models.items()}
+    from unteach.probes import set_aside
+
+    with set_aside():  # also frees the model in training, which no GPU may hold beside the next one
+        return {name: rows_of(name, path, intake, work, talk) for name, path in models.items()}
 
 
 def rows_of(name: str, path: str, intake: Intake, work: Work, talk: Talk) -> Rows:
