@@ -70,13 +70,15 @@ def without(arguments: Sequence[str]) -> list[str]:
 def _told(error: Exception) -> int:
     """The exit code of what failed first; said here where the process itself could say nothing.
 
-    One that was killed was first: the others fail as it is gone, or the launcher ends them.
+    One that was killed was first: the others fail as it is gone, or the launcher terminates them.
     """
     failures: dict = getattr(error, "failures", {})
-    own = range(-signal.SIGTERM, 256)  # what a process or the launcher itself makes of an end
-    rank, first = min(
-        failures.items(), key=lambda found: (found[1].exitcode in own, found[1].timestamp)
-    )
+
+    def place(found: tuple) -> tuple:
+        code = found[1].exitcode
+        return code == -signal.SIGTERM, code >= 0, found[1].timestamp
+
+    rank, first = min(failures.items(), key=place)
     if first.exitcode >= 0:
         return first.exitcode
     say(f"process {rank} was ended from outside ({first.signal_name()}); the others were stopped")
