@@ -1,5 +1,6 @@
 """The main job in processes that are killed: forked, so that imports cost once."""
 
+import gc
 import os
 import signal
 import sys
@@ -18,6 +19,7 @@ def forked(work: Callable[[], object], *, log: Path | None = None) -> int:
         code = 1
         try:
             _quiet(log)
+            gc.freeze()  # what the parent has, else every collection goes over and copies it
             work()
             code = 0
         except BaseException as error:

@@ -43,8 +43,17 @@ def found(out):
     return hashes, json.loads((out / "scores.json").read_text())["models"]
 
 
+@pytest.fixture(scope="module")
+def warm(files, tiny_folder, tmp_path_factory):
+    """All libraries are loaded, so that no process has to."""
+    import torch
+
+    torch.set_num_threads(1)
+    job(files, tiny_folder, tmp_path_factory.mktemp("warm") / "out", method="loku")()
+
+
 @pytest.mark.parametrize("method", ["unilogit", "pdu", "loku"])
-def test_a_killed_run_goes_on_and_ends_the_same(method, files, tiny_folder, tmp_path):
+def test_a_killed_run_goes_on_and_ends_the_same(method, files, tiny_folder, tmp_path, warm):
     """At moments drawn by a seed among all that is done to files, and by the clock between them."""
     draw = random.Random(method)
     whole, count = tmp_path / "whole" / "out", tmp_path / "count"

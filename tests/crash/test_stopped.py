@@ -4,8 +4,10 @@ import hashlib
 import json
 import os
 import resource
+import shutil
 import signal
 import sys
+from functools import cache
 
 import pytest
 from crash.runs import forked
@@ -47,6 +49,19 @@ def one_thread():
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def wholes(files, tiny_folder, tmp_path_factory):
+    """What runs come to that nothing stops; made when it is first asked for."""
+
+    @cache
+    def made(steps):
+        out = tmp_path_factory.mktemp("whole") / "out"
+        job(files, tiny_folder, out, steps=steps)()
+        return found(out)
+
+    return made
 
 
 def test_stopped_before_anything_is_worth_keeping_nothing_stays(
@@ -144,7 +159,7 @@ def test_what_is_done_is_known_wherever_it_was_moved(files, tiny_folder, tmp_pat
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 @pytest.mark.parametrize("step", [2, 6], ids=["amid", "last"])
 def test_on_notice_that_the_machine_goes_away_the_step_under_way_is_kept(
-    step, files, tiny_folder, tmp_path
+    step, files, tiny_folder, tmp_path, wholes
 ):
     """SIGTERM, as a launcher passes it on too, with no checkpoint due for ten minutes."""
     out, log, told = tmp_path / "results" / "out", tmp_path / "log", Told()
@@ -166,62 +181,66 @@ def test_on_notice_that_the_machine_goes_away_the_step_under_way_is_kept(
     report = job(files, tiny_folder, out, talk=told, steps=None)()
     assert f"going on after step {step}" in told.stages
     assert report.facts["went_on_after_step"] == step
-    job(files, tiny_folder, tmp_path / "whole", steps=None)()
-    assert found(out) == found(tmp_path / "whole")
+    assert found(out) == wholes(None)
 
 
-CHANGED = ["request", "data", "age", "model", "weights", "short"]
-TORN = ["list", "facts", "none", "deep", "pipe"]  # what the result says of itself
+def pipe(file):
+    """Who opens it waits for ever."""
+    file.unlink()
+    os.mkfifo(file)
 
 
-@pytest.mark.parametrize("change", [*CHANGED, *TORN])
-def test_what_is_done_otherwise_or_was_changed_is_not_taken_for_it(
-    change, files, tiny_folder, tmp_path
-):
-    import shutil
-
-    data, model, out, more = tmp_path / "data", tmp_path / "model", tmp_path / "out", {}
+def test_what_is_done_otherwise_or_was_changed_is_not_taken_for_it(files, tiny_folder, tmp_path):
+    data, model, out = tmp_path / "data", tmp_path / "model", tmp_path / "out"
     shutil.copytree(files, data)
     shutil.copytree(tiny_folder, model)
-    job(data, model, out)()
-    if change == "request":
-        more = {"method": "ascent"}
-    if change == "data":
-        text = (data / "forget.jsonl").read_text()
-        (data / "forget.jsonl").write_text(text.replace("Lund", "Rome", 1))
-    if change == "age":
-        os.utime(data / "holdout.jsonl", (1e9, 1e9))
-    if change == "model":
-        config = json.loads((model / "config.json").read_text())
-        (model / "config.json").write_text(json.dumps({**config, "note": 1}))
-    if change == "weights":
-        (out / "model.safetensors").unlink()
-    if change == "short":
-        (out / "report.md").write_text((out / "report.md").read_text()[:-1])
-    if change == "list":
-        (out / "run.json").write_text("[]")
-    if change in ("facts", "none"):
-        held = json.loads((out / "run.json").read_text())
-        odd = {"facts": None} if change == "facts" else {"files": {}}
-        (out / "run.json").write_text(json.dumps({**held, **odd}))
-    if change == "deep":
-        (out / "run.json").write_text("[" * 100_000)
-    if change == "pipe":  # who opens it waits for ever
-        (out / "run.json").unlink()
-        os.mkfifo(out / "run.json")
-    there = everything(tmp_path)
+    work = job(data, model, out)
+    work()
+    text, report = (data / "forget.jsonl").read_text(), (out / "report.md").read_text()
+    config = json.loads((model / "config.json").read_text())
+    run = json.loads((out / "run.json").read_text())
+    odd = [
+        "[]",
+        "[" * 100_000,
+        *(json.dumps({**run, **x}) for x in ({"facts": None}, {"files": {}})),
+    ]
+    changes = [
+        (model / "config.json", lambda file: file.write_text(json.dumps({**config, "note": 1}))),
+        (out / "model.safetensors", lambda file: file.unlink()),
+        (out / "report.md", lambda file: file.write_text(report[:-1])),
+        *((out / "run.json", lambda file, said=said: file.write_text(said)) for said in odd),
+        (out / "run.json", pipe),
+    ]
+    is_not_taken(job(data, model, out, method="ascent"), tmp_path)
+    for file, change in changes:
+        kept = shutil.copy2(file, tmp_path / "kept")
+        change(file)
+        is_not_taken(work, tmp_path)
+        file.unlink(missing_ok=True)
+        shutil.copy2(kept, file)
+    told = Told()
+    job(data, model, out, talk=told)()  # as it was, it is
+    assert told.stages[1:] == ["this very request is done already: nothing was done again"]
+    for change in (
+        lambda: os.utime(data / "holdout.jsonl"),
+        lambda: (data / "forget.jsonl").write_text(text.replace("Lund", "Rome", 1)),
+    ):
+        change()
+        is_not_taken(work, tmp_path)
+
+
+def is_not_taken(work, folder):
+    there = everything(folder)
     with pytest.raises(UserError, match="is not empty"):
-        job(data, model, out, **more)()
-    assert everything(tmp_path) == there
-    assert not hidden(tmp_path)
+        work()
+    assert everything(folder) == there
+    assert not hidden(folder)
 
 
 @pytest.mark.parametrize("change", ["request", "data", "model"])
 def test_another_request_begins_anew_and_leaves_the_first(
     change, files, tiny_folder, tmp_path, monkeypatch
 ):
-    import shutil
-
     data, model = tmp_path / "data", tmp_path / "model"
     shutil.copytree(files, data)
     shutil.copytree(tiny_folder, model)
@@ -276,8 +295,6 @@ def everything(*folders):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 def test_what_is_given_is_only_read(files, tiny_folder, tmp_path):
     """Read-only for who is not root; and for all, nothing there is opened to be written."""
-    import shutil
-
     data, model, out = tmp_path / "data", tmp_path / "model", tmp_path / "results" / "out"
     shutil.copytree(files, data)
     shutil.copytree(tiny_folder, model)
@@ -315,8 +332,6 @@ def test_what_is_given_is_only_read(files, tiny_folder, tmp_path):
     ],
 )
 def test_a_result_in_what_is_given_is_refused(out, said, files, tiny_folder, tmp_path):
-    import shutil
-
     shutil.copytree(files, tmp_path / "data")
     shutil.copytree(tiny_folder, tmp_path / "model")
     (tmp_path / "link").symlink_to(tmp_path / "model")
@@ -329,7 +344,9 @@ def test_a_result_in_what_is_given_is_refused(out, said, files, tiny_folder, tmp
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 @pytest.mark.parametrize("kilobytes", [1, 60, 150])
-def test_a_full_disk_is_told_and_the_last_good_state_kept(kilobytes, files, tiny_folder, tmp_path):
+def test_a_full_disk_is_told_and_the_last_good_state_kept(
+    kilobytes, files, tiny_folder, tmp_path, wholes
+):
     """A limit on the size of files stands in for it: in the weights or in the optimizer."""
     out, log = tmp_path / "results" / "out", tmp_path / "log"
     work = job(files, tiny_folder, out)
@@ -357,5 +374,4 @@ def test_a_full_disk_is_told_and_the_last_good_state_kept(kilobytes, files, tiny
     report = job(files, tiny_folder, out, talk=told)()
     assert "going on after step 2" in told.stages
     assert report.facts["went_on_after_step"] == 2
-    job(files, tiny_folder, tmp_path / "whole")()
-    assert found(out) == found(tmp_path / "whole")
+    assert found(out) == wholes(1)

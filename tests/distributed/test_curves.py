@@ -1,8 +1,6 @@
 """However many processes train, and whatever is in shards: one curve, one model, one order."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -27,14 +25,14 @@ UNSHARDED += ["conflict", "always", "both"]  # these need whole weights or gradi
 COLUMNS = ("loss", "grad_norm", "forget_probability")
 
 
-def launched(way, folder, other, *jobs):
+def launched(python, way, folder, other, *jobs):
     """What two processes found."""
     folder.mkdir()
-    command = [sys.executable, "-m", *LAUNCH[way], *([] if way == "ddp" else TWO)]
-    command += [curves.__file__, str(folder), str(other), *jobs]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "DS_ACCELERATOR": "cpu"}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=400)
-    assert done.returncode == 0, done.stderr[-3000:]
+    launcher = ["-m", *LAUNCH[way], *([] if way == "ddp" else TWO)]
+    given = {**os.environ, "DS_ACCELERATOR": "cpu"}
+    more = {"environment": given, "timeout": 400}
+    code, _, err = python(*launcher, curves.__file__, folder, other, *jobs, **more)
+    assert code == 0, err[-3000:]
     return [torch.load(folder / f"{rank}.pt") for rank in (0, 1)]
 
 
@@ -53,15 +51,15 @@ def alone(folder):
 
 
 @pytest.fixture(scope="module", params=["ddp", "fsdp2", "zero3"])
-def both(request, folder, alone):
+def both(request, folder, alone, python):
     """The way, and what the two processes found."""
     if request.param == "zero3":
         pytest.importorskip("deepspeed", reason="the extra `deepspeed` is not installed")
-        return request.param, launched("zero3", folder / "zero3", folder, *EVERY, "tied")
+        return request.param, launched(python, "zero3", folder / "zero3", folder, *EVERY, "tied")
     if request.param == "fsdp2" and compare_versions("accelerate", "<", SHARDS):
         pytest.skip(f"is refused before accelerate {SHARDS}")
     other = folder / ("alone" if request.param == "ddp" else "none")
-    return request.param, launched(request.param, folder / request.param, other)
+    return request.param, launched(python, request.param, folder / request.param, other)
 
 
 @pytest.mark.slow

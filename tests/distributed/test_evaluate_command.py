@@ -3,11 +3,10 @@
 import json
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from distributed.forks import started
 from support import write_roles
 
 SCRIPT = Path(__file__).with_name("command.py")
@@ -21,22 +20,17 @@ def data(tmp_path_factory):
 
 
 @pytest.fixture
-def launch(data, tiny_folder, tmp_path):
+def launch(data, tiny_folder, tmp_path, python):
     """The command in that many processes, in a folder of this test: exit code, output, words."""
 
     def run(processes, *more, fault="none", model=tiny_folder, out="out"):
-        several = ("torch.distributed.run", "--standalone", "--nproc_per_node", str(processes))
-        arguments = (
+        several = ("torch.distributed.run", "--standalone", "--nproc_per_node", processes)
+        return python(
+            "-m", *several, SCRIPT, fault,
             "evaluate", "--model", f"a={model}", "--retrained", tiny_folder, "--data", data,
             "--max-new-tokens", 5, "--tokens-per-batch", 100, "--out", out, "--cache", "cache",
+            *more, folder=tmp_path,
         )  # fmt: skip
-        command = [sys.executable, "-m", *several, SCRIPT, fault, *arguments, *more]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-        done = subprocess.run(
-            list(map(str, command)), capture_output=True, text=True, cwd=tmp_path, env=environment,
-            timeout=120,
-        )  # fmt: skip
-        return done.returncode, done.stdout, done.stderr
 
     return run
 
@@ -65,20 +59,16 @@ def test_any_number_of_processes_writes_one_folder_and_speaks_once(launch, tmp_p
     assert found[1] == found[2] == found[3]
 
 
-def test_the_command_starts_its_processes_itself(data, tiny_folder, tmp_path):
+def test_the_command_starts_its_processes_itself(data, tiny_folder, tmp_path, python):
     arguments = [
-        "evaluate", "--model", f"a={tiny_folder}", "--data", str(data), "--max-new-tokens", "5",
-        "--no-cache", "--out", "out",
+        "-m", "unteach", "evaluate", "--model", f"a={tiny_folder}", "--data", data,
+        "--max-new-tokens", 5, "--no-cache", "--out", "out",
     ]  # fmt: skip
     found = []
-    for processes in ("1", "2"):
-        command = [sys.executable, "-m", "unteach", *arguments, "--processes", processes]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-        done = subprocess.run(
-            command, capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=120
-        )
-        assert done.returncode == 0, done.stderr[-2000:]
-        assert done.stderr.count("writing the report") == 1
+    for processes, command in (("1", python), ("2", started)):
+        code, _, err = command(*arguments, "--processes", processes, folder=tmp_path)
+        assert code == 0, err[-2000:]
+        assert err.count("writing the report") == 1
         os.rename(tmp_path / "out", tmp_path / processes)
         found.append(written(tmp_path / processes))
     assert found[0] == found[1]

@@ -1,9 +1,6 @@
 """One, two and three processes give the same rows to the last digit, and fail together."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,27 +9,31 @@ SCRIPT = Path(__file__).with_name("rows.py")
 pytestmark = pytest.mark.slow
 
 
-def run(model: Path, folder: Path, processes: int, *fault: str, rc: tuple[int, ...] = (0,)) -> list:
-    several = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes))
-    launcher = several if processes > 1 else ()
-    folder.mkdir()
-    command = [sys.executable, *launcher, str(SCRIPT), str(model), str(folder), *fault]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
-    assert done.returncode in rc, done.stderr[-2000:]
-    return [json.loads(file.read_text()) for file in sorted(folder.iterdir())]
+@pytest.fixture(scope="module")
+def run(tiny_folder, python):
+    """What each of so many processes found."""
+
+    def launched(folder: Path, processes: int, *fault: str, rc: int = 0) -> list:
+        several = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", processes)
+        launcher = several if processes > 1 else ()
+        folder.mkdir()
+        code, _, err = python(*launcher, SCRIPT, tiny_folder, folder, *fault)
+        assert code == rc, err[-2000:]
+        return [json.loads(file.read_text()) for file in sorted(folder.iterdir())]
+
+    return launched
 
 
 @pytest.fixture(scope="module")
-def alone(tiny_folder, tmp_path_factory):
-    (found,) = run(tiny_folder, tmp_path_factory.mktemp("rows") / "1", 1)
+def alone(run, tmp_path_factory):
+    (found,) = run(tmp_path_factory.mktemp("rows") / "1", 1)
     return found
 
 
 @pytest.mark.parametrize("processes", [2, 3])
-def test_rows_do_not_depend_on_processes(processes, alone, tiny_folder, tmp_path):
+def test_rows_do_not_depend_on_processes(processes, alone, run, tmp_path):
     """Every process gets all rows, in order; there are batches enough for all, of every kind."""
-    found = run(tiny_folder, tmp_path / "rows", processes)
+    found = run(tmp_path / "rows", processes)
     assert len(found) == processes
     assert alone["counts"]["batches"] >= 9
     assert alone["counts"]["prompts_once"] == 7  # those with two or three wrong answers
@@ -62,14 +63,14 @@ def test_rows_do_not_depend_on_processes(processes, alone, tiny_folder, tmp_path
         ),
     ],
 )
-def test_when_one_fails_all_fail_and_none_waits(fault, own, others, tiny_folder, tmp_path):
+def test_when_one_fails_all_fail_and_none_waits(fault, own, others, run, tmp_path):
     """Of another's bug its kind alone is told: its words may be of the data."""
-    first, second = run(tiny_folder, tmp_path / "rows", 2, fault)
+    first, second = run(tmp_path / "rows", 2, fault)
     assert (second["error"], second["what"]) == own
     assert (first["error"], first["what"]) == others
 
 
-def test_nobody_waits_long_for_a_process_that_is_gone(tiny_folder, tmp_path):
+def test_nobody_waits_long_for_a_process_that_is_gone(run, tmp_path):
     """The launcher ends the others, or the broken connection does."""
-    for found in run(tiny_folder, tmp_path / "rows", 2, "gone", rc=(1,)):
+    for found in run(tmp_path / "rows", 2, "gone", rc=1):
         assert found["error"] == "RuntimeError"

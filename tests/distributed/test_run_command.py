@@ -1,15 +1,13 @@
 """`unteach run` as several processes: one request, one folder, one voice, one result."""
 
 import json
-import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 import torch
 from accelerate.utils import compare_versions
+from distributed.forks import started
 from safetensors.torch import load_file
 from support import plugin_text, write_roles
 
@@ -39,25 +37,22 @@ def data(tmp_path_factory):
 
 
 @pytest.fixture
-def unteach(data, tiny_folder, tmp_path):
-    """`unteach run` in that many processes: exit code, what it prints, what it says."""
+def unteach(data, tiny_folder, tmp_path, python):
+    """`unteach run` in that many processes: exit code, what it prints, what it says.
 
-    def run(processes, out, *more, launcher=""):
+    They are forked, or `anew` started as a user's are.
+    """
+
+    def run(processes, out, *more, launcher="", anew=False):
         arguments = [
-            "run", "--model", tiny_folder, "--out", out,
+            *LAUNCHERS[launcher], "run", "--model", tiny_folder, "--out", out,
             *(part for role in ("forget", "retain", "holdout")
               for part in (f"--{role}", data / f"{role}.jsonl")),
             "--set", "train.epochs=2", "--set", "train.batch=4",
             "--set", "evaluate.max_new_tokens=4", *(() if launcher == "fsdp2" else DEVICE), *more,
         ]  # fmt: skip
-        command = [sys.executable, *LAUNCHERS[launcher], *arguments]
-        command += [] if launcher else ["--processes", processes]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-        done = subprocess.run(
-            list(map(str, command)), capture_output=True, text=True, cwd=tmp_path, env=environment,
-            timeout=240,
-        )  # fmt: skip
-        return done.returncode, done.stdout, done.stderr
+        arguments += [] if launcher else ["--processes", processes]
+        return (started if anew else python)(*arguments, folder=tmp_path)
 
     return run
 
@@ -86,7 +81,7 @@ def close(one, other):
 def test_two_processes_make_what_one_makes(unteach, tmp_path):
     """Also with a last step that is short: 9 examples, 4 a step; and a step cut into forwards."""
     for processes, out, launcher in ((1, "one", ""), (2, "two", ""), (2, "torchrun", "torchrun")):
-        code, printed, said = unteach(processes, out, launcher=launcher)
+        code, printed, said = unteach(processes, out, launcher=launcher, anew=out == "two")
         assert code == 0, said[-2000:]
         assert printed.count("forget probability") == 1
         for line in ("checking the request", "loading the model", "evaluating: unlearned"):

@@ -1,9 +1,6 @@
 """What one process finds stops all of them, with its examples in the message of each."""
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,12 +9,10 @@ FILE = Path(__file__).with_name("trouble.py")
 
 
 @pytest.mark.slow
-def test_all_stop_at_the_same_step_with_one_message(tmp_path):
-    several = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
-    command = [sys.executable, *several, str(FILE), str(tmp_path)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=240)
-    assert done.returncode == 0, done.stderr[-2000:]
+def test_all_stop_at_the_same_step_with_one_message(tmp_path, python):
+    several = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", 2)
+    code, _, err = python(*several, FILE, tmp_path)
+    assert code == 0, err[-2000:]
     # Of the gradient as many are named as ever; else those of the process that found it, and in a
     # pass of its own the forget answers alone.
     for case, named in {"loss": 8, "two passes": 4, "gradient": 8, "accumulated": 4}.items():

@@ -7,6 +7,7 @@ goes to FOLDER/NAME.out and .err, its exit status into the JSON that is printed:
 for a signal.
 """
 
+import gc
 import json
 import logging
 import os
@@ -147,5 +148,6 @@ def forked(case, folder):
 if __name__ == "__main__":
     cases, folder, answer = json.load(sys.stdin), sys.argv[1], os.dup(1)
     codes = {cases[0]["name"]: command(cases[0], folder)}  # loads what the others need
+    gc.freeze()  # else each of them goes over all that, and copies it
     codes |= {case["name"]: forked(case, folder) for case in cases[1:]}
     os.write(answer, json.dumps(codes).encode())

@@ -70,10 +70,16 @@ def without(arguments: Sequence[str]) -> list[str]:
 def _told(error: Exception) -> int:
     """The exit code of what failed first, as a shell has it of one process that a signal ended.
 
-    Said here where the process itself could say nothing.
+    Said here where the process itself could say nothing. One that was killed was first: the others
+    fail as it is gone, or the launcher terminates them.
     """
     failures: dict = getattr(error, "failures", {})
-    rank, first = min(failures.items(), key=lambda found: found[1].timestamp)
+
+    def place(found: tuple) -> tuple:
+        code = found[1].exitcode
+        return code == -signal.SIGTERM, code >= 0, found[1].timestamp
+
+    rank, first = min(failures.items(), key=place)
     if first.exitcode >= 0:
         return first.exitcode
     say(f"process {rank} was ended from outside ({first.signal_name()}); the others were stopped")
