@@ -13,6 +13,7 @@ from unteach.head import Head
 from unteach.losses.byrows import read_rows
 from unteach.nouns import Problem, Sequence, UserError
 from unteach.probes.batches import Progress, batches_by_length
+from unteach.probes.lockstep import in_lockstep
 from unteach.probes.rows import answer_rows, in_parts, known_head, logits_of, pieces
 from unteach.probes.store import Store, sweep
 from unteach.probes.together import by_batches
@@ -90,7 +91,8 @@ def divergences(
             parts += read_rows(_read, other, logits)
         return in_parts(torch.cat(parts), chosen)
 
-    return by_batches(batches, measure, shared=shared, progress=progress)
+    lockstep = in_lockstep(original)
+    return by_batches(batches, measure, shared=shared, lockstep=lockstep, progress=progress)
 
 
 def _read(logits: Tensor, original: Tensor) -> tuple[Tensor]:
