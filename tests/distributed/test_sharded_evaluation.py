@@ -11,6 +11,7 @@ import torch
 from accelerate.utils import compare_versions
 from distributed import asked
 from distributed.asked import CASES
+from support import write_roles
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
 from unteach.adapters import LoraSettings, add_lora
@@ -122,3 +123,33 @@ def same(found, other):
 def test_gradient_norms_are_refused_in_words(both):
     for found in both:
         assert "weights in shards do not give the gradient of one text" in found["gradient norms"]
+
+
+def test_the_command_asks_in_shards_what_one_process_asks_whole(folder, tiny_folder, tmp_path):
+    write_roles(tmp_path, 5)
+    arguments = (
+        "evaluate", "--model", f"a={folder / 'untied'}", "--reference-model", folder / "other",
+        "--data", tmp_path, "--max-new-tokens", 5, "--no-cache", "--out",
+    )  # fmt: skip
+    several = (*LAUNCH, ROOT / "tests" / "distributed" / "sharded.py")
+    code, said = command(*several, *arguments, "no", "--gradient-norms")
+    assert code == 1, said[-2000:]  # the launcher's own
+    assert said.count("weights in shards (FSDP) do not give the gradient of one text") == 1
+    code, said = command(*several, *arguments, tmp_path / "two")
+    assert code == 0, said[-2000:]
+    assert said.count("asking: a") == said.count("writing the report") == 1
+    code, said = command("-m", "unteach", *arguments, tmp_path / "one")
+    assert code == 0, said[-2000:]
+    for name in ("original", "a"):
+        files = [tmp_path / out / "rows" / f"{name}.jsonl" for out in ("two", "one")]
+        rows = [list(map(json.loads, file.read_text().splitlines()[1:])) for file in files]
+        assert len(rows[0]) == 15
+        same(rows[0], rows[1])
+
+
+def command(*arguments):
+    """The exit code and what was said on standard error."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    given = [sys.executable, *map(str, arguments)]
+    done = subprocess.run(given, capture_output=True, text=True, env=environment, timeout=240)
+    return done.returncode, done.stderr

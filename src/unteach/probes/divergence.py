@@ -38,7 +38,9 @@ class Kept:
     def put(self, members: list[int], rows: Tensor, head: Head | None) -> None:
         """Keep the rows of a batch."""
         if self._store is None:
-            self._store, self._head = Store(self._sizes, rows.shape[-1], rows.dtype), head
+            self._store = Store(self._sizes, rows.shape[-1], rows.dtype)
+            # A model that is read on a CPU is one block of memory, which any of its weights holds.
+            self._head = head.frozen() if head and rows.device.type == "cpu" else head
         parts = rows.split([self._sizes[i] for i in members])
         for number, part in zip(members, parts, strict=True):
             self._store.put(number, part)
