@@ -18,16 +18,16 @@ class Marks(TrainerCallback):
 
     def on_step_begin(self, args, state, control, model=None, **kwargs):
         self.standing["weights"] = _bytes([*model.parameters(), *model.buffers()])
-        _mark("forward to backward")
+        mark("forward to backward")
 
     def on_pre_optimizer_step(self, args, state, control, model=None, **kwargs):
         self.standing["gradients"] = _bytes(p.grad for p in model.parameters())
-        _mark("optimiser step")
+        mark("optimiser step")
 
     def on_step_end(self, args, state, control, optimizer=None, **kwargs):
         states = (v for s in optimizer.state.values() for v in s.values() if hasattr(v, "nbytes"))
         self.standing["optimiser state"] = _bytes(states)
-        _mark("after")
+        mark("after")
 
 
 def held(work: Callable[[Marks], Any]) -> dict[str, int]:
@@ -58,7 +58,8 @@ def held(work: Callable[[Marks], Any]) -> dict[str, int]:
     return marks.standing | most
 
 
-def _mark(name: str) -> None:
+def mark(name: str) -> None:
+    """Name what follows in the profile."""
     with record_function(MARK + name):
         pass
 

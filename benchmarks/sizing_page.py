@@ -76,9 +76,10 @@ arithmetic:
 | head of the model before | a copy, where the loss reads the model before and the head is trained or multiplied in another precision |
 | FILA's squared gradients | 4 per adapted weight on the device, as many in the machine's memory |
 | DDP's buckets | the gradients once more; 262 MB at most for the first broadcast |
-| gathered layers | FSDP, ZeRO-3: two layers and the larger of embedding and head, in bfloat16 under autocast |
+| gathered layers | FSDP, ZeRO-3: two layers and the larger of embedding and head, in bfloat16 under autocast. In evaluation the head, a layer, and the larger of another and the embedding, in the weights' own precision |
 | gradients before they are shared out | those of the largest of these, twice; 2 per parameter under autocast, else 4 |
-| answers under way | keys and values of a batch of answers: 4 GiB, or those of 8,192 tokens if that is more |
+| answers under way | keys and values of a batch of answers: 4 GiB, or those of 8,192 tokens if that is more; of one layer twice |
+| head of the model asked before | while the original is asked, since the two are compared by what their heads make of their states |
 | weights, gradients and state under ZeRO | 2 + 2 + 12 per parameter ([ZeRO](https://arxiv.org/abs/1910.02054), section 3.1), each shared out or not, as the stage says |
 
 Columns are moments; the device must hold the largest. *loading*: without shards the whole model. Under FSDP
@@ -88,7 +89,9 @@ device for that. DeepSpeed puts it on each device whole first, in half precision
 model before is asked, in shards. *loss*: the forward pass is through and all its activations are there.
 *backward*: the worst of the way back, where activations go and gradients come. With accumulation the
 gradients stand throughout. *evaluation*: the original and the unlearned model are asked, one after the
-other, and **whole on each device**, in the checkpoint's precision or 4 bits (`evaluate.bits`).
+other, in the checkpoint's precision or 4 bits (`evaluate.bits`): the largest of reading prompts, answering
+them and comparing with the original. Under FSDP they are in shards; in 4 bits, under DDP and under DeepSpeed
+**whole on each device**.
 
 **Memory of the machine**: every process loads the whole model, so eight processes of a machine need eight
 times what the line *host memory of a process* says. **Disk**: one checkpoint is kept, in a hidden folder
@@ -102,21 +105,26 @@ training holds ([results](../../benchmarks/results/size.csv), each part too). Un
 is in the same memory as its shards, so it counts there. Goal: within 15% of the peak.
 
 """
+ASKED = """
+`python benchmarks/size_evaluation.py` asks such models, each beside its original, on one process
+([results](../../benchmarks/results/size_evaluation.csv)), and counts from when each is loaded. Of evaluation in
+shards a test counts what stands (a share of the weights, and nothing of training or of the model before);
+*gathered layers* is arithmetic there.
+
+"""
 SHAPES_HEAD = """
 ## On paper
 
 Adam in float32 over all weights, texts of 512 tokens of which all are answer, unequal, with as many to
 keep; UnDIAL, which reads the model before. Not one of these was run. All sizes are GB: *in training* the largest
-moment from loading to the last step, *evaluation* the model whole on each device, *in 4 bits* that with
-`evaluate.bits=4`, *host* the memory of the machine for each process, *a checkpoint* what is written.
+moment from loading to the last step, *evaluation* as above, *in 4 bits* that with `evaluate.bits=4`, whole on
+each device, *host* the memory of the machine for each process, *a checkpoint* what is written.
 
 """
 AFTER = """
-**What does not fit one card.** Training is in shards; evaluation is not. A 70B needs 147 GB of one device for
-it, or 46 GB with `evaluate.bits=4`. **A 405B needs 820 GB of one device, which none has, and 224 GB in 4 bits,
-which few have**: without such a device `unteach run` ends there, out of memory, after training. Train it from
-Python instead (`UnlearningTrainer` under FSDP, then `trainer.save_model(folder)`), and evaluate what came of
-it apart, in the memory of a machine that has enough: on a CPU, slowly, with few examples.
+**What does not fit one card.** Under FSDP both training and evaluation are in shards, so a run that can be
+trained can be evaluated where it was trained. What stays is the memory of the machine: each process loads
+the whole model there.
 """
 
 
@@ -124,7 +132,8 @@ def page() -> str:
     """The whole page."""
     sizes = {line: of(line) for line in dict.fromkeys([*PAPER, ONE, MANY])}
     shapes = "\n".join(f"- `{name}`: {shape.source}" for name, shape in SHAPES.items())
-    parts = [HEAD, checks(), SHAPES_HEAD, paper(sizes), "\n", AFTER]
+    parts = [HEAD, checks("size"), ASKED, checks("size_evaluation")]
+    parts += [SHAPES_HEAD, paper(sizes), "\n", AFTER]
     for line in (ONE, MANY):
         parts.append(f"\n### {line}\n\n{table(sizes[line])}\n")
     return "".join([*parts, f"\n## Shapes by name\n\n{shapes}\n"])
@@ -163,9 +172,9 @@ def paper(sizes: dict[str, dict[str, Any]]) -> str:
     return "\n".join(rows)
 
 
-def checks() -> str:
+def checks(name: str) -> str:
     """The peaks of the results, in Markdown."""
-    with (RESULTS / "size.csv").open(encoding="utf-8") as file:
+    with (RESULTS / f"{name}.csv").open(encoding="utf-8") as file:
         lines = [row for row in csv.DictReader(file) if row["part"] == "peak"]
     rows = ["| run | predicted MB | measured MB | error | |", "|---|---:|---:|---:|---|"]
     rows += [

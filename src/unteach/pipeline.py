@@ -11,6 +11,7 @@ from statistics import fmean
 from typing import Any
 
 from unteach.evaluation.identity import identity_of, version_of_bits
+from unteach.evaluation.loading import load
 from unteach.evaluation.processes import agreed, is_main, join, own_device, shared
 from unteach.evaluation.results import ROWS, judge, versions, write
 from unteach.evaluation.texts import add_texts, notes_on_text
@@ -227,21 +228,14 @@ def evaluate(
 
 def _load(path: str, request: Request) -> Any:
     """A model on disk; adapters on the request's model."""
-    from unteach.models import load_model
-
-    base = request.model if Path(path, "adapter_config.json").exists() else path
-    model: Any = load_model(
-        base,
+    return load(
+        path,
+        request.model if Path(path, "adapter_config.json").exists() else path,
         dtype=request.dtype,
-        device=own_device(request.device),
+        device=request.device,
         bits=request.evaluate.bits,
         trust_remote_code=request.trust_remote_code,
     )
-    if base == path:
-        return model
-    from unteach.adapters import load_adapter
-
-    return load_adapter(model, path)
 
 
 def make_report(intake: Intake, rows: dict[str, Rows], facts: dict[str, Any]) -> Report:

@@ -129,6 +129,69 @@ def test_weights_in_shards_go_on_where_they_were_cut_off(unteach, tmp_path):
     close(tmp_path / "whole", tmp_path / "out")
 
 
+WATCHED = """
+import gc, json, os, pathlib, signal, torch
+from unteach.engine import sharded
+
+here, rank = pathlib.Path(__file__), os.environ.get("RANK", "0")
+told, usual = [], sharded.in_shards
+
+def held():
+    tensors = (x for x in gc.get_objects() if isinstance(x, torch.Tensor) and not x.is_meta)
+    own = (getattr(x, "_local_tensor", x).untyped_storage() for x in tensors)
+    return sum({s.data_ptr(): s.nbytes() for s in own}.values())
+
+def in_shards(model):
+    before, size = held(), sum(p.nbytes for p in model.parameters())
+    found = usual(model)
+    own = sum(p._local_tensor.nbytes for p in found.parameters())
+    told.append({"before": before, "model": size, "own": own})
+    here.with_suffix("." + rank).write_text(json.dumps(told))
+    killed = here.with_suffix(".killed")
+    if len(told) == 3 and rank == "1" and not killed.exists():
+        killed.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return found
+
+sharded.in_shards = in_shards
+"""
+
+
+@pytest.mark.skipif(
+    compare_versions("accelerate", "<", SHARDS), reason=f"is refused before accelerate {SHARDS}"
+)
+def test_what_was_trained_in_shards_is_asked_in_shards(unteach, tmp_path):
+    """Killed as the second model is loaded, and gone on from there. A model is never loaded beside
+    what is left of training, or of the model before it."""
+    plugin = plugged(tmp_path / "watched.py", WATCHED)
+    code, _, said = unteach(2, "out", "--plugin", plugin, launcher="fsdp2")
+    assert code == 1, said[-2000:]
+    first = [json.loads((tmp_path / f"watched.{rank}").read_text()) for rank in (0, 1)]
+    code, _, said = unteach(2, "out", "--plugin", plugin, launcher="fsdp2")
+    assert code == 0, said[-2000:]
+    assert "going on: the model is trained and written" in said
+    assert "evaluating: original" not in said
+    then = [json.loads((tmp_path / f"watched.{rank}").read_text()) for rank in (0, 1)]
+    assert [len(each) for each in (*first, *then)] == [3, 3, 2, 2]
+    for model, *original in (*first, *then):  # each is followed by the original, to be compared
+        assert model["before"] < 1.01 * model["model"], "something of training is left"
+        assert original[0]["before"] < 1.9 * model["model"], "more than its head and its answers"
+        assert 2 * model["own"] == model["model"]
+    code, _, said = unteach(1, "whole", "--plugin", plugin)
+    assert code == 0, said[-2000:]
+    close(tmp_path / "whole", tmp_path / "out")
+    models = [found(tmp_path / folder)["models"] for folder in ("out", "whole")]
+    assert numbers(models[0]) == pytest.approx(numbers(models[1]), rel=1e-3, abs=1e-5)
+
+
+def numbers(given, name=""):
+    """Every number of a record, by where it stands."""
+    if isinstance(given, dict):
+        parts = [numbers(value, f"{name}.{key}") for key, value in given.items()]
+        return {key: value for part in parts for key, value in part.items()}
+    return {name: given} if isinstance(given, (int, float)) else {}
+
+
 KILL = """
 import os, pathlib, signal
 from unteach.engine import checkpoints

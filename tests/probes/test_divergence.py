@@ -1,5 +1,7 @@
 """KL to the original over the whole vocabulary, one backbone after the other."""
 
+import gc
+
 import pytest
 import torch
 from families import FAMILIES
@@ -83,3 +85,20 @@ def test_another_vocabulary_is_said_plainly():
 
 def test_no_texts_no_divergences():
     assert divergences(tiny_llama(), [], Kept([])) == []
+
+
+def test_of_a_model_that_was_read_from_disk_the_head_alone_stays(tiny_folder):
+    """transformers reads a file into one block, which each weight of the model would hold."""
+    from torch.profiler import ProfilerActivity, profile
+    from transformers import AutoModelForCausalLM
+
+    kept = Kept(TEXTS)
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as found:
+        model = AutoModelForCausalLM.from_pretrained(tiny_folder).eval()
+        size, head = model.num_parameters() * 4, model.lm_head.weight.nbytes
+        answer_tokens(model, TEXTS, kept=kept)
+        del model
+        gc.collect()
+    events = found.profiler.kineto_results.events()  # type: ignore[union-attr]
+    left = sum(event.nbytes() for event in events if event.name() == "[memory]")
+    assert head <= left < head + size / 4

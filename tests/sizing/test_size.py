@@ -139,16 +139,32 @@ def test_fsdp_loads_shards_and_deepspeed_a_whole_model():
     assert zero == pytest.approx(whole / 2, rel=0.01)
 
 
-def test_evaluation_has_a_whole_model_on_each_device():
+def test_evaluation_is_in_shards_under_fsdp_alone():
     asked = setting(dtype="bfloat16", cpu=False, autocast=True, processes=8, sharding="fsdp",
                     pairs=8)  # fmt: skip
-    size = size_of(asked)
-    last = size.moments[-1]
-    assert last.name == "evaluation"
-    assert last.parts["weights"] == pytest.approx(2 * size.found.parameters, rel=0.01)
-    packed = size_of(replace(asked, evaluate_bits=4)).moments[-1].parts["weights"]
-    assert packed < 0.9 * last.parts["weights"]
-    assert any("evaluation is not in shards" in note for note in size.notes)
+    size, zero = size_of(asked), size_of(replace(asked, sharding="zero3"))
+    assert size.moments[-1].name == "evaluation"
+    (eighth, gathered), (whole, none) = (
+        (s.moments[-1].parts["weights"], s.moments[-1].parts.get("gathered layers", 0))
+        for s in (size, zero)
+    )
+    assert whole == pytest.approx(2 * size.found.parameters, rel=0.01)
+    assert eighth == pytest.approx(whole / 8)
+    assert gathered > 0 == none
+    packed = size_of(replace(asked, evaluate_bits=4))
+    assert whole / 8 < packed.moments[-1].parts["weights"] < 0.9 * whole
+    assert "gathered layers" not in packed.moments[-1].parts
+    said = ["whole" in " ".join(n for n in s.notes if "evaluation" in n or "4 bits" in n)
+            for s in (size, zero, packed)]  # fmt: skip
+    assert said == [False, True, True]
+
+
+def test_the_more_is_answered_at_once_the_more_evaluation_holds():
+    few, many = (
+        size_of(setting(dtype="bfloat16", cpu=False, examples=n)).moments[-1].total
+        for n in (1, 400)
+    )
+    assert many > few
 
 
 def test_a_disk_has_room_for_two_checkpoints():

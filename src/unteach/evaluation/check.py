@@ -7,6 +7,7 @@ from typing import Any
 
 from unteach.data import context_length
 from unteach.evaluation.asked import YARDSTICKS, Evaluation
+from unteach.evaluation.loading import sharded
 from unteach.intake import checked_config
 from unteach.modelfiles import adapter_problem, pin_note, pinned, require
 from unteach.nouns import Problem, Row, UserError
@@ -70,6 +71,10 @@ def check(asked: Evaluation) -> Plan:
     if asked.retrained and asked.reference_rows:
         what, hint = "is given beside --retrained", "give one of the two"
         problems.append(Problem("--reference-rows", what, hint, "request"))
+    if asked.gradient_norms and sharded(asked.bits):
+        what = "weights in shards (FSDP) do not give the gradient of one text"
+        hint = "leave it out, or start the processes without FSDP"
+        problems.append(Problem("--gradient-norms", what, hint, "request"))
     places = {name: _attempt(problems, _place, name, asked) for name in asked.paths}
     problems += _vocabularies(places)
     suite = _attempt(problems, _suite, asked.suite)

@@ -9,7 +9,8 @@ from typing import Any
 from unteach.evaluation import cache
 from unteach.evaluation.check import Place, Plan
 from unteach.evaluation.hashes import code_hash, data_hash, model_hash
-from unteach.evaluation.processes import is_main, own_device, shared
+from unteach.evaluation.loading import load
+from unteach.evaluation.processes import is_main, shared
 from unteach.nouns import Problem, Row, UserError
 from unteach.suites.ask import Asked, Spoken
 from unteach.talk import Talk
@@ -94,25 +95,16 @@ def _finite(row: Row) -> bool:
 
 def loader(place: Place, plan: Plan) -> Callable[[], Any]:
     """A function that loads the model, on this process's own device where there are several."""
-
-    def load() -> Any:
-        from unteach.models import load_model
-
-        asked = plan.asked
-        model: Any = load_model(
-            place.base,
-            dtype=asked.dtype,
-            device=own_device(asked.device),
-            bits=asked.bits,
-            trust_remote_code=asked.trust_remote_code,
-        )
-        if place.base == place.path:
-            return model
-        from unteach.adapters import load_adapter
-
-        return load_adapter(model, place.path)
-
-    return load
+    asked = plan.asked
+    return lambda: load(
+        place.path,
+        place.base,
+        dtype=asked.dtype,
+        device=asked.device,
+        bits=asked.bits,
+        trust_remote_code=asked.trust_remote_code,
+        whole=plan.suite.harness is not None,
+    )
 
 
 def key_of(name: str, plan: Plan) -> str:

@@ -13,6 +13,7 @@ from unteach.head import Head
 from unteach.losses.byrows import read_rows
 from unteach.nouns import Problem, Sequence, UserError
 from unteach.probes.batches import Progress, batches_by_length
+from unteach.probes.lockstep import in_lockstep
 from unteach.probes.rows import answer_rows, in_parts, known_head, logits_of, pieces
 from unteach.probes.store import Store, sweep
 from unteach.probes.together import by_batches
@@ -37,7 +38,9 @@ class Kept:
     def put(self, members: list[int], rows: Tensor, head: Head | None) -> None:
         """Keep the rows of a batch."""
         if self._store is None:
-            self._store, self._head = Store(self._sizes, rows.shape[-1], rows.dtype), head
+            self._store = Store(self._sizes, rows.shape[-1], rows.dtype)
+            # A model that is read on a CPU is one block of memory, which any of its weights holds.
+            self._head = head.frozen() if head and rows.device.type == "cpu" else head
         parts = rows.split([self._sizes[i] for i in members])
         for number, part in zip(members, parts, strict=True):
             self._store.put(number, part)
@@ -90,7 +93,8 @@ def divergences(
             parts += read_rows(_read, other, logits)
         return in_parts(torch.cat(parts), chosen)
 
-    return by_batches(batches, measure, shared=shared, progress=progress)
+    lockstep = in_lockstep(original)
+    return by_batches(batches, measure, shared=shared, lockstep=lockstep, progress=progress)
 
 
 def _read(logits: Tensor, original: Tensor) -> tuple[Tensor]:

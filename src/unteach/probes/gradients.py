@@ -13,6 +13,7 @@ from unteach.head import Head
 from unteach.losses.statistics import full
 from unteach.nouns import Problem, Sequence, UserError
 from unteach.probes.batches import Progress
+from unteach.probes.lockstep import in_lockstep
 from unteach.probes.rows import answer_rows, known_head, pieces
 from unteach.probes.together import by_batches
 
@@ -37,7 +38,7 @@ def gradient_norms(
         progress: told how many sequences are done.
 
     Raises:
-        UserError: the weights are packed and have no gradient.
+        UserError: the weights are packed and have no gradient, or lie in shards.
     """
     order = sorted(range(len(sequences)), key=lambda i: -len(sequences[i].ids))
 
@@ -76,6 +77,10 @@ def _mean_nll(model: Any, text: Sequence, head: Head | None) -> Tensor:
 @contextmanager
 def _taken(model: Any) -> Iterator[list[Tensor]]:
     """Within, gradients of weights leave their norms here, and nothing else."""
+    if in_lockstep(model):
+        what = "weights in shards do not give the gradient of one text"
+        hint = "start without FSDP, or do without gradient norms"
+        raise UserError(Problem("gradient norms", what, hint, "request"))
     weights = list(model.parameters())
     if not all(weight.is_floating_point() for weight in weights):
         hint = "evaluate the model in 16 or 32 bits, or do without gradient norms"

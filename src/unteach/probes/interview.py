@@ -13,10 +13,11 @@ from unteach.probes.divergence import Kept, divergences
 from unteach.probes.generation import end_tokens, greedy
 from unteach.probes.gradients import gradient_norms
 from unteach.probes.lent import counted
+from unteach.probes.lockstep import in_lockstep
 from unteach.probes.once import Once
 from unteach.probes.rows import known_head
 from unteach.probes.scoring import Answered, answer_tokens
-from unteach.probes.together import together
+from unteach.probes.together import speaks, together
 
 Asking = tuple[tuple[int, ...], int]
 """The tokens of a prompt, and the most new ones."""
@@ -25,6 +26,8 @@ Asking = tuple[tuple[int, ...], int]
 @dataclass(kw_only=True)
 class Interview:
     """Distinct questions in tokens, and what was said to them; shared by all processes.
+
+    A model in shards is asked everything by every process, which counts once.
 
     Attributes:
         own: texts that the original is asked too, and whose gradients are taken where wanted.
@@ -60,14 +63,14 @@ class Interview:
             self.scores = self._score(model, self.own, "answers", kept=self.kept)
             self.scores |= self._score(model, self.others, "other answers", once=once)
         prompts = once.prompts if once else 0
-        self.counts.update(forwards=through.texts - prompts, prompts_once=prompts)
-        self.counts.update(batches=through.batches, tokens=through.tokens)
+        self._count(model, forwards=through.texts - prompts, prompts_once=prompts)
+        self._count(model, batches=through.batches, tokens=through.tokens)
         if norms:
             with counted(model) as through:
                 progress = self._progress("taking gradients")
                 found = gradient_norms(model, self.own, shared=True, progress=progress)
             self.norms = dict(zip(self.own, found, strict=True))
-            self.counts.update(backwards=through.texts)
+            self._count(model, backwards=through.texts)
         with counted(model) as through:
             said = greedy(
                 model,
@@ -79,7 +82,7 @@ class Interview:
                 progress=self._progress("asking for answers"),
             )
         self.said = dict(zip(self.prompts, said, strict=True))
-        self.counts.update(decode_steps=through.batches)
+        self._count(model, decode_steps=through.batches)
 
     def of_original(self, original: Any, said: list[Sequence]) -> dict[Sequence, Answered]:
         """Measure how far the model's distributions are from its own; score what the model said."""
@@ -96,7 +99,7 @@ class Interview:
             )
             scores = self._score(original, said, "what was said")
         self.divergences = dict(zip(self.own, found, strict=True))
-        self.counts.update(original_forwards=through.texts)
+        self._count(original, original_forwards=through.texts)
         return scores
 
     def total(self) -> dict[str, int]:
@@ -125,6 +128,10 @@ class Interview:
             progress=self._progress(f"scoring {what}"),
         )
         return dict(zip(texts, found, strict=True))
+
+    def _count(self, model: Any, **counts: int) -> None:
+        if not in_lockstep(model) or speaks(shared=True):
+            self.counts.update(counts)
 
     def _progress(self, what: str) -> Progress:
         return lambda done, total: self.told(what, done, total)

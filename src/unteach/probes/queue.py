@@ -12,6 +12,7 @@ from torch.nn.functional import pad
 from transformers import Cache, GenerationConfig, PreTrainedModel, StoppingCriteria
 
 from unteach.probes.batches import batches_by_length, left_padded
+from unteach.probes.lockstep import AsMain, in_lockstep
 from unteach.probes.together import by_batches, speaks
 
 # Rows cannot leave a static cache, whose shape is its point, and attention reads its empty places
@@ -71,6 +72,9 @@ class Queue:
         bare = getattr(self.model, "get_base_model", lambda: self.model)()
         named = "past_key_values" in signature(bare.forward).parameters  # not so in Mamba
         self._drops = named and self.cache == "dynamic"
+        self._lockstep = in_lockstep(self.model)
+        as_main = self._lockstep and not self.settings["do_sample"]
+        self._processors = [AsMain()] if as_main else []
         self._size = 0
 
     def run(self, rows: list[Row], told: Callable[[], None] = lambda: None) -> None:
@@ -90,7 +94,13 @@ class Queue:
             self._continue(batch, len(batch) // 8 if len(batches) > 1 else 0)
             return [(row.ids, row.room) for row in batch]
 
-        made = by_batches(batches, go_on, shared=self.shared, progress=lambda *_: told())
+        made = by_batches(
+            batches,
+            go_on,
+            shared=self.shared,
+            lockstep=self._lockstep,
+            progress=lambda *_: told(),
+        )
         for row, (ids, room) in zip(rows, made, strict=True):
             row.become(ids, room)
 
@@ -146,6 +156,7 @@ class Queue:
                 attention_mask=attention,
                 generation_config=config,
                 stopping_criteria=[ended],
+                logits_processor=self._processors,
                 **cache,
             )
 

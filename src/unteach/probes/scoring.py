@@ -9,6 +9,7 @@ from unteach.losses.byrows import read_rows
 from unteach.nouns import Sequence
 from unteach.probes.batches import Progress, batches_by_length
 from unteach.probes.divergence import Kept
+from unteach.probes.lockstep import in_lockstep
 from unteach.probes.once import Once
 from unteach.probes.rows import answer_rows, in_parts, known_head, logits_of, pieces
 from unteach.probes.together import by_batches
@@ -79,7 +80,8 @@ def answer_tokens(
         columns = [in_parts(torch.cat(part), chosen) for part in zip(*parts, strict=True)]
         return [Answered(*one) for one in zip(*columns, strict=True)]
 
-    return by_batches(batches, score, shared=shared, progress=progress)
+    lockstep = in_lockstep(model)
+    return by_batches(batches, score, shared=shared, lockstep=lockstep, progress=progress)
 
 
 def _read(logits: Tensor, target: Tensor) -> tuple[Tensor, ...]:

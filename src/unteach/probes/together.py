@@ -70,6 +70,7 @@ def by_batches(
     work: Callable[[list[int]], list[T]],
     *,
     shared: bool = False,
+    lockstep: bool = False,
     progress: Progress = lambda done, total: None,
 ) -> list[T]:
     """What the work gives of each member, in the order of their numbers.
@@ -79,6 +80,7 @@ def by_batches(
         work: from the members of a batch to one thing for each.
         shared: deal the batches out; every process must come here, and every one gets all. The
             batches are those of one process, and so are the numbers.
+        lockstep: of shared work: every process does all, at the same time (`in_lockstep`).
         progress: told how many members are done, on the main process alone.
 
     Example:
@@ -86,17 +88,17 @@ def by_batches(
         [0, 10, 20]
     """
     total = sum(map(len, batches))
-    tells = speaks(shared=shared)
+    tells, dealt = speaks(shared=shared), shared and not lockstep
 
     def own() -> dict[int, T]:
         found: dict[int, T] = {}
-        for k in share(list(range(len(batches))), shared=shared):
+        for k in share(list(range(len(batches))), shared=dealt):
             found |= zip(batches[k], work(batches[k]), strict=True)
             if tells:
                 progress(sum(map(len, batches[: k + 1])), total)
         return found
 
-    found = {i: one for part in (together(own) if shared else [own()]) for i, one in part.items()}
+    found = {i: one for part in (together(own) if dealt else [own()]) for i, one in part.items()}
     if total and tells and shared:
         progress(total, total)
     return [found[i] for i in range(total)]

@@ -1,6 +1,6 @@
 """Where the bytes of one device go, moment by moment: arithmetic on what was found of a model."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -63,19 +63,46 @@ def moments(setting: Setting, found: Found) -> list[Moment]:
 
 
 def _evaluation(setting: Setting, found: Found) -> Parts:
-    """Models are asked whole, one after the other, on each device."""
+    """Models are asked one after the other; in shards under FSDP, but whole in 4 bits."""
     import torch
 
     each = getattr(torch, setting.dtype)
+    shards = setting.sharding == "fsdp" and not setting.evaluate_bits
+    weights = found.weights(each.itemsize, setting.evaluate_bits)
+    parts = {"weights": weights / setting.processes if shards else weights}
+    if shards:  # the head stands once it was met; the embedding comes and goes as a layer does
+        largest = found.unit if found.tied else max(found.unit, found.root)
+        parts["gathered layers"] = each.itemsize * (found.unit + found.root + largest)
+    head = {"head of the model asked before": each.itemsize * found.head[0] * found.head[1]}
+    comparing = {"a forward without gradients": max(found.scan, _comparing(setting, found))}
+    reading, answering = _answers(setting, found, each)
+    if setting.cpu:  # it is copied there
+        reading, answering = reading | head, answering | head
+    return parts | max(comparing | head, reading, answering, key=lambda some: sum(some.values()))
+
+
+def _answers(setting: Setting, found: Found, each: Any) -> tuple[Parts, Parts]:
+    """A batch of prompts as it is read, and as it was answered: a layer's cache grows by a copy."""
     like: Any = SimpleNamespace(config=setting.config, dtype=each, device=SimpleNamespace(
         type="cpu" if setting.cpu else "accelerator"))  # fmt: skip
     most = 2 * setting.examples * setting.length  # each prompt and what is said to it
     cache = min(answering_tokens(like, SCAN), most) * cache_bytes(like)
-    return {
-        "weights": found.weights(each.itemsize, setting.evaluate_bits),
-        "a forward without gradients": found.scan,
-        "answers under way, at most": cache,
-    }
+    layers = setting.config.get_text_config().num_hidden_layers
+    name = "answers under way, at most"
+    forward: Parts = {"a forward without gradients": found.scan}
+    # An accelerator reads the prompts of more tokens at once than those of `scan`.
+    beside: Parts = {} if setting.cpu else forward
+    return forward | {name: cache / 2}, beside | {name: cache * (1 + 1 / layers)}
+
+
+def _comparing(setting: Setting, found: Found) -> float:
+    """Once the forward is through: logits of some rows of two models."""
+    vocabulary = found.head[0]
+    texts = max(min(SCAN // setting.length, setting.examples), 1)
+    most = texts * min(setting.answers, setting.length - 1)
+    rows = min(most, limit_of(replace(setting, chunk_rows=None), found))
+    blocks = BLOCKS * min(rows * vocabulary, BLOCK) if setting.cpu else 0
+    return FLOAT * (2 * rows * vocabulary + blocks)
 
 
 def _share(setting: Setting) -> float:

@@ -58,11 +58,13 @@ class Size:
             )
         if setting.sharding.startswith("zero"):
             found.append("DeepSpeed takes the whole model onto each device before it shares it out")
-        if setting.sharded:
+        if setting.sharding.startswith("zero"):
             found.append(
-                "evaluation is not in shards: each device holds a whole model then; "
-                "evaluate.bits=4 makes it smaller"
+                "under DeepSpeed evaluation is not in shards: each device holds a whole model "
+                "then; evaluate.bits=4 makes it smaller"
             )
+        if setting.sharding == "fsdp" and setting.evaluate_bits:
+            found.append("models in 4 bits are asked whole on each device, not in shards")
         if not known(setting.optim):
             found.append(f"{setting.optim} is not known here; its state is taken for AdamW's")
         if setting.bits:

@@ -66,9 +66,10 @@ def ask(
 
     Equal texts are forwarded once, and equal prompts are answered once, in whichever groups they
     stand. They are sorted by their tokens first: the order of examples changes no number. Whole
-    batches are dealt out, so the number of processes changes none either. Paraphrases and wrong
-    answers are read behind their prompt, which is read once for all of them, where the model gives
-    the same so (`reading_once`); own answers are read whole, as the original reads them.
+    batches are dealt out, so the number of processes changes none either; where a model lies in
+    shards (FSDP2) each process asks it all of them. Paraphrases and wrong answers are read behind
+    their prompt, which is read once for all of them, where the model gives the same so
+    (`reading_once`); own answers are read whole, as the original reads them.
 
     A model that is given as a function is in memory only while it is asked: the model first, then
     the original. Divergences and gradient norms are of the examples' own answers, not of
@@ -87,7 +88,7 @@ def ask(
 
     Raises:
         UserError: a template is not there, the original has another vocabulary, or gradients were
-            asked of packed weights.
+            asked of weights that are packed or in shards.
         RuntimeError: another process failed.
     """
     # Torch comes with them, and a list of suites needs none.
