@@ -18,9 +18,10 @@ def compare(
     overwrite: options.Overwrite = False,
     json: Annotated[bool, typer.Option("--json", help="Print scores.json, no table.")] = False,
 ) -> None:
-    """Put several runs into one table; runs of one method with other seeds become one line.
+    """Put several runs into one table; runs that differ by seed alone become one line.
 
-    Numbers of several runs are means, with intervals over runs. A number marked ~
+    Where one method was run with several settings, what differs from its first run stands behind
+    its name. Numbers of several runs are means, with intervals over runs. A number marked ~
     is not to be told from the retrained model's: the difference lies inside its
     95% interval.
     """

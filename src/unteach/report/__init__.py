@@ -8,6 +8,7 @@ from unteach.report.picture import draw
 from unteach.report.protocol import protocol
 from unteach.report.record import Report
 from unteach.report.table import table
+from unteach.report.wrong import what_is_wrong
 
 __all__ = [
     "Report",
@@ -20,4 +21,5 @@ __all__ = [
     "table",
     "to_json",
     "to_markdown",
+    "what_is_wrong",
 ]
