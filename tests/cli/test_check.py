@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -282,6 +283,22 @@ def test_a_setting_given_as_a_flag(call, files, tiny_folder):
         assert f"write --set train.{name}=..." in err
     assert "No such option: --modle" in call("check", *given, "--modle", 1)[2]
     assert 'Did you mean "train.learning_rate"?' in call("check", *given, "--set", "train.lr=1")[2]
+
+
+def test_a_disk_without_room_is_told_before_the_work(call, files, tiny_folder, monkeypatch):
+    given = arguments(files, tiny_folder)
+    needed = (tiny_folder / "model.safetensors").stat().st_size
+    for free, code in ((needed, 0), (needed - 1, 1)):
+        monkeypatch.setattr("shutil.disk_usage", lambda path, free=free: SimpleNamespace(free=free))
+        assert call("check", *given)[0] == code
+    said = f"{needed - 1:,} bytes free, and the model alone takes {needed:,}"
+    assert said in call("check", *given)[2]
+    assert call("check", *given, "--adapter-only")[0] == 0
+    begun = files / ".out.partial-0a1b2c"  # which may hold the model already
+    (begun / "checkpoints" / "checkpoint-1").mkdir(parents=True)
+    (begun / "lock").touch()
+    (begun / "run.json").write_text('{"salt": "1"}')
+    assert call("check", *given)[0] == 0
 
 
 def test_data_given_as_a_request(call, files):

@@ -51,7 +51,9 @@ def compare(
 
 def _say_runs(report: Any) -> None:
     """Of which models the numbers are means, so that no one takes one run for three."""
-    counts = {name: report.facts.get(f"runs of {name}", 1) for name in report.models}
+    from unteach.report import FOLDED
+
+    counts = {name: report.facts.get(f"{FOLDED}{name}", 1) for name in report.models}
     folded = ", ".join(f"{name} of {count}" for name, count in counts.items() if count > 1)
     if folded:
         typer.echo(f"means over runs: {folded}")

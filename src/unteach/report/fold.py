@@ -12,6 +12,7 @@ from unteach.report.record import Report
 
 SECTIONS = ("method", "adapter", "train", "data", "evaluate")
 ALIKE = ("seed", "also", "refusals", "checkpoint_minutes", "checkpoint_steps")
+FOLDED = "runs of "  # begins the facts of a report that is a mean
 ANY = (-math.inf, math.inf)
 
 
@@ -48,7 +49,7 @@ def fold(reports: Sequence[Report]) -> Report:
         never_seen=_never_seen(reports) if "retrained" not in found else {},
         label=f"{len(reports)} runs",
         papers=tuple(papers.values()),
-        facts={f"runs of {name}": len(found[name]) for name in order},
+        facts={f"{FOLDED}{name}": len(found[name]) for name in order},
         notes=("Numbers of several runs are means; their intervals are Student's t over runs.",),
     )
 
