@@ -298,6 +298,9 @@ def test_many_methods_are_judged_one_by_one():
     beside = {name: {"closeness": Score(value)} for name, value in beside.items()}
     near = to_markdown(replace(report(), models=models, comparisons=beside))
     assert "The nearest by closeness is `good` with 0.90." in near
+    beside = {"good_vs_retrained": {"closeness": Score(0.0)}}
+    far = to_markdown(replace(report(), models=models, comparisons=beside))
+    assert "By closeness none is near." in far
     for line in (
         "- Not forgotten (probability more than 0.1 above the retrained model's): `kept`\n",
         "from texts never seen): `kept`\n",
