@@ -10,7 +10,7 @@ from unteach.modelfiles import pin_note, pinned, require, weights_problem
 from unteach.nouns import ROLES, Example, Problem, Sequence, UserError
 from unteach.registry import did_you_mean
 from unteach.request import FILE, Adapter, Request, load
-from unteach.rundir import check_out, overlap
+from unteach.rundir import check_out, check_room, overlap
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,8 @@ def check(request: Request) -> Intake:
             problems += found
         _attempt(problems, _choice, method, sequences.get("forget", []), request.train.seed)
     if not _repeats(request):
-        problems += check_out(request.out, overwrite=request.overwrite)
+        unfit = check_out(request.out, overwrite=request.overwrite)
+        problems += unfit or check_room(request.out, _written(request))
     notes = tuple(p for p in problems if p.kind == "note")
     if len(notes) < len(problems):
         raise UserError(*sorted(problems, key=lambda p: p.kind == "note"))
@@ -167,6 +168,13 @@ def _repeats(request: Request) -> bool:
         return not request.overwrite and load(request.out / FILE).asked() == request.asked()
     except UserError:
         return False
+
+
+def _written(request: Request) -> int:
+    """Bytes of the weights that a run writes at the least; 0 where that is not known here."""
+    if request.adapter_only or request.dtype != "auto":
+        return 0
+    return sum(file.stat().st_size for file in Path(request.model).glob("model*.safetensors"))
 
 
 def _hopeless(problems: list[Problem]) -> bool:

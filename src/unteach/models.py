@@ -1,5 +1,6 @@
 """Loading a model, its configuration and its tokenizer."""
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -235,6 +236,10 @@ def _not_found(where: str, error: Exception, model: str) -> Problem:
         hint = "HF_HUB_OFFLINE is set, so the hub is not asked: unset it, or give a folder"
         return Problem(where, what, hint, "request")
     hint = "give a folder with config.json and model.safetensors, or a hub id"
+    if not is_there(model):
+        hint = f"there is no folder {model}, so the hub was asked: {hint}"
+    elif Path(model).is_file():
+        hint = f"that is a file; give its folder: {Path(model).parent}"
     return Problem(where, f"does not load ({_first(error)})", hint, "request")
 
 

@@ -280,6 +280,9 @@ def load(
 def _read(file: Path) -> dict[str, Any]:
     hint = "give a YAML file, or the flags --model, --forget and --out"
     text = read_text(file, largest=4 * LONGEST, kind="request", hint=hint)
+    if file.suffix.lower() in DATA:
+        hint = f"give a request file; data has its flag: --forget {file}"
+        raise UserError(Problem(str(file), "is data by its name", hint, "request"))
     values = read_yaml(text, str(file))
     if not isinstance(values, dict):
         raise UserError(Problem(str(file), "is not a mapping", "write `name: value`", "request"))
@@ -296,6 +299,7 @@ def _put(values: dict[str, Any], path: list[str], value: Any) -> None:
     values[path[-1]] = value
 
 
+DATA = (".jsonl", ".csv", ".parquet", ".txt", ".gz")
 NAME = re.compile(r"[a-z0-9_.()\[\],'|-]*")
 
 
@@ -331,16 +335,39 @@ def _shown(value: object) -> str:
     return text if len(text) <= LINE else f"{text[:LINE]}..."
 
 
+ELSEWHERE = {  # what other tools call our settings
+    "lr": "train.learning_rate",
+    "num_epochs": "train.epochs",
+    "batch_size": "train.batch",
+    "lora": "adapter.kind",
+    "lora_rank": "adapter.rank",
+    "max_seq_length": "data.max_length",
+}
+
+
+def setting_of(name: str) -> str:
+    """The setting that a name without its section, or another tool's name, stands for.
+
+    Example:
+        >>> setting_of("epochs"), setting_of("batch-size"), setting_of("colour")
+        ('train.epochs', 'train.batch', '')
+    """
+    name = name.lstrip("-").replace("-", "_")
+    for section in ("train", "adapter", "data", "evaluate"):
+        if name in _section([section]).model_fields:
+            return f"{section}.{name}"
+    return ELSEWHERE.get(name, "")
+
+
 def _meant(path: list[str]) -> str:
     """What a name that is no setting may have been meant to be."""
     name, known = path[-1], list(_section(path[:-1]).model_fields)
     listed = f" Known: {', '.join(known)}"
+    if ours := ELSEWHERE.get(name, "") if len(path) > 1 else setting_of(name):
+        return f'Did you mean "{ours}"?'
     if len(path) > 1:
         also = f" An argument of the trainer is train.extra.{name}." if path[0] == "train" else ""
         return (did_you_mean(name, known) or also) + listed
-    for section in ("train", "adapter", "data", "evaluate"):
-        if name in _section([section]).model_fields:
-            return f'Did you mean "{section}.{name}"?'
     close = did_you_mean(name, known, ALIKE)
     return (close or f' An option of the method is "method.{name}".') + listed
 

@@ -1,7 +1,11 @@
 """Every bad input of the main job, by the message that a user reads; `run` checks the same."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -268,3 +272,74 @@ def test_refusals_that_nobody_reads_are_noted(call, files, tiny_folder):
         code, _, said = call("check", *flags, "--method", method, *sets)
         assert code == 0
         assert ("trains on no refusals" in said) == noted
+
+
+def test_a_setting_given_as_a_flag(call, files, tiny_folder):
+    given = arguments(files, tiny_folder)
+    code, _, err = call("check", *given, "--epochs", 3, "--lr=1e-4", "--batch-size", 4)
+    assert code == 2
+    for flag, name in (("epochs", "epochs"), ("lr", "learning_rate"), ("batch-size", "batch")):
+        assert f"--{flag}: is a setting, not a flag" in err
+        assert f"write --set train.{name}=..." in err
+    assert "No such option: --modle" in call("check", *given, "--modle", 1)[2]
+    assert 'Did you mean "train.learning_rate"?' in call("check", *given, "--set", "train.lr=1")[2]
+
+
+def test_a_disk_without_room_is_told_before_the_work(call, files, tiny_folder, monkeypatch):
+    given = arguments(files, tiny_folder)
+    needed = (tiny_folder / "model.safetensors").stat().st_size
+    for free, code in ((needed, 0), (needed - 1, 1)):
+        monkeypatch.setattr("shutil.disk_usage", lambda path, free=free: SimpleNamespace(free=free))
+        assert call("check", *given)[0] == code
+    said = f"{needed - 1:,} bytes free, and the model alone takes {needed:,}"
+    assert said in call("check", *given)[2]
+    assert call("check", *given, "--adapter-only")[0] == 0
+    begun = files / ".out.partial-0a1b2c"  # which may hold the model already
+    (begun / "checkpoints" / "checkpoint-1").mkdir(parents=True)
+    (begun / "lock").touch()
+    (begun / "run.json").write_text('{"salt": "1"}')
+    assert call("check", *given)[0] == 0
+
+
+def test_data_given_as_a_request(call, files):
+    code, _, err = call("check", files / "forget.jsonl")
+    assert code == 2
+    assert "is data by its name" in err
+    assert "--forget" in err
+
+
+def test_the_weights_given_as_the_model(call, files, tiny_folder):
+    file = f"{tiny_folder}/model.safetensors"
+    code, _, err = call("check", *arguments(files, file))
+    assert code == 2
+    assert f"that is a file; give its folder: {tiny_folder}" in err
+
+
+@pytest.mark.parametrize(
+    ("row", "hint"),
+    [
+        ({"instruction": "a", "output": "b"}, "Write instruction as prompt, output as completion."),
+        ({"instruction": "a", "input": "", "output": "b"}, "Write instruction and input as prompt"),
+        ({"conversations": [{"from": "human", "value": "a"}]}, "Write messages, each"),
+    ],
+)
+def test_columns_of_other_tools(call, files, tiny_folder, row, hint):
+    (files / "forget.jsonl").write_text(lines([row]))
+    assert hint in call("check", *arguments(files, tiny_folder))[2]
+
+
+def test_the_hub_client_does_not_tell_of_every_retry():
+    """Each would be a line without its words, see unteach.cli._discreet."""
+    code = """
+import sys
+from unteach.cli import main
+sys.argv = ["unteach", "--version"]
+try:
+    main()
+except SystemExit:
+    from huggingface_hub.utils import logging
+    print(logging.get_verbosity() == logging.ERROR)
+"""
+    asked = {k: v for k, v in os.environ.items() if k != "HF_HUB_VERBOSITY"}
+    said = subprocess.run([sys.executable, "-c", code], env=asked, capture_output=True, text=True)
+    assert said.stdout.splitlines()[-1] == "True", said.stderr

@@ -42,6 +42,9 @@ def test_one_model_and_then_its_rows_again(call, files, tiny_folder):
     assert "means over runs: " in out
     assert "retrained of 2" in out
     assert (files / "c" / "report.md").exists()
+    code, _, err = call("compare", files / "a", files / "c")
+    assert code == 2
+    assert "is a comparison, not a run" in err
 
 
 def test_a_folder_of_files_is_enough(call, files, tiny_folder, monkeypatch):

@@ -71,6 +71,20 @@ def test_methods_stay_apart_and_one_run_keeps_its_interval():
     assert found.comparisons["NPO_vs_retrained"]["forget_quality"] == Score(0.5, 40)
 
 
+def test_settings_stay_apart_and_seeds_do_not():
+    """A mean over learning rates says nothing of any of them."""
+
+    def with_(value, **train):
+        request = {"out": f"o{value}", "model": "m", "train": {"learning_rate": 1e-3, **train}}
+        return replace(run(value), request=request)
+
+    runs = [with_(0.1, seed=0), with_(0.3, seed=1), with_(0.5, seed=0, learning_rate=1e-4)]
+    found = fold(runs)
+    assert list(found.models) == ["original", "NPO", "NPO learning_rate=0.0001", "retrained"]
+    assert found.models["NPO"]["forget"]["probability"].value == pytest.approx(0.2)
+    assert "NPO learning_rate=0.0001_vs_retrained" in found.comparisons
+
+
 def test_comparisons_are_folded_too_and_gaps_are_told():
     runs = [run(0.1, quality=0.2), run(0.2, quality=0.4), run(0.3, quality=None)]
     score = fold(runs).comparisons["NPO_vs_retrained"]["forget_quality"]

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from unteach.nouns import Paper, Score
-from unteach.report import Report, draw, from_json, table, to_json, to_markdown
+from unteach.report import Report, draw, from_json, table, to_json, to_markdown, what_is_wrong
 
 PAPER = Paper(title="On Forgetting", authors="Ann Lee", year=2025, arxiv="2501.00001", where="1")
 
@@ -94,6 +94,27 @@ def test_the_opening_says_what_the_numbers_say(given, said, unsaid):
     text = to_markdown(report(**given))
     assert said in text
     assert unsaid not in text.split("## At a glance")[0]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({}, ""),
+        ({"after": 0.6}, "not forgotten"),
+        ({"kept": 0.5}, "damaged"),
+        ({"auc": 0.02}, "over-forgotten"),
+        ({"auc": 0.9}, "still recognisable"),
+    ],
+)
+def test_a_terminal_is_told_what_is_wrong(given, said):
+    assert [line.split(":")[0] for line in what_is_wrong(report(**given))] == [said][: bool(said)]
+
+
+def test_what_would_keep_more_is_said_where_it_can_be_set():
+    hint = "A larger train.retain_weight"
+    for weight in (1.0, 0.0):
+        damaged = replace(report(kept=0.5), request={"train": {"retain_weight": weight}})
+        assert (hint in to_markdown(damaged)) == bool(weight)
 
 
 def test_the_report_is_complete():
@@ -277,6 +298,9 @@ def test_many_methods_are_judged_one_by_one():
     beside = {name: {"closeness": Score(value)} for name, value in beside.items()}
     near = to_markdown(replace(report(), models=models, comparisons=beside))
     assert "The nearest by closeness is `good` with 0.90." in near
+    beside = {"good_vs_retrained": {"closeness": Score(0.0)}}
+    far = to_markdown(replace(report(), models=models, comparisons=beside))
+    assert "By closeness none is near." in far
     for line in (
         "- Not forgotten (probability more than 0.1 above the retrained model's): `kept`\n",
         "from texts never seen): `kept`\n",

@@ -84,6 +84,7 @@ def save_adapter(
     if start is None:
         # The embedding is not trained; "auto" would ask the hub whether it was resized.
         model.save_pretrained(str(folder), save_embedding_layers=False)
+        (folder / "README.md").unlink(missing_ok=True)  # peft's model card, not filled in
     else:
         _save_doubled(model, folder, start)
     write_mark(mark_base(model) if start is None else start.base, folder)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from unteach.cli import check, compare, demo, evaluate, explain, methods, run, score, size, suites
+from unteach.cli._command import Command
 from unteach.cli._discreet import debugging, discreet
 from unteach.cli._launched import one_voice
 from unteach.nouns import Problem, UserError
@@ -51,13 +52,14 @@ def _flowing(text: str) -> str:
 
 
 for command in COMMANDS:
-    app.command(command.__name__, help=_flowing(command.__doc__ or ""))(command)
+    app.command(command.__name__, cls=Command, help=_flowing(command.__doc__ or ""))(command)
 
 
 def main() -> None:
     """The `unteach` command: exit 0 when fine, 1 when it failed, 2 when it was asked wrongly."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # it tells of every retry
     with discreet(), one_voice():
         _main()
 

@@ -167,6 +167,7 @@ def terms(logs: dict[str, float]) -> str:
 def show_table(report: Any) -> None:
     """The scores that a layman understands, on stdout: a line for each, or for each model."""
     from unteach.report import table as rows_of
+    from unteach.report import what_is_wrong
     from unteach.report.table import legend
 
     rows = rows_of(report, short=len(report.models) > FEW)
@@ -183,6 +184,8 @@ def show_table(report: Any) -> None:
         line for cells in (rows, *report.tables.values()) for line in legend(cells)
     ):
         console.print(line, style="dim", highlight=False, soft_wrap=True)
+    for line in what_is_wrong(report):
+        console.print(line, style="yellow", highlight=False, soft_wrap=True)
 
 
 def _table(rows: list[list[str]]) -> Table:

@@ -18,9 +18,10 @@ def compare(
     overwrite: options.Overwrite = False,
     json: Annotated[bool, typer.Option("--json", help="Print scores.json, no table.")] = False,
 ) -> None:
-    """Put several runs into one table; runs of one method with other seeds become one line.
+    """Put several runs into one table; runs that differ by seed alone become one line.
 
-    Numbers of several runs are means, with intervals over runs. A number marked ~
+    Where one method was run with several settings, what differs from its first run stands behind
+    its name. Numbers of several runs are means, with intervals over runs. A number marked ~
     is not to be told from the retrained model's: the difference lies inside its
     95% interval.
     """
@@ -50,7 +51,9 @@ def compare(
 
 def _say_runs(report: Any) -> None:
     """Of which models the numbers are means, so that no one takes one run for three."""
-    counts = {name: report.facts.get(f"runs of {name}", 1) for name in report.models}
+    from unteach.report import FOLDED
+
+    counts = {name: report.facts.get(f"{FOLDED}{name}", 1) for name in report.models}
     folded = ", ".join(f"{name} of {count}" for name, count in counts.items() if count > 1)
     if folded:
         typer.echo(f"means over runs: {folded}")

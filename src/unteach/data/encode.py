@@ -209,7 +209,9 @@ def _front(tokenizer: Any) -> list[int]:
 
 def _cut(example: Example, sequence: Sequence, max_length: int) -> Problem:
     left = sum(sequence.answer)
-    hint = f"shorten it, or raise data.max_length ({max_length})"
+    hint = (
+        f"shorten it; {max_length} tokens are read (data.max_length, at most what the model takes)"
+    )
     if left:
         what = f"{sequence.cut} of {sequence.cut + left} answer tokens are cut off"
         return Problem(example.where, what, hint, "note")

@@ -22,6 +22,12 @@ FORMS: dict[Form, str] = {
 }
 KNOWN = sorted({column for form in FORMS for column in form})
 ACCEPTED = "prompt and completion, question and answer, messages, or text"
+ELSEWHERE: dict[Form, str] = {  # columns of other tools, and what to make of them
+    ("instruction", "input", "output"): "instruction and input as prompt, output as completion",
+    ("instruction", "output"): "instruction as prompt, output as completion",
+    ("input", "output"): "input as prompt, output as completion",
+    ("conversations",): 'messages, each {"role": "user", "content": "..."}',
+}
 
 # Without a header, the first line of a CSV file gives the names: they may be texts to forget.
 NAME = re.compile(r"[a-z][a-z0-9_.-]{0,39}")
@@ -233,5 +239,8 @@ def _unknown(record: Mapping, where: str) -> Problem:
 @lru_cache  # a file may have the same wrong columns in every line
 def _guess(columns: tuple[str, ...]) -> str:
     """What one of the columns may have been meant to be."""
+    for theirs, ours in ELSEWHERE.items():
+        if set(theirs) <= set(columns):
+            return f" Write {ours}."
     short = (c.casefold() for c in columns if c not in KNOWN and len(c) <= LONGEST)
     return next((guess for name in short if (guess := did_you_mean(name, KNOWN))), "")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from unteach.evaluation.results import judge, write
 from unteach.nouns import Problem, UserError
-from unteach.report import Report, from_json
+from unteach.report import FOLDED, Report, from_json
 from unteach.rowsfile import Groups, read_rows
 from unteach.rundir import check_out, overlap, staged
 
@@ -76,9 +76,14 @@ def read_reports(folders: Sequence[Path]) -> list[Report]:
     """The reports of all folders, which may be folded into one.
 
     Raises:
-        UserError: one cannot be read, or evaluations are of different suites or parts of them.
+        UserError: one cannot be read, is of several runs itself, or evaluations are of different
+            suites or parts of them.
     """
     reports = [read_report(folder) for folder in folders]
+    both = zip(folders, reports, strict=True)
+    if means := [f for f, r in both if any(fact.startswith(FOLDED) for fact in r.facts)]:
+        what, hint = "is a comparison, not a run", "give the folders that it was made of"
+        raise UserError(*(Problem(str(folder), what, hint, "request") for folder in means))
     asked = {r.label: str(f) for r, f in zip(reports, folders, strict=True) if "suite" in r.facts}
     if len(asked) > 1:
         what = "; ".join(f"{folder} answers {label}" for label, folder in asked.items())

@@ -2,14 +2,16 @@
 
 from unteach.report.difference import alike, difference
 from unteach.report.files import from_json, to_json
-from unteach.report.fold import fold
+from unteach.report.fold import FOLDED, fold
 from unteach.report.markdown import to_markdown
 from unteach.report.picture import draw
 from unteach.report.protocol import protocol
 from unteach.report.record import Report
 from unteach.report.table import table
+from unteach.report.wrong import what_is_wrong
 
 __all__ = [
+    "FOLDED",
     "Report",
     "alike",
     "difference",
@@ -20,4 +22,5 @@ __all__ = [
     "table",
     "to_json",
     "to_markdown",
+    "what_is_wrong",
 ]

@@ -1,4 +1,4 @@
-"""Several runs as one report: the same model from other seeds becomes one, with its spread."""
+"""Several runs as one report: one method with one set of settings is one line, with its spread."""
 
 import math
 import statistics
@@ -10,16 +10,20 @@ from unteach.metrics import COMPARISONS, METRICS
 from unteach.nouns import Score
 from unteach.report.record import Report
 
+SECTIONS = ("method", "adapter", "train", "data", "evaluate")
+ALIKE = ("seed", "also", "refusals", "checkpoint_minutes", "checkpoint_steps")
+FOLDED = "runs of "  # begins the facts of a report that is a mean
 ANY = (-math.inf, math.inf)
 
 
 def fold(reports: Sequence[Report]) -> Report:
     """One report of all: models of one name are folded to means over their runs.
 
-    A model called "unlearned" goes by the label of its report, such as the method's, one called
-    "model" by the last part of its path. Where a name
-    stands in several reports, each number is the mean over them, and its interval that of the mean
-    by Student's t over the runs; where it stands in one, the number and its interval stay.
+    A model called "unlearned" goes by the label of its report, such as the method's, and what was
+    set otherwise than in the first run of that label stands behind it, seeds and paths apart; one
+    called "model" by the last part of its path. Where a name stands in several reports, each
+    number is the mean over them, and its interval that of the mean by Student's t over the runs;
+    where it stands in one, the number and its interval stay.
 
     Args:
         reports: of runs that differ by seed, by method, or by both.
@@ -28,9 +32,11 @@ def fold(reports: Sequence[Report]) -> Report:
         Original first, retrained last; comparisons by the same names.
     """
     found: dict[str, list[tuple[Report, str]]] = {}
+    first: dict[str, dict[str, str]] = {}
     for report in reports:
+        first.setdefault(report.label, settings(report))
         for model in report.models:
-            found.setdefault(_name(report, model), []).append((report, model))
+            found.setdefault(_name(report, model, first[report.label]), []).append((report, model))
     order = sorted(found, key=lambda name: (name == "retrained", name != "original"))
     papers = {paper.arxiv: paper for report in reports for paper in report.papers}
     return Report(
@@ -43,7 +49,7 @@ def fold(reports: Sequence[Report]) -> Report:
         never_seen=_never_seen(reports) if "retrained" not in found else {},
         label=f"{len(reports)} runs",
         papers=tuple(papers.values()),
-        facts={f"runs of {name}": len(found[name]) for name in order},
+        facts={f"{FOLDED}{name}": len(found[name]) for name in order},
         notes=("Numbers of several runs are means; their intervals are Student's t over runs.",),
     )
 
@@ -87,10 +93,28 @@ def mean_over_runs(scores: Sequence[Score], within: tuple[float, float] = ANY) -
     return Score(mean, n, low, high, note)
 
 
-def _name(report: Report, model: str) -> str:
+def settings(report: Report) -> dict[str, str]:
+    """What was set in a run, by its name; without its seed, paths and what changes no number.
+
+    Example:
+        >>> request = {"out": "b", "train": {"seed": 1, "epochs": 3.0}, "adapter": {"kind": "lora"}}
+        >>> settings(Report(models={}, request=request))
+        {'epochs': '3', 'kind': 'lora'}
+    """
+    return {
+        name: f"{value:g}" if isinstance(value, float) else str(value)
+        for section, given in report.request.items()
+        if section in SECTIONS and isinstance(given, Mapping)
+        for name, value in given.items()
+        if name not in ALIKE
+    }
+
+
+def _name(report: Report, model: str, first: Mapping[str, str]) -> str:
     """Of a run the method's, of an evaluation the model's own or that of its folder."""
     if model == "unlearned" and report.label:
-        return report.label
+        given = settings(report).items()
+        return " ".join([report.label, *(f"{k}={v}" for k, v in given if first.get(k) != v)])
     paths = report.request.get("models")
     path = paths.get(model, "") if model == "model" and isinstance(paths, dict) else ""
     return PurePath(path).name or model

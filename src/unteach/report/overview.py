@@ -14,6 +14,7 @@ from unteach.report.judge import (
 from unteach.report.record import Report
 from unteach.report.table import number
 
+FAR = 0.005  # a closeness below this is shown as 0.00
 NOT_KNOWN = "not known (see what was not measurable)"
 LISTED: tuple[tuple[str, Callable[[Report, str], bool | None]], ...] = (
     (f"Not forgotten (probability more than {NEAR} above {{yardstick}})", not_forgotten),
@@ -58,6 +59,8 @@ def _nearest(report: Report) -> str:
     if not known:
         return ""
     best = max(known, key=lambda name: known[name])
+    if known[best] < FAR:
+        return " By closeness none is near."
     return f" The nearest by closeness is `{best}` with {number(known[best])}."
 
 

@@ -141,7 +141,14 @@ def _kept(report: Report, model: str) -> str:
         told = ["**Retain.** No retain set was given, so what else was lost is not known.", *told]
     text = " ".join(part for part in told if part)
     broken = damaged(report, model)
-    return text + (" **The rest of the model was damaged.**" if broken else "")
+    return text + (" **The rest of the model was damaged.**" + _held(report) if broken else "")
+
+
+def _held(report: Report) -> str:
+    train = report.request.get("train")
+    if not isinstance(train, dict) or not train.get("retain_weight"):
+        return ""
+    return " A larger train.retain_weight or a smaller train.learning_rate keeps more, as a rule."
 
 
 def _kept_of(report: Report, model: str, group: str) -> str:
@@ -173,7 +180,8 @@ def _warning(report: Report, model: str) -> str:
         return (
             "**Over-forgotten.** The model finds the forget answers less likely than texts it "
             f"never saw {numbers}. Who looks for that can tell what was removed. A run with "
-            "train.stop_at=holdout ends sooner."
+            "train.stop_at=holdout ends sooner; with a smaller train.learning_rate it leaps "
+            "less far past that level."
         )
     if recognisable(report, model):
         return (

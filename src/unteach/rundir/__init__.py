@@ -2,13 +2,14 @@
 
 from unteach.rundir.disk import disk_problem, flush, in_words, sizes, write_lines, write_text
 from unteach.rundir.folders import PRIVATE, recover
-from unteach.rundir.staged import check_out, overlap, staged
+from unteach.rundir.staged import check_out, check_room, overlap, staged
 from unteach.rundir.work import Work, working
 
 __all__ = [
     "PRIVATE",
     "Work",
     "check_out",
+    "check_room",
     "disk_problem",
     "flush",
     "in_words",

@@ -1,6 +1,7 @@
 """Output folders that appear whole or not at all."""
 
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from unteach.rundir.folders import (
     placed,
     real,
     recover,
+    siblings,
 )
 
 
@@ -33,6 +35,23 @@ def check_out(out: Path, *, overwrite: bool) -> list[Problem]:
     if filled(there) and not overwrite and not placed(there):
         return [not_empty(out)]
     return []
+
+
+def check_room(out: Path, needed: int) -> list[Problem]:
+    """That the disk has room for so many bytes, where nothing was begun that holds them already.
+
+    Example:
+        >>> check_room(Path("out"), 0)
+        []
+    """
+    there = real(out)
+    if any(siblings(there)):
+        return []
+    free = shutil.disk_usage(next(p for p in there.parents if p.exists())).free
+    if free >= needed:
+        return []
+    what = f"the disk has {free:,} bytes free, and the model alone takes {needed:,}"
+    return [Problem(f"--out {out}", what, "make room, or give a folder on another disk")]
 
 
 def _unfit(there: Path) -> str:
