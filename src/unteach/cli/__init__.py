@@ -58,8 +58,16 @@ def main() -> None:
     """The `unteach` command: exit 0 when fine, 1 when it failed, 2 when it was asked wrongly."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    with discreet(), one_voice():
-        _main()
+    with discreet():
+        try:
+            with one_voice():
+                _main()
+        except (RuntimeError, MemoryError) as error:
+            if not (problem := _memory(error)):
+                raise
+            if debugging():
+                print_exc()
+            _stop(problem)  # from any process: it may be the only one that knows
 
 
 def _main() -> None:
@@ -69,12 +77,6 @@ def _main() -> None:
         if debugging():
             print_exc()
         _stop(*error.problems, code=error.exit_code)
-    except (RuntimeError, MemoryError) as error:
-        if not (problem := _memory(error)):
-            raise
-        if debugging():
-            print_exc()
-        _stop(problem)
 
 
 def _stop(*problems: Problem, code: int = 1) -> None:
