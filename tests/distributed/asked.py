@@ -28,7 +28,7 @@ from unteach.evaluation.loading import load
 from unteach.evaluation.processes import join
 from unteach.head import require_agreement
 from unteach.nouns import Problem, UserError
-from unteach.probes import gradient_norms, rows
+from unteach.probes import gradient_norms, greedy, rows
 from unteach.suites.ask import ask
 
 
@@ -143,6 +143,12 @@ def asked(case: Case, folder: Path, last: bool) -> dict[str, Any]:
     return {**asdict(found), "told": told, "seen": seen}
 
 
+def said_first(folder: Path) -> list[list[int]]:
+    """What a model with adapters says where nothing was asked before: no forward of its own."""
+    model = loaded(folder / "adapters", folder / "learned", [])
+    return greedy(model, [(40, 41, 42), (43,)], limits=[6, 4], end=[0], shared=True)
+
+
 def cut_as_told(folder: Path, layers: str) -> dict[str, Any]:
     """What is said where the launcher's file names such layers, and whether training's stay."""
     plugin = Accelerator().state.fsdp_plugin
@@ -176,6 +182,7 @@ def main(folder: Path) -> None:
         os.environ.clear()
         os.environ.update(before)
     found["cut"] = [cut_as_told(folder, name) for name in ("LlamaDecoderLayer", "NoLayer")]
+    found["said first"] = said_first(folder)
     found["gradient norms"] = refused(folder)
     found["kind"] = PartialState().distributed_type.value
     (folder / f"{rank}.json").write_text(json.dumps(found))

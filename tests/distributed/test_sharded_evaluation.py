@@ -94,6 +94,8 @@ def test_rows_of_a_model_in_shards_are_those_of_a_whole_one(name, both, folder):
     case = CASES[name]
     alone = json.loads(json.dumps(asked.asked(case, folder, last=case.unlike == "head")))
     assert [seen["in shards"] for seen in alone["seen"]] == [[False], [False]]
+    for seen in alone["seen"]:
+        assert ("torch.bfloat16" in seen["dtypes"]) == (case.dtype == "bfloat16")
     assert any(row["said_logp"] for row in alone["rows"]["forget"])
     assert alone["counts"]["prompts_once"] == case.once, "of those with two or three wrong answers"
     for found in both:
@@ -131,6 +133,12 @@ def test_gradient_norms_are_refused_in_words(both):
         assert "weights in shards do not give the gradient of one text" in found["gradient norms"]
 
 
+def test_a_model_with_adapters_can_be_asked_for_answers_alone(both, folder):
+    alone = asked.said_first(folder)
+    assert [found["said first"] for found in both] == [alone, alone]
+    assert all(alone)
+
+
 def test_layers_are_cut_as_the_launcher_was_told_and_training_keeps_its_settings(both):
     for found in both:
         good, bad = found["cut"]
@@ -160,6 +168,17 @@ def test_the_command_asks_in_shards_what_one_process_asks_whole(folder, python, 
         rows = [list(map(json.loads, file.read_text().splitlines()[1:])) for file in files]
         assert len(rows[0]) == 15
         same(rows[0], rows[1])
+
+
+@pytest.mark.skipif(torch.accelerator.is_available(), reason="accelerate makes shards here")
+def test_where_accelerate_makes_no_shards_the_command_says_so(folder, python, tmp_path):
+    write_roles(tmp_path, 5)
+    code, _, said = python(
+        *LAUNCH, "-m", "unteach", "evaluate", "--model", f"a={folder / 'untied'}",
+        "--data", tmp_path, "--no-cache", "--out", tmp_path / "out",
+    )  # fmt: skip
+    assert code == 1, said[-2000:]
+    assert said.count("FSDP: was asked for, and is not what runs (MULTI_CPU)") == 1
 
 
 FAULT = """
