@@ -8,15 +8,17 @@ FOLDER has the models of the cases.
 import json
 import os
 import sys
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from functools import wraps
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from accelerate import PartialState
+from accelerate import Accelerator, PartialState
 from distributed.curves import WRAPPED, on_gloo
 from distributed.rows import SETTINGS, groups
 from torch.distributed.tensor import DTensor
@@ -24,8 +26,9 @@ from transformers import AutoTokenizer
 
 from unteach.evaluation.loading import load
 from unteach.evaluation.processes import join
-from unteach.nouns import UserError
-from unteach.probes import gradient_norms
+from unteach.head import require_agreement
+from unteach.nouns import Problem, UserError
+from unteach.probes import gradient_norms, greedy, rows
 from unteach.suites.ask import ask
 
 
@@ -38,29 +41,42 @@ class Case:
         original: that of the model before.
         adapters: a folder of adapters on it.
         environment: set while it is asked.
-        unlike: the last process hears another answer than the others.
+        dtype: of the weights.
+        once: prompts that are read once for several answers.
+        unlike: in what the last process is unlike the others: the "answers" that it hears, or that
+            it does not know what the model does behind its "head".
     """
 
     model: str
     original: str = "other"
     adapters: str = ""
     environment: dict[str, str] = field(default_factory=dict)
-    unlike: bool = False
+    dtype: str = "auto"
+    once: int = 7
+    unlike: str = ""
 
 
+ONE_LOADS = {"FSDP_CPU_RAM_EFFICIENT_LOADING": "true"}
 CASES = {
     "tied": Case("tied", "other, tied"),
     "untied": Case("untied"),
     "adapters": Case("learned", adapters="adapters"),
     "head put away": Case("untied", environment=WRAPPED),
-    "one loads": Case("untied", environment={"FSDP_CPU_RAM_EFFICIENT_LOADING": "true"}),
-    "unlike": Case("tied", unlike=True),
+    "one loads": Case("untied", environment=ONE_LOADS),
+    "one loads, tied, adapters": Case("tied", adapters="on tied", environment=ONE_LOADS),
+    "half": Case("untied", dtype="bfloat16"),
+    "adapters, half": Case("learned", adapters="adapters", dtype="bfloat16"),
+    "experts": Case("experts", dtype="bfloat16"),
+    "state": Case("state", once=0),
+    "no layers named": Case("unnamed", once=0),
+    "unlike answers": Case("tied", unlike="answers"),
+    "unlike heads": Case("untied", environment=WRAPPED, once=0, unlike="head"),
 }
 
 
-def loaded(path: Path, base: Path, seen: list[dict[str, Any]]) -> Any:
+def loaded(path: Path, base: Path, seen: list[dict[str, Any]], dtype: str = "auto") -> Any:
     """A model as the commands load it; what it is made of is noted."""
-    given = {"dtype": "auto", "device": "auto", "bits": None, "trust_remote_code": False}
+    given = {"dtype": dtype, "device": "auto", "bits": None, "trust_remote_code": False}
     model = load(str(path), str(base), **given)
     own = [getattr(p, "_local_tensor", p).numel() for p in model.parameters()]
     seen.append(
@@ -95,6 +111,12 @@ def hearing_otherwise(model: Any) -> Any:
     return model
 
 
+def unknown(model: Any, ids: torch.Tensor) -> None:
+    """As `require_agreement` does where the logits are none that the head makes."""
+    require_agreement(model, ids)
+    raise UserError(Problem("head", "is not known"))
+
+
 def asked(case: Case, folder: Path, last: bool) -> dict[str, Any]:
     """All that came of a case."""
     base = folder / case.model
@@ -102,18 +124,40 @@ def asked(case: Case, folder: Path, last: bool) -> dict[str, Any]:
     told, seen = [], []
 
     def model() -> Any:
-        found = loaded(path, base, seen)
-        return hearing_otherwise(found) if case.unlike and last else found
+        found = loaded(path, base, seen, case.dtype)
+        return hearing_otherwise(found) if last and case.unlike == "answers" else found
 
-    found = ask(
-        model,
-        AutoTokenizer.from_pretrained(base),
-        groups(),
-        SETTINGS,
-        original=lambda: loaded(folder / case.original, folder / case.original, seen),
-        progress=lambda *now: told.append(now),
-    )
+    def original() -> Any:
+        return loaded(folder / case.original, folder / case.original, seen, case.dtype)
+
+    unlike = last and case.unlike == "head"
+    with patch.object(rows, "require_agreement", unknown) if unlike else nullcontext():
+        found = ask(
+            model,
+            AutoTokenizer.from_pretrained(base),
+            groups(),
+            SETTINGS,
+            original=original,
+            progress=lambda *now: told.append(now),
+        )
     return {**asdict(found), "told": told, "seen": seen}
+
+
+def said_first(folder: Path) -> list[list[int]]:
+    """What a model with adapters says where nothing was asked before: no forward of its own."""
+    model = loaded(folder / "adapters", folder / "learned", [])
+    return greedy(model, [(40, 41, 42), (43,)], limits=[6, 4], end=[0], shared=True)
+
+
+def cut_as_told(folder: Path, layers: str) -> dict[str, Any]:
+    """What is said where the launcher's file names such layers, and whether training's stay."""
+    plugin = Accelerator().state.fsdp_plugin
+    with patch.dict(os.environ, FSDP_TRANSFORMER_CLS_TO_WRAP=layers):
+        try:
+            said = type(loaded(folder / "tied", folder / "tied", [])).__name__
+        except UserError as error:
+            said = str(error)
+    return {"said": said, "training's": Accelerator().state.fsdp_plugin is plugin}
 
 
 def refused(folder: Path) -> str:
@@ -137,6 +181,8 @@ def main(folder: Path) -> None:
         found[name] = asked(case, folder, rank == processes - 1)
         os.environ.clear()
         os.environ.update(before)
+    found["cut"] = [cut_as_told(folder, name) for name in ("LlamaDecoderLayer", "NoLayer")]
+    found["said first"] = said_first(folder)
     found["gradient norms"] = refused(folder)
     found["kind"] = PartialState().distributed_type.value
     (folder / f"{rank}.json").write_text(json.dumps(found))

@@ -54,6 +54,14 @@ def test_scores_without_rows(suite, files, tiny_folder, other_folder):
     assert "no retrained model was given" not in text
 
 
+def test_each_process_asks_a_whole_model_by_itself(suite, files, tiny_folder, monkeypatch):
+    """One in shards would wait for the others, which ask something else."""
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    request = asked_of(files, model=tiny_folder)
+    request = request.model_copy(update={"suite": "wmdp", "options": {}})
+    assert evaluate(request).score("model", "wmdp_bio", "acc").n == 40
+
+
 def test_the_table_names_chance_and_what_chance_may_set_apart():
     score, near, far = (Score(p, 40, p - 0.05, p + 0.05) for p in (0.3, 0.32, 0.5))
     table = task_table(

@@ -31,7 +31,7 @@ def test_under_adapters():
 def test_one_model_that_cannot_is_enough(monkeypatch):
     """All processes decide alike, or they would have other batches."""
     assert reading_once(tiny_llama(), TEXTS, shared=True) is not None
-    monkeypatch.setattr(agreement, "together", lambda work: [work(), False])
+    monkeypatch.setattr(agreement, "together", lambda work, **_: [work(), False])
     assert reading_once(tiny_llama(), TEXTS, shared=True) is None
 
 

@@ -60,8 +60,16 @@ def main() -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # it tells of every retry
-    with discreet(), one_voice():
-        _main()
+    with discreet():
+        try:
+            with one_voice():
+                _main()
+        except (RuntimeError, MemoryError) as error:
+            if not (problem := _memory(error)):
+                raise
+            if debugging():
+                print_exc()
+            _stop(problem)  # from any process: it may be the only one that knows
 
 
 def _main() -> None:
@@ -71,12 +79,6 @@ def _main() -> None:
         if debugging():
             print_exc()
         _stop(*error.problems, code=error.exit_code)
-    except (RuntimeError, MemoryError) as error:
-        if not (problem := _memory(error)):
-            raise
-        if debugging():
-            print_exc()
-        _stop(problem)
 
 
 def _stop(*problems: Problem, code: int = 1) -> None:

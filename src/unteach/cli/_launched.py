@@ -10,7 +10,7 @@ PATIENCE = 5  # seconds; by then the one that speaks has loaded its libraries to
 
 @contextmanager
 def one_voice() -> Iterator[None]:
-    """Keep all but the main process quiet; what Python prints of a bug comes after, from any.
+    """Keep all but the main process quiet; of a bug, or too little memory, any tells afterwards.
 
     A launcher ends all as soon as one fails. So where all fail, the others wait for the main one
     to say why; also where they fail since it is gone.

@@ -7,6 +7,7 @@ from accelerate.utils import FullyShardedDataParallelPlugin, fsdp2_prepare_model
 from torch.distributed.fsdp import register_fsdp_forward_method
 
 from unteach.engine.devices import require_asked
+from unteach.nouns import Problem, UserError
 
 
 def in_shards(model: Any) -> Any:
@@ -19,18 +20,21 @@ def in_shards(model: Any) -> Any:
         model: whole, on the CPU, the same on every process; with adapters or without.
 
     Raises:
-        UserError: accelerate puts nothing in shards here.
+        UserError: accelerate puts nothing in shards here, or was told of layers that are not there.
     """
     accelerator = Accelerator()
     require_asked(accelerator)
     model.requires_grad_(False)  # accelerate makes float32 of what may be trained
     state: Any = accelerator.state
     of_training = state.fsdp_plugin
-    state.fsdp_plugin = (
-        FullyShardedDataParallelPlugin()
-    )  # one that has met a model keeps its layers
+    # One that has met a model keeps the classes of its layers, and training's precision.
+    state.fsdp_plugin = FullyShardedDataParallelPlugin()
     try:
         sharded: Any = fsdp2_prepare_model(accelerator, model)
+    except ValueError as error:
+        hint = "look at `fsdp_transformer_layer_cls_to_wrap` of accelerate's file, or leave it out"
+        what = f"does not cut the model ({error})"
+        raise UserError(Problem("FSDP", what, hint, "request")) from error
     finally:
         state.fsdp_plugin = of_training
     if hasattr(sharded, "get_base_model"):  # `generate` goes past adapters to what they are put on

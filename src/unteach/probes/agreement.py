@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from unteach.nouns import Sequence
+from unteach.probes.lockstep import in_lockstep
 from unteach.probes.once import Once, arguments
 from unteach.probes.prompts import prompt_length
 from unteach.probes.rows import known_head
@@ -42,7 +43,8 @@ def reading_once(
     def agree() -> bool:
         return _agree(model, few, tokens_per_batch)
 
-    return once if all(together(agree) if shared else [agree()]) else None
+    lockstep = in_lockstep(model)
+    return once if all(together(agree, lockstep=lockstep) if shared else [agree()]) else None
 
 
 def _few(texts: list[Sequence]) -> list[Sequence]:
@@ -65,7 +67,9 @@ def _agree(model: Any, texts: list[Sequence], tokens_per_batch: int) -> bool:
     once = Once(worth=0)
     try:
         found = answer_tokens(model, texts, tokens_per_batch=tokens_per_batch, once=once)
-    except (TypeError, ValueError, RuntimeError, AttributeError, IndexError):
+    except (TypeError, ValueError, RuntimeError, AttributeError, IndexError) as error:
+        if isinstance(error, torch.OutOfMemoryError) and in_lockstep(model):
+            raise  # on this device alone, perhaps, and the others wait for it
         return False  # a cache of another kind, or a model without such arguments
     near = NEAR.get(model.dtype, NEAR_IN_HALF) * max(1.0, _root_mean_square(whole))
     return once.prompts > 0 and _root_mean_square(whole, found) <= near

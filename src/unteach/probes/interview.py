@@ -15,7 +15,7 @@ from unteach.probes.gradients import gradient_norms
 from unteach.probes.lent import counted
 from unteach.probes.lockstep import in_lockstep
 from unteach.probes.once import Once
-from unteach.probes.rows import known_head
+from unteach.probes.rows import agree_on_head
 from unteach.probes.scoring import Answered, answer_tokens
 from unteach.probes.together import speaks, together
 
@@ -140,4 +140,4 @@ class Interview:
 def _look_at_head(model: Any, texts: list[Sequence]) -> None:
     """So that its first look at a model, which is short, is not counted as a text."""
     if texts:
-        together(lambda: known_head(model, texts) is None)
+        agree_on_head(model, texts)

@@ -11,6 +11,8 @@ from unteach.head import Head, chunk_rows, head_of, require_agreement, states_on
 from unteach.losses.statistics import full
 from unteach.nouns import Sequence, UserError
 from unteach.probes.batches import right_padded
+from unteach.probes.lockstep import in_lockstep
+from unteach.probes.together import together
 
 
 def answer_rows(model: Any, sequences: list[Sequence], head: Head | None) -> tuple[Tensor, Tensor]:
@@ -55,10 +57,22 @@ AGREED: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
 def known_head(model: Any, sequences: list[Sequence]) -> Head | None:
     """The head, where it is known what the model does behind it; asked once of each model."""
     if model not in AGREED:
-        ids = torch.tensor([min(sequences, key=lambda s: len(s.ids)).ids], device=model.device)
-        try:
-            require_agreement(model, ids)
-            AGREED[model] = True
-        except UserError:
-            AGREED[model] = False  # the model's own logits will do, with more memory
+        AGREED[model] = _known(model, sequences)
     return head_of(model) if AGREED[model] else None
+
+
+def agree_on_head(model: Any, sequences: list[Sequence]) -> None:
+    """Let `known_head` give the head on all processes, or on none; all must come here.
+
+    Two that round unlike might differ, and in shards wait for one another for ever.
+    """
+    AGREED[model] = all(together(lambda: _known(model, sequences), lockstep=in_lockstep(model)))
+
+
+def _known(model: Any, sequences: list[Sequence]) -> bool:
+    ids = torch.tensor([min(sequences, key=lambda s: len(s.ids)).ids], device=model.device)
+    try:
+        require_agreement(model, ids)
+    except UserError:
+        return False  # the model's own logits will do, with more memory
+    return True

@@ -12,12 +12,17 @@ from unteach.probes.batches import Progress
 T = TypeVar("T")
 
 
-def together(work: Callable[[], T]) -> list[T]:
+def together(work: Callable[[], T], *, lockstep: bool = False) -> list[T]:
     """What the work gives on each process, in the order of the processes.
 
     Where it fails on one process it fails on all, as soon as the others come here: none is left
     waiting. For a process that is gone they wait until the connection breaks (gloo) or the
     collective's timeout is over (NCCL).
+
+    Args:
+        work: what is done.
+        lockstep: it asks a model in shards. The others then wait for this process in the middle of
+            a forward, and never come here: where it fails it is to end, and the launcher ends all.
 
     Raises:
         UserError: what was wrong on any process.
@@ -29,6 +34,8 @@ def together(work: Callable[[], T]) -> list[T]:
     try:
         found = [work()]
     except Exception as error:
+        if lockstep:
+            raise
         failure = error
     told = failure if isinstance(failure, UserError) else failure and type(failure).__name__
     shares = gather_object([(found, told)])
