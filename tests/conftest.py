@@ -37,9 +37,15 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.skip(reason="there is no CUDA device"))
 
 
-def pytest_runtest_setup():
-    """Imported modules stay: a run collects garbage often, and would look through all of them."""
-    if settled[0] < len(sys.modules):
+def pytest_runtest_setup(item):
+    """Imported modules stay: a run collects garbage often, and would look through all of them.
+
+    Not so with hypothesis, which asks the collector who holds its random numbers.
+    """
+    if item.get_closest_marker("hypothesis"):
+        gc.unfreeze()
+        settled[0] = 0
+    elif settled[0] < len(sys.modules):
         gc.collect()
         gc.freeze()
         settled[0] = len(sys.modules)
