@@ -80,9 +80,18 @@ def test_settings_stay_apart_and_seeds_do_not():
 
     runs = [with_(0.1, seed=0), with_(0.3, seed=1), with_(0.5, seed=0, learning_rate=1e-4)]
     found = fold(runs)
-    assert list(found.models) == ["original", "NPO", "NPO learning_rate=0.0001", "retrained"]
+    assert list(found.models) == ["original", "NPO", "NPO train.learning_rate=0.0001", "retrained"]
     assert found.models["NPO"]["forget"]["probability"].value == pytest.approx(0.2)
-    assert "NPO learning_rate=0.0001_vs_retrained" in found.comparisons
+    assert "NPO train.learning_rate=0.0001_vs_retrained" in found.comparisons
+
+
+def test_settings_of_one_name_in_two_sections_stay_apart():
+    def with_(bits):
+        request = {"adapter": {"bits": bits}, "evaluate": {"bits": None}}
+        return replace(run(0.1), request=request)
+
+    found = fold([with_(None), with_(4)])
+    assert list(found.models) == ["original", "NPO", "NPO adapter.bits=4", "retrained"]
 
 
 def test_comparisons_are_folded_too_and_gaps_are_told():

@@ -99,10 +99,10 @@ def settings(report: Report) -> dict[str, str]:
     Example:
         >>> request = {"out": "b", "train": {"seed": 1, "epochs": 3.0}, "adapter": {"kind": "lora"}}
         >>> settings(Report(models={}, request=request))
-        {'epochs': '3', 'kind': 'lora'}
+        {'train.epochs': '3', 'adapter.kind': 'lora'}
     """
     return {
-        name: f"{value:g}" if isinstance(value, float) else str(value)
+        f"{section}.{name}": f"{value:g}" if isinstance(value, float) else str(value)
         for section, given in report.request.items()
         if section in SECTIONS and isinstance(given, Mapping)
         for name, value in given.items()
