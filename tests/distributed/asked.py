@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from accelerate import Accelerator, PartialState
 from distributed.curves import WRAPPED, on_gloo
 from distributed.rows import SETTINGS, groups
+from support import ended
 from torch.distributed.tensor import DTensor
 from transformers import AutoTokenizer
 
@@ -186,10 +187,7 @@ def main(folder: Path) -> None:
     found["gradient norms"] = refused(folder)
     found["kind"] = PartialState().distributed_type.value
     (folder / f"{rank}.json").write_text(json.dumps(found))
-    torch.distributed.barrier()
-    torch.distributed.destroy_process_group()
-    sys.stdout.flush()
-    os._exit(0)  # gloo aborts about one exit in 40 when it is left to the interpreter
+    ended()
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from support import Vocabulary, sequences, tiny_llama
+from support import Vocabulary, ended, sequences, tiny_llama
 from torch.distributed.tensor import DTensor
 from transformers import TrainerCallback
 
@@ -233,11 +233,7 @@ def main(folder: str, other: str, *names: str) -> None:
     found = work(Path(folder), Path(other), jobs, processes)
     found["exported"] = {kind: exported(Path(folder), kind, processes) for kind in KINDS}
     torch.save(found, Path(folder, f"{rank}.pt"))
-    # gloo aborts about one exit in 40 when it is left to the interpreter.
-    torch.distributed.barrier()
-    torch.distributed.destroy_process_group()
-    sys.stdout.flush()
-    os._exit(0)
+    ended()
 
 
 if __name__ == "__main__":
