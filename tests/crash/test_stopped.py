@@ -152,6 +152,8 @@ def test_what_is_done_is_known_wherever_it_was_moved(files, tiny_folder, tmp_pat
     monkeypatch.chdir(moved)
     for place in (moved, link):
         assert job(files, tiny_folder, place)().facts == first.facts
+    with pytest.raises(UserError, match="is the folder that you are in"):  # to be made anew
+        job(files, tiny_folder, moved, overwrite=True)()
     assert everything(tmp_path) == there
 
 
@@ -207,6 +209,7 @@ def test_what_is_done_otherwise_or_was_changed_is_not_taken_for_it(files, tiny_f
     changes = [
         (model / "config.json", lambda file: file.write_text(json.dumps({**config, "note": 1}))),
         (out / "model.safetensors", lambda file: file.unlink()),
+        (out / "rows" / "unlearned.jsonl", lambda file: file.unlink()),
         (out / "report.md", lambda file: file.write_text(report[:-1])),
         *((out / "run.json", lambda file, said=said: file.write_text(said)) for said in odd),
         (out / "run.json", pipe),

@@ -1,11 +1,13 @@
 """What a result is known by tells nothing of the data; what a run goes on by tells all of it."""
 
 import os
+import shutil
 from types import SimpleNamespace
 
 import pytest
 
 from unteach.evaluation import identity
+from unteach.evaluation.hashes import model_hash
 from unteach.evaluation.identity import identity_of
 from unteach.nouns import ROLES
 from unteach.request import load
@@ -100,3 +102,14 @@ def test_both_change_with_all_else_that_decides_the_result(part, of, tmp_path, m
 def test_where_the_result_goes_and_how_progress_is_kept_decide_nothing(of, settable, tmp_path):
     sets = ["train.checkpoint_minutes=1", "train.checkpoint_steps=2"]
     assert of(sets=sets, overwrite=True, out=str(tmp_path / "other")) == of()
+
+
+def test_what_a_result_says_of_its_run_is_no_part_of_the_model(tiny_folder, tmp_path):
+    """As its --model, a result is the same however often it was made."""
+    folder = tmp_path / "result"
+    shutil.copytree(tiny_folder, folder)
+    before = model_hash(str(folder))
+    (folder / "run.json").write_text('{"mark": "1"}')
+    assert model_hash(str(folder)) == before
+    (folder / "config.json").write_text("{}")
+    assert model_hash(str(folder)) != before
