@@ -1,8 +1,9 @@
 """The records that pass between the stages: frozen, and without torch."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 Role = Literal["forget", "retain", "holdout"]
 ROLES: tuple[Role, ...] = ("forget", "retain", "holdout")
@@ -90,10 +91,21 @@ class UserError(Exception):
 
 @dataclass(frozen=True)
 class Turn:
-    """One message of a conversation."""
+    """One message of a conversation.
+
+    Attributes:
+        role: "system", "user", "assistant", "tool" or what else the chat template knows.
+        text: the content of the message.
+        supervised: whether an assistant turn is trained on; False where the file excludes it
+            (`weight` 0 or `train` false).
+        template_keys: further keys of the message, which the chat template reads: `tool_calls`,
+            `reasoning_content`, `name`, ...
+    """
 
     role: str
     text: str
+    supervised: bool = True
+    template_keys: Mapping[str, Any] = field(default_factory=dict, hash=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +123,7 @@ class Example:
         fact: the short string that the answer hinges on, where the data names it.
         alternate: the answer that shall replace, for methods that train on one (DPO, AltPO).
         spans: the characters of the answer that the user marked.
+        tools: descriptions of the functions that the model may call, for the chat template.
     """
 
     id: str
@@ -123,6 +136,7 @@ class Example:
     fact: str = ""
     alternate: str = ""
     spans: tuple[Span, ...] = ()
+    tools: tuple[Any, ...] = field(default=(), hash=False, repr=False)
 
     @property
     def answer(self) -> str:
