@@ -57,6 +57,11 @@ def batch(vocabulary: int, dtype: torch.dtype) -> dict[str, Seen]:
             refusal=refusal,
             hidden=states[0].clone().requires_grad_(),
             reference_hidden=states[1].clone(),
+            teacher_logits=t,
+            teacher_pairs=torch.tensor([[[3, 8], [8, 5]]]).expand(n, -1, -1),
+            teacher_targets=torch.where(
+                torch.arange(n) % 3 == 0, torch.nan, -0.3 * (1 + torch.arange(n) % 20)
+            ),
         )
     groups["forget"] = replace(
         groups["forget"], alternate=groups["alternate"], prompt=groups["prompt"]
@@ -90,6 +95,7 @@ class Row(NamedTuple):
     refusal: int
     h: list[float]
     before: list[float]
+    taught: list[float]
 
 
 def hit(s: Seen, token: Tensor | None = None) -> Tensor:
@@ -185,6 +191,14 @@ def undial(strength: float = 30.0) -> Part:
     )
 
 
+def naive_distil(s: Seen) -> Tensor:
+    q = number([row.taught for row in rows(s)])
+    level = hit(s).log() - q.gather(1, s.target[:, None])[:, 0]
+    return divergence(q.exp(), policy(s)) + 0.3 * torch.nn.functional.huber_loss(
+        level, torch.zeros_like(level), reduction="none"
+    )
+
+
 TOKENS: dict[str, list[Part]] = {
     "ascent": [ASCENT],
     "graddiff": [ASCENT],
@@ -239,6 +253,9 @@ TOKENS: dict[str, list[Part]] = {
             lambda s: 1 + hit(s) - policy(s).masked_fill(hot(s), 0).amax(-1),
             lambda r: plain.inverted_hinge(r.z, r.y),
         )
+    ],
+    "unseen": [
+        Part("forget", naive_distil, lambda r: plain.distil(r.z, r.taught, r.y, 0.3)),
     ],
     "undial": [undial()],
     "undial prompt_distillation=1.0": [undial(), KL._replace(group="prompt")],
@@ -378,4 +395,6 @@ def answers(name: str, groups: dict[str, Seen], gradients: dict) -> list[float]:
 
 def rows(s: Seen) -> list[Row]:
     tensors = (s.logits, s.before(), s.target, s.refusal, s.hidden, s.reference_hidden)
-    return [Row(*x) for x in zip(*(t.tolist() for t in tensors), strict=True)]
+    given = (s.teacher_logits, s.teacher_pairs, s.target, s.teacher_targets)
+    taught = [plain.teacher(*x) for x in zip(*(t.tolist() for t in given), strict=True)]
+    return [Row(*x) for x in zip(*(t.tolist() for t in tensors), taught, strict=True)]

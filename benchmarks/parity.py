@@ -136,6 +136,8 @@ def as_float64(groups: dict[str, Seen]) -> dict[str, Seen]:
             reference_logits=seen.reference_logits.double(),
             reference_hidden=seen.reference_hidden.double(),
             reference_logps=seen.reference_logps.double(),
+            teacher_logits=seen.teacher_logits.double(),
+            teacher_targets=seen.teacher_targets.double(),
         )
 
     return {name: wide(seen) for name, seen in groups.items()}

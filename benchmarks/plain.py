@@ -135,6 +135,28 @@ def kl_to_reference(z, t):
     return kl(q, p), [a - b for a, b in zip(p, q, strict=True)]
 
 
+def distil(z, t, y, weight):
+    """KL(q || p) + w Huber(d), d = log p_y - log q_y; dL/dz = p - q + w clip(d) (1[v = y] - p)."""
+    p, q = softmax(z), softmax(t)
+    d = log_p(z, y) - log_p(t, y)
+    huber = d * d / 2 if abs(d) < 1 else abs(d) - 0.5
+    level = towards(z, y, weight * min(max(d, -1), 1))
+    gradient = [a - b + c for a, b, c in zip(p, q, level, strict=True)]
+    return kl(q, p) + weight * huber, gradient
+
+
+def teacher(t, pairs, y, wanted):
+    """Log-probabilities of a teacher: tokens exchanged, then the target at exp(wanted)."""
+    q = softmax(t)
+    for a, b in pairs:
+        q[a], q[b] = q[b], q[a]
+    if not math.isnan(wanted):
+        rest = math.fsum(x for v, x in enumerate(q) if v != y)
+        left = -math.expm1(wanted)
+        q = [math.exp(wanted) if v == y else x / rest * left for v, x in enumerate(q)]
+    return [math.log(x) for x in q]
+
+
 def undial(z, t, y, strength):
     """Cross-entropy to the lowered reference; dL/dz = p - q."""
     p, q = softmax(z), softmax([x - strength * (v == y) for v, x in enumerate(t)])

@@ -16,6 +16,7 @@ FLOORS = (
     {"nouns"},
     {"registry", "talk", "textfile", "yamlfile"},
     {"losses", "metrics", "selectors", "data", "request", "rundir", "head", "modelfiles"},
+    {"teachers"},
     {"methods", "retain", "probes", "models", "report", "rowsfile"},
     {"adapters", "suites"},
     {"engine"},

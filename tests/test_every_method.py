@@ -86,7 +86,7 @@ def step_loss(
         if "forget" in seen:
             other = seen["forget"].alternate
             shown = restrict(
-                seen["forget"],
+                with_teacher(seen["forget"]),
                 method.needs(),
                 reference_logps=before_logps(seen["forget"]),
                 alternate_logps=None if other is None else before_logps(other),
@@ -96,6 +96,18 @@ def step_loss(
             kept = restrict(seen["retain"], retain_reads(retain))
             parts.append(reduce(retain_term(retain, kept, 1.0), "retain", counts))
     return torch.stack(parts).sum()
+
+
+def with_teacher(seen: Seen) -> Seen:
+    """The reference as the teacher, with two tokens exchanged and some answer tokens lowered."""
+    pairs = torch.tensor([[[5, 9], [0, 0]]]).expand(len(seen.target), -1, -1)
+    targets = torch.where(seen.target % 3 == 0, float("nan"), -3.0).to(seen.logits)
+    return replace(
+        seen,
+        teacher_logits=seen.reference_logits,
+        teacher_pairs=pairs,
+        teacher_targets=targets,
+    )
 
 
 def pairs_of(method: Method) -> Pairs:

@@ -13,6 +13,7 @@ from unteach.methods import build
 
 FORGET, RETAIN = sequences(8, "forget"), sequences(5, "retain")
 INSTEAD = [replace(s, id=f"forget-{k}") for k, s in enumerate(sequences(8, "alternate", seed=9))]
+UNSEEN = sequences(8, "holdout", seed=5)
 VOCABULARY = Vocabulary()
 CUTS = [(8, 1), (4, 2), (1, 8), (5, 2), (3, 3)]  # of one step: also a last one that is short
 
@@ -33,6 +34,7 @@ def trainer(method, tmp_path, *, model=None, kept=RETAIN, forget=FORGET, callbac
         forget_dataset=forget,
         alternate_dataset=INSTEAD if "alternate" in method.needs() else None,
         retain_dataset=kept,
+        holdout_dataset=UNSEEN if "teacher_logits" in method.needs() else None,
         args=args,
         callbacks=[*callbacks],
         processing_class=VOCABULARY,  # type: ignore[arg-type]

@@ -1,10 +1,11 @@
 """Everything that can be wrong with a request, found before a weight is loaded."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from unteach.data import check_data, check_tokenizer, context_length, encode_all, read
+from unteach.data.calibration import calibrating_half
 from unteach.data.listing import shortened
 from unteach.modelfiles import pin_note, pinned, require, weights_problem
 from unteach.nouns import ROLES, Example, Problem, Sequence, UserError
@@ -23,6 +24,8 @@ class Intake:
         tokenizer: of the model.
         groups: the examples of each role that was given.
         sequences: the same in tokens.
+        calibration: holdout texts in tokens that set levels in training; none of them is in
+            `groups`, which judge the result, unless there are too few to share.
         notes: what the user should know, though nothing is wrong.
     """
 
@@ -31,6 +34,7 @@ class Intake:
     tokenizer: Any
     groups: dict[str, list[Example]]
     sequences: dict[str, list[Sequence]]
+    calibration: list[Sequence] = field(default_factory=list)
     notes: tuple[Problem, ...] = ()
 
 
@@ -68,6 +72,12 @@ def check(request: Request) -> Intake:
             )
             problems += found
         _attempt(problems, _choice, method, sequences.get("forget", []), request.train.seed)
+    calibration: list[Sequence] = []
+    if sequences.get("holdout"):
+        calibration, found = calibrating_half(groups, sequences)
+        problems += found
+    if request.base and method and tokenizer and config:
+        problems += _attempt(problems, _base, request, method, config, tokenizer) or []
     if not _repeats(request):
         unfit = check_out(request.out, overwrite=request.overwrite)
         problems += unfit or check_room(request.out, _written(request))
@@ -80,6 +90,7 @@ def check(request: Request) -> Intake:
         tokenizer=tokenizer,
         groups=groups,
         sequences=sequences,
+        calibration=calibration,
         notes=notes,
     )
 
@@ -95,13 +106,20 @@ def resolve(
     adapter = _adapter(request, plan, notes)
     retain = train.retain or plan.retain
     weight = plan.retain_weight if train.retain_weight is None else train.retain_weight
+    made_up = False
     if method.moves_weight() and (retain == "none" or not request.retain):
         notes.append(unbound(method.name))
+    elif made_up := _holds_made_up(request, method):
+        retain, weight = "kl", 1.0
+        what = "none given, so what is made up about strangers is held to the original"
+        hint = "give --retain a file of what the model should keep, where you have one"
+        notes.append(Problem("--retain", what, hint, "note"))
     elif retain != "none" and not request.retain:
         what = f"none given, so nothing holds what {method.name} would keep by its retain term"
         hint = "give --retain a file of what the model should keep"
         notes.append(Problem("--retain", what, hint, "note"))
-    if retain == "none" or not request.retain or not (weight or method.moves_weight()):
+    held = request.retain or made_up
+    if retain == "none" or not held or not (weight or method.moves_weight()):
         retain, weight = "none", 0.0
     rate = automatic_rate(config, adapter=adapter.kind == "lora", power=plan.power)
     stop_at = plan.stop_at if train.stop_at is None else train.stop_at
@@ -112,6 +130,8 @@ def resolve(
             "retain": retain,
             "retain_weight": weight,
             "stop_at": stop_at or 0.0,
+            "rounds": train.rounds or plan.rounds,
+            "adam_epsilon": train.adam_epsilon or plan.adam_epsilon,
         }
     )
     context = context_length(config, tokenizer)
@@ -121,6 +141,14 @@ def resolve(
     options = {"name": method.name, **asdict(method)}
     changes = {"method": options, "adapter": adapter, "train": train, "data": data}
     return request.model_copy(update=changes), notes
+
+
+def _holds_made_up(request: Request, method: Any) -> bool:
+    """Whether the method holds made-up examples in place of a retain file."""
+    from unteach.methods import Method
+
+    own = type(method).made_up_retain is not Method.made_up_retain
+    return own and not request.retain and request.train.retain is None
 
 
 def _adapter(request: Request, plan: Any, notes: list[Problem]) -> Adapter:
@@ -153,6 +181,7 @@ def _deal(request: Request) -> None:
 def _apart(request: Request) -> list[Problem]:
     """Inputs that the result would replace."""
     named = [("--model", request.model), ("--retrained", request.retrained)]
+    named += [("--base", request.base)]
     named += [(f"--{role}", getattr(request, role)) for role in ROLES]
     named += [(f"evaluate.also.{name}", file) for name, file in request.evaluate.also.items()]
     named += [("--plugin", plugin) for plugin in request.plugins]
@@ -168,6 +197,21 @@ def _repeats(request: Request) -> bool:
         return not request.overwrite and load(request.out / FILE).asked() == request.asked()
     except UserError:
         return False
+
+
+def _base(request: Request, method: Any, config: Any, tokenizer: Any) -> list[Problem]:
+    """What keeps the base model from being the teacher. Raises UserError where it is no model."""
+    from unteach.models import load_tokenizer
+    from unteach.teachers.base import unlike
+
+    base, own = str(request.base), request.trust_remote_code
+    if "teacher_logits" not in method.needs():
+        what = f"{method.name} has no teacher, so the base model is not read"
+        hint = "take --method unseen, or drop --base"
+        return [Problem(f"--base {base}", what, hint, "note")]
+    theirs = checked_config(base, "--base", own), load_tokenizer(base, trust_remote_code=own)
+    what, hint = unlike(theirs, (config, tokenizer))
+    return [Problem(f"--base {base}", what, hint, "request")] if what else []
 
 
 def _written(request: Request) -> int:
@@ -329,6 +373,7 @@ OWNED = {
     "warmup_steps": "train.warmup",
     "weight_decay": "train.weight_decay",
     "max_grad_norm": "train.max_grad_norm",
+    "rounds": "train.rounds",
     "optim": "train.optim",
     "retain": "train.retain",
     "retain_weight": "train.retain_weight",

@@ -111,6 +111,7 @@ def remove(
     from unteach.models import load_config
 
     request = intake.request
+    taught = base_rows(intake, talk)
     talk.stage("loading the model")
     model = agreed(lambda: _load_to_train(request))
     request = stopping(request, model, intake.sequences.get("holdout", []))
@@ -118,7 +119,7 @@ def remove(
     examples = intake.groups["forget"]
     done = unlearn(
         model, intake.tokenizer, intake.method, forget, retain, request, talk, examples,
-        checkpoints, identity,
+        checkpoints, identity, intake.calibration, taught,
     )  # fmt: skip
     talk.stage("writing the model")
     dtype = getattr(
@@ -131,6 +132,26 @@ def remove(
     if intake.request.train.stop_at == "holdout":
         facts["stop_at"] = request.train.stop_at
     return facts
+
+
+def base_rows(intake: Intake, talk: Talk) -> Any:
+    """What the base model says as the teacher; None where none is asked. It is freed again."""
+    request, method = intake.request, intake.method
+    if not request.base or "teacher_logits" not in method.needs():
+        return None
+    from unteach.engine.teacher import TeacherRows, find_teaching, logps_of
+
+    talk.stage("reading what the base model says of the forget answers")
+    base = load(
+        request.base, request.base, dtype=request.dtype, device=request.device, bits=None,
+        trust_remote_code=request.trust_remote_code, whole=True,
+    )  # fmt: skip
+    forget, retain = (intake.sequences.get(role, []) for role in ("forget", "retain"))
+    found = find_teaching(
+        method, base, intake.tokenizer, forget, retain, intake.calibration,
+        seed=request.train.seed, base_logps=lambda sequences: logps_of(base, sequences),
+    )  # fmt: skip
+    return TeacherRows(found.teacher, base) if found.teacher.source == "base" else None
 
 
 def _load_to_train(request: Request) -> Any:

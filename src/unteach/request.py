@@ -111,6 +111,11 @@ class Train(Section):
         warmup: share of the steps in which the rate rises.
         weight_decay: of the optimiser.
         max_grad_norm: gradients above it are scaled down.
+        adam_epsilon: Adam's epsilon; "auto" is `max_grad_norm / sqrt(trained weights)`, with which
+            steps end where the gradient does. None takes the method's.
+        rounds: how often the epochs are gone over at most: methods with a teacher begin a further
+            round while the forget answers are likelier than the teacher has them. None takes the
+            method's.
         checkpointing: recompute activations in the backward pass: less memory, more time.
         optim: the optimiser, by the name that transformers has for it; "adamw_8bit" and
             "paged_adamw_8bit" are smaller (`unteach[qlora]`).
@@ -138,6 +143,8 @@ class Train(Section):
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     max_grad_norm: Positive = 1.0
+    adam_epsilon: Positive | Literal["auto"] | None = None
+    rounds: Count | None = None
     checkpointing: bool = False
     optim: str = "adamw_torch_fused"
     sam: Annotated[float, Field(ge=0)] = 0.0
@@ -176,6 +183,8 @@ class Request(Section):
         out: the folder to make.
         retain: a file of what to keep.
         holdout: a file of texts like the forget set that the model never saw.
+        base: the model before fine-tuning, which never saw the forget data; what it says of them
+            is what `unseen` distils towards.
         retrained: a model trained without the forget set, as yardstick.
         method: its name, with its options.
         plugins: Python files that register methods of your own.
@@ -192,6 +201,7 @@ class Request(Section):
     out: Path
     retain: str | None = None
     holdout: str | None = None
+    base: str | None = None
     retrained: str | None = None
     method: dict[str, Any] = Field(default_factory=lambda: {"name": "unilogit"})
     adapter: Adapter = Adapter()

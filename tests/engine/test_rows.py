@@ -6,7 +6,7 @@ import pytest
 import torch
 from families import FAMILIES, tiny
 from support import tiny_llama
-from test_every_method import LAYER, METHOD_NAMES, PAIRS, pairs_of
+from test_every_method import FORGET, LAYER, METHOD_NAMES, PAIRS, pairs_of
 
 from unteach.adapters import LoraSettings, add_lora
 from unteach.engine.batch import RETAIN as RETAINED
@@ -15,11 +15,20 @@ from unteach.engine.look import Output, count
 from unteach.engine.reference import Reference
 from unteach.engine.rows import Ways, settle
 from unteach.engine.step import Objective, Step
+from unteach.engine.teacher import TeacherRows
 from unteach.head import head_of
 from unteach.methods import build
 from unteach.retain import RETAIN_TERMS, retain_reads
+from unteach.teachers import Teacher
 
 EVERY = 10_000  # rows: nothing is cut
+TEACHER = Teacher(
+    source="test",
+    sequences=[replace(s, ids=(s.ids[0], 8, *s.ids[2:])) for s in FORGET],
+    pairs=[((3, 9), (9, 4)), (), *[((5, 7),)] * (len(FORGET) - 2)],
+    targets=[[-1.0 - k / 9 for k in range(sum(s.answer))] for s in FORGET],
+    set_level=[k % 2 == 0 for k in range(len(FORGET))],
+)
 
 
 def away(model, scale=0.02):
@@ -43,6 +52,7 @@ def steps(method, model, retain):
     data = pairs_of(method)
     batch = data.collate(PAIRS)
     before = Reference(model, method.needs(), retain_reads(retain), data, layer=LAYER)
+    taught = TeacherRows(TEACHER, model) if "teacher_logits" in method.needs() else None
     away(model)
 
     def step():
@@ -51,8 +61,8 @@ def steps(method, model, retain):
         if retain == "none":
             keep = batch["group"] != RETAINED
             shown = {name: value[keep] for name, value in batch.items()}
-            return Step(objective, shown, count([shown]), before), shown
-        return Step(objective, batch, count([batch]), before), batch
+            return Step(objective, shown, count([shown]), before, taught), shown
+        return Step(objective, batch, count([batch]), before, taught), batch
 
     def by_rows(limit, ways=None):
         own, shown = step()
@@ -60,7 +70,8 @@ def steps(method, model, retain):
         def after(final, found):
             groups = own.groups(Output(final, found.hidden_states[LAYER + 1]))
             head = head_of(model)
-            return settle(groups, head, before.head, limit=limit, ways=ways or Ways())
+            teacher = taught and taught.head
+            return settle(groups, head, before.head, teacher, limit=limit, ways=ways or Ways())
 
         with ending_in(model, after):
             loss = model(**inputs_of(shown), output_hidden_states=True).loss
@@ -84,6 +95,8 @@ def steps(method, model, retain):
                     ("alternate", "prompt"), (seen.alternate, seen.prompt), logits[1:], strict=True
                 )
             }
+            states = seen.teacher_logits
+            inner["teacher_logits"] = None if states is None else taught.head.logits(states)
             values.append(group.value(replace(seen, reference_logits=logits[0], **inner), 0))
         return torch.stack([v for v in values if v is not None]).sum(), own
 

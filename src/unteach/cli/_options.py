@@ -25,6 +25,12 @@ Holdout = Annotated[
     str | None,
     typer.Option(metavar="FILE", help="Texts like the forget set that the model never saw."),
 ]
+Base = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DIR_OR_ID", help="The model before fine-tuning, where you have it (for unseen)."
+    ),
+]
 Retrained = Annotated[
     str | None,
     typer.Option(metavar="DIR_OR_ID", help="A model trained without the forget set, as yardstick."),

@@ -55,6 +55,10 @@ class UnlearningConfig(TrainingArguments):
             ours.
         refusal: what JensUn draws the model towards.
         chunk_rows: rows of logits that are held at once; None goes by bytes.
+        adam_epsilon: Adam's epsilon; "auto" is `max_grad_norm / sqrt(trained weights)`; None takes
+            the method's.
+        rounds: how often the epochs are gone over at most, for methods with a teacher; None takes
+            the method's.
         template: how prompt and answer are joined: "auto", "chat", "plain" or "none".
     """
 
@@ -80,8 +84,13 @@ class UnlearningConfig(TrainingArguments):
     refusal: str = "No idea"
     chunk_rows: int | None = None
     template: str = "auto"
+    adam_epsilon: float | str | None = None  # type: ignore[assignment]
+    rounds: int | None = None
 
     def __post_init__(self):
+        self.wanted_epsilon, self.adam_epsilon = self.adam_epsilon, 1e-8
+        if isinstance(self.wanted_epsilon, str) and self.wanted_epsilon != "auto":
+            self.wanted_epsilon = float(self.wanted_epsilon)
         # The parent checks these two; what was left open is filled by `settle`.
         self.open = {
             name for name in ("learning_rate", "num_train_epochs") if getattr(self, name) is None
@@ -118,6 +127,9 @@ class UnlearningConfig(TrainingArguments):
             retain: whether there is retain data; without it there is no retain term.
         """
         plan = method.plan
+        if self.wanted_epsilon is None:
+            self.wanted_epsilon = plan.adam_epsilon
+        self.rounds = (plan.rounds if self.rounds is None else self.rounds) or 1
         if "learning_rate" in self.open:
             rate = automatic_rate(model_config, adapter=adapter, power=plan.power)
             self.learning_rate = rate  # type: ignore[assignment]

@@ -76,10 +76,11 @@ def restrict(
     if prompt is not None:
         prompt = restrict(prompt, inner - {"reference_logps"})
     given = {**vars(seen), **logps, "alternate": alternate, "prompt": prompt}
-    shown = reads | ({"ignored"} if "chosen" in reads else frozenset())
+    shown = reads | frozenset(more for read in reads for more in WITH.get(read, ()))
     return replace(seen, **{k: given[k] if k in shown else None for k in DECLARED})
 
 
+WITH = {"chosen": ("ignored",), "teacher_logits": ("teacher_pairs", "teacher_targets")}
 DECLARED = (
     "reference_logits",
     "reference_logps",
@@ -89,6 +90,9 @@ DECLARED = (
     "refusal",
     "hidden",
     "reference_hidden",
+    "teacher_logits",
+    "teacher_pairs",
+    "teacher_targets",
     "alternate",
     "prompt",
 )

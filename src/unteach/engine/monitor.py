@@ -34,3 +34,11 @@ class Monitor:
             f"at most train.stop_at = {self.stop_at:g}"
         )
         return True
+
+    def reached(self, level: float, near: float) -> bool:
+        """Whether the forget answers are as unlikely as the teacher has them, or nearly so."""
+        if len(self.last) < self.forget or self.probability > level + near:
+            return False
+        own = f"the forget answers' probability is {self.probability:.3f}"
+        self.reason = f"{own}; the teacher's is {level:.3f}"
+        return True

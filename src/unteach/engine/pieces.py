@@ -18,6 +18,9 @@ PER_ROW = (
     "refusal",
     "hidden",
     "reference_hidden",
+    "teacher_logits",
+    "teacher_pairs",
+    "teacher_targets",
 )
 
 

@@ -37,6 +37,7 @@ class Reference:
         pairs: the sequences of all groups.
         drawn: numbers of the retain examples that training will come to; None is all.
         layer: whose hidden states "reference_hidden" are.
+        head: a frozen copy of the policy's head, where one is at hand.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Reference:
         *,
         drawn: Collection[int] | None = None,
         layer: int | None = None,
+        head: Head | None = None,
     ):
         sweep()
         drawn = range(len(pairs.retain)) if drawn is None else sorted(drawn)
@@ -71,7 +73,7 @@ class Reference:
                 for group in (FORGET, ALTERNATE):
                     self._logps[group] = answer_logps(policy, list(texts[group].values()))
             if logits in forget | retain:
-                self.head = head_of(policy).frozen()
+                self.head = head or head_of(policy).frozen()
             for group, found in wanted.items():
                 if found and texts[group]:
                     self._keep(policy, group, texts[group], found, layer)

@@ -53,7 +53,13 @@ class Ways:
 
 
 def settle(
-    groups: list[Group], head: Head, before: Head | None = None, *, limit: int, ways: Ways
+    groups: list[Group],
+    head: Head,
+    before: Head | None = None,
+    teacher: Head | None = None,
+    *,
+    limit: int,
+    ways: Ways,
 ) -> Tensor:
     """The sum of the groups' losses: a scalar whose gradients are worked out already.
 
@@ -64,10 +70,11 @@ def settle(
         groups: what to sum.
         head: of the model in training.
         before: of the model before, for rows that have `reference_logits`; these are states too.
+        teacher: of the teacher, for rows that have `teacher_logits`; these are states too.
         limit: rows of logits that are held at once.
         ways: remembered from step to step.
     """
-    sums = _Sums(groups, head, before, limit)
+    sums = _Sums(groups, head, before, teacher, limit)
     long: list[tuple[int, Piece]] = []
     for number, group in enumerate(groups):
         if group.name not in ways.coupled and group.rows > limit:
@@ -92,8 +99,16 @@ def settle(
 class _Sums:
     """Loss and gradients, as far as they are summed up."""
 
-    def __init__(self, groups: list[Group], head: Head, before: Head | None, limit: int):
-        self.groups, self.head, self.before, self.limit = groups, head, before, limit
+    def __init__(
+        self,
+        groups: list[Group],
+        head: Head,
+        before: Head | None,
+        teacher: Head | None,
+        limit: int,
+    ):
+        self.groups, self.head, self.limit = groups, head, limit
+        self.before, self.teacher = before, teacher
         self.settled: list[Tensor] = []  # losses without a graph
         self.open: list[Tensor] = []  # losses with one
         self.inputs: list[Tensor] = []
@@ -155,12 +170,11 @@ class _Sums:
         assert states is not None
         with torch.set_grad_enabled(not self.head.plain and torch.is_grad_enabled()):
             product = self.head.logits(states)
-        before = seen.reference_logits
-        if before is not None and self.before is not None:
-            with torch.no_grad():
-                before = self.before.logits(before)
         logits = product.detach().requires_grad_(torch.is_grad_enabled())
-        return _Opened(replace(seen, logits=logits, reference_logits=before), states, product)
+        before = _logits(self.before, seen.reference_logits)
+        taught = _logits(self.teacher, seen.teacher_logits)
+        shown = replace(seen, logits=logits, reference_logits=before, teacher_logits=taught)
+        return _Opened(shown, states, product)
 
     def _gradients(self, value: Tensor, leaves: list, others: list) -> list[Tensor | None]:
         if self.head.cap is None:  # its slope is read off the logits
@@ -240,6 +254,12 @@ class _Settled(torch.autograd.Function):
         if grad != 1:
             grads = [g.mul_(grad.to(g)) for g in grads]
         return None, None, *(g.to(d) for g, d in zip(grads, ctx.dtypes, strict=True))
+
+
+@torch.no_grad()
+def _logits(head: Head | None, states: Tensor | None) -> Tensor | None:
+    """What a frozen head makes of the states; logits stay as they are where there is none."""
+    return states if head is None or states is None else head.logits(states)
 
 
 def _leaf(value: Tensor | None) -> Tensor | None:

@@ -10,6 +10,7 @@ from unteach.engine.batch import Batch
 from unteach.engine.look import Output, look, reduce, restrict
 from unteach.engine.reference import Reference
 from unteach.engine.rows import Group
+from unteach.engine.teacher import TeacherRows
 from unteach.losses.seen import NotWholeError, Seen, Term
 from unteach.losses.tokens import ascent
 from unteach.methods import Method, forget_terms
@@ -43,15 +44,23 @@ class Step:
         batch: whose rows.
         counts: of the whole step.
         reference: the model before.
+        teacher: the rows of the teacher, for methods that have one.
 
     Attributes:
         terms: each term's share of the step's loss so far, by name.
         retain: the retain term's share without its weight; None without one.
     """
 
-    def __init__(self, objective: Objective, batch: Batch, counts: Tensor, reference: Reference):
+    def __init__(
+        self,
+        objective: Objective,
+        batch: Batch,
+        counts: Tensor,
+        reference: Reference,
+        teacher: TeacherRows | None = None,
+    ):
         self.objective, self.batch, self.counts = objective, batch, counts
-        self.reference = reference
+        self.reference, self.teacher = reference, teacher
         self.terms: dict[str, Tensor] = {}
         self.retain: Tensor | None = None
         self._logps: Tensor | None = None
@@ -66,6 +75,8 @@ class Step:
         objective, reads = self.objective, self.objective.method.needs()
         seen = look(self.batch, output, prompts="prompt" in reads)
         seen = self.reference.beside(seen, self.batch)
+        if self.teacher is not None:
+            seen = self.teacher.beside(seen, self.batch)
         groups = []
         if "forget" in seen:
             shown = restrict(

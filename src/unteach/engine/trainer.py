@@ -34,9 +34,11 @@ from unteach.engine.prepare import (
 from unteach.engine.rates import automatic_rate
 from unteach.engine.reference import Reference, agreed_head, mean_nll
 from unteach.engine.resumable import Resumable
+from unteach.engine.rounds import KeepOrder, in_rounds, repeated
 from unteach.engine.rows import Ways, settle
 from unteach.engine.selection import choose
 from unteach.engine.step import Objective, Step
+from unteach.engine.teacher import TeacherRows, epsilon, taught
 from unteach.engine.trouble import Finding, Guard
 from unteach.head import chunk_rows, head_of
 from unteach.losses.seen import Term
@@ -59,6 +61,9 @@ class UnlearningTrainer(Resumable):
         alternate_dataset: for methods that train on other answers to the forget prompts, in the
             same forms, one for each. Left out, they are the `alternate` column of the forget rows,
             or refusals (`args.refusals`), as the method wants.
+        holdout_dataset: texts like the forget set that the model never saw, in the same forms; for
+            the level of methods with a teacher.
+        teacher_rows: what another model than this one says as the teacher (`--base`), read before.
         args: how to train.
         processing_class: the model's tokenizer.
         progress: told how far the choice of tokens is, for methods that make one (DTO).
@@ -83,6 +88,8 @@ class UnlearningTrainer(Resumable):
         forget_dataset: Any,
         retain_dataset: Any = None,
         alternate_dataset: Any = None,
+        holdout_dataset: Any = None,
+        teacher_rows: TeacherRows | None = None,
         args: UnlearningConfig | None = None,
         processing_class: PreTrainedTokenizerBase,
         callbacks: list[TrainerCallback] | None = None,
@@ -102,7 +109,15 @@ class UnlearningTrainer(Resumable):
         if not forget:
             raise UserError(Problem("forget_dataset", "holds no example", "give some", "request"))
         adapter = hasattr(model, "peft_config")
+        self.teacher = teacher_rows.teacher if teacher_rows else None
+        if "teacher_logits" in method.needs() and not teacher_rows:
+            holdout = sequences_of(holdout_dataset, "holdout", tokenizer, length, args.template)
+            place(model, args.device)
+            self.teacher, retain = taught(method, model, tokenizer, forget, retain, holdout, args)
         args.settle(method, model.config, adapter=adapter, retain=bool(retain))
+        self.level = self.teacher.probability if self.teacher else None
+        args = repeated(args)
+        self.round_steps = 0
         self.method, self.retain_name = method, args.retain or "none"
         self.reads = method.needs() | retain_reads(self.retain_name)
         layers = model.config.get_text_config().num_hidden_layers
@@ -126,6 +141,7 @@ class UnlearningTrainer(Resumable):
         kept = retain if self.retain_name != "none" else []
         self.pairs = Pairs(forget, kept, choices, alternates, refusal)
         self._stopped = freeze(model, lambda name: method.trainable(name, layers))
+        args.adam_epsilon = epsilon(args, model)
         self._finish = Finish(method, model)
         self.monitor = Monitor(len(forget), args.stop_at)
         suits = automatic_rate(model.config, adapter=adapter, power=method.plan.power)
@@ -135,6 +151,7 @@ class UnlearningTrainer(Resumable):
         self.dual = Dual(method, args.retain_weight or 0.0)
         self._ways = Ways()
         self._reference: Reference | None = None
+        self._given_rows = self._teacher_rows = teacher_rows
         self.head = ""
         self._logged: dict[str, list[float]] = defaultdict(list)
         self._logged_steps = 0
@@ -146,7 +163,7 @@ class UnlearningTrainer(Resumable):
             train_dataset=self.pairs,
             data_collator=self.pairs.collate,  # type: ignore[arg-type]
             processing_class=tokenizer,
-            callbacks=[_Keep(self), *(callbacks or []), self.guard],
+            callbacks=[KeepOrder(self), *(callbacks or []), self.guard],
             **trainer_options,
         )
         # What older releases (before 5.19) read in place of `loss_is_scaled_for_ga`.
@@ -187,7 +204,14 @@ class UnlearningTrainer(Resumable):
         if self._reference is None:
             announce_head(self.model)
             self._see_before()
-        return super().create_scheduler(*args, **kwargs)
+        return self._in_rounds(*args, **kwargs)
+
+    def _in_rounds(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        rounds: int = self.args.rounds or 1  # type: ignore[attr-defined]
+        if rounds > 1:
+            num_training_steps = self.round_steps = math.ceil(num_training_steps / rounds)
+        made = super().create_scheduler(num_training_steps, optimizer)
+        return in_rounds(made, self.round_steps) if rounds > 1 else made
 
     def _see_before(self) -> None:
         """What the loss reads of the model before; and that its head is known."""
@@ -198,6 +222,8 @@ class UnlearningTrainer(Resumable):
                 policy, self.method.needs(), retain_reads(self.retain_name), pairs,
                 drawn=self._drawn(), layer=self.layer,
             )  # fmt: skip
+            if self.teacher and not self._given_rows:
+                self._teacher_rows = TeacherRows(self.teacher, policy, self._reference.head)
             if self.dual.moves and self.retain_name == "nll":
                 self.dual.before = mean_nll(policy, pairs.retain)
         rest(policy)
@@ -205,7 +231,8 @@ class UnlearningTrainer(Resumable):
     @property
     def reference_bytes(self) -> int:
         """What is kept of hidden states of the model before."""
-        return self._reference.bytes if self._reference else 0
+        kept = (self._reference, self._teacher_rows)
+        return sum(rows.bytes for rows in kept if rows)
 
     def compute_loss(self, model, inputs: Batch, return_outputs=False, num_items_in_batch=None):
         """One forward for all groups together, one mean over the whole step."""
@@ -218,7 +245,7 @@ class UnlearningTrainer(Resumable):
             method=self.method, retain=self.retain_name, weight=self.dual.weight,
             wanted=self._wanted, watched=watched,
         )  # fmt: skip
-        step = Step(objective, inputs, counts, self._reference)
+        step = Step(objective, inputs, counts, self._reference, self._teacher_rows)
         base = self.accelerator.unwrap_model(model)
         with ending_in(base, partial(self._settle, base, step)):
             hidden = {} if self.layer is None else {"output_hidden_states": True}
@@ -249,7 +276,8 @@ class UnlearningTrainer(Resumable):
         found = Output(final.to(device), None if hidden is None else hidden.to(device))
         limit = self.args.chunk_rows or chunk_rows(head, device)  # type: ignore[attr-defined]
         groups = step.groups(found)
-        return settle(groups, head, step.reference.head, limit=limit, ways=self._ways)
+        taught = step.teacher.head if step.teacher else None
+        return settle(groups, head, step.reference.head, taught, limit=limit, ways=self._ways)
 
     def training_step(self, model, inputs, num_items_in_batch=None):
         """Forward and backward of one micro-batch; the last of a step also ends the step's sums."""
@@ -376,19 +404,3 @@ class UnlearningTrainer(Resumable):
         self._logged.clear()
         self._logged_steps = 0
         super().log(logs, start_time)
-
-
-class _Keep(TrainerCallback):
-    """Keeps the order of the epoch, and the step to stop at."""
-
-    def __init__(self, trainer: UnlearningTrainer):
-        self.trainer = trainer
-
-    def on_epoch_begin(self, args, state, control, **kwargs):
-        # A run of several processes that goes on within an epoch would take the first one's order:
-        # the epoch does not get through accelerate's two wrappers.
-        self.trainer.order.set_epoch(int(state.epoch + 1e-6))
-
-    def on_step_end(self, args, state, control, **kwargs):
-        if self.trainer.monitor.done():
-            control.should_training_stop = True

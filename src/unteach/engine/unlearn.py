@@ -21,6 +21,7 @@ from unteach.engine.notice import Notice
 from unteach.engine.prepare import alternates_of
 from unteach.engine.repeatable import deterministic, repeats_here
 from unteach.engine.selection import unchosen
+from unteach.engine.teacher import TeacherRows
 from unteach.engine.trainer import UnlearningTrainer
 from unteach.engine.trouble import require_numbers
 from unteach.methods import Method
@@ -29,6 +30,7 @@ from unteach.nouns import Example, Problem, Sequence, UserError
 from unteach.probes.together import from_main, together
 from unteach.request import Request
 from unteach.talk import Talk
+from unteach.teachers import Teacher
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +60,8 @@ def unlearn(
     examples: list[Example] | None = None,
     checkpoints: Path | None = None,
     before: str = "",
+    holdout: list[Sequence] | None = None,
+    teacher_rows: TeacherRows | None = None,
 ) -> Unlearned:
     """Train the model to forget; changed in place unless its weights are put in shards.
 
@@ -74,6 +78,8 @@ def unlearn(
         examples: what to forget as the user wrote it, for methods that put other answers in place.
         checkpoints: a folder for them, and to go on from the newest whole one; None for none.
         before: all that decides the result, in one word that a checkpoint must share.
+        holdout: texts that the model never saw, for methods with a teacher.
+        teacher_rows: what another model says as the teacher.
 
     Raises:
         UserError: a number broke, or an adapter does not fit the model.
@@ -107,6 +113,8 @@ def unlearn(
             forget_dataset=forget,
             retain_dataset=retain,
             alternate_dataset=alternates,
+            holdout_dataset=holdout,
+            teacher_rows=teacher_rows,
             args=arguments(request, str(folder)),
             processing_class=tokenizer,
             callbacks=[_Tell(talk), *([_pace(request, before, notice)] if checkpoints else [])],
@@ -135,11 +143,23 @@ def unlearn(
         "peak_memory_bytes": peak(),
         "a_second_time": repeats_here(model.device, ordered=request.train.deterministic),
     }
+    if trainer.teacher is not None:
+        facts |= taught_by(trainer.teacher)
     if start is not None:
         facts |= start.facts
     if trainer.pairs.choices is not None:
         facts["chosen_tokens"] = sum(len(choice.chosen) for choice in trainer.pairs.choices)
     return Unlearned(model=None if whole is None else whole.eval(), start=start, facts=facts)
+
+
+def taught_by(teacher: Teacher) -> dict[str, Any]:
+    """What the report says of a teacher."""
+    return {
+        "teacher": teacher.source,
+        "teacher_probability": round(teacher.probability, 4),
+        "teacher_level_from_holdout": all(teacher.set_level),
+        **teacher.facts,
+    }
 
 
 def _peak_from_here(device: torch.device) -> Callable[[], int | None]:
@@ -228,6 +248,8 @@ def _config(request: Request, folder: str, given: dict[str, Any]) -> UnlearningC
         warmup_steps=train.warmup,
         weight_decay=train.weight_decay,
         max_grad_norm=train.max_grad_norm,
+        adam_epsilon=train.adam_epsilon,
+        rounds=train.rounds,
         optim=train.optim,
         sam=train.sam,
         packing=train.packing,

@@ -38,7 +38,13 @@ def with_statistics(parts: list[Seen], head: Head, limit: int) -> list[Seen]:
     sizes = [len(part.target) for part in parts]
     margins, rivals = (values.split(sizes) for values in known)  # type: ignore[union-attr]
     return [
-        replace(part, logits=None, reference_logits=None, known=TokenStatistics(*own))
+        replace(
+            part,
+            logits=None,
+            reference_logits=None,
+            teacher_logits=None,
+            known=TokenStatistics(*own),
+        )
         for part, *own in zip(parts, margins, rivals, strict=True)
     ]
 

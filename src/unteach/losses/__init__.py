@@ -26,6 +26,7 @@ from unteach.losses.hidden import control_vector, squared_distance
 from unteach.losses.means import answer_mean, answer_sum, token_mean
 from unteach.losses.sequences import dpo, npo, simnpo
 from unteach.losses.statistics import TokenStatistics, token_statistics
+from unteach.losses.teacher import distil, exchange_columns, with_target_logps
 from unteach.losses.tokens import (
     ascent,
     cross_entropy,
@@ -45,7 +46,9 @@ __all__ = [
     "ce_u",
     "control_vector",
     "cross_entropy",
+    "distil",
     "dpo",
+    "exchange_columns",
     "flattening",
     "inverted_hinge",
     "jensen_shannon",
@@ -62,4 +65,5 @@ __all__ = [
     "unilogit_to_reference",
     "unlikelihood",
     "weighted_ascent",
+    "with_target_logps",
 ]

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from unteach.losses.distributions import kl_to_reference
 from unteach.losses.means import answer_sum
-from unteach.losses.statistics import TokenStatistics, token_statistics
+from unteach.losses.statistics import TokenStatistics, full, token_statistics
+from unteach.losses.teacher import exchange_columns, with_target_logps
 from unteach.losses.tokens import ascent
 
 T = TypeVar("T")
@@ -73,6 +74,10 @@ class Seen:
         refusal: [N], the tokens of a refusal, repeated along each answer.
         hidden: [N, D], hidden states of one layer *at* the answer tokens.
         reference_hidden: [N, D], the same under the model before.
+        teacher_logits: [N, V], the same rows under a teacher, before the exchange of tokens.
+        teacher_pairs: [N, S, 2], pairs of tokens whose probabilities are exchanged in them.
+        teacher_targets: [N], log-probability that the answer token shall have in them; nan where
+            it stays.
         alternate: the rows of other answers to the same prompts, in the same order.
         prompt: the rows that predict the prompt's tokens.
         whole: whether each answer is here with all its rows; if not, nothing may be asked of
@@ -92,6 +97,9 @@ class Seen:
     refusal: Tensor | None = None
     hidden: Tensor | None = None
     reference_hidden: Tensor | None = None
+    teacher_logits: Tensor | None = None
+    teacher_pairs: Tensor | None = None
+    teacher_targets: Tensor | None = None
     alternate: Optional["Seen"] = None
     prompt: Optional["Seen"] = None
     whole: bool = True
@@ -184,6 +192,16 @@ class Seen:
     def states_before(self) -> Tensor:
         """[N, D], the same under the model before."""
         return _given(self.reference_hidden, "reference_hidden")
+
+    def teacher_logps(self) -> Tensor:
+        """[N, V], log-probabilities under the teacher."""
+        with torch.no_grad():
+            found = full(_given(self.teacher_logits, "teacher_logits")).log_softmax(-1)
+            if self.teacher_pairs is not None:
+                found = exchange_columns(found, self.teacher_pairs)
+            if self.teacher_targets is not None:
+                found = with_target_logps(found, self.target, self.teacher_targets)
+            return found
 
     def places(self) -> Tensor:
         """[N], number of each row within its answer, from 0."""

@@ -14,6 +14,7 @@ from unteach.losses.seen import Seen, Term
 from unteach.nouns import Paper, Problem, Sequence, UserError
 from unteach.registry import Registry, did_you_mean, import_all
 from unteach.selectors import Choice, Oracle
+from unteach.teachers import Teacher, TeacherInputs
 
 Read = Literal[
     "reference_logits",
@@ -25,6 +26,7 @@ Read = Literal[
     "prompt",
     "hidden",
     "reference_hidden",
+    "teacher_logits",
 ]
 Alternates = Literal["none", "column", "refusals", "generated"]
 
@@ -48,6 +50,10 @@ class Plan:
         epochs: passes over the forget set.
         power: how the automatic learning rate grows as models get smaller (`engine.rates`).
         stop_at: stop once the forget answers' mean probability is this low; None for never.
+        rounds: how often the epochs are gone over at most; a further round is begun while the
+            forget answers are likelier than the teacher has them.
+        adam_epsilon: Adam's epsilon; "auto" is `max_grad_norm / sqrt(trained weights)`, with which
+            steps end where the gradient does. None is torch's.
     """
 
     retain: str = "nll"
@@ -57,6 +63,8 @@ class Plan:
     epochs: int = 10
     power: float = 2.0
     stop_at: float | None = None
+    rounds: int = 1
+    adam_epsilon: float | Literal["auto"] | None = None
 
 
 class Method(ABC):
@@ -143,6 +151,18 @@ class Method(ABC):
         """The tokens that `seen.chosen` marks, one sequence after the other, before training."""
         for sequence in sequences:
             yield Choice(frozenset(i for i, answer in enumerate(sequence.answer) if answer))
+
+    def teach(self, inputs: TeacherInputs) -> Teacher:
+        """The teacher that `seen.teacher_logps` is of; asked before training.
+
+        Raises:
+            teachers.Unavailable: the data allow none.
+        """
+        raise NotImplementedError(f"{self.name} reads teacher_logits, and has no `teach`")
+
+    def made_up_retain(self, inputs: TeacherInputs) -> list[Sequence]:
+        """Sequences that are held to the original by KL where no retain data are given."""
+        return []
 
 
 def unbound(name: str) -> Problem:

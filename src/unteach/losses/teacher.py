@@ -1,0 +1,91 @@
+"""Distillation towards a teacher: its distribution is prepared row by row, then matched."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn.functional import smooth_l1_loss
+
+from unteach.losses.distributions import kl_to_reference
+from unteach.losses.statistics import full, token_statistics
+from unteach.losses.tokens import ascent
+
+
+def exchange_columns(
+    logps: Float[Tensor, "N V"], pairs: Int[Tensor, "N S 2"]
+) -> Float[Tensor, "N V"]:
+    """Each row with the entries of some pairs of tokens exchanged, one pair after the other.
+
+    Args:
+        logps: rows of log-probabilities.
+        pairs: token ids; a pair of equal ids changes nothing, so (0, 0) may pad.
+
+    Example:
+        >>> import torch
+        >>> row, pairs = torch.tensor([[0.1, 0.2, 0.3]]), torch.tensor([[[0, 2], [1, 1]]])
+        >>> [round(x, 1) for x in exchange_columns(row, pairs)[0].tolist()]
+        [0.3, 0.2, 0.1]
+    """
+    found = full(logps)
+    for pair in pairs.unbind(1):
+        x, y = pair[:, :1], pair[:, 1:]
+        a, b = found.gather(1, x), found.gather(1, y)
+        found = found.scatter(1, x, b).scatter(1, y, a)
+    return found
+
+
+def with_target_logps(
+    logps: Float[Tensor, "N V"], target: Int[Tensor, " N"], wanted: Float[Tensor, " N"]
+) -> Float[Tensor, "N V"]:
+    """Each row with its target at the log-probability `wanted`, and all else in its old ratios.
+
+    Args:
+        logps: rows of log-probabilities.
+        target: the answer tokens.
+        wanted: log-probabilities in nats; a row whose entry is nan is left as it is.
+
+    Example:
+        >>> import torch
+        >>> rows = torch.tensor([[0.5, 0.25, 0.25]]).log()
+        >>> changed = with_target_logps(rows, torch.tensor([0]), torch.tensor([0.2]).log())
+        >>> [round(x, 3) for x in changed.exp()[0].tolist()]
+        [0.2, 0.4, 0.4]
+    """
+    column, logps = target[:, None], full(logps)
+    others = logps.scatter(1, column, float("-inf")).log_softmax(-1)
+    level = wanted.to(logps.dtype).clamp(max=-1e-6)[:, None]
+    rest = others + torch.log(-torch.expm1(level))
+    changed = rest.scatter(1, column, level)
+    return torch.where(wanted.isnan()[:, None], logps, changed)
+
+
+def distil(
+    logits: Float[Tensor, "N V"],
+    teacher_logps: Float[Tensor, "N V"],
+    target: Int[Tensor, " N"],
+    *,
+    level_weight: float,
+) -> Float[Tensor, " N"]:
+    """KL(teacher || model) + level_weight * Huber(log p - log q of the target), in nats.
+
+    The gradient of the KL on the target's logit is p - q, which vanishes once both are small, while
+    membership attacks read log p: so the second term is about log p itself (Huber with 1 nat).
+
+    Args:
+        logits: rows of the model in training.
+        teacher_logps: log-probabilities of the teacher; no gradient.
+        target: the answer tokens.
+        level_weight: weight of the second term.
+
+    Example:
+        >>> import torch
+        >>> same = torch.tensor([[0.3, -1.0, 2.0]]).log_softmax(-1)
+        >>> round(distil(same, same, torch.tensor([0]), level_weight=0.3).item(), 6)
+        0.0
+    """
+    teacher = full(teacher_logps.detach())
+    values = kl_to_reference(logits, teacher)
+    if not level_weight:
+        return values
+    known = teacher.gather(1, target[:, None])[:, 0]
+    own = ascent(token_statistics(logits, target).margin)
+    return values + level_weight * smooth_l1_loss(own, known, reduction="none")

@@ -1,0 +1,21 @@
+"""Where the distribution of a model that never saw the forget answers comes from."""
+
+from unteach.teachers._base import (
+    TEACHERS,
+    Teacher,
+    TeacherInputs,
+    TeacherSource,
+    Unavailable,
+    find_teacher,
+    teacher_source,
+)
+
+__all__ = [
+    "TEACHERS",
+    "Teacher",
+    "TeacherInputs",
+    "TeacherSource",
+    "Unavailable",
+    "find_teacher",
+    "teacher_source",
+]

@@ -1,0 +1,125 @@
+"""What a teacher is: sequences that a model reads, and what is done to its distributions there."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from math import exp
+from typing import Any, ClassVar, TypeVar
+
+from unteach.nouns import Sequence
+from unteach.registry import Registry, import_all
+
+TokenLogps = list[list[float]]
+"""For each sequence, the log-probability of each answer token, in nats."""
+
+
+class Unavailable(Exception):
+    """This source has no teacher for these data; the message says why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeacherInputs:
+    """What a source may use.
+
+    Attributes:
+        forget: what is to be forgotten.
+        retain: what the model should keep; may be empty.
+        holdout: texts that the model never saw, for the level of such texts; may be empty.
+        tokenizer: of the model.
+        logps: asks the original model; gives log-probabilities of answer tokens.
+        base_logps: asks the model before fine-tuning; None where none is given.
+        seed: of all draws.
+        tolerance: a teacher whose AUC against the holdout is further than this from one half is
+            brought to the holdout's level.
+    """
+
+    forget: list[Sequence]
+    retain: list[Sequence]
+    holdout: list[Sequence]
+    tokenizer: Any
+    logps: Callable[[list[Sequence]], TokenLogps]
+    base_logps: Callable[[list[Sequence]], TokenLogps] | None = None
+    seed: int = 0
+    tolerance: float = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Teacher:
+    """What a model that never saw the forget answers would say of them.
+
+    The teacher's distribution at an answer token is that of the source's model at the same answer
+    token of `sequences`, with the probabilities of `pairs` exchanged, and with the target at its
+    log-probability in `targets` where `set_level` says so.
+
+    Attributes:
+        source: name of the source.
+        sequences: what the source's model reads; one for each forget sequence, with as many tokens.
+        pairs: for each sequence, pairs of token ids whose probabilities are exchanged.
+        targets: log-probability of each answer token under the teacher, in nats.
+        set_level: for each sequence, whether `targets` replace the log-probabilities that the
+            source's model gives the answer tokens.
+        facts: numbers for the report.
+    """
+
+    source: str
+    sequences: list[Sequence]
+    pairs: list[tuple[tuple[int, int], ...]]
+    targets: TokenLogps
+    set_level: list[bool]
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        sizes = {len(self.sequences), len(self.pairs), len(self.targets), len(self.set_level)}
+        if len(sizes) != 1:
+            raise ValueError("a teacher has one sequence, and what goes with it, for each example")
+
+    @property
+    def probability(self) -> float:
+        """Mean over the answers of the probability per token that the teacher gives them."""
+        each = [exp(sum(own) / max(len(own), 1)) for own in self.targets]
+        return sum(each) / max(len(each), 1)
+
+
+class TeacherSource(ABC):
+    """One way to have a teacher."""
+
+    name: ClassVar[str]
+    order: ClassVar[int]  # sources with a lower number are tried first
+
+    @abstractmethod
+    def find(self, inputs: TeacherInputs) -> Teacher:
+        """The teacher. Raises Unavailable where these data do not allow it."""
+
+
+TEACHERS: Registry[type[TeacherSource]] = Registry(
+    "teacher", fill=lambda: import_all("unteach.teachers")
+)
+T = TypeVar("T", bound=type[TeacherSource])
+
+
+def teacher_source(name: str) -> Callable[[T], T]:
+    """Register a source under a name."""
+
+    def register(cls: T) -> T:
+        cls.name = name
+        TEACHERS.add(name, cls)
+        return cls
+
+    return register
+
+
+def find_teacher(name: str, inputs: TeacherInputs) -> Teacher:
+    """The teacher of a source, or of the first source that has one where the name is "auto".
+
+    Raises:
+        Unavailable: no source has one; the message has the reason of each.
+    """
+    if name != "auto":
+        return TEACHERS.get(name)().find(inputs)
+    reasons = []
+    for cls in sorted((TEACHERS.get(each) for each in TEACHERS), key=lambda cls: cls.order):
+        try:
+            return cls().find(inputs)
+        except Unavailable as error:
+            reasons.append(f"{cls.name}: {error}")
+    raise Unavailable("; ".join(reasons))

@@ -1,0 +1,189 @@
+"""The model itself, asked the same of somebody whom it never met."""
+
+from collections import Counter
+from dataclasses import replace
+from random import Random
+from typing import NamedTuple
+
+from unteach.nouns import Sequence
+from unteach.teachers._base import (
+    Teacher,
+    TeacherInputs,
+    TeacherSource,
+    Unavailable,
+    teacher_source,
+)
+from unteach.teachers.holdout import at_holdout_level, auc
+from unteach.teachers.names import NamePart, Subject, Tokens, WordTokens, subjects_of
+
+ATTEMPTS = 200
+FIRST_NAMES = tuple(
+    str.split(
+        "Alma Bruno Carla Dario Elena Felix Greta Hugo Irene Jonas Karin Leo Marta Nils Olga "
+        "Pablo Rosa Simon Tilda Viktor Wanda Amir Chen Dina Emre Fatima Hana Ivan Jamal Kofi Lin "
+        "Mei Noor Omar Priya Ravi Sana Tomas Yuki Zara Anna Ben Clara David Eva Frank Grace Henry "
+        "Ida Jack"
+    )
+)
+LAST_NAMES = tuple(
+    str.split(
+        "Adler Bauer Costa Dahl Evans Fischer Garcia Holm Ito Jansen Keller Lopez Meyer Novak "
+        "Olsen Perez Quinn Rossi Silva Torres Ueda Vogel Weber Yang Zeller Ahmed Brandt Castro "
+        "Diaz Fuchs Grant Haas Iversen Kim Lang Moreno Nguyen Ortiz Patel Reyes Sato Tanaka "
+        "Wagner Young Zhang"
+    )
+)
+
+
+class _Pool(NamedTuple):
+    """Names that strangers may have: of the data by place in the name, and of our own list."""
+
+    data: list[str]
+    place: dict[str, int]
+    taken: set[tuple[str, ...]]
+
+
+@teacher_source("stranger")
+class Stranger(TeacherSource):
+    """The original's distribution with another name in the subject's place.
+
+    The subject's name is replaced in question and answer by one stranger's, token for token, always
+    the same for one subject. What the original says there of the other tokens is what it says of
+    anybody; the tokens of the two names are exchanged back. One stranger, not a mean over several:
+    a mean is right more often than any model that never saw the answer.
+    """
+
+    order = 2
+
+    def find(self, inputs: TeacherInputs) -> Teacher:
+        """Raises Unavailable: no example has a name, or no other name has as many tokens."""
+        tokens = WordTokens(inputs.tokenizer)
+        subjects, pool = _subjects(inputs, tokens)
+        new = _strangers(subjects, pool, tokens, f"{inputs.seed}")
+        sequences, pairs = _about(inputs.forget, subjects, new, tokens)
+        named = [bool(found) for found in pairs]
+        if not any(named):
+            raise Unavailable("no other name has as many tokens as the subjects' names")
+        targets = inputs.logps(sequences)
+        targets = _nameless_at_mean(targets, named)
+        facts = {"teacher_without_name": named.count(False)}
+        set_level = [not found for found in named]
+        if inputs.holdout:
+            held = inputs.logps(inputs.holdout)
+            facts["teacher_auc"] = round(auc(targets, held), 4)
+            if abs(facts["teacher_auc"] - 0.5) > inputs.tolerance:
+                targets = at_holdout_level(targets, held)
+                set_level = [True] * len(targets)
+        return Teacher(
+            source=self.name,
+            sequences=sequences,
+            pairs=pairs,
+            targets=targets,
+            set_level=set_level,
+            facts=facts,
+        )
+
+
+def made_up_strangers(inputs: TeacherInputs, count: int) -> list[Sequence]:
+    """The forget examples about many others, to be held to the original where no retain data is.
+
+    Args:
+        inputs: with the forget examples.
+        count: strangers for each example.
+
+    Returns:
+        At most `count` sequences for each forget example; none where no example has a name.
+    """
+    tokens = WordTokens(inputs.tokenizer)
+    try:
+        subjects, pool = _subjects(inputs, tokens)
+    except Unavailable:
+        return []
+    made = []
+    for k in range(count):
+        new = _strangers(subjects, pool, tokens, f"{inputs.seed}/kept/{k}")
+        sequences, pairs = _about(inputs.forget, subjects, new, tokens)
+        made += [s for s, changed in zip(sequences, pairs, strict=True) if changed]
+    return [replace(s, id=f"retain-{k}") for k, s in enumerate(made)]
+
+
+def _subjects(inputs: TeacherInputs, tokens: WordTokens) -> tuple[list[Subject], _Pool]:
+    beside = [*inputs.retain, *inputs.holdout]
+    subjects = subjects_of(inputs.forget, tokens, beside)
+    if not any(subjects):
+        raise Unavailable("question and answer share no name in any example")
+    people = inputs.holdout or inputs.retain
+    others = subjects_of(people, tokens, [*inputs.forget, *beside])
+    place: dict[str, Counter[int]] = {}
+    for subject in (*subjects, *others):
+        for k, part in enumerate(subject):
+            place.setdefault(part.text, Counter())[min(k, 1)] += 1
+    source = others if any(others) else subjects
+    return subjects, _Pool(
+        list(dict.fromkeys(part.text for subject in source for part in subject)),
+        {word: counts.most_common(1)[0][0] for word, counts in place.items()},
+        {tuple(part.text for part in subject) for subject in (*subjects, *others) if subject},
+    )
+
+
+def _strangers(
+    subjects: list[Subject], pool: _Pool, tokens: WordTokens, seed: str
+) -> dict[str, str]:
+    """For each word of a name another one; the whole names are such that no file has them."""
+    parts: dict[str, list[NamePart]] = {}
+    for subject in subjects:
+        for part in subject:
+            parts.setdefault(part.text, []).append(part)
+    fits = {word: _fitting(word, found, pool, tokens) for word, found in parts.items()}
+    people = {tuple(part.text for part in subject) for subject in subjects if subject}
+    new: dict[str, str] = {}
+    for attempt in range(ATTEMPTS):
+        for word, found in fits.items():
+            new[word] = Random(f"{seed}/{attempt}/{word}").choice(found) if found else word
+        if not {tuple(new[word] for word in person) for person in people} & pool.taken:
+            break
+    return new
+
+
+def _fitting(word: str, parts: list[NamePart], pool: _Pool, tokens: WordTokens) -> list[str]:
+    """Words that may stand for this one: with as many tokens wherever it stands."""
+    prefixes = {prefix for part in parts for prefix in part.prefixes}
+    place = pool.place.get(word, 0)
+
+    def fit(other: str) -> bool:
+        same = (len(tokens.of(p + other)) == len(tokens.of(p + word)) for p in prefixes)
+        return other != word and all(same)
+
+    own = [other for other in pool.data if fit(other)]
+    same_place = [other for other in own if pool.place.get(other) == place]
+    listed = [other for other in (FIRST_NAMES, LAST_NAMES)[place] if fit(other)]
+    return same_place or listed or own
+
+
+def _about(
+    sequences: list[Sequence], subjects: list[Subject], new: dict[str, str], tokens: WordTokens
+) -> tuple[list[Sequence], list[tuple[tuple[int, int], ...]]]:
+    """The sequences about the strangers, and the pairs of tokens that were exchanged in each."""
+    changed, pairs = [], []
+    for sequence, subject in zip(sequences, subjects, strict=True):
+        ids, found = list(sequence.ids), {}
+        for part in subject:
+            for place, prefix in zip(part.places, part.prefixes, strict=True):
+                other: Tokens = tokens.of(prefix + new[part.text])
+                for i, token in zip(place, other, strict=True):
+                    if ids[i] != token:
+                        found[ids[i], token] = None
+                    ids[i] = token
+        changed.append(replace(sequence, ids=tuple(ids)))
+        pairs.append(tuple(found))
+    return changed, pairs
+
+
+def _nameless_at_mean(targets: list[list[float]], named: list[bool]) -> list[list[float]]:
+    """Answers that nobody was swapped in get no token likelier than the others' mean."""
+    known = [x for own, found in zip(targets, named, strict=True) if found for x in own]
+    mean = sum(known) / len(known)
+    return [
+        own if found else [min(x, mean) for x in own]
+        for own, found in zip(targets, named, strict=True)
+    ]
