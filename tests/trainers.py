@@ -18,7 +18,18 @@ VOCABULARY = Vocabulary()
 CUTS = [(8, 1), (4, 2), (1, 8), (5, 2), (3, 3)]  # of one step: also a last one that is short
 
 
-def trainer(method, tmp_path, *, model=None, kept=RETAIN, forget=FORGET, callbacks=(), **options):
+def trainer(
+    method,
+    tmp_path,
+    *,
+    model=None,
+    kept=RETAIN,
+    forget=FORGET,
+    callbacks=(),
+    holdout=UNSEEN,
+    teacher_rows=None,
+    **options,
+):
     """Plain gradient descent, unclipped, one pass over eight answers."""
     given = {"learning_rate": 1e-2, "num_train_epochs": 1, "optim": "sgd", "max_grad_norm": 1e9}
     args = UnlearningConfig(
@@ -34,7 +45,8 @@ def trainer(method, tmp_path, *, model=None, kept=RETAIN, forget=FORGET, callbac
         forget_dataset=forget,
         alternate_dataset=INSTEAD if "alternate" in method.needs() else None,
         retain_dataset=kept,
-        holdout_dataset=UNSEEN if "teacher_logits" in method.needs() else None,
+        holdout_dataset=holdout if "teacher_logits" in method.needs() else None,
+        teacher_rows=teacher_rows,
         args=args,
         callbacks=[*callbacks],
         processing_class=VOCABULARY,  # type: ignore[arg-type]

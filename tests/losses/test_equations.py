@@ -32,6 +32,10 @@ def to_reference(direction):
 PAIRS = torch.tensor([[[0, 3], [3, 5], [0, 3], [2, 2]]]).expand(12, -1, -1)
 
 
+def logps(z):
+    return z.log_softmax(-1, dtype=torch.promote_types(z.dtype, torch.float32))
+
+
 def lowered(z, y):
     """Entry 6 of a row whose target is set to -2 nats, and its slope."""
     value = plain.teacher(z, [], y, -2.0)[6]
@@ -77,11 +81,11 @@ LOSSES = {
         lambda z, t, y: plain.kl_to_reference(z, t),
     ),
     "distil": (
-        lambda z, t, y: losses.distil(z, t.log_softmax(-1), y, level_weight=0.3),
+        lambda z, t, y: losses.distil(z, logps(t), y, level_weight=0.3),
         lambda z, t, y: plain.distil(z, t, y, 0.3),
     ),
     "exchange_columns": (
-        lambda z, t, y: losses.exchange_columns(z.log_softmax(-1), PAIRS)[:, 0],
+        lambda z, t, y: losses.exchange_columns(logps(z), PAIRS)[:, 0],
         lambda z, t, y: (math.log(plain.softmax(z)[5]), plain.towards(z, 5, 1)),
     ),
     "with_target_logps": (

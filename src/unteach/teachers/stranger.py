@@ -17,6 +17,7 @@ from unteach.teachers.holdout import at_holdout_level, auc
 from unteach.teachers.names import NamePart, Subject, Tokens, WordTokens, subjects_of
 
 ATTEMPTS = 200
+FEW_NAMES = 8  # names of the data below which those of our list are taken too
 FIRST_NAMES = tuple(
     str.split(
         "Alma Bruno Carla Dario Elena Felix Greta Hugo Irene Jonas Karin Leo Marta Nils Olga "
@@ -157,7 +158,8 @@ def _fitting(word: str, parts: list[NamePart], pool: _Pool, tokens: WordTokens) 
     own = [other for other in pool.data if fit(other)]
     same_place = [other for other in own if pool.place.get(other) == place]
     listed = [other for other in (FIRST_NAMES, LAST_NAMES)[place] if fit(other)]
-    return same_place or listed or own
+    few = same_place if len(same_place) >= FEW_NAMES else [*same_place, *listed]
+    return few or own
 
 
 def _about(
