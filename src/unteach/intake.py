@@ -121,7 +121,9 @@ def resolve(
     held = request.retain or made_up
     if retain == "none" or not held or not (weight or method.moves_weight()):
         retain, weight = "none", 0.0
-    rate = automatic_rate(config, adapter=adapter.kind == "lora", power=plan.power)
+    rate = automatic_rate(
+        config, adapter=adapter.kind == "lora", power=plan.power, factor=plan.rate_factor
+    )
     stop_at = plan.stop_at if train.stop_at is None else train.stop_at
     train = train.model_copy(
         update={

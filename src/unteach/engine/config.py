@@ -131,7 +131,9 @@ class UnlearningConfig(TrainingArguments):
             self.wanted_epsilon = plan.adam_epsilon
         self.rounds = (plan.rounds if self.rounds is None else self.rounds) or 1
         if "learning_rate" in self.open:
-            rate = automatic_rate(model_config, adapter=adapter, power=plan.power)
+            rate = automatic_rate(
+                model_config, adapter=adapter, power=plan.power, factor=plan.rate_factor
+            )
             self.learning_rate = rate  # type: ignore[assignment]
         if "num_train_epochs" in self.open:
             self.num_train_epochs = plan.epochs  # type: ignore[assignment]

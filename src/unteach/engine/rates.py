@@ -3,7 +3,9 @@
 from typing import Any
 
 
-def automatic_rate(config: Any, *, adapter: bool, power: int | float = 2) -> float:
+def automatic_rate(
+    config: Any, *, adapter: bool, power: int | float = 2, factor: float = 1.0
+) -> float:
     """The learning rate for full fine-tuning or for adapters.
 
     The papers of the field use 1e-5 for models of width 2048 and more, and ten times that for
@@ -14,6 +16,7 @@ def automatic_rate(config: Any, *, adapter: bool, power: int | float = 2) -> flo
         config: the model's configuration.
         adapter: whether adapters are trained.
         power: a method's own; 1 for losses without a floor, which no small model survives at 1e-3.
+        factor: a method's own; more than 1 for losses whose minimum is where training should end.
 
     Example:
         >>> from types import SimpleNamespace
@@ -24,5 +27,5 @@ def automatic_rate(config: Any, *, adapter: bool, power: int | float = 2) -> flo
     """
     text = config.get_text_config() if hasattr(config, "get_text_config") else config
     width = getattr(text, "hidden_size", None) or getattr(text, "n_embd", None) or 2048
-    rate = 1e-5 * max(2048 / width, 1) ** power * (10 if adapter else 1)
+    rate = factor * 1e-5 * max(2048 / width, 1) ** power * (10 if adapter else 1)
     return float(f"{min(rate, 1e-3):.1e}")

@@ -144,7 +144,9 @@ class UnlearningTrainer(Resumable):
         args.adam_epsilon = epsilon(args, model)
         self._finish = Finish(method, model)
         self.monitor = Monitor(len(forget), args.stop_at)
-        suits = automatic_rate(model.config, adapter=adapter, power=method.plan.power)
+        suits = automatic_rate(
+            model.config, adapter=adapter, power=method.plan.power, factor=method.plan.rate_factor
+        )
         self.guard = Guard(
             self.pairs, model, retain=self.retain_name, rate=(args.learning_rate, suits)
         )

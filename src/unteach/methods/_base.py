@@ -49,6 +49,7 @@ class Plan:
         init: how adapters start.
         epochs: passes over the forget set.
         power: how the automatic learning rate grows as models get smaller (`engine.rates`).
+        rate_factor: what the automatic learning rate is multiplied by.
         stop_at: stop once the forget answers' mean probability is this low; None for never.
         rounds: how often the epochs are gone over at most; a further round is begun while the
             forget answers are likelier than the teacher has them.
@@ -62,6 +63,7 @@ class Plan:
     init: str = "default"
     epochs: int = 10
     power: float = 2.0
+    rate_factor: float = 1.0
     stop_at: float | None = None
     rounds: int = 1
     adam_epsilon: float | Literal["auto"] | None = None
