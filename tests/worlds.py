@@ -1,8 +1,10 @@
 """Rows that no model made: random ones for every metric, and plain ones to count with by hand."""
 
 import random
+from dataclasses import dataclass
 
 from unteach.nouns import Row
+from unteach.suites.summary import TokenScores, summary
 
 GROUPS = (
     "forget",
@@ -17,11 +19,25 @@ GROUPS = (
 )
 
 
-def row(id, logps, **more):
-    """A row with the fields that every evaluation fills."""
+@dataclass(frozen=True, kw_only=True)
+class Told(Row):
+    """A row, and what it is the summary of: definitions are written again from that."""
+
+    scores: TokenScores
+
+
+def row(id, logps, *, hits=None, ranks=(), means=None, spreads=None, divergences=(), **more):
+    """A row with the fields that every evaluation fills, not rounded."""
     n = len(logps)
-    values = {"hits": (False,) * n, "means": (-3.0,) * n, "spreads": (1.0,) * n, "zlib": 10}
-    return Row(id=id, logps=tuple(logps), **{**values, **more})
+    scores = TokenScores(
+        logps=tuple(logps),
+        hits=(False,) * n if hits is None else tuple(hits),
+        ranks=tuple(ranks),
+        means=(-3.0,) * n if means is None else tuple(means),
+        spreads=(1.0,) * n if spreads is None else tuple(spreads),
+        divergences=tuple(divergences),
+    )
+    return Told(id=id, scores=scores, **{"zlib": 10, **summary(scores), **more})
 
 
 def world(seed=0, n=12, shift=0.0, groups=GROUPS):
@@ -47,7 +63,7 @@ def own(groups, group="forget"):
 
 def _example(rng, id, shift):
     def logps():
-        return [min(shift - rng.expovariate(1.0), 0.0) for _ in range(rng.randint(2, 9))]
+        return [min(shift - rng.expovariate(1.0), 0.0) for _ in range(rng.randint(4, 9))]
 
     mine = logps()
     n = len(mine)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from unteach.data import encode, question, with_answer
 from unteach.nouns import Example, Row, Sequence
 from unteach.suites._base import Group, Settings
+from unteach.suites.rounding import blocks
 from unteach.suites.said import begun
 
 
@@ -25,11 +26,11 @@ class Prompt(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """A row that is to be filled.
+    """A row that is to be filled, or a window of it.
 
     Attributes:
         group: where it stands.
-        row: its id, kind and index, and the size of its text.
+        row: its id, kind and index, and the size of its text; the windows of a long text share it.
         text: the tokens that are scored, with no id: equal ones are one text; None for none.
         prompt: what the model is asked; None for nothing.
         expected: what it should say.
@@ -56,7 +57,8 @@ class Question:
 def questions(groups: dict[str, Group], tokenizer: Any, settings: Settings) -> list[Question]:
     """The rows to be filled, in order: each example's answer, paraphrase and wrong answers.
 
-    A text longer than the context gives a row for each window; the model is asked on the first.
+    A text longer than the context gives a question for each window, in their order; the model is
+    asked on the first.
 
     Raises:
         UserError: a template is not there, or the tokenizer is a slow one.
@@ -76,38 +78,33 @@ def _of_example(
     more = _asked(group, example, tokenizer, settings, template) if group.generate else {}
     size = size_of(example.answer)
     if not group.score:
-        yield Question(group=name, row=Row(id=example.id, logps=(), zlib=size), **more)
+        yield Question(group=name, row=Row(id=example.id, zlib=size), **more)
         return
     for row, text in _variants(example, size):
         for found in encode(text, tokenizer, max_length=settings.max_length, template=template):
             if any(found.answer):
-                made = _with_id(row, found.id)
                 bare = Sequence("", found.ids, found.answer)
                 first = row.kind == "answer" and found.id == example.id
-                yield Question(group=name, row=made, text=bare, **(more if first else {}))
+                yield Question(group=name, row=row, text=bare, **(more if first else {}))
 
 
 def size_of(text: str) -> int:
-    """Bytes of a text under zlib.
+    """Bytes of a text under zlib, in whole blocks: exact ones would tell how long it is.
 
     Example:
-        >>> size_of("so " * 20) < 20
-        True
+        >>> size_of("so " * 20), size_of("")
+        (16, 16)
     """
-    return len(zlib.compress(text.encode()))
-
-
-def _with_id(row: Row, id: str) -> Row:
-    return Row(id=id, kind=row.kind, index=row.index, logps=(), zlib=row.zlib)
+    return blocks(len(zlib.compress(text.encode())))
 
 
 def _variants(example: Example, size: int) -> list[tuple[Row, Example]]:
-    found = [(Row(id=example.id, logps=(), zlib=size), example)]
+    found = [(Row(id=example.id, zlib=size), example)]
     if example.paraphrase:
-        row = Row(id=example.id, kind="paraphrase", logps=())
+        row = Row(id=example.id, kind="paraphrase")
         found.append((row, with_answer(example, example.paraphrase)))
     found += [
-        (Row(id=example.id, kind="perturbed", index=k, logps=()), with_answer(example, wrong))
+        (Row(id=example.id, kind="perturbed", index=k), with_answer(example, wrong))
         for k, wrong in enumerate(example.perturbed)
     ]
     return found
