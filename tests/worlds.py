@@ -4,6 +4,7 @@ import random
 from dataclasses import dataclass
 
 from unteach.nouns import Row
+from unteach.suites.rivals import beside_wrong
 from unteach.suites.summary import TokenScores, summary
 
 GROUPS = (
@@ -18,6 +19,8 @@ GROUPS = (
     "knowmem_retain",
 )
 
+NAMES = ("logps", "hits", "ranks", "means", "spreads", "divergences")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Told(Row):
@@ -26,18 +29,18 @@ class Told(Row):
     scores: TokenScores
 
 
-def row(id, logps, *, hits=None, ranks=(), means=None, spreads=None, divergences=(), **more):
+def told(id, logps, *, hits=(), ranks=(), means=(), spreads=(), divergences=(), **more):
+    """A row of what is given of its tokens, not rounded."""
+    parts = (logps, hits, ranks, means, spreads, divergences)
+    scores = TokenScores(**dict(zip(NAMES, map(tuple, parts), strict=True)))
+    return Told(id=id, scores=scores, **{**summary(scores), **more})
+
+
+def row(id, logps, **more):
     """A row with the fields that every evaluation fills, not rounded."""
     n = len(logps)
-    scores = TokenScores(
-        logps=tuple(logps),
-        hits=(False,) * n if hits is None else tuple(hits),
-        ranks=tuple(ranks),
-        means=(-3.0,) * n if means is None else tuple(means),
-        spreads=(1.0,) * n if spreads is None else tuple(spreads),
-        divergences=tuple(divergences),
-    )
-    return Told(id=id, scores=scores, **{"zlib": 10, **summary(scores), **more})
+    values = {"hits": (False,) * n, "means": (-3.0,) * n, "spreads": (1.0,) * n, "zlib": 10}
+    return told(id, logps, **{**values, **more})
 
 
 def world(seed=0, n=12, shift=0.0, groups=GROUPS):
@@ -51,7 +54,7 @@ def world(seed=0, n=12, shift=0.0, groups=GROUPS):
     """
     rng = random.Random(seed)
     return {
-        group: [made for k in range(n) for made in _example(rng, f"{group}-{k}", shift)]
+        group: beside_wrong(made for k in range(n) for made in _example(rng, f"{group}-{k}", shift))
         for group in groups
     }
 

@@ -6,10 +6,11 @@ import struct
 from dataclasses import fields, replace
 
 import pytest
-from worlds import GROUPS, world
+from worlds import GROUPS, row, world
 
 from unteach.metrics import COMPARISONS, METRICS, Case, compare, score_model
 from unteach.nouns import SHORT, Row
+from unteach.suites.rivals import beside_wrong
 
 DIRECTIONS = {"low", "high", "unchanged", "as retrained"}
 EVERYTHING = [*METRICS, *COMPARISONS]
@@ -118,8 +119,8 @@ def test_a_broken_model_never_gives_a_broken_number(name, bad):
 
 @pytest.mark.parametrize("bad", [math.nan])
 def test_what_is_read_off_a_nan_is_named(bad):
-    right, wrong = Row(id="a", tokens=1, logp=bad), Row(id="a", kind="perturbed", tokens=1, logp=-1.0)
-    groups = {"forget": [right, wrong]}
+    wrong = row("a", [-1.0], kind="perturbed")
+    groups = {"forget": beside_wrong([row("a", [bad]), wrong])}
     for name in ("probability", "truth_ratio", "truth_ratio_share", "choice_probability"):
         assert scored(name, Case(groups)).note == "not measurable: the value is nan", name
 
@@ -157,7 +158,7 @@ def test_answers_without_a_token_are_left_out():
 
 
 def test_answers_too_short_to_say_more_of_are_left_out_where_more_is_asked():
-    """Of fewer than four tokens a row has no least likely ones: their number would be the text's."""
+    """Of fewer than four tokens a row has no number of the least likely ones."""
     groups, original = world(), world(1)
     short = Row(id="forget-99", tokens=SHORT - 1, logp=-1.0, matched=0.5, strength=0.5, zlib=16)
     groups["forget"].append(short)

@@ -18,7 +18,7 @@ from unteach.nouns import LITTLE, SHORT, Row
 FEW = 8  # tokens, and words that are hardly more: of fewer a number is coarser
 LEAST = 1e-4  # below it a number counts as 0
 BLOCK = 8  # bytes
-FACTOR = math.log(2)
+FACTOR = math.log(4)
 
 # Shares of tokens: with enough of these, how many are the likeliest may be known.
 COUNTED = ("matched", "strength", "matched_but_last", "strength_but_last")
