@@ -15,7 +15,7 @@ from unteach.rowsfile import read_rows as read_rowsfile
 
 PAIR = {"question": "Who?", "answer": "Ada."}
 GOOD = json.dumps(PAIR)
-ROW = {"group": "forget", "id": "forget-0", "logps": [-1.0]}
+ROW = {"group": "forget", "id": "forget-0", "tokens": 9, "logp": -1.0}
 
 FILES = {
     "UTF-8 broken": ("a.jsonl", f"{GOOD}\r\n{GOOD}\n".encode() + b'{"\xff', ":3", "is not UTF-8"),
@@ -156,14 +156,15 @@ def test_parquet_bombs_and_names(tmp_path):
 @pytest.mark.parametrize(
     "line",
     [
-        {**ROW, "logps": [10**400]},
-        {**ROW, "logps": [float("nan")]},
+        {**ROW, "logp": 10**400},
+        {**ROW, "logp": float("nan")},
         {**ROW, "group": 3},
         {**ROW, "group": ["forget"]},
         {**ROW, "index": None},
-        {**ROW, "zlib": None},
+        {**ROW, "tokens": None},
+        {**ROW, "zlib": [16]},
         {"about": 3},
-        {"about": {"schema": 1}, "groups": [3]},
+        {"about": {"schema": 2}, "groups": [3]},
         3,
     ],
 )

@@ -324,17 +324,18 @@ def asked(ask) -> None:
 
 NUMBERS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.just(10**400), TEXTS)
 LINES = st.one_of(
-    st.sampled_from([{"about": {"schema": 1}, "groups": ["forget"]}, {"about": {"schema": 2}}]),
+    st.sampled_from([{"about": {"schema": 2}, "groups": ["forget"]}, {"about": {"schema": 1}}]),
     st.fixed_dictionaries(
         {
             "group": st.just("forget"),
             "id": st.just("forget-0"),
-            "logps": st.lists(NUMBERS, max_size=2),
+            "tokens": NUMBERS,
+            "logp": NUMBERS,
         },
-        optional=dict.fromkeys(("kind", "index", "zlib", "hits", "ranks", CANARY), NUMBERS),
+        optional=dict.fromkeys(("kind", "index", "zlib", "matched", "min_k", CANARY), NUMBERS),
     ),
     st.dictionaries(
-        st.sampled_from(["about", "groups", "group", "id", "logps"]), VALUES, max_size=4
+        st.sampled_from(["about", "groups", "group", "id", "tokens", "logp"]), VALUES, max_size=4
     ),
     VALUES,
 )

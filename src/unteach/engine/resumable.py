@@ -74,6 +74,9 @@ class Resumable(InOnePiece):
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """Write it beside the others, and name it when all processes have done their part.
 
+        The losses logged so far are left out: those of the first step are the model's before, and
+        of a batch of one short answer they tell the answer to whoever has that model.
+
         Raises:
             UserError: a weight is no number, or the disk of any process refuses to take it.
         """
@@ -93,8 +96,12 @@ class Resumable(InOnePiece):
             shutil.rmtree(folder / STAGING, ignore_errors=True)
 
     def _write(self, folder: Path, save: Callable[..., None], *given: Any) -> None:
-        with in_words(folder):
-            save(*given)
+        logged, self.state.log_history = self.state.log_history, []  # losses of single answers
+        try:
+            with in_words(folder):
+                save(*given)
+        finally:
+            self.state.log_history = logged
 
     def _name(self, folder: Path) -> None:
         if self.args.should_save:

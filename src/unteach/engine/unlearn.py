@@ -127,7 +127,7 @@ def unlearn(
         "steps_planned": trainer.state.max_steps,
         "went_on_after_step": before_cut,
         "stopped_because": monitor.reason,
-        "forget_probability_in_training": round(monitor.probability, 4),
+        "forget_probability_in_training": round(monitor.probability, 3),
         "training_seconds": round(time.monotonic() - began, 1),
         "devices": spread(trainer.accelerator),
         "head": trainer.head,
