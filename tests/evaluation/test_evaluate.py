@@ -108,10 +108,7 @@ def test_rows_of_other_questions_are_refused(whole, files):
     evaluate(whole)
     file = files / "never.jsonl"
     groups, about = read_rows(files / "out" / "rows" / "retrained.jsonl")
-    groups["forget"] = [
-        replace(row, zlib=(row.zlib or 0) + (8 if row.id == "forget-0" else -8))
-        for row in groups["forget"]
-    ]
+    groups["forget"] = [replace(row, zlib=(row.zlib or 0) + 8) for row in groups["forget"]]
     groups["retain"] = groups["retain"][1:]
     write_rows(file, groups, about)
     update = {"retrained": None, "reference_rows": file, "overwrite": True}

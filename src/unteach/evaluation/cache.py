@@ -68,9 +68,11 @@ def keep(folder: Path | None, key: str, rows: Groups, counts: dict[str, Any]) ->
 
 
 def _is_older(file: Path) -> bool:
-    with file.open("rb") as lines:
-        head = lines.readline(1000)
-    return OLDER.match(head) is not None
+    try:
+        with file.open("rb") as lines:
+            return OLDER.match(lines.readline(1000)) is not None
+    except OSError:  # another process was faster
+        return False
 
 
 def _name(stem: str, file: Path) -> str:

@@ -102,10 +102,13 @@ def _on_grid(share: float, steps: int, place: float) -> float:
 
 
 def _in_cell(value: float, width: float, place: float) -> float:
-    """Anywhere in a cell of that width, which moves with the place; the sign is kept."""
+    """The mean of a cell of that width, which moves with the place; the sign is kept."""
+    if not value:
+        return value
     at = math.log(abs(value)) / width
     middle = math.exp((math.floor(at + place) + 0.5 - place) * width)
-    return float(f"{math.copysign(middle, value):.4g}")
+    mean = middle * width / (2 * math.sinh(width / 2))  # so that many together are not shifted
+    return float(f"{math.copysign(mean, value):.4g}")
 
 
 def _place(row: Row) -> float:
