@@ -69,7 +69,7 @@ def unlikely(texts, said, count):
 
 ONE = [(a,) for a in range(V)]
 WORD = [(a, END) for a in range(V)]  # one token and the end
-TWO = [(a, b) for a in range(0, V, 4) for b in range(V)]
+TWO = [(a, b) for a in range(0, V, 8) for b in range(V)]
 
 
 @pytest.mark.parametrize("texts", [ONE, WORD, TWO], ids=["one token", "a word", "two tokens"])
@@ -117,7 +117,7 @@ def test_a_beam_finds_no_way_along_the_numbers():
     token these are the secret's at once. With their mean he can but hold a beginning's own mean to
     that of the whole.
     """
-    secret = (40, 7, 62, 88, 13, 21, 54, END)
+    secret = (40, 7, 62, 88, 13, END)
     true = [of[0] for of in told([secret])]
     rows = [rounded(Row(id="forget-0", **summary(one))) for one in true]
 
@@ -142,7 +142,7 @@ def test_a_beam_finds_no_way_along_the_numbers():
     assert search(by_token)[0] == secret
     best = search(by_row)
     assert secret not in best
-    assert max(sum(a == b for a, b in zip(t, secret, strict=True)) for t in best) < len(secret) - 2
+    assert max(sum(a == b for a, b in zip(t, secret, strict=True)) for t in best) < len(secret) - 1
 
 
 def test_the_fewer_tokens_the_less_is_written():

@@ -93,7 +93,7 @@ def size_of(text: str) -> int:
 
     Example:
         >>> size_of("so " * 20), size_of("")
-        (16, 16)
+        (16, 8)
     """
     return blocks(len(zlib.compress(text.encode())))
 
