@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from unteach.data.arrowbounds import cells, plain, unpacked
+from unteach.data.arrowbounds import cells, plain, readable, unpacked
 from unteach.data.parquetfile import BATCH, FEW, _room, _too_much
 from unteach.nouns import Problem, UserError
 
@@ -45,8 +45,11 @@ def _rows(path: Path, name: str) -> Iterator[dict]:
         start = len(FILE) if file.read(len(FILE)) == FILE else 0
         file.seek(start)
         messages = ipc.MessageReader.open_stream(file)
-        if any(unpacked(message) > left for message in messages):
-            raise UserError(_too_much(name))
+        room = left
+        for message in messages:
+            room -= unpacked(message)
+            if room < 0:
+                raise UserError(_too_much(name))
         file.seek(start)
         with ipc.open_stream(file) as stream:
             _check(stream.schema, name)
@@ -65,12 +68,11 @@ def _rows(path: Path, name: str) -> Iterator[dict]:
 
 
 def _check(schema: Any, name: str) -> None:
-    from unteach.data.arrowbounds import readable
-
     if len(set(schema.names)) < len(schema.names):
         raise UserError(
             Problem(name, "names one column twice", "give each column a name of its own")
         )
-    if unfit := [str(field.type.id) for field in schema if not readable(field.type)]:
-        what = f"has {len(unfit)} columns of types that are not read from Arrow"
+    if unfit := [field for field in schema if not readable(field.type)]:
+        types = "a column of a type" if len(unfit) == 1 else f"{len(unfit)} columns of types"
+        what = f"has {types} that no text has (views, maps, extensions)"
         raise UserError(Problem(name, what, "write it as .parquet or .jsonl"))

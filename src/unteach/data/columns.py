@@ -179,7 +179,9 @@ def _says(name: str, value: Any) -> bool:
         return False
     if name in TALKS[1:]:
         return is_list(decoded(given))
-    if name == "labels":  # numbers are classes, and the text again is the target of a language model
+    if (
+        name == "labels"
+    ):  # numbers are classes, and the text again is the target of a language model
         return not is_numeric(given) and given != value("text")
     if name in KEYS:
         return isinstance(given, str) or is_whole(given)

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from unteach.data.columns import form_of
 from unteach.data.filenotes import FileNotes
 from unteach.data.forms import example_of
 from unteach.data.listing import shortened
@@ -67,18 +66,11 @@ def with_answer(example: Example, answer: str) -> Example:
 def _examples(found: list[Record], role: str, source: str) -> tuple[list[Example], list[Problem]]:
     examples: list[Example] = []
     problems: list[Problem] = []
-    forms: dict[tuple[str, ...], str] = {}
     notes = FileNotes()
     for number, (where, record) in enumerate(found):
-        form = ("text",) if isinstance(record, str) else form_of(record)
-        if form:
-            forms.setdefault(form, where)
         made = example_of(record, f"{role}-{number}", where, notes)
         if isinstance(made, Example):
             examples.append(made)
         else:
             problems += made
-    if len(forms) > 1:
-        listed = ", ".join(f"{'/'.join(form)} ({where})" for form, where in forms.items())
-        problems.insert(0, Problem(source, f"mixes columns: {listed}", "use one form in a file"))
-    return examples, problems + notes.problems(source, len(examples))
+    return examples, [*notes.mixed(source), *problems, *notes.problems(source, len(examples))]

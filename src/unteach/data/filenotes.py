@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from unteach.data.columns import OWN
+from unteach.data.columns import OWN, Form
 from unteach.data.hints import listed, meant
 from unteach.nouns import Problem
 
@@ -13,22 +13,30 @@ class FileNotes:
     """What is gathered while the records of one file are read.
 
     Attributes:
+        forms: the columns that made examples, each with the place of the first.
         parts: by part of an example (`question`, `answer`, ...) the columns it was read from.
         columns: names of columns that were not read, and in how many records.
         keys: names of keys of messages that were not read, and in how many messages.
         several: records that have several answers, of which the first is read.
-        cut: conversations that go on after their last turn that is trained on.
     """
 
     def __init__(self):
+        self.forms: dict[Form, str] = {}
         self.parts: dict[str, dict[str, None]] = {}
         self.columns: Counter[str] = Counter()
         self.keys: Counter[str] = Counter()
-        self.several = self.cut = 0
+        self.several = 0
 
     def read(self, part: str, *columns: str) -> None:
         """A part of an example was read from these columns."""
         self.parts.setdefault(part, {}).update(dict.fromkeys(columns))
+
+    def mixed(self, source: str) -> list[Problem]:
+        """That records of one file are of several forms."""
+        if len(self.forms) < 2:
+            return []
+        listed = ", ".join(f"{'/'.join(form)} ({where})" for form, where in self.forms.items())
+        return [Problem(source, f"mixes columns: {listed}", "use one form in a file")]
 
     def problems(self, source: str, examples: int) -> list[Problem]:
         """The notes on a file of so many examples; none where all is as the README has it."""
@@ -43,9 +51,6 @@ class FileNotes:
         if self.keys:
             what = f"has messages with keys that are not read: {listed([*self.keys])}"
             notes.append((what, "what belongs to a turn goes into its content"))
-        if self.cut:
-            what = f"{self.cut} conversations are read up to the last turn that is trained on"
-            notes.append((what, ""))
         return [Problem(source, what, hint, "note") for what, hint in notes]
 
     def _reading(self, examples: int) -> str:

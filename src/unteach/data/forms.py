@@ -53,6 +53,7 @@ def example_of(
     if form is None:
         return [unknown(columns, record, where)]
     notes = notes or FileNotes()
+    notes.forms.setdefault(form, where)
     made = _example(columns, form, id, where, notes)
     length = len(made.answer) if isinstance(made, Example) else None
     spans, problems = spans_of(columns.get("spans"), where, length)
@@ -108,7 +109,7 @@ def _talk(
     if tools is None:
         hint = "write a list of objects, each the description of a function"
         problems.append(Problem(where, "tools is no list of objects", hint))
-    problems += wrong_json(tools or (), "tools", where)
+    problems += wrong_json(tools, "tools", where) if tools else []
     if problems:
         return problems
     turns = talk.end()

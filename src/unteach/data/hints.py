@@ -95,7 +95,9 @@ def _guess(columns: tuple[str, ...], filled: tuple[str, ...]) -> str:
     missing = [name for name in _missing(asked, answers) if name not in known]
     renamed = {MEANT[c]: c for c in reversed(plain) if MEANT.get(c) in missing}
     if renamed:
-        return f" Write {', '.join(f'{c} as {n}' for n, c in sorted(renamed.items(), reverse=True))}."
+        return (
+            f" Write {', '.join(f'{c} as {n}' for n, c in sorted(renamed.items(), reverse=True))}."
+        )
     others = [c for c in plain if c not in SPELLED]
     guesses = (did_you_mean(name, KNOWN, CLOSE) for name in others)
     return next(filter(None, guesses), "") or _half(asked, answers)

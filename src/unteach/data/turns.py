@@ -76,7 +76,7 @@ class Talk:
         self.problems.append(Problem(self.where, what, hint))
 
     def end(self) -> tuple[Turn, ...]:
-        """All turns up to the last that is trained on; what is wrong is in `problems`."""
+        """All turns; none where something is wrong, which is in `problems` then."""
         if self.problems:
             return ()
         if not self.turns or self.turns[-1].role != "assistant":
@@ -86,13 +86,7 @@ class Talk:
                 what = f"does not end with the assistant but with a turn of the role {role}"
             self.wrong(what, "the assistant's turns are what is supervised")
             return ()
-        ends = [n for n, t in enumerate(self.turns, 1) if t.role == "assistant" and t.supervised]
-        if not ends:
-            what = "excludes every turn of the assistant from training"
-            self.wrong(what, "take the line out, or leave out train and weight")
-            return ()
-        self.notes.cut += ends[-1] < len(self.turns)
-        return tuple(self.turns[: ends[-1]])
+        return tuple(self.turns)
 
     def _message(self, message: Any, number: int) -> None:
         name = f"message {number}"
