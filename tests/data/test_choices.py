@@ -7,6 +7,7 @@ from unteach.nouns import UserError
 
 TOWNS = ["Lund", "Oslo", "Rome"]
 ARC = {"text": TOWNS, "label": ["A", "B", "C"]}
+LETTERED = {"A": "Lund", "B": "Oslo", "C": "Rome"}
 NUMBERED = {"text": TOWNS, "label": ["1", "2", "3"]}
 
 
@@ -24,9 +25,9 @@ RIGHT = {
     "arc": {"choices": ARC, "answerKey": "B"},
     "arc with numbers": {"choices": NUMBERED, "answerKey": "2"},
     "arc with numbers as numbers": {"choices": NUMBERED, "answerKey": 2},
-    "objects": {"choices": [{"label": n, "text": t} for n, t in zip("ABC", TOWNS)], "answer": "B"},
-    "options by letter": {"options": dict(zip("ABC", TOWNS)), "answer": "Oslo", "answer_idx": "B"},
-    "options by letter alone": {"options": dict(zip("ABC", TOWNS)), "answer_idx": "B"},
+    "objects": {"choices": [{"label": n, "text": t} for n, t in LETTERED.items()], "answer": "B"},
+    "options by letter": {"options": LETTERED, "answer": "Oslo", "answer_idx": "B"},
+    "options by letter alone": {"options": LETTERED, "answer_idx": "B"},
     "a column each": {"A": "Lund", "B": "Oslo", "C": "Rome", "answer": "B"},
     "a named column each": {
         "option_a": "Lund",

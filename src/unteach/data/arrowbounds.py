@@ -21,8 +21,8 @@ def unpacked(message: Any) -> int:
     The format is https://arrow.apache.org/docs/format/Columnar.html: a FlatBuffers table says
     where the buffers are, and a compressed one begins with its size as eight bytes.
     """
-    body = message.body
-    size = body.size if body is not None else 0
+    body: Any = message.body
+    size = len(body) if body is not None else 0
     meta = memoryview(message.metadata)
     root = _at("<I", meta, 0)
     kind = _field(meta, root, 1)

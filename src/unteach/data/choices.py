@@ -1,12 +1,13 @@
-"""The answer of a record, where it is one of several: a choice by its number or letter, or a list."""
+"""The answer of a record, which may be one of several: a choice by number or letter, or a list."""
 
 from collections.abc import Mapping
 from itertools import takewhile
 from string import ascii_uppercase
 from typing import Any, NamedTuple
 
-from unteach.data.columns import CHOICES, Columns
+from unteach.data.columns import Columns
 from unteach.data.filenotes import FileNotes
+from unteach.data.names import CHOICES
 from unteach.data.values import decoded, is_blank, is_list, is_whole, kind_of
 from unteach.nouns import Problem
 
@@ -131,7 +132,7 @@ def _chosen(
     return [Problem(where, f"{what}, but {kind_of(value)}", hint)]
 
 
-def _places(choices: Choices, value: Any) -> set[int]:
+def _places(choices: Choices, value: Any) -> set[Any]:
     """Which choices a value may stand for."""
     if isinstance(value, float) and value.is_integer():  # a column with gaps, as pandas reads it
         value = int(value)
@@ -156,7 +157,7 @@ def _several(value: Any) -> list[str] | None:
         value = value["text"] if is_list(value["text"]) else [value["text"]]
     if not is_list(value):
         return None
-    texts = [item.get("text") if isinstance(item, Mapping) else item for item in value]
+    texts: list[Any] = [item.get("text") if isinstance(item, Mapping) else item for item in value]
     if not all(isinstance(text, str) for text in texts):
         return None
     return list(dict.fromkeys(text for text in texts if text.strip()))

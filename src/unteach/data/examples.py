@@ -8,8 +8,8 @@ from typing import Any
 
 from unteach.data.filenotes import FileNotes
 from unteach.data.forms import example_of
-from unteach.data.listing import shortened
 from unteach.data.jsonfile import Record
+from unteach.data.listing import shortened
 from unteach.data.sources import records
 from unteach.nouns import Example, Problem, Turn, UserError
 

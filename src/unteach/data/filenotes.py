@@ -2,8 +2,8 @@
 
 from collections import Counter
 
-from unteach.data.columns import OWN, Form
 from unteach.data.hints import listed, meant
+from unteach.data.names import OWN, Form
 from unteach.nouns import Problem
 
 PLAIN = {name for form in OWN for name in form} | {"tools"}

@@ -6,7 +6,8 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any
 
-from unteach.data.columns import (
+from unteach.data.columns import Columns
+from unteach.data.names import (
     ACCEPTED,
     ANSWERS,
     EXTRAS,
@@ -16,7 +17,6 @@ from unteach.data.columns import (
     PAIRS,
     PROMPTS,
     SPELLED,
-    Columns,
     answers_in,
     prompts_in,
 )

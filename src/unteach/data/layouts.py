@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from unteach.data.columns import MAKING, SPELLED, form_of, form_of_names
+from unteach.data.columns import form_of
 from unteach.data.hints import listed, shown
+from unteach.data.names import MAKING, SPELLED, form_of_names
 from unteach.nouns import ROLES, Problem
 
 
@@ -19,7 +20,8 @@ def table(whole: dict, name: str) -> tuple[list[dict], list[Problem]] | None:
     """
     if is_split(whole):
         return [dict(zip(whole["columns"], row, strict=True)) for row in whole["data"]], []
-    for kind, rows_of, least in ((dict, _by_row, 1), (list, _by_place, 2)):
+    layouts: tuple[Any, ...] = ((dict, _by_row, 1), (list, _by_place, 2))
+    for kind, rows_of, least in layouts:
         columns = {key: value for key, value in whole.items() if isinstance(value, kind)}
         names = frozenset(SPELLED.get(key.strip().casefold(), key) for key in columns)
         if len(columns) < least or not form_of_names(names & {*MAKING}):

@@ -39,15 +39,16 @@ def read_saved(folder: Path, name: str) -> Read:
 
 def _rows(folder: Path, name: str) -> list[tuple[str, Any]]:
     state = _described(folder, STATE, name)
-    listed = state.get("_data_files")
-    files = [f.get("filename") if isinstance(f, dict) else None for f in listed or [None]]
-    if not all(isinstance(file, str) and _is_name(file) for file in files):
+    given = state.get("_data_files")
+    listed = given if isinstance(given, list) else []
+    files = [str(file.get("filename")) for file in listed if isinstance(file, dict)]
+    if not files or len(files) < len(listed) or not all(map(_is_name, files)):
         what = f"its {STATE} names no files of the folder"
         raise UserError(Problem(name, what, "write it anew by save_to_disk"))
     if state.get("_indices_data_files"):
         what = "is a choice of rows, written by an old version of datasets"
         raise UserError(Problem(name, what, "write it anew by save_to_disk"))
-    rows = (row for file in files for row in rows_of(folder / str(file), str(Path(name) / file)))
+    rows = (row for file in files for row in rows_of(folder / file, str(Path(name) / file)))
     return [(f"{name}, row {k}", row) for k, row in enumerate(rows, 1)]
 
 

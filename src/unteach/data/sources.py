@@ -35,8 +35,8 @@ def records(source: str) -> Read:
     """All records of a file or a dataset id, and what could not be read.
 
     Args:
-        source: a file, a folder that `save_to_disk` wrote, or `owner/name[:config[:split]][@revision]`
-            of a Hugging Face dataset.
+        source: a file, a folder that `save_to_disk` wrote, or a Hugging Face dataset:
+            `owner/name[:config[:split]][@revision]`.
     """
     path = Path(source)
     try:

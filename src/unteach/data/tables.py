@@ -5,8 +5,8 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from unteach.data.columns import KNOWN
 from unteach.data.jsonfile import Read, Record
+from unteach.data.names import KNOWN
 from unteach.nouns import Problem
 
 LONGEST_CELL = 2**31 - 1

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from unteach.data.columns import is_harmless
 from unteach.data.filenotes import FileNotes
 from unteach.data.hints import kept_from
+from unteach.data.names import is_harmless
 from unteach.data.parts import text_of
 from unteach.data.toolcalls import calls_of, said_calls
 from unteach.data.values import decoded, is_blank, is_list, is_null, wrong_json, wrong_text
