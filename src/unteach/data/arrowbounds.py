@@ -21,8 +21,8 @@ def unpacked(message: Any) -> int:
     The format is https://arrow.apache.org/docs/format/Columnar.html: a FlatBuffers table says
     where the buffers are, and a compressed one begins with its size as eight bytes.
     """
-    body: Any = message.body
-    size = len(body) if body is not None else 0
+    values = memoryview(message.body or b"")
+    size = values.nbytes
     meta = memoryview(message.metadata)
     root = _at("<I", meta, 0)
     kind = _field(meta, root, 1)
@@ -34,7 +34,6 @@ def unpacked(message: Any) -> int:
     if not _field(meta, table, 3):  # not compressed
         return size
     buffers = _follow(meta, _field(meta, table, 2))
-    values = memoryview(body)
     total = 0
     for k in range(_at("<I", meta, buffers)):
         start, length = struct.unpack_from("<qq", meta, buffers + 4 + 16 * k)

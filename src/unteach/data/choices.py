@@ -53,7 +53,7 @@ def answer_of(
     if lettered := _lettered(columns, value):
         for name in lettered.columns:
             columns[name]
-        notes.read("answer", *lettered.columns, column)
+        notes.read("answer", f"{lettered.columns[0]}...[{column}]")
         return _chosen(lettered.choices, value, column, "columns", where)
     if is_whole(value):
         return [Problem(where, f"{column} is {kind_of(value)}", NO_NUMBER)]

@@ -47,10 +47,10 @@ class FileNotes:
         if self.columns:
             what = f"has columns that are not read: {listed([*self.columns])}"
             guess = next(filter(None, map(meant, self.columns)), "")
-            notes.append((what, f"what belongs to an example goes into a column that is.{guess}"))
+            notes.append((what, f"put what belongs to an example into a column that is.{guess}"))
         if self.keys:
             what = f"has messages with keys that are not read: {listed([*self.keys])}"
-            notes.append((what, "what belongs to a turn goes into its content"))
+            notes.append((what, "put what belongs to a turn into its content"))
         return [Problem(source, what, hint, "note") for what, hint in notes]
 
     def _reading(self, examples: int) -> str:
