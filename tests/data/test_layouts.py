@@ -45,6 +45,13 @@ def test_columns_of_unequal_lengths(tmp_path):
     assert problem.what == "has columns of unequal lengths: question, answer have 2, 1"
 
 
+def test_columns_of_different_rows(tmp_path):
+    """Else a thousand columns of a thousand rows each would make a billion cells."""
+    text = json.dumps({"question": {"0": "a"}, "answer": {"1": "b"}})
+    _, (problem,) = read_text(tmp_path, text)
+    assert problem.what == "has columns of different rows: question, answer"
+
+
 def test_records_by_key_have_their_lines_and_keep_their_keys(tmp_path):
     keyed = {"Ada Berg": ROWS[0], "Bo Falk": {"question": "", "answer": "b"}}
     _, (problem,) = read_text(tmp_path, json.dumps(keyed, indent=1))
@@ -59,9 +66,10 @@ def test_two_lists_by_the_names_of_their_roles(tmp_path):
 
 
 def test_an_object_of_objects_that_are_no_records(tmp_path):
-    _, (problem,) = read_text(tmp_path, '{"a": {"b": 1}}')
-    assert problem.what == "is an object with 0 lists in it"
-    assert "orient='records'" in problem.hint
+    for text in ('{"a": {"b": 1}}', '{"data": {"question": ["a"], "answer": ["b"]}}'):
+        _, (problem,) = read_text(tmp_path, text)
+        assert problem.what == "is an object with 0 lists in it"
+        assert "orient='records'" in problem.hint
 
 
 def test_a_choice_with_its_options_is_one_record(tmp_path):

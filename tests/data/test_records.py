@@ -176,6 +176,17 @@ def test_labels_that_are_classes_or_the_text_itself(labels, tmp_path):
         assert (example.kind, example.text, notes) == ("text", "Ada bakes.", [])
 
 
+def test_what_a_raw_text_has_no_place_for_is_named(tmp_path):
+    """A column that is read elsewhere is no misspelt one."""
+    record = {"text": "Ada bakes.", "label": "3", "system": "Be brief.", "prompt": "Who?"}
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps(record))
+    (example,), (note,) = read(path, "forget")
+    assert example.text == "Ada bakes."
+    assert note.what == "has columns that are not read: system, prompt"
+    assert "Did you mean" not in note.hint
+
+
 def test_extras_of_a_conversation(tmp_path):
     extras = {"paraphrased_answer": "It is Ada.", "perturbed_answer": ["Bo."], "fact": "Ada"}
     (example,), _, notes = read_lines(tmp_path, {"messages": TURNS, **extras})

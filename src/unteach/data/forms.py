@@ -63,8 +63,9 @@ def _example(
 def _text(columns: Columns, id: str, where: str, notes: FileNotes) -> Example | list[Problem]:
     notes.read("text", "text")
     for name in ("label", "labels"):
-        if is_numeric(columns.seen(name)):  # a class, which a raw text has no use for
-            columns[name]
+        value = columns.seen(name)
+        if is_numeric(value) or (isinstance(value, str) and value.isdigit()):
+            columns[name]  # a class, which a raw text has no use for
     problems = wrong_text(columns["text"], "text", where)
     return problems or Example(id=id, where=where, kind="text", text=columns["text"])
 

@@ -134,6 +134,8 @@ def _half(asked: list[str], answers: list[str]) -> str:
 @lru_cache(maxsize=1000)
 def meant(name: str) -> str:
     """` Did you mean "alternate"?` where an unread column is close to one that is read."""
+    if name.casefold() in SPELLED:
+        return ""
     close = [*EXTRAS, *PROMPTS, *ANSWERS, "system", "context", "tools"]
     return did_you_mean(name.casefold(), close, 0.8) if len(name) <= LONGEST else ""
 

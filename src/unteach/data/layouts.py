@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from unteach.data.columns import form_of
+from unteach.data.columns import is_record
 from unteach.data.hints import listed, shown
 from unteach.data.names import MAKING, SPELLED, form_of_names
 from unteach.nouns import ROLES, Problem
@@ -39,7 +39,7 @@ def keyed(whole: dict) -> bool:
     values = list(whole.values())
     if not values or not all(isinstance(value, dict) for value in values):
         return False
-    return any(form_of(value) for value in values)
+    return any(is_record(value) for value in values)
 
 
 def is_split(whole: dict) -> bool:
@@ -68,8 +68,12 @@ def several_lists(whole: dict, lists: list[str], name: str) -> Problem:
 
 
 def _by_row(columns: dict[str, dict], name: str) -> tuple[list[dict], list[Problem]]:
-    rows = list(dict.fromkeys(row for values in columns.values() for row in values))
-    return [{column: values.get(row) for column, values in columns.items()} for row in rows], []
+    first = next(iter(columns.values()))
+    # All of them would make a table that is far larger than the file.
+    if any(values.keys() != first.keys() for values in columns.values()):
+        what = f"has columns of different rows: {shown([*columns])}"
+        return [], [Problem(name, what, "give each column a value for every record")]
+    return [{column: values[row] for column, values in columns.items()} for row in first], []
 
 
 def _by_place(columns: dict[str, list], name: str) -> tuple[list[dict[str, Any]], list[Problem]]:
