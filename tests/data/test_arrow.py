@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import feather, ipc
 
-from unteach.data import arrowfile, read
+from unteach.data import arrowbounds, arrowfile, read
 
 ROWS = [{"question": "Who?", "answer": "Ada."}, {"question": "Where?", "answer": "In Lund."}]
 
@@ -48,11 +48,14 @@ def test_feather_and_columns_of_repeated_texts(tmp_path):
     assert [e.answer for e in examples] == ["Ada.", "In Lund."]
 
 
-def test_messages_lose_the_nulls_that_arrow_adds(tmp_path):
-    call = {"type": "function", "function": {"name": "look", "arguments": {"who": "Ada"}}}
+def test_calls_lose_the_nulls_that_arrow_adds(tmp_path):
+    calls = [
+        {"type": "function", "function": {"name": "look", "arguments": arguments}}
+        for arguments in ({"who": "Ada"}, {"town": "Lund"})
+    ]
     messages = [
         {"role": "user", "content": "Find Ada."},
-        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "assistant", "content": None, "tool_calls": calls},
         {"role": "tool", "content": "Lund"},
         {"role": "assistant", "content": "In Lund."},
     ]
@@ -65,7 +68,7 @@ def test_messages_lose_the_nulls_that_arrow_adds(tmp_path):
         set(),
         set(),
     ]
-    assert example.turns[1].template_keys["tool_calls"] == [call]
+    assert example.turns[1].template_keys["tool_calls"] == calls
 
 
 def test_a_saved_data_set(tmp_path):
@@ -139,15 +142,28 @@ BOMBS = {
 
 @pytest.mark.parametrize("write", [stream, file])
 @pytest.mark.parametrize("case", BOMBS)
-def test_bombs_are_told_before_they_are_there(case, write, tmp_path, monkeypatch):
+def test_bombs_are_told(case, write, tmp_path, monkeypatch):
     monkeypatch.setattr(arrowfile, "_room", lambda size: 2**22)
     make, options = BOMBS[case]
     path = write(tmp_path / "a.arrow", make(), **options)
-    before = pa.total_allocated_bytes()
-    pa.default_memory_pool().release_unused()
     examples, (problem,) = read(path, "forget")
     assert (examples, "far more than its size" in problem.what) == ([], True)
-    assert pa.total_allocated_bytes() <= before + 2**22
+
+
+@pytest.mark.parametrize("write", [stream, file])
+def test_a_packed_bomb_is_told_before_it_is_unpacked(write, tmp_path, monkeypatch):
+    monkeypatch.setattr(arrowfile, "_room", lambda size: 2**22)
+    monkeypatch.setattr(ipc, "open_stream", None)  # none is called
+    for compression in ("zstd", "lz4"):
+        path = write(tmp_path / "a.arrow", bomb_of_blanks(), compression=compression)
+        _, (problem,) = read(path, "forget")
+        assert "far more than its size" in problem.what
+
+
+def test_one_text_for_every_row_is_not_written_out():
+    column = bomb_of_one_text()["text"].chunk(0)
+    assert arrowbounds.plain(column, 2**22) is None
+    assert arrowbounds.plain(column.slice(0, 9), 2**22).to_pylist() == ["x" * 2000] * 9
 
 
 @pytest.mark.parametrize(
