@@ -45,7 +45,7 @@ def read_text(
     r"""The text of a file that is UTF-8, with `\n` at the end of its lines.
 
     Args:
-        path: the file. A name that ends in .gz is unpacked.
+        path: the file. A name that ends in .gz or .zst is unpacked.
         name: what messages call it; the path when left out.
         largest: bytes above which it is not read.
         kind: of the problem, when there is one.
@@ -59,6 +59,8 @@ def read_text(
         data = _read(path, largest, hint)
         if path.suffix.lower() == ".gz":
             data = _unpacked(data)
+        elif path.suffix.lower() == ".zst":
+            data = _unpacked_zstd(data)
         return _decoded(data)
     except _Refused as error:
         line = f":{error.line}" if error.line else ""
@@ -115,11 +117,36 @@ def _unpacked(data: bytes) -> bytes:
     return b"".join(found)
 
 
+def _unpacked_zstd(data: bytes) -> bytes:
+    """What zstd has packed, as far as it is in proportion."""
+    import pyarrow
+
+    if not pyarrow.Codec.is_available("zstd"):
+        what = "is compressed by zstd, which this pyarrow was built without"
+        raise _Refused(what, "unpack it yourself, and give the text")
+    room = min(LARGEST, max(SMALL, SWELLS * len(data)))
+    found, size = [], 0
+    try:
+        with pyarrow.CompressedInputStream(pyarrow.BufferReader(data), "zstd") as unpack:
+            while block := unpack.read(BLOCK):
+                size += len(block)
+                found.append(block)
+                if size > room:
+                    what = f"unpacks to more than {room:,} bytes"
+                    raise _Refused(what, "unpack it yourself, and give the text")
+    except OSError:
+        hint = "write it anew, or leave .zst out"
+        raise _Refused("is no zstd, or broken", hint) from None
+    return b"".join(found)
+
+
 def _decoded(data: bytes) -> str:
     for mark, what in MARKS.items():
         if data.startswith(mark):
-            gzip = "; gzip is read under a name such as .jsonl.gz" if "gzip" in what else ""
-            raise _Refused(what, ENCODED + gzip)
+            named = next((kind for kind in ("gzip", "zstd") if kind in what), "")
+            end = {"gzip": "gz", "zstd": "zst"}.get(named)
+            more = f"; {named} is read under a name such as .jsonl.{end}" if named else ""
+            raise _Refused(what, ENCODED + more)
     data = data.removeprefix(codecs.BOM_UTF8)
     try:
         text = data.decode("utf-8")

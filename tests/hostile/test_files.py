@@ -116,7 +116,7 @@ def test_wrong_columns_are_guessed_once(monkeypatch):
     """A guess compares names letter by letter; a file may have a million such lines."""
     guesses = []
     monkeypatch.setattr(
-        "unteach.data.forms.did_you_mean", lambda *given: guesses.append(given) or ""
+        "unteach.data.hints.did_you_mean", lambda *given: guesses.append(given) or ""
     )
     for _ in range(9):
         example_of({"Xprompts": "a"}, "a", "b")

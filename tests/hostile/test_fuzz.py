@@ -86,6 +86,9 @@ def readable(file: Path) -> None:
     told(problems)
     for example in examples:
         "".join([example.text, example.answer, *(turn.text for turn in example.turns)]).encode()
+        "".join([*example.perturbed, example.fact, example.paraphrase]).encode()
+        json.dumps([dict(turn.template_keys) for turn in example.turns]).encode()
+        json.dumps(example.tools, ensure_ascii=False).encode()
 
 
 SNIPPETS = st.sampled_from(
@@ -166,6 +169,25 @@ NAMES = st.one_of(
             "perturbed_answer",
             "Answer",
             "qestion",
+            "query",
+            "response",
+            "input",
+            "answers",
+            "labels",
+            "choices",
+            "context",
+            "system",
+            "history",
+            "tools",
+            "conversations",
+            "from",
+            "value",
+            "parts",
+            "type",
+            "weight",
+            "tool_calls",
+            "function_call",
+            "thinking",
         ]
     ),
     st.text(max_size=3),
@@ -179,7 +201,13 @@ PLAIN = st.one_of(
     st.sampled_from([10**400, -(10**4000), float("nan"), float("inf"), 1.5]),
 )
 TURN = st.fixed_dictionaries(
-    {}, optional={"role": st.sampled_from(["user", "assistant"]) | PLAIN, "content": PLAIN}
+    {},
+    optional={
+        "role": st.sampled_from(["user", "assistant", "gpt", "function_call"]) | PLAIN,
+        "content": PLAIN | st.lists(st.fixed_dictionaries({"text": PLAIN}), max_size=2),
+        "tool_calls": PLAIN | st.lists(st.fixed_dictionaries({"function": PLAIN}), max_size=2),
+        "weight": PLAIN,
+    },
 )
 PAIRS = st.lists(st.lists(st.integers(-2, 9) | PLAIN, max_size=3), max_size=3)
 VALUES = st.recursive(
@@ -191,6 +219,19 @@ RECORDS = st.one_of(
     st.dictionaries(NAMES, VALUES, max_size=4),
     st.fixed_dictionaries({"question": TEXTS, "answer": TEXTS}, optional={"spans": PAIRS | TEXTS}),
     st.fixed_dictionaries({"messages": st.lists(TURN, max_size=3)}),
+    st.fixed_dictionaries(
+        {"query": TEXTS},
+        optional={
+            "answers": st.lists(TEXTS, max_size=2) | st.fixed_dictionaries({"text": PAIRS}),
+            "choices": st.lists(TEXTS, max_size=3),
+            "answerKey": TEXTS | st.integers(-1, 3),
+            "answer": TEXTS | st.integers(-1, 3),
+            "history": PAIRS | st.lists(st.lists(TEXTS, min_size=2, max_size=2), max_size=2),
+            "system": PLAIN,
+            "context": PLAIN,
+            "tools": PLAIN | st.lists(st.fixed_dictionaries({"name": PLAIN}), max_size=2),
+        },
+    ),
     VALUES,
 )
 
