@@ -60,7 +60,9 @@ def _joined(example: Example, leads: dict[str, str], *, closed: bool, front: str
     turns = example.turns[: (example.answer_turn or 0) + 1]
     for turn in turns:
         lead = leads.get(turn.role, "")
-        if lead and text and not text.endswith("\n") and text != front:
+        if leads and not turn.text.strip():
+            continue
+        if leads and text and not text.endswith("\n") and text != front:
             text += "\n"
         text += lead.rstrip()
         start = len(text)  # the blank after "Answer:" belongs to the answer: tokens begin with it

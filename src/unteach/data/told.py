@@ -58,7 +58,8 @@ def left_out(missing: list[tuple[str, str]], template: str, tokenizer: Any) -> l
         template: "auto", "chat", "plain" or "none".
         tokenizer: of the model.
     """
-    chat = template == "chat" or (template == "auto" and has_chat_template(tokenizer))
+    known = has_chat_template(tokenizer)
+    chat = template == "chat" or (template == "auto" and known)
     named = "the chat template" if chat else "a template without messages (plain, none)"
     counts = Counter(kind for kind, _ in missing)
     first = dict(reversed(missing))
@@ -69,7 +70,8 @@ def left_out(missing: list[tuple[str, str]], template: str, tokenizer: Any) -> l
             template=named, turns=_many(count, "assistant turn"), lines=_many(count, "line")
         )
         here = "" if count == 1 else " (the first is here)"
-        problems.append(Problem(first[kind], what + here, told.hint, "note"))
+        hint = "use data.template=chat" if known and not chat else told.hint
+        problems.append(Problem(first[kind], what + here, hint, "note"))
     return problems
 
 
