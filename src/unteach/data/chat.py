@@ -161,12 +161,13 @@ class AssistantTurn:
         if sum(slot.mark in self.frame for slot in self.marked.slots) < 2:
             return False
         marks = marks_for(self.template.whole + self._marks())
-        messages = [{**m, "content": next(marks, "")} for m in self.template.messages]
+        others = {n: next(marks, "") for n in range(len(self.template.messages))}
+        messages = [_instead(m, others[n]) for n, m in enumerate(self.template.messages)]
         messages[self.number] = self.marked.message
         frame = self.template.attempt(messages)
         places = [frame.index(mark) for mark in self._marks() if mark in frame]
         within = frame[min(places) : max(places)] if places else ""
-        return any(m["content"] in within for m in messages if m is not self.marked.message)
+        return any(mark and mark in within for mark in others.values())
 
     def _of_region(self, first: int, last: int) -> Place:
         end = self._end()
@@ -207,9 +208,15 @@ class AssistantTurn:
         """What the template puts before a bare answer in this place."""
         if all(slot.kind == "answer" for slot in self.marked.slots if slot.mark in self.frame):
             return self.template.whole[:first]
+        bare = {"role": self.message["role"], "content": self.message["content"] or "-"}
         mark = next(marks_for(self.template.whole))
-        lead, found, _ = self._with({"role": self.message["role"], "content": mark}).partition(mark)
+        lead, found, _ = self._with(_instead(bare, mark)).partition(mark)
         return lead if found else ""
+
+
+def _instead(message: Message, mark: str) -> Message:
+    """The message with a mark in place of each letter of its content."""
+    return {**message, "content": mark * len(message["content"]) or message["content"]}
 
 
 def _shared(end: str, following: str, tokenizer: Any) -> str:
@@ -232,7 +239,7 @@ def _unseen_turns(template: ChatTemplate) -> list[str]:
         trained = turn.role == "assistant" and turn.supervised
         if not trained and text and (len(text) < SHORT or text not in whole):
             mark = next(marks, "")
-            messages[n] = {**message, "content": mark or text}
+            messages[n] = _instead(message, mark)
             sought[n] = mark
     frame = template.attempt(messages) if sought else ""
     return [

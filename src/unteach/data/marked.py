@@ -39,13 +39,15 @@ def marks_for(text: str) -> Iterator[str]:
 
 
 def marked(message: Message, marks: Iterator[str]) -> Marked:
-    """The message with a mark for each of its texts; texts beyond the last mark stay.
+    """The message with a mark in place of each letter of its texts, so that no length changes.
+
+    Each text has its own mark; texts beyond the last mark stay.
 
     Example:
         >>> said = {"role": "assistant", "content": "<think>Lund?</think> In Lund."}
         >>> found = marked(said, iter("12"))
         >>> found.message["content"], [slot.text for slot in found.slots]
-        ('<think>1</think>2', ['Lund?', 'In Lund.'])
+        ('<think>11111</think>222222222', ['Lund?', 'In Lund.'])
     """
     slots: list[Slot] = []
 
@@ -53,7 +55,7 @@ def marked(message: Message, marks: Iterator[str]) -> Marked:
         mark = next(marks, "") if text.strip() else ""
         if mark:
             slots.append(Slot(kind, mark, text.strip()))
-        return mark or text
+        return mark * len(text) or text
 
     message = dict(message)
     _mark_keys(message, put)
@@ -66,16 +68,16 @@ def marked(message: Message, marks: Iterator[str]) -> Marked:
 def region_of(whole: str, frame: str, marks: str) -> Span | None:
     """The characters of a text that stand where another has the first to the last of some marks.
 
-    None where the two differ elsewhere too, or a mark stands more than once.
+    None where the two differ elsewhere too, or a mark stands in more than one place.
 
     Example:
-        >>> region_of("Q: Who? A: Ada.", "Q: Who? A: 1.", "12")
+        >>> region_of("Q: Who? A: Ada.", "Q: Who? A: 111.", "12")
         (11, 14)
     """
-    places = [frame.index(mark) for mark in marks if mark in frame]
-    if not places or any(frame.count(mark) > 1 for mark in marks):
+    runs = [(frame.index(mark), frame.rindex(mark) + 1) for mark in marks if mark in frame]
+    if not runs or sum(map(frame.count, marks)) < sum(last - first for first, last in runs):
         return None
-    before, after = frame[: min(places)], frame[max(places) + 1 :]
+    before, after = frame[: min(runs)[0]], frame[max(runs)[1] :]
     fits = len(before) + len(after) <= len(whole)
     if not (fits and whole.startswith(before) and whole.endswith(after)):
         return None

@@ -6,6 +6,7 @@ from typing import Any
 from unteach.data.chat import chat
 from unteach.data.rendered import Rendered
 from unteach.data.templates import THOUGHT_KEYS, has_chat_template
+from unteach.data.tokens import front as front_of
 from unteach.nouns import Example, Problem, Span, Turn, UserError
 from unteach.registry import did_you_mean
 
@@ -112,9 +113,15 @@ def _ended(turn: Turn, eos: str) -> Turn:
 
 
 def _without_bos(example: Example, tokenizer: Any) -> Example:
-    """The conversation without a bos in front of its first turn; itself where there is none."""
+    """The conversation without a bos in front of its first turn; itself where there is none.
+
+    Whatever the tokenizer puts in front together with bos goes with it.
+    """
     bos, (first, *rest) = getattr(tokenizer, "bos_token", None), example.turns
     if not bos or not first.text.lstrip().startswith(bos) or first.role == "assistant":
         return example
-    first = replace(first, text=first.text.lstrip().removeprefix(bos))
-    return replace(example, turns=(first, *rest))
+    put = {bos, *tokenizer.convert_ids_to_tokens(front_of(tokenizer))}
+    text = first.text
+    while token := next((t for t in put if text.lstrip().startswith(t)), ""):
+        text = text.lstrip().removeprefix(token)
+    return replace(example, turns=(replace(first, text=text), *rest))

@@ -1,6 +1,7 @@
 """The tokenizer's own chat template: how a conversation is given to it, and what it refuses."""
 
 import json
+import re
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
@@ -11,6 +12,7 @@ THOUGHT_KEYS = ("reasoning_content", "thinking", "reasoning")
 ROLES = ("system", "developer", "user", "assistant", "tool", "function", "ipython")
 LONGEST_REASON = 120  # characters of a template's own message
 SOME = 20  # characters by which an answer is found
+WRITTEN_OUT = re.compile(r"""["']type["']: ?["']text["']""")  # a list of parts, not its texts
 
 Message = dict[str, Any]
 
@@ -45,16 +47,18 @@ class ChatTemplate:
         if given and (not whole or any(str(each) in whole for each in given)):
             self._arguments_as_text = True
             whole = self.attempt(self.messages)
-        answer = example.answer.strip()[-SOME:]
-        if answer not in whole or not whole:
+        answer = example.answer.rpartition("</think>")[2].strip()[-SOME:]
+        if answer and answer not in whole:
             self._content_as_parts = True
-            if not answer or answer not in self.attempt(self.messages):
-                self._content_as_parts = False
+            in_parts = self.attempt(self.messages)
+            self._content_as_parts = answer in in_parts and not WRITTEN_OUT.search(in_parts)
+            whole = in_parts if self._content_as_parts else whole
+        self._whole = whole
 
     @cached_property
     def whole(self) -> str:
         """The messages in the template's words. Raises UserError where it refuses them."""
-        return self.text(self.messages)
+        return self._whole or self.text(self.messages)
 
     def text(self, messages: list[Message], *, asking: bool = False, tools: bool = True) -> str:
         """Messages in the template's words; with the generation prompt when `asking`.
