@@ -37,7 +37,7 @@ def marker_notes(tokenizer: Any, examples: list[Example], template: str) -> list
     notes += _note(
         [e for e in examples if (begins := BEGIN.match(_beginning(e))) and begins[1] not in known],
         "begins with the bos of another model, which this tokenizer reads as letters",
-        "take it out; the tokenizer puts its own in front",
+        "take it out: a tokenizer whose model wants one puts its own in front",
     )
     if template == "none":
         return notes

@@ -41,7 +41,7 @@ TOLD: dict[str, Told] = {
     "opened": Told(
         "{template} asks for an answer with an open <think>, and shows {turns} without a thought: "
         "trained and asked without it",
-        "write the thought into the answer, as <think>...</think>, or take another chat template",
+        "take a chat template that shows thoughts, if the model is to be asked with one in use",
     ),
     "excluded": Told(
         "no turn of {lines} is supervised, so nothing of it is trained on or asked",
