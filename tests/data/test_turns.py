@@ -37,13 +37,15 @@ def test_turns_that_the_file_excludes_are_not_supervised(one_of):
 
 def test_the_last_supervised_turn_is_asked_for(one_of):
     tokenizer, options = one_of
-    for example, answer in ((FIRST, "In Lund."), (LAST, "At noon."), (TRAILING, "At noon.")):
+    cases = ((FIRST, "Where?", "In Lund."), (LAST, "When?", "At noon."))
+    for example, asked, answer in (*cases, (TRAILING, "When?", "At noon.")):
         assert example.answer == answer
         prompt, expected, _ = question(example, tokenizer, max_length=500, **options)
         (sequence,) = encode(example, tokenizer, max_length=500, last=True, **options)
         assert expected == answer
         assert prompt == sequence.ids[: sequence.prompt_length]
-        assert ("noon" in tokenizer.decode(prompt)) is False
+        assert tokenizer.decode(prompt).partition("?")[2].count("?") == (asked == "When?")
+        assert "noon" not in tokenizer.decode(prompt)
     assert "In Lund." in tokenizer.decode(prompt_ids(LAST, tokenizer, **options))
 
 

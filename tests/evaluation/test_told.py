@@ -19,15 +19,15 @@ def test_once_for_each_template(chat_tokenizer):
         for k, name in enumerate(names)
     }
     group = Group(examples=[THINKS, THINKS])
-    (note,) = _told({"forget": group}, Settings(), places)
+    (note,) = _told({"forget": group}, Settings(max_length=500), places)
     assert note.kind == "note"
     assert "leaves out the thoughts of 2 assistant turns" in note.what
-    assert _told({"forget": group}, Settings(), {"2": places["2"]}) == []
+    assert _told({"forget": group}, Settings(max_length=500), {"2": places["2"]}) == []
 
 
 def test_what_a_template_refuses(chat_tokenizer):
     place = SimpleNamespace(tokenizer=templated(chat_tokenizer, "alternates"))
     group = Group(examples=[talk(Turn("system", "Be brief."), *THINKS.turns)] * 7)
     with pytest.raises(UserError, match="and 2 more lines like this") as caught:
-        _told({"forget": group}, Settings(), {"original": place})
+        _told({"forget": group}, Settings(max_length=500), {"original": place})
     assert len(caught.value.problems) == 5
