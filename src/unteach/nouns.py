@@ -139,9 +139,17 @@ class Example:
     tools: tuple[Any, ...] = field(default=(), hash=False, repr=False)
 
     @property
+    def answer_turn(self) -> int | None:
+        """Place of the last supervised assistant turn, the one that is asked for; None for none."""
+        places = (k for k, t in enumerate(self.turns) if t.role == "assistant" and t.supervised)
+        return max(places, default=None)
+
+    @property
     def answer(self) -> str:
-        """What is supervised: the last assistant turn, or the whole raw text."""
-        return self.turns[-1].text if self.turns else self.text
+        """The content of the last supervised assistant turn, or the whole raw text."""
+        if not self.turns:
+            return self.text
+        return "" if self.answer_turn is None else self.turns[self.answer_turn].text
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,14 @@
 
 from unteach.data.checks import check_data, check_tokenizer
 from unteach.data.describe import describe
-from unteach.data.encode import context_length, encode, encode_all, prompt_ids, question
+from unteach.data.encode import (
+    context_length,
+    encode,
+    encode_all,
+    encode_each,
+    prompt_ids,
+    question,
+)
 from unteach.data.examples import read, read_rows, with_answer
 
 __all__ = [
@@ -12,6 +19,7 @@ __all__ = [
     "describe",
     "encode",
     "encode_all",
+    "encode_each",
     "prompt_ids",
     "question",
     "read",

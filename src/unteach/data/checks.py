@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from unteach.data.listing import SHOWN
+from unteach.data.markers import marker_notes
 from unteach.data.templates import has_chat_template
 from unteach.nouns import Example, Problem, Turn
 
@@ -51,6 +52,8 @@ def check_tokenizer(
     elif chat and template != "none" and not has_chat_template(tokenizer):
         what = "has no chat template, so conversations are written as Question: and Answer: lines"
         problems.append(Problem("tokenizer", what, "", "note"))
+    for examples in groups.values():
+        problems += marker_notes(tokenizer, examples, template)
     return problems
 
 

@@ -56,10 +56,16 @@ def read_rows(rows: Iterable[Mapping[str, Any]], role: str, *, source: str = "")
 
 
 def with_answer(example: Example, answer: str) -> Example:
-    """The same example with another answer at its end; marks of the answer before are dropped."""
+    """The same example with another last answer, in place of the last turn that is supervised.
+
+    What that turn thought and called, marks in it, and what follows it are dropped. An example of
+    which no turn is supervised stays as it is.
+    """
     if not example.turns:
         return replace(example, text=answer, spans=())
-    turns = *example.turns[:-1], Turn(example.turns[-1].role, answer)
+    if example.answer_turn is None:
+        return example
+    turns = *example.turns[: example.answer_turn], Turn("assistant", answer)
     return replace(example, turns=turns, spans=())
 
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from unteach.data import context_length
+from unteach.data import context_length, encode_each
+from unteach.data.listing import shortened
 from unteach.evaluation.asked import YARDSTICKS, Evaluation
 from unteach.evaluation.loading import sharded
 from unteach.intake import checked_config
@@ -89,16 +90,32 @@ def check(asked: Evaluation) -> Plan:
     if problems:
         raise UserError(*problems)
     found: Any = suite  # there is one: all that could be wrong was raised
+    settings = _settings(asked, found, list(places.values()))
+    told = _told(groups or {}, settings, places)
     return Plan(
         asked=_pinned(asked, places),
         suite=found,
         options=options or {},
         groups=groups or {},
-        settings=_settings(asked, found, list(places.values())),
+        settings=settings,
         places=places,
         never=never,
-        notes=tuple(_unpinned(asked, places)),
+        notes=(*_unpinned(asked, places), *told),
     )
+
+
+def _told(groups: dict[str, Group], settings: Settings, places: dict[str, Place]) -> list[Problem]:
+    """What the chat template of a model leaves out of conversations. Raises UserError."""
+    problems: list[Problem] = []
+    for group in groups.values():
+        chats = [example for example in group.examples if example.kind == "chat"]
+        for place in {str(p.tokenizer.chat_template): p for p in places.values()}.values():
+            template, length = group.template or settings.template, settings.max_length
+            found = encode_each(chats, place.tokenizer, max_length=length, template=template)
+            if found.refused:
+                raise UserError(*shortened(found.refused))
+            problems += [p for p in found.told if p.kind == "note" and p not in problems]
+    return shortened(problems)
 
 
 def _inputs(asked: Evaluation) -> tuple[list[tuple[str, Any]], list[tuple[str, Any]]]:

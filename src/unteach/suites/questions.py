@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from unteach.data import encode, question, with_answer
-from unteach.nouns import Example, Row, Sequence
+from unteach.data.listing import shortened
+from unteach.nouns import Example, Problem, Row, Sequence, UserError
 from unteach.suites._base import Group, Settings
 from unteach.suites.rounding import blocks
 from unteach.suites.said import begun
@@ -61,14 +62,21 @@ def questions(groups: dict[str, Group], tokenizer: Any, settings: Settings) -> l
     asked on the first.
 
     Raises:
-        UserError: a template is not there, or the tokenizer is a slow one.
+        UserError: a template is not there, the tokenizer is a slow one, or all examples that the
+            template refuses.
     """
-    return [
-        asked
-        for name, group in groups.items()
-        for example in group.examples
-        for asked in _of_example(name, group, example, tokenizer, settings)
-    ]
+    found, problems = list[Question](), list[Problem]()
+    for name, group in groups.items():
+        for example in group.examples:
+            try:
+                found += _of_example(name, group, example, tokenizer, settings)
+            except UserError as error:
+                problems += error.problems
+                if any(problem.where != example.where for problem in error.problems):
+                    raise  # not this example's fault, so all would say it again
+    if problems:
+        raise UserError(*shortened(problems))
+    return found
 
 
 def _of_example(
