@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from unteach.data.bounds import too_long
 from unteach.data.forms import example_of, form_of
 from unteach.data.listing import shortened
 from unteach.data.sources import Record, records
@@ -66,7 +67,10 @@ def _examples(found: list[Record], role: str, source: str) -> tuple[list[Example
             forms.setdefault(form, where)
         made = example_of(record, f"{role}-{number}", where)
         if isinstance(made, Example):
-            examples.append(made)
+            texts = (made.text, *(turn.text for turn in made.turns))
+            wrong = [problem for text in texts if (problem := too_long(text, where))]
+            problems += wrong
+            examples += [] if wrong else [made]
         else:
             problems += made
     if len(forms) > 1:

@@ -1,13 +1,13 @@
 """Records with their places, from files and dataset ids."""
 
 import csv
-import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from unteach.data.bounds import LONGEST, require_proportion
 from unteach.data.forms import KNOWN
 from unteach.data.jsonfile import Read, Record, read_json, read_jsonl
 from unteach.data.parquetfile import read_parquet
@@ -18,7 +18,6 @@ KINDS = ".jsonl, .json, .csv, .txt, these with .gz behind, or .parquet"
 HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*(:[\w.-]*){0,2}(@\w[\w./-]*)?")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 VERSION = re.compile(r"(\.v?\d*)?")  # what follows a dot in an id, but is no kind of file
-LONGEST_CELL = 2**31 - 1
 
 
 def records(source: str) -> Read:
@@ -65,11 +64,14 @@ def _file(path: Path, name: str) -> Read:
     if kind not in readers:
         what, hint = f"is of no kind that can be read ({path.suffix})", f"give one of {KINDS}"
         raise UserError(Problem(name, what, hint, "request"))
-    return readers[kind](read_text(path, name), name)
+    text = read_text(path, name)
+    if kind != ".txt":
+        require_proportion(text, kind, name)
+    return readers[kind](text, name)
 
 
 def _csv(text: str, name: str) -> Read:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(_lines(text), strict=True)
     found: list[Record] = []
     problems: list[Problem] = []
     header, line = None, 1
@@ -87,8 +89,22 @@ def _csv(text: str, name: str) -> Read:
                     what = f"has {len(cells)} cells under {len(header)} columns"
                     problems.append(Problem(where, what, "quote cells that hold commas"))
     except csv.Error as error:
-        problems.append(Problem(f"{name}:{line}", f"is not CSV ({error})", "mend the quotes"))
+        long = "larger than field limit" in str(error)
+        what = (
+            f"holds a cell of more than {LONGEST:,} characters" if long else f"is not CSV ({error})"
+        )
+        hint = "cut it into several, or mend the quotes" if long else "mend the quotes"
+        problems.append(Problem(f"{name}:{line}", what, hint))
     return found, problems
+
+
+def _lines(text: str) -> Iterator[str]:
+    """Each with its end; no copy of the whole text is made."""
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start) + 1 or len(text)
+        yield text[start:end]
+        start = end
 
 
 def _wrong_header(header: list[str], where: str) -> Problem | None:
@@ -104,7 +120,7 @@ def _wrong_header(header: list[str], where: str) -> Problem | None:
 @contextmanager
 def _cells_of_any_length() -> Iterator[None]:
     """The csv module stops at 131,072 characters, which a raw text may well have."""
-    before = csv.field_size_limit(LONGEST_CELL)
+    before = csv.field_size_limit(LONGEST)
     try:
         yield
     finally:
