@@ -175,7 +175,7 @@ def bomb(kind):
             return pa.StructArray.from_arrays([dictionary(2000)], ["a"])
         case "map":
             pairs = pa.map_(pa.string(), pa.int8())
-            return pa.array([[("k" * 2**18, 1)] * 20] * 5, pairs)
+            return pa.array([[("k" * 2**18, 1)] * 20] * 30, pairs)
         case "one text often":
             return pa.array(["x" * 2**20] * 150)
         case "bytes of one length":
