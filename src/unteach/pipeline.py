@@ -56,6 +56,7 @@ def run(request: Request, talk: Talk | None = None) -> Report:
 def _run(intake: Intake, work: Work, talk: Talk) -> Report:
     """What is done already is not done again."""
     began = time.monotonic()
+    talk.notes(shared(work.mend))
     facts = shared(work.trained)
     if work.placed:
         talk.stage("this very request is done already: nothing was done again")
@@ -181,13 +182,20 @@ def rows_of(name: str, path: str, intake: Intake, work: Work, talk: Talk) -> Row
     if found := shared(lambda: read_rows(file)[0] if file.exists() else None):
         return found
     talk.stage(f"evaluating: {name}")
+    if name == "unlearned":
+        shared(work.require_whole)
 
     def keep(spoken: Any) -> None:
         shared(lambda: add_texts(work.result, name, spoken))
 
     rows = evaluate(path, intake, talk, keep)
-    shared(lambda: write_rows(file, rows))
+    shared(lambda: _keep_rows(file, rows, work))
     return rows
+
+
+def _keep_rows(file: Path, rows: Rows, work: Work) -> None:
+    write_rows(file, rows)
+    work.keep_rows()
 
 
 def evaluate(

@@ -13,11 +13,11 @@ from unteach.nouns import Problem, UserError
 LARGEST = 4 * 2**30
 """Bytes of a file that is read, compressed or not."""
 
-SWELLS = 100
-"""How many times its size a compressed file may become: text shrinks to a tenth or so."""
+SWELLS = 20
+"""How many times its size a large packed file may become: text shrinks to a tenth or so."""
 
-SMALL = 2**26
-"""Bytes to which any compressed file may grow."""
+SMALL = 2**27
+"""Bytes to which any packed file may grow."""
 
 BLOCK = 2**20
 NEWLINE = re.compile(rb"\r\n|\r|\n")
@@ -94,9 +94,19 @@ def _without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
+def room_for(size: int) -> int:
+    """Bytes to which a packed file of that many may grow.
+
+    Example:
+        >>> room_for(100) == SMALL, room_for(10**8) == 20 * 10**8
+        (True, True)
+    """
+    return min(LARGEST, max(SMALL, SWELLS * size))
+
+
 def _unpacked(data: bytes) -> bytes:
     """What gzip has packed, member by member, as far as it is in proportion."""
-    room = min(LARGEST, max(SMALL, SWELLS * len(data)))
+    room = room_for(len(data))
     found, size, rest = [], 0, data
     while rest.strip(b"\0"):
         unpack = zlib.decompressobj(wbits=31)

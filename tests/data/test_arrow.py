@@ -143,7 +143,7 @@ BOMBS = {
 @pytest.mark.parametrize("write", [stream, file])
 @pytest.mark.parametrize("case", BOMBS)
 def test_bombs_are_told(case, write, tmp_path, monkeypatch):
-    monkeypatch.setattr(arrowfile, "_room", lambda size: 2**22)
+    monkeypatch.setattr(arrowfile, "room_for", lambda size: 2**22)
     make, options = BOMBS[case]
     path = write(tmp_path / "a.arrow", make(), **options)
     examples, (problem,) = read(path, "forget")
@@ -152,7 +152,7 @@ def test_bombs_are_told(case, write, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("write", [stream, file])
 def test_a_packed_bomb_is_told_before_it_is_unpacked(write, tmp_path, monkeypatch):
-    monkeypatch.setattr(arrowfile, "_room", lambda size: 2**22)
+    monkeypatch.setattr(arrowfile, "room_for", lambda size: 2**22)
     monkeypatch.setattr(ipc, "open_stream", None)  # none is called
     for compression in ("zstd", "lz4"):
         path = write(tmp_path / "a.arrow", bomb_of_blanks(), compression=compression)

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from unteach.data.arrowbounds import cells, plain, readable, unpacked
-from unteach.data.parquetfile import BATCH, FEW, _room, _too_much
+from unteach.data.bounds import FEW, too_much
+from unteach.data.parquetfile import BATCH
 from unteach.nouns import Problem, UserError
+from unteach.textfile import room_for
 
 FILE = b"ARROW1\0\0"
 """What a file of the Arrow format begins with; behind it comes what else is the whole stream."""
@@ -40,7 +42,7 @@ def _rows(path: Path, name: str) -> Iterator[dict]:
     from pyarrow import ipc
 
     size = path.stat().st_size
-    left, rows = _room(size), FEW + size
+    left, rows = room_for(size), FEW + size
     with pyarrow.OSFile(str(path)) as file:
         start = len(FILE) if file.read(len(FILE)) == FILE else 0
         file.seek(start)
@@ -49,7 +51,7 @@ def _rows(path: Path, name: str) -> Iterator[dict]:
         for message in messages:
             room -= unpacked(message)
             if room < 0:
-                raise UserError(_too_much(name))
+                raise UserError(too_much(name))
         file.seek(start)
         with ipc.open_stream(file) as stream:
             _check(stream.schema, name)
@@ -57,13 +59,13 @@ def _rows(path: Path, name: str) -> Iterator[dict]:
                 batch.validate(full=True)
                 rows -= cells(batch)
                 if rows < 0:
-                    raise UserError(_too_much(name))
+                    raise UserError(too_much(name))
                 for first in range(0, batch.num_rows, BATCH):
                     piece = batch.slice(first, BATCH)
                     columns = [plain(column, left) for column in piece.columns]
                     left -= sum(column.nbytes for column in columns if column is not None)
                     if left < 0 or None in columns:
-                        raise UserError(_too_much(name))
+                        raise UserError(too_much(name))
                     yield from pyarrow.record_batch(columns, piece.schema.names).to_pylist()
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from unteach.data.bounds import too_long
 from unteach.data.filenotes import FileNotes
 from unteach.data.forms import example_of
 from unteach.data.jsonfile import Record
@@ -76,7 +77,10 @@ def _examples(found: list[Record], role: str, source: str) -> tuple[list[Example
     for number, (where, record) in enumerate(found):
         made = example_of(record, f"{role}-{number}", where, notes)
         if isinstance(made, Example):
-            examples.append(made)
+            texts = (made.text, *(turn.text for turn in made.turns))
+            wrong = [problem for text in texts if (problem := too_long(text, where))]
+            problems += wrong
+            examples += [] if wrong else [made]
         else:
             problems += made
     return examples, [*notes.mixed(source), *problems, *notes.problems(source, len(examples))]

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from unteach.data.arrowfile import read_arrow
+from unteach.data.bounds import require_proportion
 from unteach.data.jsonfile import Read, read_json, read_jsonl
 from unteach.data.parquetfile import read_parquet
 from unteach.data.saved import is_saved, read_saved
@@ -74,7 +75,10 @@ def _file(path: Path, name: str) -> Read:
         if kind in PROGRAMS:
             hint = f"reading it may run a program, so it is not read: {hint}"
         raise UserError(Problem(name, what, hint, "request"))
-    return TEXTS[kind](read_text(path, name), name)
+    text = read_text(path, name)
+    if kind != ".txt":
+        require_proportion(text, kind, name)
+    return TEXTS[kind](text, name)
 
 
 def _dataset(source: str) -> Read:

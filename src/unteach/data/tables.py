@@ -1,21 +1,20 @@
 """CSV files, and those with tabs: each row with its line."""
 
 import csv
-import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from unteach.data.bounds import LONGEST
 from unteach.data.jsonfile import Read, Record
 from unteach.data.names import KNOWN
 from unteach.nouns import Problem
 
-LONGEST_CELL = 2**31 - 1
 SIGNS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 
 
 def read_csv(text: str, name: str, separator: str = ",") -> Read:
     """The rows under the first one, which names the columns; each with the line it begins on."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=separator)
+    reader = csv.reader(_lines(text), strict=True, delimiter=separator)
     found: list[Record] = []
     problems: list[Problem] = []
     header, line = None, 1
@@ -34,8 +33,24 @@ def read_csv(text: str, name: str, separator: str = ",") -> Read:
                     hint = f"quote cells that hold {SIGNS[separator]}"
                     problems.append(Problem(where, what, hint))
     except csv.Error as error:
-        problems.append(Problem(f"{name}:{line}", f"is not CSV ({error})", "mend the quotes"))
+        problems.append(_broken(error, f"{name}:{line}"))
     return found, problems
+
+
+def _broken(error: csv.Error, where: str) -> Problem:
+    if "larger than field limit" in str(error):
+        what = f"holds a cell of more than {LONGEST:,} characters"
+        return Problem(where, what, "cut it into several, or mend the quotes")
+    return Problem(where, f"is not CSV ({error})", "mend the quotes")
+
+
+def _lines(text: str) -> Iterator[str]:
+    """Each with its end; no copy of the whole text is made."""
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start) + 1 or len(text)
+        yield text[start:end]
+        start = end
 
 
 def read_tsv(text: str, name: str) -> Read:
@@ -58,7 +73,7 @@ def _wrong_header(header: list[str], where: str, separator: str) -> Problem | No
 @contextmanager
 def _cells_of_any_length() -> Iterator[None]:
     """The csv module stops at 131,072 characters, which a raw text may well have."""
-    before = csv.field_size_limit(LONGEST_CELL)
+    before = csv.field_size_limit(LONGEST)
     try:
         yield
     finally:

@@ -11,7 +11,7 @@ from transformers import TrainerState
 from transformers.trainer_utils import TrainOutput
 
 from unteach.engine.batch import Pairs
-from unteach.engine.checkpoints import STAGING, Pace
+from unteach.engine.checkpoints import STAGING, Pace, chosen
 from unteach.engine.devices import require_same_kind
 from unteach.engine.dual import Dual
 from unteach.engine.in_one_piece import InOnePiece
@@ -50,7 +50,8 @@ class Resumable(InOnePiece):
     def took_up(self, wanted: Any) -> Path | None:
         """The checkpoint to go on from; what it holds of ours is taken up. Raises UserError."""
         folder = Path(str(self.args.output_dir))
-        if found := self._carried.load(wanted, folder):
+        if found := from_main(lambda: chosen(wanted, folder)):  # one reads it, and all agree
+            self._carried.load(found)
             require_same_kind(found, self.accelerator)
         return found
 

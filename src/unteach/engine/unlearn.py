@@ -13,7 +13,7 @@ from accelerate import PartialState
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
 from transformers.trainer_callback import PrinterCallback
 
-from unteach.engine.checkpoints import Pace, newest
+from unteach.engine.checkpoints import Pace, Whole, newest
 from unteach.engine.config import UnlearningConfig
 from unteach.engine.deal import dealt
 from unteach.engine.devices import sharding_asked, spread
@@ -114,12 +114,13 @@ def unlearn(
         )
         trainer.remove_callback(PrinterCallback)
         talk.notes(unchosen(trainer.pairs.choices))
-        before_cut, found = None, from_main(lambda: newest(folder))
+        before_cut = None
+        found = from_main(lambda: newest(folder, lambda problem: talk.notes([problem])))
         if found:
             before_cut = int(found.name.split("-")[-1])
             talk.stage(f"going on after step {before_cut}")
         with deterministic(request.train.deterministic), notice:
-            trainer.train(resume_from_checkpoint=found and str(found))
+            trainer.train(resume_from_checkpoint=found and Whole(found))
         whole = trainer.whole_model()
     monitor = trainer.monitor
     facts = {
