@@ -4,13 +4,12 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from unteach.nouns import Problem, UserError
 from unteach.registry import did_you_mean
 from unteach.textfile import read_text
-from unteach.yamlfile import DEEPEST, LONGEST, NO_TEXT, read_yaml
+from unteach.yamlfile import DEEPEST, LONGEST, NO_TEXT, read_yaml, to_yaml
 
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
@@ -230,7 +229,7 @@ class Request(Section):
 
     def to_yaml(self) -> str:
         """The request as a file that `unteach run` takes again."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        return to_yaml(self.model_dump(mode="json"))
 
 
 NESTED = {  # flags of a section

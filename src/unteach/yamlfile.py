@@ -52,6 +52,19 @@ def read_yaml(text: str, where: str) -> Any:
         raise UserError(Problem(where + line, what, "mend the line", "request")) from None
 
 
+def to_yaml(values: Any, **options: Any) -> str:
+    r"""Values as YAML that reads the same again; what has no shape of its own is escaped.
+
+    Example:
+        >>> print(to_yaml({"é": "\u202e"}), end="")
+        "\xE9": "\u202E"
+    """
+    text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, **options)
+    if text.replace("\n", "").isprintable():
+        return text
+    return yaml.safe_dump(values, sort_keys=False, **options)
+
+
 class _Loader(yaml.SafeLoader):
     """Plain values alone, and YAML in which 1e-5 is a number, as people write it."""
 

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -18,7 +17,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Column, Table
+from rich.text import Text
 
+from unteach.harmless import visible
 from unteach.nouns import Problem
 from unteach.talk import Talk
 
@@ -28,18 +29,24 @@ SHOWN_TERMS = {"forget": "forget", "hold": "hold", "retain": "retain", "forget_p
 
 
 def say(text: str) -> None:
-    """One line to stderr."""
-    print(text, file=sys.stderr, flush=True)  # noqa: T201
+    """One line to stderr, whatever the names in it hold."""
+    print(visible(text), file=sys.stderr, flush=True)  # noqa: T201
+
+
+def plain(text: object) -> Text:
+    """For rich: no escape of a terminal's, and no markup."""
+    return Text(visible(text))
 
 
 def say_problems(problems: Iterable[Problem], console: Console | None = None) -> None:
     """All problems, each with its hint, to stderr."""
     console = console or Console(stderr=True, soft_wrap=True, highlight=False)
     for problem in problems:
-        mark = "[yellow]note[/]" if problem.kind == "note" else "[red]error[/]"
-        console.print(f"{mark} {escape(problem.where)}: {escape(problem.what)}")
+        note = problem.kind == "note"
+        mark = Text("note" if note else "error", "yellow" if note else "red")
+        console.print(mark, plain(f"{problem.where}: {problem.what}"))
         if problem.hint:
-            console.print(f"      [dim]hint: {escape(problem.hint)}[/]")
+            console.print(Text(f"      hint: {visible(problem.hint)}", "dim"))
 
 
 def hush() -> None:
@@ -58,7 +65,8 @@ def _interruptible() -> Iterator[None]:
     try:
         yield
     except (KeyboardInterrupt, SystemExit):
-        say("\nstopped")
+        say("")
+        say("stopped")
         raise
 
 
@@ -79,13 +87,15 @@ def _bars() -> Progress:
     whole = Column(no_wrap=True)
     return Progress(
         SpinnerColumn(finished_text="[green]✓[/]"),
-        TextColumn("{task.description}", table_column=whole),
+        TextColumn("{task.description}", table_column=whole, markup=False),
         BarColumn(bar_width=12),
         MofNCompleteColumn(table_column=Column(no_wrap=True, min_width=5)),
         TimeElapsedColumn(table_column=Column(no_wrap=True, min_width=7)),
         TimeRemainingColumn(table_column=Column(no_wrap=True, min_width=7)),
         TextColumn(
-            "[dim]{task.fields[detail]}[/]",
+            "{task.fields[detail]}",
+            style="dim",
+            markup=False,
             table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1),
         ),
         console=Console(stderr=True),
@@ -102,7 +112,7 @@ class BarTalk:
     def stage(self, text: str) -> None:
         """Finish the stage before, begin a new one."""
         self.finish()
-        self.task = self.bars.add_task(escape(text), total=None, detail="")
+        self.task = self.bars.add_task(visible(text), total=None, detail="")
 
     def progress(self, what: str, done: int, total: int) -> None:
         """Move the bar."""
@@ -183,17 +193,17 @@ def show_table(report: Any) -> None:
     for line in dict.fromkeys(
         line for cells in (rows, *report.tables.values()) for line in legend(cells)
     ):
-        console.print(line, style="dim", highlight=False, soft_wrap=True)
+        console.print(Text(visible(line), "dim"), soft_wrap=True)
     for line in what_is_wrong(report):
-        console.print(line, style="yellow", highlight=False, soft_wrap=True)
+        console.print(Text(visible(line), "yellow"), soft_wrap=True)
 
 
 def _table(rows: list[list[str]]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for k, name in enumerate(rows[0]):
-        table.add_column(escape(name), justify="left" if k == 0 else "right", no_wrap=k == 0)
+        table.add_column(plain(name), justify="left" if k == 0 else "right", no_wrap=k == 0)
     for row in rows[1:]:
-        table.add_row(*map(escape, row))
+        table.add_row(*map(plain, row))
     return table
 
 
@@ -206,12 +216,13 @@ def show_intake(intake: Any) -> None:
         table.add_column(name, justify="left" if name == "role" else "right")
     for role, sequences in intake.sequences.items():
         found = describe(intake.groups[role], sequences)
-        table.add_row(role, *(f"{value:.0f}" for value in found.values()))
+        table.add_row(plain(role), *(f"{value:.0f}" for value in found.values()))
     console, train = Console(highlight=False), intake.request.train
     console.print(table)
     console.print(
-        f"method {intake.method.name}, {intake.request.adapter.kind} training, rate "
-        f"{train.learning_rate:g}, {train.epochs:g} epochs, retain term {train.retain}"
+        f"method {visible(intake.method.name)}, {intake.request.adapter.kind} training, rate "
+        f"{train.learning_rate:g}, {train.epochs:g} epochs, retain term {train.retain}",
+        markup=False,
     )
     console.print("fine: `unteach run` can start")
 
@@ -235,7 +246,7 @@ class BarBoard:
 
     def begin(self, name: str) -> None:
         """A new bar."""
-        self.tasks[name] = self.bars.add_task(escape(name), total=None, detail="")
+        self.tasks[name] = self.bars.add_task(visible(name), total=None, detail="")
 
     def move(self, name: str, done: int, total: int, detail: str) -> None:
         """Move it."""

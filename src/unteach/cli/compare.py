@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from unteach.cli import _options as options
+from unteach.harmless import visible
 
 
 def compare(
@@ -56,4 +57,4 @@ def _say_runs(report: Any) -> None:
     counts = {name: report.facts.get(f"{FOLDED}{name}", 1) for name in report.models}
     folded = ", ".join(f"{name} of {count}" for name, count in counts.items() if count > 1)
     if folded:
-        typer.echo(f"means over runs: {folded}")
+        typer.echo(visible(f"means over runs: {folded}"))

@@ -6,14 +6,16 @@ from dataclasses import MISSING, dataclass, field, fields
 from functools import cache
 from importlib import import_module
 from math import isfinite
-from typing import Any, ClassVar, Literal, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, get_args, get_origin
 
-from torch import Tensor
-
-from unteach.losses.seen import Seen, Term
 from unteach.nouns import Paper, Problem, Sequence, UserError
 from unteach.registry import Registry, did_you_mean, import_all
 from unteach.selectors import Choice, Oracle
+
+if TYPE_CHECKING:  # the methods' headers are read without torch
+    from torch import Tensor
+
+    from unteach.losses.seen import Seen, Term
 
 Read = Literal[
     "reference_logits",
@@ -80,7 +82,7 @@ class Method(ABC):
             raise UserError(*problems)
 
     @abstractmethod
-    def forget(self, seen: Seen) -> list[Term]:
+    def forget(self, seen: "Seen") -> list["Term"]:
         """The terms on the forget answers, from their rows alone."""
 
     def title(self) -> str:
@@ -126,7 +128,7 @@ class Method(ABC):
         """Whether `reweigh` is the method's own."""
         return cls.reweigh is not Method.reweigh
 
-    def finish(self, start: Tensor, end: Tensor) -> Tensor:
+    def finish(self, start: "Tensor", end: "Tensor") -> "Tensor":
         """What becomes of a trained weight that began as `start`."""
         return end
 
@@ -185,26 +187,30 @@ def build(name: str, options: dict[str, Any]) -> Method:
     Raises:
         UserError: an unknown name, unknown options (with the nearest known one), bad values.
     """
-    if name not in METHODS:
-        hint = f"{did_you_mean(name, list(METHODS)).strip()} Known: {', '.join(METHODS)}".strip()
+    return made(METHODS, name, options)
+
+
+def made(methods: Registry[type[Method]], name: str, options: dict[str, Any]) -> Method:
+    """As `build`, of the methods in a registry."""
+    if name not in methods:
+        hint = f"{did_you_mean(name, list(methods)).strip()} Known: {', '.join(methods)}".strip()
         raise UserError(Problem("method", f'"{name}" is not a method', hint, "request"))
-    cls = METHODS.get(name)
+    cls = methods.get(name)
     known = [f.name for f in fields(cls)]  # type: ignore[arg-type]
-    unknown = [key for key in options if key not in known]
-    if unknown:
-        listed = f"{name} knows: {', '.join(known)}" if known else f"{name} has no options"
-        raise UserError(
-            *(
-                Problem(
-                    f"method.{key}",
-                    f"{name} has no such option",
-                    f"{did_you_mean(key, known)} {listed}".strip(),
-                    "request",
-                )
-                for key in unknown
-            )
-        )
-    return cls(**options)
+    problems = [_no_option(name, key, known) for key in options if key not in known]
+    try:
+        method = cls(**{key: value for key, value in options.items() if key in known})
+    except UserError as error:
+        raise UserError(*problems, *error.problems) from None
+    if problems:
+        raise UserError(*problems)
+    return method
+
+
+def _no_option(name: str, key: str, known: list[str]) -> Problem:
+    listed = f"{name} knows: {', '.join(known)}" if known else f"{name} has no options"
+    hint = f"{did_you_mean(key, known)} {listed}".strip()
+    return Problem(f"method.{key}", f"{name} has no such option", hint, "request")
 
 
 def options_of(cls: type[Method]) -> list[dict[str, Any]]:
