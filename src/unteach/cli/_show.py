@@ -21,10 +21,12 @@ from rich.text import Text
 
 from unteach.harmless import visible
 from unteach.nouns import Problem
+from unteach.report.labels import apart
 from unteach.talk import Talk
 
 WIDE = 110
 FEW = 4  # models whose table stands upright
+GAP, LEAST, LINES = 2, 12, 6  # columns between two of a table; columns and lines for a name
 SHOWN_TERMS = {"forget": "forget", "hold": "hold", "retain": "retain", "forget_probability": "p"}
 
 
@@ -180,15 +182,17 @@ def show_table(report: Any) -> None:
     from unteach.report import what_is_wrong
     from unteach.report.table import legend
 
-    rows = rows_of(report, short=len(report.models) > FEW)
-    if len(report.models) <= FEW:  # their names on top leave room for the questions in words
+    many = len(report.models) > FEW
+    rows = rows_of(report, short=many)
+    if not many:  # their names on top leave room for the questions in words
         rows = [list(column) for column in zip(*rows, strict=True)]
         rows[0][0] = ""
     console = Console()
     if not console.is_terminal:  # a file has no edge
         console.width = max(console.width, WIDE)
-    tables = [rows] if len(rows) > 1 and len(rows[0]) > 1 else []
-    for cells in (*tables, *report.tables.values()):
+    if len(rows) > 1 and len(rows[0]) > 1:
+        console.print(_table(fitted(rows, console.width, upright=not many)))
+    for cells in report.tables.values():
         console.print(_table(cells))
     for line in dict.fromkeys(
         line for cells in (rows, *report.tables.values()) for line in legend(cells)
@@ -198,13 +202,40 @@ def show_table(report: Any) -> None:
         console.print(Text(visible(line), "yellow"), soft_wrap=True)
 
 
+def fitted(rows: list[list[str]], width: int, *, upright: bool) -> list[list[str]]:
+    """The table with its models' names in lines, so that no number is cut.
+
+    Args:
+        rows: the header first.
+        width: columns of the terminal.
+        upright: whether the names stand on top; else at the left, under short headings.
+
+    Example:
+        >>> fitted([["model", "forget p"], ["npo method.beta=0.2", "0.5"]], 26, upright=False)
+        [['model', 'forget\\np'], ['npo beta=0.2', '0.5']]
+    """
+    if upright:
+        first = max(len(row[0]) for row in rows)
+        names = apart(rows[0][1:], max((width - first) // len(rows[0][1:]) - GAP, LEAST), LINES)
+        return [[rows[0][0], *map("\n".join, names)], *rows[1:]]
+    heads = [name.replace(" ", "\n") for name in rows[0]]
+    columns = list(zip(*[[*heads], *rows[1:]], strict=True))[1:]
+    taken = sum(max(len(line) for cell in c for line in cell.split("\n")) + GAP for c in columns)
+    names = apart([row[0] for row in rows[1:]], max(width - taken, LEAST), LINES)
+    return [heads, *(["\n".join(n), *row[1:]] for n, row in zip(names, rows[1:], strict=True))]
+
+
 def _table(rows: list[list[str]]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for k, name in enumerate(rows[0]):
-        table.add_column(plain(name), justify="left" if k == 0 else "right", no_wrap=k == 0)
+        table.add_column(_lines(name), justify="left" if k == 0 else "right", no_wrap=k == 0)
     for row in rows[1:]:
-        table.add_row(*map(plain, row))
+        table.add_row(*map(_lines, row))
     return table
+
+
+def _lines(cell: str) -> Text:
+    return Text("\n".join(map(visible, cell.split("\n"))))
 
 
 def show_intake(intake: Any) -> None:
