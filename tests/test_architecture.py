@@ -16,6 +16,7 @@ FLOORS = (
     {"harmless"},
     {"nouns"},
     {"registry", "talk", "textfile", "yamlfile"},
+    {"refused"},
     {"losses", "metrics", "selectors", "data", "request", "rundir", "head", "modelfiles"},
     {"methods", "retain", "probes", "models", "report", "rowsfile"},
     {"adapters", "suites"},

@@ -9,6 +9,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, get_args, get_origin
 
 from unteach.nouns import Paper, Problem, Sequence, UserError
+from unteach.refused import OPTION, named, told
 from unteach.registry import Registry, did_you_mean, import_all
 from unteach.selectors import Choice, Oracle
 
@@ -194,10 +195,10 @@ def made(methods: Registry[type[Method]], name: str, options: dict[str, Any]) ->
     """As `build`, of the methods in a registry."""
     if name not in methods:
         hint = f"{did_you_mean(name, list(methods)).strip()} Known: {', '.join(methods)}".strip()
-        raise UserError(Problem("method", f'"{name}" is not a method', hint, "request"))
+        raise UserError(Problem("method", f"{named(name, methods)} is not a method", hint, "request"))
     cls = methods.get(name)
     known = [f.name for f in fields(cls)]  # type: ignore[arg-type]
-    problems = [_no_option(name, key, known) for key in options if key not in known]
+    problems = _no_options(name, [key for key in options if key not in known], known)
     try:
         method = cls(**{key: value for key, value in options.items() if key in known})
     except UserError as error:
@@ -207,10 +208,23 @@ def made(methods: Registry[type[Method]], name: str, options: dict[str, Any]) ->
     return method
 
 
-def _no_option(name: str, key: str, known: list[str]) -> Problem:
+def _no_options(name: str, keys: list[str], known: list[str]) -> list[Problem]:
+    """Of names that no option has; those that may be texts are counted."""
     listed = f"{name} knows: {', '.join(known)}" if known else f"{name} has no options"
-    hint = f"{did_you_mean(key, known)} {listed}".strip()
-    return Problem(f"method.{key}", f"{name} has no such option", hint, "request")
+    plain = [key for key in keys if OPTION.fullmatch(key)]
+    found = [
+        Problem(
+            f"method.{key}",
+            f"{name} has no such option",
+            f"{did_you_mean(key, known)} {listed}".strip(),
+            "request",
+        )
+        for key in plain
+    ]
+    if hidden := len(keys) - len(plain):
+        what = f"holds {hidden} {'name' if hidden == 1 else 'names'} (not shown) of no option"
+        found.append(Problem("method", what, listed, "request"))
+    return found
 
 
 def options_of(cls: type[Method]) -> list[dict[str, Any]]:
@@ -229,7 +243,8 @@ def options_of(cls: type[Method]) -> list[dict[str, Any]]:
 def _bounds(name: str, field, value: Any) -> list[Problem]:
     wanted = _wanted(field, value)
     where = f"method.{field.name}"
-    return [Problem(where, f"{name} got {value!r}", wanted, "request")] if wanted else []
+    got = f"{name} got {told(value, get_args(field.type))}"
+    return [Problem(where, got, wanted, "request")] if wanted else []
 
 
 def _wanted(field, value: Any) -> str:
