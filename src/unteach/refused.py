@@ -127,7 +127,9 @@ def _may_be_shown(
     if by_hand and NAME.fullmatch(name):
         return True
     names = list(fields_of(known, model))
-    return len(rest) == 1 and bool(OPTION.fullmatch(rest[0]) and did_you_mean(rest[0], names, ALIKE))
+    return len(rest) == 1 and bool(
+        OPTION.fullmatch(rest[0]) and did_you_mean(rest[0], names, ALIKE)
+    )
 
 
 def _known(path: list[str], model: type[BaseModel]) -> list[str]:
@@ -182,4 +184,3 @@ def _strings(value: Any) -> list[str]:
     if isinstance(value, (list, tuple)):
         return [part for inner in value for part in _strings(inner)]
     return [str(value)] if isinstance(value, (str, Path)) else []
-

@@ -1,54 +1,25 @@
 """How the command line speaks: progress and problems to stderr, results to stdout."""
 
 import sys
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.table import Column, Table
+from rich.table import Table
 from rich.text import Text
 
+from unteach.cli._progress import BarBoard, BarTalk, PlainBoard, PlainTalk, bars
+from unteach.cli._words import plain, say, say_problems
 from unteach.harmless import visible
-from unteach.nouns import Problem
 from unteach.report.labels import apart
 from unteach.talk import Talk
+
+__all__ = ["board", "hush", "say", "say_problems", "show_intake", "show_table", "talking"]
 
 WIDE = 110
 FEW = 4  # models whose table stands upright
 GAP, LEAST, LINES = 2, 12, 6  # columns between two of a table; columns and lines for a name
-SHOWN_TERMS = {"forget": "forget", "hold": "hold", "retain": "retain", "forget_probability": "p"}
-
-
-def say(text: str) -> None:
-    """One line to stderr, whatever the names in it hold."""
-    print(visible(text), file=sys.stderr, flush=True)  # noqa: T201
-
-
-def plain(text: object) -> Text:
-    """For rich: no escape of a terminal's, and no markup."""
-    return Text(visible(text))
-
-
-def say_problems(problems: Iterable[Problem], console: Console | None = None) -> None:
-    """All problems, each with its hint, to stderr."""
-    console = console or Console(stderr=True, soft_wrap=True, highlight=False)
-    for problem in problems:
-        note = problem.kind == "note"
-        mark = Text("note" if note else "error", "yellow" if note else "red")
-        console.print(mark, plain(f"{problem.where}: {problem.what}"))
-        if problem.hint:
-            console.print(Text(f"      hint: {visible(problem.hint)}", "dim"))
 
 
 def hush() -> None:
@@ -79,101 +50,10 @@ def talking() -> Iterator[Talk]:
         with _interruptible():
             yield PlainTalk()
         return
-    with _interruptible(), _bars() as bars:
-        talk = BarTalk(bars)
+    with _interruptible(), bars() as shown:
+        talk = BarTalk(shown)
         yield talk
         talk.finish()
-
-
-def _bars() -> Progress:
-    whole = Column(no_wrap=True)
-    return Progress(
-        SpinnerColumn(finished_text="[green]✓[/]"),
-        TextColumn("{task.description}", table_column=whole, markup=False),
-        BarColumn(bar_width=12),
-        MofNCompleteColumn(table_column=Column(no_wrap=True, min_width=5)),
-        TimeElapsedColumn(table_column=Column(no_wrap=True, min_width=7)),
-        TimeRemainingColumn(table_column=Column(no_wrap=True, min_width=7)),
-        TextColumn(
-            "{task.fields[detail]}",
-            style="dim",
-            markup=False,
-            table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1),
-        ),
-        console=Console(stderr=True),
-        expand=True,
-    )
-
-
-class BarTalk:
-    """A line with a bar for each stage; what is under way stands last."""
-
-    def __init__(self, progress: Progress):
-        self.bars, self.task = progress, None
-
-    def stage(self, text: str) -> None:
-        """Finish the stage before, begin a new one."""
-        self.finish()
-        self.task = self.bars.add_task(visible(text), total=None, detail="")
-
-    def progress(self, what: str, done: int, total: int) -> None:
-        """Move the bar."""
-        if self.task is not None:
-            detail = what if done < total else ""
-            self.bars.update(self.task, completed=done, total=total, detail=detail)
-
-    def training(self, step: int, total: int, logs: dict[str, float]) -> None:
-        """Move the bar, and show the loss terms."""
-        if self.task is not None:
-            self.bars.update(self.task, completed=step, total=total, detail=terms(logs))
-
-    def notes(self, notes: Iterable[Problem]) -> None:
-        """Above the bars."""
-        say_problems(notes, self.bars.console)
-
-    def finish(self) -> None:
-        """The stage is over."""
-        if self.task is not None:
-            task = self.bars.tasks[self.task]
-            self.bars.update(self.task, total=task.total or 1, completed=task.total or 1)
-
-
-class PlainTalk:
-    """Lines for logs: each stage once, training about ten times."""
-
-    def __init__(self):
-        self.shown, self.began = -1, time.monotonic()
-
-    def stage(self, text: str) -> None:
-        """A line."""
-        self.shown, self.began = -1, time.monotonic()
-        say(text)
-
-    def progress(self, what: str, done: int, total: int) -> None:
-        """Nothing: a log needs no bar."""
-
-    def training(self, step: int, total: int, logs: dict[str, float]) -> None:
-        """A line at every tenth of the way."""
-        tenth = step * 10 // max(total, 1)
-        if tenth > self.shown:
-            self.shown = tenth
-            left = (time.monotonic() - self.began) / max(step, 1) * (total - step)
-            say(f"  step {step}/{total}  {terms(logs)}  about {left:.0f} s left")
-
-    def notes(self, notes: Iterable[Problem]) -> None:
-        """Lines."""
-        say_problems(notes)
-
-
-def terms(logs: dict[str, float]) -> str:
-    """The loss terms in a few words, and how likely the forget answers still are.
-
-    Example:
-        >>> terms({"loss": 1.25, "forget": 1.0, "retain": 0.25, "forget_probability": 0.5})
-        'forget 1.00  retain 0.25  p 0.50'
-    """
-    found = [(short, logs[name]) for name, short in SHOWN_TERMS.items() if name in logs]
-    return "  ".join(f"{short} {float(value):.2f}" for short, value in found)
 
 
 def show_table(report: Any) -> None:
@@ -265,42 +145,5 @@ def board() -> Iterator[Any]:
         with _interruptible():
             yield PlainBoard()
         return
-    with _interruptible(), _bars() as bars:
-        yield BarBoard(bars)
-
-
-class BarBoard:
-    """A bar for each job."""
-
-    def __init__(self, bars: Progress):
-        self.bars, self.tasks = bars, {}
-
-    def begin(self, name: str) -> None:
-        """A new bar."""
-        self.tasks[name] = self.bars.add_task(visible(name), total=None, detail="")
-
-    def move(self, name: str, done: int, total: int, detail: str) -> None:
-        """Move it."""
-        self.bars.update(self.tasks[name], completed=done, total=total, detail=detail)
-
-    def end(self, name: str) -> None:
-        """Fill it."""
-        total = self.bars.tasks[self.tasks[name]].total or 1
-        self.bars.update(self.tasks[name], completed=total, total=total, detail="")
-
-
-class PlainBoard:
-    """A line when a job is done."""
-
-    def __init__(self):
-        self.began = time.monotonic()
-
-    def begin(self, name: str) -> None:
-        """Nothing: it may have to wait."""
-
-    def move(self, name: str, done: int, total: int, detail: str) -> None:
-        """Nothing: a log needs no bar."""
-
-    def end(self, name: str) -> None:
-        """A line."""
-        say(f"{name}: done at {time.monotonic() - self.began:.0f} s")
+    with _interruptible(), bars() as shown:
+        yield BarBoard(shown)

@@ -188,6 +188,6 @@ def settings(given: list[str] | None) -> dict[str, Any]:
         name, equals, value = setting.partition("=")
         if not name or not equals:
             hint = "write --set name=value"
-            raise UserError(Problem("--set", "got what is no setting", hint, "request"))
+            raise UserError(Problem("--set", "is not a setting", hint, "request"))
         found[name] = value
     return found

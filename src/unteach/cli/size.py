@@ -1,7 +1,7 @@
 """`unteach size`: how much memory a run will need, before anything is loaded."""
 
 import json as json_
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 

@@ -195,7 +195,9 @@ def made(methods: Registry[type[Method]], name: str, options: dict[str, Any]) ->
     """As `build`, of the methods in a registry."""
     if name not in methods:
         hint = f"{did_you_mean(name, list(methods)).strip()} Known: {', '.join(methods)}".strip()
-        raise UserError(Problem("method", f"{named(name, methods)} is not a method", hint, "request"))
+        raise UserError(
+            Problem("method", f"{named(name, methods)} is not a method", hint, "request")
+        )
     cls = methods.get(name)
     known = [f.name for f in fields(cls)]  # type: ignore[arg-type]
     problems = _no_options(name, [key for key in options if key not in known], known)

@@ -3,8 +3,8 @@
 import json
 from collections.abc import Iterator
 
-from unteach.metrics import COMPARISONS, METRICS
 from unteach.harmless import fenced
+from unteach.metrics import COMPARISONS, METRICS
 from unteach.nouns import Paper, Score
 from unteach.report.grid import FEW, Line, grid, scores_grid
 from unteach.report.missing import not_measured

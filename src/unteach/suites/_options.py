@@ -28,7 +28,9 @@ def chosen(suite: str, options: Mapping[str, Choice], given: Mapping[str, str]) 
         elif options[name].values and value not in options[name].values:
             known = list(options[name].values)
             hint = f"{did_you_mean(value, known).strip()} Known: {', '.join(known)}".strip()
-            problems.append(Problem(where, f"{named(value, known)} is no value of it", hint, "request"))
+            problems.append(
+                Problem(where, f"{named(value, known)} is no value of it", hint, "request")
+            )
     if problems:
         raise UserError(*problems)
     return {name: given.get(name, option.default) for name, option in options.items()}
