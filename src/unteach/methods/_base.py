@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, get_args, get
 
 from unteach.nouns import Paper, Problem, Sequence, UserError
 from unteach.refused import OPTION, named, told
-from unteach.registry import Registry, did_you_mean, import_all
+from unteach.registry import Registry, did_you_mean, import_all, strict
 from unteach.selectors import Choice, Oracle
 
 if TYPE_CHECKING:  # the methods' headers are read without torch
@@ -176,7 +176,7 @@ def method(name: str) -> Callable[[M], M]:
         if cls.__bases__ != (Method,):
             raise TypeError(f"{cls.__name__}: methods are final. Call the other's loss function")
         cls.name = name
-        METHODS.add(name, cls)
+        METHODS.add(name, strict(cls))
         return cls
 
     return register
