@@ -65,11 +65,13 @@ def test_names_are_listed_without_loading_torch():
 def test_arguments_that_there_are_not_are_told_with_those_that_are():
     with pytest.raises(TypeError, match=r'NPO takes no argument "bta"\. Did you mean "beta"\? K'):
         unteach.NPO(bta=1)
-    with pytest.raises(TypeError, match='mean "learning_rate".*Known: .*chunk_rows'):
+    with pytest.raises(TypeError, match=r'mean "learning_rate".*Known: .*chunk_rows'):
         unteach.UnlearningConfig(learning_rat=1)
-    with pytest.raises(TypeError, match='mean "forget_dataset".*Known: model, method, forget_data'):
+    with pytest.raises(
+        TypeError, match=r'mean "forget_dataset".*Known: model, method, forget_data'
+    ):
         unteach.UnlearningTrainer(None, forget_datset=[])
-    with pytest.raises(AttributeError, match='mean "UnlearningTrainer".*Known: AltPO'):
+    with pytest.raises(AttributeError, match=r'mean "UnlearningTrainer".*Known: AltPO'):
         unteach.UnlearnTrainer  # noqa: B018
-    with pytest.raises(AttributeError, match='mean "Unilogit".*Known: AltPO'):
+    with pytest.raises(AttributeError, match=r'mean "Unilogit".*Known: AltPO'):
         unteach.methods.Unilogits  # noqa: B018

@@ -1,4 +1,4 @@
-"""What others wrote, so that it does nothing where it is shown: names, paths, and what files say."""
+"""What others wrote, so that it does nothing where it is shown: names, paths, messages."""
 
 import json
 import re
@@ -6,7 +6,7 @@ import re
 ACTIVE = re.compile(r"[\\`*\[\]<>|~$&]|(?<![^\W_])_|_(?![^\W_])|:(?=//)|(?<=www)\.", re.IGNORECASE)
 """What Markdown, HTML in it, or GitHub's own additions may take for more than a letter."""
 
-SPANS = re.compile(r"(`[\w ./=+,-]+`)")
+SPANS = re.compile(r"((?<!`)`[\w ./=+,-]+`(?!`))")
 
 
 def visible(text: object) -> str:

@@ -46,6 +46,12 @@ class Pace:
         self.clock, self.first, self.whole = clock, None, whole
         self.began = self.now = clock()
 
+    def next(self) -> "Pace":
+        """Of what comes next, which began when this was last seen, and with its first step."""
+        found = Pace(self.clock, whole=True)
+        found.began = self.now
+        return found
+
     def seen(self, done: int, total: int) -> float | None:
         """Seconds left; None where that is not known yet."""
         self.now = self.clock()
@@ -117,7 +123,7 @@ class BarTalk:
     def progress(self, what: str, done: int, total: int) -> None:
         """Move the bar, and say which part of the stage it is of."""
         if what != self.what:
-            self.what, self.pace = what, Pace(whole=True)
+            self.what, self.pace = what, self.pace.next()
         self._move(done, total, SHORT.get(what, what))
 
     def training(self, step: int, total: int, logs: dict[str, float]) -> None:
@@ -150,21 +156,21 @@ class PlainTalk:
     """Lines for logs: each stage and each part of it once, and how far it is now and then."""
 
     def __init__(self):
-        self._begin("")
+        self._begin("", Pace())
 
-    def _begin(self, what: str) -> None:
-        self.what, self.pace, self.tenth = what, Pace(whole=bool(what)), 0
+    def _begin(self, what: str, pace: Pace) -> None:
+        self.what, self.pace, self.tenth = what, pace, 0
         self.told: float | None = None
 
     def stage(self, text: str) -> None:
         """A line."""
-        self._begin("")
+        self._begin("", Pace())
         say(text)
 
     def progress(self, what: str, done: int, total: int) -> None:
         """A line for each part, then one at a tenth of the way or a minute if it takes long."""
         if what != self.what:
-            self._begin(what)
+            self._begin(what, self.pace.next())
             say(f"  {SHORT.get(what, what)}")
         left = self.pace.seen(done, total)
         if done < total and self._due(done, total, OFTEN):

@@ -83,7 +83,7 @@ def show_table(report: Any) -> None:
 
 
 def fitted(rows: list[list[str]], width: int, *, upright: bool) -> list[list[str]]:
-    """The table with its models' names in lines, so that no number is cut.
+    r"""The table with its models' names in lines, so that no number is cut.
 
     Args:
         rows: the header first.
@@ -92,7 +92,7 @@ def fitted(rows: list[list[str]], width: int, *, upright: bool) -> list[list[str
 
     Example:
         >>> fitted([["model", "forget p"], ["npo method.beta=0.2", "0.5"]], 26, upright=False)
-        [['model', 'forget\\np'], ['npo beta=0.2', '0.5']]
+        [['model', 'forget\np'], ['npo beta=0.2', '0.5']]
     """
     if upright:
         first = max(len(row[0]) for row in rows)

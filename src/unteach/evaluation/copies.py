@@ -15,8 +15,8 @@ def once(folders: Sequence[Path], reports: Sequence[Report]) -> tuple[list[Repor
     """Each run once, for a mean over one run and its copy is of one run, and a note on each copy.
 
     Two folders hold one run where all that was asked of their models is the same, row by row; where
-    there are no rows, where all scores are. What is asked of the original and of the retrained model
-    is the same in any two runs, and does not count.
+    there are no rows, where all scores are. What is asked of the original and of the retrained
+    model is the same in any two runs, and does not count.
 
     Args:
         folders: where the reports are.

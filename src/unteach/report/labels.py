@@ -1,4 +1,4 @@
-"""How runs are called beside each other: short, and told apart by what was set or read otherwise."""
+"""How runs are called beside each other: short, and told apart by what was set otherwise."""
 
 import re
 from collections.abc import Mapping
@@ -138,10 +138,10 @@ def apart(names: list[str], width: int, most: int = 3) -> list[list[str]]:
     alike: dict[tuple[str, ...], list[int]] = {}
     for place, lines in enumerate(found):
         alike.setdefault(tuple(lines), []).append(place)
-    for places in alike.values():
-        for k, place in enumerate(places if len(places) > 1 else (), 1):
-            *before, end = found[place]
-            found[place] = [*before, _with(end, f" ({k})", width)]
+    same = [place for places in alike.values() if len(places) > 1 for place in places]
+    for k, place in enumerate(same, 1):
+        *before, end = found[place]
+        found[place] = [*before, _with(end, f" ({k})", width)]
     return found
 
 

@@ -7,18 +7,23 @@ from typing import Any
 from unteach.harmless import markdown, prose
 from unteach.report.record import Report
 
+BESIDE = "_vs_retrained"  # what the name of a comparison ends with
+
 
 def harmless(report: Report) -> Report:
-    """The same numbers under names in which nothing is Markdown or HTML; the request stays.
+    r"""The same numbers under names in which nothing is Markdown or HTML; the request stays.
 
     Example:
         >>> harmless(Report(models={"<b>": {}}, notes=("see `a.md`",))).models
-        {'\\\\x3cb\\\\x3e': {}}
+        {'\\x3cb\\x3e': {}}
     """
     return replace(
         report,
         models={markdown(name): _named(groups) for name, groups in report.models.items()},
-        comparisons=_named(report.comparisons),
+        comparisons={
+            markdown(name.removesuffix(BESIDE)) + BESIDE: found
+            for name, found in report.comparisons.items()
+        },
         tables={
             markdown(title): [[_cell(cell) for cell in row] for row in rows]
             for title, rows in report.tables.items()
@@ -43,7 +48,7 @@ def _value(value: Any) -> Any:
         return {markdown(name): _value(found) for name, found in value.items()}
     if isinstance(value, (list, tuple)):
         return [_value(found) for found in value]
-    return _sentence(value) if isinstance(value, str) else value
+    return markdown(" ".join(value.split())) if isinstance(value, str) else value
 
 
 def _sentence(text: str) -> str:
