@@ -13,8 +13,10 @@ SOURCE = ROOT / "src" / "unteach"
 FILES = sorted(SOURCE.rglob("*.py"))
 
 FLOORS = (
+    {"harmless"},
     {"nouns"},
     {"registry", "talk", "textfile", "yamlfile"},
+    {"refused"},
     {"losses", "metrics", "selectors", "data", "request", "rundir", "head", "modelfiles"},
     {"methods", "retain", "probes", "models", "report", "rowsfile"},
     {"adapters", "suites"},

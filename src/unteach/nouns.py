@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from unteach.harmless import visible
+
 Role = Literal["forget", "retain", "holdout"]
 ROLES: tuple[Role, ...] = ("forget", "retain", "holdout")
 Span = tuple[int, int]
@@ -69,7 +71,8 @@ class Problem:
     kind: Literal["request", "data", "note"] = "data"
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.what}" + (f"\n    hint: {self.hint}" if self.hint else "")
+        where, what, hint = map(visible, (self.where, self.what, self.hint))
+        return f"{where}: {what}" + (f"\n    hint: {hint}" if hint else "")
 
 
 class UserError(Exception):

@@ -206,7 +206,7 @@ def evaluate(
     What it said is kept where the request wants that.
     """
     from unteach.suites import Group, Settings
-    from unteach.suites.ask import ask
+    from unteach.suites.ask import ask, endless_notes
     from unteach.suites.own import sample
 
     request = intake.request
@@ -231,6 +231,7 @@ def evaluate(
         progress=talk.progress,
     )
     keep(found.spoken)
+    talk.notes(endless_notes(found))
     return found.rows
 
 

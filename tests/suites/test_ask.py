@@ -10,7 +10,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from unteach.data import encode, read_rows
-from unteach.nouns import Row
+from unteach.nouns import Example, Row
 from unteach.probes import gradient_norms, lent
 from unteach.suites._base import Group, Settings
 from unteach.suites.ask import ask
@@ -331,3 +331,20 @@ def test_how_a_group_is_compared_with_what_was_said(change, model, tokenizer, mo
         "stemmed": (2 / 3, 4 / 7),  # seas is no sea: 2 of 3, 2 of 4
     }
     assert changed == pytest.approx(by_hand[change])
+
+
+def test_answers_that_do_not_end_are_counted_and_told(asked, model, original, tokenizer):
+    """Where the data's own end; a raw text goes on in any case, and is cut without a word."""
+    from unteach.suites.ask import endless_notes
+
+    said = [row for row in asked.rows["forget"] if row.said_tokens is not None]
+    assert any(row.said_tokens == 12 for row in said)  # this model knows no end
+    assert asked.counts["endless"] > 0
+    (note,) = endless_notes(asked)
+    assert (
+        f"did not end {asked.counts['endless']} of {asked.counts['distinct_prompts']}" in note.what
+    )
+    raw = [Example(id="forget-0", where="f:1", kind="text", text="who was born in a town " * 3)]
+    text = ask(model, tokenizer, {"forget": Group(examples=raw)}, SETTINGS)
+    assert text.counts["distinct_prompts"] == 1
+    assert endless_notes(text) == []

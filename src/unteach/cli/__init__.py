@@ -8,13 +8,14 @@ from typing import Annotated
 import typer
 
 from unteach.cli import check, compare, demo, evaluate, explain, methods, run, score, size, suites
-from unteach.cli._command import Command
+from unteach.cli._command import Command, Group
 from unteach.cli._discreet import debugging, discreet
 from unteach.cli._launched import one_voice
 from unteach.nouns import Problem, UserError
 
 app = typer.Typer(
     name="unteach",
+    cls=Group,
     help="Take given training data out of a Hugging Face causal language model, "
     "and show what is left of it.",
     no_args_is_help=True,

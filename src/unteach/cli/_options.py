@@ -71,6 +71,10 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what stand
 
 
 def request_of(file: Path | None, sets: list[str] | None, **flags: Any) -> Request:
-    """The request that file, flags and settings make. Raises UserError."""
+    """The request that file, flags and settings make. Raises UserError, typos in the method too."""
+    from unteach.methods._headers import foresee
+
     given = {key: value for key, value in flags.items() if value is not False}
-    return load(file, given, sets)
+    asked = load(file, given, sets)
+    foresee(asked.method_name, asked.method_options, plugins=bool(asked.plugins))
+    return asked

@@ -62,7 +62,7 @@ def _keep(folder: Path | None, key: str, rows: Rows, counts: dict[str, Any], tal
 
 def ask_model(name: str, plan: Plan, talk: Talk) -> Asked:
     """Load a model and ask it everything."""
-    from unteach.suites.ask import ask
+    from unteach.suites.ask import ask, endless_notes
 
     place, original = plan.places[name], plan.places.get("original")
     found = ask(
@@ -76,6 +76,7 @@ def ask_model(name: str, plan: Plan, talk: Talk) -> Asked:
         progress=talk.progress,
     )
     _check_numbers(name, found.rows)
+    talk.notes(endless_notes(found))
     return found
 
 

@@ -6,14 +6,15 @@ from importlib import util
 from importlib.metadata import entry_points
 from pathlib import Path
 from traceback import extract_tb
+from typing import TYPE_CHECKING
 
-import torch
-
-from unteach.losses.seen import NotWholeError, Seen, Term
 from unteach.methods._base import METHODS, Method
 from unteach.metrics import METRICS
 from unteach.nouns import Problem, UserError
 from unteach.selectors import SELECTORS
+
+if TYPE_CHECKING:
+    from unteach.losses.seen import Seen, Term
 
 GROUP = "unteach.methods"  # entry points of this group name modules that register methods
 PREFIX = "unteach_plugin_"  # of the modules that files become
@@ -55,7 +56,7 @@ def load_plugin(file: str | Path) -> None:
     _loaded.add(path)
 
 
-def forget_terms(method: Method, seen: Seen) -> list[Term]:
+def forget_terms(method: Method, seen: "Seen") -> list["Term"]:
     """What `method.forget(seen)` gives; a plugin's mistake is told with its line.
 
     Raises:
@@ -64,6 +65,10 @@ def forget_terms(method: Method, seen: Seen) -> list[Term]:
     name = type(method).__module__
     if not name.startswith(PREFIX):
         return method.forget(seen)
+    import torch
+
+    from unteach.losses.seen import NotWholeError, Term
+
     path = Path(sys.modules[name].__file__ or "")
     where = f"--plugin {path.name}"
     try:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from unteach.harmless import in_json
 from unteach.nouns import Paper, Score
 from unteach.report.record import Report
 
@@ -36,7 +37,7 @@ def to_json(report: Report) -> str:
         "facts": _finite(report.facts),
         "notes": list(report.notes),
     }
-    return json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return in_json(json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)) + "\n"
 
 
 def from_json(text: str) -> Report:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from unteach.nouns import Row, Sequence
+from unteach.nouns import Problem, Row, Sequence
 from unteach.suites._base import Group, Settings
 from unteach.suites.questions import Question, questions
 from unteach.suites.rivals import beside_wrong
@@ -42,7 +42,8 @@ class Asked:
         rows: of each group: each example's own answer, then its paraphrase and its wrong answers;
             of a long text one for all its windows. Their numbers are rounded (`rounding`).
         counts: what it took, over all processes. Asked for: "texts" to score, "distinct_texts"
-            among them with so many "text_tokens", "prompts", "distinct_prompts". Counted at the
+            among them with so many "text_tokens", "prompts", "distinct_prompts"; "endless" of
+            these had answers that did not end by themselves, and were cut. Counted at the
             model's head: "forwards", the texts that went through it to be scored; "prompts_once",
             the prompts that were read once for several of these; both in so many "batches" and
             "tokens", padding included; "decode_steps", its forwards while it answered;
@@ -193,8 +194,26 @@ def _counts(asked: list[Question], interview: Any) -> dict[str, int]:
         "text_tokens": sum(len(text.ids) for text in interview.own + interview.others),
         "prompts": sum(q.prompt is not None for q in asked),
         "distinct_prompts": len(interview.prompts),
+        "endless": len({q.prompt for q in asked if _endless(q, interview.said)}),
         **interview.total(),
     }
+
+
+def _endless(question: Question, said: dict) -> bool:
+    """Whether the model had not ended its answer where it was cut."""
+    prompt = question.prompt
+    return bool(
+        prompt and question.ends and not question.stop and len(said[prompt]) >= prompt.limit
+    )
+
+
+def endless_notes(asked: Asked) -> list[Problem]:
+    """That a model does not end its answers, which then are cut; nothing where it does."""
+    count, prompts = asked.counts["endless"], asked.counts["distinct_prompts"]
+    if not count:
+        return []
+    what = f"the model did not end {count} of {prompts}; they were cut near the true ones' length"
+    return [Problem("answers", what, "what it would have gone on to say is not seen", "note")]
 
 
 def _distinct(texts: Iterable[Sequence | None]) -> list[Sequence]:

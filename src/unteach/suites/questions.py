@@ -36,6 +36,7 @@ class Question:
         prompt: what the model is asked; None for nothing.
         expected: what it should say.
         fact: the short string that this hinges on; empty when it is not known.
+        ends: whether what it should say has an end; a raw text just goes on.
         stop: texts before which what it says is cut.
         stemmed: whether words are compared by their stems.
     """
@@ -46,6 +47,7 @@ class Question:
     prompt: Prompt | None = field(default=None, repr=False)
     expected: str = field(default="", repr=False)
     fact: str = field(default="", repr=False)
+    ends: bool = True
     stop: tuple[str, ...] = field(default=(), repr=False)
     stemmed: bool = True
 
@@ -133,6 +135,7 @@ def _asked(
         "prompt": prompt,
         "expected": begun(expected, tokenizer, group.compared),
         "fact": example.fact,
+        "ends": bool(example.turns),
         "stop": group.stop,
         "stemmed": group.stemmed,
     }
