@@ -76,7 +76,7 @@ def check_model(
     require(attention_problem(empty, where, on))
     if weights is None:
         return Checked(config, empty)
-    fit = fitted(empty, config, weights, where)
+    fit = fitted(empty, weights, where)
     note = dropped_note(fit.dropped, fit.model, where)
     return Checked(config, fit.model, (note,) if note else ())
 
@@ -93,7 +93,7 @@ def check_ids(empty: Any, tokenizer: Any, groups: dict[str, list[Sequence]]) -> 
 
     Args:
         empty: the model without content, or None.
-        tokenizer: what gave the ids; its special tokens are named, and no others.
+        tokenizer: what gave the ids; its special tokens and the template's are named alone.
         groups: sequences by role.
     """
     from unteach.modelweights import rows_of, some
@@ -106,20 +106,23 @@ def check_ids(empty: Any, tokenizer: Any, groups: dict[str, list[Sequence]]) -> 
         odd = {i for s in sequences if max(s.ids, default=0) >= rows for i in s.ids if i >= rows}
         if not odd:
             continue
-        special = [i for i in odd if _special(i, tokenizer)]
-        names = sorted(map(str, tokenizer.convert_ids_to_tokens(special)))
-        called = f" ({some(names)})" if names else ""
-        what = f"the embedding has {rows} rows, and {len(odd)} tokens of the {role} set{called} "
-        what += "have none: they were added and the model was not resized"
+        shown = [i for i in odd if _no_secret(i, tokenizer)]
+        names = sorted(map(str, tokenizer.convert_ids_to_tokens(shown)))
+        what = f"the embedding has {rows} rows, and the {role} set has {len(odd)} kinds of tokens "
+        what += f"beyond them{f' ({some(names)})' if names else ''}: they were added, and the "
+        what += "model was not resized"
         hint = "give the tokenizer that the model was trained with; or, to train new rows, "
         hint += "model.resize_token_embeddings(len(tokenizer)), save_pretrained"
         found.append(Problem("tokenizer", what, hint, "request"))
     return shortened(found)
 
 
-def _special(token: int, tokenizer: Any) -> bool:
-    added = getattr(tokenizer, "added_tokens_decoder", {}).get(token)
-    return token in tokenizer.all_special_ids or bool(getattr(added, "special", False))
+def _no_secret(token: int, tokenizer: Any) -> bool:
+    """Whether a token is one of the template's, or special; others may be words of the data."""
+    template = getattr(tokenizer, "chat_template", None)
+    return token in tokenizer.all_special_ids or (
+        isinstance(template, str) and str(tokenizer.convert_ids_to_tokens(token)) in template
+    )
 
 
 def check_adapter(empty: Any, folder: str | Path, flag: str) -> None:

@@ -154,16 +154,25 @@ def attention_problem(model: Any, where: str, device: str) -> Problem | None:
 
 def unbuilt(error: Exception, where: str) -> Problem:
     """Why a model's class does not take its configuration."""
-    text = str(error)
-    if "attention" in text.lower() or "attn" in text.lower() or "flash" in text.lower():
-        hint = "take attn_implementation (or _attn_implementation) out of its config.json"
-        hint += ", or install what it names"
-    elif isinstance(error, ImportError):
-        hint = "install what it names"
-    else:
-        hint = "give a config.json that fits the model's class, as `save_pretrained` wrote it"
+    hint = what_to_do(error) or "give the config.json that `save_pretrained` wrote beside it"
     what = f"its config.json builds no model ({first_line(error)})"
     return Problem(where, what, hint, "request")
+
+
+def what_to_do(error: Exception) -> str:
+    """About an attention or a package that is not here; empty where the error is of neither.
+
+    Example:
+        >>> what_to_do(ImportError("needs `pip install nowhere`"))
+        'install what it names, or give a model that needs none of it'
+    """
+    said = str(error).lower()
+    if isinstance(error, (ImportError, ValueError)) and ("attn" in said or "flash" in said):
+        hint = "take attn_implementation (or _attn_implementation) out of its config.json"
+        return f"{hint}, or install what it names (of flash_attention_2 that is flash-attn)"
+    if isinstance(error, ImportError):
+        return "install what it names, or give a model that needs none of it"
+    return ""
 
 
 def first_line(error: Exception) -> str:

@@ -29,8 +29,9 @@ from unteach.modelkinds import (
     kind_problem,
     quantised_as,
     quantised_problem,
+    what_to_do,
 )
-from unteach.modelweights import headers, hushed, misfit
+from unteach.modelweights import gaps, headers, hushed, misfit
 from unteach.nouns import Problem, UserError
 
 SOURCE = "_unteach_source"
@@ -137,7 +138,9 @@ def _read(given: dict[str, Any], where: str, model: str) -> Any:
     except torch.OutOfMemoryError:
         raise
     except Exception as error:  # what is in its files decides what is raised
-        raise UserError(_not_found(where, error, model)) from error
+        # Of experts that do not go together transformers says no more than that.
+        lost = gaps(headers(model, where) or {}, where) if isinstance(error, RuntimeError) else None
+        raise UserError(lost or _not_found(where, error, model)) from error
     odd = info["unexpected_keys"]
     require(misfit(info, loaded, where, headers(model, where) if odd else None))
     return loaded
@@ -252,8 +255,8 @@ def _not_found(where: str, error: Exception, model: str) -> Problem:
         hint = "HF_HUB_OFFLINE is set, so the hub is not asked: unset it, or give a folder"
         return Problem(where, what, hint, "request")
     hint = "give a folder with config.json and model.safetensors, or a hub id"
-    if isinstance(error, ImportError):
-        hint = "install what it names, or give a model that needs none of it"
+    if needed := what_to_do(error):
+        hint = needed
     elif not is_there(model):
         hint = f"there is no folder {model}, so the hub was asked: {hint}"
     elif Path(model).is_file():

@@ -26,6 +26,7 @@ MASK = re.compile(r"(^|\.)(attn|attention)\.bias$")
 PACKED = re.compile(
     r"\.(qweight|qzeros|scales|weight_scale\w*|weight_packed|absmax|SCB|\w+_blocks|\w+_scales)$"
 )
+EXPERT = re.compile(r"(.*\bexperts\.)(\d+)(\..*)")
 SHOWN = 3  # names in a message
 WHOLE = "download or copy the model again, or save it again with `save_pretrained`"
 
@@ -113,12 +114,11 @@ def _untrue(folder: Path, found: Mapping[str, Mapping[str, Any]], where: str) ->
     return Problem(where, what, WHOLE, "request")
 
 
-def fitted(empty: Any, config: Any, weights: dict[str, Any], where: str) -> Fit:
+def fitted(empty: Any, weights: dict[str, Any], where: str) -> Fit:
     """Load weights without content into a model without content.
 
     Args:
         empty: what `built` gave.
-        config: of the model.
         weights: what `headers` gave.
         where: what messages call the model by.
 
@@ -129,13 +129,15 @@ def fitted(empty: Any, config: Any, weights: dict[str, Any], where: str) -> Fit:
         with hushed():
             model, info = type(empty).from_pretrained(
                 None,
-                config=copy.deepcopy(config),
+                config=copy.deepcopy(empty.config),
                 state_dict=dict(weights),
                 device_map={"": "meta"},
                 output_loading_info=True,
                 ignore_mismatched_sizes=True,
             )
     except Exception:  # what cannot be done without content: loading will tell
+        if problem := gaps(weights, where):
+            raise UserError(problem) from None
         return Fit(empty, [])
     if problem := misfit(info, model, where, weights):
         raise UserError(problem)
@@ -179,6 +181,23 @@ def misfit(
     return Problem(where, what, hint, "request")
 
 
+def gaps(weights: Mapping[str, Any], where: str) -> Problem | None:
+    """Experts that are not all there, which then cannot be put together into one weight.
+
+    Example:
+        >>> names = ["m.experts.0.up", "m.experts.1.up", "m.experts.0.down"]
+        >>> gaps(dict.fromkeys(names), "--model here").what
+        'lacks 1 weights of its experts (m.experts.1.down)'
+    """
+    found = {match.groups() for name in weights if (match := EXPERT.fullmatch(name))}
+    count = max((int(number) for _, number, _ in found), default=-1) + 1
+    wanted = {(a, str(n), b) for a, _, b in found for n in range(count)}
+    if not (lost := sorted("".join(parts) for parts in wanted - found)):
+        return None
+    what = f"lacks {len(lost)} weights of its experts ({some(lost)})"
+    return Problem(where, what, WHOLE, "request")
+
+
 def computed(name: str, weights: Mapping[str, Any]) -> bool:
     """Whether a weight on disk is one that models compute for themselves.
 
@@ -210,12 +229,33 @@ def _dropped(model: Any, weights: Mapping[str, Any]) -> list[str]:
     if not patterns:
         return []
     passed_over = re.compile("|".join(f"({pattern})" for pattern in patterns))
-    own = model.state_dict().keys()
-    return [
-        name
-        for name in weights
-        if passed_over.search(name) and name not in own and not computed(name, weights)
-    ]
+    names = [n for n in weights if passed_over.search(n) and not computed(n, weights)]
+    # Files may have names with a first part that the model lacks, and the other way round.
+    return [n for n in names if not any(f".{o}".endswith(f".{n}") for o in model.state_dict())]
+
+
+def require_numbers_on_disk(model: str, where: str) -> None:
+    """That no weight of a model is NaN or infinity; reads all of them, one after the other.
+
+    Args:
+        model: a folder or a hub id; files that are not on this machine are passed over.
+        where: what messages call the model by.
+
+    Raises:
+        UserError: some are none; the message names the first.
+    """
+    from safetensors import safe_open
+
+    broken = []
+    for file in weight_files(model) or ():
+        with safe_open(file, "pt") as opened:
+            for name in opened.keys():  # noqa: SIM118 (it is no dictionary)
+                weight = opened.get_tensor(name)
+                if weight.dtype.itemsize > 1 and not weight.isfinite().all():  # no packed ones
+                    broken.append(name)
+    if broken:
+        what = f"NaN or infinity is in {len(broken)} of its tensors ({some(broken)})"
+        raise UserError(Problem(where, what, WHOLE, "request"))
 
 
 def rows_of(model: Any) -> int | None:
@@ -244,12 +284,15 @@ def _axes(shape: tuple[int, ...]) -> str:
 @contextmanager
 def hushed() -> Iterator[None]:
     """Without transformers' table of what does not fit, which is told in words instead."""
-    loggers = [logging.getLogger(f"transformers.{n}") for n in ("modeling_utils", "quantizers")]
-    before = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
+    from transformers.utils import logging as bars
+
+    logger, shown = logging.getLogger("transformers"), bars.is_progress_bar_enabled()
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    bars.disable_progress_bar()
     try:
         yield
     finally:
-        for logger, level in zip(loggers, before, strict=True):
-            logger.setLevel(level)
+        logger.setLevel(before)
+        if shown:
+            bars.enable_progress_bar()

@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import warnings
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
@@ -102,21 +103,22 @@ def put_on(model: Any, folder: Path | str, where: str) -> PeftModel:
         except Exception as error:  # what is in its files decides what is raised
             raise UserError(_not_of(model, where, error)) from error
     said = []
-    if found.missing_keys:
-        said.append(f"lacks {len(found.missing_keys)} of its weights ({some(found.missing_keys)})")
-    if odd := found.unexpected_keys:
+    if lost := _plain(found.missing_keys):
+        said.append(f"lacks {len(lost)} of its weights ({some(lost)})")
+    if odd := _plain(found.unexpected_keys):
         said.append(f"holds {len(odd)} that have no place in this model ({some(odd)})")
-    broken = [
-        name
-        for name, p in made.named_parameters()
-        if ".lora_" in name and not p.is_meta and not p.isfinite().all()
-    ]
-    if broken:
+    own = ((name, p) for name, p in made.named_parameters() if ".lora_" in name)
+    if broken := _plain(name for name, p in own if not p.is_meta and not p.isfinite().all()):
         said.append(f"has NaN or infinity in {len(broken)} of its weights ({some(broken)})")
     if said:
         hint = "give the whole adapter, as `save_pretrained` wrote it, and the model that it is for"
         raise UserError(Problem(where, ", ".join(said), hint, "request"))
     return made.eval()
+
+
+def _plain(names: Iterable[str]) -> list[str]:
+    """As the adapter's own file has them, but for what peft puts before each."""
+    return [n.removeprefix("base_model.model.").replace(".default.", ".") for n in names]
 
 
 def _not_of(model: Any, where: str, error: Exception) -> Problem:

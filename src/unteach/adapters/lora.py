@@ -21,7 +21,8 @@ class LoraSettings:
     """How adapters look.
 
     Attributes:
-        rank: of each adapter; a layer with a side smaller than that gets the side's size.
+        rank: of each adapter, and for each expert; a layer with a side smaller than that gets the
+            side's size.
         alpha: scaling times rank; None is twice the rank (LoKU's choice).
         dropout: on an adapter's input.
         targets: names of linear layers ("q_proj", "mlp.fc1", ...) or of experts that are one
@@ -46,7 +47,6 @@ def add_lora(model: PreTrainedModel, settings: LoraSettings) -> PeftModel:
     linear, experts = targets_of(model, settings.targets, experts=settings.experts)
     layers: dict[str, Any] = dict(model.named_modules())
     sides = {name: min(_sides(layers[name])) for name in linear}
-    sides |= {name: min(model.get_parameter(name).shape[1:]) for name in experts}
     alpha = 2 * settings.rank if settings.alpha is None else settings.alpha
     small = _smaller(sides, settings.rank)
     config = LoraConfig(
