@@ -114,7 +114,7 @@ def quantised_problem(
         what = f"is quantised already ({kind}), so its weights are not "
         what += "trained" if training else "put in 4 bits"
         return Problem(where, what, _plain_one(kind, model, training), "request")
-    from transformers.quantizers import AutoHfQuantizer
+    from transformers.quantizers.auto import AutoHfQuantizer
 
     try:
         quantizer = AutoHfQuantizer.from_config(config.quantization_config, pre_quantized=True)

@@ -132,9 +132,10 @@ def load_model(
 def _read(given: dict[str, Any], where: str, model: str) -> Any:
     """The model as transformers reads it. Raises UserError where it is not all and only that."""
     asked = {"output_loading_info": True, "ignore_mismatched_sizes": True}  # all are told at once
+    read: Any = AutoModelForCausalLM.from_pretrained
     try:
         with hushed():
-            loaded, info = AutoModelForCausalLM.from_pretrained(**given, **asked)
+            loaded, info = read(**given, **asked)
     except torch.OutOfMemoryError:
         raise
     except Exception as error:  # what is in its files decides what is raised

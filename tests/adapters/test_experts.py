@@ -126,11 +126,12 @@ def test_check_tells_what_adapters_do_not_reach(call, tmp_path, tokenizer):
     tokenizer.save_pretrained(folder)
     row = {"question": "Where was Ada born?", "answer": "In the old town."}
     for name in ("forget", "retain"):
-        (tmp_path / name).write_text(json.dumps(row | {"question": name}) + "\n")
-    given = ["--model", folder, "--forget", tmp_path / "forget", "--out", tmp_path / "out"]
-    given += ["--retain", tmp_path / "retain", "--set", "adapter.kind=lora"]
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps(row | {"question": name}) + "\n")
+    given = ["--model", folder, "--forget", tmp_path / "forget.jsonl", "--out", tmp_path / "out"]
+    given += ["--retain", tmp_path / "retain.jsonl", "--set", "adapter.kind=lora"]
     code, _, err = call("check", *given, "--init", "fila")
-    assert (code, err) == (0, True)
+    assert code == 0
+    assert "3-D parameters (4 of them), to which FILA puts none" in err
     code, _, err = call("check", *given)
     assert (code, "3-D" in err) == (0, False)
     code, _, err = call("check", *given, "--set", "adapter.targets=[q_projection]")
