@@ -1,12 +1,14 @@
 """Everything that can be wrong with a request, found before a weight is loaded."""
 
+import os
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from unteach.data import check_data, check_tokenizer, context_length, encode_all, read
 from unteach.data.listing import shortened
-from unteach.modelfiles import pin_note, pinned, require, weights_problem
+from unteach.modelcheck import check_ids, check_model
+from unteach.modelfiles import pin_note, pinned
 from unteach.nouns import ROLES, Example, Problem, Sequence, UserError
 from unteach.registry import did_you_mean
 from unteach.request import FILE, Adapter, Request, load
@@ -47,7 +49,8 @@ def check(request: Request) -> Intake:
     _attempt(problems, _deal, request)
     problems += [problem] if (problem := device_problem(request.device)) else []
     method = _attempt(problems, _method, request)
-    config, request = _model(request, "model", problems)
+    checked, request = _model(request, "model", problems)
+    config, empty = (checked.config, checked.empty) if checked else (None, None)
     tokenizer = _attempt(problems, _tokenizer, request) if config else None
     if request.retrained:
         _, request = _model(request, "retrained", problems)
@@ -58,6 +61,7 @@ def check(request: Request) -> Intake:
     if method and config and tokenizer:
         request, notes = resolve(request, method, config, tokenizer)
         problems += notes
+        problems += _attempt(problems, _reach, request.adapter, empty) or []
         problems += check_tokenizer(tokenizer, groups, request.data.template)
         for role, examples in groups.items() if not _hopeless(problems) else ():
             sequences[role], found = encode_all(
@@ -67,6 +71,7 @@ def check(request: Request) -> Intake:
                 template=request.data.template,
             )
             problems += found
+        problems += check_ids(empty, tokenizer, sequences)
         _attempt(problems, _choice, method, sequences.get("forget", []), request.train.seed)
     if not _repeats(request):
         unfit = check_out(request.out, overwrite=request.overwrite)
@@ -247,39 +252,39 @@ def _choice(method: Any, forget: list[Sequence], seed: int) -> None:
 
 
 def _model(request: Request, name: str, problems: list[Problem]) -> tuple[Any, Request]:
-    """A model's configuration, and the request with the hub's commit in the model's place."""
+    """A model as checked, and the request with the hub's commit in the model's place."""
     model, flag = getattr(request, name), f"--{name}"
-    config = _attempt(problems, checked_config, model, flag, request.trust_remote_code)
-    if not config:
+    training = name == "model"
+    checked = _attempt(
+        problems,
+        lambda: check_model(
+            model,
+            flag,
+            trust_remote_code=request.trust_remote_code,
+            training=training,
+            bits=request.evaluate.bits,
+            device=request.device,
+        ),
+    )
+    if not checked:
         return None, request
+    problems += checked.notes
     if note := pin_note(model, flag):
         problems.append(note)
-    return config, request.model_copy(update={name: pinned(model)})
+    return checked, request.model_copy(update={name: pinned(model)})
 
 
-def checked_config(model: str, flag: str, trust_remote_code: bool = False) -> Any:
-    """A model's configuration, where there are plain weights with a causal head; reads none.
+def _reach(adapter: Adapter, empty: Any) -> list[Problem]:
+    """What is wrong with the adapters' targets, and which experts they do not reach."""
+    from unteach.adapters import reach_note, targets_of, why_not_experts
+    from unteach.engine.devices import sharding_asked
 
-    Raises:
-        UserError: what is wrong with it, under its flag.
-    """
-    from unteach.models import has_causal_head, load_config
-
-    if Path(model, "adapter_config.json").exists() and not Path(model, "config.json").exists():
-        hint = "give a whole model: put them on their base, merge_and_unload(), save_pretrained()"
-        raise UserError(Problem(f"{flag} {model}", "holds adapters only", hint, "request"))
-    config = load_config(model, flag=flag, trust_remote_code=trust_remote_code)
-    if not has_causal_head(config):
-        kind = getattr(config, "model_type", "unknown")
-        hint = "give a causal language model, such as Llama, Qwen or GPT-2"
-        where = f"{flag} {model}"
-        raise UserError(Problem(where, f"a {kind} has no causal head", hint, "request"))
-    packed = getattr(config, "quantization_config", None) or {}
-    if str(packed.get("quant_method", "")).startswith("bitsandbytes"):
-        hint = "give the model that it was made of; adapter.bits=4 trains over 4 bits"
-        raise UserError(Problem(f"{flag} {model}", "is quantised already", hint, "request"))
-    require(weights_problem(model, flag))
-    return config
+    if adapter.kind != "lora" or empty is None:
+        return []
+    sharded = sharding_asked(os.environ) is not None
+    targets_of(empty, adapter.targets, experts=not why_not_experts(adapter, sharded=sharded))
+    note = reach_note(empty, adapter, sharded=sharded)
+    return [note] if note else []
 
 
 def _tokenizer(request: Request) -> Any:

@@ -62,6 +62,7 @@ def _run(intake: Intake, work: Work, talk: Talk) -> Report:
         talk.stage("this very request is done already: nothing was done again")
         return make_report(intake, evidence(intake, work, talk), facts or {})
     if facts is None:
+        _look_at_retrained(intake.request)
         folder = shared(work.begin)
         facts = remove(intake, folder, talk, work.checkpoints, work.identity)
         shared(lambda: work.keep(facts))
@@ -74,6 +75,14 @@ def _run(intake: Intake, work: Work, talk: Talk) -> Report:
     report = make_report(intake, rows, facts)
     shared(lambda: _write(report, rows, intake.request, work))
     return report
+
+
+def _look_at_retrained(request: Request) -> None:
+    """That the yardstick holds numbers: after the training would be late to find out."""
+    from unteach.modelweights import require_numbers_on_disk
+
+    if model := request.retrained:
+        shared(lambda: require_numbers_on_disk(model, f"--retrained {model}"))
 
 
 def _write(report: Report, rows: dict[str, Rows], request: Request, work: Work) -> None:

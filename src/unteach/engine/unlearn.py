@@ -160,9 +160,16 @@ def _adapted(
     talk: Talk,
 ) -> tuple[Any, Any]:
     """The model with adapters, and what FILA took out."""
-    from unteach.adapters import LoraSettings, add_lora, fila_bytes, initialise_fila
+    from unteach.adapters import (
+        LoraSettings,
+        add_lora,
+        fila_bytes,
+        initialise_fila,
+        why_not_experts,
+    )
 
     settings = request.adapter
+    without = why_not_experts(settings, sharded=sharding_asked(os.environ) is not None)
     torch.manual_seed(request.train.seed)
     policy = add_lora(
         model,
@@ -171,6 +178,7 @@ def _adapted(
             alpha=settings.alpha,
             dropout=settings.dropout,
             targets=settings.targets,
+            experts=not without,
         ),
     )
     start = None

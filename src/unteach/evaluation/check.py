@@ -9,8 +9,9 @@ from unteach.data import context_length, encode_each
 from unteach.data.listing import shortened
 from unteach.evaluation.asked import YARDSTICKS, Evaluation
 from unteach.evaluation.loading import sharded
-from unteach.intake import checked_config
-from unteach.modelfiles import adapter_problem, pin_note, pinned, require
+from unteach.modelcheck import Checked, check_adapter, check_ids, check_model
+from unteach.modelfiles import adapter_problem, holds_adapters_only, pin_note, pinned, require
+from unteach.modelweights import rows_of
 from unteach.nouns import Problem, Row, UserError
 from unteach.rowsfile import read_rows
 from unteach.rundir import check_out, overlap
@@ -25,12 +26,17 @@ LONGEST = 2048  # tokens of one text, where the model has room for more
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where a model is: its path, the base that its adapters are put on, and its configuration."""
+    """Where a model is: its path, the base that its adapters are put on, and what was found."""
 
     path: str
     base: str
-    config: Any
+    checked: Checked
     tokenizer: Any
+
+    @property
+    def config(self) -> Any:
+        """Its configuration."""
+        return self.checked.config
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +90,7 @@ def check(asked: Evaluation) -> Plan:
         problems.append(Problem("--keep-text", what, "leave it out", "request"))
     options = _attempt(problems, _options, suite, asked) if suite else None
     groups = _attempt(problems, _groups, suite, options, asked) if options is not None else {}
+    problems += _unknown_tokens(places, groups or {}, asked.template)
     never = None
     if asked.reference_rows:
         never = _attempt(problems, _never, asked.reference_rows, asked.suite, groups or {})
@@ -134,7 +141,8 @@ def _pinned(asked: Evaluation, places: dict[str, Place]) -> Evaluation:
 
 
 def _unpinned(asked: Evaluation, places: dict[str, Place]) -> Iterator[Problem]:
-    for name in places:
+    for name, place in places.items():
+        yield from place.checked.notes
         if note := pin_note(asked.paths[name], FLAGS.get(name, "--model")):
             yield note
 
@@ -206,14 +214,17 @@ def _place(name: str, asked: Evaluation) -> Place:
     flag = FLAGS.get(name, "--model")
     base = _base(path, asked.original, flag)
     trusted = asked.trust_remote_code
-    config = checked_config(base, flag, trusted)
+    checked = check_model(
+        base, flag, trust_remote_code=trusted, bits=asked.bits, device=asked.device
+    )
     named = path if Path(path, "tokenizer_config.json").exists() else base
     if base != path:
         require(adapter_problem(path, f"{flag} {path}"))
+        check_adapter(checked.empty, path, flag)
     return Place(
         path=pinned(path),
         base=pinned(base),
-        config=config,
+        checked=checked,
         tokenizer=load_tokenizer(named, trust_remote_code=trusted),
     )
 
@@ -235,9 +246,28 @@ def _vocabularies(places: dict[str, Any]) -> list[Problem]:
     ]
 
 
+def _unknown_tokens(
+    places: dict[str, Any], groups: dict[str, Group], template: str
+) -> list[Problem]:
+    """Tokens of the questions that a model has no row for, where its tokenizer knows so many."""
+    found: dict[str, Problem] = {}
+    for place in filter(None, places.values()):
+        rows = rows_of(place.checked.empty)
+        if rows is None or len(place.tokenizer) <= rows:
+            continue
+        sequences = {
+            name: encode_all(
+                group.examples, place.tokenizer, max_length=LONGEST, template=template
+            )[0]
+            for name, group in groups.items()
+        }
+        found |= {str(p): p for p in check_ids(place.checked.empty, place.tokenizer, sequences)}
+    return list(found.values())
+
+
 def _base(path: str, original: str | None, flag: str) -> str:
     """The model itself; of a folder with adapters alone, what they are put on."""
-    if not Path(path, "adapter_config.json").exists() or Path(path, "config.json").exists():
+    if not holds_adapters_only(path):
         return path
     if not original or original == path:
         hint = "give the model that they were made for as --reference-model"
