@@ -1,6 +1,7 @@
 """What the user asks for, as one frozen record that a YAML file or flags fill."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,10 +19,12 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]  # NumPy's generators take no more
 Name = Annotated[str, Field(pattern=r"^\w[\w.+-]*$")]
 Share = Annotated[float, Field(ge=0, le=1)]
 
-# What may change while a run is cut off: where the result goes, and how often progress is kept.
+# What may change while a run is cut off: where the result goes, whether it is begun at all, and how
+# often progress is kept.
 FREE: Any = {
     "out": True,
     "overwrite": True,
+    "train_anyway": True,
     "train": {"checkpoint_minutes", "checkpoint_steps"},
 }
 FILE = "request.yaml"  # a result's own request
@@ -181,6 +184,7 @@ class Request(Section):
         plugins: Python files that register methods of your own.
         adapter_only: write the adapters instead of the whole model.
         keep_text: write what the models said, in words, into `texts.jsonl`.
+        train_anyway: train also where the model plainly never knew what it is to forget.
         overwrite: replace what stands in `out`.
         dtype: of the weights in memory; "auto" is float32 on a CPU, else the checkpoint's.
         device: "auto" is the first accelerator, else the CPU.
@@ -201,6 +205,7 @@ class Request(Section):
     plugins: list[str] = Field(default_factory=list)
     adapter_only: bool = False
     keep_text: bool = False
+    train_anyway: bool = False
     overwrite: bool = False
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     device: str = "auto"
@@ -274,7 +279,7 @@ def load(
         return Request.model_validate(values)
     except ValidationError as error:
         where = str(file) if file else "request"
-        raise UserError(*(_discreet(e, where) for e in error.errors())) from None
+        raise UserError(*(_discreet(e, where) for e in _by_setting(error.errors()))) from None
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -299,6 +304,37 @@ def _put(values: dict[str, Any], path: list[str], value: Any) -> None:
     values[path[-1]] = value
 
 
+KIND = re.compile(r"literal\[|list\[|constrained-")  # one of the kinds that a value may be of
+
+
+def _by_setting(errors: Sequence[Any]) -> list[Any]:
+    """One for each setting: a value that may be of several kinds is wrong for each of them."""
+    found: dict[tuple[Any, ...], list[Any]] = {}
+    for error in errors:
+        path = tuple(part for part in error["loc"] if not KIND.match(str(part)))
+        found.setdefault(path, []).append(error)
+    inner = {path[:-1] for path in found}  # where a part of the value is wrong, and named
+    kinds = {path for path, some in found.items() if len(some[0]["loc"]) > len(path)}
+    return [_joined(p, some) for p, some in found.items() if not (p in kinds and p in inner)]
+
+
+def _joined(path: tuple[Any, ...], errors: list[Any]) -> Any:
+    """What it should be of any kind; of a number, which number alone."""
+    value = errors[0]["input"]
+    names = [error for error in errors if error["type"] == "literal_error"]
+    others = [error for error in errors if error["type"] != "literal_error"]
+    told = others if others and not isinstance(value, str) else [*names, *others]
+    said = [error["msg"].removesuffix(", unable to parse string as a number") for error in told]
+    rest = [text.removeprefix("Input should be ") for text in said[1:]]
+    known = [name for error in names for name in re.findall("'(.*?)'", error["msg"])]
+    close = did_you_mean(value, known) if isinstance(value, str) else ""
+    return {
+        **errors[0],
+        "loc": path,
+        "msg": " or ".join([said[0], *rest]) + ("." + close if close else ""),
+    }
+
+
 DATA = (".jsonl", ".csv", ".parquet", ".txt", ".gz")
 NAME = re.compile(r"[a-z0-9_.()\[\],'|-]*")
 
@@ -321,7 +357,7 @@ def _explain(error: Any, where: str) -> Problem:
     if error["type"] == "extra_forbidden":
         name, hint = ".".join(path), _meant(path).strip()
         return Problem(f"{where}, {name}", "is not a setting", hint, "request")
-    name = ".".join(part for part in path if not part.startswith(("literal[", "list[")))
+    name = ".".join(path)
     if error["type"] == "missing":
         flag = FLAGS.get(name, f"--set {name}=...")
         return Problem(flag, "is not given", f"add {flag}", "request")

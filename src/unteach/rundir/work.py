@@ -14,6 +14,7 @@ from typing import Any
 from unteach.nouns import Problem, UserError
 from unteach.rundir.disk import flush, sizes, write_text
 from unteach.rundir.folders import (
+    BEFORE,
     CHECKPOINTS,
     RESULT,
     RUN,
@@ -54,6 +55,11 @@ class Work:
         return self.folder / CHECKPOINTS
 
     @property
+    def before(self) -> Path:
+        """What is measured before training; the result takes it in."""
+        return self.folder / BEFORE
+
+    @property
     def result(self) -> Path:
         """The model, and beside it what is measured."""
         return self.out if self.placed else self.folder / RESULT
@@ -71,12 +77,15 @@ class Work:
         return self._partial
 
     def keep(self, facts: dict[str, Any]) -> None:
-        """The model is written: keep it, and what happened in training."""
+        """The model is written: keep it, with what was measured before and what happened."""
+        if self.before.exists():
+            shutil.copytree(self.before, self._partial, dirs_exist_ok=True)
         flush(self._partial)
         os.replace(self._partial, self.result)
         held = {**run_of(self.folder), "facts": facts, "inode": self.result.stat().st_ino}
         write_text(self.folder / RUN, json.dumps(held))
-        shutil.rmtree(self.checkpoints, ignore_errors=True)
+        for folder in (self.checkpoints, self.before):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def finish(self, facts: dict[str, Any]) -> None:
         """All is written: what happened, and a list of it, by which the same request knows it."""
