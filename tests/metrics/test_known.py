@@ -63,6 +63,9 @@ def test_a_fact_or_two_can_be_guessed_beside_a_holdout():
 def test_a_holdout_that_is_known_too_tells_nothing():
     rows = {role: texts(role, [0.8] * 9) for role in ("forget", "holdout")}
     assert not known(rows).never
+    assert not known(rows).spent
+    rows["holdout"][:5] = texts("holdout", [0.8] * 5, said=1.0)
+    assert known(rows).spent
 
 
 def test_those_that_were_not_known_are_named():

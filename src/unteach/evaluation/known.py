@@ -37,6 +37,13 @@ def known_notes(rows: Groups, request: Request) -> list[Problem]:
     where, look = f"--forget {request.forget}", _look(request)
     if found.never:
         return [Problem(where, f"{_never(found)}: there is nothing to forget", look, "note")]
+    if found.spent:
+        what = (
+            "--model gives half of these answers or more word for word: it knows them too, or "
+            "anyone would guess them, so they tell nothing of texts that it never saw"
+        )
+        hint = "give texts like the forget set that it was never trained on"
+        return [Problem(f"--holdout {request.holdout}", what, hint, "note")]
     if found.faint:
         beside = " than of holdout answers" if found.holdout is not None else ""
         what = (

@@ -11,6 +11,7 @@ UNKNOWN = 0.05  # a probability per token below this is no memory of an answer
 ABOVE = 0.1  # so much above the holdout's probability is no knowledge: other texts are as easy
 ENDS = 0.05  # extraction strength, likewise
 GUESSED = 0.1  # so many facts can be guessed, as a share
+HALF = 0.5
 SURE = 0.5  # a probability per token above this is no text that was never seen
 
 
@@ -22,6 +23,8 @@ class Known:
         asked: how many there are.
         probability: their mean probability per token.
         holdout: the same of the holdout answers; None where there is none.
+        spent: whether it gives half of the holdout answers or more, so that they tell nothing of
+            texts that it never saw: it knows them too, or anyone would guess them.
         given: how many it gives when asked, or, of raw texts, goes on with word for word; the
             guessed ones left out.
         unknown: ids of those that are not given, and no likelier than holdout answers are in the
@@ -35,6 +38,7 @@ class Known:
     asked: int
     probability: float
     holdout: float | None
+    spent: bool
     given: int
     unknown: tuple[str, ...]
     faint: bool
@@ -60,12 +64,14 @@ def known(rows: Groups) -> Known | None:
     told = {id for id, it in seen(forget).items() if it.words or it.fact}
     usual = UNKNOWN if level is None else level
     top = UNKNOWN if level is None else min(level + ABOVE, SURE)
+    never = seen(rows.get("holdout", [])).values()
     mean, drawn = fmean(each.values()), _mean(values, "extraction_strength")
     faint = _guessed(given, level) and drawn <= _mean(others, "extraction_strength") + ENDS
     return Known(
         asked=given.asked,
         probability=mean,
         holdout=level,
+        spent=bool(never) and sum(it.words for it in never) >= HALF * len(never),
         given=given.count,
         unknown=tuple(id for id, p in each.items() if id not in told and p <= usual),
         faint=faint,
