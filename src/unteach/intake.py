@@ -42,6 +42,7 @@ def check(request: Request) -> Intake:
     Raises:
         UserError: all problems, requests and data alike.
     """
+    from unteach.engine.sensible import insensible
     from unteach.models import device_problem
 
     problems = [*_extra(request), *_schedule(request), *_without_adapters(request)]
@@ -54,6 +55,7 @@ def check(request: Request) -> Intake:
     tokenizer = _attempt(problems, _tokenizer, request) if config else None
     if request.retrained:
         _, request = _model(request, "retrained", problems)
+    problems += insensible(request, config)
     groups = _groups(request, problems)
     problems += _attempt(problems, _alternates, request, method, groups) or []
     problems += check_data(groups)
@@ -120,6 +122,9 @@ def resolve(
         }
     )
     context = context_length(config, tokenizer)
+    if request.data.max_length and request.data.max_length > context:
+        what = f"is {request.data.max_length}, and the model reads {context} tokens: these it is"
+        notes.append(Problem("data.max_length", what, "", "note"))
     data = request.data.model_copy(
         update={"max_length": min(request.data.max_length or context, context)}
     )

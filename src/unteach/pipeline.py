@@ -1,4 +1,4 @@
-"""The one place that joins the stages: check, unlearn, evaluate, write."""
+"""The one place that joins the stages: check, ask the original, unlearn, evaluate, write."""
 
 import gc
 import math
@@ -11,9 +11,11 @@ from statistics import fmean
 from typing import Any
 
 from unteach.evaluation.identity import identity_of, version_of_bits
+from unteach.evaluation.known import known_notes, require_known
 from unteach.evaluation.loading import load
 from unteach.evaluation.processes import agreed, is_main, join, own_device, shared
 from unteach.evaluation.results import ROWS, judge, versions, write
+from unteach.evaluation.rows import check_numbers
 from unteach.evaluation.texts import add_texts, notes_on_text
 from unteach.intake import Intake, check
 from unteach.nouns import Paper, Row, Sequence
@@ -63,6 +65,8 @@ def _run(intake: Intake, work: Work, talk: Talk) -> Report:
         return make_report(intake, evidence(intake, work, talk), facts or {})
     if facts is None:
         _look_at_retrained(intake.request)
+        before = rows_of("original", intake.request.model, intake, work, talk, work.before)
+        talk.notes(require_known(before, intake.request))
         folder = shared(work.begin)
         facts = remove(intake, folder, talk, work.checkpoints, work.identity)
         shared(lambda: work.keep(facts))
@@ -185,9 +189,12 @@ def evidence(intake: Intake, work: Work, talk: Talk) -> dict[str, Rows]:
     return {name: rows_of(name, path, intake, work, talk) for name, path in models.items()}
 
 
-def rows_of(name: str, path: str, intake: Intake, work: Work, talk: Talk) -> Rows:
-    """The rows of one model, from where they were kept if they were."""
-    file = work.result / ROWS / f"{name}.jsonl"
+def rows_of(
+    name: str, path: str, intake: Intake, work: Work, talk: Talk, into: Path | None = None
+) -> Rows:
+    """The rows of one model, from the folder where they are kept if they are; else the result."""
+    folder = into or work.result
+    file = folder / ROWS / f"{name}.jsonl"
     if found := shared(lambda: read_rows(file)[0] if file.exists() else None):
         return found
     talk.stage(f"evaluating: {name}")
@@ -195,9 +202,10 @@ def rows_of(name: str, path: str, intake: Intake, work: Work, talk: Talk) -> Row
         shared(work.require_whole)
 
     def keep(spoken: Any) -> None:
-        shared(lambda: add_texts(work.result, name, spoken))
+        shared(lambda: add_texts(folder, name, spoken))
 
     rows = evaluate(path, intake, talk, keep)
+    check_numbers(name, rows)
     shared(lambda: _keep_rows(file, rows, work))
     return rows
 
@@ -265,7 +273,11 @@ def make_report(intake: Intake, rows: dict[str, Rows], facts: dict[str, Any]) ->
         papers=papers(method, intake.request),
         request=intake.request.model_dump(mode="json"),
         facts=facts,
-        notes=(*map(str, intake.notes), *notes_on_text(intake.request.keep_text)),
+        notes=(
+            *map(str, intake.notes),
+            *map(str, known_notes(rows.get("original", {}), intake.request)),
+            *notes_on_text(intake.request.keep_text),
+        ),
     )
 
 

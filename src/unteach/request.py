@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from unteach.nouns import Problem, UserError
-from unteach.refused import ALIKE, NAME, explained, fields_of, texts_in
+from unteach.refused import ALIKE, NAME, by_setting, explained, fields_of, texts_in
 from unteach.registry import did_you_mean
 from unteach.textfile import read_text
 from unteach.yamlfile import DEEPEST, LONGEST, NO_TEXT, read_yaml, to_yaml
@@ -17,10 +17,12 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]  # NumPy's generators take no more
 Name = Annotated[str, Field(pattern=r"^\w[\w.+-]*$")]
 Share = Annotated[float, Field(ge=0, le=1)]
 
-# What may change while a run is cut off: where the result goes, and how often progress is kept.
+# What may change while a run is cut off: where the result goes, whether it is begun at all, and how
+# often progress is kept.
 FREE: Any = {
     "out": True,
     "overwrite": True,
+    "train_anyway": True,
     "train": {"checkpoint_minutes", "checkpoint_steps"},
 }
 FILE = "request.yaml"  # a result's own request
@@ -180,6 +182,7 @@ class Request(Section):
         plugins: Python files that register methods of your own.
         adapter_only: write the adapters instead of the whole model.
         keep_text: write what the models said, in words, into `texts.jsonl`.
+        train_anyway: train also where the model plainly never knew what it is to forget.
         overwrite: replace what stands in `out`.
         dtype: of the weights in memory; "auto" is float32 on a CPU, else the checkpoint's.
         device: "auto" is the first accelerator, else the CPU.
@@ -200,6 +203,7 @@ class Request(Section):
     plugins: list[str] = Field(default_factory=list)
     adapter_only: bool = False
     keep_text: bool = False
+    train_anyway: bool = False
     overwrite: bool = False
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     device: str = "auto"
@@ -276,7 +280,9 @@ def load(
     try:
         request = Request.model_validate(values)
     except ValidationError as error:
-        raise UserError(*explained(error.errors(), Request, where, typed, _meant)) from None
+        raise UserError(
+            *explained(by_setting(error.errors()), Request, where, typed, _meant)
+        ) from None
     if problems := texts_in(request, where):
         raise UserError(*problems)
     return request

@@ -38,7 +38,14 @@ def test_a_plugin_is_listed_has_a_page_and_runs(call, plugin, tmp_path, tiny_fol
     flags = ("--model", tiny_folder, "--forget", tmp_path / "forget.jsonl")
     options = ("--method", "halved", "--plugin", plugin, "--set", "method.share=0.25")
     code, _, said = call(
-        "run", *flags, *options, "--out", tmp_path / "out", "--set", "train.epochs=1"
+        "run",
+        *flags,
+        *options,
+        "--out",
+        tmp_path / "out",
+        "--train-anyway",
+        "--set",
+        "train.epochs=1",
     )
     assert not code, said
     assert "2601.00001" in (tmp_path / "out" / "report.md").read_text()

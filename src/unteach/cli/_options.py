@@ -67,6 +67,12 @@ KeepText = Annotated[
     bool,
     typer.Option("--keep-text", help="Also write what the models said, in words: texts.jsonl."),
 ]
+TrainAnyway = Annotated[
+    bool,
+    typer.Option(
+        "--train-anyway", help="Train also where the model never knew what it is to forget."
+    ),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what stands in --out.")]
 
 

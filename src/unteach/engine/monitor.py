@@ -34,7 +34,7 @@ class Monitor:
         if self.probability > self.stop_at:
             return False
         self.reason = (
-            f"the forget answers' probability reached {self.probability:.3f}, "
+            f"training saw the forget answers at a probability of {self.probability:.3f}, "
             f"at most train.stop_at = {self.stop_at:g}"
         )
         return True

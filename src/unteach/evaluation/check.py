@@ -256,9 +256,9 @@ def _unknown_tokens(
         if rows is None or len(place.tokenizer) <= rows:
             continue
         sequences = {
-            name: encode_all(
+            name: encode_each(
                 group.examples, place.tokenizer, max_length=LONGEST, template=template
-            )[0]
+            ).sequences
             for name, group in groups.items()
         }
         found |= {str(p): p for p in check_ids(place.checked.empty, place.tokenizer, sequences)}

@@ -75,12 +75,12 @@ def ask_model(name: str, plan: Plan, talk: Talk) -> Asked:
         keep_text=plan.asked.keep_text,
         progress=talk.progress,
     )
-    _check_numbers(name, found.rows)
+    check_numbers(name, found.rows)
     talk.notes(endless_notes(found))
     return found
 
 
-def _check_numbers(name: str, rows: Rows) -> None:
+def check_numbers(name: str, rows: Rows) -> None:
     """Weights that are broken give no scores; better said of the model than of its rows."""
     given = [row for group in rows.values() for row in group]
     if broken := sum(not _finite(row) for row in given):

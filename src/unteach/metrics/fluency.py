@@ -128,7 +128,7 @@ def fluency(group: str, case: Case) -> Score:
     worded = [row for row in rows if row.said_distinct is not None]
     if any(row.said_logp is None for row in worded):
         raise Missing(_unjudged(rows))
-    return mean_score([_fluent(row, bound) for row in rows])
+    return mean_score([fluent(row, bound) for row in rows])
 
 
 def usual(original: Groups) -> float:
@@ -157,12 +157,24 @@ def spoken(group: str, case: Case) -> list[Row]:
     return found
 
 
-def _fluent(row: Row, bound: float) -> float:
-    if row.said_logp is None or row.said_distinct is None:
+def fluent(row: Row, bound: float) -> float:
+    """How fluent one greedy answer is, between 0 and 1; see `fluency`.
+
+    Where the original did not read it, only its repetition counts.
+
+    Args:
+        row: of an answer; 0 where it has no word.
+        bound: the log-probability per token that fluent texts are above (`usual`), in nats.
+
+    Example:
+        >>> fluent(Row(id="a", logps=(-1.0,), said_tokens=9, said_distinct=0.25), -3.0)
+        0.25
+    """
+    if row.said_distinct is None:
         return 0.0
     repeated = row.said_repetition
     repeated = 1 - row.said_distinct if repeated is None else repeated
-    gap = row.said_logp - bound
+    gap = 0.0 if row.said_logp is None else row.said_logp - bound
     return (1.0 if gap > 0 else math.exp(gap)) * (1 - repeated)
 
 

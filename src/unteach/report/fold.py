@@ -6,12 +6,18 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 
 from unteach.metrics import COMPARISONS, METRICS
+from unteach.metrics.given import Given
+from unteach.metrics.harm import Harm
 from unteach.nouns import Score
 from unteach.report.judge import YARDSTICKS
 from unteach.report.labels import name_of
 from unteach.report.record import Report
 
 FOLDED = "runs of "  # begins the facts of a report that is a mean
+NOTES = (
+    "Numbers of several runs are means; their intervals are Student's t over runs.",
+    "Single answers (still given, harmed) are those of the run that has most of them.",
+)
 ANY = (-math.inf, math.inf)
 
 
@@ -46,11 +52,26 @@ def fold(reports: Sequence[Report]) -> Report:
             if (scores := _comparisons(found[name]))
         },
         never_seen=_never_seen(reports) if "retrained" not in found else {},
+        given={name: given for name in order if (given := _most_given(found[name]))},
+        harm={name: harm for name in order if (harm := _most_harmed(found[name]))},
         label=f"{len(reports)} runs",
         papers=tuple(papers.values()),
         facts={f"{FOLDED}{name}": len(found[name]) for name in order},
-        notes=("Numbers of several runs are means; their intervals are Student's t over runs.",),
+        notes=NOTES,
     )
+
+
+def _most_given(found: list[tuple[Report, str]]) -> Given | None:
+    """Single answers have no mean: those of the run that gives most."""
+    given = [report.given[model] for report, model in found if model in report.given]
+    return max(given, key=lambda one: one.count, default=None)
+
+
+def _most_harmed(found: list[tuple[Report, str]]) -> dict[str, Harm]:
+    """In each group those of the run that harmed most."""
+    harm = [report.harm.get(model, {}) for report, model in found]
+    groups = dict.fromkeys(chain.from_iterable(harm))
+    return {g: max((h[g] for h in harm if g in h), key=lambda one: one.count) for g in groups}
 
 
 def _never_seen(reports: Sequence[Report]) -> Mapping[str, Score]:

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from unteach.harmless import fenced
 from unteach.metrics import COMPARISONS, METRICS
 from unteach.nouns import Paper, Score
+from unteach.report.answers import stand_out
 from unteach.report.grid import FEW, Line, grid, scores_grid
 from unteach.report.missing import not_measured
 from unteach.report.names import harmless
 from unteach.report.record import Report
 from unteach.report.table import UNSEEN, legend, table
 from unteach.report.verdict import verdict
+from unteach.report.wrong import one_model
 
 GROUPS = {
     "forget": "Forget: what should be gone",
@@ -24,6 +26,10 @@ GROUPS = {
     "knowmem_retain": "Knowledge: questions on what should stay",
     "holdout": "Holdout: texts like the forget set that no model saw",
 }
+SINGLE = (
+    "Named by their role and row; scores.json has all. Probabilities are per token, before and "
+    "after; a fall counts by more than a third and more than 0.1."
+)
 UNLEARNED = "Unlearning report"
 MAIN = (  # the first that are read of a group; the others are folded away
     "fact_recall",
@@ -66,6 +72,7 @@ def to_markdown(report: Report, *, picture: str | None = None) -> str:
     parts += _glance(report)
     for group in _groups(report):
         parts += [f"## {GROUPS.get(group, group)}", *_metrics(report, group)]
+    parts += _single(report)
     if compared := _comparisons(report):
         parts += ["## Beside a model that never saw the forget set", compared]
     if missing := not_measured(report):
@@ -121,6 +128,15 @@ def _metrics(report: Report, group: str) -> list[str]:
 def _folded(title: str, text: str) -> str:
     """What few will read, behind its title."""
     return f"<details><summary>{title}</summary>\n\n{text}\n\n</details>"
+
+
+def _single(report: Report) -> list[str]:
+    """The answers behind the means."""
+    model = one_model(report)
+    rows = stand_out(report, model) if model else []
+    if len(rows) < 2:
+        return []
+    return ["## Single answers", grid(rows, left=(0, 1, 3)), SINGLE]
 
 
 def _comparisons(report: Report) -> str:

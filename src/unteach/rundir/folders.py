@@ -7,6 +7,7 @@
 - `replaced`: what stood in OUT, until `result` has its place; then it is `removed`;
 - `run.json`, of a run that can be taken up again (`work.py`): a salted key, and what came of
   training when that is over and the model in `result`, with the hashes of what stands there;
+- `before`: what the original model was asked before training, which goes into the result;
 - `checkpoints`: what training wrote on its way.
 """
 
@@ -25,7 +26,7 @@ from unteach.rundir.hashes import read_sealed
 from unteach.rundir.locks import FILE, Lock
 
 PRIVATE = "texts.jsonl"  # the one file that holds texts, where the user asked for it
-RESULT, RUN, CHECKPOINTS = "result", "run.json", "checkpoints"
+RESULT, RUN, CHECKPOINTS, BEFORE = "result", "run.json", "checkpoints", "before"
 REPLACED, REMOVED = "replaced", "removed"
 NUMBER = re.compile(r"[0-9a-f]{6}")
 ALL = os.R_OK | os.W_OK | os.X_OK

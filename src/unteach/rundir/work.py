@@ -13,6 +13,7 @@ from typing import Any
 from unteach.nouns import Problem, UserError
 from unteach.rundir.disk import flush
 from unteach.rundir.folders import (
+    BEFORE,
     CHECKPOINTS,
     PRIVATE,
     RESULT,
@@ -56,6 +57,11 @@ class Work:
         return self.folder / CHECKPOINTS
 
     @property
+    def before(self) -> Path:
+        """What is measured before training; the result takes it in."""
+        return self.folder / BEFORE
+
+    @property
     def result(self) -> Path:
         """The model, and beside it what is measured."""
         return self.out if self.placed else self.folder / RESULT
@@ -72,6 +78,12 @@ class Work:
         of damaged rows, only these.
         """
         held, problems = run_of(self.folder), []
+        if (
+            not self.placed
+            and self.before.exists()
+            and hashes(self.before, RUN) != held.get(BEFORE)
+        ):
+            shutil.rmtree(self.before)  # it is measured again
         if self.placed or not self.result.exists() or "facts" not in held:
             return []
         hint = "what it was made for is done anew"
@@ -105,6 +117,9 @@ class Work:
     def keep_rows(self) -> None:
         """What was measured of one model more is written: keep hashes of it."""
         held = run_of(self.folder)
+        if self.before.exists():  # training is not over
+            write_sealed(self.folder / RUN, {**held, BEFORE: hashes(self.before, RUN)})
+            return
         files = [f for f in self.result.rglob("*") if f.is_file()]
         named = {f.relative_to(self.result).as_posix(): f for f in files}
         rows = {name: hash_of(f) for name, f in named.items() if name not in held["files"]}
@@ -118,13 +133,17 @@ class Work:
         return self._partial
 
     def keep(self, facts: dict[str, Any]) -> None:
-        """The model is written: keep it, and what happened in training."""
+        """The model is written: keep it, with what was measured before and what happened."""
         files = hashes(self._partial, RUN)
+        if self.before.exists():
+            shutil.copytree(self.before, self._partial, dirs_exist_ok=True)
         flush(self._partial)
         os.replace(self._partial, self.result)
         held = {**run_of(self.folder), "facts": facts, "inode": self.result.stat().st_ino}
-        write_sealed(self.folder / RUN, {**held, "files": files})
-        shutil.rmtree(self.checkpoints, ignore_errors=True)
+        held |= {"files": files, "rows": held.pop(BEFORE, {})}
+        write_sealed(self.folder / RUN, held)
+        for folder in (self.checkpoints, self.before):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def finish(self, facts: dict[str, Any]) -> None:
         """All is written: what happened, and a list of it, by which the same request knows it.
