@@ -187,7 +187,7 @@ SHORT = 4
 """Tokens: a row of a shorter answer has no more than LITTLE of it."""
 LITTLE = ("id", "kind", "index", "tokens", "logp", "matched", "strength", "truth_ratio",
           "truth_ratio_geometric", "choice", "zlib", "rouge_l_recall", "rouge_l_f1", "fact_given",
-          "said_tokens", "said_repetition", "said_distinct", "said_logp")  # fmt: skip
+          "verbatim", "said_tokens", "said_repetition", "said_distinct", "said_logp")  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,6 +225,8 @@ class Row:
         rouge_l_recall: of the greedy continuation against the answer; None when not generated.
         rouge_l_f1: likewise, the harmonic mean of recall and precision.
         fact_given: whether the continuation contains the example's fact; None when not known.
+        verbatim: whether the model gives the answer word for word (`metrics.given`); None when it
+            was neither scored nor asked.
         said_tokens: tokens of the continuation; None when not generated.
         said_repetition: share of its 4-grams of words that stood in it before; None when it has
             none.
@@ -257,6 +259,7 @@ class Row:
     rouge_l_recall: float | None = None
     rouge_l_f1: float | None = None
     fact_given: bool | None = None
+    verbatim: bool | None = None
     said_tokens: int | None = None
     said_repetition: float | None = None
     said_distinct: float | None = None

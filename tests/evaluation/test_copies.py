@@ -12,7 +12,7 @@ def folder(parent: Path, name: str, *seeds: float, rows: bool = True) -> tuple[P
     """A run with a yardstick that all share, and a model for each seed."""
     models = {"original": 0.9} | {f"m{k}": seed for k, seed in enumerate(seeds)}
     for model, value in models.items() if rows else ():
-        group = [Row(id="forget-0", logps=(-value,))]
+        group = [Row(id="forget-0", tokens=9, logp=-value)]
         write_rows(parent / name / "rows" / f"{model}.jsonl", {"forget": group}, {"suite": name})
     scores = {m: {"forget": {"probability": Score(round(v, 1))}} for m, v in models.items()}
     return parent / name, Report(models=scores, label=name)

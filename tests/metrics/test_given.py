@@ -1,21 +1,27 @@
 """Answers still known by heart are found in any crowd, and guesses are not taken for them."""
 
 import math
+from dataclasses import replace
 
 import pytest
+from worlds import told
 
-from unteach.metrics.given import still_given
-from unteach.nouns import Row
+from unteach.metrics.given import still_given, verbatim
 
 
 def answer(id, *, heart=False, said=0.2, fact=None, size=60, tokens=8):
     """A row of a forgotten answer, or of one that is known by heart."""
     hits = (True,) * tokens if heart else (True,) * (tokens - 2) + (False, True)
     logp = -0.01 if heart else -2.0
-    return Row(
-        id=id, logps=(logp,) * tokens, hits=hits, zlib=size, fact_given=fact,
-        rouge_l_recall=1.0 if heart else said, said_tokens=tokens, said_distinct=1.0,
+    return asked(
+        told(id, (logp,) * tokens, hits=hits, zlib=size, fact_given=fact,
+             rouge_l_recall=1.0 if heart else said, said_tokens=tokens, said_distinct=1.0)
     )  # fmt: skip
+
+
+def asked(row):
+    """As where the model is asked: before anything is rounded."""
+    return replace(row, verbatim=verbatim(row))
 
 
 def group(role, n, known=(), **more):
@@ -42,7 +48,7 @@ def test_what_the_retrained_model_gives_too_can_be_guessed():
 
 def test_an_answer_is_given_in_one_of_three_ways():
     forced = answer("all first choices", said=0.0, fact=False)
-    forced = Row(**{**vars(forced), "hits": (True,) * 8})
+    forced = asked(replace(forced, matched=1.0))
     rows = [
         forced,
         answer("all words", said=1.0),
@@ -64,12 +70,10 @@ def test_a_fact_that_the_retrained_model_gives_is_no_find_though_its_words_diffe
     assert (found.facts, found.words) == ((), ("b",)), "word for word is more than its fact"
 
 
-def test_a_raw_text_is_given_by_its_tokens_and_its_windows_are_one():
+def test_a_raw_text_is_given_by_its_tokens():
     def text(misses):
-        hits = [False] * misses + [True] * (40 - misses)
-        halves = hits[:20], hits[20:]
-        return [Row(id=f"t{'/2' * k}", logps=(-0.1,) * 20, hits=tuple(h))
-                for k, h in enumerate(halves)]  # fmt: skip
+        hits = (False,) * misses + (True,) * (40 - misses)
+        return [asked(told("t", (-0.1,) * 40, hits=hits))]
 
     assert still_given({"forget": text(2)}).words == ("t",)
     assert still_given({"forget": text(3)}).words == ()
@@ -110,5 +114,5 @@ def test_nothing_is_said_without_answers_and_muse_has_its_own_names():
     assert still_given({"retain": group("retain", 3, [0])}) is None
     found = still_given({"verbmem": group("verbmem", 3, [0]), "forget": group("forget", 2)})
     assert (found.words, found.asked) == (("verbmem-0",), 5)
-    nan = Row(id="n", logps=(math.nan,), hits=(False,), rouge_l_recall=math.nan)
+    nan = asked(told("n", (math.nan,), hits=(False,), rouge_l_recall=math.nan))
     assert still_given({"forget": [nan]}).count == 0

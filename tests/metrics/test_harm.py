@@ -6,7 +6,7 @@ from unteach.metrics.harm import harms
 from unteach.nouns import Row
 
 FINE = Row(
-    id="", logps=(-0.1,) * 6, rouge_l_recall=1.0, said_tokens=6, said_repetition=0.0,
+    id="", tokens=6, logp=-0.1, rouge_l_recall=1.0, said_tokens=6, said_repetition=0.0,
     said_distinct=1.0, said_logp=-0.2,
 )  # fmt: skip
 
@@ -27,15 +27,15 @@ def test_a_model_like_before_harmed_nothing():
 
 
 def test_the_answers_that_lost_most_come_first():
-    found = harm(n2={"logps": (-0.6,) * 6}, n5={"logps": (-3.0,) * 6}, n7={"logps": (-0.45,) * 6})
+    found = harm(n2={"logp": -0.6}, n5={"logp": -3.0}, n7={"logp": -0.45})
     assert [fall.id for fall in found.lost] == ["retain-5", "retain-2"]
     assert round(found.lost[0].before, 2) == 0.90
     assert round(found.lost[0].after, 2) == 0.05
 
 
 def test_a_small_fall_of_little_is_no_loss():
-    then = rows(n0={"logps": (-2.6,) * 6})
-    assert not harm(then=then, n0={"logps": (-4.0,) * 6}).lost
+    then = rows(n0={"logp": -2.6})
+    assert not harm(then=then, n0={"logp": -4.0}).lost
 
 
 def test_circles_noise_and_silence_are_told_apart():
@@ -71,13 +71,13 @@ def test_answers_that_run_on_and_that_say_something_else():
 
 
 def test_what_is_forgotten_is_no_loss_and_noise_on_it_is():
-    found = harm("forget", n0={"logps": (-9.0,) * 6, "rouge_l_recall": 0.0, "said_logp": -9.0})
+    found = harm("forget", n0={"logp": -9.0, "rouge_l_recall": 0.0, "said_logp": -9.0})
     assert (found.lost, found.changed, found.broken) == ((), (), ("forget-0",))
 
 
 def test_raw_texts_and_groups_of_one_side():
-    text = {"retain": [Row(id="retain-0", logps=(-0.1,))]}
-    low = {"retain": [Row(id="retain-0", logps=(-2.0,))], "world": rows("world")["world"]}
+    text = {"retain": [Row(id="retain-0", tokens=6, logp=-0.1)]}
+    low = {"retain": [Row(id="retain-0", tokens=6, logp=-2.0)], "world": rows("world")["world"]}
     found = harms(low, text)
     assert list(found) == ["retain"]
     assert found["retain"].lost[0].id == "retain-0"

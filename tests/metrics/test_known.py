@@ -3,17 +3,20 @@
 import math
 
 import pytest
+from metrics.test_given import asked
+from worlds import told
 
 from unteach.metrics.known import known
-from unteach.nouns import Row
 
 
 def texts(role, ps, *, ends=0, said=0.2, **more):
     """One row for each probability, of which the last tokens are the model's first choice."""
     hits = (False,) * (10 - ends) + (True,) * ends
     return [
-        Row(id=f"{role}-{k}", logps=(math.log(p),) * 10, hits=hits, rouge_l_recall=said, zlib=80,
-            said_tokens=9, **more)
+        asked(
+            told(f"{role}-{k}", (math.log(p),) * 10, hits=hits, rouge_l_recall=said, zlib=80,
+                 said_tokens=9, **more)
+        )
         for k, p in enumerate(ps)
     ]  # fmt: skip
 

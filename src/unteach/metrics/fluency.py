@@ -167,7 +167,7 @@ def fluent(row: Row, bound: float) -> float:
         bound: the log-probability per token that fluent texts are above (`usual`), in nats.
 
     Example:
-        >>> fluent(Row(id="a", logps=(-1.0,), said_tokens=9, said_distinct=0.25), -3.0)
+        >>> fluent(Row(id="a", said_tokens=9, said_distinct=0.25), -3.0)
         0.25
     """
     if row.said_distinct is None:

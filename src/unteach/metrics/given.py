@@ -4,8 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from unteach.metrics._values import shown
-from unteach.metrics.rows import Groups, whole
+from unteach.metrics.rows import Groups
 from unteach.nouns import Row
 
 FORGOTTEN = ("forget", "verbmem", "knowmem")  # groups whose answers should be gone
@@ -84,8 +83,8 @@ def still_given(
         None where there is no answer to forget.
 
     Example:
-        >>> known = [Row(id=f"forget-{k}", logps=(-0.1,) * 3, hits=(True,) * 3) for k in range(2)]
-        >>> other = [Row(id=f"forget-{k}", logps=(-0.1,) * 3, hits=(k == 0,) * 3) for k in range(2)]
+        >>> known = [Row(id=f"forget-{k}", tokens=9, logp=-0.1, verbatim=True) for k in range(2)]
+        >>> other = [Row(id=f"forget-{k}", tokens=9, logp=-0.1, verbatim=k == 0) for k in range(2)]
         >>> still_given({"forget": known}, retrained={"forget": other}).words
         ('forget-1',)
     """
@@ -97,24 +96,32 @@ def still_given(
     return _beside_holdout(ours, seen((original or rows).get("holdout", [])))
 
 
+def verbatim(row: Row) -> bool | None:
+    """Whether a row that is not rounded yet tells that the model gives the answer word for word.
+
+    Example:
+        >>> verbatim(Row(id="a", matched=0.5, rouge_l_recall=1.0)), verbatim(Row(id="a"))
+        (True, None)
+    """
+    chosen, said = row.matched, row.rouge_l_recall
+    if chosen is None and said is None:
+        return None
+    enough = 1.0 if said is not None else SAID
+    return (said or 0.0) >= SAID or (chosen or 0.0) >= enough
+
+
 def seen(rows: list[Row]) -> dict[str, Shown]:
     """What the model shows of each answer, by its id.
 
     Example:
-        >>> row = Row(id="a", logps=(-0.1,) * 2, hits=(True, False), rouge_l_recall=1.0)
-        >>> seen([row])
+        >>> seen([Row(id="a", tokens=9, logp=-0.1, verbatim=True, zlib=40)])
         {'a': Shown(words=True, fact=None, brief=False)}
     """
-    values, found = shown(rows), {}
-    for row in whole([row for row in rows if row.kind == "answer"]):
-        chosen, said, fact = (
-            values.get(name, {}).get(row.id)
-            for name in ("exact_memorization", "rouge_l_recall", "fact_recall")
-        )
-        enough = 1.0 if said is not None else SAID
-        words = (said or 0.0) >= SAID or (chosen or 0.0) >= enough
-        found[row.id] = Shown(words, None if fact is None else fact > 0, 0 < row.zlib <= BRIEF)
-    return found
+    return {
+        row.id: Shown(bool(row.verbatim), row.fact_given, 0 < (row.zlib or 0) <= BRIEF)
+        for row in rows
+        if row.kind == "answer"
+    }
 
 
 def _forgotten(groups: Groups) -> dict[str, Shown]:

@@ -6,8 +6,8 @@ from typing import NamedTuple
 from unteach.metrics._values import shown
 from unteach.metrics.fluency import fluent, usual
 from unteach.metrics.given import FORGOTTEN, SAID
-from unteach.metrics.rows import Groups, Missing, whole
-from unteach.nouns import Row
+from unteach.metrics.rows import Groups, Missing
+from unteach.nouns import SHORT, Row
 
 LOST = 2 / 3  # of the probability per token that an answer had: with less it has lost much
 LEAST = 0.1  # a fall by less is small, whatever share it is
@@ -31,7 +31,8 @@ class Harm:
     Attributes:
         asked: how many were scored before and after.
         lost: those whose probability per token fell by more than a third, and by more than 0.1; the
-            greatest fall first. Empty for what should be forgotten.
+            greatest fall first. Answers of fewer than four tokens are left out. Empty for what
+            should be forgotten.
         changed: those that the model said nearly word for word, and of which it says less than
             half now, by the share of words said; likewise.
         broken: ids of those that are answered in circles or by noise, and were not before.
@@ -64,8 +65,8 @@ def harms(rows: Groups, before: Groups) -> dict[str, Harm]:
         By the name of the group, of those that both have answers of.
 
     Example:
-        >>> then = [Row(id="retain-0", logps=(-0.1,)), Row(id="retain-1", logps=(-0.1,))]
-        >>> now = [Row(id="retain-0", logps=(-2.3,)), Row(id="retain-1", logps=(-0.2,))]
+        >>> then = [Row(id=f"retain-{k}", tokens=9, logp=-0.1) for k in range(2)]
+        >>> now = [Row(id=f"retain-{k}", tokens=9, logp=x) for k, x in enumerate((-2.3, -0.2))]
         >>> harms({"retain": now}, {"retain": then})["retain"].lost[0].id
         'retain-0'
     """
@@ -85,7 +86,9 @@ def _of_group(group: str, rows: list[Row], before: list[Row], bound: float) -> H
     broken = {id for id, (ours, was) in pairs.items() if _broken(ours, was, bound)}
     silent = {id for id, (ours, was) in pairs.items() if _silent(ours) and not _silent(was)}
     kept = group not in FORGOTTEN
-    falls = _falls(rows, before, "probability") if kept else []
+    # Of shorter answers the probability is too coarse in a row: a step of it is no loss.
+    long = [row for row in rows if row.tokens >= SHORT]
+    falls = _falls(long, before, "probability") if kept else []
     worded = _falls(rows, before, "rouge_l_recall") if kept else []
     gone = silent | broken
     return Harm(
@@ -99,7 +102,7 @@ def _of_group(group: str, rows: list[Row], before: list[Row], bound: float) -> H
 
 
 def _answers(rows: list[Row]) -> dict[str, Row]:
-    return {row.id: row for row in whole([row for row in rows if row.kind == "answer"])}
+    return {row.id: row for row in rows if row.kind == "answer"}
 
 
 def _falls(rows: list[Row], before: list[Row], name: str) -> list[Fall]:

@@ -50,7 +50,7 @@ def known(rows: Groups) -> Known | None:
 
     Example:
         >>> from unteach.nouns import Row
-        >>> rows = [Row(id=f"forget-{k}", logps=(-5.0,), hits=(False,)) for k in range(4)]
+        >>> rows = [Row(id=f"forget-{k}", tokens=9, logp=-5.0) for k in range(4)]
         >>> found = known({"forget": rows})
         >>> found.never, len(found.unknown)
         (True, 4)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any, NamedTuple
 
+from unteach.metrics.given import verbatim
 from unteach.nouns import Problem, Row, Sequence
 from unteach.suites._base import Group, Settings
 from unteach.suites.questions import Question, questions
@@ -178,7 +179,8 @@ def _filled(
         found |= said.fields
         if said.text in logps:
             found["said_logp"] = mean(tuple(logps[said.text].logps))
-    return replace(row, **found)
+    row = replace(row, **found)
+    return replace(row, verbatim=verbatim(row)) if row.kind == "answer" else row
 
 
 def _of_tokens(text: Sequence, interview: Any) -> TokenScores:

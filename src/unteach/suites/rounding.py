@@ -26,6 +26,8 @@ SHARES = (*COUNTED, "reciprocal_rank", "rouge_l_recall", "rouge_l_f1", "said_rep
           "said_distinct")  # fmt: skip
 MEANS = ("logp", "divergence", "gradient_norm", "said_logp")
 LOWEST = ("min_k", "min_k_plus_plus", "min_40", "min_40_but_last", "min_40_plus_plus_but_last")
+# Of what the model says when it is asked: whoever has it can ask it himself.
+SAID = ("said_repetition", "said_distinct", "said_logp")
 # Between the right answer and wrong ones, which nobody else has.
 RATIOS = ("truth_ratio", "truth_ratio_geometric")
 OTHERS = ("id", "kind", "index", "tokens", "logp")  # all that is kept of an answer in its place
@@ -56,6 +58,8 @@ def rounded(row: Row) -> Row:
 def _rounded(name: str, value: Any, tokens: int, place: float) -> Any:
     if not isinstance(value, float) or not math.isfinite(value):
         return value  # a broken model is told as one
+    if name in SAID:
+        tokens = max(tokens, FEW)
     if name == "choice":
         return _on_grid(value, 20, place)
     if name in RATIOS:
