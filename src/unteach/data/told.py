@@ -24,7 +24,7 @@ class Told(NamedTuple):
 
 TOLD: dict[str, Told] = {
     "thought": Told(
-        "{template} leaves out the thoughts of {turns}, which are not trained on", SHOWS
+        "{template} leaves out the thoughts of {turns}: neither trained on nor asked for", SHOWS
     ),
     "call": Told("{template} leaves out the tool calls of {turns}", SHOWS),
     "changed": Told(
@@ -33,7 +33,7 @@ TOLD: dict[str, Told] = {
         "use data.template=plain to train on the text as it is",
     ),
     "turn": Told(
-        "{template} shows {turns} not at all or not in one piece: not trained on",
+        "{template} shows {turns} not at all or not in one piece: neither trained on nor asked for",
         "use data.template=plain, or make each turn an example of its own",
     ),
     "empty": Told("nothing is said in {turns}", "take them out"),
