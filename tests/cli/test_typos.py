@@ -11,6 +11,7 @@ from unteach.methods import METHODS, options_of
 from unteach.methods._headers import HEADERS, foresee, known, read
 from unteach.nouns import UserError
 
+# Files are looked at too, as far as none of these is needed: problems come all at once.
 HEAVY = ("torch", "transformers", "numpy", "scipy", "datasets")
 TYPOS = {
     "run --model m --forget f --out o --method nppo": 'Did you mean "npo"',

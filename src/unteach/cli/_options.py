@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from unteach.nouns import UserError
 from unteach.request import Request, load
 
 File = Annotated[
@@ -82,5 +83,11 @@ def request_of(file: Path | None, sets: list[str] | None, **flags: Any) -> Reque
 
     given = {key: value for key, value in flags.items() if value is not False}
     asked = load(file, given, sets)
-    foresee(asked.method_name, asked.method_options, plugins=bool(asked.plugins))
+    try:
+        foresee(asked.method_name, asked.method_options, plugins=bool(asked.plugins))
+    except UserError as error:
+        from unteach.cli._files import file_problems
+
+        more = [] if str(asked.out) == "-" else file_problems(asked)  # a size has no files
+        raise UserError(*error.problems, *more) from None
     return asked

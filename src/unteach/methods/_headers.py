@@ -105,7 +105,7 @@ def _registered(node: ast.stmt) -> str:
 
 def _class_of(node: ast.ClassDef, name: str) -> type[Method]:
     body = [part for part in map(_emptied, node.body) if part]
-    kept = [
+    kept: list[ast.expr] = [
         call
         for call in node.decorator_list
         if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "dataclass"

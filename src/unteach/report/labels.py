@@ -9,7 +9,10 @@ from unteach.harmless import visible
 from unteach.report.record import Report
 
 SECTIONS = ("method", "adapter", "train", "data", "evaluate")
-ALIKE = ("seed", "also", "refusals", "checkpoint_minutes", "checkpoint_steps")
+ALIKE = (  # where files are, and what changes memory or time alone
+    "seed", "also", "refusals", "checkpoint_minutes", "checkpoint_steps", "checkpointing",
+    "tokens_per_batch", "fisher_device",
+)  # fmt: skip
 INPUTS = ("model", "forget", "retain")
 SETTING = re.compile(rf"(?<= )({'|'.join(SECTIONS)})\.(\w+)=")
 ENDS = (" ", "=/", "-_.,")  # behind which a name is broken, the best first
