@@ -14,7 +14,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 
 FLOORS = (
     {"nouns"},
-    {"registry", "talk", "textfile", "yamlfile"},
+    {"registry", "talk", "textfile", "yamlfile", "filesizes"},
     {"losses", "metrics", "selectors", "data", "request", "rundir", "head", "modelfiles"},
     {"methods", "retain", "probes", "models", "report", "rowsfile"},
     {"adapters", "suites"},

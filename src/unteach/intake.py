@@ -4,7 +4,14 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from unteach.data import check_data, check_tokenizer, context_length, encode_all, read
+from unteach.data import (
+    check_data,
+    check_tokenizer,
+    context_length,
+    encode_all,
+    read,
+    try_tokenizer,
+)
 from unteach.data.listing import shortened
 from unteach.modelfiles import pin_note, pinned, require, weights_problem
 from unteach.nouns import ROLES, Example, Problem, Sequence, UserError
@@ -59,6 +66,8 @@ def check(request: Request) -> Intake:
         request, notes = resolve(request, method, config, tokenizer)
         problems += notes
         problems += check_tokenizer(tokenizer, groups, request.data.template)
+        if not _hopeless(problems):
+            problems += try_tokenizer(tokenizer, groups, request.data.template)
         for role, examples in groups.items() if not _hopeless(problems) else ():
             sequences[role], found = encode_all(
                 examples,
