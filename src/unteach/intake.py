@@ -1,6 +1,7 @@
 """Everything that can be wrong with a request, found before a weight is loaded."""
 
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from unteach.nouns import ROLES, Example, Problem, Sequence, UserError
 from unteach.registry import did_you_mean
 from unteach.request import FILE, Adapter, Request, load
 from unteach.rundir import check_out, check_room, overlap
+from unteach.unchanged import Ages, ages_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +33,7 @@ class Intake:
         groups: the examples of each role that was given.
         sequences: the same in tokens.
         notes: what the user should know, though nothing is wrong.
+        ages: of the models' files, as they were when they were checked.
     """
 
     request: Request
@@ -39,6 +42,7 @@ class Intake:
     groups: dict[str, list[Example]]
     sequences: dict[str, list[Sequence]]
     notes: tuple[Problem, ...] = ()
+    ages: Mapping[str, Ages] = field(default_factory=dict)
 
 
 def check(request: Request) -> Intake:
@@ -49,6 +53,7 @@ def check(request: Request) -> Intake:
     """
     from unteach.models import device_problem
 
+    before = ages_of([request.model, request.retrained])
     problems = [*_extra(request), *_schedule(request), *_without_adapters(request)]
     problems += [*_memory(request), *_stop(request), *_apart(request)]
     _attempt(problems, _deal, request)
@@ -90,6 +95,7 @@ def check(request: Request) -> Intake:
         groups=groups,
         sequences=sequences,
         notes=notes,
+        ages=before,
     )
 
 

@@ -8,6 +8,7 @@ of a fork would import for seconds. Where the system is not Linux nothing is tri
 limits do not hold, or there is no fork.
 """
 
+import faulthandler
 import gc
 import os
 import signal
@@ -96,6 +97,7 @@ def _do(work: Callable[[], None], seconds: int, memory: int) -> None:
         import resource
 
         gc.disable()  # it would go over all that the parent has, and copy it
+        faulthandler.disable()
         silent = os.open(os.devnull, os.O_WRONLY)
         os.dup2(silent, 1)
         os.dup2(silent, 2)
