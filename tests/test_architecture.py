@@ -15,7 +15,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 FLOORS = (
     {"harmless"},
     {"nouns"},
-    {"registry", "talk", "textfile", "yamlfile", "modelfiles"},
+    {"registry", "talk", "textfile", "yamlfile", "modelfiles", "filesizes", "unchanged"},
     {"refused"},
     {
         "losses",
@@ -31,6 +31,7 @@ FLOORS = (
     {"methods", "retain", "probes", "models", "report", "rowsfile"},
     {"adapters", "suites"},
     {"engine", "modelcheck"},
+    {"defaults"},
     {"intake"},
     {"sizing"},
     {"evaluation"},

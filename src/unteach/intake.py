@@ -1,18 +1,27 @@
 """Everything that can be wrong with a request, found before a weight is loaded."""
 
 import os
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from unteach.data import check_data, check_tokenizer, context_length, encode_all, read
+from unteach.data import (
+    check_data,
+    check_tokenizer,
+    encode_all,
+    read,
+    try_tokenizer,
+)
 from unteach.data.listing import shortened
+from unteach.defaults import resolve
 from unteach.modelcheck import check_ids, check_model
 from unteach.modelfiles import pin_note, pinned
 from unteach.nouns import ROLES, Example, Problem, Sequence, UserError
 from unteach.registry import did_you_mean
 from unteach.request import FILE, Adapter, Request, load
 from unteach.rundir import check_out, check_room, overlap
+from unteach.unchanged import Ages, ages_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +35,7 @@ class Intake:
         groups: the examples of each role that was given.
         sequences: the same in tokens.
         notes: what the user should know, though nothing is wrong.
+        ages: of the models' files, as they were when they were checked.
     """
 
     request: Request
@@ -34,6 +44,7 @@ class Intake:
     groups: dict[str, list[Example]]
     sequences: dict[str, list[Sequence]]
     notes: tuple[Problem, ...] = ()
+    ages: Mapping[str, Ages] = field(default_factory=dict)
 
 
 def check(request: Request) -> Intake:
@@ -45,6 +56,7 @@ def check(request: Request) -> Intake:
     from unteach.engine.sensible import insensible
     from unteach.models import device_problem
 
+    before = ages_of([request.model, request.retrained])
     problems = [*_extra(request), *_schedule(request), *_without_adapters(request)]
     problems += [*_memory(request), *_stop(request), *_apart(request)]
     _attempt(problems, _deal, request)
@@ -65,6 +77,8 @@ def check(request: Request) -> Intake:
         problems += notes
         problems += _attempt(problems, _reach, request.adapter, empty) or []
         problems += check_tokenizer(tokenizer, groups, request.data.template)
+        if not _hopeless(problems):
+            problems += try_tokenizer(tokenizer, groups, request.data.template)
         for role, examples in groups.items() if not _hopeless(problems) else ():
             sequences[role], found = encode_all(
                 examples,
@@ -88,67 +102,8 @@ def check(request: Request) -> Intake:
         groups=groups,
         sequences=sequences,
         notes=notes,
+        ages=before,
     )
-
-
-def resolve(
-    request: Request, method: Any, config: Any, tokenizer: Any
-) -> tuple[Request, list[Problem]]:
-    """The request with every default filled in, and what was decided against the method's plan."""
-    from unteach.engine.rates import automatic_rate
-    from unteach.methods import unbound
-
-    plan, train, notes = method.plan, request.train, []
-    adapter = _adapter(request, plan, notes)
-    retain = train.retain or plan.retain
-    weight = plan.retain_weight if train.retain_weight is None else train.retain_weight
-    if method.moves_weight() and (retain == "none" or not request.retain):
-        notes.append(unbound(method.name))
-    elif retain != "none" and not request.retain:
-        what = f"none given, so nothing holds what {method.name} would keep by its retain term"
-        hint = "give --retain a file of what the model should keep"
-        notes.append(Problem("--retain", what, hint, "note"))
-    if retain == "none" or not request.retain or not (weight or method.moves_weight()):
-        retain, weight = "none", 0.0
-    rate = automatic_rate(config, adapter=adapter.kind == "lora", power=plan.power)
-    stop_at = plan.stop_at if train.stop_at is None else train.stop_at
-    train = train.model_copy(
-        update={
-            "learning_rate": train.learning_rate or rate,
-            "epochs": train.epochs or float(plan.epochs),
-            "retain": retain,
-            "retain_weight": weight,
-            "stop_at": stop_at or 0.0,
-        }
-    )
-    context = context_length(config, tokenizer)
-    if request.data.max_length and request.data.max_length > context:
-        what = f"is {request.data.max_length}, and the model reads {context} tokens: these it is"
-        notes.append(Problem("data.max_length", what, "", "note"))
-    data = request.data.model_copy(
-        update={"max_length": min(request.data.max_length or context, context)}
-    )
-    options = {"name": method.name, **asdict(method)}
-    changes = {"method": options, "adapter": adapter, "train": train, "data": data}
-    return request.model_copy(update=changes), notes
-
-
-def _adapter(request: Request, plan: Any, notes: list[Problem]) -> Adapter:
-    given = request.adapter
-    lora = request.adapter_only or given.init == "fila" or given.bits
-    kind = given.kind or ("lora" if lora else plan.adapter)
-    init = given.init or (plan.init if kind == "lora" else "default")
-    if init == "fila" and not request.retain:
-        what = "FILA weighs the forget set against the retain set, and none is given"
-        hint = "adapters start by default instead; give --retain to use FILA"
-        notes.append(Problem("adapter.init", what, hint, "note"))
-        init = "default"
-    if init == "fila" and given.bits:
-        what = "FILA takes a part out of the base weights, and those of a 4-bit base are packed"
-        hint = "set adapter.init=default, or leave adapter.bits out"
-        notes.append(Problem("adapter.init", what, hint, "request"))
-    alpha = given.alpha or 2.0 * given.rank
-    return given.model_copy(update={"kind": kind, "init": init, "alpha": alpha})
 
 
 def _deal(request: Request) -> None:

@@ -12,6 +12,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from unteach.filesizes import size_problem
 from unteach.modelfiles import (
     HUB_ID,
     code_problem,
@@ -58,6 +59,7 @@ def load_config(
         # Asking the hub for what is no id of it costs 47 s of retries.
         hint = "give an existing folder, or a hub id such as owner/name"
         raise UserError(Problem(where, "does not exist", hint, "request"))
+    require(size_problem(model, where))
     try:
         config = AutoConfig.from_pretrained(**_of(model, trust_remote_code))
     except Exception as error:  # what is in a model's files decides what is raised
@@ -71,6 +73,7 @@ def load_config(
 
 def load_tokenizer(model: str, *, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
     """The model's tokenizer. Raises UserError when there is none."""
+    require(size_problem(model, f"--model {model}"))
     try:
         return AutoTokenizer.from_pretrained(**_of(model, trust_remote_code))
     except Exception as error:  # what is in its files decides what is raised

@@ -25,6 +25,7 @@ from unteach.request import Request
 from unteach.rowsfile import read_rows, write_rows
 from unteach.rundir import Work, in_words, recover, working, write_text
 from unteach.talk import Silence, Talk
+from unteach.unchanged import require_unchanged
 
 Rows = dict[str, list[Row]]
 
@@ -127,6 +128,7 @@ def remove(
     request = intake.request
     talk.stage("loading the model")
     model = agreed(lambda: _load_to_train(request))
+    agreed(lambda: require_unchanged(intake.ages))
     request = stopping(request, model, intake.sequences.get("holdout", []))
     forget, retain = (intake.sequences.get(role, []) for role in ("forget", "retain"))
     examples = intake.groups["forget"]
@@ -139,6 +141,7 @@ def remove(
         load_config(request.model, trust_remote_code=request.trust_remote_code), "dtype", None
     )
     shared(lambda: _export(done, intake, folder, dtype))  # the main process has it whole
+    shared(lambda: require_unchanged(intake.ages))  # files beside the weights are taken over
     counts = {role: len(examples) for role, examples in intake.groups.items()}
     tokens = sum(sum(s.answer) for s in forget)
     facts = {"examples": counts, "forget_answer_tokens": tokens, **done.facts}
@@ -206,6 +209,7 @@ def rows_of(
 
     rows = evaluate(path, intake, talk, keep)
     check_numbers(name, rows)
+    shared(lambda: require_unchanged(intake.ages))
     shared(lambda: _keep_rows(file, rows, work))
     return rows
 

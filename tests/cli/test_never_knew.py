@@ -104,10 +104,15 @@ def test_the_command_says_so(call, flags, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def notes(told):
+    """But those on answers that the tiny model does not end."""
+    return [note for note in told.problems if note.where != "answers"]
+
+
 def test_a_model_that_knows_them_is_trained_without_a_word(knowing, flags):
     told = Told()
     report = pipeline.run(load(flags={**flags, "model": str(knowing)}, sets=SETS), told)
-    assert told.problems == []
+    assert notes(told) == []
     assert report.given["original"].count == 6
     assert report.value("original", "forget", "probability") > 0.9
 
@@ -118,7 +123,7 @@ def test_those_that_it_does_not_know_are_named(knowing, flags, tmp_path):
         file.write(json.dumps(odd) + "\n")
     told = Told()
     report = pipeline.run(load(flags={**flags, "model": str(knowing)}, sets=SETS), told)
-    (note,) = told.problems
+    (note,) = notes(told)
     assert note.what.startswith("1 of 7 answers were hardly known before")
     assert note.what.endswith(": forget-6")
     assert str(note) in report.notes

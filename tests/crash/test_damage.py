@@ -130,7 +130,7 @@ def test_weights_that_change_between_training_and_evaluation_are_no_evidence(
     usual, told = pipeline.rows_of, Told()
 
     def rows_of(name, path, *rest):
-        if name == "original" and not told.stages:
+        if name == "unlearned" and not told.stages:
             flip(hidden(tmp_path)[0] / "result" / "model.safetensors")
         return usual(name, path, *rest)
 

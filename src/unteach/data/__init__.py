@@ -11,6 +11,7 @@ from unteach.data.encode import (
     question,
 )
 from unteach.data.examples import read, read_rows, with_answer
+from unteach.data.trial import try_tokenizer
 
 __all__ = [
     "check_data",
@@ -24,5 +25,6 @@ __all__ = [
     "question",
     "read",
     "read_rows",
+    "try_tokenizer",
     "with_answer",
 ]

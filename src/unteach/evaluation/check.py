@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from unteach.data import context_length, encode_each
+from unteach.data import context_length, encode_each, try_tokenizer
 from unteach.data.listing import shortened
 from unteach.evaluation.asked import YARDSTICKS, Evaluation
 from unteach.evaluation.loading import sharded
@@ -90,7 +90,12 @@ def check(asked: Evaluation) -> Plan:
         problems.append(Problem("--keep-text", what, "leave it out", "request"))
     options = _attempt(problems, _options, suite, asked) if suite else None
     groups = _attempt(problems, _groups, suite, options, asked) if options is not None else {}
-    problems += _unknown_tokens(places, groups or {}, asked.template)
+    examples = {name: group.examples for name, group in (groups or {}).items()}
+    for name, place in places.items() if examples else ():
+        if place:
+            flag = f"{FLAGS.get(name, '--model')} {place.path}"
+            problems += try_tokenizer(place.tokenizer, examples, asked.template, flag)
+    problems += [] if problems else _unknown_tokens(places, groups or {}, asked.template)
     never = None
     if asked.reference_rows:
         never = _attempt(problems, _never, asked.reference_rows, asked.suite, groups or {})

@@ -1,7 +1,7 @@
 """The rows of each model, asked once and kept: one model in memory at a time."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from unteach.evaluation.processes import is_main, shared
 from unteach.nouns import Problem, Row, UserError
 from unteach.suites.ask import Asked, Spoken
 from unteach.talk import Talk
+from unteach.unchanged import Ages, ages_of, require_unchanged
 
 Rows = dict[str, list[Row]]
 
@@ -23,9 +24,10 @@ def rows_of_all(
 ) -> tuple[dict[str, Rows], dict[str, Any], dict[str, tuple[Spoken, ...]]]:
     """By each model's label its rows, what making them took, and what it said in words."""
     rows, counts, spoken = {}, {}, {}
+    before = ages_of(path for place in plan.places.values() for path in (place.path, place.base))
     for name in plan.places:
         talk.stage(f"asking: {name}")
-        found = rows_of(name, plan, talk)
+        found = rows_of(name, plan, talk, before)
         rows[name], counts[name], spoken[name] = found.rows, found.counts, found.spoken
     if plan.never:
         rows["retrained"] = plan.never
@@ -33,7 +35,7 @@ def rows_of_all(
     return rows, counts, spoken
 
 
-def rows_of(name: str, plan: Plan, talk: Talk) -> Asked:
+def rows_of(name: str, plan: Plan, talk: Talk, before: Mapping[str, Ages]) -> Asked:
     """The rows of one model, from the cache where they were made before.
 
     The cache has no texts: where these are wanted, the model is asked again.
@@ -45,6 +47,7 @@ def rows_of(name: str, plan: Plan, talk: Talk) -> Asked:
         rows, about = kept
         return Asked(rows, {**about.get("counts", {}), "from": "cache"})
     found = ask_model(name, plan, talk)
+    shared(lambda: require_unchanged(before))  # else they would be kept for another model's
     if is_main():
         _keep(folder, key, found.rows, found.counts, talk)
     return found

@@ -23,7 +23,7 @@ from typing import Any
 from unteach.nouns import Problem, UserError
 from unteach.rundir.disk import flush, flush_names
 from unteach.rundir.hashes import read_sealed
-from unteach.rundir.locks import FILE, Lock
+from unteach.rundir.locks import FILE, Lock, turn
 
 PRIVATE = "texts.jsonl"  # the one file that holds texts, where the user asked for it
 RESULT, RUN, CHECKPOINTS, BEFORE = "result", "run.json", "checkpoints", "before"
@@ -150,22 +150,40 @@ def is_torn(folder: Path) -> bool:
     return made and (folder / RUN).exists() and not run_of(folder)
 
 
-def recover(out: Path) -> None:
+def busy(out: Path) -> Problem:
+    """That another process is at work on it, in words."""
+    hint = "wait for its end, or give another folder"
+    return Problem(f"--out {out}", "is being written by another run", hint)
+
+
+def recover(out: Path) -> bool:
     """Put in order what a process that was killed left behind.
 
     What stood in `out` takes its place again, where nothing else has; what no run can go on from is
     removed.
+
+    Returns:
+        Whether another process is at work on `out`.
     """
     out = real(out)
+    with turn(out.parent):
+        return in_order(out)
+
+
+def in_order(out: Path) -> bool:
+    """As `recover`, for who has its turn."""
+    at_work = False
     for folder in siblings(out):
         lock = Lock(folder)
         if not lock.take():
+            at_work |= folder.exists()
             continue
         restore(folder, out)
         if worth(folder, out):
             lock.free()
         else:
             leave(folder, lock, out)
+    return at_work
 
 
 def worth(folder: Path, out: Path) -> bool:

@@ -18,6 +18,7 @@ from unteach.rundir.folders import (
     PRIVATE,
     RESULT,
     RUN,
+    busy,
     is_placed,
     is_torn,
     leave,
@@ -30,7 +31,7 @@ from unteach.rundir.folders import (
     worth,
 )
 from unteach.rundir.hashes import Hashes, damage, hash_of, hashes, write_sealed
-from unteach.rundir.locks import Lock
+from unteach.rundir.locks import Lock, turn
 
 
 @dataclass(frozen=True)
@@ -190,12 +191,15 @@ def working(
     """
     out = real(out)
     out.parent.mkdir(parents=True, exist_ok=True)
-    taken = _taken(out, identity, note)
-    if not taken and not overwrite and mark is not None and run_of(out).get("mark") == mark:
+    with turn(out.parent):
+        taken = _taken(out, identity, note)
+        known = mark is not None and not overwrite and run_of(out).get("mark") == mark
+        begun = taken or (None if known else _begun(out, identity))
+    if begun is None:
         _require_unchanged(out, run_of(out))
         yield Work(out, out, identity, mark, placed=True)
         return
-    folder, lock = taken or _begun(out, identity)
+    folder, lock = begun
     placed = is_placed(folder, out)
     if placed and overwrite and _changed(out, run_of(folder), run_of(out)):
         leave(folder, lock, out)
@@ -232,8 +236,7 @@ def _taken(out: Path, identity: str, note: Callable[[Problem], None]) -> tuple[P
         if not lock.take():
             if found:
                 found[1].free()
-            hint = "wait for its end, or give another folder"
-            raise UserError(Problem(f"--out {out}", "is being written by another run", hint))
+            raise UserError(busy(out))
         if found is None and _is_of(folder, identity):
             found = folder, lock
             continue
