@@ -7,13 +7,12 @@ from unteach.methods._base import (
     Choice,
     Method,
     Plan,
-    build,
     method,
     option,
     options_of,
     unbound,
 )
-from unteach.methods._plugins import forget_terms, load_plugin
+from unteach.methods._plugins import build, forget_terms, load_plugin
 
 __all__ = [
     "METHODS",
