@@ -112,21 +112,18 @@ GROUPS = (
 
 def of_answers(answers):
     """The same values from what `answer_tokens` gives."""
-    from unteach.metrics.membership import lowest
-    from unteach.metrics.memorization import strength
+    from unteach.suites.summary import TokenScores, summary
 
-    means = [sum(a.logps) / len(a.logps) for a in answers]
-    standard = [
-        tuple((x - m) / s for x, m, s in zip(a.logps, a.means, a.spreads, strict=True))
-        for a in answers
-    ]
+    parts = [{name: tuple(part) for name, part in a._asdict().items()} for a in answers]
+    found = [summary(TokenScores(**part)) for part in parts]
+    means = [one["logp"] for one in found]
     return {
         "probability": [math.exp(m) for m in means],
         "mean log-probability": means,
-        "exact memorisation": [sum(a.hits) / len(a.hits) for a in answers],
-        "extraction strength": [strength(tuple(a.hits)) for a in answers],
-        "min-k": [lowest(tuple(a.logps)) for a in answers],
-        "min-k++": [lowest(row) for row in standard],
+        "exact memorisation": [one["matched"] for one in found],
+        "extraction strength": [one["strength"] for one in found],
+        "min-k": [one["min_k"] for one in found],
+        "min-k++": [one["min_k_plus_plus"] for one in found],
         "loss": [-m for m in means],
         "loss for zlib": [-sum(a.logps) for a in answers],
     }

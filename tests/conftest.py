@@ -61,6 +61,14 @@ def hooks():
     logging.raiseExceptions = True
 
 
+@pytest.fixture(scope="module")
+def exact_rows():
+    """Rows as they are before they are rounded: numbers are held to what they are defined as."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("unteach.suites.ask.rounded", lambda row: row)
+        yield
+
+
 @pytest.fixture
 def call(monkeypatch, capsys):
     """The command line in this process: exit code, what it prints, what it says."""

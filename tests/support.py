@@ -12,6 +12,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel
 from unteach.nouns import Sequence
 
 VOCABULARY = 61
+ANYWAY = "train_anyway=true"  # the setting for models that never knew what they are to forget
 
 
 class Vocabulary:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import yaml
 
+from unteach.data.names import KNOWN
 from unteach.head.find import ON_ACCELERATOR, ON_CPU
 from unteach.probes.store import IN_MEMORY
 from unteach.request import Request
@@ -21,6 +22,11 @@ LINEAR = 32 * (2 * 4096 * 4096 + 2 * 4096 * 1024 + 3 * 4096 * 14336)
 EMBEDDING, HEAD = (VOCABULARY * 4096,) * 2
 ADAPTERS = 32 * 16 * (2 * (4096 + 4096) + 2 * (4096 + 1024) + 3 * (4096 + 14336))
 PACKED = 0.5 + 1 / 64 + 4 / (64 * 256)  # bytes of a weight in 4 bits with its scales
+
+
+def test_the_guide_to_data_names_every_column_that_is_read():
+    guide = (GUIDES / "data.md").read_text("utf-8")
+    assert [name for name in KNOWN if f"`{name}`" not in guide] == []
 
 
 def test_the_settings_of_the_memory_guide_load():

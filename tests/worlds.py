@@ -1,8 +1,11 @@
 """Rows that no model made: random ones for every metric, and plain ones to count with by hand."""
 
 import random
+from dataclasses import dataclass
 
 from unteach.nouns import Row
+from unteach.suites.rivals import beside_wrong
+from unteach.suites.summary import TokenScores, summary
 
 GROUPS = (
     "forget",
@@ -16,12 +19,28 @@ GROUPS = (
     "knowmem_retain",
 )
 
+NAMES = ("logps", "hits", "ranks", "means", "spreads", "divergences")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told(Row):
+    """A row, and what it is the summary of: definitions are written again from that."""
+
+    scores: TokenScores
+
+
+def told(id, logps, *, hits=(), ranks=(), means=(), spreads=(), divergences=(), **more):
+    """A row of what is given of its tokens, not rounded."""
+    parts = (logps, hits, ranks, means, spreads, divergences)
+    scores = TokenScores(**dict(zip(NAMES, map(tuple, parts), strict=True)))
+    return Told(id=id, scores=scores, **{**summary(scores), **more})
+
 
 def row(id, logps, **more):
-    """A row with the fields that every evaluation fills."""
+    """A row with the fields that every evaluation fills, not rounded."""
     n = len(logps)
     values = {"hits": (False,) * n, "means": (-3.0,) * n, "spreads": (1.0,) * n, "zlib": 10}
-    return Row(id=id, logps=tuple(logps), **{**values, **more})
+    return told(id, logps, **{**values, **more})
 
 
 def world(seed=0, n=12, shift=0.0, groups=GROUPS):
@@ -35,7 +54,7 @@ def world(seed=0, n=12, shift=0.0, groups=GROUPS):
     """
     rng = random.Random(seed)
     return {
-        group: [made for k in range(n) for made in _example(rng, f"{group}-{k}", shift)]
+        group: beside_wrong(made for k in range(n) for made in _example(rng, f"{group}-{k}", shift))
         for group in groups
     }
 
@@ -47,7 +66,7 @@ def own(groups, group="forget"):
 
 def _example(rng, id, shift):
     def logps():
-        return [min(shift - rng.expovariate(1.0), 0.0) for _ in range(rng.randint(2, 9))]
+        return [min(shift - rng.expovariate(1.0), 0.0) for _ in range(rng.randint(4, 9))]
 
     mine = logps()
     n = len(mine)

@@ -7,11 +7,33 @@
 The trainer, as `trl` users know it: `unteach.UnlearningTrainer` and `unteach.UnlearningConfig`; the
 methods by class name: `unteach.Unilogit`, `unteach.NPO`, ...; the losses with no trainer at all:
 `unteach.losses`; questions to models: `unteach.evaluate(unteach.Evaluation(...))`. Nothing heavy is
-imported before it is asked for.
+imported before it is asked for; editors and type checkers see all of it.
 """
 
+from contextlib import suppress
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from unteach import (
+        data,
+        evaluation,
+        losses,
+        methods,
+        metrics,
+        pipeline,
+        report,
+        suites,
+    )
+    from unteach.engine.config import UnlearningConfig
+    from unteach.engine.trainer import UnlearningTrainer
+    from unteach.evaluation.asked import Evaluation
+    from unteach.evaluation.run import evaluate
+    from unteach.methods._classes import *  # noqa: F403
+    from unteach.nouns import UserError
+    from unteach.request import Request
+
+    __version__: str
 
 _PLACES = {
     "Evaluation": "evaluation.asked",
@@ -23,17 +45,50 @@ _PLACES = {
 }
 _FOLDERS = ("data", "evaluation", "losses", "methods", "metrics", "pipeline", "report", "suites")
 
+__all__ = [
+    "Evaluation",
+    "Request",
+    "UnlearningConfig",
+    "UnlearningTrainer",
+    "UserError",
+    "__version__",
+    "data",
+    "evaluate",
+    "evaluation",
+    "losses",
+    "methods",
+    "metrics",
+    "pipeline",
+    "report",
+    "suites",
+]
 
-def __getattr__(name: str) -> Any:
-    """What a user asks for, imported when asked."""
-    if name == "__version__":
-        from importlib.metadata import version
 
-        return version("unteach")
-    if name in _PLACES:
-        return getattr(import_module(f"unteach.{_PLACES[name]}"), name)
-    if name in _FOLDERS:
-        return import_module(f"unteach.{name}")
-    if name[:1].isupper():  # a method by its class name
-        return getattr(import_module("unteach.methods"), name)
-    raise AttributeError(f"module 'unteach' has no attribute {name!r}")
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        """What a user asks for, imported when asked."""
+        if name == "__version__":
+            from importlib.metadata import version
+
+            return version("unteach")
+        if name in _PLACES:
+            return getattr(import_module(f"unteach.{_PLACES[name]}"), name)
+        if name in _FOLDERS:
+            return import_module(f"unteach.{name}")
+        if name.startswith("__"):  # Python itself asks for some
+            raise AttributeError(f"module 'unteach' has no attribute {name!r}")
+        if name[:1].isupper():  # a method by its class name, of a plug-in too
+            with suppress(AttributeError):
+                return getattr(import_module("unteach.methods"), name)
+        from unteach.registry import did_you_mean
+
+        known = __dir__()
+        hint = f"{did_you_mean(name, known)} Known: {', '.join(known)}"
+        raise AttributeError(f"module 'unteach' has no attribute {name!r}.{hint}")
+
+
+def __dir__() -> list[str]:
+    """Every public name, the methods' classes among them; imports nothing heavy."""
+    methods = import_module("unteach.methods")
+    return sorted({*__all__, *methods.__dir__()} - {*methods.__all__})

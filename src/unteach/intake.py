@@ -1,17 +1,28 @@
 """Everything that can be wrong with a request, found before a weight is loaded."""
 
-from dataclasses import asdict, dataclass, field, fields
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from unteach.data import check_data, check_tokenizer, context_length, encode_all, read
+from unteach.data import (
+    check_data,
+    check_tokenizer,
+    encode_all,
+    read,
+    try_tokenizer,
+)
 from unteach.data.calibration import calibrating_half
 from unteach.data.listing import shortened
-from unteach.modelfiles import pin_note, pinned, require, weights_problem
+from unteach.defaults import resolve
+from unteach.modelcheck import check_ids, check_model
+from unteach.modelfiles import pin_note, pinned
 from unteach.nouns import ROLES, Example, Problem, Sequence, UserError
 from unteach.registry import did_you_mean
 from unteach.request import FILE, Adapter, Request, load
 from unteach.rundir import check_out, check_room, overlap
+from unteach.unchanged import Ages, ages_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +38,7 @@ class Intake:
         calibration: holdout texts in tokens that set levels in training; none of them is in
             `groups`, which judge the result, unless there are too few to share.
         notes: what the user should know, though nothing is wrong.
+        ages: of the models' files, as they were when they were checked.
     """
 
     request: Request
@@ -36,6 +48,7 @@ class Intake:
     sequences: dict[str, list[Sequence]]
     calibration: list[Sequence] = field(default_factory=list)
     notes: tuple[Problem, ...] = ()
+    ages: Mapping[str, Ages] = field(default_factory=dict)
 
 
 def check(request: Request) -> Intake:
@@ -44,17 +57,21 @@ def check(request: Request) -> Intake:
     Raises:
         UserError: all problems, requests and data alike.
     """
+    from unteach.engine.sensible import insensible
     from unteach.models import device_problem
 
+    before = ages_of([request.model, request.retrained, request.base])
     problems = [*_extra(request), *_schedule(request), *_without_adapters(request)]
     problems += [*_memory(request), *_stop(request), *_apart(request)]
     _attempt(problems, _deal, request)
     problems += [problem] if (problem := device_problem(request.device)) else []
     method = _attempt(problems, _method, request)
-    config, request = _model(request, "model", problems)
+    checked, request = _model(request, "model", problems)
+    config, empty = (checked.config, checked.empty) if checked else (None, None)
     tokenizer = _attempt(problems, _tokenizer, request) if config else None
     if request.retrained:
         _, request = _model(request, "retrained", problems)
+    problems += insensible(request, config)
     groups = _groups(request, problems)
     problems += _attempt(problems, _alternates, request, method, groups) or []
     problems += check_data(groups)
@@ -62,7 +79,10 @@ def check(request: Request) -> Intake:
     if method and config and tokenizer:
         request, notes = resolve(request, method, config, tokenizer)
         problems += notes
+        problems += _attempt(problems, _reach, request.adapter, empty) or []
         problems += check_tokenizer(tokenizer, groups, request.data.template)
+        if not _hopeless(problems):
+            problems += try_tokenizer(tokenizer, groups, request.data.template)
         for role, examples in groups.items() if not _hopeless(problems) else ():
             sequences[role], found = encode_all(
                 examples,
@@ -71,6 +91,7 @@ def check(request: Request) -> Intake:
                 template=request.data.template,
             )
             problems += found
+        problems += check_ids(empty, tokenizer, sequences)
         _attempt(problems, _choice, method, sequences.get("forget", []), request.train.seed)
     calibration: list[Sequence] = []
     if sequences.get("holdout"):
@@ -92,83 +113,8 @@ def check(request: Request) -> Intake:
         sequences=sequences,
         calibration=calibration,
         notes=notes,
+        ages=before,
     )
-
-
-def resolve(
-    request: Request, method: Any, config: Any, tokenizer: Any
-) -> tuple[Request, list[Problem]]:
-    """The request with every default filled in, and what was decided against the method's plan."""
-    from unteach.engine.rates import automatic_rate
-    from unteach.methods import unbound
-
-    plan, train, notes = method.plan, request.train, []
-    adapter = _adapter(request, plan, notes)
-    retain = train.retain or plan.retain
-    weight = plan.retain_weight if train.retain_weight is None else train.retain_weight
-    made_up = False
-    if method.moves_weight() and (retain == "none" or not request.retain):
-        notes.append(unbound(method.name))
-    elif made_up := _holds_made_up(request, method):
-        retain, weight = "kl", 1.0
-        what = "none given, so what is made up about strangers is held to the original"
-        hint = "give --retain a file of what the model should keep, where you have one"
-        notes.append(Problem("--retain", what, hint, "note"))
-    elif retain != "none" and not request.retain:
-        what = f"none given, so nothing holds what {method.name} would keep by its retain term"
-        hint = "give --retain a file of what the model should keep"
-        notes.append(Problem("--retain", what, hint, "note"))
-    held = request.retain or made_up
-    if retain == "none" or not held or not (weight or method.moves_weight()):
-        retain, weight = "none", 0.0
-    rate = automatic_rate(
-        config, adapter=adapter.kind == "lora", power=plan.power, factor=plan.rate_factor
-    )
-    stop_at = plan.stop_at if train.stop_at is None else train.stop_at
-    train = train.model_copy(
-        update={
-            "learning_rate": train.learning_rate or rate,
-            "epochs": train.epochs or float(plan.epochs),
-            "retain": retain,
-            "retain_weight": weight,
-            "stop_at": stop_at or 0.0,
-            "rounds": train.rounds or plan.rounds,
-            "adam_epsilon": train.adam_epsilon or plan.adam_epsilon,
-        }
-    )
-    context = context_length(config, tokenizer)
-    data = request.data.model_copy(
-        update={"max_length": min(request.data.max_length or context, context)}
-    )
-    options = {"name": method.name, **asdict(method)}
-    changes = {"method": options, "adapter": adapter, "train": train, "data": data}
-    return request.model_copy(update=changes), notes
-
-
-def _holds_made_up(request: Request, method: Any) -> bool:
-    """Whether the method holds made-up examples in place of a retain file."""
-    from unteach.methods import Method
-
-    own = type(method).made_up_retain is not Method.made_up_retain
-    return own and not request.retain and request.train.retain is None
-
-
-def _adapter(request: Request, plan: Any, notes: list[Problem]) -> Adapter:
-    given = request.adapter
-    lora = request.adapter_only or given.init == "fila" or given.bits
-    kind = given.kind or ("lora" if lora else plan.adapter)
-    init = given.init or (plan.init if kind == "lora" else "default")
-    if init == "fila" and not request.retain:
-        what = "FILA weighs the forget set against the retain set, and none is given"
-        hint = "adapters start by default instead; give --retain to use FILA"
-        notes.append(Problem("adapter.init", what, hint, "note"))
-        init = "default"
-    if init == "fila" and given.bits:
-        what = "FILA takes a part out of the base weights, and those of a 4-bit base are packed"
-        hint = "set adapter.init=default, or leave adapter.bits out"
-        notes.append(Problem("adapter.init", what, hint, "request"))
-    alpha = given.alpha or 2.0 * given.rank
-    return given.model_copy(update={"kind": kind, "init": init, "alpha": alpha})
 
 
 def _deal(request: Request) -> None:
@@ -211,8 +157,9 @@ def _base(request: Request, method: Any, config: Any, tokenizer: Any) -> list[Pr
         what = f"{method.name} has no teacher, so the base model is not read"
         hint = "take --method unseen, or drop --base"
         return [Problem(f"--base {base}", what, hint, "note")]
-    theirs = checked_config(base, "--base", own), load_tokenizer(base, trust_remote_code=own)
-    what, hint = unlike(theirs, (config, tokenizer))
+    checked = check_model(base, "--base", trust_remote_code=own, device=request.device)
+    theirs = load_tokenizer(base, trust_remote_code=own)
+    what, hint = unlike((checked.config, theirs), (config, tokenizer))
     return [Problem(f"--base {base}", what, hint, "request")] if what else []
 
 
@@ -293,39 +240,39 @@ def _choice(method: Any, forget: list[Sequence], seed: int) -> None:
 
 
 def _model(request: Request, name: str, problems: list[Problem]) -> tuple[Any, Request]:
-    """A model's configuration, and the request with the hub's commit in the model's place."""
+    """A model as checked, and the request with the hub's commit in the model's place."""
     model, flag = getattr(request, name), f"--{name}"
-    config = _attempt(problems, checked_config, model, flag, request.trust_remote_code)
-    if not config:
+    training = name == "model"
+    checked = _attempt(
+        problems,
+        lambda: check_model(
+            model,
+            flag,
+            trust_remote_code=request.trust_remote_code,
+            training=training,
+            bits=request.evaluate.bits,
+            device=request.device,
+        ),
+    )
+    if not checked:
         return None, request
+    problems += checked.notes
     if note := pin_note(model, flag):
         problems.append(note)
-    return config, request.model_copy(update={name: pinned(model)})
+    return checked, request.model_copy(update={name: pinned(model)})
 
 
-def checked_config(model: str, flag: str, trust_remote_code: bool = False) -> Any:
-    """A model's configuration, where there are plain weights with a causal head; reads none.
+def _reach(adapter: Adapter, empty: Any) -> list[Problem]:
+    """What is wrong with the adapters' targets, and which experts they do not reach."""
+    from unteach.adapters import reach_note, targets_of, why_not_experts
+    from unteach.engine.devices import sharding_asked
 
-    Raises:
-        UserError: what is wrong with it, under its flag.
-    """
-    from unteach.models import has_causal_head, load_config
-
-    if Path(model, "adapter_config.json").exists() and not Path(model, "config.json").exists():
-        hint = "give a whole model: put them on their base, merge_and_unload(), save_pretrained()"
-        raise UserError(Problem(f"{flag} {model}", "holds adapters only", hint, "request"))
-    config = load_config(model, flag=flag, trust_remote_code=trust_remote_code)
-    if not has_causal_head(config):
-        kind = getattr(config, "model_type", "unknown")
-        hint = "give a causal language model, such as Llama, Qwen or GPT-2"
-        where = f"{flag} {model}"
-        raise UserError(Problem(where, f"a {kind} has no causal head", hint, "request"))
-    packed = getattr(config, "quantization_config", None) or {}
-    if str(packed.get("quant_method", "")).startswith("bitsandbytes"):
-        hint = "give the model that it was made of; adapter.bits=4 trains over 4 bits"
-        raise UserError(Problem(f"{flag} {model}", "is quantised already", hint, "request"))
-    require(weights_problem(model, flag))
-    return config
+    if adapter.kind != "lora" or empty is None:
+        return []
+    sharded = sharding_asked(os.environ) is not None
+    targets_of(empty, adapter.targets, experts=not why_not_experts(adapter, sharded=sharded))
+    note = reach_note(empty, adapter, sharded=sharded)
+    return [note] if note else []
 
 
 def _tokenizer(request: Request) -> Any:

@@ -16,6 +16,7 @@ HUB_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?(@\w[\w./-]*)?")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 CODED = ("attn", "experts")  # parts of a model whose code a configuration may name
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
+ADAPTER_CONFIG = "adapter_config.json"
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 OF_TRAINING = re.compile(r"(training_args|optimizer|scheduler|scaler|rng_state)")
 WHOLE = (
@@ -27,6 +28,11 @@ STATE = (
     "AutoTokenizer as T; d, file, out = sys.argv[1:]; m = M.from_config(C.from_pretrained(d)); "
     "m.load_state_dict(torch.load(file, weights_only=True)); m.save_pretrained(out); "
     "T.from_pretrained(d).save_pretrained(out)"
+)
+GGUF = (
+    "import sys; from transformers import AutoModelForCausalLM as M, AutoTokenizer as T; "
+    "d, f, out = sys.argv[1:]; "
+    "[x.from_pretrained(d, gguf_file=f).save_pretrained(out) for x in (M, T)]"
 )
 ADAPTER = (
     "import sys, torch; from safetensors.torch import save_file; "
@@ -103,10 +109,14 @@ def weights_problem(model: str, flag: str) -> Problem | None:
     if names is None:
         return None  # neither here nor to be asked for: loading will say so
     where = f"{flag} {model}"
+    if names & {WEIGHTS, INDEX} and ADAPTER_CONFIG in names:
+        return _two_in_one(where)
     if WEIGHTS in names:
         return None
     if INDEX in names:
         return _index_problem(model, folder, where)
+    if any(_is_gguf(name) for name in names):
+        return gguf_problem(model, flag)
     pickled = [n for n in sorted(names) if n.endswith(PICKLES) and not OF_TRAINING.match(n)]
     if not pickled:
         hint = "give a folder that `save_pretrained` wrote"
@@ -114,9 +124,74 @@ def weights_problem(model: str, flag: str) -> Problem | None:
     standard = any(name.startswith("pytorch_model") for name in pickled)
     out = f"{model.rstrip('/')}-safetensors" if is_there(model) else "safetensors"
     files = [model] if standard else [model, str(Path(model) / pickled[0])]
-    command = _command(WHOLE if standard else STATE, *files, out)
+    command = command_line(WHOLE if standard else STATE, *files, out)
     what = f"has pickled weights only ({pickled[0]}), which can run code"
     return Problem(where, what, f"convert them, then give {out}: {command}", "request")
+
+
+def gguf_problem(model: str, flag: str) -> Problem | None:
+    """That a model is a GGUF file, or a folder with nothing to load beside one.
+
+    Args:
+        model: a file, a folder or a hub id.
+        flag: what messages call it by.
+    """
+    if Path(model).is_file():
+        folder, found = str(Path(model).parent), [Path(model).name]
+    else:
+        folder, found = model, sorted(_files(model)[1] or ())
+    files = [name for name in found if _is_gguf(name)]
+    if not files or {WEIGHTS, INDEX} & set(found):
+        return None
+    out = f"{Path(model).with_suffix('')}-safetensors" if is_there(model) else "safetensors"
+    command = command_line(GGUF, folder, files[0], out)
+    what = f"is in the format of llama.cpp ({files[0]}), which is not trained or read here"
+    hint = "give the model that it was made of, or widen it"
+    hint += f" (`pip install gguf`) and give {out}: {command}"
+    return Problem(f"{flag} {model}", what, hint, "request")
+
+
+def _is_gguf(name: str) -> bool:
+    return name.lower().endswith(".gguf")
+
+
+def _two_in_one(where: str) -> Problem:
+    """Weights on which transformers would lay adapters, unasked."""
+    what = f"holds whole weights and, in {ADAPTER_CONFIG}, adapters: which is meant is not clear"
+    hint = (
+        f"move {ADAPTER_CONFIG} and adapter_model.safetensors to a folder of their own to have the "
+        "weights alone; or put them on the weights first (peft: "
+        "PeftModel.from_pretrained(model, folder).merge_and_unload().save_pretrained(...))"
+    )
+    return Problem(where, what, hint, "request")
+
+
+def holds_adapters_only(model: str | Path) -> bool:
+    """Whether a folder holds adapters and no weights to put them on."""
+    folder = Path(model)
+    return (folder / ADAPTER_CONFIG).exists() and not any(
+        (folder / name).exists() for name in (WEIGHTS, INDEX)
+    )
+
+
+def weight_files(model: str) -> list[Path] | None:
+    """The files that a model's weights are read from; None where not all are on this machine."""
+    folder = folder_of(model)
+    if folder is None:
+        return None
+    if (folder / WEIGHTS).exists():
+        return [folder / WEIGHTS]
+    try:
+        names = sorted(set(read_json(folder / INDEX)["weight_map"].values()))
+    except (ValueError, LookupError, AttributeError, TypeError):
+        return None
+    files = [folder / name for name in names]
+    return files if all(file.exists() for file in files) else None
+
+
+def folder_of(model: str) -> Path | None:
+    """Where a model's files lie on this machine: its own folder, or the hub's cache."""
+    return Path(model) if is_there(model) else _cached(model)
 
 
 def adapter_problem(folder: str | Path, where: str) -> Problem | None:
@@ -126,7 +201,7 @@ def adapter_problem(folder: str | Path, where: str) -> Problem | None:
         pickle = folder / "adapter_model.bin"
         if not pickle.exists():
             return Problem(where, "has no adapter_model.safetensors", "", "request")
-        command = _command(ADAPTER, str(pickle), str(pickle.with_suffix(".safetensors")))
+        command = command_line(ADAPTER, str(pickle), str(pickle.with_suffix(".safetensors")))
         what = "has pickled adapters only (adapter_model.bin), which can run code"
         return Problem(where, what, f"convert them: {command}", "request")
     try:
@@ -140,16 +215,20 @@ def adapter_problem(folder: str | Path, where: str) -> Problem | None:
 
 
 def code_problem(model: str, config: Any, flag: str) -> Problem | None:
-    """That a configuration asks for compiled code of the hub.
+    """That a configuration asks for compiled code of the hub, or for weights under another name.
 
     The name of an attention, where it holds a slash, is a place that code is fetched from.
     """
+    if named := getattr(config, "transformers_weights", None):
+        what = f"names other weights in its config.json (transformers_weights is {named!r})"
+        hint = f"call that file {WEIGHTS}, and take transformers_weights out"
+        return Problem(f"{flag} {model}", what, hint, "request")
     parts = [config, *(getattr(config, part, None) for part in getattr(config, "sub_configs", ()))]
     for part in parts:
         named = [getattr(part, f"_{kind}_implementation_internal", None) for kind in CODED]
         if any("/" in str(name) for name in named):
             what = "asks in its config.json for an attention that is code from the hub"
-            hint = "take attn_implementation out of it"
+            hint = "take attn_implementation (or _attn_implementation) out of it"
             return Problem(f"{flag} {model}", what, hint, "request")
     return None
 
@@ -225,7 +304,8 @@ def _leaves(name: str) -> bool:
     return any(path.anchor or ".." in path.parts for path in paths)
 
 
-def _command(code: str, *arguments: str) -> str:
+def command_line(code: str, *arguments: str) -> str:
+    """A line for the shell that runs some Python with these arguments."""
     return shlex.join(["python", "-c", code, *arguments])
 
 

@@ -12,19 +12,30 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from unteach.filesizes import size_problem
 from unteach.modelfiles import (
     HUB_ID,
     code_problem,
+    gguf_problem,
     is_there,
     pinned,
     require,
     split_id,
     weights_problem,
 )
+from unteach.modelkinds import (
+    OWN_CODE,
+    attention_problem,
+    first_line,
+    kind_problem,
+    quantised_as,
+    quantised_problem,
+    what_to_do,
+)
+from unteach.modelweights import gaps, headers, hushed, misfit
 from unteach.nouns import Problem, UserError
 
 SOURCE = "_unteach_source"
-OWN_CODE = "transformers_modules"  # where transformers puts the code of models
 BLOCK = 64  # weights that share a scale
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -48,10 +59,11 @@ def load_config(
         # Asking the hub for what is no id of it costs 47 s of retries.
         hint = "give an existing folder, or a hub id such as owner/name"
         raise UserError(Problem(where, "does not exist", hint, "request"))
+    require(size_problem(model, where))
     try:
         config = AutoConfig.from_pretrained(**_of(model, trust_remote_code))
     except Exception as error:  # what is in a model's files decides what is raised
-        raise UserError(_not_found(where, error, model)) from error
+        raise UserError(gguf_problem(model, flag) or _not_found(where, error, model)) from error
     if not trust_remote_code:
         require(code_problem(model, config, flag))
     if weights:
@@ -61,13 +73,14 @@ def load_config(
 
 def load_tokenizer(model: str, *, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
     """The model's tokenizer. Raises UserError when there is none."""
+    require(size_problem(model, f"--model {model}"))
     try:
         return AutoTokenizer.from_pretrained(**_of(model, trust_remote_code))
     except Exception as error:  # what is in its files decides what is raised
         where, hint = f"--model {model}", "save it with `tokenizer.save_pretrained` by the weights"
         if problem := _own_code(where, error):
             raise UserError(problem) from error
-        what = f"has no tokenizer that loads ({_first(error)})"
+        what = f"has no tokenizer that loads ({first_line(error)})"
         raise UserError(Problem(where, what, hint, "request")) from error
 
 
@@ -93,7 +106,8 @@ def load_model(
         trust_remote_code: run the code that the model brings with it, where it does.
 
     Raises:
-        UserError: no such model, pickled weights only, no causal head, or no such device.
+        UserError: no such model, pickled weights only, no causal head, weights that
+            are missing or have no place, or no such device.
     """
     if problem := device_problem(device):
         raise UserError(problem)
@@ -102,19 +116,38 @@ def load_model(
     given: dict[str, Any] = {"dtype": "auto" if dtype == "checkpoint" else wanted}
     if bits:
         given = _four_bits(DTYPES.get(dtype) or _product_dtype(where), where)
-    load_config(model, trust_remote_code=trust_remote_code, weights=True)
+    name = f"--model {model}"
+    config = load_config(model, trust_remote_code=trust_remote_code, weights=True)
+    require(kind_problem(config, name))
+    require(quantised_problem(config, model, name, training=False, bits=bits, device=str(where)))
+    if packed := bool(quantised_as(config)):
+        given = {"dtype": "auto", "device_map": {"": where}}
     model = pinned(model)
     given |= {"use_safetensors": True, **_of(model, trust_remote_code)}
-    try:
-        loaded = AutoModelForCausalLM.from_pretrained(**given)
-    except torch.OutOfMemoryError:
-        raise
-    except Exception as error:  # what is in its files decides what is raised
-        raise UserError(_not_found(f"--model {model}", error, model)) from error
+    loaded = _read(given, name, model)
+    require(attention_problem(loaded, name, where.type))
     setattr(loaded, SOURCE, model)
     if bits and where.type == "cpu":
         _make_exact(loaded)
-    return (loaded.to(where) if placed and not bits else loaded).eval()  # type: ignore[arg-type]
+    return (loaded.to(where) if placed and not bits and not packed else loaded).eval()
+
+
+def _read(given: dict[str, Any], where: str, model: str) -> Any:
+    """The model as transformers reads it. Raises UserError where it is not all and only that."""
+    asked = {"output_loading_info": True, "ignore_mismatched_sizes": True}  # all are told at once
+    read: Any = AutoModelForCausalLM.from_pretrained
+    try:
+        with hushed():
+            loaded, info = read(**given, **asked)
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:  # what is in its files decides what is raised
+        # Of experts that do not go together transformers says no more than that.
+        lost = gaps(headers(model, where) or {}, where) if isinstance(error, RuntimeError) else None
+        raise UserError(lost or _not_found(where, error, model)) from error
+    odd = info["unexpected_keys"]
+    require(misfit(info, loaded, where, headers(model, where) if odd else None))
+    return loaded
 
 
 def _four_bits(dtype: torch.dtype, device: torch.device) -> dict[str, Any]:
@@ -191,16 +224,6 @@ def device_problem(device: str) -> Problem | None:
     return Problem("device", f"{device} is not available here", hint, "request")
 
 
-def has_causal_head(config: Any) -> bool:
-    """Whether transformers, or the model's own code, has a causal head for this configuration."""
-    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
-
-    own = type(config).__module__.startswith(OWN_CODE)
-    return type(config) in MODEL_FOR_CAUSAL_LM_MAPPING or (
-        own and "AutoModelForCausalLM" in (getattr(config, "auto_map", None) or {})
-    )
-
-
 def source_of(model: Any) -> str:
     """What a model was loaded from: a folder, or a hub id with its commit."""
     return getattr(model, SOURCE, "") or model.config.name_or_path
@@ -236,14 +259,10 @@ def _not_found(where: str, error: Exception, model: str) -> Problem:
         hint = "HF_HUB_OFFLINE is set, so the hub is not asked: unset it, or give a folder"
         return Problem(where, what, hint, "request")
     hint = "give a folder with config.json and model.safetensors, or a hub id"
-    if not is_there(model):
+    if needed := what_to_do(error):
+        hint = needed
+    elif not is_there(model):
         hint = f"there is no folder {model}, so the hub was asked: {hint}"
     elif Path(model).is_file():
         hint = f"that is a file; give its folder: {Path(model).parent}"
-    return Problem(where, f"does not load ({_first(error)})", hint, "request")
-
-
-def _first(error: Exception) -> str:
-    """Its first line, where it says one; the kind of what only programmers would read."""
-    said = str(error).strip().splitlines() if isinstance(error, (OSError, ValueError)) else ()
-    return said[0][:160] if said else type(error).__name__
+    return Problem(where, f"does not load ({first_line(error)})", hint, "request")

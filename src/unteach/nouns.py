@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from unteach.harmless import visible
+
 Role = Literal["forget", "retain", "holdout"]
 ROLES: tuple[Role, ...] = ("forget", "retain", "holdout")
 Span = tuple[int, int]
@@ -69,7 +71,8 @@ class Problem:
     kind: Literal["request", "data", "note"] = "data"
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.what}" + (f"\n    hint: {self.hint}" if self.hint else "")
+        where, what, hint = map(visible, (self.where, self.what, self.hint))
+        return f"{where}: {what}" + (f"\n    hint: {hint}" if hint else "")
 
 
 class UserError(Exception):
@@ -139,9 +142,17 @@ class Example:
     tools: tuple[Any, ...] = field(default=(), hash=False, repr=False)
 
     @property
+    def answer_turn(self) -> int | None:
+        """Place of the last supervised assistant turn, the one that is asked for; None for none."""
+        places = (k for k, t in enumerate(self.turns) if t.role == "assistant" and t.supervised)
+        return max(places, default=None)
+
+    @property
     def answer(self) -> str:
-        """What is supervised: the last assistant turn, or the whole raw text."""
-        return self.turns[-1].text if self.turns else self.text
+        """The content of the last supervised assistant turn, or the whole raw text."""
+        if not self.turns:
+            return self.text
+        return "" if self.answer_turn is None else self.turns[self.answer_turn].text
 
 
 @dataclass(frozen=True)
@@ -172,25 +183,50 @@ class Sequence:
         return self.answer.index(True) if True in self.answer else len(self.ids)
 
 
+SHORT = 4
+"""Tokens: a row of a shorter answer has no more than LITTLE of it."""
+LITTLE = ("id", "kind", "index", "tokens", "logp", "matched", "strength", "truth_ratio",
+          "truth_ratio_geometric", "choice", "zlib", "rouge_l_recall", "rouge_l_f1", "fact_given",
+          "verbatim", "said_tokens", "said_repetition", "said_distinct", "said_logp")  # fmt: skip
+
+
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """What one model says of one answer: numbers only, never text.
+    """What one model says of one answer as a whole: no text, and no number of a single token.
+
+    Where the model is asked (`suites.ask`) each number is rounded, the more so the fewer tokens it
+    is about (`suites.rounding`): with the model at hand an exact one would tell the text. None
+    stands for what is not known.
 
     Attributes:
         id: the example's id.
         kind: "answer" (the user's own), "paraphrase" or "perturbed" (numbered by `index`).
         index: which of several perturbed answers.
-        logps: log-probability of each answer token, in nats, scored in float32.
-        hits: whether each answer token was the likeliest.
-        means: mean over the vocabulary of log p, weighted by p, at each answer token.
-        ranks: how many tokens of the vocabulary were likelier than each answer token.
-        divergences: KL(original || model) over the vocabulary at each answer token, in nats; empty
-            when the original was not at hand.
+        tokens: of the answer; 0 when it was not scored.
+        logp: mean log-probability of its tokens, in nats.
+        matched: share of the tokens that were the likeliest.
+        strength: length of the run of such tokens at the end, as a share of the answer.
+        reciprocal_rank: mean of 1 / (1 + how many tokens were likelier).
+        min_k: mean log-probability of the least likely fifth of the tokens.
+        min_k_plus_plus: the same of log-probabilities that were standardised over the vocabulary.
+        min_40: as `min_k`, of the least likely 40%.
+        matched_but_last: as `matched`, without the last token; None when there is no other.
+        strength_but_last: as OpenUnlearning has it, without the last token and never below 1/n.
+        min_40_but_last: as `min_40`, without the last token; 0 when there is no other.
+        min_40_plus_plus_but_last: likewise, of standardised log-probabilities.
+        truth_ratio: mean probability per token of the wrong answers over that of the right one,
+            which is the paraphrase where there is one; None without wrong answers.
+        truth_ratio_geometric: likewise, with the geometric mean.
+        choice: p(right) / (p(right) + sum of p(wrong)), per token; None without wrong answers.
+        divergence: mean KL(original || model) over the vocabulary, in nats; None when the original
+            was not at hand.
         gradient_norm: of the answer's mean loss by all weights; None when not asked for.
         zlib: size of the answer's text under zlib, in bytes.
         rouge_l_recall: of the greedy continuation against the answer; None when not generated.
         rouge_l_f1: likewise, the harmonic mean of recall and precision.
         fact_given: whether the continuation contains the example's fact; None when not known.
+        verbatim: whether the model gives the answer word for word (`metrics.given`); None when it
+            was neither scored nor asked.
         said_tokens: tokens of the continuation; None when not generated.
         said_repetition: share of its 4-grams of words that stood in it before; None when it has
             none.
@@ -202,17 +238,28 @@ class Row:
     id: str
     kind: Literal["answer", "paraphrase", "perturbed"] = "answer"
     index: int = 0
-    logps: tuple[float, ...]
-    hits: tuple[bool, ...] = ()
-    means: tuple[float, ...] = ()
-    spreads: tuple[float, ...] = ()
-    ranks: tuple[int, ...] = ()
-    divergences: tuple[float, ...] = ()
+    tokens: int = 0
+    logp: float | None = None
+    matched: float | None = None
+    strength: float | None = None
+    reciprocal_rank: float | None = None
+    min_k: float | None = None
+    min_k_plus_plus: float | None = None
+    min_40: float | None = None
+    matched_but_last: float | None = None
+    strength_but_last: float | None = None
+    min_40_but_last: float | None = None
+    min_40_plus_plus_but_last: float | None = None
+    truth_ratio: float | None = None
+    truth_ratio_geometric: float | None = None
+    choice: float | None = None
+    divergence: float | None = None
     gradient_norm: float | None = None
-    zlib: int = 0
+    zlib: int | None = None
     rouge_l_recall: float | None = None
     rouge_l_f1: float | None = None
     fact_given: bool | None = None
+    verbatim: bool | None = None
     said_tokens: int | None = None
     said_repetition: float | None = None
     said_distinct: float | None = None

@@ -1,4 +1,4 @@
-"""The one place that joins the stages: check, unlearn, evaluate, write."""
+"""The one place that joins the stages: check, ask the original, unlearn, evaluate, write."""
 
 import gc
 import math
@@ -11,9 +11,11 @@ from statistics import fmean
 from typing import Any
 
 from unteach.evaluation.identity import identity_of, version_of_bits
+from unteach.evaluation.known import known_notes, require_known
 from unteach.evaluation.loading import load
 from unteach.evaluation.processes import agreed, is_main, join, own_device, shared
 from unteach.evaluation.results import ROWS, judge, versions, write
+from unteach.evaluation.rows import check_numbers
 from unteach.evaluation.texts import add_texts, notes_on_text
 from unteach.intake import Intake, check
 from unteach.nouns import Paper, Row, Sequence
@@ -23,6 +25,7 @@ from unteach.request import Request
 from unteach.rowsfile import read_rows, write_rows
 from unteach.rundir import Work, in_words, recover, working, write_text
 from unteach.talk import Silence, Talk
+from unteach.unchanged import require_unchanged
 
 Rows = dict[str, list[Row]]
 
@@ -56,11 +59,15 @@ def run(request: Request, talk: Talk | None = None) -> Report:
 def _run(intake: Intake, work: Work, talk: Talk) -> Report:
     """What is done already is not done again."""
     began = time.monotonic()
+    talk.notes(shared(work.mend))
     facts = shared(work.trained)
     if work.placed:
         talk.stage("this very request is done already: nothing was done again")
         return make_report(intake, evidence(intake, work, talk), facts or {})
     if facts is None:
+        _look_at_retrained(intake.request)
+        before = rows_of("original", intake.request.model, intake, work, talk, work.before)
+        talk.notes(require_known(before, intake.request))
         folder = shared(work.begin)
         facts = remove(intake, folder, talk, work.checkpoints, work.identity)
         shared(lambda: work.keep(facts))
@@ -73,6 +80,14 @@ def _run(intake: Intake, work: Work, talk: Talk) -> Report:
     report = make_report(intake, rows, facts)
     shared(lambda: _write(report, rows, intake.request, work))
     return report
+
+
+def _look_at_retrained(request: Request) -> None:
+    """That the yardstick holds numbers: after the training would be late to find out."""
+    from unteach.modelweights import require_numbers_on_disk
+
+    if model := request.retrained:
+        shared(lambda: require_numbers_on_disk(model, f"--retrained {model}"))
 
 
 def _write(report: Report, rows: dict[str, Rows], request: Request, work: Work) -> None:
@@ -114,6 +129,7 @@ def remove(
     taught = base_rows(intake, talk)
     talk.stage("loading the model")
     model = agreed(lambda: _load_to_train(request))
+    agreed(lambda: require_unchanged(intake.ages))
     request = stopping(request, model, intake.sequences.get("holdout", []))
     forget, retain = (intake.sequences.get(role, []) for role in ("forget", "retain"))
     examples = intake.groups["forget"]
@@ -126,6 +142,7 @@ def remove(
         load_config(request.model, trust_remote_code=request.trust_remote_code), "dtype", None
     )
     shared(lambda: _export(done, intake, folder, dtype))  # the main process has it whole
+    shared(lambda: require_unchanged(intake.ages))  # files beside the weights are taken over
     counts = {role: len(examples) for role, examples in intake.groups.items()}
     tokens = sum(sum(s.answer) for s in forget)
     facts = {"examples": counts, "forget_answer_tokens": tokens, **done.facts}
@@ -196,19 +213,31 @@ def evidence(intake: Intake, work: Work, talk: Talk) -> dict[str, Rows]:
     return {name: rows_of(name, path, intake, work, talk) for name, path in models.items()}
 
 
-def rows_of(name: str, path: str, intake: Intake, work: Work, talk: Talk) -> Rows:
-    """The rows of one model, from where they were kept if they were."""
-    file = work.result / ROWS / f"{name}.jsonl"
+def rows_of(
+    name: str, path: str, intake: Intake, work: Work, talk: Talk, into: Path | None = None
+) -> Rows:
+    """The rows of one model, from the folder where they are kept if they are; else the result."""
+    folder = into or work.result
+    file = folder / ROWS / f"{name}.jsonl"
     if found := shared(lambda: read_rows(file)[0] if file.exists() else None):
         return found
     talk.stage(f"evaluating: {name}")
+    if name == "unlearned":
+        shared(work.require_whole)
 
     def keep(spoken: Any) -> None:
-        shared(lambda: add_texts(work.result, name, spoken))
+        shared(lambda: add_texts(folder, name, spoken))
 
     rows = evaluate(path, intake, talk, keep)
-    shared(lambda: write_rows(file, rows))
+    check_numbers(name, rows)
+    shared(lambda: require_unchanged(intake.ages))
+    shared(lambda: _keep_rows(file, rows, work))
     return rows
+
+
+def _keep_rows(file: Path, rows: Rows, work: Work) -> None:
+    write_rows(file, rows)
+    work.keep_rows()
 
 
 def evaluate(
@@ -219,7 +248,7 @@ def evaluate(
     What it said is kept where the request wants that.
     """
     from unteach.suites import Group, Settings
-    from unteach.suites.ask import ask
+    from unteach.suites.ask import ask, endless_notes
     from unteach.suites.own import sample
 
     request = intake.request
@@ -244,6 +273,7 @@ def evaluate(
         progress=talk.progress,
     )
     keep(found.spoken)
+    talk.notes(endless_notes(found))
     return found.rows
 
 
@@ -268,7 +298,11 @@ def make_report(intake: Intake, rows: dict[str, Rows], facts: dict[str, Any]) ->
         papers=papers(method, intake.request),
         request=intake.request.model_dump(mode="json"),
         facts=facts,
-        notes=(*map(str, intake.notes), *notes_on_text(intake.request.keep_text)),
+        notes=(
+            *map(str, intake.notes),
+            *map(str, known_notes(rows.get("original", {}), intake.request)),
+            *notes_on_text(intake.request.keep_text),
+        ),
     )
 
 

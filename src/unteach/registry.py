@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, wraps
 from importlib import import_module
+from inspect import signature
 from pkgutil import iter_modules
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
+C = TypeVar("C", bound=type)
 
 
 def did_you_mean(name: str, known: list[str], cutoff: float = 0.5) -> str:
@@ -19,6 +21,39 @@ def did_you_mean(name: str, known: list[str], cutoff: float = 0.5) -> str:
     """
     close = get_close_matches(name, known, n=1, cutoff=cutoff)
     return f' Did you mean "{close[0]}"?' if close else ""
+
+
+def strict(cls: C, *, also: Callable[..., Any] | None = None) -> C:
+    """A class that tells which arguments it takes when it is given one that it does not.
+
+    Args:
+        cls: the class, which is changed.
+        also: whose arguments it takes too; they are named only where one of them was meant.
+
+    Example:
+        >>> class Dot:
+        ...     def __init__(self, *, size=1): ...
+        >>> strict(Dot)(siez=2)
+        Traceback (most recent call last):
+        TypeError: Dot takes no argument "siez". Did you mean "size"? Known: size
+    """
+    init: Any = cls.__init__  # type: ignore[misc]
+    taken = signature(init).parameters.values()
+    own = [p.name for p in taken if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)][1:]
+    other = [name for name in signature(also).parameters if name not in own] if also else []
+
+    @wraps(init)
+    def checked(self: Any, *args: Any, **given: Any) -> None:
+        for name in given:
+            if name not in own + other:
+                listed = ", ".join(own) or "none"
+                more = f"; and what {also.__module__.split('.')[0]} takes" if also else ""
+                hint = f"{did_you_mean(name, own + other)} Known: {listed}{more}"
+                raise TypeError(f'{cls.__name__} takes no argument "{name}".{hint}')
+        init(self, *args, **given)
+
+    cls.__init__ = checked  # type: ignore[misc]
+    return cls
 
 
 @cache

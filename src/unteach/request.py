@@ -1,16 +1,15 @@
 """What the user asks for, as one frozen record that a YAML file or flags fill."""
 
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from unteach.nouns import Problem, UserError
+from unteach.refused import ALIKE, NAME, by_setting, explained, fields_of, texts_in
 from unteach.registry import did_you_mean
 from unteach.textfile import read_text
-from unteach.yamlfile import DEEPEST, LONGEST, NO_TEXT, read_yaml
+from unteach.yamlfile import DEEPEST, LONGEST, NO_TEXT, read_yaml, to_yaml
 
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
@@ -18,10 +17,12 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]  # NumPy's generators take no more
 Name = Annotated[str, Field(pattern=r"^\w[\w.+-]*$")]
 Share = Annotated[float, Field(ge=0, le=1)]
 
-# What may change while a run is cut off: where the result goes, and how often progress is kept.
+# What may change while a run is cut off: where the result goes, whether it is begun at all, and how
+# often progress is kept.
 FREE: Any = {
     "out": True,
     "overwrite": True,
+    "train_anyway": True,
     "train": {"checkpoint_minutes", "checkpoint_steps"},
 }
 FILE = "request.yaml"  # a result's own request
@@ -151,7 +152,7 @@ class Train(Section):
     packing: bool = False
     checkpoint_minutes: Annotated[float, Field(ge=0)] = 10.0
     checkpoint_steps: Count | None = None
-    extra: dict[str, Any] = Field(default_factory=dict)
+    extra: dict[Name, Any] = Field(default_factory=dict)
 
 
 class Evaluate(Section):
@@ -190,6 +191,7 @@ class Request(Section):
         plugins: Python files that register methods of your own.
         adapter_only: write the adapters instead of the whole model.
         keep_text: write what the models said, in words, into `texts.jsonl`.
+        train_anyway: train also where the model plainly never knew what it is to forget.
         overwrite: replace what stands in `out`.
         dtype: of the weights in memory; "auto" is float32 on a CPU, else the checkpoint's.
         device: "auto" is the first accelerator, else the CPU.
@@ -211,6 +213,7 @@ class Request(Section):
     plugins: list[str] = Field(default_factory=list)
     adapter_only: bool = False
     keep_text: bool = False
+    train_anyway: bool = False
     overwrite: bool = False
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     device: str = "auto"
@@ -240,7 +243,7 @@ class Request(Section):
 
     def to_yaml(self) -> str:
         """The request as a file that `unteach run` takes again."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        return to_yaml(self.model_dump(mode="json"))
 
 
 NESTED = {  # flags of a section
@@ -273,18 +276,26 @@ def load(
         if flag in given and not isinstance(given[flag], dict):
             _put(values, path, given.pop(flag))
     values |= given
+    typed = {".".join(NESTED.get(flag, [flag])) for flag in flags or {}}
     for setting in sets or []:
         path, equals, value = setting.partition("=")
-        parts = path.split(".")
+        parts, plain = path.split("."), NAME.fullmatch(path)
+        shown = f"--set {path}" if plain else "--set"
         if not equals or not all(parts) or len(parts) > DEEPEST or NO_TEXT.search(path):
-            where, hint = f"--set {_shown(setting)}", "write --set section.name=value"
-            raise UserError(Problem(where, "is not a setting", hint, "request"))
-        _put(values, parts, read_yaml(value, f"--set {path}"))
+            hint = "write --set section.name=value"
+            raise UserError(Problem(shown, "is not a setting", hint, "request"))
+        _put(values, parts, read_yaml(value, shown))
+        typed.add(path)
+    where = str(file) if file else "request"
     try:
-        return Request.model_validate(values)
+        request = Request.model_validate(values)
     except ValidationError as error:
-        where = str(file) if file else "request"
-        raise UserError(*(_discreet(e, where) for e in error.errors())) from None
+        raise UserError(
+            *explained(by_setting(error.errors()), Request, where, typed, _meant)
+        ) from None
+    if problems := texts_in(request, where):
+        raise UserError(*problems)
+    return request
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -310,41 +321,6 @@ def _put(values: dict[str, Any], path: list[str], value: Any) -> None:
 
 
 DATA = (".jsonl", ".csv", ".parquet", ".txt", ".gz")
-NAME = re.compile(r"[a-z0-9_.()\[\],'|-]*")
-
-
-def _discreet(error: Any, where: str) -> Problem:
-    """A name that no setting has may be a text to forget: data was given in place of a request."""
-    if NAME.fullmatch(".".join(map(str, error["loc"]))):
-        return _explain(error, where)
-    what, hint = "holds a name that is no setting's", "give a request; is this your data?"
-    return Problem(where, what, hint, "request")
-
-
-FLAGS = {"model": "--model", "forget": "--forget", "out": "--out"}
-LINE = 200  # characters of a value in a message
-ALIKE = 0.7  # a setting has this much in common with what was meant, outside its section
-
-
-def _explain(error: Any, where: str) -> Problem:
-    path = [_shown(part) for part in error["loc"]]
-    if error["type"] == "extra_forbidden":
-        name, hint = ".".join(path), _meant(path).strip()
-        return Problem(f"{where}, {name}", "is not a setting", hint, "request")
-    name = ".".join(part for part in path if not part.startswith(("literal[", "list[")))
-    if error["type"] == "missing":
-        flag = FLAGS.get(name, f"--set {name}=...")
-        return Problem(flag, "is not given", f"add {flag}", "request")
-    what = f"got {_shown(repr(error['input']))}"
-    return Problem(f"{where}, {name}", what, error["msg"], "request")
-
-
-def _shown(value: object) -> str:
-    """As much of it as a message has room for."""
-    text = str(value)
-    return text if len(text) <= LINE else f"{text[:LINE]}..."
-
-
 ELSEWHERE = {  # what other tools call our settings
     "lr": "train.learning_rate",
     "num_epochs": "train.epochs",
@@ -364,14 +340,14 @@ def setting_of(name: str) -> str:
     """
     name = name.lstrip("-").replace("-", "_")
     for section in ("train", "adapter", "data", "evaluate"):
-        if name in _section([section]).model_fields:
+        if name in fields_of([section], Request):
             return f"{section}.{name}"
     return ELSEWHERE.get(name, "")
 
 
 def _meant(path: list[str]) -> str:
     """What a name that is no setting may have been meant to be."""
-    name, known = path[-1], list(_section(path[:-1]).model_fields)
+    name, known = path[-1], list(fields_of(path[:-1], Request))
     listed = f" Known: {', '.join(known)}"
     if ours := ELSEWHERE.get(name, "") if len(path) > 1 else setting_of(name):
         return f'Did you mean "{ours}"?'
@@ -380,10 +356,3 @@ def _meant(path: list[str]) -> str:
         return (did_you_mean(name, known) or also) + listed
     close = did_you_mean(name, known, ALIKE)
     return (close or f' An option of the method is "method.{name}".') + listed
-
-
-def _section(path: list[str]) -> type[BaseModel]:
-    found: Any = Request
-    for name in path:
-        found = found.model_fields[name].annotation
-    return found

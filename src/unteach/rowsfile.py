@@ -1,4 +1,4 @@
-"""Rows on disk: a line on what they are, then a line for each row; numbers only, never text."""
+"""Rows on disk: a line on what they are, then a line for each row; no text, nothing of a token."""
 
 import json
 from collections.abc import Mapping
@@ -10,11 +10,11 @@ from unteach.nouns import Problem, Row, UserError
 from unteach.rundir import write_lines
 from unteach.textfile import read_text
 
-SCHEMA = 1
+SCHEMA = 2
 Groups = dict[str, list[Row]]
 LARGEST = 2.0**1000  # any number of a row is far below
-ALWAYS = ("id", "kind", "logps")
-TOKENS = ("logps", "hits", "means", "spreads", "ranks", "divergences")  # a number for each
+ALWAYS = ("id", "kind", "tokens")
+COUNTS = ("index", "tokens", "zlib", "said_tokens")
 FIELDS: dict[str, Any] = {field.name: field.default for field in fields(Row)}
 
 
@@ -29,12 +29,10 @@ def write_rows(file: Path, groups: Groups, about: Mapping[str, Any] | None = Non
     Example:
         >>> import tempfile
         >>> file = Path(tempfile.mkdtemp()) / "model.jsonl"
-        >>> write_rows(file, {"forget": [Row(id="forget-0", logps=(-0.5,))]}, {"suite": "own"})
-        >>> read_rows(file)
-        ({'forget': [Row(id='forget-0', kind='answer', index=0, logps=(-0.5,), hits=(), means=(), \
-spreads=(), ranks=(), divergences=(), gradient_norm=None, zlib=0, rouge_l_recall=None, \
-rouge_l_f1=None, fact_given=None, said_tokens=None, said_repetition=None, said_distinct=None, \
-said_logp=None)]}, {'schema': 1, 'suite': 'own'})
+        >>> rows = {"forget": [Row(id="forget-0", tokens=9, logp=-0.5)]}
+        >>> write_rows(file, rows, {"suite": "own"})
+        >>> read_rows(file) == (rows, {"schema": 2, "suite": "own"})
+        True
     """
     head = {"about": {"schema": SCHEMA, **(about or {})}, "groups": list(groups)}
     lines = [{"group": g, **_written(row)} for g, rows in groups.items() for row in rows]
@@ -91,23 +89,21 @@ def _read(record: dict[str, Any]) -> Row:
     if unknown := sorted(record.keys() - FIELDS.keys()):
         named = [name for name in unknown if name.isidentifier()]  # else it may be a text
         raise _NoRow(f"this release does not know {', '.join(named) or 'one of its fields'}")
-    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in record.items()}
-    row = Row(**values)
-    for name, value in values.items():
-        if not _fits(name, value, len(row.logps)):
+    for name, value in record.items():
+        if not _fits(name, value):
             raise _NoRow(f"{name} is not what it should be")
+    row = Row(**record)
+    if row.tokens and row.logp is None:
+        raise _NoRow("it has tokens and no logp")
     return row
 
 
-def _fits(name: str, value: Any, tokens: int) -> bool:
-    if name in TOKENS:
-        whole = isinstance(value, tuple) and len(value) in (0, tokens)
-        return whole and all(map(_is_number, value))
+def _fits(name: str, value: Any) -> bool:
     if name in ("id", "kind"):
         return isinstance(value, str)
-    if name in ("index", "zlib"):
-        return isinstance(value, int) and _is_number(value)
-    return value is None or _is_number(value)
+    if value is None:
+        return FIELDS[name] is None
+    return _is_number(value) and (name not in COUNTS or (isinstance(value, int) and value >= 0))
 
 
 def _is_number(value: Any) -> bool:
@@ -118,8 +114,13 @@ def _is_number(value: Any) -> bool:
 def _about(file: Path, about: Any) -> dict[str, Any]:
     if not isinstance(about, dict):
         raise _NoRow("what it is of is no object")
-    if about.get("schema") != SCHEMA:
-        said = about.get("schema")
+    said = about.get("schema")
+    if said == 1:
+        what = "is of an earlier release, and holds numbers of each token: with the model at hand "
+        what += "they give the text back"
+        hint = "delete it and its copies, and write the rows anew with this release"
+        raise UserError(Problem(str(file), what, hint, "request"))
+    if said != SCHEMA:
         named = f"schema {said}" if isinstance(said, int) and said < LARGEST else "no schema"
         what = f"is of {named}; this release reads {SCHEMA}"
         raise UserError(Problem(str(file), what, "write the rows anew", "request"))

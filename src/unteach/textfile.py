@@ -13,11 +13,11 @@ from unteach.nouns import Problem, UserError
 LARGEST = 4 * 2**30
 """Bytes of a file that is read, compressed or not."""
 
-SWELLS = 100
-"""How many times its size a compressed file may become: text shrinks to a tenth or so."""
+SWELLS = 20
+"""How many times its size a large packed file may become: text shrinks to a tenth or so."""
 
-SMALL = 2**26
-"""Bytes to which any compressed file may grow."""
+SMALL = 2**27
+"""Bytes to which any packed file may grow."""
 
 BLOCK = 2**20
 NEWLINE = re.compile(rb"\r\n|\r|\n")
@@ -45,7 +45,7 @@ def read_text(
     r"""The text of a file that is UTF-8, with `\n` at the end of its lines.
 
     Args:
-        path: the file. A name that ends in .gz is unpacked.
+        path: the file. A name that ends in .gz or .zst is unpacked.
         name: what messages call it; the path when left out.
         largest: bytes above which it is not read.
         kind: of the problem, when there is one.
@@ -59,6 +59,8 @@ def read_text(
         data = _read(path, largest, hint)
         if path.suffix.lower() == ".gz":
             data = _unpacked(data)
+        elif path.suffix.lower() == ".zst":
+            data = _unpacked_zstd(data)
         return _decoded(data)
     except _Refused as error:
         line = f":{error.line}" if error.line else ""
@@ -92,9 +94,19 @@ def _without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
+def room_for(size: int) -> int:
+    """Bytes to which a packed file of that many may grow.
+
+    Example:
+        >>> room_for(100) == SMALL, room_for(10**8) == 20 * 10**8
+        (True, True)
+    """
+    return min(LARGEST, max(SMALL, SWELLS * size))
+
+
 def _unpacked(data: bytes) -> bytes:
     """What gzip has packed, member by member, as far as it is in proportion."""
-    room = min(LARGEST, max(SMALL, SWELLS * len(data)))
+    room = room_for(len(data))
     found, size, rest = [], 0, data
     while rest.strip(b"\0"):
         unpack = zlib.decompressobj(wbits=31)
@@ -115,11 +127,36 @@ def _unpacked(data: bytes) -> bytes:
     return b"".join(found)
 
 
+def _unpacked_zstd(data: bytes) -> bytes:
+    """What zstd has packed, as far as it is in proportion."""
+    import pyarrow
+
+    if not pyarrow.Codec.is_available("zstd"):
+        what = "is compressed by zstd, which this pyarrow was built without"
+        raise _Refused(what, "unpack it yourself, and give the text")
+    room = min(LARGEST, max(SMALL, SWELLS * len(data)))
+    found, size = [], 0
+    try:
+        with pyarrow.CompressedInputStream(pyarrow.BufferReader(data), "zstd") as unpack:
+            while block := unpack.read(BLOCK):
+                size += len(block)
+                found.append(block)
+                if size > room:
+                    what = f"unpacks to more than {room:,} bytes"
+                    raise _Refused(what, "unpack it yourself, and give the text")
+    except OSError:
+        hint = "write it anew, or leave .zst out"
+        raise _Refused("is no zstd, or broken", hint) from None
+    return b"".join(found)
+
+
 def _decoded(data: bytes) -> str:
     for mark, what in MARKS.items():
         if data.startswith(mark):
-            gzip = "; gzip is read under a name such as .jsonl.gz" if "gzip" in what else ""
-            raise _Refused(what, ENCODED + gzip)
+            named = next((kind for kind in ("gzip", "zstd") if kind in what), "")
+            end = {"gzip": "gz", "zstd": "zst"}.get(named)
+            more = f"; {named} is read under a name such as .jsonl.{end}" if named else ""
+            raise _Refused(what, ENCODED + more)
     data = data.removeprefix(codecs.BOM_UTF8)
     try:
         text = data.decode("utf-8")

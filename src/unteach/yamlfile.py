@@ -15,6 +15,7 @@ LONGEST = 100_000
 
 DEEPEST = 20
 LARGEST = 2**63
+QUOTED = re.compile(r"'(?!<)[^']{2,}'?|\"[^\"]{2,}\"?")  # what a parser says of the text itself
 NO_TEXT = re.compile("[\0\ud800-\udfff]")
 PLAIN = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null")}
 TEXT = "tag:yaml.org,2002:str"
@@ -48,8 +49,22 @@ def read_yaml(text: str, where: str) -> Any:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
-        what = f"is not YAML ({getattr(error, 'problem', None) or 'unreadable'})"
+        problem = QUOTED.sub("...", str(getattr(error, "problem", None) or "unreadable"))
+        what = f"is not YAML ({problem})"
         raise UserError(Problem(where + line, what, "mend the line", "request")) from None
+
+
+def to_yaml(values: Any, **options: Any) -> str:
+    r"""Values as YAML that reads the same again; what has no shape of its own is escaped.
+
+    Example:
+        >>> print(to_yaml({"é": "\u202e"}), end="")
+        "\xE9": "\u202E"
+    """
+    text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, **options)
+    if text.replace("\n", "").isprintable():
+        return text
+    return yaml.safe_dump(values, sort_keys=False, **options)
 
 
 class _Loader(yaml.SafeLoader):

@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from support import ANYWAY
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from unteach import pipeline
@@ -25,7 +26,7 @@ def asked(tmp_path, tiny_folder):
     def make(*sets, **flags):
         given = {name: str(tmp_path / f"{name}.jsonl") for name in ("forget", "retain")}
         given |= {"model": str(tiny_folder), "out": str(tmp_path / "out"), **flags}
-        return load(None, given, ["train.epochs=1", "evaluate.max_new_tokens=4", *sets])
+        return load(None, given, [ANYWAY, "train.epochs=1", "evaluate.max_new_tokens=4", *sets])
 
     return make
 

@@ -5,7 +5,7 @@ from importlib.util import find_spec
 
 import pytest
 import torch
-from support import tiny_llama
+from support import ANYWAY, tiny_llama
 from transformers import AutoModelForCausalLM
 
 from unteach import intake, pipeline
@@ -44,7 +44,7 @@ def request(files, model, *sets, **flags):
     given = {name: str(files / f"{name}.jsonl") for name in ("forget", "retain")}
     given |= {"model": str(model), "out": str(files / "out"), "method": "npo", **flags}
     few = ("train.epochs=3", "train.learning_rate=0.01", "evaluate.max_new_tokens=8")
-    return load(flags=given, sets=[*few, *sets])
+    return load(flags=given, sets=[ANYWAY, *few, *sets])
 
 
 def problems(files, model, *sets, **flags):

@@ -13,7 +13,8 @@ import yaml
 from support import plugin_text
 
 from unteach.losses.seen import Seen
-from unteach.methods import METHODS, _plugins, forget_terms, load_plugin
+from unteach.methods import METHODS, _plugins, build, forget_terms, load_plugin
+from unteach.methods._plugins import problem_of
 from unteach.nouns import UserError
 
 SEEN = Seen(torch.zeros(1, 4), torch.tensor([0]), torch.tensor([0]), 1)
@@ -38,7 +39,14 @@ def test_a_plugin_is_listed_has_a_page_and_runs(call, plugin, tmp_path, tiny_fol
     flags = ("--model", tiny_folder, "--forget", tmp_path / "forget.jsonl")
     options = ("--method", "halved", "--plugin", plugin, "--set", "method.share=0.25")
     code, _, said = call(
-        "run", *flags, *options, "--out", tmp_path / "out", "--set", "train.epochs=1"
+        "run",
+        *flags,
+        *options,
+        "--out",
+        tmp_path / "out",
+        "--train-anyway",
+        "--set",
+        "train.epochs=1",
     )
     assert not code, said
     assert "2601.00001" in (tmp_path / "out" / "report.md").read_text()
@@ -80,6 +88,90 @@ def test_a_plugin_that_registers_nothing_or_speaks_of_its_data(tmp_path):
     with pytest.raises(UserError, match=r"ValueError \(line 2\)") as error:
         load_plugin(tmp_path / "tells.py")
     assert "Ada" not in str(error.value)
+
+
+RAISES = (
+    *(f"raise {kind}(TEXT)" for kind in
+      ("ValueError", "ImportError", "NameError", "SyntaxError", "TypeError", "SystemExit")),
+    "raise UserError(Problem(TEXT, TEXT, TEXT))",
+    "getattr(1, TEXT)",
+    "__import__(TEXT)",
+    "eval(TEXT)",
+    "(lambda: 0)(**{TEXT: 1})",
+)  # fmt: skip
+TEXT = 'TEXT = "Ada " + "Berg"\n'
+
+
+@pytest.mark.parametrize("line", RAISES)
+def test_no_words_of_a_plugin_are_told_whatever_it_raises(line, tmp_path):
+    """They may quote the data, which it may have read."""
+    (tmp_path / "tells.py").write_text(
+        f"from unteach.nouns import Problem, UserError\n{TEXT}{line}\n"
+    )
+    with pytest.raises(UserError, match=r"fails with \w+ \(line 3\)") as error:
+        load_plugin(tmp_path / "tells.py")
+    assert "Berg" not in str(error.value)
+
+
+def test_what_python_says_of_the_file_itself_is_told(tmp_path):
+    for text, said in (
+        ("x = 1\ndef f(:\n", r"SyntaxError: invalid syntax \(line 2\)"),
+        ("import json\njson.undefined\n", r"'undefined' is not there \(line 2\)"),
+        ("import not_there_at_all\n", r"'not_there_at_all' is not there \(line 1\)"),
+        (plugin_text("late").replace("share: float = option", "share: float = 1\n    a: list = []\n"
+                                     "    other: float = option"), "TypeError: |ValueError"),
+    ):  # fmt: skip
+        (tmp_path / "wrong.py").write_text(text)
+        with pytest.raises(UserError, match=said):
+            load_plugin(tmp_path / "wrong.py")
+
+
+@pytest.mark.parametrize("raised", ["ValueError(TEXT)", "UserError(Problem(TEXT, TEXT))"])
+def test_a_plugin_that_fails_anywhere_is_told_with_its_line_alone(raised, tmp_path):
+    """As it is built, or in any hook: by the frames that the error came through."""
+    file, hook = tmp_path / "hooked.py", "    def {}(self, *given):\n        raise {}\n"
+    text = TEXT + "from unteach.nouns import Problem, UserError\n" + plugin_text("hooked")
+    try:
+        file.write_text(text + hook.format("finish", raised))
+        load_plugin(file)
+        made = build("hooked", {})
+        with pytest.raises((ValueError, UserError)) as error:
+            made.finish(None, None)
+        problem = problem_of(error.value)
+        assert problem
+        assert re.fullmatch(r"finish fails with \w+ \(line \d+\)", problem.what)
+        assert "Ada" not in str(problem)
+        METHODS._things.pop("hooked")
+        file = tmp_path / "built.py"
+        file.write_text(text + hook.format("__post_init__", raised))
+        load_plugin(file)
+        with pytest.raises(UserError, match=r"__post_init__ fails with \w+ \(line") as built:
+            build("hooked", {})
+        assert "Ada" not in str(built.value)
+    finally:
+        METHODS._things.pop("hooked", None)
+    assert problem_of(ValueError("of ours")) is None
+
+
+def test_the_command_tells_of_a_plugin_that_fails_in_a_hook(call, plugin, monkeypatch):
+    from unteach import pipeline
+
+    plugin.write_text(
+        f"{TEXT}\n{plugin_text('halved')}\ndef fails(*given):\n    raise OSError(TEXT)\n"
+    )
+    load_plugin(plugin)
+    monkeypatch.setattr(pipeline, "run", sys.modules[f"{_plugins.PREFIX}mine"].fails)
+    code, _, said = call("run", "--model", "m", "--forget", "f", "--out", "o")
+    assert code == 1
+    assert "--plugin mine.py: fails fails with OSError (line" in said
+    assert "Berg" not in said
+
+
+def test_a_name_that_is_no_word_is_refused(tmp_path):
+    (tmp_path / "named.py").write_text(plugin_text("Ada is Berg"))
+    with pytest.raises(UserError, match="whose name is no word"):
+        load_plugin(tmp_path / "named.py")
+    assert "Ada is Berg" not in METHODS
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import sys
 import pytest
 import torch
 import yaml
+from support import ANYWAY
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from unteach import pipeline
@@ -41,7 +42,7 @@ def files(tmp_path):
 def request(files, model, sets=(), **flags):
     given = {name: str(files / f"{name}.jsonl") for name in ("forget", "retain", "holdout")}
     given |= {"model": str(model), "out": str(files / "out"), **flags}
-    return load(flags=given, sets=["train.epochs=2", "evaluate.max_new_tokens=8", *sets])
+    return load(flags=given, sets=[ANYWAY, "train.epochs=2", "evaluate.max_new_tokens=8", *sets])
 
 
 def everything_written(folder) -> str:
@@ -112,7 +113,7 @@ def test_the_same_request_gives_the_same_scores(files, tiny_folder):
 
 def test_a_first_user_needs_three_flags(files, tiny_folder):
     flags = {"model": str(tiny_folder), "forget": str(files / "forget.jsonl")}
-    asked = load(flags={**flags, "out": str(files / "out")}, sets=["train.epochs=1"])
+    asked = load(flags={**flags, "out": str(files / "out")}, sets=[ANYWAY, "train.epochs=1"])
     report = pipeline.run(asked)
     assert any("--retain: none given" in note for note in report.notes)
     assert report.value("unlearned", "forget", "probability") is not None
@@ -232,7 +233,7 @@ def test_on_a_real_model_by_the_command_line(method, alone, files, stories260k, 
     code, printed, told = (in_a_process if alone else call)(
         "run", "--model", stories260k, "--forget", files / "forget.jsonl",
         "--retain", files / "retain.jsonl", "--out", files / "out", "--json",
-        "--method", method, "--set", "train.epochs=2",
+        "--method", method, "--set", "train.epochs=2", "--train-anyway",
     )  # fmt: skip
     assert code == 0, told
     assert json.loads(printed) == json.loads((files / "out" / "scores.json").read_text())

@@ -74,3 +74,23 @@ def test_a_broken_config_is_said(tmp_path):
         file.write_text(text)
         (problem,) = refused("--model", str(file))
         assert problem.where == f"--model {file}"
+
+
+def test_lengths_are_those_of_the_data(tiny_folder, tmp_path):
+    """The longest text decides, and nothing of it is shown."""
+    for name, words in (("forget", 3), ("retain", 9)):
+        rows = [{"question": "Who?", "answer": "so " * k} for k in range(1, words)]
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        (tmp_path / f"{name}.jsonl").write_text(text)
+    model, forget = ("--model", str(tiny_folder)), ("--forget", str(tmp_path / "forget.jsonl"))
+    titles = [
+        json.loads(asked(*model, *given, "--json"))["title"]
+        for given in (forget, (*forget, "--retain", str(tmp_path / "retain.jsonl")))
+    ]
+    short, long = (int(title.split(" forget texts of ")[1].split()[0]) for title in titles)
+    assert 0 < short < long < 512
+    assert "texts of 16 tokens" in asked(*model, *forget, "--length", "16")
+    (problem,) = refused("--model", "llama-1b", *forget)
+    assert "has no tokenizer" in problem.what
+    (problem,) = refused(*model, "--forget", str(tmp_path / "none.jsonl"))
+    assert problem.what == "does not exist"

@@ -4,6 +4,7 @@ import json
 import math
 
 import pytest
+from support import ANYWAY
 
 from unteach import intake, pipeline
 from unteach.models import load_model
@@ -43,7 +44,7 @@ def test_the_level_is_the_holdout_answers_mean_probability(asked):
 
 
 def test_a_run_stops_there_and_says_where(asked):
-    sets = ["train.stop_at=holdout", "train.epochs=50", "evaluate.max_new_tokens=4"]
+    sets = [ANYWAY, "train.stop_at=holdout", "train.epochs=50", "evaluate.max_new_tokens=4"]
     report = pipeline.run(load(flags=asked, sets=[*sets, "train.learning_rate=1e-2"]))
     assert 0 < report.facts["stop_at"] < 1
     assert "train.stop_at" in report.facts["stopped_because"]

@@ -9,7 +9,7 @@ import time
 
 import pytest
 from crash.runs import counting, forked, killed_after, killed_at
-from support import write_roles
+from support import ANYWAY, write_roles
 
 from unteach import pipeline
 from unteach.request import load
@@ -30,7 +30,7 @@ def files(tmp_path_factory):
 def job(files, model, out, talk=None, steps=1, **more):
     """The main job, a checkpoint each so many steps; None goes by the clock."""
     given = {role: str(files / f"{role}.jsonl") for role in ("forget", "retain", "holdout")}
-    sets = ["train.epochs=3", "train.batch=4", "device=cpu", "evaluate.max_new_tokens=4"]
+    sets = [ANYWAY, "train.epochs=3", "train.batch=4", "device=cpu", "evaluate.max_new_tokens=4"]
     sets += [f"train.checkpoint_steps={steps}"] if steps else []
     given |= {"model": str(model), "out": str(out), **more}
     return lambda: pipeline.run(load(flags=given, sets=sets), talk)

@@ -130,9 +130,14 @@ def test_an_answer_that_the_template_rewrites_is_what_it_adds(templated):
     )
     _, sequence = one(PAIR, shouting)
     assert supervised(sequence, shouting) == ["IN LUND.<|stop|>"]
-    cut = templated("{% for m in messages %}{{ m.content[:3] if loop.last else '' }}{% endfor %}")
-    with pytest.raises(UserError, match="leaves out or changes"):
-        one(TALK, cut)
+    cut = templated("{% for m in messages %}{{ m.content[:5] if loop.last else '' }}{% endfor %}")
+    _, sequence = one(TALK, cut)
+    assert supervised(sequence, cut) == [" In <|stop|>"]  # the first token never is
+    _, notes = encode_all(read_rows([TALK], "forget"), cut, max_length=500)
+    assert [note.kind for note in notes] == ["note"] * 3
+    assert "leaves out 2 user turns" in notes[0].what
+    assert "shows 1 assistant turn not at all" in notes[1].what
+    assert "changes or leaves out a part" in notes[2].what
 
 
 def test_all_conversations_that_a_template_refuses_are_said(templated):

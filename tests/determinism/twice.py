@@ -25,7 +25,13 @@ def main(folder: Path, seed: int, model: str, *methods: str) -> None:
         method, _, more = name.partition("?")
         flags = {role: str(folder / f"{role}.jsonl") for role in ("forget", "retain", "holdout")}
         out = folder / name.partition("?")[0]
-        sets = ["train.epochs=2", "train.batch=2", "evaluate.max_new_tokens=8", "device=cpu"]
+        sets = [
+            "train_anyway=true",
+            "train.epochs=2",
+            "train.batch=2",
+            "evaluate.max_new_tokens=8",
+            "device=cpu",
+        ]
         sets += more.split("&") if more else []
         pipeline.run(load(flags={**flags, "model": model, "method": method, "out": out}, sets=sets))
     print(json.dumps(hashes(folder)))  # noqa: T201

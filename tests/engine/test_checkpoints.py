@@ -13,9 +13,10 @@ from transformers import TrainerCallback
 
 from unteach.adapters import LoraSettings, add_lora
 from unteach.engine import checkpoints
-from unteach.engine.checkpoints import FILE, Pace, lacking, newest
+from unteach.engine.checkpoints import FILE, Pace, Whole, lacking, newest
 from unteach.methods import build
 from unteach.nouns import UserError
+from unteach.rundir.hashes import SEAL, hashes, read_sealed, write_sealed
 
 PDU = build("pdu", {"tolerance": 0.01, "dual_rate": 3.0})
 
@@ -152,8 +153,9 @@ def test_a_checkpoint_lists_what_it_holds(tmp_path):
     assert {p.name for p in folder.iterdir()} == {f"checkpoint-{k}" for k in (1, 2, 3)}
     held = json.loads((folder / "checkpoint-3" / FILE).read_text())
     for name in ("model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth"):
-        assert held["files"][name] == (folder / "checkpoint-3" / name).stat().st_size
-    assert set(held) == {"salt", "before", "retain_weight", "probabilities", "guard", "files"}
+        assert held["files"][name][0] == (folder / "checkpoint-3" / name).stat().st_size
+    carried = {"salt", "before", "retain_weight", "probabilities", "guard"}
+    assert set(held) == {*carried, "files", SEAL}
     assert set(held["probabilities"]) == {str(k) for k in range(8)}
     other = json.loads((folder / "checkpoint-2" / FILE).read_text())
     assert other["before"] != held["before"]  # salted: equal data are not seen to be equal
@@ -164,19 +166,53 @@ def test_a_checkpoint_lists_what_it_holds(tmp_path):
     "name", ["model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth",
              "trainer_state.json", FILE]
 )  # fmt: skip
-@pytest.mark.parametrize("torn", [False, True], ids=["missing", "torn"])
-def test_what_is_not_whole_is_passed_over(name, torn, tmp_path):
-    folder = folder_of(tmp_path)
+@pytest.mark.parametrize("torn", ["missing", "torn", "flipped"])
+def test_what_is_not_whole_is_passed_over_and_told(name, torn, tmp_path):
+    folder, told = folder_of(tmp_path), []
     file = folder / "checkpoint-3" / name
-    half = file.read_bytes()[: file.stat().st_size // 2]
-    file.write_bytes(half) if torn else file.unlink()
-    assert newest(folder) == folder / "checkpoint-2"
+    whole = file.read_bytes()
+    middle = len(whole) // 2
+    if torn == "flipped":
+        file.write_bytes(whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :])
+    else:
+        file.write_bytes(whole[:middle]) if torn == "torn" else file.unlink()
+    assert newest(folder, told.append) == folder / "checkpoint-2"
+    assert [(p.where, p.kind) for p in told] == [(str(file.parent), "note")]
     again = trainer("npo", folder, **STEPS, max_steps=3)
-    with pytest.raises(UserError, match="half written" if name == FILE else f"lacks {name}"):
+    said = f"{name} is not as" if torn == "flipped" else f"lacks {name}"
+    with pytest.raises(UserError, match="as it was written" if name == FILE else said):
         again.train(resume_from_checkpoint=str(folder / "checkpoint-3"))
     again.train(resume_from_checkpoint=True)
     assert again.state.global_step == 3
     assert lacking(folder / "checkpoint-3") == ""
+
+
+@pytest.mark.parametrize("name", ["optimizer.pt", "scheduler.pt", "rng_state.pth"])
+def test_what_cannot_be_loaded_is_passed_over_though_it_is_as_it_was_written(name, tmp_path):
+    """Else the crash would come again with every start."""
+    folder = folder_of(tmp_path, steps=2)
+    last = folder / "checkpoint-2"
+    (last / name).write_bytes(b"of another release")
+    held = read_sealed(last / FILE)
+    assert held
+    held["files"][name] = hashes(last, FILE)[name]
+    write_sealed(last / FILE, held)
+    assert f"{name} cannot be loaded" in lacking(last)
+    again = trainer("npo", folder, **STEPS, max_steps=2)
+    again.train(resume_from_checkpoint=True)
+    assert again.state.global_step == 2
+
+
+def test_a_checkpoint_is_read_once_before_a_run_goes_on(tmp_path, monkeypatch):
+    """And not again to find out whether it may: 70 billion weights take minutes."""
+    folder, read = folder_of(tmp_path, steps=2), []
+    usual = checkpoints.damage
+    monkeypatch.setattr(checkpoints, "damage", lambda *given: read.append(given) or usual(*given))
+    found = newest(folder)
+    assert found
+    again = trainer("npo", folder, **STEPS, max_steps=2)
+    again.train(resume_from_checkpoint=Whole(found))
+    assert len(read) == 1
 
 
 def test_where_none_is_whole_it_says_so(tmp_path):
@@ -200,7 +236,7 @@ class Stop(Exception):
 
 def test_cut_off_anywhere_while_saving_the_one_before_stays(monkeypatch, tmp_path):
     """Between any two things that are done to files as the second checkpoint takes its place."""
-    steps = [("flush", checkpoints, "flush"), ("list", checkpoints, "write_text"),
+    steps = [("flush", checkpoints, "flush"), ("list", checkpoints, "write_sealed"),
              ("name", os, "replace"), ("clear", shutil, "rmtree")]  # fmt: skip
     for name, module, function in steps:
         folder = tmp_path / name

@@ -39,7 +39,7 @@ def test_the_trainer_and_the_command_line_decide_alike(name, tmp_path, tiny_fold
     """What `settle` fills in for Python users is what `resolve` writes into a request."""
     from transformers import AutoConfig, AutoTokenizer
 
-    from unteach.intake import resolve
+    from unteach.defaults import resolve
     from unteach.request import Request
 
     config = AutoConfig.from_pretrained(tiny_folder)

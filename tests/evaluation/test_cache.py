@@ -18,7 +18,7 @@ from unteach.evaluation.run import evaluate
 from unteach.nouns import Row, UserError
 from unteach.talk import Silence
 
-ROWS = {"forget": [Row(id=f"forget-{k}", logps=(-0.1 * k,)) for k in range(9)]}
+ROWS = {"forget": [Row(id=f"forget-{k}", tokens=9, logp=-0.1 * k) for k in range(9)]}
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def kept(tmp_path):
 
 
 def test_what_was_kept_is_found_by_this_user_alone(kept):
-    assert cache.find(kept.parent, "key") == (ROWS, {"schema": 1, "counts": {"texts": 9}})
+    assert cache.find(kept.parent, "key") == (ROWS, {"schema": 2, "counts": {"texts": 9}})
     assert cache.find(kept.parent, "ke") is None
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
 
@@ -55,6 +55,18 @@ def test_a_damaged_file_is_made_again(damage, kept):
     found = cache.find(kept.parent, "key")
     assert found is not None
     assert found[0] == changed
+
+
+def test_rows_of_earlier_releases_are_removed(kept):
+    """They have numbers of each token; no key of this release would ever find them."""
+    old = kept.parent / f"{'0' * 64}.{'0' * 16}.jsonl"
+    old.write_text('{"about": {"schema": 1, "counts": {}}, "groups": ["forget"]}\n')
+    mine = kept.parent / "notes.jsonl"
+    mine.write_text('{"text": "another file"}\n')
+    cache.keep(kept.parent, "other", ROWS, {})
+    assert not old.exists()
+    assert mine.exists()
+    assert cache.find(kept.parent, "key") is not None
 
 
 def test_many_at_once_leave_one_whole_file(tmp_path):

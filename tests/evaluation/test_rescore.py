@@ -61,8 +61,22 @@ def test_what_cannot_be_scored_again(done, tmp_path):
         rescore(done[1], tmp_path / "again")
     assert not (tmp_path / "again").exists()
     file.write_text('{"about": {"schema": 9}}\n')
-    with pytest.raises(UserError, match="schema 9; this release reads 1"):
+    with pytest.raises(UserError, match="schema 9; this release reads 2"):
         rescore(done[1], tmp_path / "again")
+
+
+def test_rows_of_each_token_are_refused_and_to_be_deleted(done, tmp_path):
+    """Those of earlier releases, which give the text back to whoever has the model."""
+    file = done[1] / "rows" / "model.jsonl"
+    old = {"group": "forget", "id": "forget-0", "logps": [-1.0], "ranks": [3]}
+    lines = ({"about": {"schema": 1, "suite": "own"}, "groups": ["forget"]}, old)
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with pytest.raises(UserError) as error:
+        rescore(done[1], tmp_path / "again")
+    (problem,) = error.value.problems
+    assert problem.where == str(file)
+    assert "numbers of each token" in problem.what
+    assert problem.hint.startswith("delete it and its copies, and write the rows anew")
 
 
 def damaged(file, number, **change):
@@ -76,9 +90,14 @@ def damaged(file, number, **change):
     ("change", "said"),
     [
         ({"shiny": 1}, "this release does not know shiny"),
-        ({"logps": "Zanzibar"}, "logps is not what it should be"),
-        ({"logps": [float("nan")], "hits": []}, "logps is not what it should be"),
-        ({"hits": [True]}, "hits is not what it should be"),
+        ({"logps": [-1.0]}, "this release does not know logps"),
+        ({"logp": "Zanzibar"}, "logp is not what it should be"),
+        ({"logp": [-1.0]}, "logp is not what it should be"),
+        ({"logp": float("nan")}, "logp is not what it should be"),
+        ({"logp": None}, "it has tokens and no logp"),
+        ({"tokens": -1}, "tokens is not what it should be"),
+        ({"tokens": 1.5}, "tokens is not what it should be"),
+        ({"tokens": None}, "tokens is not what it should be"),
         ({"zlib": "9"}, "zlib is not what it should be"),
         ({"id": 7}, "id is not what it should be"),
     ],

@@ -10,12 +10,13 @@ from unteach import textfile
 from unteach.data import read, read_rows
 from unteach.data.forms import example_of
 from unteach.data.listing import MOST, shortened
+from unteach.data.parquetfile import read_parquet
 from unteach.nouns import Problem, UserError
 from unteach.rowsfile import read_rows as read_rowsfile
 
 PAIR = {"question": "Who?", "answer": "Ada."}
 GOOD = json.dumps(PAIR)
-ROW = {"group": "forget", "id": "forget-0", "logps": [-1.0]}
+ROW = {"group": "forget", "id": "forget-0", "tokens": 9, "logp": -1.0}
 
 FILES = {
     "UTF-8 broken": ("a.jsonl", f"{GOOD}\r\n{GOOD}\n".encode() + b'{"\xff', ":3", "is not UTF-8"),
@@ -116,7 +117,7 @@ def test_wrong_columns_are_guessed_once(monkeypatch):
     """A guess compares names letter by letter; a file may have a million such lines."""
     guesses = []
     monkeypatch.setattr(
-        "unteach.data.forms.did_you_mean", lambda *given: guesses.append(given) or ""
+        "unteach.data.hints.did_you_mean", lambda *given: guesses.append(given) or ""
     )
     for _ in range(9):
         example_of({"Xprompts": "a"}, "a", "b")
@@ -138,32 +139,151 @@ def test_marks_with_odd_numbers():
             read_rows([{**PAIR, "spans": spans}], "forget")
 
 
-def test_parquet_bombs_and_names(tmp_path):
+def write_parquet(file, columns, **options):
     import pyarrow
-    import pyarrow.parquet
+    from pyarrow import parquet
+
+    parquet.write_table(pyarrow.table(columns), file, compression="zstd", **options)
+
+
+def dictionary(times):
+    import numpy
+    import pyarrow as pa
+
+    places = pa.array(numpy.zeros(times, dtype=numpy.int32))
+    return pa.DictionaryArray.from_arrays(places, pa.array(["x" * 2**20]))
+
+
+def one_list(values):
+    import pyarrow as pa
+
+    return pa.ListArray.from_arrays(pa.array([0, len(values)], pa.int32()), values)
+
+
+def bomb(kind):
+    """A column of a few hundred bytes in a file, which is far more in memory."""
+    import numpy
+    import pyarrow as pa
+
+    many = 1_200_000
+    match kind:
+        case "dictionary":
+            return dictionary(2000)
+        case "list of dictionary":
+            return one_list(dictionary(2000))
+        case "struct of dictionary":
+            return pa.StructArray.from_arrays([dictionary(2000)], ["a"])
+        case "map":
+            pairs = pa.map_(pa.string(), pa.int8())
+            return pa.array([[("k" * 2**18, 1)] * 20] * 30, pairs)
+        case "one text often":
+            return pa.array(["x" * 2**20] * 150)
+        case "bytes of one length":
+            return pa.array([b"x" * 2**20] * 150, pa.binary(2**20))
+        case "run of numbers":
+            return one_list(pa.array(numpy.zeros(many, "int8")))
+        case "run of nulls":
+            return one_list(pa.nulls(many, pa.int8()))
+        case "run of empty lists":
+            ends = pa.array(numpy.zeros(many + 1, dtype=numpy.int32))
+            return one_list(pa.ListArray.from_arrays(ends, pa.array([], pa.int8())))
+        case "rows":
+            return pa.array(["a"] * many).dictionary_encode()
+
+
+BOMBS = (
+    "dictionary", "list of dictionary", "struct of dictionary", "map", "one text often",
+    "bytes of one length", "run of numbers", "run of nulls", "run of empty lists", "rows",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", BOMBS)
+def test_parquet_bombs(kind, tmp_path):
+    """Refused before they are unpacked: little memory is taken from Arrow."""
+    import pyarrow
+
+    column, file = bomb(kind), tmp_path / "a.parquet"
+    write_parquet(file, {"text": ["a"] * len(column), "tags": column})
+    del column
+    before = pyarrow.total_allocated_bytes()
+    _, (problem,) = read(file, "forget")
+    assert "far more" in problem.what
+    assert pyarrow.total_allocated_bytes() - before < 2**25
+
+
+def test_parquet_of_all_kinds_is_read_as_it_is(tmp_path):
+    import pyarrow as pa
+
+    turns = [{"role": "user", "content": "Who?"}, {"role": "assistant", "content": "Ada."}]
+    pairs = pa.array([[("k", "v")], None, []], pa.map_(pa.string(), pa.string()))
+    columns = {
+        "messages": [turns, None, []],
+        "tags": [["a", "b"], [], None],
+        "bytes": [b"x", None, b""],
+        "kind": pa.array(["u", None, "u"]).dictionary_encode(),
+        "number": [1.5, None, 2],
+        "pairs": pairs,
+    }
+    write_parquet(tmp_path / "a.parquet", columns)
+    found = [row for _, row in read_parquet(tmp_path / "a.parquet", "a")]
+    assert found == pa.table(columns).to_pylist()
+
+
+def test_parquet_names_and_columns(tmp_path):
+    import pyarrow
+    from pyarrow import parquet
 
     file = tmp_path / "a.parquet"
-    for table, what in (
-        (pyarrow.table([["a"], ["b"]], names=["text", "text"]), "names one column twice"),
-        (pyarrow.table({"text": pyarrow.array(["a"] * 1_200_000).dictionary_encode()}), "far more"),
-        (pyarrow.table({"text": ["x" * 2**20] * 200}), "far more"),
-    ):
-        pyarrow.parquet.write_table(table, file, compression="zstd")
-        _, (problem,) = read(file, "forget")
-        assert what in problem.what
+    parquet.write_table(pyarrow.table([["a"], ["b"]], names=["text", "text"]), file)
+    _, (problem,) = read(file, "forget")
+    assert "names one column twice" in problem.what
+    write_parquet(file, {f"c{k}": [1] for k in range(10_001)})
+    _, (problem,) = read(file, "forget")
+    assert "10,001 columns" in problem.what
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "what"),
+    [
+        ("a.jsonl", "{}\n" * 2_000_000, "2,000,000 lines"),
+        ("a.csv", "text\n" + "\n" * 2_000_000, "2,000,001 lines"),
+        ("a.json", "[" + "[]," * 2_000_000 + "1]", "2,000,001 lists and objects"),
+        ("a.jsonl", '{"a": [' + "{}," * 2_000_000 + "1]}", "2,000,002 lists and objects"),
+        ("a.csv", "text\n" + "," * 2_000_000, "2,000,000 cells"),
+    ],
+)
+def test_files_that_are_far_larger_in_memory(name, text, what, tmp_path):
+    """A hundred megabytes of brackets were six gigabytes of lists."""
+    (tmp_path / name).write_text(text)
+    _, (problem,) = read(tmp_path / name, "forget")
+    assert f"holds {what}, too many" in problem.what
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.txt"])
+def test_a_text_that_is_too_long_for_one_example(name, tmp_path, monkeypatch):
+    """Its tokens would take a hundred times its size."""
+    for module in ("bounds", "tables"):
+        monkeypatch.setattr(f"unteach.data.{module}.LONGEST", 1000)
+    text = "x y " * 251
+    whole = {"a.jsonl": json.dumps({"text": text}), "a.csv": f"text\n{text}\n", "a.txt": text}
+    (tmp_path / name).write_text(whole[name])
+    _, (problem,) = read(tmp_path / name, "forget")
+    assert "1,000" in problem.what
+    assert "cut it into several" in problem.hint
 
 
 @pytest.mark.parametrize(
     "line",
     [
-        {**ROW, "logps": [10**400]},
-        {**ROW, "logps": [float("nan")]},
+        {**ROW, "logp": 10**400},
+        {**ROW, "logp": float("nan")},
         {**ROW, "group": 3},
         {**ROW, "group": ["forget"]},
         {**ROW, "index": None},
-        {**ROW, "zlib": None},
+        {**ROW, "tokens": None},
+        {**ROW, "zlib": [16]},
         {"about": 3},
-        {"about": {"schema": 1}, "groups": [3]},
+        {"about": {"schema": 2}, "groups": [3]},
         3,
     ],
 )

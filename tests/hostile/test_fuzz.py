@@ -86,6 +86,9 @@ def readable(file: Path) -> None:
     told(problems)
     for example in examples:
         "".join([example.text, example.answer, *(turn.text for turn in example.turns)]).encode()
+        "".join([*example.perturbed, example.fact, example.paraphrase]).encode()
+        json.dumps([dict(turn.template_keys) for turn in example.turns]).encode()
+        json.dumps(example.tools, ensure_ascii=False).encode()
 
 
 SNIPPETS = st.sampled_from(
@@ -147,30 +150,53 @@ TEXTS = st.one_of(
     st.text(max_size=8),
     st.characters(min_codepoint=0xD7F0, max_codepoint=0xE010),
 )
-NAMES = st.one_of(
-    st.sampled_from(
-        [
-            "question",
-            "answer",
-            "text",
-            "messages",
-            "prompt",
-            "completion",
-            "gt",
-            "spans",
-            "fact",
-            "role",
-            "content",
-            "alternate",
-            "paraphrased_answer",
-            "perturbed_answer",
-            "Answer",
-            "qestion",
-        ]
-    ),
-    st.text(max_size=3),
-)
-PLAIN = st.one_of(
+COLUMNS = [
+    "question",
+    "answer",
+    "text",
+    "messages",
+    "prompt",
+    "completion",
+    "gt",
+    "spans",
+    "fact",
+    "role",
+    "content",
+    "alternate",
+    "paraphrased_answer",
+    "perturbed_answer",
+    "Answer",
+    "qestion",
+    "query",
+    "response",
+    "input",
+    "answers",
+    "labels",
+    "choices",
+    "context",
+    "system",
+    "history",
+    "tools",
+    "conversations",
+    "from",
+    "value",
+    "parts",
+    "type",
+    "weight",
+    "tool_calls",
+    "function_call",
+    "thinking",
+]
+
+
+def column(number: int) -> str:
+    """One of the names; a strategy that listed them would be too long to be shown."""
+    return COLUMNS[number]
+
+
+NAMES = st.one_of(st.integers(0, len(COLUMNS) - 1).map(column), st.text(max_size=3))
+PLAIN = st.deferred(lambda: SCALARS)  # deferred ones are shown by their name alone
+SCALARS = st.one_of(
     TEXTS,
     TEXTS,
     st.none(),
@@ -178,8 +204,15 @@ PLAIN = st.one_of(
     st.integers(),
     st.sampled_from([10**400, -(10**4000), float("nan"), float("inf"), 1.5]),
 )
-TURN = st.fixed_dictionaries(
-    {}, optional={"role": st.sampled_from(["user", "assistant"]) | PLAIN, "content": PLAIN}
+TURN = st.deferred(lambda: MESSAGES)
+MESSAGES = st.fixed_dictionaries(
+    {},
+    optional={
+        "role": st.sampled_from(["user", "assistant", "gpt", "function_call"]) | PLAIN,
+        "content": PLAIN | st.lists(st.fixed_dictionaries({"text": PLAIN}), max_size=2),
+        "tool_calls": PLAIN | st.lists(st.fixed_dictionaries({"function": PLAIN}), max_size=2),
+        "weight": PLAIN,
+    },
 )
 PAIRS = st.lists(st.lists(st.integers(-2, 9) | PLAIN, max_size=3), max_size=3)
 VALUES = st.recursive(
@@ -191,6 +224,19 @@ RECORDS = st.one_of(
     st.dictionaries(NAMES, VALUES, max_size=4),
     st.fixed_dictionaries({"question": TEXTS, "answer": TEXTS}, optional={"spans": PAIRS | TEXTS}),
     st.fixed_dictionaries({"messages": st.lists(TURN, max_size=3)}),
+    st.fixed_dictionaries(
+        {"query": TEXTS},
+        optional={
+            "answers": st.lists(TEXTS, max_size=2) | st.fixed_dictionaries({"text": PAIRS}),
+            "choices": st.lists(TEXTS, max_size=3),
+            "answerKey": TEXTS | st.integers(-1, 3),
+            "answer": TEXTS | st.integers(-1, 3),
+            "history": PAIRS | st.lists(st.lists(TEXTS, min_size=2, max_size=2), max_size=2),
+            "system": PLAIN,
+            "context": PLAIN,
+            "tools": PLAIN | st.lists(st.fixed_dictionaries({"name": PLAIN}), max_size=2),
+        },
+    ),
     VALUES,
 )
 
@@ -324,17 +370,18 @@ def asked(ask) -> None:
 
 NUMBERS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.just(10**400), TEXTS)
 LINES = st.one_of(
-    st.sampled_from([{"about": {"schema": 1}, "groups": ["forget"]}, {"about": {"schema": 2}}]),
+    st.sampled_from([{"about": {"schema": 2}, "groups": ["forget"]}, {"about": {"schema": 1}}]),
     st.fixed_dictionaries(
         {
             "group": st.just("forget"),
             "id": st.just("forget-0"),
-            "logps": st.lists(NUMBERS, max_size=2),
+            "tokens": NUMBERS,
+            "logp": NUMBERS,
         },
-        optional=dict.fromkeys(("kind", "index", "zlib", "hits", "ranks", CANARY), NUMBERS),
+        optional=dict.fromkeys(("kind", "index", "zlib", "matched", "min_k", CANARY), NUMBERS),
     ),
     st.dictionaries(
-        st.sampled_from(["about", "groups", "group", "id", "logps"]), VALUES, max_size=4
+        st.sampled_from(["about", "groups", "group", "id", "tokens", "logp"]), VALUES, max_size=4
     ),
     VALUES,
 )

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from unteach.adapters import load_adapter
-from unteach.intake import checked_config
+from unteach.modelcheck import check_model
 from unteach.modelfiles import adapter_problem, commit_of, pin_note, pinned, weights_problem
 from unteach.models import load_config, load_model, load_tokenizer, source_of
 from unteach.nouns import UserError
@@ -89,7 +89,7 @@ def test_the_command_that_converts_pickles_does(pickled, copy, weights):
 
 def test_pickles_beside_plain_weights_are_passed_over(copy, weights):
     (copy / "pytorch_model.bin").write_bytes(b"would fail if it were read")
-    checked_config(str(copy), "--model")
+    check_model(str(copy), "--model")
     load_model(str(copy))
 
 
@@ -106,7 +106,7 @@ def test_folders_without_plain_weights(names, message, copy):
     for name in names:
         (copy / name).touch()
     with pytest.raises(UserError, match=message):
-        checked_config(str(copy), "--retrained")
+        check_model(str(copy), "--retrained")
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_an_index_stays_in_its_folder(name, copy, weights):
     shutil.move(copy / "model.safetensors", copy.parent / "stolen.safetensors")
     index = {"metadata": {}, "weight_map": dict.fromkeys(weights, name)}
     (copy / "model.safetensors.index.json").write_text(json.dumps(index))
-    for take in (lambda m: checked_config(m, "--model"), load_model):
+    for take in (lambda m: check_model(m, "--model"), load_model):
         with pytest.raises(UserError, match="outside the folder"):
             take(str(copy))
 
@@ -137,7 +137,7 @@ def test_links_as_the_hub_makes_them_are_followed(copy, tmp_path):
     for number, file in enumerate(sorted(copy.iterdir())):
         file.rename(blobs / str(number))
         file.symlink_to(f"../blobs/{number}")
-    checked_config(str(copy), "--model")
+    check_model(str(copy), "--model")
     load_model(str(copy))
     load_tokenizer(str(copy))
 
@@ -152,7 +152,7 @@ def own_code(copy):
 
 def test_code_of_a_model_is_not_run_unless_asked_for(own_code, capfd, monkeypatch):
     monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("it asks on the terminal"))
-    for take in (load_config, load_model, lambda m: checked_config(m, "--model")):
+    for take in (load_config, load_model, lambda m: check_model(m, "--model")):
         with pytest.raises(UserError, match="code of its own") as caught:
             take(str(own_code))
         assert "--trust-remote-code" in caught.value.problems[0].hint
@@ -174,7 +174,7 @@ def test_code_of_a_model_is_run_when_asked_for(own_code, monkeypatch, tmp_path):
     from transformers import dynamic_module_utils
 
     monkeypatch.setattr(dynamic_module_utils, "HF_MODULES_CACHE", str(tmp_path / "modules"))
-    checked_config(str(own_code), "--model", True)
+    check_model(str(own_code), "--model", trust_remote_code=True)
     model = load_model(str(own_code), trust_remote_code=True)
     assert type(model).__name__ == "OwnModel"
 
@@ -276,4 +276,4 @@ def test_pickles_of_the_hub_are_refused_too(hub):
     folder = hub / "snapshots" / COMMIT
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
     with pytest.raises(UserError, match="pickled weights only"):
-        checked_config("owner/name@v1", "--model")
+        check_model("owner/name@v1", "--model")

@@ -46,7 +46,7 @@ def test_files(case, tmp_path):
         ("train.seed=99999999999", "less than 4294967296"),
         ("evaluate.also={../x: a.jsonl}", "holds a name"),
         ("train.epochs=" + "1" * 99_999, "no such value"),
-        ("model=[" + "a, " * 20_000 + "b]", r"got \['a', .*\.\.\.\n"),
+        ("model=[" + "a, " * 20_000 + "b]", "got a list\n"),
     ],
 )
 def test_settings(setting, message):

@@ -1,27 +1,31 @@
 """The aggregate against its definition, with numbers worked out by hand."""
 
 import math
+from dataclasses import replace
 
 import pytest
+from worlds import told
 
 from unteach.metrics import COMPARISONS, METRICS, Case
 from unteach.metrics._base import Metric
-from unteach.nouns import Row, Score
+from unteach.nouns import Score
+from unteach.suites.rivals import beside_wrong
 
 HALF, QUARTER = math.log(0.5), math.log(0.25)
 
 
 def row(id, logps, hits=(False, True), **more):
     sizes = {"means": (-3.0,) * len(logps), "spreads": (1.0,) * len(logps), "zlib": 10}
-    return Row(id=id, logps=tuple(logps), hits=hits, **{**sizes, **more})
+    return told(id, logps, hits=hits, **{**sizes, **more})
 
 
 def example(id, logp):
-    return [
-        row(id, (logp, logp)),
+    rows = [
+        row(id, (logp,) * 4, (False, False, True, True)),
         row(id, (QUARTER,), (False,), kind="paraphrase"),
         row(id, (math.log(0.75),), (False,), kind="perturbed", index=0),
     ]
+    return beside_wrong(rows)
 
 
 def groups(members, others):
@@ -83,7 +87,9 @@ def test_utility_and_the_whole_by_hand(fluency):
 
 
 def without(kind):
-    return {g: [r for r in rows if r.kind != kind] for g, rows in OURS.items()}
+    """As if the data had none; what compares with it is empty too."""
+    lost = {"truth_ratio": None, "truth_ratio_geometric": None} if kind == "perturbed" else {}
+    return {g: [replace(r, **lost) for r in rows if r.kind != kind] for g, rows in OURS.items()}
 
 
 def test_a_missing_part_is_named_and_never_left_out(fluency):

@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 from scipy.stats import wasserstein_distance
 from sklearn.metrics import roc_auc_score
+from worlds import told
 
 from unteach.metrics import COMPARISONS, Case
-from unteach.nouns import Row
+from unteach.suites.rivals import beside_wrong
 
 N = 40
 NEVER, KNOWN = -1.6, -0.05  # nats per token: of a text never seen, and of one known by heart
@@ -23,10 +24,11 @@ def one(id, logp, rng, *, said=None):
     hits = tuple(math.exp(x) > 0.35 for x in tokens)
     sure = math.exp(logp) if said is None else said
     more = {"hits": hits, "means": (-3.0,) * 12, "spreads": (1.5,) * 12, "zlib": 30}
-    own = Row(id=id, logps=tuple(tokens), rouge_l_recall=sure, fact_given=sure > 0.5, **more)
-    rows = [own, Row(id=id, kind="paraphrase", logps=(logp - 0.1,))]
+    own = told(id=id, logps=tuple(tokens), rouge_l_recall=sure, fact_given=sure > 0.5, **more)
+    rows = [own, told(id=id, kind="paraphrase", logps=(logp - 0.1,))]
     wrong = [NEVER - 0.2 + rng.uniform(-0.3, 0.3) for _ in range(3)]
-    return rows + [Row(id=id, kind="perturbed", index=k, logps=(x,)) for k, x in enumerate(wrong)]
+    rows += [told(id=id, kind="perturbed", index=k, logps=(x,)) for k, x in enumerate(wrong)]
+    return beside_wrong(rows)
 
 
 def model(seed, levels, *, n=N, noise=0.1, said=None, world=0):
@@ -108,11 +110,11 @@ def test_noise_on_the_original_does_not_help():
 
 def test_matching_the_means_alone_does_not_help():
     """Some of the forget answers known by heart, the others driven away: the right mean."""
-    mean = sum(math.exp(sum(r.logps) / 12) for r in RETRAINED["forget"] if r.kind == "answer") / N
+    mean = sum(math.exp(r.logp) for r in RETRAINED["forget"] if r.kind == "answer") / N
     share = mean / math.exp(KNOWN)
     known = round(share * N)
     found = model(5, {**KNOWS, "forget": lambda k: KNOWN if k < known else -12.0})
-    ours = sum(math.exp(sum(r.logps) / 12) for r in found["forget"] if r.kind == "answer") / N
+    ours = sum(math.exp(r.logp) for r in found["forget"] if r.kind == "answer") / N
     assert ours == pytest.approx(mean, abs=0.05)
     assert value(found) < value(model(5, KNOWS)) - 0.25
     halves = model(5, {**KNOWS, "forget": lambda k: KNOWN if k % 2 else -12.0})
@@ -124,7 +126,7 @@ def test_too_far_costs_what_too_little_costs():
     flat = {"hits": (True,), "means": (-3.0,), "spreads": (1.0,), "zlib": 9}
 
     def at(p):
-        rows = [Row(id=f"f{k}", logps=(math.log(p),), **flat) for k in range(N)]
+        rows = [told(id=f"f{k}", logps=(math.log(p),), **flat) for k in range(N)]
         return {"forget": rows, "retain": [replace(row, id=f"r{row.id}") for row in rows]}
 
     for gap in (0.1, 0.2, 0.4):
@@ -189,11 +191,11 @@ def numbers(rows):
     for id in {row.id for row in rows}:
         mine = [row for row in rows if row.id == id]
         (own,) = (row for row in mine if row.kind == "answer")
-        (para,) = (math.exp(row.logps[0]) for row in mine if row.kind == "paraphrase")
-        wrong = [math.exp(row.logps[0]) for row in mine if row.kind == "perturbed"]
-        found["p"].append(math.exp(sum(own.logps) / 12))
-        found["extracted"].append(max(k for k in range(13) if all(own.hits[12 - k :])) / 12)
-        found["exact"].append(sum(own.hits) / 12)
+        (para,) = (math.exp(row.scores.logps[0]) for row in mine if row.kind == "paraphrase")
+        wrong = [math.exp(row.scores.logps[0]) for row in mine if row.kind == "perturbed"]
+        found["p"].append(math.exp(sum(own.scores.logps) / 12))
+        found["extracted"].append(max(k for k in range(13) if all(own.scores.hits[12 - k :])) / 12)
+        found["exact"].append(sum(own.scores.hits) / 12)
         found["rouge"].append(own.rouge_l_recall)
         found["fact"].append(float(own.fact_given))
         found["para"].append(para)
@@ -205,8 +207,9 @@ def below(groups):
     """Share of the holdout below each forget answer, for each attack."""
 
     def of(row):
-        low = sorted(row.logps)[:2]
-        return sum(row.logps) / 12, sum(row.logps) / 30, sum(low) / 2, (sum(low) / 2 + 3) / 1.5
+        logps = row.scores.logps
+        low = sum(sorted(logps)[:2]) / 2
+        return sum(logps) / 12, sum(logps) / 12 / 30, low, (low + 3) / 1.5
 
     members, others = (
         [of(row) for row in groups[group] if row.kind == "answer"]
@@ -217,8 +220,8 @@ def below(groups):
 
 def test_places_have_the_auc_as_mean():
     members, others = below(RETRAINED)[0], [r for r in RETRAINED["holdout"] if r.kind == "answer"]
-    mine = [sum(r.logps) / 12 for r in RETRAINED["forget"] if r.kind == "answer"]
-    theirs = [sum(r.logps) / 12 for r in others]
+    mine = [sum(r.scores.logps) / 12 for r in RETRAINED["forget"] if r.kind == "answer"]
+    theirs = [sum(r.scores.logps) / 12 for r in others]
     auc = roc_auc_score([1] * N + [0] * N, mine + theirs)
     assert sum(members) / N == pytest.approx(auc)
 
@@ -286,9 +289,9 @@ def test_groups_of_other_suites():
     """`knowmem` is forgotten, `knowmem_retain` kept; one that only spoke has no attack."""
 
     def renamed(groups):
-        spoken = [
-            replace(row, logps=(), hits=()) for row in groups["forget"] if row.kind == "answer"
-        ]
+        nothing = {"tokens": 0, "logp": None, "matched": None, "strength": None}
+        nothing["truth_ratio"] = None
+        spoken = [replace(row, **nothing) for row in groups["forget"] if row.kind == "answer"]
         return {**groups, "knowmem": spoken}
 
     beside = {"original": renamed(ORIGINAL), "retrained": renamed(RETRAINED)}

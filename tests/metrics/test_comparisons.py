@@ -8,6 +8,7 @@ from worlds import own, row, world
 
 from unteach.metrics import METRICS, Case, compare
 from unteach.metrics.truth_ratio import truth_ratios
+from unteach.suites.rivals import beside_wrong
 
 
 def auc(members, others):
@@ -16,8 +17,8 @@ def auc(members, others):
 
 
 def min_40(row):
-    count = max(int(0.4 * len(row.logps)), 1)
-    return sum(sorted(row.logps)[:count]) / count
+    count = max(int(0.4 * len(row.scores.logps)), 1)
+    return sum(sorted(row.scores.logps)[:count]) / count
 
 
 @pytest.mark.parametrize("geometric", [False, True])
@@ -48,14 +49,12 @@ def test_forget_quality_of_open_unlearning_takes_the_geometric_mean():
 
     def model(*wrong):
         rows = [row(str(k), [math.log(0.5)]) for k in range(len(wrong))]
-        return {
-            "forget": rows
-            + [
-                row(str(k), [math.log(p)], kind="perturbed", index=n)
-                for k, pair in enumerate(wrong)
-                for n, p in enumerate(pair)
-            ]
-        }
+        rows += [
+            row(str(k), [math.log(p)], kind="perturbed", index=n)
+            for k, pair in enumerate(wrong)
+            for n, p in enumerate(pair)
+        ]
+        return {"forget": beside_wrong(rows)}
 
     case = model((0.1, 0.4), (0.12, 0.48)), model((0.22, 0.22), (0.22, 0.22))
     found = compare(*case, compat="open-unlearning")
@@ -69,9 +68,8 @@ def test_the_ks_distance_by_hand():
 
     def model(*gaps):
         rows = [row(str(k), [-1.0]) for k in range(3)]
-        return {
-            "forget": rows + [row(str(k), [-1 - g], kind="perturbed") for k, g in enumerate(gaps)]
-        }
+        rows += [row(str(k), [-1 - g], kind="perturbed") for k, g in enumerate(gaps)]
+        return {"forget": beside_wrong(rows)}
 
     found = compare(model(1, 2, 3), model(2.5, 2.5, 2.5))["forget_quality_ks"]
     assert (found.value, found.n) == (pytest.approx(2 / 3), 3)

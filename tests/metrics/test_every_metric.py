@@ -6,13 +6,13 @@ import struct
 from dataclasses import fields, replace
 
 import pytest
-from worlds import GROUPS, world
+from worlds import GROUPS, row, world
 
 from unteach.metrics import COMPARISONS, METRICS, Case, compare, score_model
-from unteach.nouns import Row
+from unteach.nouns import SHORT, Row
+from unteach.suites.rivals import beside_wrong
 
 DIRECTIONS = {"low", "high", "unchanged", "as retrained"}
-TOKENS = ("logps", "hits", "ranks", "means", "spreads", "divergences")
 EVERYTHING = [*METRICS, *COMPARISONS]
 
 
@@ -67,34 +67,14 @@ def test_the_order_of_rows_changes_nothing(name):
         assert (after.low, after.high) == pytest.approx((before.low, before.high), rel=1e-9)
 
 
-def cut(rows):
-    """The same, with each text in two windows, the second one first."""
-    found = []
-    for row in rows:
-        at = len(row.logps) // 2
-        parts = [slice(0, at), slice(at, None)]
-        windows = [{name: getattr(row, name)[part] for name in TOKENS} for part in parts]
-        found += [replace(row, id=row.id + "/2", **windows[1]), replace(row, **windows[0])]
-    return found
-
-
-@pytest.mark.parametrize("name", EVERYTHING)
-def test_windows_of_a_long_text_are_one_answer(name):
-    whole, windows = scored(name, case()), scored(name, case(change=cut))
-    assert windows.n == whole.n
-    assert windows.value == pytest.approx(whole.value, rel=1e-12)
-
-
 def rounded(rows):
     """As float32 holds them."""
 
     def short(x):
-        if isinstance(x, tuple):
-            return tuple(short(one) for one in x)
         return struct.unpack("f", struct.pack("f", x))[0] if isinstance(x, float) else x
 
     return [
-        replace(row, **{field.name: short(getattr(row, field.name)) for field in fields(row)})
+        replace(row, **{field.name: short(getattr(row, field.name)) for field in fields(Row)})
         for row in rows
     ]
 
@@ -129,7 +109,7 @@ def test_nothing_to_score_is_a_reason(name):
 def test_a_broken_model_never_gives_a_broken_number(name, bad):
     sound = case()
     broken = {
-        group: [replace(row, logps=(bad, *row.logps[1:])) for row in rows]
+        group: [replace(row, logp=bad, min_k=bad, min_40=bad) for row in rows]
         for group, rows in sound.model.items()
     }
     score = scored(name, replace(sound, model=broken))
@@ -139,17 +119,19 @@ def test_a_broken_model_never_gives_a_broken_number(name, bad):
 
 @pytest.mark.parametrize("bad", [math.nan])
 def test_what_is_read_off_a_nan_is_named(bad):
-    groups = {"forget": [Row(id="a", logps=(bad,)), Row(id="a", kind="perturbed", logps=(-1.0,))]}
+    wrong = row("a", [-1.0], kind="perturbed")
+    groups = {"forget": beside_wrong([row("a", [bad]), wrong])}
     for name in ("probability", "truth_ratio", "truth_ratio_share", "choice_probability"):
         assert scored(name, Case(groups)).note == "not measurable: the value is nan", name
 
 
 READS = {
-    "hits": "exact_memorization extraction_strength",
-    "ranks": "reciprocal_rank",
-    "means": "membership_auc_min_k_plus_plus membership_tpr_min_k_plus_plus",
-    "spreads": "membership_auc_min_k_plus_plus membership_tpr_min_k_plus_plus",
-    "divergences": "divergence",
+    "matched": "exact_memorization",
+    "strength": "extraction_strength",
+    "reciprocal_rank": "reciprocal_rank",
+    "min_k": "membership_auc_min_k membership_tpr_min_k",
+    "min_k_plus_plus": "membership_auc_min_k_plus_plus membership_tpr_min_k_plus_plus",
+    "divergence": "divergence",
     "zlib": "membership_auc_zlib membership_tpr_zlib",
     "gradient_norm": "membership_auc_gradient_norm membership_tpr_gradient_norm",
 }
@@ -159,8 +141,8 @@ READS = {
 def test_a_field_that_was_not_filled_is_named(field):
     """Only the metrics that read it are lost, and they say why."""
     groups = world()
-    nothing = {"zlib": 0, "gradient_norm": None}.get(field, ())
-    groups["forget"][0] = replace(groups["forget"][0], **{field: nothing})
+    at = next(k for k, row in enumerate(groups["forget"]) if row.tokens >= SHORT)
+    groups["forget"][at] = replace(groups["forget"][at], **{field: None})
     scores = score_model(groups, original=world(1))["forget"]
     assert {name for name in scores if scores[name].value is None} == set(READS[field].split())
 
@@ -168,11 +150,31 @@ def test_a_field_that_was_not_filled_is_named(field):
 def test_answers_without_a_token_are_left_out():
     groups, original = world(), world(1)
     expected = score_model(groups, original=original)["forget"]
-    groups["forget"].append(Row(id="forget-99", logps=()))
-    groups["forget"].append(Row(id="forget-0", kind="perturbed", index=9, logps=()))
+    groups["forget"].append(Row(id="forget-99"))
+    groups["forget"].append(Row(id="forget-0", kind="perturbed", index=9))
     assert score_model(groups, original=original)["forget"] == expected
-    only = score_model({"forget": [Row(id="forget-99", logps=())]}, original=original)["forget"]
+    only = score_model({"forget": [Row(id="forget-99")]}, original=original)["forget"]
     assert {score.note for score in only.values()} == {"not measurable: no examples in this group"}
+
+
+def test_answers_too_short_to_say_more_of_are_left_out_where_more_is_asked():
+    """Of fewer than four tokens a row has no number of the least likely ones."""
+    groups, original = world(), world(1)
+    short = Row(id="forget-99", tokens=SHORT - 1, logp=-1.0, matched=0.5, strength=0.5, zlib=16)
+    groups["forget"].append(short)
+    scores = score_model(groups, compat="open-unlearning")["forget"]
+    assert scores["probability"].n == scores["exact_memorization"].n == 13
+    assert scores["reciprocal_rank"].n == scores["divergence"].n == 12
+    assert scores["open_unlearning_extraction_strength"].n == 12
+    assert scores["membership_auc_min_k"].n == scores["membership_auc_loss"].n - 1
+    case = Case(groups, original={**original, "forget": [*original["forget"], short]},
+                retrained={**world(2), "forget": [*world(2)["forget"], short]})  # fmt: skip
+    for name in ("closeness", "privleak", "probability_gap"):
+        assert COMPARISONS.get(name)(case).value is not None
+    only = score_model({**groups, "forget": [short]})["forget"]
+    assert only["membership_auc_loss"].value is not None
+    for name in ("membership_auc_min_k", "reciprocal_rank"):
+        assert "no answer of 4 tokens or more" in only[name].note
 
 
 def test_variants_of_other_projects_are_scored_for_who_asks():

@@ -105,7 +105,7 @@ def test_fluency_is_its_definition():
     groups, original = world(), world(1)
     texts = []
     for rows in original.values():
-        texts += [sum(r.logps) / len(r.logps) for r in rows]
+        texts += [sum(r.scores.logps) / len(r.scores.logps) for r in rows]
         texts += [r.said_logp for r in rows if r.kind == "answer"]
     texts.sort()
     at = 0.05 * (len(texts) - 1)

@@ -33,17 +33,20 @@ def min_k(values, share=0.2):
 
 
 def mean(row):
-    return sum(row.logps) / len(row.logps)
+    return sum(row.scores.logps) / len(row.scores.logps)
+
+
+def standard(scores):
+    parts = zip(scores.logps, scores.means, scores.spreads, strict=True)
+    return [(x - m) / s for x, m, s in parts]
 
 
 BEFORE = {r.id: r for rows in world(9).values() for r in rows if r.kind == "answer"}
 SCORES = {
     "loss": mean,
     "zlib": lambda r: mean(r) / r.zlib,
-    "min_k": lambda r: min_k(r.logps),
-    "min_k_plus_plus": lambda r: min_k(
-        [(x - m) / s for x, m, s in zip(r.logps, r.means, r.spreads, strict=True)]
-    ),
+    "min_k": lambda r: min_k(r.scores.logps),
+    "min_k_plus_plus": lambda r: min_k(standard(r.scores)),
     "reference": lambda r: mean(r) - mean(BEFORE[r.id]),
     "gradient_norm": lambda r: -r.gradient_norm,
 }
@@ -117,7 +120,7 @@ def test_a_broken_model_looks_forgotten_to_the_reference_attack():
     """Everything at -9 nats: what was known best lost most. A retrained model loses it too."""
     then = {"forget": [row("a", [-0.1]), row("b", [-0.2])], "holdout": [row("c", [-3.0])]}
     never = {"forget": [row("a", [-3.1]), row("b", [-2.9])], "holdout": [row("c", [-3.0])]}
-    broken = {group: [replace(r, logps=(-9.0,)) for r in rows] for group, rows in then.items()}
+    broken = {group: [replace(r, logp=-9.0) for r in rows] for group, rows in then.items()}
     for now in (broken, never):
         assert METRICS.get("membership_auc_reference")("forget", Case(now, then)).value == 0
 
@@ -222,6 +225,6 @@ def test_nan_is_no_score():
 
 def test_no_spread_decides_nothing():
     """Where the model is sure of another token, the standard deviation is taken as 1e-6."""
-    sure = replace(row("a", [-5.0]), means=(0.0,), spreads=(0.0,))
+    sure = row("a", [-5.0] * 4, means=(0.0,) * 4, spreads=(0.0,) * 4)
     groups = {"forget": [sure], "holdout": rows(-1.0)}
     assert METRICS.get("membership_auc_min_k_plus_plus")("forget", groups).value == 0

@@ -6,6 +6,7 @@ import pytest
 from worlds import own, row, world
 
 from unteach.metrics import METRICS, compare
+from unteach.suites.rivals import beside_wrong
 
 PREFIX = "open_unlearning_"
 
@@ -53,11 +54,14 @@ def least(values):
     return sum(sorted(values)[:count]) / count if values else 0.0
 
 
+def standard(scores):
+    parts = zip(scores.logps, scores.means, scores.spreads, strict=True)
+    return [(x - m) / s for x, m, s in parts]
+
+
 SCORES = {
-    "min_k": lambda r: least(r.logps[:-1]),
-    "min_k_plus_plus": lambda r: least(
-        [(x - m) / s for x, m, s in zip(r.logps, r.means, r.spreads, strict=True)][:-1]
-    ),
+    "min_k": lambda r: least(r.scores.logps[:-1]),
+    "min_k_plus_plus": lambda r: least(standard(r.scores)[:-1]),
 }
 
 
@@ -99,7 +103,8 @@ def test_utility_takes_the_geometric_mean():
     """p 0.5, ROUGE 1, R = sqrt(0.1 x 0.4) / 0.5 = 0.4: 3 / (2 + 1 + 1/0.6)."""
     rows = [row("a", [math.log(0.5)], rouge_l_recall=1.0)]
     rows += [row("a", [math.log(p)], kind="perturbed", index=k) for k, p in enumerate((0.1, 0.4))]
-    found = of("model_utility", {"retain": rows}, "retain")
+    groups = {"retain": beside_wrong(rows)}
+    found = of("model_utility", groups, "retain")
     assert found.value == pytest.approx(3 / (2 + 1 + 1 / 0.6))
-    ours = METRICS.get("model_utility")("retain", {"retain": rows})
+    ours = METRICS.get("model_utility")("retain", groups)
     assert ours.value == pytest.approx(3 / (2 + 1 + 1 / 0.5))

@@ -6,16 +6,17 @@ import pytest
 from worlds import own, row, world
 
 from unteach.metrics import METRICS, Case
+from unteach.suites.rivals import beside_wrong
 
 HALF = math.log(0.5)
 
 
 def of(name, groups, group="forget"):
-    return METRICS.get(name)(group, groups)
+    return METRICS.get(name)(group, {name: beside_wrong(rows) for name, rows in groups.items()})
 
 
 def prob(found):
-    return math.prod(math.exp(x) for x in found.logps) ** (1 / len(found.logps))
+    return math.prod(math.exp(x) for x in found.scores.logps) ** (1 / len(found.scores.logps))
 
 
 def test_probability_by_hand():
@@ -45,7 +46,7 @@ def test_they_are_their_definitions():
     groups = world()
     rows = own(groups)
     assert of("probability", groups).value == pytest.approx(sum(map(prob, rows)) / len(rows))
-    logps = [x for found in rows for x in found.logps]
+    logps = [x for found in rows for x in found.scores.logps]
     assert of("perplexity", groups).value == pytest.approx(math.exp(-sum(logps) / len(logps)))
     low, high = of("perplexity", groups).low, of("perplexity", groups).high
     assert 1 <= low < of("perplexity", groups).value < high
@@ -98,19 +99,6 @@ def test_divergence_by_hand():
 def test_a_slash_in_an_id_need_not_be_a_window():
     rows = [row("a/x", [-1.0]), row("a/y", [-2.0]), row("/3", [-3.0])]
     assert of("probability", {"forget": rows}).n == 3
-
-
-def test_windows_are_joined_in_the_order_of_their_numbers():
-    """10 after 2, wherever they stand; at the end ten hits of twelve."""
-    seen = [True, False] + [True] * 10
-    parts = [(f"forget-0/{k}" if k > 1 else "forget-0", hit) for k, hit in enumerate(seen, 1)]
-    cut = [row(id, [-1.0 * k], hits=(hit,)) for k, (id, hit) in enumerate(parts, 1)]
-    whole = [row("forget-0", [-1.0 * k for k in range(1, 13)], hits=tuple(seen))]
-    assert of("extraction_strength", {"forget": whole}).value == pytest.approx(10 / 12)
-    for rows in (cut, cut[::-1], sorted(cut, key=lambda r: r.id)):
-        for name in ("probability", "perplexity", "exact_memorization", "extraction_strength"):
-            joined, expected = ({"forget": [*x, row("b", [-4.0])]} for x in (rows, whole))
-            assert of(name, joined) == of(name, expected)
 
 
 def test_a_case_may_be_given_for_its_groups():

@@ -7,14 +7,15 @@ from worlds import row, world
 
 from unteach.metrics import METRICS
 from unteach.metrics.truth_ratio import truth_ratios
+from unteach.suites.rivals import beside_wrong
 
 
 def of(name, groups, group="forget"):
-    return METRICS.get(name)(group, groups)
+    return METRICS.get(name)(group, {name: beside_wrong(rows) for name, rows in groups.items()})
 
 
 def prob(found):
-    return math.prod(math.exp(x) for x in found.logps) ** (1 / len(found.logps))
+    return math.prod(math.exp(x) for x in found.scores.logps) ** (1 / len(found.scores.logps))
 
 
 def by_hand():
@@ -26,8 +27,10 @@ def by_hand():
 
 
 def test_truth_ratios_by_hand():
-    assert truth_ratios(by_hand()) == pytest.approx({"a": 0.5, "b": 3.0})
-    assert truth_ratios(by_hand(), geometric=True) == pytest.approx({"a": 0.4, "b": 3.0})
+    assert truth_ratios(beside_wrong(by_hand())) == pytest.approx({"a": 0.5, "b": 3.0})
+    assert truth_ratios(beside_wrong(by_hand()), geometric=True) == pytest.approx(
+        {"a": 0.4, "b": 3.0}
+    )
 
 
 @pytest.mark.parametrize(
@@ -72,9 +75,9 @@ def test_truth_ratio_is_the_papers_equation():
 def test_a_broken_model_has_a_truth_ratio_too():
     """Its probabilities are 0 in floats; their ratio is not."""
     rows = [row("a", [-2000.0]), row("a", [-2001.0], kind="perturbed")]
-    assert truth_ratios(rows) == {"a": pytest.approx(math.exp(-1))}
+    assert truth_ratios(beside_wrong(rows)) == {"a": pytest.approx(math.exp(-1))}
     gone = [row("a", [-math.inf]), row("a", [-math.inf], kind="perturbed")]
-    assert truth_ratios(gone) == {"a": 1.0}
+    assert truth_ratios(beside_wrong(gone)) == {"a": 1.0}
     assert of("truth_ratio", {"forget": gone}).value == 1
     assert of("truth_ratio_share", {"forget": gone}).value == 0.5
 

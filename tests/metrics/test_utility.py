@@ -7,6 +7,7 @@ from scipy.stats import hmean
 from worlds import row, world
 
 from unteach.metrics import METRICS
+from unteach.suites.rivals import beside_wrong
 
 PLAIN = ("probability", "rouge_l_recall", "truth_ratio")
 CHOICE = ("choice_probability", "rouge_l_recall", "truth_ratio")
@@ -59,7 +60,7 @@ def test_utility_by_hand():
 
     rows = [row("a", [math.log(0.5)], rouge_l_recall=0.25)]
     rows += [row("a", [math.log(0.25)], kind="perturbed")]
-    found = of("model_utility", {"retain": rows})
+    found = of("model_utility", {"retain": beside_wrong(rows)})
     assert found.value == pytest.approx(0.375)
     assert found.low is None, "one example tells nothing of the spread"
 
@@ -72,7 +73,7 @@ def test_one_part_at_zero_is_no_utility():
 
 def test_what_is_missing_is_named():
     groups = some("retain", "authors", "facts")
-    groups["facts"] = [r for r in groups["facts"] if r.kind == "answer"]
+    groups["facts"] = [replace(r, choice=None, truth_ratio=None) for r in groups["facts"]]
     note = of("model_utility", groups).note
     assert "choice_probability on facts" in note
     assert "perturbed_answer" in note
@@ -83,8 +84,9 @@ def test_what_is_missing_is_named():
 
 def test_examples_without_wrong_answers_count_where_they_can():
     groups = some("retain")
-    first = [r for r in groups["retain"] if r.id == "retain-0" and r.kind == "answer"]
-    groups["retain"] = [r for r in groups["retain"] if r.id != "retain-0"] + first
+    groups["retain"] = [
+        replace(r, truth_ratio=None) if r.id == "retain-0" else r for r in groups["retain"]
+    ]
     parts = [of(part, groups).value for part in PLAIN]
     assert of("model_utility", groups).value == pytest.approx(hmean(parts))
 
@@ -96,4 +98,4 @@ def test_the_interval_holds_what_other_samples_give():
         of("model_utility", {"retain": world(seed, 40, groups=("retain",))["retain"]})
         for seed in range(60)
     ]
-    assert 52 <= sum(s.low <= truth <= s.high for s in scores) <= 60
+    assert 51 <= sum(s.low <= truth <= s.high for s in scores) <= 60

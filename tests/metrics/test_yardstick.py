@@ -4,9 +4,10 @@ import math
 import random
 
 import pytest
+from worlds import told
 
 from unteach.metrics.yardstick import never_seen, predicted
-from unteach.nouns import Row
+from unteach.suites.rivals import beside_wrong
 
 
 def rows(count, rng, prefix):
@@ -15,11 +16,11 @@ def rows(count, rng, prefix):
         tokens = tuple(-rng.expovariate(1) * math.exp(rng.gauss(0, 0.5)) for _ in range(12))
         own = {"hits": tuple(x > -0.4 for x in tokens), "fact_given": rng.random() < 0.06}
         own |= {"rouge_l_recall": rng.betavariate(4, 2), "zlib": 20}
-        found.append(Row(id=f"{prefix}{k}", logps=tokens, **own))
+        found.append(told(id=f"{prefix}{k}", logps=tokens, **own))
         for index in range(2):
             wrong = (-rng.expovariate(1),)
-            found.append(Row(id=f"{prefix}{k}", kind="perturbed", index=index, logps=wrong))
-    return found
+            found.append(told(id=f"{prefix}{k}", kind="perturbed", index=index, logps=wrong))
+    return beside_wrong(found)
 
 
 @pytest.mark.parametrize(("m", "n"), [(40, 40), (50, 200)])
@@ -42,7 +43,7 @@ def test_about_95_in_100_new_sets_fall_inside(m, n):
 
 def test_a_known_forget_set_falls_outside():
     rng = random.Random(0)
-    known = [Row(id=f"f{k}", logps=(-0.02,) * 9, hits=(True,) * 9) for k in range(40)]
+    known = [told(id=f"f{k}", logps=(-0.02,) * 9, hits=(True,) * 9) for k in range(40)]
     found = never_seen({"forget": known, "holdout": rows(40, rng, "h")})
     assert found["probability"].high < 0.98
     assert found["extraction_strength"].high < 1
@@ -78,7 +79,7 @@ def test_both_ways_agree(monkeypatch):
 def test_the_original_is_asked_where_it_is_given():
     rng = random.Random(1)
     forget, holdout = rows(30, rng, "f"), rows(30, rng, "h")
-    broken = [Row(id=row.id, logps=(-20.0,)) for row in holdout]
+    broken = [told(id=row.id, logps=(-20.0,)) for row in holdout]
     whole = never_seen({"forget": forget, "holdout": holdout})
     model = {"forget": forget, "holdout": broken}
     assert never_seen(model, original={"forget": [], "holdout": holdout}) == whole
@@ -98,12 +99,12 @@ def test_without_a_holdout_each_says_so():
     for score in found.values():
         assert score.value is None
         assert "no holdout set is given" in score.note
-    unasked = {"forget": rows(5, random.Random(0), "f"), "holdout": [Row(id="h", logps=(-1.0,))]}
+    unasked = {"forget": rows(5, random.Random(0), "f"), "holdout": [told(id="h", logps=(-1.0,))]}
     assert never_seen(unasked)["rouge_l_recall"].note.endswith("the holdout rows do not have it")
 
 
 def test_no_interval_where_all_are_alike():
-    alike = [Row(id=f"h{k}", logps=(-1.0,), fact_given=False) for k in range(40)]
+    alike = [told(id=f"h{k}", logps=(-1.0,), fact_given=False) for k in range(40)]
     found = never_seen({"forget": alike, "holdout": alike})
     assert found["probability"].low is None
     # a share has ends all the same: 0 of 40 may be 1 or 2 of the next 40

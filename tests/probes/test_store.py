@@ -1,5 +1,6 @@
 """Rows kept by example: in memory or in a file without a name."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import tempfile
 import pytest
 import torch
 
+from unteach.nouns import UserError
 from unteach.probes import store as module
 from unteach.probes.store import PREFIX, Store, sweep
 
@@ -45,6 +47,7 @@ def test_a_large_store_is_a_file_without_a_name(tmp_path, monkeypatch):
 KILLED = """
 import sys, tempfile, os, signal, torch
 tempfile.tempdir = sys.argv[1]
+from unteach.nouns import UserError
 from unteach.probes.store import Store
 store = Store({0: 1000}, 100, torch.float32, in_memory=0)
 store.put(0, torch.ones(1000, 100))
@@ -74,3 +77,15 @@ def test_who_is_alive():
     done.wait()
     assert not module._alive(str(done.pid))
     assert not module._alive("what")
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="nothing takes room there")
+def test_a_full_disk_is_told_at_once(monkeypatch):
+    """Written to later, it would end the process by SIGBUS."""
+
+    def full(handle, start, size):
+        raise OSError(errno.ENOSPC, "no space")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(UserError, match="the disk is full"):
+        Store({0: 2}, 4, torch.float32, in_memory=8)

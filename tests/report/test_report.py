@@ -110,13 +110,6 @@ def test_a_terminal_is_told_what_is_wrong(given, said):
     assert [line.split(":")[0] for line in what_is_wrong(report(**given))] == [said][: bool(said)]
 
 
-def test_what_would_keep_more_is_said_where_it_can_be_set():
-    hint = "A larger train.retain_weight"
-    for weight in (1.0, 0.0):
-        damaged = replace(report(kept=0.5), request={"train": {"retain_weight": weight}})
-        assert (hint in to_markdown(damaged)) == bool(weight)
-
-
 def test_the_report_is_complete():
     text = to_markdown(report(), picture="a.png")
     for part in (

@@ -49,6 +49,7 @@ def scores(folder):
 def test_a_run_puts_what_models_said_side_by_side(call, aviary, tiny_folder, tmp_path, umask):
     files = [part for role in ROLES for part in (f"--{role}", aviary.path(f"{role}.jsonl"))]
     sets = ("--set", "train.epochs=1", "--set", "evaluate.max_new_tokens=8", "--method", "npo")
+    sets += ("--train-anyway",)
     flags = ("run", "--model", tiny_folder, *files, *sets)
     code, _, err = call(*flags, "--out", tmp_path / "plain")
     assert code == 0, err

@@ -47,7 +47,13 @@ def run(aviary, tiny_folder, **extra):
     files = {role: aviary.path(f"{role}.jsonl") for role in ("forget", "retain")}
     flags = {"model": str(tiny_folder), "out": str(aviary.folder / "out"), "method": "idk", **files}
     refusals = f"data.refusals={aviary.path('refusals.txt')}"
-    sets = ["train.epochs=1", "evaluate.max_new_tokens=4", "train.checkpoint_steps=1", refusals]
+    sets = [
+        "train_anyway=true",
+        "train.epochs=1",
+        "evaluate.max_new_tokens=4",
+        "train.checkpoint_steps=1",
+        refusals,
+    ]
     pipeline.run(load(flags=flags, sets=[*sets, f"train.extra={json.dumps(extra)}"]))
 
 

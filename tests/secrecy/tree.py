@@ -81,7 +81,7 @@ class Tree:
             *(f"--set=evaluate.also.{f.split('.')[0]}={data(f)}"
               for f in ("table.csv", "columns.parquet", "book.txt", "chat.jsonl")),
             "--set", "train.epochs=2", "--set", "train.batch=2",
-            "--set", "evaluate.max_new_tokens=8", *more,
+            "--set", "evaluate.max_new_tokens=8", "--train-anyway", *more,
         ]  # fmt: skip
 
     def evaluate(self, *more, out):

@@ -10,14 +10,14 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from unteach.data import encode, read_rows
-from unteach.nouns import Row
+from unteach.nouns import Example, Row
 from unteach.probes import gradient_norms, lent
 from unteach.suites._base import Group, Settings
 from unteach.suites.ask import ask
 
+pytestmark = pytest.mark.usefixtures("exact_rows")
 SETTINGS = Settings(max_length=64, max_new_tokens=12)
 NAMES = ["Ada", "Ben", "Cy", "Dee", "Eva", "Finn"]
-ROUNDED = ("logps", "means", "spreads", "divergences", "gradient_norm", "said_logp")
 NEAR = {"rel": 1e-4, "abs": 1e-5}
 
 
@@ -58,18 +58,16 @@ def original(model):
 
 
 @pytest.fixture(scope="module")
-def asked(model, original, tokenizer):
+def asked(model, original, tokenizer, exact_rows):
     return ask(model, tokenizer, GROUPS, SETTINGS, original=original, gradient_norms=True)
 
 
 def same(found: Row, expected: Row):
-    """The same ids, hits and words, and the same numbers but for rounding."""
+    """The same ids and words, and the same numbers but for rounding."""
     for name, value in asdict(expected).items():
         got = asdict(found)[name]
-        number = name in ("means", "spreads", "logps", "divergences", "gradient_norm", "said_logp")
-        assert got == (pytest.approx(value, **NEAR) if number and value is not None else value), (
-            name
-        )
+        number = isinstance(value, float)
+        assert got == (pytest.approx(value, **NEAR) if number else value), name
 
 
 def all_same(found, expected):
@@ -85,16 +83,16 @@ def test_own_answers_have_every_field_and_others_are_scored(asked):
     forget = asked.rows["forget"]
     assert [r.kind for r in forget[:4]] == ["answer", "paraphrase", "perturbed", "perturbed"]
     for row in forget:
-        tokens = len(row.logps)
-        assert tokens == len(row.hits) == len(row.ranks) == len(row.means) == len(row.spreads)
+        assert row.tokens > 1
+        assert row.logp < 0
         if row.kind == "answer":
-            assert tokens == len(row.divergences)
+            known = [v for k, v in asdict(row).items() if k not in ("said_logp", "said_repetition")]
+            assert None not in known
             assert row.gradient_norm > 0
             assert row.said_tokens is not None
-            assert row.rouge_l_f1 is not None
             assert row.said_logp is None or row.said_logp < 0
         else:
-            assert (row.divergences, row.gradient_norm, row.said_tokens) == ((), None, None)
+            assert (row.divergence, row.gradient_norm, row.said_tokens) == (None, None, None)
     assert any(row.said_logp is not None for row in forget)
 
 
@@ -106,12 +104,17 @@ def test_numbers_are_those_of_one_text_at_a_time(asked, model, original, tokeniz
             m(torch.tensor([sequence.ids])).logits[0].double().log_softmax(-1)
             for m in (model, original)
         )
-    for k, t in enumerate(t for t, answer in enumerate(sequence.answer) if answer):
-        own = log_p[t - 1, sequence.ids[t]]
-        assert row.logps[k] == pytest.approx(own.item(), abs=1e-4)
-        assert row.ranks[k] == (log_p[t - 1] > own).sum()
-        divergence = (log_q[t - 1].exp() * (log_q[t - 1] - log_p[t - 1])).sum()
-        assert row.divergences[k] == pytest.approx(divergence.item(), rel=1e-3)
+    places = [t for t, answer in enumerate(sequence.answer) if answer]
+    own = [log_p[t - 1, sequence.ids[t]].item() for t in places]
+    ranks = [(log_p[t - 1] > x).sum().item() for t, x in zip(places, own, strict=True)]
+    apart = [(log_q[t - 1].exp() * (log_q[t - 1] - log_p[t - 1])).sum().item() for t in places]
+    assert row.tokens == len(places)
+    assert row.logp == pytest.approx(sum(own) / len(own), abs=1e-4)
+    least = sorted(own)[: max(len(own) // 5, 1)]
+    assert row.min_k == pytest.approx(sum(least) / len(least), abs=1e-4)
+    assert row.reciprocal_rank == pytest.approx(sum(1 / (1 + r) for r in ranks) / len(ranks))
+    assert row.matched == ranks.count(0) / len(ranks)
+    assert row.divergence == pytest.approx(sum(apart) / len(apart), rel=1e-3)
     assert row.gradient_norm == pytest.approx(gradient_norms(model, [sequence])[0], rel=1e-5)
 
 
@@ -163,13 +166,14 @@ def test_prompts_of_several_texts_are_read_once(asked, model, tokenizer, monkeyp
     assert found["tokens"] < whole.counts["tokens"]
     for group, rows in whole.rows.items():
         for a, b in zip(asked.rows[group], rows, strict=True):
-            assert a.logps == (pytest.approx(b.logps, **NEAR) if b.kind != "answer" else b.logps)
-            assert (a.hits, a.ranks) == (b.hits, b.ranks)
+            assert a.logp == (pytest.approx(b.logp, **NEAR) if b.kind != "answer" else b.logp)
+            assert (a.matched, a.reciprocal_rank) == (b.matched, b.reciprocal_rank)
 
 
 def test_an_original_that_is_the_model_itself_is_nowhere_apart(model, tokenizer):
     found = ask(model, tokenizer, GROUPS, SETTINGS, original=model)
-    assert {d for rows in found.rows.values() for row in rows for d in row.divergences} == {0.0}
+    own = [row for rows in found.rows.values() for row in rows if row.kind == "answer"]
+    assert {row.divergence for row in own} == {0.0}
 
 
 def test_order_of_examples_and_groups_changes_no_digit(model, original, tokenizer):
@@ -208,23 +212,13 @@ def test_company_changes_nothing(asked, model, original, tokenizer):
 def test_rows_come_back_from_json_as_they_went(asked):
     for rows in asked.rows.values():
         for row in rows:
-            back = json.loads(json.dumps(asdict(row)))
-            assert (
-                Row(**{k: tuple(v) if isinstance(v, list) else v for k, v in back.items()}) == row
-            )
-
-
-def test_hits_have_rank_nought_and_ranks_fit_the_vocabulary(asked, model):
-    ranks = [r for rows in asked.rows.values() for row in rows for r in row.ranks]
-    hits = [h for rows in asked.rows.values() for row in rows for h in row.hits]
-    assert hits == [rank == 0 for rank in ranks]
-    assert 0 <= min(ranks) <= max(ranks) < model.config.vocab_size
+            assert Row(**json.loads(json.dumps(asdict(row)))) == row
 
 
 def test_without_an_original_or_gradients_their_fields_are_empty(asked, model, tokenizer):
     found = ask(model, tokenizer, GROUPS, SETTINGS)
     for name, rows in asked.rows.items():
-        nothing = {"divergences": (), "gradient_norm": None, "said_logp": None}
+        nothing = {"divergence": None, "gradient_norm": None, "said_logp": None}
         assert found.rows[name] == [replace(row, **nothing) for row in rows]
     assert "original_forwards" not in found.counts
 
@@ -274,9 +268,9 @@ def test_groups_say_how_they_are_asked(model, tokenizer):
     }
     found = ask(model, tokenizer, groups, SETTINGS)
     assert {row.said_tokens for row in found.rows["scored"]} == {None}
-    assert [(row.logps, row.kind) for row in found.rows["said"]] == [((), "answer")] * 2
+    assert [(row.tokens, row.kind) for row in found.rows["said"]] == [(0, "answer")] * 2
     assert all(row.said_tokens <= 3 and row.zlib for row in found.rows["said"])
-    assert found.rows["bare"][0].logps != found.rows["scored"][0].logps
+    assert found.rows["bare"][0].logp != found.rows["scored"][0].logp
     assert max(row.said_tokens or 0 for row in found.rows["bare"]) <= SETTINGS.max_new_tokens
     assert (found.counts["texts"], found.counts["prompts"]) == (16, 4)
 
@@ -337,3 +331,20 @@ def test_how_a_group_is_compared_with_what_was_said(change, model, tokenizer, mo
         "stemmed": (2 / 3, 4 / 7),  # seas is no sea: 2 of 3, 2 of 4
     }
     assert changed == pytest.approx(by_hand[change])
+
+
+def test_answers_that_do_not_end_are_counted_and_told(asked, model, original, tokenizer):
+    """Where the data's own end; a raw text goes on in any case, and is cut without a word."""
+    from unteach.suites.ask import endless_notes
+
+    said = [row for row in asked.rows["forget"] if row.said_tokens is not None]
+    assert any(row.said_tokens == 12 for row in said)  # this model knows no end
+    assert asked.counts["endless"] > 0
+    (note,) = endless_notes(asked)
+    assert (
+        f"did not end {asked.counts['endless']} of {asked.counts['distinct_prompts']}" in note.what
+    )
+    raw = [Example(id="forget-0", where="f:1", kind="text", text="who was born in a town " * 3)]
+    text = ask(model, tokenizer, {"forget": Group(examples=raw)}, SETTINGS)
+    assert text.counts["distinct_prompts"] == 1
+    assert endless_notes(text) == []

@@ -17,8 +17,10 @@ from unteach.suites._base import Settings
 from unteach.suites.ask import ask
 from unteach.suites.muse import _group, in_context
 from unteach.suites.questions import size_of
+from unteach.suites.rounding import BLOCK
 from unteach.suites.tofu import NEW_TOKENS, Group
 
+pytestmark = pytest.mark.usefixtures("exact_rows")
 QUESTION = "Where was Ada born?"
 TEXTS = {
     ("answer", 0): "Ada was born in Lund, where the rain falls.",
@@ -58,6 +60,15 @@ def forced(model, ids, start):
     return [list(column) for column in zip(*found, strict=True)]
 
 
+def mean(values):
+    return sum(values) / len(values)
+
+
+def least(values, share):
+    """Mean of the lowest of them: that share, at least one."""
+    return mean(sorted(values)[: max(int(share * len(values)), 1)])
+
+
 def greedy(model, tokenizer, ids, limit):
     ids, start = list(ids), len(ids)
     with torch.no_grad():
@@ -82,20 +93,30 @@ def test_tofus_rows(model, tokenizer):
         assert ids[: len(prompt)] == prompt
         expected = forced(model, [*ids, tokenizer.eos_token_id], len(prompt))
         logps, hits, means, spreads = expected
-        assert row.logps == pytest.approx(logps, abs=1e-4)
-        assert list(row.hits) == hits
-        assert row.means == pytest.approx(means, abs=1e-4)
-        assert row.spreads == pytest.approx(spreads, abs=1e-3)
+        standard = [(x - m) / s for x, m, s in zip(logps, means, spreads, strict=True)]
+        assert row.tokens == len(logps)
+        assert row.logp == pytest.approx(mean(logps), abs=1e-4)
+        assert row.matched == mean(hits)
+        assert row.matched_but_last == mean(hits[:-1])
+        assert row.strength == mean([all(hits[k:]) for k in range(len(hits))])
+        assert row.min_k == pytest.approx(least(logps, 0.2), abs=1e-4)
+        assert row.min_40 == pytest.approx(least(logps, 0.4), abs=1e-4)
+        assert row.min_40_but_last == pytest.approx(least(logps[:-1], 0.4), abs=1e-4)
+        assert row.min_k_plus_plus == pytest.approx(least(standard, 0.2), abs=1e-3)
+        others = least(standard[:-1], 0.4)
+        assert row.min_40_plus_plus_but_last == pytest.approx(others, abs=1e-3)
     (own,) = (row for row in rows if row.kind == "answer")
     said = greedy(model, tokenizer, prompt, 8)
     overlap = RougeScorer(["rougeL"], use_stemmer=True).score(DATA["answer"], said)["rougeL"]
     assert (own.rouge_l_recall, own.rouge_l_f1) == (overlap.recall, overlap.fmeasure)
-    assert own.zlib == len(zlib.compress(DATA["answer"].encode()))
+    size = len(zlib.compress(DATA["answer"].encode()))
+    assert own.zlib % BLOCK == 0
+    assert 0 <= own.zlib - size < BLOCK
 
 
 def test_the_size_is_zlibs_at_its_own_level():
-    assert size_of(LONG) == len(zlib.compress(LONG.encode()))
-    assert size_of(LONG) != len(zlib.compress(LONG.encode(), 1))
+    assert 0 <= size_of(LONG) - len(zlib.compress(LONG.encode())) < BLOCK
+    assert abs(size_of(LONG) - len(zlib.compress(LONG.encode(), 1))) > BLOCK
 
 
 def test_tofus_truth_ratio_is_of_the_paraphrase(model, tokenizer):
@@ -138,7 +159,7 @@ def test_muses_knowledge_is_the_f1_of_what_is_said_behind_answered_questions(mod
     found = score_model(rows)["knowmem"]["knowledge_memorization"]
     assert found.value == overlap.fmeasure
     (row,) = rows["knowmem"]
-    assert row.logps == pytest.approx(forced(model, whole, len(ids))[0], abs=1e-4)
+    assert row.logp == pytest.approx(mean(forced(model, whole, len(ids))[0]), abs=1e-4)
 
 
 def test_muses_privleak_text_is_scored_behind_bos_and_to_its_last_token(model, tokenizer):
@@ -146,4 +167,4 @@ def test_muses_privleak_text_is_scored_behind_bos_and_to_its_last_token(model, t
     text = "The river runs north; nobody knows why it does."
     group = _group("forget", read_rows([{"text": text}], "forget"))
     (row,) = ask(model, tokenizer, {"forget": group}, Settings(max_length=512)).rows["forget"]
-    assert row.logps == pytest.approx(forced(model, tokenizer.encode(text), 1)[0], abs=1e-4)
+    assert row.logp == pytest.approx(mean(forced(model, tokenizer.encode(text), 1)[0]), abs=1e-4)

@@ -1,6 +1,5 @@
 """The rows of the user's own data."""
 
-import math
 import zlib
 
 import pytest
@@ -8,11 +7,14 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from unteach.data import encode, read_rows
-from unteach.probes import end_tokens, interview
+from unteach.probes import answer_tokens, end_tokens, interview
 from unteach.suites._base import Settings
 from unteach.suites.own import evaluate, sample
+from unteach.suites.rounding import blocks
 from unteach.suites.said import gives, rouge_l
+from unteach.suites.summary import lowest
 
+pytestmark = pytest.mark.usefixtures("exact_rows")
 PAIR = {
     "question": "Where was Ada born?",
     "answer": "Ada was born in Lund.",
@@ -43,8 +45,8 @@ def test_rows_of_an_answer_its_paraphrase_and_its_wrong_answers(model, tokenizer
         logp = model(torch.tensor([sequence.ids])).logits[0].log_softmax(-1)
     places = [t for t, answer in enumerate(sequence.answer) if answer]
     expected = [logp[t - 1, sequence.ids[t]].item() for t in places]
-    assert rows[0].logps == pytest.approx(expected, abs=1e-4)
-    assert rows[0].zlib == len(zlib.compress(PAIR["answer"].encode()))
+    assert rows[0].logp == pytest.approx(sum(expected) / len(expected), abs=1e-4)
+    assert rows[0].zlib == blocks(len(zlib.compress(PAIR["answer"].encode())))
     assert rows[0].rouge_l_recall is not None
     assert rows[0].fact_given is False
     assert rows[1].rouge_l_recall is None
@@ -61,15 +63,19 @@ def test_a_model_that_says_the_answer_gets_full_marks(model, tokenizer, monkeypa
     assert (last.rouge_l_recall, last.fact_given) == (0.0, None)
 
 
-def test_windows_of_a_long_text_get_a_row_each_and_one_generation(model, tokenizer):
+def test_windows_of_a_long_text_are_one_row_with_one_generation(model, tokenizer):
+    """Its numbers are those of all the windows' tokens, in their order."""
     examples = read_rows([{"text": "The river runs north; nobody knows why. " * 20}], "forget")
     settings = Settings(max_length=32, max_new_tokens=4)
     rows = evaluate(model, tokenizer, {"forget": examples}, settings)["forget"]
-    assert [r.id for r in rows[:3]] == ["forget-0", "forget-0/2", "forget-0/3"]
-    assert [r.rouge_l_recall is not None for r in rows[:2]] == [True, False]
-    tokens = len(tokenizer(examples[0].text)["input_ids"])
-    assert sum(len(r.logps) for r in rows) == tokens - 1
-    assert all(math.isfinite(x) for r in rows for x in r.logps)
+    (row,) = rows
+    assert (row.id, row.tokens) == ("forget-0", len(tokenizer(examples[0].text)["input_ids"]) - 1)
+    assert row.rouge_l_recall is not None
+    windows = encode(examples[0], tokenizer, max_length=32)
+    assert len(windows) > 3
+    found = [one for answered in answer_tokens(model, windows) for one in answered.logps]
+    assert row.logp == pytest.approx(sum(found) / len(found), abs=1e-4)
+    assert row.min_k == pytest.approx(lowest(tuple(found)), abs=1e-4)
 
 
 def test_rouge_l_recall_is_the_longest_common_subsequence_over_the_answer():

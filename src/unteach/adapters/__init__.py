@@ -1,9 +1,10 @@
 """Low-rank adapters: how they start, and how they end up in a plain model."""
 
-from unteach.adapters.base import BaseMark, load_adapter, mark_base
+from unteach.adapters.base import BaseMark, load_adapter, mark_base, put_on
+from unteach.adapters.experts import reach_note, why_not_experts
 from unteach.adapters.export import merge, save_adapter, save_model
 from unteach.adapters.fila import FilaStart, fila_bytes, initialise_fila
-from unteach.adapters.lora import LoraSettings, add_lora
+from unteach.adapters.lora import LoraSettings, add_lora, targets_of
 from unteach.adapters.unquantised import on_plain_base
 
 __all__ = [
@@ -17,6 +18,10 @@ __all__ = [
     "mark_base",
     "merge",
     "on_plain_base",
+    "put_on",
+    "reach_note",
     "save_adapter",
     "save_model",
+    "targets_of",
+    "why_not_experts",
 ]

@@ -2,6 +2,9 @@
 
 import hashlib
 import json
+import re
+import warnings
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
@@ -13,6 +16,7 @@ from transformers import PreTrainedModel
 
 from unteach.modelfiles import adapter_problem, require
 from unteach.models import is_quantised, load_model, runs_own_code, source_of
+from unteach.modelweights import some
 from unteach.nouns import Problem, UserError
 
 FILE = "unteach_base.json"
@@ -65,13 +69,64 @@ def load_adapter(model: PreTrainedModel, folder: Path | str) -> PeftModel:
     Raises:
         UserError: they were made for other weights, or are pickled.
     """
-    require(adapter_problem(folder, f"adapter {folder}"))
+    where = f"adapter {folder}"
+    require(adapter_problem(folder, where))
     wanted = _read_mark(Path(folder))
     if wanted and (found := mark_base(model)).sha256 != wanted.sha256:
         what = f"was made for {_say(wanted)}, and these weights are {_say(found)}"
         hint = "give the base that it was made for, in the same dtype"
-        raise UserError(Problem(f"adapter {folder}", what, hint, "request"))
-    return PeftModel.from_pretrained(model, str(folder)).eval()
+        raise UserError(Problem(where, what, hint, "request"))
+    return put_on(model, folder, where)
+
+
+def put_on(model: Any, folder: Path | str, where: str) -> PeftModel:
+    """The adapters of a folder on a model, all of them; whose they are is not looked at.
+
+    peft itself passes over adapters that have no place, and leaves those that are missing as they
+    start, which changes nothing.
+
+    Args:
+        model: with weights, or without content.
+        folder: with the adapters.
+        where: what messages call them by.
+
+    Raises:
+        UserError: some are missing, have no place, are of other shapes or no numbers.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            made = PeftModel.from_pretrained(model, str(folder))
+            found = made.load_adapter(str(folder), made.active_adapter)  # once more, for its word
+        except torch.OutOfMemoryError:
+            raise
+        except Exception as error:  # what is in its files decides what is raised
+            raise UserError(_not_of(model, where, error)) from error
+    said = []
+    if lost := _plain(found.missing_keys):
+        said.append(f"lacks {len(lost)} of its weights ({some(lost)})")
+    if odd := _plain(found.unexpected_keys):
+        said.append(f"holds {len(odd)} that have no place in this model ({some(odd)})")
+    own = ((name, p) for name, p in made.named_parameters() if ".lora_" in name)
+    if broken := _plain(name for name, p in own if not p.is_meta and not p.isfinite().all()):
+        said.append(f"has NaN or infinity in {len(broken)} of its weights ({some(broken)})")
+    if said:
+        hint = "give the whole adapter, as `save_pretrained` wrote it, and the model that it is for"
+        raise UserError(Problem(where, ", ".join(said), hint, "request"))
+    return made.eval()
+
+
+def _plain(names: Iterable[str]) -> list[str]:
+    """As the adapter's own file has them, but for what peft puts before each."""
+    return [n.removeprefix("base_model.model.").replace(".default.", ".") for n in names]
+
+
+def _not_of(model: Any, where: str, error: Exception) -> Problem:
+    """Why peft does not put adapters on a model: mostly, they are of another."""
+    first, _, rest = str(error).strip().partition("\n")
+    what = f"does not fit a {type(model).__name__} ({(rest.strip() or first)[:160]})"
+    hint = "give the model that it was made for, or write the adapter again"
+    return Problem(where, what, hint, "request")
 
 
 def _read_mark(folder: Path) -> BaseMark | None:
@@ -94,7 +149,9 @@ def _weights(model: Any) -> dict[str, Tensor]:
         if "lora_" in name or id(tensor) in seen:
             continue
         seen.add(id(tensor))
-        found[name.removeprefix("base_model.model.").replace(".base_layer.", ".")] = tensor
+        # Two adapters on one module are wrapped twice.
+        plain = re.sub(r"(\.base_layer)+\.", ".", name.removeprefix("base_model.model."))
+        found[plain] = tensor
     return found
 
 

@@ -12,6 +12,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import GENERATION_CONFIG_NAME
 
 from unteach.adapters.base import mark_base, write_mark
+from unteach.adapters.beside import carry_over
 from unteach.adapters.fila import FilaStart
 from unteach.adapters.lora import lora_layers
 from unteach.nouns import Problem, UserError
@@ -37,6 +38,9 @@ def save_model(
 ) -> None:
     """Write a plain Hugging Face folder: safetensors, config, tokenizer, generation config.
 
+    Files of a processor (images, sound) are carried over from where the model was loaded, and the
+    code of a model that runs its own. What names code that is not there is taken out.
+
     Args:
         model: without adapters.
         tokenizer: goes beside it, with its chat template.
@@ -54,6 +58,7 @@ def save_model(
     with _unchecked_generation_config(model, folder):
         model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+    carry_over(model, folder)
 
 
 def save_adapter(

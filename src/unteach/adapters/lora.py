@@ -1,4 +1,4 @@
-"""Low-rank adapters on the linear layers of a model."""
+"""Low-rank adapters on the linear layers of a model, and on experts that are one parameter."""
 
 import logging
 from collections.abc import Iterable
@@ -21,17 +21,21 @@ class LoraSettings:
     """How adapters look.
 
     Attributes:
-        rank: of each adapter; a layer with a side smaller than that gets the side's size.
+        rank: of each adapter, and for each expert; a layer with a side smaller than that gets the
+            side's size.
         alpha: scaling times rank; None is twice the rank (LoKU's choice).
         dropout: on an adapter's input.
-        targets: names of linear layers ("q_proj", "mlp.fc1", ...), or "all-linear" for every one
-            but the head.
+        targets: names of linear layers ("q_proj", "mlp.fc1", ...) or of experts that are one
+            parameter ("experts.down_proj"), or "all-linear" for every one but the head.
+        experts: with "all-linear", also the experts that are one parameter (Qwen3-MoE, Mixtral,
+            GPT-OSS, ...). peft puts no dropout there.
     """
 
     rank: int = 16
     alpha: float | None = None
     dropout: float = 0.0
     targets: str | list[str] = "all-linear"
+    experts: bool = True
 
 
 def add_lora(model: PreTrainedModel, settings: LoraSettings) -> PeftModel:
@@ -40,37 +44,107 @@ def add_lora(model: PreTrainedModel, settings: LoraSettings) -> PeftModel:
     Raises:
         UserError: a target that the model does not have.
     """
-    names = linear_names(model)
-    if isinstance(settings.targets, str):
-        targets = names
-    else:
-        _refuse_unknown(settings.targets, names)
-        targets = [n for n in names if any(_matches(n, target) for target in settings.targets)]
+    linear, experts = targets_of(model, settings.targets, experts=settings.experts)
     layers: dict[str, Any] = dict(model.named_modules())
+    sides = {name: min(_sides(layers[name])) for name in linear}
     alpha = 2 * settings.rank if settings.alpha is None else settings.alpha
-    small = _smaller({name: min(_sides(layers[name])) for name in targets}, settings.rank)
+    small = _smaller(sides, settings.rank)
     config = LoraConfig(
         r=settings.rank,
         lora_alpha=alpha,  # type: ignore[arg-type]
         lora_dropout=settings.dropout,
-        target_modules=targets,
+        target_modules=linear,
+        target_parameters=experts or None,
         rank_pattern=small,
         # the same scaling everywhere
         alpha_pattern={name: alpha / settings.rank * rank for name, rank in small.items()},
-        fan_in_fan_out=keeps_in_out(model, targets),
+        fan_in_fan_out=keeps_in_out(model, linear) if linear else False,
         task_type="CAUSAL_LM",
     )
     return get_peft_model(model, config)  # type: ignore[return-value]
 
 
+def targets_of(
+    model: PreTrainedModel, targets: str | list[str], *, experts: bool = True
+) -> tuple[list[str], list[str]]:
+    """Full names of the linear layers, and of the experts' parameters, that get an adapter.
+
+    Args:
+        model: with weights, or without content.
+        targets: as in `LoraSettings`.
+        experts: whether experts can have some.
+
+    Raises:
+        UserError: a target that the model does not have, or experts that can have none.
+    """
+    linear, others = linear_names(model), expert_names(model)
+    if isinstance(targets, str):
+        return linear, others if experts else []
+    _refuse_unknown(targets, linear + others)
+    linear, others = (
+        [name for name in names if any(_matches(name, target) for target in targets)]
+        for names in (linear, others)
+    )
+    if others and not experts:
+        what = f"names experts that are one parameter ({others[0]}), which can have no adapter here"
+        hint = "leave out FILA, adapter.bits, adapter.dropout and shards, or these targets"
+        raise UserError(Problem("adapter.targets", what, hint, "request"))
+    return linear, others
+
+
 def linear_names(model: PreTrainedModel) -> list[str]:
-    """Full names of all linear layers but the head, which ties to the embedding in many models."""
+    """Full names of all linear layers but the head, which ties to the embedding in many models.
+
+    Of a model that also sees or hears, those of its language model alone.
+    """
     head = model.get_output_embeddings()
+    within = _language(model)
     return [
         name
         for name, module in model.named_modules()
-        if isinstance(module, (torch.nn.Linear, Conv1D)) and module is not head
+        if isinstance(module, (torch.nn.Linear, Conv1D))
+        and module is not head
+        and name.startswith(within)
     ]
+
+
+def expert_names(model: PreTrainedModel) -> list[str]:
+    """Full names of the parameters that hold a matrix for each expert, [experts, ., .]."""
+    within = _language(model)
+    return [
+        f"{name}.{own}"
+        for name, module in model.named_modules()
+        if "expert" in type(module).__name__.lower() and name.startswith(within)
+        for own, parameter in module.named_parameters(recurse=False)
+        if parameter.ndim == 3 and parameter.is_floating_point()
+    ]
+
+
+def _language(model: Any) -> str:
+    """What the names in the language model begin with; nothing where that is all there is."""
+    if model.config.get_text_config(decoder=True) is model.config:
+        return ""
+    decoder = model.get_decoder()
+    return next((f"{n}." for n, m in model.named_modules() if m is decoder and n), "")
+
+
+def skipped(model: PreTrainedModel) -> tuple[str, ...]:
+    """Names of modules whose weights are none that adapters are put on: embedding, head, towers."""
+    within, ends = _language(model), (model.get_input_embeddings(), model.get_output_embeddings())
+    return tuple(
+        f"{name}."
+        for name, module in model.named_modules()
+        if name
+        and (module in ends or not (name + ".").startswith(within))
+        and not within.startswith(name + ".")
+    )
+
+
+def adapted_weight(layer: Any) -> Any:
+    """The weight that a layer of `lora_layers` puts an adapter on."""
+    if hasattr(layer, "parameter_name"):
+        return layer.get_param()
+    return layer.get_base_layer().weight
 
 
 def keeps_in_out(model: Any, names: Iterable[str]) -> bool:

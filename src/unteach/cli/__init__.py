@@ -3,18 +3,19 @@
 import os
 import sys
 from traceback import print_exc
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from unteach.cli import check, compare, demo, evaluate, explain, methods, run, score, size, suites
-from unteach.cli._command import Command
+from unteach.cli._command import Command, Group
 from unteach.cli._discreet import debugging, discreet
 from unteach.cli._launched import one_voice
 from unteach.nouns import Problem, UserError
 
 app = typer.Typer(
     name="unteach",
+    cls=Group,
     help="Take given training data out of a Hugging Face causal language model, "
     "and show what is left of it.",
     no_args_is_help=True,
@@ -64,8 +65,8 @@ def main() -> None:
         try:
             with one_voice():
                 _main()
-        except (RuntimeError, MemoryError) as error:
-            if not (problem := _memory(error)):
+        except Exception as error:
+            if not (problem := _memory(error) or _of_plugin(error)):
                 raise
             if debugging():
                 print_exc()
@@ -78,6 +79,8 @@ def _main() -> None:
     except UserError as error:
         if debugging():
             print_exc()
+        if problem := _of_plugin(error):  # whatever it says, it may quote the data
+            _stop(problem)
         _stop(*error.problems, code=error.exit_code)
 
 
@@ -86,6 +89,12 @@ def _stop(*problems: Problem, code: int = 1) -> None:
 
     say_problems(problems)
     sys.exit(code)
+
+
+def _of_plugin(error: Exception) -> Problem | None:
+    """That a plugin file of the user's failed, if one did."""
+    plugins: Any = sys.modules.get("unteach.methods._plugins")
+    return plugins.problem_of(error) if plugins else None
 
 
 def _memory(error: Exception) -> Problem | None:
@@ -97,6 +106,7 @@ def _memory(error: Exception) -> Problem | None:
     )
     if type(error).__name__ == "OutOfMemoryError":
         return Problem("memory", "the accelerator has too little", hint)
-    if isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error):
+    short = isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+    if short or isinstance(error, MemoryError):
         return Problem("memory", "the machine has too little", hint)
     return None

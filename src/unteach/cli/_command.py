@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from unteach.nouns import Problem, UserError
 from unteach.request import setting_of
@@ -25,3 +25,22 @@ class Command(TyperCommand):
             if wrong:
                 raise UserError(*wrong)
         return super().parse_args(ctx, args)
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """As typer does, for a help in which a flag that takes no value shows none."""
+        return _bare(super().get_params(ctx))
+
+
+class Group(TyperGroup):
+    """Final. The commands together, with flags shown likewise."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """See `Command`."""
+        return _bare(super().get_params(ctx))
+
+
+def _bare(parameters: list[Any]) -> list[Any]:
+    for parameter in parameters:
+        if getattr(parameter, "is_flag", False) and parameter.metavar is None:
+            parameter.metavar = ""
+    return parameters

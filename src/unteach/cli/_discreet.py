@@ -47,6 +47,8 @@ def discreet() -> Iterator[None]:
     _no_words()
     try:
         yield
+    except SystemExit as end:  # whose words Python would print
+        sys.exit(end.code if end.code is None or isinstance(end.code, int) else 1)
     except Exception as error:
         _say(f"{trace_of(error)}\n{ADVICE}")
         sys.exit(1)

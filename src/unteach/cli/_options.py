@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from unteach.nouns import UserError
 from unteach.request import Request, load
 
 File = Annotated[
@@ -73,10 +74,26 @@ KeepText = Annotated[
     bool,
     typer.Option("--keep-text", help="Also write what the models said, in words: texts.jsonl."),
 ]
+TrainAnyway = Annotated[
+    bool,
+    typer.Option(
+        "--train-anyway", help="Train also where the model never knew what it is to forget."
+    ),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what stands in --out.")]
 
 
 def request_of(file: Path | None, sets: list[str] | None, **flags: Any) -> Request:
-    """The request that file, flags and settings make. Raises UserError."""
+    """The request that file, flags and settings make. Raises UserError, typos in the method too."""
+    from unteach.methods._headers import foresee
+
     given = {key: value for key, value in flags.items() if value is not False}
-    return load(file, given, sets)
+    asked = load(file, given, sets)
+    try:
+        foresee(asked.method_name, asked.method_options, plugins=bool(asked.plugins))
+    except UserError as error:
+        from unteach.cli._files import file_problems
+
+        more = [] if str(asked.out) == "-" else file_problems(asked)  # a size has no files
+        raise UserError(*error.problems, *more) from None
+    return asked

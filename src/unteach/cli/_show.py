@@ -1,45 +1,25 @@
 """How the command line speaks: progress and problems to stderr, results to stdout."""
 
 import sys
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.table import Column, Table
+from rich.table import Table
+from rich.text import Text
 
-from unteach.nouns import Problem
+from unteach.cli._progress import BarBoard, BarTalk, PlainBoard, PlainTalk, bars
+from unteach.cli._words import plain, say, say_problems
+from unteach.harmless import visible
+from unteach.report.labels import apart
 from unteach.talk import Talk
+
+__all__ = ["board", "hush", "say", "say_problems", "show_intake", "show_table", "talking"]
 
 WIDE = 110
 FEW = 4  # models whose table stands upright
-SHOWN_TERMS = {"forget": "forget", "hold": "hold", "retain": "retain", "forget_probability": "p"}
-
-
-def say(text: str) -> None:
-    """One line to stderr."""
-    print(text, file=sys.stderr, flush=True)  # noqa: T201
-
-
-def say_problems(problems: Iterable[Problem], console: Console | None = None) -> None:
-    """All problems, each with its hint, to stderr."""
-    console = console or Console(stderr=True, soft_wrap=True, highlight=False)
-    for problem in problems:
-        mark = "[yellow]note[/]" if problem.kind == "note" else "[red]error[/]"
-        console.print(f"{mark} {escape(problem.where)}: {escape(problem.what)}")
-        if problem.hint:
-            console.print(f"      [dim]hint: {escape(problem.hint)}[/]")
+GAP, LEAST, LINES = 2, 12, 6  # columns between two of a table; columns and lines for a name
 
 
 def hush() -> None:
@@ -58,7 +38,8 @@ def _interruptible() -> Iterator[None]:
     try:
         yield
     except (KeyboardInterrupt, SystemExit):
-        say("\nstopped")
+        say("")
+        say("stopped")
         raise
 
 
@@ -69,99 +50,10 @@ def talking() -> Iterator[Talk]:
         with _interruptible():
             yield PlainTalk()
         return
-    with _interruptible(), _bars() as bars:
-        talk = BarTalk(bars)
+    with _interruptible(), bars() as shown:
+        talk = BarTalk(shown)
         yield talk
         talk.finish()
-
-
-def _bars() -> Progress:
-    whole = Column(no_wrap=True)
-    return Progress(
-        SpinnerColumn(finished_text="[green]✓[/]"),
-        TextColumn("{task.description}", table_column=whole),
-        BarColumn(bar_width=12),
-        MofNCompleteColumn(table_column=Column(no_wrap=True, min_width=5)),
-        TimeElapsedColumn(table_column=Column(no_wrap=True, min_width=7)),
-        TimeRemainingColumn(table_column=Column(no_wrap=True, min_width=7)),
-        TextColumn(
-            "[dim]{task.fields[detail]}[/]",
-            table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1),
-        ),
-        console=Console(stderr=True),
-        expand=True,
-    )
-
-
-class BarTalk:
-    """A line with a bar for each stage; what is under way stands last."""
-
-    def __init__(self, progress: Progress):
-        self.bars, self.task = progress, None
-
-    def stage(self, text: str) -> None:
-        """Finish the stage before, begin a new one."""
-        self.finish()
-        self.task = self.bars.add_task(escape(text), total=None, detail="")
-
-    def progress(self, what: str, done: int, total: int) -> None:
-        """Move the bar."""
-        if self.task is not None:
-            detail = what if done < total else ""
-            self.bars.update(self.task, completed=done, total=total, detail=detail)
-
-    def training(self, step: int, total: int, logs: dict[str, float]) -> None:
-        """Move the bar, and show the loss terms."""
-        if self.task is not None:
-            self.bars.update(self.task, completed=step, total=total, detail=terms(logs))
-
-    def notes(self, notes: Iterable[Problem]) -> None:
-        """Above the bars."""
-        say_problems(notes, self.bars.console)
-
-    def finish(self) -> None:
-        """The stage is over."""
-        if self.task is not None:
-            task = self.bars.tasks[self.task]
-            self.bars.update(self.task, total=task.total or 1, completed=task.total or 1)
-
-
-class PlainTalk:
-    """Lines for logs: each stage once, training about ten times."""
-
-    def __init__(self):
-        self.shown, self.began = -1, time.monotonic()
-
-    def stage(self, text: str) -> None:
-        """A line."""
-        self.shown, self.began = -1, time.monotonic()
-        say(text)
-
-    def progress(self, what: str, done: int, total: int) -> None:
-        """Nothing: a log needs no bar."""
-
-    def training(self, step: int, total: int, logs: dict[str, float]) -> None:
-        """A line at every tenth of the way."""
-        tenth = step * 10 // max(total, 1)
-        if tenth > self.shown:
-            self.shown = tenth
-            left = (time.monotonic() - self.began) / max(step, 1) * (total - step)
-            say(f"  step {step}/{total}  {terms(logs)}  about {left:.0f} s left")
-
-    def notes(self, notes: Iterable[Problem]) -> None:
-        """Lines."""
-        say_problems(notes)
-
-
-def terms(logs: dict[str, float]) -> str:
-    """The loss terms in a few words, and how likely the forget answers still are.
-
-    Example:
-        >>> terms({"loss": 1.25, "forget": 1.0, "retain": 0.25, "forget_probability": 0.5})
-        'forget 1.00  retain 0.25  p 0.50'
-    """
-    found = [(short, logs[name]) for name, short in SHOWN_TERMS.items() if name in logs]
-    return "  ".join(f"{short} {float(value):.2f}" for short, value in found)
 
 
 def show_table(report: Any) -> None:
@@ -170,31 +62,60 @@ def show_table(report: Any) -> None:
     from unteach.report import what_is_wrong
     from unteach.report.table import legend
 
-    rows = rows_of(report, short=len(report.models) > FEW)
-    if len(report.models) <= FEW:  # their names on top leave room for the questions in words
+    many = len(report.models) > FEW
+    rows = rows_of(report, short=many)
+    if not many:  # their names on top leave room for the questions in words
         rows = [list(column) for column in zip(*rows, strict=True)]
         rows[0][0] = ""
     console = Console()
     if not console.is_terminal:  # a file has no edge
         console.width = max(console.width, WIDE)
-    tables = [rows] if len(rows) > 1 and len(rows[0]) > 1 else []
-    for cells in (*tables, *report.tables.values()):
+    if len(rows) > 1 and len(rows[0]) > 1:
+        console.print(_table(fitted(rows, console.width, upright=not many)))
+    for cells in report.tables.values():
         console.print(_table(cells))
     for line in dict.fromkeys(
         line for cells in (rows, *report.tables.values()) for line in legend(cells)
     ):
-        console.print(line, style="dim", highlight=False, soft_wrap=True)
+        console.print(Text(visible(line), "dim"), soft_wrap=True)
     for line in what_is_wrong(report):
-        console.print(line, style="yellow", highlight=False, soft_wrap=True)
+        console.print(Text(visible(line), "yellow"), soft_wrap=True)
+
+
+def fitted(rows: list[list[str]], width: int, *, upright: bool) -> list[list[str]]:
+    r"""The table with its models' names in lines, so that no number is cut.
+
+    Args:
+        rows: the header first.
+        width: columns of the terminal.
+        upright: whether the names stand on top; else at the left, under short headings.
+
+    Example:
+        >>> fitted([["model", "forget p"], ["npo method.beta=0.2", "0.5"]], 26, upright=False)
+        [['model', 'forget\np'], ['npo beta=0.2', '0.5']]
+    """
+    if upright:
+        first = max(len(row[0]) for row in rows)
+        names = apart(rows[0][1:], max((width - first) // len(rows[0][1:]) - GAP, LEAST), LINES)
+        return [[rows[0][0], *map("\n".join, names)], *rows[1:]]
+    heads = [name.replace(" ", "\n") for name in rows[0]]
+    columns = list(zip(*[[*heads], *rows[1:]], strict=True))[1:]
+    taken = sum(max(len(line) for cell in c for line in cell.split("\n")) + GAP for c in columns)
+    names = apart([row[0] for row in rows[1:]], max(width - taken, LEAST), LINES)
+    return [heads, *(["\n".join(n), *row[1:]] for n, row in zip(names, rows[1:], strict=True))]
 
 
 def _table(rows: list[list[str]]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for k, name in enumerate(rows[0]):
-        table.add_column(escape(name), justify="left" if k == 0 else "right", no_wrap=k == 0)
+        table.add_column(_lines(name), justify="left" if k == 0 else "right", no_wrap=k == 0)
     for row in rows[1:]:
-        table.add_row(*map(escape, row))
+        table.add_row(*map(_lines, row))
     return table
+
+
+def _lines(cell: str) -> Text:
+    return Text("\n".join(map(visible, cell.split("\n"))))
 
 
 def show_intake(intake: Any) -> None:
@@ -206,12 +127,13 @@ def show_intake(intake: Any) -> None:
         table.add_column(name, justify="left" if name == "role" else "right")
     for role, sequences in intake.sequences.items():
         found = describe(intake.groups[role], sequences)
-        table.add_row(role, *(f"{value:.0f}" for value in found.values()))
+        table.add_row(plain(role), *(f"{value:.0f}" for value in found.values()))
     console, train = Console(highlight=False), intake.request.train
     console.print(table)
     console.print(
-        f"method {intake.method.name}, {intake.request.adapter.kind} training, rate "
-        f"{train.learning_rate:g}, {train.epochs:g} epochs, retain term {train.retain}"
+        f"method {visible(intake.method.name)}, {intake.request.adapter.kind} training, rate "
+        f"{train.learning_rate:g}, {train.epochs:g} epochs, retain term {train.retain}",
+        markup=False,
     )
     console.print("fine: `unteach run` can start")
 
@@ -223,42 +145,5 @@ def board() -> Iterator[Any]:
         with _interruptible():
             yield PlainBoard()
         return
-    with _interruptible(), _bars() as bars:
-        yield BarBoard(bars)
-
-
-class BarBoard:
-    """A bar for each job."""
-
-    def __init__(self, bars: Progress):
-        self.bars, self.tasks = bars, {}
-
-    def begin(self, name: str) -> None:
-        """A new bar."""
-        self.tasks[name] = self.bars.add_task(escape(name), total=None, detail="")
-
-    def move(self, name: str, done: int, total: int, detail: str) -> None:
-        """Move it."""
-        self.bars.update(self.tasks[name], completed=done, total=total, detail=detail)
-
-    def end(self, name: str) -> None:
-        """Fill it."""
-        total = self.bars.tasks[self.tasks[name]].total or 1
-        self.bars.update(self.tasks[name], completed=total, total=total, detail="")
-
-
-class PlainBoard:
-    """A line when a job is done."""
-
-    def __init__(self):
-        self.began = time.monotonic()
-
-    def begin(self, name: str) -> None:
-        """Nothing: it may have to wait."""
-
-    def move(self, name: str, done: int, total: int, detail: str) -> None:
-        """Nothing: a log needs no bar."""
-
-    def end(self, name: str) -> None:
-        """A line."""
-        say(f"{name}: done at {time.monotonic() - self.began:.0f} s")
+    with _interruptible(), bars() as shown:
+        yield BarBoard(shown)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from unteach.harmless import visible
 from unteach.sizing.advice import Advice
 from unteach.sizing.parts import Parts
 from unteach.sizing.size import Size
@@ -21,9 +22,12 @@ def show(size: Size, room: float | None, advice: list[Advice]) -> None:
         table.add_row(*row, style="bold" if row[0] == "total" else "")
     console = Console(highlight=False)
     console.width = max(console.width, 110)  # figures that are cut say nothing
-    console.print(f"{title(size)}\n", soft_wrap=True)
+    console.print(visible(title(size)), soft_wrap=True, markup=False)
+    console.print()
     console.print(table)
-    console.print("\n" + "\n".join(sayings(size, room, advice)), soft_wrap=True, markup=False)
+    console.print()
+    for line in sayings(size, room, advice):
+        console.print(visible(line), soft_wrap=True, markup=False)
 
 
 def cells(size: Size) -> list[list[str]]:

@@ -19,6 +19,7 @@ def check(
     plugin: options.Plugins = None,
     adapter_only: options.AdapterOnly = False,
     keep_text: options.KeepText = False,
+    train_anyway: options.TrainAnyway = False,
     overwrite: options.Overwrite = False,
     trust_remote_code: options.Trusting = False,
 ) -> None:
@@ -43,6 +44,7 @@ def check(
         plugins=plugin or None,
         adapter_only=adapter_only,
         keep_text=keep_text,
+        train_anyway=train_anyway,
         overwrite=overwrite,
         trust_remote_code=trust_remote_code,
     )

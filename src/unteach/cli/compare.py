@@ -1,11 +1,13 @@
 """`unteach compare`: runs side by side, seeds folded into one line."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from unteach.cli import _options as options
+from unteach.harmless import visible
 
 
 def compare(
@@ -23,9 +25,10 @@ def compare(
     Where one method was run with several settings, what differs from its first run stands behind
     its name. Numbers of several runs are means, with intervals over runs. A number marked ~
     is not to be told from the retrained model's: the difference lies inside its
-    95% interval.
+    95% interval. A copy of a run, such as `unteach score` makes, is no second run.
     """
-    from unteach.cli._show import say, show_table
+    from unteach.cli._show import say, say_problems, show_table
+    from unteach.evaluation.copies import once
     from unteach.evaluation.rescore import read_reports
     from unteach.evaluation.results import write
     from unteach.nouns import UserError
@@ -36,7 +39,10 @@ def compare(
         inside = overlap(out, [], [("folder", folder) for folder in folders])
         if problems := [*inside, *check_out(out, overwrite=overwrite)]:
             raise UserError(*problems)
-    report = fold(read_reports(folders))
+    reports, notes = once(folders, read_reports(folders))
+    say_problems(notes)
+    report = fold(reports)
+    report = replace(report, notes=(*report.notes, *map(str, notes)))
     if out:
         with staged(out, overwrite=overwrite) as stage:
             write(report, {}, stage)
@@ -56,4 +62,4 @@ def _say_runs(report: Any) -> None:
     counts = {name: report.facts.get(f"{FOLDED}{name}", 1) for name in report.models}
     folded = ", ".join(f"{name} of {count}" for name, count in counts.items() if count > 1)
     if folded:
-        typer.echo(f"means over runs: {folded}")
+        typer.echo(visible(f"means over runs: {folded}"))

@@ -48,5 +48,6 @@ def demo(
         typer.echo(to_json(report))
     else:
         show_table(report)
-    say(f"\nmodels, data and report.md are in {out}, after {report.facts['seconds']:.0f} s;")
+    say("")
+    say(f"models, data and report.md are in {out}, after {report.facts['seconds']:.0f} s;")
     say("`retrained` is the yardstick: it never saw the people to forget")

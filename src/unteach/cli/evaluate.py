@@ -92,6 +92,9 @@ def evaluate(
     its yardstick; without one, what cannot be known is listed. Rows hold numbers,
     never text (but see --keep-text); `unteach score` makes scores of them again without a model.
     """
+    files = {"forget": forget, "retain": retain, "holdout": holdout}
+    own, options = {k: v for k, v in files.items() if v}, settings(set_)
+    _foresee(suite, own, options, plugins=bool(plugin))
     if processes > 1:
         from unteach.cli._processes import start
 
@@ -99,14 +102,12 @@ def evaluate(
     from unteach.evaluation.asked import asked, labelled
     from unteach.evaluation.cache import default_folder
 
-    own = {"forget": forget, "retain": retain, "holdout": holdout}
-    _for_own(suite, own)
     request = asked(
         models=labelled(model),
         suite=suite,
         out=out,
         data=data,
-        options={**{k: v for k, v in own.items() if v}, **settings(set_)},
+        options={**own, **options},
         original=reference_model,
         retrained=retrained,
         reference_rows=reference_rows,
@@ -144,20 +145,36 @@ def evaluate(
     else:
         show_table(report)
     for note in report.notes:
-        say(f"note: {note}")
+        for line in f"note: {note}".splitlines():
+            say(line)
     say(f"rows, scores and report.md are in {request.out}")
     leave()
 
 
-def _for_own(suite: str, files: dict[str, Any]) -> None:
-    """Files of the user's own are no part of a benchmark. Raises UserError for those given."""
+def _foresee(suite: str, own: dict[str, Any], options: dict[str, Any], *, plugins: bool) -> None:
+    """Refuse at once what no loading of libraries would change: names, and files of the user's own.
+
+    Raises:
+        UserError: no such suite, unless a plug-in may bring it; no such option of it, or value; a
+            file of the user's own for a benchmark.
+    """
     from unteach.nouns import Problem, UserError
     from unteach.suites import SUITES
+    from unteach.suites._options import chosen
 
-    if suite not in SUITES or "forget" in SUITES.get(suite).options:
+    if suite not in SUITES and plugins:
         return
+    try:
+        found = SUITES.get(suite)
+    except KeyError as error:
+        raise UserError(Problem("--suite", str(error.args[0]), "", "request")) from None
     what, hint = f"is not asked by the suite {suite}", "leave it out, or take --suite own"
-    problems = [Problem(f"--{role}", what, hint, "request") for role, file in files.items() if file]
+    taken = own if "forget" in found.options else {}
+    problems = [Problem(f"--{role}", what, hint, "request") for role in own if role not in taken]
+    try:
+        chosen(suite, found.options, {**taken, **options})
+    except UserError as error:
+        problems += error.problems
     if problems:
         raise UserError(*problems)
 
@@ -171,6 +188,6 @@ def settings(given: list[str] | None) -> dict[str, Any]:
         name, equals, value = setting.partition("=")
         if not name or not equals:
             hint = "write --set name=value"
-            raise UserError(Problem(f"--set {setting}", "is not a setting", hint, "request"))
+            raise UserError(Problem("--set", "is not a setting", hint, "request"))
         found[name] = value
     return found

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from unteach.cli import _options as options
+from unteach.harmless import visible
 from unteach.nouns import Sequence
 
 END = "<end>"  # how a chosen token that ends an answer is shown
@@ -48,11 +49,14 @@ def explain(
     say("starting (loading libraries takes a few seconds)")
     from unteach.engine.selection import ask, require_some
     from unteach.intake import check
+    from unteach.methods import build, load_plugin
     from unteach.models import load_model
 
     hush()
+    for file in asked.plugins:
+        load_plugin(file)
+    _require_choice(build(asked.method_name, asked.method_options))  # before any data is read
     intake = check(asked)
-    _require_choice(intake.method)
     forget_set = intake.sequences["forget"]
     asked = intake.request
     loaded = load_model(
@@ -86,7 +90,7 @@ def _require_choice(method: Any) -> None:
     if "chosen" in method.needs():
         return
     known = [name for name in METHODS if "chosen" in METHODS.get(name).reads]
-    hint = f"these do: {', '.join(known)}, and undial with --set method.focus=..."
+    hint = f"these do: --method {', '.join(known)}, and undial with --set method.focus=informative"
     what = f"{method.name} chooses no tokens: all of an answer counts"
     raise UserError(Problem("--method", what, hint, "request"))
 
@@ -101,7 +105,7 @@ def _show(sequence: Sequence, chosen: frozenset[int]) -> None:
     for part in pieces(sequence, chosen):
         line = Text("  ")
         for text, is_chosen in part:
-            text = text.replace("\n", "\n  ")
+            text = "\n  ".join(map(visible, text.split("\n")))
             if is_chosen and console.is_terminal:
                 line.append(text, "bold reverse")
             else:

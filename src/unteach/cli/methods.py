@@ -2,7 +2,7 @@
 
 import json as json_
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -15,28 +15,30 @@ def methods(
     json: Annotated[bool, typer.Option("--json", help="A list of objects.")] = False,
 ) -> None:
     """List the methods with their papers and options, or print one page with its BibTeX."""
-    from unteach.methods import METHODS, build, load_plugin
+    from unteach.methods import load_plugin
+    from unteach.methods._headers import known, made
 
     for file in plugin or []:
         load_plugin(file)
+    methods = known(plugins=bool(plugin))
     if name:
-        build(name, {})  # an unknown name is explained here
+        made(methods, name, {})  # an unknown name is explained here
+    found = {key: methods.get(key) for key in ([name] if name else methods)}
     if json:
-        found = [_described(key) for key in ([name] if name else METHODS)]
-        typer.echo(json_.dumps(found, indent=2, ensure_ascii=False))
+        listed = [_described(key, cls) for key, cls in found.items()]
+        typer.echo(json_.dumps(listed, indent=2, ensure_ascii=False))
     elif name:
-        typer.echo(_page(name))
+        typer.echo(_page(name, found[name]))
     else:
-        _table()
+        _table(found)
 
 
-def _described(name: str) -> dict:
-    from unteach.methods import METHODS, options_of
+def _described(name: str, cls: Any) -> dict:
+    from unteach.methods import options_of
 
-    cls = METHODS.get(name)
     return {
         "name": name,
-        "summary": _summary(name),
+        "summary": _summary(cls),
         "paper": {**asdict(cls.paper), "url": cls.paper.url},
         "options": options_of(cls),
         "reads": sorted(cls.reads),
@@ -44,18 +46,15 @@ def _described(name: str) -> dict:
     }
 
 
-def _summary(name: str) -> str:
-    from unteach.methods import METHODS
-
-    return (METHODS.get(name).__doc__ or "").strip().splitlines()[0]
+def _summary(cls: Any) -> str:
+    return (cls.__doc__ or "").strip().splitlines()[0]
 
 
-def _page(name: str) -> str:
+def _page(name: str, cls: Any) -> str:
     from inspect import cleandoc
 
-    from unteach.methods import METHODS, Method, options_of
+    from unteach.methods import Method, options_of
 
-    cls = METHODS.get(name)
     plan, paper = cls.plan, cls.paper
     lines = [cls.label or name, "", cleandoc(cls.__doc__ or ""), "", "Options (--set method.x=...)"]
     for option in options_of(cls):
@@ -80,18 +79,15 @@ def _page(name: str) -> str:
     return "\n".join(lines)
 
 
-def _table() -> None:
+def _table(methods: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
-
-    from unteach.methods import METHODS
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("name", "what it does", "keeps the rest by", "paper"):
         table.add_column(column, overflow="fold")
-    for name in METHODS:
-        cls = METHODS.get(name)
+    for name, cls in methods.items():
         kept = "-" if cls.plan.retain == "none" else f"retain {cls.plan.retain}"
-        table.add_row(name, _summary(name), kept, f"arXiv {cls.paper.arxiv}")
+        table.add_row(name, _summary(cls), kept, f"arXiv {cls.paper.arxiv}")
     Console().print(table)
     typer.echo("\n`unteach methods NAME` says more about one of them.")

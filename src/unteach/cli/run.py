@@ -21,6 +21,7 @@ def run(
     plugin: options.Plugins = None,
     adapter_only: options.AdapterOnly = False,
     keep_text: options.KeepText = False,
+    train_anyway: options.TrainAnyway = False,
     overwrite: options.Overwrite = False,
     processes: options.Processes = 1,
     trust_remote_code: options.Trusting = False,
@@ -47,6 +48,7 @@ def run(
         plugins=plugin or None,
         adapter_only=adapter_only,
         keep_text=keep_text,
+        train_anyway=train_anyway,
         overwrite=overwrite,
         trust_remote_code=trust_remote_code,
     )

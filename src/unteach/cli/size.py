@@ -1,7 +1,7 @@
 """`unteach size`: how much memory a run will need, before anything is loaded."""
 
 import json as json_
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -20,6 +20,12 @@ def size(
             help="A folder, a config.json, a hub id, or a shape by name, such as llama-70b.",
         ),
     ] = None,
+    forget: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Take the lengths and their number from it.")
+    ] = None,
+    retain: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Likewise what should stay.")
+    ] = None,
     method: options.Method = None,
     sharding: Annotated[
         str | None,
@@ -28,11 +34,15 @@ def size(
     processes: Annotated[int, typer.Option(min=1, help="All that work together.")] = 1,
     batch: Annotated[int | None, typer.Option(min=1, help="train.batch")] = None,
     accumulation: Annotated[int | None, typer.Option(min=1, help="train.accumulation")] = None,
-    length: Annotated[int | None, typer.Option(min=8, help="Tokens of each text; 512.")] = None,
-    answers: Annotated[
-        int | None, typer.Option(min=1, help="Answer tokens of each; all when left out.")
+    length: Annotated[
+        int | None, typer.Option(min=8, help="Tokens of each text; 512 without --forget.")
     ] = None,
-    examples: Annotated[int, typer.Option(min=1, help="Forget examples.")] = 400,
+    answers: Annotated[
+        int | None, typer.Option(min=1, help="Answer tokens of each; all without --forget.")
+    ] = None,
+    examples: Annotated[
+        int | None, typer.Option(min=1, help="Forget examples; 400 without --forget.")
+    ] = None,
     adapter: Annotated[str | None, typer.Option(metavar="full|lora", help="adapter.kind")] = None,
     rank: Annotated[int | None, typer.Option(min=1, help="adapter.rank")] = None,
     bits: Annotated[int | None, typer.Option(metavar="4", help="adapter.bits")] = None,
@@ -55,7 +65,7 @@ def size(
 
     An estimate: the model is built and run without content, and what the loss, the optimiser and
     other processes add is arithmetic. Retain data is taken to be there (without: --set
-    train.retain=none).
+    train.retain=none). With --forget, texts are as long as the longest in it, and no text is shown.
     """
     sets = [
         f"{name}={value}"
@@ -66,10 +76,12 @@ def size(
         }.items()
         if value is not None
     ]  # fmt: skip
-    unused: dict[str, Any] = {} if request else {"forget": "-", "retain": "-", "out": "-"}
+    given = {"forget": forget, "retain": retain}
+    if not request:
+        given = {name: file or "-" for name, file in given.items()} | {"out": "-"}
     asked = options.request_of(
         request, [*sets, *(set_ or [])], model=model, method=method, plugins=plugin or None,
-        **unused,
+        **given,
     )  # fmt: skip
     room = None if device_memory is None else _bytes(device_memory)
     from unteach.cli._sizes import show, to_json
@@ -81,11 +93,18 @@ def size(
 
     for file in asked.plugins:
         load_plugin(file)
+    config = config_of(asked.model)
+    if (forget or retain) and not length:
+        from unteach.sizing.lengths import lengths_of
+
+        told = lengths_of(asked, config)
+        length, answers = told.length, answers or told.answers
+        examples = examples or told.examples
     length = length or min(asked.data.max_length or 512, 512)
     setting = setting_of(
-        asked, config_of(asked.model), processes=processes, padded=not equal,
+        asked, config, processes=processes, padded=not equal,
         sharding=sharding or ("none" if processes == 1 else "ddp"),
-        length=length, answers=answers or length, examples=examples,
+        length=length, answers=answers or length, examples=examples or 400,
     )  # fmt: skip
     found = size_of(setting)
     advice = advise(found, room) if room and found.total > room else []

@@ -2,8 +2,16 @@
 
 from unteach.data.checks import check_data, check_tokenizer
 from unteach.data.describe import describe
-from unteach.data.encode import context_length, encode, encode_all, prompt_ids, question
+from unteach.data.encode import (
+    context_length,
+    encode,
+    encode_all,
+    encode_each,
+    prompt_ids,
+    question,
+)
 from unteach.data.examples import read, read_rows, with_answer
+from unteach.data.trial import try_tokenizer
 
 __all__ = [
     "check_data",
@@ -12,9 +20,11 @@ __all__ = [
     "describe",
     "encode",
     "encode_all",
+    "encode_each",
     "prompt_ids",
     "question",
     "read",
     "read_rows",
+    "try_tokenizer",
     "with_answer",
 ]

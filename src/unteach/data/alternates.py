@@ -88,11 +88,14 @@ def read_refusals(file: str | Path | None) -> tuple[str, ...]:
 
 
 def has_question(example: Example) -> bool:
-    """Whether something is said before the last answer."""
-    return len(example.turns) > 1
+    """Whether something is said before the last supervised answer."""
+    return bool(example.answer_turn)
 
 
 def _without_question(examples: list[Example]) -> list[Problem]:
     hint = "write question and answer, or take a method that pushes text away, such as npo"
     what = "is raw text: there is no question that another answer could go with"
-    return [Problem(e.where, what, hint) for e in examples if not has_question(e)]
+    asks_nothing = [e for e in examples if not has_question(e)]
+    # Where no turn is supervised there is nothing to replace, which `encode_all` tells.
+    wrong = [e for e in asks_nothing if not e.turns or e.answer_turn is not None]
+    return [Problem(e.where, what, hint) for e in wrong]

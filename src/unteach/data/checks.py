@@ -1,13 +1,15 @@
 """What is wrong between examples, and with a tokenizer."""
 
+import json
 import re
 import unicodedata
 from collections.abc import Callable
 from typing import Any
 
 from unteach.data.listing import SHOWN
+from unteach.data.markers import marker_notes
 from unteach.data.templates import has_chat_template
-from unteach.nouns import Example, Problem
+from unteach.nouns import Example, Problem, Turn
 
 # Signs that change what is said: C++ is not C, and 5% is not 5.
 BLANKS_AND_PUNCTUATION = re.compile(r"(?:[^\w+#%°$€£]|_)+")
@@ -50,6 +52,8 @@ def check_tokenizer(
     elif chat and template != "none" and not has_chat_template(tokenizer):
         what = "has no chat template, so conversations are written as Question: and Answer: lines"
         problems.append(Problem("tokenizer", what, "", "note"))
+    for examples in groups.values():
+        problems += marker_notes(tokenizer, examples, template)
     return problems
 
 
@@ -67,13 +71,21 @@ def normalised(text: str) -> str:
 
 
 def _as_written(example: Example) -> int:
-    return hash(tuple((turn.role, turn.text) for turn in example.turns) or example.text)
+    said = tuple((turn.role, turn.text, _beside(turn)) for turn in example.turns)
+    return hash(said or example.text)
 
 
 def _alike(example: Example) -> int:
     texts = [normalised(turn.text) for turn in example.turns] or [normalised(example.text)]
     # A text of signs alone would be equal to every other one.
-    return hash(tuple(texts)) if any(texts) else _as_written(example)
+    beside = tuple(map(_beside, example.turns))
+    return hash((tuple(texts), beside)) if any(texts) else _as_written(example)
+
+
+def _beside(turn: Turn) -> str:
+    """The calls of tools that a turn makes beside its text, without their ids."""
+    calls = turn.template_keys.get("tool_calls", ())
+    return json.dumps([call.get("function", call) for call in calls], sort_keys=True)
 
 
 def _twice(role: str, examples: list[Example]) -> list[Problem]:

@@ -1,22 +1,28 @@
 """Examples of a file, a dataset id or rows in memory, and everything that is wrong with them."""
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from unteach.data.forms import example_of, form_of
+from unteach.data.bounds import too_long
+from unteach.data.filenotes import FileNotes
+from unteach.data.forms import example_of
+from unteach.data.jsonfile import Record
 from unteach.data.listing import shortened
-from unteach.data.sources import Record, records
+from unteach.data.sources import records
 from unteach.nouns import Example, Problem, Turn, UserError
+
+logger = logging.getLogger(__name__)
 
 
 def read(source: str | Path, role: str) -> tuple[list[Example], list[Problem]]:
     """The examples of a file or a dataset id, and everything that is wrong with it.
 
     Args:
-        source: a .jsonl, .json, .csv, .parquet or .txt file, or a dataset id:
-            `owner/name[:config[:split]][@revision]`.
+        source: a .jsonl, .json, .csv, .tsv, .parquet, .arrow or .txt file, a folder written by
+            `save_to_disk`, or a dataset id: `owner/name[:config[:split]][@revision]`.
         role: what they are for: "forget", "retain", "holdout", or any other group's name.
     """
     found, problems = records(str(source))
@@ -25,7 +31,7 @@ def read(source: str | Path, role: str) -> tuple[list[Example], list[Problem]]:
 
 
 def read_rows(rows: Iterable[Mapping[str, Any]], role: str, *, source: str = "") -> list[Example]:
-    """Examples from rows in memory, with the columns that files have.
+    """Examples from rows in memory, with the columns that files have; logs what it did not read.
 
     Args:
         rows: one mapping per example.
@@ -43,33 +49,38 @@ def read_rows(rows: Iterable[Mapping[str, Any]], role: str, *, source: str = "")
     source = source or f"{role} rows"
     found = [(f"{source}, row {k}", row) for k, row in enumerate(rows, 1)]
     examples, problems = _examples(found, role, source)
-    if problems:
-        raise UserError(*shortened(problems))
+    if any(problem.kind != "note" for problem in problems):
+        raise UserError(*shortened([p for p in problems if p.kind != "note"]))
+    for note in problems:
+        logger.warning(str(note))
     return examples
 
 
 def with_answer(example: Example, answer: str) -> Example:
-    """The same example with another answer at its end; marks of the answer before are dropped."""
+    """The same example with another last answer, in place of the last turn that is supervised.
+
+    What that turn thought and called, marks in it, and what follows it are dropped. An example of
+    which no turn is supervised stays as it is.
+    """
     if not example.turns:
         return replace(example, text=answer, spans=())
-    turns = *example.turns[:-1], Turn(example.turns[-1].role, answer)
+    if example.answer_turn is None:
+        return example
+    turns = *example.turns[: example.answer_turn], Turn("assistant", answer)
     return replace(example, turns=turns, spans=())
 
 
 def _examples(found: list[Record], role: str, source: str) -> tuple[list[Example], list[Problem]]:
     examples: list[Example] = []
     problems: list[Problem] = []
-    forms: dict[tuple[str, ...], str] = {}
+    notes = FileNotes()
     for number, (where, record) in enumerate(found):
-        form = ("text",) if isinstance(record, str) else form_of(record)
-        if form:
-            forms.setdefault(form, where)
-        made = example_of(record, f"{role}-{number}", where)
+        made = example_of(record, f"{role}-{number}", where, notes)
         if isinstance(made, Example):
-            examples.append(made)
+            texts = (made.text, *(turn.text for turn in made.turns))
+            wrong = [problem for text in texts if (problem := too_long(text, where))]
+            problems += wrong
+            examples += [] if wrong else [made]
         else:
             problems += made
-    if len(forms) > 1:
-        listed = ", ".join(f"{'/'.join(form)} ({where})" for form, where in forms.items())
-        problems.insert(0, Problem(source, f"mixes columns: {listed}", "use one form in a file"))
-    return examples, problems
+    return examples, [*notes.mixed(source), *problems, *notes.problems(source, len(examples))]

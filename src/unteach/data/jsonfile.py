@@ -5,7 +5,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from unteach.data.forms import is_record, kind_of, shown
+from unteach.data.columns import is_record
+from unteach.data.hints import shown
+from unteach.data.layouts import keyed, several_lists, table
+from unteach.data.values import kind_of
 from unteach.nouns import Problem
 
 Record = tuple[str, Any]
@@ -34,7 +37,7 @@ def read_jsonl(text: str, name: str) -> Read:
         if not line.strip():
             continue
         try:
-            found.append((f"{name}:{number}", _parsed(line)))
+            found.append((f"{name}:{number}", parsed(line)))
         except Broken as error:
             hint = "write one JSON object per line"
             problems.append(Problem(f"{name}:{number}", error.what, hint))
@@ -42,11 +45,11 @@ def read_jsonl(text: str, name: str) -> Read:
 
 
 def read_json(text: str, name: str) -> Read:
-    """A list, an object with one list in it, a single example, or JSON lines under this name."""
+    """A list of records, an object that holds many, a single one, or JSON lines under this name."""
     if not text.strip():
         return [], []
     try:
-        whole = _parsed(text)
+        whole = parsed(text)
     except Broken as error:
         if error.more and _begins_with_an_object(text):
             return read_jsonl(text, name)
@@ -64,17 +67,20 @@ def read_json(text: str, name: str) -> Read:
 
 
 def _list_within(whole: dict, text: str, start: int, name: str) -> Read:
+    """The records of an object: a table as pandas writes it, records by key, or its only list."""
+    if found := table(whole, name):
+        return [(f"{name}, row {k}", row) for k, row in enumerate(found[0], 1)], found[1]
+    if keyed(whole):
+        return list(_items(text, start, name)), []
     lists = [key for key, value in whole.items() if isinstance(value, list)]
     if len(lists) != 1:
-        what = f"is an object with {len(lists)} lists in it"
-        if lists:
-            what += f" ({shown(lists)})"
-        return [], [Problem(name, what, "give a list, or an object with one list in it")]
+        return [], [several_lists(whole, lists, name)]
     note = Problem(name, f"is an object, of which one list is read: {shown(lists)}", "", "note")
     return list(_items(text, _place(text, start, lists[0]), name)), [note]
 
 
-def _parsed(text: str) -> Any:
+def parsed(text: str) -> Any:
+    """The value of a JSON text. Raises Broken, also where an object names one key twice."""
     try:
         return STRICT.decode(text)
     except json.JSONDecodeError as error:
@@ -115,7 +121,7 @@ def _line_at_fault(text: str) -> int:
 
 def _begins_with_an_object(text: str) -> bool:
     try:
-        return isinstance(_parsed(text.lstrip().split("\n", 1)[0]), dict)
+        return isinstance(parsed(text.lstrip().split("\n", 1)[0]), dict)
     except Broken:
         return False
 
@@ -137,17 +143,21 @@ def _place(text: str, start: int, key: str) -> int:
 
 
 def _items(text: str, start: int, name: str) -> Iterator[Record]:
-    """The items of the JSON list that begins at `start`, each with the line it begins on."""
+    """The items of the JSON list or object that begins at `start`, each with its line."""
     for item, line in _placed_items(text, start, json.JSONDecoder()):
         yield f"{name}:{line}", item
 
 
 def _placed_items(text: str, start: int, decoder: json.JSONDecoder) -> Iterator[tuple[Any, int]]:
     position, line, counted = start + 1, _line(text, start), start
+    keys = text[start] == "{"
     while True:
         position = BETWEEN.match(text, position).end()  # type: ignore[union-attr]
-        if text[position] == "]":
+        if text[position] in "]}":
             return
+        if keys:
+            _, position = decoder.raw_decode(text, position)
+            position = BETWEEN.match(text, position).end()  # type: ignore[union-attr]
         line += text.count("\n", counted, position)
         counted = position
         try:

@@ -51,15 +51,31 @@ def placed(example: Example, text: str, first: int, last: int) -> tuple[Span, ..
     """
     if not example.spans:
         return ()
-    shown = example.answer.strip()
-    start = text.find(shown, first, last)
-    if start < 0:
-        what = "spans cannot be placed: the chat template changes what the answer says"
-        raise UserError(Problem(example.where, what, "use data.template=plain"))
-    shift = start - (len(example.answer) - len(example.answer.lstrip()))
-    end = start + len(shown)
-    moved = [(max(a + shift, start), min(b + shift, end)) for a, b in example.spans]
-    return tuple((a, b) for a, b in moved if a < b)
+    found: list[Span] = []
+    for start, end in example.spans:
+        for place, shown in _pieces(example.answer):
+            a, b = max(start, place), min(end, place + len(shown))
+            if a < b:
+                thought = place + len(shown) < len(example.answer.rstrip())
+                there = (text.find if thought else text.rfind)(shown, first, last)
+                if there < 0:
+                    what = "spans cannot be placed: the template changes what the answer says, or "
+                    what += "leaves it out"
+                    raise UserError(Problem(example.where, what, "use data.template=plain"))
+                found.append((a - place + there, b - place + there))
+    return tuple(found)
+
+
+def _pieces(answer: str) -> list[tuple[int, str]]:
+    """Thought and answer, which a template may set apart, without blanks at their ends."""
+    head, tag, rest = answer.rpartition("</think>")
+    thought = head.partition("<think>")[2] if "<think>" in head else head
+    pieces = [(len(head) - len(thought), thought), (len(head + tag), rest)]
+    return [
+        (start + len(piece) - len(piece.lstrip()), piece.strip())
+        for start, piece in pieces
+        if piece.strip()
+    ]
 
 
 def _from_json(text: str) -> Any:

@@ -1,38 +1,53 @@
 """Records with their places, from files and dataset ids."""
 
-import csv
-import io
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from unteach.data.forms import KNOWN
-from unteach.data.jsonfile import Read, Record, read_json, read_jsonl
+from unteach.data.arrowfile import read_arrow
+from unteach.data.bounds import require_proportion
+from unteach.data.jsonfile import Read, read_json, read_jsonl
 from unteach.data.parquetfile import read_parquet
+from unteach.data.saved import is_saved, read_saved
+from unteach.data.tables import read_csv, read_tsv
+from unteach.data.values import without_nulls
 from unteach.nouns import Problem, UserError
 from unteach.textfile import read_text
 
-KINDS = ".jsonl, .json, .csv, .txt, these with .gz behind, or .parquet"
+KINDS = ".jsonl, .json, .csv, .tsv, .txt, these with .gz or .zst behind, .parquet or .arrow"
+PROGRAMS = (".pkl", ".pickle", ".pt", ".pth", ".bin", ".py", ".joblib", ".npy", ".npz")
+"""Kinds that run a program when they are read, or may."""
+
+TEXTS = {
+    ".jsonl": read_jsonl,
+    ".ndjson": read_jsonl,
+    ".json": read_json,
+    ".csv": read_csv,
+    ".tsv": read_tsv,
+    ".txt": lambda text, name: ([(name, text)] if text.strip() else [], []),
+}
+TABLES = {".parquet": read_parquet, ".arrow": read_arrow, ".feather": read_arrow}
 HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*(:[\w.-]*){0,2}(@\w[\w./-]*)?")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 VERSION = re.compile(r"(\.v?\d*)?")  # what follows a dot in an id, but is no kind of file
-LONGEST_CELL = 2**31 - 1
 
 
 def records(source: str) -> Read:
     """All records of a file or a dataset id, and what could not be read.
 
     Args:
-        source: a path, or `owner/name[:config[:split]][@revision]` of a Hugging Face dataset.
+        source: a file, a folder that `save_to_disk` wrote, or a Hugging Face dataset:
+            `owner/name[:config[:split]][@revision]`.
     """
     path = Path(source)
     try:
         if not source or not _exists(path):
             found, problems = _dataset(source)
+        elif path.is_dir() and is_saved(path):
+            rows, problems = read_saved(path, source)
+            found = [(where, without_nulls(row)) for where, row in rows]
         elif path.is_dir():
-            hint = f"give a file ({KINDS})"
+            hint = f"give a file ({KINDS}), or a folder written by save_to_disk"
             return [], [Problem(source, "is a folder", hint, "request")]
         else:
             found, problems = _file(path, source)
@@ -51,71 +66,19 @@ def _exists(path: Path) -> bool:
 
 
 def _file(path: Path, name: str) -> Read:
-    readers = {
-        ".jsonl": read_jsonl,
-        ".ndjson": read_jsonl,
-        ".json": read_json,
-        ".csv": _csv,
-        ".txt": lambda text, name: ([(name, text)] if text.strip() else [], []),
-    }
-    packed = path.suffix.lower() == ".gz"
+    packed = path.suffix.lower() in (".gz", ".zst")
     kind = Path(path.stem if packed else path.name).suffix.lower()
-    if kind == ".parquet" and not packed:
-        return read_parquet(path, name), []
-    if kind not in readers:
+    if kind in TABLES and not packed:
+        return [(where, without_nulls(row)) for where, row in TABLES[kind](path, name)], []
+    if kind not in TEXTS:
         what, hint = f"is of no kind that can be read ({path.suffix})", f"give one of {KINDS}"
+        if kind in PROGRAMS:
+            hint = f"reading it may run a program, so it is not read: {hint}"
         raise UserError(Problem(name, what, hint, "request"))
-    return readers[kind](read_text(path, name), name)
-
-
-def _csv(text: str, name: str) -> Read:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    found: list[Record] = []
-    problems: list[Problem] = []
-    header, line = None, 1
-    try:
-        with _cells_of_any_length():
-            for cells in reader:
-                where, line = f"{name}:{line}", reader.line_num + 1
-                if header is None and cells:
-                    header = [cell.strip() for cell in cells]
-                    if wrong := _wrong_header(header, where):
-                        return [], [wrong]
-                elif header and len(cells) == len(header):
-                    found.append((where, dict(zip(header, cells, strict=True))))
-                elif header and cells:
-                    what = f"has {len(cells)} cells under {len(header)} columns"
-                    problems.append(Problem(where, what, "quote cells that hold commas"))
-    except csv.Error as error:
-        problems.append(Problem(f"{name}:{line}", f"is not CSV ({error})", "mend the quotes"))
-    return found, problems
-
-
-def _wrong_header(header: list[str], where: str) -> Problem | None:
-    if sign := _other_separator(header):
-        return Problem(where, f"separates its cells by {sign}", "separate them by commas")
-    named = [name for name in header if name]
-    if twice := len(named) - len(set(named)):
-        what = f"names {twice} of its columns again"
-        return Problem(where, what, "give each column a name of its own")
-    return None
-
-
-@contextmanager
-def _cells_of_any_length() -> Iterator[None]:
-    """The csv module stops at 131,072 characters, which a raw text may well have."""
-    before = csv.field_size_limit(LONGEST_CELL)
-    try:
-        yield
-    finally:
-        csv.field_size_limit(before)
-
-
-def _other_separator(header: list[str]) -> str:
-    for sign, name in ((";", "semicolons"), ("\t", "tabs")):
-        if len(header) == 1 and {c.strip('" ') for c in header[0].split(sign)[:-1]} & {*KNOWN}:
-            return name
-    return ""
+    text = read_text(path, name)
+    if kind != ".txt":
+        require_proportion(text, kind, name)
+    return TEXTS[kind](text, name)
 
 
 def _dataset(source: str) -> Read:
@@ -131,7 +94,7 @@ def _dataset(source: str) -> Read:
         loaded: Any = load_dataset(name, config or None, split=split or "train", **options)
         if COMMIT.fullmatch(revision) and not _is_of(loaded, revision):
             raise FileNotFoundError("the copy that is cached here is of another revision")
-        rows = [(f"{source}, row {k}", dict(row)) for k, row in enumerate(loaded, 1)]
+        rows = [(f"{source}, row {k}", without_nulls(row)) for k, row in enumerate(loaded, 1)]
         pinned = not rows or COMMIT.fullmatch(revision)
         return rows, [] if pinned else [_not_pinned(source, loaded)]
     except Exception as error:  # whatever the hub and its loaders raise

@@ -1,60 +1,20 @@
-"""An example as one text, with the characters that are supervised."""
+"""The tokenizer's own chat template: how a conversation is given to it, and what it refuses."""
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+import json
+import re
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
 
 from unteach.nouns import Example, Problem, Turn, UserError
-from unteach.registry import did_you_mean
 
-TEMPLATES = ("auto", "chat", "plain", "none")
-LEADS = {"user": "Question: ", "assistant": "Answer: "}
+THOUGHT_KEYS = ("reasoning_content", "thinking", "reasoning")
+ROLES = ("system", "developer", "user", "assistant", "tool", "function", "ipython")
+LONGEST_REASON = 120  # characters of a template's own message
+SOME = 20  # characters by which an answer is found
+WRITTEN_OUT = re.compile(r"""["']type["']: ?["']text["']""")  # a list of parts, not its texts
 
-# Stands for an answer while a template is rendered: of characters that mean nothing to anyone.
-MARK = "\ue000{}\ue001"
-AS_SHOWN: tuple[Callable[[str], str], ...] = (
-    str,
-    str.strip,
-    str.lstrip,
-    str.rstrip,
-    lambda text: text.strip("\n"),
-    lambda text: text.lstrip("\n"),
-)
-
-
-class Rendered(NamedTuple):
-    """An example as one text.
-
-    Attributes:
-        text: what is tokenised.
-        spans: characters of each supervised part, first and one past the last.
-        closed: whether nothing is to follow: the text says itself that the answer is over, or it
-            is raw and not known to end. Else eos is added.
-        special: whether the tokenizer adds its own special tokens, such as bos.
-    """
-
-    text: str
-    spans: tuple[tuple[int, int], ...]
-    closed: bool
-    special: bool
-
-
-def render(example: Example, tokenizer: Any, template: str = "auto") -> Rendered:
-    """The example as one text, with what is supervised in it.
-
-    Raises:
-        UserError: no such template, none in the tokenizer, or one that refuses the conversation.
-    """
-    if template not in TEMPLATES:
-        hint = f"give one of {', '.join(TEMPLATES)}.{did_you_mean(template, list(TEMPLATES))}"
-        raise UserError(Problem("data.template", f'is "{template}"', hint, "request"))
-    if example.kind == "text":
-        turns = example.turns or (Turn("assistant", example.text),)
-        return _joined([("", turn) for turn in turns], closed=True)
-    if template == "chat" or (template == "auto" and has_chat_template(tokenizer)):
-        return _chat(example, tokenizer)
-    if template == "none":
-        return _joined([("", turn) for turn in example.turns], closed=False)
-    return _joined([(LEADS.get(turn.role, ""), turn) for turn in example.turns], closed=False)
+Message = dict[str, Any]
 
 
 def has_chat_template(tokenizer: Any) -> bool:
@@ -62,124 +22,172 @@ def has_chat_template(tokenizer: Any) -> bool:
     return bool(getattr(tokenizer, "chat_template", None))
 
 
-def _joined(parts: list[tuple[str, Turn]], *, closed: bool) -> Rendered:
-    """Turns one after the other; with a lead, each stands on its own line."""
-    text, spans = "", []
-    for lead, turn in parts:
-        if lead and text and not text.endswith("\n"):
-            text += "\n"
-        text += lead.rstrip()
-        start = len(text)  # the blank after "Answer:" belongs to the answer: tokens begin with it
-        text += lead[len(lead.rstrip()) :] + turn.text
-        if turn.role == "assistant":
-            spans.append((start, len(text)))
-        elif not lead and turn.role != "user":
-            text += "\n"
-    return Rendered(text, tuple(spans), closed, special=True)
+class ChatTemplate:
+    """The chat template of a tokenizer, applied to one example.
 
+    Arguments of tool calls are given to it as objects, as transformers wants them, and as JSON
+    text where the template refuses objects or writes them the way Python does. Contents are given
+    as text, and as a list of one text part where the template shows them only so. An example's
+    tools are given to it every time.
 
-def _chat(example: Example, tokenizer: Any) -> Rendered:
-    """The model's own chat template; each assistant turn with the marker that ends it.
-
-    The places are found by rendering once more with marks for the answers, so that an answer
-    that also stands elsewhere in the conversation is not mistaken. What a template puts before
-    an answer, such as an empty thought, is part of the prompt; a blank that the model is to
-    say itself, being no part of the generation prompt, is not.
+    Attributes:
+        messages: the example's turns up to the last supervised one: what follows that turn changes
+            nothing about it.
+        whole: these as the template writes them.
     """
-    messages = [{"role": turn.role, "content": turn.text} for turn in example.turns]
-    answers = {n: t.text for n, t in enumerate(example.turns) if t.role == "assistant"}
-    marked = [
-        {**message, "content": MARK.format(n)} if n in answers else message
-        for n, message in enumerate(messages)
-    ]
-    whole = _apply(tokenizer, messages, example)
-    frame = _apply(tokenizer, marked, example)
-    ends = {n: _end(_apply(tokenizer, marked[: n + 1], example), n) for n in answers}
-    spans = _located(whole, frame, answers, ends, tokenizer.tokenize)
-    if spans is None:
-        spans = _by_prefix(tokenizer, messages, list(answers), whole, example)
-    asked = [_asked(tokenizer, messages[:n], example) for n in answers]
-    spans = [(_start(whole, a, first), last) for a, (first, last) in zip(asked, spans, strict=True)]
-    closed = bool(ends[max(ends)])
-    # A blank line after the last end marker is no part of the answer, and nothing follows it.
-    return Rendered(whole[: spans[-1][1]], tuple(spans), closed, special=False)
 
+    def __init__(self, tokenizer: Any, example: Example):
+        self.tokenizer, self.example = tokenizer, example
+        turns = example.turns[: (example.answer_turn or 0) + 1]
+        self.messages = [message_of(turn) for turn in turns]
+        self._arguments_as_text = self._content_as_parts = False
+        whole = self.attempt(self.messages)
+        calls = [call for message in self.messages for call in calls_of(message)]
+        given = [arguments for call in calls if (arguments := _arguments(call))]
+        if given and (not whole or any(str(each) in whole for each in given)):
+            self._arguments_as_text = True
+            whole = self.attempt(self.messages)
+        answer = example.answer.rpartition("</think>")[2].strip()[-SOME:]
+        if answer and answer not in whole:
+            self._content_as_parts = True
+            in_parts = self.attempt(self.messages)
+            self._content_as_parts = answer in in_parts and not WRITTEN_OUT.search(in_parts)
+            whole = in_parts if self._content_as_parts else whole
+        self._whole = whole
 
-def _located(
-    whole: str,
-    frame: str,
-    answers: dict[int, str],
-    ends: dict[int, str],
-    tokenize: Callable[[str], list[str]],
-) -> list[tuple[int, int]] | None:
-    """Where each answer and its end marker are; None where the rest is not as in the frame."""
-    spans = []
-    text, _, rest = frame.partition(MARK.format(min(answers)))
-    for number, next_number in zip(answers, [*list(answers)[1:], None], strict=True):
-        following, _, rest = rest.partition(MARK.format(next_number))
-        ways = (text + way(answers[number]) for way in AS_SHOWN)
-        shown = next((way for way in ways if whole.startswith(way + following)), None)
-        if shown is None:
-            return None
-        end = ends[number]
-        if not following.startswith(end):
-            end = _shared(end, following, tokenize(end))
-        spans.append((len(text), len(shown) + len(end)))
-        text = shown + following
-    return spans if text == whole else None
+    @cached_property
+    def whole(self) -> str:
+        """The messages in the template's words. Raises UserError where it refuses them."""
+        return self._whole or self.text(self.messages)
 
+    def text(self, messages: list[Message], *, asking: bool = False, tools: bool = True) -> str:
+        """Messages in the template's words; with the generation prompt when `asking`.
 
-def _shared(end: str, following: str, tokens: list[str]) -> str:
-    """The end markers that also stand where the conversation goes on; some close the last only."""
-    length = 0
-    for token in tokens:
-        if not (end.startswith(token, length) and following.startswith(token, length)):
-            break
-        length += len(token)
-    return end[:length]
+        Raises:
+            UserError: there is no template, or it refuses them.
+        """
+        if not has_chat_template(self.tokenizer):
+            hint = "use data.template=plain, or give the tokenizer a chat template"
+            what = "the tokenizer has no chat template"
+            raise UserError(Problem("data.template", what, hint, "request"))
+        try:
+            return self._render(messages, asking=asking, tools=tools)
+        except UserError:
+            raise
+        except Exception as error:  # a template is a program of the model's author
+            raise UserError(self._refusal(messages, error)) from None
 
+    def attempt(self, messages: list[Message], *, asking: bool = False, tools: bool = True) -> str:
+        """The same; empty where the template refuses them."""
+        try:
+            return self._render(messages, asking=asking, tools=tools)
+        except UserError:
+            raise
+        except Exception:  # as above
+            return ""
 
-def _end(rendered: str, number: int) -> str:
-    """What the template puts after the last answer, but for blanks at the end."""
-    return rendered.partition(MARK.format(number))[2].rstrip()
+    def _render(self, messages: list[Message], *, asking: bool, tools: bool) -> str:
+        if self._arguments_as_text:
+            messages = [_with_text_arguments(message) for message in messages]
+        if self._content_as_parts:
+            parts = [[{"type": "text", "text": message["content"]}] for message in messages]
+            messages = [m | {"content": part} for m, part in zip(messages, parts, strict=True)]
+        options: dict[str, Any] = {"add_generation_prompt": True} if asking else {}
+        if tools and self.example.tools:
+            options["tools"] = list(self.example.tools)
+        return _apply(self.tokenizer, messages, **options)
 
-
-def _asked(tokenizer: Any, messages: list[dict], example: Example) -> str:
-    """What the model is given when it is to answer; nothing where it speaks unasked."""
-    if not messages or messages[-1]["role"] != "user":
-        return ""
-    return _apply(tokenizer, messages, example, add_generation_prompt=True)
-
-
-def _start(whole: str, asked: str, start: int) -> int:
-    """Where the model begins to speak: a blank that it was not given belongs to the answer."""
-    begins = whole.startswith(asked) and not whole[len(asked) : start].strip()
-    return min(len(asked), start) if asked and begins else start
-
-
-def _by_prefix(
-    tokenizer: Any, messages: list[dict], answers: list[int], whole: str, example: Example
-) -> list[tuple[int, int]]:
-    """The places of answers that the template shows in other words: what it adds for each turn."""
-    spans = []
-    for n in answers:
-        before = _apply(tokenizer, messages[:n], example, add_generation_prompt=True)
-        upto = _apply(tokenizer, messages[: n + 1], example).rstrip()
-        if not (whole.startswith(before) and whole.startswith(upto) and len(before) < len(upto)):
-            what = "the chat template leaves out or changes what an assistant turn says"
-            raise UserError(Problem(example.where, what, "use data.template=plain"))
-        spans.append((len(before), len(upto)))
-    return spans
-
-
-def _apply(tokenizer: Any, messages: list[dict], example: Example, **options: Any) -> str:
-    if not has_chat_template(tokenizer):
-        hint = "use data.template=plain, or give the tokenizer a chat template"
-        where = "data.template"
-        raise UserError(Problem(where, "the tokenizer has no chat template", hint, "request"))
-    try:
-        return tokenizer.apply_chat_template(messages, tokenize=False, **options)
-    except Exception as error:  # a template is a program of the model's author
-        what = f"the chat template refuses it ({type(error).__name__})"
+    def _refusal(self, messages: list[Message], error: Exception) -> Problem:
+        """Why the template refuses messages, as far as leaving a part of them out tells."""
+        for what, hint, without in _lighter(messages):
+            if self.attempt(without):
+                return Problem(self.example.where, f"the chat template takes no {what}", hint)
+        what = f"the chat template refuses it ({self._reason(error)})"
         hint = "check the roles and their order, or use data.template=plain"
-        raise UserError(Problem(example.where, what, hint)) from None
+        return Problem(self.example.where, what, hint)
+
+    def _reason(self, error: Exception) -> str:
+        """The template's own words where they stand in the template, and hold none of the data."""
+        reason, kind = str(error), type(error).__name__
+        literal = len(reason) <= LONGEST_REASON and reason.isprintable()
+        known = reason and literal and reason in str(self.tokenizer.chat_template)
+        return f'{kind}: "{reason}"' if known else kind
+
+
+def message_of(turn: Turn) -> Message:
+    """A turn as chat templates read it: thoughts under each of their names, calls as objects."""
+    keys = {name: value for name, value in turn.template_keys.items() if value is not None}
+    thought = next((keys[name] for name in THOUGHT_KEYS if keys.get(name)), None)
+    if thought:
+        keys = {"thinking": thought, **keys, "reasoning_content": thought}
+    message: Message = {"role": turn.role, "content": turn.text, **keys}
+    if calls_of(message):
+        message["tool_calls"] = [_as_object(call) for call in calls_of(message)]
+    return message
+
+
+def calls_of(message: Message) -> list[Any]:
+    """The tool calls of a message."""
+    calls = message.get("tool_calls")
+    return list(calls) if isinstance(calls, (list, tuple)) else []
+
+
+def named_role(role: str) -> str:
+    """A role for messages; one that is not common may be a text, and is not shown."""
+    return role if role in ROLES else "further"
+
+
+def _as_object(call: Any) -> Any:
+    """A call in the form {"type": "function", "function": {"name": ..., "arguments": {...}}}."""
+    if not isinstance(call, Mapping):
+        return call
+    call = dict(call) if "function" in call else {"function": dict(call)}
+    function = call["function"]
+    if isinstance(function, Mapping) and isinstance(function.get("arguments"), str):
+        try:
+            arguments = json.loads(function["arguments"])
+        except (ValueError, RecursionError):
+            arguments = None
+        if isinstance(arguments, dict):
+            call["function"] = {**function, "arguments": arguments}
+    return {"type": "function", **call}
+
+
+def _arguments(call: Any) -> dict | None:
+    """The arguments of a call where they are an object with something in it."""
+    function = call.get("function") if isinstance(call, Mapping) else None
+    arguments = function.get("arguments") if isinstance(function, Mapping) else None
+    return arguments if isinstance(arguments, dict) and arguments else None
+
+
+def _with_text_arguments(message: Message) -> Message:
+    calls = []
+    for call in calls_of(message):
+        if arguments := _arguments(call):
+            text = json.dumps(arguments, ensure_ascii=False)
+            call = {**call, "function": {**call["function"], "arguments": text}}
+        calls.append(call)
+    return {**message, "tool_calls": calls} if calls else message
+
+
+def _lighter(messages: list[Message]) -> list[tuple[str, str, list[Message]]]:
+    """What may be too much for a template, what to do then, and the messages without it."""
+    found = []
+    plain = "or use data.template=plain"
+    for role in dict.fromkeys(message["role"] for message in messages):
+        if role not in ("user", "assistant"):
+            hint = f"take these turns out of the file, {plain}"
+            if role in ("system", "developer"):
+                hint = f"put its text in front of the first question, {plain}"
+            rest = [message for message in messages if message["role"] != role]
+            found.append((f"{named_role(role)} turns", hint, rest))
+    for name, keys in (("tool calls", ("tool_calls",)), ("thoughts", THOUGHT_KEYS)):
+        if any(key in message for message in messages for key in keys):
+            rest = [{k: v for k, v in m.items() if k not in keys} for m in messages]
+            found.append((name, f"take them out of the file, {plain}", rest))
+    return found
+
+
+def _apply(tokenizer: Any, messages: list[Message], **options: Any) -> str:
+    """The one place where a chat template is run."""
+    return tokenizer.apply_chat_template(messages, tokenize=False, **options)

@@ -1,27 +1,36 @@
-"""Checkpoints that are whole or not there: staged, flushed, listed, and renamed.
+"""Checkpoints that are whole or not there: staged, flushed, listed with hashes, and renamed.
 
 transformers writes a checkpoint in place, file by file, and takes the newest folder for the newest
 checkpoint. Cut off while saving, 6 of 14 runs could not go on from what it left; without its
 optimizer file a run goes on, silently another one. Staged and renamed, 14 of 14 could.
+
+Every byte is read twice: for its hash as it was written, and before a run goes on from it.
 """
 
-import json
+import logging
 import os
 import re
 import shutil
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transformers import TrainerCallback
+import torch
+from transformers import TrainerCallback, TrainerState
+from transformers.trainer_pt_utils import safe_globals
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from unteach.engine.notice import Notice
 from unteach.nouns import Problem, UserError
-from unteach.rundir import flush, sizes, write_text
+from unteach.rundir import damage, flush, hashes, read_sealed, write_sealed
+
+logger = logging.getLogger(__name__)
 
 FILE = "unteach.json"
+STATE = "trainer_state.json"
+PICKLED = re.compile(r"(optimizer|scheduler|scaler|rng_state)[^/]*\.(pt|pth|bin)")
 STAGING = ".staging"
 NAME = re.compile(rf"{PREFIX_CHECKPOINT_DIR}-(\d+)")
 OPTIMIZER = ("optimizer", "global_step")  # the other is DeepSpeed's folder
@@ -40,7 +49,7 @@ def finish(folder: Path, step: int, held: dict[str, Any], keep: int | None = Non
     """
     name = f"{PREFIX_CHECKPOINT_DIR}-{step}"
     staged, there = folder / STAGING / name, folder / name
-    write_text(staged / FILE, json.dumps({**held, "files": sizes(staged, FILE)}))
+    write_sealed(staged / FILE, {**held, "files": hashes(staged, FILE)})
     flush(staged)
     shutil.rmtree(there, ignore_errors=True)
     os.replace(staged, there)
@@ -51,39 +60,71 @@ def finish(folder: Path, step: int, held: dict[str, Any], keep: int | None = Non
     return there
 
 
-def newest(folder: Path) -> Path | None:
-    """The newest whole checkpoint; None where there is none."""
-    return next((c for c in _all(folder) if not lacking(c)), None)
+@dataclass(frozen=True)
+class Whole:
+    """A checkpoint that was found whole just now: nobody need read all of it once more."""
+
+    path: Path
+
+
+def newest(
+    folder: Path, note: Callable[[Problem], None] = lambda p: logger.warning(str(p))
+) -> Path | None:
+    """The newest whole checkpoint; None where there is none.
+
+    It is read to its last byte, and so is each newer one that is not whole.
+
+    Args:
+        folder: where checkpoints are.
+        note: told of each that is passed over, and why.
+    """
+    for checkpoint in _all(folder):
+        if not (what := lacking(checkpoint)):
+            return checkpoint
+        hint = "training goes on from the one before it, or begins anew where there is none"
+        note(Problem(str(checkpoint), f"{what}: passed over", hint, "note"))
+    return None
 
 
 def lacking(checkpoint: Path) -> str:
     """What keeps a run from going on from a checkpoint; nothing when it is whole."""
     held = read(checkpoint)
     if held is None:
-        return f"holds no {FILE}: it is half written, or of another trainer"
-    found = sizes(checkpoint, FILE)
-    for name, size in held["files"].items():
-        if found.get(name) != size:
-            return f"lacks {name}, or a part of it"
-    if not any(name.startswith(OPTIMIZER) for name in found):
+        return f"holds no {FILE} as it was written: it is damaged, or of another trainer"
+    if what := damage(checkpoint, held["files"]):
+        return what
+    if not any(name.startswith(OPTIMIZER) for name in held["files"]):
         return "holds no state of the optimizer"
+    return next(filter(None, (_unreadable(checkpoint / name) for name in held["files"])), "")
+
+
+def _unreadable(file: Path) -> str:
+    """That a file cannot be loaded, though it is as it was written: by another torch, say.
+
+    Of tensors no more than their names and shapes is read here.
+    """
+    try:
+        if PICKLED.fullmatch(file.name):
+            with safe_globals():
+                torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+        elif file.name == STATE:
+            TrainerState.load_from_json(str(file))
+    except Exception as error:  # what is in the file decides what is raised
+        return f"{file.name} cannot be loaded ({type(error).__name__})"
     return ""
 
 
 def read(checkpoint: Path) -> dict[str, Any] | None:
-    """What is known of a checkpoint; None when it says nothing."""
-    try:
-        held = json.loads((checkpoint / FILE).read_text(encoding="utf-8"))
-        return held if isinstance(held["files"], dict) else None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return None
+    """What is known of a checkpoint; None when it says nothing, or is damaged."""
+    held = read_sealed(checkpoint / FILE)
+    return held if held and isinstance(held.get("files"), dict) else None
 
 
 def chosen(checkpoint: Any, folder: Path) -> Path | None:
     """The checkpoint to go on from.
 
     Args:
-        checkpoint: a folder, True for the newest whole one, or nothing.
+        checkpoint: a folder, one that is `Whole`, True for the newest whole one, or nothing.
         folder: where checkpoints are.
 
     Raises:
@@ -91,6 +132,8 @@ def chosen(checkpoint: Any, folder: Path) -> Path | None:
     """
     if not checkpoint:
         return None
+    if isinstance(checkpoint, Whole):
+        return checkpoint.path
     if checkpoint is True:
         if found := newest(folder):
             return found

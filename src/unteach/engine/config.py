@@ -9,6 +9,7 @@ from transformers import SchedulerType, TrainingArguments, get_scheduler
 from unteach.engine.rates import automatic_rate
 from unteach.methods import Method, unbound
 from unteach.nouns import UserError
+from unteach.registry import strict
 
 # The one replaces torch's own cross entropy for everybody, the other the model's forward by one
 # that knows no loss but its own.
@@ -33,6 +34,7 @@ def why_no_schedule(name: str, settings: dict[str, Any] | None) -> str:
     return ""
 
 
+@strict
 @dataclass
 class UnlearningConfig(TrainingArguments):
     """What `transformers.TrainingArguments` takes, and some things more.

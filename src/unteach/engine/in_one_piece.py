@@ -1,9 +1,11 @@
 """transformers' trainer, whose model can be had in one piece however many devices hold it."""
 
 import os
+from pathlib import Path
 from typing import Any
 
 from transformers import PreTrainedModel, Trainer
+from transformers.trainer import TRAINING_ARGS_NAME
 
 from unteach.engine.devices import require_asked, sharding_asked
 from unteach.engine.gather import Shell
@@ -53,9 +55,16 @@ class InOnePiece(Trainer):
         return self.shell.filled(state) if self.accelerator.is_main_process else None
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
-        """Write it whole; of weights in shards transformers may write nothing, without a word."""
+        """Write it whole; of weights in shards transformers may write nothing, without a word.
+
+        Without `training_args.bin`.
+        """
         if self.shell is None or _internal_call:
-            return super().save_model(output_dir, _internal_call)
+            super().save_model(output_dir, _internal_call)
+            if self.args.should_save:  # it is a pickle, which nothing here reads
+                folder = Path(output_dir or str(self.args.output_dir))
+                (folder / TRAINING_ARGS_NAME).unlink(missing_ok=True)
+            return
         if (model := self.whole_model()) is not None:
             folder = output_dir or str(self.args.output_dir)
             model.save_pretrained(folder)

@@ -11,6 +11,7 @@ from unteach.probes import Progress, end_tokens, sampled
 
 ASK = "Make up a plausible but wrong answer to this question, in one or two sentences: {question}"
 TEMPERATURES = (1.0, 1.5, 2.0)
+BLANK = "..."  # stands for an answer without words, such as a tool call, where a template needs one
 
 
 class MadeUp(NamedTuple):
@@ -74,11 +75,18 @@ def make_up(
 
 
 def _asking(example: Example) -> Example:
-    """The same conversation, its last question turned into the task of making an answer up."""
-    *before, asked, answer = example.turns
-    return replace(
-        example, turns=(*before, Turn(asked.role, ASK.format(question=asked.text)), answer)
-    )
+    """The same conversation, its last question turned into the task of making an answer up.
+
+    What was called and found between question and answer is left out: it would give the answer.
+    """
+    place = example.answer_turn
+    if not place:
+        return example
+    users = [k for k, turn in enumerate(example.turns[:place]) if turn.role == "user"]
+    asked = max(users, default=place - 1)
+    task = Turn(example.turns[asked].role, ASK.format(question=example.turns[asked].text))
+    answer = Turn("assistant", example.answer.strip() or BLANK)
+    return replace(example, turns=(*example.turns[:asked], task, answer), spans=(), tools=())
 
 
 def _tells(text: str, example: Example) -> bool:

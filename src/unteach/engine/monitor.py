@@ -15,8 +15,12 @@ class Monitor:
         self.reason = ""
 
     def see(self, probabilities: dict[int, float]) -> None:
-        """Take the probabilities of some forget answers, by number, measured before the step."""
-        self.last.update(probabilities)
+        """Take the probabilities of some forget answers, by number, measured before the step.
+
+        They are kept with few digits, for a checkpoint holds them: exact ones tell a short answer
+        to whoever has the model before.
+        """
+        self.last.update({number: _coarse(p) for number, p in probabilities.items()})
 
     @property
     def probability(self) -> float:
@@ -30,7 +34,7 @@ class Monitor:
         if self.probability > self.stop_at:
             return False
         self.reason = (
-            f"the forget answers' probability reached {self.probability:.3f}, "
+            f"training saw the forget answers at a probability of {self.probability:.3f}, "
             f"at most train.stop_at = {self.stop_at:g}"
         )
         return True
@@ -42,3 +46,13 @@ class Monitor:
         own = f"the forget answers' probability is {self.probability:.3f}"
         self.reason = f"{own}; the teacher's is {level:.3f}"
         return True
+
+
+def _coarse(p: float) -> float:
+    """Two decimals; below 0.1 one digit that counts.
+
+    Example:
+        >>> _coarse(0.8749), _coarse(0.00387)
+        (0.87, 0.004)
+    """
+    return round(p, 2) if p >= 0.1 else float(f"{p:.1g}")

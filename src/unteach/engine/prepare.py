@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from unteach.data import encode, read_rows
+from unteach.data import encode_each, read_rows
 from unteach.data.alternates import alternates, read_refusals
 from unteach.data.listing import shortened
 from unteach.engine.config import UnlearningConfig
@@ -145,9 +145,10 @@ def _encoded(
     *,
     last: bool = False,
 ) -> list[Sequence]:
-    sequences = [
-        sequence
-        for example in examples
-        for sequence in encode(example, tokenizer, max_length=length, template=template, last=last)
-    ]
-    return [s for s in sequences if any(s.answer)]
+    """Examples in tokens; what is cut off or left out of them is logged. Raises UserError."""
+    found = encode_each(list(examples), tokenizer, max_length=length, template=template, last=last)
+    if found.refused:
+        raise UserError(*shortened(found.refused))
+    for problem in shortened(found.told):
+        logger.warning(str(problem))
+    return found.sequences

@@ -25,7 +25,11 @@ def automatic_rate(
         >>> automatic_rate(SimpleNamespace(hidden_size=192), adapter=False, power=1)
         0.00011
     """
-    text = config.get_text_config() if hasattr(config, "get_text_config") else config
-    width = getattr(text, "hidden_size", None) or getattr(text, "n_embd", None) or 2048
-    rate = factor * 1e-5 * max(2048 / width, 1) ** power * (10 if adapter else 1)
+    rate = factor * 1e-5 * max(2048 / (width(config) or 2048), 1) ** power * (10 if adapter else 1)
     return float(f"{min(rate, 1e-3):.1e}")
+
+
+def width(config: Any) -> int | None:
+    """Of the model's hidden states; None where its configuration does not tell."""
+    text = config.get_text_config() if hasattr(config, "get_text_config") else config
+    return getattr(text, "hidden_size", None) or getattr(text, "n_embd", None)

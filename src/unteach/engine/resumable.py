@@ -11,7 +11,7 @@ from transformers import TrainerState
 from transformers.trainer_utils import TrainOutput
 
 from unteach.engine.batch import Pairs
-from unteach.engine.checkpoints import STAGING, Pace
+from unteach.engine.checkpoints import STAGING, Pace, chosen
 from unteach.engine.devices import require_same_kind
 from unteach.engine.dual import Dual
 from unteach.engine.in_one_piece import InOnePiece
@@ -50,7 +50,8 @@ class Resumable(InOnePiece):
     def took_up(self, wanted: Any) -> Path | None:
         """The checkpoint to go on from; what it holds of ours is taken up. Raises UserError."""
         folder = Path(str(self.args.output_dir))
-        if found := self._carried.load(wanted, folder):
+        if found := from_main(lambda: chosen(wanted, folder)):  # one reads it, and all agree
+            self._carried.load(found)
             require_same_kind(found, self.accelerator)
         return found
 
@@ -74,6 +75,9 @@ class Resumable(InOnePiece):
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """Write it beside the others, and name it when all processes have done their part.
 
+        The losses logged so far are left out: those of the first step are the model's before, and
+        of a batch of one short answer they tell the answer to whoever has that model.
+
         Raises:
             UserError: a weight is no number, or the disk of any process refuses to take it.
         """
@@ -93,8 +97,12 @@ class Resumable(InOnePiece):
             shutil.rmtree(folder / STAGING, ignore_errors=True)
 
     def _write(self, folder: Path, save: Callable[..., None], *given: Any) -> None:
-        with in_words(folder):
-            save(*given)
+        logged, self.state.log_history = self.state.log_history, []  # losses of single answers
+        try:
+            with in_words(folder):
+                save(*given)
+        finally:
+            self.state.log_history = logged
 
     def _name(self, folder: Path) -> None:
         if self.args.should_save:

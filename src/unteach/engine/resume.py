@@ -7,7 +7,7 @@ from typing import Any
 
 from unteach.adapters import mark_base
 from unteach.engine.batch import Pairs
-from unteach.engine.checkpoints import chosen, finish, read
+from unteach.engine.checkpoints import finish, read
 from unteach.engine.dual import Dual
 from unteach.engine.monitor import Monitor
 from unteach.engine.trouble import Guard
@@ -51,22 +51,12 @@ class Carried:
         }
         finish(folder, step, held, keep)
 
-    def load(self, checkpoint: Any, folder: Path) -> Path | None:
-        """Take up where a checkpoint ended.
-
-        Args:
-            checkpoint: a folder, True for the newest whole one, or nothing.
-            folder: where checkpoints are.
-
-        Returns:
-            The checkpoint's folder; None without one.
+    def load(self, found: Path) -> None:
+        """Take up where a checkpoint ended, which is whole.
 
         Raises:
-            UserError: the checkpoint is not whole, or is of another model or other data.
+            UserError: it is of another model or other data.
         """
-        found = chosen(checkpoint, folder)
-        if found is None:
-            return None
         held = read(found) or {}
         if held.get("before") != _salted(str(held.get("salt")), self.before):
             what = "was written by a run on another model, or on other data"
@@ -75,7 +65,6 @@ class Carried:
         self._dual.weight = float(held["retain_weight"])
         self._monitor.see({int(k): p for k, p in held["probabilities"].items()})
         self._guard.seen = held["guard"]
-        return found
 
 
 def _salted(salt: str, mark: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from accelerate.utils import gather_object
 from torch import Tensor
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, TrainerCallback
 
 from unteach.data import context_length
 from unteach.engine.batch import ALTERNATE, FORGET, RETAIN, Batch, Pairs, only
@@ -45,9 +45,11 @@ from unteach.losses.seen import Term
 from unteach.methods import Method
 from unteach.nouns import Problem, UserError
 from unteach.probes import Progress
+from unteach.registry import strict
 from unteach.retain import retain_reads
 
 
+@partial(strict, also=Trainer)
 class UnlearningTrainer(Resumable):
     """Unlearn as `trl` users train.
 

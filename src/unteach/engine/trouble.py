@@ -219,12 +219,12 @@ class Guard(TrainerCallback):
         return [texts[g][i].id for g, i in members if g in groups and g != ALTERNATE]
 
 
-def require_numbers(model: Any) -> None:
+def require_numbers(model: Any, where: str = "--model") -> None:
     """That all weights are numbers. Raises UserError, which names the first that is none."""
     if broken := _broken(model):
         what = f"NaN or infinity is in {len(broken)} of its tensors, first {broken[0]}"
         hint = "take a whole copy of the model, or a later type: float16 ends at 65504"
-        raise UserError(Problem("--model", what, hint))
+        raise UserError(Problem(where, what, hint))
 
 
 def _wider() -> str:

@@ -13,7 +13,7 @@ from accelerate import PartialState
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
 from transformers.trainer_callback import PrinterCallback
 
-from unteach.engine.checkpoints import Pace, newest
+from unteach.engine.checkpoints import Pace, Whole, newest
 from unteach.engine.config import UnlearningConfig
 from unteach.engine.deal import dealt
 from unteach.engine.devices import sharding_asked, spread
@@ -122,12 +122,13 @@ def unlearn(
         )
         trainer.remove_callback(PrinterCallback)
         talk.notes(unchosen(trainer.pairs.choices))
-        before_cut, found = None, from_main(lambda: newest(folder))
+        before_cut = None
+        found = from_main(lambda: newest(folder, lambda problem: talk.notes([problem])))
         if found:
             before_cut = int(found.name.split("-")[-1])
             talk.stage(f"going on after step {before_cut}")
         with deterministic(request.train.deterministic), notice:
-            trainer.train(resume_from_checkpoint=found and str(found))
+            trainer.train(resume_from_checkpoint=found and Whole(found))
         whole = trainer.whole_model()
     monitor = trainer.monitor
     facts = {
@@ -135,7 +136,7 @@ def unlearn(
         "steps_planned": trainer.state.max_steps,
         "went_on_after_step": before_cut,
         "stopped_because": monitor.reason,
-        "forget_probability_in_training": round(monitor.probability, 4),
+        "forget_probability_in_training": round(monitor.probability, 3),
         "training_seconds": round(time.monotonic() - began, 1),
         "devices": spread(trainer.accelerator),
         "head": trainer.head,
@@ -179,9 +180,16 @@ def _adapted(
     talk: Talk,
 ) -> tuple[Any, Any]:
     """The model with adapters, and what FILA took out."""
-    from unteach.adapters import LoraSettings, add_lora, fila_bytes, initialise_fila
+    from unteach.adapters import (
+        LoraSettings,
+        add_lora,
+        fila_bytes,
+        initialise_fila,
+        why_not_experts,
+    )
 
     settings = request.adapter
+    without = why_not_experts(settings, sharded=sharding_asked(os.environ) is not None)
     torch.manual_seed(request.train.seed)
     policy = add_lora(
         model,
@@ -190,6 +198,7 @@ def _adapted(
             alpha=settings.alpha,
             dropout=settings.dropout,
             targets=settings.targets,
+            experts=not without,
         ),
     )
     start = None

@@ -1,14 +1,17 @@
 """What an evaluation is asked for, as one frozen record."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
 from unteach.nouns import Problem, UserError
+from unteach.refused import told
 from unteach.request import Count, Section
 
-Label = Annotated[str, Field(pattern=r"^\w[\w.+-]*$")]
+LABEL = re.compile(r"\w[\w.+-]*")
+Label = Annotated[str, Field(pattern=rf"^{LABEL.pattern}$")]
 YARDSTICKS = ("original", "retrained")
 
 
@@ -90,13 +93,27 @@ def labelled(models: list[str]) -> dict[str, str]:
     for given in models:
         label, equals, path = given.partition("=")
         if not equals or "/" in label:
-            path, label = given, "model" if len(models) == 1 else Path(given).name.partition("@")[0]
+            path, label = given, "model" if len(models) == 1 else _label(given)
+        if not LABEL.fullmatch(label):
+            hint = "write label=path, with letters, digits and . + - in the label"
+            raise UserError(Problem("--model", "has a label that is none", hint, "request"))
         if label in found or label in YARDSTICKS:
             what = f'the label "{label}" is taken'
             hint = "write label=path, with a label of its own for each model"
             raise UserError(Problem(f"--model {given}", what, hint, "request"))
         found[label] = path
     return found
+
+
+def _label(path: str) -> str:
+    """The last part of a path as a label.
+
+    Example:
+        >>> _label("runs/my model (2)"), _label("owner/name@main")
+        ('my-model-2', 'name')
+    """
+    name = re.sub(r"[^\w.+-]+", "-", Path(path).name.partition("@")[0])
+    return name.strip("-.+") or "model"
 
 
 def asked(**given: Any) -> Evaluation:
@@ -117,4 +134,4 @@ def _explained(error: Any) -> Problem:
         flag = "--model" if name == "models" else f"--{name}"
         return Problem(flag, "is not given", f"add {flag}", "request")
     flag = name.replace("_", "-")
-    return Problem(f"--{flag}", f"got {error['input']!r}", error["msg"], "request")
+    return Problem(f"--{flag}", f"got {told(error['input'])}", error["msg"], "request")

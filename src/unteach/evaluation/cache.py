@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import secrets
 import tempfile
 from pathlib import Path
@@ -14,6 +15,7 @@ from unteach.nouns import UserError
 from unteach.rowsfile import Groups, read_rows, write_rows
 
 SALT = ".salt"
+OLDER = re.compile(rb'\{"about": \{"schema": 1[,}]')
 
 
 def default_folder() -> Path:
@@ -41,6 +43,7 @@ def keep(folder: Path | None, key: str, rows: Groups, counts: dict[str, Any]) ->
 
     The key is a hash of all that they depend on. Salted, and with a hash of the file, it is the
     only name that they have: numbers and row ids are all that is kept, neither text nor paths.
+    Rows of earlier releases are removed: they have numbers of each token, which give the text back.
 
     Raises:
         OSError: there is no room, or no leave.
@@ -48,6 +51,9 @@ def keep(folder: Path | None, key: str, rows: Groups, counts: dict[str, Any]) ->
     if not folder or not key:
         return
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for file in folder.glob("*.jsonl"):
+        if _is_older(file):
+            file.unlink(missing_ok=True)
     stem = _stem(key, _salt(folder, make=True))
     handle, name = tempfile.mkstemp(dir=folder, prefix=f".{stem[:12]}-")  # 0600
     os.close(handle)
@@ -59,6 +65,14 @@ def keep(folder: Path | None, key: str, rows: Groups, counts: dict[str, Any]) ->
             damaged.unlink(missing_ok=True)
     finally:
         Path(name).unlink(missing_ok=True)
+
+
+def _is_older(file: Path) -> bool:
+    try:
+        with file.open("rb") as lines:
+            return OLDER.match(lines.readline(1000)) is not None
+    except OSError:  # another process was faster
+        return False
 
 
 def _name(stem: str, file: Path) -> str:

@@ -5,11 +5,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from unteach.data import context_length
+from unteach.data import context_length, encode_each, try_tokenizer
+from unteach.data.listing import shortened
 from unteach.evaluation.asked import YARDSTICKS, Evaluation
 from unteach.evaluation.loading import sharded
-from unteach.intake import checked_config
-from unteach.modelfiles import adapter_problem, pin_note, pinned, require
+from unteach.modelcheck import Checked, check_adapter, check_ids, check_model
+from unteach.modelfiles import adapter_problem, holds_adapters_only, pin_note, pinned, require
+from unteach.modelweights import rows_of
 from unteach.nouns import Problem, Row, UserError
 from unteach.rowsfile import read_rows
 from unteach.rundir import check_out, overlap
@@ -24,12 +26,17 @@ LONGEST = 2048  # tokens of one text, where the model has room for more
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where a model is: its path, the base that its adapters are put on, and its configuration."""
+    """Where a model is: its path, the base that its adapters are put on, and what was found."""
 
     path: str
     base: str
-    config: Any
+    checked: Checked
     tokenizer: Any
+
+    @property
+    def config(self) -> Any:
+        """Its configuration."""
+        return self.checked.config
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,22 +90,44 @@ def check(asked: Evaluation) -> Plan:
         problems.append(Problem("--keep-text", what, "leave it out", "request"))
     options = _attempt(problems, _options, suite, asked) if suite else None
     groups = _attempt(problems, _groups, suite, options, asked) if options is not None else {}
+    examples = {name: group.examples for name, group in (groups or {}).items()}
+    for name, place in places.items() if examples else ():
+        if place:
+            flag = f"{FLAGS.get(name, '--model')} {place.path}"
+            problems += try_tokenizer(place.tokenizer, examples, asked.template, flag)
+    problems += [] if problems else _unknown_tokens(places, groups or {}, asked.template)
     never = None
     if asked.reference_rows:
         never = _attempt(problems, _never, asked.reference_rows, asked.suite, groups or {})
     if problems:
         raise UserError(*problems)
     found: Any = suite  # there is one: all that could be wrong was raised
+    settings = _settings(asked, found, list(places.values()))
+    told = _told(groups or {}, settings, places)
     return Plan(
         asked=_pinned(asked, places),
         suite=found,
         options=options or {},
         groups=groups or {},
-        settings=_settings(asked, found, list(places.values())),
+        settings=settings,
         places=places,
         never=never,
-        notes=tuple(_unpinned(asked, places)),
+        notes=(*_unpinned(asked, places), *told),
     )
+
+
+def _told(groups: dict[str, Group], settings: Settings, places: dict[str, Place]) -> list[Problem]:
+    """What the chat template of a model leaves out of conversations. Raises UserError."""
+    problems: list[Problem] = []
+    for group in groups.values():
+        chats = [example for example in group.examples if example.kind == "chat"]
+        for place in {str(p.tokenizer.chat_template): p for p in places.values()}.values():
+            template, length = group.template or settings.template, settings.max_length
+            found = encode_each(chats, place.tokenizer, max_length=length, template=template)
+            if found.refused:
+                raise UserError(*shortened(found.refused))
+            problems += [p for p in found.told if p.kind == "note" and p not in problems]
+    return shortened(problems)
 
 
 def _inputs(asked: Evaluation) -> tuple[list[tuple[str, Any]], list[tuple[str, Any]]]:
@@ -117,7 +146,8 @@ def _pinned(asked: Evaluation, places: dict[str, Place]) -> Evaluation:
 
 
 def _unpinned(asked: Evaluation, places: dict[str, Place]) -> Iterator[Problem]:
-    for name in places:
+    for name, place in places.items():
+        yield from place.checked.notes
         if note := pin_note(asked.paths[name], FLAGS.get(name, "--model")):
             yield note
 
@@ -189,14 +219,17 @@ def _place(name: str, asked: Evaluation) -> Place:
     flag = FLAGS.get(name, "--model")
     base = _base(path, asked.original, flag)
     trusted = asked.trust_remote_code
-    config = checked_config(base, flag, trusted)
+    checked = check_model(
+        base, flag, trust_remote_code=trusted, bits=asked.bits, device=asked.device
+    )
     named = path if Path(path, "tokenizer_config.json").exists() else base
     if base != path:
         require(adapter_problem(path, f"{flag} {path}"))
+        check_adapter(checked.empty, path, flag)
     return Place(
         path=pinned(path),
         base=pinned(base),
-        config=config,
+        checked=checked,
         tokenizer=load_tokenizer(named, trust_remote_code=trusted),
     )
 
@@ -218,9 +251,28 @@ def _vocabularies(places: dict[str, Any]) -> list[Problem]:
     ]
 
 
+def _unknown_tokens(
+    places: dict[str, Any], groups: dict[str, Group], template: str
+) -> list[Problem]:
+    """Tokens of the questions that a model has no row for, where its tokenizer knows so many."""
+    found: dict[str, Problem] = {}
+    for place in filter(None, places.values()):
+        rows = rows_of(place.checked.empty)
+        if rows is None or len(place.tokenizer) <= rows:
+            continue
+        sequences = {
+            name: encode_each(
+                group.examples, place.tokenizer, max_length=LONGEST, template=template
+            ).sequences
+            for name, group in groups.items()
+        }
+        found |= {str(p): p for p in check_ids(place.checked.empty, place.tokenizer, sequences)}
+    return list(found.values())
+
+
 def _base(path: str, original: str | None, flag: str) -> str:
     """The model itself; of a folder with adapters alone, what they are put on."""
-    if not Path(path, "adapter_config.json").exists() or Path(path, "config.json").exists():
+    if not holds_adapters_only(path):
         return path
     if not original or original == path:
         hint = "give the model that they were made for as --reference-model"

@@ -11,10 +11,8 @@ from pathlib import Path
 
 from unteach.modelfiles import commit_of, pinned
 from unteach.suites import Group
+from unteach.unchanged import weighty
 
-# What decides a model's answers; a README or the optimiser's state does not.
-KINDS = (".safetensors", ".json", ".jinja", ".model", ".txt", ".bin", ".py")
-IGNORED = ("run.json", "scores.json", "trainer_state.json", "unteach.json")
 LIBRARIES = ("unteach", "torch", "transformers", "tokenizers", "peft", "rouge-score")
 ASKING = (
     "adapters",
@@ -44,8 +42,7 @@ def model_hash(path: str) -> str | None:
     folder = Path(path)
     if not folder.is_dir():
         return pinned(path) if commit_of(path) else None
-    files = [f for f in sorted(folder.iterdir()) if f.suffix in KINDS and f.is_file()]
-    files = [f for f in files if f.name not in IGNORED]
+    files = weighty(folder)
     with ThreadPoolExecutor(THREADS) as pool:
         return combined(zip((f.name for f in files), pool.map(file_hash, files), strict=True))
 

@@ -31,8 +31,10 @@ def load(
         whole: never put it in shards.
 
     Raises:
-        UserError: it does not load, or shards were asked for and are not made here.
+        UserError: it does not load, a weight of it is no number, or shards were asked for and are
+            not made here.
     """
+    from unteach.engine.trouble import require_numbers
     from unteach.models import load_model
 
     shards = not whole and sharded(bits)
@@ -46,6 +48,7 @@ def load(
             placed=not shards,
             trust_remote_code=trust_remote_code,
         )
+        require_numbers(model, f"model {base}")
         if base == path:
             return model
         from unteach.adapters import load_adapter

@@ -48,8 +48,13 @@ def rows_in(folder: Path) -> tuple[dict[str, Groups], dict]:
         hint = "give a folder that `unteach evaluate` or `unteach run` wrote"
         raise UserError(Problem(str(folder), "holds no rows", hint, "request"))
     files.sort(key=lambda f: (f.stem == LAST, f.stem != FIRST))
-    found = {file: read_rows(file) for file in files}
-    if problems := _not_alike(found):
+    found, problems = {}, []
+    for file in files:
+        try:
+            found[file] = read_rows(file)
+        except UserError as error:
+            problems += error.problems
+    if problems := problems or _not_alike(found):
         raise UserError(*problems)
     about = {k: v for k, v in found[files[0]][1].items() if k != "schema"}
     return {file.stem: rows for file, (rows, _) in found.items()}, about

@@ -8,6 +8,8 @@ from typing import Any
 from unteach.metrics import compare, score_model
 from unteach.metrics.aggregate import AGGREGATE_VERSION
 from unteach.metrics.closeness import CLOSENESS_VERSION
+from unteach.metrics.given import still_given
+from unteach.metrics.harm import harms
 from unteach.metrics.yardstick import never_seen
 from unteach.nouns import Score
 from unteach.report import Report, draw, to_json, to_markdown
@@ -39,6 +41,16 @@ def judge(rows: Mapping[str, Groups], *, compat: str = "") -> dict[str, Any]:
             for name in others
         },
         "never_seen": {} if retrained else _never_seen(rows),
+        "given": {
+            name: given
+            for name, found in rows.items()
+            if (given := still_given(found, original=original, retrained=retrained))
+        },
+        "harm": {
+            name: harms(found, original)
+            for name, found in rows.items()
+            if original and name != "original"
+        },
     }
 
 

@@ -1,7 +1,7 @@
 """The rows of each model, asked once and kept: one model in memory at a time."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from unteach.evaluation.processes import is_main, shared
 from unteach.nouns import Problem, Row, UserError
 from unteach.suites.ask import Asked, Spoken
 from unteach.talk import Talk
+from unteach.unchanged import Ages, ages_of, require_unchanged
 
 Rows = dict[str, list[Row]]
 
@@ -23,9 +24,10 @@ def rows_of_all(
 ) -> tuple[dict[str, Rows], dict[str, Any], dict[str, tuple[Spoken, ...]]]:
     """By each model's label its rows, what making them took, and what it said in words."""
     rows, counts, spoken = {}, {}, {}
+    before = ages_of(path for place in plan.places.values() for path in (place.path, place.base))
     for name in plan.places:
         talk.stage(f"asking: {name}")
-        found = rows_of(name, plan, talk)
+        found = rows_of(name, plan, talk, before)
         rows[name], counts[name], spoken[name] = found.rows, found.counts, found.spoken
     if plan.never:
         rows["retrained"] = plan.never
@@ -33,7 +35,7 @@ def rows_of_all(
     return rows, counts, spoken
 
 
-def rows_of(name: str, plan: Plan, talk: Talk) -> Asked:
+def rows_of(name: str, plan: Plan, talk: Talk, before: Mapping[str, Ages]) -> Asked:
     """The rows of one model, from the cache where they were made before.
 
     The cache has no texts: where these are wanted, the model is asked again.
@@ -45,6 +47,7 @@ def rows_of(name: str, plan: Plan, talk: Talk) -> Asked:
         rows, about = kept
         return Asked(rows, {**about.get("counts", {}), "from": "cache"})
     found = ask_model(name, plan, talk)
+    shared(lambda: require_unchanged(before))  # else they would be kept for another model's
     if is_main():
         _keep(folder, key, found.rows, found.counts, talk)
     return found
@@ -62,7 +65,7 @@ def _keep(folder: Path | None, key: str, rows: Rows, counts: dict[str, Any], tal
 
 def ask_model(name: str, plan: Plan, talk: Talk) -> Asked:
     """Load a model and ask it everything."""
-    from unteach.suites.ask import ask
+    from unteach.suites.ask import ask, endless_notes
 
     place, original = plan.places[name], plan.places.get("original")
     found = ask(
@@ -75,11 +78,12 @@ def ask_model(name: str, plan: Plan, talk: Talk) -> Asked:
         keep_text=plan.asked.keep_text,
         progress=talk.progress,
     )
-    _check_numbers(name, found.rows)
+    check_numbers(name, found.rows)
+    talk.notes(endless_notes(found))
     return found
 
 
-def _check_numbers(name: str, rows: Rows) -> None:
+def check_numbers(name: str, rows: Rows) -> None:
     """Weights that are broken give no scores; better said of the model than of its rows."""
     given = [row for group in rows.values() for row in group]
     if broken := sum(not _finite(row) for row in given):

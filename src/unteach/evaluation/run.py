@@ -74,7 +74,7 @@ def unasked(plan: Plan, rows: dict[str, Any]) -> tuple[str, ...]:
             (sum(row.said_tokens is not None for row in groups[name]) for groups in rows.values()),
             default=0,
         )
-        questions = sum(bool(example.turns) for example in group.examples)
+        questions = sum(example.answer_turn is not None for example in group.examples)
         if asked < questions:
             found.append(
                 f"{name}: {questions - asked} of {questions} questions were not asked; their "

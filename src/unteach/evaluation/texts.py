@@ -46,6 +46,7 @@ def add_texts(folder: Path, model: str, spoken: Iterable[Spoken]) -> None:
         lines.setdefault((group, id), new)["said"][model] = said
     written = [json.dumps(line, ensure_ascii=False) + "\n" for line in lines.values()]
     if written:
+        folder.mkdir(parents=True, exist_ok=True)
         _write(file, "".join(written))
 
 

@@ -1,17 +1,18 @@
 """One file, one method; a file dropped in here joins by existing."""
 
+from typing import TYPE_CHECKING
+
 from unteach.methods._base import (
     METHODS,
     Choice,
     Method,
     Plan,
-    build,
     method,
     option,
     options_of,
     unbound,
 )
-from unteach.methods._plugins import forget_terms, load_plugin
+from unteach.methods._plugins import build, forget_terms, load_plugin
 
 __all__ = [
     "METHODS",
@@ -28,9 +29,25 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> type[Method]:
-    """`from unteach.methods import Unilogit`: any registered method by its class name."""
-    for key in METHODS if not name.startswith("_") else ():
-        if METHODS.get(key).__name__ == name:
-            return METHODS.get(key)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if TYPE_CHECKING:  # for editors; tests/test_public_names.py says when a method lacks there
+    from unteach.methods._classes import *  # noqa: F403
+else:
+
+    def __getattr__(name: str) -> type[Method]:
+        """`from unteach.methods import Unilogit`: any registered method by its class name."""
+        classes = {METHODS.get(key).__name__: key for key in METHODS} if name[:1] != "_" else {}
+        if name in classes:
+            return METHODS.get(classes[name])
+        from unteach.registry import did_you_mean
+
+        known = [*classes, *__all__]
+        hint = f"{did_you_mean(name, known)} Known: {', '.join(known)}" if classes else ""
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}.{hint}")
+
+
+def __dir__() -> list[str]:
+    """Every public name, the methods' classes among them; runs none of their files."""
+    from unteach.methods._headers import known
+
+    methods = known()
+    return sorted({*__all__, *(methods.get(name).__name__ for name in methods)})

@@ -6,15 +6,18 @@ from dataclasses import MISSING, dataclass, field, fields
 from functools import cache
 from importlib import import_module
 from math import isfinite
-from typing import Any, ClassVar, Literal, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, get_args, get_origin
 
-from torch import Tensor
-
-from unteach.losses.seen import Seen, Term
 from unteach.nouns import Paper, Problem, Sequence, UserError
-from unteach.registry import Registry, did_you_mean, import_all
+from unteach.refused import OPTION, named, told
+from unteach.registry import Registry, did_you_mean, import_all, strict
 from unteach.selectors import Choice, Oracle
 from unteach.teachers import Teacher, TeacherInputs
+
+if TYPE_CHECKING:  # the methods' headers are read without torch
+    from torch import Tensor
+
+    from unteach.losses.seen import Seen, Term
 
 Read = Literal[
     "reference_logits",
@@ -90,7 +93,7 @@ class Method(ABC):
             raise UserError(*problems)
 
     @abstractmethod
-    def forget(self, seen: Seen) -> list[Term]:
+    def forget(self, seen: "Seen") -> list["Term"]:
         """The terms on the forget answers, from their rows alone."""
 
     def title(self) -> str:
@@ -136,7 +139,7 @@ class Method(ABC):
         """Whether `reweigh` is the method's own."""
         return cls.reweigh is not Method.reweigh
 
-    def finish(self, start: Tensor, end: Tensor) -> Tensor:
+    def finish(self, start: "Tensor", end: "Tensor") -> "Tensor":
         """What becomes of a trained weight that began as `start`."""
         return end
 
@@ -195,7 +198,7 @@ def method(name: str) -> Callable[[M], M]:
         if cls.__bases__ != (Method,):
             raise TypeError(f"{cls.__name__}: methods are final. Call the other's loss function")
         cls.name = name
-        METHODS.add(name, cls)
+        METHODS.add(name, strict(cls))
         return cls
 
     return register
@@ -207,26 +210,45 @@ def build(name: str, options: dict[str, Any]) -> Method:
     Raises:
         UserError: an unknown name, unknown options (with the nearest known one), bad values.
     """
-    if name not in METHODS:
-        hint = f"{did_you_mean(name, list(METHODS)).strip()} Known: {', '.join(METHODS)}".strip()
-        raise UserError(Problem("method", f'"{name}" is not a method', hint, "request"))
-    cls = METHODS.get(name)
-    known = [f.name for f in fields(cls)]  # type: ignore[arg-type]
-    unknown = [key for key in options if key not in known]
-    if unknown:
-        listed = f"{name} knows: {', '.join(known)}" if known else f"{name} has no options"
+    return made(METHODS, name, options)
+
+
+def made(methods: Registry[type[Method]], name: str, options: dict[str, Any]) -> Method:
+    """As `build`, of the methods in a registry."""
+    if name not in methods:
+        hint = f"{did_you_mean(name, list(methods)).strip()} Known: {', '.join(methods)}".strip()
         raise UserError(
-            *(
-                Problem(
-                    f"method.{key}",
-                    f"{name} has no such option",
-                    f"{did_you_mean(key, known)} {listed}".strip(),
-                    "request",
-                )
-                for key in unknown
-            )
+            Problem("method", f"{named(name, methods)} is not a method", hint, "request")
         )
-    return cls(**options)
+    cls = methods.get(name)
+    known = [f.name for f in fields(cls)]  # type: ignore[arg-type]
+    problems = _no_options(name, [key for key in options if key not in known], known)
+    try:
+        method = cls(**{key: value for key, value in options.items() if key in known})
+    except UserError as error:
+        raise UserError(*problems, *error.problems) from None
+    if problems:
+        raise UserError(*problems)
+    return method
+
+
+def _no_options(name: str, keys: list[str], known: list[str]) -> list[Problem]:
+    """Of names that no option has; those that may be texts are counted."""
+    listed = f"{name} knows: {', '.join(known)}" if known else f"{name} has no options"
+    plain = [key for key in keys if OPTION.fullmatch(key)]
+    found = [
+        Problem(
+            f"method.{key}",
+            f"{name} has no such option",
+            f"{did_you_mean(key, known)} {listed}".strip(),
+            "request",
+        )
+        for key in plain
+    ]
+    if hidden := len(keys) - len(plain):
+        what = f"holds {hidden} {'name' if hidden == 1 else 'names'} (not shown) of no option"
+        found.append(Problem("method", what, listed, "request"))
+    return found
 
 
 def options_of(cls: type[Method]) -> list[dict[str, Any]]:
@@ -245,7 +267,8 @@ def options_of(cls: type[Method]) -> list[dict[str, Any]]:
 def _bounds(name: str, field, value: Any) -> list[Problem]:
     wanted = _wanted(field, value)
     where = f"method.{field.name}"
-    return [Problem(where, f"{name} got {value!r}", wanted, "request")] if wanted else []
+    got = f"{name} got {told(value, get_args(field.type))}"
+    return [Problem(where, got, wanted, "request")] if wanted else []
 
 
 def _wanted(field, value: Any) -> str:

@@ -1,23 +1,27 @@
 """Methods from outside the package: a file of the user's, or an installed package."""
 
+import dataclasses
 import re
 import sys
 from importlib import util
 from importlib.metadata import entry_points
 from pathlib import Path
 from traceback import extract_tb
+from typing import TYPE_CHECKING, Any
 
-import torch
-
-from unteach.losses.seen import NotWholeError, Seen, Term
 from unteach.methods._base import METHODS, Method
+from unteach.methods._base import build as _build
 from unteach.metrics import METRICS
 from unteach.nouns import Problem, UserError
 from unteach.selectors import SELECTORS
 
+if TYPE_CHECKING:
+    from unteach.losses.seen import Seen, Term
+
 GROUP = "unteach.methods"  # entry points of this group name modules that register methods
 PREFIX = "unteach_plugin_"  # of the modules that files become
-SPEAKING = (SyntaxError, ImportError, NameError, AttributeError, TypeError)
+WORD = re.compile(r"[^\W\d][\w-]*")  # what a method may be called
+ASKS = "UNTEACH_DEBUG=1 shows the whole error, texts of your data included"
 _loaded: set[Path] = set()
 
 
@@ -43,7 +47,7 @@ def load_plugin(file: str | Path) -> None:
     sys.dont_write_bytecode = True  # nothing is written where the user's files are
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[spec.name]
         what = f"fails with {_told(error, path)}"
         raise UserError(Problem(where, what, f"run it alone: python {file}", "request")) from error
@@ -52,10 +56,49 @@ def load_plugin(file: str | Path) -> None:
     if _names() == before:
         hint = 'write @method("name") above a class; CONTRIBUTING.md has a whole file to start from'
         raise UserError(Problem(where, "registers no method", hint, "request"))
+    for registry in (METHODS, SELECTORS, METRICS):
+        if odd := [name for name in registry if not WORD.fullmatch(name)]:
+            for name in odd:
+                registry._things.pop(name)
+            what = "registers something whose name is no word"
+            raise UserError(Problem(where, what, "take letters, digits, - and _", "request"))
     _loaded.add(path)
 
 
-def forget_terms(method: Method, seen: Seen) -> list[Term]:
+def build(name: str, options: dict[str, Any]) -> Method:
+    """The method of that name with these options.
+
+    Raises:
+        UserError: an unknown name, unknown options (with the nearest known one), bad values; or the
+            method is from a plugin file, and fails.
+    """
+    found = METHODS.get(name) if name in METHODS else None
+    if found is None or not found.__module__.startswith(PREFIX):
+        return _build(name, options)
+    try:
+        return _build(name, options)
+    except Exception as error:
+        if problem := problem_of(error):
+            raise UserError(problem) from error
+        raise
+
+
+def problem_of(error: BaseException) -> Problem | None:
+    """That a plugin file failed, with its line and without its words; None for any other error.
+
+    Args:
+        error: with the frames that it came through.
+    """
+    frames = extract_tb(error.__traceback__)[::-1]
+    for frame in frames[:1] if isinstance(error, UserError) else frames:  # ours are for people
+        if Path(frame.filename) in _loaded:
+            path = Path(frame.filename)
+            what = f"{frame.name} fails with {_told(error, path)}"
+            return Problem(f"--plugin {path.name}", what, ASKS)
+    return None
+
+
+def forget_terms(method: Method, seen: "Seen") -> list["Term"]:
     """What `method.forget(seen)` gives; a plugin's mistake is told with its line.
 
     Raises:
@@ -64,6 +107,10 @@ def forget_terms(method: Method, seen: Seen) -> list[Term]:
     name = type(method).__module__
     if not name.startswith(PREFIX):
         return method.forget(seen)
+    import torch
+
+    from unteach.losses.seen import NotWholeError, Term
+
     path = Path(sys.modules[name].__file__ or "")
     where = f"--plugin {path.name}"
     try:
@@ -71,10 +118,10 @@ def forget_terms(method: Method, seen: Seen) -> list[Term]:
     except (torch.OutOfMemoryError, NotWholeError):
         raise
     except Exception as error:
-        what = f"{method.name}.forget fails with {_told(error, path, data=True)}"
+        what = f"{method.name}.forget fails with {_told(error, path)}"
         hint = (
             "a method is shown the reference, alternates and so on only if its `reads` names them; "
-            "UNTEACH_DEBUG=1 shows the whole error, texts of your data included"
+            f"{ASKS}"
         )
         raise UserError(Problem(where, what, hint)) from error
     if not isinstance(terms, list) or not all(isinstance(term, Term) for term in terms):
@@ -88,20 +135,21 @@ def _names() -> set[str]:
     return {*METHODS, *SELECTORS, *METRICS}
 
 
-def _told(error: Exception, path: Path, *, data: bool = False) -> str:
-    """The error with its line in the file; in words only where these are code, and no data.
+def _told(error: BaseException, path: Path) -> str:
+    """The error with its line in the file; in words only where these are Python's own.
 
-    Args:
-        error: what the file raised.
-        path: the file.
-        data: it was shown some. Then only a name is told, and only one that stands in the file.
+    Whatever a plugin raises may quote the data. So a name is told only where it stands in the file,
+    and a message only where Python's parser or `dataclasses` made it of the file.
     """
-    lines = [f.lineno for f in extract_tb(error.__traceback__) if f.filename == str(path)]
-    words = f": {error}" if isinstance(error, SPEAKING) else ""
-    if data:
-        name = getattr(error, "name", None)
-        known = words and isinstance(name, str) and name in _names_in(path)
-        words = f": '{name}' is not there" if known else ""
+    frames = extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == str(path)]
+    words, name = "", getattr(error, "name", None)
+    if isinstance(error, SyntaxError) and error.filename == str(path):
+        words, lines = f": {error.msg}", [error.lineno or 0]
+    elif isinstance(error, TypeError) and frames[-1].filename == dataclasses.__file__:
+        words = f": {error}"
+    elif isinstance(name, str) and set(name.split(".")) <= _names_in(path):
+        words = f": '{name}' is not there"
     return type(error).__name__ + words + (f" (line {lines[-1]})" if lines else "")
 
 
@@ -115,6 +163,6 @@ def load_installed() -> None:
         try:
             point.load()
         except Exception as error:
-            what = f"the plugin {point.name} ({point.value}) fails: {type(error).__name__}: {error}"
+            what = f"the plugin {point.name} ({point.value}) fails with {type(error).__name__}"
             hint = "update or uninstall the package that brings it"
             raise UserError(Problem("plugins", what, hint)) from error

@@ -4,27 +4,25 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from unteach.metrics.membership import lowest, standardised
-from unteach.metrics.memorization import strength
-from unteach.metrics.rows import Groups, Missing, mean_logp, probability, whole
+from unteach.metrics.rows import Groups, Missing, mean_logp, probability, scored
 from unteach.metrics.truth_ratio import truth_ratios
-from unteach.nouns import Row
+from unteach.nouns import SHORT, Row
 
 Read = Callable[[list[Row]], dict[str, dict[str, float]]]  # name -> example -> number
 Table = dict[str, Any]  # name -> one number for each example, nan where the data has none
 
 OWN: dict[str, Callable[[Row], float | None]] = {
-    "probability": lambda row: probability(row) if row.logps else None,
-    "extraction_strength": lambda row: strength(row.hits) if row.hits else None,
-    "exact_memorization": lambda row: sum(row.hits) / len(row.hits) if row.hits else None,
+    "probability": lambda row: probability(row) if row.tokens else None,
+    "extraction_strength": lambda row: row.strength,
+    "exact_memorization": lambda row: row.matched,
     "rouge_l_recall": lambda row: row.rouge_l_recall,
     "fact_recall": lambda row: None if row.fact_given is None else float(row.fact_given),
 }
 ATTACKS: dict[str, Callable[[Row], float | None]] = {
     "loss": mean_logp,
     "zlib": lambda row: mean_logp(row) / row.zlib if row.zlib else None,
-    "min_k": lambda row: lowest(row.logps),
-    "min_k_plus_plus": lambda row: lowest(standardised(row)) if row.means else None,
+    "min_k": lambda row: row.min_k,
+    "min_k_plus_plus": lambda row: row.min_k_plus_plus,
 }
 
 
@@ -32,12 +30,12 @@ def shown(rows: list[Row]) -> dict[str, dict[str, float]]:
     """Name -> example -> value, for all that the rows tell.
 
     Example:
-        >>> rows = [Row(id="a", logps=(0.0, 0.0), hits=(False, True), fact_given=True)]
+        >>> rows = [Row(id="a", tokens=2, logp=0.0, strength=0.5, fact_given=True)]
         >>> shown(rows)["extraction_strength"], shown(rows)["fact_recall"]
         ({'a': 0.5}, {'a': 1.0})
     """
-    answers = whole([row for row in rows if row.kind == "answer"])
-    reworded = whole([row for row in rows if row.kind == "paraphrase" and row.logps])
+    answers = [row for row in rows if row.kind == "answer"]
+    reworded = scored(rows, "paraphrase")
     found = {name: {row.id: of(row) for row in answers} for name, of in OWN.items()}
     found["paraphrase_probability"] = {row.id: probability(row) for row in reworded}
     # The share of the right answer, p / (p + wrong): of R = wrong / p, which has no upper end.
@@ -47,14 +45,17 @@ def shown(rows: list[Row]) -> dict[str, dict[str, float]]:
 
 
 def attacked(rows: list[Row]) -> dict[str, dict[str, float]]:
-    """Attack -> example -> score, high for a member; only attacks that every answer allows."""
-    answers = whole([row for row in rows if row.kind == "answer" and row.logps])
-    found = {name: {row.id: of(row) for row in answers} for name, of in ATTACKS.items()}
-    return {
-        name: {id: value for id, value in of.items() if value is not None}
-        for name, of in found.items()
-        if of and None not in of.values()
-    }
+    """Attack -> example -> score, high for a member; only attacks that every answer allows.
+
+    Answers that are too short for a row to have the number (`SHORT`) are left out.
+    """
+    found = {}
+    for name, of in ATTACKS.items():
+        least = 1 if name in ("loss", "zlib") else SHORT
+        values = {r.id: of(r) for r in scored(rows, "answer") if r.tokens >= least}
+        if values and None not in values.values():
+            found[name] = values
+    return found
 
 
 def tables(read: Read, models: list[Groups], group: str) -> list[Table]:
@@ -71,7 +72,7 @@ def tables(read: Read, models: list[Groups], group: str) -> list[Table]:
         raise Missing(f"the models were not asked the same in `{group}`; evaluate all of them anew")
     if any(math.isnan(value) for one in found for of in one.values() for value in of.values()):
         raise Missing(f"a model gives nan in `{group}`")
-    ids = sorted({row.id for row in whole(models[0].get(group, [])) if row.kind == "answer"})
+    ids = sorted({row.id for row in models[0].get(group, []) if row.kind == "answer"})
     return [
         {
             name: numpy.array([of.get(id, numpy.nan) for id in ids], dtype=float)

@@ -153,8 +153,8 @@ def _whole(found: dict[str, dict[str, float]], name: str) -> Score:
 
 
 NEEDS = {
-    "extraction_strength": "the rows have no `hits`; evaluate the model again",
-    "exact_memorization": "the rows have no `hits`; evaluate the model again",
+    "extraction_strength": "the rows do not have it; evaluate the model again",
+    "exact_memorization": "the rows do not have it; evaluate the model again",
     "paraphrase_probability": "the forget data has no `paraphrased_answer` column",
     "truth_ratio_share": "the forget data has no `perturbed_answer` column (wrong answers)",
 }

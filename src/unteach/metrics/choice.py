@@ -1,12 +1,9 @@
 """Whether the model would pick the right answer among wrong ones."""
 
-import math
-
 from unteach.metrics._base import KNOWLEDGE, metric
 from unteach.metrics.intervals import mean_score
 from unteach.metrics.papers import TOFU
-from unteach.metrics.rivals import needed, rivals
-from unteach.metrics.rows import Case, answers
+from unteach.metrics.rows import Case, answers, needed, numbers
 from unteach.nouns import Row, Score
 
 
@@ -27,9 +24,8 @@ def choice_probability(group: str, case: Case) -> Score:
     given, not its paraphrase.
 
     Example:
-        >>> rows = [Row(id="a", logps=(math.log(0.5),))] + [
-        ...     Row(id="a", kind="perturbed", index=k, logps=(math.log(0.25),)) for k in range(2)]
-        >>> choice_probability("facts", Case({"facts": rows})).value  # 0.5 / (0.5 + 0.25 + 0.25)
+        >>> rows = [Row(id="a", tokens=1, logp=-1.0, choice=0.5)]
+        >>> choice_probability("facts", Case({"facts": rows})).value
         0.5
     """
     answers(case.model, group)
@@ -38,16 +34,4 @@ def choice_probability(group: str, case: Case) -> Score:
 
 def choices(rows: list[Row]) -> dict[str, float]:
     """The share of the right answer, for each example that has wrong ones."""
-    found = rivals(rows, reworded=False)
-    return {id: share(right, wrong) for id, (right, wrong) in found.items()}
-
-
-def share(right: float, wrong: list[float]) -> float:
-    """exp(right) / (exp(right) + sum of exp(wrong)), whatever their size.
-
-    Example:
-        >>> share(-2000.0, [-2000.0])
-        0.5
-    """
-    top = max(right, *wrong)
-    return math.exp(right - top) / sum(math.exp(logp - top) for logp in (right, *wrong))
+    return numbers(rows, "choice")

@@ -23,8 +23,8 @@ def utility_ratio(case: Case) -> Score:
     Example:
         >>> from unteach.nouns import Row
         >>> def groups(recall):
-        ...     return {"retain": [Row(id="a", logps=(0.0,), rouge_l_recall=recall),
-        ...                        Row(id="a", kind="perturbed", logps=(-1e3,))]}
+        ...     found = Row(id="a", tokens=1, logp=0.0, rouge_l_recall=recall, truth_ratio=0.0)
+        ...     return {"retain": [found]}
         >>> utility_ratio(Case(groups(0.5), retrained=groups(1.0))).value  # 0.75 / 1
         0.75
     """
@@ -47,7 +47,8 @@ def probability_gap(case: Case) -> Score:
 
     Example:
         >>> from unteach.nouns import Row
-        >>> ours, theirs = ({"forget": [Row(id="a", logps=(x,))]} for x in (0.0, float("-inf")))
+        >>> ours, theirs = ({"forget": [Row(id="a", tokens=1, logp=x)]}
+        ...                 for x in (0.0, float("-inf")))
         >>> probability_gap(Case(ours, retrained=theirs)).value
         1.0
     """
@@ -70,8 +71,8 @@ def membership_auc_loss_gap(case: Case) -> Score:
 
     Example:
         >>> from unteach.nouns import Row
-        >>> ours, theirs = ({"forget": [Row(id="a", logps=(x,))],
-        ...                  "holdout": [Row(id="b", logps=(-2.0,))]} for x in (-1.0, -2.0))
+        >>> ours, theirs = ({"forget": [Row(id="a", tokens=1, logp=x)],
+        ...                  "holdout": [Row(id="b", tokens=1, logp=-2.0)]} for x in (-1.0, -2.0))
         >>> membership_auc_loss_gap(Case(ours, retrained=theirs)).value  # 1 and 0.5
         0.5
     """

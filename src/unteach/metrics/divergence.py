@@ -2,8 +2,8 @@
 
 from unteach.metrics._base import metric
 from unteach.metrics.intervals import mean_score
-from unteach.metrics.rows import Case, Missing, answers
-from unteach.nouns import Row, Score
+from unteach.metrics.rows import Case, Missing, answers, read
+from unteach.nouns import Score
 
 
 @metric(
@@ -24,20 +24,17 @@ from unteach.nouns import Row, Score
 def divergence(group: str, case: Case) -> Score:
     """Mean over all answer tokens of KL(original || model) over the vocabulary, in nats.
 
-    Each token counts once, so long answers count more. Rounding below 0 counts as 0.
+    Each token counts once, so long answers count more.
 
     Example:
-        >>> rows = [Row(id="a", logps=(-1.0,) * 3, divergences=(0.0, 0.2, 0.4)),
-        ...         Row(id="b", logps=(-1.0,), divergences=(1.0,))]
-        >>> divergence("retain", Case({"retain": rows})).value  # (0 + 0.2 + 0.4 + 1) / 4
-        0.4
+        >>> from unteach.nouns import Row
+        >>> rows = [Row(id="a", tokens=6, logp=-1.0, divergence=0.2),
+        ...         Row(id="b", tokens=4, logp=-1.0, divergence=1.0)]
+        >>> round(divergence("retain", Case({"retain": rows})).value, 2)  # (6 x 0.2 + 4) / 10
+        0.52
     """
     rows = answers(case.model, group)
-    if not all(row.divergences for row in rows):
+    if all(row.divergence is None for row in rows):
         raise Missing("the original was not at hand when the model was evaluated")
-    return mean_score([_mean(row) for row in rows], [float(len(row.logps)) for row in rows])
-
-
-def _mean(row: Row) -> float:
-    found = sum(row.divergences) / len(row.divergences)
-    return 0.0 if found < 0 else found  # unlike max, keeps a nan
+    rows = answers(case.model, group, "divergence")
+    return mean_score(read(rows, "divergence"), read(rows, "tokens"))

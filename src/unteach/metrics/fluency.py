@@ -4,7 +4,7 @@ import math
 
 from unteach.metrics._base import metric
 from unteach.metrics.intervals import mean_score, perplexity_score
-from unteach.metrics.rows import Case, Groups, Missing, answers, mean_logp, whole
+from unteach.metrics.rows import Case, Groups, Missing, answers, mean_logp, scored
 from unteach.nouns import Paper, Row, Score
 
 REPETITION = Paper(
@@ -39,7 +39,7 @@ def said_perplexity(group: str, case: Case) -> Score:
     """Exp of the mean negative log-probability under the original, over all tokens said.
 
     Example:
-        >>> rows = [Row(id="a", logps=(-1.0,), said_tokens=4, said_logp=-2.0)]
+        >>> rows = [Row(id="a", tokens=1, logp=-1.0, said_tokens=4, said_logp=-2.0)]
         >>> round(said_perplexity("forget", Case({"forget": rows})).value, 4)  # e^2
         7.3891
     """
@@ -62,7 +62,7 @@ def said_repetition(group: str, case: Case) -> Score:
     """Mean share of the 4-grams of words that stood in the same answer before.
 
     Example:
-        >>> rows = [Row(id=id, logps=(-1.0,), said_tokens=9, said_repetition=r)
+        >>> rows = [Row(id=id, tokens=1, logp=-1.0, said_tokens=9, said_repetition=r)
         ...         for id, r in (("a", 0.0), ("b", 0.5), ("c", None))]
         >>> said_repetition("forget", Case({"forget": rows})).value  # "c" has fewer than 4 words
         0.25
@@ -83,7 +83,7 @@ def said_distinct(group: str, case: Case) -> Score:
     """Mean of distinct words over words. Short answers have more; compare equals.
 
     Example:
-        >>> rows = [Row(id="a", logps=(-1.0,), said_tokens=9, said_distinct=0.75)]
+        >>> rows = [Row(id="a", tokens=1, logp=-1.0, said_tokens=9, said_distinct=0.75)]
         >>> said_distinct("forget", Case({"forget": rows})).value
         0.75
     """
@@ -114,10 +114,11 @@ def fluency(group: str, case: Case) -> Score:
     (arXiv 2506.12618), which asks for another model; this asks the one at hand.
 
     Example:
-        >>> then = {"forget": [Row(id="a", logps=(-2.0,), said_tokens=2, said_logp=-2.0,
+        >>> then = {"forget": [Row(id="a", tokens=1, logp=-2.0, said_tokens=2, said_logp=-2.0,
         ...                        said_distinct=1.0)]}
-        >>> now = [Row(id="a", logps=(-2.0,), said_tokens=9, said_logp=-3.0, said_repetition=0.5,
-        ...            said_distinct=0.5), Row(id="b", logps=(-2.0,), said_tokens=0)]
+        >>> now = [Row(id="a", tokens=1, logp=-2.0, said_tokens=9, said_logp=-3.0,
+        ...            said_repetition=0.5, said_distinct=0.5),
+        ...        Row(id="b", tokens=1, logp=-2.0, said_tokens=0)]
         >>> found = fluency("forget", Case({"forget": now}, original=then)).value
         >>> round(found, 4)  # (e^(-3 + 2) x (1 - 0.5) + 0) / 2
         0.092
@@ -127,21 +128,21 @@ def fluency(group: str, case: Case) -> Score:
     worded = [row for row in rows if row.said_distinct is not None]
     if any(row.said_logp is None for row in worded):
         raise Missing(_unjudged(rows))
-    return mean_score([_fluent(row, bound) for row in rows])
+    return mean_score([fluent(row, bound) for row in rows])
 
 
 def usual(original: Groups) -> float:
     """The log-probability per token that 19 in 20 fluent texts are above, in nats.
 
     Example:
-        >>> rows = [Row(id=str(k), logps=(-float(k),)) for k in range(1, 22)]
+        >>> rows = [Row(id=str(k), tokens=1, logp=-float(k)) for k in range(1, 22)]
         >>> usual({"forget": rows})
         -20.0
     """
     import numpy
 
-    rows = [row for found in original.values() for row in whole(found)]
-    known = [mean_logp(row) for row in rows if row.logps]
+    rows = [row for found in original.values() for row in found]
+    known = [mean_logp(row) for row in scored(rows)]
     known += [row.said_logp for row in rows if row.kind == "answer" and row.said_logp is not None]
     if not known:
         raise Missing("the original was asked nothing")
@@ -156,12 +157,24 @@ def spoken(group: str, case: Case) -> list[Row]:
     return found
 
 
-def _fluent(row: Row, bound: float) -> float:
-    if row.said_logp is None or row.said_distinct is None:
+def fluent(row: Row, bound: float) -> float:
+    """How fluent one greedy answer is, between 0 and 1; see `fluency`.
+
+    Where the original did not read it, only its repetition counts.
+
+    Args:
+        row: of an answer; 0 where it has no word.
+        bound: the log-probability per token that fluent texts are above (`usual`), in nats.
+
+    Example:
+        >>> fluent(Row(id="a", said_tokens=9, said_distinct=0.25), -3.0)
+        0.25
+    """
+    if row.said_distinct is None:
         return 0.0
     repeated = row.said_repetition
     repeated = 1 - row.said_distinct if repeated is None else repeated
-    gap = row.said_logp - bound
+    gap = 0.0 if row.said_logp is None else row.said_logp - bound
     return (1.0 if gap > 0 else math.exp(gap)) * (1 - repeated)
 
 

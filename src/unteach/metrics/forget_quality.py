@@ -5,8 +5,7 @@ from typing import Any
 
 from unteach.metrics._base import comparison
 from unteach.metrics.papers import TOFU
-from unteach.metrics.rivals import needed
-from unteach.metrics.rows import Case
+from unteach.metrics.rows import Case, needed
 from unteach.metrics.truth_ratio import truth_ratios
 from unteach.nouns import Score
 
@@ -29,8 +28,7 @@ def forget_quality(case: Case) -> Score:
 
     Example:
         >>> from unteach.nouns import Row
-        >>> rows = [row for k in range(9) for row in (Row(id=str(k), logps=(-1.0,)),
-        ...         Row(id=str(k), kind="perturbed", logps=(-1.0 - k,)))]
+        >>> rows = [Row(id=str(k), tokens=1, logp=-1.0, truth_ratio=k / 9) for k in range(9)]
         >>> forget_quality(Case({"forget": rows}, retrained={"forget": rows})).value
         1.0
     """
@@ -53,9 +51,9 @@ def forget_quality_ks(case: Case) -> Score:
 
     Example:
         >>> from unteach.nouns import Row
-        >>> near, far = ({"forget": [row for k in range(4) for row in (
-        ...     Row(id=str(k), logps=(-1.0,)),
-        ...     Row(id=str(k), kind="perturbed", logps=(-d - k,)))]} for d in (1.0, 3.0))
+        >>> near, far = ({"forget": [
+        ...     Row(id=str(k), tokens=1, logp=-1.0, truth_ratio=d + k) for k in range(4)]}
+        ...     for d in (1.0, 3.0))
         >>> forget_quality_ks(Case(near, retrained=far)).value  # two of four lie past the others
         0.5
     """
@@ -77,8 +75,7 @@ def forget_quality_log10(case: Case) -> Score:
 
     Example:
         >>> from unteach.nouns import Row
-        >>> rows = {"forget": [Row(id="a", logps=(-1.0,)),
-        ...                    Row(id="a", kind="perturbed", logps=(-2.0,))]}
+        >>> rows = {"forget": [Row(id="a", tokens=1, logp=-1.0, truth_ratio=0.4)]}
         >>> forget_quality_log10(Case(rows, retrained=rows)).value
         0.0
     """

@@ -25,7 +25,7 @@ def rouge_l_recall(group: str, case: Case) -> Score:
     The longest common subsequence of words over the words of the true answer.
 
     Example:
-        >>> rows = [Row(id="a", logps=(-1.0,), rouge_l_recall=0.75)]
+        >>> rows = [Row(id="a", tokens=1, logp=-1.0, rouge_l_recall=0.75)]
         >>> rouge_l_recall("forget", Case({"forget": rows})).value
         0.75
     """
@@ -44,7 +44,7 @@ def rouge_l_f1(group: str, case: Case) -> Score:
     """Mean ROUGE-L F1: the harmonic mean of recall and of precision, its twin over the words said.
 
     Example:
-        >>> rows = [Row(id="a", logps=(-1.0,), rouge_l_f1=0.5)]
+        >>> rows = [Row(id="a", tokens=1, logp=-1.0, rouge_l_f1=0.5)]
         >>> rouge_l_f1("forget", Case({"forget": rows})).value
         0.5
     """
@@ -62,7 +62,7 @@ def fact_recall(group: str, case: Case) -> Score:
     """Share of the greedy answers that contain the example's `fact`.
 
     Example:
-        >>> rows = [Row(id=id, logps=(-1.0,), fact_given=id == "a") for id in "abcd"]
+        >>> rows = [Row(id=id, tokens=1, logp=-1.0, fact_given=id == "a") for id in "abcd"]
         >>> fact_recall("forget", Case({"forget": rows})).value
         0.25
     """

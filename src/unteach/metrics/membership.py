@@ -5,8 +5,8 @@ from collections.abc import Callable
 from unteach.metrics._base import LIKENESS, metric
 from unteach.metrics.papers import EXTRACTION
 from unteach.metrics.roc import auc, tpr
-from unteach.metrics.rows import Case, Missing, answers, mean_logp
-from unteach.nouns import Paper, Row, Score
+from unteach.metrics.rows import Case, Missing, answers, mean_logp, read
+from unteach.nouns import Paper, Score
 
 Attack = Callable[[str, Case], list[float]]
 
@@ -53,7 +53,6 @@ GRADIENT = Paper(
     arxiv="2402.17012",
     where="the gradient norm attack",
 )
-SHARE = 0.2  # of the tokens, the least likely ones; the papers' usual choice
 ABOUT = "1: forget answers stand out from texts never seen; 0.5: they do not; 0: over-forgotten"
 TPR = "TPR at 1% FPR: found by a threshold that n // 100 of the n holdout texts are above."
 FOUND = "share of the forget answers that are told from texts never seen, at 1 false alarm in 100"
@@ -126,7 +125,8 @@ def by_loss(group: str, case: Case) -> list[float]:
     """The score is the mean log-probability.
 
     Example:
-        >>> by_loss("forget", Case({"forget": [Row(id="a", logps=(-1.0, -2.0))]}))
+        >>> from unteach.nouns import Row
+        >>> by_loss("forget", Case({"forget": [Row(id="a", tokens=2, logp=-1.5)]}))
         [-1.5]
     """
     return [mean_logp(row) for row in answers(case.model, group)]
@@ -141,10 +141,12 @@ def by_zlib(group: str, case: Case) -> list[float]:
     forget and holdout texts are as long.
 
     Example:
-        >>> by_zlib("forget", Case({"forget": [Row(id="a", logps=(-1.0, -2.0), zlib=30)]}))
+        >>> from unteach.nouns import Row
+        >>> by_zlib("forget", Case({"forget": [Row(id="a", tokens=2, logp=-1.5, zlib=30)]}))
         [-0.05]
     """
-    return [mean_logp(row) / row.zlib for row in answers(case.model, group, "zlib")]
+    rows = answers(case.model, group, "zlib")
+    return [mean_logp(row) / size for row, size in zip(rows, read(rows, "zlib"), strict=True)]
 
 
 @attack("min_k", "by their least likely tokens", MIN_K)
@@ -152,10 +154,12 @@ def by_min_k(group: str, case: Case) -> list[float]:
     """The score is the mean log-probability of the least likely fifth of the tokens.
 
     Example:
-        >>> by_min_k("forget", Case({"forget": [Row(id="a", logps=(-1.0, -2.0, -5.0))]}))
+        >>> from unteach.nouns import Row
+        >>> row = Row(id="a", tokens=4, logp=-2.0, min_k=-5.0)
+        >>> by_min_k("forget", Case({"forget": [row]}))
         [-5.0]
     """
-    return [lowest(row.logps) for row in answers(case.model, group)]
+    return read(answers(case.model, group, "min_k"), "min_k")
 
 
 @attack(
@@ -167,11 +171,12 @@ def by_min_k_plus_plus(group: str, case: Case) -> list[float]:
     """The score is that of Min-K% after each token's log p was standardised over the vocabulary.
 
     Example:
-        >>> row = Row(id="a", logps=(-1.0, -2.0), means=(-3.0, -3.0), spreads=(2.0, 0.5))
-        >>> by_min_k_plus_plus("forget", Case({"forget": [row]}))  # 2 / 2 is less than 1 / 0.5
+        >>> from unteach.nouns import Row
+        >>> row = Row(id="a", tokens=4, logp=-1.5, min_k_plus_plus=1.0)
+        >>> by_min_k_plus_plus("forget", Case({"forget": [row]}))
         [1.0]
     """
-    return [lowest(standardised(row)) for row in answers(case.model, group, "means", "spreads")]
+    return read(answers(case.model, group, "min_k_plus_plus"), "min_k_plus_plus")
 
 
 @attack(
@@ -191,7 +196,8 @@ def by_reference(group: str, case: Case) -> list[float]:
     """The score is the mean log-probability under the model minus that under the original.
 
     Example:
-        >>> now, then = ({"forget": [Row(id="a", logps=(logp,))]} for logp in (-3.0, -1.0))
+        >>> from unteach.nouns import Row
+        >>> now, then = ({"forget": [Row(id="a", tokens=1, logp=logp)]} for logp in (-3.0, -1.0))
         >>> by_reference("forget", Case(now, original=then))
         [-2.0]
     """
@@ -207,30 +213,12 @@ def by_gradient_norm(group: str, case: Case) -> list[float]:
     """The score is the negative norm of the gradient of the answer's mean loss.
 
     Example:
-        >>> by_gradient_norm("forget", Case({"forget": [Row(id="a", logps=(-1.0,),
-        ...                                             gradient_norm=0.5)]}))
+        >>> from unteach.nouns import Row
+        >>> row = Row(id="a", tokens=4, logp=-1.0, gradient_norm=0.5)
+        >>> by_gradient_norm("forget", Case({"forget": [row]}))
         [-0.5]
     """
-    norms = [row.gradient_norm for row in answers(case.model, group)]
-    known = [-norm for norm in norms if norm is not None]
-    if len(known) < len(norms):
+    rows = answers(case.model, group)
+    if all(row.gradient_norm is None for row in rows):
         raise Missing("gradients were not asked for when the model was evaluated")
-    return known
-
-
-def standardised(row: Row, *, least: float = 1e-6) -> tuple[float, ...]:
-    """(log p - mean) / standard deviation at each token; none is less than `least`."""
-    # A distribution without spread says nothing of a token; a tiny divisor would let it decide.
-    parts = zip(row.logps, row.means, row.spreads, strict=True)
-    return tuple((logp - mean) / max(spread, least) for logp, mean, spread in parts)
-
-
-def lowest(values: tuple[float, ...], share: float = SHARE) -> float:
-    """Mean of the lowest `share` of the values, at least one.
-
-    Example:
-        >>> lowest((5.0, 1.0, 4.0, 3.0, 2.0))
-        1.0
-    """
-    count = max(int(share * len(values)), 1)
-    return sum(sorted(values)[:count]) / count
+    return [-norm for norm in read(answers(case.model, group, "gradient_norm"), "gradient_norm")]

@@ -3,8 +3,8 @@
 from unteach.metrics._base import KNOWLEDGE, metric
 from unteach.metrics.intervals import mean_score
 from unteach.metrics.papers import EXTRACTION
-from unteach.metrics.rows import Case, answers
-from unteach.nouns import Paper, Row, Score
+from unteach.metrics.rows import Case, answers, read
+from unteach.nouns import Paper, Score
 
 EXACT = Paper(
     title="Memorization Without Overfitting: Analyzing the Training Dynamics of Large Language "
@@ -30,11 +30,12 @@ def exact_memorization(group: str, case: Case) -> Score:
     """Mean over answers of the share of tokens that were the likeliest.
 
     Example:
-        >>> rows = [Row(id="a", logps=(-1.0,) * 4, hits=(True, False, True, True))]
+        >>> from unteach.nouns import Row
+        >>> rows = [Row(id="a", tokens=4, logp=-1.0, matched=0.75)]
         >>> exact_memorization("forget", Case({"forget": rows})).value
         0.75
     """
-    return mean_score([matched(row.hits) for row in answers(case.model, group, "hits")])
+    return mean_score(read(answers(case.model, group, "matched"), "matched"))
 
 
 @metric(
@@ -52,11 +53,12 @@ def extraction_strength(group: str, case: Case) -> Score:
     even the last one is (OpenUnlearning's code gives 1/n there).
 
     Example:
-        >>> rows = [Row(id="a", logps=(-1.0,) * 4, hits=(True, False, True, True))]
+        >>> from unteach.nouns import Row
+        >>> rows = [Row(id="a", tokens=4, logp=-1.0, strength=0.5)]  # hits: yes, no, yes, yes
         >>> extraction_strength("forget", Case({"forget": rows})).value
         0.5
     """
-    return mean_score([strength(row.hits) for row in answers(case.model, group, "hits")])
+    return mean_score(read(answers(case.model, group, "strength"), "strength"))
 
 
 @metric(
@@ -71,28 +73,9 @@ def reciprocal_rank(group: str, case: Case) -> Score:
     """Mean over answers of the mean of 1 / (1 + likelier tokens) over the answer's tokens.
 
     Example:
-        >>> rows = [Row(id="a", logps=(-1.0,) * 2, ranks=(0, 3))]
-        >>> reciprocal_rank("forget", Case({"forget": rows})).value  # (1 + 1/4) / 2
+        >>> from unteach.nouns import Row
+        >>> rows = [Row(id="a", tokens=4, logp=-1.0, reciprocal_rank=0.625)]  # (1 + 1/4) / 2
+        >>> reciprocal_rank("forget", Case({"forget": rows})).value
         0.625
     """
-    return mean_score([_reciprocal(row) for row in answers(case.model, group, "ranks")])
-
-
-def matched(hits: tuple[bool, ...]) -> float:
-    """Share of the hits."""
-    return sum(hits) / len(hits)
-
-
-def strength(hits: tuple[bool, ...]) -> float:
-    """Length of the run of hits at the end over the length; 0 when the last token is no hit.
-
-    Example:
-        >>> strength((True, False, True, True))
-        0.5
-    """
-    run = next((k for k, hit in enumerate(reversed(hits)) if not hit), len(hits))
-    return run / len(hits)
-
-
-def _reciprocal(row: Row) -> float:
-    return sum(1 / (1 + rank) for rank in row.ranks) / len(row.ranks)
+    return mean_score(read(answers(case.model, group, "reciprocal_rank"), "reciprocal_rank"))

@@ -24,7 +24,8 @@ def verbatim_memorization(group: str, case: Case) -> Score:
 
     Example:
         >>> from unteach.nouns import Row
-        >>> rows = [Row(id=id, logps=(-1.0,), rouge_l_f1=f1) for id, f1 in (("a", 0.2), ("b", 0.4))]
+        >>> rows = [Row(id=id, tokens=1, logp=-1.0, rouge_l_f1=f1)
+        ...         for id, f1 in (("a", 0.2), ("b", 0.4))]
         >>> round(verbatim_memorization("verbmem", Case({"verbmem": rows})).value, 4)
         0.3
     """
@@ -48,7 +49,8 @@ def knowledge_memorization(group: str, case: Case) -> Score:
 
     Example:
         >>> from unteach.nouns import Row
-        >>> rows = [Row(id=id, logps=(-1.0,), rouge_l_f1=f1) for id, f1 in (("a", 0.5), ("b", 1))]
+        >>> rows = [Row(id=id, tokens=1, logp=-1.0, rouge_l_f1=f1)
+        ...         for id, f1 in (("a", 0.5), ("b", 1))]
         >>> knowledge_memorization("knowmem", Case({"knowmem": rows})).value
         0.75
     """

@@ -6,23 +6,18 @@ cannot be told from rows (its gradient norm is a mean over weight tensors). Toke
 out the last label, which is the end token where there is one and else a token of the answer.
 """
 
-import math
-
 from unteach.metrics._base import KNOWLEDGE, LIKENESS, comparison, metric
 from unteach.metrics.forget_quality import ks
 from unteach.metrics.intervals import mean_score
-from unteach.metrics.membership import ABOUT, lowest, others, standardised
-from unteach.metrics.memorization import matched, strength
+from unteach.metrics.membership import ABOUT, others
 from unteach.metrics.papers import OPEN_UNLEARNING
 from unteach.metrics.privleak import leak
-from unteach.metrics.rivals import needed
 from unteach.metrics.roc import auc
-from unteach.metrics.rows import Case, answers
+from unteach.metrics.rows import Case, answers, needed, read
 from unteach.metrics.truth_ratio import told, truth_ratios
 from unteach.metrics.utility import utility
 from unteach.nouns import Row, Score
 
-SHARE = 0.4  # of the tokens, the least likely ones, as in its TOFU and MUSE settings
 FACTS = {"compat": "open-unlearning", "paper": OPEN_UNLEARNING}
 FORGET = {"groups": ("forget",), "direction": LIKENESS, **FACTS}
 SAME = "as the metric of that name without the prefix"
@@ -40,12 +35,13 @@ def exact_memorization(group: str, case: Case) -> Score:
     """As `exact_memorization`, without the last token; answers of one token are left out.
 
     Example:
-        >>> rows = [Row(id="a", logps=(-1.0,) * 3, hits=(True, False, True))]
+        >>> rows = [Row(id="a", tokens=5, logp=-1.0, matched_but_last=0.5)]
         >>> exact_memorization("forget", Case({"forget": rows})).value
         0.5
     """
-    rows = answers(case.model, group, "hits")
-    return mean_score([matched(row.hits[:-1]) for row in rows if row.hits[1:]] or [math.nan])
+    rows = [row for row in answers(case.model, group) if row.tokens > 1]
+    found = answers({group: rows}, group, "matched_but_last")
+    return mean_score(read(found, "matched_but_last"))
 
 
 @metric(
@@ -63,12 +59,12 @@ def extraction_strength(group: str, case: Case) -> Score:
     where ours has 0. Answers of one token have 0.
 
     Example:
-        >>> rows = [Row(id="a", logps=(-1.0,) * 5, hits=(True, True, True, False, True))]
-        >>> extraction_strength("forget", Case({"forget": rows})).value  # 1/4, not 0
+        >>> rows = [Row(id="a", tokens=5, logp=-1.0, strength_but_last=0.25)]  # 1/4, not 0
+        >>> extraction_strength("forget", Case({"forget": rows})).value
         0.25
     """
-    rows = answers(case.model, group, "hits")
-    return mean_score([_floored(row.hits[:-1]) for row in rows])
+    rows = answers(case.model, group, "strength_but_last")
+    return mean_score(read(rows, "strength_but_last"))
 
 
 @metric(
@@ -83,10 +79,8 @@ def truth_ratio(group: str, case: Case) -> Score:
     """Mean of min(R, 1/R) on forget, of max(0, 1 - R) elsewhere; R with the geometric mean.
 
     Example:
-        >>> rows = [Row(id="a", logps=(math.log(0.5),))] + [
-        ...     Row(id="a", kind="perturbed", index=k, logps=(math.log(p),))
-        ...     for k, p in enumerate((0.1, 0.4))]
-        >>> round(truth_ratio("forget", Case({"forget": rows})).value, 4)  # sqrt(0.04) / 0.5
+        >>> rows = [Row(id="a", tokens=1, logp=-1.0, truth_ratio_geometric=0.4)]
+        >>> round(truth_ratio("forget", Case({"forget": rows})).value, 4)
         0.4
     """
     answers(case.model, group)
@@ -105,10 +99,8 @@ def truth_ratio_share(group: str, case: Case) -> Score:
     """Mean of 1 / (1 + R); R with the geometric mean.
 
     Example:
-        >>> rows = [Row(id="a", logps=(math.log(0.5),))] + [
-        ...     Row(id="a", kind="perturbed", index=k, logps=(math.log(p),))
-        ...     for k, p in enumerate((0.1, 0.4))]
-        >>> round(truth_ratio_share("forget", Case({"forget": rows})).value, 4)  # 0.5 / 0.7
+        >>> rows = [Row(id="a", tokens=1, logp=-1.0, truth_ratio_geometric=0.4)]
+        >>> round(truth_ratio_share("forget", Case({"forget": rows})).value, 4)  # 1 / 1.4
         0.7143
     """
     answers(case.model, group)
@@ -126,16 +118,12 @@ def by_min_k(group: str, case: Case) -> Score:
     """AUC of the mean log-probability of the least likely 40% of all tokens but the last.
 
     Example:
-        >>> groups = {"forget": [Row(id="a", logps=(-1.0, -9.0))],
-        ...           "holdout": [Row(id="b", logps=(-2.0, 0.0))]}
+        >>> groups = {"forget": [Row(id="a", tokens=4, logp=-5.0, min_40_but_last=-1.0)],
+        ...           "holdout": [Row(id="b", tokens=4, logp=-1.0, min_40_but_last=-2.0)]}
         >>> by_min_k("forget", Case(groups)).value
         1.0
     """
-
-    def scores(group: str, case: Case) -> list[float]:
-        return [_least(row) for row in answers(case.model, group)]
-
-    return auc(scores(group, case), others(scores, case))
+    return _area("min_40_but_last", group, case)
 
 
 @metric(
@@ -151,19 +139,12 @@ def by_min_k_plus_plus(group: str, case: Case) -> Score:
     Its least variance is 1e-6, so its least standard deviation is 1e-3 where ours is 1e-6.
 
     Example:
-        >>> row, other = (Row(id="a", logps=(x, 0.0), means=(-3.0,) * 2, spreads=(2.0,) * 2)
-        ...               for x in (-1.0, -2.0))
+        >>> row, other = (Row(id="a", tokens=4, logp=-1.0, min_40_plus_plus_but_last=x)
+        ...               for x in (1.0, 0.5))
         >>> by_min_k_plus_plus("forget", Case({"forget": [row], "holdout": [other]})).value
         1.0
     """
-
-    def scores(group: str, case: Case) -> list[float]:
-        return [
-            _lowest(standardised(row, least=1e-3)[:-1])
-            for row in answers(case.model, group, "means", "spreads")
-        ]
-
-    return auc(scores(group, case), others(scores, case))
+    return _area("min_40_plus_plus_but_last", group, case)
 
 
 @metric(
@@ -179,8 +160,7 @@ def model_utility(group: str, case: Case) -> Score:
     """As `model_utility`; R with the geometric mean.
 
     Example:
-        >>> rows = [Row(id="a", logps=(0.0,), rouge_l_recall=0.5),
-        ...         Row(id="a", kind="perturbed", logps=(-1e3,))]
+        >>> rows = [Row(id="a", tokens=1, logp=0.0, rouge_l_recall=0.5, truth_ratio_geometric=0.0)]
         >>> round(model_utility("retain", Case({"retain": rows})).value, 4)  # 3 / (1 + 2 + 1)
         0.75
     """
@@ -199,8 +179,7 @@ def forget_quality(case: Case) -> Score:
     """As `forget_quality`; R with the geometric mean, as in TOFU's own code.
 
     Example:
-        >>> rows = {"forget": [Row(id="a", logps=(-1.0,)),
-        ...                    Row(id="a", kind="perturbed", logps=(-2.0,))]}
+        >>> rows = {"forget": [Row(id="a", tokens=1, logp=-1.0, truth_ratio_geometric=0.4)]}
         >>> forget_quality(Case(rows, retrained=rows)).value
         1.0
     """
@@ -223,12 +202,13 @@ def privleak(case: Case) -> Score:
     Without a retrained model OpenUnlearning takes an AUC of 0.5 for its own; here it is missing.
 
     Example:
-        >>> known, never = ({"forget": [Row(id="a", logps=(x, 0.0))],
-        ...                  "holdout": [Row(id="b", logps=(-2.0, 0.0))]} for x in (-1.0, -2.0))
+        >>> def rows(x):
+        ...     return [Row(id="a", tokens=4, logp=-1.0, min_40_but_last=x)]
+        >>> known, never = ({"forget": rows(x), "holdout": rows(-2.0)} for x in (-1.0, -2.0))
         >>> privleak(Case(known, retrained=never)).value  # MUSE's AUCs are 0 and 0.5
         -100.0
     """
-    return leak(case, _least)
+    return leak(case, "min_40_but_last")
 
 
 def ratios(rows: list[Row]) -> dict[str, float]:
@@ -236,13 +216,10 @@ def ratios(rows: list[Row]) -> dict[str, float]:
     return truth_ratios(rows, geometric=True)
 
 
-def _floored(hits: tuple[bool, ...]) -> float:
-    return max(strength(hits), 1 / len(hits)) if hits else 0.0
+def _area(name: str, group: str, case: Case) -> Score:
+    """AUC of a field of the rows, forget against holdout."""
 
+    def scores(group: str, case: Case) -> list[float]:
+        return read(answers(case.model, group, name), name)
 
-def _least(row: Row) -> float:
-    return _lowest(row.logps[:-1])
-
-
-def _lowest(values: tuple[float, ...]) -> float:
-    return lowest(values, SHARE) if values else 0.0
+    return auc(scores(group, case), others(scores, case))

@@ -1,19 +1,15 @@
 """MUSE's privacy leakage: membership against what it is in the retrained model."""
 
 import math
-from collections.abc import Callable
 
 from unteach.metrics._base import comparison
-from unteach.metrics.membership import lowest
 from unteach.metrics.papers import MUSE
 from unteach.metrics.roc import auc
-from unteach.metrics.rows import Case, Groups, Missing, answers
+from unteach.metrics.rows import Case, Groups, Missing, answers, read
 from unteach.nouns import Row, Score
 
-Read = Callable[[Row], float]
 Told = tuple[dict[str, float], dict[str, float]]  # forget, holdout: id -> score
 
-SHARE = 0.4  # of the tokens, the least likely ones, as in MUSE's code
 DRAWS = 1000
 BLOCK = 1000  # members at a time
 
@@ -38,19 +34,19 @@ def privleak(case: Case) -> Score:
     The interval is a percentile bootstrap (seed 0): the same texts are drawn for both models.
 
     Example:
-        >>> def rows(*logps):
-        ...     return [Row(id=str(k), logps=(logp,)) for k, logp in enumerate(logps)]
+        >>> def rows(*least):
+        ...     return [Row(id=str(k), tokens=4, logp=x, min_40=x) for k, x in enumerate(least)]
         >>> known = {"forget": rows(-1.0, -1.0), "holdout": rows(-4.0, -0.5)}  # MUSE's AUC: 0.5
         >>> never = {"forget": rows(-3.0, -5.0), "holdout": rows(-4.0, -0.5)}  # 0.75
         >>> round(privleak(Case(known, retrained=never)).value, 2)  # (0.5 - 0.75) / 0.75
         -33.33
     """
-    return leak(case, lambda row: lowest(row.logps, SHARE))
+    return leak(case, "min_40")
 
 
-def leak(case: Case, score: Read) -> Score:
-    """PrivLeak by a score of a row that is high for members."""
-    ours, theirs = _told(case.model, score), _told(case.beside("retrained"), score)
+def leak(case: Case, name: str) -> Score:
+    """PrivLeak by a field of a row that is high for members."""
+    ours, theirs = _told(case.model, name), _told(case.beside("retrained"), name)
     mine, other = (auc(list(m.values()), list(o.values())) for m, o in (ours, theirs))
     if other.value == 1:
         raise Missing("the retrained model recognises every forget answer")
@@ -73,13 +69,15 @@ def relative(ours: float, theirs: float) -> float:
     return 100 * (theirs - ours) / (1 - theirs)
 
 
-def _told(groups: Groups, score: Read) -> Told:
+def _told(groups: Groups, name: str) -> Told:
     if not groups.get("holdout"):
         raise Missing("no holdout set is given (texts like the forget set, never trained on)")
-    forget, holdout = (
-        {row.id: score(row) for row in answers(groups, group)} for group in ("forget", "holdout")
-    )
-    return forget, holdout
+    forget, holdout = (answers(groups, group, name) for group in ("forget", "holdout"))
+    return _by_id(forget, name), _by_id(holdout, name)
+
+
+def _by_id(rows: list[Row], name: str) -> dict[str, float]:
+    return dict(zip((row.id for row in rows), read(rows, name), strict=True))
 
 
 def _bootstrap(ours: Told, theirs: Told) -> tuple[float, float]:

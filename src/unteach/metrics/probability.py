@@ -23,7 +23,7 @@ def probability(group: str, case: Case) -> Score:
 
     Example:
         >>> from unteach.nouns import Row
-        >>> rows = [Row(id="a", logps=(0.0, 0.0)), Row(id="b", logps=(-1.0, -3.0))]
+        >>> rows = [Row(id="a", tokens=2, logp=0.0), Row(id="b", tokens=2, logp=-2.0)]
         >>> round(probability("forget", Case({"forget": rows})).value, 4)  # (1 + e^-2) / 2
         0.5677
     """
@@ -44,7 +44,8 @@ def paraphrase_probability(group: str, case: Case) -> Score:
 
     Example:
         >>> from unteach.nouns import Row
-        >>> rows = [Row(id="a", logps=(0.0,)), Row(id="a", kind="paraphrase", logps=(-1.0, -3.0))]
+        >>> rows = [Row(id="a", tokens=1, logp=0.0),
+        ...         Row(id="a", kind="paraphrase", tokens=2, logp=-2.0)]
         >>> round(paraphrase_probability("forget", Case({"forget": rows})).value, 4)  # e^-2
         0.1353
     """
@@ -66,9 +67,9 @@ def perplexity(group: str, case: Case) -> Score:
 
     Example:
         >>> from unteach.nouns import Row
-        >>> rows = [Row(id="a", logps=(-3.0, 0.0)), Row(id="b", logps=(0.0,))]
+        >>> rows = [Row(id="a", tokens=2, logp=-1.5), Row(id="b", tokens=1, logp=0.0)]
         >>> round(perplexity("forget", Case({"forget": rows})).value, 4)  # e^(3 / 3)
         2.7183
     """
     rows = answers(case.model, group)
-    return perplexity_score([-mean_logp(row) for row in rows], [len(row.logps) for row in rows])
+    return perplexity_score([-mean_logp(row) for row in rows], [row.tokens for row in rows])

@@ -1,12 +1,11 @@
-"""Rows as metrics read them: the windows of a long text joined, and what is missing named."""
+"""Rows as metrics read them, and what is missing named."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from unteach.nouns import Row
+from unteach.nouns import LITTLE, SHORT, Row
 
 Groups = dict[str, list[Row]]
-TOKENS = ("logps", "hits", "ranks", "means", "spreads", "divergences")
 
 
 @dataclass(frozen=True)
@@ -38,53 +37,44 @@ class Missing(Exception):
 def answers(groups: Groups, group: str, *fields: str) -> list[Row]:
     """The user's own answers of a group, with these fields filled.
 
-    Answers without a single token are left out: there is nothing to score.
+    Left out are answers without a single token, where there is nothing to score, and those that are
+    too short for a row to have the field (`SHORT`).
 
     Raises:
-        Missing: there are none, or a field of theirs is empty.
+        Missing: there are none, or one of enough tokens lacks a field.
     """
-    own = [row for row in groups.get(group, []) if row.kind == "answer" and row.logps]
-    found = whole(own)
+    found = scored(groups.get(group, []), "answer")
     if not found:
         raise Missing("no examples in this group")
     for name in fields:
-        if not all(getattr(row, name) for row in found):
+        has = [row for row in found if getattr(row, name) is not None]
+        if any(row.tokens >= SHORT or name in LITTLE for row in found if row not in has):
             raise Missing(f"the rows have no `{name}`; evaluate the model again")
+        if not has:
+            why = f"which `{name}` would tell to whoever has the model"
+            raise Missing(f"no answer of {SHORT} tokens or more; shorter ones are texts {why}")
+        found = has
     return found
 
 
 def paraphrases(groups: Groups, group: str) -> list[Row]:
     """The answers of a group in other words. Raises Missing when there are none."""
     answers(groups, group)
-    found = whole([row for row in groups[group] if row.kind == "paraphrase" and row.logps])
+    found = scored(groups[group], "paraphrase")
     if not found:
         raise Missing("the data has no `paraphrased_answer` column (the answer in other words)")
     return found
 
 
-def whole(rows: list[Row]) -> list[Row]:
-    """The rows with the windows of a long text (`id`, `id/2`, ...) joined to one, in their order.
-
-    Sizes, ROUGE and facts are of the whole text and stand on each window: the first one's count.
-
-    Example:
-        >>> whole([Row(id="a/2", logps=(-2.0,)), Row(id="a", logps=(-1.0,))])[0].logps
-        (-1.0, -2.0)
-    """
-    windows: dict[tuple[str, str, int], list[tuple[int, Row]]] = {}
-    for row in rows:
-        id, _, window = row.id.rpartition("/")
-        id, place = (id, int(window)) if id and window.isdecimal() else (row.id, 1)
-        windows.setdefault((id, row.kind, row.index), []).append((place, row))
-    return [
-        _joined(key[0], [row for _, row in sorted(found, key=lambda pair: pair[0])])
-        for key, found in windows.items()
-    ]
+def scored(rows: list[Row], kind: str = "") -> list[Row]:
+    """Those with a token to score, of one kind where one is given."""
+    return [row for row in rows if row.tokens and kind in ("", row.kind)]
 
 
 def mean_logp(row: Row) -> float:
     """Mean log-probability per token, in nats: does not fall with the length of an answer."""
-    return sum(row.logps) / len(row.logps)
+    assert row.logp is not None, "it has no token to score"
+    return row.logp
 
 
 def probability(row: Row) -> float:
@@ -92,8 +82,19 @@ def probability(row: Row) -> float:
     return math.exp(mean_logp(row))
 
 
-def _joined(id: str, rows: list[Row]) -> Row:
-    if len(rows) == 1:
-        return rows[0] if rows[0].id == id else replace(rows[0], id=id)
-    parts = {name: tuple(x for row in rows for x in getattr(row, name)) for name in TOKENS}
-    return replace(rows[0], id=id, **parts)
+def numbers(rows: list[Row], name: str) -> dict[str, float]:
+    """A field of the user's own answers by id, of those that have it."""
+    found = {row.id: getattr(row, name) for row in rows if row.kind == "answer"}
+    return {id: float(found[id]) for id in sorted(found) if found[id] is not None}
+
+
+def needed(found: dict) -> dict:
+    """What was found. Raises Missing when that is nothing."""
+    if not found:
+        raise Missing("the data has no `perturbed_answer` column (wrong answers)")
+    return found
+
+
+def read(rows: list[Row], name: str) -> list[float]:
+    """A field of rows that have it (see `answers`)."""
+    return [float(getattr(row, name)) for row in rows]

@@ -1,15 +1,10 @@
 """Whether the model prefers wrong answers to the right one."""
 
-import math
-
 from unteach.metrics._base import KNOWLEDGE, metric
 from unteach.metrics.intervals import mean_score
 from unteach.metrics.papers import OPEN_UNLEARNING, TOFU
-from unteach.metrics.rivals import needed, rivals
-from unteach.metrics.rows import Case, answers
+from unteach.metrics.rows import Case, answers, needed, numbers
 from unteach.nouns import Row, Score
-
-MOST = 700.0  # nats between the two; exp of more is no float any more
 
 
 @metric(
@@ -27,9 +22,8 @@ def truth_ratio(group: str, case: Case) -> Score:
     R is the mean probability of the wrong answers over that of the right one (`truth_ratios`).
 
     Example:
-        >>> rows = [Row(id="a", logps=(math.log(0.5),)),
-        ...         Row(id="a", kind="perturbed", logps=(math.log(0.125),))]
-        >>> case = Case({"forget": rows, "retain": rows})  # R = 0.125 / 0.5
+        >>> rows = [Row(id="a", tokens=1, logp=-1.0, truth_ratio=0.25)]
+        >>> case = Case({"forget": rows, "retain": rows})
         >>> [round(truth_ratio(group, case).value, 4) for group in ("forget", "retain")]
         [0.25, 0.75]
     """
@@ -53,8 +47,7 @@ def truth_ratio_share(group: str, case: Case) -> Score:
     one that believes the right one.
 
     Example:
-        >>> rows = [Row(id="a", logps=(math.log(0.5),)),
-        ...         Row(id="a", kind="perturbed", logps=(math.log(0.125),))]
+        >>> rows = [Row(id="a", tokens=1, logp=-1.0, truth_ratio=0.25)]
         >>> round(truth_ratio_share("forget", Case({"forget": rows})).value, 4)  # 1 / (1 + 0.25)
         0.8
     """
@@ -65,44 +58,22 @@ def truth_ratio_share(group: str, case: Case) -> Score:
 def told(group: str, ratios: dict[str, float]) -> dict[str, float]:
     """Each R as TOFU sums it up: min(R, 1/R) on forget, max(0, 1 - R) elsewhere."""
     if group == "forget":
-        return {id: min(r, 1 / r) for id, r in ratios.items()}
+        return {id: nearer(r) for id, r in ratios.items()}
     # In this order, so that a nan stays one.
     return {id: 0.0 if r > 1 else 1 - r for id, r in ratios.items()}
 
 
+def nearer(ratio: float) -> float:
+    """min(R, 1/R)."""
+    return min(ratio, 1 / ratio) if ratio else 0.0
+
+
 def truth_ratios(rows: list[Row], *, geometric: bool = False) -> dict[str, float]:
-    """R of each example: mean probability of its wrong answers over that of the right one.
-
-    The right answer is the paraphrase where there is one. Probabilities are per token, so lengths
-    do not matter. In log space, so that a broken model has a ratio too.
-
-    The mean is arithmetic, as in equation 1 of TOFU (arXiv 2401.06121) and in `utils.py` of its
-    code, for model utility. For forget quality its code averages the losses, and so takes the
-    geometric mean; in `aggregate_eval_stat.py` also for model utility, and OpenUnlearning does so
-    everywhere. We follow the equation.
+    """R of each example that has wrong answers: their mean probability over the right one's.
 
     Args:
         rows: of one group.
         geometric: take the geometric mean.
-
-    Example:
-        >>> rows = [Row(id="a", logps=(math.log(0.5),))] + [
-        ...     Row(id="a", kind="perturbed", index=k, logps=(math.log(p),))
-        ...     for k, p in enumerate((0.1, 0.4))]
-        >>> round(truth_ratios(rows)["a"], 4), round(truth_ratios(rows, geometric=True)["a"], 4)
-        (0.5, 0.4)
     """
-    mean = _geometric if geometric else _arithmetic
-    return {
-        id: math.exp(min(max(mean(wrong) - right, -MOST), MOST))
-        for id, (right, wrong) in rivals(rows, reworded=True).items()
-    }
-
-
-def _arithmetic(logps: list[float]) -> float:
-    top = max(logps)
-    return top + math.log(sum(math.exp(logp - top) for logp in logps) / len(logps))
-
-
-def _geometric(logps: list[float]) -> float:
-    return sum(logps) / len(logps)
+    name = "truth_ratio_geometric" if geometric else "truth_ratio"
+    return numbers(rows, name)

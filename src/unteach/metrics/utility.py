@@ -9,8 +9,7 @@ from unteach.metrics._base import metric
 from unteach.metrics.choice import choices
 from unteach.metrics.intervals import DRAWS
 from unteach.metrics.papers import TOFU
-from unteach.metrics.rivals import needed
-from unteach.metrics.rows import Case, Groups, Missing, answers, probability
+from unteach.metrics.rows import Case, Groups, Missing, answers, needed, probability
 from unteach.metrics.truth_ratio import told, truth_ratios
 from unteach.nouns import Row, Score
 
@@ -37,8 +36,7 @@ def model_utility(group: str, case: Case) -> Score:
     The interval is a percentile bootstrap (seed 0): the examples of each group are drawn anew.
 
     Example:
-        >>> rows = [Row(id="a", logps=(0.0,), rouge_l_recall=0.5),
-        ...         Row(id="a", kind="perturbed", logps=(-1e3,))]
+        >>> rows = [Row(id="a", tokens=1, logp=0.0, rouge_l_recall=0.5, truth_ratio=0.0)]
         >>> round(model_utility("retain", Case({"retain": rows})).value, 4)  # 3 / (1 + 2 + 1)
         0.75
     """

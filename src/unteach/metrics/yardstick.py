@@ -6,8 +6,8 @@ from typing import Any
 
 from unteach.metrics._values import attacked, shown
 from unteach.metrics.intervals import DRAWS, MANY, MOST, Z
-from unteach.metrics.rows import Groups, mean_logp, whole
-from unteach.metrics.truth_ratio import truth_ratios
+from unteach.metrics.rows import Groups, mean_logp, scored
+from unteach.metrics.truth_ratio import nearer, truth_ratios
 from unteach.nouns import Row, Score
 
 Numbers = dict[str, tuple[float, float]]  # example -> its number, and how much it counts
@@ -32,8 +32,8 @@ def never_seen(rows: Groups, *, original: Groups | None = None) -> dict[str, Sco
         By the name of the metric; without a holdout set each says so.
 
     Example:
-        >>> known = [Row(id=f"f{k}", logps=(0.0,)) for k in range(9)]
-        >>> other = [Row(id=f"h{k}", logps=(-0.5 - k % 3,)) for k in range(9)]
+        >>> known = [Row(id=f"f{k}", tokens=1, logp=0.0) for k in range(9)]
+        >>> other = [Row(id=f"h{k}", tokens=1, logp=-0.5 - k % 3) for k in range(9)]
         >>> found = never_seen({"forget": known, "holdout": other})["probability"]
         >>> round(found.value, 2), found.high < 1
         (0.3, True)
@@ -124,12 +124,11 @@ def _attacked(name: str) -> Callable[[list[Row]], Numbers]:
 
 
 def _nll(rows: list[Row]) -> Numbers:
-    answers = whole([row for row in rows if row.kind == "answer" and row.logps])
-    return {row.id: (-mean_logp(row), float(len(row.logps))) for row in answers}
+    return {row.id: (-mean_logp(row), float(row.tokens)) for row in scored(rows, "answer")}
 
 
 def _ratios(rows: list[Row]) -> Numbers:
-    return {id: (min(r, 1 / r), 1.0) for id, r in truth_ratios(rows).items()}
+    return {id: (nearer(r), 1.0) for id, r in truth_ratios(rows).items()}
 
 
 Read = Callable[[list[Row]], Numbers]

@@ -3,9 +3,12 @@
 import os
 import tempfile
 from collections.abc import Iterable
+from pathlib import Path
 
 import torch
 from torch import Tensor
+
+from unteach.rundir import in_words
 
 IN_MEMORY = 1 << 30  # bytes; what is larger goes to a file
 
@@ -57,12 +60,24 @@ PREFIX = "unteach-rows-"
 
 
 def _mapped(size: int, dtype: torch.dtype) -> Tensor:
-    handle, name = tempfile.mkstemp(prefix=f"{PREFIX}{os.getpid()}-")
-    os.close(handle)
+    folder = Path(tempfile.gettempdir())
+    with in_words(folder):
+        handle, name = tempfile.mkstemp(prefix=f"{PREFIX}{os.getpid()}-")
     try:
+        try:
+            with in_words(folder):
+                _take_room(handle, size * dtype.itemsize)
+        finally:
+            os.close(handle)
         return torch.from_file(name, shared=True, size=size, dtype=dtype)
     finally:
         _remove(name)
+
+
+def _take_room(handle: int, size: int) -> None:
+    """All of it now: written to later, a full disk would end the process without a word."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(handle, 0, size)
 
 
 def sweep() -> None:

@@ -3,6 +3,7 @@
 from unteach.report.difference import alike, difference
 from unteach.report.files import from_json, to_json
 from unteach.report.fold import FOLDED, fold
+from unteach.report.labels import apart
 from unteach.report.markdown import to_markdown
 from unteach.report.picture import draw
 from unteach.report.protocol import protocol
@@ -14,6 +15,7 @@ __all__ = [
     "FOLDED",
     "Report",
     "alike",
+    "apart",
     "difference",
     "draw",
     "fold",

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from unteach.harmless import in_json
+from unteach.metrics.given import Given
+from unteach.metrics.harm import Fall, Harm
 from unteach.nouns import Paper, Score
 from unteach.report.record import Report
 
@@ -30,13 +33,18 @@ def to_json(report: Report) -> str:
         "models": models,
         "comparisons": {name: _written(scores) for name, scores in report.comparisons.items()},
         "never_seen": _written(report.never_seen),
+        "given": {model: _of_given(given) for model, given in report.given.items()},
+        "harm": {
+            model: {group: asdict(harm) for group, harm in groups.items()}
+            for model, groups in report.harm.items()
+        },
         "tables": dict(report.tables),
         "method": {"label": report.label, "papers": [asdict(p) for p in report.papers]},
         "request": _finite(report.request),
         "facts": _finite(report.facts),
         "notes": list(report.notes),
     }
-    return json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return in_json(json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)) + "\n"
 
 
 def from_json(text: str) -> Report:
@@ -51,6 +59,11 @@ def from_json(text: str) -> Report:
         },
         comparisons={name: _read(scores) for name, scores in record["comparisons"].items()},
         never_seen=_read(record.get("never_seen", {})),
+        given={model: _read_given(given) for model, given in record.get("given", {}).items()},
+        harm={
+            model: {group: _read_harm(harm) for group, harm in groups.items()}
+            for model, groups in record.get("harm", {}).items()
+        },
         tables=record.get("tables", {}),
         label=record["method"]["label"],
         papers=tuple(Paper(**paper) for paper in record["method"]["papers"]),
@@ -71,6 +84,23 @@ def _score(score: Score) -> dict[str, Any]:
     ends = {"low": score.low, "high": score.high} if value is not None else {}
     kept = {name: end for name, end in ends.items() if end is not None and math.isfinite(end)}
     return {"value": value, "n": score.n, **kept, **({"note": note} if note else {})}
+
+
+def _of_given(given: Given) -> dict[str, Any]:
+    """With the one number that readers look for."""
+    return {"count": given.count, **asdict(given)}
+
+
+def _read_given(record: Mapping[str, Any]) -> Given:
+    named = {"words", "facts", "unjudged"}
+    kept = {name: value for name, value in record.items() if name != "count"}
+    return Given(**{k: tuple(v) if k in named else v for k, v in kept.items()})
+
+
+def _read_harm(record: Mapping[str, Any]) -> Harm:
+    falls = {k: tuple(Fall(*each) for each in record[k]) for k in ("lost", "changed")}
+    ids = {k: tuple(record[k]) for k in ("broken", "silent", "endless")}
+    return Harm(asked=record["asked"], **falls, **ids)
 
 
 def _finite(value: Any) -> Any:

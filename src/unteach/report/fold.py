@@ -4,15 +4,20 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from itertools import chain
-from pathlib import PurePath
 
 from unteach.metrics import COMPARISONS, METRICS
+from unteach.metrics.given import Given
+from unteach.metrics.harm import Harm
 from unteach.nouns import Score
+from unteach.report.judge import YARDSTICKS
+from unteach.report.labels import name_of
 from unteach.report.record import Report
 
-SECTIONS = ("method", "adapter", "train", "data", "evaluate")
-ALIKE = ("seed", "also", "refusals", "checkpoint_minutes", "checkpoint_steps")
 FOLDED = "runs of "  # begins the facts of a report that is a mean
+NOTES = (
+    "Numbers of several runs are means; their intervals are Student's t over runs.",
+    "Single answers (still given, harmed) are those of the run that has most of them.",
+)
 ANY = (-math.inf, math.inf)
 
 
@@ -32,12 +37,12 @@ def fold(reports: Sequence[Report]) -> Report:
         Original first, retrained last; comparisons by the same names.
     """
     found: dict[str, list[tuple[Report, str]]] = {}
-    first: dict[str, dict[str, str]] = {}
+    first: dict[str, Report] = {}
     for report in reports:
-        first.setdefault(report.label, settings(report))
         for model in report.models:
-            found.setdefault(_name(report, model, first[report.label]), []).append((report, model))
-    order = sorted(found, key=lambda name: (name == "retrained", name != "original"))
+            like = first.setdefault(model if model in YARDSTICKS else f"of {report.label}", report)
+            found.setdefault(name_of(report, model, like), []).append((report, model))
+    order = sorted(found, key=lambda name: _place(name.split("-")[0]))
     papers = {paper.arxiv: paper for report in reports for paper in report.papers}
     return Report(
         models={name: _models(found[name]) for name in order},
@@ -47,11 +52,26 @@ def fold(reports: Sequence[Report]) -> Report:
             if (scores := _comparisons(found[name]))
         },
         never_seen=_never_seen(reports) if "retrained" not in found else {},
+        given={name: given for name in order if (given := _most_given(found[name]))},
+        harm={name: harm for name in order if (harm := _most_harmed(found[name]))},
         label=f"{len(reports)} runs",
         papers=tuple(papers.values()),
         facts={f"{FOLDED}{name}": len(found[name]) for name in order},
-        notes=("Numbers of several runs are means; their intervals are Student's t over runs.",),
+        notes=NOTES,
     )
+
+
+def _most_given(found: list[tuple[Report, str]]) -> Given | None:
+    """Single answers have no mean: those of the run that gives most."""
+    given = [report.given[model] for report, model in found if model in report.given]
+    return max(given, key=lambda one: one.count, default=None)
+
+
+def _most_harmed(found: list[tuple[Report, str]]) -> dict[str, Harm]:
+    """In each group those of the run that harmed most."""
+    harm = [report.harm.get(model, {}) for report, model in found]
+    groups = dict.fromkeys(chain.from_iterable(harm))
+    return {g: max((h[g] for h in harm if g in h), key=lambda one: one.count) for g in groups}
 
 
 def _never_seen(reports: Sequence[Report]) -> Mapping[str, Score]:
@@ -93,31 +113,9 @@ def mean_over_runs(scores: Sequence[Score], within: tuple[float, float] = ANY) -
     return Score(mean, n, low, high, note)
 
 
-def settings(report: Report) -> dict[str, str]:
-    """What was set in a run, by its name; without its seed, paths and what changes no number.
-
-    Example:
-        >>> request = {"out": "b", "train": {"seed": 1, "epochs": 3.0}, "adapter": {"kind": "lora"}}
-        >>> settings(Report(models={}, request=request))
-        {'train.epochs': '3', 'adapter.kind': 'lora'}
-    """
-    return {
-        f"{section}.{name}": f"{value:g}" if isinstance(value, float) else str(value)
-        for section, given in report.request.items()
-        if section in SECTIONS and isinstance(given, Mapping)
-        for name, value in given.items()
-        if name not in ALIKE
-    }
-
-
-def _name(report: Report, model: str, first: Mapping[str, str]) -> str:
-    """Of a run the method's, of an evaluation the model's own or that of its folder."""
-    if model == "unlearned" and report.label:
-        given = settings(report).items()
-        return " ".join([report.label, *(f"{k}={v}" for k, v in given if first.get(k) != v)])
-    paths = report.request.get("models")
-    path = paths.get(model, "") if model == "model" and isinstance(paths, dict) else ""
-    return PurePath(path).name or model
+def _place(kind: str) -> int:
+    """Original first, retrained last."""
+    return {"original": 0, "retrained": 2}.get(kind, 1)
 
 
 def _models(found: list[tuple[Report, str]]) -> dict[str, dict[str, Score]]:

@@ -64,6 +64,15 @@ def reworded(report: Report, model: str, group: str) -> bool:
     return after < KEPT * before and after < before - NEAR  # a little of little is chance
 
 
+def spoiled(report: Report, model: str) -> bool | None:
+    """Whether answers that no model saw are much less likely than the original finds them.
+
+    A model that was only made to forget the forget set has no reason to find them so.
+    """
+    left = share(report, model, "holdout")
+    return None if left is None else left < KEPT
+
+
 def level(report: Report) -> float:
     """The membership AUC to be expected of a model that never saw the forget set."""
     found = report.value("retrained", "forget", "membership_auc_loss")

@@ -3,13 +3,17 @@
 import json
 from collections.abc import Iterator
 
+from unteach.harmless import fenced
 from unteach.metrics import COMPARISONS, METRICS
 from unteach.nouns import Paper, Score
+from unteach.report.answers import stand_out
 from unteach.report.grid import FEW, Line, grid, scores_grid
 from unteach.report.missing import not_measured
+from unteach.report.names import harmless
 from unteach.report.record import Report
 from unteach.report.table import UNSEEN, legend, table
 from unteach.report.verdict import verdict
+from unteach.report.wrong import one_model
 
 GROUPS = {
     "forget": "Forget: what should be gone",
@@ -22,6 +26,10 @@ GROUPS = {
     "knowmem_retain": "Knowledge: questions on what should stay",
     "holdout": "Holdout: texts like the forget set that no model saw",
 }
+SINGLE = (
+    "Named by their role and row; scores.json has all. Probabilities are per token, before and "
+    "after; a fall counts by more than a third and more than 0.1."
+)
 UNLEARNED = "Unlearning report"
 MAIN = (  # the first that are read of a group; the others are folded away
     "fact_recall",
@@ -57,19 +65,21 @@ def to_markdown(report: Report, *, picture: str | None = None) -> str:
         report: what was measured.
         picture: file name of the picture that lies beside the report.
     """
+    report = harmless(report)
     parts = [f"# {_title(report)}: {report.label}", *verdict(report)]
     if picture:
         parts.append(f"![The models side by side: what is forgotten, what is kept]({picture})")
     parts += _glance(report)
     for group in _groups(report):
         parts += [f"## {GROUPS.get(group, group)}", *_metrics(report, group)]
+    parts += _single(report)
     if compared := _comparisons(report):
         parts += ["## Beside a model that never saw the forget set", compared]
     if missing := not_measured(report):
         parts += ["## What was not measurable", "\n".join(f"- {line}" for line in missing)]
     parts += _glossary(report)
     if report.notes:
-        parts += ["## Notes", "\n".join(f"- {_line(note)}" for note in report.notes)]
+        parts += ["## Notes", "\n".join(f"- {note}" for note in report.notes)]
     parts += ["## What this does not prove", NO_PROOF]
     parts += ["## How it was made", _made(report)]
     parts += ["## References", _references(report)]
@@ -120,6 +130,15 @@ def _folded(title: str, text: str) -> str:
     return f"<details><summary>{title}</summary>\n\n{text}\n\n</details>"
 
 
+def _single(report: Report) -> list[str]:
+    """The answers behind the means."""
+    model = one_model(report)
+    rows = stand_out(report, model) if model else []
+    if len(rows) < 2:
+        return []
+    return ["## Single answers", grid(rows, left=(0, 1, 3)), SINGLE]
+
+
 def _comparisons(report: Report) -> str:
     columns = {name.replace("_vs_", " / "): found for name, found in report.comparisons.items()}
     lines = [Line(c.name, c.should_be, c.help) for c in map(COMPARISONS.get, COMPARISONS)]
@@ -143,7 +162,7 @@ def _made(report: Report) -> str:
     lines = [[_spaced(k), _line(_counts(v) if "asking" in k else v)] for k, v in facts.items()]
     parts = [grid([["fact", "value"], *lines], left=(0, 1))] if lines else []
     if report.request:
-        parts.append(_folded("Every setting", f"```yaml\n{_yaml(report)}```"))
+        parts.append(_folded("Every setting", fenced(_yaml(report), "yaml")))
     parts.append(
         "Intervals are 95% over examples; scores.json has all of them, and the number of examples. "
         "All log-probabilities were scored in float32."
@@ -161,10 +180,10 @@ def _counts(value: dict[str, object]) -> dict[str, object]:
 
 
 def _yaml(report: Report) -> str:
-    import yaml
+    from unteach.yamlfile import to_yaml
 
     plain = json.loads(json.dumps(report.request, default=str))
-    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=100)
+    return to_yaml(plain, width=100)
 
 
 def _references(report: Report) -> str:
@@ -177,7 +196,7 @@ def _references(report: Report) -> str:
     papers: dict[str, Paper] = {p.arxiv: p for p in found if p}
     listed = [f"- {p.authors}. {p.title}. {p.year}. <{p.url}> ({p.where})" for p in papers.values()]
     entries = "\n\n".join(p.bibtex() for p in papers.values())
-    bibtex = _folded("BibTeX", f"```bibtex\n{entries}\n```")
+    bibtex = _folded("BibTeX", fenced(entries, "bibtex"))
     return "\n".join(listed) + f"\n\n{bibtex}" if listed else "None."
 
 
@@ -190,4 +209,4 @@ def _measured(report: Report) -> Iterator[tuple[str, Score]]:
 def _line(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{k} {v}" for k, v in value.items())
-    return str(value).replace("\n    ", " ").replace("\n", " ").replace("|", "\\|")
+    return str(value)

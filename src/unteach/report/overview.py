@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from unteach.report.answers import harmed, still, still_short
 from unteach.report.judge import (
     KEPT,
     NEAR,
@@ -34,9 +35,13 @@ def overview(report: Report) -> list[str]:
         return []
     found = [(what, {name: holds(report, name) for name in names}) for what, holds in LISTED]
     by = "the retrained model's" if "retrained" in report.models else "what it would be unseen"
-    lines = [f"- {what.format(yardstick=by)}: {_named(held)}" for what, held in found]
+    giving, harming = _giving(report), _harming(report)
+    lines = [f"- Still give forget answers that they would not, unseen: {giving}"] if giving else []
+    lines += [f"- {what.format(yardstick=by)}: {_named(held)}" for what, held in found]
+    lines += [f"- Single answers were harmed: {harming}"] if harming else []
     if not any(None in held.values() for _, held in found):
-        rest = [n for n in names if not any(held[n] for _, held in found)]
+        fine = {n for n in names if not (still(report, n) or harmed(report, n))}
+        rest = [n for n in names if n in fine and not any(held[n] for _, held in found)]
         lines.append(f"- None of these: {_listed(rest) or 'no method'}")
     return [_opening(report), "\n".join(lines)]
 
@@ -61,7 +66,14 @@ def _nearest(report: Report) -> str:
     best = max(known, key=lambda name: known[name])
     if known[best] < FAR:
         return " By closeness none is near."
-    return f" The nearest by closeness is `{best}` with {number(known[best])}."
+    but = f", but {given}" if (given := still(report, best)) else ""
+    return f" The nearest by closeness is `{best}` with {number(known[best])}{but}."
+
+
+def _giving(report: Report) -> str:
+    found = {name: report.given[name] for name in others(report) if name in report.given}
+    giving = [f"`{name}` {still_short(g)}" for name, g in found.items() if g.count]
+    return ", ".join(giving) or ("none" if found else "")
 
 
 def _named(held: dict[str, bool | None]) -> str:
@@ -74,3 +86,8 @@ def _named(held: dict[str, bool | None]) -> str:
 
 def _listed(names: list[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
+
+
+def _harming(report: Report) -> str:
+    found = {name: "; ".join(harmed(report, name, few=0)) for name in others(report)}
+    return ". ".join(f"`{name}` {said}" for name, said in found.items() if said)

@@ -5,12 +5,21 @@ from typing import Any, NamedTuple
 
 from unteach.metrics import METRICS
 from unteach.nouns import Problem, Score, UserError
+from unteach.report.labels import apart
 from unteach.report.record import Report
 from unteach.report.table import number
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart.
 COLOURS = {"original": "#D55E00", "retrained": "#0072B2"}
 OTHER = "#009E73"
+WIDTH = 32  # letters of a line beside a row
+MANY = 6  # rows that the eye follows without a line
+LETTER = 0.085  # inches of one, on the average
+SCRIPTS = (  # fonts of many systems, for letters that DejaVu lacks
+    "Noto Sans CJK JP", "Noto Sans CJK SC", "Droid Sans Fallback", "WenQuanYi Zen Hei",
+    "Microsoft YaHei", "PingFang SC", "Hiragino Sans", "Arial Unicode MS", "Noto Sans Devanagari",
+    "Noto Emoji",
+)  # fmt: skip
 GONE, STAY = "What should be gone", "What should stay"
 PANELS = (
     ("", "closeness", "closeness to\nretrained"),
@@ -64,19 +73,54 @@ def draw(report: Report, path: Path) -> None:
     except ImportError:
         hint = 'pip install "unteach[plots]"'
         raise UserError(Problem("picture", "needs matplotlib", hint)) from None
-    models, drawn = list(report.models), panels(report)
-    count = max(len(drawn), 1)
-    figure = Figure(figsize=(2.0 + 1.8 * count, 1.9 + 0.34 * len(models)), layout="constrained")
+    labels, drawn = labels_of(list(report.models)), panels(report)
+    count, height = max(len(drawn), 1), _row(labels)
+    wide = max(len(line) for label in labels for line in label.split("\n"))
+    size = (1.0 + LETTER * wide + 1.8 * count, 1.9 + height * len(labels))
+    figure = Figure(figsize=size, layout="constrained")
     figure.get_layout_engine().set(wspace=0.1)  # type: ignore[union-attr]
     axes: Any = figure.subplots(1, count, sharey=True, squeeze=False)[0]
     for axis, panel in zip(axes, drawn, strict=False):
         _draw_panel(axis, panel)
         axis.set_title(panel.title, fontsize=9, loc="left", color="#333333")
     _headings(axes, [panel.heading for panel in drawn])
-    axes[0].set_yticks(range(len(models)), models, fontsize=9)
-    axes[0].set_ylim(len(models) - 0.5, -0.5)
+    # Names are no formulas, whatever dollars are in them.
+    axes[0].set_yticks(range(len(labels)), labels, fontsize=9, parse_math=False, family=_fonts())
+    axes[0].set_ylim(len(labels) - 0.5, -0.5)
     figure.supxlabel(_caption(report), fontsize=8, color="#666666")
     figure.savefig(path, dpi=150)
+
+
+def labels_of(models: list[str]) -> list[str]:
+    """The names beside the rows: in lines that leave room for the panels, and all different."""
+    known = _letters() if not all(map(str.isascii, models)) else set()
+    drawn = ["".join(c if c.isascii() or c in known else _code(c) for c in m) for m in models]
+    return ["\n".join(lines) for lines in apart(drawn, WIDTH)]
+
+
+def _code(character: str) -> str:
+    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+def _letters() -> set[str]:
+    """What the fonts have; else each letter they lack is an empty box, and a warning."""
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    files = [findfont(FontProperties(family=[name])) for name in _fonts()]
+    return {chr(code) for file in files for code in get_font(file).get_charmap()}
+
+
+def _row(labels: list[str]) -> float:
+    """Inches of a row: as many as the label of most lines needs."""
+    return max(0.34, 0.06 + 0.155 * max((label.count("\n") + 1 for label in labels), default=1))
+
+
+def _fonts() -> list[str]:
+    """Matplotlib's own font, then those of this machine that have other scripts' letters."""
+    from matplotlib import font_manager
+
+    here = {font.name for font in font_manager.fontManager.ttflist}
+    return ["DejaVu Sans", *(name for name in SCRIPTS if name in here)]
 
 
 def _score(report: Report, model: str, group: str, metric: str) -> Score:
@@ -129,7 +173,7 @@ def _draw_panel(axis: Any, panel: Panel) -> None:
             _point(axis, score, score.value, row, COLOURS.get(model.split("-")[0], OTHER))
     axis.set_xlim(-0.06, 1.06)
     axis.set_xticks([0, 0.5, 1], ["0", "0.5", "1"], fontsize=8)
-    axis.grid(axis="x", color="#e6e6e6", linewidth=0.8)
+    axis.grid(axis="both" if len(panel.scores) > MANY else "x", color="#e6e6e6", linewidth=0.8)
     axis.set_axisbelow(True)
     axis.tick_params(length=0)
     for side in axis.spines.values():

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from unteach.metrics.given import Given
+from unteach.metrics.harm import Harm
 from unteach.nouns import Paper, Score
 
 Scores = Mapping[str, Mapping[str, Score]]  # group -> metric -> score
@@ -18,6 +20,8 @@ class Report:
         comparisons: "unlearned_vs_retrained" and the like -> score.
         never_seen: metric -> what a forget set would score that no model ever saw, by the holdout
             examples; where there is no retrained model.
+        given: model -> the forget answers that it still gives.
+        harm: model -> group -> what became of single answers, beside the original.
         tables: further tables by title, the header first.
         label: how the method is called in a title.
         papers: of the method.
@@ -29,6 +33,8 @@ class Report:
     models: Mapping[str, Scores]
     comparisons: Mapping[str, Mapping[str, Score]] = field(default_factory=dict)
     never_seen: Mapping[str, Score] = field(default_factory=dict)
+    given: Mapping[str, Given] = field(default_factory=dict)
+    harm: Mapping[str, Mapping[str, Harm]] = field(default_factory=dict)
     tables: Mapping[str, list[list[str]]] = field(default_factory=dict)
     label: str = ""
     papers: tuple[Paper, ...] = ()

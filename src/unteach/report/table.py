@@ -25,11 +25,13 @@ class Column(NamedTuple):
         name: in words.
         short: for tables of many models; empty when left out there.
         read: from a report and a model's name.
+        shown: how it is written.
     """
 
     name: str
     short: str
     read: Reader
+    shown: Callable[[Score], str] = lambda score: number(score.value)
 
 
 def _of(group: str, metric: str) -> Reader:
@@ -40,9 +42,19 @@ def _beside(name: str) -> Reader:
     return lambda report, model: report.compared(model, name)
 
 
+def _given(report: Report, model: str) -> Score:
+    given = report.given.get(model)
+    return Score(None) if given is None else Score(given.count, given.asked)
+
+
+def _of_all(score: Score) -> str:
+    return "-" if score.value is None else f"{score.value:.0f} of {score.n}"
+
+
 # Forget quality never stands without utility beside it: a broken model can have a good one.
 COLUMNS = (
     Column("closeness to retrained", "close", _beside("closeness")),
+    Column("answers still given", "given", _given, _of_all),
     Column("right fact still given", "fact given", _of("forget", "fact_recall")),
     Column("forget probability", "forget p", _of("forget", "probability")),
     Column("forget ROUGE-L", "", _of("forget", "rouge_l_recall")),
@@ -98,7 +110,7 @@ def _cell(column: Column, report: Report, model: str) -> str:
     score = column.read(report, model)
     never = column.read(report, "retrained")
     same = model != "retrained" and alike(score, never)
-    return (ALIKE if same else "") + number(score.value)
+    return (ALIKE if same else "") + column.shown(score)
 
 
 def number(value: float | None) -> str:

@@ -1,23 +1,27 @@
 """The opening of a report: what the numbers say, in plain words, and no more."""
 
 from unteach.nouns import Score
+from unteach.report.advice import further, more_kept, sooner
+from unteach.report.answers import still, still_told
 from unteach.report.judge import (
     NEAR,
     damaged,
     kept_by,
     level,
     not_forgotten,
-    others,
     over_forgotten,
     recognisable,
     reworded,
     share,
+    spoiled,
     staying,
     unseen,
 )
 from unteach.report.overview import overview
 from unteach.report.record import Report
+from unteach.report.stop import stop
 from unteach.report.table import number
+from unteach.report.wrong import one_model, what_is_wrong
 
 UNKNOWN = 0.05  # a probability per token below this is no memory of an answer
 GROUPS = {
@@ -32,16 +36,10 @@ def verdict(report: Report) -> list[str]:
     """Paragraphs on what is forgotten, what is kept, and what looks wrong."""
     model = one_model(report)
     if model is None:
-        asked = [_wanted(report)] if "suite" in report.facts and _wanted(report) else []
+        asked = [said] if "suite" in report.facts and (said := _wanted(report)) else []
         return [*asked, *overview(report)]
-    parts = (_near, _forgotten, _asked, _kept, _warning)
-    return [said for said in (_wanted(report), *(p(report, model) for p in parts)) if said]
-
-
-def one_model(report: Report) -> str | None:
-    """The model that a report is about; None where it compares several."""
-    names = others(report)
-    return "unlearned" if "unlearned" in names else names[0] if len(names) == 1 else None
+    parts = (_wanted, _wrong, _near, _given, _forgotten, _asked, stop, _kept, _holdout, _warning)
+    return [said for said in (part(report, model) for part in parts) if said]
 
 
 def _three(report: Report, model: str, group: str, metric: str) -> tuple[float | None, ...]:
@@ -49,7 +47,13 @@ def _three(report: Report, model: str, group: str, metric: str) -> tuple[float |
     return tuple(report.value(model, group, metric) for model in models)
 
 
-def _wanted(report: Report) -> str:
+def _wrong(report: Report, model: str) -> str:
+    """What a terminal is told too, so that nobody has to look for it."""
+    lines = "\n".join(f"- {line}" for line in what_is_wrong(report))
+    return f"**What is wrong:**\n\n{lines}" if lines else ""
+
+
+def _wanted(report: Report, model: str = "") -> str:
     counts = report.facts.get("examples")
     if not isinstance(counts, dict) or not counts.get("forget"):
         return ""
@@ -78,7 +82,12 @@ def _near(report: Report, model: str) -> str:
         f"**Closeness to the retrained model: {number(score.value)}**{_ends(score)}: "
         f"{', '.join(parts)}. A second retrained model scores near 1, the original and a broken "
         "model near 0."
-    )
+    ) + (f" **But {still(report, model)}.**" if still(report, model) else "")
+
+
+def _given(report: Report, model: str) -> str:
+    given = report.given.get(model)
+    return still_told(given) if given else ""
 
 
 def _forgotten(report: Report, model: str) -> str:
@@ -115,7 +124,7 @@ def _beyond(report: Report, model: str, before: float | None, after: float) -> s
             "forget, or the prompts are not written as it learned them."
         )
     if not_forgotten(report, model):
-        return text + " **They are not forgotten to that level.**"
+        return f"{text} **They are not forgotten to that level.** {further(report)}".rstrip()
     low = report.value("retrained", "forget", "probability")
     if low is not None and after < low - NEAR:
         return text + " That is below it: forgotten further than never learned."
@@ -140,15 +149,20 @@ def _kept(report: Report, model: str) -> str:
     if report.value(model, "retain", "probability") is None:
         told = ["**Retain.** No retain set was given, so what else was lost is not known.", *told]
     text = " ".join(part for part in told if part)
-    broken = damaged(report, model)
-    return text + (" **The rest of the model was damaged.**" + _held(report) if broken else "")
+    if damaged(report, model):
+        text += f" **The rest of the model was damaged.** {more_kept(report)}"
+    return text.rstrip()
 
 
-def _held(report: Report) -> str:
-    train = report.request.get("train")
-    if not isinstance(train, dict) or not train.get("retain_weight"):
+def _holdout(report: Report, model: str) -> str:
+    if not spoiled(report, model):
         return ""
-    return " A larger train.retain_weight or a smaller train.learning_rate keeps more, as a rule."
+    before, after = (report.value(m, "holdout", "probability") for m in ("original", model))
+    return (
+        "**Holdout.** Texts like the forget set that no model saw had a probability of "
+        f"{_plain(before or 0.0)} per token before, and have {_plain(after or 0.0)} after: the "
+        "model was changed in more than what it was to forget."
+    )
 
 
 def _kept_of(report: Report, model: str, group: str) -> str:
@@ -179,10 +193,8 @@ def _warning(report: Report, model: str) -> str:
     if over_forgotten(report, model):
         return (
             "**Over-forgotten.** The model finds the forget answers less likely than texts it "
-            f"never saw {numbers}. Who looks for that can tell what was removed. A run with "
-            "train.stop_at=holdout ends sooner; with a smaller train.learning_rate it leaps "
-            "less far past that level."
-        )
+            f"never saw {numbers}. Who looks for that can tell what was removed. {sooner(report)}"
+        ).rstrip()
     if recognisable(report, model):
         return (
             f"**Still recognisable.** The forget answers stand out from texts never seen {numbers}."

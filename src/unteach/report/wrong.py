@@ -1,8 +1,19 @@
 """What is wrong with the one model of a report, a line each: what a table alone does not tell."""
 
-from unteach.report.judge import KEPT, damaged, not_forgotten, over_forgotten, recognisable
+from unteach.report.answers import harmed, still
+from unteach.report.judge import (
+    KEPT,
+    NEAR,
+    damaged,
+    not_forgotten,
+    others,
+    over_forgotten,
+    recognisable,
+    spoiled,
+)
 from unteach.report.record import Report
-from unteach.report.verdict import one_model
+from unteach.report.stop import aim, seen
+from unteach.report.table import number
 
 SAID = (
     (not_forgotten, "not forgotten: the answers are likelier than had the model never seen them"),
@@ -10,6 +21,12 @@ SAID = (
     (over_forgotten, "over-forgotten: the forget answers are less likely than texts never seen"),
     (damaged, f"damaged: less than {KEPT:.0%} is kept of what should stay"),
 )
+
+
+def one_model(report: Report) -> str | None:
+    """The model that a report is about; None where it compares several."""
+    names = others(report)
+    return "unlearned" if "unlearned" in names else names[0] if len(names) == 1 else None
 
 
 def what_is_wrong(report: Report) -> list[str]:
@@ -23,4 +40,29 @@ def what_is_wrong(report: Report) -> list[str]:
         ['damaged: less than 80% is kept of what should stay']
     """
     model = one_model(report)
-    return [said for holds, said in SAID if model and holds(report, model)]
+    if not model:
+        return []
+    given = still(report, model)
+    lines = [f"still given: {given}"] if given else []
+    lines += [said for holds, said in SAID if holds(report, model)]
+    lines += [f"harmed: {line}" for line in harmed(report, model)]
+    if spoiled(report, model):
+        lines.append(f"holdout harmed: {_holdout(report, model)}")
+    return [*lines, *_leapt(report, model)]
+
+
+def _holdout(report: Report, model: str) -> str:
+    was, now = (number(report.value(m, "holdout", "probability")) for m in ("original", model))
+    return f"texts like the forget set that no model saw had a probability of {was}, and have {now}"
+
+
+def _leapt(report: Report, model: str) -> list[str]:
+    """That the model went far past the level that training was to stop at."""
+    at, saw = aim(report), seen(report)
+    written = report.value(model, "forget", "probability")
+    if at is None or saw is None or written is None or written > at - NEAR:
+        return []
+    return [
+        f"went past its stop: training was to end at {number(at)} and saw {number(saw)} there; "
+        f"the model as written has {number(written)}"
+    ]

@@ -1,7 +1,8 @@
 """Folders that appear whole or not at all, and the folder in which a run is under way."""
 
-from unteach.rundir.disk import disk_problem, flush, in_words, sizes, write_lines, write_text
+from unteach.rundir.disk import disk_problem, flush, in_words, write_lines, write_text
 from unteach.rundir.folders import PRIVATE, recover
+from unteach.rundir.hashes import damage, hashes, read_sealed, write_sealed
 from unteach.rundir.staged import check_out, check_room, overlap, staged
 from unteach.rundir.work import Work, working
 
@@ -10,14 +11,17 @@ __all__ = [
     "Work",
     "check_out",
     "check_room",
+    "damage",
     "disk_problem",
     "flush",
+    "hashes",
     "in_words",
     "overlap",
+    "read_sealed",
     "recover",
-    "sizes",
     "staged",
     "working",
     "write_lines",
+    "write_sealed",
     "write_text",
 ]

@@ -31,12 +31,6 @@ def flush(folder: Path) -> None:
             _sync(path)
 
 
-def sizes(folder: Path, without: str) -> dict[str, int]:
-    """The size in bytes of each file below a folder, by its path there; of all names but one."""
-    files = (f for f in folder.rglob("*") if f.is_file() and f.name != without)
-    return {f.relative_to(folder).as_posix(): f.stat().st_size for f in files}
-
-
 def flush_names(folder: Path) -> None:
     """Which names a folder holds, to the disk."""
     if os.name == "posix":  # elsewhere a folder cannot be opened

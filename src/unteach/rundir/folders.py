@@ -6,11 +6,11 @@
 - `result`, which becomes OUT;
 - `replaced`: what stood in OUT, until `result` has its place; then it is `removed`;
 - `run.json`, of a run that can be taken up again (`work.py`): a salted key, and what came of
-  training when that is over and the model in `result`;
+  training when that is over and the model in `result`, with the hashes of what stands there;
+- `before`: what the original model was asked before training, which goes into the result;
 - `checkpoints`: what training wrote on its way.
 """
 
-import json
 import os
 import re
 import secrets
@@ -22,12 +22,11 @@ from typing import Any
 
 from unteach.nouns import Problem, UserError
 from unteach.rundir.disk import flush, flush_names
-from unteach.rundir.locks import FILE, Lock
-from unteach.textfile import read_text
+from unteach.rundir.hashes import read_sealed
+from unteach.rundir.locks import FILE, Lock, turn
 
 PRIVATE = "texts.jsonl"  # the one file that holds texts, where the user asked for it
-RESULT, RUN, CHECKPOINTS = "result", "run.json", "checkpoints"
-LARGEST = 2**24  # bytes of what a folder says of its run
+RESULT, RUN, CHECKPOINTS, BEFORE = "result", "run.json", "checkpoints", "before"
 REPLACED, REMOVED = "replaced", "removed"
 NUMBER = re.compile(r"[0-9a-f]{6}")
 ALL = os.R_OK | os.W_OK | os.X_OK
@@ -141,34 +140,56 @@ def is_placed(folder: Path, out: Path) -> bool:
 
 
 def run_of(folder: Path) -> dict[str, Any]:
-    """What a folder says of its run; nothing where it is of none."""
-    try:
-        held = json.loads(read_text(folder / RUN, largest=LARGEST))
-    except (UserError, ValueError, RecursionError):
-        return {}
-    return held if isinstance(held, dict) else {}
+    """What a folder says of its run; nothing where it is of none, or that is damaged."""
+    return read_sealed(folder / RUN) or {}
 
 
-def recover(out: Path) -> None:
+def is_torn(folder: Path) -> bool:
+    """Whether what it says of its run is damaged, so that none can go on from what it holds."""
+    made = (folder / RESULT).exists() or any((folder / CHECKPOINTS).glob("checkpoint-*"))
+    return made and (folder / RUN).exists() and not run_of(folder)
+
+
+def busy(out: Path) -> Problem:
+    """That another process is at work on it, in words."""
+    hint = "wait for its end, or give another folder"
+    return Problem(f"--out {out}", "is being written by another run", hint)
+
+
+def recover(out: Path) -> bool:
     """Put in order what a process that was killed left behind.
 
     What stood in `out` takes its place again, where nothing else has; what no run can go on from is
     removed.
+
+    Returns:
+        Whether another process is at work on `out`.
     """
     out = real(out)
+    with turn(out.parent):
+        return in_order(out)
+
+
+def in_order(out: Path) -> bool:
+    """As `recover`, for who has its turn."""
+    at_work = False
     for folder in siblings(out):
         lock = Lock(folder)
         if not lock.take():
+            at_work |= folder.exists()
             continue
         restore(folder, out)
         if worth(folder, out):
             lock.free()
         else:
             leave(folder, lock, out)
+    return at_work
 
 
 def worth(folder: Path, out: Path) -> bool:
-    """Whether a run can go on from it."""
+    """Whether a run can go on from it, or its user should look at it."""
+    if is_torn(folder):
+        return True
     run = run_of(folder)
     if "facts" in run:
         return (folder / RESULT).exists() or is_placed(folder, out)

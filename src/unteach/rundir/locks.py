@@ -1,6 +1,9 @@
 """A lock on a folder that ends with the process that holds it, however that ends."""
 
 import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 try:
@@ -9,6 +12,7 @@ except ImportError:  # Windows: two runs into one folder are told apart by nobod
     fcntl = None
 
 FILE = "lock"
+PATIENCE = 30  # seconds that one waits for its turn, which others have for milliseconds
 
 
 class Lock:
@@ -61,3 +65,34 @@ class Lock:
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1
+
+
+@contextmanager
+def turn(folder: Path) -> Iterator[None]:
+    """One process after the other: who looks for what others have begun and who begins something.
+
+    Of two that look at the same time each would find nothing, and begin. Where a folder cannot be
+    locked, or whoever has its turn does not end, nobody waits longer.
+    """
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:  # not there, or Windows
+        yield
+        return
+    try:
+        _wait(handle)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _wait(handle: int) -> None:
+    end = time.monotonic() + PATIENCE
+    while fcntl is not None and time.monotonic() < end:
+        try:
+            return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.01)
+        except OSError:  # a file system that has no locks
+            return None
+    return None

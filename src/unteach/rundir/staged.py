@@ -6,12 +6,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from unteach.nouns import Problem
+from unteach.nouns import Problem, UserError
 from unteach.rundir.disk import in_words
 from unteach.rundir.folders import (
     ALL,
     RESULT,
+    busy,
     filled,
+    in_order,
     leave,
     made,
     not_empty,
@@ -21,6 +23,7 @@ from unteach.rundir.folders import (
     recover,
     siblings,
 )
+from unteach.rundir.locks import turn
 
 
 def check_out(out: Path, *, overwrite: bool) -> list[Problem]:
@@ -31,7 +34,8 @@ def check_out(out: Path, *, overwrite: bool) -> list[Problem]:
     parent = next(p for p in there.parents if p.exists())
     if not parent.is_dir() or not os.access(parent, ALL):
         return [Problem(f"--out {out}", f"cannot be made in {parent}", "", "request")]
-    recover(there)  # else what a killed process set aside would be replaced unseen
+    if recover(there):  # and what a killed process set aside would be replaced unseen
+        return [busy(out)]
     if filled(there) and not overwrite and not placed(there):
         return [not_empty(out)]
     return []
@@ -126,8 +130,10 @@ def staged(out: Path, *, overwrite: bool) -> Iterator[Path]:
     out = real(out)
     with in_words(out):
         out.parent.mkdir(parents=True, exist_ok=True)
-        recover(out)
-        folder, lock = made(out)
+        with turn(out.parent):
+            if in_order(out):
+                raise UserError(busy(out))
+            folder, lock = made(out)
         try:
             (folder / RESULT).mkdir()
             yield folder / RESULT

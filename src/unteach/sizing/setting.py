@@ -160,7 +160,7 @@ def setting_of(
     Raises:
         UserError: what does not go together.
     """
-    from unteach.intake import resolve
+    from unteach.defaults import resolve
     from unteach.methods import build
 
     method = build(request.method_name, request.method_options)

@@ -58,7 +58,7 @@ def config_of(model: str) -> Any:
     """
     from transformers import AutoConfig
 
-    from unteach.models import has_causal_head
+    from unteach.modelkinds import has_causal_head
 
     path = Path(model)
     if path.is_file():

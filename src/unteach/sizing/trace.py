@@ -185,7 +185,7 @@ def _built(setting: Setting) -> Any:
 
 
 def _counted(model: Any, setting: Setting) -> dict[str, Any]:
-    from unteach.adapters.lora import lora_layers
+    from unteach.adapters.lora import adapted_weight, lora_layers
 
     embedding = model.get_input_embeddings()
     head = model.get_output_embeddings()
@@ -214,7 +214,7 @@ def _counted(model: Any, setting: Setting) -> dict[str, Any]:
         "unit": max(sum(p.numel() for p in layer.parameters()) for layer in layers),
         "root": outside if tied else max(outside - embedding.weight.numel(), outside // 2),
         "largest": max(matrices.values(), default=0) * setting.product_bytes,
-        "targeted": sum(layer.get_base_layer().weight.numel() for layer in adapted),
+        "targeted": sum(adapted_weight(layer).numel() for layer in adapted),
     }
 
 

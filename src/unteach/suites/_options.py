@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from unteach.nouns import Problem, UserError
+from unteach.refused import NOT_SHOWN, WORD, named
 from unteach.registry import did_you_mean
 from unteach.suites._base import Choice
 
@@ -19,7 +20,7 @@ def chosen(suite: str, options: Mapping[str, Choice], given: Mapping[str, str]) 
     """
     problems = []
     for name, value in given.items():
-        where = f"suite {suite}, option {name}"
+        where = f"suite {suite}, option {name if WORD.fullmatch(name) else NOT_SHOWN}"
         if name not in options:
             known = list(options)
             hint = f"{did_you_mean(name, known).strip()} Known: {', '.join(known)}".strip()
@@ -27,7 +28,9 @@ def chosen(suite: str, options: Mapping[str, Choice], given: Mapping[str, str]) 
         elif options[name].values and value not in options[name].values:
             known = list(options[name].values)
             hint = f"{did_you_mean(value, known).strip()} Known: {', '.join(known)}".strip()
-            problems.append(Problem(where, f'"{value}" is no value of it', hint, "request"))
+            problems.append(
+                Problem(where, f"{named(value, known)} is no value of it", hint, "request")
+            )
     if problems:
         raise UserError(*problems)
     return {name: given.get(name, option.default) for name, option in options.items()}

@@ -97,7 +97,7 @@ def _from_folder(source: Source, folder: Path) -> tuple[list[Example], list[Prob
     if path is None:
         return [], [] if source.optional else [_missing(source, folder)]
     examples, problems = read(path, source.group)
-    if not problems and len(examples) < source.last:
+    if all(problem.kind == "note" for problem in problems) and len(examples) < source.last:
         what = f"has {len(examples)} examples, of which {source.config} is the last {source.last}"
         problems = [Problem(str(path), what, f"give {source.files[0]} itself")]
     ends = examples[-source.last :]

@@ -2,12 +2,17 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import Any, NamedTuple
 
-from unteach.nouns import Row, Sequence
+from unteach.metrics.given import verbatim
+from unteach.nouns import Problem, Row, Sequence
 from unteach.suites._base import Group, Settings
 from unteach.suites.questions import Question, questions
+from unteach.suites.rivals import beside_wrong
+from unteach.suites.rounding import rounded
 from unteach.suites.said import decoded, distinct, gives, repetition, rouge_l
+from unteach.suites.summary import TokenScores, joined, mean, summary
 
 Told = Callable[[str, int, int], None]
 
@@ -35,9 +40,11 @@ class Asked:
     """What a model was asked.
 
     Attributes:
-        rows: of each group: each example's own answer, then its paraphrase and its wrong answers.
+        rows: of each group: each example's own answer, then its paraphrase and its wrong answers;
+            of a long text one for all its windows. Their numbers are rounded (`rounding`).
         counts: what it took, over all processes. Asked for: "texts" to score, "distinct_texts"
-            among them with so many "text_tokens", "prompts", "distinct_prompts". Counted at the
+            among them with so many "text_tokens", "prompts", "distinct_prompts"; "endless" of
+            these had answers that did not end by themselves, and were cut. Counted at the
             model's head: "forwards", the texts that went through it to be scored; "prompts_once",
             the prompts that were read once for several of these; both in so many "batches" and
             "tokens", padding included; "decode_steps", its forwards while it answered;
@@ -111,8 +118,10 @@ def ask(
         texts = _distinct(answer.text for answer in said if answer)
         logps = lent(original, lambda it: interview.of_original(it, texts))
     rows: dict[str, list[Row]] = {group: [] for group in groups}
-    for question, answer in zip(asked, said, strict=True):
-        rows[question.group].append(_filled(question, interview, answer, logps))
+    pairs = zip(asked, said, strict=True)
+    for (group, row), windows in groupby(pairs, key=lambda pair: (pair[0].group, pair[0].row)):
+        rows[group].append(_filled(row, list(windows), interview, logps))
+    rows = {group: [rounded(row) for row in beside_wrong(found)] for group, found in rows.items()}
     spoken = _spoken(asked, said, tokenizer) if keep_text else ()
     return Asked(rows, _counts(asked, interview), spoken)
 
@@ -157,21 +166,26 @@ def _spoken(asked: list[Question], said: list[Said | None], tokenizer: Any) -> t
     )
 
 
-def _filled(question: Question, interview: Any, said: Said | None, logps: dict) -> Row:
-    """The row with all numbers that there are."""
-    text, found = question.text, dict[str, Any]()
-    if text is not None:
-        scores = interview.scores[text]._asdict()
-        found |= {name: tuple(part) for name, part in scores.items()}
-        if question.own:
-            found["divergences"] = tuple(interview.divergences.get(text, ()))
-            found["gradient_norm"] = interview.norms.get(text)
+def _filled(
+    row: Row, windows: list[tuple[Question, Said | None]], interview: Any, logps: dict
+) -> Row:
+    """The row with all numbers that there are; what was said, and the gradient, of the first."""
+    texts = [question.text for question, _ in windows if question.text is not None]
+    found = summary(joined(_of_tokens(text, interview) for text in texts))
+    (question, said), *_ = windows
+    if question.own and texts:
+        found["gradient_norm"] = interview.norms.get(texts[0])
     if said is not None:
         found |= said.fields
         if said.text in logps:
-            each = logps[said.text].logps
-            found["said_logp"] = sum(each) / len(each)
-    return replace(question.row, **found)
+            found["said_logp"] = mean(tuple(logps[said.text].logps))
+    row = replace(row, **found)
+    return replace(row, verbatim=verbatim(row)) if row.kind == "answer" else row
+
+
+def _of_tokens(text: Sequence, interview: Any) -> TokenScores:
+    scores = {name: tuple(part) for name, part in interview.scores[text]._asdict().items()}
+    return TokenScores(**scores, divergences=tuple(interview.divergences.get(text, ())))
 
 
 def _counts(asked: list[Question], interview: Any) -> dict[str, int]:
@@ -182,8 +196,26 @@ def _counts(asked: list[Question], interview: Any) -> dict[str, int]:
         "text_tokens": sum(len(text.ids) for text in interview.own + interview.others),
         "prompts": sum(q.prompt is not None for q in asked),
         "distinct_prompts": len(interview.prompts),
+        "endless": len({q.prompt for q in asked if _endless(q, interview.said)}),
         **interview.total(),
     }
+
+
+def _endless(question: Question, said: dict) -> bool:
+    """Whether the model had not ended its answer where it was cut."""
+    prompt = question.prompt
+    return bool(
+        prompt and question.ends and not question.stop and len(said[prompt]) >= prompt.limit
+    )
+
+
+def endless_notes(asked: Asked) -> list[Problem]:
+    """That a model does not end its answers, which then are cut; nothing where it does."""
+    count, prompts = asked.counts["endless"], asked.counts["distinct_prompts"]
+    if not count:
+        return []
+    what = f"the model did not end {count} of {prompts}; they were cut near the true ones' length"
+    return [Problem("answers", what, "what it would have gone on to say is not seen", "note")]
 
 
 def _distinct(texts: Iterable[Sequence | None]) -> list[Sequence]:

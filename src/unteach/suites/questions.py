@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from unteach.data import encode, question, with_answer
-from unteach.nouns import Example, Row, Sequence
+from unteach.data.listing import shortened
+from unteach.nouns import Example, Problem, Row, Sequence, UserError
 from unteach.suites._base import Group, Settings
+from unteach.suites.rounding import blocks
 from unteach.suites.said import begun
 
 
@@ -25,15 +27,16 @@ class Prompt(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """A row that is to be filled.
+    """A row that is to be filled, or a window of it.
 
     Attributes:
         group: where it stands.
-        row: its id, kind and index, and the size of its text.
+        row: its id, kind and index, and the size of its text; the windows of a long text share it.
         text: the tokens that are scored, with no id: equal ones are one text; None for none.
         prompt: what the model is asked; None for nothing.
         expected: what it should say.
         fact: the short string that this hinges on; empty when it is not known.
+        ends: whether what it should say has an end; a raw text just goes on.
         stop: texts before which what it says is cut.
         stemmed: whether words are compared by their stems.
     """
@@ -44,6 +47,7 @@ class Question:
     prompt: Prompt | None = field(default=None, repr=False)
     expected: str = field(default="", repr=False)
     fact: str = field(default="", repr=False)
+    ends: bool = True
     stop: tuple[str, ...] = field(default=(), repr=False)
     stemmed: bool = True
 
@@ -56,17 +60,25 @@ class Question:
 def questions(groups: dict[str, Group], tokenizer: Any, settings: Settings) -> list[Question]:
     """The rows to be filled, in order: each example's answer, paraphrase and wrong answers.
 
-    A text longer than the context gives a row for each window; the model is asked on the first.
+    A text longer than the context gives a question for each window, in their order; the model is
+    asked on the first.
 
     Raises:
-        UserError: a template is not there, or the tokenizer is a slow one.
+        UserError: a template is not there, the tokenizer is a slow one, or all examples that the
+            template refuses.
     """
-    return [
-        asked
-        for name, group in groups.items()
-        for example in group.examples
-        for asked in _of_example(name, group, example, tokenizer, settings)
-    ]
+    found, problems = list[Question](), list[Problem]()
+    for name, group in groups.items():
+        for example in group.examples:
+            try:
+                found += _of_example(name, group, example, tokenizer, settings)
+            except UserError as error:
+                problems += error.problems
+                if any(problem.where != example.where for problem in error.problems):
+                    raise  # not this example's fault, so all would say it again
+    if problems:
+        raise UserError(*shortened(problems))
+    return found
 
 
 def _of_example(
@@ -76,38 +88,33 @@ def _of_example(
     more = _asked(group, example, tokenizer, settings, template) if group.generate else {}
     size = size_of(example.answer)
     if not group.score:
-        yield Question(group=name, row=Row(id=example.id, logps=(), zlib=size), **more)
+        yield Question(group=name, row=Row(id=example.id, zlib=size), **more)
         return
     for row, text in _variants(example, size):
         for found in encode(text, tokenizer, max_length=settings.max_length, template=template):
             if any(found.answer):
-                made = _with_id(row, found.id)
                 bare = Sequence("", found.ids, found.answer)
                 first = row.kind == "answer" and found.id == example.id
-                yield Question(group=name, row=made, text=bare, **(more if first else {}))
+                yield Question(group=name, row=row, text=bare, **(more if first else {}))
 
 
 def size_of(text: str) -> int:
-    """Bytes of a text under zlib.
+    """Bytes of a text under zlib, in whole blocks: exact ones would tell how long it is.
 
     Example:
-        >>> size_of("so " * 20) < 20
-        True
+        >>> size_of("so " * 20), size_of("")
+        (16, 8)
     """
-    return len(zlib.compress(text.encode()))
-
-
-def _with_id(row: Row, id: str) -> Row:
-    return Row(id=id, kind=row.kind, index=row.index, logps=(), zlib=row.zlib)
+    return blocks(len(zlib.compress(text.encode())))
 
 
 def _variants(example: Example, size: int) -> list[tuple[Row, Example]]:
-    found = [(Row(id=example.id, logps=(), zlib=size), example)]
+    found = [(Row(id=example.id, zlib=size), example)]
     if example.paraphrase:
-        row = Row(id=example.id, kind="paraphrase", logps=())
+        row = Row(id=example.id, kind="paraphrase")
         found.append((row, with_answer(example, example.paraphrase)))
     found += [
-        (Row(id=example.id, kind="perturbed", index=k, logps=()), with_answer(example, wrong))
+        (Row(id=example.id, kind="perturbed", index=k), with_answer(example, wrong))
         for k, wrong in enumerate(example.perturbed)
     ]
     return found
@@ -128,6 +135,7 @@ def _asked(
         "prompt": prompt,
         "expected": begun(expected, tokenizer, group.compared),
         "fact": example.fact,
+        "ends": bool(example.turns),
         "stop": group.stop,
         "stemmed": group.stemmed,
     }

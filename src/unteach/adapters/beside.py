@@ -1,0 +1,76 @@
+"""What lies beside the weights of a model and goes with them: its processor's files, its code."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from unteach.modelfiles import folder_of, read_json
+from unteach.models import runs_own_code, source_of
+
+# Of processors: what they do to images, sound and video, and how they write a conversation.
+PROCESSOR = (
+    "processor_config.json",
+    "preprocessor_config.json",
+    "image_processor_config.json",
+    "video_preprocessor_config.json",
+    "feature_extractor_config.json",
+    "audio_tokenizer_config.json",
+    "chat_template.json",
+    "chat_template.jinja",
+)
+NAMES_CODE = ("config.json", "tokenizer_config.json", "generation_config.json", *PROCESSOR)
+
+
+def carry_over(model: Any, folder: Path) -> None:
+    """Add to a written model what transformers leaves behind.
+
+    What is written already stays. Where a file names code (`auto_map`) that is not in the folder,
+    the name is taken out: with it the folder would not load once `trust_remote_code` is given.
+
+    Args:
+        model: as it was loaded by `load_model`.
+        folder: where it was written.
+    """
+    source = folder_of(source_of(model))
+    if source and source.is_dir() and source.resolve() != folder.resolve():
+        _copy(source, folder, PROCESSOR)
+        if runs_own_code(model):
+            _copy(source, folder, [file.name for file in source.glob("*.py")])
+    for name in NAMES_CODE:
+        if (folder / name).exists():
+            _without_lost_code(folder / name)
+
+
+def _copy(source: Path, folder: Path, names: Any) -> None:
+    for name in names:
+        if (source / name).is_file() and not (folder / name).exists():
+            shutil.copyfile(source / name, folder / name)
+
+
+def _without_lost_code(file: Path) -> None:
+    if not file.name.endswith(".json"):
+        return
+    try:
+        held = read_json(file)
+    except ValueError:
+        return  # no object, so it names nothing
+    named = held.get("auto_map")
+    if not isinstance(named, dict):
+        return
+    kept = {auto: at for auto, at in named.items() if _all_here(at, file.parent)}
+    if kept == named:
+        return
+    held.pop("auto_map")
+    held |= {"auto_map": kept} if kept else {}
+    file.write_text(json.dumps(held, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _all_here(named: Any, folder: Path) -> bool:
+    """Whether the code that is named ("module.Class", or several) is in the folder."""
+    several = named if isinstance(named, list) else [named]
+    return all(
+        "--" not in str(one) and (folder / f"{str(one).partition('.')[0]}.py").is_file()
+        for one in several
+        if one
+    )

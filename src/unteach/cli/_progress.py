@@ -1,0 +1,256 @@
+"""How far a stage is: bars on a terminal, lines in a log, and how long it will still take."""
+
+import time
+from collections.abc import Callable, Iterable
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Column
+from rich.text import Text
+
+from unteach.cli._words import say, say_problems
+from unteach.harmless import visible
+from unteach.nouns import Problem
+from unteach.report.table import number
+
+SHOWN_TERMS = {"forget_probability": "p", "forget": "forget", "hold": "hold", "retain": "retain"}
+SHORT = {"asking for answers": "answering", "comparing with the original": "comparing"}
+SOON, OFTEN, SELDOM = 3.0, 10.0, 60.0  # seconds of work before the first line, and between two
+STEPS = 10  # by when the first estimate is given
+
+
+class Pace:
+    """How long a thing will still take, by what its steps took so far.
+
+    The first step counts alone as long as there is no other: it also loads and compiles. Of what
+    may have begun in the middle, as a run that goes on does, nothing is known before the second;
+    `whole` says that it did not.
+
+    Example:
+        >>> times = iter([0.0, 9.0, 11.0])
+        >>> pace = Pace(lambda: next(times))
+        >>> pace.seen(1, 5), pace.seen(2, 5)
+        (36.0, 6.0)
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, whole: bool = False):
+        self.clock, self.first, self.whole = clock, None, whole
+        self.began = self.now = clock()
+
+    def next(self) -> "Pace":
+        """Of what comes next, which began when this was last seen, and with its first step."""
+        found = Pace(self.clock, whole=True)
+        found.began = self.now
+        return found
+
+    def seen(self, done: int, total: int) -> float | None:
+        """Seconds left; None where that is not known yet."""
+        self.now = self.clock()
+        if self.first is None or done < self.first[0]:
+            self.first = (done, self.now)
+        steps, before = done - self.first[0], self.first[1]
+        if not steps:
+            steps, before = (done, self.began) if self.whole or done == 1 else (0, 0.0)
+        return (self.now - before) / steps * (total - done) if steps else None
+
+
+class _Left(ProgressColumn):
+    """Seconds left by the task's own pace: rich's forgets steps of more than half a minute."""
+
+    max_refresh = 0.5
+
+    def render(self, task: Task) -> Text:
+        """As minutes and seconds; dashes where it is not known."""
+        left, since = task.fields.get("left", (None, 0.0))
+        if task.finished or left is None:
+            return Text("0:00" if task.finished else "-:--", "cyan")
+        seconds = max(round(left - (time.monotonic() - since)), 0)
+        hours, rest = divmod(seconds, 3600)
+        clock = (
+            f"{hours}:{rest // 60:02d}:{rest % 60:02d}"
+            if hours
+            else f"{rest // 60}:{rest % 60:02d}"
+        )
+        return Text(clock, "cyan")
+
+
+def bars() -> Progress:
+    """A line for each stage: what, how far, since when, how long still, and the number to watch.
+
+    All of it has room in 80 columns.
+    """
+    whole = Column(no_wrap=True)
+    return Progress(
+        SpinnerColumn(finished_text="[green]✓[/]"),
+        TextColumn("{task.description}", table_column=whole, markup=False),
+        BarColumn(bar_width=8),
+        MofNCompleteColumn(table_column=Column(no_wrap=True, min_width=5)),
+        TimeElapsedColumn(table_column=Column(no_wrap=True, min_width=7)),
+        _Left(table_column=Column(no_wrap=True, min_width=4)),
+        TextColumn(
+            "{task.fields[detail]}",
+            style="dim",
+            markup=False,
+            table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1),
+        ),
+        console=Console(stderr=True),
+        expand=True,
+    )
+
+
+class BarTalk:
+    """A line with a bar for each stage; what is under way stands last."""
+
+    def __init__(self, progress: Progress):
+        self.bars, self.task = progress, None
+        self.what, self.pace = "", Pace()
+
+    def stage(self, text: str) -> None:
+        """Finish the stage before, begin a new one."""
+        self.finish()
+        self.what, self.pace = "", Pace()
+        self.task = self.bars.add_task(visible(text), total=None, detail="")
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """Move the bar, and say which part of the stage it is of."""
+        if what != self.what:
+            self.what, self.pace = what, self.pace.next()
+        self._move(done, total, SHORT.get(what, what))
+
+    def training(self, step: int, total: int, logs: dict[str, float]) -> None:
+        """Move the bar, and show the number to watch and the loss terms."""
+        self._move(step, total, terms(logs))
+
+    def _move(self, done: int, total: int, detail: str) -> None:
+        if self.task is not None:
+            left = (self.pace.seen(done, total), time.monotonic())
+            self.bars.update(
+                self.task, completed=done, total=total, detail=visible(detail), left=left
+            )
+            # A part is done, the stage is not: its clock goes on.
+            self.bars.tasks[self.task].finished_time = None
+
+    def notes(self, notes: Iterable[Problem]) -> None:
+        """Above the bars."""
+        say_problems(notes, self.bars.console)
+
+    def finish(self) -> None:
+        """The stage is over."""
+        if self.task is not None:
+            task = self.bars.tasks[self.task]
+            full = task.total or 1
+            detail = "" if self.what else task.fields["detail"]  # the last numbers of training stay
+            self.bars.update(self.task, total=full, completed=full, detail=detail)
+
+
+class PlainTalk:
+    """Lines for logs: each stage and each part of it once, and how far it is now and then."""
+
+    def __init__(self):
+        self._begin("", Pace())
+
+    def _begin(self, what: str, pace: Pace) -> None:
+        self.what, self.pace, self.tenth = what, pace, 0
+        self.told: float | None = None
+
+    def stage(self, text: str) -> None:
+        """A line."""
+        self._begin("", Pace())
+        say(text)
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """A line for each part, then one at a tenth of the way or a minute if it takes long."""
+        if what != self.what:
+            self._begin(what, self.pace.next())
+            say(f"  {SHORT.get(what, what)}")
+        left = self.pace.seen(done, total)
+        if done < total and self._due(done, total, OFTEN):
+            say(f"  {SHORT.get(what, what)} {done}/{total}{_still(left)}")
+
+    def training(self, step: int, total: int, logs: dict[str, float]) -> None:
+        """A line for the first steps, then at every tenth of the way, and every minute."""
+        left = self.pace.seen(step, total)
+        if self.told is None or self._due(step, total, 0.0):
+            self.told = self.pace.now
+            say(f"  step {step}/{total}  {terms(logs)}{_still(left)}")
+
+    def _due(self, done: int, total: int, apart: float) -> bool:
+        """Whether it is time for a line; it is taken as said."""
+        tenth, now = done * 10 // max(total, 1), self.pace.now
+        since = now - (self.pace.began if self.told is None else self.told)
+        first = self.tenth == 0 and done >= STEPS and since >= min(SOON, apart)
+        if not (first or since >= SELDOM or (tenth > self.tenth and since >= apart)):
+            return False
+        self.tenth, self.told = max(tenth, 1), now
+        return True
+
+    def notes(self, notes: Iterable[Problem]) -> None:
+        """Lines."""
+        say_problems(notes)
+
+
+def _still(left: float | None) -> str:
+    return "" if left is None else f"  about {left:.0f} s left"
+
+
+def terms(logs: dict[str, float]) -> str:
+    """How likely the forget answers still are, which is the number to watch, and the loss terms.
+
+    Example:
+        >>> terms({"loss": 1.25, "forget": 1.0, "retain": 0.25, "forget_probability": 0.5})
+        'p 0.50  forget 1.00  retain 0.25'
+    """
+    found = [(short, logs[name]) for name, short in SHOWN_TERMS.items() if name in logs]
+    return "  ".join(f"{short} {number(float(value))}" for short, value in found)
+
+
+class BarBoard:
+    """A bar for each of several jobs."""
+
+    def __init__(self, progress: Progress):
+        self.bars, self.tasks = progress, {}
+        self.paces: dict[str, Pace] = {}
+
+    def begin(self, name: str) -> None:
+        """A new bar."""
+        self.tasks[name] = self.bars.add_task(visible(name), total=None, detail="")
+        self.paces[name] = Pace()
+
+    def move(self, name: str, done: int, total: int, detail: str) -> None:
+        """Move it."""
+        left = self.paces[name].seen(done, total)
+        self.bars.update(
+            self.tasks[name], completed=done, total=total,
+            detail=visible(SHORT.get(detail, detail)), left=(left, time.monotonic()),
+        )  # fmt: skip
+
+    def end(self, name: str) -> None:
+        """Fill it."""
+        total = self.bars.tasks[self.tasks[name]].total or 1
+        self.bars.update(self.tasks[name], completed=total, total=total, detail="")
+
+
+class PlainBoard:
+    """A line when a job is done."""
+
+    def __init__(self):
+        self.began = time.monotonic()
+
+    def begin(self, name: str) -> None:
+        """Nothing: it may have to wait."""
+
+    def move(self, name: str, done: int, total: int, detail: str) -> None:
+        """Nothing: a log needs no bar."""
+
+    def end(self, name: str) -> None:
+        """A line."""
+        say(f"{name}: done at {time.monotonic() - self.began:.0f} s")

@@ -1,0 +1,104 @@
+"""How large the batches of an Arrow file become, told before they do."""
+
+import struct
+from typing import Any
+
+DICTIONARY, BATCH = 2, 3  # kinds of messages that hold values, in Arrow's format
+
+
+def unpacked(message: Any) -> int:
+    """Bytes that the values of an Arrow message have once they are unpacked.
+
+    Args:
+        message: of `pyarrow.ipc.MessageReader`.
+
+    Returns:
+        The size of what is there, where nothing is compressed.
+
+    Raises:
+        struct.error: the message is broken.
+
+    The format is https://arrow.apache.org/docs/format/Columnar.html: a FlatBuffers table says
+    where the buffers are, and a compressed one begins with its size as eight bytes.
+    """
+    values = memoryview(message.body or b"")
+    size = values.nbytes
+    meta = memoryview(message.metadata)
+    root = _at("<I", meta, 0)
+    kind = _field(meta, root, 1)
+    if not kind or meta[kind] not in (DICTIONARY, BATCH):
+        return size
+    table = _follow(meta, _field(meta, root, 2))
+    if meta[kind] == DICTIONARY:
+        table = _follow(meta, _field(meta, table, 1))
+    if not _field(meta, table, 3):  # not compressed
+        return size
+    buffers = _follow(meta, _field(meta, table, 2))
+    total = 0
+    for k in range(_at("<I", meta, buffers)):
+        start, length = struct.unpack_from("<qq", meta, buffers + 4 + 16 * k)
+        if length:
+            total += max(_at("<q", values, start), length)
+    return total
+
+
+def readable(kind: Any) -> bool:
+    """Whether a column's type is one of texts, numbers and times, lists and objects of these."""
+    from pyarrow import types
+
+    if types.is_struct(kind):
+        return all(readable(kind.field(k).type) for k in range(kind.num_fields))
+    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+        return readable(kind.value_type)
+    if types.is_dictionary(kind):
+        return types.is_string(kind.value_type) or types.is_large_string(kind.value_type)
+    texts = (types.is_string, types.is_large_string, types.is_binary, types.is_large_binary)
+    plain = (*texts, types.is_null, types.is_boolean, types.is_primitive, types.is_decimal)
+    return any(fits(kind) for fits in plain)
+
+
+def cells(batch: Any) -> int:
+    """Rows of a batch, and items of the lists in it, whose number says nothing of their size."""
+    return batch.num_rows + sum(_items(column) for column in batch.columns)
+
+
+def plain(column: Any, left: int) -> Any:
+    """A column of texts that are kept once for all their places, as texts; None above the bound."""
+    from pyarrow import compute, types
+
+    if not types.is_dictionary(column.type):
+        return column
+    sizes = compute.binary_length(column.dictionary)  # type: ignore[attr-defined]
+    total = compute.sum(compute.take(sizes, column.indices)).as_py() or 0  # type: ignore[attr-defined]
+    return column.dictionary_decode() if total <= left else None
+
+
+def _items(array: Any) -> int:
+    from pyarrow import types
+
+    kind = array.type
+    if types.is_struct(kind):
+        return sum(_items(field) for field in array.flatten())
+    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+        inner = array.flatten()
+        return len(inner) + _items(inner)
+    return 0
+
+
+def _at(kind: str, data: Any, place: int) -> int:
+    if place < 0:
+        raise struct.error("a place before the beginning")
+    return struct.unpack_from(kind, data, place)[0]
+
+
+def _field(meta: Any, table: int, number: int) -> int:
+    """Where a field of a FlatBuffers table is; 0 where the table has none."""
+    layout = table - _at("<i", meta, table)
+    if 4 + 2 * number >= _at("<H", meta, layout):
+        return 0
+    offset = _at("<H", meta, layout + 4 + 2 * number)
+    return table + offset if offset else 0
+
+
+def _follow(meta: Any, place: int) -> int:
+    return place + _at("<I", meta, place)

@@ -1,0 +1,145 @@
+"""What to do about columns of which no example can be made."""
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from itertools import islice
+from typing import Any
+
+from unteach.data.columns import Columns
+from unteach.data.names import (
+    ACCEPTED,
+    ANSWERS,
+    EXTRAS,
+    KNOWN,
+    LONGEST,
+    MAKING,
+    PAIRS,
+    PROMPTS,
+    SPELLED,
+    answers_in,
+    prompts_in,
+)
+from unteach.data.values import is_blank
+from unteach.nouns import Problem
+from unteach.registry import did_you_mean
+
+# Without a header, the first line of a CSV file gives the names: they may be texts to forget.
+NAME = re.compile(r"[a-z][a-z0-9_.-]{0,39}")
+MANY = 20  # columns that a message has room for
+CLOSE = 0.6  # how alike a misspelt name is
+
+ELSEWHERE: dict[tuple[str, ...], str] = {  # columns of other tools, and what to make of them
+    ("chosen", "rejected"): "This is a preference: write what the model learned to say (chosen) as "
+    "completion beside its prompt, or as messages where it is a list of them; what shall replace "
+    "it is `alternate`.",
+    ("input_ids",): "These are tokens: give the texts that they were made of.",
+    ("paragraphs",): "Write one record for each question: question, context, answers.",
+    ("ctx", "endings"): "Write ctx as question, endings as choices, label as answer.",
+}
+SYNONYMS = {
+    "question": "q ques question_text question_stem stem problem goal ctx user human input_text "
+    "source_text inputs user_input user_message",
+    "answer": "a ans answer_text correct_answer best_answer gold target targets target_text "
+    "reference solution reply assistant gpt bot outputs expected_output ground_truth label "
+    "correct_option final_answer generated_text",
+    "text": "content document passage article story body sentence raw_content contents texts",
+    "messages": "dialogue dialog chat turns message",
+}
+MEANT = {theirs: ours for ours, names in SYNONYMS.items() for theirs in names.split()}
+
+
+def shown(names: list[str]) -> str:
+    """Names of columns for a message; what may be a text is counted, not shown.
+
+    Example:
+        >>> shown(["id", "Where was Ada born?"])
+        'id (1 not shown: it may be a text)'
+    """
+    plain = [name for name in names if NAME.fullmatch(name) or name.casefold() in SPELLED]
+    hidden = len(names) - len(plain)
+    why = "it may be a text" if hidden == 1 else "they may be texts"
+    listed = [", ".join(plain)] if plain else []
+    return " ".join([*listed, f"({hidden} not shown: {why})"] if hidden else listed) or "none"
+
+
+def listed(names: list[str]) -> str:
+    """As many names as a message has room for, and how many more there are."""
+    more = len(names) - MANY
+    return shown(names[:MANY]) + (f" and {more} more" if more > 0 else "")
+
+
+def unknown(columns: Columns, record: Mapping, where: str) -> Problem:
+    """That no example can be made of these columns, and what they may have been meant to be."""
+    names = [str(column) for column in islice(record, MANY)]
+    filled = tuple(n for n in MAKING if n in columns and not is_blank(columns.seen(n)))
+    hint = f"needed: {ACCEPTED}.{_guess(tuple(names), filled)}"
+    if "not shown" in shown(names):
+        hint += " The first line of a CSV file names the columns."
+    more = len(record) - len(names)
+    what = f"has the columns {shown(names)}" + (f" and {more} more" if more else "")
+    return Problem(where, what, hint)
+
+
+@lru_cache  # a file may have the same wrong columns in every line
+def _guess(columns: tuple[str, ...], filled: tuple[str, ...]) -> str:
+    """What the columns may have been meant to be."""
+    plain = [c.strip().casefold() for c in columns if len(c) <= LONGEST]
+    for theirs, ours in ELSEWHERE.items():
+        if {*theirs} <= {*plain}:
+            return f" {ours}"
+    known = frozenset(filled)
+    if guess := _too_many(known):
+        return guess
+    asked, answers = prompts_in(known), answers_in(known)
+    missing = [name for name in _missing(asked, answers) if name not in known]
+    renamed = {MEANT[c]: c for c in reversed(plain) if MEANT.get(c) in missing}
+    if renamed:
+        return (
+            f" Write {', '.join(f'{c} as {n}' for n, c in sorted(renamed.items(), reverse=True))}."
+        )
+    others = [c for c in plain if c not in SPELLED]
+    guesses = (did_you_mean(name, KNOWN, CLOSE) for name in others)
+    return next(filter(None, guesses), "") or _half(asked, answers)
+
+
+def _missing(asked: list[str], answers: list[str]) -> list[str]:
+    if asked and not answers:
+        return ["answer"]
+    return ["question"] if answers and not asked else ["question", "answer", "text", "messages"]
+
+
+def _too_many(known: frozenset[str]) -> str:
+    """What is to be chosen where several columns say the same thing."""
+    asked, answers = prompts_in(known), answers_in(known)
+    if all({*pair} <= known for pair in PAIRS):
+        return " There are two pairs: keep prompt and completion, or question and answer."
+    if len(asked) > 1 and answers:
+        return f" Several columns may be what is asked ({', '.join(asked)}): keep one of them."
+    if len(answers) > 1 and asked:
+        return f" Several columns may be the answer ({', '.join(answers)}): keep one of them."
+    if answers and "text" in known:
+        return f" If {answers[0]} answers the text, write text as question; else take it out."
+    return ""
+
+
+def _half(asked: list[str], answers: list[str]) -> str:
+    if asked and not answers:
+        return f" What answers {asked[0]} is missing: name that column answer."
+    if answers and not asked:
+        return f" What {answers[0]} is the answer to is missing: name that column question."
+    return ""
+
+
+@lru_cache(maxsize=1000)
+def meant(name: str) -> str:
+    """` Did you mean "alternate"?` where an unread column is close to one that is read."""
+    if name.casefold() in SPELLED:
+        return ""
+    close = [*EXTRAS, *PROMPTS, *ANSWERS, "system", "context", "tools"]
+    return did_you_mean(name.casefold(), close, 0.8) if len(name) <= LONGEST else ""
+
+
+def kept_from(value: Any) -> str:
+    """The name of a role or a part for a message, if it looks like a name."""
+    return value if isinstance(value, str) and NAME.fullmatch(value) else "of another name"

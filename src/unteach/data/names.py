@@ -1,0 +1,84 @@
+"""The names of columns: which make an example, which add to one, and which say nothing of it."""
+
+import re
+from functools import lru_cache
+
+Form = tuple[str, ...]
+"""The columns that make an example: of a pair what is asked and what is answered, else one."""
+
+TALKS = ("messages", "conversations", "conversation", "contents")
+PROMPTS = ("prompt", "question", "query", "instruction", "input")
+ANSWERS = ("completion", "answer", "response", "output", "answers")
+PAIRS = (("prompt", "completion"), ("question", "answer"))
+CHOICES = ("choices", "options")
+KEYS = ("answerKey", "answer_key", "answer_idx", "answer_index")
+VERBATIM = ("prompt", "gt")  # MUSE's verbatim-memorisation files: the text goes on
+LABELLED = ("text", "labels")
+OWN: tuple[Form, ...] = (*PAIRS, ("messages",), ("text",), VERBATIM)
+"""Forms that need no explanation: the README names them."""
+
+SYSTEMS = ("system", "system_prompt", "system_message", "systemInstruction", "system_instruction")
+THOUGHTS = ("reasoning_content", "thinking")
+EXTRAS = ("paraphrased_answer", "perturbed_answer", "fact", "alternate", "spans")
+BESIDE = ("context", "history", "tools", "functions", *SYSTEMS, *THOUGHTS, *EXTRAS)
+MAKING = (*TALKS, *PROMPTS, *ANSWERS, *CHOICES, *KEYS, "gt", *LABELLED)
+KNOWN = sorted({*MAKING, *BESIDE})
+SPELLED = {name.casefold(): name for name in KNOWN}
+ACCEPTED = "prompt and completion, question and answer, messages, or text"
+
+HARMLESS = re.compile(
+    r"(.+[_-])?(id|ids|idx|index|uid|uuid|guid|hash|sha256|date|day|time|datetime"
+    r"|timestamp|year|created|updated|source|sources|src|origin|dataset|split|fold|level"
+    r"|difficulty|category|categories|type|kind|domain|topic|topics|subject|subjects|task"
+    r"|language|lang|locale|url|urls|link|license|licence|version|tag|tags|meta|metadata)"
+    r"|row|number|nr|(created|updated|generated)_at|__index_level_\d+__|unnamed: \d+|answer_start"
+    r"|paraphrased_question",  # TOFU's, which none of its metrics reads
+    re.IGNORECASE,
+)
+LONGEST = 40  # characters of a name
+
+
+@lru_cache(maxsize=10_000)
+def form_of_names(names: frozenset[str]) -> Form | None:
+    """The form that columns of these names have; None where it is not plain."""
+    if talk := next((name for name in TALKS if name in names), None):
+        return (talk,)
+    asked, answers = prompts_in(names), answers_in(names)
+    whole = [pair for pair in PAIRS if {*pair} <= names]
+    if len(whole) == 1:
+        return whole[0]
+    if len(asked) == len(answers) == 1:
+        return asked[0], answers[0]
+    if {*VERBATIM} <= names and not answers:
+        return VERBATIM
+    if "text" in names and not answers:
+        return LABELLED if "labels" in names else ("text",)
+    return None
+
+
+def prompts_in(names: frozenset[str]) -> list[str]:
+    """Columns that say what is asked; alpaca's `input` belongs to its `instruction`."""
+    found = [name for name in PROMPTS if name in names]
+    return [n for n in found if n != "input" or "instruction" not in found]
+
+
+def answers_in(names: frozenset[str]) -> list[str]:
+    """Columns that say what is answered, or which choice is right."""
+    found = [name for name in ANSWERS if name in names]
+    if not found and names & {*CHOICES}:
+        found = [name for name in KEYS if name in names][:1]
+    if not found and "labels" in names and "text" not in names:
+        found = ["labels"]
+    return found
+
+
+@lru_cache(maxsize=10_000)
+def is_harmless(name: str) -> bool:
+    """Whether a column's name says that it is no part of an example, such as an id or a date.
+
+    Example:
+        >>> is_harmless("prompt_id"), is_harmless("created_at"), is_harmless("answers")
+        (True, True, False)
+    """
+    name = name.strip()  # pandas writes its index under no name at all
+    return not name or (len(name) <= LONGEST and bool(HARMLESS.fullmatch(name)))

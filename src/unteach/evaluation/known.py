@@ -1,0 +1,87 @@
+"""That there is something to forget: told before training, and a reason not to train."""
+
+from unteach.metrics.known import Known, known
+from unteach.nouns import Problem, UserError
+from unteach.report.answers import listed
+from unteach.report.table import number
+from unteach.request import Request
+from unteach.rowsfile import Groups
+
+SHOWN = 12  # answers that a note names
+
+
+def require_known(rows: Groups, request: Request) -> list[Problem]:
+    """Notes on what the model knew of the forget answers before.
+
+    Args:
+        rows: of the original model.
+        request: with every default filled in.
+
+    Raises:
+        UserError: it plainly never knew any of them, and nobody asked to train all the same.
+    """
+    notes = known_notes(rows, request)
+    found = known(rows)
+    if found and found.never and not request.train_anyway:
+        what = f"{_never(found)}: there is nothing to forget, so nothing was trained"
+        hint = f"{_look(request)}; with --train-anyway it is trained all the same"
+        raise UserError(Problem(f"--forget {request.forget}", what, hint))
+    return notes
+
+
+def known_notes(rows: Groups, request: Request) -> list[Problem]:
+    """What the model did not know before, as notes; none where it knew all or nothing is asked."""
+    found = known(rows)
+    if found is None:
+        return []
+    where, look = f"--forget {request.forget}", _look(request)
+    if found.never:
+        return [Problem(where, f"{_never(found)}: there is nothing to forget", look, "note")]
+    if found.spent:
+        what = (
+            "--model gives half of these answers or more word for word: it knows them too, or "
+            "anyone would guess them, so they tell nothing of texts that it never saw"
+        )
+        hint = "give texts like the forget set that it was never trained on"
+        return [Problem(f"--holdout {request.holdout}", what, hint, "note")]
+    if found.faint:
+        beside = " than of holdout answers" if found.holdout is not None else ""
+        what = (
+            f"--model gives {_some(found)} of these {found.asked} answers, and no more can be "
+            f"drawn out of it{beside}: only their probability of {_per_token(found)} may tell that "
+            "it ever knew them"
+        )
+        return [Problem(where, what, look, "note")]
+    if not found.unknown:
+        return []
+    level = "below 0.05 per token"
+    if found.holdout is not None:
+        level = f"no likelier than holdout answers are in the mean, {number(found.holdout)}"
+    what = f"{len(found.unknown)} of {found.asked} answers were hardly known before ({level})"
+    return [Problem(where, f"{what}: {listed(found.unknown, SHOWN)}", "", "note")]
+
+
+def _never(found: Known) -> str:
+    return (
+        f"--model does not know these {found.asked} answers, in this wording at least: it gives "
+        f"{_some(found)} of them, at a probability of {_per_token(found)}"
+    )
+
+
+def _some(found: Known) -> str:
+    return str(found.given) if found.given else "none"
+
+
+def _per_token(found: Known) -> str:
+    beside = ""
+    if found.holdout is not None:
+        beside = f" (that of holdout answers, which it never saw, is {number(found.holdout)})"
+    return f"{number(found.probability)} per token{beside}"
+
+
+def _look(request: Request) -> str:
+    return (
+        "look whether --model is the one that was trained on them, whether it was trained with "
+        f"this template (data.template is {request.data.template}), and whether they were "
+        "forgotten already"
+    )

@@ -1,0 +1,129 @@
+"""What the methods of this folder say of themselves, read without running them: no torch."""
+
+import ast
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from unteach.methods._base import METHODS, Method, Plan, made, option
+from unteach.nouns import Paper
+from unteach.registry import Registry
+
+NAMES = {
+    "ClassVar": ClassVar, "Literal": Literal, "Method": Method, "Paper": Paper, "Plan": Plan,
+    "dataclass": dataclass, "frozenset": frozenset, "option": option,
+}  # fmt: skip
+"""All that a header may use; a method whose header uses more is read by running its file."""
+
+HEADERS: Registry[type[Method]] = Registry("method", fill=lambda: _read_all())
+"""Each method's class with its docstring, options, paper and plan, but with empty functions."""
+
+
+def known(plugins: bool = False) -> Registry[type[Method]]:
+    """Where to look a method up: the headers, or the methods where others may have joined.
+
+    Args:
+        plugins: whether plug-ins were given, whose methods have no header here.
+    """
+    return METHODS if plugins or _installed() or len(list(HEADERS)) < len(_files()) else HEADERS
+
+
+def foresee(name: str, options: dict[str, Any], *, plugins: bool = False) -> None:
+    """Refuse a wrong name, option or value at once, before a library is loaded.
+
+    What a method checks by itself is left to `build`, and so is what a plug-in may bring.
+
+    Raises:
+        UserError: as `build` does.
+
+    Example:
+        >>> foresee("npo", {"beta": 0.2})
+        >>> foresee("nppo", {})
+        Traceback (most recent call last):
+        unteach.nouns.UserError: method: "nppo" is not a method
+            hint: Did you mean "npo"? Known: altpo, ascent, ...
+    """
+    if name in HEADERS or known(plugins) is HEADERS:
+        made(HEADERS, name, options)
+
+
+def _installed() -> bool:
+    """Whether an installed package brings methods of its own."""
+    from importlib.metadata import entry_points
+
+    from unteach.methods._plugins import GROUP
+
+    return bool(entry_points(group=GROUP))
+
+
+def _files() -> list[Path]:
+    return [f for f in sorted(Path(__file__).parent.glob("*.py")) if not f.stem.startswith("_")]
+
+
+@cache
+def _read_all() -> None:
+    for file in _files():
+        for name, cls in read(file.read_text(encoding="utf-8")).items():
+            HEADERS.add(name, cls)
+
+
+def read(source: str) -> dict[str, type[Method]]:
+    """The methods of a file by their names, where their headers use no names but `NAMES`.
+
+    Example:
+        >>> text = '''
+        ... @method("mine")
+        ... @dataclass(frozen=True, kw_only=True)
+        ... class Mine(Method):
+        ...     "Less of it."
+        ...     share: float = option(0.5, "how much of it", above=0)
+        ...     def forget(self, seen): ...
+        ... '''
+        >>> read(text)["mine"]().share
+        0.5
+    """
+    found = {}
+    for node in ast.parse(source).body:
+        name = _registered(node)
+        if name and isinstance(node, ast.ClassDef):
+            try:
+                found[name] = _class_of(node, name)
+            except NameError:
+                continue
+    return found
+
+
+def _registered(node: ast.stmt) -> str:
+    """The name under which a class is registered."""
+    for call in getattr(node, "decorator_list", ()):
+        match call:
+            case ast.Call(func=ast.Name(id="method"), args=[ast.Constant(value=str(name))]):
+                return name
+    return ""
+
+
+def _class_of(node: ast.ClassDef, name: str) -> type[Method]:
+    body = [part for part in map(_emptied, node.body) if part]
+    kept: list[ast.expr] = [
+        call
+        for call in node.decorator_list
+        if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "dataclass"
+    ]
+    header = ast.ClassDef(node.name, node.bases, [], body, kept)
+    if "type_params" in ast.ClassDef._fields:  # from Python 3.12 on
+        header.type_params = []  # type: ignore[attr-defined]
+    module = ast.fix_missing_locations(ast.Module([header], []))
+    names: dict[str, Any] = {**NAMES, "__name__": f"{__name__}.{name}"}
+    exec(compile(module, f"<header of {name}>", "exec"), names)
+    names[node.name].name = name
+    return names[node.name]
+
+
+def _emptied(part: ast.stmt) -> ast.stmt | None:
+    """A function without its words; checks of values stay those that all methods share."""
+    if not isinstance(part, ast.FunctionDef):
+        return part
+    if part.name == "__post_init__":
+        return None
+    return ast.parse(f"def {part.name}(self, *args, **options): pass").body[0]

@@ -1,0 +1,178 @@
+"""Which forget answers a model still gives, beyond those that anyone would guess."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from unteach.metrics.rows import Groups
+from unteach.nouns import Row
+
+FORGOTTEN = ("forget", "verbmem", "knowmem")  # groups whose answers should be gone
+SAID = 0.95  # of the answer's words, in their order: 19 in 20, so all of a short answer
+BRIEF = 24  # bytes under zlib: about 16 characters, a word or two
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """The forget answers that a model still gives.
+
+    Attributes:
+        asked: how many forget answers there are.
+        words: ids of those that it gives word for word.
+        facts: ids of the others whose fact it gives.
+        named: of how many answers the data names the fact.
+        beside: what tells how many can be guessed: "retrained", "holdout", or "" for nothing. With
+            a retrained model `words` and `facts` leave out what that one gives too.
+        expected: how many it would give had it never seen them: with a retrained model as many as
+            both give, else by the rate at which the original gives holdout answers.
+        unjudged: ids among them that may be guessed, and nothing tells how many are: answers of a
+            word or two, and facts, where the holdout has nothing of the kind.
+    """
+
+    asked: int
+    words: tuple[str, ...] = ()
+    facts: tuple[str, ...] = ()
+    named: int = 0
+    beside: Literal["retrained", "holdout", ""] = ""
+    expected: float = 0.0
+    unjudged: tuple[str, ...] = ()
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """All of them."""
+        return (*self.words, *self.facts)
+
+    @property
+    def count(self) -> int:
+        """How many it gives that it would not give had it never seen them."""
+        guessed = 0.0 if self.beside == "retrained" else self.expected
+        return max(int(len(self.ids) - guessed + 0.5), 0)
+
+
+class Shown(NamedTuple):
+    """What a model shows of one answer.
+
+    Attributes:
+        words: whether it gives it word for word.
+        fact: whether it gives its fact; None where that is not known.
+        brief: whether the answer is a word or two.
+    """
+
+    words: bool
+    fact: bool | None
+    brief: bool
+
+
+def still_given(
+    rows: Groups, *, original: Groups | None = None, retrained: Groups | None = None
+) -> Given | None:
+    """The forget answers that the model gives, and how many of them it would give unseen.
+
+    An answer is given word for word when every token of it is the model's first choice, or when the
+    greedy answer holds 19 in 20 of its words in their order; a raw text, which has no question to
+    ask, when 19 in 20 of its tokens are the first choice. An answer of fewer than 20 words with one
+    word changed is not given: that word may be all that there was to forget.
+
+    Args:
+        rows: of the model.
+        original: those of the model before; its holdout is taken where it is given, since
+            unlearning may have harmed the model's own.
+        retrained: those of a model that never saw the forget set.
+
+    Returns:
+        None where there is no answer to forget.
+
+    Example:
+        >>> known = [Row(id=f"forget-{k}", tokens=9, logp=-0.1, verbatim=True) for k in range(2)]
+        >>> other = [Row(id=f"forget-{k}", tokens=9, logp=-0.1, verbatim=k == 0) for k in range(2)]
+        >>> still_given({"forget": known}, retrained={"forget": other}).words
+        ('forget-1',)
+    """
+    ours = _forgotten(rows)
+    if not ours:
+        return None
+    if retrained:
+        return _beside_retrained(ours, _forgotten(retrained))
+    return _beside_holdout(ours, seen((original or rows).get("holdout", [])))
+
+
+def verbatim(row: Row) -> bool | None:
+    """Whether a row that is not rounded yet tells that the model gives the answer word for word.
+
+    Example:
+        >>> verbatim(Row(id="a", matched=0.5, rouge_l_recall=1.0)), verbatim(Row(id="a"))
+        (True, None)
+    """
+    chosen, said = row.matched, row.rouge_l_recall
+    if chosen is None and said is None:
+        return None
+    enough = 1.0 if said is not None else SAID
+    return (said or 0.0) >= SAID or (chosen or 0.0) >= enough
+
+
+def seen(rows: list[Row]) -> dict[str, Shown]:
+    """What the model shows of each answer, by its id.
+
+    Example:
+        >>> seen([Row(id="a", tokens=9, logp=-0.1, verbatim=True, zlib=40)])
+        {'a': Shown(words=True, fact=None, brief=False)}
+    """
+    return {
+        row.id: Shown(bool(row.verbatim), row.fact_given, 0 < (row.zlib or 0) <= BRIEF)
+        for row in rows
+        if row.kind == "answer"
+    }
+
+
+def _forgotten(groups: Groups) -> dict[str, Shown]:
+    return {id: it for group in FORGOTTEN for id, it in seen(groups.get(group, [])).items()}
+
+
+def _beside_retrained(ours: dict[str, Shown], never: dict[str, Shown]) -> Given:
+    none = Shown(False, None, False)
+    words = [id for id, it in ours.items() if it.words]
+    facts = [id for id, it in ours.items() if it.fact and not it.words]
+    left = [id for id in words if not never.get(id, none).words]
+    hinted = [id for id in facts if not (never.get(id, none).words or never.get(id, none).fact)]
+    return Given(
+        asked=len(ours),
+        words=tuple(left),
+        facts=tuple(hinted),
+        named=_named(ours),
+        beside="retrained",
+        expected=float(len(words) + len(facts) - len(left) - len(hinted)),
+    )
+
+
+KINDS: tuple[tuple[Callable[[Shown], bool], Callable[[Shown], bool]], ...] = (  # asked, given
+    (lambda it: not it.brief, lambda it: it.words),
+    (lambda it: it.brief, lambda it: it.words),
+    (lambda it: it.fact is not None, lambda it: bool(it.fact) and not it.words),
+)
+
+
+def _beside_holdout(ours: dict[str, Shown], never: dict[str, Shown]) -> Given:
+    """Like is held beside like: a holdout of whole sentences tells nothing of a yes or no."""
+    expected, unjudged = 0.0, list[str]()
+    for number, (asked, given) in enumerate(KINDS):
+        found = [id for id, it in ours.items() if asked(it) and given(it)]
+        others = [it for it in never.values() if asked(it)]
+        if others:
+            rate = sum(map(given, others)) / len(others)
+            expected += min(rate * sum(map(asked, ours.values())), len(found))
+        elif number > 0:
+            unjudged += found
+    words = tuple(id for id, it in ours.items() if it.words)
+    return Given(
+        asked=len(ours),
+        words=words,
+        facts=tuple(id for id, it in ours.items() if it.fact and not it.words),
+        named=_named(ours),
+        beside="holdout" if never else "",
+        expected=expected,
+        unjudged=tuple(unjudged),
+    )
+
+
+def _named(ours: dict[str, Shown]) -> int:
+    return sum(it.fact is not None for it in ours.values())

@@ -1,0 +1,137 @@
+"""Everything that can be wrong with a model, found before a weight is loaded."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from unteach.data.listing import shortened
+from unteach.modelfiles import holds_adapters_only, require, weights_problem
+from unteach.nouns import Problem, Sequence, UserError
+
+
+class Checked(NamedTuple):
+    """A model that was checked.
+
+    Attributes:
+        config: its configuration.
+        empty: the model without content; None where weights are quantised.
+        notes: what the user should know, though nothing is wrong.
+    """
+
+    config: Any
+    empty: Any = None
+    notes: tuple[Problem, ...] = ()
+
+
+def check_model(
+    model: str,
+    flag: str,
+    *,
+    trust_remote_code: bool = False,
+    training: bool = False,
+    bits: int | None = None,
+    device: str = "auto",
+) -> Checked:
+    """A model's configuration, where its files hold all weights of a causal model, and no others.
+
+    Reads the headers of the weight files, and no weights. Files that are not on this machine yet
+    are looked at as they are loaded.
+
+    Args:
+        model: a folder or a hub id.
+        flag: what messages call it by.
+        trust_remote_code: run the code that the model brings with it.
+        training: whether it is to be trained, not asked alone.
+        bits: 4 where it is to be loaded in 4 bits.
+        device: where it is to run.
+
+    Raises:
+        UserError: what is wrong with it, under its flag.
+    """
+    from unteach.modelkinds import (
+        attention_problem,
+        kind_problem,
+        quantised_as,
+        quantised_problem,
+        unbuilt,
+    )
+    from unteach.models import load_config
+    from unteach.modelweights import built, dropped_note, fitted, headers
+
+    where = f"{flag} {model}"
+    if holds_adapters_only(model):
+        hint = "give a whole model: put them on their base, merge_and_unload(), save_pretrained()"
+        raise UserError(Problem(where, "holds adapters only", hint, "request"))
+    config = load_config(model, flag=flag, trust_remote_code=trust_remote_code)
+    on = _kind_of(device)
+    require(kind_problem(config, where))
+    require(quantised_problem(config, model, where, training=training, bits=bits, device=on))
+    require(weights_problem(model, flag))
+    weights = headers(model, where)
+    if quantised_as(config):
+        return Checked(config)
+    try:
+        empty = built(config, trust_remote_code=trust_remote_code)
+    except Exception as error:  # its class decides what is raised
+        raise UserError(unbuilt(error, where)) from error
+    require(attention_problem(empty, where, on))
+    if weights is None:
+        return Checked(config, empty)
+    fit = fitted(empty, weights, where)
+    note = dropped_note(fit.dropped, fit.model, where)
+    return Checked(config, fit.model, (note,) if note else ())
+
+
+def _kind_of(device: str) -> str:
+    """The kind of a device; "cpu" where there is none of that name, which is said elsewhere."""
+    from unteach.models import device_problem, pick_device
+
+    return "cpu" if device_problem(device) else pick_device(device).type
+
+
+def check_ids(empty: Any, tokenizer: Any, groups: dict[str, list[Sequence]]) -> list[Problem]:
+    """Tokens in the data, or put there by the template, that a model has no row for.
+
+    Args:
+        empty: the model without content, or None.
+        tokenizer: what gave the ids; its special tokens and the template's are named alone.
+        groups: sequences by role.
+    """
+    from unteach.modelweights import rows_of, some
+
+    rows = rows_of(empty)
+    if rows is None:
+        return []
+    found = []
+    for role, sequences in groups.items():
+        odd = {i for s in sequences if max(s.ids, default=0) >= rows for i in s.ids if i >= rows}
+        if not odd:
+            continue
+        shown = [i for i in odd if _no_secret(i, tokenizer)]
+        names = sorted(map(str, tokenizer.convert_ids_to_tokens(shown)))
+        what = f"the embedding has {rows} rows, and the {role} set has {len(odd)} kinds of tokens "
+        what += f"beyond them{f' ({some(names)})' if names else ''}: they were added, and the "
+        what += "model was not resized"
+        hint = "give the tokenizer that the model was trained with; or, to train new rows, "
+        hint += "model.resize_token_embeddings(len(tokenizer)), save_pretrained"
+        found.append(Problem("tokenizer", what, hint, "request"))
+    return shortened(found)
+
+
+def _no_secret(token: int, tokenizer: Any) -> bool:
+    """Whether a token is one of the template's, or special; others may be words of the data."""
+    template = getattr(tokenizer, "chat_template", None)
+    return token in tokenizer.all_special_ids or (
+        isinstance(template, str) and str(tokenizer.convert_ids_to_tokens(token)) in template
+    )
+
+
+def check_adapter(empty: Any, folder: str | Path, flag: str) -> None:
+    """That the adapters of a folder fit a model without content, where that can be known.
+
+    Raises:
+        UserError: some are missing, have no place, or are of other shapes.
+    """
+    from unteach.adapters import put_on
+
+    if empty is not None:
+        put_on(empty, folder, f"{flag} {folder}")

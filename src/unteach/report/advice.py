@@ -1,0 +1,67 @@
+"""What another run could set otherwise; never what this one has set already."""
+
+from typing import Any
+
+from unteach.report.record import Report
+from unteach.report.table import number
+
+
+def train_settings(report: Report) -> dict[str, Any]:
+    """How training was set; nothing where the report is of no training."""
+    train = report.request.get("train")
+    return train if isinstance(train, dict) else {}
+
+
+def sooner(report: Report) -> str:
+    """To forget less: stop sooner, or go in smaller steps."""
+    train = train_settings(report)
+    if not train:
+        return ""
+    stop, smaller = train.get("stop_at"), _rate(train, "below", "a smaller")
+    if report.facts.get("stopped_because"):
+        aim = "" if stop == "holdout" else f", and {_above(stop)}"
+        return f"With {smaller} the steps past the level of train.stop_at={stop} are smaller{aim}."
+    if stop or not report.request.get("holdout"):
+        return f"With {smaller} or fewer train.epochs{_now(train, 'epochs')} a run ends sooner."
+    return (
+        f"A run with train.stop_at=holdout ends sooner; with {smaller} it leaps less far past that "
+        "level."
+    )
+
+
+def further(report: Report) -> str:
+    """To forget more: stop later, or go on longer."""
+    train = train_settings(report)
+    if not train:
+        return ""
+    if report.facts.get("stopped_because"):
+        level = number(report.facts.get("stop_at", train.get("stop_at")))
+        return f"Training ended by train.stop_at={train.get('stop_at')}; below {level} it goes on."
+    larger = _rate(train, "above", "a larger")
+    return f"More train.epochs{_now(train, 'epochs')} or {larger} forgets more, as a rule."
+
+
+def more_kept(report: Report) -> str:
+    """To keep more of the rest: weigh it more, or go in smaller steps."""
+    train = train_settings(report)
+    if not train:
+        return ""
+    if not report.request.get("retain"):
+        return "Give --retain a file of what the model should keep: this run had none."
+    if train.get("retain") == "none" or not train.get("retain_weight"):
+        return "This run had no retain term: train.retain=nll or kl holds what should stay."
+    weight, smaller = train["retain_weight"], _rate(train, "below", "a smaller")
+    return f"A train.retain_weight above {weight:g} or {smaller} keeps more, as a rule."
+
+
+def _above(stop: Any) -> str:
+    return f"train.stop_at above {stop} ends sooner" if stop else "train.stop_at ends sooner"
+
+
+def _rate(train: dict[str, Any], than: str, without: str) -> str:
+    rate = train.get("learning_rate")
+    return f"a train.learning_rate {than} {rate:g}" if rate else f"{without} train.learning_rate"
+
+
+def _now(train: dict[str, Any], name: str) -> str:
+    return f" (now {train[name]:g})" if train.get(name) else ""

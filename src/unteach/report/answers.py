@@ -1,0 +1,146 @@
+"""What a report says of single answers: those that are still given, and those that were harmed."""
+
+from collections.abc import Iterable, Sequence
+
+from unteach.metrics.given import Given
+from unteach.metrics.harm import Fall, Harm
+from unteach.report.judge import staying
+from unteach.report.record import Report
+from unteach.report.table import number
+
+FEW = 4  # answers that a line names
+MANY = 50  # that a report names; scores.json has all
+KINDS = {  # of harm, in words
+    "broken": "in circles or noise",
+    "silent": "answered by nothing",
+    "lost": "their probability fell by more than a third",
+    "changed": "said nearly word for word before, and less than half of it now",
+    "endless": "going on much longer than before",
+}
+EVERYWHERE = ("broken", "silent")  # harm to what should be forgotten too
+
+
+def still(report: Report, model: str) -> str:
+    """A line on the forget answers that a model still gives; nothing where it gives none."""
+    given = report.given.get(model)
+    if given is None or not given.count:
+        return ""
+    return f"{still_short(given)}{_beside(given)}: {listed(given.ids)}"
+
+
+def still_short(given: Given) -> str:
+    """How many.
+
+    Example:
+        >>> still_short(Given(asked=20, words=("forget-1",), facts=("forget-2",), named=20))
+        '2 of 20 forget answers (1 word for word, 1 by its fact)'
+    """
+    words, facts = len(given.words), len(given.facts)
+    how = [f"{words} word for word"] if words else []
+    how += [f"{facts} by {'its' if facts == 1 else 'their'} fact"] if facts else []
+    return f"{words + facts} of {given.asked} forget answers ({', '.join(how)})"
+
+
+def _beside(given: Given) -> str:
+    if given.beside == "retrained":
+        return ", which the retrained model does not give"
+    if given.beside == "holdout" and given.expected:
+        return f", where a model that never saw them would give about {given.expected:.1f}"
+    return ""
+
+
+def still_told(given: Given) -> str:
+    """The paragraph of a report, also where none is given."""
+    ways = "word for word or by its fact" if given.named else "word for word"
+    if given.count:
+        text = f"**Still given: {still_short(given)}.** {listed(given.ids, MANY)}."
+    else:
+        text = f"**Still given.** None of the {given.asked} forget answers is given {ways}"
+        text += _but(given)
+    text += _by_what(given) if given.ids else ""
+    if not given.named:
+        text += " The data names no facts (a `fact` column), so answers in other words go unseen."
+    return text
+
+
+def _but(given: Given) -> str:
+    if given.beside == "retrained":
+        both = f", but for {given.expected:.0f} that the retrained model gives too"
+        return (both if given.expected else "") + "."
+    return f" more often than can be guessed: {still_short(given)} are." if given.ids else "."
+
+
+def _by_what(given: Given) -> str:
+    """Which of them can be guessed."""
+    if given.beside == "retrained":
+        more = f"; {given.expected:.0f} more are given by both" if given.expected else ""
+        return f" The retrained model gives none of these{more}."
+    if given.beside == "":
+        return " With neither a retrained model nor a holdout nobody knows how many can be guessed."
+    text = (
+        " By the rate at which the original gives holdout answers, a model that never saw them "
+        f"would give about {given.expected:.1f} of them."
+    )
+    if given.unjudged:
+        text += (
+            f" Of {len(given.unjudged)} the holdout tells nothing, since it has no such short "
+            "answers, or no facts."
+        )
+    return text
+
+
+def harmed(report: Report, model: str, few: int = FEW) -> list[str]:
+    """Lines on the answers that were harmed, a line for each kind of harm, with the first few."""
+    lines = []
+    for kind, words in KINDS.items():
+        parts = [
+            f"{len(found)} of {harm.asked} {group} answers"
+            + (f" ({_named(found, few)})" if few else "")
+            for group, harm, found in _of_kind(report, model, kind)
+        ]
+        if parts:
+            lines.append(f"{words}: {', '.join(parts)}")
+    return lines
+
+
+def _of_kind(report: Report, model: str, kind: str) -> list[tuple[str, Harm, Sequence]]:
+    groups = report.harm.get(model, {})
+    kept = staying(report)
+    order = sorted(groups, key=lambda group: group not in kept)
+    asked = [group for group in order if group in kept or kind in EVERYWHERE]
+    return [(g, groups[g], getattr(groups[g], kind)) for g in asked if getattr(groups[g], kind)]
+
+
+def stand_out(report: Report, model: str) -> list[list[str]]:
+    """A table of all answers that stand out, up to a limit; its header alone where none does."""
+    rows = [["group", "what", "how many", "which"]]
+    given = report.given.get(model)
+    if given and given.count:
+        for ids, how in ((given.words, "word for word"), (given.facts, "by their fact")):
+            many = f"{len(ids)} of {given.asked}"
+            rows += [["forget", f"still given {how}", many, listed(ids, MANY)]] if ids else []
+    for group, harm in report.harm.get(model, {}).items():
+        for kind, words in KINDS.items():
+            if found := getattr(harm, kind):
+                rows.append([group, words, f"{len(found)} of {harm.asked}", _named(found, MANY)])
+    return rows
+
+
+def _named(found: Sequence[str | Fall], few: int = FEW) -> str:
+    return listed([each if isinstance(each, str) else _fall(each) for each in found], few)
+
+
+def _fall(fall: Fall) -> str:
+    return f"{fall.id} {number(fall.before)} to {number(fall.after)}"
+
+
+def listed(names: Iterable[str], few: int = FEW) -> str:
+    """The first of them, and how many more there are.
+
+    Example:
+        >>> listed(["a", "b", "c"], 2)
+        'a, b and 1 more'
+    """
+    all_ = list(names)
+    more = f" and {len(all_) - few} more" if len(all_) > few else ""
+    return ", ".join(all_[:few]) + more

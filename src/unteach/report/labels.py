@@ -1,0 +1,165 @@
+"""How runs are called beside each other: short, and told apart by what was set otherwise."""
+
+import re
+from collections.abc import Mapping
+from pathlib import PurePath
+from unicodedata import east_asian_width
+
+from unteach.harmless import visible
+from unteach.report.record import Report
+
+SECTIONS = ("method", "adapter", "train", "data", "evaluate")
+ALIKE = (  # where files are, and what changes memory or time alone
+    "seed", "also", "refusals", "checkpoint_minutes", "checkpoint_steps", "checkpointing",
+    "tokens_per_batch", "fisher_device",
+)  # fmt: skip
+INPUTS = ("model", "forget", "retain", "base")
+SETTING = re.compile(rf"(?<= )({'|'.join(SECTIONS)})\.(\w+)=")
+ENDS = (" ", "=/", "-_.,")  # behind which a name is broken, the best first
+
+
+def settings(report: Report) -> dict[str, str]:
+    """What was set in a run, by its name; without its seed, paths and what changes no number.
+
+    Example:
+        >>> request = {"out": "b", "train": {"seed": 1, "epochs": 3.0}, "adapter": {"kind": "lora"}}
+        >>> settings(Report(models={}, request=request))
+        {'train.epochs': '3', 'adapter.kind': 'lora'}
+    """
+    return {
+        f"{section}.{name}": f"{value:g}" if isinstance(value, float) else str(value)
+        for section, given in report.request.items()
+        if section in SECTIONS and isinstance(given, Mapping)
+        for name, value in given.items()
+        if name not in ALIKE
+    }
+
+
+def inputs(report: Report) -> dict[str, str]:
+    """What a run was of: the last part of each path, for folders may be moved.
+
+    Example:
+        >>> inputs(Report(models={}, request={"model": "runs/a/llama", "forget": "f.jsonl"}))
+        {'model': 'llama', 'forget': 'f.jsonl'}
+    """
+    given = {name: report.request.get(name) for name in INPUTS}
+    return {name: last(path) for name, path in given.items() if isinstance(path, str)}
+
+
+def last(path: str) -> str:
+    """The part of a path that names its folder or file; the whole where there is none.
+
+    Example:
+        >>> last("runs/npo/"), last("/")
+        ('npo', '/')
+    """
+    return PurePath(path).name or path
+
+
+def name_of(report: Report, model: str, first: Report) -> str:
+    """Of a run the method's, of an evaluation the model's own or that of its folder.
+
+    What was set or read otherwise than in the first run of that label stands behind it; where
+    another model was unlearned, its name stands behind "original" and "retrained" too.
+
+    Args:
+        report: where the model stands.
+        model: its label there.
+        first: the first report of the same label; of yardsticks, the first that has one.
+    """
+    if model == "unlearned" and report.label:
+        before = settings(first) | inputs(first)
+        given = (settings(report) | inputs(report)).items()
+        return " ".join([report.label, *(f"{k}={v}" for k, v in given if before.get(k) != v)])
+    if model in ("original", "retrained"):
+        ours, theirs = (inputs(one).get("model", "") for one in (report, first))
+        return f"{model}-{ours}" if ours and theirs and ours != theirs else model
+    paths = report.request.get("models")
+    path = paths.get(model, "") if model == "model" and isinstance(paths, dict) else ""
+    return PurePath(path).name or model
+
+
+def lines_of(name: str, width: int, most: int = 3) -> list[str]:
+    """A name in lines of at most `width` columns; what has no room is cut from its middle.
+
+    Wide characters, as of Chinese, take two columns.
+
+    Example:
+        >>> lines_of("npo train.learning_rate=0.0001 train.epochs=5", 30)
+        ['npo', 'train.learning_rate=0.0001', 'train.epochs=5']
+        >>> lines_of("a" * 50, 10, most=2)
+        ['aaaaaaaaaa', 'aaa…aaaaaa']
+    """
+    text = visible(name)
+    lines = _broken(text, width)
+    if len(lines) <= most:
+        return lines
+    keep = len(text) - 1
+    while len(lines) > most and keep > 1:  # its end tells runs apart as often as its beginning
+        keep -= 1
+        lines = _broken(f"{text[: keep - keep // 3]}…{text[len(text) - keep // 3 :]}", width)
+    return lines
+
+
+def _broken(text: str, width: int) -> list[str]:
+    lines: list[str] = []
+    while text:
+        fits = _fitting(text, width)
+        if fits < len(text):
+            fits = next((k for ends in ENDS if (k := _end(text[:fits], ends))), fits)
+        lines.append(text[:fits].rstrip())
+        text = text[fits:].lstrip()
+    return lines or [""]
+
+
+def _end(text: str, ends: str) -> int:
+    """Behind the last of these characters, if that leaves no line nearly empty; else 0."""
+    found = max((k + 1 for k, character in enumerate(text) if character in ends), default=0)
+    return found if found > len(text) // 3 or " " in ends else 0
+
+
+def _fitting(text: str, width: int) -> int:
+    """How many characters have room; one at the least."""
+    taken = 0
+    for k, character in enumerate(text):
+        taken += 2 if east_asian_width(character) in "WF" else 1
+        if taken > width:
+            return max(k, 1)
+    return len(text)
+
+
+def apart(names: list[str], width: int, most: int = 3) -> list[list[str]]:
+    """Each name in lines; those that look alike, or are cut to the same, get a number.
+
+    The section of a setting is left out where no other section has one of that name here.
+
+    Example:
+        >>> apart(["b" * 40 + "1" + "b" * 40, "b" * 40 + "2" + "b" * 40, "c"], 8, most=2)
+        [['bbbbbbbb', 'bb… (1)'], ['bbbbbbbb', 'bb… (2)'], ['c']]
+    """
+    found = [lines_of(name, width, most) for name in _short(names)]
+    alike: dict[tuple[str, ...], list[int]] = {}
+    for place, lines in enumerate(found):
+        alike.setdefault(tuple(lines), []).append(place)
+    same = [place for places in alike.values() if len(places) > 1 for place in places]
+    for k, place in enumerate(same, 1):
+        *before, end = found[place]
+        found[place] = [*before, _with(end, f" ({k})", width)]
+    return found
+
+
+def _short(names: list[str]) -> list[str]:
+    places: dict[str, set[str]] = {}
+    for section, leaf in SETTING.findall(" ".join(names)):
+        places.setdefault(leaf, set()).add(section)
+    return [SETTING.sub(lambda m: f"{m[2]}=" if len(places[m[2]]) == 1 else m[0], n) for n in names]
+
+
+def _with(text: str, mark: str, width: int) -> str:
+    """A line that ends with a mark, and is cut where there is no room for both."""
+    room = max(width - len(mark), 2)
+    return text + mark if _fitting(text, room) == len(text) else _cut(text, room - 1) + mark
+
+
+def _cut(text: str, width: int) -> str:
+    return text[: _fitting(text, width)].rstrip("…") + "…"

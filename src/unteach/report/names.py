@@ -1,0 +1,55 @@
+"""A report whose names do nothing in Markdown: those of models, groups, facts and tables."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from unteach.harmless import markdown, prose
+from unteach.report.record import Report
+
+BESIDE = "_vs_retrained"  # what the name of a comparison ends with
+
+
+def harmless(report: Report) -> Report:
+    r"""The same numbers under names in which nothing is Markdown or HTML; the request stays.
+
+    Example:
+        >>> harmless(Report(models={"<b>": {}}, notes=("see `a.md`",))).models
+        {'\\x3cb\\x3e': {}}
+    """
+    return replace(
+        report,
+        models={markdown(name): _named(groups) for name, groups in report.models.items()},
+        comparisons={
+            markdown(name.removesuffix(BESIDE)) + BESIDE: found
+            for name, found in report.comparisons.items()
+        },
+        tables={
+            markdown(title): [[_cell(cell) for cell in row] for row in rows]
+            for title, rows in report.tables.items()
+        },
+        label=markdown(report.label),
+        facts=_value(report.facts),
+        notes=tuple(map(_sentence, report.notes)),
+    )
+
+
+def _named(found: Mapping[str, Any]) -> dict[str, Any]:
+    return {markdown(name): value for name, value in found.items()}
+
+
+def _cell(cell: str) -> str:
+    """Numbers may begin with a mark of ours."""
+    return f"~{markdown(cell[1:])}" if cell.startswith("~") else markdown(cell)
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {markdown(name): _value(found) for name, found in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_value(found) for found in value]
+    return markdown(" ".join(value.split())) if isinstance(value, str) else value
+
+
+def _sentence(text: str) -> str:
+    return prose(" ".join(text.split()))

@@ -1,0 +1,52 @@
+"""How long the user's own texts are, for a size that is theirs."""
+
+from typing import Any, NamedTuple
+
+from unteach.data import context_length, encode_all, read
+from unteach.models import load_tokenizer
+from unteach.nouns import Problem, Sequence, UserError
+from unteach.request import Request
+
+
+class Lengths(NamedTuple):
+    """Of the longest sequence its tokens, the most answer tokens of one, and how many there are."""
+
+    length: int
+    answers: int
+    examples: int
+
+
+def lengths_of(request: Request, config: Any) -> Lengths:
+    """Of the forget set in tokens, and of the retain set where one is given.
+
+    A batch is padded to its longest text, so the longest decides; `examples` counts forget
+    sequences alone.
+
+    Raises:
+        UserError: the model brings no tokenizer, or a file cannot be read.
+    """
+    try:
+        tokenizer = load_tokenizer(request.model, trust_remote_code=request.trust_remote_code)
+    except UserError:
+        what = "has no tokenizer, so the lengths of the data are not known"
+        hint = "give the model's folder or hub id, or --length in place of --forget and --retain"
+        raise UserError(Problem(f"--model {request.model}", what, hint, "request")) from None
+    context = context_length(config, tokenizer)
+    longest = min(request.data.max_length or context, context)
+    sequences: dict[str, list[Sequence]] = {}
+    problems: list[Problem] = []
+    for role, source in (("forget", request.forget), ("retain", request.retain)):
+        if source and source != "-":
+            examples, found = read(source, role)
+            sequences[role], wrong = encode_all(
+                examples, tokenizer, max_length=longest, template=request.data.template
+            )
+            problems += [p for p in (*found, *wrong) if p.kind != "note"]
+    if problems:
+        raise UserError(*problems)
+    every = [sequence for role in sequences.values() for sequence in role]
+    return Lengths(
+        length=max(len(sequence.ids) for sequence in every),
+        answers=max(sum(sequence.answer) for sequence in every),
+        examples=len(sequences.get("forget", [])),
+    )

@@ -1,0 +1,118 @@
+"""From the numbers of each token to those of an answer: all that metrics read, and no more."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+FIFTH = 0.2  # of the tokens, the least likely ones: the usual choice of Min-K% and Min-K%++
+SHARE = 0.4  # likewise in MUSE's PrivLeak, and in OpenUnlearning's settings for TOFU and MUSE
+Numbers = tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenScores:
+    """What a model says of each token of an answer. It is never written down.
+
+    Attributes:
+        logps: log-probabilities, in nats.
+        hits: whether each was the likeliest token.
+        ranks: how many tokens of the vocabulary were likelier.
+        means: mean of log p over the vocabulary, weighted by p.
+        spreads: its standard deviation, weighted likewise.
+        divergences: KL(original || model) over the vocabulary; empty when it is not known.
+    """
+
+    logps: Numbers
+    hits: tuple[bool, ...] = ()
+    ranks: tuple[int, ...] = ()
+    means: Numbers = ()
+    spreads: Numbers = ()
+    divergences: Numbers = ()
+
+
+def joined(windows: Iterable[TokenScores]) -> TokenScores:
+    """The windows of a long text as one, in their order.
+
+    Example:
+        >>> joined([TokenScores(logps=(-1.0,)), TokenScores(logps=(-2.0,))]).logps
+        (-1.0, -2.0)
+    """
+    found: dict[str, Any] = dict.fromkeys(TokenScores.__dataclass_fields__, ())
+    for window in windows:
+        found = {name: (*before, *getattr(window, name)) for name, before in found.items()}
+    return TokenScores(**found)
+
+
+def summary(scores: TokenScores) -> dict[str, Any]:
+    """The fields of a row, not rounded yet; of what is not known there is none.
+
+    Means over the tokens, and what metrics sum up otherwise: see `Row`.
+
+    Example:
+        >>> found = summary(TokenScores(logps=(-1.0, -3.0), hits=(True, False), ranks=(0, 3)))
+        >>> found["tokens"], found["logp"], found["min_k"], found["matched"]
+        (2, -2.0, -3.0, 0.5)
+        >>> found["strength"], found["reciprocal_rank"]
+        (0.0, 0.625)
+    """
+    logps, hits = scores.logps, scores.hits
+    if not logps:
+        return {}
+    found: dict[str, Any] = {
+        "tokens": len(logps),
+        "logp": mean(logps),
+        "min_k": lowest(logps),
+        "min_40": lowest(logps, SHARE),
+        "min_40_but_last": lowest(logps[:-1], SHARE) if logps[1:] else 0.0,
+    }
+    if hits:
+        found |= {
+            "matched": mean(hits),
+            "strength": strength(hits),
+            "matched_but_last": mean(hits[:-1]) if hits[1:] else None,
+            "strength_but_last": max(strength(hits[:-1]), 1 / len(hits[:-1])) if hits[1:] else 0.0,
+        }
+    if scores.ranks:
+        found["reciprocal_rank"] = mean(tuple(1 / (1 + rank) for rank in scores.ranks))
+    if scores.means:
+        found["min_k_plus_plus"] = lowest(standardised(scores))
+        others = standardised(scores, least=1e-3)[:-1]  # OpenUnlearning's least variance is 1e-6
+        found["min_40_plus_plus_but_last"] = lowest(others, SHARE) if others else 0.0
+    if scores.divergences:
+        apart = mean(scores.divergences)
+        found["divergence"] = 0.0 if apart < 0 else apart  # unlike max, keeps a nan
+    return found
+
+
+def mean(values: tuple[float, ...]) -> float:
+    """Of at least one."""
+    return sum(values) / len(values)
+
+
+def strength(hits: tuple[bool, ...]) -> float:
+    """Length of the run of hits at the end over the length; 0 when the last token is no hit.
+
+    Example:
+        >>> strength((True, False, True, True))
+        0.5
+    """
+    run = next((k for k, hit in enumerate(reversed(hits)) if not hit), len(hits))
+    return run / len(hits)
+
+
+def standardised(scores: TokenScores, *, least: float = 1e-6) -> Numbers:
+    """(log p - mean) / standard deviation at each token; none is less than `least`."""
+    # A distribution without spread says nothing of a token; a tiny divisor would let it decide.
+    parts = zip(scores.logps, scores.means, scores.spreads, strict=True)
+    return tuple((logp - mean) / max(spread, least) for logp, mean, spread in parts)
+
+
+def lowest(values: Numbers, share: float = FIFTH) -> float:
+    """Mean of the lowest `share` of the values, at least one.
+
+    Example:
+        >>> lowest((5.0, 1.0, 4.0, 3.0, 2.0))
+        1.0
+    """
+    count = max(int(share * len(values)), 1)
+    return sum(sorted(values)[:count]) / count

@@ -1,0 +1,269 @@
+"""What a report says first: answers that are still given or broken, and advice that is new."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from unteach.evaluation.results import judge
+from unteach.metrics.given import Given
+from unteach.metrics.harm import Fall, Harm
+from unteach.nouns import Score
+from unteach.report import Report, fold, from_json, table, to_json, to_markdown, what_is_wrong
+from unteach.report.advice import further, more_kept, sooner
+from unteach.report.answers import harmed, still
+
+TRAIN = {
+    "learning_rate": 1e-4, "epochs": 10.0, "stop_at": 0.0, "retain": "nll", "retain_weight": 1.0,
+}  # fmt: skip
+
+
+def scores(forget=0.1, retain=0.9, holdout=0.2, auc=0.5):
+    return {
+        "forget": {"probability": Score(forget, 200), "membership_auc_loss": Score(auc, 40)},
+        "retain": {"probability": Score(retain, 9)},
+        "holdout": {"probability": Score(holdout, 9)},
+    }
+
+
+def report(*, given=None, harm=None, train=None, facts=None, **changed):
+    request = {"retain": "r", "holdout": "h", "train": {**TRAIN, **(train or {})}}
+    return Report(
+        models={
+            "original": scores(0.9),
+            "unlearned": scores(**changed),
+            "retrained": scores(0.12),
+        },
+        comparisons={"unlearned_vs_retrained": {"closeness": Score(0.97, 200)}},
+        given={"unlearned": given} if given else {},
+        harm={"unlearned": harm} if harm else {},
+        label="npo",
+        request=request,
+        facts=facts or {"examples": {"forget": 200}},
+    )
+
+
+TEN = Given(asked=200, words=tuple(f"forget-{k}" for k in range(7)), facts=("f7", "f8", "f9"),
+            named=200, beside="retrained")  # fmt: skip
+
+
+def opening(text):
+    return text.split("## At a glance")[0]
+
+
+def test_a_near_model_that_still_gives_answers_is_never_called_near_alone():
+    """A red team's model: closeness 0.97 with 10 of 200 answers known by heart."""
+    found = report(given=TEN)
+    said = "10 of 200 forget answers (7 word for word, 3 by their fact)"
+    assert what_is_wrong(found)[0].startswith(f"still given: {said}, which the retrained model")
+    assert "forget-0, forget-1, forget-2, forget-3 and 6 more" in what_is_wrong(found)[0]
+    near = next(line for line in to_markdown(found).splitlines() if "0.97" in line)
+    assert f"**But {said}" in near
+    assert table(found)[0][:3] == ["model", "closeness to retrained", "answers still given"]
+    assert table(found)[2][:3] == ["unlearned", "0.97", "10 of 200"]
+    assert "forget-6, f7, f8, f9" in opening(to_markdown(found)), "the report names all"
+    both = Report(
+        models={**found.models, "other": scores()},
+        comparisons=found.comparisons,
+        given=found.given,
+    )
+    both.models["npo"] = both.models.pop("unlearned")
+    both.comparisons["npo_vs_retrained"] = both.comparisons.pop("unlearned_vs_retrained")
+    both.given["npo"] = both.given.pop("unlearned")
+    text = opening(to_markdown(both))
+    assert f"The nearest by closeness is `npo` with 0.97, but {said}" in text
+    assert f"- Still give forget answers that they would not, unseen: `npo` {said}\n" in text
+    assert "- None of these: `other`" in text
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            Given(asked=9, beside="retrained"),
+            "None of the 9 forget answers is given word for word.",
+        ),
+        (Given(asked=9, beside="retrained", expected=2.0), "but for 2 that the retrained model"),
+        (Given(asked=9, named=9), "word for word or by its fact."),
+        (Given(asked=9, words=("a",)), "nobody knows how many can be guessed"),
+        (Given(asked=9, words=("a",), beside="holdout"), "would give about 0.0 of them"),
+        (
+            Given(asked=9, words=("a", "b"), beside="holdout", expected=2.0),
+            "more often than can be guessed: 2 of 9 forget answers",
+        ),
+        (
+            Given(asked=9, words=("a",), beside="holdout", unjudged=("a",)),
+            "Of 1 the holdout tells nothing",
+        ),
+    ],
+)
+def test_the_report_says_who_would_give_them_too(given, said):
+    text = opening(to_markdown(report(given=given)))
+    assert said in text
+    assert ("**Still given: " in text) == bool(given.count)
+    assert ("answers in other words go unseen" in text) == (not given.named)
+
+
+HARM = {
+    "retain": Harm(
+        asked=9, lost=(Fall("retain-4", 0.92, 0.11),), broken=("retain-4",), endless=("retain-5",)
+    ),
+    "holdout": Harm(asked=8, lost=(Fall("holdout-1", 0.5, 0.1),), silent=("holdout-2",)),
+    "forget": Harm(asked=40, broken=tuple(f"forget-{k}" for k in range(12))),
+}
+
+
+def test_damage_to_single_answers_stands_in_the_first_lines():
+    found = report(harm=HARM)
+    assert harmed(found, "unlearned") == [
+        "in circles or noise: 1 of 9 retain answers (retain-4), 12 of 40 forget answers "
+        "(forget-0, forget-1, forget-2, forget-3 and 8 more)",
+        "answered by nothing: 1 of 8 holdout answers (holdout-2)",
+        "their probability fell by more than a third: 1 of 9 retain answers (retain-4 0.92 to "
+        "0.11)",
+        "going on much longer than before: 1 of 9 retain answers (retain-5)",
+    ]
+    assert [line.partition(": ")[0] for line in what_is_wrong(found)] == ["harmed"] * 4
+    text = to_markdown(found)
+    assert text.index("retain-4 0.92 to 0.11") < text.index("## At a glance")
+    rest = text.split("## Single answers")[1]
+    assert "| holdout | their probability fell by more than a third | 1 of 8 |" in rest
+    assert "forget-11" in rest
+    assert "## Single answers" not in to_markdown(report())
+
+
+def test_the_fall_of_the_holdout_is_told():
+    assert not any("holdout" in line for line in what_is_wrong(report(holdout=0.17)))
+    said = what_is_wrong(report(holdout=0.1))
+    assert said[-1].startswith("holdout harmed: texts like the forget set")
+    assert "had a probability of 0.20 per token before, and have 0.10" in to_markdown(
+        report(holdout=0.1)
+    )
+
+
+def test_both_are_in_scores_json_and_read_back():
+    found = report(given=TEN, harm=HARM)
+    record = json.loads(to_json(found))
+    assert record["given"]["unlearned"]["count"] == 10
+    assert record["given"]["unlearned"]["facts"] == ["f7", "f8", "f9"]
+    assert record["harm"]["unlearned"]["retain"]["lost"] == [["retain-4", 0.92, 0.11]]
+    assert from_json(to_json(found)) == found
+    older = {key: value for key, value in record.items() if key not in ("given", "harm")}
+    assert from_json(json.dumps(older)).given == {}
+
+
+def test_of_several_runs_the_worst_is_told():
+    few = Given(asked=200, words=("forget-1",), beside="retrained")
+    one, other = report(given=few, harm=HARM), report(given=TEN)
+    found = fold([one, other])
+    assert found.given["npo"] == TEN
+    assert found.harm["npo"] == HARM
+    assert table(found)[2][2] == "10 of 200"
+
+
+def test_they_come_from_the_rows(planted):
+    found = Report(**judge(planted))
+    assert found.given["unlearned"].words == ("forget-3",)
+    assert found.given["retrained"].count == 0
+    assert found.given["original"].count == 10
+    assert found.harm["unlearned"]["retain"].broken == ("retain-1",)
+    assert "original" not in found.harm
+    assert still(found, "unlearned").endswith("forget-3")
+
+
+@pytest.fixture
+def planted():
+    from metrics.test_given import group
+
+    from unteach.metrics.given import FORGOTTEN
+
+    assert "forget" in FORGOTTEN
+    good = [replace(row, said_logp=-0.1, said_repetition=0.0) for row in group("retain", 4, {0})]
+    bad = [*good[:1], replace(good[1], said_distinct=0.2, said_repetition=None), *good[2:]]
+    return {
+        "original": {"forget": group("forget", 10, range(10)), "retain": good},
+        "unlearned": {"forget": group("forget", 10, [3]), "retain": bad},
+        "retrained": {"forget": group("forget", 10), "retain": good},
+    }
+
+
+STOPPED = {
+    "stopped_because": "training saw ...", "stop_at": 0.234, "steps": 9, "steps_planned": 50,
+    "forget_probability_in_training": 0.13,
+}  # fmt: skip
+
+
+def test_what_training_saw_is_not_what_the_model_has():
+    """A first user's run: aimed at 0.234, stopped at 0.13 as seen, written 0.02."""
+    found = report(forget=0.02, train={"stop_at": "holdout"}, facts=STOPPED)
+    text = to_markdown(found)
+    assert "at most 0.23, by train.stop_at=holdout. It saw 0.13 there" in text
+    assert "after step 9 of 50" in text
+    assert "the model as written has 0.02." in text
+    assert "went past its stop: training was to end at 0.23 and saw 0.13 there" in "".join(
+        what_is_wrong(found)
+    )
+    assert not any("its stop" in line for line in what_is_wrong(report(forget=0.2, facts=STOPPED)))
+    assert "**Stop.**" not in to_markdown(report(train={"stop_at": 0.3}))
+    plain = report(forget=0.02, train={"stop_at": 0.25},
+                   facts={**STOPPED, "stop_at": None, "steps": None})  # fmt: skip
+    del plain.facts["stop_at"]
+    assert "at most train.stop_at=0.25. It saw" in to_markdown(plain)
+
+
+@pytest.mark.parametrize(
+    ("train", "facts", "said", "unsaid"),
+    [
+        ({}, {}, "train.stop_at=holdout ends sooner", "epochs"),
+        ({"stop_at": "holdout"}, STOPPED, "a train.learning_rate below 0.0001", "ends sooner"),
+        ({"stop_at": "holdout"}, {}, "fewer train.epochs (now 10)", "stop_at"),
+        ({"stop_at": 0.3}, STOPPED, "train.stop_at above 0.3 ends sooner", "holdout"),
+        ({"stop_at": 0.3}, {}, "a train.learning_rate below 0.0001", "stop_at"),
+    ],
+)
+def test_advice_is_never_what_is_set_already(train, facts, said, unsaid):
+    found = report(auc=0.0, train=train, facts=facts or None)
+    advice = sooner(found)
+    assert said in advice
+    assert unsaid not in advice
+    assert f"can tell what was removed. {advice}" in to_markdown(found)
+
+
+def test_stopping_by_a_holdout_is_no_advice_without_one():
+    found = report(auc=0.0)
+    assert "stop_at" not in sooner(replace(found, request={**found.request, "holdout": None}))
+
+
+@pytest.mark.parametrize(
+    ("train", "facts", "said"),
+    [
+        ({}, {}, "More train.epochs (now 10) or a train.learning_rate above 0.0001"),
+        ({"stop_at": 0.5}, {**STOPPED, "stop_at": 0.5}, "ended by train.stop_at=0.5; below 0.50"),
+        ({"stop_at": "holdout"}, STOPPED, "by train.stop_at=holdout; below 0.23 it goes on"),
+    ],
+)
+def test_what_would_forget_more(train, facts, said):
+    found = report(forget=0.6, train=train, facts=facts or None)
+    assert said in further(found)
+    assert further(found) in to_markdown(found)
+
+
+@pytest.mark.parametrize(
+    ("request_", "train", "said"),
+    [
+        ({}, {}, "A train.retain_weight above 1 or a train.learning_rate below 0.0001 keeps more"),
+        ({"retain": None}, {"retain": "none"}, "Give --retain a file"),
+        ({}, {"retain": "none", "retain_weight": 0.0}, "train.retain=nll or kl"),
+    ],
+)
+def test_what_would_keep_more(request_, train, said):
+    found = report(retain=0.4, train=train)
+    found = replace(found, request={**found.request, **request_})
+    assert said in more_kept(found)
+    assert more_kept(found) in to_markdown(found)
+
+
+def test_an_evaluation_has_no_training_to_advise():
+    found = replace(report(forget=0.6, retain=0.4, auc=0.0), request={"models": {}})
+    assert [advise(found) for advise in (sooner, further, more_kept)] == ["", "", ""]
+    assert "train." not in opening(to_markdown(found))
