@@ -12,7 +12,7 @@ def resolve(
     request: Request, method: Any, config: Any, tokenizer: Any
 ) -> tuple[Request, list[Problem]]:
     """The request with every default filled in, and what was decided against the method's plan."""
-    from unteach.engine.rates import automatic_rate
+    from unteach.engine.rates import suiting_rate
     from unteach.methods import unbound
 
     plan, train, notes = method.plan, request.train, []
@@ -34,9 +34,7 @@ def resolve(
     held = request.retain or made_up
     if retain == "none" or not held or not (weight or method.moves_weight()):
         retain, weight = "none", 0.0
-    rate = automatic_rate(
-        config, adapter=adapter.kind == "lora", power=plan.power, factor=plan.rate_factor
-    )
+    rate = suiting_rate(plan, config, adapter=adapter.kind == "lora")
     stop_at = plan.stop_at if train.stop_at is None else train.stop_at
     train = train.model_copy(
         update={

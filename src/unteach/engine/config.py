@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from transformers import SchedulerType, TrainingArguments, get_scheduler
 
-from unteach.engine.rates import automatic_rate
+from unteach.engine.rates import suiting_rate
 from unteach.methods import Method, unbound
 from unteach.nouns import UserError
 from unteach.registry import strict
@@ -133,9 +133,7 @@ class UnlearningConfig(TrainingArguments):
             self.wanted_epsilon = plan.adam_epsilon
         self.rounds = (plan.rounds if self.rounds is None else self.rounds) or 1
         if "learning_rate" in self.open:
-            rate = automatic_rate(
-                model_config, adapter=adapter, power=plan.power, factor=plan.rate_factor
-            )
+            rate = suiting_rate(plan, model_config, adapter=adapter)
             self.learning_rate = rate  # type: ignore[assignment]
         if "num_train_epochs" in self.open:
             self.num_train_epochs = plan.epochs  # type: ignore[assignment]

@@ -100,3 +100,20 @@ def permutation(n: int, *, seed: int, round: int, stream: int) -> list[int]:
     """
     mixed = (seed * 1_000_003 + round) * 2 + stream
     return torch.randperm(n, generator=torch.Generator().manual_seed(mixed)).tolist()
+
+
+def drawn(order: PairOrder, epochs: int, most: int) -> set[int]:
+    """Numbers of the retain examples that some epochs come to.
+
+    Args:
+        order: whose epoch is set.
+        epochs: how many there are.
+        most: retain examples that there are; no more is looked for than all.
+    """
+    found: set[int] = set()
+    for epoch in range(epochs):
+        order.set_epoch(epoch)
+        found |= {pair.retain for pair in order if pair.retain is not None}
+        if len(found) == most:
+            break
+    return found

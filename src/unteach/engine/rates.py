@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from unteach.methods import Plan
+
 
 def automatic_rate(
     config: Any, *, adapter: bool, power: int | float = 2, factor: float = 1.0
@@ -33,3 +35,8 @@ def width(config: Any) -> int | None:
     """Of the model's hidden states; None where its configuration does not tell."""
     text = config.get_text_config() if hasattr(config, "get_text_config") else config
     return getattr(text, "hidden_size", None) or getattr(text, "n_embd", None)
+
+
+def suiting_rate(plan: Plan, config: Any, *, adapter: bool) -> float:
+    """The automatic rate of a method's plan for a model."""
+    return automatic_rate(config, adapter=adapter, power=plan.power, factor=plan.rate_factor)

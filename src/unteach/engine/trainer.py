@@ -20,7 +20,7 @@ from unteach.engine.gather import announce_head, rest
 from unteach.engine.gradients import TwoGradients
 from unteach.engine.look import Output, count
 from unteach.engine.monitor import Monitor
-from unteach.engine.order import PairOrder
+from unteach.engine.order import PairOrder, drawn
 from unteach.engine.packing import packs, unpack
 from unteach.engine.prepare import (
     aligned,
@@ -31,7 +31,7 @@ from unteach.engine.prepare import (
     refusal_ids,
     sequences_of,
 )
-from unteach.engine.rates import automatic_rate
+from unteach.engine.rates import suiting_rate
 from unteach.engine.reference import Reference, agreed_head, mean_nll
 from unteach.engine.resumable import Resumable
 from unteach.engine.rounds import KeepOrder, in_rounds, repeated
@@ -117,9 +117,8 @@ class UnlearningTrainer(Resumable):
             place(model, args.device)
             self.teacher, retain = taught(method, model, tokenizer, forget, retain, holdout, args)
         args.settle(method, model.config, adapter=adapter, retain=bool(retain))
-        self.level = self.teacher.probability if self.teacher else None
+        self.level, self.round_steps = self.teacher and self.teacher.probability, 0
         args = repeated(args)
-        self.round_steps = 0
         self.method, self.retain_name = method, args.retain or "none"
         self.reads = method.needs() | retain_reads(self.retain_name)
         layers = model.config.get_text_config().num_hidden_layers
@@ -146,9 +145,7 @@ class UnlearningTrainer(Resumable):
         args.adam_epsilon = epsilon(args, model)
         self._finish = Finish(method, model)
         self.monitor = Monitor(len(forget), args.stop_at)
-        suits = automatic_rate(
-            model.config, adapter=adapter, power=method.plan.power, factor=method.plan.rate_factor
-        )
+        suits = suiting_rate(method.plan, model.config, adapter=adapter)
         self.guard = Guard(
             self.pairs, model, retain=self.retain_name, rate=(args.learning_rate, suits)
         )
@@ -235,8 +232,7 @@ class UnlearningTrainer(Resumable):
     @property
     def reference_bytes(self) -> int:
         """What is kept of hidden states of the model before."""
-        kept = (self._reference, self._teacher_rows)
-        return sum(rows.bytes for rows in kept if rows)
+        return sum(rows.bytes for rows in (self._reference, self._teacher_rows) if rows)
 
     def compute_loss(self, model, inputs: Batch, return_outputs=False, num_items_in_batch=None):
         """One forward for all groups together, one mean over the whole step."""
@@ -280,8 +276,8 @@ class UnlearningTrainer(Resumable):
         found = Output(final.to(device), None if hidden is None else hidden.to(device))
         limit = self.args.chunk_rows or chunk_rows(head, device)  # type: ignore[attr-defined]
         groups = step.groups(found)
-        taught = step.teacher.head if step.teacher else None
-        return settle(groups, head, step.reference.head, taught, limit=limit, ways=self._ways)
+        heads = head, step.reference.head, step.teacher and step.teacher.head
+        return settle(groups, *heads, limit=limit, ways=self._ways)
 
     def training_step(self, model, inputs, num_items_in_batch=None):
         """Forward and backward of one micro-batch; the last of a step also ends the step's sums."""
@@ -360,18 +356,12 @@ class UnlearningTrainer(Resumable):
 
     def _drawn(self) -> set[int]:
         """Numbers of the retain examples that the run will come to."""
-        order, epochs = self._make_order(), math.ceil(self.args.num_train_epochs)
+        epochs = math.ceil(self.args.num_train_epochs)
         if self.args.max_steps > 0:
             step = self.args.train_batch_size * self.args.gradient_accumulation_steps
             step *= self.args.world_size
             epochs = math.ceil(self.args.max_steps * step / len(self.pairs)) + 1
-        found: set[int] = set()
-        for epoch in range(epochs):
-            order.set_epoch(epoch)
-            found |= {pair.retain for pair in order if pair.retain is not None}
-            if len(found) == len(self.pairs.retain):
-                break
-        return found
+        return drawn(self._make_order(), epochs, len(self.pairs.retain))
 
     def _get_train_sampler(self, train_dataset=None) -> PairOrder:
         self.order = self._make_order()
