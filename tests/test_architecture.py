@@ -32,7 +32,7 @@ FLOORS = (
     {"methods", "retain", "probes", "models", "report", "rowsfile"},
     {"adapters", "suites"},
     {"engine", "modelcheck"},
-    {"defaults"},
+    {"defaults", "automatic"},
     {"intake"},
     {"sizing"},
     {"evaluation"},

@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from unteach.automatic import AUTO, ELSE, method_of, teacher_problem
 from unteach.data import (
     check_data,
     check_tokenizer,
@@ -58,6 +59,7 @@ def check(request: Request) -> Intake:
         UserError: all problems, requests and data alike.
     """
     from unteach.engine.sensible import insensible
+    from unteach.methods import build
     from unteach.models import device_problem
 
     before = ages_of([request.model, request.retrained, request.base])
@@ -76,6 +78,7 @@ def check(request: Request) -> Intake:
     problems += _attempt(problems, _alternates, request, method, groups) or []
     problems += check_data(groups)
     sequences: dict[str, list[Sequence]] = {}
+    wanted = request
     if method and config and tokenizer:
         request, notes = resolve(request, method, config, tokenizer)
         problems += notes
@@ -97,6 +100,15 @@ def check(request: Request) -> Intake:
     if sequences.get("holdout"):
         calibration, found = calibrating_half(groups, sequences)
         problems += found
+    if method and not _hopeless(problems):
+        found = teacher_problem(wanted, method, sequences, calibration, tokenizer)
+        if found and found.kind == "request" and wanted.method_name == AUTO:
+            method = build(ELSE, {})
+            request, notes = resolve(wanted, method, config, tokenizer)
+            problems += notes
+            found = replace(found, where="--method", what=f"auto is {ELSE} here: {found.what}")
+            found = replace(found, kind="note")
+        problems += [found] if found else []
     if request.base and method and tokenizer and config:
         problems += _attempt(problems, _base, request, method, config, tokenizer) or []
     if not _repeats(request):
@@ -184,11 +196,11 @@ def _attempt(problems: list[Problem], function: Any, *args: Any) -> Any:
 
 
 def _method(request: Request) -> Any:
-    from unteach.methods import build, load_plugin
+    from unteach.methods import load_plugin
 
     for plugin in request.plugins:
         load_plugin(plugin)
-    return build(request.method_name, request.method_options)
+    return method_of(request)
 
 
 def _without_adapters(request: Request) -> list[Problem]:

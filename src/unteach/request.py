@@ -187,7 +187,7 @@ class Request(Section):
         base: the model before fine-tuning, which never saw the forget data; what it says of them
             is what `unseen` distils towards.
         retrained: a model trained without the forget set, as yardstick.
-        method: its name, with its options.
+        method: its name, with its options; "auto" is unseen where the data allow it a teacher.
         plugins: Python files that register methods of your own.
         adapter_only: write the adapters instead of the whole model.
         keep_text: write what the models said, in words, into `texts.jsonl`.
@@ -205,7 +205,7 @@ class Request(Section):
     holdout: str | None = None
     base: str | None = None
     retrained: str | None = None
-    method: dict[str, Any] = Field(default_factory=lambda: {"name": "unilogit"})
+    method: dict[str, Any] = Field(default_factory=lambda: {"name": "auto"})
     adapter: Adapter = Adapter()
     train: Train = Train()
     data: Data = Data()
@@ -230,7 +230,7 @@ class Request(Section):
     @property
     def method_name(self) -> str:
         """Which method."""
-        return str(self.method.get("name", "unilogit"))
+        return str(self.method.get("name", "auto"))
 
     @property
     def method_options(self) -> dict[str, Any]:

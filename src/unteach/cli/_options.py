@@ -38,7 +38,10 @@ Retrained = Annotated[
 ]
 Method = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="One of `unteach methods`; unilogit when left out."),
+    typer.Option(
+        metavar="NAME",
+        help="One of `unteach methods`; when left out unseen, or undial where unseen has no teacher.",
+    ),
 ]
 Init = Annotated[
     str | None,
@@ -90,7 +93,8 @@ def request_of(file: Path | None, sets: list[str] | None, **flags: Any) -> Reque
     given = {key: value for key, value in flags.items() if value is not False}
     asked = load(file, given, sets)
     try:
-        foresee(asked.method_name, asked.method_options, plugins=bool(asked.plugins))
+        name = "unseen" if asked.method_name == "auto" else asked.method_name
+        foresee(name, asked.method_options, plugins=bool(asked.plugins))
     except UserError as error:
         from unteach.cli._files import file_problems
 

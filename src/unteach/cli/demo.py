@@ -9,7 +9,7 @@ import typer
 def demo(
     method: Annotated[
         str, typer.Option(metavar="NAME", help="One of `unteach methods`, or all.")
-    ] = "unilogit",
+    ] = "unseen",
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="The folder to make; an earlier demo is replaced.")
     ] = Path("unteach-demo"),

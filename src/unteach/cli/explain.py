@@ -47,15 +47,16 @@ def explain(
     from unteach.cli._show import hush, say
 
     say("starting (loading libraries takes a few seconds)")
+    from unteach.automatic import method_of
     from unteach.engine.selection import ask, require_some
     from unteach.intake import check
-    from unteach.methods import build, load_plugin
+    from unteach.methods import load_plugin
     from unteach.models import load_model
 
     hush()
     for file in asked.plugins:
         load_plugin(file)
-    _require_choice(build(asked.method_name, asked.method_options))  # before any data is read
+    _require_choice(method_of(asked))  # before any data is read
     intake = check(asked)
     forget_set = intake.sequences["forget"]
     asked = intake.request

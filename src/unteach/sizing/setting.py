@@ -160,10 +160,10 @@ def setting_of(
     Raises:
         UserError: what does not go together.
     """
+    from unteach.automatic import method_of
     from unteach.defaults import resolve
-    from unteach.methods import build
 
-    method = build(request.method_name, request.method_options)
+    method = method_of(request)
     request, _ = resolve(request, method, config, _Tokenizer())
     adapter, train = request.adapter, request.train
     cpu = request.device == "cpu"
