@@ -1,13 +1,12 @@
 """Everything that can be wrong with a request, found before a weight is loaded."""
 
-import os
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from unteach.data import check_data, check_tokenizer, context_length, encode_all, read
 from unteach.data.listing import shortened
-from unteach.modelcheck import check_ids, check_model
+from unteach.modelcheck import check_ids, check_model, check_training
 from unteach.modelfiles import pin_note, pinned
 from unteach.nouns import ROLES, Example, Problem, Sequence, UserError
 from unteach.registry import did_you_mean
@@ -61,7 +60,7 @@ def check(request: Request) -> Intake:
     if method and config and tokenizer:
         request, notes = resolve(request, method, config, tokenizer)
         problems += notes
-        problems += _attempt(problems, _reach, request.adapter, empty) or []
+        problems += _attempt(problems, check_training, request.adapter, method, empty) or []
         problems += check_tokenizer(tokenizer, groups, request.data.template)
         for role, examples in groups.items() if not _hopeless(problems) else ():
             sequences[role], found = encode_all(
@@ -272,19 +271,6 @@ def _model(request: Request, name: str, problems: list[Problem]) -> tuple[Any, R
     if note := pin_note(model, flag):
         problems.append(note)
     return checked, request.model_copy(update={name: pinned(model)})
-
-
-def _reach(adapter: Adapter, empty: Any) -> list[Problem]:
-    """What is wrong with the adapters' targets, and which experts they do not reach."""
-    from unteach.adapters import reach_note, targets_of, why_not_experts
-    from unteach.engine.devices import sharding_asked
-
-    if adapter.kind != "lora" or empty is None:
-        return []
-    sharded = sharding_asked(os.environ) is not None
-    targets_of(empty, adapter.targets, experts=not why_not_experts(adapter, sharded=sharded))
-    note = reach_note(empty, adapter, sharded=sharded)
-    return [note] if note else []
 
 
 def _tokenizer(request: Request) -> Any:
