@@ -153,7 +153,7 @@ def test_a_method_that_does_not_know_the_experts_adapters():
     assert (
         check_training(LORA.model_copy(update={"kind": "full"}), build("rmu", {}), mixture()) == []
     )
-    with pytest.raises(UserError, match="adapter.kind=full"):
+    with pytest.raises(UserError, match=r"adapter\.kind=full"):
         check_training(LORA, build("rmu", {}), mixture())
 
 
