@@ -217,7 +217,7 @@ checkpoints.Pace.on_step_end = on_step_end
             "3 x 1 examples of a step cannot be dealt out to 2 processes",
             2,
         ),
-        (("--set", "train.learning_rate=1e30"), "training, step", 1),
+        (("--set", "train.learning_rate=99", "--set", "train.optim=sgd"), "training, step", 1),
     ],
 )
 def test_what_is_wrong_is_said_once(more, said_once, expected, unteach, tmp_path):
