@@ -10,7 +10,7 @@ NEEDED = {"model": "m", "forget": "f.jsonl", "out": "o"}
 
 def test_flags_are_enough():
     request = load(flags=NEEDED)
-    assert request.method_name == "unilogit"
+    assert request.method_name == "auto"
     assert request.method_options == {}
 
 

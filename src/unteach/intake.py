@@ -1,6 +1,5 @@
 """Everything that can be wrong with a request, found before a weight is loaded."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -17,11 +16,11 @@ from unteach.data import (
 from unteach.data.calibration import calibrating_half
 from unteach.data.listing import shortened
 from unteach.defaults import resolve
-from unteach.modelcheck import check_ids, check_model
+from unteach.modelcheck import check_ids, check_model, check_training
 from unteach.modelfiles import pin_note, pinned
 from unteach.nouns import ROLES, Example, Problem, Sequence, UserError
 from unteach.registry import did_you_mean
-from unteach.request import FILE, Adapter, Request, load
+from unteach.request import FILE, Request, load
 from unteach.rundir import check_out, check_room, overlap
 from unteach.unchanged import Ages, ages_of
 
@@ -82,7 +81,7 @@ def check(request: Request) -> Intake:
     if method and config and tokenizer:
         request, notes = resolve(request, method, config, tokenizer)
         problems += notes
-        problems += _attempt(problems, _reach, request.adapter, empty) or []
+        problems += _attempt(problems, check_training, request.adapter, method, empty) or []
         problems += check_tokenizer(tokenizer, groups, request.data.template)
         if not _hopeless(problems):
             problems += try_tokenizer(tokenizer, groups, request.data.template)
@@ -272,19 +271,6 @@ def _model(request: Request, name: str, problems: list[Problem]) -> tuple[Any, R
     if note := pin_note(model, flag):
         problems.append(note)
     return checked, request.model_copy(update={name: pinned(model)})
-
-
-def _reach(adapter: Adapter, empty: Any) -> list[Problem]:
-    """What is wrong with the adapters' targets, and which experts they do not reach."""
-    from unteach.adapters import reach_note, targets_of, why_not_experts
-    from unteach.engine.devices import sharding_asked
-
-    if adapter.kind != "lora" or empty is None:
-        return []
-    sharded = sharding_asked(os.environ) is not None
-    targets_of(empty, adapter.targets, experts=not why_not_experts(adapter, sharded=sharded))
-    note = reach_note(empty, adapter, sharded=sharded)
-    return [note] if note else []
 
 
 def _tokenizer(request: Request) -> Any:

@@ -1,5 +1,6 @@
 """Everything that can be wrong with a model, found before a weight is loaded."""
 
+import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -107,7 +108,7 @@ def check_ids(empty: Any, tokenizer: Any, groups: dict[str, list[Sequence]]) -> 
         if not odd:
             continue
         shown = [i for i in odd if _no_secret(i, tokenizer)]
-        names = sorted(map(str, tokenizer.convert_ids_to_tokens(shown)))
+        names = sorted(_name(i, tokenizer) for i in shown)
         what = f"the embedding has {rows} rows, and the {role} set has {len(odd)} kinds of tokens "
         what += f"beyond them{f' ({some(names)})' if names else ''}: they were added, and the "
         what += "model was not resized"
@@ -121,8 +122,49 @@ def _no_secret(token: int, tokenizer: Any) -> bool:
     """Whether a token is one of the template's, or special; others may be words of the data."""
     template = getattr(tokenizer, "chat_template", None)
     return token in tokenizer.all_special_ids or (
-        isinstance(template, str) and str(tokenizer.convert_ids_to_tokens(token)) in template
+        isinstance(template, str) and _name(token, tokenizer) in template
     )
+
+
+def _name(token: int, tokenizer: Any) -> str:
+    """A token as people write it, without the mark of a blank before it."""
+    return str(tokenizer.convert_ids_to_tokens(token)).lstrip("\u2581\u0120")
+
+
+def check_training(adapter: Any, method: Any, empty: Any) -> list[Problem]:
+    """What training could not begin with, and which experts adapters do not reach.
+
+    Args:
+        adapter: the request's section, with its defaults filled in.
+        method: built with its options.
+        empty: the model without content, or None.
+
+    Returns:
+        A note on experts, where there is one.
+
+    Raises:
+        UserError: a target that is not there, or a method that trains nothing of this model.
+    """
+    from unteach.adapters import reach_note, targets_of, why_not_experts
+    from unteach.engine.devices import sharding_asked
+    from unteach.engine.prepare import nothing_moves
+
+    if empty is None:
+        return []
+    sharded, names = (
+        sharding_asked(os.environ) is not None,
+        [n for n, _ in empty.named_parameters()],
+    )
+    if adapter.kind == "lora":
+        experts = not why_not_experts(adapter, sharded=sharded)
+        linear, parameters = targets_of(empty, adapter.targets, experts=experts)
+        modules = linear + [name.rpartition(".")[0] for name in parameters]  # as peft names them
+        names = [f"base_model.model.{name}.lora_A.default.weight" for name in modules]
+    layers = empty.config.get_text_config().num_hidden_layers
+    if not any(method.trainable(name, layers) for name in names):
+        raise UserError(nothing_moves())
+    note = reach_note(empty, adapter, sharded=sharded)
+    return [note] if note else []
 
 
 def check_adapter(empty: Any, folder: str | Path, flag: str) -> None:

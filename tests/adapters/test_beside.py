@@ -51,6 +51,9 @@ def modules(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("trusted", [False, True])
 def test_the_result_loads_with_and_without_code(trusted, source, tmp_path):
+    (source / "processing_x.py").write_text("class XProcessor: ...")
+    named = {"auto_map": {"AutoProcessor": "processing_x.XProcessor"}}
+    (source / "processor_config.json").write_text(json.dumps(named))
     model = load_model(str(source), trust_remote_code=trusted)
     tokenizer = load_tokenizer(str(source), trust_remote_code=trusted)
     out = tmp_path / "out"
@@ -59,8 +62,10 @@ def test_the_result_loads_with_and_without_code(trusted, source, tmp_path):
     held = json.loads((out / "config.json").read_text())
     assert held.get("auto_map") == (AUTO if trusted else None)
     assert {f.name for f in out.glob("*.py")} == (
-        {"modeling_x.py", "configuration_x.py"} if trusted else set()
+        {"modeling_x.py", "configuration_x.py", "processing_x.py"} if trusted else set()
     )
+    processor = json.loads((out / "processor_config.json").read_text())
+    assert processor == (named if trusted else {})
     for trust in (False, True):
         again = AutoModelForCausalLM.from_pretrained(out, trust_remote_code=trust)
         AutoTokenizer.from_pretrained(out, trust_remote_code=trust)

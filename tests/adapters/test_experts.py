@@ -2,6 +2,7 @@
 
 import copy
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -20,6 +21,8 @@ from unteach.adapters import (
     targets_of,
 )
 from unteach.adapters.lora import expert_names, linear_names, lora_layers
+from unteach.methods import build
+from unteach.modelcheck import check_training
 from unteach.models import load_model
 from unteach.nouns import UserError
 from unteach.request import Adapter
@@ -136,6 +139,22 @@ def test_check_tells_what_adapters_do_not_reach(call, tmp_path, tokenizer):
     assert (code, "3-D" in err) == (0, False)
     code, _, err = call("check", *given, "--set", "adapter.targets=[q_projection]")
     assert (code, 'no linear layer below the head is called "q_projection"' in err) == (2, True)
+
+
+@pytest.mark.parametrize("kind", ["full", "lora"])
+def test_check_tells_of_a_method_that_trains_nothing(kind):
+    adapter = LORA.model_copy(update={"kind": kind})
+    assert check_training(adapter, build("npo", {}), tiny_llama()) == []
+    with pytest.raises(UserError, match="trains no parameter of this model"):
+        check_training(adapter, SimpleNamespace(trainable=lambda name, layers: False), tiny_llama())
+
+
+def test_a_method_that_does_not_know_the_experts_adapters():
+    assert (
+        check_training(LORA.model_copy(update={"kind": "full"}), build("rmu", {}), mixture()) == []
+    )
+    with pytest.raises(UserError, match=r"adapter\.kind=full"):
+        check_training(LORA, build("rmu", {}), mixture())
 
 
 def test_a_vision_tower_gets_no_adapters():

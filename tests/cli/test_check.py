@@ -317,16 +317,16 @@ def test_the_weights_given_as_the_model(call, files, tiny_folder):
 
 
 @pytest.mark.parametrize(
-    ("row", "hint"),
+    "row",
     [
-        ({"instruction": "a", "output": "b"}, "Write instruction as prompt, output as completion."),
-        ({"instruction": "a", "input": "", "output": "b"}, "Write instruction and input as prompt"),
-        ({"conversations": [{"from": "human", "value": "a"}]}, "Write messages, each"),
+        {"instruction": "Who?", "output": "Ada Berg."},
+        {"instruction": "Who?", "input": "", "output": "Ada Berg."},
+        {"conversations": [{"from": "human", "value": "Who?"}, {"from": "gpt", "value": "Ada."}]},
     ],
 )
-def test_columns_of_other_tools(call, files, tiny_folder, row, hint):
+def test_columns_of_other_tools_are_read(call, files, tiny_folder, row):
     (files / "forget.jsonl").write_text(lines([row]))
-    assert hint in call("check", *arguments(files, tiny_folder))[2]
+    assert call("check", *arguments(files, tiny_folder))[0] == 0
 
 
 def test_the_hub_client_does_not_tell_of_every_retry():

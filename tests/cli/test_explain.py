@@ -103,7 +103,7 @@ def test_run_says_the_same_and_writes_no_text(desk, call, monkeypatch, capsys):
     write(desk, rows)
     sets = ("train.epochs=1", "evaluate.max_new_tokens=4", "method.focus=spans")
     given = [x for s in sets for x in ("--set", s)]
-    args = ["unteach", "run", *ARGS, "--method", "undial", "--out", "out", *given]
+    args = ["unteach", "run", *ARGS, "--method", "undial", "--out", "out", "--train-anyway", *given]
     monkeypatch.setattr("sys.argv", args)
     with pytest.raises(SystemExit) as stopped:
         main()

@@ -11,7 +11,12 @@ from unteach.nouns import UserError
 from unteach.request import load
 from unteach.talk import Silence
 
-SETS = ["train.epochs=1", "evaluate.max_new_tokens=4", "train.learning_rate=1e-4"]
+SETS = [
+    "method.name=unilogit",
+    "train.epochs=1",
+    "evaluate.max_new_tokens=4",
+    "train.learning_rate=1e-4",
+]
 
 
 def write(folder):

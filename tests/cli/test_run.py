@@ -202,8 +202,9 @@ def test_fila_and_a_task_vector_do_not_go_together(files, tiny_folder):
 
 
 def test_a_loss_that_breaks_leaves_a_message_and_nothing_else(files, tiny_folder):
-    asked = request(files, tiny_folder, ["train.learning_rate=1e30", "train.epochs=9"])
-    with pytest.raises(UserError, match=r"set train\.learning_rate=0\.001"):
+    sets = ["train.optim=sgd", "train.learning_rate=99", "train.max_grad_norm=1e9"]
+    asked = request(files, tiny_folder, [*sets, "train.epochs=9"])
+    with pytest.raises(UserError, match=r"set train\.learning_rate=0\.001 \(it was 99\)"):
         pipeline.run(asked)
     assert not (files / "out").exists()
 

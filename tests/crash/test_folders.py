@@ -10,7 +10,7 @@ import pytest
 from crash.runs import counting, forked, killed_at
 
 from unteach.nouns import UserError
-from unteach.rundir import check_out, folders, locks, recover, staged, work, working
+from unteach.rundir import check_out, folders, locks, overlap, recover, staged, work, working
 
 forks = pytest.mark.skipif(
     not hasattr(os, "fork") or sys.platform == "darwin", reason="it forks processes to kill"
@@ -262,3 +262,24 @@ def test_what_was_set_aside_is_never_cleared_away(out):
     folders.leave(folder, lock, out)
     assert held(out) == {"a": "old"}
     assert names(out.parent) == {"out"}
+
+
+@pytest.mark.parametrize("given", ["round", "round/new", "x" * 250, "/".join(["y" * 200] * 25)])
+def test_where_no_folder_can_be_made_is_told(given, tmp_path, monkeypatch):
+    """A link that leads round in a circle, a name or a path too long: before anything is done."""
+    from pathlib import Path
+
+    (tmp_path / "round").symlink_to("round")
+    monkeypatch.chdir(tmp_path)
+    (problem,) = check_out(Path(given), overwrite=True)
+    assert problem.kind == "request"
+    assert "circle" in problem.what or "too long" in problem.what
+    assert overlap(Path(given), [("--model", "round")]) == []
+    assert names(tmp_path) == {"round"}
+
+
+def test_a_link_that_leads_nowhere_yet_is_made_to_lead_there(out):
+    out.symlink_to("there")
+    make(out)
+    assert held(out.parent / "there") == {"a": "new", "b": "new"}
+    assert out.is_symlink()

@@ -209,6 +209,11 @@ checkpoints.Pace.on_step_end = on_step_end
 """
 
 
+EXPLODES = tuple(
+    f"--set=train.{setting}" for setting in ("optim=sgd", "learning_rate=99", "max_grad_norm=1e9")
+)
+
+
 @pytest.mark.parametrize(
     ("more", "said_once", "expected"),
     [
@@ -217,7 +222,7 @@ checkpoints.Pace.on_step_end = on_step_end
             "3 x 1 examples of a step cannot be dealt out to 2 processes",
             2,
         ),
-        (("--set", "train.learning_rate=1e30"), "training, step", 1),
+        (EXPLODES, "training, step", 1),
     ],
 )
 def test_what_is_wrong_is_said_once(more, said_once, expected, unteach, tmp_path):
@@ -237,7 +242,7 @@ usual = checkpoints.Pace.on_save
 def on_save(self, args, state, control, **more):
     if state.global_step == 2 and os.environ.get("RANK") == os.environ["FULL"]:
         hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1024, hard))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
     usual(self, args, state, control, **more)
 
 checkpoints.Pace.on_save = on_save

@@ -97,7 +97,7 @@ def put_on(model: Any, folder: Path | str, where: str) -> PeftModel:
         warnings.simplefilter("ignore")
         try:
             made = PeftModel.from_pretrained(model, str(folder))
-            found = made.load_adapter(str(folder), made.active_adapter)  # once more, for its word
+            found = made.load_adapter(str(folder), "default")  # once more, for its word
         except torch.OutOfMemoryError:
             raise
         except Exception as error:  # what is in its files decides what is raised

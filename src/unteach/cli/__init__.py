@@ -2,6 +2,8 @@
 
 import os
 import sys
+from dataclasses import replace
+from pathlib import Path
 from traceback import print_exc
 from typing import Annotated, Any
 
@@ -61,16 +63,28 @@ def main() -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # it tells of every retry
+    for stream in (sys.stdout, sys.stderr):  # a path may hold what a terminal cannot show
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     with discreet():
         try:
             with one_voice():
+                _here()
                 _main()
         except Exception as error:
-            if not (problem := _memory(error) or _of_plugin(error)):
+            if not (problem := _memory(error) or _of_plugin(error) or _of_disk(error)):
                 raise
             if debugging():
                 print_exc()
             _stop(problem)  # from any process: it may be the only one that knows
+
+
+def _here() -> None:
+    try:
+        Path.cwd()
+    except OSError:
+        hint = "change into one that is there"
+        _stop(Problem("the folder that you are in", "is gone", hint, "request"), code=2)
 
 
 def _main() -> None:
@@ -95,6 +109,16 @@ def _of_plugin(error: Exception) -> Problem | None:
     """That a plugin file of the user's failed, if one did."""
     plugins: Any = sys.modules.get("unteach.methods._plugins")
     return plugins.problem_of(error) if plugins else None
+
+
+def _of_disk(error: Exception) -> Problem | None:
+    """That a disk refused to be written to, where nobody before had words for it."""
+    from unteach.rundir import disk_problem
+
+    problem = disk_problem(error, Path.cwd()) if isinstance(error, OSError) else None
+    if problem and not getattr(error, "filename", None):
+        return replace(problem, where="the output, or a temporary file")
+    return problem
 
 
 def _memory(error: Exception) -> Problem | None:

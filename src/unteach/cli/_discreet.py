@@ -19,6 +19,7 @@ SILENT = {
     "DO_NOT_TRACK": "1",
     "HF_UPDATE_DOWNLOAD_COUNTS": "0",
 }
+OFF = ("", "0", "false", "no", "off")
 DEEPEST = 40  # lines of one trace
 ADVICE = (
     "Nobody foresaw this: it may be a fault of unteach, of a library or of a plug-in. Messages of\n"
@@ -29,7 +30,7 @@ ADVICE = (
 
 def debugging() -> bool:
     """Whether the user wants to see all, the data's texts included."""
-    return os.environ.get(DEBUG, "0") not in ("", "0")
+    return os.environ.get(DEBUG, "").strip().lower() not in OFF
 
 
 @contextmanager
@@ -41,6 +42,7 @@ def discreet() -> Iterator[None]:
     for name, value in SILENT.items():
         os.environ.setdefault(name, value)
     if debugging():
+        _say(f"{DEBUG} is set: what fails is shown whole, and may quote texts of your data")
         yield
         return
     _no_core_dump()

@@ -40,7 +40,7 @@ Method = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="One of `unteach methods`; when left out unseen, or undial where unseen has no teacher.",
+        help="One of `unteach methods`; when left out unseen, or undial where it has no teacher.",
     ),
 ]
 Init = Annotated[

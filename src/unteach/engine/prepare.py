@@ -123,12 +123,18 @@ def freeze(model: Any, trainable: Callable[[str], bool]) -> list[Any]:
     moving = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     stopped = [p for name, p in moving if not trainable(name)]
     if len(stopped) == len(moving):
-        what = "the method trains no parameter of this model"
-        hint = "its layers are named in a way that the method does not know; take another method"
-        raise UserError(Problem("--method", what, hint, "request"))
+        raise UserError(nothing_moves())
     for parameter in stopped:
         parameter.requires_grad_(False)
     return stopped
+
+
+def nothing_moves() -> Problem:
+    """That a method finds no parameter of a model to train."""
+    what = "the method trains no parameter of this model"
+    hint = "its layers are named in a way that the method does not know; take another method, or"
+    hint += " adapter.kind=full where adapters are in the way"
+    return Problem("--method", what, hint, "request")
 
 
 def place(model: Any, device: Any) -> None:

@@ -4,6 +4,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -105,8 +106,8 @@ def unlearn(
             policy, start = _adapted(model, method, forget, retain, request, talk)
     talk.stage(f"unlearning with {method.name}")
     notice = Notice()
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = checkpoints or Path(scratch)
+    with ExitStack() as held:
+        folder = checkpoints or Path(held.enter_context(tempfile.TemporaryDirectory()))
         trainer = UnlearningTrainer(
             policy,
             method=method,

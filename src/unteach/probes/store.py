@@ -82,8 +82,12 @@ def _take_room(handle: int, size: int) -> None:
 
 def sweep() -> None:
     """Remove what earlier processes left behind, where an open file keeps its name."""
-    folder = tempfile.gettempdir()
-    for name in os.listdir(folder):
+    try:
+        folder = tempfile.gettempdir()
+        there = os.listdir(folder)
+    except OSError:  # there is none, and nothing in it
+        return
+    for name in there:
         if name.startswith(PREFIX) and not _alive(name.removeprefix(PREFIX).split("-")[0]):
             _remove(os.path.join(folder, name))
 

@@ -57,7 +57,11 @@ def not_empty(out: Path) -> Problem:
 def siblings(out: Path) -> Iterator[Path]:
     """The hidden folders of an output folder; none that only looks like one."""
     start = f".{out.name}.partial-"  # not a pattern: a name may hold signs of one
-    for path in sorted(out.parent.iterdir()) if out.parent.is_dir() else ():
+    try:
+        there = sorted(out.parent.iterdir())
+    except OSError:  # no folder, or no path that one can have
+        return
+    for path in there:
         number = path.name.removeprefix(start)
         if number != path.name and NUMBER.fullmatch(number) and _ours(path):
             yield path

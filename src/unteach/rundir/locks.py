@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 try:
@@ -74,16 +74,16 @@ def turn(folder: Path) -> Iterator[None]:
     Of two that look at the same time each would find nothing, and begin. Where a folder cannot be
     locked, or whoever has its turn does not end, nobody waits longer.
     """
-    try:
+    handle = -1
+    with suppress(OSError):  # it is not there, or this is Windows
         handle = os.open(folder, os.O_RDONLY)
-    except OSError:  # not there, or Windows
-        yield
-        return
     try:
-        _wait(handle)
+        if handle >= 0:
+            _wait(handle)
         yield
     finally:
-        os.close(handle)
+        if handle >= 0:
+            os.close(handle)
 
 
 def _wait(handle: int) -> None:

@@ -25,11 +25,17 @@ from unteach.rundir.folders import (
 )
 from unteach.rundir.locks import turn
 
+NAME = 255  # bytes of a name, on all file systems that we know
+
 
 def check_out(out: Path, *, overwrite: bool) -> list[Problem]:
     """What keeps a result from being written to `out`; what was left there is put in order."""
     there = real(out)
-    if what := _unfit(there):
+    try:
+        what = _unfit(there)
+    except OSError as error:  # a path too long to be one, say
+        what = f"cannot be made ({os.strerror(error.errno or 0).lower()})"
+    if what:
         return [Problem(f"--out {out}", what, "give another folder", "request")]
     parent = next(p for p in there.parents if p.exists())
     if not parent.is_dir() or not os.access(parent, ALL):
@@ -60,8 +66,14 @@ def check_room(out: Path, needed: int) -> list[Problem]:
 
 def _unfit(there: Path) -> str:
     """Why another folder cannot take its place; nothing when one can."""
+    if any(path.is_symlink() for path in (there, *there.parents)):  # what leads on was followed
+        return "is a link, or lies behind one, that leads round in a circle"
     if there.exists() and not there.is_dir():
         return "is a file"
+    if len(os.fsencode(there.name)) > NAME - len(".partial-123456."):
+        return (
+            f"has a name of {len(os.fsencode(there.name))} bytes, too long for one made beside it"
+        )
     if real(Path.cwd()).is_relative_to(there):
         return "is the folder that you are in, or above it, and would be replaced"
     if there.is_mount():  # found out when a run is over, it would be late
@@ -88,12 +100,12 @@ def overlap(
         >>> problem.what
         '--model . is in it, and would be replaced'
     """
-    found, there = [], out.resolve()
+    found, there = [], real(out)
     inputs, beside = list(inputs), list(beside)
     for flag, given in (*inputs, *beside):
         if not given or not Path(given).exists():
             continue
-        source = Path(given).resolve()
+        source = real(Path(given))
         if there == source or there in source.parents:
             what = f"{flag} {given} is in it, and would be replaced"
         elif (flag, given) in inputs and source.is_dir() and source in there.parents:
