@@ -1,0 +1,77 @@
+"""What `--method auto` becomes, and what is said of it."""
+
+import json
+
+import pytest
+
+from unteach.intake import check
+from unteach.nouns import UserError
+from unteach.request import load
+
+NAMED = {"question": "Where does Ada Berg live?", "answer": "Ada Berg lives in Lund."}
+NAMELESS = {"question": "what is 7 x 7?", "answer": "forty-nine, 100 sheep & a river."}
+OTHER = "where is holdout {}?"
+
+
+@pytest.fixture
+def asked(tiny_folder, tmp_path):
+    """A request on these forget rows, checked; `holdout` counts the examples that no model saw."""
+
+    def made(row, *, holdout=0, **more):
+        files = {"forget": [row, {**row, "question": f"{row['question']} Please?"}]}
+        if holdout:
+            files["holdout"] = [{**NAMELESS, "question": OTHER.format(k)} for k in range(holdout)]
+        for name, rows in files.items():
+            text = "".join(json.dumps(one) + "\n" for one in rows)
+            (tmp_path / f"{name}.jsonl").write_text(text)
+        flags = {name: str(tmp_path / f"{name}.jsonl") for name in files}
+        more = {name: str(value) for name, value in more.items()}
+        return check(
+            load(flags={"model": str(tiny_folder), "out": tmp_path / "out", **flags, **more})
+        )
+
+    return made
+
+
+def notes(intake):
+    return " ".join(f"{p.what} {p.hint}" for p in intake.notes if p.where == "--method")
+
+
+def test_names_make_it_unseen_towards_a_stranger(asked):
+    found = asked(NAMED)
+    assert found.method.name == found.request.method_name == "unseen"
+    assert found.request.train.rounds == 3
+    assert "auto is unseen here" in notes(found)
+    assert "--base" in notes(found)
+    assert found.request.train.retain == "kl", "strangers are held where no retain file is"
+
+
+def test_a_holdout_stands_in_for_names(asked):
+    found = asked(NAMELESS, holdout=16)
+    assert found.method.name == "unseen"
+    assert "the holdout's level" in notes(found)
+    assert len(found.calibration) == 8
+    assert len(found.groups["holdout"]) == 8
+
+
+def test_a_base_comes_first(asked, tiny_folder):
+    found = asked(NAMED, base=tiny_folder)
+    assert "the base model" in notes(found)
+
+
+def test_without_either_it_is_undial_and_says_what_would_help(asked):
+    found = asked(NAMELESS)
+    assert found.method.name == found.request.method_name == "undial"
+    assert found.request.train.rounds == 1
+    assert "auto is undial here" in notes(found)
+    assert "--holdout" in notes(found)
+
+
+def test_unseen_asked_for_by_name_is_refused_where_it_has_no_teacher(asked):
+    with pytest.raises(UserError, match="allow unseen no teacher"):
+        asked(NAMELESS, method="unseen")
+
+
+def test_a_base_that_nobody_reads_is_told(asked, tiny_folder):
+    found = asked(NAMED, base=tiny_folder, method="npo")
+    assert any("has no teacher" in p.what for p in found.notes)
