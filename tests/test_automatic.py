@@ -75,3 +75,9 @@ def test_unseen_asked_for_by_name_is_refused_where_it_has_no_teacher(asked):
 def test_a_base_that_nobody_reads_is_told(asked, tiny_folder):
     found = asked(NAMED, base=tiny_folder, method="npo")
     assert any("has no teacher" in p.what for p in found.notes)
+
+
+def test_what_is_said_of_retain_data_is_that_of_the_method_taken(asked):
+    said = [p.what for p in asked(NAMELESS).notes if p.where == "--retain"]
+    assert len(said) == 1
+    assert "undial" in said[0]

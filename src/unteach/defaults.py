@@ -24,7 +24,7 @@ def resolve(
         notes.append(unbound(method.name))
     elif made_up := _holds_made_up(request, method):
         retain, weight = "kl", 1.0
-        what = "none given, so what is made up about strangers is held to the original"
+        what = "none given; where names are found, what the model says of made-up people is held"
         hint = "give --retain a file of what the model should keep, where you have one"
         notes.append(Problem("--retain", what, hint, "note"))
     elif retain != "none" and not request.retain:

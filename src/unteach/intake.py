@@ -77,7 +77,7 @@ def check(request: Request) -> Intake:
     problems += _attempt(problems, _alternates, request, method, groups) or []
     problems += check_data(groups)
     sequences: dict[str, list[Sequence]] = {}
-    wanted = request
+    wanted, notes = request, list[Problem]()
     if method and config and tokenizer:
         request, notes = resolve(request, method, config, tokenizer)
         problems += notes
@@ -103,6 +103,7 @@ def check(request: Request) -> Intake:
         found = teacher_problem(wanted, method, sequences, calibration, tokenizer)
         if found and found.kind == "request" and wanted.method_name == AUTO:
             method = build(ELSE, {})
+            problems[:] = [problem for problem in problems if problem not in notes]
             request, notes = resolve(wanted, method, config, tokenizer)
             problems += notes
             found = replace(found, where="--method", what=f"auto is {ELSE} here: {found.what}")

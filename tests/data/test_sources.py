@@ -43,9 +43,7 @@ def test_the_list_that_is_read_is_named(tmp_path):
     assert note.what == "is an object, of which one list is read: data"
     assert note.kind == "note"
     _, (problem,), _ = read_text(tmp_path, "a.json", '{"a": [], "b": [], "A secret?": []}')
-    assert problem.what == (
-        "is an object with 3 lists in it (a, b (1 not shown: it may be a text))"
-    )
+    assert problem.what == ("is an object with 3 lists in it (a (2 not shown: they may be texts))")
 
 
 @pytest.mark.parametrize(
@@ -231,3 +229,19 @@ def test_blank_extras_are_none():
     row = {**PAIR, "paraphrased_answer": " ", "perturbed_answer": ["", "Ben."], "fact": None}
     (example,) = read_rows([row], "forget")
     assert (example.paraphrase, example.perturbed, example.fact) == ("", ("Ben.",), "")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.csv", "zanzibar,lund\nx,y\n"),
+        ("a.csv", "ada,bob\nx,y\n"),
+        ("a.json", '{"ada": [], "bob": []}'),
+        ("a.json", '{"ada": {"born": "lund"}, "bob": {"born": "oslo"}}'),
+    ],
+)
+def test_names_that_may_be_peoples_are_not_shown(name, text, tmp_path):
+    (tmp_path / name).write_text(text)
+    said = " ".join(map(str, read(tmp_path / name, "forget")[1])).replace(str(tmp_path), "")
+    assert said
+    assert not any(word in said for word in ("zanzibar", "lund", "ada", "bob", "oslo", "born"))

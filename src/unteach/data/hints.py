@@ -18,6 +18,7 @@ from unteach.data.names import (
     PROMPTS,
     SPELLED,
     answers_in,
+    is_harmless,
     prompts_in,
 )
 from unteach.data.values import is_blank
@@ -28,6 +29,7 @@ from unteach.registry import did_you_mean
 NAME = re.compile(r"[a-z][a-z0-9_.-]{0,39}")
 MANY = 20  # columns that a message has room for
 CLOSE = 0.6  # how alike a misspelt name is
+ALIKE = 0.7  # likewise, where a name that is not alike may be a person's
 
 ELSEWHERE: dict[tuple[str, ...], str] = {  # columns of other tools, and what to make of them
     ("chosen", "rejected"): "This is a preference: write what the model learned to say (chosen) as "
@@ -46,27 +48,57 @@ SYNONYMS = {
     "text": "content document passage article story body sentence raw_content contents texts",
     "messages": "dialogue dialog chat turns message",
 }
+USUAL = frozenset(
+    str.split(
+        "train test validation val dev forget retain holdout data rows records examples items "
+        "results columns index schema name title input_ids attention_mask label chosen "
+        "rejected paragraphs qas endings score weight hidden list lists"
+    )
+)
 MEANT = {theirs: ours for ours, names in SYNONYMS.items() for theirs in names.split()}
 
 
 def shown(names: list[str]) -> str:
-    """Names of columns for a message; what may be a text is counted, not shown.
+    """Names for a message; what may be a text, a person's name too, is counted and not shown.
+
+    Shown is what a column is called somewhere, or nearly so: the first line of a CSV file without
+    a header, and the keys of an object, may be anything.
 
     Example:
-        >>> shown(["id", "Where was Ada born?"])
-        'id (1 not shown: it may be a text)'
+        >>> shown(["id", "qestion", "Where was Ada born?", "ada"])
+        'id, qestion (2 not shown: they may be texts)'
     """
-    plain = [name for name in names if NAME.fullmatch(name) or name.casefold() in SPELLED]
-    hidden = len(names) - len(plain)
-    why = "it may be a text" if hidden == 1 else "they may be texts"
-    listed = [", ".join(plain)] if plain else []
-    return " ".join([*listed, f"({hidden} not shown: {why})"] if hidden else listed) or "none"
+    return _told(names, [name for name in names if _is_usual(name)])
 
 
 def listed(names: list[str]) -> str:
-    """As many names as a message has room for, and how many more there are."""
-    more = len(names) - MANY
-    return shown(names[:MANY]) + (f" and {more} more" if more > 0 else "")
+    """Columns beside those that make an example: as many as a message has room for.
+
+    There is a header then, so what looks like a column's name is one.
+
+    Example:
+        >>> listed(["mood", "Where was Ada born?"])
+        'mood (1 not shown: it may be a text)'
+    """
+    more, first = len(names) - MANY, names[:MANY]
+    plain = [name for name in first if NAME.fullmatch(name) or name.casefold() in SPELLED]
+    return _told(first, plain) + (f" and {more} more" if more > 0 else "")
+
+
+def _told(names: list[str], plain: list[str]) -> str:
+    hidden = len(names) - len(plain)
+    why = "it may be a text" if hidden == 1 else "they may be texts"
+    told = [", ".join(plain)] if plain else []
+    return " ".join([*told, f"({hidden} not shown: {why})"] if hidden else told) or "none"
+
+
+@lru_cache(maxsize=10_000)
+def _is_usual(name: str) -> bool:
+    """Whether columns, roles or splits of data are called so."""
+    small = name.casefold()
+    if small in SPELLED or small in MEANT or small in USUAL or is_harmless(name):
+        return True
+    return bool(NAME.fullmatch(name) and did_you_mean(name, KNOWN, ALIKE))
 
 
 def unknown(columns: Columns, record: Mapping, where: str) -> Problem:
