@@ -99,7 +99,7 @@ def unpacked(array: Any) -> int:
         >>> unpacked(pyarrow.array(["ab"] * 500).dictionary_encode()) >= 1000
         True
     """
-    from pyarrow import compute, types
+    from pyarrow import types
 
     kind = array.type
     if types.is_dictionary(kind):
@@ -107,10 +107,17 @@ def unpacked(array: Any) -> int:
         if not len(values) or not hasattr(values, "take"):
             return array.nbytes
         if types.is_binary(values.type) or types.is_string(values.type):
-            lengths = compute.binary_length(values).cast("int64").take(places)
-            return array.indices.nbytes + (compute.sum(lengths).as_py() or 0)
+            return array.indices.nbytes + _characters(values, places)
         return array.indices.nbytes + unpacked(values) * len(places) // len(values)
     if types.is_map(kind) or not types.is_nested(kind):
         return array.nbytes
     parts = array.flatten()
     return array.nbytes + sum(map(unpacked, parts if isinstance(parts, list) else [parts]))
+
+
+def _characters(values: Any, places: Any) -> int:
+    """Bytes of all texts that stand at these places of a dictionary."""
+    from pyarrow.compute import call_function
+
+    lengths = call_function("binary_length", [values]).cast("int64")
+    return call_function("sum", [lengths.take(places)]).as_py() or 0

@@ -59,6 +59,7 @@ def damage(folder: Path, known: Mapping[str, Any]) -> str:
         >>> damage(folder, known)
         'a is not as it was written'
     """
+    name = ""
     try:
         for name, (size, _) in known.items():
             if not (folder / name).is_file() or (folder / name).stat().st_size != size:
