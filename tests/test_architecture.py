@@ -15,6 +15,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 FLOORS = (
     {"nouns"},
     {"registry", "talk", "textfile", "yamlfile"},
+    {"mistakes"},
     {"losses", "metrics", "selectors", "data", "request", "rundir", "head", "modelfiles"},
     {"methods", "retain", "probes", "models", "report", "rowsfile"},
     {"adapters", "suites"},

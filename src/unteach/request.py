@@ -1,13 +1,13 @@
 """What the user asks for, as one frozen record that a YAML file or flags fill."""
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from unteach.mistakes import by_setting
 from unteach.nouns import Problem, UserError
 from unteach.registry import did_you_mean
 from unteach.textfile import read_text
@@ -279,7 +279,7 @@ def load(
         return Request.model_validate(values)
     except ValidationError as error:
         where = str(file) if file else "request"
-        raise UserError(*(_discreet(e, where) for e in _by_setting(error.errors()))) from None
+        raise UserError(*(_discreet(e, where) for e in by_setting(error.errors()))) from None
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -302,37 +302,6 @@ def _put(values: dict[str, Any], path: list[str], value: Any) -> None:
         values[name] = dict(inner) if isinstance(inner, dict) else {}
         values = values[name]
     values[path[-1]] = value
-
-
-KIND = re.compile(r"literal\[|list\[|constrained-")  # one of the kinds that a value may be of
-
-
-def _by_setting(errors: Sequence[Any]) -> list[Any]:
-    """One for each setting: a value that may be of several kinds is wrong for each of them."""
-    found: dict[tuple[Any, ...], list[Any]] = {}
-    for error in errors:
-        path = tuple(part for part in error["loc"] if not KIND.match(str(part)))
-        found.setdefault(path, []).append(error)
-    inner = {path[:-1] for path in found}  # where a part of the value is wrong, and named
-    kinds = {path for path, some in found.items() if len(some[0]["loc"]) > len(path)}
-    return [_joined(p, some) for p, some in found.items() if not (p in kinds and p in inner)]
-
-
-def _joined(path: tuple[Any, ...], errors: list[Any]) -> Any:
-    """What it should be of any kind; of a number, which number alone."""
-    value = errors[0]["input"]
-    names = [error for error in errors if error["type"] == "literal_error"]
-    others = [error for error in errors if error["type"] != "literal_error"]
-    told = others if others and not isinstance(value, str) else [*names, *others]
-    said = [error["msg"].removesuffix(", unable to parse string as a number") for error in told]
-    rest = [text.removeprefix("Input should be ") for text in said[1:]]
-    known = [name for error in names for name in re.findall("'(.*?)'", error["msg"])]
-    close = did_you_mean(value, known) if isinstance(value, str) else ""
-    return {
-        **errors[0],
-        "loc": path,
-        "msg": " or ".join([said[0], *rest]) + ("." + close if close else ""),
-    }
 
 
 DATA = (".jsonl", ".csv", ".parquet", ".txt", ".gz")
