@@ -165,7 +165,7 @@ def terms(logs: dict[str, float]) -> str:
 
 
 def show_table(report: Any) -> None:
-    """The scores that a layman understands, on stdout: a line for each, or for each model."""
+    """What is wrong, then the scores that a layman understands: a line each, or one per model."""
     from unteach.report import table as rows_of
     from unteach.report import what_is_wrong
     from unteach.report.table import legend
@@ -177,6 +177,8 @@ def show_table(report: Any) -> None:
     console = Console()
     if not console.is_terminal:  # a file has no edge
         console.width = max(console.width, WIDE)
+    for line in what_is_wrong(report):
+        console.print(line, style="yellow", highlight=False, soft_wrap=True)
     tables = [rows] if len(rows) > 1 and len(rows[0]) > 1 else []
     for cells in (*tables, *report.tables.values()):
         console.print(_table(cells))
@@ -184,8 +186,6 @@ def show_table(report: Any) -> None:
         line for cells in (rows, *report.tables.values()) for line in legend(cells)
     ):
         console.print(line, style="dim", highlight=False, soft_wrap=True)
-    for line in what_is_wrong(report):
-        console.print(line, style="yellow", highlight=False, soft_wrap=True)
 
 
 def _table(rows: list[list[str]]) -> Table:
