@@ -106,37 +106,6 @@ def explained(
     return found
 
 
-KIND = re.compile(r"literal\[|list\[|constrained-")  # one of the kinds that a value may be of
-
-
-def by_setting(errors: Iterable[Any]) -> list[Any]:
-    """One for each setting: a value that may be of several kinds is wrong for each of them."""
-    found: dict[tuple[Any, ...], list[Any]] = {}
-    for error in errors:
-        path = tuple(part for part in error["loc"] if not KIND.match(str(part)))
-        found.setdefault(path, []).append(error)
-    inner = {path[:-1] for path in found}  # where a part of the value is wrong, and named
-    kinds = {path for path, some in found.items() if len(some[0]["loc"]) > len(path)}
-    return [_joined(p, some) for p, some in found.items() if not (p in kinds and p in inner)]
-
-
-def _joined(path: tuple[Any, ...], errors: list[Any]) -> Any:
-    """What it should be of any kind; of a number, which number alone."""
-    value = errors[0]["input"]
-    names = [error for error in errors if error["type"] == "literal_error"]
-    others = [error for error in errors if error["type"] != "literal_error"]
-    told = others if others and not isinstance(value, str) else [*names, *others]
-    said = [error["msg"].removesuffix(", unable to parse string as a number") for error in told]
-    rest = [text.removeprefix("Input should be ") for text in said[1:]]
-    known = [name for error in names for name in re.findall("'(.*?)'", error["msg"])]
-    close = did_you_mean(value, known) if isinstance(value, str) else ""
-    return {
-        **errors[0],
-        "loc": path,
-        "msg": " or ".join([said[0], *rest]) + ("." + close if close else ""),
-    }
-
-
 def _one(error: Any, path: list[str], known: list[str], where: str, meant: Any) -> Problem:
     name = ".".join(path)
     if error["type"] == "extra_forbidden":

@@ -5,8 +5,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from unteach.mistakes import by_setting
 from unteach.nouns import Problem, UserError
-from unteach.refused import ALIKE, NAME, by_setting, explained, fields_of, texts_in
+from unteach.refused import ALIKE, NAME, explained, fields_of, texts_in
 from unteach.registry import did_you_mean
 from unteach.textfile import read_text
 from unteach.yamlfile import DEEPEST, LONGEST, NO_TEXT, read_yaml, to_yaml

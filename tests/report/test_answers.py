@@ -267,3 +267,26 @@ def test_an_evaluation_has_no_training_to_advise():
     found = replace(report(forget=0.6, retain=0.4, auc=0.0), request={"models": {}})
     assert [advise(found) for advise in (sooner, further, more_kept)] == ["", "", ""]
     assert "train." not in opening(to_markdown(found))
+
+
+def test_an_attack_other_than_by_the_loss_is_told_where_that_sees_nothing():
+    """Unilogit on a small model: AUC 0.71 by the loss, as retrained, and 1.00 by min-k."""
+    found = report()
+    for name, auc in (("unlearned", 1.0), ("retrained", 0.67)):
+        found.models[name]["forget"]["membership_auc_min_k"] = Score(auc, 40)
+    (line,) = what_is_wrong(found)
+    assert line.startswith("still told apart: another attack (`membership_auc_min_k`)")
+    assert line.endswith("AUC 1.00; retrained 0.67")
+    found.models["unlearned"]["forget"]["membership_auc_min_k"] = Score(0.9, 40, 0.6, 1.0)
+    assert what_is_wrong(found) == [], "by chance"
+
+
+def test_damage_says_of_what():
+    """The probability was kept by 89%, and the line said less than 80%: of the wording."""
+    found = report()
+    for name, said in (("original", 1.0), ("unlearned", 0.7), ("retrained", 1.0)):
+        found.models[name]["retain"]["rouge_l_recall"] = Score(said, 30)
+    (line,) = what_is_wrong(found)
+    assert line.endswith("(retain: 70% of the wording)")
+    (line,) = what_is_wrong(report(retain=0.45))
+    assert line.endswith("(retain: 50% of the probability)")

@@ -57,7 +57,7 @@ def talking() -> Iterator[Talk]:
 
 
 def show_table(report: Any) -> None:
-    """The scores that a layman understands, on stdout: a line for each, or for each model."""
+    """What is wrong, then the scores that a layman understands: a line each, or one per model."""
     from unteach.report import table as rows_of
     from unteach.report import what_is_wrong
     from unteach.report.table import legend
@@ -70,6 +70,8 @@ def show_table(report: Any) -> None:
     console = Console()
     if not console.is_terminal:  # a file has no edge
         console.width = max(console.width, WIDE)
+    for line in what_is_wrong(report):
+        console.print(Text(visible(line), "yellow"), soft_wrap=True)
     if len(rows) > 1 and len(rows[0]) > 1:
         console.print(_table(fitted(rows, console.width, upright=not many)))
     for cells in report.tables.values():
@@ -78,8 +80,6 @@ def show_table(report: Any) -> None:
         line for cells in (rows, *report.tables.values()) for line in legend(cells)
     ):
         console.print(Text(visible(line), "dim"), soft_wrap=True)
-    for line in what_is_wrong(report):
-        console.print(Text(visible(line), "yellow"), soft_wrap=True)
 
 
 def fitted(rows: list[list[str]], width: int, *, upright: bool) -> list[list[str]]:

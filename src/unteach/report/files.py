@@ -92,9 +92,9 @@ def _of_given(given: Given) -> dict[str, Any]:
 
 
 def _read_given(record: Mapping[str, Any]) -> Given:
-    named = {"words", "facts", "unjudged"}
-    kept = {name: value for name, value in record.items() if name != "count"}
-    return Given(**{k: tuple(v) if k in named else v for k, v in kept.items()})
+    ids = {name: tuple(record[name]) for name in ("words", "facts", "unjudged")}
+    numbers = {name: record[name] for name in ("asked", "named", "beside", "expected")}
+    return Given(**numbers, **ids)
 
 
 def _read_harm(record: Mapping[str, Any]) -> Harm:

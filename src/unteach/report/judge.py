@@ -6,6 +6,7 @@ from unteach.report.record import Report
 NEAR = 0.1  # values this close are called alike
 KEPT = 0.8  # below this share of what the original had, the rest is called damaged
 YARDSTICKS = ("original", "retrained")
+OTHER_ATTACKS = tuple(f"membership_auc_{name}" for name in ("zlib", "min_k", "min_k_plus_plus"))
 CHOSEN = ("authors", "facts")  # TOFU asks these by choice: the probability alone says little there
 
 
@@ -71,6 +72,38 @@ def spoiled(report: Report, model: str) -> bool | None:
     """
     left = share(report, model, "holdout")
     return None if left is None else left < KEPT
+
+
+def kept_parts(report: Report, model: str) -> list[str]:
+    """What is kept of each group that was damaged, in words."""
+    parts = []
+    for group in staying(report):
+        left = share(report, model, group)
+        if left is not None and left < KEPT:
+            parts.append(f"{group}: {left:.0%} of the probability")
+        if reworded(report, model, group):
+            was, now = (report.value(m, group, "rouge_l_recall") for m in ("original", model))
+            parts.append(f"{group}: {(now or 0.0) / (was or 1.0):.0%} of the wording")
+    return parts
+
+
+def told_apart(report: Report, model: str) -> dict[str, tuple[float, float]]:
+    """Other attacks than by the loss that tell the forget answers from texts never seen.
+
+    Returns:
+        By the name of the metric the model's AUC, and that of a model that never saw them.
+    """
+    found = {}
+    for name in OTHER_ATTACKS:
+        score = report.score(model, "forget", name)
+        never = report.value("retrained", "forget", name)
+        at = 0.5 if never is None else never
+        if score.value is None or abs(score.value - at) <= NEAR:
+            continue
+        low, high = score.low, score.high
+        if low is None or high is None or not low <= at <= high:
+            found[name] = (score.value, at)
+    return found
 
 
 def level(report: Report) -> float:

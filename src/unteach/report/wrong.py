@@ -5,11 +5,13 @@ from unteach.report.judge import (
     KEPT,
     NEAR,
     damaged,
+    kept_parts,
     not_forgotten,
     others,
     over_forgotten,
     recognisable,
     spoiled,
+    told_apart,
 )
 from unteach.report.record import Report
 from unteach.report.stop import aim, seen
@@ -19,7 +21,6 @@ SAID = (
     (not_forgotten, "not forgotten: the answers are likelier than had the model never seen them"),
     (recognisable, "still recognisable: the forget answers stand out from texts never seen"),
     (over_forgotten, "over-forgotten: the forget answers are less likely than texts never seen"),
-    (damaged, f"damaged: less than {KEPT:.0%} is kept of what should stay"),
 )
 
 
@@ -37,18 +38,36 @@ def what_is_wrong(report: Report) -> list[str]:
         >>> models = {"original": {"retain": {"probability": Score(0.9)}},
         ...           "unlearned": {"retain": {"probability": Score(0.4)}}}
         >>> what_is_wrong(Report(models=models))
-        ['damaged: less than 80% is kept of what should stay']
+        ['damaged: less than 80% is kept of what should stay (retain: 44% of the probability)']
     """
     model = one_model(report)
     if not model:
         return []
     given = still(report, model)
     lines = [f"still given: {given}"] if given else []
-    lines += [said for holds, said in SAID if holds(report, model)]
+    found = [said for holds, said in SAID if holds(report, model)]
+    lines += found or _apart(report, model)
+    if damaged(report, model):
+        kept = ", ".join(kept_parts(report, model))
+        lines.append(f"damaged: less than {KEPT:.0%} is kept of what should stay ({kept})")
     lines += [f"harmed: {line}" for line in harmed(report, model)]
     if spoiled(report, model):
         lines.append(f"holdout harmed: {_holdout(report, model)}")
     return [*lines, *_leapt(report, model)]
+
+
+def _apart(report: Report, model: str) -> list[str]:
+    """The attack that tells them apart best, where the loss does not."""
+    attacks = told_apart(report, model)
+    if not attacks:
+        return []
+    name = max(attacks, key=lambda name: abs(attacks[name][0] - attacks[name][1]))
+    auc, at = attacks[name]
+    against = "retrained" if "retrained" in report.models else "no difference"
+    return [
+        f"still told apart: another attack (`{name}`) tells the forget answers from texts never "
+        f"seen: AUC {number(auc)}; {against} {number(at)}"
+    ]
 
 
 def _holdout(report: Report, model: str) -> str:
