@@ -299,7 +299,7 @@ def _put(values: dict[str, Any], path: list[str], value: Any) -> None:
     values[path[-1]] = value
 
 
-DATA = (".jsonl", ".csv", ".parquet", ".txt", ".gz")
+DATA = (".jsonl", ".csv", ".tsv", ".parquet", ".arrow", ".feather", ".txt", ".gz", ".zst")
 NAME = re.compile(r"[a-z0-9_.()\[\],'|-]*")
 
 

@@ -317,16 +317,16 @@ def test_the_weights_given_as_the_model(call, files, tiny_folder):
 
 
 @pytest.mark.parametrize(
-    ("row", "hint"),
+    ("row", "said"),
     [
-        ({"instruction": "a", "output": "b"}, "Write instruction as prompt, output as completion."),
-        ({"instruction": "a", "input": "", "output": "b"}, "Write instruction and input as prompt"),
-        ({"conversations": [{"from": "human", "value": "a"}]}, "Write messages, each"),
+        ({"instruction": "a", "output": "b"}, "question = `instruction`; answer = `output`"),
+        ({"query": "a", "response": "b", "score": 3}, "has columns that are not read: score"),
+        ({"prompt": "a", "chosen": "b", "rejected": "c"}, "This is a preference"),
     ],
 )
-def test_columns_of_other_tools(call, files, tiny_folder, row, hint):
+def test_columns_of_other_tools(call, files, tiny_folder, row, said):
     (files / "forget.jsonl").write_text(lines([row]))
-    assert hint in call("check", *arguments(files, tiny_folder))[2]
+    assert said in call("check", *arguments(files, tiny_folder))[2]
 
 
 def test_the_hub_client_does_not_tell_of_every_retry():
