@@ -321,7 +321,7 @@ def _put(values: dict[str, Any], path: list[str], value: Any) -> None:
     values[path[-1]] = value
 
 
-DATA = (".jsonl", ".csv", ".parquet", ".txt", ".gz")
+DATA = (".jsonl", ".csv", ".tsv", ".parquet", ".arrow", ".feather", ".txt", ".gz", ".zst")
 ELSEWHERE = {  # what other tools call our settings
     "lr": "train.learning_rate",
     "num_epochs": "train.epochs",

@@ -317,16 +317,16 @@ def test_the_weights_given_as_the_model(call, files, tiny_folder):
 
 
 @pytest.mark.parametrize(
-    "row",
+    ("row", "said"),
     [
-        {"instruction": "Who?", "output": "Ada Berg."},
-        {"instruction": "Who?", "input": "", "output": "Ada Berg."},
-        {"conversations": [{"from": "human", "value": "Who?"}, {"from": "gpt", "value": "Ada."}]},
+        ({"instruction": "a", "output": "b"}, "question = `instruction`; answer = `output`"),
+        ({"query": "a", "response": "b", "score": 3}, "has columns that are not read: score"),
+        ({"prompt": "a", "chosen": "b", "rejected": "c"}, "This is a preference"),
     ],
 )
-def test_columns_of_other_tools_are_read(call, files, tiny_folder, row):
+def test_columns_of_other_tools(call, files, tiny_folder, row, said):
     (files / "forget.jsonl").write_text(lines([row]))
-    assert call("check", *arguments(files, tiny_folder))[0] == 0
+    assert said in call("check", *arguments(files, tiny_folder))[2]
 
 
 def test_the_hub_client_does_not_tell_of_every_retry():

@@ -40,7 +40,8 @@ class FileNotes:
 
     def problems(self, source: str, examples: int) -> list[Problem]:
         """The notes on a file of so many examples; none where all is as the README has it."""
-        notes = [(reading, self._context()) for reading in [self._reading(examples)] if reading]
+        reading = self._reading(examples) if examples else ""
+        notes = [(reading, self._context())] if reading else []
         if self.several:
             what = f"{self.several} records have several answers, of which the first is read"
             notes.append((what, "to read another one, write it as answer"))
