@@ -35,7 +35,8 @@ def divergence(group: str, case: Case) -> Score:
     rows = answers(case.model, group)
     if not all(row.divergences for row in rows):
         raise Missing("the original was not at hand when the model was evaluated")
-    return mean_score([_mean(row) for row in rows], [float(len(row.logps)) for row in rows])
+    means, tokens = [_mean(row) for row in rows], [float(len(row.logps)) for row in rows]
+    return mean_score(means, tokens, (0.0, float("inf")))
 
 
 def _mean(row: Row) -> float:
