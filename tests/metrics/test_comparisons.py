@@ -95,7 +95,9 @@ def test_a_model_compared_with_itself():
     assert same["utility_ratio"].value == 1
     for name in ("probability_gap", "membership_auc_loss_gap", "privleak", "forget_quality_ks"):
         assert same[name].value == 0
-        assert same[name].low is None, "no draw can tell the two apart"
+        if name != "probability_gap":  # a mean of values in a known range
+            assert same[name].low is None, "no draw can tell the two apart"
+    assert same["probability_gap"].low == -same["probability_gap"].high < 0
 
 
 def test_privleak_is_muses():
@@ -190,8 +192,21 @@ def test_the_gap_by_hand():
     theirs = {"forget": [row("b", [math.log(0.75)]), row("a", [math.log(0.25)])]}
     found = compare(ours, theirs)["probability_gap"]
     assert found.value == pytest.approx(0)
-    assert found.low == pytest.approx(-0.25)
-    assert found.high == pytest.approx(0.25)
+    assert found.low == pytest.approx(-found.high)
+    assert 0.25 < found.high < 1, "two examples tell little"
+
+
+def test_privleak_has_ends_where_no_draw_changes_the_auc():
+    """Every forget answer above every holdout one: the draws all say -100, the AUC's interval not.
+
+    Newcombe's lower end for 20 of 20 is 0.8987, and the retrained AUC is 0.5: 100 (0.1013 - 0.5) /
+    0.5 = -79.7.
+    """
+    even = {g: [row(f"{g}{k}", [-1.0]) for k in range(20)] for g in ("forget", "holdout")}
+    known = {**even, "forget": [row(f"forget{k}", [-0.001]) for k in range(20)]}
+    found = compare(known, even)["privleak"]
+    assert (found.value, found.low) == (pytest.approx(-100), pytest.approx(-100))
+    assert found.high == pytest.approx(-79.73, abs=0.05)
 
 
 def test_comparisons_without_their_references():

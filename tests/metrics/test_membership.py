@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import numpy
 import pytest
+from scipy.stats import t
 from worlds import own, row, world
 
-from unteach.metrics import METRICS, Case, roc, score_model
+from unteach.metrics import METRICS, Case, score_model
 from unteach.metrics._values import attacked
-from unteach.metrics.intervals import DRAWS
 from unteach.metrics.roc import auc, tpr
 
 
@@ -165,55 +165,139 @@ def test_one_false_alarm_is_allowed_from_100_on():
     assert tpr(members, [9.0] + [1.0] * 99).value == 0.5
 
 
-def test_the_interval_of_a_tpr_is_a_bootstrap():
-    """Drawn anew in plain Python, the middle 95% agrees."""
-    rng = random.Random(0)
-    members, others = ([rng.gauss(mu, 1) for _ in range(120)] for mu in (1.5, 0))
-    drawn = sorted(
-        slow_tpr_of(rng.choices(members, k=120), rng.choices(others, k=120)) for _ in range(2000)
-    )
-    found = tpr(members, others)
-    assert found.low == pytest.approx(drawn[50], abs=0.05)
-    assert found.high == pytest.approx(drawn[-50], abs=0.05)
-    assert found.low < found.value < found.high
-    assert tpr(members[::-1], others[::-1]) == found
+TIMES = 300
+LEAST = 0.92 - 2 * math.sqrt(0.92 * 0.08 / TIMES)  # what is asked, less two standard errors
 
 
-def test_draws_in_blocks_are_those_of_one_by_one(monkeypatch):
-    """The interval again, as a loop over the draws of each side in turn."""
-    rng, draw = random.Random(5), numpy.random.default_rng(0).integers
-    members, others = ([rng.gauss(mean, 1) for _ in range(n)] for mean, n in ((1, 30), (0, 120)))
-    shares = []
-    for _ in range(DRAWS):
-        theirs = numpy.sort(numpy.sort(others)[draw(0, 120, 120)])
-        mine = numpy.sort(members)[draw(0, 30, 30)]
-        shares.append((mine > theirs[-2]).mean())
-    for size in (roc.BLOCK, 7 * 150, 1):
-        monkeypatch.setattr(roc, "BLOCK", size)
-        found = tpr(members, others)
-        assert (found.low, found.high) == tuple(numpy.quantile(shares, [0.025, 0.975]))
+def drawn(rng, area, m, n, *, steps=0):
+    """Normal scores with that AUC, of two groups; in steps of that size."""
+    shift = math.sqrt(2) * statistics.NormalDist().inv_cdf(area)
+    x, y = rng.normal(size=m) + shift, rng.normal(size=n)
+    return [(numpy.floor(v / steps) if steps else v).tolist() for v in (x, y)]
 
 
-def test_a_tie_with_the_threshold_is_not_found_in_any_draw():
-    """All members stand at the threshold but one of ten: at most a few of ten are ever above."""
-    found = tpr([1.0] * 9 + [2.0], [1.0] * 50)
-    assert found.value == 0.1
-    assert found.low == 0
-    assert found.high <= 0.4
+@pytest.mark.parametrize(("m", "n"), [(20, 20), (20, 400), (400, 20), (100, 100)])
+@pytest.mark.parametrize("area", [0.5, 0.95, 0.99])
+def test_areas_are_held_at_least_92_times_in_100(area, m, n):
+    """Mirrored, too: 1 less the area."""
+    rng, held, other, width = numpy.random.default_rng(0), 0, 0, 0.0
+    for _ in range(TIMES):
+        x, y = drawn(rng, area, m, n)
+        found, swapped = auc(x, y), auc(y, x)
+        held += found.low <= area <= found.high
+        other += swapped.low <= 1 - area <= swapped.high
+        width += (found.high - found.low) / TIMES
+    assert min(held, other) / TIMES >= LEAST
+    assert width < 4.5 * math.sqrt(area * (1 - area) / min(m, n))
 
 
-def slow_tpr_of(members, others):
-    bound = sorted(others)[-2]
-    return sum(m > bound for m in members) / len(members)
+def test_areas_of_tied_scores_are_held():
+    """Scores 0 and 1, with 0.8 and 0.3 of them 1: 0.8 x 0.7 + (0.8 x 0.3 + 0.2 x 0.7) / 2 = 0.75"""
+    rng, held = numpy.random.default_rng(1), 0
+    for _ in range(TIMES):
+        x, y = (rng.random(20) < 0.8).tolist(), (rng.random(20) < 0.3).tolist()
+        found = auc(x, y)
+        held += found.low <= 0.75 <= found.high
+    assert held / TIMES >= LEAST
 
 
-def test_the_interval_of_an_auc_is_delongs():
-    """By its definition: variances of each answer's share of won comparisons."""
+def test_areas_of_groups_that_scatter_otherwise_are_held():
+    """Members scatter 2.5 times as much as the others, and are few: DeLong's variance counts."""
+    rng, held = numpy.random.default_rng(2), 0
+    for _ in range(TIMES):
+        x = (2.5 * rng.normal(size=20)).tolist()
+        found = auc(x, rng.normal(size=400).tolist())
+        held += found.low <= 0.5 <= found.high
+    assert held / TIMES >= LEAST
+
+
+def test_the_interval_of_an_auc_is_newcombes_or_delongs():
+    """Every end solves (u - value)^2 = z^2 variance of u, with the greater of the two variances."""
     m, o = ([mean(r) for r in own(world(2, n=20), g)] for g in ("forget", "holdout"))
     won = [slow_auc([x], o) for x in m], [slow_auc(m, [y]) for y in o]
-    variance = sum(statistics.variance(shares) / len(shares) for shares in won)
+    parts = [statistics.variance(shares) / len(shares) for shares in won]
+    freedom = sum(parts) ** 2 / sum(part**2 / 19 for part in parts)
     found = auc(m, o)
-    assert found.high - found.value == pytest.approx(1.959964 * math.sqrt(variance))
+    for u in (found.low, found.high):
+        exponential = u * (1 - u) * (1 + 19 * ((1 - u) / (2 - u) + u / (1 + u))) / 400
+        seen = sum(parts) * u * (1 - u) / (found.value * (1 - found.value))
+        squares = (1.959964**2 * exponential, t.ppf(0.975, freedom) ** 2 * seen)
+        assert (u - found.value) ** 2 == pytest.approx(max(squares), rel=1e-5)
+
+
+def test_an_auc_of_1_has_a_lower_end():
+    """(1 - u)^2 = z^2 variance at u alone: of 20 and 20, 0.8987."""
+    found = auc([1.0] * 20, [0.0] * 20)
+    assert (found.value, found.high) == (1, 1)
+    assert found.low == pytest.approx(0.8987, abs=1e-4)
+    assert auc([0.0] * 20, [1.0] * 20).high == pytest.approx(1 - found.low)
+    alike = auc([1.0] * 20, [1.0] * 20)
+    assert alike.low == pytest.approx(1 - alike.high)
+    assert 0.3 < alike.low < 0.35
+    assert auc([1.0], [0.0, 0.0]).low is None, "one member tells nothing"
+
+
+def test_order_and_side_change_no_interval():
+    x, y = drawn(numpy.random.default_rng(3), 0.8, 30, 50, steps=0.5)
+    for score in (auc, tpr):
+        assert score(x[::-1], y[::-1]) == score(x, y)
+    found = auc(x, y)
+    for other in (auc(y, x), auc([-v for v in x], [-v for v in y])):
+        ends = (1 - other.high, 1 - other.low)
+        assert ends == pytest.approx((found.low, found.high), abs=1e-8)
+
+
+@pytest.mark.parametrize(("m", "n"), [(20, 20), (400, 100), (20, 400), (400, 400)])
+@pytest.mark.parametrize("area", [0.5, 0.95])
+def test_the_true_tpr_is_held(area, m, n):
+    """The threshold is that of all others: 2.326, not that of the sample."""
+    rng, held = numpy.random.default_rng(4), 0
+    normal = statistics.NormalDist()
+    truth = 1 - normal.cdf(normal.inv_cdf(0.99) - math.sqrt(2) * normal.inv_cdf(area))
+    for _ in range(TIMES):
+        found = tpr(*drawn(rng, area, m, n))
+        held += found.low <= truth <= found.high
+    assert held / TIMES >= LEAST
+
+
+def test_the_true_tpr_of_tied_scores_is_held():
+    """Others are 0, 1 or 2, with 2 in 200: at most 1% are above 1, as are half of the members."""
+    rng, held = numpy.random.default_rng(5), 0
+    for _ in range(TIMES):
+        others = rng.choice(3, 400, p=[0.5, 0.495, 0.005]).astype(float).tolist()
+        found = tpr(rng.choice([0.0, 2.0], 40).tolist(), others)
+        held += found.low <= 0.5 <= found.high
+    assert held / TIMES >= LEAST
+
+
+def test_the_interval_of_a_tpr_is_a_mixture_of_betas():
+    """By chance k of the 400 others lie above the threshold; drawn in plain Python."""
+    rng = random.Random(0)
+    members, others = [rng.gauss(1.5, 1) for _ in range(60)], [rng.gauss(0, 1) for _ in range(400)]
+    down, low, high = sorted(others, reverse=True), [], []
+    counts = numpy.random.default_rng(0)
+    for _ in range(20_000):
+        k = int(counts.binomial(400, 0.01))
+        least = sum(m > down[k - 1] for m in members) if k else 0
+        most = sum(m > down[k] for m in members)
+        low.append(rng.betavariate(least, 61 - least) if least else 0.0)
+        high.append(rng.betavariate(most + 1, 60 - most) if most < 60 else 1.0)
+    found = tpr(members, others)
+    assert found.low == pytest.approx(sorted(low)[500], abs=0.02)
+    assert found.high == pytest.approx(sorted(high)[-500], abs=0.02)
+    assert found.low < found.value < found.high
+
+
+def test_too_few_others_are_said():
+    """All of n lie below the 1% point 0.99^n of the time: 2.5% of it at 367 and a bit."""
+    for n in (20, 150, 367):
+        found = tpr([9.0] * 200, [1.0] * n)
+        assert found.low == 0
+        assert f"{n} holdout texts are too few to tell" in found.note
+    enough = tpr([9.0] * 200, [1.0] * 368)
+    assert enough.low > 0
+    assert enough.note == ""
+    assert 0.99**368 < 0.025 < 0.99**367
 
 
 def test_nan_is_no_score():

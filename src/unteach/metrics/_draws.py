@@ -33,8 +33,9 @@ def together(*parts: Part) -> Score:
 
     Examples are drawn with repeats inside each group, the same ones for every model and part.
     Repeats make any two samples look further apart than they are, so the interval is moved by as
-    much as the draws' mean lies off the value; it stays between 0 and 1. There is none where all
-    draws agree.
+    much as the draws' mean lies off the value. The value itself is that of two samples, too, and so
+    lies below that of all such examples: the upper end is moved by as much again, and is no less
+    than the mirrored lower one. Both stay between 0 and 1. There is none where all draws agree.
     """
     import numpy
 
@@ -57,9 +58,11 @@ def together(*parts: Part) -> Score:
     found = found[~numpy.isnan(found)]
     if not len(found) or found.min() == found.max():
         return Score(value, n, note=note)
-    ends = numpy.quantile(found, [0.025, 0.975]) - found.mean() + value
-    low, high = (min(max(float(end), 0.0), 1.0) for end in ends)
-    return Score(value, n, low, high, note)
+    (least, most), off = numpy.quantile(found, [0.025, 0.975]), max(value - found.mean(), 0.0)
+    low = least - found.mean() + value
+    high = max(most - found.mean() + value, 2 * value - least + off)
+    low, high = (min(max(float(end), 0.0), 1.0) for end in (low, high))
+    return Score(value, n, min(low, value), max(high, value), note)
 
 
 def harmonic(values: list[Any]) -> Any:

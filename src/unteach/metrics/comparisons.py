@@ -56,7 +56,8 @@ def probability_gap(case: Case) -> Score:
         {row.id: probability(row) for row in answers(groups, "forget")}
         for groups in (case.model, case.beside("retrained"))
     )
-    return mean_score([mine - other for mine, other in paired(ours, theirs)])
+    gaps = [mine - other for mine, other in paired(ours, theirs)]
+    return mean_score(gaps, within=(-1.0, 1.0))
 
 
 @comparison(

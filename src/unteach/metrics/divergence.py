@@ -37,4 +37,4 @@ def divergence(group: str, case: Case) -> Score:
     if all(row.divergence is None for row in rows):
         raise Missing("the original was not at hand when the model was evaluated")
     rows = answers(case.model, group, "divergence")
-    return mean_score(read(rows, "divergence"), read(rows, "tokens"))
+    return mean_score(read(rows, "divergence"), read(rows, "tokens"), (0.0, float("inf")))

@@ -12,6 +12,7 @@ Told = tuple[dict[str, float], dict[str, float]]  # forget, holdout: id -> score
 
 DRAWS = 1000
 BLOCK = 1000  # members at a time
+RARE = 1.5  # texts on the wrong side; with fewer, draws hardly ever change their number
 
 
 @comparison(
@@ -31,7 +32,9 @@ def privleak(case: Case) -> Score:
     likely 40% of the tokens. MUSE's AUC is high when holdout texts look more like members than
     forget texts do, `membership_auc_min_k` when forget texts do, so each is 1 minus ours.
 
-    The interval is a percentile bootstrap (seed 0): the same texts are drawn for both models.
+    The interval is a percentile bootstrap (seed 0): the same texts are drawn for both models. Where
+    the model's AUC is so near 0 or 1 that draws hardly change it, what its own interval makes of
+    the value lies inside, too.
 
     Example:
         >>> def rows(*least):
@@ -54,9 +57,13 @@ def leak(case: Case, name: str) -> Score:
     if any(a.keys() != b.keys() for a, b in zip(ours, theirs, strict=True)):
         return Score(value, mine.n, note="no interval: the two models were not asked the same")
     low, high = _bootstrap(ours, theirs) if math.isfinite(value) else (0.0, 0.0)
-    if not low < high:
+    ends = [low, high, value] if low < high else [value]
+    rare = min(mine.value or 0.0, 1 - (mine.value or 0.0)) * min(map(len, ours)) < RARE
+    if rare and ours != theirs and mine.low is not None and mine.high is not None:
+        ends += [relative(end, other.value or 0.0) for end in (mine.low, mine.high)]
+    if not min(ends) < max(ends):
         return Score(value, mine.n)
-    return Score(value, mine.n, min(low, value), max(high, value))
+    return Score(value, mine.n, min(ends), max(ends))
 
 
 def relative(ours: float, theirs: float) -> float:

@@ -1,18 +1,18 @@
 """One number for what the model is still good for."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from unteach.metrics._base import metric
 from unteach.metrics.choice import choices
-from unteach.metrics.intervals import DRAWS
+from unteach.metrics.intervals import UNSEEN, outermost
 from unteach.metrics.papers import TOFU
 from unteach.metrics.rows import Case, Groups, Missing, answers, needed, probability
 from unteach.metrics.truth_ratio import told, truth_ratios
 from unteach.nouns import Row, Score
 
+DRAWS = 1000
 Values = dict[str, float]  # one number for each example
 Ratios = Callable[[list[Row]], Values]
 
@@ -33,7 +33,8 @@ def model_utility(group: str, case: Case) -> Score:
     (section 2.2.1), and the probability on authors and facts is `choice_probability`. Otherwise the
     groups are `retain`, and `world` where there is one. The truth ratio here is max(0, 1 - R).
 
-    The interval is a percentile bootstrap (seed 0): the examples of each group are drawn anew.
+    The interval is a Bayesian bootstrap (seed 0): each example counts as often as chance would have
+    it, beside one that was not seen, as in `mean_score`.
 
     Example:
         >>> rows = [Row(id="a", tokens=1, logp=0.0, rouge_l_recall=0.5, truth_ratio=0.0)]
@@ -110,26 +111,31 @@ class Table:
         """Of each line, over the examples that have a number."""
         return (self.values.sum(1) / self.known.sum(1)).tolist()
 
-    def drawn(self, random: Any) -> Any:
-        """The same of examples drawn with repeats: a line for each draw."""
+    def drawn(self, random: Any) -> tuple[Any, Any]:
+        """The means with counts by chance, a line for each draw: with an unseen low or high one."""
         import numpy
 
-        picks = random.integers(0, self.size, (DRAWS, self.size))
-        counts = numpy.stack([numpy.bincount(pick, minlength=self.size) for pick in picks])
-        with numpy.errstate(invalid="ignore"):  # a draw without any example that has a number
-            return (counts @ self.values.T) / (counts @ self.known.T)
+        counts = random.exponential(size=(DRAWS, self.size))
+        unseen = random.gamma(UNSEEN, size=(DRAWS, 1))
+        lines = [numpy.sort(v[k > 0]) for v, k in zip(self.values, self.known, strict=True)]
+        tops = numpy.array([outermost(x, 1.0) for x in lines])
+        bottoms = numpy.array([-outermost(-x[::-1], 0.0) for x in lines])
+        sums, weights = counts @ self.values.T, counts @ self.known.T + unseen
+        return (sums + unseen * bottoms) / weights, (sums + unseen * tops) / weights
 
 
 def _bootstrap(tables: list[Table]) -> tuple[float, float]:
     import numpy
 
     random = numpy.random.default_rng(0)
-    means = numpy.concatenate([table.drawn(random) for table in tables], axis=1)
-    with numpy.errstate(divide="ignore"):
-        found = means.shape[1] / (1 / means).sum(1)
-    found = found[~numpy.isnan(found)]
-    low, high = numpy.quantile(found, [0.025, 0.975]) if len(found) else (math.nan, math.nan)
-    return float(low), float(high)
+    sides = zip(*(table.drawn(random) for table in tables), strict=True)
+    ends = []
+    for means, share in zip(sides, (0.025, 0.975), strict=True):
+        means = numpy.concatenate(means, axis=1)
+        with numpy.errstate(divide="ignore"):
+            found = means.shape[1] / (1 / means).sum(1)
+        ends.append(float(numpy.quantile(found, share)))
+    return ends[0], ends[1]
 
 
 def _numbers(group: str, groups: Groups, ratios: Ratios) -> dict[str, Values]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from unteach.metrics._values import attacked, shown
-from unteach.metrics.intervals import DRAWS, MANY, MOST, Z
+from unteach.metrics.intervals import MOST, Z, mean_score
 from unteach.metrics.rows import Groups, mean_logp, scored
 from unteach.metrics.truth_ratio import nearer, truth_ratios
 from unteach.nouns import Row, Score
@@ -52,40 +52,36 @@ def never_seen(rows: Groups, *, original: Groups | None = None) -> dict[str, Sco
     return found
 
 
-def predicted(pairs: list[tuple[float, float]], n: int) -> Score:
+def predicted(
+    pairs: list[tuple[float, float]], n: int, within: tuple[float, float] = (0.0, 1.0)
+) -> Score:
     """The mean of n new numbers like these: its value and a 95% prediction interval.
 
-    Bootstrap with seed 0: to the mean of these is added what the mean of n drawn ones lies above
-    the mean of as many as there are, since both are drawn by chance. Both are widened by what few
-    examples need (Student's t, and m / (m - 1) in the variance). No interval where all are alike.
+    The interval of `mean_score`, each side sqrt(1 + m / n) as long: both the m given and the n new
+    ones are drawn by chance. No interval where all are alike and may be any greater.
 
     Args:
         pairs: each number, and how much it counts.
         n: how many new ones.
+        within: the least and the greatest value there can be.
     """
-    import numpy
-    from scipy.stats import t
-
-    x, w = numpy.array(sorted(pairs)).T
-    m, value = len(x), float((w * x).sum() / w.sum())
-    if m < 2 or x[0] == x[-1] or not math.isfinite(value):
-        return Score(value, m)
-    wider = float(t.ppf(0.975, m - 1)) / Z * math.sqrt(m / (m - 1))
-    if max(m, n) > MANY:
-        half = wider * Z * float((w * (x - value) / w.mean()).std()) * math.sqrt(1 / m + 1 / n)
-        return Score(value, m, value - half, value + half)
-    random = numpy.random.default_rng(0)
-    new, old = (_means(x, w, random.integers(0, m, (DRAWS, size))) for size in (n, m))
-    low, high = value + wider * numpy.quantile(new - old, [0.025, 0.975])
-    return Score(value, m, float(low), float(high))
-
-
-def _mean(pairs: list[tuple[float, float]], n: int) -> Score:
-    return _within(predicted(pairs, n), lambda x: min(max(x, 0.0), 1.0))
+    x, w = zip(*pairs, strict=True)
+    mean = mean_score(list(x), list(w), within)
+    value, m = mean.value or 0.0, mean.n
+    if mean.low is None or mean.high is None:
+        return mean
+    wider = math.sqrt(1 + m / n)
+    low, high = value - wider * (value - mean.low), value + wider * (mean.high - value)
+    return Score(value, m, max(low, within[0]), min(high, within[1]))
 
 
 def _perplexity(pairs: list[tuple[float, float]], n: int) -> Score:
-    return _within(predicted(pairs, n), lambda x: math.exp(min(max(x, 0.0), MOST)))
+    nll = predicted(pairs, n, (0.0, math.inf))
+    value, low, high = (
+        x if x is None or math.isnan(x) else math.exp(min(x, MOST))
+        for x in (nll.value, nll.low, nll.high)
+    )
+    return Score(value, nll.n, low, high)
 
 
 def _share(pairs: list[tuple[float, float]], n: int) -> Score:
@@ -102,17 +98,6 @@ def _auc(pairs: list[tuple[float, float]], n: int) -> Score:
     m = len(pairs)
     half = Z * math.sqrt((m + n + 1) / (12 * m * n))
     return Score(0.5, m, max(0.5 - half, 0.0), min(0.5 + half, 1.0))
-
-
-def _within(score: Score, to: Callable[[float], float]) -> Score:
-    value, low, high = (
-        x if x is None or math.isnan(x) else to(x) for x in (score.value, score.low, score.high)
-    )
-    return Score(value, score.n, low, high)
-
-
-def _means(x: Any, w: Any, draws: Any) -> Any:
-    return (w * x)[draws].sum(1) / w[draws].sum(1)
 
 
 def _shown(name: str) -> Callable[[list[Row]], Numbers]:
@@ -134,12 +119,12 @@ def _ratios(rows: list[Row]) -> Numbers:
 Read = Callable[[list[Row]], Numbers]
 READ: dict[str, tuple[Read, Callable[[list[tuple[float, float]], int], Score]]] = {
     **{
-        name: (_shown(name), _mean)
+        name: (_shown(name), predicted)
         for name in ("probability", "extraction_strength", "exact_memorization", "rouge_l_recall",
                      "paraphrase_probability")
     },
     "perplexity": (_nll, _perplexity),
-    "truth_ratio": (_ratios, _mean),
+    "truth_ratio": (_ratios, predicted),
     "fact_recall": (_shown("fact_recall"), _share),
     **{
         f"membership_auc_{name}": (_attacked(name), _auc)
