@@ -9,12 +9,14 @@ from dataclasses import replace
 import pytest
 from evaluation_support import ROLES, asked_of
 
+from unteach.adapters import LoraSettings, add_lora
 from unteach.evaluation import cache
 from unteach.evaluation import rows as asking
 from unteach.evaluation.check import check
 from unteach.evaluation.hashes import model_hash
 from unteach.evaluation.rows import key_of
 from unteach.evaluation.run import evaluate
+from unteach.models import load_model
 from unteach.nouns import Row, UserError
 from unteach.talk import Silence
 
@@ -173,9 +175,8 @@ def test_the_key_knows_how_it_was_asked(change, files, tiny_folder):
 
 def test_the_base_of_adapters_is_in_the_key(files, tiny_folder, other_folder):
     lora = files / "lora"
-    lora.mkdir()
-    (lora / "adapter_config.json").write_text("{}")
-    (lora / "adapter_model.safetensors").write_text("a")
+    adapted = add_lora(load_model(str(tiny_folder)), LoraSettings(rank=2, targets=["q_proj"]))
+    adapted.save_pretrained(lora, save_embedding_layers=False)
     keys = [
         key_of("model", check(asked_of(files, model=lora, original=str(base))))
         for base in (tiny_folder, other_folder)
