@@ -61,7 +61,7 @@ def test_the_start_is_refused_where_all_weights_are_trained(asked):
     assert problem.hint == "set adapter.kind=lora, or drop --init fila"
     assert caught.value.exit_code == 2
     with pytest.raises(UserError) as caught:
-        check(asked("adapter.kind=full", init="fila", adapter_only=True))
+        check(asked("adapter.kind=full", method="npo", init="fila", adapter_only=True))
     assert [p.where for p in caught.value.problems] == ["--adapter-only", "--init fila"]
 
 

@@ -132,7 +132,6 @@ def test_the_demo_shows_what_it_says(tiny):
 def test_closeness_tells_models_apart(tiny):
     """Ascent breaks the model, the original has it all, a second retrained model is alike."""
     from unteach.demo import jobs
-    from unteach.metrics.rows import whole
 
     out, _ = tiny
     kept = {name: rows_of(out / "rows" / f"{name}.jsonl") for name in ("original", "retrained")}
@@ -144,7 +143,7 @@ def test_closeness_tells_models_apart(tiny):
     def closeness(groups):
         return COMPARISONS.get("closeness")(Case(groups, **rows)).value
 
-    assert len(whole(rows["original"]["forget"])) > 40
+    assert len(rows["original"]["forget"]) > 40
     assert closeness(rows["original"]) < 0.1
     assert closeness(broken) < 0.1
     assert closeness(another) > 0.85

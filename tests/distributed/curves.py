@@ -33,6 +33,7 @@ from unteach.talk import Silence
 
 PAIRS, STEP, CUT = 8, 4, 3  # to forget, of one optimiser step, steps before a cut
 TO_FORGET, TO_KEEP = sequences(PAIRS, "forget"), sequences(7, "retain")
+UNSEEN = sequences(9, "holdout", seed=5)
 INSTEAD = [
     replace(s, id=f"forget-{k}") for k, s in enumerate(sequences(PAIRS, "alternate", seed=9))
 ]
@@ -142,6 +143,7 @@ def trainer(job: Job, folder: Path, processes: int) -> Watching:
         forget_dataset=TO_FORGET,
         alternate_dataset=INSTEAD if "alternate" in method.needs() else None,
         retain_dataset=TO_KEEP,
+        holdout_dataset=UNSEEN if "teacher_logits" in method.needs() else None,
         args=args,
         processing_class=Vocabulary(),  # type: ignore[arg-type]
         callbacks=[Cut()] if job.cut else [],

@@ -17,6 +17,7 @@ from unteach.engine.dual import Dual
 from unteach.engine.in_one_piece import InOnePiece
 from unteach.engine.monitor import Monitor
 from unteach.engine.resume import Carried, mark_before
+from unteach.engine.rounds import ends_for_good
 from unteach.engine.trouble import Guard
 from unteach.probes.together import from_main, together
 from unteach.rundir import in_words
@@ -61,7 +62,7 @@ class Resumable(InOnePiece):
         None when it had not, and where weights are in shards.
         """
         state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
-        stopped = self.monitor.done()  # it says why
+        stopped = self.monitor.done() or ends_for_good(self, state)  # the monitor says why
         if not (stopped or state.global_step >= state.max_steps) or self.shell is not None:
             return None
         self._load_from_checkpoint(str(checkpoint))

@@ -1,5 +1,6 @@
 """The epochs gone over again until the level is reached, and what ends a run."""
 
+import math
 from copy import copy
 from typing import Any
 
@@ -16,7 +17,7 @@ def repeated(args: UnlearningConfig) -> UnlearningConfig:
     if (args.rounds or 1) == 1:
         return args
     args = copy(args)
-    args.num_train_epochs *= args.rounds or 1
+    args.num_train_epochs = (args.num_train_epochs or 0) * (args.rounds or 1)
     return args
 
 
@@ -29,10 +30,8 @@ def in_rounds(scheduler: Any, steps: int) -> Any:
     """
     if not isinstance(scheduler, LambdaLR):
         return scheduler
-    scheduler.lr_lambdas = [
-        None if each is None else (lambda step, each=each: each(step % steps))
-        for each in scheduler.lr_lambdas
-    ]
+    made: Any = scheduler
+    made.lr_lambdas = [lambda step, each=each: each(step % steps) for each in made.lr_lambdas]
     return scheduler
 
 
@@ -52,11 +51,17 @@ class KeepOrder(TrainerCallback):
 
     def on_step_end(self, args, state, control, **kwargs):
         """Stop at the level that was asked for, and at the end of a round at the teacher's."""
-        if self.trainer.monitor.done() or self._round_ends(state):
+        if self.trainer.monitor.done() or ends_for_good(self.trainer, state):
             control.should_training_stop = True
 
-    def _round_ends(self, state: Any) -> bool:
-        level, steps = self.trainer.level, self.trainer.round_steps
-        if level is None or not steps or state.global_step % steps:
-            return False
-        return self.trainer.monitor.reached(level, NEAR)
+
+def ends_for_good(trainer: Any, state: Any) -> bool:
+    """Whether a round ends at this step, and none follows since the teacher's level is reached.
+
+    The same is asked of a checkpoint that a run goes on from.
+    """
+    rounds = trainer.args.rounds or 1
+    if trainer.level is None or rounds == 1:
+        return False
+    ends = state.global_step % math.ceil(state.max_steps / rounds) == 0
+    return ends and trainer.monitor.reached(trainer.level, NEAR)

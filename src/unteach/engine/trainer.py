@@ -117,7 +117,7 @@ class UnlearningTrainer(Resumable):
             place(model, args.device)
             self.teacher, retain = taught(method, model, tokenizer, forget, retain, holdout, args)
         args.settle(method, model.config, adapter=adapter, retain=bool(retain))
-        self.level, self.round_steps = self.teacher and self.teacher.probability, 0
+        self.level = self.teacher and self.teacher.probability
         args = repeated(args)
         self.method, self.retain_name = method, args.retain or "none"
         self.reads = method.needs() | retain_reads(self.retain_name)
@@ -210,9 +210,9 @@ class UnlearningTrainer(Resumable):
     def _in_rounds(self, num_training_steps: int, optimizer: Any = None) -> Any:
         rounds: int = self.args.rounds or 1  # type: ignore[attr-defined]
         if rounds > 1:
-            num_training_steps = self.round_steps = math.ceil(num_training_steps / rounds)
+            num_training_steps = math.ceil(num_training_steps / rounds)
         made = super().create_scheduler(num_training_steps, optimizer)
-        return in_rounds(made, self.round_steps) if rounds > 1 else made
+        return in_rounds(made, num_training_steps) if rounds > 1 else made
 
     def _see_before(self) -> None:
         """What the loss reads of the model before; and that its head is known."""

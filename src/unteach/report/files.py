@@ -92,8 +92,10 @@ def _of_given(given: Given) -> dict[str, Any]:
 
 
 def _read_given(record: Mapping[str, Any]) -> Given:
-    ids = {name: tuple(record[name]) for name in ("words", "facts", "unjudged")}
-    numbers = {name: record[name] for name in ("asked", "named", "beside", "expected")}
+    ids: dict[str, Any] = {n: tuple(record[n]) for n in ("words", "facts", "unjudged")}
+    numbers: dict[str, Any] = {
+        name: record[name] for name in ("asked", "named", "beside", "expected")
+    }
     return Given(**numbers, **ids)
 
 

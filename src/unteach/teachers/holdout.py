@@ -65,7 +65,7 @@ def at_holdout_level(targets: TokenLogps, holdout: TokenLogps) -> TokenLogps:
 
     Example:
         >>> [round(x, 2) for x in at_holdout_level([[-0.1, -0.3]], [[-2.0], [-4.0]])[0]]
-        [-1.0, -3.0]
+        [-1.5, -4.5]
     """
     held = sorted(map(_mean, holdout))
     order = sorted(range(len(targets)), key=lambda k: (_mean(targets[k]), k))

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from unteach.nouns import Sequence
 from unteach.teachers._base import (
@@ -67,7 +67,7 @@ class Stranger(TeacherSource):
             raise Unavailable("no other name has as many tokens as the subjects' names")
         targets = inputs.logps(sequences)
         targets = _nameless_at_mean(targets, named)
-        facts = {"teacher_without_name": named.count(False)}
+        facts: dict[str, Any] = {"teacher_without_name": named.count(False)}
         set_level = [not found for found in named]
         if inputs.holdout:
             held = inputs.logps(inputs.holdout)
