@@ -21,8 +21,9 @@ none is given, what a retrained model scores stands here in words.
 *Should be* is a direction: `low` is towards what a retrained model has, and below it is
 over-forgotten. `unchanged` means as before unlearning: no model ever saw the holdout texts.
 
-Every mean has a 95% interval over examples (percentile bootstrap with a fixed seed, above 2,000
-examples the normal limit; a share Wilson's; an AUC DeLong's). What cannot be measured says why.
+Every mean, share, AUC and TPR has a 95% interval over examples: how each is made, and how often it
+holds the truth, is on the page about [intervals](concepts/intervals.md). What cannot be measured
+says why.
 """
 
 

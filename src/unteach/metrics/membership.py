@@ -91,7 +91,7 @@ def attack(
         def start(group: str, case: Case) -> Score:
             return tpr(scores(group, case), others(scores, case))
 
-        area.__doc__ = f"AUC, forget against holdout (DeLong interval). {scores.__doc__}"
+        area.__doc__ = f"AUC, forget against holdout. {scores.__doc__}"
         start.__doc__ = f"{TPR} {scores.__doc__}"
         facts = {"direction": LIKENESS, "groups": ("forget",), "paper": paper}
         metric(
