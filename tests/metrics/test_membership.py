@@ -96,7 +96,9 @@ def test_membership_at_its_limits(forget, holdout, area, start):
     for name, value in (("auc", area), ("tpr", start)):
         found = METRICS.get(f"membership_{name}_loss")("forget", groups)
         assert found.value == value
-        assert found.low is None, "no draw ends otherwise, so nothing is known of the spread"
+        known = found.low is not None  # not of one example on a side
+        assert not known or found.low <= value <= found.high
+        assert not known or found.low < found.high, "alike scores say little of the spread"
 
 
 def test_membership_needs_a_holdout_set():
@@ -188,7 +190,7 @@ def test_areas_are_held_at_least_92_times_in_100(area, m, n):
         other += swapped.low <= 1 - area <= swapped.high
         width += (found.high - found.low) / TIMES
     assert min(held, other) / TIMES >= LEAST
-    assert width < 4.5 * math.sqrt(area * (1 - area) / min(m, n))
+    assert width < 5.5 * math.sqrt(area * (1 - area) / min(m, n))
 
 
 def test_areas_of_tied_scores_are_held():

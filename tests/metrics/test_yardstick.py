@@ -65,7 +65,7 @@ def test_the_interval_is_what_theory_says():
     found = predicted(pairs, 50, ANY)
     assert (found.value, found.n) == (pytest.approx(mean), 400)
     assert found.high - found.low == pytest.approx(2 * half, rel=0.12)
-    assert predicted(pairs, 10**9).high == pytest.approx(mean_score(values, within=ANY).high)
+    assert predicted(pairs, 10**9, ANY).high == pytest.approx(mean_score(values, within=ANY).high)
 
 
 def test_sets_that_are_mostly_0_are_held():

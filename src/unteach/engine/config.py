@@ -86,7 +86,7 @@ class UnlearningConfig(TrainingArguments):
     refusal: str = "No idea"
     chunk_rows: int | None = None
     template: str = "auto"
-    adam_epsilon: float | str | None = None  # type: ignore[assignment, override]
+    adam_epsilon: float | str | None = None  # type: ignore
     rounds: int | None = None
 
     def __post_init__(self):

@@ -226,6 +226,8 @@ def made(methods: Registry[type[Method]], name: str, options: dict[str, Any]) ->
     try:
         method = cls(**{key: value for key, value in options.items() if key in known})
     except UserError as error:
+        if not problems:
+            raise  # with its frames, which tell whether a plug-in raised it
         raise UserError(*problems, *error.problems) from None
     if problems:
         raise UserError(*problems)
