@@ -90,7 +90,7 @@ class UnlearningConfig(TrainingArguments):
     rounds: int | None = None
 
     def __post_init__(self):
-        self.wanted_epsilon, self.adam_epsilon = self.adam_epsilon, 1e-8
+        self.wanted_epsilon, self.adam_epsilon = self.adam_epsilon, 1e-8  # type: ignore
         if isinstance(self.wanted_epsilon, str) and self.wanted_epsilon != "auto":
             self.wanted_epsilon = float(self.wanted_epsilon)
         # The parent checks these two; what was left open is filled by `settle`.
