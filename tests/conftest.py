@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -55,7 +56,10 @@ def pytest_runtest_setup(item):
 def hooks():
     """What the command sets for a whole process is put back after a test that calls it in ours."""
     before = sys.unraisablehook, threading.excepthook, logging.getLogRecordFactory()
+    ends = signal.getsignal(signal.SIGTERM)
     yield
+    left, _ = signal.getsignal(signal.SIGTERM), signal.signal(signal.SIGTERM, ends)
+    assert left is ends, "the test left a handler of SIGTERM behind, for all that come after it"
     sys.unraisablehook, threading.excepthook = before[:2]
     logging.setLogRecordFactory(before[2])
     logging.raiseExceptions = True

@@ -89,9 +89,7 @@ LOSSES = {
         lambda z, t, y: (math.log(plain.softmax(z)[5]), plain.towards(z, 5, 1)),
     ),
     "with_target_logps": (
-        lambda z, t, y: losses.with_target_logps(z.log_softmax(-1), y, torch.full((len(y),), -2.0))[
-            :, 6
-        ],
+        lambda z, t, y: losses.with_target_logps(logps(z), y, torch.full((len(y),), -2.0))[:, 6],
         lambda z, t, y: lowered(z, y),
     ),
     "undial": (

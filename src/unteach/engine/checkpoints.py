@@ -158,7 +158,8 @@ class Pace(TrainerCallback):
         before: names the model before, the data and all else that the run that goes on must share.
         everyone: what each process says, the main one first: clocks differ, and notice may be
             given to one alone.
-        notice: listens from the first step on, where there are checkpoints at all.
+        notice: listens from the first step on, where there are checkpoints at all. Who gives it
+            also leaves it, which puts the process's handler of SIGTERM back.
     """
 
     def __init__(
@@ -170,12 +171,13 @@ class Pace(TrainerCallback):
         notice: Notice | None = None,
     ):
         self.before, self._notice = before, notice or Notice()
+        self._listens = bool(minutes) and notice is not None
         self._steps, self._wait, self._everyone = steps, 60 * minutes, everyone
         self._asked = self._done = time.monotonic()
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """The model before was asked, and a checkpoint taken up."""
-        if self._wait:
+        if self._listens:
             self._notice.listen()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
