@@ -98,8 +98,13 @@ def suite(which: str, *args: str) -> None:
 
 
 def test(*args: str) -> None:
-    """Pass the tests."""
-    suite(TESTED, *args)
+    """Pass the tests, but for those that are marked slow: within six minutes on two cores."""
+    suite(TESTED, "-m", "not slow", *args)
+
+
+def slow(*args: str) -> None:
+    """Pass the slow tests: processes that are killed, many processes, fuzzing, the whole demo."""
+    suite(TESTED, "-m", "slow", *args)
 
 
 def versions(*args: str) -> None:
@@ -126,7 +131,7 @@ def demo(*args: str) -> None:
     run("unteach", "demo", *args)
 
 
-COMMANDS = {"setup": setup, "test": test, "versions": versions, "lint": lint, "demo": demo}
+COMMANDS = {f.__name__: f for f in (setup, test, slow, versions, lint, demo)}
 
 if __name__ == "__main__":
     if len(sys.argv) < 2 or sys.argv[1] not in COMMANDS:

@@ -229,7 +229,7 @@ def privacy_leak(rng, shape, n, _):
     def model(a):
         own = math.sqrt(0.5) * (hard + rng.normal(size=(2, n)))
         own[0] += norm.ppf(a) * math.sqrt(2)
-        return {g: [Row(id=str(k), logps=(x,)) for k, x in enumerate(xs)]
+        return {g: [Row(id=str(k), min_k=x) for k, x in enumerate(xs)]
                 for g, xs in zip(("forget", "holdout"), own.tolist(), strict=True)}  # fmt: skip
 
     try:

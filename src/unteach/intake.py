@@ -19,6 +19,7 @@ from unteach.defaults import resolve
 from unteach.modelcheck import check_ids, check_model, check_training
 from unteach.modelfiles import pin_note, pinned
 from unteach.nouns import ROLES, Example, Problem, Sequence, UserError
+from unteach.refused import told
 from unteach.registry import did_you_mean
 from unteach.request import FILE, Request, load
 from unteach.rundir import check_out, check_room, overlap
@@ -308,7 +309,8 @@ def _schedule(request: Request) -> list[Problem]:
         hint = "set train.extra.lr_scheduler_kwargs={name: value}, or take linear or cosine"
         return [Problem("train.schedule", f"{name}: {why}", hint, "request")] if why else []
     hint = f"{did_you_mean(name, SCHEDULES).strip()} Known: {', '.join(SCHEDULES)}".strip()
-    return [Problem("train.schedule", f'"{name}" is not a schedule', hint, "request")]
+    what = f"got {told(name, SCHEDULES)}, which is not a schedule"
+    return [Problem("train.schedule", what, hint, "request")]
 
 
 OWNED = {

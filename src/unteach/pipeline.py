@@ -291,17 +291,19 @@ def _load(path: str, request: Request) -> Any:
 
 def make_report(intake: Intake, rows: dict[str, Rows], facts: dict[str, Any]) -> Report:
     """The report, from the rows alone."""
-    method = intake.method
+    method, request = intake.method, intake.request
+    original = rows.get("original", {})
+    names = request.forget, request.holdout, request.data.template
     return Report(
         **judge(rows),
         label=method.title(),
-        papers=papers(method, intake.request),
-        request=intake.request.model_dump(mode="json"),
+        papers=papers(method, request),
+        request=request.model_dump(mode="json"),
         facts=facts,
         notes=(
             *map(str, intake.notes),
-            *map(str, known_notes(rows.get("original", {}), intake.request)),
-            *notes_on_text(intake.request.keep_text),
+            *map(str, known_notes(original, *names)),
+            *notes_on_text(request.keep_text),
         ),
     )
 

@@ -39,6 +39,28 @@ def told(value: Any, choices: Iterable[Any] = ()) -> str:
     return WORDS.get(type(value).__name__, f"a value of type {type(value).__name__}")
 
 
+def without_texts(message: str, given: Any) -> str:
+    """A library's message, without the values in it that may be texts of the data.
+
+    Args:
+        message: what the library says.
+        given: values that it was given, also nested; each is shown as `told` shows it, where the
+            choices are those that the message quotes.
+
+    Example:
+        >>> without_texts("Lund is no optimizer: ['sgd', 'adafactor']", {"optim": "Lund"})
+        "a text (not shown) is no optimizer: ['sgd', 'adafactor']"
+        >>> without_texts("sdg is no optimizer: ['sgd', 'adafactor']", {"optim": "sdg"})
+        "'sdg' is no optimizer: ['sgd', 'adafactor']"
+    """
+    choices = re.findall(r"'([^']*)'", message)
+    for value in sorted(_strings(given), key=len, reverse=True):
+        if value and value not in choices:
+            whole = rf"(?<!\w){re.escape(value)}(?!\w)"
+            message = re.sub(whole, told(value, choices).replace("\\", r"\\"), message)
+    return message
+
+
 def named(name: str, known: Iterable[str] = ()) -> str:
     """A name that nothing has, in quotes; what may be a text is not shown.
 

@@ -148,5 +148,5 @@ def test_a_holdout_that_the_model_knows_too_is_told(knowing, flags):
     request = load(flags={**flags, "model": str(knowing)}, sets=SETS)
     request = request.model_copy(update={"holdout": None})
     rows = pipeline.evaluate(str(knowing), check(request), Told())
-    (note,) = known_notes({**rows, "holdout": rows["forget"]}, request)
+    (note,) = known_notes({**rows, "holdout": rows["forget"]}, "f", "h", "auto")
     assert "it knows them too, or anyone would guess them" in note.what

@@ -16,7 +16,6 @@ from unteach.request import load
 
 MOMENTS = 20
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.skipif(not hasattr(os, "fork") or sys.platform == "darwin", reason="forks"),
 ]
 
@@ -52,7 +51,12 @@ def warm(files, tiny_folder, tmp_path_factory):
     job(files, tiny_folder, tmp_path_factory.mktemp("warm") / "out", method="loku")()
 
 
-@pytest.mark.parametrize("method", ["unilogit", "pdu", "loku"])
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    "method", ["unilogit", pytest.param("pdu", marks=SLOW), pytest.param("loku", marks=SLOW)]
+)
 def test_a_killed_run_goes_on_and_ends_the_same(method, files, tiny_folder, tmp_path, warm):
     """At moments drawn by a seed among all that is done to files, and by the clock between them."""
     draw = random.Random(method)

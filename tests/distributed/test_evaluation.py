@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).with_name("rows.py")
-pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +29,7 @@ def alone(run, tmp_path_factory):
     return found
 
 
-@pytest.mark.parametrize("processes", [2, 3])
+@pytest.mark.parametrize("processes", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_rows_do_not_depend_on_processes(processes, alone, run, tmp_path):
     """Every process gets all rows, in order; there are batches enough for all, of every kind."""
     found = run(tmp_path / "rows", processes)
@@ -47,6 +46,7 @@ def test_rows_do_not_depend_on_processes(processes, alone, run, tmp_path):
     assert all(each["told"] == [] for each in found[1:])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "own", "others"),
     [
@@ -70,6 +70,7 @@ def test_when_one_fails_all_fail_and_none_waits(fault, own, others, run, tmp_pat
     assert (first["error"], first["what"]) == others
 
 
+@pytest.mark.slow
 def test_nobody_waits_long_for_a_process_that_is_gone(run, tmp_path):
     """The launcher ends the others, or the broken connection does."""
     for found in run(tmp_path / "rows", 2, "gone", rc=1):

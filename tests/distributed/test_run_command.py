@@ -25,7 +25,6 @@ LAUNCHERS = {
         Path(__file__).with_name("sharded.py"),
     ),
 }  # fmt: skip
-pytestmark = pytest.mark.slow
 # Without an accelerator nobody has to say so.
 DEVICE = ("--set", "device=cpu") if torch.accelerator.is_available() else ()
 
@@ -94,6 +93,7 @@ def test_two_processes_make_what_one_makes(unteach, tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["one", "torchrun", "two"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(torch.accelerator.is_available(), reason="for machines without accelerator")
 def test_what_two_began_one_ends(unteach, tmp_path):
     """They are killed after the second step: one process goes on from their checkpoint."""
@@ -111,6 +111,7 @@ def test_what_two_began_one_ends(unteach, tmp_path):
     close(tmp_path / "whole", tmp_path / "out")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     compare_versions("accelerate", "<", SHARDS), reason=f"is refused before accelerate {SHARDS}"
 )
@@ -157,6 +158,7 @@ sharded.in_shards = in_shards
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     compare_versions("accelerate", "<", SHARDS), reason=f"is refused before accelerate {SHARDS}"
 )
@@ -214,6 +216,7 @@ EXPLODES = tuple(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("more", "said_once", "expected"),
     [
@@ -249,6 +252,7 @@ checkpoints.Pace.on_save = on_save
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rank", ["0", "1"])
 def test_a_disk_that_is_full_for_one_stops_both_with_one_message(
     rank, unteach, tmp_path, monkeypatch
@@ -280,6 +284,7 @@ pipeline.make_report, pipeline._write = (lambda *given: None), fails
 """
 
 
+@pytest.mark.slow
 def test_what_the_main_process_alone_meets_is_said_once(unteach, tmp_path):
     """The others see but that it is gone."""
     plugin = plugged(tmp_path / "alone.py", ALONE)
@@ -308,6 +313,7 @@ checkpoints.Pace.on_step_end = on_step_end
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("how", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("one", 143)])
 def test_stopped_from_outside_all_end_and_what_is_done_stays(
     how, code, unteach, tmp_path, monkeypatch

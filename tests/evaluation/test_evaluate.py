@@ -210,3 +210,16 @@ def test_models_of_another_vocabulary_are_told_before_anything_is_asked(files, t
     wide = str(files / "wide")
     with pytest.raises(UserError, match=r"--retrained .*wide: has a vocabulary of 400 tokens"):
         evaluate(asked_of(files, model=tiny_folder, original=str(tiny_folder), retrained=wide))
+
+
+def test_what_run_would_note_of_the_data_is_noted_here_too(whole, files):
+    """A column that nothing reads, and answers that the model before does not know."""
+    lines = [json.loads(line) for line in (files / "forget.jsonl").read_text().splitlines()]
+    marked = [{**line, "misgiving": "much"} for line in lines]
+    (files / "forget.jsonl").write_text("".join(json.dumps(line) + "\n" for line in marked))
+    notes = evaluate(whole).notes
+    assert any("misgiving" in note for note in notes)
+    assert any("does not know these 3 answers" in note for note in notes)
+    alone = evaluate(whole.model_copy(update={"original": None, "overwrite": True})).notes
+    assert any("misgiving" in note for note in alone)
+    assert not any("does not know" in note for note in alone), "it may have forgotten them"

@@ -8,8 +8,9 @@ from dataclasses import fields, replace
 import pytest
 from worlds import GROUPS, row, world
 
-from unteach.metrics import COMPARISONS, METRICS, Case, compare, score_model
-from unteach.nouns import SHORT, Row
+from unteach.metrics import COMPARISONS, METRICS, Case, Metric, compare, score_model
+from unteach.metrics.rows import Missing, answers
+from unteach.nouns import SHORT, Row, Score
 from unteach.suites.rivals import beside_wrong
 
 DIRECTIONS = {"low", "high", "unchanged", "as retrained"}
@@ -187,3 +188,20 @@ def test_variants_of_other_projects_are_scored_for_who_asks():
         "open_unlearning_forget_quality",
         "open_unlearning_privleak",
     }
+
+
+def test_the_words_of_a_plug_in_are_not_shown_and_ours_are():
+    """What it lacks may be told with a text of the data in it."""
+
+    def words(group, case):
+        raise Missing("Ada was born in Lund")
+
+    def through_ours(group, case):
+        return Score(answers(case.model, "nobody")[0].logp)
+
+    def note(function):
+        made = Metric(name="plugged", help="", direction={"": "low"}, function=function)
+        return made("forget", {"forget": []}).note
+
+    assert note(words) == "not measurable: a plug-in lacks an input (its words are not shown)"
+    assert note(through_ours).startswith("not measurable: no ")

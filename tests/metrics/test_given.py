@@ -46,6 +46,22 @@ def test_what_the_retrained_model_gives_too_can_be_guessed():
     assert still_given(ours, retrained=ours).count == 0
 
 
+def test_who_guesses_right_varies_so_guesses_of_the_same_kind_are_taken_off():
+    """Two retrained models: each gives some facts that the other does not."""
+
+    def model(facts, heart=()):
+        return [answer(f"forget-{k}", heart=k in heart, fact=k in facts) for k in range(20)]
+
+    ours, other = {"forget": model({1, 2, 3})}, {"forget": model({3, 4, 5})}
+    found = still_given(ours, retrained=other)
+    assert (found.facts, found.swapped, found.count) == (("forget-1", "forget-2"), 2, 0)
+    assert still_given(other, retrained=ours).count == 0
+    more = still_given({"forget": model({1, 2, 3, 6, 7})}, retrained=other)
+    assert (len(more.ids), more.count) == (4, 2)
+    known = still_given({"forget": model({1, 2}, heart={8})}, retrained=other)
+    assert (len(known.ids), known.swapped, known.count) == (3, 2, 1), "no guess excuses a text"
+
+
 def test_an_answer_is_given_in_one_of_three_ways():
     forced = answer("all first choices", said=0.0, fact=False)
     forced = asked(replace(forced, matched=1.0))

@@ -84,6 +84,14 @@ def test_a_near_model_that_still_gives_answers_is_never_called_near_alone():
             "None of the 9 forget answers is given word for word.",
         ),
         (Given(asked=9, beside="retrained", expected=2.0), "but for 2 that the retrained model"),
+        (
+            Given(asked=9, words=("a", "b"), beside="retrained", swapped=1),
+            "it alone gives 1 like them, as chance has it",
+        ),
+        (
+            Given(asked=9, facts=("a",), beside="retrained", swapped=1),
+            "more often than can be guessed: 1 of 9 forget answers",
+        ),
         (Given(asked=9, named=9), "word for word or by its fact."),
         (Given(asked=9, words=("a",)), "nobody knows how many can be guessed"),
         (Given(asked=9, words=("a",), beside="holdout"), "would give about 0.0 of them"),

@@ -9,7 +9,6 @@ from secrecy.tree import Tree, cases
 
 import unteach
 
-pytestmark = pytest.mark.slow
 FAILED = {"interrupt": 130, "term": 143, "nan": 1, "overlap": 1, "broken": 2, "tracked": 1}
 
 
@@ -76,6 +75,7 @@ def test_it_writes_into_its_folders_alone_and_connects_to_nothing(alone, tree):
     assert {event for event, _ in events(tree, "alone")} == {"open"}  # no socket, no tracker
 
 
+@pytest.mark.slow
 def test_nothing_leaks_from_what_goes_well_or_wrong_or_is_killed(codes, tree):
     wanted = dict.fromkeys(codes, 0) | FAILED
     wanted |= {name: -9 for name in codes if name.startswith("kill")}
@@ -86,6 +86,7 @@ def test_nothing_leaks_from_what_goes_well_or_wrong_or_is_killed(codes, tree):
     assert leaks_under(tree.folder, tree.aviary.canaries) == []
 
 
+@pytest.mark.slow
 def test_none_of_them_connects_or_uses_a_tracker_unasked(codes, tree):
     assert elsewhere(tree, "all") == []
     assert {event for event, _ in events(tree, "all")} == {"open", "used"}
@@ -93,6 +94,7 @@ def test_none_of_them_connects_or_uses_a_tracker_unasked(codes, tree):
     assert used == {"wandb"}  # one of them asked for it
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["error-model", "error-step", "evaluate-error"])
 def test_a_bug_is_told_by_its_place_and_kind(name, codes, tree):
     told = said(tree, name)
@@ -102,6 +104,7 @@ def test_a_bug_is_told_by_its_place_and_kind(name, codes, tree):
     assert "Traceback" not in told
 
 
+@pytest.mark.slow
 def test_chatter_of_libraries_is_told_by_its_place(codes, tree):
     told = said(tree, "chatter")
     for part in ("UserWarning at ", "said at ", "a thread failed:", "a clean-up failed:"):
@@ -111,6 +114,7 @@ def test_chatter_of_libraries_is_told_by_its_place(codes, tree):
     assert "too little" in said(tree, "allocator")
 
 
+@pytest.mark.slow
 def test_a_plugin_is_told_with_its_line(codes, tree):
     for how in ("AttributeError", "KeyError", "TypeError"):
         assert f"telling.forget fails with {how} (line 2" in said(tree, f"plugin-{how}")

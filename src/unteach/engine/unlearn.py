@@ -29,6 +29,7 @@ from unteach.methods import Method
 from unteach.models import pick_device
 from unteach.nouns import Example, Problem, Sequence, UserError
 from unteach.probes.together import from_main, together
+from unteach.refused import without_texts
 from unteach.request import Request
 from unteach.talk import Talk
 from unteach.teachers import Teacher
@@ -237,7 +238,8 @@ def arguments(request: Request, folder: str) -> UnlearningConfig:
         return _config(request, folder, given)
     except (TypeError, ValueError) as error:  # of values that are wrong or do not go together
         where, hint = ("train.extra", "mend or drop it") if train.extra else ("train", "")
-        what = f"the trainer refuses it: {error}"
+        given_words = {"optim": train.optim, **train.extra}
+        what = f"the trainer refuses it: {without_texts(str(error), given_words)}"
         raise UserError(Problem(where, what, hint, "request")) from error
 
 

@@ -117,8 +117,12 @@ def check(asked: Evaluation) -> Plan:
 
 
 def _told(groups: dict[str, Group], settings: Settings, places: dict[str, Place]) -> list[Problem]:
-    """What the chat template of a model leaves out of conversations. Raises UserError."""
-    problems: list[Problem] = []
+    """What was said of the files, and what a chat template leaves out of conversations.
+
+    Raises:
+        UserError: a template refuses examples.
+    """
+    problems = [note for group in groups.values() for note in group.notes]
     for group in groups.values():
         chats = [example for example in group.examples if example.kind == "chat"]
         for place in {str(p.tokenizer.chat_template): p for p in places.values()}.values():

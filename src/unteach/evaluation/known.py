@@ -1,5 +1,7 @@
 """That there is something to forget: told before training, and a reason not to train."""
 
+from pathlib import Path
+
 from unteach.metrics.known import Known, known
 from unteach.nouns import Problem, UserError
 from unteach.report.answers import listed
@@ -20,21 +22,31 @@ def require_known(rows: Groups, request: Request) -> list[Problem]:
     Raises:
         UserError: it plainly never knew any of them, and nobody asked to train all the same.
     """
-    notes = known_notes(rows, request)
+    names = request.forget, request.holdout, request.data.template
+    notes = known_notes(rows, *names)
     found = known(rows)
     if found and found.never and not request.train_anyway:
         what = f"{_never(found)}: there is nothing to forget, so nothing was trained"
-        hint = f"{_look(request)}; with --train-anyway it is trained all the same"
+        hint = f"{_look(request.data.template)}; with --train-anyway it is trained all the same"
         raise UserError(Problem(f"--forget {request.forget}", what, hint))
     return notes
 
 
-def known_notes(rows: Groups, request: Request) -> list[Problem]:
-    """What the model did not know before, as notes; none where it knew all or nothing is asked."""
+def known_notes(
+    rows: Groups, forget: str | Path | None, holdout: str | Path | None, template: str
+) -> list[Problem]:
+    """What the model did not know before, as notes; none where it knew all or nothing is asked.
+
+    Args:
+        rows: of the original model.
+        forget: the file of what it should forget, as the user gave it.
+        holdout: the file of what it never saw.
+        template: how prompts and answers were joined.
+    """
     found = known(rows)
     if found is None:
         return []
-    where, look = f"--forget {request.forget}", _look(request)
+    where, look = f"--forget {forget}", _look(template)
     if found.never:
         return [Problem(where, f"{_never(found)}: there is nothing to forget", look, "note")]
     if found.spent:
@@ -43,7 +55,7 @@ def known_notes(rows: Groups, request: Request) -> list[Problem]:
             "anyone would guess them, so they tell nothing of texts that it never saw"
         )
         hint = "give texts like the forget set that it was never trained on"
-        return [Problem(f"--holdout {request.holdout}", what, hint, "note")]
+        return [Problem(f"--holdout {holdout}", what, hint, "note")]
     if found.faint:
         beside = " than of holdout answers" if found.holdout is not None else ""
         what = (
@@ -79,9 +91,9 @@ def _per_token(found: Known) -> str:
     return f"{number(found.probability)} per token{beside}"
 
 
-def _look(request: Request) -> str:
+def _look(template: str) -> str:
     return (
         "look whether --model is the one that was trained on them, whether it was trained with "
-        f"this template (data.template is {request.data.template}), and whether they were "
+        f"this template (it is {template} here), and whether they were "
         "forgotten already"
     )

@@ -7,10 +7,12 @@ from typing import Any
 from unteach.evaluation.asked import Evaluation
 from unteach.evaluation.check import Plan, check
 from unteach.evaluation.harness import scores_of_all, task_table
+from unteach.evaluation.known import known_notes
 from unteach.evaluation.processes import agreed, is_main, join
 from unteach.evaluation.results import judge, versions, write
 from unteach.evaluation.rows import rows_of_all
 from unteach.evaluation.texts import add_texts, notes_on_text
+from unteach.nouns import Problem
 from unteach.report import Report, protocol
 from unteach.rundir import staged
 from unteach.talk import Silence, Talk
@@ -59,9 +61,22 @@ def report_of(plan: Plan, rows: dict[str, Any], facts: dict[str, Any]) -> Report
         papers=plan.suite.papers,
         request=asked.model_dump(mode="json", exclude={"cache", "overwrite"}),
         facts=facts,
-        notes=(*map(str, plan.notes), *unasked(plan, rows), *notes_on_text(asked.keep_text)),
+        notes=(
+            *map(str, plan.notes),
+            *map(str, _known(plan, rows)),
+            *unasked(plan, rows),
+            *notes_on_text(asked.keep_text),
+        ),
     )
     return replace(report, tables=tables_of(plan, report))
+
+
+def _known(plan: Plan, rows: dict[str, Any]) -> list[Problem]:
+    """What the model before did not know of the user's own data, as `unteach run` tells it."""
+    if plan.suite.name != "own" or "original" not in rows:
+        return []
+    forget, holdout = (plan.options.get(role) or role for role in ("forget", "holdout"))
+    return known_notes(rows["original"], forget, holdout, plan.settings.template)
 
 
 def unasked(plan: Plan, rows: dict[str, Any]) -> tuple[str, ...]:

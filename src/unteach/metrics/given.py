@@ -25,6 +25,8 @@ class Given:
             a retrained model `words` and `facts` leave out what that one gives too.
         expected: how many it would give had it never seen them: with a retrained model as many as
             both give, else by the rate at which the original gives holdout answers.
+        swapped: how many answers of the same kinds the retrained model gives and this one does
+            not, at most as many as this one gives alone: who guesses right is chance.
         unjudged: ids among them that may be guessed, and nothing tells how many are: answers of a
             word or two, and facts, where the holdout has nothing of the kind.
     """
@@ -35,6 +37,7 @@ class Given:
     named: int = 0
     beside: Literal["retrained", "holdout", ""] = ""
     expected: float = 0.0
+    swapped: int = 0
     unjudged: tuple[str, ...] = ()
 
     @property
@@ -45,7 +48,7 @@ class Given:
     @property
     def count(self) -> int:
         """How many it gives that it would not give had it never seen them."""
-        guessed = 0.0 if self.beside == "retrained" else self.expected
+        guessed = self.swapped if self.beside == "retrained" else self.expected
         return max(int(len(self.ids) - guessed + 0.5), 0)
 
 
@@ -128,27 +131,42 @@ def _forgotten(groups: Groups) -> dict[str, Shown]:
     return {id: it for group in FORGOTTEN for id, it in seen(groups.get(group, [])).items()}
 
 
-def _beside_retrained(ours: dict[str, Shown], never: dict[str, Shown]) -> Given:
-    none = Shown(False, None, False)
-    words = [id for id, it in ours.items() if it.words]
-    facts = [id for id, it in ours.items() if it.fact and not it.words]
-    left = [id for id in words if not never.get(id, none).words]
-    hinted = [id for id in facts if not (never.get(id, none).words or never.get(id, none).fact)]
-    return Given(
-        asked=len(ours),
-        words=tuple(left),
-        facts=tuple(hinted),
-        named=_named(ours),
-        beside="retrained",
-        expected=float(len(words) + len(facts) - len(left) - len(hinted)),
-    )
-
-
 KINDS: tuple[tuple[Callable[[Shown], bool], Callable[[Shown], bool]], ...] = (  # asked, given
     (lambda it: not it.brief, lambda it: it.words),
     (lambda it: it.brief, lambda it: it.words),
     (lambda it: it.fact is not None, lambda it: bool(it.fact) and not it.words),
 )
+
+
+def _beside_retrained(ours: dict[str, Shown], never: dict[str, Shown]) -> Given:
+    """What one of the two models gives alone is held beside what the other does, by kind."""
+    none = Shown(False, None, False)
+    pairs = {id: (it, never.get(id, none)) for id, it in ours.items()}
+    words = [id for id, (it, other) in pairs.items() if it.words and not other.words]
+    facts = [
+        id
+        for id, (it, other) in pairs.items()
+        if it.fact and not (it.words or other.words or other.fact)
+    ]
+    swapped = 0
+    for asked, given in KINDS:
+        alone = [id for id in (*words, *facts) if asked(ours[id]) and given(ours[id])]
+        theirs = [
+            id
+            for id, (it, other) in pairs.items()
+            if asked(it) and given(other) and not (it.words or it.fact)
+        ]
+        swapped += min(len(alone), len(theirs))
+    all_ = sum(it.words or bool(it.fact) for it in ours.values())
+    return Given(
+        asked=len(ours),
+        words=tuple(words),
+        facts=tuple(facts),
+        named=_named(ours),
+        beside="retrained",
+        expected=float(all_ - len(words) - len(facts)),
+        swapped=swapped,
+    )
 
 
 def _beside_holdout(ours: dict[str, Shown], never: dict[str, Shown]) -> Given:

@@ -43,7 +43,8 @@ def still_short(given: Given) -> str:
 
 def _beside(given: Given) -> str:
     if given.beside == "retrained":
-        return ", which the retrained model does not give"
+        but = f" (it alone gives {given.swapped} others)" if given.swapped else ""
+        return f", which the retrained model does not give{but}"
     if given.beside == "holdout" and given.expected:
         return f", where a model that never saw them would give about {given.expected:.1f}"
     return ""
@@ -64,7 +65,7 @@ def still_told(given: Given) -> str:
 
 
 def _but(given: Given) -> str:
-    if given.beside == "retrained":
+    if given.beside == "retrained" and not given.ids:
         both = f", but for {given.expected:.0f} that the retrained model gives too"
         return (both if given.expected else "") + "."
     return f" more often than can be guessed: {still_short(given)} are." if given.ids else "."
@@ -74,6 +75,8 @@ def _by_what(given: Given) -> str:
     """Which of them can be guessed."""
     if given.beside == "retrained":
         more = f"; {given.expected:.0f} more are given by both" if given.expected else ""
+        if given.swapped:
+            more += f"; it alone gives {given.swapped} like them, as chance has it"
         return f" The retrained model gives none of these{more}."
     if given.beside == "":
         return " With neither a retrained model nor a holdout nobody knows how many can be guessed."

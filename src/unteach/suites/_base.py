@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from unteach.nouns import Example, Paper, Score
+from unteach.nouns import Example, Paper, Problem, Score
 from unteach.registry import Registry, import_all
 
 
@@ -42,6 +42,7 @@ class Group:
         compared: tokens of the given answer, from its start, that its own is compared with; None
             for all.
         stemmed: whether that comparison takes words by their stems (ROUGE's `use_stemmer`).
+        notes: what was said of its file while it was read.
     """
 
     examples: list[Example]
@@ -52,6 +53,7 @@ class Group:
     stop: tuple[str, ...] = ()
     compared: int | None = None
     stemmed: bool = True
+    notes: tuple[Problem, ...] = ()
 
 
 def until(said: str, stop: tuple[str, ...]) -> str:

@@ -52,7 +52,8 @@ def read(folder: Path | None, options: Mapping[str, str]) -> dict[str, Group]:
     for name, source in sources.items():
         if source:
             examples, wrong = read_file(source, name)
-            groups[name] = Group(examples=examples)
+            notes = tuple(problem for problem in wrong if problem.kind == "note")
+            groups[name] = Group(examples=examples, notes=notes)
             problems += [problem for problem in wrong if problem.kind != "note"]
     if "forget" not in groups:
         what, hint = "is not given", "add --forget FILE, what was to be forgotten"
