@@ -59,7 +59,8 @@ def unlearned(request, file, evaluate):
         facts = pipeline.remove(intake, request.out, Silence())
         seconds = time.process_time() - began
         found = {"values": evaluate(request.out, intake), "seconds": round(seconds, 1)}
-        found |= {name: facts[name] for name in ("steps", "stopped_because")}
+        told = ("steps", "stopped_because", "drawn_back_to", "teacher")
+        found |= {name: facts.get(name) for name in told}
     except UserError as error:  # the loss broke
         found = {"values": None, "failed": str(error), "stopped_because": ""}
     shutil.rmtree(request.out, ignore_errors=True)

@@ -1,5 +1,6 @@
 """A request with every default filled in, from the method's plan and the model's size."""
 
+import os
 from dataclasses import asdict
 from typing import Any
 
@@ -43,6 +44,7 @@ def resolve(
             "retain": retain,
             "retain_weight": weight,
             "stop_at": stop_at or 0.0,
+            "draw_back": _draw_back(request, plan),
             "rounds": train.rounds or plan.rounds,
             "adam_epsilon": train.adam_epsilon or plan.adam_epsilon,
         }
@@ -57,6 +59,16 @@ def resolve(
     options = {"name": method.name, **asdict(method)}
     changes = {"method": options, "adapter": adapter, "train": train, "data": data}
     return request.model_copy(update=changes), notes
+
+
+def _draw_back(request: Request, plan: Any) -> str:
+    """Whether a model that went too far is drawn back; shards are not, but for who asks for it."""
+    from unteach.engine.devices import sharding_asked
+
+    if request.train.draw_back:
+        return request.train.draw_back
+    may = plan.draw_back or request.train.stop_at == "holdout"
+    return "holdout" if may and request.holdout and not sharding_asked(os.environ) else "never"
 
 
 def _holds_made_up(request: Request, method: Any) -> bool:

@@ -1,5 +1,6 @@
 """Everything that can be wrong with a request, found before a weight is loaded."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -218,11 +219,19 @@ def _without_adapters(request: Request) -> list[Problem]:
 
 
 def _stop(request: Request) -> list[Problem]:
-    """A level to stop at that nothing tells."""
-    if request.train.stop_at != "holdout" or request.holdout:
-        return []
-    hint = "give --holdout a file of texts that the model never saw, or a probability"
-    return [Problem("train.stop_at", "is holdout, and there is none", hint, "request")]
+    """A level to stop at, or to draw back to, that nothing tells."""
+    from unteach.engine.devices import sharding_asked
+
+    train, found = request.train, list[Problem]()
+    hint = "give --holdout a file of texts that the model never saw"
+    for name, more in (("stop_at", ", or a probability"), ("draw_back", ", or set it to never")):
+        if getattr(train, name) == "holdout" and not request.holdout:
+            what = "is holdout, and there is none"
+            found.append(Problem(f"train.{name}", what, hint + more, "request"))
+    if train.draw_back == "holdout" and (shards := sharding_asked(os.environ)):
+        what = f"is holdout, and weights in shards ({shards}) are not drawn back"
+        found.append(Problem("train.draw_back", what, "leave it out, or take no shards", "request"))
+    return found
 
 
 def _alternates(request: Request, method: Any, groups: dict) -> list[Problem]:

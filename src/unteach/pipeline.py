@@ -130,7 +130,7 @@ def remove(
     talk.stage("loading the model")
     model = agreed(lambda: _load_to_train(request))
     agreed(lambda: require_unchanged(intake.ages))
-    request = stopping(request, model, intake.sequences.get("holdout", []))
+    request = stopping(request, model, intake.calibration)
     forget, retain = (intake.sequences.get(role, []) for role in ("forget", "retain"))
     examples = intake.groups["forget"]
     done = unlearn(

@@ -106,6 +106,9 @@ class Train(Section):
         stop_at: stop once the forget answers' mean probability is this low; "holdout" is what the
             model gives to the holdout answers, which it never saw: further would be
             over-forgotten. None takes the method's, 0 never stops early.
+        draw_back: "holdout" draws a model that went too far back, along its trained weights, to
+            where its forget answers are as likely as the holdout's; "never" leaves it where
+            training ended. None is "holdout" where there is one and the method may go too far.
         seed: of the order, the selection of tokens and the adapters.
         deterministic: on an accelerator, sums are taken in a fixed order: slower, and an operation
             that has none is refused. On a CPU they always are.
@@ -139,6 +142,7 @@ class Train(Section):
     retain: Literal["none", "nll", "kl", "jsd", "hidden"] | None = None
     retain_weight: Annotated[float, Field(ge=0)] | None = None
     stop_at: Share | Literal["holdout"] | None = None
+    draw_back: Literal["holdout", "never"] | None = None
     seed: Seed = 0
     deterministic: bool = False
     schedule: str = "linear"

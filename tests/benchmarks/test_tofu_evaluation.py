@@ -46,6 +46,7 @@ def test_a_forget_answer_is_read_once_for_each_metric(small):
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_prompts_read_once_are_fewer_tokens_and_the_same_values(small):
     rows = prompts(small)
     ours, both, whole = (int(row["on"].split()[-2]) for row in rows[:3])
@@ -63,6 +64,7 @@ def test_tokens_are_those_that_go_through_the_model(small):
     assert (through.tokens, once.prompts > 0) == (tokens(own, others), True)
 
 
+@pytest.mark.slow
 def test_forwards_of_the_whole_suite(small):
     """400 x (3 + 6) + 400 x 7 + 217 x 4 = 7268; 400 x 5 more with all, 400 x 2 with reference."""
     counts = [row["forwards"] for row in texts(small)]

@@ -157,6 +157,7 @@ def parameters(folder):
     return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).state_dict()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "sets", "flags"),
     [

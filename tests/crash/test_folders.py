@@ -68,6 +68,7 @@ def killed_clearing_up(out, identity="one"):
     assert len(names(out.parent)) == 2
 
 
+@pytest.mark.slow
 @forks
 @pytest.mark.parametrize("there", [False, True], ids=["new", "overwritten"])
 @pytest.mark.parametrize("job", [make, do])

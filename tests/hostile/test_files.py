@@ -102,6 +102,7 @@ def test_a_file_that_goes_away(tmp_path, monkeypatch):
     assert "cannot be read (No such file" in problem.what
 
 
+@pytest.mark.slow
 def test_a_million_columns(tmp_path):
     (tmp_path / "a.csv").write_text(
         ",".join(f"c{k}" for k in range(10**6)) + "\n" + "," * (10**6 - 1)

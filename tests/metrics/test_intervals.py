@@ -40,6 +40,7 @@ CELLS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mirrored", [False, True])
 @pytest.mark.parametrize("name", CELLS)
 def test_means_are_held_at_least_92_times_in_100(name, mirrored):

@@ -178,6 +178,7 @@ def drawn(rng, area, m, n, *, steps=0):
     return [(numpy.floor(v / steps) if steps else v).tolist() for v in (x, y)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("m", "n"), [(20, 20), (20, 400), (400, 20), (100, 100)])
 @pytest.mark.parametrize("area", [0.5, 0.95, 0.99])
 def test_areas_are_held_at_least_92_times_in_100(area, m, n):

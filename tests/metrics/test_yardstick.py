@@ -26,6 +26,7 @@ def rows(count, rng, prefix):
     return beside_wrong(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("m", "n"), [(40, 40), (50, 200)])
 def test_about_95_in_100_new_sets_fall_inside(m, n):
     """Forget sets drawn like the holdout, 60 times; scored by the metrics themselves."""

@@ -86,6 +86,7 @@ def test_an_evaluation_asks_anew_for_texts(call, aviary, tiny_folder, tmp_path, 
     without_text(tmp_path / "out", aviary)
 
 
+@pytest.mark.slow
 def test_a_suite_that_hands_out_no_texts_says_so(call, tiny_folder, tmp_path):
     flags = ("evaluate", "--model", tiny_folder, "--suite", "general", "--out", tmp_path / "out")
     code, _, err = call(*flags, "--keep-text")

@@ -85,6 +85,7 @@ def test_checkpointing_of_a_llama_keeps_one_state_per_layer():
     assert by_hand < found.kept < by_hand * 3.2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", TWO, ids=str)
 def test_two_processes_are_said_to_hold_what_was_measured(case):
     """The measured runs are stored; what is said of them is worked out anew."""
@@ -98,6 +99,7 @@ def test_two_processes_are_said_to_hold_what_was_measured(case):
         assert f"{said:.4g}" == stored[part]["predicted MB"], part
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["plain", "lora", "checkpointed", "tied", "gpt2"])
 def test_few_layers_tell_of_all(kind, monkeypatch):
     """Each further layer adds what the third did: to the byte what all of them, run, would say."""

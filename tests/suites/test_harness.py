@@ -353,6 +353,7 @@ def test_data_that_is_not_at_hand_is_named(real, monkeypatch):
     assert {p.kind for p in found} == {"data"}
 
 
+@pytest.mark.slow
 def test_real_versions_do_not_change_by_themselves(real):
     found = versions(real)
     assert found == versions(real)

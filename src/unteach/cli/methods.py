@@ -66,6 +66,7 @@ def _page(name: str, cls: Any) -> str:
     if cls.trainable is not Method.trainable:
         trained = "some weights, see above"
     stop = f", stops at forget probability {plan.stop_at}" if plan.stop_at else ""
+    stop += ", drawn back to the holdout" if plan.draw_back else ""
     retain = f"{plan.retain} x {plan.retain_weight:g}" if plan.retain != "none" else "none"
     lines += [
         "",

@@ -18,6 +18,7 @@ from unteach.engine.checkpoints import Pace, Whole, newest
 from unteach.engine.config import UnlearningConfig
 from unteach.engine.deal import dealt
 from unteach.engine.devices import sharding_asked, spread
+from unteach.engine.drawback import DrawBack
 from unteach.engine.notice import Notice
 from unteach.engine.prepare import alternates_of
 from unteach.engine.repeatable import deterministic, repeats_here
@@ -80,7 +81,8 @@ def unlearn(
         examples: what to forget as the user wrote it, for methods that put other answers in place.
         checkpoints: a folder for them, and to go on from the newest whole one; None for none.
         before: all that decides the result, in one word that a checkpoint must share.
-        holdout: texts that the model never saw, for methods with a teacher.
+        holdout: texts that the model never saw, to set levels by: of methods with a teacher, and of
+            `train.draw_back`.
         teacher_rows: what another model says as the teacher.
 
     Raises:
@@ -124,6 +126,8 @@ def unlearn(
         )
         trainer.remove_callback(PrinterCallback)
         talk.notes(unchosen(trainer.pairs.choices))
+        draws = request.train.draw_back == "holdout" and holdout
+        kept = DrawBack(policy) if draws else None
         before_cut = None
         found = from_main(lambda: newest(folder, lambda problem: talk.notes([problem])))
         if found:
@@ -131,6 +135,7 @@ def unlearn(
             talk.stage(f"going on after step {before_cut}")
         with deterministic(request.train.deterministic), notice:
             trainer.train(resume_from_checkpoint=found and Whole(found))
+            drawn = _drawn_back(kept, policy, forget, holdout or [], request, talk)
         whole = trainer.whole_model()
     monitor = trainer.monitor
     facts = {
@@ -146,6 +151,7 @@ def unlearn(
         "peak_memory_bytes": peak(),
         "a_second_time": repeats_here(model.device, ordered=request.train.deterministic),
     }
+    facts |= drawn
     if trainer.teacher is not None:
         facts |= taught_by(trainer.teacher)
     if start is not None:
@@ -153,6 +159,35 @@ def unlearn(
     if trainer.pairs.choices is not None:
         facts["chosen_tokens"] = sum(len(choice.chosen) for choice in trainer.pairs.choices)
     return Unlearned(model=None if whole is None else whole.eval(), start=start, facts=facts)
+
+
+def _drawn_back(
+    kept: DrawBack | None,
+    model: Any,
+    forget: list[Sequence],
+    holdout: list[Sequence],
+    request: Request,
+    talk: Talk,
+) -> dict[str, Any]:
+    """Draw the model back where it went too far; facts for the report."""
+    if kept is None:
+        return {}
+    talk.stage("looking whether the model went too far")
+    began, tokens = time.monotonic(), request.evaluate.tokens_per_batch
+    drawn = kept.to_never_seen(model, forget, holdout, tokens_per_batch=tokens)
+    if drawn.share < 1:
+        what = (
+            f"the forget answers were less likely than those never seen (AUC {drawn.before:.2f}); "
+            f"drawn back to {drawn.share:.0%} of the way, they are not (AUC {drawn.after:.2f})"
+        )
+        hint = "train.draw_back=never leaves the model where training ended"
+        talk.notes([Problem("train.draw_back", what, hint, "note")])
+    return {
+        "drawn_back_to": round(drawn.share, 3),
+        "auc_where_training_ended": round(drawn.before, 2),
+        "auc_drawn_back": round(drawn.after, 2),
+        "drawing_back_seconds": round(time.monotonic() - began, 1),
+    }
 
 
 def taught_by(teacher: Teacher) -> dict[str, Any]:

@@ -54,6 +54,7 @@ class Plan:
         power: how the automatic learning rate grows as models get smaller (`engine.rates`).
         rate_factor: what the automatic learning rate is multiplied by.
         stop_at: stop once the forget answers' mean probability is this low; None for never.
+        draw_back: with a holdout, a model that went too far is drawn back (`engine.drawback`).
         rounds: how often the epochs are gone over at most; a further round is begun while the
             forget answers are likelier than the teacher has them.
         adam_epsilon: Adam's epsilon; "auto" is `max_grad_norm / sqrt(trained weights)`, with which
@@ -68,6 +69,7 @@ class Plan:
     power: float = 2.0
     rate_factor: float = 1.0
     stop_at: float | None = None
+    draw_back: bool = True
     rounds: int = 1
     adam_epsilon: float | Literal["auto"] | None = None
 

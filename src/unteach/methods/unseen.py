@@ -53,7 +53,14 @@ class Unseen(Method):
         venue="EMNLP 2024",
     )
     reads: ClassVar = frozenset({"teacher_logits"})
-    plan: ClassVar = Plan(retain="nll", epochs=20, rate_factor=2.5, rounds=3, adam_epsilon="auto")
+    plan: ClassVar = Plan(
+        retain="nll",
+        epochs=20,
+        rate_factor=2.5,
+        draw_back=False,
+        rounds=3,
+        adam_epsilon="auto",
+    )
 
     def forget(self, seen: Seen) -> list[Term]:
         """KL to the teacher and the level term, a mean over answer tokens."""

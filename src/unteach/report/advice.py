@@ -21,7 +21,9 @@ def sooner(report: Report) -> str:
     if report.facts.get("stopped_because"):
         aim = "" if stop == "holdout" else f", and {_above(stop)}"
         return f"With {smaller} the steps past the level of train.stop_at={stop} are smaller{aim}."
-    if stop or not report.request.get("holdout"):
+    if report.request.get("holdout") and train.get("draw_back") == "never":
+        return "With train.draw_back=holdout a model that goes too far is drawn back."
+    if stop or not report.request.get("holdout") or train.get("draw_back"):
         return f"With {smaller} or fewer train.epochs{_now(train, 'epochs')} a run ends sooner."
     return (
         f"A run with train.stop_at=holdout ends sooner; with {smaller} it leaps less far past that "

@@ -34,3 +34,19 @@ def stop(report: Report, model: str) -> str:
         f"{level}. It saw {number(saw)} there, each answer as it was before the last step that it "
         f"was part of; the model as written has {number(written)}."
     )
+
+
+def drawn_back(report: Report, model: str) -> str:
+    """A paragraph on a model that had gone too far; nothing where it had not."""
+    facts = report.facts
+    share, before, after = (
+        facts.get(name) for name in ("drawn_back_to", "auc_where_training_ended", "auc_drawn_back")
+    )
+    if not isinstance(share, (int, float)) or share >= 1:
+        return ""
+    return (
+        f"**Drawn back.** Where training ended, the forget answers were less likely than answers "
+        f"that were never seen (AUC {number(before)} against the first half of the holdout, which "
+        f"judges nothing here): that gives away what was removed. The model as written stands at "
+        f"{share:.0%} of the way along its trained weights, where the AUC is {number(after)}."
+    )

@@ -19,7 +19,7 @@ from unteach.report.judge import (
 )
 from unteach.report.overview import overview
 from unteach.report.record import Report
-from unteach.report.stop import stop
+from unteach.report.stop import drawn_back, stop
 from unteach.report.table import number
 from unteach.report.wrong import one_model, what_is_wrong
 
@@ -38,7 +38,19 @@ def verdict(report: Report) -> list[str]:
     if model is None:
         asked = [said] if "suite" in report.facts and (said := _wanted(report)) else []
         return [*asked, *overview(report)]
-    parts = (_wanted, _wrong, _near, _given, _forgotten, _asked, stop, _kept, _holdout, _warning)
+    parts = (
+        _wanted,
+        _wrong,
+        _near,
+        _given,
+        _forgotten,
+        _asked,
+        stop,
+        drawn_back,
+        _kept,
+        _holdout,
+        _warning,
+    )
     return [said for said in (part(report, model) for part in parts) if said]
 
 

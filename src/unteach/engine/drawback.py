@@ -1,0 +1,135 @@
+"""A run that went too far is drawn back, along its weights, to where never-seen answers stand."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from unteach.nouns import Sequence
+from unteach.probes import answer_tokens
+
+PROBE = 64  # answers of each kind that are looked at
+HALVINGS = 6  # so that the share is found to 1 / 128
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What drawing back did.
+
+    Attributes:
+        share: of the way from the weights before to those after, which the model was left at; 1
+            where it had not gone too far.
+        before: AUC of the forget answers' log-probabilities against the holdout's, at the end of
+            training: below one half they are less likely than answers that were never seen.
+        after: the same at `share`.
+    """
+
+    share: float
+    before: float
+    after: float
+
+
+class DrawBack:
+    """Keeps a model's trained weights as they are now, and later draws it back towards them.
+
+    Along W = W0 + a (W1 - W0) a model that went too far passes the point where its forget answers
+    are as likely as answers that it never saw. There the AUC of one against the other is one half,
+    which is found by bisection, without training. With adapters it is their factors that are drawn
+    back: both ends are the same, and what lies between is near the line.
+
+    Held are one copy of the trained weights from here on, and another one while a share is looked
+    for, both in the host's memory.
+
+    Args:
+        model: the model before training.
+
+    Example:
+        >>> model = torch.nn.Linear(1, 1)
+        >>> kept = DrawBack(model)
+        >>> before = model.bias.item()
+        >>> _ = model.bias.data.add_(4.0)
+        >>> kept.place(model, kept.now(model), 0.25)
+        >>> round(model.bias.item() - before, 3)
+        1.0
+    """
+
+    def __init__(self, model: torch.nn.Module):
+        self._before = self.now(model)
+
+    @staticmethod
+    def now(model: torch.nn.Module) -> dict[str, Tensor]:
+        """The trained weights as they are, in the host's memory."""
+        trained = ((n, p) for n, p in model.named_parameters() if p.requires_grad)
+        return {name: p.detach().to("cpu", copy=True) for name, p in trained}
+
+    def place(self, model: torch.nn.Module, end: dict[str, Tensor], share: float) -> None:
+        """Put the model at a share of the way to the weights at the end."""
+        weights = dict(model.named_parameters())
+        with torch.no_grad():
+            for name, after in end.items():
+                found = after if share == 1 else self._before[name].lerp(after, share)
+                weights[name].copy_(found)
+
+    def to_never_seen(
+        self,
+        model: Any,
+        forget: list[Sequence],
+        never_seen: list[Sequence],
+        *,
+        tokens_per_batch: int = 4096,
+    ) -> Drawn:
+        """Draw the model back to where an AUC of one half is; never further than it went.
+
+        The answers are scored some nine times, dealt out to all processes, each of which must come
+        here.
+
+        Args:
+            model: after training; it is in evaluation mode afterwards.
+            forget: what was to be forgotten.
+            never_seen: texts of its kind that the model never saw, and that judge nothing later.
+            tokens_per_batch: padded tokens of one forward.
+        """
+        probes = _some(forget), _some(never_seen)
+        model.eval()
+
+        def surplus() -> float:
+            found = answer_tokens(
+                model, [*probes[0], *probes[1]], tokens_per_batch=tokens_per_batch, shared=True
+            )
+            likely = [sum(one.logps) / len(one.logps) for one in found]
+            return area(likely[: len(probes[0])], likely[len(probes[0]) :])
+
+        found = surplus()
+        if found >= 0.5:
+            return Drawn(1.0, found, found)
+        end, low, high = self.now(model), 0.0, 1.0
+        best = (1.0, found)
+        for _ in range(HALVINGS + 1):
+            share = (low + high) / 2
+            self.place(model, end, share)
+            there = surplus()
+            best = min(best, (share, there), key=lambda point: (abs(point[1] - 0.5), -point[0]))
+            low, high = (share, high) if there >= 0.5 else (low, share)
+        self.place(model, end, best[0])
+        return Drawn(best[0], found, best[1])
+
+
+def area(ours: Iterable[float], others: Iterable[float]) -> float:
+    """How often one of ours is above one of the others; a tie counts half.
+
+    Example:
+        >>> area([1.0, 3.0], [2.0, 3.0])
+        0.375
+    """
+    x, y = (torch.tensor(list(values), dtype=torch.float64) for values in (ours, others))
+    difference = x[:, None] - y
+    return float(((difference > 0).double() + (difference == 0).double() / 2).mean())
+
+
+def _some(sequences: list[Sequence]) -> list[Sequence]:
+    """At most `PROBE` with an answer, evenly spaced in their order."""
+    found = [sequence for sequence in sequences if any(sequence.answer)]
+    step = -(-len(found) // PROBE) or 1
+    return found[::step]

@@ -1,0 +1,193 @@
+"""A model that went too far is drawn back to where never-seen answers stand, and no other is."""
+
+import copy
+import os
+from types import SimpleNamespace
+
+import pytest
+import torch
+from support import Vocabulary, sequences, tiny_llama
+
+from unteach.defaults import resolve
+from unteach.engine import unlearn as module
+from unteach.engine.drawback import DrawBack, area
+from unteach.intake import _stop
+from unteach.methods import build
+from unteach.nouns import Sequence
+from unteach.probes import answer_tokens
+from unteach.request import load
+from unteach.talk import Silence
+
+FORGET, RETAIN = sequences(8, "forget"), sequences(8, "retain")
+# Other answers to the same prompts: nothing in the model tells them from the forget answers.
+HOLDOUT = [
+    Sequence(f"holdout-{k}", (*s.ids[:-3], *((t * 7 + k) % 50 + 3 for t in s.ids[-3:])), s.answer)
+    for k, s in enumerate(FORGET)
+]
+
+
+def moved(model, sign, steps):
+    """Trained on the forget answers, up or down their likelihood."""
+    made = torch.optim.SGD((p for p in model.parameters() if p.requires_grad), lr=0.3)
+    for _ in range(steps):
+        loss = sum(
+            model(
+                input_ids=torch.tensor([s.ids]),
+                labels=torch.tensor(
+                    [[t if a else -100 for t, a in zip(s.ids, s.answer, strict=True)]]
+                ),
+            ).loss
+            for s in FORGET
+        )
+        (sign * loss / len(FORGET)).backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        made.step()
+        made.zero_grad()
+    return model
+
+
+def auc(model):
+    found = answer_tokens(model.eval(), [*FORGET, *HOLDOUT])
+    likely = [sum(one.logps) / len(one.logps) for one in found]
+    return area(likely[: len(FORGET)], likely[len(FORGET) :])
+
+
+@pytest.fixture(scope="module")
+def knowing():
+    model = moved(tiny_llama(), 1, 30)
+    assert auc(model) > 0.9
+    return model
+
+
+@pytest.fixture(scope="module")
+def over(knowing):
+    model = moved(copy.deepcopy(knowing), -1, 60)
+    assert auc(model) < 0.2
+    return model
+
+
+def too_far(knowing, over):
+    """A model that went too far, and what kept its weights before that."""
+    model = copy.deepcopy(knowing)
+    kept = DrawBack(model)
+    model.load_state_dict(over.state_dict())
+    return model, kept
+
+
+def test_it_ends_on_the_line_where_forget_and_holdout_are_alike(knowing, over):
+    model, kept = too_far(knowing, over)
+    end = kept.now(model)
+    drawn = kept.to_never_seen(model, FORGET, HOLDOUT)
+    assert drawn.before < 0.2
+    assert 0 < drawn.share < 1
+    assert drawn.after == pytest.approx(0.5, abs=0.1)
+    assert auc(model) == drawn.after
+    for (name, now), first in zip(model.named_parameters(), knowing.parameters(), strict=True):
+        there = first + drawn.share * (end[name] - first)
+        torch.testing.assert_close(now, there, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("tokens", [16, 100_000])
+def test_the_cut_into_batches_changes_nothing(knowing, over, tokens):
+    model, kept = too_far(knowing, over)
+    other, too = too_far(knowing, over)
+    drawn = kept.to_never_seen(model, FORGET, HOLDOUT, tokens_per_batch=tokens)
+    assert drawn == too.to_never_seen(other, FORGET[::-1], HOLDOUT[::-1])
+
+
+def test_a_model_that_did_not_go_too_far_stays_bit_for_bit(knowing):
+    model = copy.deepcopy(knowing)
+    kept = DrawBack(tiny_llama(1))
+    drawn = kept.to_never_seen(model, FORGET, HOLDOUT)
+    assert (drawn.share, drawn.before) == (1.0, drawn.after)
+    for now, then in zip(model.parameters(), knowing.parameters(), strict=True):
+        assert now.equal(then)
+
+
+def test_weights_that_are_not_trained_are_neither_kept_nor_moved(knowing, over):
+    model = copy.deepcopy(knowing)
+    model.get_input_embeddings().requires_grad_(False)
+    kept = DrawBack(model)
+    for now, then in zip(model.parameters(), over.parameters(), strict=True):
+        now.data.copy_(then if now.requires_grad else now)
+    assert kept.to_never_seen(model, FORGET, HOLDOUT).share < 1
+    assert model.get_input_embeddings().weight.equal(knowing.get_input_embeddings().weight)
+    assert "model.embed_tokens.weight" not in kept.now(model)
+
+
+def test_a_tie_counts_half():
+    assert area([1.0, 3.0], [2.0, 3.0]) == (0 + 0 + 1 + 0.5) / 4
+    assert area([2.0], [2.0]) == 0.5
+
+
+def request(*sets, **flags):
+    given = {"model": "m", "forget": "f", "out": "o", **flags}
+    return load(flags=given, sets=["device=cpu", "data.max_length=64", *sets])
+
+
+class Ears(Silence):
+    """Keeps what is noted."""
+
+    def __init__(self):
+        self.said = []
+
+    def notes(self, notes):
+        self.said += notes
+
+
+@pytest.mark.parametrize("adapter", ["full", "lora", "fila"])
+@pytest.mark.parametrize("draw_back", ["holdout", "never"])
+def test_a_run_draws_back_and_tells(adapter, draw_back, knowing):
+    kind = "lora" if adapter == "fila" else adapter
+    sets = [f"train.draw_back={draw_back}", f"adapter.kind={kind}", "train.epochs=30"]
+    sets += ["train.learning_rate=0.02", "train.stop_at=0", "train.schedule=constant"]
+    sets += ["adapter.init=fila"] if adapter == "fila" else []
+    sets += ["train.retain=none", "adapter.alpha=4", "adapter.rank=2"]
+    ears, model = Ears(), copy.deepcopy(knowing).float()
+    done = module.unlearn(
+        model, Vocabulary(), build("ascent", {}), FORGET, RETAIN,  # type: ignore[arg-type]
+        request(*sets, holdout="h"), ears, holdout=HOLDOUT,
+    )  # fmt: skip
+    if draw_back == "never":
+        assert "drawn_back_to" not in done.facts
+        assert auc(done.model) < 0.2
+        return
+    assert 0 < done.facts["drawn_back_to"] < 1
+    assert done.facts["auc_where_training_ended"] < 0.2
+    assert auc(done.model) == pytest.approx(0.5, abs=0.15)
+    (note,) = [note for note in ears.said if note.where == "train.draw_back"]
+    assert f"{done.facts['drawn_back_to']:.0%}" in note.what
+
+
+CONFIG, TOKENIZER = tiny_llama().config, SimpleNamespace(model_max_length=64)
+
+
+@pytest.mark.parametrize(
+    ("method", "flags", "sets", "expected"),
+    [
+        ("unilogit", {"holdout": "h"}, (), "holdout"),
+        ("unilogit", {}, (), "never"),
+        ("unseen", {"holdout": "h"}, (), "never"),
+        ("unseen", {"holdout": "h"}, ("train.stop_at=holdout",), "holdout"),
+        ("unseen", {"holdout": "h"}, ("train.draw_back=holdout",), "holdout"),
+        ("unilogit", {"holdout": "h"}, ("train.draw_back=never",), "never"),
+    ],
+)
+def test_when_it_is_done(method, flags, sets, expected, monkeypatch):
+    asked = request(*sets, method=method, **flags)
+    found, _ = resolve(asked, build(method, {}), CONFIG, TOKENIZER)
+    assert found.train.draw_back == expected
+    if not asked.train.draw_back:
+        monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+        found, _ = resolve(asked, build(method, {}), CONFIG, TOKENIZER)
+        assert found.train.draw_back == "never", "what is in shards is not copied"
+
+
+def test_what_cannot_be_is_told(monkeypatch):
+    (problem,) = _stop(request("train.draw_back=holdout"))
+    assert problem.where == "train.draw_back"
+    assert "--holdout" in problem.hint
+    assert not _stop(request("train.draw_back=holdout", holdout="h"))
+    monkeypatch.setitem(os.environ, "ACCELERATE_USE_DEEPSPEED", "true")
+    (problem,) = _stop(request("train.draw_back=holdout", holdout="h"))
+    assert "DeepSpeed" in problem.what
