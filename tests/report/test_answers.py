@@ -223,6 +223,8 @@ def test_what_training_saw_is_not_what_the_model_has():
     ("train", "facts", "said", "unsaid"),
     [
         ({}, {}, "train.stop_at=holdout ends sooner", "epochs"),
+        ({"draw_back": "never"}, {}, "With train.draw_back=holdout", "stop_at"),
+        ({"draw_back": "holdout"}, {}, "fewer train.epochs (now 10)", "draw_back"),
         ({"stop_at": "holdout"}, STOPPED, "a train.learning_rate below 0.0001", "ends sooner"),
         ({"stop_at": "holdout"}, {}, "fewer train.epochs (now 10)", "stop_at"),
         ({"stop_at": 0.3}, STOPPED, "train.stop_at above 0.3 ends sooner", "holdout"),
@@ -235,6 +237,18 @@ def test_advice_is_never_what_is_set_already(train, facts, said, unsaid):
     assert said in advice
     assert unsaid not in advice
     assert f"can tell what was removed. {advice}" in to_markdown(found)
+
+
+def test_what_was_drawn_back_is_told_with_both_ends():
+    drawn = {"drawn_back_to": 0.703, "auc_where_training_ended": 0.04, "auc_drawn_back": 0.51}
+    (said,) = [
+        line
+        for line in to_markdown(report(facts=drawn)).splitlines()
+        if line.startswith("**Drawn back.**")
+    ]
+    assert "AUC 0.04 against the first half of the holdout, which judges nothing here" in said
+    assert "at 70% of the way along its trained weights, where the AUC is 0.51" in said
+    assert "**Drawn back.**" not in to_markdown(report(facts={**drawn, "drawn_back_to": 1.0}))
 
 
 def test_stopping_by_a_holdout_is_no_advice_without_one():
