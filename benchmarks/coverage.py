@@ -229,11 +229,11 @@ def privacy_leak(rng, shape, n, _):
     def model(a):
         own = math.sqrt(0.5) * (hard + rng.normal(size=(2, n)))
         own[0] += norm.ppf(a) * math.sqrt(2)
-        return {g: [Row(id=str(k), min_k=x) for k, x in enumerate(xs)]
+        return {g: [Row(id=str(k), tokens=9, logp=-1.0, min_k=x) for k, x in enumerate(xs)]
                 for g, xs in zip(("forget", "holdout"), own.tolist(), strict=True)}  # fmt: skip
 
     try:
-        found = leak(Case(model(area_), retrained=model(0.5)), lambda row: row.logps[0])
+        found = leak(Case(model(area_), retrained=model(0.5)), "min_k")
     except Missing:
         found = Score(None)
     return found, 100 * ((1 - area_) / 0.5 - 1), {}

@@ -47,7 +47,7 @@ COLUMNS = (
 )
 
 
-def make_world(folder, world):
+def make_world(folder, world, tell=None):
     """The world's models: the original to the end, the retrained one as long, and a second one."""
     from unteach.demo import jobs
     from unteach.demo.settings import PRESETS
@@ -103,7 +103,7 @@ def request(folder, method, given, out, seed, rate):
     )
 
 
-def once(work, world, seed, method, given, factor):
+def once(work, world, seed, method, given, factor, tell=None):
     """One run, judged with all files whatever it was given."""
     from unteach import pipeline
     from unteach.intake import check
