@@ -8,6 +8,10 @@ from typing import Any
 from unteach.nouns import Problem
 
 HALF_CHARACTER = re.compile("[\ud800-\udfff]")
+AS_PYTHON = re.compile(
+    r"""\s*(\[\s*['"].*['"]\s*\]|\[\s*\{\s*'.*\}\s*\]|\{\s*'.*\}|array\(\[.*\))\s*""", re.DOTALL
+)
+REPR = "Python wrote it, and it cannot be told from a text: write JSON text, or .jsonl or .parquet"
 WORDS = {
     "bool": "true or false",
     "int": "a number",
@@ -66,6 +70,18 @@ def decoded(value: Any) -> Any:
         return json.loads(value)
     except (ValueError, RecursionError):
         return value
+
+
+def is_repr(value: Any) -> bool:
+    """Whether a text is a list or an object as Python or NumPy prints it, which is no JSON.
+
+    Example:
+        >>> is_repr("['Lund' 'Oslo']"), is_repr('["Lund", "Oslo"]'), is_repr("[sic] Lund")
+        (True, False, False)
+    """
+    if not isinstance(value, str) or not AS_PYTHON.fullmatch(value):
+        return False
+    return isinstance(decoded(value), str)
 
 
 def without_nulls(value: Any) -> Any:
