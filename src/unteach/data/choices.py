@@ -84,7 +84,7 @@ def _place(choices: Choices, value: Any, column: str, name: str, where: str) -> 
     ways = (
         "its letter or name" if choices.names else "its number, from 0 and not as text, its letter"
     )
-    hint = f"write {ways}, or its text as it stands in {name}"
+    hint = f"write {ways}, or its text as it stands in {'the ' * (name == 'columns')}{name}"
     if places:
         return Problem(where, f"{column} may be one or another of the {name}", hint)
     what = f"{column} is none of the {len(choices.texts)} {name}"
@@ -93,7 +93,7 @@ def _place(choices: Choices, value: Any, column: str, name: str, where: str) -> 
     return Problem(where, f"{what}, but {kind_of(value)}", hint)
 
 
-def _places(choices: Choices, value: Any) -> set[int]:
+def _places(choices: Choices, value: Any) -> set[Any]:
     """Which choices a value may stand for."""
     if isinstance(value, float) and value.is_integer():  # a column with gaps, as pandas reads it
         value = int(value)

@@ -1,10 +1,11 @@
 """A record becomes an example, or all that is wrong with it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from unteach.data.columns import Columns, form_of, is_numeric
+from unteach.data.columns import Columns, form_of, is_class, is_numeric
 from unteach.data.dialogue import answered, asked, history, messages, system, tools
 from unteach.data.extras import filled, perturbed, wrong_extras
 from unteach.data.filenotes import FileNotes
@@ -12,8 +13,10 @@ from unteach.data.hints import unknown
 from unteach.data.marks import spans_of
 from unteach.data.names import ACCEPTED, EXTRAS, TALKS, VERBATIM, Form
 from unteach.data.turns import Talk
-from unteach.data.values import kind_of, wrong_text
+from unteach.data.values import REPR, is_repr, kind_of, wrong_text
 from unteach.nouns import Example, Problem, Turn
+
+TURNS = re.compile(r"[\s\[]*\{'(role|from|content|value)'")
 
 
 def example_of(
@@ -64,7 +67,7 @@ def _text(columns: Columns, id: str, where: str, notes: FileNotes) -> Example | 
     notes.read("text", "text")
     for name in ("label", "labels"):
         value = columns.seen(name)
-        if is_numeric(value) or (isinstance(value, str) and value.isdigit()):
+        if is_numeric(value) or (name == "label" and is_class(value)):
             columns[name]  # a class, which a raw text has no use for
     problems = wrong_text(columns["text"], "text", where)
     return problems or Example(id=id, where=where, kind="text", text=columns["text"])
@@ -75,6 +78,11 @@ def _talk(
 ) -> Example | list[Problem]:
     """A pair or a conversation, with its system text, its tools, and what goes with the answer."""
     talk, wrong = Talk(where, notes), ()
+    for name in form:
+        if is_repr(value := columns.seen(name)) and TURNS.match(value):
+            talk.wrong(f"{name} is a list of messages as Python writes it", REPR)
+    if talk.problems:
+        return talk.problems
     system(columns, talk)
     before = len(talk.turns)
     if form[0] in TALKS:
