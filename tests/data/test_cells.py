@@ -55,7 +55,7 @@ def test_lists_of_several_texts_may_be_answers_or_one_of_them(tmp_path):
             "answers is a list as Python writes it",
         ),
         (
-            {"question": "?", "answer": "a", "perturbed_answer": '["Ada\'s", \'b\']'},
+            {"question": "?", "answer": "a", "perturbed_answer": "[\"Ada's\", 'b']"},
             "perturbed_answer is a list as Python writes it",
         ),
         (
@@ -74,7 +74,10 @@ def test_messages_in_the_cells_of_a_prompt_and_its_completion_are_read(tmp_path)
     for prompt, completion in (TURNS, (TURNS[0][0], TURNS[1][0])):
         (example,), errors, _ = table(tmp_path, {"prompt": prompt, "completion": completion})
         assert errors == []
-        assert [(t.role, t.text) for t in example.turns] == [("user", "Who?"), ("assistant", "Ada.")]
+        assert [(t.role, t.text) for t in example.turns] == [
+            ("user", "Who?"),
+            ("assistant", "Ada."),
+        ]
     (example,) = read_rows([{"prompt": json.dumps(TURNS[0]), "answer": "Ada."}], "forget")
     assert example.turns[0].text == "Who?"
 

@@ -13,11 +13,12 @@ from unteach.data.names import (
     SPELLED,
     TALKS,
     Form,
+    answers_in,
     form_of_names,
     is_harmless,
+    prompts_in,
 )
 from unteach.data.values import decoded, is_blank, is_list, is_null, is_whole
-
 
 SPOKEN = frozenset((*PROMPTS, *ANSWERS))
 OPENING = ("[", "{")
@@ -99,7 +100,11 @@ def form_of(record: Any) -> Form | None:
     value = columns.seen
     filled = frozenset(name for name in MAKING if name in columns and _says(name, value))
     named = frozenset(name for name in MAKING if name in columns and name not in TALKS[1:])
-    return form_of_names(filled) or form_of_names(named)
+    form = form_of_names(filled)
+    empty = (isinstance(value(name), str) for name in answers_in(named))
+    if form == ("text",) and prompts_in(filled) and any(empty):
+        form = None  # a pair of which the answer is empty; the text repeats it, as alpaca's does
+    return form or form_of_names(named) or form_of_names(filled)
 
 
 def is_record(value: Any) -> bool:

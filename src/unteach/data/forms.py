@@ -14,6 +14,7 @@ from unteach.data.marks import spans_of
 from unteach.data.names import ACCEPTED, EXTRAS, TALKS, VERBATIM, Form
 from unteach.data.turns import Talk
 from unteach.data.values import REPR, is_repr, kind_of, wrong_text
+from unteach.data.verdicts import is_excluded, one_message, unwanted
 from unteach.nouns import Example, Problem, Turn
 
 TURNS = re.compile(r"[\s\[]*\{'(role|from|content|value)'")
@@ -29,6 +30,9 @@ def example_of(
         id: of the example.
         where: file and line, for messages.
         notes: gathers how it was read, and what of it was not.
+
+    Returns:
+        No problems and no example where the record says that it is not trained on.
     """
     if isinstance(record, str):
         record = {"text": record}
@@ -40,6 +44,9 @@ def example_of(
     if form is None:
         return [unknown(columns, record, where)]
     notes = notes or FileNotes()
+    if is_excluded(columns):
+        notes.excluded += 1
+        return []
     notes.forms.setdefault(form, where)
     made = _example(columns, form, id, where, notes)
     length = len(made.answer) if isinstance(made, Example) else None
@@ -69,7 +76,7 @@ def _text(columns: Columns, id: str, where: str, notes: FileNotes) -> Example | 
         value = columns.seen(name)
         if is_numeric(value) or (name == "label" and is_class(value)):
             columns[name]  # a class, which a raw text has no use for
-    problems = wrong_text(columns["text"], "text", where)
+    problems = wrong_text(columns["text"], "text", where) or one_message(columns, where)
     return problems or Example(id=id, where=where, kind="text", text=columns["text"])
 
 
@@ -79,8 +86,10 @@ def _talk(
     """A pair or a conversation, with its system text, its tools, and what goes with the answer."""
     talk, wrong = Talk(where, notes), ()
     for name in form:
-        if is_repr(value := columns.seen(name)) and TURNS.match(value):
+        value = columns.seen(name)
+        if isinstance(value, str) and TURNS.match(value) and is_repr(value):
             talk.wrong(f"{name} is a list of messages as Python writes it", REPR)
+    talk.problems += unwanted(columns, where)
     if talk.problems:
         return talk.problems
     system(columns, talk)

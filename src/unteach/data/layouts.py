@@ -35,7 +35,10 @@ def table(whole: dict, name: str) -> tuple[list[dict], list[Problem]] | None:
         if kind is dict and not all(map(_is_of_rows, columns.values())):
             return [], [_objects([*columns], name)]
         rows, problems = rows_of(columns, name)
-        if rest := [key for key in whole if key not in columns]:
+        rest = [key for key in whole if key not in columns]
+        if lost := _lost(whole, rest, name):
+            return [], [lost]
+        if rest:
             what = f"is a table, beside which this is not read: {listed(rest)}"
             problems.append(Problem(name, what, "", "note"))
         return rows, problems
@@ -67,9 +70,8 @@ def only_list(whole: dict, key: str, name: str) -> Problem:
     """
     rest = [key for key, value in whole.items() if not isinstance(value, list)]
     said = [k for k in rest if not is_blank(whole[k]) and not is_harmless(k)]
-    if lost := [k for k in said if SPELLED.get(k.strip().casefold()) in FOR_EACH]:
-        hint = "write it into each record, or take it out"
-        return Problem(name, f"says {shown(lost)} once, beside a list of records", hint)
+    if lost := _lost(whole, rest, name):
+        return lost
     texts = all(isinstance(item, str) for item in whole[key])
     if rest and whole[key] and texts and {*map(str.casefold, rest)} & {*IDS}:
         what = f"is an object with an id and a list of texts ({shown([key])})"
@@ -77,6 +79,14 @@ def only_list(whole: dict, key: str, name: str) -> Problem:
         return Problem(name, what, hint)
     what = f"is an object, of which one list is read: {shown([key])}"
     return Problem(name, what + (f"; not read: {shown(said)}" if said else ""), "", "note")
+
+
+def _lost(whole: dict, keys: list[str], name: str) -> Problem | None:
+    """That a file says once what belongs to each of its records."""
+    once = [k for k in keys if SPELLED.get(k.strip().casefold()) in FOR_EACH]
+    lost = [k for k in once if not is_blank(whole[k])]
+    hint = "write it into each record, or take it out"
+    return Problem(name, f"says {shown(lost)} once for all records", hint) if lost else None
 
 
 def several_lists(whole: dict, lists: list[str], name: str) -> Problem:

@@ -16,7 +16,6 @@ SAID = re.compile(r"sep=([,;\t|])\r?\n", re.IGNORECASE)
 """The first line by which Excel is told what stands between the cells."""
 
 
-
 def read_csv(text: str, name: str, separator: str = ",") -> Read:
     """The rows under the first one, which names the columns; each with the line it begins on."""
     said = SAID.match(text)

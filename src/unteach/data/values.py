@@ -103,7 +103,7 @@ def _stripped(value: Any) -> Any:
 def wrong_text(value: Any, name: str, where: str, *, blank: bool = False) -> list[Problem]:
     """What keeps a value from being a text; blank ones are texts where `blank` says so."""
     if not isinstance(value, str):
-        return [Problem(where, f"{name} is {kind_of(value)}", "write it as a string")]
+        return [Problem(where, f"{name} is {kind_of(value)}", _as_text(value))]
     if not blank and not value.strip():
         return [Problem(where, f"{name} is empty", "fill it, or take the line out")]
     if HALF_CHARACTER.search(value):
@@ -112,6 +112,17 @@ def wrong_text(value: Any, name: str, where: str, *, blank: bool = False) -> lis
     if "\0" in value:
         return [Problem(where, f"{name} holds a NUL character", "take it out")]
     return []
+
+
+def _as_text(value: Any) -> str:
+    """How to write what is no text."""
+    if isinstance(value, bool):
+        return "write the word that it stands for, such as yes or no"
+    keys = value if isinstance(value, Mapping) else ()
+    if {"role", "content"} <= {*keys}:
+        return "write a message as a list of one: [{...}]"
+    held = [key for key in ("text", "value") if isinstance(value, Mapping) and value.get(key)]
+    return f"write its {held[0]} as a string" if held else "write it as a string"
 
 
 def wrong_json(value: Any, name: str, where: str) -> list[Problem]:
