@@ -88,6 +88,21 @@ def test_the_input_of_an_instruction_may_be_json(tmp_path):
     assert (example.turns[0].text, errors) == (f"Sum up.\n{json.dumps(TURNS[0])}", [])
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"name": "Ada", "role": "engineer"}',
+        '[{"role": "engineer", "content": "bakes"}]',
+        "{'value': 3}",
+        '[{"role": "user"}]',
+        "[]",
+    ],
+)
+def test_an_answer_may_be_json_of_another_kind(text, tmp_path):
+    (example,) = read_rows([{"prompt": "Ada bakes. As JSON?", "completion": text}], "forget")
+    assert example.answer == text
+
+
 def test_wrong_answers_in_a_cell_are_as_many_as_they_are(tmp_path):
     rows = [
         {"question": "Who?", "answer": "Ada.", "perturbed_answer": ["Bo.", "Cy."]},

@@ -10,6 +10,7 @@ from unteach.data.names import (
     LONGEST,
     MAKING,
     PROMPTS,
+    ROLE_WORDS,
     SPELLED,
     TALKS,
     Form,
@@ -137,10 +138,19 @@ def _says(name: str, value: Any) -> bool:
 
 
 def _conversation_in(text: str) -> Any:
-    """The messages that a text is, as JSON; else the text."""
+    """The messages that a text is, as JSON; else the text, which may be JSON of another kind."""
     found = decoded(text)
     messages = found if is_list(found) else [found]
-    return messages if messages and all(_is_turn(m) and len(m) > 1 for m in messages) else text
+    return messages if messages and all(map(_is_message, messages)) else text
+
+
+def _is_message(value: Any) -> bool:
+    """Whether it has the role and the content of a message, and the role is a known one."""
+    if not isinstance(value, Mapping):
+        return False
+    role = value.get("role", value.get("from"))
+    said = any(key in value for key in ("content", "value", "parts"))
+    return said and isinstance(role, str) and role.strip().casefold() in ROLE_WORDS
 
 
 def is_numeric(value: Any) -> bool:
