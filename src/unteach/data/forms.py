@@ -17,9 +17,8 @@ from unteach.data.values import REPR, is_repr, kind_of, wrong_text
 from unteach.data.verdicts import is_excluded, one_message, unwanted
 from unteach.nouns import Example, Problem, Turn
 
-TURNS = re.compile(
-    r"[\s\[]*\{'(role|from|content|value)': .*'(role|from|content|value)': ", re.DOTALL
-)
+NAMED = "'(role|from|content|value)': "
+TURNS = re.compile(rf"[\s\[]*\{{{NAMED}.*{NAMED}", re.DOTALL)
 
 
 def example_of(
