@@ -52,6 +52,53 @@ def test_columns_of_different_rows(tmp_path):
     assert problem.what == "has columns of different rows: question, answer"
 
 
+def test_objects_of_one_record_are_no_table(tmp_path):
+    """The role and the language would be questions and answers of their own."""
+    said = [{"role": "user", "content": "Where?"}, {"role": "assistant", "content": "Lund"}]
+    texts = [{"text": "Where?", "lang": "en"}, {"text": "Lund", "lang": "en"}]
+    for asked, answered in (said, texts):
+        for names in (("prompt", "completion"), ("question", "answer")):
+            text = json.dumps(dict(zip(names, (asked, answered), strict=True)))
+            examples, (problem,) = read_text(tmp_path, text)
+            assert examples == []
+            assert problem.what == f"has objects under {', '.join(names)}"
+            assert "orient='records'" in problem.hint
+
+
+def test_rows_may_have_ids_and_dates_for_names(tmp_path):
+    for index in (["q1", "q2"], ["2020-01-01", "2020-01-02"], [-1, 7]):
+        text = FRAME.set_index(pandas.Index(index)).to_json()
+        examples, problems = read_text(tmp_path, text)
+        assert ([e.answer for e in examples], problems) == (["Ada.", "In Lund."], [])
+    examples, problems = read_text(tmp_path, '{"question": [], "answer": []}')
+    assert (examples, [p.what for p in problems]) == ([], ["is empty"])
+
+
+@pytest.mark.parametrize("once", [{"system": "Always French."}, {"tools": {"name": "look"}}])
+def test_what_belongs_to_each_record_is_not_lost_where_it_is_said_once(once, tmp_path):
+    for whole in ({"examples": ROWS}, FRAME.to_dict("list")):
+        examples, (problem,) = read_text(tmp_path, json.dumps({**once, **whole}))
+        assert examples == []
+        assert problem.what == f"says {next(iter(once))} once for all records"
+
+
+def test_what_else_an_object_says_is_named(tmp_path):
+    whole = {"version": 2, "notes": "", "instruction": "Be brief.", "Ada": 3, "data": ROWS}
+    examples, (note,) = read_text(tmp_path, json.dumps(whole))
+    assert (len(examples), note.kind) == (2, "note")
+    assert note.what == (
+        "is an object, of which one list is read: data; "
+        "not read: instruction (1 not shown: it may be a text)"
+    )
+
+
+def test_turns_under_an_id_are_no_raw_texts(tmp_path):
+    _, (problem,) = read_text(tmp_path, '{"id": "0", "data": ["Q", "A", "Q", "A"]}')
+    assert problem.what == "is an object with an id and a list of texts (data)"
+    examples, _ = read_text(tmp_path, '{"version": "0", "data": ["Ada bakes.", "Bo sings."]}')
+    assert [e.text for e in examples] == ["Ada bakes.", "Bo sings."]
+
+
 def test_records_by_key_have_their_lines_and_keep_their_keys(tmp_path):
     keyed = {"Ada Berg": ROWS[0], "Bo Falk": {"question": "", "answer": "b"}}
     _, (problem,) = read_text(tmp_path, json.dumps(keyed, indent=1))

@@ -39,7 +39,7 @@ def test_the_list_within_an_object_is_found_by_its_key(case, ascii, tmp_path):
 
 
 def test_the_list_that_is_read_is_named(tmp_path):
-    _, _, (note,) = read_text(tmp_path, "a.json", json.dumps({"v": 1, "data": [PAIR]}))
+    _, _, (note,) = read_text(tmp_path, "a.json", json.dumps({"version": 1, "data": [PAIR]}))
     assert note.what == "is an object, of which one list is read: data"
     assert note.kind == "note"
     _, (problem,), _ = read_text(tmp_path, "a.json", '{"a": [], "b": [], "A secret?": []}')

@@ -141,7 +141,7 @@ def test_turns_that_a_template_leaves_out_are_told(text, chat_tokenizer):
     ]
     notes = told(examples, tokenizer)
     assert "leaves out 2 system turns" in notes[0]
-    assert "leaves out 1 further turns" in notes[1] or "leaves out 1 further turn" in notes[1]
+    assert notes[1].endswith("leaves out 1 further turn")
     assert "Berg" not in str(notes)
     assert told(talk(*TURNS), tokenizer) == []
     assert told(examples[0], chat_tokenizer) == []

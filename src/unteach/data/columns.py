@@ -1,19 +1,29 @@
 """The columns of one record, under our spelling: which were read, and what form they make."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from unteach.data.names import (
+    ANSWERS,
     KEYS,
     LONGEST,
     MAKING,
+    PROMPTS,
+    ROLE_WORDS,
     SPELLED,
     TALKS,
     Form,
+    answers_in,
     form_of_names,
     is_harmless,
+    prompts_in,
 )
 from unteach.data.values import decoded, is_blank, is_list, is_null, is_whole
+
+SPOKEN = frozenset((*PROMPTS, *ANSWERS))
+OPENING = ("[", "{")
+CLASS = re.compile(r"\s*([+-]?\d+(\.\d*)?|true|false)\s*", re.IGNORECASE)
 
 
 class Columns(Mapping[str, Any]):
@@ -36,7 +46,10 @@ class Columns(Mapping[str, Any]):
         """The value of a column, which is read now. Raises KeyError."""
         theirs = self._names[name]
         self._read.add(theirs)
-        return self._record[theirs]
+        value = self._record[theirs]
+        if name in SPOKEN and type(value) is str and value.lstrip()[:1] in OPENING:
+            return value if self._is_beside(name) else _conversation_in(value)
+        return value
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
@@ -47,6 +60,10 @@ class Columns(Mapping[str, Any]):
     def __contains__(self, name: object) -> bool:
         """Whether there is such a column, which does not count as reading it."""
         return name in self._names
+
+    def _is_beside(self, name: str) -> bool:
+        """Whether it is the input of an instruction, which may well be JSON."""
+        return name == "input" and "instruction" in self._names
 
     def seen(self, name: str) -> Any:
         """A column's value, which does not count as read; None where there is none."""
@@ -84,7 +101,11 @@ def form_of(record: Any) -> Form | None:
     value = columns.seen
     filled = frozenset(name for name in MAKING if name in columns and _says(name, value))
     named = frozenset(name for name in MAKING if name in columns and name not in TALKS[1:])
-    return form_of_names(filled) or form_of_names(named)
+    form = form_of_names(filled)
+    empty = (isinstance(value(name), str) for name in answers_in(named))
+    if form == ("text",) and prompts_in(filled) and any(empty):
+        form = None  # a pair of which the answer is empty; the text repeats it, as alpaca's does
+    return form or form_of_names(named) or form_of_names(filled)
 
 
 def is_record(value: Any) -> bool:
@@ -93,7 +114,8 @@ def is_record(value: Any) -> bool:
     if form is None:
         return False
     first = Columns(value).seen(form[0])
-    return isinstance(first, str) or (is_list(first) and all(map(_is_turn, first)))
+    turns = is_list(first) and bool(first) and all(map(_is_turn, first))
+    return isinstance(first, str) or turns
 
 
 def _plain(name: Any) -> Any:
@@ -107,13 +129,28 @@ def _says(name: str, value: Any) -> bool:
         return False
     if name in TALKS[1:]:
         return is_list(decoded(given))
-    if (
-        name == "labels"
-    ):  # numbers are classes, and the text again is the target of a language model
-        return not is_numeric(given) and given != value("text")
+    if name == "labels":  # the text again is the target of a language model
+        text = value("text")
+        return not is_numeric(given) and given != text and (is_null(text) or not is_class(given))
     if name in KEYS:
         return isinstance(given, str) or is_whole(given)
     return True
+
+
+def _conversation_in(text: str) -> Any:
+    """The messages that a text is, as JSON; else the text, which may be JSON of another kind."""
+    found = decoded(text)
+    messages = found if is_list(found) else [found]
+    return messages if messages and all(map(_is_message, messages)) else text
+
+
+def _is_message(value: Any) -> bool:
+    """Whether it has the role and the content of a message, and the role is a known one."""
+    if not isinstance(value, Mapping):
+        return False
+    role = value.get("role", value.get("from"))
+    said = any(key in value for key in ("content", "value", "parts"))
+    return said and isinstance(role, str) and role.strip().casefold() in ROLE_WORDS
 
 
 def is_numeric(value: Any) -> bool:
@@ -121,6 +158,16 @@ def is_numeric(value: Any) -> bool:
     if is_list(value):
         return all(isinstance(item, (int, float)) for item in value)
     return isinstance(value, (int, float))
+
+
+def is_class(value: Any) -> bool:
+    """Whether a value is a number, or numbers, of which a CSV file has the text.
+
+    Example:
+        >>> is_class(3), is_class("3"), is_class("[0, 1]"), is_class("Lund")
+        (True, True, True, False)
+    """
+    return is_numeric(decoded(value)) or (isinstance(value, str) and bool(CLASS.fullmatch(value)))
 
 
 def _is_turn(value: Any) -> bool:

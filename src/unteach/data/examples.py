@@ -1,7 +1,6 @@
 """Examples of a file, a dataset id or rows in memory, and everything that is wrong with them."""
 
 import logging
-from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from unteach.data.filenotes import FileNotes
 from unteach.data.forms import example_of
 from unteach.data.jsonfile import Record
 from unteach.data.listing import shortened
+from unteach.data.rows import rows_of
 from unteach.data.sources import records
 from unteach.nouns import Example, Problem, Turn, UserError
 
@@ -30,11 +30,11 @@ def read(source: str | Path, role: str) -> tuple[list[Example], list[Problem]]:
     return examples, shortened([*problems, *more])
 
 
-def read_rows(rows: Iterable[Mapping[str, Any]], role: str, *, source: str = "") -> list[Example]:
+def read_rows(rows: Any, role: str, *, source: str = "") -> list[Example]:
     """Examples from rows in memory, with the columns that files have; logs what it did not read.
 
     Args:
-        rows: one mapping per example.
+        rows: one mapping per example; also a `datasets.Dataset` or a pandas data frame.
         role: what they are for.
         source: what messages call them; `forget rows` when nothing is given.
 
@@ -47,7 +47,7 @@ def read_rows(rows: Iterable[Mapping[str, Any]], role: str, *, source: str = "")
         ('forget-0', 'Ada.')
     """
     source = source or f"{role} rows"
-    found = [(f"{source}, row {k}", row) for k, row in enumerate(rows, 1)]
+    found = [(f"{source}, row {k}", row) for k, row in enumerate(rows_of(rows, source), 1)]
     examples, problems = _examples(found, role, source)
     if any(problem.kind != "note" for problem in problems):
         raise UserError(*shortened([p for p in problems if p.kind != "note"]))

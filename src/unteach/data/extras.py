@@ -3,7 +3,7 @@
 from typing import Any
 
 from unteach.data.columns import Columns
-from unteach.data.values import is_blank, wrong_text
+from unteach.data.values import REPR, is_blank, is_repr, wrong_text
 from unteach.nouns import Problem
 
 
@@ -28,6 +28,9 @@ def wrong_extras(columns: Columns, names: tuple[str, ...], where: str) -> list[P
     if "perturbed_answer" not in names:
         return found
     wrong = perturbed(columns)
+    if is_repr(columns.seen("perturbed_answer")):
+        what = "perturbed_answer is a list as Python writes it"
+        return [*found, Problem(where, what, REPR)]
     if not isinstance(wrong, list) or not all(isinstance(answer, str) for answer in wrong):
         hint = "write a string, or a list of strings"
         return [*found, Problem(where, "perturbed_answer is no text", hint)]

@@ -17,6 +17,7 @@ class FileNotes:
         parts: by part of an example (`question`, `answer`, ...) the columns it was read from.
         columns: names of columns that were not read, and in how many records.
         keys: names of keys of messages that were not read, and in how many messages.
+        excluded: records that say that they are not trained on, by `weight` or `train`.
         several: records that have several answers, of which the first is read.
     """
 
@@ -26,6 +27,7 @@ class FileNotes:
         self.columns: Counter[str] = Counter()
         self.keys: Counter[str] = Counter()
         self.several = 0
+        self.excluded = 0
 
     def read(self, part: str, *columns: str) -> None:
         """A part of an example was read from these columns."""
@@ -42,11 +44,19 @@ class FileNotes:
         """The notes on a file of so many examples; none where all is as the README has it."""
         reading = self._reading(examples) if examples else ""
         notes = [(reading, self._context())] if reading else []
+        if self.excluded and not examples:
+            what = "no record is to be trained on: weight or train says so of each"
+            return [Problem(source, what, "take that column out, or give other records")]
+        if self.excluded:
+            many = "1 record is" if self.excluded == 1 else f"{self.excluded} records are"
+            notes.append((f"{many} left out, since weight or train says so", ""))
         if self.several:
-            what = f"{self.several} records have several answers, of which the first is read"
+            many = "1 record has" if self.several == 1 else f"{self.several} records have"
+            what = f"{many} several answers, of which the first is read"
             notes.append((what, "to read another one, write it as answer"))
         if self.columns:
-            what = f"has columns that are not read: {listed([*self.columns])}"
+            rare = [name for name, count in self.columns.items() if 2 * count < examples]
+            what = f"has columns that are not read: {listed([*self.columns], rare)}"
             guess = next(filter(None, map(meant, self.columns)), "")
             notes.append((what, f"put what belongs to an example into a column that is.{guess}"))
         if self.keys:

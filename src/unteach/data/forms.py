@@ -1,10 +1,11 @@
 """A record becomes an example, or all that is wrong with it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from unteach.data.columns import Columns, form_of, is_numeric
+from unteach.data.columns import Columns, form_of, is_class, is_numeric
 from unteach.data.dialogue import answered, asked, history, messages, system, tools
 from unteach.data.extras import filled, perturbed, wrong_extras
 from unteach.data.filenotes import FileNotes
@@ -12,8 +13,12 @@ from unteach.data.hints import unknown
 from unteach.data.marks import spans_of
 from unteach.data.names import ACCEPTED, EXTRAS, TALKS, VERBATIM, Form
 from unteach.data.turns import Talk
-from unteach.data.values import kind_of, wrong_text
+from unteach.data.values import REPR, is_repr, kind_of, wrong_text
+from unteach.data.verdicts import is_excluded, one_message, unwanted
 from unteach.nouns import Example, Problem, Turn
+
+NAMED = "'(role|from|content|value)': "
+TURNS = re.compile(rf"[\s\[]*\{{{NAMED}.*{NAMED}", re.DOTALL)
 
 
 def example_of(
@@ -26,6 +31,9 @@ def example_of(
         id: of the example.
         where: file and line, for messages.
         notes: gathers how it was read, and what of it was not.
+
+    Returns:
+        No problems and no example where the record says that it is not trained on.
     """
     if isinstance(record, str):
         record = {"text": record}
@@ -37,6 +45,9 @@ def example_of(
     if form is None:
         return [unknown(columns, record, where)]
     notes = notes or FileNotes()
+    if is_excluded(columns):
+        notes.excluded += 1
+        return []
     notes.forms.setdefault(form, where)
     made = _example(columns, form, id, where, notes)
     length = len(made.answer) if isinstance(made, Example) else None
@@ -64,9 +75,9 @@ def _text(columns: Columns, id: str, where: str, notes: FileNotes) -> Example | 
     notes.read("text", "text")
     for name in ("label", "labels"):
         value = columns.seen(name)
-        if is_numeric(value) or (isinstance(value, str) and value.isdigit()):
+        if is_numeric(value) or (name == "label" and is_class(value)):
             columns[name]  # a class, which a raw text has no use for
-    problems = wrong_text(columns["text"], "text", where)
+    problems = wrong_text(columns["text"], "text", where) or one_message(columns, where)
     return problems or Example(id=id, where=where, kind="text", text=columns["text"])
 
 
@@ -75,6 +86,13 @@ def _talk(
 ) -> Example | list[Problem]:
     """A pair or a conversation, with its system text, its tools, and what goes with the answer."""
     talk, wrong = Talk(where, notes), ()
+    for name in form:
+        value = columns.seen(name)
+        if isinstance(value, str) and TURNS.match(value) and is_repr(value):
+            talk.wrong(f"{name} is a list of messages as Python writes it", REPR)
+    talk.problems += unwanted(columns, where)
+    if talk.problems:
+        return talk.problems
     system(columns, talk)
     before = len(talk.turns)
     if form[0] in TALKS:

@@ -1,12 +1,13 @@
 """What to do about columns of which no example can be made."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from itertools import islice
 from typing import Any
 
-from unteach.data.columns import Columns
+from unteach.data.columns import Columns, is_class
+from unteach.data.elsewhere import ELSEWHERE, MEANT, USUAL
 from unteach.data.names import (
     ACCEPTED,
     ANSWERS,
@@ -16,6 +17,7 @@ from unteach.data.names import (
     MAKING,
     PAIRS,
     PROMPTS,
+    ROLE_WORDS,
     SPELLED,
     answers_in,
     is_harmless,
@@ -26,36 +28,22 @@ from unteach.nouns import Problem
 from unteach.registry import did_you_mean
 
 # Without a header, the first line of a CSV file gives the names: they may be texts to forget.
-NAME = re.compile(r"[a-z][a-z0-9_.-]{0,39}")
+NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_.-]{0,39}")
+LOWER = re.compile(r"[a-z][a-z0-9_.-]{0,39}")
+TABLE = re.compile(r"\.[ct]sv(\.gz|\.zst)?:\d+$", re.IGNORECASE)
+# One of many columns alike, or an id: no name misspelt.
+COUNTED = re.compile(r"\d$|_id$|^(option|choice|answer|opt|op)[ _-]?[a-z]$")
 MANY = 20  # columns that a message has room for
-CLOSE = 0.6  # how alike a misspelt name is
+CLOSE = 0.8  # how alike a misspelt name is
 ALIKE = 0.7  # likewise, where a name that is not alike may be a person's
 
-ELSEWHERE: dict[tuple[str, ...], str] = {  # columns of other tools, and what to make of them
-    ("chosen", "rejected"): "This is a preference: write what the model learned to say (chosen) as "
-    "completion beside its prompt, or as messages where it is a list of them; what shall replace "
-    "it is `alternate`.",
-    ("input_ids",): "These are tokens: give the texts that they were made of.",
-    ("paragraphs",): "Write one record for each question: question, context, answers.",
-    ("ctx", "endings"): "Write ctx as question, endings as choices, label as answer.",
-}
-SYNONYMS = {
-    "question": "q ques question_text question_stem stem problem goal ctx user human input_text "
-    "source_text inputs user_input user_message",
-    "answer": "a ans answer_text correct_answer best_answer gold target targets target_text "
-    "reference solution reply assistant gpt bot outputs expected_output ground_truth label "
-    "correct_option final_answer generated_text",
-    "text": "content document passage article story body sentence raw_content contents texts",
-    "messages": "dialogue dialog chat turns message",
-}
-USUAL = frozenset(
+PARTS = frozenset(
     str.split(
-        "train test validation val dev forget retain holdout data rows records examples items "
-        "results columns index schema name title input_ids attention_mask label chosen "
-        "rejected paragraphs qas endings score weight hidden list lists"
+        "text image image_url audio video file document thinking redacted_thinking reasoning "
+        "refusal thoughts code tool_use tool_result input_text output_text input_image input_audio"
     )
 )
-MEANT = {theirs: ours for ours, names in SYNONYMS.items() for theirs in names.split()}
+WORDS = sorted({*ROLE_WORDS, *PARTS})
 
 
 def shown(names: list[str]) -> str:
@@ -68,27 +56,34 @@ def shown(names: list[str]) -> str:
         >>> shown(["id", "qestion", "Where was Ada born?", "ada"])
         'id, qestion (2 not shown: they may be texts)'
     """
-    return _told(names, [name for name in names if _is_usual(name)])
+    return _told(names, [name for name in names if not name.strip() or _is_usual(name)])
 
 
-def listed(names: list[str]) -> str:
+def listed(names: list[str], rare: Iterable[str] = ()) -> str:
     """Columns beside those that make an example: as many as a message has room for.
 
-    There is a header then, so what looks like a column's name is one.
+    There is a header then, so what looks like a column's name is one, unless few records have it:
+    objects may have keys by people's names.
+
+    Args:
+        names: of columns or keys.
+        rare: those of them that few records have.
 
     Example:
-        >>> listed(["mood", "Where was Ada born?"])
-        'mood (1 not shown: it may be a text)'
+        >>> listed(["Complex_CoT", "Where was Ada born?"])
+        'Complex_CoT (1 not shown: it may be a text)'
     """
+    names, few = [name for name in names if name.strip()], {*rare}
     more, first = len(names) - MANY, names[:MANY]
-    plain = [name for name in first if NAME.fullmatch(name) or name.casefold() in SPELLED]
+    plain = [n for n in first if _is_usual(n) or (NAME.fullmatch(n) and n not in few)]
     return _told(first, plain) + (f" and {more} more" if more > 0 else "")
 
 
 def _told(names: list[str], plain: list[str]) -> str:
     hidden = len(names) - len(plain)
     why = "it may be a text" if hidden == 1 else "they may be texts"
-    told = [", ".join(plain)] if plain else []
+    said = [name if name.strip() else "one without a name" for name in plain]
+    told = [", ".join(said)] if said else []
     return " ".join([*told, f"({hidden} not shown: {why})"] if hidden else told) or "none"
 
 
@@ -98,15 +93,18 @@ def _is_usual(name: str) -> bool:
     small = name.casefold()
     if small in SPELLED or small in MEANT or small in USUAL or is_harmless(name):
         return True
-    return bool(NAME.fullmatch(name) and did_you_mean(name, KNOWN, ALIKE))
+    return bool(LOWER.fullmatch(name) and did_you_mean(name, KNOWN, ALIKE))
 
 
 def unknown(columns: Columns, record: Mapping, where: str) -> Problem:
     """That no example can be made of these columns, and what they may have been meant to be."""
     names = [str(column) for column in islice(record, MANY)]
     filled = tuple(n for n in MAKING if n in columns and not is_blank(columns.seen(n)))
-    hint = f"needed: {ACCEPTED}.{_guess(tuple(names), filled)}"
-    if "not shown" in shown(names):
+    classes = tuple(
+        n for n in names if MEANT.get(_plain(n)) == "answer" and is_class(record.get(n))
+    )
+    hint = f"needed: {ACCEPTED}.{_guess(tuple(names), filled, classes)}"
+    if "not shown" in shown(names) and TABLE.search(where):
         hint += " The first line of a CSV file names the columns."
     more = len(record) - len(names)
     what = f"has the columns {shown(names)}" + (f" and {more} more" if more else "")
@@ -114,9 +112,9 @@ def unknown(columns: Columns, record: Mapping, where: str) -> Problem:
 
 
 @lru_cache  # a file may have the same wrong columns in every line
-def _guess(columns: tuple[str, ...], filled: tuple[str, ...]) -> str:
-    """What the columns may have been meant to be."""
-    plain = [c.strip().casefold() for c in columns if len(c) <= LONGEST]
+def _guess(columns: tuple[str, ...], filled: tuple[str, ...], classes: tuple[str, ...]) -> str:
+    """What the columns may have been meant to be; those of classes are no answers as they are."""
+    plain = [_plain(c) for c in columns if len(c) <= LONGEST]
     for theirs, ours in ELSEWHERE.items():
         if {*theirs} <= {*plain}:
             return f" {ours}"
@@ -125,14 +123,20 @@ def _guess(columns: tuple[str, ...], filled: tuple[str, ...]) -> str:
         return guess
     asked, answers = prompts_in(known), answers_in(known)
     missing = [name for name in _missing(asked, answers) if name not in known]
-    renamed = {MEANT[c]: c for c in reversed(plain) if MEANT.get(c) in missing}
+    meant = [c for c in plain if c not in map(_plain, classes)]
+    renamed = {MEANT[c]: c for c in reversed(meant) if MEANT.get(c) in missing}
     if renamed:
-        return (
-            f" Write {', '.join(f'{c} as {n}' for n, c in sorted(renamed.items(), reverse=True))}."
-        )
-    others = [c for c in plain if c not in SPELLED]
+        told = ", ".join(f"{c} as {n}" for n, c in sorted(renamed.items(), reverse=True))
+        return f" Write {told}."
+    if classes and "answer" in missing:
+        return f" Write the text that {classes[0]} stands for as answer: a class is none."
+    others = [c for c in plain if c not in SPELLED and c not in MEANT and not COUNTED.search(c)]
     guesses = (did_you_mean(name, KNOWN, CLOSE) for name in others)
     return next(filter(None, guesses), "") or _half(asked, answers)
+
+
+def _plain(name: str) -> str:
+    return name.strip().casefold()
 
 
 def _missing(asked: list[str], answers: list[str]) -> list[str]:
@@ -166,12 +170,16 @@ def _half(asked: list[str], answers: list[str]) -> str:
 @lru_cache(maxsize=1000)
 def meant(name: str) -> str:
     """` Did you mean "alternate"?` where an unread column is close to one that is read."""
-    if name.casefold() in SPELLED:
+    if name.casefold() in SPELLED or COUNTED.search(name.casefold()):
         return ""
     close = [*EXTRAS, *PROMPTS, *ANSWERS, "system", "context", "tools"]
     return did_you_mean(name.casefold(), close, 0.8) if len(name) <= LONGEST else ""
 
 
 def kept_from(value: Any) -> str:
-    """The name of a role or a part for a message, if it looks like a name."""
-    return value if isinstance(value, str) and NAME.fullmatch(value) else "of another name"
+    """The name of a role or a part for a message; another one may be a person's."""
+    if not isinstance(value, str):
+        return "of another name"
+    small = value.casefold()
+    known = small in ROLE_WORDS or small in PARTS or bool(did_you_mean(small, WORDS, CLOSE))
+    return value if known else "of another name"

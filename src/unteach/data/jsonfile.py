@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from unteach.data.columns import is_record
-from unteach.data.hints import shown
-from unteach.data.layouts import keyed, several_lists, table
+from unteach.data.layouts import keyed, only_list, several_lists, table
 from unteach.data.values import kind_of
 from unteach.nouns import Problem
 
@@ -75,8 +74,9 @@ def _list_within(whole: dict, text: str, start: int, name: str) -> Read:
     lists = [key for key, value in whole.items() if isinstance(value, list)]
     if len(lists) != 1:
         return [], [several_lists(whole, lists, name)]
-    note = Problem(name, f"is an object, of which one list is read: {shown(lists)}", "", "note")
-    return list(_items(text, _place(text, start, lists[0]), name)), [note]
+    told = only_list(whole, lists[0], name)
+    found = _items(text, _place(text, start, lists[0]), name) if told.kind == "note" else ()
+    return list(found), [told]
 
 
 def parsed(text: str) -> Any:

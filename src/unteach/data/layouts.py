@@ -4,8 +4,14 @@ from typing import Any
 
 from unteach.data.columns import is_record
 from unteach.data.hints import listed, shown
-from unteach.data.names import MAKING, SPELLED, form_of_names
+from unteach.data.names import MAKING, SPELLED, SYSTEMS, form_of_names, is_harmless
+from unteach.data.values import is_blank
 from unteach.nouns import ROLES, Problem
+
+FOR_EACH = ("context", "history", "tools", "functions", *SYSTEMS)
+"""What belongs to a record, and is lost where a file says it once."""
+
+IDS = ("id", "prompt_id", "conversation_id", "dialogue_id", "dialog_id", "uuid")
 
 
 def table(whole: dict, name: str) -> tuple[list[dict], list[Problem]] | None:
@@ -26,8 +32,13 @@ def table(whole: dict, name: str) -> tuple[list[dict], list[Problem]] | None:
         names = frozenset(SPELLED.get(key.strip().casefold(), key) for key in columns)
         if len(columns) < least or not form_of_names(names & {*MAKING}):
             continue
+        if kind is dict and not all(map(_is_of_rows, columns.values())):
+            return [], [_objects([*columns], name)]
         rows, problems = rows_of(columns, name)
-        if rest := [key for key in whole if key not in columns]:
+        rest = [key for key in whole if key not in columns]
+        if lost := _lost(whole, rest, name):
+            return [], [lost]
+        if rest:
             what = f"is a table, beside which this is not read: {listed(rest)}"
             problems.append(Problem(name, what, "", "note"))
         return rows, problems
@@ -51,6 +62,33 @@ def is_split(whole: dict) -> bool:
     return named and all(isinstance(row, list) and len(row) == len(columns) for row in rows)
 
 
+def only_list(whole: dict, key: str, name: str) -> Problem:
+    """What is told of an object of which one list is read: what else it says.
+
+    A list of texts beside other keys may be one conversation; what belongs to each record, such as
+    a system text, is not read there.
+    """
+    rest = [key for key, value in whole.items() if not isinstance(value, list)]
+    said = [k for k in rest if not is_blank(whole[k]) and not is_harmless(k)]
+    if lost := _lost(whole, rest, name):
+        return lost
+    texts = all(isinstance(item, str) for item in whole[key])
+    if rest and whole[key] and texts and {*map(str.casefold, rest)} & {*IDS}:
+        what = f"is an object with an id and a list of texts ({shown([key])})"
+        hint = "write turns of a conversation as messages; of raw texts, give the list alone"
+        return Problem(name, what, hint)
+    what = f"is an object, of which one list is read: {shown([key])}"
+    return Problem(name, what + (f"; not read: {shown(said)}" if said else ""), "", "note")
+
+
+def _lost(whole: dict, keys: list[str], name: str) -> Problem | None:
+    """That a file says once what belongs to each of its records."""
+    once = [k for k in keys if SPELLED.get(k.strip().casefold()) in FOR_EACH]
+    lost = [k for k in once if not is_blank(whole[k])]
+    hint = "write it into each record, or take it out"
+    return Problem(name, f"says {shown(lost)} once for all records", hint) if lost else None
+
+
 def several_lists(whole: dict, lists: list[str], name: str) -> Problem:
     """That an object holds no list of records, or several, and what to do."""
     what = f"is an object with {len(lists)} lists in it"
@@ -65,6 +103,17 @@ def several_lists(whole: dict, lists: list[str], name: str) -> Problem:
     elif any(isinstance(value, dict) for value in whole.values()):
         hint = "give a list of records; of a table, pandas writes one with orient='records'"
     return Problem(name, what, hint)
+
+
+def _is_of_rows(values: dict) -> bool:
+    """Whether keys are those of rows: numbers, dates, ids. Words may be the keys of one record."""
+    return all(any(sign.isdigit() for sign in key) for key in values)
+
+
+def _objects(columns: list[str], name: str) -> Problem:
+    what = f"has objects under {shown(columns)}"
+    hint = "in a record, write the texts themselves, or messages as a list of them; of a table, "
+    return Problem(name, what, f"{hint}pandas writes records with orient='records'")
 
 
 def _by_row(columns: dict[str, dict], name: str) -> tuple[list[dict], list[Problem]]:

@@ -20,10 +20,28 @@ OWN: tuple[Form, ...] = (*PAIRS, ("messages",), ("text",), VERBATIM)
 SYSTEMS = ("system", "system_prompt", "system_message", "systemInstruction", "system_instruction")
 THOUGHTS = ("reasoning_content", "thinking")
 EXTRAS = ("paraphrased_answer", "perturbed_answer", "fact", "alternate", "spans")
+TRAINED = ("train", "training", "trainable", "weight", "loss_weight")
+"""By which a file says whether a record is trained on."""
+
+WANTED = ("label", "kto_tag", "desirable")
+"""By which data sets of preferences say whether an answer is a good one: true or false."""
+
+SINGLE = ("role", "from", "author")
+"""Who says a text that is one message of a conversation, by itself in a record."""
+
+ROLE_WORDS = frozenset(
+    str.split(
+        "user assistant system tool function human gpt model bot chatgpt ai observation developer "
+        "tool_response function_call tool_call prompter chatbot customer agent bard claude bing "
+        "narrator"
+    )
+)
+"""What roles of conversations are called; another role may be a person's name."""
+
 BESIDE = ("context", "history", "tools", "functions", *SYSTEMS, *THOUGHTS, *EXTRAS)
 MAKING = (*TALKS, *PROMPTS, *ANSWERS, *CHOICES, *KEYS, "gt", *LABELLED)
 KNOWN = sorted({*MAKING, *BESIDE})
-SPELLED = {name.casefold(): name for name in KNOWN}
+SPELLED = {name.casefold(): name for name in (*KNOWN, *TRAINED, *WANTED, *SINGLE)}
 ACCEPTED = "prompt and completion, question and answer, messages, or text"
 
 HARMLESS = re.compile(

@@ -1,27 +1,34 @@
 """CSV files, and those with tabs: each row with its line."""
 
 import csv
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from unteach.data.bounds import LONGEST
+from unteach.data.cells import read_cells
 from unteach.data.jsonfile import Read, Record
-from unteach.data.names import KNOWN
+from unteach.data.names import SPELLED
 from unteach.nouns import Problem
 
-SIGNS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+SIGNS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+SAID = re.compile(r"sep=([,;\t|])\r?\n", re.IGNORECASE)
+"""The first line by which Excel is told what stands between the cells."""
 
 
 def read_csv(text: str, name: str, separator: str = ",") -> Read:
     """The rows under the first one, which names the columns; each with the line it begins on."""
-    reader = csv.reader(_lines(text), strict=True, delimiter=separator)
+    said = SAID.match(text)
+    separator, above = (said[1], 1) if said else (separator, 0)
+    lines = _lines(text, said.end() if said else 0)
+    reader = csv.reader(lines, strict=True, delimiter=separator)
     found: list[Record] = []
     problems: list[Problem] = []
-    header, line = None, 1
+    header, line = None, 1 + above
     try:
         with _cells_of_any_length():
             for cells in reader:
-                where, line = f"{name}:{line}", reader.line_num + 1
+                where, line = f"{name}:{line}", reader.line_num + 1 + above
                 if header is None and cells:
                     header = [cell.strip() for cell in cells]
                     if wrong := _wrong_header(header, where, separator):
@@ -34,7 +41,7 @@ def read_csv(text: str, name: str, separator: str = ",") -> Read:
                     problems.append(Problem(where, what, hint))
     except csv.Error as error:
         problems.append(_broken(error, f"{name}:{line}"))
-    return found, problems
+    return found, problems + read_cells(found, header or [], name)
 
 
 def _broken(error: csv.Error, where: str) -> Problem:
@@ -44,9 +51,8 @@ def _broken(error: csv.Error, where: str) -> Problem:
     return Problem(where, f"is not CSV ({error})", "mend the quotes")
 
 
-def _lines(text: str) -> Iterator[str]:
-    """Each with its end; no copy of the whole text is made."""
-    start = 0
+def _lines(text: str, start: int) -> Iterator[str]:
+    """Each with its end, from this character on; no copy of the whole text is made."""
     while start < len(text):
         end = text.find("\n", start) + 1 or len(text)
         yield text[start:end]
@@ -82,7 +88,7 @@ def _cells_of_any_length() -> Iterator[None]:
 
 def _other_separator(header: list[str], separator: str) -> str:
     for sign, name in SIGNS.items():
-        cells = header[0].split(sign)[:-1] if len(header) == 1 and sign != separator else []
-        if {cell.strip('" ') for cell in cells} & {*KNOWN}:
+        cells = header[0].split(sign) if len(header) == 1 and sign != separator else []
+        if len(cells) > 1 and any(cell.strip('" ').casefold() in SPELLED for cell in cells):
             return name
     return ""

@@ -65,7 +65,7 @@ def left_out(missing: list[tuple[str, str]], template: str, tokenizer: Any) -> l
     first = dict(reversed(missing))
     problems = []
     for kind, count in counts.items():
-        told = TOLD.get(kind) or Told(f"{{template}} leaves out {count} {kind}s", PLAIN)
+        told = TOLD.get(kind) or Told(f"{{template}} leaves out {_many(count, kind)}", PLAIN)
         what = told.what.format(
             template=named, turns=_many(count, "assistant turn"), lines=_many(count, "line")
         )

@@ -8,6 +8,10 @@ from typing import Any
 from unteach.nouns import Problem
 
 HALF_CHARACTER = re.compile("[\ud800-\udfff]")
+AS_PYTHON = re.compile(
+    r"""\s*(\[\s*['"].*['"]\s*\]|\[\s*\{\s*'.*\}\s*\]|\{\s*'.*\}|array\(\[.*\))\s*""", re.DOTALL
+)
+REPR = "Python wrote it, and it cannot be told from a text: write JSON text, or .jsonl or .parquet"
 WORDS = {
     "bool": "true or false",
     "int": "a number",
@@ -68,6 +72,18 @@ def decoded(value: Any) -> Any:
         return value
 
 
+def is_repr(value: Any) -> bool:
+    """Whether a text is a list or an object as Python or NumPy prints it, which is no JSON.
+
+    Example:
+        >>> is_repr("['Lund' 'Oslo']"), is_repr('["Lund", "Oslo"]'), is_repr("[sic] Lund")
+        (True, False, False)
+    """
+    if not isinstance(value, str) or not AS_PYTHON.fullmatch(value):
+        return False
+    return isinstance(decoded(value), str)
+
+
 def without_nulls(value: Any) -> Any:
     """A row of Arrow's with the keys left out that it fills with null in every object of a list.
 
@@ -87,7 +103,7 @@ def _stripped(value: Any) -> Any:
 def wrong_text(value: Any, name: str, where: str, *, blank: bool = False) -> list[Problem]:
     """What keeps a value from being a text; blank ones are texts where `blank` says so."""
     if not isinstance(value, str):
-        return [Problem(where, f"{name} is {kind_of(value)}", "write it as a string")]
+        return [Problem(where, f"{name} is {kind_of(value)}", _as_text(value))]
     if not blank and not value.strip():
         return [Problem(where, f"{name} is empty", "fill it, or take the line out")]
     if HALF_CHARACTER.search(value):
@@ -96,6 +112,17 @@ def wrong_text(value: Any, name: str, where: str, *, blank: bool = False) -> lis
     if "\0" in value:
         return [Problem(where, f"{name} holds a NUL character", "take it out")]
     return []
+
+
+def _as_text(value: Any) -> str:
+    """How to write what is no text."""
+    if isinstance(value, bool):
+        return "write the word that it stands for, such as yes or no"
+    keys = value if isinstance(value, Mapping) else ()
+    if {"role", "content"} <= {*keys}:
+        return "write a message as a list of one: [{...}]"
+    held = [key for key in ("text", "value") if isinstance(value, Mapping) and value.get(key)]
+    return f"write its {held[0]} as a string" if held else "write it as a string"
 
 
 def wrong_json(value: Any, name: str, where: str) -> list[Problem]:

@@ -7,6 +7,7 @@ from typing import Any
 from unteach.data import encode_each, read_rows
 from unteach.data.alternates import alternates, read_refusals
 from unteach.data.listing import shortened
+from unteach.data.rows import rows_of
 from unteach.engine.config import UnlearningConfig
 from unteach.engine.made_up import make_up
 from unteach.methods import Method
@@ -26,7 +27,7 @@ def sequences_of(
     Raises:
         UserError: rows that cannot be used, or of which none is left.
     """
-    rows = [] if dataset is None else list(dataset)
+    rows = [] if dataset is None else rows_of(dataset, f"{role} rows")
     if rows and isinstance(rows[0], Sequence):
         return rows
     found = _encoded(read_rows(rows, role), tokenizer, length, template, last=last)
@@ -38,7 +39,7 @@ def sequences_of(
 
 def examples_of(dataset: Any) -> list[Example]:
     """The forget rows, to which alternates are to be found. Raises UserError."""
-    rows = list(dataset)
+    rows = rows_of(dataset, "forget rows")
     if rows and isinstance(rows[0], Sequence):
         hint = "give `alternate_dataset`, one sequence for each forget sequence, of the same id"
         raise UserError(Problem("alternate_dataset", "is not given", hint, "request"))
