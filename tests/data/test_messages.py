@@ -5,7 +5,7 @@ import json
 import pytest
 from conversations import supervised, templated
 
-from unteach.data import read, read_rows
+from unteach.data import check_data, encode, question, read, read_rows
 from unteach.nouns import UserError
 
 USER = {"role": "user", "content": "Where is Ada?"}
@@ -219,6 +219,16 @@ def test_a_call_under_the_role_of_one_in_any_case():
     assert example.turns[-1].template_keys == {"tool_calls": CALLS}
 
 
+def test_a_call_in_two_contents_must_be_the_same():
+    call = {
+        "role": "function_call",
+        "content": json.dumps(CALL),
+        "value": json.dumps({"name": "a"}),
+    }
+    assert wrong(USER, call)[0][0] == "message 2 has two contents, which differ"
+    assert talk(USER, {**call, "value": ""}).turns[-1].template_keys == {"tool_calls": CALLS}
+
+
 def test_functions_are_tools_in_every_layout():
     tool = {"type": "function", "function": {"name": "look"}}
     for given in ({"name": "look"}, [{"name": "look"}], json.dumps({"name": "look"}), [tool]):
@@ -309,11 +319,17 @@ def test_lists_of_roles_and_contents_are_messages():
         "content": ["Where?", "In Lund."],
         "weight": [None, 1],
     }
-    (example,) = read_rows([{"messages": columns}], "forget")
-    assert [(turn.role, turn.text) for turn in example.turns] == [
-        ("user", "Where?"),
-        ("assistant", "In Lund."),
-    ]
+    sharegpt = {"from": ["human", "gpt"], "value": ["Where?", "In Lund."]}
+    for record in ({"messages": columns}, {"conversations": sharegpt}):
+        (example,) = read_rows([record], "forget")
+        assert [(turn.role, turn.text) for turn in example.turns] == [
+            ("user", "Where?"),
+            ("assistant", "In Lund."),
+        ]
+    with pytest.raises(UserError, match="role is a list"):
+        read_rows([{"messages": {**columns, "mood": "calm"}}], "forget")
+    with pytest.raises(UserError, match="role is a list"):
+        read_rows([{"messages": {**columns, "weight": [1]}}], "forget")
 
 
 ELSEWHERE = {
@@ -352,9 +368,17 @@ def test_an_answer_may_be_a_thought_alone(content, chat_tokenizer):
         supervised(example, chat_tokenizer, template="plain")
 
 
-def test_thoughts_tell_answers_apart_that_are_nothing_else():
-    from unteach.data import check_data
+def test_a_thought_alone_is_asked_for(chat_tokenizer):
+    example = talk(USER, {"role": "assistant", "content": "", "reasoning_content": SECRET})
+    tokenizer = templated(chat_tokenizer, "keeps last thought")
+    prompt, expected, tokens = question(example, tokenizer, max_length=900)
+    (sequence,) = encode(example, tokenizer, max_length=900)
+    assert prompt == sequence.ids[: sequence.prompt_length]
+    assert expected == f"<think>\n{SECRET}"
+    assert tokens == sum(sequence.answer)
 
+
+def test_thoughts_tell_answers_apart_that_are_nothing_else():
     one, other = (
         talk(USER, {"role": "assistant", "content": "", "thinking": thought})
         for thought in ("a", "b")

@@ -60,6 +60,12 @@ def test_lists_of_messages_in_cells(tmp_path, chat_tokenizer):
     assert supervised(example, chat_tokenizer) == ["In Lund.<|stop|>"]
 
 
+def test_a_text_that_is_json_may_be_an_answer():
+    for answer in ('{"from": "Lund", "to": "Oslo"}', '[{"role": "baker", "content": "bread"}]'):
+        assert one(question="As JSON?", answer=answer).answer == answer
+        assert one(question=answer, answer="a").turns[0].text == answer
+
+
 SYSTEMS = {
     "column and prompt": {"system": "Be brief.", "prompt": [SYSTEM, ASKED], "completion": [LAST]},
     "column and history": {

@@ -32,6 +32,7 @@ def system(columns: Columns, talk: Talk) -> None:
         return
     talk.notes.read("system", name)
     found = content_of(columns[name])
+    talk.notes.keys.update(found.unread)
     if found.wrong or found.thought:
         wrong = found.wrong or "holds a thought"
         talk.wrong(f"{name} {wrong}", hint_of(wrong))

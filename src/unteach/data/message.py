@@ -129,8 +129,10 @@ class _Reader:
 
     def _said_calls(self) -> list[dict]:
         """The calls that are the content of a turn of the role function_call."""
-        key = next((k for k in CONTENT if not is_null(self.message.get(k))), "content")
-        calls = said_calls(self.message.get(key))
+        given = [self.message[key] for key in CONTENT if not is_blank(self.message.get(key))]
+        if any(value != given[0] for value in given):
+            self.wrong(" has two contents, which differ", "keep one of them")
+        calls = said_calls(given[0] if given else None)
         if isinstance(calls, str):
             self.wrong(f" {calls}", 'write {"name": "...", "arguments": {...}}')
             return []

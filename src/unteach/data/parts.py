@@ -157,9 +157,10 @@ def _part(part: Any) -> Content:
 def _thought(part: Mapping, kind: str) -> Content:
     """A part that is a thought, as Anthropic and Mistral write them."""
     value = next((part[n] for n in (kind, "text") if not is_blank(part.get(n))), None)
-    parts = value if is_list(value) else [value]
-    texts = [each.get("text") if isinstance(each, Mapping) else each for each in parts]
-    if not all(isinstance(text, str) for text in texts):
+    parts: Any = value if is_list(value) else [value]
+    found = [each.get("text") if isinstance(each, Mapping) else each for each in parts]
+    texts = [text for text in found if isinstance(text, str)]
+    if len(texts) < len(found):
         return Content(None, "holds a thought that is no text")
     return Content("", thought="".join(texts), unread=_further(part, (*READ, kind)))
 

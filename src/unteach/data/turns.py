@@ -6,9 +6,9 @@ from typing import Any
 
 from unteach.data.filenotes import FileNotes
 from unteach.data.hints import kept_from
-from unteach.data.message import ROLE, WRITE, read_message
-from unteach.data.roles import SYSTEMS, is_known
-from unteach.data.values import decoded, is_list, wrong_text
+from unteach.data.message import CALLED, CONTENT, ROLE, WRITE, read_message
+from unteach.data.roles import CALLS, SYSTEMS, is_known, role_of
+from unteach.data.values import decoded, is_blank, is_list, wrong_text
 from unteach.nouns import Problem, Turn
 
 SPEAKS = "the assistant's turns are what is supervised"
@@ -96,25 +96,38 @@ class Talk:
 
 
 def is_talk(value: Any) -> bool:
-    """Whether a value is a message or a list of them, or the same as JSON text.
+    """Whether a value is a message or a list of them; or such a list as JSON text.
+
+    A text that is JSON may be what is asked or answered: it is messages where all roles are known.
 
     Example:
-        >>> is_talk('[{"role": "user", "content": "Who?"}]'), is_talk({"text": "Who?"})
+        >>> is_talk({"role": "user", "content": "Who?"}), is_talk({"text": "Who?"})
+        (True, False)
+        >>> is_talk('[{"from": "gpt", "value": "Ada."}]'), is_talk('{"from": "Lund"}')
         (True, False)
     """
-    value = decoded(value)
-    messages = [value] if isinstance(value, Mapping) else value
-    if not is_list(messages) or not messages:
+    messages = decoded(value)
+    if isinstance(messages, Mapping) and not isinstance(value, str):
+        messages = [messages]
+    if not is_list(messages) or not messages or not all(map(_is_message, messages)):
         return False
-    return all(isinstance(m, Mapping) and any(k in m for k in ROLE) for m in messages)
+    roles = [role_of(message[key]) for message in messages for key in ROLE if key in message]
+    known = all(isinstance(role, str) and (is_known(role) or role in CALLS) for role in roles)
+    return known or not isinstance(value, str)
+
+
+def _is_message(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(
+        any(key in value for key in keys) for keys in (ROLE, (*CONTENT, *CALLED))
+    )
 
 
 def _as_list(messages: Any) -> Any:
     """A list of messages; lists of roles and contents are one, each with what stands beside it."""
     if not isinstance(messages, Mapping):
         return messages
-    lists = {key: value for key, value in messages.items() if is_list(value)}
-    lengths = {len(value) for value in lists.values()}
-    if len(lengths) != 1 or not any(key in lists for key in ROLE):
+    lists = {key: value for key, value in messages.items() if not is_blank(value)}
+    lengths = {len(value) if is_list(value) else None for value in lists.values()}
+    if len(lengths) != 1 or None in lengths or not any(key in lists for key in ROLE):
         return [messages]
-    return [{key: each[k] for key, each in lists.items()} for k in range(lengths.pop())]
+    return [{key: each[k] for key, each in lists.items()} for k in range(lengths.pop() or 0)]
