@@ -144,3 +144,17 @@ def test_what_others_say_in_the_midst_of_a_turn_is_not_supervised(chat_tokenizer
     assert supervised(found("Let me look."), tokenizer) == [ANSWER]
     notes = told(found("Let me look."), tokenizer)
     assert any("1 assistant turn not at all or not in one piece" in note for note in notes)
+
+
+def test_a_template_that_needs_arguments_says_so(chat_tokenizer):
+    bare = {"type": "function", "function": {"name": "lookup"}}
+    example = talk(user("Find Ada."), said("", tool_calls=[bare]))
+    tokenizer = templated(chat_tokenizer, "keeps last thought")
+    with pytest.raises(UserError) as caught:
+        encode(example, tokenizer, max_length=900)
+    (problem,) = caught.value.problems
+    assert problem.what == "the chat template takes no tool calls without arguments"
+    assert problem.hint.startswith('write "arguments": {} where there are none')
+    filled = talk(user("Find Ada."), said("", tool_calls=[call({})]))
+    (shown,) = supervised(filled, tokenizer)
+    assert shown == '<call>{"name": "lookup", "arguments": {}}</call><|stop|>'

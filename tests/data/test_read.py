@@ -177,7 +177,7 @@ WRONG = {
     "message in parts": (
         "a.jsonl",
         lines({"messages": [{"role": "user", "content": [1]}]}),
-        "message 1: role or content is no string",
+        "message 1: content is a list without a text",
         "data",
     ),
     "ragged csv": ("a.csv", "question,answer\na,b,c\n", r"a\.csv:2: has 3 cells under 2", "data"),

@@ -271,7 +271,7 @@ def test_what_is_not_plain_is_refused_with_the_right_column(case, tmp_path):
         ({"question": "a", "answers": {"text": []}}, "answers is empty"),
         ({"question": "a", "answers": [3]}, "answers is a list"),
         ({"question": "a", "answer": "b", "tools": "none"}, "tools is no list of objects"),
-        ({"question": "a", "answer": "b", "thinking": 3}, "thinking is a number"),
+        ({"question": "a", "answer": "b", "thinking": 3}, "thinking is no text"),
         ({"text": "a", "labels": ""}, ""),
     ],
 )

@@ -161,3 +161,26 @@ def test_marks_are_found_in_thought_and_answer(chat_tokenizer):
     )
     (sequence,) = encode(in_key, templated(chat_tokenizer, "channels"), max_length=900)
     assert sequence.spans == ((sequence.text.rindex("Lund"), sequence.text.rindex("Lund") + 4),)
+
+
+PARTLY = {
+    "a preamble": (f"Well. <think>{SECRET}</think>In Lund.", "Well."),
+    "two thoughts": (
+        f"<think>{SECRET}</think>Well.<think>I recall it.</think>In Lund.",
+        "I recall it.",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", PARTLY)
+def test_a_thought_that_is_shown_is_not_told_as_left_out(case, chat_tokenizer):
+    """The template shows the first thought and the last text; what stands elsewhere is told."""
+    content, lost = PARTLY[case]
+    example = talk(user("Where?"), said(content))
+    tokenizer = templated(chat_tokenizer, "keeps last thought")
+    assert supervised(example, tokenizer) == [f"{THOUGHT}In Lund.<|stop|>"]
+    (note,) = told(example, tokenizer)
+    assert note.startswith("note forget.jsonl:1: the chat template changes or leaves out a part")
+    assert lost not in note
+    assert supervised(example, chat_tokenizer) == [f"{content}<|stop|>"]
+    assert told(example, chat_tokenizer) == []

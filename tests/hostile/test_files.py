@@ -227,7 +227,8 @@ def test_parquet_of_all_kinds_is_read_as_it_is(tmp_path):
     }
     write_parquet(tmp_path / "a.parquet", columns)
     found = [row for _, row in read_parquet(tmp_path / "a.parquet", "a")]
-    assert found == pa.table(columns).to_pylist()
+    assert found == pa.table(columns).to_pylist(maps_as_pydicts="strict")
+    assert found[0]["pairs"] == {"k": "v"}
 
 
 def test_parquet_names_and_columns(tmp_path):

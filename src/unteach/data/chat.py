@@ -124,6 +124,8 @@ class AssistantTurn:
             and (slot.kind == "call" or slot.text in said)
         }
         missing = {slot.kind for slot in slots if slot not in shown}
+        if "thought" in missing and any(slot.kind == "thought" for slot in shown):
+            missing = {"answer", *missing} - {"thought"}  # one of several: a part of what is said
         if not self.place and ("answer" in missing or not missing):
             return ["turn" if slots else "empty"]
         return sorted({"answer": "changed"}.get(kind, kind) for kind in missing)
@@ -263,6 +265,9 @@ def _nothing_shown(example: Example, turn: AssistantTurn) -> Problem:
         what, hint = "the last answer has no text", "fill it, or take the line out"
     elif kinds == {"call"}:
         what = "the chat template shows no tool calls, and the last answer is nothing else"
+        hint = "give the tokenizer a chat template that shows them, or take the line out"
+    elif kinds == {"thought"}:
+        what = "the chat template shows no thoughts, and the last answer is nothing else"
         hint = "give the tokenizer a chat template that shows them, or take the line out"
     else:
         what = "the chat template leaves out or changes what the last assistant turn says"

@@ -8,7 +8,7 @@ from typing import Any
 
 from unteach.data.listing import SHOWN
 from unteach.data.markers import marker_notes
-from unteach.data.templates import has_chat_template
+from unteach.data.templates import THOUGHT_KEYS, has_chat_template
 from unteach.nouns import Example, Problem, Turn
 
 # Signs that change what is said: C++ is not C, and 5% is not 5.
@@ -83,9 +83,15 @@ def _alike(example: Example) -> int:
 
 
 def _beside(turn: Turn) -> str:
-    """The calls of tools that a turn makes beside its text, without their ids."""
+    """What a turn says beside its text: its calls of tools, without their ids.
+
+    Of a turn without a text it is what was thought, too.
+    """
     calls = turn.template_keys.get("tool_calls", ())
-    return json.dumps([call.get("function", call) for call in calls], sort_keys=True)
+    said = [call.get("function", call) for call in calls]
+    if not turn.text.strip():
+        said += [turn.template_keys[name] for name in THOUGHT_KEYS if name in turn.template_keys]
+    return json.dumps(said, sort_keys=True)
 
 
 def _twice(role: str, examples: list[Example]) -> list[Problem]:

@@ -128,7 +128,9 @@ def _says(name: str, value: Any) -> bool:
     if is_null(given) or (isinstance(given, str) and not given.strip()):
         return False
     if name in TALKS[1:]:
-        return is_list(decoded(given))
+        given = decoded(given)
+        lists = isinstance(given, Mapping) and any(is_list(given.get(k)) for k in ("role", "from"))
+        return is_list(given) or lists
     if name == "labels":  # the text again is the target of a language model
         text = value("text")
         return not is_numeric(given) and given != text and (is_null(text) or not is_class(given))

@@ -1,14 +1,15 @@
 """What a record asks and answers, turn by turn: system text, history, question, answer."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from unteach.data.choices import answer_of
 from unteach.data.columns import Columns
-from unteach.data.names import CHOICES, KEYS, SYSTEMS, THOUGHTS
-from unteach.data.parts import text_of
+from unteach.data.names import ANSWERS, CHOICES, KEYS, SYSTEMS, THOUGHTS
+from unteach.data.parts import content_of, hint_of, thought_of
 from unteach.data.toolcalls import tools_of
-from unteach.data.turns import Talk
+from unteach.data.turns import Talk, is_talk
 from unteach.data.values import decoded, is_blank, is_list, wrong_json, wrong_text
 from unteach.nouns import Turn
 
@@ -17,14 +18,11 @@ JOIN = "\n"
 
 
 def messages(columns: Columns, column: str, talk: Talk) -> None:
-    """The turns of a list of messages; a system text that stands in two places must be one."""
+    """The turns of a list of messages."""
     talk.notes.read("messages", column)
-    before = list(talk.turns)
+    beside = (*ANSWERS, "chosen", *CHOICES)
+    talk.answers = [name for name in beside if not is_blank(columns.seen(name))]
     talk.add(columns[column], column)
-    if before and len(talk.turns) > 1 and talk.turns[1].role in ("system", "developer"):
-        if talk.turns[1].text != before[0].text:
-            talk.wrong("has two system texts", "keep one of them")
-        del talk.turns[0]
 
 
 def system(columns: Columns, talk: Talk) -> None:
@@ -33,11 +31,15 @@ def system(columns: Columns, talk: Talk) -> None:
     if name is None:
         return
     talk.notes.read("system", name)
-    text, wrong = text_of(columns[name])
-    if text is None:
-        talk.wrong(f"{name} is no text" if not wrong else f"{name} {wrong}", "write it as a string")
-    elif text.strip():
-        talk.say("system", text, name)
+    found = content_of(columns[name])
+    talk.notes.keys.update(found.unread)
+    if found.wrong or found.thought:
+        wrong = found.wrong or "holds a thought"
+        talk.wrong(f"{name} {wrong}", hint_of(wrong))
+    elif found.text is None:
+        talk.wrong(f"{name} is no text", "write it as a string")
+    elif found.text.strip():
+        talk.say("system", found.text, name)
 
 
 def history(columns: Columns, talk: Talk) -> None:
@@ -58,11 +60,18 @@ def history(columns: Columns, talk: Talk) -> None:
 
 
 def asked(columns: Columns, column: str, talk: Talk) -> None:
-    """What is asked, with its input or context; it may be a list of messages."""
+    """What is asked, with its input or context.
+
+    It may be a list of messages: what the assistant says in there belongs to the question.
+    """
     value = columns[column]
-    if is_list(value):
+    if is_list(value) or is_talk(value):
         talk.notes.read("question", column)
+        first = len(talk.turns)
         talk.add(value, column)
+        for k, turn in enumerate(talk.turns[first:], first):
+            if turn.role == "assistant":
+                talk.turns[k] = replace(turn, supervised=False)
         return
     before, after = [], [column]
     if column == "instruction":
@@ -79,7 +88,8 @@ def asked(columns: Columns, column: str, talk: Talk) -> None:
 def answered(columns: Columns, column: str, talk: Talk) -> tuple[str, ...]:
     """The answer, with its thought; gives the choices that are wrong."""
     value = columns[column]
-    if is_list(value) and value and isinstance(value[0], Mapping) and "text" not in value[0]:
+    objects = is_list(value) and value and isinstance(value[0], Mapping)
+    if is_talk(value) or (objects and "text" not in value[0]):
         talk.notes.read("answer", column)
         talk.add(value, column)
         return ()
@@ -90,20 +100,32 @@ def answered(columns: Columns, column: str, talk: Talk) -> tuple[str, ...]:
     for name in (*CHOICES, *KEYS) if found.wrong else ():
         columns.get(name)  # the same answer again
     talk.problems += wrong_text(found.text, column, talk.where)
-    keys = {name: columns[name] for name in THOUGHTS if not is_blank(columns.seen(name))}
-    for name, thought in keys.items():
-        talk.notes.read("thought", name)
-        talk.problems += wrong_text(thought, name, talk.where)
-    talk.turns.append(Turn("assistant", found.text, template_keys=keys))
+    talk.turns.append(Turn("assistant", found.text, template_keys=_thoughts(columns, talk)))
     return found.wrong
+
+
+def _thoughts(columns: Columns, talk: Talk) -> dict[str, str]:
+    """The thought of the answer, under each of the columns that have it."""
+    found: dict[str, str] = {}
+    for name in (name for name in THOUGHTS if not is_blank(columns.seen(name))):
+        talk.notes.read("thought", name)
+        thought = thought_of(columns[name])
+        if thought is None:
+            talk.wrong(f"{name} is no text", "write the thought as a string")
+            continue
+        talk.problems += wrong_text(thought, name, talk.where)
+        if found and thought not in found.values():
+            talk.wrong(f"has two thoughts, which differ (one is {name})", "keep one of them")
+        found[name] = thought
+    return found
 
 
 def tools(columns: Columns, talk: Talk) -> tuple[Any, ...]:
     """What describes the tools of a record; what is wrong with it goes to the talk's problems."""
     found = tools_of(columns.get("tools"), columns.get("functions"))
-    if found is None:
-        hint = "write a list of objects, each the description of a function"
-        talk.wrong("tools is no list of objects", hint)
-    elif found:
+    if isinstance(found, str):
+        talk.wrong(found, "write tools alone, as a list of objects, each describing a function")
+        return ()
+    if found:
         talk.problems += wrong_json(found, "tools", talk.where)
-    return found or ()
+    return found

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from unteach.data.listing import shortened
 from unteach.data.marks import placed
 from unteach.data.render import render
-from unteach.data.tokens import tokens_of
+from unteach.data.tokens import speaks, tokens_of
 from unteach.data.told import cut, empty, left_out, nothing_left
 from unteach.data.windows import windows
 from unteach.nouns import Example, Problem, Sequence, UserError
@@ -171,7 +171,7 @@ def _encoded(
 ) -> Encoded:
     if example.kind == "text" and not example.turns:
         found = windows(example, tokenizer, max_length)
-        return Encoded(found, any(any(sequence.answer) for sequence in found))
+        return Encoded(found, any(speaks(sequence, tokenizer) for sequence in found))
     if example.answer_turn is None:
         return Encoded([], False, ("excluded",))
     rendered = render(example, tokenizer, template)

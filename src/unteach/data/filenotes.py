@@ -18,6 +18,7 @@ class FileNotes:
         columns: names of columns that were not read, and in how many records.
         keys: names of keys of messages that were not read, and in how many messages.
         excluded: records that say that they are not trained on, by `weight` or `train`.
+        roles: roles of turns that are nobody's we know, and of how many turns.
         several: records that have several answers, of which the first is read.
     """
 
@@ -26,6 +27,7 @@ class FileNotes:
         self.parts: dict[str, dict[str, None]] = {}
         self.columns: Counter[str] = Counter()
         self.keys: Counter[str] = Counter()
+        self.roles: Counter[str] = Counter()
         self.several = 0
         self.excluded = 0
 
@@ -62,6 +64,9 @@ class FileNotes:
         if self.keys:
             what = f"has messages with keys that are not read: {listed([*self.keys])}"
             notes.append((what, "put what belongs to a turn into its content"))
+        if self.roles:
+            what = f"has turns of other roles, which are not supervised: {listed([*self.roles])}"
+            notes.append((what, "write the role as assistant where it is the model that speaks"))
         return [Problem(source, what, hint, "note") for what, hint in notes]
 
     def _reading(self, examples: int) -> str:

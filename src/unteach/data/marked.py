@@ -96,15 +96,13 @@ def _mark_keys(message: Message, put: Callable[[Kind, str], str]) -> None:
 
 
 def _mark_content(content: str, put: Callable[[Kind, str], str]) -> str:
-    """What stands before `</think>` is a thought, with its opening tag or without."""
-    head, tag, rest = content.rpartition("</think>")
-    if tag:
-        lead, opening, thought = head.partition("<think>")
-        if opening and not lead.strip():
-            head = lead + opening + put("thought", thought)
-        else:
-            head = put("thought", head)
-    return head + tag + put("answer", rest)
+    """What stands before each `</think>` is a thought, from its opening tag or from the start."""
+    *heads, rest = content.split("</think>")
+    found = ""
+    for head in heads:
+        lead, opening, thought = head.rpartition("<think>")
+        found += put("answer", lead) + opening + put("thought", thought) + "</think>"
+    return found + put("answer", rest)
 
 
 def _mark_call(call: Any, put: Callable[[Kind, str], str]) -> Any:

@@ -88,7 +88,12 @@ def _rows(file: Any, size: int, name: str) -> Iterator[dict[str, Any]]:
         left -= sum(map(unpacked, batch.columns))
         if left < 0:
             raise UserError(too_much(name))
-        yield from batch.to_pylist()
+        try:
+            rows = batch.to_pylist(maps_as_pydicts="strict")
+        except KeyError:  # whose message is the key
+            what, hint = "holds a map in which a key stands twice", "write each key once"
+            raise UserError(Problem(name, what, hint)) from None
+        yield from rows
 
 
 def unpacked(array: Any) -> int:

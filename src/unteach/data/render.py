@@ -3,10 +3,10 @@
 from dataclasses import replace
 from typing import Any
 
+from unteach.data.bos import behind_bos, has_bos, without_bos
 from unteach.data.chat import chat
 from unteach.data.rendered import Rendered
 from unteach.data.templates import THOUGHT_KEYS, has_chat_template
-from unteach.data.tokens import front as front_of
 from unteach.nouns import Example, Problem, Span, Turn, UserError
 from unteach.registry import did_you_mean
 
@@ -17,8 +17,9 @@ LEADS = {"user": "Question: ", "assistant": "Answer: "}
 def render(example: Example, tokenizer: Any, template: str = "auto") -> Rendered:
     """The example as one text, with what is supervised in it: up to the last supervised turn.
 
-    A bos that the first turn brings stands in front of everything, or is dropped where the chat
-    template writes one. An eos at the end of an answer is dropped where one is added.
+    A bos that a turn brings at its beginning stands in front of everything, or is dropped where the
+    chat template writes one; one in the midst of a turn is told. An eos at the end of an answer is
+    dropped where one is added.
 
     Args:
         example: with a supervised turn.
@@ -32,27 +33,24 @@ def render(example: Example, tokenizer: Any, template: str = "auto") -> Rendered
         hint = f"give one of {', '.join(TEMPLATES)}.{did_you_mean(template, list(TEMPLATES))}"
         raise UserError(Problem("data.template", f'is "{template}"', hint, "request"))
     if example.kind == "text":
-        return _joined(example, {}, closed=True)
+        bare = without_bos(example, tokenizer, beginning=False)
+        front = "" if bare is example else tokenizer.bos_token
+        return _joined(bare, {}, closed=True, front=front)
+    in_chat = template == "chat" or (template == "auto" and has_chat_template(tokenizer))
     ended = _without_eos(example, tokenizer)
-    bare = _without_bos(ended, tokenizer)
-    if template == "chat" or (template == "auto" and has_chat_template(tokenizer)):
-        return _one_bos(ended, bare, tokenizer)
-    front = tokenizer.bos_token if bare is not ended else ""
-    leads = {} if template == "none" else LEADS
-    return _joined(bare, leads, closed=False, front=front)
-
-
-def _one_bos(example: Example, bare: Example, tokenizer: Any) -> Rendered:
-    """In the chat template, without the bos of the first turn where the template writes one.
-
-    Some models begin each turn with their bos: then it is no mark of the beginning.
-    """
-    if bare is example:
-        return chat(example, tokenizer)
-    without = chat(bare, tokenizer)
-    own = sum(turn.text.count(tokenizer.bos_token) for turn in bare.turns)
-    written = without.text.count(tokenizer.bos_token) - own
-    return without if written == 1 else chat(example, tokenizer)
+    # Joined as they are, texts may have the form of another template, with a bos in each turn.
+    bare = without_bos(ended, tokenizer, beginning=template == "none")
+    brought = bare is not ended
+    if in_chat:
+        made = chat(bare, tokenizer)
+        made = behind_bos(made, bare, tokenizer) if brought else made
+    else:
+        front = tokenizer.bos_token if brought else ""
+        leads = {} if template == "none" else LEADS
+        made = _joined(bare, leads, closed=False, front=front)
+    if template != "none" and has_bos(bare, tokenizer):
+        made = made._replace(left_out=(*made.left_out, "bos"))
+    return made
 
 
 def _joined(example: Example, leads: dict[str, str], *, closed: bool, front: str = "") -> Rendered:
@@ -110,18 +108,3 @@ def _ended(turn: Turn, eos: str) -> Turn:
     while text.endswith(eos):
         text = text.removesuffix(eos).rstrip()
     return replace(turn, text=text)
-
-
-def _without_bos(example: Example, tokenizer: Any) -> Example:
-    """The conversation without a bos in front of its first turn; itself where there is none.
-
-    Whatever the tokenizer puts in front together with bos goes with it.
-    """
-    bos, (first, *rest) = getattr(tokenizer, "bos_token", None), example.turns
-    if not bos or not first.text.lstrip().startswith(bos) or first.role == "assistant":
-        return example
-    put = {bos, *tokenizer.convert_ids_to_tokens(front_of(tokenizer))}
-    text = first.text
-    while token := next((t for t in put if text.lstrip().startswith(t)), ""):
-        text = text.lstrip().removeprefix(token)
-    return replace(example, turns=(replace(first, text=text), *rest))

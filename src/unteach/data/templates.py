@@ -170,6 +170,16 @@ def _with_text_arguments(message: Message) -> Message:
     return {**message, "tool_calls": calls} if calls else message
 
 
+def _with_arguments(message: Message) -> Message:
+    """The message with empty arguments in its calls that have none."""
+    calls = calls_of(message)
+    for n, call in enumerate(calls):
+        function = call.get("function") if isinstance(call, Mapping) else None
+        if isinstance(function, Mapping) and "arguments" not in function:
+            calls[n] = {**call, "function": {**function, "arguments": {}}}
+    return {**message, "tool_calls": calls} if calls else message
+
+
 def _lighter(messages: list[Message]) -> list[tuple[str, str, list[Message]]]:
     """What may be too much for a template, what to do then, and the messages without it."""
     found = []
@@ -181,6 +191,10 @@ def _lighter(messages: list[Message]) -> list[tuple[str, str, list[Message]]]:
                 hint = f"put its text in front of the first question, {plain}"
             rest = [message for message in messages if message["role"] != role]
             found.append((f"{named_role(role)} turns", hint, rest))
+    filled = [_with_arguments(message) for message in messages]
+    if filled != messages:
+        hint = f'write "arguments": {{}} where there are none, {plain}'
+        found.append(("tool calls without arguments", hint, filled))
     for name, keys in (("tool calls", ("tool_calls",)), ("thoughts", THOUGHT_KEYS)):
         if any(key in message for message in messages for key in keys):
             rest = [{k: v for k, v in m.items() if k not in keys} for m in messages]

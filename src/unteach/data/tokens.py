@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 from unteach.data.rendered import Rendered
-from unteach.nouns import Problem, Span, UserError
+from unteach.nouns import Problem, Sequence, Span, UserError
 
 
 class Tokens(NamedTuple):
@@ -26,7 +26,8 @@ def tokens_of(rendered: Rendered, tokenizer: Any) -> Tokens:
     """The text in tokens; eos at the end unless the text ends by itself. Raises UserError."""
     ids, offsets = tokenised(rendered.text, tokenizer, special=rendered.special)
     lead = len(front(tokenizer)) if rendered.special else 0
-    ids, offsets = once(ids, offsets, lead, tokenizer)
+    # What a chat template writes in front of its bos, it means to write.
+    ids, offsets = once(ids, offsets, lead, tokenizer, rendered.text if rendered.special else "")
     eos = tokenizer.eos_token_id
     own_end = bool(ids) and offsets[-1] == (0, 0) and ids[-1] == eos
     if own_end:  # the tokenizer puts eos behind every text; whether it belongs there is ours to say
@@ -70,7 +71,7 @@ def front(tokenizer: Any) -> list[int]:
 
 
 def once(
-    ids: list[int], offsets: list[Span], lead: int, tokenizer: Any
+    ids: list[int], offsets: list[Span], lead: int, tokenizer: Any, text: str = ""
 ) -> tuple[list[int], list[Span]]:
     """Tokens without those that a text brings although they already stand in front of it.
 
@@ -79,15 +80,34 @@ def once(
         offsets: their characters.
         lead: how many stand in front. Where none does, the text's own bos is kept, once.
         tokenizer: of the model.
+        text: theirs; blanks in front of a bos go with it. Without a text they stay.
     """
-    bos = tokenizer.bos_token_id
-    if not lead and ids and ids[0] == bos:
-        lead = 1
-    repeated = {bos, *ids[:lead]} & set(tokenizer.all_special_ids)
-    end = lead
-    while lead and end < len(ids) and ids[end] in repeated:
-        end += 1
+    bos, special = tokenizer.bos_token_id, set(tokenizer.all_special_ids)
+
+    def behind_blanks(k: int) -> int:
+        while (
+            text and k < len(ids) and ids[k] not in special and not text[slice(*offsets[k])].strip()
+        ):
+            k += 1
+        return k
+
+    start = lead or behind_blanks(0)
+    if not lead and start < len(ids) and ids[start] == bos:
+        ids, offsets, lead = ids[start:], offsets[start:], 1
+    repeated, end = {bos, *ids[:lead]} & special, lead
+    while lead and (place := behind_blanks(end)) < len(ids) and ids[place] in repeated:
+        end = place + 1
     return ids[:lead] + ids[end:], offsets[:lead] + offsets[end:]
+
+
+def speaks(sequence: Sequence, tokenizer: Any) -> bool:
+    """Whether an answer token of a raw text is of its words: no marker such as eos, no blank."""
+    markers = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
+    tokens = zip(sequence.ids, sequence.answer, sequence.offsets, strict=True)
+    return any(
+        is_answer and token not in markers and (first == last or sequence.text[first:last].strip())
+        for token, is_answer, (first, last) in tokens
+    )
 
 
 def visible(ids: list[int], offsets: list[Span], tokenizer: Any) -> tuple[Span, ...]:

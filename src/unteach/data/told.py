@@ -43,11 +43,19 @@ TOLD: dict[str, Told] = {
         "trained and asked without it",
         "take a chat template that shows thoughts, if the model is to be asked with one in use",
     ),
+    "bos": Told(
+        "a bos stands in the midst of what is said in {lines}: it stays there, and no model learns "
+        "to say it",
+        "take it out of the texts: one is put in front",
+    ),
     "excluded": Told(
         "no turn of {lines} is supervised, so nothing of it is trained on or asked",
         "set weight or train on an assistant turn, or take the line out",
     ),
 }
+
+OF_THE_DATA = ("bos", "excluded", "empty")
+"""What no other template mends."""
 
 
 def left_out(missing: list[tuple[str, str]], template: str, tokenizer: Any) -> list[Problem]:
@@ -70,7 +78,8 @@ def left_out(missing: list[tuple[str, str]], template: str, tokenizer: Any) -> l
             template=named, turns=_many(count, "assistant turn"), lines=_many(count, "line")
         )
         here = "" if count == 1 else " (the first is here)"
-        hint = "use data.template=chat" if known and not chat else told.hint
+        other = known and not chat and kind not in OF_THE_DATA
+        hint = "use data.template=chat" if other else told.hint
         problems.append(Problem(first[kind], what + here, hint, "note"))
     return problems
 

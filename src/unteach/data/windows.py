@@ -10,11 +10,13 @@ from unteach.nouns import Example, Sequence, Span
 def windows(example: Example, tokenizer: Any, max_length: int) -> list[Sequence]:
     """The text in windows of at most so many tokens; they overlap by one token.
 
-    A bos that the text brings stands in front once, and is not supervised.
+    A bos that the text brings, behind blanks too, stands in front once, and is not supervised.
     """
     put = front(tokenizer)
     ids, offsets = tokenised(example.text, tokenizer, special=False)
-    ids, offsets = once([*put, *ids], [(0, 0)] * len(put) + offsets, len(put), tokenizer)
+    ids, offsets = once(
+        [*put, *ids], [(0, 0)] * len(put) + offsets, len(put), tokenizer, example.text
+    )
     ids, offsets = ids[len(put) :], offsets[len(put) :]
     places = visible(ids, offsets, tokenizer)
     marks = placed(example, example.text, 0, len(example.text))
