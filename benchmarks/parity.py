@@ -191,8 +191,8 @@ How errors are measured:
 
 Limits: {limits}; {row} for a row. The script fails above them, and so does `tests/test_parity.py`.
 A bfloat16 gradient has 8 bits, so that one rounding is up to 4e-3. Where the largest logits are
-equal, as they often are in bfloat16, they share the gradient (LoKU, PDU); so do those that are equal
-to the K-th largest (MASC, PALU).
+equal, as they often are in bfloat16, they share the gradient (LoKU, PDU); so do those that are
+equal to the K-th largest (MASC, PALU).
 
 | method | formula | value | | | gradient | | | autograd | row |
 |---|---|---:|---:|---:|---:|---:|---:|---:|---:|

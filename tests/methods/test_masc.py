@@ -68,7 +68,7 @@ def test_it_ends_where_it_says_by_gradient_descent():
 
 def test_what_holds_beside_it():
     plan = METHODS.get("masc").plan
-    assert (plan.retain, plan.retain_weight, plan.stop_at) == ("kl", 2.0, None)
+    assert (plan.retain, plan.retain_weight, plan.stop_at) == ("kl", 20.0, None)
     assert build("masc", {}).needs() == frozenset()
 
 
