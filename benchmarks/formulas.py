@@ -1,80 +1,17 @@
 """Every method's loss written twice more: naively for autograd, and in plain floats by row."""
 
+import math
 from collections.abc import Callable
-from dataclasses import replace
 from typing import NamedTuple
 
 import plain
 import torch
+from parity_batch import LENGTHS, WIDTH, Row, leaves, number, rows
 from torch import Tensor
 
 from unteach.losses import control_vector
 from unteach.losses.seen import Seen
 from unteach.methods import METHODS
-
-LENGTHS, WIDTH = (5, 1, 8, 3, 7), 16
-ODDS = (-14.0, -6.0, -3.0, 0.0, 2.0, 5.0, 10.0)  # of the answer tokens: from forgotten to known
-
-
-def number(values) -> Tensor:
-    return torch.tensor(values, dtype=torch.float64)
-
-
-# The batch: one group of answers per role, the same numbers for every method.
-
-
-def batch(vocabulary: int, dtype: torch.dtype) -> dict[str, Seen]:
-    """Random rows, rounded to a dtype and given in it; what requires grad is a leaf."""
-    groups = {}
-    for seed, name in enumerate(("forget", "retain", "alternate", "prompt")):
-        g = torch.Generator().manual_seed(seed)
-        answer = torch.repeat_interleave(torch.arange(len(LENGTHS)), torch.tensor(LENGTHS))
-        n = len(answer)
-        random = [torch.randn(n, vocabulary, generator=g, dtype=torch.float64) for _ in "zt"]
-        target, refusal = torch.randint(vocabulary, (2, n), generator=g)
-        for z, shift in zip(random, (0, 3), strict=True):
-            odds = number(ODDS).roll(shift).repeat(n)[:n]
-            rest = z.scatter(1, target[:, None], -torch.inf).logsumexp(1)
-            z.scatter_(1, target[:, None], (rest + odds)[:, None])
-        z, t = (x.to(dtype) for x in random)
-        states = 3 * torch.randn(2, n, WIDTH, generator=g, dtype=torch.float64).to(dtype)
-        chosen = torch.rand(n, generator=g) < 0.4
-        before = [
-            plain.log_p(*row) for row in zip(t.double().tolist(), target.tolist(), strict=True)
-        ]
-        sums = torch.zeros(len(LENGTHS), dtype=torch.float64)
-        sums.index_add_(0, answer, number(before))
-        groups[name] = Seen(
-            logits=z.requires_grad_(),
-            target=target,
-            answer=answer,
-            answers=len(LENGTHS),
-            reference_logits=t,
-            reference_logps=sums.to(torch.promote_types(dtype, torch.float32)),
-            chosen=chosen,
-            ignored=~chosen & (torch.rand(n, generator=g) < 0.2),
-            place=torch.cat([torch.arange(k) for k in LENGTHS]),
-            refusal=refusal,
-            hidden=states[0].clone().requires_grad_(),
-            reference_hidden=states[1].clone(),
-            teacher_logits=t,
-            teacher_pairs=torch.tensor([[[3, 8], [8, 5]]]).expand(n, -1, -1),
-            teacher_targets=torch.where(
-                torch.arange(n) % 3 == 0, torch.nan, -0.3 * (1 + torch.arange(n) % 20)
-            ),
-        )
-    groups["forget"] = replace(
-        groups["forget"], alternate=groups["alternate"], prompt=groups["prompt"]
-    )
-    return groups
-
-
-def leaves(groups: dict[str, Seen]) -> dict[str, Tensor]:
-    found = {f"{name} logits": seen.logits for name, seen in groups.items()}
-    return found | {f"{name} hidden": groups[name].hidden for name in ("forget", "retain")}
-
-
-# The formulas.
 
 
 class Part(NamedTuple):
@@ -82,20 +19,10 @@ class Part(NamedTuple):
 
     group: str
     naive: Callable[[Seen], Tensor]
-    exact: Callable[["Row"], tuple[float, list[float]]]
+    exact: Callable[[Row], tuple[float, list[float]]]
     weight: float = 1.0
     where: Callable[[Seen], Tensor] = lambda s: torch.ones(len(s.target), dtype=torch.bool)
     leaf: str = "logits"
-
-
-class Row(NamedTuple):
-    z: list[float]
-    t: list[float]
-    y: int
-    refusal: int
-    h: list[float]
-    before: list[float]
-    taught: list[float]
 
 
 def hit(s: Seen, token: Tensor | None = None) -> Tensor:
@@ -183,6 +110,29 @@ def capped(r: Row) -> tuple[float, list[float]]:
     return (value, gradient) if value >= -12 else (-12.0, [0.0] * len(gradient))
 
 
+def rivals(s: Seen) -> Tensor:
+    """Margins against the ten likeliest others."""
+    own = s.logits.gather(-1, s.target[:, None]).squeeze(-1)
+    return own - s.logits.masked_fill(hot(s), -torch.inf).topk(10).values.logsumexp(-1)
+
+
+def flattened(s: Seen) -> Tensor:
+    """Variance over the original's fifty likeliest tokens."""
+    held = s.logits.gather(-1, s.before().topk(min(50, s.vocabulary)).indices)
+    return ((held - held.mean(-1, keepdim=True)) ** 2).mean(-1)
+
+
+def spread(s: Seen) -> Tensor:
+    """Entropies, a weight."""
+    return torch.special.entr(policy(s)).sum(-1).detach()
+
+
+def spread_of_answers(s: Seen) -> Tensor:
+    """The mean entropy of each row's answer, as a divisor."""
+    parts = spread(s).split(LENGTHS)
+    return torch.cat([part.mean().expand(len(part)) for part in parts])
+
+
 def undial(strength: float = 30.0) -> Part:
     return Part(
         "forget",
@@ -256,6 +206,36 @@ TOKENS: dict[str, list[Part]] = {
     ],
     "unseen": [
         Part("forget", naive_distil, lambda r: plain.distil(r.z, r.taught, r.y, 0.3)),
+    ],
+    "masc": [
+        Part(
+            "forget",
+            lambda s: (rivals(s) - math.log(7 / 3) + 0.25).relu() / 0.25,
+            lambda r: plain.buffered_hinge(r.z, r.y, 10, math.log(7 / 3), 0.25),
+        )
+    ],
+    "palu": [
+        Part(
+            "forget",
+            flattened,
+            lambda r: plain.top_flattening(r.z, r.t, 50),
+            where=lambda s: s.chosen,
+        ),
+        HOLD._replace(weight=1.0),
+    ],
+    "etw": [
+        Part(
+            "forget",
+            lambda s: spread(s) / spread_of_answers(s) * hit(s).log(),
+            lambda r: plain.entropy_weighted_ascent(r.z, r.y, 1.0, r.spread),
+        )
+    ],
+    "etw normalise=vocabulary": [
+        Part(
+            "forget",
+            lambda s: spread(s) / math.log(s.vocabulary) * hit(s).log(),
+            lambda r: plain.entropy_weighted_ascent(r.z, r.y, 1.0, math.log(len(r.z))),
+        )
     ],
     "undial": [undial()],
     "undial prompt_distillation=1.0": [undial(), KL._replace(group="prompt")],
@@ -391,10 +371,3 @@ def answers(name: str, groups: dict[str, Seen], gradients: dict) -> list[float]:
                 found = plain.towards(row.z, row.y, slope / len(LENGTHS))
                 gradients[f"{group} logits"][i] += number(found)
     return values
-
-
-def rows(s: Seen) -> list[Row]:
-    tensors = (s.logits, s.before(), s.target, s.refusal, s.hidden, s.reference_hidden)
-    given = (s.teacher_logits, s.teacher_pairs, s.target, s.teacher_targets)
-    taught = [plain.teacher(*x) for x in zip(*(t.tolist() for t in given), strict=True)]
-    return [Row(*x) for x in zip(*(t.tolist() for t in tensors), taught, strict=True)]

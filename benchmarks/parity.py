@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 import plain
 import torch
-from formulas import LENGTHS, ODDS, batch, exact, leaves, naive, number
+from formulas import exact, naive
+from parity_batch import LENGTHS, ODDS, batch, leaves, number
 from torch import Tensor
 
 from unteach.losses.seen import Seen, Term
@@ -27,6 +28,7 @@ VARIANTS = (
     ("ce-u", {"skip_first": False}),
     ("dto", {"ceiling": 12.0}),
     ("dto", {"objective": "unlikelihood"}),
+    ("etw", {"normalise": "vocabulary"}),
     ("undial", {"focus": "informative"}),
     ("undial", {"prompt_distillation": 1.0}),
     ("unilogit", {"direction": "forward"}),
@@ -189,7 +191,8 @@ How errors are measured:
 
 Limits: {limits}; {row} for a row. The script fails above them, and so does `tests/test_parity.py`.
 A bfloat16 gradient has 8 bits, so that one rounding is up to 4e-3. Where the largest logits are
-equal, as they often are in bfloat16, they share the gradient (LoKU, PDU).
+equal, as they often are in bfloat16, they share the gradient (LoKU, PDU); so do those that are
+equal to the K-th largest (MASC, PALU).
 
 | method | formula | value | | | gradient | | | autograd | row |
 |---|---|---:|---:|---:|---:|---:|---:|---:|---:|
@@ -197,8 +200,9 @@ equal, as they often are in bfloat16, they share the gradient (LoKU, PDU).
 {lines}
 
 Outside of these numbers: task-vector's arithmetic on weights, PDU's dual variable, RMU's choice of
-weights, DTO's choice of tokens and LoKU's adapters (`tests/methods`, `tests/adapters`). DTO is our
-reading of its paper, so its row says that the code is our reading, no more.
+weights, DTO's and PALU's choice of tokens, MASC's stopping rule, which is not there, and LoKU's
+adapters (`tests/methods`, `tests/adapters`). DTO, ETW and PALU are our readings of their papers, so
+their rows say that the code is our reading, no more.
 """
 
 

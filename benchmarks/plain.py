@@ -187,6 +187,54 @@ def flattening(z):
     return gap**2, [2 * gap * ((x == top) / equals - 1 / len(z)) for x in z]
 
 
+def shares(values, k):
+    """1 for each of the k largest, 0 for the others; those equal to the k-th share what is left."""
+    level = sorted(values, reverse=True)[min(k, len(values)) - 1]
+    above = sum(x > level for x in values)
+    share = (min(k, len(values)) - above) / values.count(level)
+    return [1.0 if x > level else share * (x == level) for x in values]
+
+
+def top_margin(z, y, k):
+    """z_y - logsumexp of the k largest others; 1 on the target, their softmax off each of them."""
+    rest = [x for v, x in enumerate(z) if v != y]
+    e = [w * math.exp(x - max(rest)) for x, w in zip(rest, shares(rest, k), strict=True)]
+    total = math.fsum(e)
+    slopes = [-x / total for x in e]
+    return z[y] - max(rest) - math.log(total), [*slopes[:y], 1.0, *slopes[y:]]
+
+
+def buffered_hinge(z, y, k, tau, eta):
+    """Of that margin: relu(m - tau + eta) / eta."""
+    m, slopes = top_margin(z, y, k)
+    if m <= tau - eta:
+        return 0.0, [0.0] * len(z)
+    return (m - tau + eta) / eta, [x / eta for x in slopes]
+
+
+def top_flattening(z, t, k):
+    """Mean of (z_v - c)^2 over the reference's k largest, c their mean; dL/dz = 2 (z_v - c) / k."""
+    held = shares(t, k)
+    c = math.fsum(w * x for w, x in zip(held, z, strict=True)) / math.fsum(held)
+    parts = [w / math.fsum(held) * (x - c) for w, x in zip(held, z, strict=True)]
+    return math.fsum(p * (x - c) for p, x in zip(parts, z, strict=True)), [2 * p for p in parts]
+
+
+def entropy(z, temperature):
+    """H = -sum p log p with p the softmax of z / T; dH/dz = -p (log p + H) / T."""
+    soft = [x / temperature for x in z]
+    p = softmax(soft)
+    logs = [math.log(x) if x < 0.5 else log_p(soft, v) for v, x in enumerate(p)]
+    value = -math.fsum(a * b for a, b in zip(p, logs, strict=True))
+    return value, [-a * (b + value) / temperature for a, b in zip(p, logs, strict=True)]
+
+
+def entropy_weighted_ascent(z, y, temperature, scale):
+    """H / scale is a weight: no gradient flows through it."""
+    weight = entropy(z, temperature)[0] / scale
+    return weight * log_p(z, y), towards(z, y, weight)
+
+
 def squared_distance(h, goal):
     pairs = list(zip(h, goal, strict=True))
     value = math.fsum((a - b) ** 2 for a, b in pairs) / len(h)

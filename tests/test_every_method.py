@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import pytest
 import torch
-from support import VOCABULARY, sequences, tiny_llama
+from support import OF_TINY, VOCABULARY, sequences, tiny_llama
 from torch import Tensor
 
 from unteach.adapters import LoraSettings, add_lora
@@ -53,6 +53,10 @@ class Uniform:
 
     def logps(self, texts):
         return [[-float(token) for token in text] for text in texts]
+
+
+def of_tiny(name: str) -> Method:
+    return build(name, OF_TINY.get(name, {}))
 
 
 def choices(method: Method) -> list[Choice]:
@@ -126,7 +130,8 @@ def gradient(loss: Tensor, models) -> Tensor:
 
 def assert_same(method: Method, models, changed: Tensor, *, rtol: float = 1e-9, **options) -> None:
     whole = step_loss(method, models, [8], **options)
-    torch.testing.assert_close(changed, whole, rtol=rtol, atol=1e-12)
+    # Forgetting and holding may nearly cancel, and each is about 4.
+    torch.testing.assert_close(changed, whole, rtol=rtol, atol=rtol / 100)
     torch.testing.assert_close(
         gradient(changed, models), gradient(whole, models), rtol=100 * rtol, atol=rtol
     )
@@ -134,7 +139,7 @@ def assert_same(method: Method, models, changed: Tensor, *, rtol: float = 1e-9, 
 
 @pytest.mark.parametrize("name", METHOD_NAMES)
 def test_loss_and_gradients_are_finite(name, models):
-    loss = step_loss(build(name, {}), models, [8])
+    loss = step_loss(of_tiny(name), models, [8])
     assert loss.ndim == 0
     assert loss.isfinite()
     moved = gradient(loss, models)
@@ -146,13 +151,13 @@ def test_loss_and_gradients_are_finite(name, models):
 @pytest.mark.parametrize("retain", [*RETAIN_TERMS, "none"])
 @pytest.mark.parametrize("cut", [c for c in CUTS if c != "1 x 8"])
 def test_how_a_step_is_cut_into_batches_changes_nothing(name, retain, cut, models):
-    method = build(name, {})
+    method = of_tiny(name)
     assert_same(method, models, step_loss(method, models, CUTS[cut], retain=retain), retain=retain)
 
 
 @pytest.mark.parametrize("name", METHOD_NAMES)
 def test_order_of_the_batch_changes_nothing(name, models):
-    method = build(name, {})
+    method = of_tiny(name)
     assert_same(method, models, step_loss(method, models, [8], pairs=PAIRS[::-1]))
 
 
@@ -169,7 +174,7 @@ def padded(batch: Batch) -> Batch:
 
 @pytest.mark.parametrize("name", METHOD_NAMES)
 def test_padding_changes_nothing(name, models):
-    method = build(name, {})
+    method = of_tiny(name)
     assert_same(method, models, step_loss(method, models, [8], change=padded))
 
 
@@ -200,7 +205,7 @@ def test_heads_and_adapters(name, tied, adapters):
     models = [tiny_llama(seed, tied=tied) for seed in (0, 1)]
     if adapters:
         models[0] = with_adapters(models[0])
-    method = build(name, {})
+    method = of_tiny(name)
     whole, cut = (step_loss(method, models, parts) for parts in ([8], [3, 5]))
     torch.testing.assert_close(cut, whole, rtol=1e-9, atol=1e-12)
     trained = [p for p in models[0].parameters() if p.requires_grad]
@@ -230,7 +235,7 @@ EDGES = {
 @pytest.mark.parametrize("name", METHOD_NAMES)
 @pytest.mark.parametrize("edge", EDGES)
 def test_answers_of_extreme_lengths_without_retain_data(name, edge, models):
-    method = build(name, {})
+    method = of_tiny(name)
     forget = [EDGES[edge], replace(FORGET[1], id="forget-1")]
     chosen = list(method.choose(forget, Uniform(), 0))
     instead = INSTEAD[:2] if "alternate" in method.needs() else None
@@ -243,12 +248,12 @@ def test_answers_of_extreme_lengths_without_retain_data(name, edge, models):
     torch.testing.assert_close(cut, whole, rtol=1e-9, atol=1e-12)
 
 
-ON_LOGITS = [n for n in METHOD_NAMES if "hidden" not in build(n, {}).needs()]
+ON_LOGITS = [n for n in METHOD_NAMES if "hidden" not in of_tiny(n).needs()]
 
 
 @pytest.mark.parametrize("name", ON_LOGITS)
 def test_one_small_step_makes_forget_answers_less_likely(name):
-    method = build(name, {})
+    method = of_tiny(name)
     policy = overfitted()
     reference = tiny_llama()
     reference.load_state_dict(policy.state_dict())
@@ -301,14 +306,14 @@ def test_retain_term_makes_retain_answers_stay(retain, models):
 
 
 @pytest.mark.parametrize(
-    ("name", "read"), [(n, r) for n in METHOD_NAMES for r in sorted(build(n, {}).needs())]
+    ("name", "read"), [(n, r) for n in METHOD_NAMES for r in sorted(of_tiny(n).needs())]
 )
 def test_every_declared_read_is_needed(name, read, models):
     def without(seen: Seen) -> Seen:
         return replace(seen, **{read: None})
 
     with pytest.raises(RuntimeError, match=read):
-        step_loss(build(name, {}), models, [8], see=without)
+        step_loss(of_tiny(name), models, [8], see=without)
 
 
 @pytest.mark.parametrize("name", METHOD_NAMES)

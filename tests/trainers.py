@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import torch
-from support import Vocabulary, sequences, tiny_llama
+from support import OF_TINY, Vocabulary, sequences, tiny_llama
 from torch import Tensor
 
 from unteach.adapters import LoraSettings, add_lora
@@ -38,7 +38,7 @@ def trainer(
         disable_tqdm=True,
         **{**given, **options},
     )
-    method = build(method, {}) if isinstance(method, str) else method
+    method = build(method, OF_TINY.get(method, {})) if isinstance(method, str) else method
     return UnlearningTrainer(
         model if model is not None else tiny_llama(),
         method=method,

@@ -24,6 +24,7 @@ ROWS = [
 BARE = [{"question": "Where?", "answer": "far away from it"}]
 CHOOSING = [
     ("dto", {"selector": "spans"}),
+    ("palu", {"selector": "spans", "prefix": 1}),
     ("dto", {"selector": "subject", "objective": "unlikelihood"}),
     ("undial", {"focus": "spans"}),
     ("undial", {"focus": "informative", "focus_mode": "soft"}),

@@ -70,7 +70,12 @@ def weighed_by_length(seen, first):
     return (lengths.repeat_interleave(lengths.long()) * seen.margin).sum()
 
 
-COUPLED = [npo, whole_and_rows, own_sums, weighed_by_length]
+def weighed_by_entropy(seen, first):
+    weight = seen.entropy(2.0)
+    return (weight / seen.sums(weight)[seen.answer] * seen.margin).sum()
+
+
+COUPLED = [npo, whole_and_rows, own_sums, weighed_by_length, weighed_by_entropy]
 VALUES = [*COUPLED, hinge, two_readers, plain_function]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from unteach.losses import byrows, divergences, statistics
+from unteach.losses import byrows, divergences, entropies, statistics, top
 from unteach.losses.byrows import by_rows, pull_rows, read_rows
 
 V = 50
@@ -32,6 +32,9 @@ FORMULAS = {
     "others, reverse": (divergences.OTHERS_REVERSE, (T, Y)),
     "others, forward": (divergences.OTHERS_FORWARD, (T, Y)),
     "flattening": (divergences.FLATTENING, ()),
+    "top margin": (top._margin(3), (Y,)),
+    "top flattening": (top._flattening(3), (T,)),
+    "entropy": (entropies.ENTROPY, ()),
 }
 
 

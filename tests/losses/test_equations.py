@@ -10,6 +10,7 @@ from unteach import losses
 
 V, N, STEP = 7, 12, 1e-5
 SATIMP = {"saturation": 5.0, "importance": 1.0}
+HINGE = {"threshold": 0.4, "buffer": 0.25}
 
 
 def margin(z, y):
@@ -19,6 +20,15 @@ def margin(z, y):
 def hinge(z, t, y):
     rows = losses.token_statistics(z, y)
     return losses.inverted_hinge(rows.margin, rows.rival)
+
+
+def pushed(z, t, y):
+    return losses.buffered_hinge(losses.top_margin(z, y, top_k=3), **HINGE)
+
+
+def informed(z, t, y):
+    weight = losses.entropy(z, temperature=2.0) / math.log(V)
+    return losses.entropy_weighted_ascent(margin(z, y), weight)
 
 
 def unilogit(direction):
@@ -102,6 +112,23 @@ LOSSES = {
     ),
     "ce_u": (lambda z, t, y: losses.ce_u(z, y), lambda z, t, y: plain.ce_u(z, y)),
     "flattening": (lambda z, t, y: losses.flattening(z), lambda z, t, y: plain.flattening(z)),
+    "top_margin": (
+        lambda z, t, y: losses.top_margin(z, y, top_k=3),
+        lambda z, t, y: plain.top_margin(z, y, 3),
+    ),
+    "buffered_hinge": (pushed, lambda z, t, y: plain.buffered_hinge(z, y, 3, 0.4, 0.25)),
+    "top_flattening": (
+        lambda z, t, y: losses.top_flattening(z, t, top_k=3),
+        lambda z, t, y: plain.top_flattening(z, t, 3),
+    ),
+    "entropy": (
+        lambda z, t, y: losses.entropy(z, temperature=2.0),
+        lambda z, t, y: plain.entropy(z, 2.0),
+    ),
+    "entropy_weighted_ascent": (
+        informed,
+        lambda z, t, y: plain.entropy_weighted_ascent(z, y, 2.0, math.log(V)),
+    ),
     "squared_distance": (
         lambda z, t, y: losses.squared_distance(z, t),
         lambda z, t, y: plain.squared_distance(z, t),
@@ -110,6 +137,7 @@ LOSSES = {
 OF_THE_MARGIN = [
     *("cross_entropy", "ascent", "unlikelihood", "weighted_ascent", "satimp"),
     *("jensen_shannon_to_token", "inverted_hinge", "unilogit", "unilogit forward"),
+    *("top_margin", "entropy_weighted_ascent"),
 ]
 ELSEWHERE = {"npo", "simnpo", "dpo", "control_vector", "answer_mean", "answer_sum", "token_mean"}
 STATISTICS = {"TokenStatistics", "token_statistics"}
@@ -168,6 +196,9 @@ def training_value(name, row, before, y):
     if name in ("weighted_ascent", "satimp"):
         weight = p**0.7 if name == "weighted_ascent" else p**5 * (1 - p)
         return lambda x: weight * math.log(plain.softmax(x)[y])
+    if name == "entropy_weighted_ascent":
+        weight = plain.entropy(row, 2.0)[0] / math.log(V)
+        return lambda x: weight * plain.log_p(x, y)
     if name == "ce_u":
         rest = plain.without(row, y)
         return lambda x: -sum(b * math.log(a) for a, b in zip(plain.softmax(x), rest, strict=True))

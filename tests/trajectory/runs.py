@@ -16,7 +16,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch
-from support import sequences, tiny_llama
+from support import OF_TINY, sequences, tiny_llama
 from trainers import RETAIN, trainer
 from transformers.trainer_callback import PrinterCallback
 
@@ -36,6 +36,7 @@ OTHERS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "npo, like lengths together": ("npo", {}, {"packing": True}),
     "dto, orthogonalised": ("dto", {"orthogonalize": "always"}, {}),
     "undial, on prompts": ("undial", {"prompt_distillation": 1.0}, {}),
+    "etw, by the vocabulary": ("etw", {"normalise": "vocabulary"}, {}),
     "unilogit, by the original": ("unilogit", {"target": "original"}, {}),
 }
 Series = dict[str, list[float]]
@@ -45,7 +46,7 @@ def cases() -> Iterator[tuple[str, str, dict[str, Any], dict[str, Any], str]]:
     """Name, method, its options, those of training, and what is trained."""
     for name in METHODS:
         for kind in ("full", "fila" if METHODS.get(name).plan.init == "fila" else "lora"):
-            yield f"{name}, {kind}", name, {}, {}, kind
+            yield f"{name}, {kind}", name, OF_TINY.get(name, {}), {}, kind
     for name, (method, options, training) in OTHERS.items():
         yield name, method, options, training, "full"
 

@@ -19,7 +19,7 @@ def explain(
     model: options.Model = None,
     forget: options.Forget = None,
     method: Annotated[
-        str | None, typer.Option(metavar="NAME", help="dto, or undial with a focus.")
+        str | None, typer.Option(metavar="NAME", help="dto, palu, or undial with a focus.")
     ] = None,
     max_: Annotated[
         int, typer.Option("--max", min=1, help="How many answers to show, from the first on.")

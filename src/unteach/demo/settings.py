@@ -81,4 +81,7 @@ TRAIN: dict[str, dict[str, Any]] = {
     "task-vector": {"learning_rate": 1e-3, "epochs": 10},
     "rmu": {"learning_rate": 1e-3, "epochs": 20, "retain_weight": 1},
     "dto": {"learning_rate": 2e-4, "epochs": 10, "stop_at": 0},
+    "masc": {"learning_rate": 3e-4, "epochs": 10},
+    "palu": {"learning_rate": 3e-4, "epochs": 10},
+    "etw": {"learning_rate": 3e-4, "epochs": 10, "stop_at": 0},
 }

@@ -8,6 +8,7 @@ logits are worked out once more.
 """
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,12 +18,15 @@ from torch.utils.checkpoint import checkpoint
 
 from unteach.head import Head
 from unteach.losses.byrows import pull_rows, read_rows
+from unteach.losses.entropies import entropy
 from unteach.losses.seen import Seen
 from unteach.losses.statistics import STATISTICS, TokenStatistics, token_statistics
 
 
 def with_statistics(parts: list[Seen], head: Head, limit: int) -> list[Seen]:
     """The rows with their statistics in place of logits.
+
+    Their entropies are worked out if somebody asks, from logits that are made once more.
 
     Args:
         parts: with final states [N, D] in place of logits.
@@ -44,9 +48,17 @@ def with_statistics(parts: list[Seen], head: Head, limit: int) -> list[Seen]:
             reference_logits=None,
             teacher_logits=None,
             known=TokenStatistics(*own),
+            entropies=partial(_entropies, part.logits.detach(), head, limit),  # type: ignore[union-attr]
         )
         for part, *own in zip(parts, margins, rivals, strict=True)
     ]
+
+
+@torch.no_grad()
+def _entropies(states: Tensor, head: Head, limit: int, temperature: float) -> Tensor:
+    """[N], of the rows that the head makes of states."""
+    parts = [entropy(head.logits(s), temperature=temperature) for s in states.split(limit)]
+    return torch.cat(parts)
 
 
 def _by_checkpoints(states: Tensor, target: Tensor, head: Head, limit: int) -> list[Tensor]:

@@ -22,6 +22,7 @@ from unteach.losses.distributions import (
     undial,
     unilogit_to_reference,
 )
+from unteach.losses.entropies import entropy, entropy_weighted_ascent
 from unteach.losses.hidden import control_vector, squared_distance
 from unteach.losses.means import answer_mean, answer_sum, token_mean
 from unteach.losses.sequences import dpo, npo, simnpo
@@ -37,17 +38,21 @@ from unteach.losses.tokens import (
     unlikelihood,
     weighted_ascent,
 )
+from unteach.losses.top import buffered_hinge, top_flattening, top_margin
 
 __all__ = [
     "TokenStatistics",
     "answer_mean",
     "answer_sum",
     "ascent",
+    "buffered_hinge",
     "ce_u",
     "control_vector",
     "cross_entropy",
     "distil",
     "dpo",
+    "entropy",
+    "entropy_weighted_ascent",
     "exchange_columns",
     "flattening",
     "inverted_hinge",
@@ -60,6 +65,8 @@ __all__ = [
     "squared_distance",
     "token_mean",
     "token_statistics",
+    "top_flattening",
+    "top_margin",
     "undial",
     "unilogit",
     "unilogit_to_reference",

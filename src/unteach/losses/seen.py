@@ -1,6 +1,6 @@
 """What a loss is shown of one group of answers in a batch, and what it gives back."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple, Optional, TypeVar
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from unteach.losses.distributions import kl_to_reference
+from unteach.losses.entropies import entropy
 from unteach.losses.means import answer_sum
 from unteach.losses.statistics import TokenStatistics, full, token_statistics
 from unteach.losses.teacher import exchange_columns, with_target_logps
@@ -83,6 +84,7 @@ class Seen:
         whole: whether each answer is here with all its rows; if not, nothing may be asked of
             whole answers.
         known: the statistics, where they are worked out already.
+        entropies: from a temperature to each row's entropy, [N], where there are no logits.
     """
 
     logits: Tensor | None
@@ -104,6 +106,7 @@ class Seen:
     prompt: Optional["Seen"] = None
     whole: bool = True
     known: TokenStatistics | None = None
+    entropies: Callable[[float], Tensor] | None = None
 
     @cached_property
     def statistics(self) -> TokenStatistics:
@@ -119,6 +122,13 @@ class Seen:
     def rival(self) -> Tensor:
         """[N], log-probability of the best other token among the others."""
         return self.statistics.rival
+
+    def entropy(self, temperature: float = 1.0) -> Tensor:
+        """[N], entropy of each row's distribution, in nats; for weights, no gradient."""
+        with torch.no_grad():
+            if self.entropies is not None:
+                return self.entropies(temperature)
+            return entropy(self.scores(), temperature=temperature)
 
     @property
     def vocabulary(self) -> int:

@@ -5,13 +5,16 @@ from unteach.methods.ascent import Ascent
 from unteach.methods.ce_u import CEU
 from unteach.methods.dpo import DPO
 from unteach.methods.dto import DTO
+from unteach.methods.etw import ETW
 from unteach.methods.graddiff import GradDiff
 from unteach.methods.idk import Idk
 from unteach.methods.idk_dpo import IdkDPO
 from unteach.methods.jensun import JensUn
 from unteach.methods.kl_min import KLMin
 from unteach.methods.loku import LoKU
+from unteach.methods.masc import MASC
 from unteach.methods.npo import NPO
+from unteach.methods.palu import PALU
 from unteach.methods.pdu import PDU
 from unteach.methods.rmu import RMU
 from unteach.methods.satimp import SatImp
@@ -26,7 +29,10 @@ __all__ = [
     "CEU",
     "DPO",
     "DTO",
+    "ETW",
+    "MASC",
     "NPO",
+    "PALU",
     "PDU",
     "RMU",
     "WGA",

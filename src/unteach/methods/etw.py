@@ -1,0 +1,56 @@
+"""ETW: gradient ascent weighted by how many tokens the model could have said instead."""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from torch import Tensor
+
+from unteach.losses import entropy_weighted_ascent
+from unteach.losses.seen import Seen, Term
+from unteach.methods._base import Method, Plan, method, option
+from unteach.nouns import Paper
+
+
+@method("etw")
+@dataclass(frozen=True, kw_only=True)
+class ETW(Method):
+    """Ascent that dwells on informative tokens: those where the model's distribution is wide.
+
+    A function word is nearly certain from what stands before it, a name could be any of many; so
+    the entropy H of the model's own distribution says which tokens carry the answer, without a
+    parser. The weight is H / mean of H over the answer, without gradient: the ascent on an answer
+    is as strong as without weights, and goes elsewhere. Unbounded as ascent is; `train.stop_at`
+    ends it.
+
+    Our reading: the equations are known to us from a summary of the paper. It divides the logits by
+    a temperature before H; its value was not at hand, and 1 leaves them.
+    """
+
+    temperature: float = option(1.0, "what the logits are divided by before H", above=0)
+    normalise: Literal["answer", "vocabulary"] = option(
+        "answer",
+        "divide H by its mean over the answer (the paper's), or by log V, its largest value, which "
+        "pushes answers that are known by heart hardly at all",
+    )
+
+    paper: ClassVar = Paper(
+        title="Forget What Matters, Keep the Rest: Selective Unlearning of Informative Tokens",
+        authors="Seunghee Koh and Sunghyun Baek and Youngdong Kim and Junmo Kim",
+        year=2026,
+        arxiv="2604.17785",
+        where="entropy-guided token weighting on gradient ascent; our reading",
+        venue="ACL 2026",
+    )
+    plan: ClassVar = Plan(power=1, stop_at=0.1)
+
+    def forget(self, seen: Seen) -> list[Term]:
+        """Mean over all answer tokens."""
+        return [Term("forget", entropy_weighted_ascent(seen.margin, self._weight(seen)))]
+
+    def _weight(self, seen: Seen) -> Tensor:
+        if self.normalise == "vocabulary":
+            return seen.entropy(self.temperature) / math.log(seen.vocabulary)
+        found = seen.entropy(self.temperature)
+        mean = seen.sums(found) / seen.lengths.clamp(min=1)
+        return found / mean.clamp(min=1e-30)[seen.answer]
