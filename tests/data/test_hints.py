@@ -108,7 +108,6 @@ def test_an_empty_answer_beside_a_text_is_what_is_wrong(tmp_path):
     [
         (True, "write the word that it stands for, such as yes or no"),
         ({"value": "Ada.", "aliases": []}, "write its value as a string"),
-        ({"role": "assistant", "content": "Ada."}, "write a message as a list of one: [{...}]"),
         (3.5, "write it as a string"),
     ],
 )

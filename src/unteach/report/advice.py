@@ -3,6 +3,7 @@
 from typing import Any
 
 from unteach.report.record import Report
+from unteach.report.stop import aim
 from unteach.report.table import number
 
 
@@ -18,9 +19,11 @@ def sooner(report: Report) -> str:
     if not train:
         return ""
     stop, smaller = train.get("stop_at"), _rate(train, "below", "a smaller")
-    if report.facts.get("stopped_because"):
-        aim = "" if stop == "holdout" else f", and {_above(stop)}"
-        return f"With {smaller} the steps past the level of train.stop_at={stop} are smaller{aim}."
+    if aim(report) is not None:
+        above = "" if stop == "holdout" else f", and {_above(stop)}"
+        return (
+            f"With {smaller} the steps past the level of train.stop_at={stop} are smaller{above}."
+        )
     if report.request.get("holdout") and train.get("draw_back") == "never":
         return "With train.draw_back=holdout a model that goes too far is drawn back."
     if stop or not report.request.get("holdout") or train.get("draw_back"):
@@ -36,7 +39,7 @@ def further(report: Report) -> str:
     train = train_settings(report)
     if not train:
         return ""
-    if report.facts.get("stopped_because"):
+    if aim(report) is not None:
         level = number(report.facts.get("stop_at", train.get("stop_at")))
         return f"Training ended by train.stop_at={train.get('stop_at')}; below {level} it goes on."
     larger = _rate(train, "above", "a larger")

@@ -5,12 +5,15 @@ from unteach.report.table import number
 
 
 def aim(report: Report) -> float | None:
-    """The mean probability of the forget answers at which training ended; None where it did not."""
+    """The mean probability at which training was to end, and did; None where it did not.
+
+    A run towards a teacher also ends early, and by no level that was set.
+    """
     train = report.request.get("train")
     set_ = train.get("stop_at") if isinstance(train, dict) else None
     level = report.facts.get("stop_at", set_)
     ended = report.facts.get("stopped_because") and isinstance(level, (int, float))
-    return float(level) if ended else None
+    return float(level) if ended and level else None
 
 
 def seen(report: Report) -> float | None:
@@ -23,16 +26,17 @@ def stop(report: Report, model: str) -> str:
     """A paragraph on it; nothing where training went on to its end."""
     at, saw = aim(report), seen(report)
     written = report.value(model, "forget", "probability")
+    why, ended = report.facts.get("stopped_because"), f"Training ended{_after(report)}"
+    if at is None and why and report.facts.get("teacher"):
+        return f"**End.** {ended}, as its teacher's level was reached: {why}."
     if at is None or saw is None or written is None:
         return ""
     asked = report.request["train"].get("stop_at")
-    steps, planned = report.facts.get("steps"), report.facts.get("steps_planned")
-    of = f" after step {steps} of {planned}" if steps and planned else ""
     level = f"{number(at)}, by train.stop_at={asked}" if asked != at else f"train.stop_at={at:g}"
     return (
-        f"**Stop.** Training ended{of}, once it saw the forget answers at a probability of at most "
-        f"{level}. It saw {number(saw)} there, each answer as it was before the last step that it "
-        f"was part of; the model as written has {number(written)}."
+        f"**Stop.** {ended}, once it saw the forget answers at a probability of at most {level}. "
+        f"It saw {number(saw)} there, each answer as it was before the last step that it was part "
+        f"of; the model as written has {number(written)}."
     )
 
 
@@ -50,3 +54,8 @@ def drawn_back(report: Report, model: str) -> str:
         f"judges nothing here): that gives away what was removed. The model as written stands at "
         f"{share:.0%} of the way along its trained weights, where the AUC is {number(after)}."
     )
+
+
+def _after(report: Report) -> str:
+    steps, planned = report.facts.get("steps"), report.facts.get("steps_planned")
+    return f" after step {steps} of {planned}" if steps and planned else ""
