@@ -56,12 +56,13 @@ class DrawBack:
     """
 
     def __init__(self, model: torch.nn.Module):
+        # Named now: a method that trains some layers alone lets all go again when it ends.
+        self._names = {name for name, p in model.named_parameters() if p.requires_grad}
         self._before = self.now(model)
 
-    @staticmethod
-    def now(model: torch.nn.Module) -> dict[str, Tensor]:
+    def now(self, model: torch.nn.Module) -> dict[str, Tensor]:
         """The trained weights as they are, in the host's memory."""
-        trained = ((n, p) for n, p in model.named_parameters() if p.requires_grad)
+        trained = ((n, p) for n, p in model.named_parameters() if n in self._names)
         return {name: p.detach().to("cpu", copy=True) for name, p in trained}
 
     def place(self, model: torch.nn.Module, end: dict[str, Tensor], share: float) -> None:
