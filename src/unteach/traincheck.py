@@ -1,7 +1,11 @@
 """What is wrong with how training was asked for, beside the numbers that are senseless."""
 
 import os
+from collections.abc import Iterator
 from dataclasses import fields
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
 
 from unteach.nouns import Problem, UserError
 from unteach.refused import told
@@ -70,13 +74,16 @@ def _memory(request: Request) -> list[Problem]:
 
 
 def _schedule(request: Request) -> list[Problem]:
-    from unteach.engine.config import SCHEDULES, why_no_schedule
+    from unteach.engine.config import EVALUATED, SCHEDULES, why_no_schedule
 
     name = request.train.schedule
     if name in SCHEDULES:
         why = why_no_schedule(name, request.train.extra.get("lr_scheduler_kwargs"))
         hint = "set train.extra.lr_scheduler_kwargs={name: value}, or take linear or cosine"
         return [Problem("train.schedule", f"{name}: {why}", hint, "request")] if why else []
+    if name in EVALUATED:
+        what = f"{name} follows scores that are taken in training, and here none are"
+        return [Problem("train.schedule", what, "take linear or cosine", "request")]
     hint = f"{did_you_mean(name, SCHEDULES).strip()} Known: {', '.join(SCHEDULES)}".strip()
     what = f"got {told(name, SCHEDULES)}, which is not a schedule"
     return [Problem("train.schedule", what, hint, "request")]
@@ -130,7 +137,49 @@ def _extra(request: Request) -> list[Problem]:
         elif name not in known:
             hint = did_you_mean(name, known).strip()
             found.append(Problem(where, "transformers has no such argument", hint, "request"))
+    extra = request.train.extra
+    found += [*_sent(extra), *_reported(extra), *_deepspeed(extra)]
     return found or _refused(request)
+
+
+def _sent(extra: dict[str, Any]) -> Iterator[Problem]:
+    """That the model is to be sent to the hub as it trains."""
+    if extra.get("push_to_hub"):
+        what = "sends the model away while it trains, before anyone has seen how it went"
+        hint = "leave it out, and upload the result once its report is fine"
+        yield Problem("train.extra.push_to_hub", what, hint, "request")
+
+
+def _reported(extra: dict[str, Any]) -> Iterator[Problem]:
+    """Trackers that are not known or not installed."""
+    from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK as callbacks
+    from transformers.integrations.integration_utils import (
+        get_available_reporting_integrations as available,
+    )
+
+    given = extra.get("report_to") or []
+    where, known = "train.extra.report_to", list(callbacks)
+    names = [given] if isinstance(given, str) else given if isinstance(given, list) else []
+    for name in {str(name) for name in names} - {"none", "all", *available()}:
+        if name not in known:
+            hint = f"{did_you_mean(name, known).strip()} Known: {', '.join(known)}".strip()
+            yield Problem(where, f"got {told(name, known)}, which is no tracker", hint, "request")
+            continue
+        try:
+            callbacks[name]()
+        except (RuntimeError, ImportError) as error:
+            hint = "install it, or leave it out"
+            yield Problem(where, f"{name}: {str(error).splitlines()[0][:160]}", hint, "request")
+
+
+def _deepspeed(extra: dict[str, Any]) -> Iterator[Problem]:
+    """A configuration of DeepSpeed that is not there, or nobody to read it."""
+    given, where = extra.get("deepspeed"), "train.extra.deepspeed"
+    if given and not find_spec("deepspeed"):
+        yield Problem(where, "DeepSpeed is not installed here", "leave it out", "request")
+    elif isinstance(given, str) and not Path(given).is_file():
+        hint = "give the path of a JSON file"
+        yield Problem(where, "there is no such file", hint, "request")
 
 
 def _refused(request: Request) -> list[Problem]:

@@ -134,7 +134,7 @@ def linear_names(model: PreTrainedModel) -> list[str]:
         and module is not head
         and name.startswith(within)
     }
-    one_of_each = {type(module): module for module in found.values()}
+    one_of_each: dict[type, Any] = {type(module): module for module in found.values()}
     plain = {kind for kind, module in one_of_each.items() if _gives_a_product(module)}
     return [name for name, module in found.items() if type(module) in plain]
 
@@ -149,7 +149,8 @@ def _gives_a_product(layer: Any) -> bool:
     if known or kind.forward is torch.nn.Linear.forward:
         return True
     weight = layer.weight
-    given = torch.zeros(1, 1, layer.in_features, dtype=weight.dtype, device=weight.device)
+    width: Any = layer.in_features
+    given = torch.zeros(1, 1, width, dtype=weight.dtype, device=weight.device)
     try:
         with torch.no_grad():
             found = layer(given)
