@@ -152,10 +152,10 @@ def _read(given: dict[str, Any], where: str, model: str) -> Any:
         # Of experts that do not go together transformers says no more than that.
         lost = gaps(headers(model, where) or {}, where) if isinstance(error, RuntimeError) else None
         raise UserError(lost or _not_found(where, error, model)) from error
-    weights = headers(model, where)
-    require(misfit(info, loaded, where, weights))
-    if weights and not is_quantised(loaded):
-        require(not_floating(weights, loaded, where))
+    odd = info["unexpected_keys"]
+    require(misfit(info, loaded, where, headers(model, where) if odd else None))
+    if not is_quantised(loaded):
+        require(not_floating(headers(model, where) or {}, loaded, where))
     return loaded
 
 

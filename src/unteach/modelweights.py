@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from unteach.modelfiles import INDEX, WEIGHTS, read_json, require, weight_files
+from unteach.modelfiles import INDEX, read_json, require, weight_files
 from unteach.nouns import Problem, UserError
 
 # What a model computes for itself, and older checkpoints carry. A bias of attention is one where it
@@ -91,7 +91,7 @@ def headers(model: str, where: str) -> dict[str, Any] | None:
             wrong.append(Problem(where, what, WHOLE, "request"))
     if wrong:
         raise UserError(*wrong)
-    if files[0].name != WEIGHTS:
+    if len(files) > 1:
         require(_untrue(files[0].parent, found, where))
     return {name: tensor for tensors in found.values() for name, tensor in tensors.items()}
 
