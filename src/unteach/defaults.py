@@ -79,6 +79,13 @@ def _holds_made_up(request: Request, method: Any) -> bool:
     return own and not request.retain and request.train.retain is None
 
 
+def _unused(given: Adapter) -> list[str]:
+    """Settings of adapters that are not as they are when nobody gives them."""
+    plain = {**Adapter().model_dump(), "kind": given.kind, "init": given.init, "bits": given.bits}
+    plain["alpha"] = 2.0 * given.rank if given.alpha == 2.0 * given.rank else None
+    return [name for name, value in given.model_dump().items() if value != plain[name]]
+
+
 def _adapter(request: Request, plan: Any, notes: list[Problem]) -> Adapter:
     given = request.adapter
     lora = request.adapter_only or given.init == "fila" or given.bits
@@ -94,4 +101,8 @@ def _adapter(request: Request, plan: Any, notes: list[Problem]) -> Adapter:
         hint = "set adapter.init=default, or leave adapter.bits out"
         notes.append(Problem("adapter.init", what, hint, "request"))
     alpha = given.alpha or 2.0 * given.rank
+    if kind == "full" and (unused := _unused(given)):
+        what = "all weights are trained, so there are no adapters that it could be of"
+        hint = "set adapter.kind=lora to train adapters, or leave it out"
+        notes.append(Problem(", ".join(f"adapter.{name}" for name in unused), what, hint, "note"))
     return given.model_copy(update={"kind": kind, "init": init, "alpha": alpha})

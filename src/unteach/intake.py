@@ -1,8 +1,7 @@
 """Everything that can be wrong with a request, found before a weight is loaded."""
 
-import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,14 @@ from unteach.data import (
 from unteach.data.calibration import calibrating_half
 from unteach.data.listing import shortened
 from unteach.defaults import resolve
-from unteach.modelcheck import check_ids, check_model, check_training
+from unteach.modelcheck import check_model, check_training
 from unteach.modelfiles import pin_note, pinned
+from unteach.modelpair import Known, require_beside
 from unteach.nouns import ROLES, Example, Problem, Sequence, UserError
-from unteach.refused import told
-from unteach.registry import did_you_mean
 from unteach.request import FILE, Request, load
 from unteach.rundir import check_out, check_room, overlap
+from unteach.tokenrows import check_answers, check_refusals
+from unteach.traincheck import training_problems
 from unteach.unchanged import Ages, ages_of
 
 
@@ -64,16 +64,15 @@ def check(request: Request) -> Intake:
     from unteach.models import device_problem
 
     before = ages_of([request.model, request.retrained, request.base])
-    problems = [*_extra(request), *_schedule(request), *_without_adapters(request)]
-    problems += [*_memory(request), *_stop(request), *_apart(request)]
-    _attempt(problems, _deal, request)
+    problems = [*training_problems(request), *_apart(request)]
     problems += [problem] if (problem := device_problem(request.device)) else []
     method = _attempt(problems, _method, request)
     checked, request = _model(request, "model", problems)
     config, empty = (checked.config, checked.empty) if checked else (None, None)
     tokenizer = _attempt(problems, _tokenizer, request) if config else None
+    retrained = None
     if request.retrained:
-        _, request = _model(request, "retrained", problems)
+        retrained, request = _model(request, "retrained", problems)
     problems += insensible(request, config)
     groups = _groups(request, problems)
     problems += _attempt(problems, _alternates, request, method, groups) or []
@@ -95,7 +94,15 @@ def check(request: Request) -> Intake:
                 template=request.data.template,
             )
             problems += found
-        problems += check_ids(empty, tokenizer, sequences)
+        problems += check_answers(
+            empty,
+            tokenizer,
+            groups if not _hopeless(problems) else {},
+            sequences,
+            max_length=request.data.max_length or 2048,
+            template=request.data.template,
+        )
+        problems += _attempt(problems, _refusals, request, method, empty, tokenizer) or []
         _attempt(problems, _choice, method, sequences.get("forget", []), request.train.seed)
     calibration: list[Sequence] = []
     if sequences.get("holdout"):
@@ -111,8 +118,11 @@ def check(request: Request) -> Intake:
             found = replace(found, where="--method", what=f"auto is {ELSE} here: {found.what}")
             found = replace(found, kind="note")
         problems += [found] if found else []
-    if request.base and method and tokenizer and config:
-        problems += _attempt(problems, _base, request, method, config, tokenizer) or []
+    known = Known(config, tokenizer) if config and tokenizer else None
+    if retrained and known:
+        _attempt(problems, _beside, request, "retrained", retrained.config, known)
+    if request.base and method and known:
+        problems += _attempt(problems, _base, request, method, known) or []
     if not _repeats(request):
         unfit = check_out(request.out, overwrite=request.overwrite)
         problems += unfit or check_room(request.out, _written(request))
@@ -129,15 +139,6 @@ def check(request: Request) -> Intake:
         notes=notes,
         ages=before,
     )
-
-
-def _deal(request: Request) -> None:
-    """That the processes at work can share a step."""
-    from accelerate import PartialState
-
-    from unteach.engine.deal import dealt
-
-    dealt(request.train.batch, request.train.accumulation, PartialState().num_processes)
 
 
 def _apart(request: Request) -> list[Problem]:
@@ -161,20 +162,28 @@ def _repeats(request: Request) -> bool:
         return False
 
 
-def _base(request: Request, method: Any, config: Any, tokenizer: Any) -> list[Problem]:
-    """What keeps the base model from being the teacher. Raises UserError where it is no model."""
-    from unteach.models import load_tokenizer
-    from unteach.teachers.base import unlike
-
+def _base(request: Request, method: Any, model: Known) -> list[Problem]:
+    """That the base model can be the teacher. Raises UserError where it is no model or unlike."""
     base, own = str(request.base), request.trust_remote_code
     if "teacher_logits" not in method.needs():
         what = f"{method.name} has no teacher, so the base model is not read"
         hint = "take --method unseen, or drop --base"
         return [Problem(f"--base {base}", what, hint, "note")]
     checked = check_model(base, "--base", trust_remote_code=own, device=request.device)
-    theirs = load_tokenizer(base, trust_remote_code=own)
-    what, hint = unlike((checked.config, theirs), (config, tokenizer))
-    return [Problem(f"--base {base}", what, hint, "request")] if what else []
+    _beside(request, "base", checked.config, model)
+    return []
+
+
+def _beside(request: Request, name: str, config: Any, model: Known) -> None:
+    """That a model can be asked what `--model` is asked. Raises UserError."""
+    require_beside(
+        getattr(request, name),
+        f"--{name}",
+        config,
+        model,
+        length=request.data.max_length or 2048,
+        trust_remote_code=request.trust_remote_code,
+    )
 
 
 def _written(request: Request) -> int:
@@ -205,35 +214,6 @@ def _method(request: Request) -> Any:
     return method_of(request)
 
 
-def _without_adapters(request: Request) -> list[Problem]:
-    """What was asked of adapters, though all weights are to be trained."""
-    what = "adapter.kind is full, so there is none"
-    hint = "set adapter.kind=lora, or drop "
-    asked = [
-        ("--adapter-only", request.adapter_only),
-        ("--init fila", request.adapter.init == "fila"),
-        ("adapter.bits", request.adapter.bits),
-    ]
-    wrong = [flag for flag, given in asked if given and request.adapter.kind == "full"]
-    return [Problem(flag, what, hint + flag, "request") for flag in wrong]
-
-
-def _stop(request: Request) -> list[Problem]:
-    """A level to stop at, or to draw back to, that nothing tells."""
-    from unteach.engine.devices import sharding_asked
-
-    train, found = request.train, list[Problem]()
-    hint = "give --holdout a file of texts that the model never saw"
-    for name, more in (("stop_at", ", or a probability"), ("draw_back", ", or set it to never")):
-        if getattr(train, name) == "holdout" and not request.holdout:
-            what = "is holdout, and there is none"
-            found.append(Problem(f"train.{name}", what, hint + more, "request"))
-    if train.draw_back == "holdout" and (shards := sharding_asked(os.environ)):
-        what = f"is holdout, and weights in shards ({shards}) are not drawn back"
-        found.append(Problem("train.draw_back", what, "leave it out, or take no shards", "request"))
-    return found
-
-
 def _alternates(request: Request, method: Any, groups: dict) -> list[Problem]:
     """What keeps forget examples from having another answer, where the method trains on one."""
     if not method:
@@ -247,6 +227,11 @@ def _alternates(request: Request, method: Any, groups: dict) -> list[Problem]:
     if "alternate" in method.needs():
         problems += alternates(groups.get("forget", []), method.alternates, file, 0)[1]
     return shortened(problems)
+
+
+def _refusals(request: Request, method: Any, empty: Any, tokenizer: Any) -> list[Problem]:
+    file, one = request.data.refusals, request.data.refusal
+    return check_refusals(empty, tokenizer, method, refusals=file, refusal=one)
 
 
 def _choice(method: Any, forget: list[Sequence], seed: int) -> None:
@@ -301,86 +286,3 @@ def _groups(request: Request, problems: list[Problem]) -> dict[str, list[Example
         hint = f"give --{name}, or another name"
         problems.append(Problem(f"evaluate.also.{name}", "is taken", hint, "request"))
     return groups
-
-
-def _memory(request: Request) -> list[Problem]:
-    from unteach.engine.memory import bits_notes, memory_problems
-
-    return [*memory_problems(request), *bits_notes(request)]
-
-
-def _schedule(request: Request) -> list[Problem]:
-    from unteach.engine.config import SCHEDULES, why_no_schedule
-
-    name = request.train.schedule
-    if name in SCHEDULES:
-        why = why_no_schedule(name, request.train.extra.get("lr_scheduler_kwargs"))
-        hint = "set train.extra.lr_scheduler_kwargs={name: value}, or take linear or cosine"
-        return [Problem("train.schedule", f"{name}: {why}", hint, "request")] if why else []
-    hint = f"{did_you_mean(name, SCHEDULES).strip()} Known: {', '.join(SCHEDULES)}".strip()
-    what = f"got {told(name, SCHEDULES)}, which is not a schedule"
-    return [Problem("train.schedule", what, hint, "request")]
-
-
-OWNED = {
-    "learning_rate": "train.learning_rate",
-    "num_train_epochs": "train.epochs",
-    "per_device_train_batch_size": "train.batch",
-    "gradient_accumulation_steps": "train.accumulation",
-    "seed": "train.seed",
-    "lr_scheduler_type": "train.schedule",
-    "warmup_steps": "train.warmup",
-    "weight_decay": "train.weight_decay",
-    "max_grad_norm": "train.max_grad_norm",
-    "rounds": "train.rounds",
-    "optim": "train.optim",
-    "retain": "train.retain",
-    "retain_weight": "train.retain_weight",
-    "stop_at": "train.stop_at",
-    "sam": "train.sam",
-    "packing": "train.packing",
-    "activation_checkpointing": "train.checkpointing",
-    "gradient_checkpointing": "train.checkpointing",
-    "refusals": "data.refusals",
-    "refusal": "data.refusal",
-    "max_length": "data.max_length",
-    "template": "data.template",
-    "output_dir": "--out",
-    "save_strategy": "train.checkpoint_minutes or train.checkpoint_steps",
-    "save_steps": "train.checkpoint_steps",
-    "save_total_limit": "nothing: the newest checkpoint is kept until the model is written",
-    "save_only_model": "nothing: a run cannot go on from weights alone",
-    "resume_from_checkpoint": "nothing: the same request goes on by itself",
-    "eval_strategy": "nothing: unteach scores the model before and after training",
-    "remove_unused_columns": "nothing: the trainer needs it as it is",
-}
-
-
-def _extra(request: Request) -> list[Problem]:
-    if not request.train.extra:
-        return []
-    from unteach.engine.config import UnlearningConfig
-
-    known = [f.name for f in fields(UnlearningConfig)]
-    found = []
-    for name in request.train.extra:
-        where = f"train.extra.{name}"
-        if name in OWNED:
-            found.append(Problem(where, "has its own setting", f"use {OWNED[name]}", "request"))
-        elif name not in known:
-            hint = did_you_mean(name, known).strip()
-            found.append(Problem(where, "transformers has no such argument", hint, "request"))
-    return found or _refused(request)
-
-
-def _refused(request: Request) -> list[Problem]:
-    """What the trainer says of the values; what has a setting of its own is checked elsewhere."""
-    from unteach.engine.unlearn import arguments
-
-    plain = {"schedule": "linear", "optim": "sgd"}
-    train = request.train.model_copy(update=plain)
-    try:
-        arguments(request.model_copy(update={"train": train}), "unused")
-    except UserError as error:
-        return list(error.problems)
-    return []

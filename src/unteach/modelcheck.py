@@ -4,9 +4,8 @@ import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from unteach.data.listing import shortened
 from unteach.modelfiles import holds_adapters_only, require, weights_problem
-from unteach.nouns import Problem, Sequence, UserError
+from unteach.nouns import Problem, UserError
 
 
 class Checked(NamedTuple):
@@ -55,6 +54,7 @@ def check_model(
         quantised_problem,
         unbuilt,
     )
+    from unteach.modelpacked import packed_gaps
     from unteach.models import load_config
     from unteach.modelweights import built, dropped_note, fitted, headers
 
@@ -69,6 +69,7 @@ def check_model(
     require(weights_problem(model, flag))
     weights = headers(model, where)
     if quantised_as(config):
+        require(packed_gaps(config, weights, where, trust_remote_code=trust_remote_code))
         return Checked(config)
     try:
         empty = built(config, trust_remote_code=trust_remote_code)
@@ -89,48 +90,6 @@ def _kind_of(device: str) -> str:
     return "cpu" if device_problem(device) else pick_device(device).type
 
 
-def check_ids(empty: Any, tokenizer: Any, groups: dict[str, list[Sequence]]) -> list[Problem]:
-    """Tokens in the data, or put there by the template, that a model has no row for.
-
-    Args:
-        empty: the model without content, or None.
-        tokenizer: what gave the ids; its special tokens and the template's are named alone.
-        groups: sequences by role.
-    """
-    from unteach.modelweights import rows_of, some
-
-    rows = rows_of(empty)
-    if rows is None:
-        return []
-    found = []
-    for role, sequences in groups.items():
-        odd = {i for s in sequences if max(s.ids, default=0) >= rows for i in s.ids if i >= rows}
-        if not odd:
-            continue
-        shown = [i for i in odd if _no_secret(i, tokenizer)]
-        names = sorted(_name(i, tokenizer) for i in shown)
-        what = f"the embedding has {rows} rows, and the {role} set has {len(odd)} kinds of tokens "
-        what += f"beyond them{f' ({some(names)})' if names else ''}: they were added, and the "
-        what += "model was not resized"
-        hint = "give the tokenizer that the model was trained with; or, to train new rows, "
-        hint += "model.resize_token_embeddings(len(tokenizer)), save_pretrained"
-        found.append(Problem("tokenizer", what, hint, "request"))
-    return shortened(found)
-
-
-def _no_secret(token: int, tokenizer: Any) -> bool:
-    """Whether a token is one of the template's, or special; others may be words of the data."""
-    template = getattr(tokenizer, "chat_template", None)
-    return token in tokenizer.all_special_ids or (
-        isinstance(template, str) and _name(token, tokenizer) in template
-    )
-
-
-def _name(token: int, tokenizer: Any) -> str:
-    """A token as people write it, without the mark of a blank before it."""
-    return str(tokenizer.convert_ids_to_tokens(token)).lstrip("\u2581\u0120")
-
-
 def check_training(adapter: Any, method: Any, empty: Any) -> list[Problem]:
     """What training could not begin with, and which experts adapters do not reach.
 
@@ -143,9 +102,10 @@ def check_training(adapter: Any, method: Any, empty: Any) -> list[Problem]:
         A note on experts, where there is one.
 
     Raises:
-        UserError: a target that is not there, or a method that trains nothing of this model.
+        UserError: a target that is not there or that peft refuses, or a method that trains
+            nothing of this model.
     """
-    from unteach.adapters import reach_note, targets_of, why_not_experts
+    from unteach.adapters import reach_note, require_adaptable, targets_of, why_not_experts
     from unteach.engine.devices import sharding_asked
     from unteach.engine.prepare import nothing_moves
 
@@ -158,6 +118,7 @@ def check_training(adapter: Any, method: Any, empty: Any) -> list[Problem]:
     if adapter.kind == "lora":
         experts = not why_not_experts(adapter, sharded=sharded)
         linear, parameters = targets_of(empty, adapter.targets, experts=experts)
+        require_adaptable(empty, linear)
         modules = linear + [name.rpartition(".")[0] for name in parameters]  # as peft names them
         names = [f"base_model.model.{name}.lora_A.default.weight" for name in modules]
     layers = empty.config.get_text_config().num_hidden_layers

@@ -112,7 +112,7 @@ def weights_problem(model: str, flag: str) -> Problem | None:
     if names & {WEIGHTS, INDEX} and ADAPTER_CONFIG in names:
         return _two_in_one(where)
     if WEIGHTS in names:
-        return None
+        return _beside_shards(folder, names, where) if INDEX in names else None
     if INDEX in names:
         return _index_problem(model, folder, where)
     if any(_is_gguf(name) for name in names):
@@ -283,6 +283,8 @@ def _wrong_index(file: Path, where: str, *, whole: bool) -> Problem | None:
     except (ValueError, LookupError, AttributeError) as error:
         what = f"{INDEX} is no index ({type(error).__name__})"
         return Problem(where, what, hint, "request")
+    if not names:
+        return Problem(where, f"{INDEX} names no files", hint, "request")
     if any(_leaves(name) for name in names):
         what = f"{INDEX} names files outside the folder, which are not read"
         return Problem(where, what, hint, "request")
@@ -296,6 +298,20 @@ def _wrong_index(file: Path, where: str, *, whole: bool) -> Problem | None:
         what = f"lacks {len(missing)} of the {len(names)} files of its weights"
         return Problem(where, what, "download or copy them again", "request")
     return None
+
+
+def _beside_shards(folder: Path | None, names: set[str], where: str) -> Problem | None:
+    """Weights in one file, and again in the shards of an index: only the one would be read."""
+    try:
+        listed = read_json(folder / INDEX)["weight_map"].values() if folder else ()
+        shards = sorted({str(name) for name in listed} & names - {WEIGHTS})
+    except (OSError, ValueError, LookupError, AttributeError):  # an index that is not read
+        return None
+    if not shards:  # left over from another model, or of the one file
+        return None
+    what = f"holds {WEIGHTS} and, in {INDEX}, {len(shards)} other files ({shards[0]}): which are "
+    hint = "move those that are not meant to a folder of their own"
+    return Problem(where, f"{what}meant is not clear", hint, "request")
 
 
 def _leaves(name: str) -> bool:

@@ -87,7 +87,7 @@ def quantised_as(config: Any) -> str:
     parts = [config, *(getattr(config, part, None) for part in getattr(config, "sub_configs", ()))]
     for part in parts:
         found = getattr(part, "quantization_config", None)
-        if found:
+        if found is not None:
             found = found if isinstance(found, dict) else found.to_dict()
             method = found.get("quant_method") or "in a way that it does not name"
             return str(getattr(method, "value", method))

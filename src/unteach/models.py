@@ -32,7 +32,7 @@ from unteach.modelkinds import (
     quantised_problem,
     what_to_do,
 )
-from unteach.modelweights import gaps, headers, hushed, misfit
+from unteach.modelweights import gaps, headers, hushed, misfit, not_floating
 from unteach.nouns import Problem, UserError
 
 SOURCE = "_unteach_source"
@@ -71,22 +71,28 @@ def load_config(
     return config
 
 
-def load_tokenizer(model: str, *, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
-    """The model's tokenizer. Raises UserError when there is none."""
-    require(size_problem(model, f"--model {model}"))
+def load_tokenizer(
+    model: str, *, flag: str = "--model", trust_remote_code: bool = False
+) -> PreTrainedTokenizerBase:
+    """The model's tokenizer. Raises UserError when there is none; the message names the flag."""
+    where = f"{flag} {model}"
+    require(size_problem(model, where))
     try:
         return AutoTokenizer.from_pretrained(**_of(model, trust_remote_code))
     except Exception as error:  # what is in its files decides what is raised
-        where, hint = f"--model {model}", "save it with `tokenizer.save_pretrained` by the weights"
+        hint = "save it with `tokenizer.save_pretrained` by the weights"
         if problem := _own_code(where, error):
             raise UserError(problem) from error
-        what = f"has no tokenizer that loads ({first_line(error)})"
+        lacks = "backend tokenizer from one of" in str(error)  # a list of what it looked for
+        said = "there is no tokenizer.json" if lacks else first_line(error)
+        what = f"has no tokenizer that loads ({said})"
         raise UserError(Problem(where, what, hint, "request")) from error
 
 
 def load_model(
     model: str,
     *,
+    flag: str = "--model",
     dtype: str = "auto",
     device: str = "auto",
     bits: int | None = None,
@@ -97,6 +103,7 @@ def load_model(
 
     Args:
         model: a folder, or a hub id with a revision or without.
+        flag: what messages call it by.
         dtype: "auto" is float32 on a CPU and the checkpoint's own type elsewhere, "checkpoint" its
             own type anywhere. In 4 bits it is that of the products, and "auto" is bfloat16 on an
             accelerator that has it, else float32.
@@ -116,8 +123,8 @@ def load_model(
     given: dict[str, Any] = {"dtype": "auto" if dtype == "checkpoint" else wanted}
     if bits:
         given = _four_bits(DTYPES.get(dtype) or _product_dtype(where), where)
-    name = f"--model {model}"
-    config = load_config(model, trust_remote_code=trust_remote_code, weights=True)
+    name = f"{flag} {model}"
+    config = load_config(model, flag=flag, trust_remote_code=trust_remote_code, weights=True)
     require(kind_problem(config, name))
     require(quantised_problem(config, model, name, training=False, bits=bits, device=str(where)))
     if packed := bool(quantised_as(config)):
@@ -147,6 +154,8 @@ def _read(given: dict[str, Any], where: str, model: str) -> Any:
         raise UserError(lost or _not_found(where, error, model)) from error
     odd = info["unexpected_keys"]
     require(misfit(info, loaded, where, headers(model, where) if odd else None))
+    if not is_quantised(loaded):
+        require(not_floating(headers(model, where) or {}, loaded, where))
     return loaded
 
 

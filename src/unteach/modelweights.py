@@ -8,12 +8,13 @@ is read, by transformers' own loading of tensors without content, and again when
 import copy
 import logging
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from unteach.modelfiles import INDEX, read_json, weight_files
+from unteach.modelfiles import INDEX, read_json, require, weight_files
 from unteach.nouns import Problem, UserError
 
 # What a model computes for itself, and older checkpoints carry. A bias of attention is one where it
@@ -27,6 +28,14 @@ PACKED = re.compile(
     r"\.(qweight|qzeros|scales|weight_scale\w*|weight_packed|absmax|SCB|\w+_blocks|\w+_scales)$"
 )
 EXPERT = re.compile(r"(.*\bexperts\.)(\d+)(\..*)")
+TYPES = {
+    "F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "I64": "int64",
+    "I32": "int32", "I16": "int16", "I8": "int8", "U64": "uint64", "U32": "uint32",
+    "U16": "uint16", "U8": "uint8", "BOOL": "bool", "C64": "complex64",
+    "F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2", "F8_E8M0": "float8_e8m0fnu",
+}  # fmt: skip
+"""Of safetensors, by torch's names."""
+
 SHOWN = 3  # names in a message
 WHOLE = "download or copy the model again, or save it again with `save_pretrained`"
 
@@ -57,15 +66,18 @@ def built(config: Any, *, trust_remote_code: bool = False) -> Any:
 def headers(model: str, where: str) -> dict[str, Any] | None:
     """The weights on disk as tensors without content, by name.
 
+    One of a type that torch does not know is of uint8 here, in the shape that its file says.
+
     Args:
         model: a folder or a hub id.
         where: what messages call the model by.
 
     Returns:
-        None where the files are not all on this machine, or hold types that torch does not know.
+        None where the files are not all on this machine.
 
     Raises:
-        UserError: a file is torn, or lacks what the index says that it holds.
+        UserError: a file is torn, lacks what the index says that it holds, or holds what another
+            one holds.
     """
     files = weight_files(model)
     if not files:
@@ -74,15 +86,13 @@ def headers(model: str, where: str) -> dict[str, Any] | None:
     for file in files:
         try:
             found[file.name] = _header(file)
-        except LookupError:
-            return None
         except Exception as error:  # safetensors has no kind of its own for torn files
             what = f"{file.name} is torn or no safetensors ({str(error)[:80]})"
             wrong.append(Problem(where, what, WHOLE, "request"))
     if wrong:
         raise UserError(*wrong)
-    if len(files) > 1 and (problem := _untrue(files[0].parent, found, where)):
-        raise UserError(problem)
+    if len(files) > 1:
+        require(_untrue(files[0].parent, found, where))
     return {name: tensor for tensors in found.values() for name, tensor in tensors.items()}
 
 
@@ -90,27 +100,28 @@ def _header(file: Path) -> dict[str, Any]:
     import torch
     from safetensors import safe_open
 
-    types = {
-        "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16,
-        "I64": torch.int64, "I32": torch.int32, "I16": torch.int16, "I8": torch.int8,
-        "U8": torch.uint8, "BOOL": torch.bool,
-    }  # fmt: skip
     found = {}
     with safe_open(file, "pt") as opened:
         for name in opened.keys():  # noqa: SIM118 (it is no dictionary)
             part = opened.get_slice(name)
-            kind = types[part.get_dtype()]
+            kind = getattr(torch, TYPES.get(part.get_dtype(), ""), torch.uint8)
             found[name] = torch.empty(part.get_shape(), dtype=kind, device="meta")
     return found
 
 
 def _untrue(folder: Path, found: Mapping[str, Mapping[str, Any]], where: str) -> Problem | None:
-    """That the index names tensors which are not in their files."""
+    """That the index names tensors which are not in their files, or that two files hold one."""
     listed = read_json(folder / INDEX)["weight_map"]
     lacking = [name for name, file in listed.items() if name not in found[file]]
-    if not lacking:
+    if lacking:
+        what = f"{INDEX} names weights that are not in their files: {some(lacking)}"
+        return Problem(where, what, WHOLE, "request")
+    counts = Counter(name for tensors in found.values() for name in tensors)
+    doubled = [name for name, count in counts.items() if count > 1]
+    if not doubled:
         return None
-    what = f"{INDEX} names weights that are not in their files: {some(lacking)}"
+    what = f"{len(doubled)} of its weights stand in more than one of its files ({some(doubled)}): "
+    what += "which is meant is not clear"
     return Problem(where, what, WHOLE, "request")
 
 
@@ -123,25 +134,74 @@ def fitted(empty: Any, weights: dict[str, Any], where: str) -> Fit:
         where: what messages call the model by.
 
     Raises:
-        UserError: some are missing, have no place, or are of other shapes.
+        UserError: some are missing, have no place, are of other shapes, or of no floating type.
     """
     try:
-        with hushed():
-            model, info = type(empty).from_pretrained(
-                None,
-                config=copy.deepcopy(empty.config),
-                state_dict=dict(weights),
-                device_map={"": "meta"},
-                output_loading_info=True,
-                ignore_mismatched_sizes=True,
-            )
+        model, info = laid_on(empty, weights)
     except Exception:  # what cannot be done without content: loading will tell
         if problem := gaps(weights, where):
             raise UserError(problem) from None
         return Fit(empty, [])
-    if problem := misfit(info, model, where, weights):
-        raise UserError(problem)
+    require(misfit(info, model, where, weights))
+    require(not_floating(weights, model, where))
     return Fit(model, _dropped(model, weights))
+
+
+def laid_on(empty: Any, weights: Mapping[str, Any]) -> tuple[Any, Any]:
+    """The model with these weights, and what transformers says of them. Raises what it does."""
+    import torch
+
+    # Types that transformers would not cast say nothing of names and shapes.
+    plain = {
+        name: tensor if tensor.dtype in floating() else torch.empty(tensor.shape, device="meta")
+        for name, tensor in weights.items()
+    }
+    with hushed():
+        return type(empty).from_pretrained(
+            None,
+            config=copy.deepcopy(empty.config),
+            state_dict=plain,
+            device_map={"": "meta"},
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
+        )
+
+
+def floating() -> tuple[Any, ...]:
+    """The types that weights are read in as they are."""
+    import torch
+
+    return torch.float64, torch.float32, torch.float16, torch.bfloat16
+
+
+def not_floating(weights: Mapping[str, Any], model: Any, where: str) -> Problem | None:
+    """That weights on disk are whole numbers, or of 8 bits, where the model computes with others.
+
+    transformers casts them, which gives another model: their scales are elsewhere, or lost.
+
+    Args:
+        weights: those on disk by name, as `headers` gives them.
+        model: what they go into, with weights or without.
+        where: what messages call the model by.
+    """
+    odd = [name for name, tensor in weights.items() if tensor.dtype not in floating()]
+    if not odd:
+        return None
+    wanted, others = model.state_dict(), _dropped(model, weights)
+    odd = [n for n in odd if n not in others and not computed(n, weights)]
+    odd = [n for n in odd if _is_floating(wanted.get(n))]
+    if not odd:
+        return None
+    kinds = sorted({str(weights[name].dtype).removeprefix("torch.") for name in odd})
+    what = f"holds {len(odd)} weights as {', '.join(kinds)} where floating-point numbers belong "
+    what += f"({some(odd)})"
+    hint = "they look quantised, and its config.json does not say how: give the model that it "
+    return Problem(where, what, hint + "was made of", "request")
+
+
+def _is_floating(tensor: Any) -> bool:
+    """Of a weight whose name is another on disk too: those are parts of it."""
+    return tensor is None or tensor.is_floating_point()
 
 
 def misfit(

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -65,7 +66,7 @@ def _run(intake: Intake, work: Work, talk: Talk) -> Report:
         talk.stage("this very request is done already: nothing was done again")
         return make_report(intake, evidence(intake, work, talk), facts or {})
     if facts is None:
-        _look_at_retrained(intake.request)
+        _look_at_others(intake)
         before = rows_of("original", intake.request.model, intake, work, talk, work.before)
         talk.notes(require_known(before, intake.request))
         folder = shared(work.begin)
@@ -82,12 +83,15 @@ def _run(intake: Intake, work: Work, talk: Talk) -> Report:
     return report
 
 
-def _look_at_retrained(request: Request) -> None:
-    """That the yardstick holds numbers: after the training would be late to find out."""
+def _look_at_others(intake: Intake) -> None:
+    """That yardstick and teacher hold numbers: later would be late to find out."""
     from unteach.modelweights import require_numbers_on_disk
 
-    if model := request.retrained:
-        shared(lambda: require_numbers_on_disk(model, f"--retrained {model}"))
+    request, taught = intake.request, "teacher_logits" in intake.method.needs()
+    named = {"--retrained": request.retrained, "--base": request.base if taught else None}
+    for flag, model in named.items():
+        if model:
+            shared(partial(require_numbers_on_disk, model, f"{flag} {model}"))
 
 
 def _write(report: Report, rows: dict[str, Rows], request: Request, work: Work) -> None:
@@ -161,7 +165,7 @@ def base_rows(intake: Intake, talk: Talk) -> Any:
     talk.stage("reading what the base model says of the forget answers")
     base = load(
         request.base, request.base, dtype=request.dtype, device=request.device, bits=None,
-        trust_remote_code=request.trust_remote_code, whole=True,
+        trust_remote_code=request.trust_remote_code, flag="--base", whole=True,
     )  # fmt: skip
     forget, retain = (intake.sequences.get(role, []) for role in ("forget", "retain"))
     found = find_teaching(
@@ -286,7 +290,15 @@ def _load(path: str, request: Request) -> Any:
         device=request.device,
         bits=request.evaluate.bits,
         trust_remote_code=request.trust_remote_code,
+        flag=_flag(path, request),
     )
+
+
+def _flag(path: str, request: Request) -> str:
+    """What messages call a model by: how it was given, or that it is what was written."""
+    if path in (request.model, request.retrained):
+        return "--model" if path == request.model else "--retrained"
+    return "the model in"
 
 
 def make_report(intake: Intake, rows: dict[str, Rows], facts: dict[str, Any]) -> Report:

@@ -181,6 +181,22 @@ REQUESTS = {
         {"set": "train.schedule=warmup_stable_decay"},
         "'num_decay_steps' hint: set train.extra.lr_scheduler_kwargs",
     ),
+    "a schedule that follows scores": (
+        {"set": "train.schedule=reduce_lr_on_plateau"},
+        "train.schedule: reduce_lr_on_plateau follows scores that are taken in training",
+    ),
+    "another schedule that follows scores": (
+        {"set": "train.schedule=greedy"},
+        "train.schedule: greedy follows scores that are taken in training",
+    ),
+    "no such tracker": (
+        {"set": "train.extra.report_to=wandd"},
+        "train.extra.report_to: got 'wandd', which is no tracker hint: Did you mean \"wandb\"?",
+    ),
+    "sending the model away": (
+        {"set": "train.extra.push_to_hub=true"},
+        "train.extra.push_to_hub: sends the model away while it trains",
+    ),
     "no evaluation between": (
         {"set": "train.extra.eval_strategy=steps"},
         "scores the model before",
@@ -189,6 +205,53 @@ REQUESTS = {
     "no such device here": ({"set": "device=cuda:99"}, "device: cuda:99 is not available here"),
     "a group's name twice": ({"set": "evaluate.also.retain=x"}, "evaluate.also.retain: is taken"),
 }
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("report_to", "wandb"), ("report_to", "[none, wandb]"), ("deepspeed", "nowhere.json")],
+)
+def test_packages_that_are_not_installed(name, value, call, files, tiny_folder, monkeypatch):
+    from transformers.integrations import integration_utils as integrations
+
+    monkeypatch.setattr(integrations, "is_wandb_available", lambda: False)
+    monkeypatch.setattr("unteach.traincheck.find_spec", lambda name: None)
+    sets = {"set": f"train.extra.{name}={value}"}
+    code, _, err = call("check", *arguments(files, tiny_folder, **sets))
+    assert code == 2
+    assert f"train.extra.{name}: " in err
+    assert "not installed" in err or "requires wandb to be installed" in err
+
+
+def test_a_configuration_of_deepspeed_that_is_not_there(call, files, tiny_folder, monkeypatch):
+    monkeypatch.setattr("unteach.traincheck.find_spec", lambda name: object())
+    sets = {"set": "train.extra.deepspeed=nowhere.json"}
+    code, _, err = call("check", *arguments(files, tiny_folder, **sets))
+    assert code == 2
+    assert "train.extra.deepspeed: there is no such file" in err
+
+
+@pytest.mark.parametrize("setting", ["rank=8", "alpha=3", "dropout=0.1", "targets=[q_prj]"])
+def test_settings_of_adapters_without_adapters_are_noted(setting, call, files, tiny_folder):
+    name = setting.split("=")[0]
+    given = {"set": f"adapter.{setting}", "method": "npo"}
+    code, _, err = call("check", *arguments(files, tiny_folder, **given))
+    assert code == 0
+    assert f"note adapter.{name}: all weights are trained, so there are no adapters" in err
+
+
+def test_a_request_that_was_written_has_no_settings_of_adapters(tmp_path, tiny_folder):
+    from transformers import AutoConfig, AutoTokenizer
+
+    from unteach.defaults import resolve
+    from unteach.methods import build
+    from unteach.request import Request
+
+    own = AutoConfig.from_pretrained(tiny_folder), AutoTokenizer.from_pretrained(tiny_folder)
+    request = Request(model="m", forget="f", out=tmp_path, retain="r")
+    once, _ = resolve(request, build("npo", {}), *own)
+    assert once.adapter.kind == "full"
+    assert resolve(once, build("npo", {}), *own)[1] == []
 
 
 @pytest.mark.parametrize("case", REQUESTS)

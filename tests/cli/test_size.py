@@ -94,3 +94,34 @@ def test_lengths_are_those_of_the_data(tiny_folder, tmp_path):
     assert "has no tokenizer" in problem.what
     (problem,) = refused(*model, "--forget", str(tmp_path / "none.jsonl"))
     assert problem.what == "does not exist"
+
+
+SAID = {
+    "an attention that is not here": ({"attn_implementation": "flash_attention_2"}, "attn"),
+    "no such activation": ({"hidden_act": "silo"}, "config.json builds no model"),
+    "quantised": (
+        {"quantization_config": {"quant_method": "gptq", "bits": 4}},
+        "is quantised already (gptq), so its weights are not trained",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SAID)
+def test_a_model_that_check_refuses(case, call, tmp_path, tiny_folder):
+    import shutil
+
+    changes, message = SAID[case]
+    folder = shutil.copytree(tiny_folder, tmp_path / "model")
+    file = folder / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+    code, _, err = call("size", "--model", folder, "--method", "npo")
+    assert code == 2
+    assert message in err
+    assert f"--model {folder}" in err
+
+
+def test_a_file_of_llama_cpp(call, tmp_path):
+    (tmp_path / "x.gguf").write_bytes(b"GGUF")
+    code, _, err = call("size", "--model", tmp_path / "x.gguf", "--method", "npo")
+    assert code == 2
+    assert "is in the format of llama.cpp (x.gguf)" in err

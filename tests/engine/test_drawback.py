@@ -11,12 +11,12 @@ from support import Vocabulary, sequences, tiny_llama
 from unteach.defaults import resolve
 from unteach.engine import unlearn as module
 from unteach.engine.drawback import DrawBack, area
-from unteach.intake import _stop
 from unteach.methods import build
 from unteach.nouns import Sequence
 from unteach.probes import answer_tokens
 from unteach.request import load
 from unteach.talk import Silence
+from unteach.traincheck import _stop
 
 FORGET, RETAIN = sequences(8, "forget"), sequences(8, "retain")
 # Other answers to the same prompts: nothing in the model tells them from the forget answers.

@@ -10,9 +10,10 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from unteach.evaluation.loading import load
-from unteach.modelcheck import check_ids, check_model
+from unteach.modelcheck import check_model
 from unteach.models import load_model
 from unteach.nouns import Sequence, UserError
+from unteach.tokenrows import check_ids
 
 LAYER = "model.layers.1.mlp.down_proj.weight"
 

@@ -1,13 +1,11 @@
 """The three sources of a teacher."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 from teachers.words import sequences, tokenizer
 
 from unteach.teachers import TEACHERS, TeacherInputs, Unavailable, find_teacher
-from unteach.teachers.base import unlike
 from unteach.teachers.holdout import MOST, at_holdout_level, auc
 from unteach.teachers.stranger import made_up_strangers
 
@@ -150,14 +148,3 @@ def test_levels_have_the_holdouts_distribution():
 def test_no_token_is_lowered_without_end():
     (found,) = at_holdout_level([[-1e-9, -5.0]], [[-8.0]])
     assert min(found) >= -MOST
-
-
-def test_a_base_of_another_tokenizer_or_size_is_no_teacher():
-    def one(vocabulary, size):
-        config = SimpleNamespace(vocab_size=size)
-        config.get_text_config = lambda: config
-        return config, SimpleNamespace(get_vocab=lambda: vocabulary)
-
-    assert unlike(one({"a": 0}, 8), one({"a": 0}, 8)) == ("", "")
-    assert "tokenizer" in unlike(one({"b": 0}, 8), one({"a": 0}, 8))[0]
-    assert "vocabulary" in unlike(one({"a": 0}, 9), one({"a": 0}, 8))[0]

@@ -4,7 +4,7 @@ from unteach.adapters.base import BaseMark, load_adapter, mark_base, put_on
 from unteach.adapters.experts import reach_note, why_not_experts
 from unteach.adapters.export import merge, save_adapter, save_model
 from unteach.adapters.fila import FilaStart, fila_bytes, initialise_fila
-from unteach.adapters.lora import LoraSettings, add_lora, targets_of
+from unteach.adapters.lora import LoraSettings, add_lora, require_adaptable, targets_of
 from unteach.adapters.unquantised import on_plain_base
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "on_plain_base",
     "put_on",
     "reach_note",
+    "require_adaptable",
     "save_adapter",
     "save_model",
     "targets_of",

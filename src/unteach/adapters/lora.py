@@ -1,6 +1,8 @@
 """Low-rank adapters on the linear layers of a model, and on experts that are one parameter."""
 
+import copy
 import logging
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -42,7 +44,7 @@ def add_lora(model: PreTrainedModel, settings: LoraSettings) -> PeftModel:
     """The model with adapters that change nothing yet; the model itself is frozen in place.
 
     Raises:
-        UserError: a target that the model does not have.
+        UserError: a target that the model does not have, or that peft puts no adapter on.
     """
     linear, experts = targets_of(model, settings.targets, experts=settings.experts)
     layers: dict[str, Any] = dict(model.named_modules())
@@ -61,7 +63,33 @@ def add_lora(model: PreTrainedModel, settings: LoraSettings) -> PeftModel:
         fan_in_fan_out=keeps_in_out(model, linear) if linear else False,
         task_type="CAUSAL_LM",
     )
-    return get_peft_model(model, config)  # type: ignore[return-value]
+    try:
+        return get_peft_model(model, config)  # type: ignore[return-value]
+    except ValueError as error:
+        raise UserError(_refused(error)) from error
+
+
+def require_adaptable(model: PreTrainedModel, names: Iterable[str]) -> None:
+    """That peft puts adapters on layers of these names: it refuses some of some kinds of models.
+
+    Args:
+        model: without content; it is left as it is.
+        names: full ones, of which the last of each kind is tried.
+
+    Raises:
+        UserError: peft puts no adapter on one of them.
+    """
+    one_of_each = {name.rpartition(".")[2]: name for name in names}
+    if one_of_each:
+        with torch.device("meta"):
+            tried = LoraSettings(rank=1, targets=list(one_of_each.values()))
+            add_lora(copy.deepcopy(model), tried)
+
+
+def _refused(error: Exception) -> Problem:
+    said = re.sub(r"^\[PEFT:?[\w.]*\] *", "", str(error).strip().splitlines()[0])[:240]
+    hint = "name other layers in adapter.targets, or train all weights (adapter.kind=full)"
+    return Problem("adapter.targets", f"peft refuses them: {said}", hint, "request")
 
 
 def targets_of(
@@ -99,13 +127,36 @@ def linear_names(model: PreTrainedModel) -> list[str]:
     """
     head = model.get_output_embeddings()
     within = _language(model)
-    return [
-        name
+    found = {
+        name: module
         for name, module in model.named_modules()
         if isinstance(module, (torch.nn.Linear, Conv1D))
         and module is not head
         and name.startswith(within)
-    ]
+    }
+    one_of_each: dict[type, Any] = {type(module): module for module in found.values()}
+    plain = {kind for kind, module in one_of_each.items() if _gives_a_product(module)}
+    return [name for name, module in found.items() if type(module) in plain]
+
+
+def _gives_a_product(layer: Any) -> bool:
+    """Whether a layer gives what its matrix makes of a state; routers give a choice of experts.
+
+    A class of its own is tried with zeros, but for those in 4 bits, which change as they run.
+    """
+    kind = type(layer)
+    known = kind.__module__.startswith("bitsandbytes") or isinstance(layer, Conv1D)
+    if known or kind.forward is torch.nn.Linear.forward:
+        return True
+    weight = layer.weight
+    width: Any = layer.in_features
+    given = torch.zeros(1, 1, width, dtype=weight.dtype, device=weight.device)
+    try:
+        with torch.no_grad():
+            found = layer(given)
+    except Exception:  # what it wants in place of a state, it alone knows
+        return False
+    return isinstance(found, torch.Tensor) and found.shape == (1, 1, layer.out_features)
 
 
 def expert_names(model: PreTrainedModel) -> list[str]:

@@ -87,6 +87,16 @@ def read_refusals(file: str | Path | None) -> tuple[str, ...]:
     return lines
 
 
+def answers_beside(examples: list[Example]) -> list[Example]:
+    """The same with each answer that stands beside their own: in other words, wrong, or another."""
+    return [
+        with_answer(example, text)
+        for example in examples
+        for text in (example.paraphrase, *example.perturbed, example.alternate)
+        if text
+    ]
+
+
 def has_question(example: Example) -> bool:
     """Whether something is said before the last supervised answer."""
     return bool(example.answer_turn)

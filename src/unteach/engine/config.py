@@ -7,6 +7,7 @@ import torch
 from transformers import SchedulerType, TrainingArguments, get_scheduler
 
 from unteach.engine.rates import suiting_rate
+from unteach.engine.values import require_values
 from unteach.methods import Method, unbound
 from unteach.nouns import UserError
 from unteach.registry import strict
@@ -14,7 +15,8 @@ from unteach.registry import strict
 # The one replaces torch's own cross entropy for everybody, the other the model's forward by one
 # that knows no loss but its own.
 LIGER_LOSSES = ("cross_entropy", "fused_linear_cross_entropy")
-SCHEDULES = [kind.value for kind in SchedulerType]
+EVALUATED = ("reduce_lr_on_plateau", "greedy")  # these follow scores that are taken in training
+SCHEDULES = [kind.value for kind in SchedulerType if kind.value not in EVALUATED]
 
 
 def why_no_schedule(name: str, settings: dict[str, Any] | None) -> str:
@@ -90,6 +92,7 @@ class UnlearningConfig(TrainingArguments):
     rounds: int | None = None
 
     def __post_init__(self):
+        require_values(self)
         self.wanted_epsilon, self.adam_epsilon = self.adam_epsilon, 1e-8  # type: ignore
         if isinstance(self.wanted_epsilon, str) and self.wanted_epsilon != "auto":
             self.wanted_epsilon = float(self.wanted_epsilon)
@@ -104,10 +107,6 @@ class UnlearningConfig(TrainingArguments):
         if self.use_liger_kernel:
             off = dict.fromkeys(LIGER_LOSSES, False)
             self.liger_kernel_config = {**(self.liger_kernel_config or {}), **off}
-        if self.chunk_rows is not None and (
-            type(self.chunk_rows) is not int or self.chunk_rows < 1
-        ):
-            raise ValueError(f"chunk_rows is {self.chunk_rows!r}; it is a whole number, 1 or more")
         super().__post_init__()
 
     @property

@@ -40,6 +40,7 @@ from unteach.engine.selection import choose
 from unteach.engine.step import Objective, Step
 from unteach.engine.teacher import TeacherRows, epsilon, taught
 from unteach.engine.trouble import Finding, Guard
+from unteach.engine.values import require_trainable
 from unteach.head import chunk_rows, head_of
 from unteach.losses.seen import Term
 from unteach.methods import Method
@@ -99,9 +100,7 @@ class UnlearningTrainer(Resumable):
         **trainer_options: Any,
     ):
         args = args or UnlearningConfig()
-        if trainer_options.get("eval_dataset") is not None:
-            hint = "leave it out; `unteach.probes.answer_tokens` scores a model at any time"
-            raise UserError(Problem("eval_dataset", "is not looked at here", hint, "request"))
+        require_trainable(method, trainer_options.get("eval_dataset"))
         if args.n_gpu > 1:
             args._n_gpu = 1  # DataParallel would cut batches behind the back of their counts
         tokenizer = processing_class

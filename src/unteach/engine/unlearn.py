@@ -271,7 +271,8 @@ def arguments(request: Request, folder: str) -> UnlearningConfig:
     }
     try:
         return _config(request, folder, given)
-    except (TypeError, ValueError) as error:  # of values that are wrong or do not go together
+    # Of values that are wrong or do not go together, of packages and files that are not there.
+    except (TypeError, ValueError, ImportError, OSError) as error:
         where, hint = ("train.extra", "mend or drop it") if train.extra else ("train", "")
         given_words = {"optim": train.optim, **train.extra}
         what = f"the trainer refuses it: {without_texts(str(error), given_words)}"

@@ -9,9 +9,9 @@ from unteach.data import context_length, encode_each, try_tokenizer
 from unteach.data.listing import shortened
 from unteach.evaluation.asked import YARDSTICKS, Evaluation
 from unteach.evaluation.loading import sharded
-from unteach.modelcheck import Checked, check_adapter, check_ids, check_model
+from unteach.modelcheck import Checked, check_adapter, check_model
 from unteach.modelfiles import adapter_problem, holds_adapters_only, pin_note, pinned, require
-from unteach.modelweights import rows_of
+from unteach.modelpair import Known, unlike
 from unteach.nouns import Problem, Row, UserError
 from unteach.rowsfile import read_rows
 from unteach.rundir import check_out, overlap
@@ -19,6 +19,7 @@ from unteach.suites import SUITES, Group, Settings, Suite
 from unteach.suites._options import chosen
 from unteach.suites.own import sample
 from unteach.suites.questions import size_of
+from unteach.tokenrows import check_answers, knows_more
 
 FLAGS = {"original": "--reference-model", "retrained": "--retrained"}
 LONGEST = 2048  # tokens of one text, where the model has room for more
@@ -26,12 +27,16 @@ LONGEST = 2048  # tokens of one text, where the model has room for more
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where a model is: its path, the base that its adapters are put on, and what was found."""
+    """Where a model is: its path, the base that its adapters are put on, and what was found.
+
+    Messages call it by its flag.
+    """
 
     path: str
     base: str
     checked: Checked
     tokenizer: Any
+    flag: str = "--model"
 
     @property
     def config(self) -> Any:
@@ -91,10 +96,10 @@ def check(asked: Evaluation) -> Plan:
     options = _attempt(problems, _options, suite, asked) if suite else None
     groups = _attempt(problems, _groups, suite, options, asked) if options is not None else {}
     examples = {name: group.examples for name, group in (groups or {}).items()}
-    for name, place in places.items() if examples else ():
+    for place in places.values() if examples else ():
         if place:
-            flag = f"{FLAGS.get(name, '--model')} {place.path}"
-            problems += try_tokenizer(place.tokenizer, examples, asked.template, flag)
+            where = f"{place.flag} {place.path}"
+            problems += try_tokenizer(place.tokenizer, examples, asked.template, where)
     problems += [] if problems else _unknown_tokens(places, groups or {}, asked.template)
     never = None
     if asked.reference_rows:
@@ -233,26 +238,24 @@ def _place(name: str, asked: Evaluation) -> Place:
     return Place(
         path=pinned(path),
         base=pinned(base),
+        flag=flag,
         checked=checked,
-        tokenizer=load_tokenizer(named, trust_remote_code=trusted),
+        tokenizer=load_tokenizer(named, flag=flag, trust_remote_code=trusted),
     )
 
 
 def _vocabularies(places: dict[str, Any]) -> list[Problem]:
     """Models that cannot be compared with the original token by token."""
-    sizes = {name: p.config.get_text_config().vocab_size for name, p in places.items() if p}
-    wanted = sizes.get("original")
+    original, problems = places.get("original"), []
+    if not original:
+        return []
     hint = "give the model that this one was made of, or leave --reference-model out"
-    return [
-        Problem(
-            f"{FLAGS.get(name, '--model')} {places[name].path}",
-            f"has a vocabulary of {size} tokens, and --reference-model one of {wanted}",
-            hint,
-            "request",
-        )
-        for name, size in sizes.items()
-        if wanted and size != wanted
-    ]
+    wanted = Known(original.config, original.tokenizer)
+    for place in filter(None, places.values()):
+        what, _ = unlike(Known(place.config, place.tokenizer), wanted, "--reference-model")
+        if what:
+            problems.append(Problem(f"{place.flag} {place.path}", what, hint, "request"))
+    return problems
 
 
 def _unknown_tokens(
@@ -261,16 +264,14 @@ def _unknown_tokens(
     """Tokens of the questions that a model has no row for, where its tokenizer knows so many."""
     found: dict[str, Problem] = {}
     for place in filter(None, places.values()):
-        rows = rows_of(place.checked.empty)
-        if rows is None or len(place.tokenizer) <= rows:
+        empty, tokenizer = place.checked.empty, place.tokenizer
+        if not knows_more(empty, tokenizer):
             continue
-        sequences = {
-            name: encode_each(
-                group.examples, place.tokenizer, max_length=LONGEST, template=template
-            ).sequences
-            for name, group in groups.items()
-        }
-        found |= {str(p): p for p in check_ids(place.checked.empty, place.tokenizer, sequences)}
+        how: Any = {"max_length": LONGEST, "template": template}
+        examples = {name: group.examples for name, group in groups.items()}
+        sequences = {n: encode_each(e, tokenizer, **how).sequences for n, e in examples.items()}
+        unknown = check_answers(empty, tokenizer, examples, sequences, **how)
+        found |= {str(problem): problem for problem in unknown}
     return list(found.values())
 
 

@@ -14,6 +14,7 @@ def load(
     device: str,
     bits: int | None,
     trust_remote_code: bool,
+    flag: str = "--model",
     whole: bool = False,
 ) -> Any:
     """The model on disk, in evaluation mode; every process must come here.
@@ -28,6 +29,7 @@ def load(
         device: "auto" is the one that this process was given.
         bits: 4, or None.
         trust_remote_code: run the code that the model brings with it.
+        flag: what messages call it by.
         whole: never put it in shards.
 
     Raises:
@@ -42,13 +44,14 @@ def load(
     def read() -> Any:
         model: Any = load_model(
             base,
+            flag=flag,
             dtype=dtype,
             device=own_device(device),
             bits=bits,
             placed=not shards,
             trust_remote_code=trust_remote_code,
         )
-        require_numbers(model, f"model {base}")
+        require_numbers(model, f"{flag} {base}")
         if base == path:
             return model
         from unteach.adapters import load_adapter

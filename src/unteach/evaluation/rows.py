@@ -107,6 +107,7 @@ def loader(place: Place, plan: Plan) -> Callable[[], Any]:
         device=asked.device,
         bits=asked.bits,
         trust_remote_code=asked.trust_remote_code,
+        flag=place.flag,
         whole=plan.suite.harness is not None,
     )
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from unteach.modelfiles import gguf_problem, require
 from unteach.models import HUB_ID, load_config
 from unteach.nouns import Problem, UserError
 from unteach.registry import did_you_mean
@@ -50,7 +51,8 @@ def config_of(model: str) -> Any:
     """The configuration of a folder, a config.json, a hub id or one of `SHAPES`; no weights.
 
     Raises:
-        UserError: there is none, or transformers knows no causal model of that kind.
+        UserError: there is none, transformers knows no causal model of that kind, or it is
+            quantised, so that it is not trained.
 
     Example:
         >>> config_of("llama-405b").num_hidden_layers
@@ -58,10 +60,11 @@ def config_of(model: str) -> Any:
     """
     from transformers import AutoConfig
 
-    from unteach.modelkinds import has_causal_head
+    from unteach.modelkinds import kind_problem, quantised_problem
 
-    path = Path(model)
+    path, where = Path(model), f"--model {model}"
     if path.is_file():
+        require(gguf_problem(model, "--model"))
         config = _of_dict(_read(path), str(path))
     elif model in SHAPES and not path.exists():
         given = dict(SHAPES[model].config)
@@ -72,10 +75,8 @@ def config_of(model: str) -> Any:
         raise UserError(Problem(f"--model {model}", "is not known", hint.strip(), "request"))
     else:
         config = load_config(model)
-    if not has_causal_head(config):
-        what = f"{config.model_type} has no causal language model in transformers"
-        hint = "take a model that writes text, such as a Llama"
-        raise UserError(Problem(f"--model {model}", what, hint, "request"))
+    require(kind_problem(config, where))
+    require(quantised_problem(config, model, where, training=True, bits=None, device="cpu"))
     return config
 
 

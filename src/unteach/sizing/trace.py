@@ -19,6 +19,7 @@ from unittest.mock import patch
 import torch
 from torch import nn
 
+from unteach.modelkinds import unbuilt
 from unteach.nouns import Problem, UserError
 from unteach.sizing.live import Live
 from unteach.sizing.setting import Setting
@@ -168,7 +169,10 @@ def _built(setting: Setting) -> Any:
     config = copy.deepcopy(setting.config)  # from_config writes the dtype into it
     if setting.attention:
         config._attn_implementation = setting.attention
-    model: Any = AutoModelForCausalLM.from_config(config, dtype=setting.pass_dtype)
+    try:
+        model: Any = AutoModelForCausalLM.from_config(config, dtype=setting.pass_dtype)
+    except Exception as error:  # its class decides what is raised
+        raise UserError(unbuilt(error, f"--model {setting.model}")) from error
     if setting.lora:
         model = add_lora(model, LoraSettings(rank=setting.rank, targets=setting.targets))
     layers = config.get_text_config().num_hidden_layers

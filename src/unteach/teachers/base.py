@@ -1,7 +1,5 @@
 """The model before fine-tuning, which never saw the forget data."""
 
-from typing import Any
-
 from unteach.teachers._base import (
     Teacher,
     TeacherInputs,
@@ -34,21 +32,3 @@ class Base(TeacherSource):
             set_level=[False] * len(targets),
             facts=facts,
         )
-
-
-def unlike(base: tuple[Any, Any], model: tuple[Any, Any]) -> tuple[str, str]:
-    """Why the base cannot teach the model, and what to do; two empty texts where it can.
-
-    Args:
-        base: configuration and tokenizer of the base.
-        model: the same of the model that is to forget.
-    """
-    if base[1].get_vocab() != model[1].get_vocab():
-        what = "has another tokenizer than --model, so its distributions are over other tokens"
-        return what, "give the very model that was fine-tuned, or drop --base"
-    theirs, ours = (config.get_text_config().vocab_size for config, _ in (base, model))
-    if theirs != ours:
-        what = f"has {theirs} entries in its vocabulary, and --model has {ours}"
-        hint = "resize its embeddings to the model's (resize_token_embeddings), or drop --base"
-        return what, hint
-    return "", ""
