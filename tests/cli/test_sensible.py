@@ -80,8 +80,10 @@ def _told(setting):
 def test_what_is_odd_is_noted(sets, asked):
     wrong, notes = asked(sets)
     assert wrong == []
-    (note,) = [p for p in notes if p.where == sets.partition("=")[0]]
-    assert NOTED[sets] in note.what
+    said = [p.what for p in notes if p.where == sets.partition("=")[0]]
+    # Of settings of adapters also that all weights are trained, so that none is used.
+    assert len(said) == 1 + sets.startswith("adapter.")
+    assert sum(NOTED[sets] in what for what in said) == 1
 
 
 @pytest.mark.parametrize("sets", FINE)
