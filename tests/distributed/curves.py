@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from support import Vocabulary, ended, sequences, tiny_llama
+from support import OF_TINY, Vocabulary, ended, sequences, tiny_llama
 from torch.distributed.tensor import DTensor
 from transformers import TrainerCallback
 
@@ -121,7 +121,7 @@ class Cut(TrainerCallback):
 
 
 def trainer(job: Job, folder: Path, processes: int) -> Watching:
-    method = build(job.method, job.of_method)
+    method = build(job.method, {**OF_TINY.get(job.method, {}), **job.of_method})
     model = tiny_llama(dtype=torch.float64 if job.exact else torch.float32, tied=job.tied)
     if job.lora:
         torch.manual_seed(0)
