@@ -2,6 +2,7 @@
 
 import copy
 import os
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -10,7 +11,7 @@ from support import Vocabulary, sequences, tiny_llama
 
 from unteach.defaults import resolve
 from unteach.engine import unlearn as module
-from unteach.engine.drawback import DrawBack, area
+from unteach.engine.drawback import PROBE, DrawBack
 from unteach.methods import build
 from unteach.nouns import Sequence
 from unteach.probes import answer_tokens
@@ -47,9 +48,14 @@ def moved(model, sign, steps):
 
 
 def auc(model):
+    """Pair by pair: how often a forget answer is likelier per token than a holdout answer."""
     found = answer_tokens(model.eval(), [*FORGET, *HOLDOUT])
-    likely = [sum(one.logps) / len(one.logps) for one in found]
-    return area(likely[: len(FORGET)], likely[len(FORGET) :])
+    ours, others = (
+        [sum(one.logps) / len(one.logps) for one in part]
+        for part in (found[: len(FORGET)], found[len(FORGET) :])
+    )
+    won = [(x > y) + (x == y) / 2 for x in ours for y in others]
+    return sum(won) / len(won)
 
 
 @pytest.fixture(scope="module")
@@ -116,9 +122,23 @@ def test_weights_that_are_not_trained_are_neither_kept_nor_moved(knowing, over):
     assert "model.embed_tokens.weight" not in kept.now(model)
 
 
-def test_a_tie_counts_half():
-    assert area([1.0, 3.0], [2.0, 3.0]) == (0 + 0 + 1 + 0.5) / 4
-    assert area([2.0], [2.0]) == 0.5
+def test_of_many_answers_some_are_scored_from_the_first_to_the_last(knowing, over, monkeypatch):
+    """Else drawing back would cost nine passes over a large forget set."""
+    asked = []
+
+    def counted(model, sequences, **how):
+        asked.append([s.id for s in sequences])
+        return answer_tokens(model, sequences, **how)
+
+    monkeypatch.setattr("unteach.engine.drawback.answer_tokens", counted)
+    model, kept = too_far(knowing, over)
+    many = [replace(s, id=f"{s.id}-{k}") for k in range(20) for s in FORGET]
+    drawn = kept.to_never_seen(model, many, HOLDOUT)
+    assert drawn.share < 1
+    assert {len(ids) for ids in asked} == {-(-len(many) // 3) + len(HOLDOUT)}
+    assert len(asked[0]) <= 2 * PROBE
+    assert asked[0][0] == many[0].id
+    assert len({ids[0] for ids in asked}) == 1
 
 
 def request(*sets, **flags):

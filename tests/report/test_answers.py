@@ -258,7 +258,7 @@ def test_what_was_drawn_back_is_told_with_both_ends():
         for line in to_markdown(report(facts=drawn)).splitlines()
         if line.startswith("**Drawn back.**")
     ]
-    assert "AUC 0.04 against the first half of the holdout, which judges nothing here" in said
+    assert "AUC 0.04 against the holdout answers that set levels" in said
     assert "at 70% of the way along its trained weights, where the AUC is 0.51" in said
     assert "**Drawn back.**" not in to_markdown(report(facts={**drawn, "drawn_back_to": 1.0}))
 

@@ -1,6 +1,5 @@
 """A run that went too far is drawn back, along its weights, to where never-seen answers stand."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +8,10 @@ from torch import Tensor
 
 from unteach.nouns import Sequence
 from unteach.probes import answer_tokens
+from unteach.teachers.holdout import auc
 
 PROBE = 64  # answers of each kind that are looked at
-HALVINGS = 6  # so that the share is found to 1 / 128
+HALVINGS = 7  # so that the share is found to 1 / 128
 
 
 @dataclass(frozen=True)
@@ -95,38 +95,26 @@ class DrawBack:
         probes = _some(forget), _some(never_seen)
         model.eval()
 
-        def surplus() -> float:
+        def auc_now() -> float:
             found = answer_tokens(
                 model, [*probes[0], *probes[1]], tokens_per_batch=tokens_per_batch, shared=True
             )
-            likely = [sum(one.logps) / len(one.logps) for one in found]
-            return area(likely[: len(probes[0])], likely[len(probes[0]) :])
+            logps = [list(one.logps) for one in found]
+            return auc(logps[: len(probes[0])], logps[len(probes[0]) :])
 
-        found = surplus()
+        found = auc_now()
         if found >= 0.5:
             return Drawn(1.0, found, found)
         end, low, high = self.now(model), 0.0, 1.0
         best = (1.0, found)
-        for _ in range(HALVINGS + 1):
+        for _ in range(HALVINGS):
             share = (low + high) / 2
             self.place(model, end, share)
-            there = surplus()
+            there = auc_now()
             best = min(best, (share, there), key=lambda point: (abs(point[1] - 0.5), -point[0]))
             low, high = (share, high) if there >= 0.5 else (low, share)
         self.place(model, end, best[0])
         return Drawn(best[0], found, best[1])
-
-
-def area(ours: Iterable[float], others: Iterable[float]) -> float:
-    """How often one of ours is above one of the others; a tie counts half.
-
-    Example:
-        >>> area([1.0, 3.0], [2.0, 3.0])
-        0.375
-    """
-    x, y = (torch.tensor(list(values), dtype=torch.float64) for values in (ours, others))
-    difference = x[:, None] - y
-    return float(((difference > 0).double() + (difference == 0).double() / 2).mean())
 
 
 def _some(sequences: list[Sequence]) -> list[Sequence]:

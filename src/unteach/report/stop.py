@@ -50,9 +50,9 @@ def drawn_back(report: Report, model: str) -> str:
         return ""
     return (
         f"**Drawn back.** Where training ended, the forget answers were less likely than answers "
-        f"that were never seen (AUC {number(before)} against the first half of the holdout, which "
-        f"judges nothing here): that gives away what was removed. The model as written stands at "
-        f"{share:.0%} of the way along its trained weights, where the AUC is {number(after)}."
+        f"that were never seen (AUC {number(before)} against the holdout answers that set levels): "
+        f"that gives away what was removed. The model as written stands at {share:.0%} of the way "
+        f"along its trained weights, where the AUC is {number(after)}."
     )
 
 
