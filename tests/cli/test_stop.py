@@ -51,6 +51,23 @@ def test_a_run_stops_there_and_says_where(asked):
     assert report.request["train"]["stop_at"] == "holdout"
 
 
+def test_the_half_that_judges_sets_no_level(asked, monkeypatch):
+    rows = [{"question": f"Who is {k}?", "answer": f"holdout {k}."} for k in range(16)]
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    with open(asked["holdout"], "w", encoding="utf-8") as file:
+        file.write(text)
+    levels, stopping = [], pipeline.stopping
+
+    def heard(request, model, holdout):
+        levels.append([s.id for s in holdout])
+        return stopping(request, model, holdout)
+
+    monkeypatch.setattr(pipeline, "stopping", heard)
+    sets = [ANYWAY, "train.stop_at=holdout", "train.epochs=1", "evaluate.max_new_tokens=4"]
+    pipeline.run(load(flags=asked, sets=sets))
+    assert levels == [[f"holdout-{k}" for k in range(8)]]
+
+
 def test_without_a_holdout_it_is_refused(asked):
     flags = {k: v for k, v in asked.items() if k != "holdout"}
     with pytest.raises(UserError, match=r"train\.stop_at: is holdout, and there is none"):

@@ -122,6 +122,56 @@ def test_weights_that_are_not_trained_are_neither_kept_nor_moved(knowing, over):
     assert "model.embed_tokens.weight" not in kept.now(model)
 
 
+class OneWeight(torch.nn.Module):
+    """A model of one weight, which training moves from 0 to 1."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1, dtype=torch.float64))
+
+
+def drawn_by(monkeypatch, forget, holdout):
+    """Where a model is drawn to whose answers are as likely as functions of the weight say."""
+
+    def scored(model, sequences, **how):
+        likely = [forget(model.weight.item()), *holdout]
+        return [SimpleNamespace(logps=(x,)) for x in likely]
+
+    monkeypatch.setattr("unteach.engine.drawback.answer_tokens", scored)
+    model, others = OneWeight(), HOLDOUT[:5]
+    kept = DrawBack(model)
+    model.weight.data.fill_(1.0)
+    drawn = kept.to_never_seen(model, FORGET[:1], others)
+    assert model.weight.item() == drawn.share, "the model is where it is said to be"
+    return drawn
+
+
+def test_the_best_share_is_taken_though_a_later_one_was_tried(monkeypatch):
+    """Up to a third of the way above 3 of 5 holdout answers, beyond it above none."""
+    levels = [-5.0, -4.0, -3.0, -0.5, -0.1]
+    drawn = drawn_by(monkeypatch, lambda w: -1.0 if w < 1 / 3 else -99.0, levels)
+    assert (drawn.before, drawn.after) == (0.0, 0.6)
+    assert 1 / 3 - 1 / 64 < drawn.share < 1 / 3
+
+
+def test_where_the_auc_leaps_from_one_to_none_it_ends_at_the_leap(monkeypatch):
+    """Both sides are as far from one half; the end of training lies furthest beyond."""
+    drawn = drawn_by(monkeypatch, lambda w: -1.0 if w < 1 / 3 else -99.0, [-5.0] * 5)
+    assert drawn.before == 0.0
+    assert drawn.share == pytest.approx(1 / 3, abs=1 / 64)
+
+
+def test_dropout_takes_no_part(knowing, over):
+    """A model comes out of training in its training mode."""
+    model, kept = too_far(knowing, over)
+    with_dropout = torch.nn.Dropout(0.5)
+    model.model.norm.register_forward_hook(lambda module, args, output: with_dropout(output))
+    model.model.norm.dropout = with_dropout
+    drawn = kept.to_never_seen(model.train(), FORGET, HOLDOUT)
+    other, too = too_far(knowing, over)
+    assert drawn == too.to_never_seen(other, FORGET, HOLDOUT)
+
+
 def test_of_many_answers_some_are_scored_from_the_first_to_the_last(knowing, over, monkeypatch):
     """Else drawing back would cost nine passes over a large forget set."""
     asked = []
@@ -175,6 +225,7 @@ def test_a_run_draws_back_and_tells(adapter, draw_back, knowing):
         return
     assert 0 < done.facts["drawn_back_to"] < 1
     assert done.facts["auc_where_training_ended"] < 0.2
+    assert done.facts["auc_drawn_back"] == pytest.approx(auc(done.model), abs=0.006)
     assert auc(done.model) == pytest.approx(0.5, abs=0.15)
     (note,) = [note for note in ears.said if note.where == "train.draw_back"]
     assert f"{done.facts['drawn_back_to']:.0%}" in note.what

@@ -222,7 +222,8 @@ def test_what_training_saw_is_not_what_the_model_has():
 def test_a_teachers_level_is_no_stop_that_was_set():
     """SmolLM2's report said: at most train.stop_at=0."""
     told = "the forget answers' probability is 0.107; the teacher's is 0.133"
-    facts = {**STOPPED, "stop_at": None, "teacher": "stranger", "stopped_because": told}
+    facts = {**STOPPED, "teacher": "stranger", "stopped_because": told}
+    del facts["stop_at"]
     text = to_markdown(report(train={"stop_at": 0.0}, facts=facts))
     assert (
         f"**End.** Training ended after step 9 of 50, as its teacher's level was reached: {told}."

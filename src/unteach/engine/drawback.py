@@ -111,7 +111,8 @@ class DrawBack:
             share = (low + high) / 2
             self.place(model, end, share)
             there = auc_now()
-            best = min(best, (share, there), key=lambda point: (abs(point[1] - 0.5), -point[0]))
+            # Of two as near the later one: it is nearer to where the AUC passes one half.
+            best = min((share, there), best, key=lambda point: abs(point[1] - 0.5))
             low, high = (share, high) if there >= 0.5 else (low, share)
         self.place(model, end, best[0])
         return Drawn(best[0], found, best[1])
