@@ -19,7 +19,7 @@ from unteach.request import load
 from unteach.talk import Silence
 from unteach.traincheck import _stop
 
-FORGET, RETAIN = sequences(8, "forget"), sequences(8, "retain")
+FORGET, RETAIN = sequences(8, "forget"), sequences(8, "retain", seed=3)
 # Other answers to the same prompts: nothing in the model tells them from the forget answers.
 HOLDOUT = [
     Sequence(f"holdout-{k}", (*s.ids[:-3], *((t * 7 + k) % 50 + 3 for t in s.ids[-3:])), s.answer)
