@@ -1,4 +1,3 @@
-# ruff: noqa: E501 (rows of Markdown tables)
 """How often the 95% intervals hold the truth, by simulation: the table, and the page about it.
 
     python benchmarks/coverage.py              # simulates (minutes), writes CSV and page
@@ -15,6 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
+from coverage_page import LEAST, page
 from scipy.stats import norm, t
 
 from unteach.metrics._draws import Part, together
@@ -37,7 +37,6 @@ TIMES = 300
 SIZES = ((10, 10), (20, 20), (40, 40), (100, 100), (400, 400), (20, 400), (400, 20))
 AREAS = (0.5, 0.9, 0.95, 0.99, 1.0)
 COLUMNS = ("kind", "shape", "n", "others", "covered", "width", "best other", "its width")
-LEAST = 0.92  # what counts as holding
 
 
 def cell(job):
@@ -245,7 +244,9 @@ def utility_mean(rng, shape, n, _):
         "even": (rng.random((3, n)), [0.5] * 3),
         "high": (rng.beta(8, 2, (3, n)), [0.8] * 3),
         "one mostly 0": (
-            np.stack([rng.random(n), rng.random(n), np.where(rng.random(n) < 0.9, 0.0, rng.random(n))]),
+            np.stack(
+                [rng.random(n), rng.random(n), np.where(rng.random(n) < 0.9, 0.0, rng.random(n))]
+            ),
             [0.5, 0.5, 0.05],
         ),
     }  # fmt: skip
@@ -340,91 +341,6 @@ def jobs(times):
     return [
         (kind, s, m, n, times) for kind, shapes, sizes in plan for s in shapes for m, n in sizes
     ]
-
-
-HEAD = """\
-# Intervals: how often they hold the truth
-
-Every number comes with a 95% interval. Below is how often such intervals hold the truth when samples
-of a known truth are drawn (`benchmarks/coverage.py`, {times} samples a cell, every cell in
-`benchmarks/results/coverage.csv`; chance moves a share of {times} by about {error:.0%}). At least 92%
-from 20 examples on is what we ask of means, shares, AUCs and TPRs; what holds less is said below.
-
-**What is meant by the truth** is the value that all texts of that kind would give, of which yours are a
-sample. Clusters (twenty questions about one person) count as one text more than as twenty: then the
-intervals are too narrow.
-
-## How they are made
-
-- **Means.** The question is where the mean lies when each example counts as often as chance would have
-  it, beside one example that was not seen (Bayesian bootstrap, Rubin 1981; Gaffke 2005 for values
-  between two ends). The unseen one lies beyond the greatest by the last gap, more the rarer great
-  values are, and at the end of the range where all are alike: so 40 zeros have an upper end of 0.076. It
-  counts 3/4 of an example; counting 1 it would give Clopper and Pearson's interval for zeros and ones.
-  Nothing is drawn: the tail is computed (Lugannani and Rice's saddlepoint formula).
-- **Shares**: Clopper and Pearson's exact interval.
-- **AUC**: Newcombe's method 5 (2006), a score interval by Hanley and McNeil's variance, with DeLong's
-  variance where that is greater. It has ends at 0 and at 1.
-- **TPR at 1% FPR** is for the threshold that 1 in 100 of *all* never-seen texts reach. Where it lies among
-  the holdout texts is known by chance alone, so the interval mixes over that. With fewer than 368
-  holdout texts it may lie above all of them (more often than 25 times in 1,000), so the lower end is
-  0, whatever the members score: too few to tell, and the note says so.
-- **Differences** add the distances of the ends as independent errors are (MOVER, Zou and Donner 2008);
-  for two models on the same texts that is wider than need be.
-- **Closeness** draws examples; the upper end is moved by what two samples of the same differ by.
-- **Never seen** (what a forget set would score) is the holdout's interval, sqrt(1 + m/n) as long.
-- **Several runs**: Student's t over the runs, never narrower than the runs' own intervals.
-
-## What was measured
-
-Least and middle share of intervals that held the truth, over the shapes of a kind; the width is the mean
-over the shapes, and the last column how many times as wide ours is as the narrowest usual interval
-that holds 92% in the same cell (Student's t, percentile bootstrap, Wilson; DeLong, plain and on the
-log-odds; middle over the cells where one holds).
-
-"""
-TAIL = """
-## What does not hold
-
-{worst}
-- A mean of unbounded values weighted by tokens holds less where the long answers are the extreme ones,
-  too: in a trial with weights growing with log-normal values, 82% at 20 examples. With independent
-  lengths it holds.
-- Values in the middle of the range of which one in ten lies anywhere (0.40 to 0.42, else uniform): 69% at
-  20 examples, 98% at 100. No sample of 20 without such a value tells that there are any.
-- `privleak`, utility and folded runs are bootstraps and t-intervals; near the ends of their range they
-  hold as the table says. Forget quality is a p-value and has no interval, and neither have
-  `utility_ratio`, `membership_auc_loss_gap` and the OpenUnlearning aggregate.
-- Closeness has no interval where all draws agree (as with a value of 0), and none is claimed then.
-"""
-
-
-def page(lines):
-    """The whole page from the lines of the CSV."""
-    times = int(lines[0]["times"])
-    text = HEAD.format(times=times, error=math.sqrt(0.95 * 0.05 / times))
-    text += "| | n | others | least | middle | width | against the usual |\n|---|---:|---:|---:|---:|---:|---:|\n"
-    kinds = {}
-    for line in lines:
-        kinds.setdefault((line["kind"], line["n"], line["others"]), []).append(line)
-    for (kind, n, others), cells in kinds.items():
-        held = sorted(float(c["covered"]) for c in cells)
-        widths = [float(c["width"]) for c in cells]
-        times = [
-            float(c["width"]) / float(c["its width"]) for c in cells if float(c["its width"] or 0)
-        ]
-        beside = others if kind in ("AUC", "TPR at 1% FPR", "never seen") else ""
-        ratio = f"{np.median(times):.2f}" if times else ""
-        text += f"| {kind} | {n} | {beside} | {held[0]:.2f} | {np.median(held):.2f} | "
-        text += f"{np.mean(widths):.3f} | {ratio} |\n"
-    low = [c for c in lines if float(c["covered"]) < LEAST and int(c["n"]) >= 20
-           and (c["kind"] not in ("AUC", "TPR at 1% FPR") or int(c["others"]) >= 20)]  # fmt: skip
-    worst = [
-        f"- {c['kind']}, {c['shape']}, n {c['n']} and {c['others']}: {c['covered']}" for c in low
-    ]
-    return text + TAIL.format(
-        worst="\n".join(worst) or "- No cell from 20 examples on is below 92%."
-    )
 
 
 def main():

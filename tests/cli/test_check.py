@@ -8,31 +8,12 @@ import sys
 from types import SimpleNamespace
 
 import pytest
-
-FORGET = [{"question": f"Where was Ada {k} born?", "answer": f"In Lund {k}."} for k in range(3)]
-RETAIN = [{"question": f"What does Ben {k} eat?", "answer": f"Bread {k}."} for k in range(3)]
-
-
-def lines(rows) -> str:
-    return "".join(json.dumps(row) + "\n" for row in rows)
+from cli.small import FORGET, RETAIN, arguments, lines, written
 
 
 @pytest.fixture
-def files(tmp_path, tiny_folder):
-    (tmp_path / "forget.jsonl").write_text(lines(FORGET))
-    (tmp_path / "retain.jsonl").write_text(lines(RETAIN))
-    return tmp_path
-
-
-def arguments(files, folder, **changes):
-    given = {
-        "model": folder,
-        "forget": files / "forget.jsonl",
-        "retain": files / "retain.jsonl",
-        "out": files / "out",
-        **changes,
-    }
-    return [x for name, value in given.items() for x in (f"--{name}", value)]
+def files(tmp_path):
+    return written(tmp_path)
 
 
 def test_nothing_wrong(call, files, tiny_folder):
@@ -205,53 +186,6 @@ REQUESTS = {
     "no such device here": ({"set": "device=cuda:99"}, "device: cuda:99 is not available here"),
     "a group's name twice": ({"set": "evaluate.also.retain=x"}, "evaluate.also.retain: is taken"),
 }
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [("report_to", "wandb"), ("report_to", "[none, wandb]"), ("deepspeed", "nowhere.json")],
-)
-def test_packages_that_are_not_installed(name, value, call, files, tiny_folder, monkeypatch):
-    from transformers.integrations import integration_utils as integrations
-
-    monkeypatch.setattr(integrations, "is_wandb_available", lambda: False)
-    monkeypatch.setattr("unteach.traincheck.find_spec", lambda name: None)
-    sets = {"set": f"train.extra.{name}={value}"}
-    code, _, err = call("check", *arguments(files, tiny_folder, **sets))
-    assert code == 2
-    assert f"train.extra.{name}: " in err
-    assert "not installed" in err or "requires wandb to be installed" in err
-
-
-def test_a_configuration_of_deepspeed_that_is_not_there(call, files, tiny_folder, monkeypatch):
-    monkeypatch.setattr("unteach.traincheck.find_spec", lambda name: object())
-    sets = {"set": "train.extra.deepspeed=nowhere.json"}
-    code, _, err = call("check", *arguments(files, tiny_folder, **sets))
-    assert code == 2
-    assert "train.extra.deepspeed: there is no such file" in err
-
-
-@pytest.mark.parametrize("setting", ["rank=8", "alpha=3", "dropout=0.1", "targets=[q_prj]"])
-def test_settings_of_adapters_without_adapters_are_noted(setting, call, files, tiny_folder):
-    name = setting.split("=")[0]
-    given = {"set": f"adapter.{setting}", "method": "npo"}
-    code, _, err = call("check", *arguments(files, tiny_folder, **given))
-    assert code == 0
-    assert f"note adapter.{name}: all weights are trained, so there are no adapters" in err
-
-
-def test_a_request_that_was_written_has_no_settings_of_adapters(tmp_path, tiny_folder):
-    from transformers import AutoConfig, AutoTokenizer
-
-    from unteach.defaults import resolve
-    from unteach.methods import build
-    from unteach.request import Request
-
-    own = AutoConfig.from_pretrained(tiny_folder), AutoTokenizer.from_pretrained(tiny_folder)
-    request = Request(model="m", forget="f", out=tmp_path, retain="r")
-    once, _ = resolve(request, build("npo", {}), *own)
-    assert once.adapter.kind == "full"
-    assert resolve(once, build("npo", {}), *own)[1] == []
 
 
 @pytest.mark.parametrize("case", REQUESTS)

@@ -1,26 +1,16 @@
 """Kinds of models that are refused before a weight is loaded, each with what to do."""
 
-import json
 import shlex
 import shutil
 
 import pytest
 from families import SHAPE
+from hostile.broken import configure
 from transformers import AutoConfig
 
 from unteach.modelcheck import check_model
 from unteach.models import load_model
 from unteach.nouns import UserError
-
-
-@pytest.fixture
-def copy(tmp_path, tiny_folder):
-    return shutil.copytree(tiny_folder, tmp_path / "model")
-
-
-def configure(folder, **changes):
-    file = folder / "config.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
 
 
 def refusal(take, *given, **options):

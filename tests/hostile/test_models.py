@@ -8,6 +8,7 @@ import sys
 
 import pytest
 import torch
+from hostile.broken import configure
 from safetensors.torch import load_file
 
 from unteach.adapters import load_adapter
@@ -30,21 +31,6 @@ class OwnConfig(LlamaConfig):
 class OwnModel(LlamaForCausalLM):
     config_class = OwnConfig
 """
-
-
-@pytest.fixture
-def copy(tmp_path, tiny_folder):
-    return shutil.copytree(tiny_folder, tmp_path / "model")
-
-
-@pytest.fixture
-def weights(copy):
-    return load_file(copy / "model.safetensors")
-
-
-def configure(folder, **changes):
-    file = folder / "config.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
 
 
 def unplain(copy):

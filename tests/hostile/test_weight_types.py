@@ -1,13 +1,13 @@
 """Weights of other types than models compute with, and files that hold a weight twice."""
 
 import json
-import shutil
 import struct
 
 import pytest
 import torch
 from families import SHAPE
-from safetensors.torch import load_file, save_file
+from hostile.broken import configure
+from safetensors.torch import save_file
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from unteach.adapters.lora import linear_names
@@ -22,23 +22,8 @@ LAYER = "model.layers.1.mlp.down_proj.weight"
 INDEX = "model.safetensors.index.json"
 
 
-@pytest.fixture
-def copy(tmp_path, tiny_folder):
-    return shutil.copytree(tiny_folder, tmp_path / "model")
-
-
-@pytest.fixture
-def weights(copy):
-    return load_file(copy / "model.safetensors")
-
-
 def write(weights, file):
     save_file(weights, file, metadata={"format": "pt"})
-
-
-def configure(folder, **changes):
-    file = folder / "config.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
 
 
 def in_shards(copy, weights, doubled=()):

@@ -1,8 +1,5 @@
 """Models whose weights are not all there, are others, or are no numbers: said, not passed over."""
 
-import json
-import shutil
-
 import pytest
 import torch
 from families import SHAPE, tiny_gpt2
@@ -18,20 +15,10 @@ from unteach.tokenrows import check_ids
 LAYER = "model.layers.1.mlp.down_proj.weight"
 
 
-@pytest.fixture
-def copy(tmp_path, tiny_folder):
-    return shutil.copytree(tiny_folder, tmp_path / "model")
-
-
 def change(folder, how):
     weights = load_file(folder / "model.safetensors")
     how(weights)
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-
-
-def configure(folder, **changes):
-    file = folder / "config.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
 
 
 def renamed(weights):
