@@ -126,11 +126,11 @@ def test_satimp():
     p = torch.tensor([0.1, 0.5, 0.9, 0.99], dtype=torch.float64)
     z = (p / (1 - p)).log()
     ours = losses.satimp(z, saturation=5.0, importance=1.0) / losses.ascent(z)
-    swapped = losses.satimp(z, saturation=1.0, importance=5.0) / losses.ascent(z)
+    retrained_alone = losses.satimp(z, saturation=1.0, importance=5.0) / losses.ascent(z)
     torch.testing.assert_close(ours, p**5 * (1 - p))
-    torch.testing.assert_close(swapped, p * (1 - p) ** 5)
+    torch.testing.assert_close(retrained_alone, p * (1 - p) ** 5)
     for k, label in enumerate(("0.1", "0.5", "0.9", "0.99")):
-        said(f"SatImp, weight at p = {label}", ours[k].item(), swapped[k].item())
+        said(f"SatImp, weight at p = {label}", ours[k].item(), retrained_alone[k].item())
     grid = torch.linspace(0, 1, 6001, dtype=torch.float64)
     peaks = [grid[w.argmax()].item() for w in (grid**5 * (1 - grid), grid * (1 - grid) ** 5)]
     said("SatImp, where the weight is largest", *peaks)

@@ -54,12 +54,14 @@ def test_who_guesses_right_varies_so_guesses_of_the_same_kind_are_taken_off():
 
     ours, other = {"forget": model({1, 2, 3})}, {"forget": model({3, 4, 5})}
     found = still_given(ours, retrained=other)
-    assert (found.facts, found.swapped, found.count) == (("forget-1", "forget-2"), 2, 0)
+    assert (found.facts, found.retrained_alone, found.count) == (("forget-1", "forget-2"), 2, 0)
     assert still_given(other, retrained=ours).count == 0
     more = still_given({"forget": model({1, 2, 3, 6, 7})}, retrained=other)
     assert (len(more.ids), more.count) == (4, 2)
     known = still_given({"forget": model({1, 2}, heart={8})}, retrained=other)
-    assert (len(known.ids), known.swapped, known.count) == (3, 2, 1), "no guess excuses a text"
+    assert (len(known.ids), known.retrained_alone, known.count) == (3, 2, 1), (
+        "no guess excuses a text"
+    )
 
 
 def test_an_answer_is_given_in_one_of_three_ways():

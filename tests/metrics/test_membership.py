@@ -186,9 +186,9 @@ def test_areas_are_held_at_least_92_times_in_100(area, m, n):
     rng, held, other, width = numpy.random.default_rng(0), 0, 0, 0.0
     for _ in range(TIMES):
         x, y = drawn(rng, area, m, n)
-        found, swapped = auc(x, y), auc(y, x)
+        found, retrained_alone = auc(x, y), auc(y, x)
         held += found.low <= area <= found.high
-        other += swapped.low <= 1 - area <= swapped.high
+        other += retrained_alone.low <= 1 - area <= retrained_alone.high
         width += (found.high - found.low) / TIMES
     assert min(held, other) / TIMES >= LEAST
     assert width < 5.5 * math.sqrt(area * (1 - area) / min(m, n))

@@ -85,11 +85,11 @@ def test_a_near_model_that_still_gives_answers_is_never_called_near_alone():
         ),
         (Given(asked=9, beside="retrained", expected=2.0), "but for 2 that the retrained model"),
         (
-            Given(asked=9, words=("a", "b"), beside="retrained", swapped=1),
+            Given(asked=9, words=("a", "b"), beside="retrained", retrained_alone=1),
             "it alone gives 1 like them, as chance has it",
         ),
         (
-            Given(asked=9, facts=("a",), beside="retrained", swapped=1),
+            Given(asked=9, facts=("a",), beside="retrained", retrained_alone=1),
             "more often than can be guessed: 1 of 9 forget answers",
         ),
         (Given(asked=9, named=9), "word for word or by its fact."),

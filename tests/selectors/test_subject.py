@@ -1,4 +1,4 @@
-"""The subject: swapped for another's, and what falls."""
+"""The subject: retrained_alone for another's, and what falls."""
 
 import math
 

@@ -18,7 +18,7 @@ from unteach.engine.checkpoints import Pace, Whole, newest
 from unteach.engine.config import UnlearningConfig
 from unteach.engine.deal import dealt
 from unteach.engine.devices import sharding_asked, spread
-from unteach.engine.drawback import DrawBack
+from unteach.engine.draw_back import DrawBack
 from unteach.engine.notice import Notice
 from unteach.engine.prepare import alternates_of
 from unteach.engine.repeatable import deterministic, repeats_here

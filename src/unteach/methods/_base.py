@@ -54,7 +54,7 @@ class Plan:
         power: how the automatic learning rate grows as models get smaller (`engine.rates`).
         rate_factor: what the automatic learning rate is multiplied by.
         stop_at: stop once the forget answers' mean probability is this low; None for never.
-        draw_back: with a holdout, a model that went too far is drawn back (`engine.drawback`).
+        draw_back: with a holdout, a model that went too far is drawn back (`engine.draw_back`).
         rounds: how often the epochs are gone over at most; a further round is begun while the
             forget answers are likelier than the teacher has them.
         adam_epsilon: Adam's epsilon; "auto" is `max_grad_norm / sqrt(trained weights)`, with which

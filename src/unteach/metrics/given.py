@@ -25,8 +25,8 @@ class Given:
             a retrained model `words` and `facts` leave out what that one gives too.
         expected: how many it would give had it never seen them: with a retrained model as many as
             both give, else by the rate at which the original gives holdout answers.
-        swapped: how many answers of the same kinds the retrained model gives and this one does
-            not, at most as many as this one gives alone: who guesses right is chance.
+        retrained_alone: how many answers of the same kinds the retrained model gives and this one
+            does not, at most as many as this one gives alone. Which model guesses right is chance.
         unjudged: ids among them that may be guessed, and nothing tells how many are: answers of a
             word or two, and facts, where the holdout has nothing of the kind.
     """
@@ -37,7 +37,7 @@ class Given:
     named: int = 0
     beside: Literal["retrained", "holdout", ""] = ""
     expected: float = 0.0
-    swapped: int = 0
+    retrained_alone: int = 0
     unjudged: tuple[str, ...] = ()
 
     @property
@@ -48,7 +48,7 @@ class Given:
     @property
     def count(self) -> int:
         """How many it gives that it would not give had it never seen them."""
-        guessed = self.swapped if self.beside == "retrained" else self.expected
+        guessed = self.retrained_alone if self.beside == "retrained" else self.expected
         return max(int(len(self.ids) - guessed + 0.5), 0)
 
 
@@ -148,7 +148,7 @@ def _beside_retrained(ours: dict[str, Shown], never: dict[str, Shown]) -> Given:
         for id, (it, other) in pairs.items()
         if it.fact and not (it.words or other.words or other.fact)
     ]
-    swapped = 0
+    retrained_alone = 0
     for asked, given in KINDS:
         alone = [id for id in (*words, *facts) if asked(ours[id]) and given(ours[id])]
         theirs = [
@@ -156,7 +156,7 @@ def _beside_retrained(ours: dict[str, Shown], never: dict[str, Shown]) -> Given:
             for id, (it, other) in pairs.items()
             if asked(it) and given(other) and not (it.words or it.fact)
         ]
-        swapped += min(len(alone), len(theirs))
+        retrained_alone += min(len(alone), len(theirs))
     all_ = sum(it.words or bool(it.fact) for it in ours.values())
     return Given(
         asked=len(ours),
@@ -165,7 +165,7 @@ def _beside_retrained(ours: dict[str, Shown], never: dict[str, Shown]) -> Given:
         named=_named(ours),
         beside="retrained",
         expected=float(all_ - len(words) - len(facts)),
-        swapped=swapped,
+        retrained_alone=retrained_alone,
     )
 
 

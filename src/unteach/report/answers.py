@@ -43,7 +43,7 @@ def still_short(given: Given) -> str:
 
 def _beside(given: Given) -> str:
     if given.beside == "retrained":
-        but = f" (it alone gives {given.swapped} others)" if given.swapped else ""
+        but = f" (it alone gives {given.retrained_alone} others)" if given.retrained_alone else ""
         return f", which the retrained model does not give{but}"
     if given.beside == "holdout" and given.expected:
         return f", where a model that never saw them would give about {given.expected:.1f}"
@@ -75,8 +75,8 @@ def _by_what(given: Given) -> str:
     """Which of them can be guessed."""
     if given.beside == "retrained":
         more = f"; {given.expected:.0f} more are given by both" if given.expected else ""
-        if given.swapped:
-            more += f"; it alone gives {given.swapped} like them, as chance has it"
+        if given.retrained_alone:
+            more += f"; it alone gives {given.retrained_alone} like them, as chance has it"
         return f" The retrained model gives none of these{more}."
     if given.beside == "":
         return " With neither a retrained model nor a holdout nobody knows how many can be guessed."

@@ -182,7 +182,7 @@ def _about(
 
 
 def _nameless_at_mean(targets: list[list[float]], named: list[bool]) -> list[list[float]]:
-    """Answers that nobody was swapped in get no token likelier than the others' mean."""
+    """Answers that nobody was retrained_alone in get no token likelier than the others' mean."""
     known = [x for own, found in zip(targets, named, strict=True) if found for x in own]
     mean = sum(known) / len(known)
     return [

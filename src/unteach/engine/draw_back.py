@@ -1,4 +1,4 @@
-"""A run that went too far is drawn back, along its weights, to where never-seen answers stand."""
+"""Interpolate the weights of a model that forgot too much back towards those before training."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,8 +10,8 @@ from unteach.nouns import Sequence
 from unteach.probes import answer_tokens
 from unteach.teachers.holdout import auc
 
-PROBE = 64  # answers of each kind that are looked at
-HALVINGS = 7  # so that the share is found to 1 / 128
+PROBE = 64  # answers of each kind that are scored
+BISECTIONS = 7  # so that the share is found to 1 / 128
 
 
 @dataclass(frozen=True)
@@ -19,11 +19,11 @@ class Drawn:
     """What drawing back did.
 
     Attributes:
-        share: of the way from the weights before to those after, which the model was left at; 1
-            where it had not gone too far.
-        before: AUC of the forget answers' log-probabilities against the holdout's, at the end of
-            training: below one half they are less likely than answers that were never seen.
-        after: the same at `share`.
+        share: where the model stands between the weights before training (0) and those after (1);
+            1 where it had not forgotten too much.
+        before: the AUC of the forget answers' log-probabilities against the holdout's at the end of
+            training. Below one half they are less likely than answers that were never seen.
+        after: the same AUC at `share`.
     """
 
     share: float
@@ -32,15 +32,16 @@ class Drawn:
 
 
 class DrawBack:
-    """Keeps a model's trained weights as they are now, and later draws it back towards them.
+    """Keeps a model's trained weights, and later interpolates between them and the new ones.
 
-    Along W = W0 + a (W1 - W0) a model that went too far passes the point where its forget answers
-    are as likely as answers that it never saw. There the AUC of one against the other is one half,
-    which is found by bisection, without training. With adapters it is their factors that are drawn
-    back: both ends are the same, and what lies between is near the line.
+    On the line W = W0 + a (W1 - W0) a model that forgot too much passes a point where its forget
+    answers are as likely as answers that it never saw: the AUC of the ones against the others is
+    one half there. Bisection finds that point without training. (Weights between two models are
+    used for robust fine-tuning in WiSE-FT, arXiv 2109.01903.) Of adapters the factors are
+    interpolated, not their product; both ends are the same.
 
-    Held are one copy of the trained weights from here on, and another one while a share is looked
-    for, both in the host's memory.
+    It costs one copy of the trained weights in the host's memory while the model trains, a second
+    one while the point is searched, and eight passes over at most 64 answers of each kind.
 
     Args:
         model: the model before training.
@@ -66,7 +67,7 @@ class DrawBack:
         return {name: p.detach().to("cpu", copy=True) for name, p in trained}
 
     def place(self, model: torch.nn.Module, end: dict[str, Tensor], share: float) -> None:
-        """Put the model at a share of the way to the weights at the end."""
+        """Interpolate: set the model's weights to W0 + share (end - W0)."""
         weights = dict(model.named_parameters())
         with torch.no_grad():
             for name, after in end.items():
@@ -81,10 +82,10 @@ class DrawBack:
         *,
         tokens_per_batch: int = 4096,
     ) -> Drawn:
-        """Draw the model back to where an AUC of one half is; never further than it went.
+        """Set the model to the point where the AUC is nearest to one half.
 
-        The answers are scored some nine times, dealt out to all processes, each of which must come
-        here.
+        A model whose AUC is one half or more stays as it is. The answers are dealt out to all
+        processes, and each of these must call this.
 
         Args:
             model: after training; it is in evaluation mode afterwards.
@@ -107,7 +108,7 @@ class DrawBack:
             return Drawn(1.0, found, found)
         end, low, high = self.now(model), 0.0, 1.0
         best = (1.0, found)
-        for _ in range(HALVINGS):
+        for _ in range(BISECTIONS):
             share = (low + high) / 2
             self.place(model, end, share)
             there = auc_now()

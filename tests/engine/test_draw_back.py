@@ -11,7 +11,7 @@ from support import Vocabulary, sequences, tiny_llama
 
 from unteach.defaults import resolve
 from unteach.engine import unlearn as module
-from unteach.engine.drawback import PROBE, DrawBack
+from unteach.engine.draw_back import PROBE, DrawBack
 from unteach.methods import build
 from unteach.nouns import Sequence
 from unteach.probes import answer_tokens
@@ -137,7 +137,7 @@ def drawn_by(monkeypatch, forget, holdout):
         likely = [forget(model.weight.item()), *holdout]
         return [SimpleNamespace(logps=(x,)) for x in likely]
 
-    monkeypatch.setattr("unteach.engine.drawback.answer_tokens", scored)
+    monkeypatch.setattr("unteach.engine.draw_back.answer_tokens", scored)
     model, others = OneWeight(), HOLDOUT[:5]
     kept = DrawBack(model)
     model.weight.data.fill_(1.0)
@@ -180,7 +180,7 @@ def test_of_many_answers_some_are_scored_from_the_first_to_the_last(knowing, ove
         asked.append([s.id for s in sequences])
         return answer_tokens(model, sequences, **how)
 
-    monkeypatch.setattr("unteach.engine.drawback.answer_tokens", counted)
+    monkeypatch.setattr("unteach.engine.draw_back.answer_tokens", counted)
     model, kept = too_far(knowing, over)
     many = [replace(s, id=f"{s.id}-{k}") for k in range(20) for s in FORGET]
     drawn = kept.to_never_seen(model, many, HOLDOUT)
