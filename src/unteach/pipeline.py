@@ -126,21 +126,28 @@ def remove(
         checkpoints: where to write them and to go on from; None for none.
         identity: what a checkpoint must share.
     """
+    from unteach.engine.slower import at_a_rate_that_holds
     from unteach.engine.unlearn import unlearn
     from unteach.models import load_config
 
     request = intake.request
     taught = base_rows(intake, talk)
-    talk.stage("loading the model")
-    model = agreed(lambda: _load_to_train(request))
-    agreed(lambda: require_unchanged(intake.ages))
-    request = stopping(request, model, intake.calibration)
     forget, retain = (intake.sequences.get(role, []) for role in ("forget", "retain"))
     examples = intake.groups["forget"]
-    done = unlearn(
-        model, intake.tokenizer, intake.method, forget, retain, request, talk, examples,
-        checkpoints, identity, intake.calibration, taught,
-    )  # fmt: skip
+
+    def train(request: Request) -> tuple[Any, Any]:
+        talk.stage("loading the model")
+        model = agreed(lambda: _load_to_train(request))
+        agreed(lambda: require_unchanged(intake.ages))
+        request = stopping(request, model, intake.calibration)
+        return unlearn(
+            model, intake.tokenizer, intake.method, forget, retain, request, talk, examples,
+            checkpoints, identity, intake.calibration, taught,
+        ), request.train.stop_at  # fmt: skip
+
+    (done, stop_at), lower = at_a_rate_that_holds(
+        train, request, lambda problem: talk.notes([problem]), checkpoints
+    )
     talk.stage("writing the model")
     dtype = getattr(
         load_config(request.model, trust_remote_code=request.trust_remote_code), "dtype", None
@@ -150,8 +157,10 @@ def remove(
     counts = {role: len(examples) for role, examples in intake.groups.items()}
     tokens = sum(sum(s.answer) for s in forget)
     facts = {"examples": counts, "forget_answer_tokens": tokens, **done.facts}
-    if intake.request.train.stop_at == "holdout":
-        facts["stop_at"] = request.train.stop_at
+    if request.train.stop_at == "holdout":
+        facts["stop_at"] = stop_at
+    if lower is not None:
+        facts["learning_rate_lowered_to"] = lower
     return facts
 
 

@@ -74,3 +74,28 @@ def test_without_a_holdout_it_is_refused(asked):
         intake.check(load(flags=flags, sets=["train.stop_at=holdout"]))
     with pytest.raises(UserError, match=r"train\.stop_at"):
         load(flags=asked, sets=["train.stop_at=elsewhere"])
+
+
+def test_a_rate_that_destroyed_the_model_is_lowered_and_said(asked, tmp_path, monkeypatch):
+    """The first training is made to fail as the guard would; the second is real."""
+    from unteach.engine import unlearn as module
+    from unteach.engine.trouble import Destroyed
+    from unteach.nouns import Problem
+
+    rates, unlearn = [], module.unlearn
+
+    def first_fails(*given):
+        rates.append(given[5].train.learning_rate)
+        if len(rates) == 1:
+            problem = Problem("training, step 2", "the model is destroyed: 9 nats", "")
+            raise Destroyed(problem, lower=rates[0] / 10)
+        return unlearn(*given)
+
+    monkeypatch.setattr(module, "unlearn", first_fails)
+    report = pipeline.run(load(flags=asked, sets=[ANYWAY, "train.epochs=2"]))
+    usual, lower = rates
+    assert lower == pytest.approx(usual / 10)
+    assert report.facts["learning_rate_lowered_to"] == lower
+    text = (tmp_path / "out" / "report.md").read_text()
+    assert f"rate of {usual:g} destroyed the model" in text
+    assert f"began again from the original with {lower:g}" in text

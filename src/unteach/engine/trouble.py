@@ -27,6 +27,19 @@ IN_NATS = {
 }  # retain terms that a uniform guess would bring to the log of the vocabulary
 
 
+class Destroyed(UserError):
+    """The first steps made the model worse than a uniform guess.
+
+    Attributes:
+        lower: the learning rate to begin again with, where the rate was the automatic one; else
+            None, for a user's own rate is not changed.
+    """
+
+    def __init__(self, *problems: Problem, lower: float | None = None):
+        super().__init__(*problems)
+        self.lower = lower
+
+
 class Finding(NamedTuple):
     """What is wrong with a step: what was found, in which examples, and what to do about it."""
 
@@ -173,7 +186,7 @@ class Guard(TrainerCallback):
         if first < self._nats / 2 and nats > bound and self._stepped <= FIRST:
             what = f"the model is destroyed: its {group} answers cost {nats:.3g} nats per token "
             what += f"({first:.3g} at first); a uniform guess would cost {self._nats:.3g}"
-            self._stop([Finding(what, tuple(self._ids))])
+            self._stop([Finding(what, tuple(self._ids))], destroyed=True)
 
     def before_save(self) -> None:
         """Before a checkpoint is written. Raises UserError where a weight is no number."""
@@ -188,7 +201,7 @@ class Guard(TrainerCallback):
             what = f"the gradient overflowed float16 in all {self._skipped} steps: nothing moved"
             self._stop([Finding(what, hint=_wider())])
 
-    def _stop(self, findings: Iterable[Finding | None]) -> None:
+    def _stop(self, findings: Iterable[Finding | None], *, destroyed: bool = False) -> None:
         found = [finding for finding in findings if finding]
         if not found:
             return
@@ -196,7 +209,11 @@ class Guard(TrainerCallback):
         more = f" and {len(ids) - SHOWN} more" if len(ids) > SHOWN else ""
         of = f", in the batch of {', '.join(ids[:SHOWN])}{more}" if ids else ""
         hint = found[0].hint or self._hint()
-        raise UserError(Problem(f"training, step {self._step}", found[0].what + of, hint))
+        problem = Problem(f"training, step {self._step}", found[0].what + of, hint)
+        if not destroyed:
+            raise UserError(problem)
+        given, suits = self._rate
+        raise Destroyed(problem, lower=self._lower() if given in (None, suits) else None)
 
     def _hint(self) -> str:
         if half := {torch.float16} & {p.dtype for p in self._model.parameters()}:
@@ -205,10 +222,13 @@ class Guard(TrainerCallback):
             return f"no step was taken yet, so it is the model: {_suspect(self._model)}"
         given, suits = self._rate
         rate = given or suits
-        lower = (
-            f"set train.learning_rate={float(f'{min(rate / 10, suits):.1e}'):g} (it was {rate:g})"
-        )
+        lower = f"set train.learning_rate={self._lower():g} (it was {rate:g})"
         return lower if rate > 10 * suits else f"{lower}, or stop before it: train.stop_at"
+
+    def _lower(self) -> float:
+        """A tenth of the rate, or the one that suits the model where that is lower still."""
+        given, suits = self._rate
+        return float(f"{min((given or suits) / 10, suits):.1e}")
 
     def _named(self, batch: Batch, groups: set[int]) -> list[str]:
         """Ids of the batch's members, in its order; alternates stand for their forget examples."""

@@ -40,6 +40,18 @@ def stop(report: Report, model: str) -> str:
     )
 
 
+def slower(report: Report, model: str) -> str:
+    """A paragraph on a learning rate that was lowered; nothing where it was not."""
+    lower = report.facts.get("learning_rate_lowered_to")
+    train = report.request.get("train")
+    if not isinstance(lower, (int, float)) or not isinstance(train, dict):
+        return ""
+    return (
+        f"**Learning rate.** The automatic rate of {train['learning_rate']:g} destroyed the model "
+        f"in its first steps, so training began again from the original with {lower:g}."
+    )
+
+
 def drawn_back(report: Report, model: str) -> str:
     """A paragraph on a model that had gone too far; nothing where it had not."""
     facts = report.facts

@@ -19,7 +19,7 @@ from unteach.report.judge import (
 )
 from unteach.report.overview import overview
 from unteach.report.record import Report
-from unteach.report.stop import drawn_back, stop
+from unteach.report.stop import drawn_back, slower, stop
 from unteach.report.table import number
 from unteach.report.wrong import one_model, what_is_wrong
 
@@ -45,6 +45,7 @@ def verdict(report: Report) -> list[str]:
         _given,
         _forgotten,
         _asked,
+        slower,
         stop,
         drawn_back,
         _kept,
