@@ -1,14 +1,12 @@
 """The one place that joins the stages: check, ask the original, unlearn, evaluate, write."""
 
 import gc
-import math
 import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from unteach.evaluation.identity import identity_of, version_of_bits
@@ -19,7 +17,7 @@ from unteach.evaluation.results import ROWS, judge, versions, write
 from unteach.evaluation.rows import check_numbers
 from unteach.evaluation.texts import add_texts, notes_on_text
 from unteach.intake import Intake, check
-from unteach.nouns import Paper, Row, Sequence
+from unteach.nouns import Paper, Row
 from unteach.report import Report
 from unteach.request import FILE as REQUEST
 from unteach.request import Request
@@ -135,17 +133,16 @@ def remove(
     forget, retain = (intake.sequences.get(role, []) for role in ("forget", "retain"))
     examples = intake.groups["forget"]
 
-    def train(request: Request) -> tuple[Any, Any]:
+    def train(request: Request) -> Any:
         talk.stage("loading the model")
         model = agreed(lambda: _load_to_train(request))
         agreed(lambda: require_unchanged(intake.ages))
-        request = stopping(request, model, intake.calibration)
         return unlearn(
             model, intake.tokenizer, intake.method, forget, retain, request, talk, examples,
             checkpoints, identity, intake.calibration, taught,
-        ), request.train.stop_at  # fmt: skip
+        )  # fmt: skip
 
-    (done, stop_at), lower = at_a_rate_that_holds(
+    done, lower = at_a_rate_that_holds(
         train, request, lambda problem: talk.notes([problem]), checkpoints
     )
     talk.stage("writing the model")
@@ -157,8 +154,6 @@ def remove(
     counts = {role: len(examples) for role, examples in intake.groups.items()}
     tokens = sum(sum(s.answer) for s in forget)
     facts = {"examples": counts, "forget_answer_tokens": tokens, **done.facts}
-    if request.train.stop_at == "holdout":
-        facts["stop_at"] = stop_at
     if lower is not None:
         facts["learning_rate_lowered_to"] = lower
     return facts
@@ -200,21 +195,6 @@ def _load_to_train(request: Request) -> Any:
     )
     # Steps of 1e-5 are lost in bfloat16 weights.
     return model.float() if request.adapter.kind == "full" else model
-
-
-def stopping(request: Request, model: Any, holdout: list[Sequence]) -> Request:
-    """The request with the probability to stop at, where that is the holdout answers' own.
-
-    The mean over them of the probability per token, as training sees the forget answers.
-    """
-    if request.train.stop_at != "holdout":
-        return request
-    from unteach.probes import answer_tokens
-
-    answered = answer_tokens(model, holdout, tokens_per_batch=request.evaluate.tokens_per_batch)
-    each = [math.exp(fmean(found.logps)) for found in answered]
-    train = request.train.model_copy(update={"stop_at": fmean(each)})
-    return request.model_copy(update={"train": train})
 
 
 def evidence(intake: Intake, work: Work, talk: Talk) -> dict[str, Rows]:

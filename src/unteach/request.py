@@ -103,9 +103,13 @@ class Train(Section):
             is of `batch` times `accumulation` examples on any number of them.
         retain: the term that keeps the rest; None takes the method's.
         retain_weight: its weight; None takes the method's.
-        stop_at: stop once the forget answers' mean probability is this low; "holdout" is what the
-            model gives to the holdout answers, which it never saw: further would be
-            over-forgotten. None takes the method's, 0 never stops early.
+        stop_at: stop once training has seen the forget answers at a mean probability this low.
+            "holdout" scores the weights themselves every few steps, and stops once the forget
+            answers are no likelier than the holdout answers, which the model never saw: further
+            would be over-forgotten. None takes the method's, 0 never stops early.
+        min_kept: stop once the retain or the holdout answers' probability is below this share of
+            what it was before training (0.95, say), as the weights are scored every few steps;
+            0 never does.
         draw_back: "holdout" draws a model that went too far back, along its trained weights, to
             where its forget answers are as likely as the holdout's; "never" leaves it where
             training ended. None is "holdout" where there is one and the method may go too far.
@@ -142,6 +146,7 @@ class Train(Section):
     retain: Literal["none", "nll", "kl", "jsd", "hidden"] | None = None
     retain_weight: Annotated[float, Field(ge=0)] | None = None
     stop_at: Share | Literal["holdout"] | None = None
+    min_kept: Annotated[float, Field(ge=0, lt=1)] = 0.0
     draw_back: Literal["holdout", "never"] | None = None
     seed: Seed = 0
     deterministic: bool = False

@@ -61,9 +61,18 @@ def _stop(request: Request) -> list[Problem]:
         if getattr(train, name) == "holdout" and not request.holdout:
             what = "is holdout, and there is none"
             found.append(Problem(f"train.{name}", what, hint + more, "request"))
-    if train.draw_back == "holdout" and (shards := sharding_asked(os.environ)):
-        what = f"is holdout, and weights in shards ({shards}) are not drawn back"
-        found.append(Problem("train.draw_back", what, "leave it out, or take no shards", "request"))
+    if train.min_kept and not (request.holdout or request.retain):
+        what = f"is {train.min_kept:g}, and there is nothing to keep"
+        found.append(Problem("train.min_kept", what, "give --retain or --holdout", "request"))
+    if shards := sharding_asked(os.environ):
+        asked = {"draw_back": train.draw_back == "holdout", "min_kept": bool(train.min_kept)}
+        asked["stop_at"] = train.stop_at == "holdout"
+        what = f"needs the weights whole, and they are in shards ({shards})"
+        found += [
+            Problem(f"train.{name}", what, "leave it out, or take no shards", "request")
+            for name, wanted in asked.items()
+            if wanted
+        ]
     return found
 
 

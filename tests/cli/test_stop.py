@@ -1,13 +1,12 @@
 """Stopping at what the model gives to answers that it never saw."""
 
 import json
-import math
+from pathlib import Path
 
 import pytest
 from support import ANYWAY
 
 from unteach import intake, pipeline
-from unteach.models import load_model
 from unteach.nouns import UserError
 from unteach.request import load
 
@@ -22,33 +21,24 @@ def asked(tmp_path, tiny_folder):
     return flags
 
 
-def test_the_level_is_the_holdout_answers_mean_probability(asked):
-    import torch
-
-    found = intake.check(load(flags=asked, sets=["train.stop_at=holdout"]))
-    model = load_model(asked["model"])
-    holdout = found.sequences["holdout"]
-    request = pipeline.stopping(found.request, model, holdout)
-    each = []
-    for sequence in holdout:
-        with torch.no_grad():
-            logps = model(torch.tensor([sequence.ids])).logits[0].log_softmax(-1)
-        chosen = [k for k, answer in enumerate(sequence.answer) if answer]
-        each.append(sum(logps[k - 1, sequence.ids[k]].item() for k in chosen) / len(chosen))
-    level = sum(map(math.exp, each)) / len(each)
-    assert request.train.stop_at == pytest.approx(level, rel=1e-5)
-    given = found.request.model_copy(
-        update={"train": found.request.train.model_copy(update={"stop_at": 0.3})}
-    )
-    assert pipeline.stopping(given, model, holdout) is given
+def asked_report(asked):
+    return (Path(asked["out"]) / "report.md").read_text()
 
 
 def test_a_run_stops_there_and_says_where(asked):
     sets = [ANYWAY, "train.stop_at=holdout", "train.epochs=50", "evaluate.max_new_tokens=4"]
     report = pipeline.run(load(flags=asked, sets=[*sets, "train.learning_rate=1e-2"]))
-    assert 0 < report.facts["stop_at"] < 1
-    assert "train.stop_at" in report.facts["stopped_because"]
+    assert "no likelier than the holdout's (AUC 0." in report.facts["stopped_because"]
+    assert report.facts["steps"] < report.facts["steps_planned"]
     assert report.request["train"]["stop_at"] == "holdout"
+
+
+def test_a_run_ends_where_answers_to_keep_are_harmed(asked):
+    sets = [ANYWAY, "train.min_kept=0.9", "train.stop_at=0", "evaluate.max_new_tokens=4"]
+    report = pipeline.run(load(flags=asked, sets=[*sets, "train.learning_rate=1e-2"]))
+    assert "less than train.min_kept = 0.9" in report.facts["stopped_because"]
+    assert report.facts["steps"] < report.facts["steps_planned"]
+    assert report.facts["stopped_because"] in (asked_report(asked))
 
 
 def test_the_half_that_judges_sets_no_level(asked, monkeypatch):
@@ -56,13 +46,15 @@ def test_the_half_that_judges_sets_no_level(asked, monkeypatch):
     text = "".join(json.dumps(row) + "\n" for row in rows)
     with open(asked["holdout"], "w", encoding="utf-8") as file:
         file.write(text)
-    levels, stopping = [], pipeline.stopping
+    from unteach.engine import unlearn as module
 
-    def heard(request, model, holdout):
+    levels, watch = [], module.Watch
+
+    def heard(model, monitor, forget, holdout, *rest, **options):
         levels.append([s.id for s in holdout])
-        return stopping(request, model, holdout)
+        return watch(model, monitor, forget, holdout, *rest, **options)
 
-    monkeypatch.setattr(pipeline, "stopping", heard)
+    monkeypatch.setattr(module, "Watch", heard)
     sets = [ANYWAY, "train.stop_at=holdout", "train.epochs=1", "evaluate.max_new_tokens=4"]
     pipeline.run(load(flags=asked, sets=sets))
     assert levels == [[f"holdout-{k}" for k in range(8)]]
@@ -76,7 +68,7 @@ def test_without_a_holdout_it_is_refused(asked):
         load(flags=asked, sets=["train.stop_at=elsewhere"])
 
 
-def test_a_rate_that_destroyed_the_model_is_lowered_and_said(asked, tmp_path, monkeypatch):
+def test_a_rate_that_destroyed_the_model_is_lowered_and_said(asked, monkeypatch):
     """The first training is made to fail as the guard would; the second is real."""
     from unteach.engine import unlearn as module
     from unteach.engine.trouble import Destroyed
@@ -96,6 +88,6 @@ def test_a_rate_that_destroyed_the_model_is_lowered_and_said(asked, tmp_path, mo
     usual, lower = rates
     assert lower == pytest.approx(usual / 10)
     assert report.facts["learning_rate_lowered_to"] == lower
-    text = (tmp_path / "out" / "report.md").read_text()
+    text = asked_report(asked)
     assert f"rate of {usual:g} destroyed the model" in text
     assert f"began again from the original with {lower:g}" in text

@@ -196,16 +196,16 @@ def planted():
 
 
 STOPPED = {
-    "stopped_because": "training saw ...", "stop_at": 0.234, "steps": 9, "steps_planned": 50,
+    "stopped_because": "training saw ...", "steps": 9, "steps_planned": 50,
     "forget_probability_in_training": 0.13,
 }  # fmt: skip
 
 
 def test_what_training_saw_is_not_what_the_model_has():
     """A first user's run: aimed at 0.234, stopped at 0.13 as seen, written 0.02."""
-    found = report(forget=0.02, train={"stop_at": "holdout"}, facts=STOPPED)
+    found = report(forget=0.02, train={"stop_at": 0.234}, facts=STOPPED)
     text = to_markdown(found)
-    assert "at most 0.23, by train.stop_at=holdout. It saw 0.13 there" in text
+    assert "at most train.stop_at=0.234. It saw 0.13 there" in text
     assert "after step 9 of 50" in text
     assert "the model as written has 0.02." in text
     assert "went past its stop: training was to end at 0.23 and saw 0.13 there" in "".join(
@@ -213,22 +213,31 @@ def test_what_training_saw_is_not_what_the_model_has():
     )
     assert not any("its stop" in line for line in what_is_wrong(report(forget=0.2, facts=STOPPED)))
     assert "**Stop.**" not in to_markdown(report(train={"stop_at": 0.3}))
-    plain = report(forget=0.02, train={"stop_at": 0.25},
-                   facts={**STOPPED, "stop_at": None, "steps": None})  # fmt: skip
-    del plain.facts["stop_at"]
+    plain = report(forget=0.02, train={"stop_at": 0.25}, facts={**STOPPED, "steps": None})
     assert "at most train.stop_at=0.25. It saw" in to_markdown(plain)
+
+
+@pytest.mark.parametrize(
+    ("train", "because"),
+    [
+        ({"stop_at": "holdout"}, "the forget answers are no likelier than the holdout's"),
+        ({"stop_at": 0.3, "min_kept": 0.9}, "the retain answers have 80% of train.min_kept"),
+    ],
+)
+def test_where_the_weights_were_scored_their_own_reason_is_told(train, because):
+    found = report(forget=0.02, train=train, facts={**STOPPED, "stopped_because": because})
+    text = to_markdown(found)
+    assert f"**End.** Training ended after step 9 of 50: {because}." in text
+    assert "**Stop.**" not in text
+    assert not any("its stop" in line for line in what_is_wrong(found))
 
 
 def test_a_teachers_level_is_no_stop_that_was_set():
     """SmolLM2's report said: at most train.stop_at=0."""
     told = "the forget answers' probability is 0.107; the teacher's is 0.133"
     facts = {**STOPPED, "teacher": "stranger", "stopped_because": told}
-    del facts["stop_at"]
     text = to_markdown(report(train={"stop_at": 0.0}, facts=facts))
-    assert (
-        f"**End.** Training ended after step 9 of 50, as its teacher's level was reached: {told}."
-        in text
-    )
+    assert f"**End.** Training ended after step 9 of 50: {told}." in text
     assert "stop_at=0" not in text
 
 
@@ -238,7 +247,7 @@ def test_a_teachers_level_is_no_stop_that_was_set():
         ({}, {}, "train.stop_at=holdout ends sooner", "epochs"),
         ({"draw_back": "never"}, {}, "With train.draw_back=holdout", "stop_at"),
         ({"draw_back": "holdout"}, {}, "fewer train.epochs (now 10)", "draw_back"),
-        ({"stop_at": "holdout"}, STOPPED, "a train.learning_rate below 0.0001", "ends sooner"),
+        ({"stop_at": "holdout"}, STOPPED, "a train.learning_rate below 0.0001", "stop_at"),
         ({"stop_at": "holdout"}, {}, "fewer train.epochs (now 10)", "stop_at"),
         ({"stop_at": 0.3}, STOPPED, "train.stop_at above 0.3 ends sooner", "holdout"),
         ({"stop_at": 0.3}, {}, "a train.learning_rate below 0.0001", "stop_at"),
@@ -273,8 +282,13 @@ def test_stopping_by_a_holdout_is_no_advice_without_one():
     ("train", "facts", "said"),
     [
         ({}, {}, "More train.epochs (now 10) or a train.learning_rate above 0.0001"),
-        ({"stop_at": 0.5}, {**STOPPED, "stop_at": 0.5}, "ended by train.stop_at=0.5; below 0.50"),
-        ({"stop_at": "holdout"}, STOPPED, "by train.stop_at=holdout; below 0.23 it goes on"),
+        ({"stop_at": 0.5}, STOPPED, "ended by train.stop_at=0.5; below 0.50"),
+        ({"stop_at": "holdout"}, STOPPED, "by train.stop_at=holdout; without it, it goes on"),
+        (
+            {"stop_at": "holdout", "min_kept": 0.9},
+            {**STOPPED, "stopped_because": "less than train.min_kept = 0.9"},
+            "Training ended by train.min_kept=0.9: a train.learning_rate below 0.0001 harms less.",
+        ),
     ],
 )
 def test_what_would_forget_more(train, facts, said):

@@ -93,7 +93,7 @@ class DrawBack:
             never_seen: texts of its kind that the model never saw, and that judge nothing later.
             tokens_per_batch: padded tokens of one forward.
         """
-        probes = _some(forget), _some(never_seen)
+        probes = evenly(forget, PROBE), evenly(never_seen, PROBE)
         model.eval()
 
         def auc_now() -> float:
@@ -119,8 +119,8 @@ class DrawBack:
         return Drawn(best[0], found, best[1])
 
 
-def _some(sequences: list[Sequence]) -> list[Sequence]:
-    """At most `PROBE` with an answer, evenly spaced in their order."""
+def evenly(sequences: list[Sequence], most: int) -> list[Sequence]:
+    """At most so many with an answer, evenly spaced in their order."""
     found = [sequence for sequence in sequences if any(sequence.answer)]
-    step = -(-len(found) // PROBE) or 1
+    step = -(-len(found) // most) or 1
     return found[::step]

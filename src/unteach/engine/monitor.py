@@ -13,6 +13,11 @@ class Monitor:
         self.forget, self.stop_at = forget, stop_at
         self.last: dict[int, float] = {}
         self.reason = ""
+        self.ended = False
+
+    def end(self, reason: str) -> None:
+        """Training ends here, for a reason that others found."""
+        self.reason, self.ended = reason, True
 
     def see(self, probabilities: dict[int, float]) -> None:
         """Take the probabilities of some forget answers, by number, measured before the step.
@@ -29,6 +34,8 @@ class Monitor:
 
     def done(self) -> bool:
         """Whether the forget answers are forgotten; says why in `reason`."""
+        if self.ended:
+            return True
         if self.stop_at is None or len(self.last) < self.forget:
             return False
         if self.probability > self.stop_at:

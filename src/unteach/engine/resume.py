@@ -47,6 +47,7 @@ class Carried:
             "before": _salted(salt, self.before),
             "retain_weight": self._dual.weight,
             "probabilities": self._monitor.last,
+            "ended": self._monitor.reason if self._monitor.ended else "",
             "guard": self._guard.seen,
         }
         finish(folder, step, held, keep)
@@ -65,6 +66,8 @@ class Carried:
         self._dual.weight = float(held["retain_weight"])
         self._monitor.see({int(k): p for k, p in held["probabilities"].items()})
         self._guard.seen = held["guard"]
+        if ended := held.get("ended"):
+            self._monitor.end(ended)
 
 
 def _salted(salt: str, mark: str) -> str:

@@ -26,6 +26,7 @@ from unteach.engine.selection import unchosen
 from unteach.engine.teacher import TeacherRows
 from unteach.engine.trainer import UnlearningTrainer
 from unteach.engine.trouble import require_numbers
+from unteach.engine.watch import Watch
 from unteach.methods import Method
 from unteach.models import pick_device
 from unteach.nouns import Example, Problem, Sequence, UserError
@@ -128,6 +129,8 @@ def unlearn(
         talk.notes(unchosen(trainer.pairs.choices))
         draws = request.train.draw_back == "holdout" and holdout
         kept = DrawBack(policy) if draws else None
+        if watch := _watch(trainer, forget, holdout or [], retain, request):
+            trainer.add_callback(watch)
         before_cut = None
         found = from_main(lambda: newest(folder, lambda problem: talk.notes([problem])))
         if found:
@@ -159,6 +162,24 @@ def unlearn(
     if trainer.pairs.choices is not None:
         facts["chosen_tokens"] = sum(len(choice.chosen) for choice in trainer.pairs.choices)
     return Unlearned(model=None if whole is None else whole.eval(), start=start, facts=facts)
+
+
+def _watch(
+    trainer: UnlearningTrainer,
+    forget: list[Sequence],
+    holdout: list[Sequence],
+    retain: list[Sequence],
+    request: Request,
+) -> Watch | None:
+    """What scores the weights while they are trained, where the request asks for it."""
+    train = request.train
+    stop = train.stop_at == "holdout"
+    if not (stop or train.min_kept):
+        return None
+    return Watch(
+        trainer.model, trainer.monitor, forget, holdout, retain, stop=stop,
+        min_kept=train.min_kept, tokens_per_batch=request.evaluate.tokens_per_batch,
+    )  # fmt: skip
 
 
 def _drawn_back(
@@ -290,7 +311,7 @@ def _config(request: Request, folder: str, given: dict[str, Any]) -> UnlearningC
         gradient_accumulation_steps=accumulation,
         retain=train.retain,
         retain_weight=train.retain_weight,
-        stop_at=None if train.stop_at == "holdout" else train.stop_at,  # by then it is a number
+        stop_at=0.0 if train.stop_at == "holdout" else train.stop_at,  # the watch stops there
         seed=train.seed,
         lr_scheduler_type=train.schedule,
         warmup_steps=train.warmup,

@@ -3,7 +3,7 @@
 from typing import Any
 
 from unteach.report.record import Report
-from unteach.report.stop import aim
+from unteach.report.stop import aim, harmed, why
 from unteach.report.table import number
 
 
@@ -20,9 +20,9 @@ def sooner(report: Report) -> str:
         return ""
     stop, smaller = train.get("stop_at"), _rate(train, "below", "a smaller")
     if aim(report) is not None:
-        above = "" if stop == "holdout" else f", and {_above(stop)}"
         return (
-            f"With {smaller} the steps past the level of train.stop_at={stop} are smaller{above}."
+            f"With {smaller} the steps past the level of train.stop_at={stop} are smaller, and "
+            f"{_above(stop)}."
         )
     if report.request.get("holdout") and train.get("draw_back") == "never":
         return "With train.draw_back=holdout a model that goes too far is drawn back."
@@ -39,9 +39,13 @@ def further(report: Report) -> str:
     train = train_settings(report)
     if not train:
         return ""
-    if aim(report) is not None:
-        level = number(report.facts.get("stop_at", train.get("stop_at")))
-        return f"Training ended by train.stop_at={train.get('stop_at')}; below {level} it goes on."
+    if (level := aim(report)) is not None:
+        return f"Training ended by train.stop_at={level:g}; below {number(level)} it goes on."
+    if harmed(report):
+        smaller = _rate(train, "below", "a smaller")
+        return f"Training ended by train.min_kept={train.get('min_kept')}: {smaller} harms less."
+    if why(report) and train.get("stop_at") == "holdout":
+        return "Training ended by train.stop_at=holdout; without it, it goes on."
     larger = _rate(train, "above", "a larger")
     return f"More train.epochs{_now(train, 'epochs')} or {larger} forgets more, as a rule."
 

@@ -11,9 +11,18 @@ def aim(report: Report) -> float | None:
     """
     train = report.request.get("train")
     set_ = train.get("stop_at") if isinstance(train, dict) else None
-    level = report.facts.get("stop_at", set_)
-    ended = report.facts.get("stopped_because") and isinstance(level, (int, float))
-    return float(level) if ended and level else None
+    ended = why(report) and isinstance(set_, (int, float)) and not harmed(report)
+    return float(set_) if ended and set_ else None
+
+
+def why(report: Report) -> str:
+    """Why training ended before its last step; nothing where it did not."""
+    return report.facts.get("stopped_because") or ""
+
+
+def harmed(report: Report) -> bool:
+    """Whether training ended since it harmed what was to be kept."""
+    return "train.min_kept" in why(report)
 
 
 def seen(report: Report) -> float | None:
@@ -26,13 +35,12 @@ def stop(report: Report, model: str) -> str:
     """A paragraph on it; nothing where training went on to its end."""
     at, saw = aim(report), seen(report)
     written = report.value(model, "forget", "probability")
-    why, ended = report.facts.get("stopped_because"), f"Training ended{_after(report)}"
-    if at is None and why and report.facts.get("teacher"):
-        return f"**End.** {ended}, as its teacher's level was reached: {why}."
+    ended = f"Training ended{_after(report)}"
+    if at is None and why(report):
+        return f"**End.** {ended}: {why(report)}."
     if at is None or saw is None or written is None:
         return ""
-    asked = report.request["train"].get("stop_at")
-    level = f"{number(at)}, by train.stop_at={asked}" if asked != at else f"train.stop_at={at:g}"
+    level = f"train.stop_at={at:g}"
     return (
         f"**Stop.** {ended}, once it saw the forget answers at a probability of at most {level}. "
         f"It saw {number(saw)} there, each answer as it was before the last step that it was part "
