@@ -40,11 +40,11 @@ class Data(Section):
 
     Attributes:
         max_length: tokens of one example; None takes the model's context.
-        template: "auto" is the model's chat template where it has one, else "plain" (Question:,
-            Answer:); "none" joins prompt and answer as they are.
+        template: how a question is put to the model: "auto" is its chat template where it has one,
+            else "plain" (Question:, Answer:); "none" joins prompt and answer as they are.
         refusals: a file with a refusal on each line, for methods that train on
             them; None takes ours.
-        refusal: what JensUn draws the model towards.
+        refusal: the answer that JensUn draws the model towards.
     """
 
     max_length: Annotated[int, Field(ge=8)] | None = None
@@ -57,25 +57,25 @@ class Adapter(Section):
     """What is trained.
 
     Attributes:
-        kind: "full" trains all weights, "lora" low-rank adapters that are merged in the end; None
-            takes the method's.
-        rank: of the adapters.
+        kind: what is trained: "full" trains all weights, "lora" low-rank adapters that are merged
+            in the end; None takes the method's.
+        rank: of the adapters' matrices.
         alpha: their scaling times the rank; None is twice the rank.
-        dropout: on the adapters' input.
+        dropout: share of the adapters' input that is dropped in training.
         targets: which linear layers get one; "all-linear" leaves out the head alone.
-        bits: 4 trains over a base in 4 bits (QLoRA, `unteach[qlora]`); what is written is merged
-            into the model as it is on disk.
-        init: "default" starts from zero, "fila" from what the forget set uses (LoKU); None takes
-            the method's.
-        fisher: of FILA: "per_sample" squares the gradient of each example, "batch_mean" that of
-            the mean over a few, as the authors do.
+        bits: of the base weights; 4 trains over a base in 4 bits (QLoRA, `unteach[qlora]`); what is
+            written is merged into the model as it is on disk.
+        init: how adapters start: "default" starts from zero, "fila" from what the forget set uses
+            (LoKU); None takes the method's.
+        fisher: how FILA estimates Fisher information: "per_sample" squares the gradient of each
+            example, "batch_mean" that of the mean over a few, as the authors do.
         fisher_batch: examples of one gradient under "batch_mean".
         fisher_samples: forget examples that FILA looks at, and as many retain examples; None is
             all.
         fisher_device: where FILA keeps its sums, 8 bytes per targeted weight; "auto" has half of
             them beside the model, "cpu" none.
-        epsilon: of FILA, added to the retain set's Fisher information; far above it, the retain
-            set no longer counts.
+        epsilon: a number that FILA adds to the retain set's Fisher information; far above it, the
+            retain set no longer counts.
     """
 
     kind: Literal["full", "lora"] | None = None
@@ -96,7 +96,8 @@ class Train(Section):
     """How training goes.
 
     Attributes:
-        learning_rate: None sets it from the model's width and the method.
+        learning_rate: of the optimiser; None sets it from the model's width and the method, and
+            begins again with a tenth where that destroys the model in its first steps.
         epochs: passes over the forget set; None takes the method's.
         batch: forget examples of one forward; as many retain examples go with them.
         accumulation: forwards of one optimiser step. Several processes share them, so that a step
@@ -110,9 +111,10 @@ class Train(Section):
         min_kept: stop once the retain or the holdout answers' probability is below this share of
             what it was before training (0.95, say), as the weights are scored every few steps;
             0 never does.
-        draw_back: "holdout" draws a model that went too far back, along its trained weights, to
-            where its forget answers are as likely as the holdout's; "never" leaves it where
-            training ended. None is "holdout" where there is one and the method may go too far.
+        draw_back: what becomes of a model that went too far: "holdout" draws a model that went too
+            far back, along its trained weights, to where its forget answers are as likely as the
+            holdout's; "never" leaves it where training ended. None is "holdout" where there is one
+            and the method may go too far.
         seed: of the order, the selection of tokens and the adapters.
         deterministic: on an accelerator, sums are taken in a fixed order: slower, and an operation
             that has none is refused. On a CPU they always are.
@@ -173,8 +175,8 @@ class Evaluate(Section):
             always scored all.
         max_new_tokens: the longest greedy answer; an answer gets twice its own length at most.
         tokens_per_batch: padded tokens of one forward.
-        bits: 4 loads every model that is scored in 4 bits, to save memory or to see what
-            quantising brings back.
+        bits: of the weights; 4 loads every model that is scored in 4 bits, to save memory or to see
+            what quantising brings back.
         also: further files that are scored and never trained on, by the name of their group.
     """
 
@@ -203,8 +205,8 @@ class Request(Section):
         keep_text: write what the models said, in words, into `texts.jsonl`.
         train_anyway: train also where the model plainly never knew what it is to forget.
         overwrite: replace what stands in `out`.
-        dtype: of the weights in memory; "auto" is float32 on a CPU, else the checkpoint's.
-        device: "auto" is the first accelerator, else the CPU.
+        dtype: the type of the weights in memory; "auto" is float32 on a CPU, else the checkpoint's.
+        device: where to compute: "auto" is the first accelerator, else the CPU.
         trust_remote_code: run the code that a model brings with it.
     """
 

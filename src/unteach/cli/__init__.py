@@ -10,7 +10,20 @@ from typing import Annotated, Any
 
 import typer
 
-from unteach.cli import check, compare, demo, evaluate, explain, methods, run, score, size, suites
+from unteach.cli import (
+    check,
+    compare,
+    demo,
+    evaluate,
+    explain,
+    init,
+    methods,
+    run,
+    score,
+    settings,
+    size,
+    suites,
+)
 from unteach.cli._command import Command, Group
 from unteach.cli._discreet import debugging, discreet
 from unteach.cli._launched import one_voice
@@ -46,7 +59,7 @@ def _top(
 
 COMMANDS = (
     run.run, check.check, evaluate.evaluate, score.score, compare.compare, suites.suites,
-    size.size, explain.explain, methods.methods, demo.demo,
+    size.size, explain.explain, methods.methods, settings.settings, init.init, demo.demo,
 )  # fmt: skip
 
 

@@ -1,0 +1,80 @@
+"""`unteach settings`: every setting with its default, its bounds and its meaning."""
+
+import json as json_
+from typing import Annotated, Any
+
+import typer
+
+
+def settings(
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME]", help="A section, a setting, or a part of its name."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="A list of objects.")] = False,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="A JSON Schema of request files, for editors.")
+    ] = False,
+) -> None:
+    """List every setting of a request with its default, its bounds and what it means.
+
+    The options of a method are on its own page: `unteach methods NAME`.
+
+    Examples: `unteach settings train`; `unteach settings learning_rate`;
+    `unteach settings --schema > request.schema.json`
+    """
+    from unteach import settings as found
+
+    if schema:
+        typer.echo(json_.dumps(found.schema(), indent=2))
+        return
+    listed = _named(found.settings(), name)
+    if json:
+        typer.echo(json_.dumps([setting._asdict() for setting in listed], indent=2, default=str))
+        return
+    _shown(listed)
+
+
+def _named(listed: list[Any], name: str | None) -> list[Any]:
+    """Those of a section, or the one of that name, or those with it in their names."""
+    from unteach.nouns import Problem, UserError
+    from unteach.refused import told
+    from unteach.registry import did_you_mean
+
+    if not name:
+        return listed
+    names = [setting.name for setting in listed]
+    of_section = [s for s in listed if s.name == name or s.name.startswith(f"{name}.")]
+    if found := of_section or [s for s in listed if name in s.name]:
+        return found
+    parts = {part for known in names for part in (known, *known.split("."))}
+    what = f"{told(name, parts)} is no setting"
+    hint = did_you_mean(name, sorted(parts)) or "`unteach settings` lists all"
+    raise UserError(Problem("settings", what, hint, "request"))
+
+
+def _shown(listed: list[Any]) -> None:
+    """Each with its default and its values, and below them what it means."""
+    from rich.console import Console
+    from rich.padding import Padding
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    for setting in listed:
+        head = Text.assemble((setting.name, "bold"), f" = {_default(setting)}  ")
+        console.print(head.append(f"({setting.kind})", "dim"))
+        console.print(Padding(Text(setting.meaning), (0, 0, 0, 4)))
+    typer.echo("\n--set NAME=VALUE sets one; `unteach init` writes a request file with all.")
+
+
+def _default(setting: Any) -> str:
+    value = setting.default
+    if setting.required:
+        return "(needed)"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        return ", ".join(map(str, value.values())) or "-"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return "-" if value in (None, []) else str(value)
