@@ -38,6 +38,7 @@ FLOORS = (
     {"sizing"},
     {"evaluation"},
     {"pipeline"},
+    {"unlearning"},
     {"demo"},
     {"cli"},
     {"__main__"},

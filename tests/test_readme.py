@@ -63,9 +63,12 @@ def test_the_commands(desk, monkeypatch, capsys):
 
 
 def test_the_python_code(desk):
-    (code,) = blocks("python")
-    exec(compile(code, "README", "exec"), {})
-    assert (desk / "trained" / "model.safetensors").exists()
+    call, trainer = blocks("python")
+    anyway = 'settings={"train.epochs": 5}, train_anyway=True'  # it never knew Ada Berg
+    for code in (call.replace('settings={"train.epochs": 5}', anyway), trainer):
+        exec(compile(code, "README", "exec"), {})
+    for folder in ("forgotten", "trained"):
+        assert (desk / folder / "model.safetensors").exists()
 
 
 def test_the_files_it_names_exist():

@@ -4,6 +4,7 @@
     >>> unteach.NPO(beta=0.2)
     NPO(beta=0.2)
 
+One call does all: `unteach.unlearn(model, forget, out=...)`, with files or with rows in memory.
 The trainer, as `trl` users know it: `unteach.UnlearningTrainer` and `unteach.UnlearningConfig`; the
 methods by class name: `unteach.Unilogit`, `unteach.NPO`, ...; the losses with no trainer at all:
 `unteach.losses`; questions to models: `unteach.evaluate(unteach.Evaluation(...))`. Nothing heavy is
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from unteach.methods._classes import *  # noqa: F403
     from unteach.nouns import UserError
     from unteach.request import Request
+    from unteach.unlearning import Result, unlearn
 
     __version__: str
 
@@ -41,13 +43,16 @@ _PLACES = {
     "UnlearningConfig": "engine.config",
     "UnlearningTrainer": "engine.trainer",
     "Request": "request",
+    "Result": "unlearning",
     "UserError": "nouns",
+    "unlearn": "unlearning",
 }
 _FOLDERS = ("data", "evaluation", "losses", "methods", "metrics", "pipeline", "report", "suites")
 
 __all__ = [
     "Evaluation",
     "Request",
+    "Result",
     "UnlearningConfig",
     "UnlearningTrainer",
     "UserError",
@@ -61,6 +66,7 @@ __all__ = [
     "pipeline",
     "report",
     "suites",
+    "unlearn",
 ]
 
 
