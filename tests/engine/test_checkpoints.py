@@ -154,7 +154,7 @@ def test_a_checkpoint_lists_what_it_holds(tmp_path):
     held = json.loads((folder / "checkpoint-3" / FILE).read_text())
     for name in ("model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth"):
         assert held["files"][name][0] == (folder / "checkpoint-3" / name).stat().st_size
-    carried = {"salt", "before", "retain_weight", "probabilities", "guard"}
+    carried = {"salt", "before", "retain_weight", "probabilities", "ended", "guard"}
     assert set(held) == {*carried, "files", SEAL}
     assert set(held["probabilities"]) == {str(k) for k in range(8)}
     other = json.loads((folder / "checkpoint-2" / FILE).read_text())
