@@ -11,9 +11,11 @@ from typing import Annotated, Any
 import typer
 
 from unteach.cli import (
+    chat,
     check,
     compare,
     demo,
+    env,
     evaluate,
     explain,
     init,
@@ -59,7 +61,8 @@ def _top(
 
 COMMANDS = (
     run.run, check.check, evaluate.evaluate, score.score, compare.compare, suites.suites,
-    size.size, explain.explain, methods.methods, settings.settings, init.init, demo.demo,
+    size.size, explain.explain, methods.methods, settings.settings, init.init, chat.chat, demo.demo,
+    env.env,
 )  # fmt: skip
 
 
