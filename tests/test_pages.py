@@ -37,3 +37,10 @@ def test_the_glossary_is_in_order_and_says_each_word_once():
     assert len(keys) > 40
     assert len(set(keys)) == len(keys)
     assert keys == sorted(keys, key=lambda word: word.replace("-", " "))
+
+
+def test_the_site_has_every_page_of_the_documentation():
+    text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    named = re.findall(r"^ +- .+: (\S+\.md)$", text, re.MULTILINE)
+    docs = ROOT / "docs"
+    assert sorted(named) == sorted(str(page.relative_to(docs)) for page in docs.rglob("*.md"))
