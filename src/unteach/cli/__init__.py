@@ -25,6 +25,7 @@ from unteach.cli import (
     settings,
     size,
     suites,
+    verify,
 )
 from unteach.cli._command import Command, Group
 from unteach.cli._discreet import debugging, discreet
@@ -60,7 +61,8 @@ def _top(
 
 
 COMMANDS = (
-    run.run, check.check, evaluate.evaluate, score.score, compare.compare, suites.suites,
+    run.run, check.check, evaluate.evaluate, score.score, compare.compare, verify.verify,
+    suites.suites,
     size.size, explain.explain, methods.methods, settings.settings, init.init, chat.chat, demo.demo,
     env.env,
 )  # fmt: skip

@@ -1,13 +1,14 @@
 """Folders that appear whole or not at all, and the folder in which a run is under way."""
 
 from unteach.rundir.disk import disk_problem, flush, in_words, write_lines, write_text
-from unteach.rundir.folders import PRIVATE, recover
-from unteach.rundir.hashes import damage, hashes, read_sealed, write_sealed
+from unteach.rundir.folders import PRIVATE, RUN, listed_files, recover
+from unteach.rundir.hashes import damage, hashes, read_sealed, what_changed, write_sealed
 from unteach.rundir.staged import check_out, check_room, overlap, staged
 from unteach.rundir.work import Work, working
 
 __all__ = [
     "PRIVATE",
+    "RUN",
     "Work",
     "check_out",
     "check_room",
@@ -16,10 +17,12 @@ __all__ = [
     "flush",
     "hashes",
     "in_words",
+    "listed_files",
     "overlap",
     "read_sealed",
     "recover",
     "staged",
+    "what_changed",
     "working",
     "write_lines",
     "write_sealed",

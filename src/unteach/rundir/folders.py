@@ -148,6 +148,19 @@ def run_of(folder: Path) -> dict[str, Any]:
     return read_sealed(folder / RUN) or {}
 
 
+def listed_files(folder: Path) -> dict[str, Any]:
+    """The files that a result lists, with their hashes; none where it is no result of a run.
+
+    Raises:
+        UserError: the list is there and damaged.
+    """
+    held = run_of(folder)
+    if not held and (folder / RUN).exists():
+        hint = "take it from a copy, or give the request again to make the result anew"
+        raise UserError(Problem(str(folder / RUN), "is not as it was written", hint))
+    return held.get("files", {})
+
+
 def is_torn(folder: Path) -> bool:
     """Whether what it says of its run is damaged, so that none can go on from what it holds."""
     made = (folder / RESULT).exists() or any((folder / CHECKPOINTS).glob("checkpoint-*"))

@@ -1,0 +1,110 @@
+"""`unteach verify`: whether a result is whole, and whether its scores follow from its rows."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from unteach.evaluation.rescore import read_report, rows_in
+from unteach.evaluation.results import ROWS, judge
+from unteach.nouns import Problem, UserError
+from unteach.report import to_json
+from unteach.rundir import PRIVATE, RUN, listed_files, what_changed
+
+MADE = ("models", "comparisons", "never_seen", "given", "harm")  # what `judge` makes
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What was found to be as it should.
+
+    Attributes:
+        files: whose hashes agree.
+        scores: numbers of `scores.json` that follow from the rows.
+        surplus: files that are there and that the run did not write.
+    """
+
+    files: int
+    scores: int
+    surplus: tuple[str, ...]
+
+
+def verify(folder: Path) -> Verified:
+    """Check the result of `unteach run` or of `unteach evaluate`; needs no model and no torch.
+
+    Each file is held against the hash that was taken when it was written, where the folder lists
+    them (results of a run do). Each score is computed anew from the rows.
+
+    Raises:
+        UserError: everything that is not as it was written.
+    """
+    if not folder.is_dir():
+        raise UserError(Problem(str(folder), "is no folder", "give what a run wrote", "request"))
+    listed = listed_files(folder)
+    problems = [
+        Problem(str(folder), what, "take it from a copy, or give the request again to make it anew")
+        for what in what_changed(folder, listed)
+    ]
+    scores = 0
+    if (folder / ROWS).exists() and not problems:
+        scores, wrong = _scores(folder)
+        problems += wrong
+    elif not listed and not problems:
+        hint = "give a folder that `unteach run` or `unteach evaluate` wrote"
+        raise UserError(Problem(str(folder), "lists no files and holds no rows", hint, "request"))
+    if problems:
+        raise UserError(*problems)
+    there = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+    return Verified(len(listed), scores, tuple(sorted(there - {*listed, *_own(folder)})))
+
+
+def _own(folder: Path) -> set[str]:
+    """Files of ours that are in no list: the list itself, and texts, which their user may delete.
+
+    A folder without a list is an evaluation: what it wrote is not told from what else is there.
+    """
+    if listed_files(folder):
+        return {RUN, PRIVATE}
+    return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+
+
+def _scores(folder: Path) -> tuple[int, list[Problem]]:
+    """How many numbers follow from the rows, and those that do not."""
+    rows, _ = rows_in(folder)
+    written = read_report(folder)
+    order = [*written.models]
+    rows = dict(sorted(rows.items(), key=lambda r: order.index(r[0]) if r[0] in order else -1))
+    compat = "open-unlearning" if _compat(written) else ""
+    anew = json.loads(to_json(replace(written, **judge(rows, compat=compat))))
+    there = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
+    pairs = [
+        (name, a, b)
+        for part in MADE
+        for name, a, b in _numbers(part, there.get(part), anew.get(part))
+    ]
+    hint = "the rows or scores.json were changed: `unteach score` makes scores anew from rows"
+    wrong = [
+        Problem(str(folder / "scores.json"), f"{name} is {a}, and the rows give {b}", hint)
+        for name, a, b in pairs
+        if a != b
+    ]
+    return len(pairs), wrong
+
+
+def _compat(report: Any) -> bool:
+    names = {m for groups in report.models.values() for scores in groups.values() for m in scores}
+    return any(name.startswith("open_unlearning") for name in names)
+
+
+def _numbers(name: str, one: Any, other: Any) -> Iterator[tuple[str, Any, Any]]:
+    """The numbers and words of two records side by side, each with its place."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in dict.fromkeys([*one, *other]):
+            yield from _numbers(f"{name}.{key}", one.get(key), other.get(key))
+    elif isinstance(one, list) and isinstance(other, list):
+        for number, (a, b) in enumerate(zip_longest(one, other)):
+            yield from _numbers(f"{name}[{number}]", a, b)
+    else:
+        yield name, one, other
