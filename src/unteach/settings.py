@@ -115,7 +115,7 @@ def _kind(described: dict[str, Any]) -> str:
         return " or ".join(map(str, described["enum"]))
     if "const" in described:
         return str(described["const"])
-    kind = KINDS.get(described["type"], described["type"])
+    kind = str(KINDS.get(described["type"], described["type"]))
     bounds = [
         f"{sign} {_plain(described[key])}" for key, sign in BOUNDS.items() if key in described
     ]
