@@ -1,10 +1,14 @@
-"""How large the small files of a model may be: they are read whole, and swell as they are read."""
+"""How large the small files of a model may be, and which files are not what they are called.
+
+Small files are read whole, and swell as they are read.
+"""
 
 import json
 from pathlib import Path
 from typing import Any
 
 from unteach.nouns import Problem
+from unteach.standins import stand_in, start_of
 
 CONFIGURATION, TOKENIZER, INDEX = 2**24, 2**27, 2**25
 """Bytes; the largest of released models that we know have 0.1, 35 and 13 million."""
@@ -26,6 +30,7 @@ READ = {
     "merges.txt": TOKENIZER,
     "model.safetensors.index.json": INDEX,
 }
+FILLED = ("config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors.index.json")
 LAYERS = 10_000  # lists of that length are made before anyone asks for a weight
 
 
@@ -49,6 +54,25 @@ def size_problem(model: str, where: str) -> Problem | None:
         what = f"its config.json names {layers:,} layers; at most {LAYERS:,} are read"
         return Problem(where, what, "give the file that the model was saved with", "request")
     return None
+
+
+def stand_in_problems(folder: Path | None, weights: list[Path], where: str) -> list[Problem]:
+    """Files of a model that are a pointer, a web page or empty in the place of another.
+
+    Args:
+        folder: of the model; None where it is not on this machine.
+        weights: the files of its weights.
+        where: what messages call it.
+    """
+    found = []
+    for file in (*(folder / name for name in READ), *weights) if folder else ():
+        start = start_of(file)
+        what, hint = stand_in(start) if start else ("", "")
+        if start == b"" and (file in weights or file.name in FILLED):
+            what, hint = "is empty: it has 0 bytes", "download or copy it again"
+        if what:
+            found.append(Problem(where, f"its {file.name} {what}", hint, "request"))
+    return found
 
 
 def _layers(file: Path) -> int:

@@ -125,7 +125,7 @@ def check(request: Request) -> Intake:
         problems += _attempt(problems, _base, request, method, known) or []
     if not _repeats(request):
         unfit = check_out(request.out, overwrite=request.overwrite)
-        problems += unfit or check_room(request.out, _written(request))
+        problems += unfit or check_room(request.out, written(request))
     notes = tuple(p for p in problems if p.kind == "note")
     if len(notes) < len(problems):
         raise UserError(*sorted(problems, key=lambda p: p.kind == "note"))
@@ -186,7 +186,7 @@ def _beside(request: Request, name: str, config: Any, model: Known) -> None:
     )
 
 
-def _written(request: Request) -> int:
+def written(request: Request) -> int:
     """Bytes of the weights that a run writes at the least; 0 where that is not known here."""
     if request.adapter_only or request.dtype != "auto":
         return 0

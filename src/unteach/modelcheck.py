@@ -56,6 +56,7 @@ def check_model(
     )
     from unteach.modelpacked import packed_gaps
     from unteach.models import load_config
+    from unteach.modelsettings import suspects
     from unteach.modelweights import built, dropped_note, fitted, headers
 
     where = f"{flag} {model}"
@@ -74,7 +75,7 @@ def check_model(
     try:
         empty = built(config, trust_remote_code=trust_remote_code)
     except Exception as error:  # its class decides what is raised
-        raise UserError(unbuilt(error, where)) from error
+        raise UserError(*(suspects(model, where) or [unbuilt(error, where)])) from error
     require(attention_problem(empty, where, on))
     if weights is None:
         return Checked(config, empty)

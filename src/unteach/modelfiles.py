@@ -7,10 +7,12 @@ decide which other files are opened, so they are looked at first.
 import json
 import re
 import shlex
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from unteach.nouns import Problem, UserError
+from unteach.standins import stand_in, start_of
 
 HUB_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?(@\w[\w./-]*)?")
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -204,6 +206,10 @@ def adapter_problem(folder: str | Path, where: str) -> Problem | None:
         command = command_line(ADAPTER, str(pickle), str(pickle.with_suffix(".safetensors")))
         what = "has pickled adapters only (adapter_model.bin), which can run code"
         return Problem(where, what, f"convert them: {command}", "request")
+    for name in (ADAPTER_CONFIG, "adapter_model.safetensors"):
+        what, hint = stand_in(start_of(folder / name) or b"")
+        if what:
+            return Problem(where, f"its {name} {what}", hint, "request")
     try:
         config = read_json(folder / "adapter_config.json")
     except ValueError as error:
@@ -242,6 +248,20 @@ def read_json(file: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise ValueError("no object")
     return found
+
+
+def torn_problem(folder: Path | None, names: Sequence[str], where: str) -> Problem | None:
+    """That a file of a model which should hold a JSON object holds none: one cut short, say."""
+    if folder is None:
+        return None
+    for name in names:
+        try:
+            if (folder / name).is_file():
+                read_json(folder / name)
+        except ValueError as error:
+            what = f"its {name} is torn or no JSON object ({error})"
+            return Problem(where, what, "download or copy it again", "request")
+    return None
 
 
 def _files(model: str) -> tuple[Path | None, set[str] | None]:

@@ -9,6 +9,7 @@ from unteach.nouns import Problem
 # Classes that give the next token, by the ends of their names.
 HEADED = re.compile(r"(CausalLM|LMHead|LMHeadModel|ConditionalGeneration|Decoder)$")
 OWN_CODE = "transformers_modules"  # where transformers puts the code of models
+RAISED = re.compile(r"^\w+Error: ")
 PLAIN = "give a causal language model, such as Llama, Qwen or GPT-2"
 WIDER = {"fp8": "FineGrainedFP8Config", "mxfp4": "Mxfp4Config"}  # those that transformers widens
 WIDEN = (
@@ -176,7 +177,20 @@ def what_to_do(error: Exception) -> str:
 
 
 def first_line(error: Exception) -> str:
-    """Its first line, where it says one; the kind of what only programmers would read."""
-    told = isinstance(error, (OSError, ValueError, ImportError))
-    said = str(error).strip().splitlines() if told else ()
+    """What it says, in one line; the kind of what only programmers would read.
+
+    Example:
+        >>> first_line(KeyError("Missing required keys in `rope_parameters`: {'factor'}"))
+        "Missing required keys in `rope_parameters`: {'factor'}"
+        >>> first_line(KeyError("nosuch")), first_line(AttributeError("no attribute"))
+        ("KeyError: 'nosuch'", 'AttributeError')
+    """
+    said = str(error).strip().splitlines()
+    if isinstance(error, KeyError) and len(error.args) == 1:
+        key = str(error.args[0]).strip()
+        said = [key if " " in key else f"KeyError: {key!r}"]
+    elif type(error).__module__.startswith("huggingface_hub"):  # below a title: TypeError: ...
+        said = [RAISED.sub("", line.strip()) for line in said[1:]] or said
+    elif not isinstance(error, (OSError, ValueError, ImportError)):
+        said = []
     return said[0][:240] if said else type(error).__name__

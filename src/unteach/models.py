@@ -12,15 +12,18 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from unteach.filesizes import size_problem
+from unteach.filesizes import size_problem, stand_in_problems
 from unteach.modelfiles import (
     HUB_ID,
     code_problem,
+    folder_of,
     gguf_problem,
     is_there,
     pinned,
     require,
     split_id,
+    torn_problem,
+    weight_files,
     weights_problem,
 )
 from unteach.modelkinds import (
@@ -32,9 +35,11 @@ from unteach.modelkinds import (
     quantised_problem,
     what_to_do,
 )
+from unteach.modelsettings import settings_problems, suspects
 from unteach.modelweights import gaps, headers, hushed, misfit, not_floating
 from unteach.nouns import Problem, UserError
 
+TOKENS = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 SOURCE = "_unteach_source"
 BLOCK = 64  # weights that share a scale
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -60,10 +65,15 @@ def load_config(
         hint = "give an existing folder, or a hub id such as owner/name"
         raise UserError(Problem(where, "does not exist", hint, "request"))
     require(size_problem(model, where))
+    problems = stand_in_problems(folder_of(model), weight_files(model) or [], where)
+    if problems := problems or settings_problems(model, where):
+        raise UserError(*problems)
     try:
         config = AutoConfig.from_pretrained(**_of(model, trust_remote_code))
     except Exception as error:  # what is in a model's files decides what is raised
-        raise UserError(gguf_problem(model, flag) or _not_found(where, error, model)) from error
+        if problem := gguf_problem(model, flag):
+            raise UserError(problem) from error
+        raise UserError(*(suspects(model, where) or [_not_found(where, error, model)])) from error
     if not trust_remote_code:
         require(code_problem(model, config, flag))
     if weights:
@@ -83,6 +93,8 @@ def load_tokenizer(
         hint = "save it with `tokenizer.save_pretrained` by the weights"
         if problem := _own_code(where, error):
             raise UserError(problem) from error
+        if torn := torn_problem(folder_of(model), TOKENS, where):
+            raise UserError(torn) from error
         lacks = "backend tokenizer from one of" in str(error)  # a list of what it looked for
         said = "there is no tokenizer.json" if lacks else first_line(error)
         what = f"has no tokenizer that loads ({said})"
@@ -150,7 +162,8 @@ def _read(given: dict[str, Any], where: str, model: str) -> Any:
         raise
     except Exception as error:  # what is in its files decides what is raised
         # Of experts that do not go together transformers says no more than that.
-        lost = gaps(headers(model, where) or {}, where) if isinstance(error, RuntimeError) else None
+        found = headers(model, where) or {}  # raises where a file is torn
+        lost = gaps(found, where) if isinstance(error, RuntimeError) else None
         raise UserError(lost or _not_found(where, error, model)) from error
     odd = info["unexpected_keys"]
     require(misfit(info, loaded, where, headers(model, where) if odd else None))
@@ -272,6 +285,8 @@ def _not_found(where: str, error: Exception, model: str) -> Problem:
         hint = needed
     elif not is_there(model):
         hint = f"there is no folder {model}, so the hub was asked: {hint}"
+    elif (Path(model) / "config.json").is_file() and not isinstance(error, OSError):
+        hint = "mend its config.json, or take the one that `save_pretrained` wrote"
     elif Path(model).is_file():
         hint = f"that is a file; give its folder: {Path(model).parent}"
     return Problem(where, f"does not load ({first_line(error)})", hint, "request")

@@ -16,7 +16,7 @@ from unteach.evaluation.processes import agreed, is_main, join, own_device, shar
 from unteach.evaluation.results import ROWS, judge, versions, write
 from unteach.evaluation.rows import check_numbers
 from unteach.evaluation.texts import add_texts, notes_on_text
-from unteach.intake import Intake, check
+from unteach.intake import Intake, check, written
 from unteach.nouns import Paper, Row
 from unteach.report import Report
 from unteach.request import FILE as REQUEST
@@ -51,7 +51,7 @@ def run(request: Request, talk: Talk | None = None) -> Report:
         shared(lambda: recover(request.out))
     intake = agreed(lambda: check(request))
     talk.notes(intake.notes)
-    with in_words(request.out), _opened(intake, talk) as work:
+    with in_words(request.out, written(intake.request)), _opened(intake, talk) as work:
         return _run(intake, work, talk)
 
 

@@ -33,6 +33,8 @@ def told(value: Any, choices: Iterable[Any] = ()) -> str:
     """
     if isinstance(value, (bool, int, float)):
         return repr(value)
+    if value == "":
+        return "an empty text"
     near = isinstance(value, str) and did_you_mean(value, list(map(str, choices)))
     if near or (isinstance(value, str) and NUMERIC.fullmatch(value)):
         return repr(value)

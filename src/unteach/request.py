@@ -16,6 +16,7 @@ Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # NumPy's generators take no more
 Name = Annotated[str, Field(pattern=r"^\w[\w.+-]*$")]
+Source = Annotated[str, Field(min_length=1)]  # a variable of the shell may not be set
 Share = Annotated[float, Field(ge=0, le=1)]
 
 # What may change while a run is cut off: where the result goes, whether it is begun at all, and how
@@ -210,13 +211,13 @@ class Request(Section):
         trust_remote_code: run the code that a model brings with it.
     """
 
-    model: str
-    forget: str
+    model: Source
+    forget: Source
     out: Path
-    retain: str | None = None
-    holdout: str | None = None
-    base: str | None = None
-    retrained: str | None = None
+    retain: Source | None = None
+    holdout: Source | None = None
+    base: Source | None = None
+    retrained: Source | None = None
     method: dict[str, Any] = Field(default_factory=lambda: {"name": "auto"})
     adapter: Adapter = Adapter()
     train: Train = Train()

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -69,6 +71,16 @@ def test_dto_with_each_selector(selector, call, desk):
     assert code == 0, err
     assert "[" in out
     assert "of 3 answers have none" in out
+
+
+@pytest.mark.parametrize("method", [(), ("--method", "npo"), ("--method", "undial")])
+def test_a_method_that_chooses_nothing_is_told_before_a_library_is_loaded(method):
+    code = "import sys; from unteach.cli import main\ntry: main()\nfinally: assert 'torch' not in "
+    command = [sys.executable, "-c", f"{code}sys.modules", "explain", *ARGS, *method]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert "--method dto, palu" in done.stderr
+    assert "starting" not in done.stderr
 
 
 def test_max(call, desk):

@@ -87,8 +87,29 @@ def test_keys_that_few_records_have_may_be_people(tmp_path):
     assert note.what == "has columns that are not read: mood, score (1 not shown: it may be a text)"
 
 
+def test_a_name_of_one_record_alone_is_not_shown(tmp_path):
+    """As a column, beside a table, as a key of a message, as a role: in each it may be a person."""
+    turns = [{"role": "Basil", "content": "a"}, {"role": "user", "content": "b", "Basil": 1}]
+    last = {"role": "assistant", "content": "c"}
+    (tmp_path / "a.csv").write_text("question,answer,Basil\nWho?,Ada.,x\n")
+    (tmp_path / "a.json").write_text('{"question": ["Who?"], "answer": ["Ada."], "Basil": 3}')
+    talks = {"messages": [*turns, last]}
+    for notes in (
+        read_lines(tmp_path, {**ROW, "Basil": "x"})[2],
+        read_lines(tmp_path, *[{**ROW, "Basil": "x"}] * 2)[2],
+        read_lines(tmp_path, talks)[2],
+        *(read(tmp_path / name, "forget")[1] for name in ("a.csv", "a.json")),
+    ):
+        assert notes
+        assert all("not shown" in note.what and "Basil" not in str(note) for note in notes)
+    roles = read_lines(tmp_path, *[talks] * 9)[2]  # however often
+    assert "other roles" in roles[-1].what
+    assert "Basil" not in roles[-1].what
+
+
 def test_names_for_messages():
-    assert listed(["", "mood"]) == "mood"
+    assert listed({"": 9, "mood": 3}, 6) == "mood"
+    assert listed({"mood": 3}, 7) == listed({"mood": 2}, 2) == "(1 not shown: it may be a text)"
     assert shown(["", "text"]) == "one without a name, text"
     assert [kept_from(role) for role in ("alice", "asistant", "critic", 3)] == [
         "of another name", "asistant", "of another name", "of another name",

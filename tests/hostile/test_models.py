@@ -177,7 +177,7 @@ def test_an_attention_of_the_hub_is_code_too(copy):
 )
 def test_configurations_with_odd_values(change, copy):
     configure(copy, **change)
-    with pytest.raises(UserError, match=r"does not load|no causal head"):
+    with pytest.raises(UserError, match=r"does not load|no causal head|hidden_size is -5|dtype is"):
         load_model(str(copy))
 
 
@@ -195,7 +195,7 @@ def test_broken_files_of_a_model(name, content, copy):
 def test_torn_weights(copy):
     file = copy / "model.safetensors"
     file.write_bytes(file.read_bytes()[:400])
-    with pytest.raises(UserError, match="does not load"):
+    with pytest.raises(UserError, match=r"model\.safetensors is torn"):
         load_model(str(copy))
 
 

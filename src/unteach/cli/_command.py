@@ -1,5 +1,6 @@
-"""A command that knows what a setting is when it is given as a flag: `--epochs 3`."""
+"""A command that knows a setting that is given as a flag (`--epochs 3`), and what is left empty."""
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
@@ -12,7 +13,9 @@ class Command(TyperCommand):
     """Final. Says which --set is meant, where typer would only say that there is no such flag."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """As typer does; raises UserError for settings that are given as flags."""
+        """As typer does; raises UserError for settings given as flags, and for empty values."""
+        if empty := list(_empty(args, self.params)):
+            raise UserError(*empty)
         known = {flag for parameter in self.params for flag in parameter.opts}
         if {"--set", "--method"} <= known:
             flags = dict.fromkeys(arg.split("=")[0] for arg in args if arg.startswith("--"))
@@ -37,6 +40,17 @@ class Group(TyperGroup):
     def get_params(self, ctx: Any) -> list[Any]:
         """See `Command`."""
         return _bare(super().get_params(ctx))
+
+
+def _empty(args: Sequence[str], parameters: list[Any]) -> Iterator[Problem]:
+    """Values without a letter: a file or a folder of that name is the one that one is in."""
+    taking = {flag for p in parameters if not getattr(p, "is_flag", False) for flag in p.opts}
+    for before, arg in zip(["", *args], args, strict=False):
+        flag, sign, value = arg.partition("=") if arg.startswith("--") else (before, " ", arg)
+        if sign and not value.strip():
+            where = flag if flag in taking and flag.startswith("-") else "an argument"
+            hint = "give a value, or leave it out; is a variable of the shell not set?"
+            yield Problem(where, "is empty", hint, "request")
 
 
 def _bare(parameters: list[Any]) -> list[Any]:

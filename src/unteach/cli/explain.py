@@ -9,7 +9,8 @@ import typer
 
 from unteach.cli import _options as options
 from unteach.harmless import visible
-from unteach.nouns import Sequence
+from unteach.nouns import Problem, Sequence, UserError
+from unteach.request import Request
 
 END = "<end>"  # how a chosen token that ends an answer is shown
 
@@ -46,6 +47,7 @@ def explain(
     )
     from unteach.cli._show import hush, say
 
+    _foresee_choice(asked)
     say("starting (loading libraries takes a few seconds)")
     from unteach.automatic import method_of
     from unteach.engine.selection import ask, require_some
@@ -56,7 +58,9 @@ def explain(
     hush()
     for file in asked.plugins:
         load_plugin(file)
-    _require_choice(method_of(asked))  # before any data is read
+    chosen_by: Any = method_of(asked)
+    if "chosen" not in chosen_by.needs():  # before any data is read
+        raise UserError(_no_choice(chosen_by.name))
     intake = check(asked)
     forget_set = intake.sequences["forget"]
     asked = intake.request
@@ -84,16 +88,26 @@ def explain(
     )
 
 
-def _require_choice(method: Any) -> None:
-    from unteach.methods import METHODS
-    from unteach.nouns import Problem, UserError
+def _foresee_choice(asked: Request) -> None:
+    """Refuse a method that chooses nothing before a library is loaded, where its header tells."""
+    from unteach.methods._headers import HEADERS
 
-    if "chosen" in method.needs():
-        return
-    known = [name for name in METHODS if "chosen" in METHODS.get(name).reads]
+    name = asked.method_name
+    if name == "auto":
+        what = "is not given, and auto takes unseen or undial, which choose no tokens"
+        raise UserError(_no_choice(name, what))
+    chooses = name not in HEADERS or "chosen" in HEADERS.get(name).reads
+    if not chooses and asked.method_options.get("focus", "none") == "none":
+        raise UserError(_no_choice(name))
+
+
+def _no_choice(name: str, what: str = "") -> Problem:
+    from unteach.methods._headers import HEADERS
+
+    known = [name for name in HEADERS if "chosen" in HEADERS.get(name).reads]
     hint = f"these do: --method {', '.join(known)}, and undial with --set method.focus=informative"
-    what = f"{method.name} chooses no tokens: all of an answer counts"
-    raise UserError(Problem("--method", what, hint, "request"))
+    what = what or f"{name} chooses no tokens: all of an answer counts"
+    return Problem("--method", what, hint, "request")
 
 
 def _show(sequence: Sequence, chosen: frozenset[int]) -> None:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from unteach.data.hints import listed, meant
+from unteach.data.hints import listed, meant, roles_shown
 from unteach.data.names import OWN, Form
 from unteach.nouns import Problem
 
@@ -57,15 +57,14 @@ class FileNotes:
             what = f"{many} several answers, of which the first is read"
             notes.append((what, "to read another one, write it as answer"))
         if self.columns:
-            rare = [name for name, count in self.columns.items() if 2 * count < examples]
-            what = f"has columns that are not read: {listed([*self.columns], rare)}"
+            what = f"has columns that are not read: {listed(self.columns, examples)}"
             guess = next(filter(None, map(meant, self.columns)), "")
             notes.append((what, f"put what belongs to an example into a column that is.{guess}"))
         if self.keys:
-            what = f"has messages with keys that are not read: {listed([*self.keys])}"
+            what = f"has messages with keys that are not read: {listed(self.keys, examples)}"
             notes.append((what, "put what belongs to a turn into its content"))
         if self.roles:
-            what = f"has turns of other roles, which are not supervised: {listed([*self.roles])}"
+            what = f"has turns of other roles, which are not supervised: {roles_shown(self.roles)}"
             notes.append((what, "write the role as assistant where it is the model that speaks"))
         return [Problem(source, what, hint, "note") for what, hint in notes]
 

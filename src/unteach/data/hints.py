@@ -34,6 +34,7 @@ TABLE = re.compile(r"\.[ct]sv(\.gz|\.zst)?:\d+$", re.IGNORECASE)
 # One of many columns alike, or an id: no name misspelt.
 COUNTED = re.compile(r"\d$|_id$|^(option|choice|answer|opt|op)[ _-]?[a-z]$")
 MANY = 20  # columns that a message has room for
+AGREED = 3  # records at least that have a column, for its name to be one
 CLOSE = 0.8  # how alike a misspelt name is
 ALIKE = 0.7  # likewise, where a name that is not alike may be a person's
 
@@ -59,24 +60,38 @@ def shown(names: list[str]) -> str:
     return _told(names, [name for name in names if not name.strip() or _is_usual(name)])
 
 
-def listed(names: list[str], rare: Iterable[str] = ()) -> str:
+def listed(counts: Mapping[str, int], records: int) -> str:
     """Columns beside those that make an example: as many as a message has room for.
 
-    There is a header then, so what looks like a column's name is one, unless few records have it:
-    objects may have keys by people's names.
+    There is a header then, so what looks like a column's name is one where records agree on it:
+    objects may have keys by people's names, and one record agrees with itself alone.
 
     Args:
-        names: of columns or keys.
-        rare: those of them that few records have.
+        counts: of each column or key, how many have it.
+        records: of the file.
 
     Example:
-        >>> listed(["Complex_CoT", "Where was Ada born?"])
-        'Complex_CoT (1 not shown: it may be a text)'
+        >>> listed({"Complex_CoT": 9, "basil": 1, "Where was Ada born?": 9}, 9)
+        'Complex_CoT (2 not shown: they may be texts)'
+        >>> listed({"score": 1, "basil": 1}, 1)
+        'score (1 not shown: it may be a text)'
     """
-    names, few = [name for name in names if name.strip()], {*rare}
+    names = [name for name in counts if name.strip()]
     more, first = len(names) - MANY, names[:MANY]
-    plain = [n for n in first if _is_usual(n) or (NAME.fullmatch(n) and n not in few)]
+    agreed = {name for name, count in counts.items() if count >= max(AGREED, records / 2)}
+    plain = [n for n in first if _is_usual(n) or (n in agreed and NAME.fullmatch(n))]
     return _told(first, plain) + (f" and {more} more" if more > 0 else "")
+
+
+def roles_shown(roles: Iterable[str]) -> str:
+    """Roles of turns for a message, which in a play are people's names.
+
+    Example:
+        >>> roles_shown(["narrator", "Basil"])
+        'narrator (1 not shown: it may be a text)'
+    """
+    names = [*roles]
+    return _told(names[:MANY], [name for name in names[:MANY] if kept_from(name) == name])
 
 
 def _told(names: list[str], plain: list[str]) -> str:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from unteach.data.columns import is_record
-from unteach.data.hints import listed, shown
+from unteach.data.hints import shown
 from unteach.data.names import MAKING, SPELLED, SYSTEMS, form_of_names, is_harmless
 from unteach.data.values import is_blank
 from unteach.nouns import ROLES, Problem
@@ -39,7 +39,7 @@ def table(whole: dict, name: str) -> tuple[list[dict], list[Problem]] | None:
         if lost := _lost(whole, rest, name):
             return [], [lost]
         if rest:
-            what = f"is a table, beside which this is not read: {listed(rest)}"
+            what = f"is a table, beside which this is not read: {shown(rest)}"
             problems.append(Problem(name, what, "", "note"))
         return rows, problems
     return None

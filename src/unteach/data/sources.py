@@ -12,6 +12,7 @@ from unteach.data.saved import is_saved, read_saved
 from unteach.data.tables import read_csv, read_tsv
 from unteach.data.values import without_nulls
 from unteach.nouns import Problem, UserError
+from unteach.standins import stand_in, start_of
 from unteach.textfile import read_text
 
 KINDS = ".jsonl, .json, .csv, .tsv, .txt, these with .gz or .zst behind, .parquet or .arrow"
@@ -68,6 +69,9 @@ def _exists(path: Path) -> bool:
 def _file(path: Path, name: str) -> Read:
     packed = path.suffix.lower() in (".gz", ".zst")
     kind = Path(path.stem if packed else path.name).suffix.lower()
+    what, hint = stand_in(start_of(path) or b"")
+    if what and (kind != ".txt" or "Git" in what):  # a page may be a text to forget
+        raise UserError(Problem(name, what, hint))
     if kind in TABLES and not packed:
         return [(where, without_nulls(row)) for where, row in TABLES[kind](path, name)], []
     if kind not in TEXTS:

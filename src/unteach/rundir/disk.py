@@ -14,8 +14,11 @@ from unteach.nouns import Problem, UserError
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 NO_LEAVE = {errno.EACCES, errno.EPERM, errno.EROFS}
+FAILED = {errno.EIO, errno.ESTALE, errno.ENXIO, errno.ENODEV, errno.ENOTCONN, errno.ETIMEDOUT}
+AGAIN = "then give the same command again"
 # safetensors and torch tell the system's error in words alone
 SAID = re.compile(r"\(os error (\d+)\)")
+COPIED = re.compile(r"\[Errno (\d+)\]")  # likewise of several files that were to be copied
 TORCH = re.compile(r"PytorchStreamWriter failed|inline_container\.cc")
 
 
@@ -51,41 +54,56 @@ def write_lines(file: Path, records: list[dict]) -> None:
             handle.write(json.dumps(record, allow_nan=False) + "\n")
 
 
-def disk_problem(error: BaseException, folder: Path) -> Problem | None:
+def disk_problem(error: BaseException, folder: Path, needed: int = 0) -> Problem | None:
     """What is wrong with the disk, where that is what an error says; None for any other.
 
     Args:
-        error: an OSError, or what safetensors and torch make of one.
+        error: an OSError, or what shutil, safetensors and torch make of one.
         folder: that was written into.
+        needed: bytes of a model that is to be written; 0 where there is none, or nobody knows.
 
     Example:
         >>> full = OSError(errno.ENOSPC, "No space left on device")
         >>> disk_problem(full, Path(".")).hint
-        'make room'
+        'make room, then give the same command again'
         >>> disk_problem(ValueError("something else"), Path("."))
     """
-    number = getattr(error, "errno", None)
-    if number is None and (found := SAID.search(str(error))):
-        number = int(found[1])
+    number = _number(error)
     named = getattr(error, "filename", None)
     where = str(named if isinstance(named, str) else folder)
     if number in FULL or TORCH.search(str(error)):
         free = shutil.disk_usage(_existing(folder)).free
         what = f"cannot be written to: the disk is full or a limit is reached ({free:,} bytes free)"
-        return Problem(where, what, "make room")
+        alone = f" (the model alone takes {needed:,} bytes, each checkpoint of its training more)"
+        return Problem(where, what, f"make room{alone if needed else ''}, {AGAIN}")
     if number in NO_LEAVE:
         words = os.strerror(number).lower()
-        return Problem(where, f"cannot be written to ({words})", "give yourself leave to write")
+        hint = f"give yourself leave to write, {AGAIN}"
+        return Problem(where, f"cannot be written to ({words})", hint)
+    if number in FAILED:
+        words = os.strerror(number).lower()
+        hint = f"look at the disk, or at the network that leads to it, {AGAIN}"
+        return Problem(where, f"cannot be read or written: the disk failed ({words})", hint)
     return None
 
 
+def _number(error: BaseException) -> int | None:
+    """The system's number of an error; None where it says none."""
+    number = getattr(error, "errno", None)
+    if isinstance(number, int):
+        return number
+    signs = COPIED if isinstance(error, shutil.Error) else SAID
+    found = signs.search(str(error))
+    return int(found[1]) if found else None
+
+
 @contextmanager
-def in_words(folder: Path) -> Iterator[None]:
-    """What the disk refuses becomes a UserError; `folder` is the one written into."""
+def in_words(folder: Path, needed: int = 0) -> Iterator[None]:
+    """What the disk refuses becomes a UserError; the arguments are those of `disk_problem`."""
     try:
         yield
     except Exception as error:
-        problem = None if isinstance(error, UserError) else disk_problem(error, folder)
+        problem = None if isinstance(error, UserError) else disk_problem(error, folder, needed)
         if problem is None:
             raise
         raise UserError(problem) from error

@@ -253,7 +253,11 @@ def _taken(out: Path, identity: str, note: Callable[[Problem], None]) -> tuple[P
 def _begun(out: Path, identity: str) -> tuple[Path, Lock]:
     folder, lock = made(out)
     salt = secrets.token_hex(16)
-    write_sealed(folder / RUN, {"salt": salt, "key": _key(salt, identity)})
+    try:
+        write_sealed(folder / RUN, {"salt": salt, "key": _key(salt, identity)})
+    except BaseException:  # else this process would hold it, and keep itself from trying again
+        leave(folder, lock, out)
+        raise
     return folder, lock
 
 

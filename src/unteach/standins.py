@@ -1,0 +1,42 @@
+"""Files that stand in for another one: pointers of Git LFS, web pages, and files without a byte."""
+
+import re
+from pathlib import Path
+
+START = 1024  # bytes by which such a file is known
+POINTER = b"version https://git-lfs.github.com/spec/v1"
+PAGE = re.compile(rb"(\xef\xbb\xbf)?\s*(<!--.*?-->\s*)*<(!doctype\s+html|html|head)\b", re.I | re.S)
+
+
+def stand_in(start: bytes) -> tuple[str, str]:
+    r"""What a file is instead of what it is called, and what to do; two empty texts for others.
+
+    Args:
+        start: its first bytes.
+
+    Example:
+        >>> stand_in(b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a")[0]
+        'is a pointer of Git LFS, not the file that it stands for'
+        >>> stand_in(b"<!DOCTYPE html><html>")[0]
+        'is a web page (HTML)'
+        >>> stand_in(b'{"question": "Who?"}')
+        ('', '')
+    """
+    if start.startswith(POINTER):
+        hint = "fetch that one: run `git lfs pull` in the folder of its repository"
+        return "is a pointer of Git LFS, not the file that it stands for", hint
+    if PAGE.match(start):
+        hint = "download the file itself: on the hub, the address with /resolve/ and not /blob/"
+        return "is a web page (HTML)", hint
+    return "", ""
+
+
+def start_of(file: Path) -> bytes | None:
+    """The first bytes of a regular file; None where there is none that can be read."""
+    try:
+        if not file.is_file():  # opening a pipe would wait for whoever writes to it
+            return None
+        with file.open("rb") as handle:
+            return handle.read(START)
+    except (OSError, ValueError):  # ValueError: no name that a file can have
+        return None
