@@ -33,7 +33,7 @@ FLOORS = (
     {"adapters", "suites"},
     {"engine"},
     {"modelcheck", "modelpair", "tokenrows", "traincheck"},
-    {"defaults", "automatic"},
+    {"defaults", "automatic", "retraining"},
     {"intake"},
     {"sizing"},
     {"evaluation"},
