@@ -18,20 +18,29 @@ def explain(
     request: options.File = None,
     model: options.Model = None,
     forget: options.Forget = None,
+    retain: options.Retain = None,
+    holdout: options.Holdout = None,
+    base: options.Base = None,
     method: Annotated[
-        str | None, typer.Option(metavar="NAME", help="dto, palu, or undial with a focus.")
+        str | None,
+        typer.Option(metavar="NAME", help="unseen, whp, dto, palu, or undial with a focus."),
     ] = None,
     max_: Annotated[
-        int, typer.Option("--max", min=1, help="How many answers to show, from the first on.")
-    ] = 20,
+        int | None,
+        typer.Option(
+            "--max", min=1, help="How many answers to show, from the first on: 20, or 5 labels."
+        ),
+    ] = None,
     set_: options.Sets = None,
     plugin: options.Plugins = None,
     trust_remote_code: options.Trusting = False,
 ) -> None:
-    """Print the forget answers with the tokens that a method chooses in them.
+    """Print the forget answers with the tokens that a method chooses, or the label it distils.
 
     Other selectors: `--method dto --set method.selector=subject`. Undial needs a focus:
-    `--method undial --set method.focus=informative`. The texts go to stdout; no file is written.
+    `--method undial --set method.focus=informative`. Of unseen, where the label comes from (base,
+    stranger or level), who stands in whose place, and what it says beside the model; give --base,
+    --retain and --holdout as to `run`. The texts go to stdout; no file is written.
     """
     nowhere = Path(tempfile.gettempdir()) / "unteach-explain-writes-nothing"
     asked = options.request_of(
@@ -39,6 +48,9 @@ def explain(
         set_,
         model=model,
         forget=forget,
+        retain=retain,
+        holdout=holdout,
+        base=base,
         method=method,
         out=nowhere,
         plugins=plugin or None,
@@ -60,6 +72,12 @@ def explain(
     intake = check(asked)
     forget_set = intake.sequences["forget"]
     asked = intake.request
+    if "teacher_logits" in intake.method.needs():
+        from unteach.cli._taught import show_teacher
+
+        show_teacher(intake, max_ or 5)
+        return
+    _require_choice(intake.method)  # auto may have become another method
     loaded = load_model(
         asked.model,
         dtype=asked.dtype,
@@ -68,7 +86,7 @@ def explain(
     )
     found = ask(intake.method, loaded, intake.tokenizer, forget_set, seed=intake.request.train.seed)
     choices = []
-    for sequence, choice in zip(forget_set, islice(found, max_), strict=False):
+    for sequence, choice in zip(forget_set, islice(found, max_ or 20), strict=False):
         choices.append(choice)
         _show(sequence, choice.chosen)
     if len(choices) == len(forget_set):
@@ -88,11 +106,11 @@ def _require_choice(method: Any) -> None:
     from unteach.methods import METHODS
     from unteach.nouns import Problem, UserError
 
-    if "chosen" in method.needs():
+    if method.needs() & {"chosen", "teacher_logits"}:
         return
     known = [name for name in METHODS if "chosen" in METHODS.get(name).reads]
     hint = f"these do: --method {', '.join(known)}, and undial with --set method.focus=informative"
-    what = f"{method.name} chooses no tokens: all of an answer counts"
+    what = f"{method.name} chooses no tokens: all of an answer counts, and it distils no label"
     raise UserError(Problem("--method", what, hint, "request"))
 
 

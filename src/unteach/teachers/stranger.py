@@ -76,6 +76,10 @@ class Stranger(TeacherSource):
             targets=targets,
             set_level=set_level,
             facts=facts,
+            names=[
+                tuple((part.text, new[part.text]) for part in subject if found)
+                for subject, found in zip(subjects, pairs, strict=True)
+            ],
         )
 
 
