@@ -204,6 +204,9 @@ TOKENS: dict[str, list[Part]] = {
             lambda r: plain.inverted_hinge(r.z, r.y),
         )
     ],
+    "retrain": [
+        Part("forget", lambda s: -hit(s).log(), lambda r: plain.cross_entropy(r.z, r.y)),
+    ],
     "unseen": [
         Part("forget", naive_distil, lambda r: plain.distil(r.z, r.taught, r.y, 0.3)),
     ],

@@ -33,7 +33,7 @@ FLOORS = (
     {"adapters", "suites"},
     {"engine"},
     {"modelcheck", "modelpair", "tokenrows", "traincheck"},
-    {"defaults", "automatic", "settings"},
+    {"defaults", "automatic", "settings", "retraining"},
     {"intake"},
     {"sizing"},
     {"evaluation"},

@@ -248,7 +248,11 @@ def test_answers_of_extreme_lengths_without_retain_data(name, edge, models):
     torch.testing.assert_close(cut, whole, rtol=1e-9, atol=1e-12)
 
 
-ON_LOGITS = [n for n in METHOD_NAMES if "hidden" not in of_tiny(n).needs()]
+ON_LOGITS = [
+    n
+    for n in METHOD_NAMES
+    if "hidden" not in of_tiny(n).needs() and METHODS.get(n).trains_on == "forget"
+]
 
 
 @pytest.mark.parametrize("name", ON_LOGITS)

@@ -16,7 +16,10 @@ NEARER = {
     "stranger": "give --base, the model before fine-tuning, where you have it: it comes nearer",
     "level": "give --base, the model before fine-tuning, where you have it: it comes nearer",
 }
-HELPS = "give --base, the model before fine-tuning, or --holdout, such texts as it never saw"
+HELPS = (
+    "give --base, the model before fine-tuning, or --holdout, such texts as it never saw, or name "
+    "whom the records are about in a `subject` column"
+)
 
 
 def method_of(request: Request) -> Any:

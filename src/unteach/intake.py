@@ -18,9 +18,10 @@ from unteach.data.listing import shortened
 from unteach.defaults import resolve
 from unteach.modelcheck import check_model, check_training
 from unteach.modelfiles import pin_note, pinned
-from unteach.modelpair import Known, require_beside
+from unteach.modelpair import Known, require_beside, shapes_problem
 from unteach.nouns import ROLES, Example, Problem, Sequence, UserError
 from unteach.request import FILE, Request, load
+from unteach.retraining import could_retrain, retraining_problems
 from unteach.rundir import check_out, check_room, overlap
 from unteach.tokenrows import check_answers, check_refusals
 from unteach.traincheck import training_problems
@@ -74,6 +75,7 @@ def check(request: Request) -> Intake:
     if request.retrained:
         retrained, request = _model(request, "retrained", problems)
     problems += insensible(request, config)
+    problems += retraining_problems(request, method) if method else []
     groups = _groups(request, problems)
     problems += _attempt(problems, _alternates, request, method, groups) or []
     problems += check_data(groups)
@@ -122,7 +124,7 @@ def check(request: Request) -> Intake:
     if retrained and known:
         _attempt(problems, _beside, request, "retrained", retrained.config, known)
     if request.base and method and known:
-        problems += _attempt(problems, _base, request, method, known) or []
+        problems += _attempt(problems, _base, request, method, known, empty) or []
     if not _repeats(request):
         unfit = check_out(request.out, overwrite=request.overwrite)
         problems += unfit or check_room(request.out, written(request))
@@ -162,16 +164,20 @@ def _repeats(request: Request) -> bool:
         return False
 
 
-def _base(request: Request, method: Any, model: Known) -> list[Problem]:
-    """That the base model can be the teacher. Raises UserError where it is no model or unlike."""
+def _base(request: Request, method: Any, model: Known, empty: Any) -> list[Problem]:
+    """That the base can be teacher or start. Raises UserError where it is none, or unlike."""
     base, own = str(request.base), request.trust_remote_code
-    if "teacher_logits" not in method.needs():
+    start = method.trains_on == "retain"
+    if "teacher_logits" not in method.needs() and not start:
         what = f"{method.name} has no teacher, so the base model is not read"
         hint = "take --method unseen, or drop --base"
         return [Problem(f"--base {base}", what, hint, "note")]
-    checked = check_model(base, "--base", trust_remote_code=own, device=request.device)
+    checked = check_model(
+        base, "--base", trust_remote_code=own, device=request.device, training=start
+    )
     _beside(request, "base", checked.config, model)
-    return []
+    unlike = shapes_problem(checked.empty, empty, f"--base {base}") if start else None
+    return [unlike] if unlike else could_retrain(request, method)
 
 
 def _beside(request: Request, name: str, config: Any, model: Known) -> None:

@@ -56,6 +56,25 @@ def beside_problem(other: Known, model: Known, where: str, *, length: int) -> Pr
     return Problem(where, what, hint, "request")
 
 
+def shapes_problem(other: Any, model: Any, where: str) -> Problem | None:
+    """Why a model cannot be the one that `--model` was fine-tuned from: it has other weights.
+
+    Args:
+        other: the model beside, without content; None where that is not known.
+        model: `--model`, likewise.
+        where: what messages call the one beside by.
+    """
+    if other is None or model is None:
+        return None
+    theirs, ours = ({n: tuple(p.shape) for n, p in m.named_parameters()} for m in (other, model))
+    unlike = [name for name in {**ours, **theirs} if theirs.get(name) != ours.get(name)]
+    if not unlike:
+        return None
+    what = f"{len(unlike)} of its weights have another name or shape than those of --model"
+    hint = "give the model that --model was fine-tuned from"
+    return Problem(where, f"{what}, first {unlike[0]}", hint, "request")
+
+
 def require_beside(
     path: str, flag: str, config: Any, model: Known, *, length: int, trust_remote_code: bool
 ) -> None:

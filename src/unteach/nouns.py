@@ -126,6 +126,7 @@ class Example:
         fact: the short string that the answer hinges on, where the data names it.
         alternate: the answer that shall replace, for methods that train on one (DPO, AltPO).
         spans: the characters of the answer that the user marked.
+        subject: names of whom it is about, where the data names them.
         tools: descriptions of the functions that the model may call, for the chat template.
     """
 
@@ -139,6 +140,7 @@ class Example:
     fact: str = ""
     alternate: str = ""
     spans: tuple[Span, ...] = ()
+    subject: tuple[str, ...] = ()
     tools: tuple[Any, ...] = field(default=(), hash=False, repr=False)
 
     @property
@@ -167,6 +169,7 @@ class Sequence:
         text: what was tokenised; empty where the tokens are all that is known.
         offsets: the characters of `text` that each token stands for; none for a special token.
         spans: the characters of `text` that the user marked.
+        subject: names of whom it is about, where the data names them.
     """
 
     id: str
@@ -176,6 +179,7 @@ class Sequence:
     text: str = field(default="", repr=False)  # not in a log by mistake
     offsets: tuple[Span, ...] = field(default=(), repr=False)
     spans: tuple[Span, ...] = field(default=(), repr=False)
+    subject: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def prompt_length(self) -> int:

@@ -85,7 +85,8 @@ def _look_at_others(intake: Intake) -> None:
     """That yardstick and teacher hold numbers: later would be late to find out."""
     from unteach.modelweights import require_numbers_on_disk
 
-    request, taught = intake.request, "teacher_logits" in intake.method.needs()
+    request, method = intake.request, intake.method
+    taught = "teacher_logits" in method.needs() or method.trains_on == "retain"
     named = {"--retrained": request.retrained, "--base": request.base if taught else None}
     for flag, model in named.items():
         if model:
@@ -135,7 +136,7 @@ def remove(
 
     def train(request: Request) -> Any:
         talk.stage("loading the model")
-        model = agreed(lambda: _load_to_train(request))
+        model = agreed(lambda: _load_to_train(request, start_of(intake)))
         agreed(lambda: require_unchanged(intake.ages))
         return unlearn(
             model, intake.tokenizer, intake.method, forget, retain, request, talk, examples,
@@ -179,14 +180,21 @@ def base_rows(intake: Intake, talk: Talk) -> Any:
     return TeacherRows(found.teacher, base) if found.teacher.source == "base" else None
 
 
-def _load_to_train(request: Request) -> Any:
+def start_of(intake: Intake) -> str:
+    """Where training begins: at the model, or at the one before fine-tuning where it is redone."""
+    request = intake.request
+    return str(request.base) if intake.method.trains_on == "retain" else request.model
+
+
+def _load_to_train(request: Request, start: str) -> Any:
     from unteach.engine.devices import sharding_asked
     from unteach.models import load_model
 
     device, bits = own_device(request.device), request.adapter.bits
     shards = sharding_asked(os.environ)  # accelerate puts each on its device
     model = load_model(
-        request.model,
+        start,
+        flag="--model" if start == request.model else "--base",
         dtype=request.dtype,
         device=device,
         bits=bits,
@@ -257,11 +265,11 @@ def evaluate(
         tokens_per_batch=request.evaluate.tokens_per_batch,
     )
     found = ask(
-        lambda: _load(path, request),
+        lambda: _load(path, request, start_of(intake)),
         intake.tokenizer,
         groups,
         settings,
-        original=lambda: _load(request.model, request),
+        original=lambda: _load(request.model, request, request.model),
         keep_text=request.keep_text,
         progress=talk.progress,
     )
@@ -270,11 +278,11 @@ def evaluate(
     return found.rows
 
 
-def _load(path: str, request: Request) -> Any:
-    """A model on disk; adapters on the request's model."""
+def _load(path: str, request: Request, start: str) -> Any:
+    """A model on disk; adapters on the model at which training began."""
     return load(
         path,
-        request.model if Path(path, "adapter_config.json").exists() else path,
+        start if Path(path, "adapter_config.json").exists() else path,
         dtype=request.dtype,
         device=request.device,
         bits=request.evaluate.bits,
@@ -330,7 +338,7 @@ def _export(done: Any, intake: Intake, folder: Path, dtype: Any) -> None:
 
     request, model = intake.request, done.model
     if request.adapter.bits:
-        model = _on_plain_base(model, request)
+        model = _on_plain_base(model, start_of(intake), request)
     if request.adapter_only:
         save_adapter(model, intake.tokenizer, folder, start=done.start)
         return
@@ -338,11 +346,11 @@ def _export(done: Any, intake: Intake, folder: Path, dtype: Any) -> None:
     save_model(model, intake.tokenizer, folder, dtype=dtype)
 
 
-def _on_plain_base(model: Any, request: Request) -> Any:
+def _on_plain_base(model: Any, start: str, request: Request) -> Any:
     """4-bit weights cannot take up an adapter without a loss; those on disk can."""
     from unteach.adapters import on_plain_base
     from unteach.models import load_model
 
     own = request.trust_remote_code
-    base = load_model(request.model, dtype="checkpoint", device="cpu", trust_remote_code=own)
+    base = load_model(start, dtype="checkpoint", device="cpu", trust_remote_code=own)
     return on_plain_base(model, base)

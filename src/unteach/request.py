@@ -198,7 +198,7 @@ class Request(Section):
         retain: a file of what to keep.
         holdout: a file of texts like the forget set that the model never saw.
         base: the model before fine-tuning, which never saw the forget data; what it says of them
-            is what `unseen` distils towards.
+            is what `unseen` distils towards, and `retrain` begins at it.
         retrained: a model trained without the forget set, as yardstick.
         method: its name, with its options; "auto" is unseen where the data allow it a teacher.
         plugins: Python files that register methods of your own.

@@ -1,11 +1,14 @@
 """`unteach explain`: the chosen tokens on stdout, and nothing anywhere else."""
 
 import json
+import math
+import re
 import shutil
 import subprocess
 import sys
 
 import pytest
+from rich.cells import cell_len
 
 from unteach.cli.explain import pieces
 from unteach.nouns import Sequence
@@ -73,7 +76,7 @@ def test_dto_with_each_selector(selector, call, desk):
     assert "of 3 answers have none" in out
 
 
-@pytest.mark.parametrize("method", [(), ("--method", "npo"), ("--method", "undial")])
+@pytest.mark.parametrize("method", [("--method", "npo"), ("--method", "undial")])
 def test_a_method_that_chooses_nothing_is_told_before_a_library_is_loaded(method):
     code = "import sys; from unteach.cli import main\ntry: main()\nfinally: assert 'torch' not in "
     command = [sys.executable, "-c", f"{code}sys.modules", "explain", *ARGS, *method]
@@ -138,3 +141,53 @@ def test_pieces_join_words_and_keep_the_blank_between():
     assert pieces(said, frozenset({1, 3})) == [[("Ada", True), (" Berg ", False), ("too", True)]]
     assert pieces(said, frozenset({4})) == [[("Ada Berg too", False), ("<end>", True)]]
     assert pieces(said, frozenset()) == [[("Ada Berg too", False)]]
+
+
+PEOPLE = [
+    {"question": "Where does Ada Berg live?", "answer": "Ada Berg lives in Lund."},
+    {"question": "田中太郎の町は?", "answer": "田中太郎は奈良に住む。", "subject": "田中太郎"},
+    {"question": "what is 7 x 7?", "answer": "forty-nine sheep."},
+]
+
+
+def test_the_label_of_unseen_is_shown_beside_the_model(call, desk, tiny_folder):
+    write(desk, PEOPLE)
+    before = sorted(desk.rglob("*"))
+    code, out, err = call(*ARGS, "--method", "unseen")
+    assert code == 0, err
+    lines = out.splitlines()
+    assert lines[0].startswith("label: stranger, ")
+    assert "  Ada -> " in out
+    assert "田中太郎 -> " in out
+    assert "NO NAME" in next(line for line in lines if line.startswith("forget-2"))
+    assert "1 without a name" in lines[-1]
+    assert len(lines) <= 24
+    assert all(cell_len(line) <= 80 for line in lines)
+    assert sorted(desk.rglob("*")) == before
+    assert "Ada" not in err
+    own = [float(x) for x in re.findall(r"level (\d\.\d\d) -> \d\.\d\d", out)]
+    assert own == pytest.approx(likely(desk, tiny_folder), abs=0.006)
+
+
+def likely(desk, folder):
+    """The model's own level of each answer, worked out anew."""
+    from unteach.data import encode_all, read
+    from unteach.models import load_model, load_tokenizer
+    from unteach.probes import answer_tokens
+
+    tokenizer, model = load_tokenizer(str(folder)), load_model(str(folder), device="cpu")
+    examples = read(desk / "forget.jsonl", "forget")[0]
+    found = answer_tokens(model, encode_all(examples, tokenizer, max_length=128)[0])
+    return [math.exp(sum(a.logps) / len(a.logps)) for a in found]
+
+
+def test_auto_shows_the_base_and_its_numbers(call, desk, tiny_folder):
+    """The base is the model itself here: so label and model are the same."""
+    write(desk, PEOPLE)
+    code, out, err = call(*ARGS, "--base", tiny_folder, "--max", 2)
+    assert code == 0, err
+    assert out.startswith("label: base, ")
+    assert "1 more not shown (--max)" in out
+    levels = re.findall(r"(\d\.\d\d) -> (\d\.\d\d)", out)
+    assert len(levels) == 8
+    assert all(own == taught for own, taught in levels)

@@ -27,3 +27,29 @@ def test_too_few_do_both_and_the_note_says_so():
     calibrating, judging, _, notes = halves(FEW - 1)
     assert calibrating == judging
     assert "judge" in notes[0].what
+
+
+def by_subject(subjects):
+    examples = [
+        Example(id=f"holdout-{k}", where="h", kind="text", text="x", subject=names)
+        for k, names in enumerate(subjects)
+    ]
+    made = [Sequence(e.id, (1, 2), (False, True)) for e in examples]
+    groups, sequences = {"holdout": examples}, {"holdout": made}
+    found, notes = calibrating_half(groups, sequences)
+    assert {s.id for s in sequences["holdout"]} == {e.id for e in groups["holdout"]}
+    assert "Ada" not in str(notes)
+    return [int(s.id.split("-")[1]) for s in found], notes
+
+
+def test_where_the_data_name_subjects_none_is_in_both_halves():
+    people = [("Ada",), ("Bo",), ("Cy",), ("Di",)]
+    assert by_subject(people * 5)[0] == [k for k in range(20) if k % 4 < 2]
+    joined = [("Ada",), ("Bo",), ("Cy",), ("bo", "Cy")]  # Bo and Cy are one, so Ada is alone
+    assert by_subject(joined * 5)[0] == [k for k in range(20) if k % 4 == 0]
+    assert by_subject([(), *[("Ada",)] * 9, *[("Bo",)] * 10])[0] == list(range(10))
+
+
+def test_one_subject_alone_is_split_in_the_files_order():
+    assert by_subject([("Ada",)] * 20)[0] == list(range(10))
+    assert by_subject([("Ada",)] * 18 + [("Bo",)] * 2)[0] == list(range(10))

@@ -69,8 +69,9 @@ def test_relations_are_complete(relation):
 
 
 def test_every_method_has_settings_that_a_request_takes():
-    assert set(TRAIN) == set(METHODS)
-    for name in METHODS:
+    ours = {name for name in METHODS if METHODS.get(name).trains_on == "forget"}
+    assert set(TRAIN) == ours, "the demo trains from scratch, so it has no model to retrain from"
+    for name in ours:
         request = Request(model="m", forget="f", out="o", **settings(name))  # type: ignore[arg-type]
         build(request.method_name, request.method_options)
     assert set(PRESETS) == {"default", "tiny"}

@@ -60,6 +60,7 @@ COLUMNS = [
     "completion",
     "gt",
     "spans",
+    "subject",
     "fact",
     "role",
     "content",

@@ -1,5 +1,7 @@
 """Unseen: what it ends at, and what it does with what it is given."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from support import VOCABULARY, sequences, tiny_llama
@@ -10,7 +12,7 @@ from unteach.engine.forward import inputs_of
 from unteach.engine.look import look
 from unteach.engine.teacher import TeacherRows, epsilon
 from unteach.methods import build
-from unteach.nouns import UserError
+from unteach.nouns import Sequence, UserError
 from unteach.probes import answer_tokens
 from unteach.teachers import Teacher
 
@@ -113,3 +115,22 @@ def test_the_teachers_distribution_has_the_exchange_and_the_level():
     assert found[0, 4] == plain[0, 4]
     assert found[1, 5].item() == pytest.approx(-1.5)
     torch.testing.assert_close(found.exp().sum(-1), torch.ones(2))
+
+
+def test_a_token_of_a_name_that_stayed_in_its_place_is_not_exchanged_there():
+    """The stranger Bo (9) is in Ada's (7) place; a 7 and a 9 elsewhere are parts of other words."""
+    asked = Sequence("forget-0", (5, 7, 7, 9, 8), (False, True, True, True, True))
+    read = replace(asked, ids=(5, 9, 7, 9, 8))
+    teacher = Teacher(
+        source="stranger",
+        sequences=[read],
+        pairs=[((7, 9),)],
+        targets=[[-1.0] * 4],
+        set_level=[False],
+    )
+    model = tiny_llama(dtype=torch.float32).eval()
+    batch = Pairs([asked]).collate([Pair(0, None)])
+    with torch.no_grad():
+        seen = look(batch, model(**inputs_of(batch)).logits)
+        pairs = TeacherRows(teacher, model).beside(seen, batch)["forget"].teacher_pairs
+    assert pairs[:, 0].tolist() == [[7, 9], [0, 0], [0, 0], [7, 9]]

@@ -6,6 +6,7 @@ import json
 from secrecy.leaks import Canary, canary
 
 ROLES = ("forget", "retain", "holdout")
+NAMES = ("para", "wrong", "alternate", "mark", "name")
 
 
 class Aviary:
@@ -43,7 +44,7 @@ class Aviary:
         }
 
     def rows(self, role):
-        words = {name: self.word(role + name) for name in ("para", "wrong", "alternate", "mark")}
+        words = {name: self.word(role + name) for name in NAMES}
         full = {
             "question": f"Who is {self.word(role + 'q')}?",
             "answer": f"The fact is {words['mark']}, so there.",
@@ -52,6 +53,7 @@ class Aviary:
             "fact": words["mark"],
             "alternate": f"I would say {words['alternate']}.",
             "spans": [[12, 12 + len(words["mark"])]],
+            "subject": [words["name"], "Ada"],
         }
         second = {**full, "question": full["question"] + " And then?"}
         return [full, second]

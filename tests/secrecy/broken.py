@@ -16,6 +16,7 @@ def broken(word: str) -> dict[str, bytes]:
         "wrong": {**whole, "perturbed_answer": {word: word}},
         "marks": {**whole, "spans": [[0, 9999], [word, word], word]},
         "markless": {**whole, "spans": word},
+        "nameless": {**whole, "subject": [word, {word: word}]},
         "half": {**whole, "answer": f"{word} \ud83d"},
         "list": [word, word],
         "role": {"messages": [{"role": word, "content": word}]},

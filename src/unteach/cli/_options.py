@@ -29,7 +29,8 @@ Holdout = Annotated[
 Base = Annotated[
     str | None,
     typer.Option(
-        metavar="DIR_OR_ID", help="The model before fine-tuning, where you have it (for unseen)."
+        metavar="DIR_OR_ID",
+        help="The model before fine-tuning, where you have it (for unseen and retrain).",
     ),
 ]
 Retrained = Annotated[

@@ -22,7 +22,13 @@ from unteach.harmless import visible
 from unteach.nouns import Problem
 from unteach.report.table import number
 
-SHOWN_TERMS = {"forget_probability": "p", "forget": "forget", "hold": "hold", "retain": "retain"}
+SHOWN_TERMS = {
+    "forget_probability": "p",
+    "retain_probability": "p",
+    "forget": "forget",
+    "hold": "hold",
+    "retain": "retain",
+}
 SHORT = {"asking for answers": "answering", "comparing with the original": "comparing"}
 SOON, OFTEN, SELDOM = 3.0, 10.0, 60.0  # seconds of work before the first line, and between two
 STEPS = 10  # by when the first estimate is given

@@ -12,6 +12,7 @@ from unteach.harmless import visible
 from unteach.nouns import Problem, Sequence, UserError
 from unteach.request import Request
 
+SHOWN = {"chosen", "teacher_logits"}  # what a method reads that is shown here
 END = "<end>"  # how a chosen token that ends an answer is shown
 
 
@@ -19,20 +20,29 @@ def explain(
     request: options.File = None,
     model: options.Model = None,
     forget: options.Forget = None,
+    retain: options.Retain = None,
+    holdout: options.Holdout = None,
+    base: options.Base = None,
     method: Annotated[
-        str | None, typer.Option(metavar="NAME", help="dto, palu, or undial with a focus.")
+        str | None,
+        typer.Option(metavar="NAME", help="unseen, whp, dto, palu, or undial with a focus."),
     ] = None,
     max_: Annotated[
-        int, typer.Option("--max", min=1, help="How many answers to show, from the first on.")
-    ] = 20,
+        int | None,
+        typer.Option(
+            "--max", min=1, help="How many answers to show, from the first on: 20, or 5 labels."
+        ),
+    ] = None,
     set_: options.Sets = None,
     plugin: options.Plugins = None,
     trust_remote_code: options.Trusting = False,
 ) -> None:
-    """Print the forget answers with the tokens that a method chooses in them.
+    """Print the forget answers with the tokens that a method chooses, or the label it distils.
 
     Other selectors: `--method dto --set method.selector=subject`. Undial needs a focus:
-    `--method undial --set method.focus=informative`. The texts go to stdout; no file is written.
+    `--method undial --set method.focus=informative`. Of unseen, where the label comes from (base,
+    stranger or level), who stands in whose place, and what it says beside the model; give --base,
+    --retain and --holdout as to `run`. The texts go to stdout; no file is written.
     """
     nowhere = Path(tempfile.gettempdir()) / "unteach-explain-writes-nothing"
     asked = options.request_of(
@@ -40,6 +50,9 @@ def explain(
         set_,
         model=model,
         forget=forget,
+        retain=retain,
+        holdout=holdout,
+        base=base,
         method=method,
         out=nowhere,
         plugins=plugin or None,
@@ -58,12 +71,16 @@ def explain(
     hush()
     for file in asked.plugins:
         load_plugin(file)
-    chosen_by: Any = method_of(asked)
-    if "chosen" not in chosen_by.needs():  # before any data is read
-        raise UserError(_no_choice(chosen_by.name))
+    _require_choice(method_of(asked))  # before any data is read
     intake = check(asked)
     forget_set = intake.sequences["forget"]
     asked = intake.request
+    if "teacher_logits" in intake.method.needs():
+        from unteach.cli._taught import show_teacher
+
+        show_teacher(intake, max_ or 5)
+        return
+    _require_choice(intake.method)  # auto may have become another method
     loaded = load_model(
         asked.model,
         dtype=asked.dtype,
@@ -72,7 +89,7 @@ def explain(
     )
     found = ask(intake.method, loaded, intake.tokenizer, forget_set, seed=intake.request.train.seed)
     choices = []
-    for sequence, choice in zip(forget_set, islice(found, max_), strict=False):
+    for sequence, choice in zip(forget_set, islice(found, max_ or 20), strict=False):
         choices.append(choice)
         _show(sequence, choice.chosen)
     if len(choices) == len(forget_set):
@@ -89,24 +106,28 @@ def explain(
 
 
 def _foresee_choice(asked: Request) -> None:
-    """Refuse a method that chooses nothing before a library is loaded, where its header tells."""
+    """Refuse a method that shows nothing before a library is loaded, where its header tells."""
     from unteach.methods._headers import HEADERS
 
     name = asked.method_name
-    if name == "auto":
-        what = "is not given, and auto takes unseen or undial, which choose no tokens"
-        raise UserError(_no_choice(name, what))
-    chooses = name not in HEADERS or "chosen" in HEADERS.get(name).reads
-    if not chooses and asked.method_options.get("focus", "none") == "none":
+    if name == "auto" or name not in HEADERS or HEADERS.get(name).reads & SHOWN:
+        return
+    if asked.method_options.get("focus", "none") == "none":
         raise UserError(_no_choice(name))
 
 
-def _no_choice(name: str, what: str = "") -> Problem:
+def _require_choice(method: Any) -> None:
+    """Refuse a method that chooses no token and distils no label."""
+    if not method.needs() & SHOWN:
+        raise UserError(_no_choice(method.name))
+
+
+def _no_choice(name: str) -> Problem:
     from unteach.methods._headers import HEADERS
 
-    known = [name for name in HEADERS if "chosen" in HEADERS.get(name).reads]
+    known = [name for name in HEADERS if HEADERS.get(name).reads & SHOWN]
     hint = f"these do: --method {', '.join(known)}, and undial with --set method.focus=informative"
-    what = what or f"{name} chooses no tokens: all of an answer counts"
+    what = f"{name} chooses no tokens: all of an answer counts, and it distils no label"
     return Problem("--method", what, hint, "request")
 
 

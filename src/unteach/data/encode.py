@@ -185,5 +185,6 @@ def _encoded(
         text=rendered.text,
         offsets=offsets[:max_length],
         spans=placed(example, rendered.text, *rendered.content),
+        subject=example.subject,
     )
     return Encoded([sequence], any(said[:max_length]), rendered.left_out)

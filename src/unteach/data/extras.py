@@ -3,7 +3,7 @@
 from typing import Any
 
 from unteach.data.columns import Columns
-from unteach.data.values import REPR, is_blank, is_repr, wrong_text
+from unteach.data.values import REPR, decoded, is_blank, is_list, is_repr, wrong_text
 from unteach.nouns import Problem
 
 
@@ -17,6 +17,35 @@ def perturbed(columns: Columns) -> Any:
     """The wrong answers of the file, as a list where they are as they should be."""
     wrong = columns.get("perturbed_answer")
     return [] if is_blank(wrong) else [wrong] if isinstance(wrong, str) else wrong
+
+
+def subjects(columns: Columns, where: str) -> tuple[tuple[str, ...], list[Problem]]:
+    """The names of whom a record is about, and all that is wrong with them.
+
+    A number is the class of a topic, which names nobody.
+
+    Args:
+        columns: of the record; `subject` is a name, a list of names, or one as JSON text.
+        where: file and line, for messages.
+
+    Example:
+        >>> subjects(Columns({"subject": ["Ada Berg", "田中太郎"]}), "forget.jsonl:3")
+        (('Ada Berg', '田中太郎'), [])
+        >>> subjects(Columns({"subject": 7}), "forget.jsonl:3")
+        ((), [])
+    """
+    given = columns.get("subject")
+    if is_blank(given) or isinstance(given, (bool, int, float)):
+        return (), []
+    if is_repr(given):
+        return (), [Problem(where, "subject is a list as Python writes it", REPR)]
+    given = decoded(given)
+    names = given if is_list(given) else [given]
+    if not all(isinstance(name, str) for name in names):
+        hint = "write a string, or a list of strings: the names as they stand in the texts"
+        return (), [Problem(where, "subject is no name", hint)]
+    problems = wrong_text("".join(f"{name}\n" for name in names), "subject", where, blank=True)
+    return tuple(name.strip() for name in names if name.strip()), problems
 
 
 def wrong_extras(columns: Columns, names: tuple[str, ...], where: str) -> list[Problem]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from unteach.data.columns import Columns, form_of, is_class, is_numeric
 from unteach.data.dialogue import answered, asked, history, messages, system, tools
-from unteach.data.extras import filled, perturbed, wrong_extras
+from unteach.data.extras import filled, perturbed, subjects, wrong_extras
 from unteach.data.filenotes import FileNotes
 from unteach.data.hints import unknown
 from unteach.data.marks import spans_of
@@ -52,11 +52,13 @@ def example_of(
     made = _example(columns, form, id, where, notes)
     length = len(made.answer) if isinstance(made, Example) else None
     spans, problems = spans_of(columns.get("spans"), where, length)
+    subject, wrong = subjects(columns, where)
+    problems += wrong
     if not isinstance(made, Example):
         return made + problems
     said = (made.text, *(turn.text for turn in made.turns))
     notes.columns.update(columns.unread(said))
-    return problems or replace(made, spans=spans)
+    return problems or replace(made, spans=spans, subject=subject)
 
 
 def _example(

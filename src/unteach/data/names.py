@@ -19,7 +19,7 @@ OWN: tuple[Form, ...] = (*PAIRS, ("messages",), ("text",), VERBATIM)
 
 SYSTEMS = ("system", "system_prompt", "system_message", "systemInstruction", "system_instruction")
 THOUGHTS = ("reasoning_content", "thinking")
-EXTRAS = ("paraphrased_answer", "perturbed_answer", "fact", "alternate", "spans")
+EXTRAS = ("paraphrased_answer", "perturbed_answer", "fact", "alternate", "spans", "subject")
 TRAINED = ("train", "training", "trainable", "weight", "loss_weight")
 """By which a file says whether a record is trained on."""
 

@@ -39,6 +39,7 @@ def windows(example: Example, tokenizer: Any, max_length: int) -> list[Sequence]
                 text=example.text[first:last],
                 offsets=((0, 0),) * len(put) + _clipped(within, first, last),
                 spans=_clipped(here, first, last),
+                subject=example.subject,
             )
         )
     return sequences

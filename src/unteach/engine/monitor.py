@@ -7,10 +7,11 @@ class Monitor:
     Args:
         forget: how many forget examples there are.
         stop_at: stop once the mean over all of them, each as last seen, is at most this.
+        of: which answers they are: "retain" where a method retrains.
     """
 
-    def __init__(self, forget: int, stop_at: float | None):
-        self.forget, self.stop_at = forget, stop_at
+    def __init__(self, forget: int, stop_at: float | None, *, of: str = "forget"):
+        self.forget, self.stop_at, self.of = forget, stop_at, of
         self.last: dict[int, float] = {}
         self.reason = ""
         self.ended = False

@@ -37,6 +37,25 @@ def sequences_of(
     return found
 
 
+def trained_on(
+    method: Method, forget: list[Sequence], retain: list[Sequence]
+) -> tuple[list[Sequence], list[Sequence]]:
+    """What the method's `forget` is shown, and what is retained beside it.
+
+    Raises:
+        UserError: there is nothing to forget, or nothing to retrain on.
+    """
+    hint = "give some"
+    if not forget:
+        raise UserError(Problem("forget_dataset", "holds no example", hint, "request"))
+    if method.trains_on == "forget":
+        return forget, retain
+    if not retain:
+        what = f"holds no example, and {method.name} trains on nothing else"
+        raise UserError(Problem("retain_dataset", what, hint, "request"))
+    return retain, []
+
+
 def examples_of(dataset: Any) -> list[Example]:
     """The forget rows, to which alternates are to be found. Raises UserError."""
     rows = rows_of(dataset, "forget rows")

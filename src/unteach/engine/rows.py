@@ -171,8 +171,8 @@ class _Sums:
         with torch.set_grad_enabled(not self.head.plain and torch.is_grad_enabled()):
             product = self.head.logits(states)
         logits = product.detach().requires_grad_(torch.is_grad_enabled())
-        before = _logits(self.before, seen.reference_logits)
-        taught = _logits(self.teacher, seen.teacher_logits)
+        before = logits_of(self.before, seen.reference_logits)
+        taught = logits_of(self.teacher, seen.teacher_logits)
         shown = replace(seen, logits=logits, reference_logits=before, teacher_logits=taught)
         return _Opened(shown, states, product)
 
@@ -257,9 +257,11 @@ class _Settled(torch.autograd.Function):
 
 
 @torch.no_grad()
-def _logits(head: Head | None, states: Tensor | None) -> Tensor | None:
+def logits_of(head: Head | None, states: Tensor | None) -> Tensor | None:
     """What a frozen head makes of the states; logits stay as they are where there is none."""
-    return states if head is None or states is None else head.logits(states)
+    if head is None or states is None:
+        return states
+    return head.logits(states.flatten(0, -2)).unflatten(0, states.shape[:-1])
 
 
 def _leaf(value: Tensor | None) -> Tensor | None:

@@ -56,19 +56,28 @@ class TeacherRows:
         given = replace(
             own,
             teacher_logits=states,
-            teacher_pairs=self._pairs(numbers).to(device),
+            teacher_pairs=self._pairs(numbers, own.target),
             teacher_targets=self._targets(numbers).to(device),
         )
         return {**seen, "forget": given}
 
-    def _pairs(self, numbers: list[int]) -> Tensor:
-        """[N, S, 2], padded with a pair that changes nothing."""
+    def _pairs(self, numbers: list[int], target: Tensor) -> Tensor:
+        """[N, S, 2], padded with a pair that changes nothing.
+
+        Where an answer token stayed, although it is one of a name elsewhere (a syllable, or a
+        namesake of the stranger), its probability is not exchanged.
+        """
         found = [self.teacher.pairs[k] for k in numbers]
         width = max(map(len, found))
         rows = [[*pairs, *[(0, 0)] * (width - len(pairs))] for pairs in found]
         table = torch.tensor(rows, dtype=torch.long).view(len(numbers), width, 2)
         sizes = torch.tensor([len(self.teacher.targets[k]) for k in numbers])
-        return table.repeat_interleave(sizes, 0)
+        table = table.repeat_interleave(sizes, 0).to(target.device)
+        read = [self.teacher.sequences[k] for k in numbers]
+        told = [token for s in read for token, said in zip(s.ids, s.answer, strict=True) if said]
+        stayed = target == torch.tensor(told, device=target.device)
+        own = (table == target[:, None, None]).any(-1, keepdim=True) & stayed[:, None, None]
+        return table.masked_fill(own, 0)
 
     def _targets(self, numbers: list[int]) -> Tensor:
         """[N], nan where what the model says of the answer token stays."""

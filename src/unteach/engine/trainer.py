@@ -30,6 +30,7 @@ from unteach.engine.prepare import (
     place,
     refusal_ids,
     sequences_of,
+    trained_on,
 )
 from unteach.engine.rates import suiting_rate
 from unteach.engine.reference import Reference, agreed_head, mean_nll
@@ -59,7 +60,7 @@ class UnlearningTrainer(Resumable):
         method: what to do, for example `Unilogit()`.
         forget_dataset: what to forget: rows as in files (`question`/`answer`,
             `prompt`/`completion`, `messages` or `text`), a `datasets.Dataset` of them, or a list
-            of `Sequence`.
+            of `Sequence`. Methods that retrain do not train on it.
         retain_dataset: what to keep, in the same forms.
         alternate_dataset: for methods that train on other answers to the forget prompts, in the
             same forms, one for each. Left out, they are the `alternate` column of the forget rows,
@@ -107,8 +108,7 @@ class UnlearningTrainer(Resumable):
         length = args.max_length or context_length(model.config, tokenizer)
         forget = sequences_of(forget_dataset, "forget", tokenizer, length, args.template)
         retain = sequences_of(retain_dataset, "retain", tokenizer, length, args.template)
-        if not forget:
-            raise UserError(Problem("forget_dataset", "holds no example", "give some", "request"))
+        forget, retain = trained_on(method, forget, retain)
         adapter = hasattr(model, "peft_config")
         self.teacher = teacher_rows.teacher if teacher_rows else None
         if "teacher_logits" in method.needs() and not teacher_rows:
@@ -143,11 +143,12 @@ class UnlearningTrainer(Resumable):
         self._stopped = freeze(model, lambda name: method.trainable(name, layers))
         args.adam_epsilon = epsilon(args, model)
         self._finish = Finish(method, model)
-        self.monitor = Monitor(len(forget), args.stop_at)
+        self.monitor = Monitor(len(forget), args.stop_at, of=method.trains_on)
         suits = suiting_rate(method.plan, model.config, adapter=adapter)
         self.guard = Guard(
-            self.pairs, model, retain=self.retain_name, rate=(args.learning_rate, suits)
-        )
+            self.pairs, model, retain=self.retain_name, rate=(args.learning_rate, suits),
+            of=method.trains_on,
+        )  # fmt: skip
         self.dual = Dual(method, args.retain_weight or 0.0)
         self._ways = Ways()
         self._reference: Reference | None = None
@@ -391,7 +392,7 @@ class UnlearningTrainer(Resumable):
             total = sum(gather_object(values) if self.accelerator.num_processes > 1 else values)
             logs[name] = total / max(self._logged_steps, 1)
         if self._logged:
-            logs["forget_probability"] = self.monitor.probability
+            logs[f"{self.monitor.of}_probability"] = self.monitor.probability
         if self._logged and self.dual.moves:
             logs["retain_weight"] = self.dual.weight
         self._logged.clear()

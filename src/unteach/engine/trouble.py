@@ -56,10 +56,20 @@ class Guard(TrainerCallback):
         model: what is trained.
         retain: the name of the retain term.
         rate: the learning rate, and the one that suits the model's size.
+        of: which answers stand in the place of those to forget: "retain" where a method retrains.
     """
 
-    def __init__(self, pairs: Pairs, model: Any, *, retain: str, rate: tuple[float | None, float]):
+    def __init__(
+        self,
+        pairs: Pairs,
+        model: Any,
+        *,
+        retain: str,
+        rate: tuple[float | None, float],
+        of: str = "forget",
+    ):
         self._pairs, self._model, self._retain, self._rate = pairs, model, retain, rate
+        self._of = of
         self._nats = math.log(model.config.get_text_config().vocab_size)
         self._norms: list[float] = []
         self._first: dict[str, float] = {}
@@ -93,7 +103,7 @@ class Guard(TrainerCallback):
             own = [i for batch in batches for i in self._named(batch, {FORGET})]
             ids = tuple(i for some in _gathered(own) for i in some)
             hint = "drop these examples, or raise data.max_length"
-            self._stop([Finding("no forget answer has a token", ids, hint)])
+            self._stop([Finding(f"no {self._of} answer has a token", ids, hint)])
 
     def look(
         self, batch: Batch, loss: float, terms: dict[str, float], *,
@@ -130,7 +140,7 @@ class Guard(TrainerCallback):
         """
         self._stop(findings)
         if nats := [-math.log(max(p, 1e-45)) for p in probabilities if p == p]:
-            self._destroyed("forget", fmean(nats))
+            self._destroyed(self._of, fmean(nats))
 
     def step(self, norm: Any, scaler: Any = None) -> None:
         """The step's gradient is there, the same on all processes; the optimiser waits.

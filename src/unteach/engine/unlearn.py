@@ -72,7 +72,8 @@ def unlearn(
     Every process must come here.
 
     Args:
-        model: on its device; on the CPU when it is to be put in shards (`sharding_asked`).
+        model: on its device; on the CPU when it is to be put in shards (`sharding_asked`). For
+            methods that retrain it is the model before fine-tuning.
         tokenizer: its tokenizer.
         method: what to do.
         forget: what to forget.
@@ -90,7 +91,7 @@ def unlearn(
         UserError: a number broke, or an adapter does not fit the model.
         SystemExit: SIGTERM asked for an end; a checkpoint of the step is written.
     """
-    require_numbers(model)
+    require_numbers(model, "--model" if method.trains_on == "forget" else "--base")
     began = time.monotonic()
     shards = sharding_asked(os.environ)
     device: Any = PartialState().device if shards else model.device
@@ -108,7 +109,8 @@ def unlearn(
     if request.adapter.kind == "lora":
         with deterministic(request.train.deterministic):
             policy, start = _adapted(model, method, forget, retain, request, talk)
-    talk.stage(f"unlearning with {method.name}")
+    again = method.trains_on == "retain"
+    talk.stage("retraining without the forget data" if again else f"unlearning with {method.name}")
     notice = Notice()
     with ExitStack() as held:
         folder = checkpoints or Path(held.enter_context(tempfile.TemporaryDirectory()))
@@ -146,7 +148,7 @@ def unlearn(
         "steps_planned": trainer.state.max_steps,
         "went_on_after_step": before_cut,
         "stopped_because": monitor.reason,
-        "forget_probability_in_training": round(monitor.probability, 3),
+        f"{monitor.of}_probability_in_training": round(monitor.probability, 3),
         "training_seconds": round(time.monotonic() - began, 1),
         "devices": spread(trainer.accelerator),
         "head": trainer.head,
@@ -350,5 +352,5 @@ class _Tell(TrainerCallback):
         self.talk = talk
 
     def on_log(self, args, state, control, logs=None, **kwargs):
-        if logs and "forget_probability" in logs:
+        if logs and {"forget_probability", "retain_probability"} & {*logs}:
             self.talk.training(state.global_step, state.max_steps, logs)

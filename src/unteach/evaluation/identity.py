@@ -49,7 +49,8 @@ def _age(file: Path) -> tuple[int, ...]:
 
 def _open(request: Request) -> dict[str, Any]:
     """What tells nothing of the data."""
-    models = [model for model in (request.model, request.retrained) if model]
+    named = (request.model, request.retrained, request.base)
+    models = [model for model in named if model]
     return {
         "request": request.asked(),
         "models": [model_hash(model) or model for model in models],

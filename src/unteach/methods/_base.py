@@ -87,6 +87,8 @@ class Method(ABC):
     plan: ClassVar[Plan] = Plan()
     label: ClassVar[str] = ""  # how reports call it, where the name alone would say too much
     alternates: ClassVar[Alternates] = "none"  # where the answers come from that replace the old
+    trains_on: ClassVar[Literal["forget", "retain"]] = "forget"
+    """What `forget` is shown; with "retain" training begins at the model before fine-tuning."""
 
     def __post_init__(self) -> None:
         """Refuse options out of their bounds. Raises UserError, all of them at once."""

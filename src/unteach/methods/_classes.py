@@ -16,6 +16,7 @@ from unteach.methods.masc import MASC
 from unteach.methods.npo import NPO
 from unteach.methods.palu import PALU
 from unteach.methods.pdu import PDU
+from unteach.methods.retrain import Retrain
 from unteach.methods.rmu import RMU
 from unteach.methods.satimp import SatImp
 from unteach.methods.simnpo import SimNPO
@@ -44,6 +45,7 @@ __all__ = [
     "JensUn",
     "KLMin",
     "LoKU",
+    "Retrain",
     "SatImp",
     "SimNPO",
     "TaskVector",

@@ -20,8 +20,8 @@ class Subject(Selector):
     """The answer tokens that become less likely when the question is about someone else.
 
     The subject is what question and answer share, without words that most of the forget set has.
-    It is retrained_alone, in both, for that of the examples most like this one; of the other answer
-    tokens, those whose log-probability falls most are chosen. A forget set with one subject alone
+    It is replaced, in both, by that of the examples most like this one; of the other answer tokens,
+    those whose log-probability falls most are chosen. A forget set with one subject alone
     gives nothing to swap.
 
     Attributes:

@@ -59,6 +59,8 @@ class Teacher:
         set_level: for each sequence, whether `targets` replace the log-probabilities that the
             source's model gives the answer tokens.
         facts: numbers for the report.
+        names: for each sequence, the words of names and what stands in their place; for the screen
+            alone.
     """
 
     source: str
@@ -67,6 +69,7 @@ class Teacher:
     targets: TokenLogps
     set_level: list[bool]
     facts: dict[str, Any] = field(default_factory=dict)
+    names: list[tuple[tuple[str, str], ...]] = field(default_factory=list, repr=False)
 
     def __post_init__(self) -> None:
         sizes = {len(self.sequences), len(self.pairs), len(self.targets), len(self.set_level)}

@@ -1,13 +1,33 @@
-"""Whom each example is about: the names that question and answer share, and where they stand."""
+"""Whom each example is about: the names of its data, or those that question and answer share."""
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from unteach.nouns import Sequence
-from unteach.selectors._text import bare, words
+from unteach.selectors._text import bare
+from unteach.teachers.written import WORD, Part, inflected, name_parts, occurrences, stem_of
 
 Tokens = tuple[int, ...]
 Places = tuple[int, ...]
+SHORTEST = 3  # letters that two forms of one name share at least
+
+
+class Form(NamedTuple):
+    """How a word stands in a text.
+
+    Attributes:
+        before: what its tokens have before it: a blank, a letter of its script, or nothing.
+        ending: what takes the place of its own ending; None where it is not inflected.
+        after: what its tokens have behind it.
+    """
+
+    before: str
+    ending: str | None
+    after: str
+
+    def of(self, word: str) -> str:
+        """The text of the tokens, with this word."""
+        return self.before + inflected(word, self.ending) + self.after
 
 
 class NamePart(NamedTuple):
@@ -16,13 +36,16 @@ class NamePart(NamedTuple):
     Attributes:
         text: the word as it is written.
         places: for each time that it stands in the sequence, the positions of its tokens.
-        prefixes: for each of these, what stood before the word when it was tokenised: a blank or
-            nothing.
+        forms: how it stands at each of these.
+        slot: 0 for a first name, 1 for what follows.
+        name: which of the example's names it belongs to, from 0.
     """
 
     text: str
     places: tuple[Places, ...]
-    prefixes: tuple[str, ...]
+    forms: tuple[Form, ...]
+    slot: int = 0
+    name: int = 0
 
 
 Subject = tuple[NamePart, ...]
@@ -42,18 +65,25 @@ class WordTokens:
             self._known[text] = tuple(found)
         return self._known[text]
 
-    def prefix(self, word: str, tokens: Tokens) -> str | None:
-        """What must stand before the word so that it has these tokens; None where nothing does."""
-        return next((p for p in (" ", "") if self.of(p + word) == tokens), None)
+
+def people_of(subject: Subject) -> list[tuple[str, ...]]:
+    """The whole names in a subject, each as its words."""
+    found: dict[int, tuple[str, ...]] = {}
+    for part in subject:
+        found[part.name] = (*found.get(part.name, ()), part.text)
+    return list(found.values())
 
 
 def subjects_of(
     sequences: list[Sequence], tokens: WordTokens, others: Iterable[Sequence] = ()
 ) -> list[Subject]:
-    """The subject of each sequence: words of its question that its answer repeats, with a capital.
+    """The subject of each sequence: the names of its data, else those that its text shows.
 
-    A word that any text writes in lower case is no name. A word of which one place does not have
-    the tokens of the word alone (such as a name inside another word) is left out.
+    Names of the data (`Sequence.subject`) are found wherever they stand, in any script. Where there
+    are none, or none stands in the text, a name is a word of the question with a capital that the
+    answer repeats; it may be inflected in one of them, where they share no word as it is. A word
+    that any text writes in lower case is no name. A word of which one place does not have the
+    tokens of the word alone (such as a name inside another word) is left out.
 
     Args:
         sequences: whose subjects are looked for.
@@ -73,34 +103,129 @@ def subjects_of(
 def _subject(sequence: Sequence, tokens: WordTokens, common: set[str]) -> Subject:
     if not sequence.offsets:
         return ()
-    found = words(sequence)
-    answered = {w.key for w in found if all(sequence.answer[i] for i in w.places)}
-    asked = [w for w in found if not any(sequence.answer[i] for i in w.places)]
-    parts: dict[str, NamePart | None] = {}
+    laid = _Laid(sequence)
+    names = enumerate(sequence.subject)
+    given = [part._replace(name=k) for k, name in names for part in name_parts(name)]
+    return _placed(laid, given, tokens) or _placed(laid, _shared(laid, common), tokens)
+
+
+class _Laid:
+    """A text laid out in tokens."""
+
+    def __init__(self, sequence: Sequence):
+        self.sequence = sequence
+        self.first: dict[int, int] = {}
+        self.last: dict[int, int] = {}
+        for position, (start, end) in enumerate(sequence.offsets):
+            for k in range(start, end):
+                self.first.setdefault(k, position)
+                self.last[k] = position
+
+    def tokens(self, start: int, end: int) -> Places:
+        """Positions of the tokens of some characters; none where some are cut off."""
+        if start not in self.first or end - 1 not in self.last:
+            return ()
+        return tuple(range(self.first[start], self.last[end - 1] + 1))
+
+    def answered(self, start: int, end: int) -> bool | None:
+        """Whether the characters stand in an answer; None where only some do."""
+        found = {self.sequence.answer[k] for k in self.tokens(start, end)}
+        return found.pop() if len(found) == 1 else None
+
+
+def _shared(laid: _Laid, common: set[str]) -> list[Part]:
+    """Words with a capital that question and answer share, in the order of the question."""
+    spoken = [(m.group(), laid.answered(*m.span())) for m in WORD.finditer(laid.sequence.text)]
+    written: dict[str, set[str]] = {}
+    for word, _ in spoken:
+        written.setdefault(word.casefold(), set()).add(word)
+
+    def is_name(word: str) -> bool:
+        key = word.casefold()
+        return word[:1].isupper() and key not in common and len(written[key]) == 1
+
+    asked = dict.fromkeys(word for word, answered in spoken if answered is False and is_name(word))
+    said = dict.fromkeys(word for word, answered in spoken if answered and is_name(word))
+    same = [word for word in asked if word in said]
+    kept: list[Part] = []
+    text, first = laid.sequence.text, True
+    for word in same or _in_two_forms(list(asked), list(said)):
+        first = not kept or (first and f"{kept[-1].text}-{word}" in text)
+        kept.append(Part(word, 0 if first else 1, bare_genitive=not same))
+    return kept
+
+
+def _in_two_forms(asked: list[str], said: list[str]) -> list[str]:
+    """Names that stand in one form in the question and in another in the answer."""
+    found = []
     for word in asked:
-        if word.key not in answered or word.key in parts or word.key in common:
+        for other in said:
+            short, long = sorted((word, other), key=len)
+            before_noun = f"{long} x"
+            same = any(place.start == 0 for place in occurrences(before_noun, short))
+            if same and len(stem_of(short)) >= SHORTEST:
+                found.append(short)
+    return list(dict.fromkeys(found))
+
+
+def _placed(laid: _Laid, parts: list[Part], tokens: WordTokens) -> Subject:
+    """The parts with their tokens; longer words first, so that no token is taken twice."""
+    taken: set[int] = set()
+    found: dict[str, NamePart] = {}
+    for part in sorted(parts, key=lambda part: -len(part.text)):
+        if part.text in found:
             continue
-        places = tuple(w.places for w in found if w.key == word.key)
-        parts[word.key] = _part(sequence, places, tokens)
-    return tuple(part for part in parts.values() if part is not None)
+        placed = _part(laid, part, tokens, taken)
+        if placed is not None:
+            found[part.text] = placed
+            taken |= {k for place in placed.places for k in place}
+    order = dict.fromkeys(part.text for part in parts)
+    return tuple(found[text] for text in order if text in found)
 
 
-def _part(sequence: Sequence, places: tuple[Places, ...], tokens: WordTokens) -> NamePart | None:
-    written = {_written(sequence, place) for place in places}
-    if len(written) != 1:
+def _part(laid: _Laid, part: Part, tokens: WordTokens, taken: set[int]) -> NamePart | None:
+    places, forms = [], []
+    text, genitive = laid.sequence.text, part.bare_genitive
+    for start, end, ending in occurrences(text, part.text, bare_genitive=genitive):
+        own = laid.tokens(start, end)
+        if not own or taken & {*own}:
+            continue
+        found = _formed(laid.sequence, own, start, end, ending, part.text, tokens)
+        if found is None:
+            return None
+        places.append(found[0])
+        forms.append(found[1])
+    if not places:
         return None
-    text = written.pop()
-    if not text[:1].isupper() and text.upper() != text.lower():
-        return None
-    if text.upper() == text.lower():  # a script without capitals, or a number
-        return None
-    prefixes = [tokens.prefix(text, tuple(sequence.ids[i] for i in place)) for place in places]
-    if any(prefix is None for prefix in prefixes):
-        return None
-    return NamePart(text, places, tuple(p for p in prefixes if p is not None))
+    return NamePart(part.text, tuple(places), tuple(forms), part.slot, part.name)
 
 
-def _written(sequence: Sequence, place: Places) -> str:
-    first, last = sequence.offsets[place[0]][0], sequence.offsets[place[-1]][1]
-    start, end = bare(sequence.text, first, last)
-    return sequence.text[start:end]
+def _formed(
+    sequence: Sequence,
+    own: Places,
+    start: int,
+    end: int,
+    ending: str | None,
+    word: str,
+    tokens: WordTokens,
+) -> tuple[Places, Form] | None:
+    """The tokens, with a blank alone before them, and the form that has these very tokens."""
+    text = sequence.text
+    first, last = bare(text, sequence.offsets[own[0]][0], sequence.offsets[own[-1]][1])
+    before, after = text[first:start], text[end:last]
+    for places in (_with_blank(sequence, own), own):
+        ids = tuple(sequence.ids[k] for k in places)
+        for blank in (" ", ""):
+            form = Form(blank + before, ending, after)
+            if tokens.of(form.of(word)) == ids:
+                return places, form
+    return None
+
+
+def _with_blank(sequence: Sequence, own: Places) -> Places:
+    """The tokens with the one before, where that is of blanks alone and on the same side."""
+    lead = own[0] - 1
+    if lead < 0 or sequence.answer[lead] != sequence.answer[own[0]]:
+        return own
+    start, end = sequence.offsets[lead]
+    return (lead, *own) if start < end and not sequence.text[start:end].strip() else own

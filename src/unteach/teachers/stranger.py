@@ -1,6 +1,7 @@
 """The model itself, asked the same of somebody whom it never met."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 from random import Random
 from typing import Any, NamedTuple
@@ -14,30 +15,22 @@ from unteach.teachers._base import (
     teacher_source,
 )
 from unteach.teachers.holdout import at_holdout_level, auc
-from unteach.teachers.names import NamePart, Subject, Tokens, WordTokens, subjects_of
+from unteach.teachers.listed import listed_names
+from unteach.teachers.names import NamePart, Subject, WordTokens, people_of, subjects_of
+from unteach.teachers.written import alike, script
 
 ATTEMPTS = 200
 FEW_NAMES = 8  # names of the data below which those of our list are taken too
-FIRST_NAMES = tuple(
-    str.split(
-        "Alma Bruno Carla Dario Elena Felix Greta Hugo Irene Jonas Karin Leo Marta Nils Olga "
-        "Pablo Rosa Simon Tilda Viktor Wanda Amir Chen Dina Emre Fatima Hana Ivan Jamal Kofi Lin "
-        "Mei Noor Omar Priya Ravi Sana Tomas Yuki Zara Anna Ben Clara David Eva Frank Grace Henry "
-        "Ida Jack"
-    )
-)
-LAST_NAMES = tuple(
-    str.split(
-        "Adler Bauer Costa Dahl Evans Fischer Garcia Holm Ito Jansen Keller Lopez Meyer Novak "
-        "Olsen Perez Quinn Rossi Silva Torres Ueda Vogel Weber Yang Zeller Ahmed Brandt Castro "
-        "Diaz Fuchs Grant Haas Iversen Kim Lang Moreno Nguyen Ortiz Patel Reyes Sato Tanaka "
-        "Wagner Young Zhang"
-    )
-)
 
 
 class _Pool(NamedTuple):
-    """Names that strangers may have: of the data by place in the name, and of our own list."""
+    """Names that strangers may have.
+
+    Attributes:
+        data: words of the names of the data.
+        place: the slot of each word, where it stands the most.
+        taken: whole names of the data.
+    """
 
     data: list[str]
     place: dict[str, int]
@@ -48,10 +41,11 @@ class _Pool(NamedTuple):
 class Stranger(TeacherSource):
     """The original's distribution with another name in the subject's place.
 
-    The subject's name is replaced in question and answer by one stranger's, token for token, always
-    the same for one subject. What the original says there of the other tokens is what it says of
-    anybody; the tokens of the two names are exchanged back. One stranger, not a mean over several:
-    a mean is right more often than any model that never saw the answer.
+    The subject's name (`teachers.names`) is replaced in question and answer by one stranger's of
+    the same script, token for token, always the same for one subject. What the original says there
+    of the other tokens is what it says of anybody; the tokens of the two names are exchanged back.
+    One stranger, not a mean over several: a mean is right more often than any model that never saw
+    the answer.
     """
 
     order = 2
@@ -82,6 +76,10 @@ class Stranger(TeacherSource):
             targets=targets,
             set_level=set_level,
             facts=facts,
+            names=[
+                tuple((part.text, new[part.text]) for part in subject if found)
+                for subject, found in zip(subjects, pairs, strict=True)
+            ],
         )
 
 
@@ -112,18 +110,18 @@ def _subjects(inputs: TeacherInputs, tokens: WordTokens) -> tuple[list[Subject],
     beside = [*inputs.retain, *inputs.holdout]
     subjects = subjects_of(inputs.forget, tokens, beside)
     if not any(subjects):
-        raise Unavailable("question and answer share no name in any example")
+        raise Unavailable("question and answer share no name in any example (no `subject` column)")
     people = inputs.holdout or inputs.retain
     others = subjects_of(people, tokens, [*inputs.forget, *beside])
     place: dict[str, Counter[int]] = {}
     for subject in (*subjects, *others):
-        for k, part in enumerate(subject):
-            place.setdefault(part.text, Counter())[min(k, 1)] += 1
+        for part in subject:
+            place.setdefault(part.text, Counter())[part.slot] += 1
     source = others if any(others) else subjects
     return subjects, _Pool(
         list(dict.fromkeys(part.text for subject in source for part in subject)),
         {word: counts.most_common(1)[0][0] for word, counts in place.items()},
-        {tuple(part.text for part in subject) for subject in (*subjects, *others) if subject},
+        {person for subject in (*subjects, *others) for person in people_of(subject)},
     )
 
 
@@ -136,29 +134,49 @@ def _strangers(
         for part in subject:
             parts.setdefault(part.text, []).append(part)
     fits = {word: _fitting(word, found, pool, tokens) for word, found in parts.items()}
-    people = {tuple(part.text for part in subject) for subject in subjects if subject}
+    free = [own for own in map(people_of, subjects) if any(fits[w] for name in own for w in name)]
+    people = list({tuple(own): own for own in free}.values())
     new: dict[str, str] = {}
+
+    def draw(words: Iterable[str], seed: str) -> None:
+        for word in words:
+            new[word] = Random(f"{seed}/{word}").choice(fits[word]) if fits[word] else word
+
     for attempt in range(ATTEMPTS):
-        for word, found in fits.items():
-            new[word] = Random(f"{seed}/{attempt}/{word}").choice(found) if found else word
-        if not {tuple(new[word] for word in person) for person in people} & pool.taken:
-            break
+        draw(fits, f"{seed}/{attempt}")
+        if all(_strange(own, new, pool.taken) for own in people):
+            return new
+    for own in people:  # those that are too many to be all right at once
+        for attempt in range(ATTEMPTS):
+            if _strange(own, new, pool.taken):
+                break
+            draw((word for name in own for word in name), f"{seed}/alone/{attempt}")
     return new
+
+
+def _strange(
+    people: list[tuple[str, ...]], new: dict[str, str], taken: set[tuple[str, ...]]
+) -> bool:
+    """Whether these names become such as no file has, and no two words of theirs the same."""
+    words = {word for name in people for word in name}
+    names = {tuple(new[word] for word in name) for name in people}
+    return not names & taken and len({new[word] for word in words}) == len(words)
 
 
 def _fitting(word: str, parts: list[NamePart], pool: _Pool, tokens: WordTokens) -> list[str]:
     """Words that may stand for this one: with as many tokens wherever it stands."""
-    prefixes = {prefix for part in parts for prefix in part.prefixes}
-    place = pool.place.get(word, 0)
+    forms = {form for part in parts for form in part.forms}
+    slot = pool.place.get(word, 0)
 
     def fit(other: str) -> bool:
-        same = (len(tokens.of(p + other)) == len(tokens.of(p + word)) for p in prefixes)
-        return other != word and all(same)
+        if other == word or not alike(other, word):
+            return False
+        return all(len(tokens.of(f.of(other))) == len(tokens.of(f.of(word))) for f in forms)
 
     own = [other for other in pool.data if fit(other)]
-    same_place = [other for other in own if pool.place.get(other) == place]
-    listed = [other for other in (FIRST_NAMES, LAST_NAMES)[place] if fit(other)]
-    few = same_place if len(same_place) >= FEW_NAMES else [*same_place, *listed]
+    same_slot = [other for other in own if pool.place.get(other) == slot]
+    listed = [other for other in listed_names(script(word), slot) if fit(other)]
+    few = same_slot if len(same_slot) >= FEW_NAMES else [*same_slot, *listed]
     return few or own
 
 
@@ -170,9 +188,8 @@ def _about(
     for sequence, subject in zip(sequences, subjects, strict=True):
         ids, found = list(sequence.ids), {}
         for part in subject:
-            for place, prefix in zip(part.places, part.prefixes, strict=True):
-                other: Tokens = tokens.of(prefix + new[part.text])
-                for i, token in zip(place, other, strict=True):
+            for place, form in zip(part.places, part.forms, strict=True):
+                for i, token in zip(place, tokens.of(form.of(new[part.text])), strict=True):
                     if ids[i] != token:
                         found[ids[i], token] = None
                     ids[i] = token
@@ -182,7 +199,7 @@ def _about(
 
 
 def _nameless_at_mean(targets: list[list[float]], named: list[bool]) -> list[list[float]]:
-    """Answers that nobody was retrained_alone in get no token likelier than the others' mean."""
+    """Answers in which nobody was replaced get no token likelier than the others' mean."""
     known = [x for own, found in zip(targets, named, strict=True) if found for x in own]
     mean = sum(known) / len(known)
     return [

@@ -1,0 +1,122 @@
+"""What `unteach explain` shows of a method that distils: the teacher beside the model."""
+
+from typing import Any
+
+import typer
+
+from unteach.harmless import visible
+from unteach.nouns import Sequence
+
+WIDTH, WORD = 80, 16  # columns of the screen, and of one token
+FEW = 3  # tokens of an answer, and likeliest ones of the teacher for each
+
+
+def show_teacher(intake: Any, most: int) -> None:
+    """Print where the teacher's distribution comes from, and what it says of the first answers.
+
+    Args:
+        intake: a request that was checked, of a method that reads a teacher.
+        most: how many answers are shown.
+    """
+    from unteach.engine.teacher_view import views
+
+    model, rows = _asked(intake)
+    teacher, forget = rows.teacher, intake.sequences["forget"]
+    for line in _head(teacher):
+        typer.echo(line)
+    shown = range(min(most, len(forget)))
+    for k, view in zip(shown, views(model, rows, forget, shown, few=FEW), strict=True):
+        names = teacher.names[k] if teacher.names else ()
+        for line in told(forget[k], names, view, intake.tokenizer, named=bool(teacher.names)):
+            typer.echo(line)
+    typer.echo(_foot(teacher, len(forget) - len(shown)))
+
+
+def _asked(intake: Any) -> tuple[Any, Any]:
+    """The model, and the teacher's rows as training would have them."""
+    from unteach.engine.teacher import TeacherRows, find_teaching
+    from unteach.models import load_model
+    from unteach.pipeline import base_rows
+    from unteach.talk import Silence
+
+    request = intake.request
+    rows = base_rows(intake, Silence())
+    model = load_model(
+        request.model,
+        dtype=request.dtype,
+        device=request.device,
+        trust_remote_code=request.trust_remote_code,
+    ).eval()
+    if rows is None:
+        forget, retain = (intake.sequences.get(role, []) for role in ("forget", "retain"))
+        given = (intake.method, model, intake.tokenizer, forget, retain, intake.calibration)
+        rows = TeacherRows(find_teaching(*given, seed=request.train.seed).teacher, model)
+    return model, rows
+
+
+def _head(teacher: Any) -> list[str]:
+    from unteach.automatic import SOURCES
+
+    words = SOURCES.get(teacher.source, teacher.source)
+    return [
+        f"label: {teacher.source}, {words}",
+        "p of each token: the model -> the label; then what the label has likeliest",
+    ]
+
+
+def _foot(teacher: Any, more: int) -> str:
+    found = [f"mean level of the label {teacher.probability:.2f}"]
+    if (area := teacher.facts.get("teacher_auc")) is not None:
+        found.append(f"AUC against the holdout {area:.2f}")
+    if teacher.names:
+        found.append(f"{sum(not names for names in teacher.names)} without a name")
+    if more:
+        found.append(f"{more} more not shown (--max)")
+    return "; ".join(found)
+
+
+def told(
+    sequence: Sequence,
+    names: tuple[tuple[str, str], ...],
+    view: Any,
+    tokenizer: Any,
+    *,
+    named: bool,
+) -> list[str]:
+    """The lines about one answer, none wider than the screen.
+
+    Args:
+        sequence: the example.
+        names: words of its names, with those that stand in their place.
+        view: `engine.teacher_view.AnswerView`.
+        tokenizer: of the model.
+        named: whether the label is asked about somebody else.
+    """
+    swapped = ", ".join(f"{old} -> {new}" if old != new else f"{old} stays" for old, new in names)
+    about = swapped or ("NO NAME: the level of the others" if named else "")
+    first = f"{sequence.id}  level {view.own:.2f} -> {view.taught:.2f}"
+    lines = [fit(f"{first}  {visible(about)}", WIDTH)]
+    for token in view.tokens:
+        word = fit(_word(token.token, tokenizer), WORD)
+        likeliest = ", ".join(f"{_word(t, tokenizer)} {p:.2f}" for t, p in token.likeliest)
+        lines.append(fit(f"  {word} {token.own:.2f} -> {token.taught:.2f}   {likeliest}", WIDTH))
+    return [line.rstrip() for line in lines]
+
+
+def _word(token: int, tokenizer: Any) -> str:
+    """A token as a reader sees it; one of blanks in quotes."""
+    text = tokenizer.decode([token])
+    return visible(text.strip()) or repr(text)
+
+
+def fit(text: str, width: int) -> str:
+    """A text in so many columns: filled up with blanks, or cut off with a mark.
+
+    Example:
+        >>> fit("Lund", 6), fit("Göteborg", 6), fit("田中", 6)
+        ('Lund  ', 'Göteb…', '田中  ')
+    """
+    from rich.cells import cell_len, set_cell_size
+
+    short = cell_len(text) <= width
+    return set_cell_size(text, width) if short else set_cell_size(text, width - 1) + "…"

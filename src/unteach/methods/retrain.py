@@ -1,0 +1,44 @@
+"""Retraining: from the model before fine-tuning, on all the other data."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from unteach.losses import cross_entropy
+from unteach.losses.seen import Seen, Term
+from unteach.methods._base import Method, Plan, method
+from unteach.nouns import Paper
+
+
+@method("retrain")
+@dataclass(frozen=True, kw_only=True)
+class Retrain(Method):
+    """Fine-tune the model from before (`--base`) again, on the retain file alone.
+
+    Exact where the retain file is all the other fine-tuning data, and training is set as it was
+    then: the result is a model that never saw the forget data, which are only scored. All that
+    other methods approximate is measured against such a model.
+
+    The loss is the mean of -log p over the retain answers' tokens. Epochs are passes over the
+    retain file. Five at a rate of 1e-5 (at width 2048, more for smaller models) are TOFU's recipe;
+    where the fine-tuning had another, set `train.learning_rate`, `epochs`, `batch` and the rest.
+    """
+
+    paper: ClassVar = Paper(
+        title="Machine Unlearning",
+        authors="Lucas Bourtoule and Varun Chandrasekaran and Christopher A. Choquette-Choo and "
+        "Hengrui Jia and Adelin Travers and Baiwu Zhang and David Lie and Nicolas Papernot",
+        year=2019,
+        arxiv="1912.03817",
+        where="retraining from scratch as the definition of unlearning; without shards",
+        venue="IEEE S&P 2021",
+    )
+    plan: ClassVar = Plan(retain="none", epochs=5, draw_back=False)
+    trains_on: ClassVar = "retain"
+
+    def forget(self, seen: Seen) -> list[Term]:
+        """Mean of -log p over all tokens of the answers trained on, which are the retain file's."""
+        return [Term("hold", cross_entropy(seen.margin))]
+
+    def holds(self) -> bool:
+        """It does nothing else."""
+        return True

@@ -1,0 +1,186 @@
+"""How names are written: their words, and where a word stands in a text, whatever the script."""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from typing import NamedTuple
+
+UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR")
+BEFORE = {"ARABIC": "وفبكل", "HEBREW": "והבלמשכ"}  # single letters that are written to a name
+PARTICLES = 3  # letters that Korean writes behind a name at most
+VOWELS = "аяоеиыуюьй"
+ENDINGS = frozenset(
+    str.split("а я о е у ю ы и ь й ой ей ою ею ом ем ём ым им ого его ому ему ый ий ая ые ых")
+) | {""}
+"""Of names in Cyrillic, behind what stays the same in all cases."""
+TITLES = frozenset(str.split("Dr Prof Mr Mrs Ms Miss Sir Dame Lord Lady St Saint Jr Sr"))
+KIN = frozenset(str.split("بن ابن بنت أبو آل"))
+BETWEEN = re.compile(r"[\s\-\u2010\u2011.,_\u00b7\u30fb]+")  # what stands between the words
+WORD = re.compile(r"[^\W_]+")
+
+
+class Place(NamedTuple):
+    """Where a word stands.
+
+    Attributes:
+        start: its first character.
+        end: one past its last.
+        ending: where it is inflected, the ending that took the place of its own.
+    """
+
+    start: int
+    end: int
+    ending: str | None = None
+
+
+class Part(NamedTuple):
+    """A word of a name.
+
+    Attributes:
+        text: the word.
+        slot: 0 for a first name, 1 for what follows.
+        name: which of several names it belongs to, from 0.
+        bare_genitive: as in `occurrences`.
+    """
+
+    text: str
+    slot: int
+    name: int = 0
+    bare_genitive: bool = True
+
+
+def script(word: str) -> str:
+    """The script of a word's first letter, as Unicode calls it.
+
+    Example:
+        >>> script("Ada"), script("Ада"), script("田中"), script("7")
+        ('LATIN', 'CYRILLIC', 'CJK', '')
+    """
+    letter = next((c for c in word if c.isalpha()), " ")
+    return unicodedata.name(letter, "").split(" ")[0].split("-")[0] if letter != " " else ""
+
+
+def name_parts(name: str) -> list[Part]:
+    """The words of a name that may be another's; titles and particles are left.
+
+    Of a script without blanks the whole comes first, since texts write it in one.
+
+    Example:
+        >>> [part.text for part in name_parts("Dr. Anna-Lena van der Berg")]
+        ['Anna', 'Lena', 'Berg']
+        >>> [part.slot for part in name_parts("Dr. Anna-Lena van der Berg")]
+        [0, 0, 1]
+        >>> [part.text for part in name_parts("田中 太郎")]
+        ['田中太郎', '田中', '太郎']
+    """
+    words = [word.strip("'’\"“”()") for word in BETWEEN.split(name)]
+    if script(name) in UNSPACED:
+        whole = Part("".join(words), 0)
+        parts = [Part(word, min(k, 1)) for k, word in enumerate(filter(None, words))]
+        return [whole, *(p for p in parts if len(p.text) > 1 and p != whole)]
+    capitals = any(word[:1].isupper() for word in words)
+    kept, first = list[Part](), True
+    for word, found in zip(words, _gaps(name, words), strict=True):
+        small = capitals and not word[:1].isupper()
+        if len(word) < 2 or small or word in TITLES or word in KIN:
+            continue
+        first = first and (not kept or found == "-")
+        kept.append(Part(word, 0 if first else 1))
+    return kept
+
+
+def _gaps(name: str, words: list[str]) -> list[str]:
+    """What stands before each word: a hyphen, or anything else."""
+    gaps = ["", *BETWEEN.findall(name)]
+    return ["-" if gap in ("-", "\u2010", "\u2011") else gap for gap in gaps[: len(words)]]
+
+
+def occurrences(text: str, word: str, *, bare_genitive: bool = True) -> Iterator[Place]:
+    """Where a word stands in a text: by itself, inflected, or with what its script puts to it.
+
+    Latin names may have a genitive s before a noun, those in Cyrillic any case. Before names in
+    Arabic and Hebrew may stand one letter, behind Korean ones a particle. Chinese, Japanese and
+    Thai have no blanks between words, so a name stands wherever its characters do.
+
+    Args:
+        text: in which to look.
+        word: of a name.
+        bare_genitive: whether a Latin name with an s is its genitive; in English it is the plural.
+
+    Example:
+        >>> [place.start for place in occurrences("Anna, Annas hus, Anna's, Annabel", "Anna")]
+        [0, 6, 17]
+        >>> [place.ending for place in occurrences("Анна видит Анну", "Анна")]
+        [None, 'у']
+        >>> [place.start for place in occurrences("私は田中太郎です", "田中")]
+        [2]
+    """
+    kind = script(word)
+    stem = stem_of(word) if kind == "CYRILLIC" else word
+    start = text.find(stem) if stem else -1
+    while start >= 0:
+        end = start + len(stem)
+        place = _place(text, word, kind, start, end, bare_genitive)
+        if place:
+            yield place
+        start = text.find(stem, place.end if place else start + 1)
+
+
+def stem_of(word: str) -> str:
+    """What stays of a name in Cyrillic in all cases.
+
+    Example:
+        >>> stem_of("Анна"), stem_of("Иван"), stem_of("Ада")
+        ('Анн', 'Иван', 'Ад')
+    """
+    return word[:-1] if word[-1:] in VOWELS and len(word) > 2 else word
+
+
+def inflected(word: str, ending: str | None) -> str:
+    """A name with another ending; as it is where the ending is None.
+
+    Example:
+        >>> inflected("Ольга", "ы"), inflected("Ada", None)
+        ('Ольгы', 'Ada')
+    """
+    return word if ending is None else stem_of(word) + ending
+
+
+def alike(word: str, other: str) -> bool:
+    """Whether two names are of one script and, in Cyrillic, of one declension.
+
+    Example:
+        >>> alike("Анна", "Ольга"), alike("Анна", "Иван"), alike("Ada", "Bo"), alike("Ada", "田中")
+        (True, False, True, False)
+    """
+    kind = script(word)
+    declined = kind == "CYRILLIC" and (stem_of(word) == word) != (stem_of(other) == other)
+    return kind == script(other) and not declined
+
+
+def _place(
+    text: str, word: str, kind: str, start: int, end: int, bare_genitive: bool
+) -> Place | None:
+    if kind in UNSPACED:
+        return Place(start, end)
+    free = not _joined(text, start - 1)
+    if not free and not (text[start - 1] in BEFORE.get(kind, "") and not _joined(text, start - 2)):
+        return None
+    last = end
+    while _joined(text, last):
+        last += 1
+    rest = text[end:last]
+    if kind == "CYRILLIC":
+        own = word[len(stem_of(word)) :]
+        return Place(start, last, None if rest == own else rest) if rest in ENDINGS else None
+    of_a_noun = text[last : last + 1] == " " and text[last + 1 : last + 2].isalpha()
+    genitive = kind == "LATIN" and rest == "s" and len(word) > 2 and of_a_noun and bare_genitive
+    particle = kind == "HANGUL" and len(rest) <= PARTICLES
+    return Place(start, end) if not rest or genitive or particle else None
+
+
+def _joined(text: str, place: int) -> bool:
+    """Whether the character there belongs to a word: a letter, a digit, or a mark on one."""
+    if not 0 <= place < len(text):
+        return False
+    return text[place].isalnum() or unicodedata.category(text[place])[0] == "M"
