@@ -98,7 +98,8 @@ def test_methods_that_choose_nothing(method, call, desk):
     code, out, err = call(*ARGS, "--method", method)
     assert (code, out) == (2, "")
     assert f"{method} chooses no tokens" in err
-    assert "--method dto, palu, and undial with --set method.focus=informative" in err
+    assert "these do: --method dto, palu, unseen" in err
+    assert "and undial with --set method.focus=informative" in err
     code, _, err = call("--model", "none", "--forget", "none", "--method", method)
     assert (code, "chooses no tokens" in err, "none" in err) == (2, True, False)  # said first
 
