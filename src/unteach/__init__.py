@@ -6,7 +6,8 @@
 
 The trainer, as `trl` users know it: `unteach.UnlearningTrainer` and `unteach.UnlearningConfig`; the
 methods by class name: `unteach.Unilogit`, `unteach.NPO`, ...; the losses with no trainer at all:
-`unteach.losses`; questions to models: `unteach.evaluate(unteach.Evaluation(...))`. Nothing heavy is
+`unteach.losses`; questions to models: `unteach.evaluate(unteach.Evaluation(...))`; attacks on them:
+`unteach.attack(unteach.AttackRequest(...))`. Nothing heavy is
 imported before it is asked for; editors and type checkers see all of it.
 """
 
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from unteach import (
+        attacks,
         data,
         evaluation,
         losses,
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
         report,
         suites,
     )
+    from unteach.attacks._plan import AttackRequest
+    from unteach.attacks.run import attack
     from unteach.engine.config import UnlearningConfig
     from unteach.engine.trainer import UnlearningTrainer
     from unteach.evaluation.asked import Evaluation
@@ -36,6 +40,8 @@ if TYPE_CHECKING:
     __version__: str
 
 _PLACES = {
+    "AttackRequest": "attacks._plan",
+    "attack": "attacks.run",
     "Evaluation": "evaluation.asked",
     "evaluate": "evaluation.run",
     "UnlearningConfig": "engine.config",
@@ -43,15 +49,20 @@ _PLACES = {
     "Request": "request",
     "UserError": "nouns",
 }
-_FOLDERS = ("data", "evaluation", "losses", "methods", "metrics", "pipeline", "report", "suites")
+_FOLDERS = (
+    "attacks", "data", "evaluation", "losses", "methods", "metrics", "pipeline", "report", "suites",
+)  # fmt: skip
 
 __all__ = [
+    "AttackRequest",
     "Evaluation",
     "Request",
     "UnlearningConfig",
     "UnlearningTrainer",
     "UserError",
     "__version__",
+    "attack",
+    "attacks",
     "data",
     "evaluate",
     "evaluation",
