@@ -1,6 +1,7 @@
 """What an attack run is asked for, and all that can be wrong with it, found before it starts."""
 
 import os
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,6 +21,7 @@ from unteach.request import Count, Section, Seed
 ALL = ("int4", "relearn", "sample", "prompt", "detect")
 PARTS = "parts"
 RESULT = "attacks.json"
+OPTION = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?")
 WORDINGS = ("paraphrased_question", "paraphrased_questions")
 
 
@@ -132,7 +134,8 @@ def foresee(names: tuple[str, ...], options: dict[str, str]) -> tuple[Attack, ..
         known = ", ".join(name for name in names if name in ATTACKS)
         listed = f"write --set ATTACK.OPTION=value, of an attack that is asked for: {known}"
         hint = f"{did_you_mean(of, list(ATTACKS)).strip()} {listed}".strip()
-        problems.append(Problem("--set", "names no attack that is asked for", hint, "request"))
+        where = f"--set {key}" if OPTION.fullmatch(key) else "--set"
+        problems.append(Problem(where, "is of no attack that is asked for", hint, "request"))
     if problems:
         raise UserError(*problems)
     return tuple(found)

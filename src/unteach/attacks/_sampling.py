@@ -90,7 +90,7 @@ def _once(
         if not len(going):
             return said
         if len(going) < len(alive):  # rows that have ended leave
-            cache.reorder_cache(going)
+            cache.reorder_cache(going)  # type: ignore[arg-type]
             alive, whole, new, room = alive[going], whole[going], new[going], room[going]
         whole = torch.cat([whole, whole.new_ones(len(whole), 1)], 1)
         out = model(

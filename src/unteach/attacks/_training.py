@@ -65,11 +65,13 @@ def _loss(model: Any, texts: list[Sequence]) -> torch.Tensor:
     return cross_entropy(logits[answer[:, 1:]].float(), ids[:, 1:][answer[:, 1:]])
 
 
-def prepared(model: Any, *, lora: bool, rank: int) -> Any:
+def prepared(model: Any, *, lora: bool, rank: int, seed: int) -> Any:
     """A model that can be trained: adapters on its linear layers, or all weights in float32."""
     from unteach.adapters import LoraSettings, add_lora
 
-    if lora:
-        model.requires_grad_(False)
+    if not lora:
+        return model.float().requires_grad_(True)
+    model.requires_grad_(False)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)  # adapters start by chance, the same for every model
         return add_lora(model, LoraSettings(rank=rank))
-    return model.float().requires_grad_(True)

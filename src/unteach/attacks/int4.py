@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from unteach.attacks._base import CONTROL, Attack, Finding, option, registered
 from unteach.attacks._subject import Subject
 from unteach.nouns import Paper
+from unteach.rowsfile import Groups
 
 CHANNEL = "one scale per channel"
 Grid = tuple[str, int, int]
@@ -52,30 +53,29 @@ class Int4(Attack):
         """Round a fresh copy for each variant, and ask it everything."""
         from unteach.probes import lent
 
-        for name, bits, group in self.grids():
-            if name in wanted:
-                moved = self._moved(subject, bits, group)
-                rows = lent(subject.load, lambda model: self._rows(subject, model, bits, group))  # noqa: B023
-                yield Finding(name, rows, moved)
+        grids = [grid for grid in self.grids() if grid[0] in wanted]
+        moved = self._moved(subject, grids)
+        for name, bits, group in grids:
+            rows = lent(subject.load, lambda model, b=bits, g=group: _rows(subject, model, b, g))
+            yield Finding(name, rows, {"changed_bucket": moved[name]} if name in moved else {})
 
-    def _rows(self, subject: Subject, model: Any, bits: int, group: int) -> Any:
-        from unteach.attacks._rounding import round_model
-
-        round_model(model, bits=bits, group=group)
-        return subject.ask(model)
-
-    def _moved(self, subject: Subject, bits: int, group: int) -> dict[str, float]:
-        """How many weights left their bucket between the original and this model."""
+    def _moved(self, subject: Subject, grids: list[Grid]) -> dict[str, float]:
+        """By variant, how many weights left their bucket between the original and this model."""
         from unteach.attacks._rounding import changed
         from unteach.probes import lent
 
-        if subject.original is None or subject.name == "original":
-            return {}
         original = subject.original
-        share = lent(
-            subject.load,
-            lambda model: lent(
-                original, lambda before: changed(model, before, bits=bits, group=group)
-            ),
-        )
-        return {"changed_bucket": share}
+        if original is None or subject.name == "original" or not grids:
+            return {}
+
+        def shares(model: Any, before: Any) -> dict[str, float]:
+            return {n: changed(model, before, bits=b, group=g) for n, b, g in grids}
+
+        return lent(subject.load, lambda model: lent(original, lambda it: shares(model, it)))
+
+
+def _rows(subject: Subject, model: Any, bits: int, group: int) -> Groups:
+    from unteach.attacks._rounding import round_model
+
+    round_model(model, bits=bits, group=group)
+    return subject.ask(model)

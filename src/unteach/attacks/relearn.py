@@ -134,7 +134,7 @@ class Relearn(Attack):
         lora = course.kind == "lora"
         model: Any = subject.load()
         rate = course.factor * automatic_rate(model.config, adapter=lora)
-        model = prepared(model, lora=lora, rank=self.rank)
+        model = prepared(model, lora=lora, rank=self.rank, seed=subject.seed)
         how = subject.settings
         texts = encode_each(
             split.train[course.arm],

@@ -177,6 +177,7 @@ class _Run:
         key = cache.key_of(
             {
                 "model": None if None in hashes else hashes,
+                "original": model == "original",
                 "data": self.data,
                 "wordings": sorted(self.found.subjects[model].wordings.items()),
                 "settings": asdict(plan.settings),
