@@ -211,8 +211,12 @@ def worst(lines: list[Line]) -> Line | None:
 
 
 def furthest(lines: list[Line]) -> Line | None:
-    """The line that is furthest from the retrained model."""
-    known = [line for line in lines if line.counts and line.closeness is not None]
+    """The line that is furthest from the retrained model.
+
+    An attack that gets nothing from the original either has no unit to measure by.
+    """
+    known = [line for line in lines if line.counts and line.recovery.value is not None]
+    known = [line for line in known if line.closeness is not None]
     return min(known, key=lambda line: line.closeness or 0.0, default=None)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from unteach.attacks._judge import (
     NAMES,
+    NEVER,
     PLAIN,
     Line,
     closeness_under_attack,
@@ -99,7 +100,7 @@ def headline(first: Line | None, far: Line | None, close: Score, lines: list[Lin
     if first is None:
         why = next((line.recovery.note for line in lines if line.recovery.note), "")
         said = why.removeprefix("not measurable: ") or "no attack has a recovery"
-        return f"Worst case: not known ({said})."
+        return f"Worst case: not known ({said}).{_most(lines)}"
     score, name = first.recovery, NAMES[first.main]
     ends = interval(score, percent=True)
     how = "no attack at all" if first.attack == PLAIN else f"{first.attack} ({first.variant})"
@@ -116,6 +117,20 @@ def headline(first: Line | None, far: Line | None, close: Score, lines: list[Lin
     if far and close.value is not None:
         said += f" Closeness under attack: {number(close.value)}{interval(close)} ({far.attack})."
     return said
+
+
+def _most(lines: list[Line]) -> str:
+    """What the strongest attack gets, where nothing says how much that is."""
+    known = [line for line in lines if line.main in NAMES and line.value("unlearned") is not None]
+    line = max(known, key=lambda line: line.value("unlearned") or 0.0, default=None)
+    if line is None:
+        return ""
+    how = PLAIN if line.attack == PLAIN else f"{line.attack}, {line.variant}"
+    beside = [f"{name} {number(line.value(name))}" for name in ("retrained", NEVER)
+              if line.value(name) is not None]  # fmt: skip
+    also = f", {beside[0]}" if beside else ""
+    name = NAMES[line.main]
+    return f" The most that is got: {name} {number(line.value('unlearned'))} ({how}){also}."
 
 
 def percent(value: float | None) -> str:

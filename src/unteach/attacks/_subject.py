@@ -1,5 +1,6 @@
 """One model that is attacked, and how it is asked."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -79,6 +80,8 @@ def bare(row: Row, *, short: int = SHORT) -> Row:
     hand many coarse ones of an answer of one or two tokens tell which tokens they are. So of an
     answer of fewer than `SHORT` tokens, only what the model said is kept.
 
+    So it is of a model that gives no numbers, since an attack broke it.
+
     Args:
         row: as the model was asked.
         short: tokens of an answer of which all is kept.
@@ -88,5 +91,10 @@ def bare(row: Row, *, short: int = SHORT) -> Row:
         ... # doctest: +ELLIPSIS
         Row(id='a', kind='answer', index=0, tokens=0, logp=None, ...rouge_l_recall=0.5, ...)
     """
-    names = KEPT if row.tokens >= short else SAID
+    names = KEPT if row.tokens >= short and _finite(row) else SAID
     return replace(DEFAULTS, **{name: getattr(row, name) for name in names})
+
+
+def _finite(row: Row) -> bool:
+    values = (getattr(row, name) for name in KEPT)
+    return all(math.isfinite(value) for value in values if isinstance(value, float))

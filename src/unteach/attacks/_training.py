@@ -38,6 +38,8 @@ def trained(
     Yields:
         The number of steps done, at each stop.
     """
+    if not texts:
+        return
     weights = [p for p in model.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(weights, lr=rate, weight_decay=0.0)
     order, random = list[int](), Random(seed)

@@ -127,6 +127,8 @@ class Relearn(Attack):
     ) -> Iterator[Finding]:
         import gc
 
+        import torch
+
         from unteach.attacks._training import prepared, trained
         from unteach.data import encode_each
         from unteach.engine.rates import automatic_rate
@@ -149,6 +151,8 @@ class Relearn(Attack):
             yield Finding(course.named(step), rows, {"steps": float(step), "rate": rate})
         del model
         gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
 
 
 def _unrelated() -> list[Example]:

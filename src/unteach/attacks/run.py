@@ -19,7 +19,7 @@ from unteach.evaluation.rows import check_numbers
 from unteach.nouns import Problem
 from unteach.rundir import in_words
 from unteach.talk import Silence, Talk
-from unteach.unchanged import ages_of, require_unchanged
+from unteach.unchanged import Ages, ages_of, require_unchanged
 
 CODE = (*ASKING, "attacks")
 Rows = dict[str, dict[str, Any]]  # variant -> model -> its rows
@@ -44,7 +44,7 @@ def attack(asked: AttackRequest, talk: Talk | None = None) -> Result:
     talk.notes(found.notes)
     before = ages_of(p for place in found.plan.places.values() for p in (place.path, place.base))
     with in_words(asked.out):
-        run = _Run(found, talk)
+        run = _Run(found, talk, before)
         lines, rows = run.all()
         require_unchanged(before)
         result = result_of(found, lines, rows, run.seconds, versions())
@@ -56,8 +56,8 @@ def attack(asked: AttackRequest, talk: Talk | None = None) -> Result:
 class _Run:
     """What is under way: the plain rows, and how long things take."""
 
-    def __init__(self, found: Attacking, talk: Talk):
-        self.found, self.talk = found, talk
+    def __init__(self, found: Attacking, talk: Talk, before: dict[str, Ages]):
+        self.found, self.talk, self.before = found, talk, before
         self.folder = found.asked.out / PARTS
         self.seconds: dict[str, float] = {}
         self.plain: dict[str, Any] = {}
@@ -96,6 +96,7 @@ class _Run:
                 rows = self._plain(subject)
                 seconds = time.monotonic() - began
                 check_numbers(name, rows)
+                require_unchanged(self.before)
                 cache.keep(self.folder, key, rows, {"seconds": round(seconds, 2)})
             self.plain[name] = rows
             self.pace = max(self.pace, seconds)
@@ -152,6 +153,7 @@ class _Run:
             self.talk.progress(what, done, total)
 
     def _keep(self, one: Attack, subject: Subject, finding: Finding) -> None:
+        require_unchanged(self.before)  # else they would be kept for another model's
         key = self._key(subject.name, one, finding.variant)
         cache.keep(self.folder, key, finding.rows, dict(finding.facts))
 
