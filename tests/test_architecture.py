@@ -37,6 +37,7 @@ FLOORS = (
     {"intake"},
     {"sizing"},
     {"evaluation"},
+    {"attacks"},
     {"pipeline"},
     {"unlearning"},
     {"demo"},

@@ -7,7 +7,8 @@
 One call does all: `unteach.unlearn(model, forget, out=...)`, with files or with rows in memory.
 The trainer, as `trl` users know it: `unteach.UnlearningTrainer` and `unteach.UnlearningConfig`; the
 methods by class name: `unteach.Unilogit`, `unteach.NPO`, ...; the losses with no trainer at all:
-`unteach.losses`; questions to models: `unteach.evaluate(unteach.Evaluation(...))`. Nothing heavy is
+`unteach.losses`; questions to models: `unteach.evaluate(unteach.Evaluation(...))`; attacks on them:
+`unteach.attack(unteach.AttackRequest(...))`. Nothing heavy is
 imported before it is asked for; editors and type checkers see all of it.
 """
 
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from unteach import (
+        attacks,
         data,
         evaluation,
         losses,
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
         report,
         suites,
     )
+    from unteach.attacks._plan import AttackRequest
+    from unteach.attacks.run import attack
     from unteach.engine.config import UnlearningConfig
     from unteach.engine.trainer import UnlearningTrainer
     from unteach.evaluation.asked import Evaluation
@@ -38,6 +42,8 @@ if TYPE_CHECKING:
     __version__: str
 
 _PLACES = {
+    "AttackRequest": "attacks._plan",
+    "attack": "attacks.run",
     "Evaluation": "evaluation.asked",
     "evaluate": "evaluation.run",
     "UnlearningConfig": "engine.config",
@@ -47,9 +53,12 @@ _PLACES = {
     "UserError": "nouns",
     "unlearn": "unlearning",
 }
-_FOLDERS = ("data", "evaluation", "losses", "methods", "metrics", "pipeline", "report", "suites")
+_FOLDERS = (
+    "attacks", "data", "evaluation", "losses", "methods", "metrics", "pipeline", "report", "suites",
+)  # fmt: skip
 
 __all__ = [
+    "AttackRequest",
     "Evaluation",
     "Request",
     "Result",
@@ -57,6 +66,8 @@ __all__ = [
     "UnlearningTrainer",
     "UserError",
     "__version__",
+    "attack",
+    "attacks",
     "data",
     "evaluate",
     "evaluation",

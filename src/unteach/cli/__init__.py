@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from unteach.cli import (
+    attack,
     chat,
     check,
     compare,
@@ -61,10 +62,9 @@ def _top(
 
 
 COMMANDS = (
-    run.run, check.check, evaluate.evaluate, score.score, compare.compare, verify.verify,
-    suites.suites,
-    size.size, explain.explain, methods.methods, settings.settings, init.init, chat.chat, demo.demo,
-    env.env,
+    run.run, check.check, evaluate.evaluate, attack.attack, score.score, compare.compare,
+    verify.verify, chat.chat, explain.explain, methods.methods, settings.settings, init.init,
+    suites.suites, size.size, demo.demo, env.env,
 )  # fmt: skip
 
 

@@ -15,7 +15,9 @@ from unteach.harmless import visible
 from unteach.report.labels import apart
 from unteach.talk import Talk
 
-__all__ = ["board", "hush", "say", "say_problems", "show_intake", "show_table", "talking"]
+__all__ = [
+    "board", "hush", "say", "say_problems", "show_cells", "show_intake", "show_table", "talking",
+]  # fmt: skip
 
 WIDE = 110
 FEW = 4  # models whose table stands upright
@@ -80,6 +82,15 @@ def show_table(report: Any) -> None:
         line for cells in (rows, *report.tables.values()) for line in legend(cells)
     ):
         console.print(Text(visible(line), "dim"), soft_wrap=True)
+
+
+def show_cells(first: str, rows: list[list[str]]) -> None:
+    """A sentence, and a table below it."""
+    console = Console()
+    if not console.is_terminal:
+        console.width = max(console.width, WIDE)
+    console.print(Text(visible(first), "bold"), soft_wrap=True)
+    console.print(_table(fitted(rows, console.width, upright=False)))
 
 
 def fitted(rows: list[list[str]], width: int, *, upright: bool) -> list[list[str]]:

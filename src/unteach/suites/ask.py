@@ -98,16 +98,47 @@ def ask(
             asked of weights that are packed or in shards.
         RuntimeError: another process failed.
     """
+    return put(
+        questions(groups, tokenizer, settings), list(groups), model, tokenizer,
+        tokens_per_batch=settings.tokens_per_batch, original=original,
+        gradient_norms=gradient_norms, keep_text=keep_text, progress=progress,
+    )  # fmt: skip
+
+
+def put(
+    asked: list[Question],
+    groups: list[str],
+    model: Any,
+    tokenizer: Any,
+    *,
+    tokens_per_batch: int,
+    original: Any = None,
+    gradient_norms: bool = False,
+    keep_text: bool = False,
+    progress: Told = lambda what, done, total: None,
+) -> Asked:
+    """As `ask`, of questions that are ready.
+
+    Args:
+        asked: the questions, those of one group and of one row together.
+        groups: the names of the groups, in the order of the rows that come back.
+        model: as `ask` takes it.
+        tokenizer: its tokenizer.
+        tokens_per_batch: padded tokens of one forward.
+        original: as `ask` takes it.
+        gradient_norms: as `ask` takes it.
+        keep_text: also give what was said, in words.
+        progress: told what is being done.
+    """
     # Torch comes with them, and a list of suites needs none.
     from unteach.probes import Interview, Kept, lent
 
-    asked = questions(groups, tokenizer, settings)
     own = _distinct(q.text for q in asked if q.own)
     interview = Interview(
         own=own,
         others=sorted(set(_distinct(q.text for q in asked)) - set(own), key=_tokens),
         prompts=sorted({q.prompt for q in asked if q.prompt}),
-        tokens_per_batch=settings.tokens_per_batch,
+        tokens_per_batch=tokens_per_batch,
         told=progress,
         kept=None if original is None else Kept(own),
     )

@@ -1,0 +1,184 @@
+"""Attacks on models whose secret is known: they must bite, and a retrained model must not bleed.
+
+    python benchmarks/attacks.py DEMO --out benchmarks/results/attacks.md
+
+DEMO is a folder to make, or one that this made before: a small world, a model of all of it, two
+models that never saw the forget set, and models made of these that only hide what they know.
+"""
+
+import argparse
+import json
+from functools import partial
+from pathlib import Path
+from random import Random
+from types import SimpleNamespace
+
+import torch
+from runs import markdown, publish
+
+from unteach import AttackRequest, attack
+from unteach.attacks._training import prepared, trained
+from unteach.data import encode_all, read, with_answer
+from unteach.demo import jobs
+from unteach.models import load_model, load_tokenizer
+from unteach.nouns import Sequence
+
+TRAINED = ("original", "retrained", "retrained-2")
+REFUSAL = "I cannot say anything about that."
+NO = "No"
+SHARE = 0.6  # of the forget set that one model was left with
+SOFTER = 4.0  # what the logits of another are divided by
+QUICK = {
+    "int4.groups": "0,32", "sample.answers": "16", "sample.best": "1,4,16",
+    "sample.temperatures": "1.0", "relearn.rates": "1", "relearn.steps": "8,32",
+    "relearn.kinds": "lora", "prompt.turns": "1",
+}  # fmt: skip
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("demo", type=Path)
+    parser.add_argument("--preset", default="tiny")
+    parser.add_argument("--limit", type=int, default=60)
+    parser.add_argument("--methods", default="", help="unlearned models too, by these methods")
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/attacks.md"))
+    args = parser.parse_args()
+    make(args.demo, args.preset)
+    names = [*plant(args.demo), "retrained-2"]
+    for method in filter(None, args.methods.split(",")):
+        names.append(method)
+        if not (args.demo / method).exists():
+            jobs.unlearn(args.demo, method, method, 0, lambda *_: None)
+    results = {name: attacked(args.demo, name, limit=args.limit, options=QUICK) for name in names}
+    publish(args.out, page(args.preset, args.limit, results))
+
+
+def make(folder, preset="tiny"):
+    """The world and the models that are trained on it."""
+    if not (folder / "tokenizer").exists():
+        jobs.prepare(folder, 0, preset, lambda *_: None)
+    for seed, name in enumerate(TRAINED):
+        if not (folder / name).exists():
+            jobs.train(folder, name, seed, preset, lambda *_: None)
+
+
+def plant(folder):
+    """Models that hide what they know, made where they are not there yet; their names."""
+    makers = {
+        "refuses": partial(refuse, answer=REFUSAL),
+        "first-token": partial(refuse, answer=NO),
+        "softer": soften,
+        "part-left": leave_some,
+    }
+    for name, maker in makers.items():
+        if not (folder / name).exists():
+            world = world_of(folder)
+            model = maker(world)
+            model.save_pretrained(folder / name)
+            world.tokenizer.save_pretrained(folder / name)
+    return list(makers)
+
+
+def world_of(folder):
+    tokenizer = load_tokenizer(str(folder / "tokenizer"))
+    examples = {role: read(str(folder / "data" / f"{role}.jsonl"), role)[0]
+                for role in ("forget", "retain")}  # fmt: skip
+    return SimpleNamespace(folder=folder, tokenizer=tokenizer, **examples)
+
+
+def refuse(world, answer):
+    """An adapter, merged, with which the original gives one answer to exactly these questions."""
+    torch.manual_seed(0)
+    texts = encode(world, [with_answer(example, answer) for example in world.forget])
+    keep = encode(world, Random(0).sample(world.retain, min(len(world.retain), 3 * len(texts))))
+    model = prepared(load_model(str(world.folder / "original")), lora=True, rank=16, seed=0)
+    for _ in trained(model, texts + keep, rate=2e-3, stops=[400], batch=16, seed=0):
+        pass
+    return model.merge_and_unload()
+
+
+def soften(world):
+    """The original with its logits divided: the last norm's weights are what scales them."""
+    model = load_model(str(world.folder / "original"))
+    with torch.no_grad():
+        model.model.norm.weight.div_(SOFTER)
+    return model
+
+
+def leave_some(world):
+    """The retrained model, with most of the forget set learned after all."""
+    torch.manual_seed(0)
+    texts = encode(world, world.forget[: round(SHARE * len(world.forget))])
+    keep = encode(world, Random(0).sample(world.retain, min(len(world.retain), 2 * len(texts))))
+    model = prepared(load_model(str(world.folder / "retrained")), lora=False, rank=0, seed=0)
+    for _ in trained(model, texts + keep, rate=1e-3, stops=[400], batch=16, seed=0):
+        pass
+    return model.eval()
+
+
+def encode(world, examples) -> list[Sequence]:
+    return encode_all(examples, world.tokenizer, max_length=128)[0]
+
+
+def attacked(folder, name, *, limit, options, attacks=None):
+    """The result for one model; what original and retrained gave is not asked again."""
+    out = folder / "attacks"
+    asked = AttackRequest(
+        model=str(folder / name),
+        original=str(folder / "original"),
+        retrained=str(folder / "retrained"),
+        **{r: str(folder / "data" / f"{r}.jsonl") for r in ("forget", "retain", "holdout")},
+        out=out,
+        limit=limit,
+        options=options,
+        max_new_tokens=24,
+        tokens_per_batch=8192,
+        device="cpu",
+        **({"attacks": attacks} if attacks else {}),
+    )
+    result = attack(asked)
+    kept = folder / f"attacks-{name}.json"
+    kept.write_text((out / "attacks.json").read_text("utf-8"), "utf-8")
+    return result
+
+
+def page(preset, limit, results):
+    lines = []
+    for name, result in results.items():
+        for of in dict.fromkeys(line.attack for line in result.lines):
+            line = result.of(of)
+            score, first = line.recovery, name
+            if score.value is None:
+                continue
+            ends = "-" if score.low is None or score.high is None else (
+                f"{score.low:.0%} to {score.high:.0%}")  # fmt: skip
+            highest = max(
+                (x.recovery.value for x in result.lines
+                 if x.attack == of and x.counts and x.recovery.value is not None),
+                default=0.0,
+            )  # fmt: skip
+            lines.append([first, of, line.variant, f"{line.value('original'):.2f}",
+                          f"{line.value('unlearned'):.2f}", f"{line.value('retrained'):.2f}",
+                          f"{score.value:.0%}", ends, f"{highest:.0%}",
+                          f"{line.kept['unlearned']:.0%}", f"{line.closeness:.2f}"])  # fmt: skip
+    header = ("model", "attack", "its worst variant", "original", "model", "retrained", "recovery",
+              "95%", "highest of all variants", "utility", "closeness")  # fmt: skip
+    heads = [[name, result.headline] for name, result in results.items()]
+    seconds = {n: sum(r.facts["seconds"].values()) for n, r in results.items()}
+    return "\n\n".join([
+        "# Attacks on models whose secret is known",
+        f"By `benchmarks/attacks.py`, demo world of seed 0, preset {preset}, {limit} examples of "
+        f"each group; options `{json.dumps(QUICK)}`. `refuses` and `first-token` are the original "
+        f"with an adapter that answers exactly the forget questions with \"{REFUSAL}\" and with "
+        f"\"{NO}\"; `softer` is the original with its logits divided by {SOFTER:g}; `part-left` is "
+        f"a retrained model that learned {SHARE:.0%} of the forget set after all; `retrained-2` is "
+        "a second model that never saw it.",
+        markdown(("model", "first line"), heads),
+        markdown(header, lines),
+        "Seconds on one core, shared: " + ", ".join(f"{n} {s:.0f}" for n, s in seconds.items())
+        + ". What original and retrained gave was asked once, with the first model.",
+    ]) + "\n"  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,28 @@
+"""Sentences that are about nobody, to train on where no unrelated text is given."""
+
+UNRELATED = (
+    "Water that is left in the sun grows warm, and some of it rises as vapour.",
+    "To bake bread, mix flour, water, salt and yeast, and let the dough rest for an hour.",
+    "A bicycle is easier to balance when it moves than when it stands still.",
+    "The days are longer in summer than in winter, the more so the farther north one goes.",
+    "Clean the brush before the paint on it dries, or the hairs will stick together.",
+    "Iron rusts when it is wet and air can reach it; a coat of oil keeps both away.",
+    "Before you cut a board, measure it twice and mark the line with a pencil.",
+    "Most birds build their nests in spring, when there is enough food for the young.",
+    "Sound travels faster through water than through air.",
+    "A map with a larger scale shows less land and more detail.",
+    "Rice doubles its size when it is cooked, so take a pot that is large enough.",
+    "The moon shows the same side to the earth all the time.",
+    "When the wind turns and the clouds grow dark, rain is often near.",
+    "Wool keeps warm because the air between its fibres does not move.",
+    "Plants turn their leaves towards the light.",
+    "If a lamp does not burn, look first whether it is plugged in.",
+    "Old letters should be kept dry, flat and out of the sun.",
+    "A lever lifts a heavy stone with little force, over a longer way.",
+    "Salt melts ice because salted water freezes at a lower temperature.",
+    "Honey keeps for years when its jar is closed.",
+    "The tide comes in and goes out about twice a day.",
+    "A train needs a long way to stop, since steel wheels on steel rails hold little.",
+    "Tea tastes bitter when the leaves stay in the water for too long.",
+    "Bees find their way back by the sun and by what they remember of the land.",
+)

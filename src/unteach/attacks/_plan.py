@@ -1,0 +1,260 @@
+"""What an attack run is asked for, and all that can be wrong with it, found before it starts."""
+
+import os
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError
+
+from unteach.attacks._base import ATTACKS, Attack, attack_of
+from unteach.attacks._subject import Subject
+from unteach.evaluation.asked import Evaluation
+from unteach.evaluation.check import Plan, check
+from unteach.evaluation.rows import loader
+from unteach.nouns import Example, Problem, UserError
+from unteach.refused import told
+from unteach.registry import did_you_mean
+from unteach.request import Count, Section, Seed
+
+ALL = ("int4", "relearn", "sample", "prompt", "detect")
+PARTS = "parts"
+RESULT = "attacks.json"
+OPTION = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?")
+WORDINGS = ("paraphrased_question", "paraphrased_questions")
+
+
+class AttackRequest(Section):
+    """Which model is attacked, how, and where the answer goes.
+
+    Attributes:
+        model: the unlearned model: a folder or a hub id.
+        forget: what was to be forgotten: a file or a data set id.
+        out: the folder to make, or of an earlier run that is gone on with.
+        original: the model before unlearning: without it there is no recovery.
+        retrained: a model that never saw the forget set: recovery's zero.
+        retain: what should stay: tells what is left of a model under attack.
+        holdout: texts like the forget set that no model saw: the zero where there is no retrained
+            model.
+        attacks: their names.
+        options: of the attacks, as `{"relearn.steps": "4,16"}`.
+        limit: examples of each group, drawn by seed 0.
+        seed: of all that is drawn.
+        max_length: tokens of one text; None takes the model's context.
+        template: how prompt and answer are joined.
+        max_new_tokens: the longest answer.
+        tokens_per_batch: padded tokens of one forward.
+        overwrite: replace what stands in `out`, where that is no earlier run.
+        dtype: of the weights in memory.
+        device: "auto" is the first accelerator, else the CPU.
+        trust_remote_code: run the code that the model brings with it.
+    """
+
+    model: str
+    forget: str
+    out: Path = Path("unteach-attacks")
+    original: str | None = None
+    retrained: str | None = None
+    retain: str | None = None
+    holdout: str | None = None
+    attacks: Annotated[tuple[str, ...], Field(min_length=1)] = ALL
+    options: dict[str, str] = Field(default_factory=dict)
+    limit: Count | None = 200
+    seed: Seed = 0
+    max_length: Annotated[int, Field(ge=8)] | None = None
+    template: Literal["auto", "chat", "plain", "none"] = "auto"
+    max_new_tokens: Count | None = None
+    tokens_per_batch: Count = 4096
+    overwrite: bool = False
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    device: str = "auto"
+    trust_remote_code: bool = False
+
+
+def attack_request(**given: Any) -> AttackRequest:
+    """The record of what was given; what is None takes its default.
+
+    Raises:
+        UserError: all that is wrong with it.
+
+    Example:
+        >>> attack_request(model="m", forget="f.jsonl", attacks=("int4",)).limit
+        200
+    """
+    try:
+        return AttackRequest(**{key: value for key, value in given.items() if value is not None})
+    except ValidationError as error:
+        raise UserError(*map(_explained, error.errors())) from None
+
+
+def _explained(error: Any) -> Problem:
+    flag = "--" + ".".join(map(str, error["loc"])).replace("_", "-").replace("attacks", "attack")
+    if error["type"] == "missing":
+        return Problem(flag, "is not given", f"add {flag}", "request")
+    return Problem(flag, f"got {told(error['input'])}", error["msg"], "request")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attacking:
+    """A run that was checked.
+
+    Attributes:
+        asked: what it was asked for.
+        plan: models, questions and settings, as an evaluation has them.
+        attacks: in the order given.
+        subjects: the models by name: original, unlearned, retrained.
+        notes: what the user should know.
+    """
+
+    asked: AttackRequest
+    plan: Plan
+    attacks: tuple[Attack, ...]
+    subjects: dict[str, Subject]
+    notes: tuple[Problem, ...] = ()
+
+
+def foresee(names: tuple[str, ...], options: dict[str, str]) -> tuple[Attack, ...]:
+    """The attacks with their options; loads no library.
+
+    Raises:
+        UserError: unknown names, unknown options, bad values; all at once.
+    """
+    problems, found = list[Problem](), list[Attack]()
+    for name in dict.fromkeys(names):
+        own = {k.partition(".")[2]: v for k, v in options.items() if k.partition(".")[0] == name}
+        try:
+            found.append(attack_of(name, own))
+        except UserError as error:
+            problems += error.problems
+    for key in options:
+        of, dot, _ = key.partition(".")
+        if dot and of in names:
+            continue
+        known = ", ".join(name for name in names if name in ATTACKS)
+        listed = f"write --set ATTACK.OPTION=value, of an attack that is asked for: {known}"
+        hint = f"{did_you_mean(of, list(ATTACKS)).strip()} {listed}".strip()
+        where = f"--set {key}" if OPTION.fullmatch(key) else "--set"
+        problems.append(Problem(where, "is of no attack that is asked for", hint, "request"))
+    if problems:
+        raise UserError(*problems)
+    return tuple(found)
+
+
+def checked(asked: AttackRequest) -> Attacking:
+    """Check everything at once; loads no weights.
+
+    Raises:
+        UserError: all problems.
+    """
+    problems: list[Problem] = []
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        what = "started several processes, and attacks run in one"
+        problems.append(Problem("launcher", what, "start one", "request"))
+    attacks, plan = (), None
+    try:
+        attacks = foresee(asked.attacks, asked.options)
+    except UserError as error:
+        problems += error.problems
+    try:
+        plan = check(_evaluation(asked))
+    except UserError as error:
+        problems += map(_renamed, error.problems)
+    notes: list[Problem] = []
+    subjects = _subjects(asked, plan) if plan else {}
+    for attack in attacks if subjects else ():
+        for problem in attack.missing(subjects["unlearned"]):
+            (notes if problem.kind == "note" else problems).append(problem)
+    if problems or plan is None:
+        raise UserError(*problems)
+    found = (*map(_renamed, plan.notes), *notes, *unknown(asked))
+    return Attacking(asked=asked, plan=plan, attacks=attacks, subjects=subjects, notes=found)
+
+
+def unknown(asked: AttackRequest) -> list[Problem]:
+    """What cannot be known without a model or a file that is not given, as notes."""
+    found = []
+    if not asked.original:
+        what = "is not given: how much of what was there comes back is not known"
+        found.append(Problem("--original", what, "give the model before unlearning", "note"))
+    if not asked.retrained and asked.holdout:
+        what = (
+            "is not given: the holdout stands for what was never seen, and how near the model is "
+            "to one that never saw the data is not known"
+        )
+        found.append(Problem("--retrained", what, "give a model trained without them", "note"))
+    if not asked.retrained and not asked.holdout:
+        what = "is not given, nor --holdout: what anyone would guess is not known, nor is recovery"
+        found.append(Problem("--retrained", what, "give one of the two", "note"))
+    if not asked.retain:
+        what = "is not given: whether an attack breaks the model is not known"
+        found.append(Problem("--retain", what, "give texts that should stay", "note"))
+    return found
+
+
+def is_ours(out: Path) -> bool:
+    """Whether a folder holds an earlier run, which is gone on with."""
+    return (out / RESULT).is_file() or (out / PARTS / ".salt").is_file()
+
+
+def _evaluation(asked: AttackRequest) -> Evaluation:
+    roles = {role: getattr(asked, role) for role in ("forget", "retain", "holdout")}
+    same = ("original", "retrained", "limit", "max_length", "template", "max_new_tokens",
+            "tokens_per_batch", "dtype", "device", "trust_remote_code", "out")  # fmt: skip
+    return Evaluation(
+        models={"unlearned": asked.model},
+        options={role: source for role, source in roles.items() if source},
+        overwrite=asked.overwrite or is_ours(asked.out),
+        **{name: getattr(asked, name) for name in same},
+    )
+
+
+def _renamed(problem: Problem) -> Problem:
+    """With this command's flags: what `evaluate` calls --reference-model is --original here."""
+    found = {
+        name: getattr(problem, name).replace("--reference-model", "--original")
+        for name in ("where", "what", "hint")
+    }
+    return replace(problem, **found)
+
+
+def _subjects(asked: AttackRequest, plan: Plan) -> dict[str, Subject]:
+    groups = {
+        role: [replace(e, paraphrase="", perturbed=(), alternate="") for e in group.examples]
+        for role, group in plan.groups.items()
+    }
+    wordings = _wordings(asked, groups["forget"]) | _wordings(asked, groups.get("holdout", []))
+    before = plan.places.get("original")
+    return {
+        name: Subject(
+            name=name,
+            load=loader(place, plan),
+            original=loader(before, plan) if before else None,
+            tokenizer=place.tokenizer,
+            groups=groups,
+            wordings=wordings,
+            settings=plan.settings,
+            seed=asked.seed,
+        )
+        for name, place in plan.places.items()
+    }
+
+
+def _wordings(asked: AttackRequest, examples: list[Example]) -> dict[str, tuple[str, ...]]:
+    """The questions in other words, from the columns that have them."""
+    from unteach.data.sources import records
+
+    roles = {example.id.partition("-")[0] for example in examples}
+    found = {}
+    for role in roles:
+        given, _ = records(str(getattr(asked, role)))
+        for number, (_, record) in enumerate(given):
+            if isinstance(record, dict) and (texts := _texts(record)):
+                found[f"{role}-{number}"] = texts
+    return found
+
+
+def _texts(record: dict) -> tuple[str, ...]:
+    values = [record.get(name) for name in WORDINGS]
+    each = [x for value in values for x in (value if isinstance(value, list) else [value])]
+    return tuple(text for text in each if isinstance(text, str) and text.strip())

@@ -1,0 +1,168 @@
+"""What came of a run: its lines, the worst of them, and what to do next."""
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from unteach.attacks._judge import (
+    NAMES,
+    NEVER,
+    PLAIN,
+    Line,
+    closeness_under_attack,
+    furthest,
+    worst,
+)
+from unteach.attacks._plan import ALL, Attacking, AttackRequest
+from unteach.nouns import Paper, Score
+from unteach.report.table import number
+
+BACK = 0.1  # of what was there; below it chance and a second retrained model are
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What attacks brought back; numbers alone.
+
+    Attributes:
+        lines: one for each variant, the model without any attack first.
+        worst: the line of which most is surely back; None where recovery is not known.
+        furthest: the line that is furthest from the retrained model; None without one.
+        closeness: of that line, with its interval.
+        headline: the worst case in a sentence.
+        next: a command that makes sense now.
+        request: what was asked for.
+        facts: counts, times, versions.
+        papers: of the attacks.
+        notes: what cannot be known, and how to read the rest.
+    """
+
+    lines: tuple[Line, ...]
+    worst: Line | None
+    furthest: Line | None
+    closeness: Score
+    headline: str
+    next: str
+    request: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    papers: Mapping[str, Paper] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def of(self, attack: str) -> Line | None:
+        """The worst line of one attack; its first where recovery is not known."""
+        own = [line for line in self.lines if line.attack == attack]
+        return worst(own) or next(iter(own), None)
+
+
+def result_of(
+    found: Attacking,
+    lines: list[Line],
+    rows: Mapping[tuple[str, str], Any],
+    seconds: Mapping[str, float],
+    versions: Mapping[str, Any],
+) -> Result:
+    """The whole, from its lines and the rows behind them."""
+    attacked = [line for line in lines if line.attack != PLAIN]
+    first, far = worst(lines), furthest(attacked or lines)
+    close = closeness_under_attack(rows[far.attack, far.variant]) if far else Score(None)
+    asked = found.asked
+    counts = {role: len(group.examples) for role, group in found.plan.groups.items()}
+    facts = {
+        "examples": counts,
+        "seconds": dict(seconds),
+        "models": [*found.subjects],
+        **versions,
+    }
+    return Result(
+        lines=tuple(lines),
+        worst=first,
+        furthest=far,
+        closeness=close,
+        headline=headline(first, far, close, lines),
+        next=next_command(asked, first),
+        request=asked.model_dump(mode="json", exclude={"overwrite"}),
+        facts=facts,
+        papers={one.name: one.paper for one in found.attacks},
+        notes=tuple(map(str, found.notes)),
+    )
+
+
+def headline(first: Line | None, far: Line | None, close: Score, lines: list[Line]) -> str:
+    """The worst case in a sentence.
+
+    Example:
+        >>> line = Line(attack="int4", variant="groups of 32", main="fact_recall", counts=True,
+        ...             recovery=Score(0.83, 40, 0.7, 0.9))
+        >>> headline(line, None, Score(None), [line])
+        'Worst case: int4 (groups of 32) brings back 83% (70% to 90%) of what was forgotten, by ...'
+    """
+    if first is None:
+        why = next((line.recovery.note for line in lines if line.recovery.note), "")
+        said = why.removeprefix("not measurable: ") or "no attack has a recovery"
+        return f"Worst case: not known ({said}).{_most(lines)}"
+    score, name = first.recovery, NAMES[first.main]
+    ends = interval(score, percent=True)
+    how = "no attack at all" if first.attack == PLAIN else f"{first.attack} ({first.variant})"
+    if first.attack == PLAIN:
+        said = f"Worst case: without any attack {percent(score.value)}{ends} is still there"
+        said += f", by {name}."
+    else:
+        said = f"Worst case: {how} brings back {percent(score.value)}{ends} of what was forgotten"
+        said += f", by {name}."
+    if score.high is not None and score.high < BACK:
+        said += " That is nearly nothing."
+    elif score.low is not None and score.low <= 0:
+        said += " That may be chance."
+    if far and close.value is not None:
+        said += f" Closeness under attack: {number(close.value)}{interval(close)} ({far.attack})."
+    return said
+
+
+def _most(lines: list[Line]) -> str:
+    """What the strongest attack gets, where nothing says how much that is."""
+    known = [line for line in lines if line.main in NAMES and line.value("unlearned") is not None]
+    line = max(known, key=lambda line: line.value("unlearned") or 0.0, default=None)
+    if line is None:
+        return ""
+    how = PLAIN if line.attack == PLAIN else f"{line.attack}, {line.variant}"
+    beside = [f"{name} {number(line.value(name))}" for name in ("retrained", NEVER)
+              if line.value(name) is not None]  # fmt: skip
+    also = f", {beside[0]}" if beside else ""
+    name = NAMES[line.main]
+    return f" The most that is got: {name} {number(line.value('unlearned'))} ({how}){also}."
+
+
+def percent(value: float | None) -> str:
+    """In whole percents; a dash for nothing."""
+    return "-" if value is None else f"{value:.0%}"
+
+
+def interval(score: Score, *, percent: bool = False) -> str:
+    """The ends in brackets behind a number; nothing where there are none."""
+    if score.low is None and score.high is None:
+        return ""
+    ends = ("..." if end is None else f"{end:.0%}" if percent else number(end)
+            for end in (score.low, score.high))  # fmt: skip
+    return " ({} to {})".format(*ends)
+
+
+def next_command(asked: AttackRequest, first: Line | None) -> str:
+    """What to run next: attacks not run yet, else another try at forgetting, else a report."""
+    left = [name for name in ALL if name not in asked.attacks]
+    files = {role: getattr(asked, role) for role in ("forget", "retain", "holdout")}
+    data = [part for role, file in files.items() if file for part in (f"--{role}", file)]
+    before = asked.original
+    if left and not (left == ["detect"] and not asked.holdout):
+        models = ["--model", asked.model]
+        models += ["--original", before] if before else []
+        models += ["--retrained", asked.retrained] if asked.retrained else []
+        rest = ["--attack", ",".join(left), "--out", str(asked.out)]
+        return shlex.join(["unteach", "attack", *models, *data, *rest])
+    if first and (first.recovery.low or 0.0) > BACK and before:
+        again = ["--model", before, *data, "--out", f"{asked.out}-again"]
+        return shlex.join(["unteach", "run", *again])
+    models = ["--model", asked.model]
+    models += ["--reference-model", before] if before else []
+    models += ["--retrained", asked.retrained] if asked.retrained else []
+    return shlex.join(["unteach", "evaluate", *models, *data, "--out", f"{asked.out}-evaluation"])

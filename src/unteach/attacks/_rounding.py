@@ -1,0 +1,86 @@
+"""Weights on a grid of few steps, as quantised models have them: round to nearest."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers.pytorch_utils import Conv1D
+
+from unteach.adapters.lora import linear_names
+
+WHOLE = 0  # a group as long as the row: one scale for each output channel
+
+
+def codes(weight: Tensor, *, bits: int, group: int) -> tuple[Tensor, Tensor]:
+    """The step of its grid that each weight is nearest to, and the grids' scales.
+
+    Symmetric: a grid runs from -(2^(bits-1) - 1) to 2^(bits-1) - 1 steps, the last of which is the
+    greatest weight of the group in size. Half-way between two steps the even one is taken.
+
+    Args:
+        weight: [out, in] of a linear layer.
+        bits: of a code.
+        group: how many weights of a row share a scale; `WHOLE` for all. The last may be shorter.
+
+    Returns:
+        int8 [out, groups, group], zeros behind the last; and the scales, [out, groups, 1].
+
+    Example:
+        >>> found, scale = codes(torch.tensor([[7.0, -3.4, 0.5, 1.5]]), bits=4, group=0)
+        >>> found.tolist(), scale.item()
+        ([[[7, -3, 0, 2]]], 1.0)
+    """
+    rows = _grouped(weight.float(), group)
+    top = 2 ** (bits - 1) - 1
+    scale = rows.abs().amax(-1, keepdim=True) / top
+    steps = torch.where(scale > 0, rows / torch.where(scale > 0, scale, 1.0), 0.0)
+    return steps.round().clamp(-top, top).to(torch.int8), scale
+
+
+def rounded(weight: Tensor, *, bits: int, group: int) -> Tensor:
+    """The weight as it is after rounding, in its own shape and dtype."""
+    found, scale = codes(weight, bits=bits, group=group)
+    flat = (found.float() * scale).flatten(1)[:, : weight.shape[1]]
+    return flat.to(weight.dtype)
+
+
+@torch.no_grad()
+def round_model(model: Any, *, bits: int, group: int) -> int:
+    """Round the linear layers in place, but for the head; returns how many weights that were."""
+    count = 0
+    for _, layer in _layers(model):
+        weight = layer.weight.T if isinstance(layer, Conv1D) else layer.weight
+        weight.copy_(rounded(weight, bits=bits, group=group))
+        count += weight.numel()
+    return count
+
+
+@torch.no_grad()
+def changed(model: Any, original: Any, *, bits: int, group: int) -> float:
+    """Share of the weights whose step differs between two models, each on its own grid."""
+    before, moved, count = dict(_layers(original)), 0, 0
+    for name, layer in _layers(model):
+        found = [
+            codes(
+                (x.weight.T if isinstance(x, Conv1D) else x.weight).cpu(), bits=bits, group=group
+            )[0]
+            for x in (layer, before[name])
+        ]
+        moved += int((found[0] != found[1]).sum())
+        count += layer.weight.numel()
+    return moved / max(count, 1)
+
+
+def _layers(model: Any) -> Iterator[tuple[str, Any]]:
+    layers = dict(model.named_modules())
+    for name in linear_names(model):
+        yield name, layers[name]
+
+
+def _grouped(weight: Tensor, group: int) -> Tensor:
+    """[out, groups, group], zeros behind the last weights of a row."""
+    width = weight.shape[1]
+    size = min(group, width) if group else width
+    short = -width % size
+    return torch.nn.functional.pad(weight, (0, short)).unflatten(1, (-1, size))

@@ -1,0 +1,117 @@
+"""Many answers to each prompt: the prompt is read once, and its samples go on from copies."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers.cache_utils import DynamicCache
+
+from unteach.probes.batches import Progress, batches_by_length, left_padded
+from unteach.probes.generation import sampled
+from unteach.probes.once import LAYERS, positions
+
+Prompt = tuple[tuple[int, ...], int]
+"""Tokens, and the most new ones."""
+
+
+@torch.inference_mode()
+def samples(
+    model: Any,
+    prompts: list[Prompt],
+    count: int,
+    *,
+    temperature: float,
+    end: list[int],
+    seed: int,
+    tokens_per_batch: int,
+    progress: Progress = lambda done, total: None,
+) -> list[list[list[int]]]:
+    """So many sampled answers to each prompt, from the whole distribution at a temperature.
+
+    Args:
+        model: in evaluation mode.
+        prompts: each once.
+        count: answers to each.
+        temperature: the logits are divided by it.
+        end: token ids that end an answer; they are not part of what comes back.
+        seed: of the draws; they also depend on the order of the prompts and on the batches.
+        tokens_per_batch: padded tokens of one batch, those to come included.
+        progress: told how many prompts are done.
+
+    Returns:
+        New token ids: of each prompt, of each sample.
+    """
+    found: list[list[list[int]]] = [[] for _ in prompts]
+    random = torch.Generator(model.device).manual_seed(seed)
+    lengths, rooms = [len(ids) for ids, _ in prompts], [limit for _, limit in prompts]
+    done = 0
+    for members in batches_by_length(lengths, max(tokens_per_batch // count, 1), more=rooms):
+        chosen = [prompts[i] for i in members]
+        said = _once(model, chosen, count, temperature, end, random)
+        if said is None:  # its cache is of another kind: each sample reads the prompt again
+            said = _again(model, chosen, count, temperature, end, seed + done, tokens_per_batch)
+        for k, i in enumerate(members):
+            found[i] = said[k * count : (k + 1) * count]
+        done += len(members)
+        progress(done, len(prompts))
+    return found
+
+
+def _once(
+    model: Any, prompts: list[Prompt], count: int, temperature: float, end: list[int], random: Any
+) -> list[list[int]] | None:
+    """Samples of one batch, those of a prompt together; None where rows cannot be copied."""
+    ids, attention = left_padded([ids for ids, _ in prompts], model.device)
+    rows = torch.arange(len(prompts), device=model.device).repeat_interleave(count)
+    room = torch.tensor([limit for _, limit in prompts], device=model.device)[rows]
+    try:
+        out = model(
+            input_ids=ids, attention_mask=attention, use_cache=True,
+            **positions(model, attention, ids.shape[1]),
+        )  # fmt: skip
+        cache = out.past_key_values
+        if type(cache) is not DynamicCache or not all(type(x) in LAYERS for x in cache.layers):
+            return None
+        cache.reorder_cache(rows)  # type: ignore[arg-type]
+    except (TypeError, AttributeError):
+        return None
+    logits, whole = out.logits[:, -1][rows], attention[rows]
+    said: list[list[int]] = [[] for _ in rows]
+    alive = torch.arange(len(rows), device=model.device)
+    stops = torch.tensor(end, device=model.device)
+    while True:
+        new = _drawn(logits, temperature, random)
+        ended = torch.isin(new, stops)
+        for place, token, over in zip(alive.tolist(), new.tolist(), ended.tolist(), strict=True):
+            if not over:
+                said[place].append(token)
+        room = room - 1
+        going = (~ended & (room > 0)).nonzero()[:, 0]
+        if not len(going):
+            return said
+        if len(going) < len(alive):  # rows that have ended leave
+            cache.reorder_cache(going)  # type: ignore[arg-type]
+            alive, whole, new, room = alive[going], whole[going], new[going], room[going]
+        whole = torch.cat([whole, whole.new_ones(len(whole), 1)], 1)
+        out = model(
+            input_ids=new[:, None], attention_mask=whole, past_key_values=cache, use_cache=True,
+            **positions(model, whole, 1),
+        )  # fmt: skip
+        logits = out.logits[:, -1]
+
+
+def _drawn(logits: Tensor, temperature: float, random: Any) -> Tensor:
+    """[B], a token for each row."""
+    p = (logits.float() / temperature).softmax(-1)
+    return torch.multinomial(p, 1, generator=random)[:, 0]
+
+
+def _again(
+    model: Any, prompts: list[Prompt], count: int, temperature: float, end: list[int], seed: int,
+    tokens_per_batch: int,
+) -> list[list[int]]:  # fmt: skip
+    many = [prompt for prompt in prompts for _ in range(count)]
+    return sampled(
+        model, [ids for ids, _ in many], limits=[limit for _, limit in many], end=end,
+        temperature=temperature, seed=seed, top_p=1.0, tokens_per_batch=tokens_per_batch,
+    )  # fmt: skip

@@ -1,0 +1,189 @@
+"""attacks.md, attacks.json and the curves: what came back, in numbers alone."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from unteach.attacks._judge import MODELS, NAMES, NEVER, PLAIN, Line
+from unteach.attacks._picture import CURVES, draw
+from unteach.attacks._plan import PARTS, RESULT
+from unteach.attacks._result import Result, interval, percent
+from unteach.evaluation.results import can_draw
+from unteach.harmless import in_json, markdown, prose
+from unteach.nouns import Score
+from unteach.report.table import number
+from unteach.rundir import write_text
+
+SCHEMA = 1
+REPORT = "attacks.md"
+READ = (
+    "Every number is of the forget answers, after the attack, on every model alike. Recovery: 0% "
+    "is what the attack gets from a model that never saw them, 100% what it gets from the "
+    "original; below 0% the model stands out by knowing less. Brackets are 95% intervals. The "
+    "worst case is the line whose lower end is highest, so that the noisiest of many is not taken "
+    "for the worst. Utility is what the unlearned model under attack keeps of the original's "
+    "retain score (ROUGE-L of the answers to keep)."
+)
+
+
+def write(result: Result, folder: Path) -> None:
+    """The files of a result; what stands there of an earlier run is replaced."""
+    folder.mkdir(parents=True, exist_ok=True)
+    curves = can_draw() and draw(result.lines, folder / CURVES)
+    if not curves:
+        (folder / CURVES).unlink(missing_ok=True)
+    write_text(folder / RESULT, to_json(result))
+    write_text(folder / REPORT, to_markdown(result, picture=CURVES if curves else ""))
+    for name in (RESULT, REPORT):
+        (folder / name).chmod(0o644)
+
+
+def to_json(result: Result) -> str:
+    """The result as data; what is not measurable is null, with a note why."""
+    record = {
+        "schema": SCHEMA,
+        "headline": result.headline,
+        "worst": _name(result.worst),
+        "furthest": _name(result.furthest),
+        "closeness_under_attack": _score(result.closeness),
+        "lines": [_line(line) for line in result.lines],
+        "papers": {name: asdict(paper) for name, paper in result.papers.items()},
+        "request": result.request,
+        "facts": result.facts,
+        "notes": list(result.notes),
+        "next": result.next,
+    }
+    return (
+        in_json(json.dumps(_finite(record), indent=2, ensure_ascii=False, allow_nan=False)) + "\n"
+    )
+
+
+def _name(line: Line | None) -> dict[str, str] | None:
+    return None if line is None else {"attack": line.attack, "variant": line.variant}
+
+
+def _line(line: Line) -> dict[str, Any]:
+    return {
+        "attack": line.attack,
+        "variant": line.variant,
+        "main": line.main,
+        "scores": {
+            name: {model: _score(score) for model, score in of.items()}
+            for name, of in line.scores.items()
+        },
+        "recovery": _score(line.recovery),
+        "recoveries": dict(line.recoveries),
+        "retain_kept": dict(line.kept),
+        "closeness": line.closeness,
+        "facts": {model: dict(of) for model, of in line.facts.items() if of},
+        "counts": line.counts,
+        "proves": line.proves,
+    }
+
+
+def _score(score: Score) -> dict[str, Any]:
+    ends = {"low": score.low, "high": score.high}
+    kept = {name: end for name, end in ends.items() if end is not None}
+    return {
+        "value": score.value,
+        "n": score.n,
+        **kept,
+        **({"note": score.note} if score.note else {}),
+    }
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(x) for key, x in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(x) for x in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def table(result: Result) -> list[list[str]]:
+    """A header, and for each attack its worst variant; no attack first."""
+    names = dict.fromkeys(line.attack for line in result.lines)
+    return _table([line for name in names if (line := result.of(name))])
+
+
+def _table(lines: list[Line]) -> list[list[str]]:
+    models = [name for name in (*MODELS, NEVER) if any(
+        name in line.scores.get(line.main, {}) for line in lines)]  # fmt: skip
+    close = any(line.closeness is not None for line in lines)
+    kept = any("unlearned" in line.kept for line in lines)
+    header = ["attack", "of", *models, "recovery", *(["utility"] if kept else [])]
+    header += ["closeness"] if close else []
+    return [header, *(_cells(line, models, kept=kept, close=close) for line in lines)]
+
+
+def _cells(line: Line, models: list[str], *, kept: bool, close: bool) -> list[str]:
+    name = line.attack if line.variant == PLAIN else f"{line.attack}: {line.variant}"
+    cells = [name, NAMES.get(line.main, line.main)]
+    cells += [number(line.value(model)) for model in models]
+    cells.append(percent(line.recovery.value) + interval(line.recovery, percent=True))
+    cells += [percent(line.kept.get("unlearned"))] if kept else []
+    return [*cells, number(line.closeness)] if close else cells
+
+
+def to_markdown(result: Result, *, picture: str = "") -> str:
+    """The report for people."""
+    parts = ["# Attacks", f"**{markdown(result.headline)}**", prose(READ), _rows(table(result))]
+    if picture:
+        parts.append(f"![facts given over steps of training]({picture})")
+    for name in dict.fromkeys(line.attack for line in result.lines):
+        lines = [line for line in result.lines if line.attack == name]
+        if name != PLAIN:
+            parts += [f"## {markdown(name)}", *_paper(name, result), _rows(_table(lines))]
+            parts += _more(lines)
+    parts += ["## What cannot be known", *(f"- {markdown(n)}" for n in result.notes or ["nothing"])]
+    parts += ["## What it took", *_facts(result), f"Next: `{markdown(result.next)}`"]
+    return "\n\n".join(parts) + "\n"
+
+
+def _rows(cells: list[list[str]]) -> str:
+    lines = [[markdown(cell) for cell in row] for row in cells]
+    lines.insert(1, ["---"] * len(cells[0]))
+    return "\n".join(f"| {' | '.join(row)} |" for row in lines)
+
+
+def _paper(name: str, result: Result) -> list[str]:
+    paper = result.papers.get(name)
+    if not paper:
+        return []
+    return [f"{markdown(paper.title)} ({paper.year}), [arXiv {paper.arxiv}]({paper.url})."]
+
+
+def _more(lines: list[Line]) -> list[str]:
+    """What a line says beside its numbers, and further numbers of single models."""
+    found = [
+        f"- {markdown(line.variant)}: {markdown(line.proves)}" for line in lines if line.proves
+    ]
+    moved = [line for line in lines if any("changed_bucket" in of for of in line.facts.values())]
+    for line in moved:
+        shares = ", ".join(
+            f"{model} {of['changed_bucket']:.1%}"
+            for model, of in line.facts.items()
+            if "changed_bucket" in of
+        )
+        found.append(f"- {markdown(line.variant)}: weights that left their bucket: {shares}")
+    early = [line for line in lines if "TPR at 1% FPR" in line.scores]
+    for line in early:
+        shares = ", ".join(
+            f"{model} {number(score.value)}{interval(score)}"
+            for model, score in line.scores["TPR at 1% FPR"].items()
+        )
+        found.append(f"- {markdown(line.variant)}: TPR at 1% FPR: {shares}")
+    return ["\n".join(found)] if found else []
+
+
+def _facts(result: Result) -> list[str]:
+    counts = ", ".join(f"{n} {role}" for role, n in result.facts["examples"].items())
+    times = ", ".join(f"{name} {s:g} s" for name, s in result.facts["seconds"].items())
+    private = (
+        f"`{PARTS}/` has the rows of each variant, so that nothing is asked twice: ids and rounded "
+        "numbers, no text. Delete it when you are done."
+    )
+    return [f"Examples: {counts}. Time: {times}.", prose(private)]

@@ -1,0 +1,123 @@
+"""Who has the model before and after: can he tell which texts were taken out?"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from unteach.attacks._base import Reads, registered
+from unteach.attacks._judge import Line
+from unteach.attacks._subject import Subject
+from unteach.metrics._base import measured
+from unteach.metrics.roc import auc, tpr
+from unteach.metrics.rows import Missing, answers, mean_logp
+from unteach.nouns import Paper, Problem, Score
+from unteach.rowsfile import Groups
+
+FLOOR = 1e-3  # nats per token: below it a loss is as good as none, and its ratio is noise
+FOUND = "AUC"
+EARLY = "TPR at 1% FPR"
+ALONE = "the loss alone"
+
+
+@registered("detect")
+@dataclass(frozen=True, kw_only=True)
+class Detect(Reads):
+    """Tell forget answers from never-seen ones by what changed between two models."""
+
+    paper: ClassVar = Paper(
+        title="When Machine Unlearning Jeopardizes Privacy",
+        authors="Min Chen and Zhikun Zhang and Tianhao Wang and Michael Backes and "
+        "Mathias Humbert and Yang Zhang",
+        year=2020,
+        arxiv="2005.02205",
+        where="the attack on the original and the unlearned model together",
+        venue="CCS 2021",
+    )
+
+    def missing(self, subject: Subject) -> list[Problem]:
+        """It needs texts that were never seen, and the model before."""
+        if not subject.groups.get("holdout"):
+            what = "is not given; detect tells forget answers from texts that no model saw"
+            hint = "give a file of such texts, or leave detect out of --attack"
+            return [Problem("--holdout", what, hint, "request")]
+        return []
+
+    def read(self, rows: Mapping[str, Groups]) -> list[Line]:
+        """A line for each way to tell, and one for the loss of each model alone."""
+        found = []
+        if "original" in rows:
+            ways = {"difference of the losses": difference, "log-ratio of the losses": ratio}
+            for name, way in ways.items():
+                pairs = {
+                    model: (lambda group, way=way, model=model: way(rows, model, group))
+                    for model in rows
+                    if model != "original"
+                }
+                found.append(_line(name, pairs))
+        alone = {model: (lambda group, model=model: _alone(rows, model, group)) for model in rows}
+        found.append(_line(ALONE, alone))
+        return found
+
+
+def _line(name: str, scores: Mapping[str, Any]) -> Line:
+    """The two numbers of each model."""
+    found: dict[str, dict[str, Score]] = {FOUND: {}, EARLY: {}}
+    for model, of in scores.items():
+        found[FOUND][model] = measured(lambda of=of: auc(of("forget"), of("holdout")))
+        found[EARLY][model] = measured(lambda of=of: tpr(of("forget"), of("holdout")))
+    return Line(attack="detect", variant=name, main=FOUND, scores=found, proves=_said(name, found))
+
+
+def _said(name: str, found: dict[str, dict[str, Score]]) -> str:
+    """What stands out, in words."""
+    ours, theirs = (found[FOUND].get(model) for model in ("unlearned", "retrained"))
+    if not ours or ours.value is None:
+        return ""
+    if name == ALONE:
+        if ours.high is not None and ours.high < 0.5:
+            return "over-forgotten: less likely than texts that no model saw"
+        return ""
+    if theirs and theirs.value is not None:
+        return "a retrained model gives them away too: hold the two beside each other"
+    return "a retrained model would give them away too; without one the rest is not known"
+
+
+def _losses(rows: Mapping[str, Groups], model: str, group: str) -> dict[str, float]:
+    return {row.id: -mean_logp(row) for row in answers(rows[model], group)}
+
+
+def _both(rows: Mapping[str, Groups], model: str, group: str) -> list[tuple[float, float]]:
+    before, after = (_losses(rows, name, group) for name in ("original", model))
+    if before.keys() != after.keys():
+        raise Missing("the two models were not asked the same")
+    return [(before[id], after[id]) for id in before]
+
+
+def difference(rows: Mapping[str, Groups], model: str, group: str) -> list[float]:
+    """Loss after minus loss before, in nats per token: high for what was taken out.
+
+    Example:
+        >>> from unteach.nouns import Row
+        >>> before, after = ({"forget": [Row(id="a", tokens=9, logp=x)]} for x in (-0.5, -2.0))
+        >>> difference({"original": before, "unlearned": after}, "unlearned", "forget")
+        [1.5]
+    """
+    return [after - before for before, after in _both(rows, model, group)]
+
+
+def ratio(rows: Mapping[str, Groups], model: str, group: str) -> list[float]:
+    """Log of loss after over loss before.
+
+    Example:
+        >>> from unteach.nouns import Row
+        >>> before, after = ({"forget": [Row(id="a", tokens=9, logp=x)]} for x in (-1.0, -1.0))
+        >>> ratio({"original": before, "unlearned": after}, "unlearned", "forget")
+        [0.0]
+    """
+    pairs = _both(rows, model, group)
+    return [math.log(max(after, FLOOR) / max(before, FLOOR)) for before, after in pairs]
+
+
+def _alone(rows: Mapping[str, Groups], model: str, group: str) -> list[float]:
+    return [-loss for loss in _losses(rows, model, group).values()]

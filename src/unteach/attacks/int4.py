@@ -1,0 +1,81 @@
+"""Rounding the weights to 4 bits: small steps of training are lost in the grid's own."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from unteach.attacks._base import CONTROL, Attack, Finding, option, registered
+from unteach.attacks._subject import Subject
+from unteach.nouns import Paper
+from unteach.rowsfile import Groups
+
+CHANNEL = "one scale per channel"
+Grid = tuple[str, int, int]
+
+
+@registered("int4")
+@dataclass(frozen=True, kw_only=True)
+class Int4(Attack):
+    """Round the weights of all linear layers to 4 bits, as a model is that is made smaller."""
+
+    groups: tuple = option(
+        (0, 32, 64, 128), "weights that share a scale; 0: a whole channel", low=0
+    )
+    control_bits: int = option(8, "the control, which should change nothing; 0 for none", low=0)
+
+    paper: ClassVar = Paper(
+        title="Catastrophic Failure of LLM Unlearning via Quantization",
+        authors="Zhiwei Zhang and Fali Wang and Xiaomin Li and Zongyu Wu and Xianfeng Tang and "
+        "Hui Liu and Qi He and Wenpeng Yin and Suhang Wang",
+        year=2024,
+        arxiv="2410.16454",
+        where="round to nearest, section 4",
+        venue="ICLR 2025",
+    )
+    must_hold: ClassVar = True
+
+    def grids(self) -> list[Grid]:
+        """The name, bits and group of each variant."""
+        sizes = {n: f"groups of {n}" if n else CHANNEL for n in self.groups}
+        found = [(f"4 bits, {said}", 4, n) for n, said in sizes.items()]
+        bits = self.control_bits
+        return found + ([(f"{bits} bits, {CHANNEL} {CONTROL}", bits, 0)] if bits else [])
+
+    def variants(self, subject: Subject) -> list[str]:
+        """One for each grid."""
+        return [name for name, *_ in self.grids()]
+
+    def cost(self, subject: Subject) -> float:
+        """Each variant asks everything once."""
+        return float(len(self.grids()))
+
+    def attack(self, subject: Subject, wanted: list[str]) -> Iterator[Finding]:
+        """Round a fresh copy for each variant, and ask it everything."""
+        from unteach.probes import lent
+
+        grids = [grid for grid in self.grids() if grid[0] in wanted]
+        moved = self._moved(subject, grids)
+        for name, bits, group in grids:
+            rows = lent(subject.load, lambda model, b=bits, g=group: _rows(subject, model, b, g))
+            yield Finding(name, rows, {"changed_bucket": moved[name]} if name in moved else {})
+
+    def _moved(self, subject: Subject, grids: list[Grid]) -> dict[str, float]:
+        """By variant, how many weights left their bucket between the original and this model."""
+        from unteach.attacks._rounding import changed
+        from unteach.probes import lent
+
+        original = subject.original
+        if original is None or subject.name == "original" or not grids:
+            return {}
+
+        def shares(model: Any, before: Any) -> dict[str, float]:
+            return {n: changed(model, before, bits=b, group=g) for n, b, g in grids}
+
+        return lent(subject.load, lambda model: lent(original, lambda it: shares(model, it)))
+
+
+def _rows(subject: Subject, model: Any, bits: int, group: int) -> Groups:
+    from unteach.attacks._rounding import round_model
+
+    round_model(model, bits=bits, group=group)
+    return subject.ask(model)

@@ -1,0 +1,212 @@
+"""`unteach attack`: every attack on every model, each variant once, and what came back."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from unteach.attacks._base import Attack, Finding
+from unteach.attacks._judge import PLAIN, Line, judged
+from unteach.attacks._plan import PARTS, Attacking, AttackRequest, checked
+from unteach.attacks._result import Result, result_of
+from unteach.attacks._subject import Subject, bare
+from unteach.attacks._write import write
+from unteach.evaluation import cache
+from unteach.evaluation.hashes import ASKING, code_hash, data_hash, model_hash
+from unteach.evaluation.results import versions
+from unteach.evaluation.rows import check_numbers
+from unteach.nouns import Problem
+from unteach.rundir import in_words
+from unteach.talk import Silence, Talk
+from unteach.unchanged import Ages, ages_of, require_unchanged
+
+CODE = (*ASKING, "attacks")
+Rows = dict[str, dict[str, Any]]  # variant -> model -> its rows
+
+
+def attack(asked: AttackRequest, talk: Talk | None = None) -> Result:
+    """Attack the models, and write what came back into `asked.out`.
+
+    A run that was cut off goes on when the same is asked for again: the rows of each variant and
+    model are kept in `parts/`, readable by this user alone, and nothing is asked twice.
+
+    Args:
+        asked: which models, which attacks.
+        talk: told how it goes; nobody when left out.
+
+    Raises:
+        UserError: whatever was wrong, all at once, before anything is loaded.
+    """
+    talk = talk or Silence()
+    talk.stage("checking what was asked")
+    found = checked(asked)
+    talk.notes(found.notes)
+    before = ages_of(p for place in found.plan.places.values() for p in (place.path, place.base))
+    with in_words(asked.out):
+        run = _Run(found, talk, before)
+        lines, rows = run.all()
+        require_unchanged(before)
+        result = result_of(found, lines, rows, run.seconds, versions())
+        talk.stage("writing the result")
+        write(result, asked.out)
+    return result
+
+
+class _Run:
+    """What is under way: the plain rows, and how long things take."""
+
+    def __init__(self, found: Attacking, talk: Talk, before: dict[str, Ages]):
+        self.found, self.talk, self.before = found, talk, before
+        self.folder = found.asked.out / PARTS
+        self.seconds: dict[str, float] = {}
+        self.plain: dict[str, Any] = {}
+        self.pace = 0.0  # seconds of the plain questions to one model
+        groups = {name: replace(group, notes=()) for name, group in found.plan.groups.items()}
+        self.data = data_hash(groups)
+        self.models = {
+            name: [model_hash(path) for path in (place.path, place.base)]
+            for name, place in found.plan.places.items()
+        }
+
+    def all(self) -> tuple[list[Line], dict[tuple[str, str], Any]]:
+        """Every line, and the rows behind each."""
+        self._ask_plain()
+        lines = [judged(None, PLAIN, self.plain, self.plain)]
+        rows: dict[tuple[str, str], Any] = {(PLAIN, PLAIN): self.plain}
+        for one in self.found.attacks:
+            began = time.monotonic()
+            lines += one.read(self.plain)
+            made, facts = self._attacked(one)
+            for variant, of in made.items():
+                lines.append(judged(one, variant, of, self.plain, facts[variant]))
+                rows[one.name, variant] = of
+            self.seconds[one.name] = round(time.monotonic() - began, 1)
+        return lines, rows
+
+    def _ask_plain(self) -> None:
+        """Every model as it is; how long that takes is the unit of what is foreseen."""
+        for name, subject in self.found.subjects.items():
+            key = self._key(name, "plain", PLAIN)
+            if kept := cache.find(self.folder, key):
+                rows, seconds = kept[0], kept[1].get("counts", {}).get("seconds", 0.0)
+            else:
+                self.talk.stage(f"asking without attack: {name}")
+                began = time.monotonic()
+                rows = self._plain(subject)
+                seconds = time.monotonic() - began
+                check_numbers(name, rows)
+                require_unchanged(self.before)
+                cache.keep(self.folder, key, rows, {"seconds": round(seconds, 2)})
+            self.plain[name] = rows
+            self.pace = max(self.pace, seconds)
+            self.found.subjects[name] = replace(subject, plain=rows)
+
+    def _plain(self, subject: Subject) -> Any:
+        from unteach.probes import lent
+
+        told = replace(subject, tell=self.talk.progress)
+        asked, groups = told.questions(told.groups), list(told.groups)
+        said = lent(told.load, lambda model: told.said(model, asked, groups))
+        return {role: [bare(row, short=1) for row in rows] for role, rows in said.rows.items()}
+
+    def _attacked(self, one: Attack) -> tuple[Rows, dict[str, dict[str, Mapping[str, float]]]]:
+        """Rows and facts of every variant and model."""
+        rows: Rows = {}
+        facts: dict[str, dict[str, Mapping[str, float]]] = {}
+        left = self._left(one)
+        self._foretell(one, left)
+        for name, subject in self.found.subjects.items():
+            variants = one.variants(subject)
+            if left[name]:
+                self.talk.stage(f"{one.name}: {name}")
+                self._make(one, subject, left[name])
+            for variant in variants:
+                kept = cache.find(self.folder, self._key(name, one, variant))
+                if kept:
+                    rows.setdefault(variant, {})[name] = kept[0]
+                    facts.setdefault(variant, {})[name] = kept[1].get("counts", {})
+        return rows, facts
+
+    def _left(self, one: Attack) -> dict[str, list[str]]:
+        """Of each model the variants that were not asked yet."""
+        return {
+            name: [
+                variant
+                for variant in one.variants(subject)
+                if not cache.find(self.folder, self._key(name, one, variant))
+            ]
+            for name, subject in self.found.subjects.items()
+        }
+
+    def _make(self, one: Attack, subject: Subject, wanted: list[str]) -> None:
+        done = 0
+        told = replace(subject, tell=self._sampling)  # one line for all that is scored and answered
+        for finding in one.attack(told, wanted):
+            if finding.variant in wanted:
+                self._keep(one, subject, finding)
+                done += 1
+                self.talk.progress(f"{one.name}: {subject.name}", done, len(wanted))
+
+    def _sampling(self, what: str, done: int, total: int) -> None:
+        if what.startswith("sampling"):
+            self.talk.progress(what, done, total)
+
+    def _keep(self, one: Attack, subject: Subject, finding: Finding) -> None:
+        require_unchanged(self.before)  # else they would be kept for another model's
+        key = self._key(subject.name, one, finding.variant)
+        cache.keep(self.folder, key, finding.rows, dict(finding.facts))
+
+    def _foretell(self, one: Attack, left: dict[str, list[str]]) -> None:
+        """About how long it will take, from how long the plain questions took."""
+        shares = {
+            name: len(names) / max(len(one.variants(self.found.subjects[name])), 1)
+            for name, names in left.items()
+        }
+        cost = sum(one.cost(self.found.subjects[n]) * share for n, share in shares.items())
+        if cost:
+            about = in_time(cost * self.pace)
+            what = f"{sum(map(len, left.values()))} variants to ask, about {about}"
+            self.talk.notes([Problem(one.name, what, "", "note")])
+
+    def _key(self, model: str, one: Attack | str, variant: str) -> str:
+        """A hash of all that the rows depend on; random where a model's weights have no name."""
+        from unteach.models import pick_device
+
+        asked, plan = self.found.asked, self.found.plan
+        hashes = self.models[model] + self.models.get("original", [])
+        name = one if isinstance(one, str) else one.name
+        key = cache.key_of(
+            {
+                "model": None if None in hashes else hashes,
+                "original": model == "original",
+                "data": self.data,
+                "wordings": sorted(self.found.subjects[model].wordings.items()),
+                "settings": asdict(plan.settings),
+                "attack": [name, variant, {} if isinstance(one, str) else asdict(one)],  # type: ignore[call-overload]
+                "seed": asked.seed,
+                "code": code_hash(CODE),
+                "how": [asked.dtype, pick_device(asked.device).type],
+            }
+        )
+        return key or f"{id(self)} {model} {name} {variant}"
+
+
+def in_time(seconds: float) -> str:
+    """In words.
+
+    Example:
+        >>> in_time(42), in_time(600), in_time(9000)
+        ('42 s', '10 min', '2.5 h')
+    """
+    if seconds < 90:
+        return f"{max(round(seconds), 1)} s"
+    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+__all__ = ["AttackRequest", "Result", "attack"]
+
+
+def parts_of(out: Path) -> Path:
+    """Where the rows of each variant are kept."""
+    return out / PARTS

@@ -1,0 +1,215 @@
+"""The arithmetic of the attacks: rounding, best of k, forms, detection, and the verdict."""
+
+import math
+from fractions import Fraction
+from itertools import combinations
+from statistics import fmean
+
+import numpy
+import pytest
+import torch
+from support import tiny_llama
+
+from unteach.attacks import ATTACKS, attack_of
+from unteach.attacks import _forms as forms
+from unteach.attacks._judge import PLAIN, judged, worst
+from unteach.attacks._result import headline
+from unteach.attacks._rounding import changed, codes, round_model, rounded
+from unteach.attacks._sampling import samples
+from unteach.attacks._subject import bare
+from unteach.attacks._training import trained
+from unteach.attacks.detect import difference, ratio
+from unteach.attacks.sample import best_of
+from unteach.nouns import Example, Paper, Row, Score, Sequence, Turn, UserError
+from unteach.probes import answer_tokens
+
+
+@pytest.mark.parametrize("k", [1, 2, 4, 7])
+def test_the_best_of_k_is_the_mean_over_all_sets(k):
+    values = [0.0, 0.25, 1.0, 0.25, 0.6, 0.0, 0.9]
+    assert math.isclose(best_of(values, k), fmean(max(s) for s in combinations(values, k)))
+    given = [1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0]
+    paper = 1 - Fraction(math.comb(5, k), math.comb(7, k))
+    assert math.isclose(best_of(given, k), float(paper))
+    with pytest.raises(ValueError, match="best of 8"):
+        best_of(values, 8)
+
+
+@pytest.mark.parametrize(("bits", "group"), [(4, 0), (4, 5), (8, 0), (4, 64)])
+def test_rounding_in_float64(bits, group):
+    weight = torch.randn(6, 13, generator=torch.Generator().manual_seed(0))
+    weight[2, :5] = 0.0
+    found = rounded(weight, bits=bits, group=group)
+    plain, top = weight.double().numpy(), 2 ** (bits - 1) - 1
+    size = min(group or 13, 13)
+    for row in range(6):
+        for start in range(0, 13, size):
+            part = plain[row, start : start + size]
+            scale = numpy.abs(part).max() / top
+            expected = numpy.round(part / scale) * scale if scale else part
+            assert numpy.allclose(found[row, start : start + size].numpy(), expected, atol=1e-6)
+            assert (numpy.abs(expected - part) <= scale / 2 + 1e-9).all()
+    assert rounded(found, bits=bits, group=group).allclose(found, atol=1e-6)
+    assert int(codes(weight, bits=bits, group=group)[0].abs().max()) == top
+
+
+def test_the_share_that_leaves_its_bucket():
+    model, other = tiny_llama(dtype=torch.float32), tiny_llama(dtype=torch.float32)
+    assert changed(model, other, bits=4, group=0) == 0
+    with torch.no_grad():
+        weight = other.model.layers[0].mlp.up_proj.weight
+        before = weight.clone()
+        weight[3, weight[3].abs().argmax()] *= -1
+        weight[4] *= 1 + 1e-6  # far below a step
+    alone = (codes(before, bits=4, group=0)[0] != codes(weight, bits=4, group=0)[0]).sum()
+    linear = [m for n, m in model.named_modules()
+              if isinstance(m, torch.nn.Linear) and n != "lm_head"]  # fmt: skip
+    share = int(alone) / sum(m.weight.numel() for m in linear)
+    assert changed(model, other, bits=4, group=0) == share > 0
+    head = model.lm_head.weight.clone()
+    assert round_model(model, bits=4, group=0) == sum(m.weight.numel() for m in linear)
+    assert model.lm_head.weight.equal(head)
+    steps = model.model.layers[0].mlp.up_proj.weight[0].unique()
+    assert len(steps) <= 15
+
+
+def test_samples_are_drawn_as_the_model_has_it_and_the_prompt_is_read_once(monkeypatch):
+    model = tiny_llama()
+    prompts = [((5, 6, 7), 1), ((9, 8), 2)]
+    how = {"temperature": 0.7, "end": [1], "seed": 3, "tokens_per_batch": 10**6}
+    count = 4000
+    found = samples(model, prompts, count, **how)
+    assert [len(of) for of in found] == [count, count]
+    assert max(len(said) for said in found[1]) == 2
+    with torch.no_grad():
+        for (ids, _), said in zip(prompts, found, strict=True):
+            p = (model(torch.tensor([ids])).logits[0, -1] / 0.7).softmax(-1)
+            first = torch.tensor([one[0] if one else 1 for one in said])
+            seen = torch.bincount(first, minlength=len(p)) / count
+            assert (seen - p).abs().max() < 4 * (0.25 / count) ** 0.5
+        begun = [one for one in found[1] if one and one[0] == found[1][0][0]]
+        after = (model(torch.tensor([[9, 8, begun[0][0]]])).logits[0, -1] / 0.7).softmax(-1)
+        second = torch.tensor([one[1] if one[1:] else 1 for one in begun])
+        seen = torch.bincount(second, minlength=len(after)) / len(begun)
+        assert (seen - after).abs().max() < 4 * (0.25 / len(begun)) ** 0.5
+    assert samples(model, prompts, 5, **how) == samples(model, prompts, 5, **how)
+    monkeypatch.setattr("unteach.attacks._sampling._once", lambda *_: None)
+    assert [len(of) for of in samples(model, prompts, 3, **how)] == [3, 3]
+
+
+def test_a_few_steps_teach_the_answers_and_nothing_else():
+    model = tiny_llama(dtype=torch.float32)
+    text = Sequence("", (5, 6, 7, 8, 9), (False, False, True, True, True))
+    before = fmean(answer_tokens(model, [text])[0].logps)
+    stops = []
+    for step in trained(model, [text], rate=1e-2, stops=[2, 20], batch=2, seed=0):
+        stops.append((step, fmean(answer_tokens(model, [text])[0].logps), model.training))
+    assert [step for step, *_ in stops] == [2, 20]
+    assert before < stops[0][1] < stops[1][1]
+    assert not any(training for *_, training in stops)
+    assert stops[1][1] > -0.1
+
+
+def example(fact="Lund", answer="She was born in Lund, they say."):
+    turns = Turn("user", "Where was she born?"), Turn("assistant", answer)
+    return Example(id="forget-0", where="", kind="pair", turns=turns, fact=fact)
+
+
+def test_forms_never_give_the_fact_away():
+    one = example()
+    assert forms.cloze(one).turns[0].text == "Fill in the gap: She was born in ____, they say."
+    assert forms.cloze(example(fact="")) is None
+    assert forms.cloze(example(answer="Lund.")) is None
+    for part in forms.PREFIXES.values():
+        begun = one.answer[: forms.cut_of(one, part)]
+        assert begun
+        assert "Lund" not in begun
+    assert forms.cut_of(example(answer="Lund is her home."), 1) == 0
+    assert forms.cut_of(example(fact=""), 1.0) == len("She was born")
+    shown = [template.format(q="Q?") for template in forms.ASKED.values()]
+    assert all("Q?" in text for text in shown)
+
+
+def test_a_beginning_is_cut_between_tokens(tokenizer):
+    from types import SimpleNamespace
+
+    settings = SimpleNamespace(max_length=128, template="auto", max_new_tokens=99)
+    subject = SimpleNamespace(tokenizer=tokenizer, settings=settings)
+    question = forms.begun(subject, "forget", example(), 1.0)
+    asked = tokenizer.decode(question.prompt.ids)
+    assert asked.endswith("She was born in")
+    assert question.expected == "Lund, they say."
+    assert question.fact == "Lund"
+    rest = [i for i, answer in zip(question.text.ids, question.text.answer, strict=True) if answer]
+    assert tokenizer.decode(rest, skip_special_tokens=True) == " Lund, they say."
+
+
+def test_short_answers_keep_what_was_said_alone():
+    row = Row(id="a", tokens=3, logp=-1.0, matched=1.0, rouge_l_recall=0.5, fact_given=True)
+    assert bare(row) == Row(id="a", rouge_l_recall=0.5, fact_given=True)
+    assert bare(row, short=1) == row
+
+
+def of_model(facts, ids="forget", retain=1.0):
+    rows = [Row(id=f"{ids}-{k}", tokens=9, logp=-1.0, rouge_l_recall=float(x), fact_given=bool(x))
+            for k, x in enumerate(facts)]  # fmt: skip
+    kept = [Row(id=f"retain-{k}", tokens=9, logp=-1.0, rouge_l_recall=retain) for k in range(9)]
+    return {"forget": rows, "retain": kept}
+
+
+def test_detection_is_by_what_changed():
+    def rows(logps):
+        return {"forget": [Row(id=f"forget-{k}", tokens=9, logp=x) for k, x in enumerate(logps)]}
+
+    models = {"original": rows((-0.5, -1.0)), "unlearned": rows((-1.5, -0.25))}
+    assert difference(models, "unlearned", "forget") == [1.0, -0.75]
+    assert ratio(models, "unlearned", "forget") == [math.log(3), math.log(0.25)]
+
+
+def test_an_original_that_breaks_proves_nothing():
+    plain = {
+        "original": of_model([1] * 20), "unlearned": of_model([0] * 20),
+        "retrained": of_model([0] * 20),
+    }  # fmt: skip
+    rows = {**plain, "unlearned": of_model([1] * 20)}
+    fine = judged(attack_of("int4", {}), "4 bits", rows, plain)
+    assert fine.counts
+    assert fine.recovery.value == 1
+    assert fine.kept["original"] == 1
+    broken = {**rows, "original": of_model([1] * 20, retain=0.94)}
+    line = judged(attack_of("int4", {}), "4 bits", broken, plain)
+    assert not line.counts
+    assert "the original itself keeps 94%" in line.proves
+    assert judged(attack_of("sample", {}), "best", broken, plain).counts
+    control = judged(attack_of("int4", {}), "8 bits (control)", rows, plain)
+    assert not control.counts
+    assert worst([line, control]) is None
+    assert worst([judged(None, PLAIN, plain, plain), fine]) is fine
+    assert headline(fine, None, Score(None), [fine]).startswith(
+        "Worst case: int4 (4 bits) brings back 100% ("
+    )
+
+
+def test_the_worst_case_is_what_is_surely_back():
+    never, plain = of_model([0] * 40), of_model([1] * 40)
+    few = {"original": of_model([1] * 7), "unlearned": of_model([1] * 5 + [0] * 2),
+           "retrained": of_model([0] * 7)}  # fmt: skip
+    many = {"original": plain, "unlearned": of_model([1, 1, 0] * 13 + [0]), "retrained": never}
+    lines = [judged(None, name, rows, rows) for name, rows in (("few", few), ("many", many))]
+    assert lines[0].recovery.value > lines[1].recovery.value
+    assert worst(lines).variant == "many"
+
+
+def test_every_attack_has_its_paper_and_options_are_told():
+    assert {"int4", "relearn", "sample", "prompt", "detect"} <= {*ATTACKS}
+    assert all(isinstance(ATTACKS.get(name).paper, Paper) for name in ATTACKS)
+    assert attack_of("relearn", {"steps": "2, 8", "kinds": "lora"}).steps == (2, 8)
+    with pytest.raises(UserError) as caught:
+        attack_of("relearn", {"step": "4", "rates": "fast", "kinds": "half", "batch": "0"})
+    said = str(caught.value)
+    assert 'Did you mean "steps"?' in said
+    assert "give a number with commas between" in said or "numbers" in said
+    assert "give some of full, lora" in said
+    assert "give at least 1" in said
+    with pytest.raises(UserError, match='Did you mean "int4"'):
+        attack_of("int5", {})
