@@ -10,12 +10,13 @@ holds by being wide shows.
 import argparse
 import csv
 import math
+import zlib
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
 from coverage_page import LEAST, page
-from scipy.stats import norm, t
+from scipy.stats import beta, norm, t
 
 from unteach.metrics._draws import Part, together
 from unteach.metrics._values import area
@@ -33,16 +34,17 @@ from unteach.report.fold import mean_over_runs
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "coverage.csv"
 PAGE = HERE.parent / "docs" / "concepts" / "intervals.md"
-TIMES = 300
+TIMES = 1000
 SIZES = ((10, 10), (20, 20), (40, 40), (100, 100), (400, 400), (20, 400), (400, 20))
 AREAS = (0.5, 0.9, 0.95, 0.99, 1.0)
-COLUMNS = ("kind", "shape", "n", "others", "covered", "width", "best other", "its width")
+COLUMNS = ("kind", "shape", "n", "others", "covered", "width", "no upper end", "best other",
+           "its width")  # fmt: skip
 
 
 def cell(job):
     """One line of the table: our interval and the narrowest usual one that holds."""
     kind, shape, m, n, times = job
-    rng = np.random.default_rng([m, n])
+    rng = np.random.default_rng([m, n, zlib.crc32(f"{kind}, {shape}".encode())])
     ours, rivals, truth = [], {}, None
     for _ in range(times):
         found, truth, beside = KINDS[kind](rng, shape, m, n)
@@ -50,19 +52,24 @@ def cell(job):
         for name, ends in beside.items():
             rivals.setdefault(name, []).append(ends)
     covered, width = judged(ours, truth)
+    unbounded = sum(high is None and low is not None for low, high in ours) / times
     held = {name: judged(ends, truth) for name, ends in rivals.items()}
     held = {name: w for name, (c, w) in held.items() if c >= LEAST}
     best = min(held, key=held.get, default="")
-    return [kind, shape, m, n, f"{covered:.3f}", f"{width:.4f}", best,
+    return [kind, shape, m, n, f"{covered:.3f}", f"{width:.4f}", f"{unbounded:.3f}", best,
             f"{held[best]:.4f}" if best else ""]  # fmt: skip
 
 
 def judged(ends, truth):
-    """Share of the intervals that hold the truth, and mean width; a missing one holds nothing."""
-    there = [(low, high) for low, high in ends if low is not None and high is not None]
+    """Share of the intervals that hold the truth, and mean width of those that have an upper end.
+
+    One without an upper end holds what is not below it; a missing one holds nothing.
+    """
+    there = [(low, math.inf if high is None else high) for low, high in ends if low is not None]
     slack = 1e-9  # of rounding, at 0 and at 1
     held = sum(low - slack <= truth <= high + slack for low, high in there)
-    return held / len(ends), float(np.mean([high - low for low, high in there] or [math.nan]))
+    widths = [high - low for low, high in there if math.isfinite(high)]
+    return held / len(ends), float(np.mean(widths or [math.nan]))
 
 
 MEANS = {
@@ -125,26 +132,69 @@ def share(rng, shape, n, _):
     return share_score(given), float(shape), usual(np.array(given, float), np.ones(n), rng)
 
 
+def spread(r, x):
+    """Tokens of answers, whatever they are."""
+    return r.integers(5, 60, len(x)).astype(float)
+
+
+def growing(_, x):
+    """Tokens where the extreme answers are the long ones."""
+    return np.clip(np.round(20 * x), 5.0, 60.0)
+
+
+def mostly_zero(r, n):
+    return np.where(r.random(n) < 0.9, 0.0, r.exponential(size=n))
+
+
+INDEPENDENT, GROWING = "5 to 60 tokens", "5 to 60 tokens, more for greater values"
 WEIGHTED = {
-    "nats exponential, 5 to 60 tokens": (1.0, lambda r, n: r.exponential(size=n)),
-    "nats log-normal, 5 to 60 tokens": (math.exp(0.5), lambda r, n: np.exp(r.normal(size=n))),
-    "nats near 2 (normal), 5 to 60 tokens": (2.0, lambda r, n: 2 + 0.4 * r.normal(size=n)),
-    "9 in 10 zero, rest exponential, 5 to 60 tokens": (
-        0.1, lambda r, n: np.where(r.random(n) < 0.9, 0.0, r.exponential(size=n))
-    ),
-}  # fmt: skip
+    f"{name}, {tokens}": (draw, weigh)
+    for name, draw in {
+        "nats exponential": lambda r, n: r.exponential(size=n),
+        "nats log-normal": lambda r, n: np.exp(r.normal(size=n)),
+        "nats near 2 (normal)": lambda r, n: 2 + 0.4 * r.normal(size=n),
+        "9 in 10 zero, rest exponential": mostly_zero,
+    }.items()
+    for tokens, weigh in ((INDEPENDENT, spread), (GROWING, growing))
+}
+TRUTHS = {}
+
+
+def weighted_truth(shape):
+    """From four million values."""
+    if shape not in TRUTHS:
+        draw, weigh = WEIGHTED[shape]
+        rng = np.random.default_rng(7)
+        x = draw(rng, 4_000_000)
+        TRUTHS[shape] = float(np.average(x, weights=weigh(rng, x)))
+    return TRUTHS[shape]
 
 
 def weighted(rng, shape, n, _):
-    truth, draw = WEIGHTED[shape]
-    x, w = draw(rng, n), rng.integers(5, 60, n).astype(float)
+    draw, weigh = WEIGHTED[shape]
+    x = draw(rng, n)
+    w = weigh(rng, x)
     rivals = {k: v for k, v in usual(x, w, rng).items() if k != "Wilson"}
-    return mean_score(x.tolist(), w.tolist(), (0.0, math.inf)), truth, rivals
+    return mean_score(x.tolist(), w.tolist(), (0.0, math.inf)), weighted_truth(shape), rivals
+
+
+def clusters(rng, shape, n, _):
+    """Shares of clusters with 1 to 20 members, each cluster an example that counts as its size."""
+    truth = rng.beta(0.5, 0.5, n)
+    size = rng.integers(1, 21, n) if shape == "as it comes" else 1 + np.floor(20 * truth)
+    x = rng.binomial(size.astype(int), truth) / size
+    value = 0.5 if shape == "as it comes" else CLUSTERED
+    return mean_score(x.tolist(), size.astype(float).tolist()), value, usual(x, size, rng)
+
+
+GRID = beta.ppf((np.arange(200_000) + 0.5) / 200_000, 0.5, 0.5)
+CLUSTERED = float(np.average(GRID, weights=1 + np.floor(20 * GRID)))  # larger where greater
 
 
 def perplexity(rng, shape, n, _):
-    truth, draw = WEIGHTED[shape]
-    x, w = np.maximum(draw(rng, n), 0.0), rng.integers(5, 60, n)
+    draw, weigh = WEIGHTED[shape]
+    x = np.maximum(draw(rng, n), 0.0)
+    w, truth = weigh(rng, x).astype(int), weighted_truth(shape)
     drawn = usual(x, w.astype(float), rng)
     rivals = {k: (math.exp(v[0]), math.exp(v[1])) for k, v in drawn.items() if k != "Wilson"}
     return perplexity_score(x.tolist(), w.tolist()), math.exp(truth), rivals
@@ -277,9 +327,6 @@ def nearness(rng, shape, n, _):
     return together(part(rng, n)), TRUTHS[shape], {}
 
 
-TRUTHS = {}
-
-
 def gap(rng, shape, n, _):
     """Of two scores by their intervals (`difference`), on the same texts or on others."""
     base, zeros = rng.random(n), 0.9 if "zero" in shape else 0.0
@@ -308,11 +355,13 @@ def foreseen(rng, shape, m, n):
     """Whether a new set falls inside: the interval is moved, so that the truth is 0."""
     draw = NEW[shape][0]
     found, new = predicted([(x, 1.0) for x in draw(rng, m).tolist()], n), draw(rng, n).mean()
-    return Score(None, m, (found.low or 0.0) - new, (found.high or 0.0) - new), 0.0, {}
+    low, high = (0.0 if end is None else end for end in (found.low, found.high))  # both are there
+    return Score(None, m, low - new, high - new), 0.0, {}
 
 
 KINDS = {
-    "mean": mean, "share": share, "weighted mean": weighted, "perplexity": perplexity,
+    "mean": mean, "share": share, "weighted mean": weighted, "clusters": clusters,
+    "perplexity": perplexity,
     "AUC": roc_area, "TPR at 1% FPR": start, "probability gap": paired_gap, "difference": gap,
     "privacy leakage": privacy_leak, "utility": utility_mean, "closeness": nearness,
     "never seen": foreseen, "folded runs": folded,
@@ -327,6 +376,7 @@ def jobs(times):
         ("mean", [*SHAPES, *OTHER], alone),
         ("share", ("0.005", "0.02", "0.1", "0.5", "0.95"), alone),
         ("weighted mean", WEIGHTED, alone),
+        ("clusters", ("as it comes", "larger where greater"), alone),
         ("perplexity", [s for s in WEIGHTED if "near 2" in s], alone),
         ("AUC", [f"{a} {form}" for a in AREAS for form in FORMS], SIZES),
         ("TPR at 1% FPR", [f"{a} {f}" for a in AREAS for f in ("normal", "tied")], SIZES),

@@ -277,8 +277,8 @@ class Score:
     Attributes:
         value: the number; None when it is not measurable.
         n: how many examples it rests on.
-        low: lower end of the 95% interval; None when there is none.
-        high: upper end.
+        low: lower end of the 95% interval; None when none is known.
+        high: upper end; None when none is known, as of values without a bound that are all alike.
         note: why it is not measurable, or how to read it.
     """
 

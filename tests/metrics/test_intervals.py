@@ -56,15 +56,66 @@ def test_means_are_held_at_least_92_times_in_100(name, mirrored):
     assert width < most, "an interval that holds by being wide says nothing"
 
 
-def test_weighted_means_are_held():
-    """Nats per token, exponential, each counting as often as its answer has tokens."""
-    rng, held = numpy.random.default_rng(1), 0
+def tokens(rng, x):
+    return rng.integers(5, 60, len(x)).astype(float)
+
+
+def more_for_greater(_, x):
+    return numpy.clip(numpy.round(20 * x), 5.0, 60.0)
+
+
+BY_TOKEN = {  # values, how much each counts, the mean of four million, at most so wide (median)
+    "exponential": (zeros(0, numpy.random.Generator.exponential), tokens, 1.0, 2.5),
+    "exponential, long where great": (
+        zeros(0, numpy.random.Generator.exponential), more_for_greater, 1.789, 5.0
+    ),
+    "9 in 10 zero": (zeros(0.9, numpy.random.Generator.exponential), tokens, 0.1, 5.0),
+    "9 in 10 zero, long where great": (
+        zeros(0.9, numpy.random.Generator.exponential), more_for_greater, 0.597, 12.0
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BY_TOKEN)
+def test_means_by_token_are_held(name):
+    """Nats per token, without an upper end; 20 zeros in 100 samples have no interval with both."""
+    draw, weigh, truth, most = BY_TOKEN[name]
+    rng, held, widths = numpy.random.default_rng(1), 0, []
     for _ in range(TIMES):
-        x, w = rng.exponential(size=20).tolist(), rng.integers(5, 60, 20).tolist()
-        nll, ppl = mean_score(x, w, (0.0, math.inf)), perplexity_score(x, w)
-        held += nll.low <= 1 <= nll.high
-        assert (ppl.low, ppl.high) == (pytest.approx(math.exp(nll.low)), math.exp(nll.high))
+        x = draw(rng, 20)
+        w = weigh(rng, x)
+        found = mean_score(x.tolist(), w.tolist(), (0.0, math.inf))
+        assert (found.high is None) == (not x.any()) == bool(found.note)
+        held += found.low <= truth <= (math.inf if found.high is None else found.high)
+        widths += [] if found.high is None else [found.high - found.low]
     assert held / TIMES >= LEAST
+    assert numpy.median(widths) < most, "an interval that holds by being wide says nothing"
+
+
+def test_clusters_are_examples_that_count_as_their_size():
+    """Of 20 clusters, the greater ones have more members; as many single answers hold 1 in 2."""
+    rng, held, alone = numpy.random.default_rng(1), 0, 0
+    grid = beta.ppf((numpy.arange(20_000) + 0.5) / 20_000, 0.5, 0.5)
+    truth = numpy.average(grid, weights=1 + numpy.floor(20 * grid))
+    for _ in range(TIMES):
+        p = rng.beta(0.5, 0.5, 20)
+        size = 1 + numpy.floor(20 * p)
+        ones = rng.binomial(size.astype(int), p)
+        found = mean_score((ones / size).tolist(), size.tolist())
+        held += found.low <= truth <= found.high
+        each = share_score([True] * int(ones.sum()) + [False] * int(size.sum() - ones.sum()))
+        alone += each.low <= truth <= each.high
+    assert held / TIMES >= LEAST > 0.8 > alone / TIMES
+
+
+def test_perplexity_is_the_exponential():
+    rng = numpy.random.default_rng(1)
+    x, w = rng.exponential(size=20).tolist(), rng.integers(5, 60, 20).tolist()
+    nll, ppl = mean_score(x, w, (0.0, math.inf)), perplexity_score(x, w)
+    assert (ppl.low, ppl.high) == (pytest.approx(math.exp(nll.low)), math.exp(nll.high))
+    alike = perplexity_score([0.0] * 20, w)
+    assert (alike.value, alike.low, alike.high) == (1.0, 1.0, None)
+    assert "no upper end" in alike.note
 
 
 @pytest.mark.parametrize("p", [0.0088, 0.05, 0.5])
@@ -105,8 +156,11 @@ def test_the_ends_are_those_of_draws():
         [rng.exponential(size=(100_000, 30)), gamma.rvs(0.75, size=100_000, random_state=rng)]
     )
     for side, share in ((1, 0.975), (-1, 0.025)):
-        far = side * outermost(numpy.sort(side * x), 1.0 if side > 0 else 0.0)
-        values, weights = numpy.append(x, far), numpy.append(w, w.mean())
+        order = numpy.argsort(side * x)
+        most = 1.0 if side > 0 else 0.0
+        far = side * outermost(side * x[order], most, w[order] / w.mean())
+        extreme = w[(side * x).argmax()]
+        values, weights = numpy.append(x, far), numpy.append(w, max(extreme, w.mean()))
         drawn = (counts * weights) @ values / (counts @ weights)
         end = found.high if side > 0 else found.low
         assert end == pytest.approx(numpy.quantile(drawn, share), abs=0.003)
@@ -120,6 +174,9 @@ def test_the_unseen_one_by_hand():
     assert outermost(numpy.array([0.0, 0.0, 0.0, 0.2]), 5.0) == pytest.approx(1.8)
     assert outermost(numpy.array([0.0, 0.0, 0.0, 0.2]), 1.0) == 1
     assert outermost(numpy.array([1.0, 2.0, 3.0]), math.inf) == pytest.approx(3 + 1.5**1.5)
+    rare = numpy.array([0.0] * 19 + [1.0])
+    assert outermost(rare, 1000.0) == pytest.approx(1 + 20**1.5)
+    assert outermost(rare, math.inf) == 26, "no more gaps than 25 where nothing bounds it"
     assert outermost(numpy.array([0.5, 0.5]), 1.0) == 1
     assert outermost(numpy.array([0.5, 0.5]), math.inf) == math.inf
     assert outermost(numpy.array([2.0]), 1.0) == 2, "a value past the range is not cut off"

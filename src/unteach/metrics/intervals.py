@@ -9,6 +9,8 @@ Z = 1.959964  # of the normal distribution, for 95%
 MOST = 700.0  # exp of more is no float any more
 UNSEEN = 0.75  # how much the example that was not seen counts; with 1, shares are Clopper-Pearson's
 ALIKE = 1e-9  # values nearer to one another differ by rounding
+FARTHEST = 25.0  # gaps beyond the greatest value, where nothing else bounds the unseen one
+OPEN = "no upper end is known: all values are alike, and may be any greater"
 Range = tuple[float, float]
 
 
@@ -23,7 +25,9 @@ def mean_score(
     between two ends. Nothing is drawn, so nothing depends on a seed (`_end`). It holds where
     nearly all values are 0 or 1, too: docs/concepts/intervals.md.
 
-    There is no interval where all values are alike and may be any greater or any less.
+    An end is None where all values are alike and nothing bounds them on that side: no interval
+    with both ends can hold the mean then (Bahadur and Savage, Annals of Mathematical Statistics 27,
+    1956). Clusters are examples of their own: give the mean of each, weighted by its size.
 
     Args:
         values: one for each example.
@@ -45,9 +49,9 @@ def mean_score(
     if not math.isfinite(value):
         return Score(value, n)
     low, high = -_end(-x[::-1], w[::-1], -within[0]), _end(x, w, within[1])
-    if not (math.isfinite(low) and math.isfinite(high)):
-        return Score(value, n)
-    return Score(value, n, min(low, value), max(high, value))
+    note = OPEN if math.isfinite(low) and not math.isfinite(high) else ""
+    ends = (min(low, value), max(high, value))
+    return Score(value, n, *(end if math.isfinite(end) else None for end in ends), note)
 
 
 def perplexity_score(nlls: list[float], tokens: list[int]) -> Score:
@@ -61,7 +65,7 @@ def perplexity_score(nlls: list[float], tokens: list[int]) -> Score:
     """
     nll = mean_score(nlls, [float(count) for count in tokens], (0.0, math.inf))
     value, low, high = (x if x is None else _exp(x) for x in (nll.value, nll.low, nll.high))
-    return Score(value, nll.n, low, high)
+    return Score(value, nll.n, low, high, nll.note)
 
 
 def share_score(given: list[bool]) -> Score:
@@ -79,16 +83,18 @@ def share_score(given: list[bool]) -> Score:
     return Score(true / n, n, float(ends.low), float(ends.high))
 
 
-def outermost(x: Any, most: float) -> float:
+def outermost(x: Any, most: float, w: Any = 1.0) -> float:
     """The greatest value that an example not seen is taken to have, at most `most`.
 
     As far above the greatest one as that is above the next, times r^1.5. r is 1 where all values
     are as far from their median, 1.3 for evenly spread ones, 2.3 for exponential ones, and 20 where
-    19 of 20 are alike: the rarer the great values, the likelier is a greater one still.
+    19 of 20 are alike: the rarer the great values, the likelier is a greater one still. Where there
+    is no `most`, r^1.5 is at most 25.
 
     Args:
         x: the values, sorted.
-        most: what no value can be above.
+        most: what no value can be above; may be infinite.
+        w: how much each counts: values that count more are farther out.
 
     Example:
         >>> import numpy
@@ -101,9 +107,10 @@ def outermost(x: Any, most: float) -> float:
     below = x[x < top - ALIKE * max(abs(top), 1.0)]
     if not len(below):
         return max(most, top)
-    away = numpy.abs(x - numpy.median(x))
-    rare = len(x) * float((away**2).sum() / away.sum() ** 2)
-    return min(top + rare**1.5 * (top - float(below[-1])), max(most, top))
+    away = numpy.abs(x - numpy.median(x)) * w
+    step = (len(x) * float((away**2).sum() / away.sum() ** 2)) ** 1.5
+    step = step if math.isfinite(most) else min(step, FARTHEST)
+    return min(top + step * (top - float(below[-1])), max(most, top))
 
 
 def _end(x: Any, w: Any, most: float) -> float:
@@ -116,17 +123,19 @@ def _end(x: Any, w: Any, most: float) -> float:
 
     Args:
         x: the values, sorted.
-        w: how much each counts.
+        w: how much each counts. The unseen one counts as the greatest does, or as the mean if
+            that is more: where long answers are the extreme ones, it is long too.
         most: what no value can be above; may be infinite.
     """
     import numpy
 
-    least, end = float(x[0]), outermost(x, most)
+    least, end = float(x[0]), outermost(x, most, w / w.mean())
     span = end - least
     if span <= ALIKE * max(abs(end), 1.0) or not math.isfinite(span):
         return end
     x = numpy.append((x - least) / span, 1.0)
-    w = numpy.append(w / w.mean(), 1.0)
+    w = w / w.mean()
+    w = numpy.append(w, max(float(w[x[:-1] >= x[-2] - ALIKE].mean()), 1.0))
     counts = numpy.ones_like(x)
     counts[-1] = UNSEEN
     low, high = float((counts * w * x).sum() / (counts * w).sum()), 1.0

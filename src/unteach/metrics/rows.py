@@ -48,7 +48,8 @@ def answers(groups: Groups, group: str, *fields: str) -> list[Row]:
         raise Missing("no examples in this group")
     for name in fields:
         has = [row for row in found if getattr(row, name) is not None]
-        if any(row.tokens >= SHORT or name in LITTLE for row in found if row not in has):
+        lacking = [row for row in found if getattr(row, name) is None]
+        if any(row.tokens >= SHORT or name in LITTLE for row in lacking):
             raise Missing(f"the rows have no `{name}`; evaluate the model again")
         if not has:
             why = f"which `{name}` would tell to whoever has the model"

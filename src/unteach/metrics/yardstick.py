@@ -58,7 +58,7 @@ def predicted(
     """The mean of n new numbers like these: its value and a 95% prediction interval.
 
     The interval of `mean_score`, each side sqrt(1 + m / n) as long: both the m given and the n new
-    ones are drawn by chance. No interval where all are alike and may be any greater.
+    ones are drawn by chance. No upper end where all are alike and may be any greater.
 
     Args:
         pairs: each number, and how much it counts.
@@ -68,11 +68,12 @@ def predicted(
     x, w = zip(*pairs, strict=True)
     mean = mean_score(list(x), list(w), within)
     value, m = mean.value or 0.0, mean.n
-    if mean.low is None or mean.high is None:
-        return mean
     wider = math.sqrt(1 + m / n)
-    low, high = value - wider * (value - mean.low), value + wider * (mean.high - value)
-    return Score(value, m, max(low, within[0]), min(high, within[1]))
+    low, high = (
+        None if end is None else min(max(value + wider * (end - value), within[0]), within[1])
+        for end in (mean.low, mean.high)
+    )
+    return Score(value, m, low, high, mean.note)
 
 
 def _perplexity(pairs: list[tuple[float, float]], n: int) -> Score:
@@ -81,7 +82,7 @@ def _perplexity(pairs: list[tuple[float, float]], n: int) -> Score:
         x if x is None or math.isnan(x) else math.exp(min(x, MOST))
         for x in (nll.value, nll.low, nll.high)
     )
-    return Score(value, nll.n, low, high)
+    return Score(value, nll.n, low, high, nll.note)
 
 
 def _share(pairs: list[tuple[float, float]], n: int) -> Score:

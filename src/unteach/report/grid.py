@@ -63,6 +63,8 @@ def cell(score: Score | None, *, interval: bool = True) -> str:
     text = number(score.value)
     if interval and score.low is not None and score.high is not None:
         text += f" ({number(score.low)} to {number(score.high)})"
+    elif interval and score.low is not None:
+        text += f" (at least {number(score.low)})"
     return text
 
 
