@@ -11,11 +11,14 @@ HEADED = re.compile(r"(CausalLM|LMHead|LMHeadModel|ConditionalGeneration|Decoder
 OWN_CODE = "transformers_modules"  # where transformers puts the code of models
 RAISED = re.compile(r"^\w+Error: ")
 PLAIN = "give a causal language model, such as Llama, Qwen or GPT-2"
-WIDER = {"fp8": "FineGrainedFP8Config", "mxfp4": "Mxfp4Config"}  # those that transformers widens
+WIDER = {  # those that transformers widens; else it would give plain experts their packed names
+    "fp8": ("FineGrainedFP8Config", ""),
+    "mxfp4": ("Mxfp4Config", ", save_original_format=False"),
+}
 WIDEN = (
     "import sys; from transformers import AutoModelForCausalLM as M, AutoTokenizer as T, {0} as C; "
     "d, out = sys.argv[1:]; "
-    "M.from_pretrained(d, quantization_config=C(dequantize=True)).save_pretrained(out); "
+    "M.from_pretrained(d, quantization_config=C(dequantize=True)).save_pretrained(out{1}); "
     "T.from_pretrained(d).save_pretrained(out)"
 )
 
@@ -133,7 +136,7 @@ def _plain_one(kind: str, model: str, training: bool) -> str:
     if kind in WIDER:
         out = f"{model.rstrip('/')}-plain"
         hint += f"; or widen it and give {out}: "
-        return hint + command_line(WIDEN.format(WIDER[kind]), model, out)
+        return hint + command_line(WIDEN.format(*WIDER[kind]), model, out)
     return hint + "; if its weights are plain, take quantization_config out of its config.json"
 
 

@@ -143,7 +143,7 @@ def load_model(
         given = {"dtype": "auto", "device_map": {"": where}}
     model = pinned(model)
     given |= {"use_safetensors": True, **_of(model, trust_remote_code)}
-    loaded = _read(given, name, model)
+    loaded = _read(given, name, model, packed=packed)
     require(attention_problem(loaded, name, where.type))
     setattr(loaded, SOURCE, model)
     if bits and where.type == "cpu":
@@ -151,8 +151,11 @@ def load_model(
     return (loaded.to(where) if placed and not bits and not packed else loaded).eval()
 
 
-def _read(given: dict[str, Any], where: str, model: str) -> Any:
-    """The model as transformers reads it. Raises UserError where it is not all and only that."""
+def _read(given: dict[str, Any], where: str, model: str, *, packed: bool) -> Any:
+    """The model as transformers reads it. Raises UserError where it is not all and only that.
+
+    Weights that are packed on disk may be plain here: MXFP4 is widened where no kernel is.
+    """
     asked = {"output_loading_info": True, "ignore_mismatched_sizes": True}  # all are told at once
     read: Any = AutoModelForCausalLM.from_pretrained
     try:
@@ -167,7 +170,7 @@ def _read(given: dict[str, Any], where: str, model: str) -> Any:
         raise UserError(lost or _not_found(where, error, model)) from error
     odd = info["unexpected_keys"]
     require(misfit(info, loaded, where, headers(model, where) if odd else None))
-    if not is_quantised(loaded):
+    if not packed and not is_quantised(loaded):
         require(not_floating(headers(model, where) or {}, loaded, where))
     return loaded
 

@@ -103,6 +103,9 @@ def _of_config(config: Mapping[str, Any]) -> Iterator[Odd]:
         value = config.get(key)
         if _is_number(value) and value < 1:
             yield key, value, "a whole number above 0"
+    packed = config.get("quantization_config")
+    if packed is not None and not isinstance(packed, Mapping):
+        yield "quantization_config", packed, "an object with a quant_method"
     named = config.get("architectures")
     if named is not None and not (isinstance(named, list) and all(type(n) is str for n in named)):
         yield "architectures", named, "a list with the name of a class"

@@ -74,3 +74,16 @@ def test_no_folder_for_temporary_files_is_needed_for_a_run(tiny_folder, tmp_path
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
     job(files, tiny_folder, tmp_path / "out")()
     assert (tmp_path / "out" / "report.md").exists()
+
+
+def test_values_that_are_empty_are_told(call, tmp_path):
+    """As of a variable of the shell that is not set; a path without a letter is where one is."""
+    code, _, said = call("check", "--model", "", "--forget=", "--retain", " ", "--out", "")
+    assert code == 2
+    for flag in ("--model", "--forget", "--retain", "--out"):
+        assert f"{flag}: is empty" in said
+    code, _, said = call("score", "", "--out", "o")
+    assert (code, "an argument: is empty" in said) == (2, True)
+    (tmp_path / "a.yaml").write_text('model: m\nforget: ""\nout: o\n')
+    code, _, said = call("check", tmp_path / "a.yaml")
+    assert (code, "forget: got an empty text" in said) == (2, True)

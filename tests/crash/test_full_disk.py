@@ -151,7 +151,7 @@ def test_a_disk_that_is_refused_at_any_moment(how, disk, files, tiny_folder, tmp
     things = moments_of(disk, files, tiny_folder)
     assert things > 300
     first = list(SAID).index(how)  # each begins elsewhere
-    moments = range(first, things, 5)
+    moments = range(4 * first, things, 12)
     ended = swept(how, moments, disk, files, tiny_folder, tmp_path / "log")
     assert ended > 0.8 * len(moments)
 

@@ -43,6 +43,7 @@ CONFIG = [  # what is changed, and what the message names beside the file
     ({"num_hidden_layers": None}, "num_hidden_layers"),
     ({"rms_norm_eps": "1e-6"}, "rms_norm_eps"),
     ({"dtype": "float33"}, 'dtype is "float33"'),
+    ({"quantization_config": "gptq"}, 'quantization_config is "gptq"'),
     ({"architectures": 3}, "architectures is 3"),
     ({"eos_token_id": -5}, "eos_token_id is -5"),
     ({"pad_token_id": 99_999}, "pad_token_id is 99999"),

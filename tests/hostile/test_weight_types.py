@@ -1,13 +1,17 @@
 """Weights of other types than models compute with, and files that hold a weight twice."""
 
 import json
+import re
+import shlex
 import struct
+import subprocess
+import sys
 
 import pytest
 import torch
 from families import SHAPE
 from hostile.broken import configure
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from unteach.adapters.lora import linear_names
@@ -137,6 +141,58 @@ def test_a_quantised_model_that_is_whole(copy, weights):
     write(packed | scales, copy / "model.safetensors")
     configure(copy, quantization_config=FP8)
     check_model(str(copy), "--retrained", device="cpu")
+
+
+E2M1 = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)  # what three bits stand for, beside the sign
+EXPERTS = re.compile(r"experts\.(gate_up|down)_proj$")
+
+
+@pytest.fixture
+def gpt_oss(copy):
+    """A small one as it is published, in MXFP4; and what one expert's weights come to."""
+    shape = {"hidden_size": 64, "intermediate_size": 64, "num_local_experts": 2, "head_dim": 32}
+    shape |= {"num_attention_heads": 2, "num_key_value_heads": 2, "num_experts_per_tok": 1}
+    model = made("gpt_oss", **shape, num_hidden_layers=1, eos_token_id=1, pad_token_id=0)
+    model.to(torch.bfloat16).save_pretrained(copy)
+    weights, packed = load_file(copy / "model.safetensors"), {}
+    for name, weight in weights.items():
+        if not EXPERTS.search(name):
+            packed[name] = weight
+            continue
+        experts, inner, outer = weight.shape
+        packed[f"{name}_blocks"] = torch.randint(256, (experts, outer, inner // 32, 16)).byte()
+        packed[f"{name}_scales"] = torch.full((experts, outer, inner // 32), 124).byte()
+    write(packed, copy / "model.safetensors")
+    configure(copy, quantization_config={"quant_method": "mxfp4", "modules_to_not_convert": []})
+    name = next(n for n in weights if n.endswith("down_proj"))
+    row = packed[f"{name}_blocks"][0, 5].flatten().tolist()  # two values in a byte, the low first
+    codes = [code for byte in row for code in (byte & 15, byte >> 4)]
+    values = [(-1) ** (code >> 3) * E2M1[code & 7] * 2.0 ** (124 - 127) for code in codes]
+    return copy, name, values
+
+
+def test_gpt_oss_in_mxfp4_is_asked_but_not_trained(gpt_oss):
+    """Its weights are widened where no kernel is, to what the format says that they are."""
+    folder, name, values = gpt_oss
+    assert check_model(str(folder), "--model", device="cpu").empty is None
+    loaded = load_model(str(folder), device="cpu").state_dict()
+    assert loaded[name][0, :, 5].tolist() == values
+    with pytest.raises(UserError, match="is quantised already"):
+        check_model(str(folder), "--model", training=True)
+
+
+@pytest.mark.slow
+def test_the_command_that_widens_mxfp4_does(gpt_oss):
+    folder, _, _ = gpt_oss
+    loaded = load_model(str(folder), device="cpu").state_dict()
+    with pytest.raises(UserError, match="is quantised already") as caught:
+        check_model(str(folder), "--model", training=True)
+    hint = caught.value.problems[0].hint
+    command = shlex.split(hint[hint.index("python -c") :])
+    subprocess.run([sys.executable, *command[1:]], check=True, capture_output=True)
+    check_model(f"{folder}-plain", "--model", training=True, device="cpu")
+    plain = load_model(f"{folder}-plain", device="cpu").state_dict()
+    assert all(torch.equal(plain[key].float(), loaded[key].float()) for key in loaded)
 
 
 def made(kind, **more):
