@@ -109,7 +109,10 @@ def test_a_name_of_one_record_alone_is_not_shown(tmp_path):
 
 def test_names_for_messages():
     assert listed({"": 9, "mood": 3}, 6) == "mood"
-    assert listed({"mood": 3}, 7) == listed({"mood": 2}, 2) == "(1 not shown: it may be a text)"
+    assert listed({"mood": 3}, 7) == listed({"Mood": 2}, 2) == "(1 not shown: it may be a text)"
+    assert listed({"mood": 1}, 1) == "mood"
+    assert listed({"mood_note": 1}, 9) == "mood_note"
+    assert listed({"Mood": 3}, 3) == "Mood"
     assert shown(["", "text"]) == "one without a name, text"
     assert [kept_from(role) for role in ("alice", "asistant", "critic", 3)] == [
         "of another name", "asistant", "of another name", "of another name",

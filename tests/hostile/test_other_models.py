@@ -156,7 +156,7 @@ def test_a_retrained_model_is_called_so_as_it_is_asked(asked, files, tiny_folder
     request = asked(retrained=str(retrained))
     (retrained / "model.safetensors").write_bytes(b"torn")
     with pytest.raises(UserError, match=f"--retrained {retrained}: "):
-        pipeline._load(str(retrained), request)
+        pipeline._load(str(retrained), request, request.model)
 
 
 @pytest.fixture

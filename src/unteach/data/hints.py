@@ -64,7 +64,8 @@ def listed(counts: Mapping[str, int], records: int) -> str:
     """Columns beside those that make an example: as many as a message has room for.
 
     There is a header then, so what looks like a column's name is one where records agree on it:
-    objects may have keys by people's names, and one record agrees with itself alone.
+    objects may have keys by people's names. Of small letters, as columns mostly are, half of the
+    records are enough, and with an underscore any; a name with capitals is one in three records.
 
     Args:
         counts: of each column or key, how many have it.
@@ -73,13 +74,15 @@ def listed(counts: Mapping[str, int], records: int) -> str:
     Example:
         >>> listed({"Complex_CoT": 9, "basil": 1, "Where was Ada born?": 9}, 9)
         'Complex_CoT (2 not shown: they may be texts)'
-        >>> listed({"score": 1, "basil": 1}, 1)
-        'score (1 not shown: it may be a text)'
+        >>> listed({"score": 1, "rationale": 1, "Basil": 1}, 1)
+        'score, rationale (1 not shown: it may be a text)'
     """
     names = [name for name in counts if name.strip()]
     more, first = len(names) - MANY, names[:MANY]
     agreed = {name for name, count in counts.items() if count >= max(AGREED, records / 2)}
-    plain = [n for n in first if _is_usual(n) or (n in agreed and NAME.fullmatch(n))]
+    half = {name for name, count in counts.items() if "_" in name or 2 * count >= records}
+    small = {name for name in half if LOWER.fullmatch(name)}
+    plain = [n for n in first if _is_usual(n) or n in small or (n in agreed and NAME.fullmatch(n))]
     return _told(first, plain) + (f" and {more} more" if more > 0 else "")
 
 
