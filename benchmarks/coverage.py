@@ -393,27 +393,46 @@ def jobs(times):
     ]
 
 
+def simulate(args):
+    """The cells that are asked for, in their places in the CSV; all of them by default."""
+    some = args.kinds or args.sizes or args.below
+    old = {}
+    if some and RESULTS.exists():
+        with RESULTS.open(encoding="utf-8") as file:
+            old = {key(line := [*row.values()]): line for row in csv.DictReader(file)}
+    wanted = [
+        job
+        for job in jobs(args.times)
+        if (not args.kinds or job[0] in args.kinds)
+        and (not args.sizes or job[2] in args.sizes)
+        and (not args.below or float(old[key(job)][4]) < args.below)
+    ]
+    with ProcessPoolExecutor(args.processes) as pool:
+        old |= {key(line): [*line, args.times] for line in pool.map(cell, wanted, chunksize=4)}
+    place = {key(job): number for number, job in enumerate(jobs(0))}
+    with RESULTS.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow((*COLUMNS, "times"))
+        writer.writerows(old[at] for at in sorted(old, key=place.__getitem__))
+
+
+def key(line):
+    """Which cell a job or a line of the CSV is about."""
+    kind, shape, m, n, *_ = line
+    return kind, shape, int(m), int(n)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--page", action="store_true", help="from the CSV that is there")
     parser.add_argument("--times", type=int, default=TIMES)
     parser.add_argument("--kinds", nargs="*", help="only these, put in their place in the CSV")
+    parser.add_argument("--sizes", nargs="*", type=int, help="likewise, only with so many examples")
+    parser.add_argument("--below", type=float, help="likewise, only what held less by the CSV")
     parser.add_argument("--processes", type=int, default=2)
     args = parser.parse_args()
     if not args.page:
-        wanted = [job for job in jobs(args.times) if not args.kinds or job[0] in args.kinds]
-        old = []
-        if args.kinds and RESULTS.exists():
-            with RESULTS.open(encoding="utf-8") as file:
-                old = [[*line.values()] for line in csv.DictReader(file)]
-            old = [line for line in old if line[0] not in args.kinds]
-        with ProcessPoolExecutor(args.processes) as pool:
-            made = [[*line, args.times] for line in pool.map(cell, wanted, chunksize=4)]
-        place = list(KINDS)
-        with RESULTS.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow((*COLUMNS, "times"))
-            writer.writerows(sorted([*old, *made], key=lambda line: place.index(line[0])))
+        simulate(args)
     with RESULTS.open(encoding="utf-8") as file:
         PAGE.write_text(page(list(csv.DictReader(file))), encoding="utf-8")
 

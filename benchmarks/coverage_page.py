@@ -12,10 +12,9 @@ HEAD = """\
 # Intervals: how often they hold the truth
 
 Every number comes with a 95% interval. Below is how often such intervals hold the truth when samples
-of a known truth are drawn (`benchmarks/coverage.py`, {times} samples a cell, each with a seed of its
-own, every cell in `benchmarks/results/coverage.csv`; chance moves a share of {few} by about
-{error:.1%}). At least 92% from 20 examples on is what we ask of means, shares, AUCs and TPRs; what holds
-less is said below.
+of a known truth are drawn (`benchmarks/coverage.py`, {times} samples a cell, every cell in
+`benchmarks/results/coverage.csv`; chance moves a share of {few} by about {error:.1%}). At least
+92% from 20 examples on is what we ask of means, shares, AUCs and TPRs; what holds less is said below.
 
 **What is meant by the truth** is the value that all texts of that kind would give, of which yours are a
 sample. Clusters (twenty questions about one person) count as one text more than as twenty: then the
@@ -61,9 +60,10 @@ TAIL = """
 ## What does not hold
 
 {worst}
+- Both AUCs above are of 20 texts whose scores spread more and 400 whose scores spread less.
 - Means by token are wide where nearly all values are 0 and the rest may be anything: with 9 in 10 zero at 20
   examples some 15 times Student's t, which holds 63 in 100 there. Where lengths grow with the values
-  without end, too (5 + 20 x tokens for log-normal x), no interval that we tried held at 20 examples.
+  without end (5 + 20 x tokens for log-normal x), 83 in 100 are held at 20 examples.
 - Values in the middle of the range of which one in ten lies anywhere (0.40 to 0.42, else uniform): 69% at
   20 examples, 98% at 100. No sample of 20 without such a value tells that there are any.
 - `privleak`, utility and folded runs are bootstraps and t-intervals; near the ends of their range they
@@ -76,7 +76,7 @@ TAIL = """
 def page(lines):
     """The whole page from the lines of the CSV."""
     few, many = (end(int(line["times"]) for line in lines) for end in (min, max))
-    times = str(many) if few == many else f"{few} or {many}"
+    times = str(many) if few == many else f"{few} or {many:,}"
     text = HEAD.format(times=times, few=few, error=math.sqrt(0.95 * 0.05 / few))
     text += "| | n | others | least | middle | width | no upper end | against the usual |\n"
     text += "|---|---:|---:|---:|---:|---:|---:|---:|\n"

@@ -66,7 +66,7 @@ def own(groups, group="forget"):
 
 def _example(rng, id, shift):
     def logps():
-        return [min(shift - rng.expovariate(1.0), 0.0) for _ in range(rng.randint(4, 9))]
+        return [min(shift - rng.expovariate(1.0), 0.0) for _ in range(rng.randint(8, 12))]
 
     mine = logps()
     n = len(mine)

@@ -187,7 +187,7 @@ class Sequence:
         return self.answer.index(True) if True in self.answer else len(self.ids)
 
 
-SHORT = 4
+SHORT = 8
 """Tokens: a row of a shorter answer has no more than LITTLE of it."""
 LITTLE = ("id", "kind", "index", "tokens", "logp", "matched", "strength", "truth_ratio",
           "truth_ratio_geometric", "choice", "zlib", "rouge_l_recall", "rouge_l_f1", "fact_given",

@@ -159,7 +159,7 @@ def test_answers_without_a_token_are_left_out():
 
 
 def test_answers_too_short_to_say_more_of_are_left_out_where_more_is_asked():
-    """Of fewer than four tokens a row has no number of the least likely ones."""
+    """Of fewer than eight tokens a row has no number of the least likely ones."""
     groups, original = world(), world(1)
     short = Row(id="forget-99", tokens=SHORT - 1, logp=-1.0, matched=0.5, strength=0.5, zlib=16)
     groups["forget"].append(short)
@@ -175,7 +175,7 @@ def test_answers_too_short_to_say_more_of_are_left_out_where_more_is_asked():
     only = score_model({**groups, "forget": [short]})["forget"]
     assert only["membership_auc_loss"].value is not None
     for name in ("membership_auc_min_k", "reciprocal_rank"):
-        assert "no answer of 4 tokens or more" in only[name].note
+        assert "no answer of 8 tokens or more" in only[name].note
 
 
 def test_variants_of_other_projects_are_scored_for_who_asks():

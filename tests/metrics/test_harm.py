@@ -6,7 +6,7 @@ from unteach.metrics.harm import harms
 from unteach.nouns import Row
 
 FINE = Row(
-    id="", tokens=6, logp=-0.1, rouge_l_recall=1.0, said_tokens=6, said_repetition=0.0,
+    id="", tokens=9, logp=-0.1, rouge_l_recall=1.0, said_tokens=6, said_repetition=0.0,
     said_distinct=1.0, said_logp=-0.2,
 )  # fmt: skip
 
@@ -76,8 +76,8 @@ def test_what_is_forgotten_is_no_loss_and_noise_on_it_is():
 
 
 def test_raw_texts_and_groups_of_one_side():
-    text = {"retain": [Row(id="retain-0", tokens=6, logp=-0.1)]}
-    low = {"retain": [Row(id="retain-0", tokens=6, logp=-2.0)], "world": rows("world")["world"]}
+    text = {"retain": [Row(id="retain-0", tokens=9, logp=-0.1)]}
+    low = {"retain": [Row(id="retain-0", tokens=9, logp=-2.0)], "world": rows("world")["world"]}
     found = harms(low, text)
     assert list(found) == ["retain"]
     assert found["retain"].lost[0].id == "retain-0"

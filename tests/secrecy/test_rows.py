@@ -9,6 +9,7 @@ attack is held to that, too.
 import json
 from dataclasses import asdict, replace
 from functools import cache
+from statistics import median
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from unteach.nouns import LITTLE, SHORT, Row, Sequence
 from unteach.probes import Kept, answer_tokens, divergences
+from unteach.suites.rivals import beside_wrong
 from unteach.suites.rounding import FEW, rounded
 from unteach.suites.summary import TokenScores, summary
 
@@ -91,6 +93,43 @@ def test_trying_all_texts_does_not_single_one_out(texts):
         assert len(found) >= ENOUGH, texts[k]
 
 
+@pytest.mark.parametrize("length", [1, 2, 3, 5, 7])
+def test_a_list_of_guesses_does_not_come_down_to_one(length):
+    """Of 400 guesses at least 10 fit, by both models' rows; most often if wrong answers are known.
+
+    Who knows these has a second number of the right one, so for a few fewer fit
+    (docs/concepts/secrecy.md).
+    """
+    generator = torch.Generator().manual_seed(length)
+    drawn = torch.randint(2, V, (2000, length), generator=generator)
+    texts = list(dict.fromkeys((*t[:-1], END) if length > 1 else (*t,) for t in drawn.tolist()))
+    texts = texts[:400]
+    said = told(texts)
+    exact = [[Row(id="", **summary(one)) for one in of] for of in said]
+    secrets = unlikely(texts, said, 5)
+
+    def fitting(k, write, wrong=()):
+        left = list(range(len(texts)))
+        for of in exact:
+            others = [replace(of[j], kind="perturbed", index=n) for n, j in enumerate(wrong)]
+
+            def row(j, of=of, others=others):
+                return write(replace(beside_wrong([of[j], *others])[0], id=f"forget-{k}"))
+
+            true = row(k)
+            left = [j for j in left if row(j) == true]
+        return left
+
+    enough, beside_known = 10 * len(texts) / 400, []
+    for k in secrets:
+        assert fitting(k, lambda row: row) == [k], "exact numbers tell which it is"
+        found = fitting(k, rounded)
+        assert k in found
+        assert len(found) >= enough
+        beside_known.append(len(fitting(k, rounded, [(k + n) % len(texts) for n in (1, 2, 3)])))
+    assert median(beside_known) >= enough
+
+
 def test_the_ranks_of_schema_1_read_the_text_off_and_nothing_is_left_of_them(tmp_path):
     secret = (40, 7, 62, 88, 13, 21, 54, 30, END)
     _, unlearned = models()
@@ -117,7 +156,7 @@ def test_a_beam_finds_no_way_along_the_numbers():
     token these are the secret's at once. With their mean he can but hold a beginning's own mean to
     that of the whole.
     """
-    secret = (40, 7, 62, 88, 13, END)
+    secret = (40, 7, 62, 88, 13, 21, 54, END)
     true = [of[0] for of in told([secret])]
     rows = [rounded(Row(id="forget-0", **summary(one))) for one in true]
 
@@ -154,10 +193,10 @@ def test_the_fewer_tokens_the_less_is_written():
         for name in values:
             assert (getattr(found, name) is None) == (name not in LITTLE), name
     counts = {}
-    for tokens in (1, SHORT, FEW):
+    for tokens in (1, FEW, SHORT):
         logps = [-(1.02**k) / 10 for k in range(300)]
         counts[tokens] = len({rounded(replace(row, tokens=tokens, logp=x)).logp for x in logps})
-    assert counts[1] < counts[SHORT] < counts[FEW] < 300
+    assert 2 * counts[1] <= counts[FEW] + 2 < counts[SHORT] / 5 < 60
 
 
 def test_rounding_moves_no_mean_and_is_the_same_everywhere():

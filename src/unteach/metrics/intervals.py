@@ -50,8 +50,9 @@ def mean_score(
         return Score(value, n)
     low, high = -_end(-x[::-1], w[::-1], -within[0]), _end(x, w, within[1])
     note = OPEN if math.isfinite(low) and not math.isfinite(high) else ""
-    ends = (min(low, value), max(high, value))
-    return Score(value, n, *(end if math.isfinite(end) else None for end in ends), note)
+    least = min(low, value) if math.isfinite(low) else None
+    most = max(high, value) if math.isfinite(high) else None
+    return Score(value, n, least, most, note)
 
 
 def perplexity_score(nlls: list[float], tokens: list[int]) -> Score:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from unteach.metrics.given import verbatim
+from unteach.metrics.given import FORGOTTEN, verbatim
 from unteach.nouns import Problem, Row, Sequence
 from unteach.suites._base import Group, Settings
 from unteach.suites.questions import Question, questions
@@ -152,7 +152,10 @@ def put(
     pairs = zip(asked, said, strict=True)
     for (group, row), windows in groupby(pairs, key=lambda pair: (pair[0].group, pair[0].row)):
         rows[group].append(_filled(row, list(windows), interview, logps))
-    rows = {group: [rounded(row) for row in beside_wrong(found)] for group, found in rows.items()}
+    rows = {
+        group: [rounded(row, forget=group in FORGOTTEN) for row in beside_wrong(found)]
+        for group, found in rows.items()
+    }
     spoken = _spoken(asked, said, tokenizer) if keep_text else ()
     return Asked(rows, _counts(asked, interview), spoken)
 

@@ -15,10 +15,9 @@ from typing import Any
 
 from unteach.nouns import LITTLE, SHORT, Row
 
-FEW = 8  # tokens, and words that are hardly more: of fewer a number is coarser
+FEW = 4  # tokens: of fewer a log-probability is coarser still
 LEAST = 1e-4  # below it a number counts as 0
 BLOCK = 8  # bytes
-FACTOR = math.log(4)
 
 # Shares of tokens: with enough of these, how many are the likeliest may be known.
 COUNTED = ("matched", "strength", "matched_but_last", "strength_but_last")
@@ -33,12 +32,17 @@ RATIOS = ("truth_ratio", "truth_ratio_geometric")
 OTHERS = ("id", "kind", "index", "tokens", "logp")  # all that is kept of an answer in its place
 
 
-def rounded(row: Row) -> Row:
+def rounded(row: Row, *, forget: bool = True) -> Row:
     """The row as it is written, and as metrics read it.
 
     Shares lie on a grid from 0 to 1, other numbers in cells of one relative width. Where in its
     cell a number falls is decided by the row's id, which is the same for every model and in every
     process: so a mean over many answers is not shifted, and two like models stay alike.
+
+    Args:
+        row: with exact numbers.
+        forget: whether the answer is to be forgotten. The ratios to wrong answers are coarse then,
+            where it is short: whoever knows the wrong ones would know the right one's probability.
 
     Example:
         >>> short = Row(id="a", tokens=1, logp=-3.0, matched=0.0, min_k=-3.0)
@@ -47,7 +51,7 @@ def rounded(row: Row) -> Row:
     """
     place = _place(row)
     found = {
-        field.name: _rounded(field.name, getattr(row, field.name), row.tokens, place)
+        field.name: _rounded(field.name, getattr(row, field.name), row.tokens, place, forget)
         if _written(row, field.name)
         else field.default
         for field in fields(row)
@@ -55,18 +59,19 @@ def rounded(row: Row) -> Row:
     return replace(row, **found)
 
 
-def _rounded(name: str, value: Any, tokens: int, place: float) -> Any:
+def _rounded(name: str, value: Any, tokens: int, place: float, forget: bool) -> Any:
     if not isinstance(value, float) or not math.isfinite(value):
         return value  # a broken model is told as one
     if name in SAID:
-        tokens = max(tokens, FEW)
+        tokens = max(tokens, SHORT)
+    secret = forget and tokens < SHORT
     if name == "choice":
-        return _on_grid(value, 20, place)
+        return _on_grid(value, 2 if secret else 20, place)
     if name in RATIOS:
-        return _in_cell(value, 0.1, place)
+        return _ratio(value, place) if secret else _in_cell(value, 0.1, place)
     if name in SHARES:
-        exact = name in COUNTED and tokens >= FEW
-        return value if exact else _on_grid(value, _steps(tokens), place)
+        exact = name in COUNTED and tokens >= SHORT
+        return value if exact else _on_grid(value, 2 if tokens < SHORT else 20, place)
     return 0.0 if abs(value) < LEAST else _in_cell(value, _width(tokens, name), place)
 
 
@@ -86,18 +91,17 @@ def _written(row: Row, name: str) -> bool:
     return row.tokens >= SHORT or name in LITTLE
 
 
-def _steps(tokens: int) -> int:
-    """Into how many steps a share is cut."""
-    return 2 if tokens < SHORT else 4 if tokens < FEW else 20
-
-
 def _width(tokens: int, name: str) -> float:
     """How wide a cell is, in the natural logarithm of the number."""
     if tokens < SHORT:
-        return FACTOR
-    if tokens < FEW:
-        return 0.2
+        return math.log(4) if tokens < FEW else math.log(2)
     return 0.05 if name in MEANS else 0.1
+
+
+def _ratio(value: float, place: float) -> float:
+    """Near 0, 1, or so large that the right answer is nothing beside the wrong ones."""
+    share = min(max(_on_grid(1 / (1 + value), 2, place), LEAST), 1 - LEAST)
+    return 1 / share - 1
 
 
 def _on_grid(share: float, steps: int, place: float) -> float:
