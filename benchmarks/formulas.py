@@ -219,7 +219,7 @@ TOKENS: dict[str, list[Part]] = {
             lambda r: plain.distil(r.z, r.taught, r.y, 0.0),
         ),
     ],
-    "whp label=likeliest": [
+    "whp towards=likeliest": [
         Part(
             "forget",
             lambda s: -hit(s, torch.tensor([likeliest(row) for row in rows(s)])).log(),

@@ -34,7 +34,7 @@ VARIANTS = (
     ("unilogit", {"direction": "forward"}),
     ("unilogit", {"target": "original"}),
     ("unilogit", {"target": "original", "direction": "forward"}),
-    ("whp", {"label": "likeliest"}),
+    ("whp", {"towards": "likeliest"}),
 )
 
 

@@ -80,7 +80,7 @@ def models():
 @pytest.mark.parametrize("label", ["mean", "likeliest"])
 def test_loss_and_gradient_are_the_equation(models, label, limit):
     original, policy = models
-    method = build("whp", {"label": label})
+    method = build("whp", {"towards": label})
     batch = Pairs(FORGET).collate([Pair(k, None) for k in range(3)])
     rows = TeacherRows(draws(), original)
     before = Reference(original, method.needs(), frozenset(), Pairs(FORGET))

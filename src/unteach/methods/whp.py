@@ -23,7 +23,7 @@ class WHP(Method):
         q = 1/K sum_k pi_k[p0(. | x_k)],    L = mean over answer tokens of KL(q || p).
 
     It is the forget loss of the cited paper, which reads "Who's Harry Potter" (arXiv 2310.02238) as
-    an intervention on the name. `label=likeliest` is the generic label of that older paper: the
+    an intervention on the name. `towards=likeliest` is the generic label of that older paper: the
     likeliest token of q in place of q. The authors take K = 20 on Wikipedia and 1 on TOFU, average
     over the tokens of an answer before over answers, and hold nothing else on TOFU
     (`train.retain=none`). Names of works are replaced too there, and the older paper also has a
@@ -34,7 +34,7 @@ class WHP(Method):
     """
 
     strangers: int = option(20, "strangers whose distributions are averaged (K)", low=1)
-    label: Literal["mean", "likeliest"] = option(
+    towards: Literal["mean", "likeliest"] = option(
         "mean", "what is learned: their mean distribution, or its likeliest token"
     )
     draw: int = option(0, "another number draws other strangers")
@@ -55,7 +55,7 @@ class WHP(Method):
     def forget(self, seen: Seen) -> list[Term]:
         """KL to the mean, or NLL of its likeliest token, a mean over answer tokens."""
         scores, taught = seen.scores(), seen.teacher_logps()
-        if self.label == "likeliest":
+        if self.towards == "likeliest":
             values = cross_entropy(token_statistics(scores, taught.argmax(-1)).margin)
         else:
             values = distil(scores, taught, seen.target, level_weight=0.0)
