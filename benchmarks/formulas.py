@@ -141,6 +141,11 @@ def undial(strength: float = 30.0) -> Part:
     )
 
 
+def likeliest(row: Row) -> int:
+    """The teacher's likeliest token."""
+    return max(range(len(row.taught)), key=row.taught.__getitem__)
+
+
 def naive_distil(s: Seen) -> Tensor:
     q = number([row.taught for row in rows(s)])
     level = hit(s).log() - q.gather(1, s.target[:, None])[:, 0]
@@ -206,6 +211,20 @@ TOKENS: dict[str, list[Part]] = {
     ],
     "retrain": [
         Part("forget", lambda s: -hit(s).log(), lambda r: plain.cross_entropy(r.z, r.y)),
+    ],
+    "whp": [
+        Part(
+            "forget",
+            lambda s: divergence(number([row.taught for row in rows(s)]).exp(), policy(s)),
+            lambda r: plain.distil(r.z, r.taught, r.y, 0.0),
+        ),
+    ],
+    "whp towards=likeliest": [
+        Part(
+            "forget",
+            lambda s: -hit(s, torch.tensor([likeliest(row) for row in rows(s)])).log(),
+            lambda r: plain.cross_entropy(r.z, likeliest(r)),
+        ),
     ],
     "unseen": [
         Part("forget", naive_distil, lambda r: plain.distil(r.z, r.taught, r.y, 0.3)),

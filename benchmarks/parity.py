@@ -34,6 +34,7 @@ VARIANTS = (
     ("unilogit", {"direction": "forward"}),
     ("unilogit", {"target": "original"}),
     ("unilogit", {"target": "original", "direction": "forward"}),
+    ("whp", {"towards": "likeliest"}),
 )
 
 

@@ -3,13 +3,16 @@
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
+from unteach.engine.teacher import TeacherRows
 from unteach.nouns import Sequence
+from unteach.teachers import Teacher
 
 VOCABULARY = 61
 # What the tiny model does not know MASC leaves alone, unless its ceiling is below one in 61.
@@ -80,6 +83,25 @@ def sequences(count: int, role: str, *, seed: int = 0) -> list[Sequence]:
         mask = (False,) * prompt + (True,) * (answer + 1)
         made.append(Sequence(f"{role}-{k}", (*ids, 1), mask))
     return made
+
+
+def of_strangers(method: Any, model: Any, forget: list[Sequence]) -> TeacherRows | None:
+    """For methods that need names, which tokens alone do not have: two draws of made-up ones."""
+    if method.name != "whp":
+        return None
+    draws = []
+    for pair in ((7, 9), (11, 4)):
+        read = [replace(s, ids=tuple(dict([pair]).get(t, t) for t in s.ids)) for s in forget]
+        draws.append(
+            Teacher(
+                source="strangers",
+                sequences=read,
+                pairs=[(pair,)] * len(read),
+                targets=[[-5.0] * sum(s.answer) for s in read],
+                set_level=[False] * len(read),
+            )
+        )
+    return TeacherRows(replace(draws[0], others=(draws[1],)), model)
 
 
 def plugin_text(name: str) -> str:

@@ -17,8 +17,8 @@ OTHER = "where is holdout {}?"
 def asked(tiny_folder, tmp_path):
     """A request on these forget rows, checked; `holdout` counts the examples that no model saw."""
 
-    def made(row, *, holdout=0, **more):
-        files = {"forget": [row, {**row, "question": f"{row['question']} Please?"}]}
+    def made(row, *, holdout=0, also=(), **more):
+        files = {"forget": [row, {**row, "question": f"{row['question']} Please?"}, *also]}
         if holdout:
             files["holdout"] = [{**NAMELESS, "question": OTHER.format(k)} for k in range(holdout)]
         for name, rows in files.items():
@@ -81,3 +81,14 @@ def test_what_is_said_of_retain_data_is_that_of_the_method_taken(asked):
     said = [p.what for p in asked(NAMELESS).notes if p.where == "--retain"]
     assert len(said) == 1
     assert "undial" in said[0]
+
+
+def test_examples_without_a_name_are_counted_and_what_becomes_of_them_is_said(asked):
+    row = {**NAMED, "answer": "In Lund."}  # the answer names nobody
+    with pytest.raises(UserError, match="subject` column"):
+        asked(row, method="whp")
+    found = asked({**row, "subject": "Ada Berg"}, method="whp")
+    assert not any("no name" in p.what for p in found.notes)
+    for method, what in (("whp", "says of them stays"), ("unseen", "get the mean level")):
+        told = [str(note) for note in asked(NAMED, also=[NAMELESS], method=method).notes]
+        assert any("1 of 3 forget examples have no name" in note and what in note for note in told)

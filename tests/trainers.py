@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import torch
-from support import OF_TINY, Vocabulary, sequences, tiny_llama
+from support import OF_TINY, Vocabulary, of_strangers, sequences, tiny_llama
 from torch import Tensor
 
 from unteach.adapters import LoraSettings, add_lora
@@ -39,14 +39,15 @@ def trainer(
         **{**given, **options},
     )
     method = build(method, OF_TINY.get(method, {})) if isinstance(method, str) else method
+    model = model if model is not None else tiny_llama()
     return UnlearningTrainer(
-        model if model is not None else tiny_llama(),
+        model,
         method=method,
         forget_dataset=forget,
         alternate_dataset=INSTEAD if "alternate" in method.needs() else None,
         retain_dataset=kept,
         holdout_dataset=holdout if "teacher_logits" in method.needs() else None,
-        teacher_rows=teacher_rows,
+        teacher_rows=teacher_rows or of_strangers(method, model, forget),
         args=args,
         callbacks=[*callbacks],
         processing_class=VOCABULARY,  # type: ignore[arg-type]

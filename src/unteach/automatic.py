@@ -11,11 +11,14 @@ SOURCES = {
     "base": "what the base model says of the answers",
     "stranger": "what the model says of people whom it never met",
     "level": "the model's own distribution, lowered to the holdout's level",
+    "strangers": "the mean of what the model says of several people whom it never met",
 }
 NEARER = {
     "stranger": "give --base, the model before fine-tuning, where you have it: it comes nearer",
     "level": "give --base, the model before fine-tuning, where you have it: it comes nearer",
 }
+KEPT = "what the model says of them stays"
+NAME = "name whom they are about in a `subject` column"
 HELPS = (
     "give --base, the model before fine-tuning, or --holdout, such texts as it never saw, or name "
     "whom the records are about in a `subject` column"
@@ -48,7 +51,7 @@ def teacher_problem(
 
     Returns:
         None for a method without a teacher; a note with the teacher's source where "auto" was
-        asked for; else what is missing.
+        asked for; a note where some examples have no name to replace; else what is missing.
     """
     if "teacher_logits" not in method.needs() or not sequences.get("forget"):
         return None
@@ -67,11 +70,15 @@ def teacher_problem(
         seed=request.train.seed,
     )
     try:
-        source = method.teach(inputs).source
+        teacher = method.teach(inputs)
     except Unavailable as error:
         what = f"these data allow {method.name} no teacher: {error}"
-        return Problem(f"--method {method.name}", what, HELPS, "request")
+        return Problem(f"--method {method.name}", what, error.hint or HELPS, "request")
+    source, nameless = teacher.source, teacher.facts.get("teacher_without_name", 0)
+    some = f"{nameless} of {len(teacher.sequences)} forget examples have no name to replace: "
+    some += KEPT if source == "strangers" else "they get the mean level of the others"
     if request.method_name != AUTO:
-        return None
+        return Problem("--forget", some, NAME, "note") if nameless else None
     what = f"auto is {method.name} here, towards {SOURCES.get(source, source)}"
+    what += f"; {some}" if nameless else ""
     return Problem("--method", what, NEARER.get(source, ""), "note")

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from support import OF_TINY, Vocabulary, ended, sequences, tiny_llama
+from support import OF_TINY, Vocabulary, ended, of_strangers, sequences, tiny_llama
 from torch.distributed.tensor import DTensor
 from transformers import TrainerCallback
 
@@ -144,6 +144,7 @@ def trainer(job: Job, folder: Path, processes: int) -> Watching:
         alternate_dataset=INSTEAD if "alternate" in method.needs() else None,
         retain_dataset=TO_KEEP,
         holdout_dataset=UNSEEN if "teacher_logits" in method.needs() else None,
+        teacher_rows=of_strangers(method, model, TO_FORGET),
         args=args,
         processing_class=Vocabulary(),  # type: ignore[arg-type]
         callbacks=[Cut()] if job.cut else [],
@@ -165,13 +166,14 @@ def run(name: str, job: Job, folder: Path, processes: int) -> dict[str, Any]:
     if job.cut:
         made.save_model(str(folder / name / "written"))
     model = made.whole_model()
-    logged = [entry for entry in made.state.log_history if "forget" in entry]
+    seen = f"{made.method.trains_on}_probability"
+    logged = [entry for entry in made.state.log_history if seen in entry]
     return {
         "type": made.accelerator.distributed_type.value,
         "processes": made.accelerator.num_processes,
         "in_shards": sorted(made.in_shards),
         "retained": made.retained,
-        "curve": [[e[k] for k in ("loss", "grad_norm", "forget_probability")] for e in logged],
+        "curve": [[e[k] for k in ("loss", "grad_norm", seen)] for e in logged],
         "retain_weight": made.dual.weight,
         "state": None if model is None else model.state_dict(),
     }

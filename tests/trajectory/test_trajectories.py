@@ -50,7 +50,9 @@ def test_every_method_has_a_series_and_no_other_has():
     for name in METHODS:
         assert sum(case.startswith(f"{name}, ") for case in STORED["series"]) >= 2
     for case, terms in STORED["series"].items():
-        assert {"loss", "grad_norm", "forget", "forget_probability"} <= set(terms), case
+        of = METHODS.get(case.partition(",")[0]).trains_on
+        assert {"loss", "grad_norm", f"{of}_probability"} <= set(terms), case
+        assert {"forget", "hold"} & set(terms), case
         assert all(len(set(terms[name])) > 1 for name in ("loss", "grad_norm")), case
 
 

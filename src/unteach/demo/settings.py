@@ -61,6 +61,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 ADAPTER: dict[str, dict[str, Any]] = {"loku": {"rank": 16}}
 TRAIN: dict[str, dict[str, Any]] = {
     "unseen": {},
+    "whp": {"learning_rate": 1e-3, "epochs": 20},
     "ascent": {"learning_rate": 3e-4, "epochs": 10, "stop_at": 0},
     "graddiff": {"learning_rate": 3e-4, "epochs": 10, "stop_at": 0},
     "npo": {"learning_rate": 5e-4, "epochs": 20, "retain_weight": 3},

@@ -74,6 +74,7 @@ def settle(
         limit: rows of logits that are held at once.
         ways: remembered from step to step.
     """
+    limit = max(limit // max(map(_draws, groups), default=1), 1)
     sums = _Sums(groups, head, before, teacher, limit)
     long: list[tuple[int, Piece]] = []
     for number, group in enumerate(groups):
@@ -94,6 +95,12 @@ def settle(
                 long.append((number, piece))
     sums.add_whole(long)
     return sums.total()
+
+
+def _draws(group: Group) -> int:
+    """Rows of the teacher that stand beside each of the group's."""
+    taught = group.seen.teacher_logits
+    return taught.shape[1] if taught is not None and taught.ndim == 3 else 1
 
 
 class _Sums:

@@ -33,17 +33,21 @@ class TeacherRows:
     def __init__(self, teacher: Teacher, model: Any, head: Head | None = None):
         self.teacher = teacher
         reads = frozenset({"reference_logits"})
-        self._states = Reference(model, reads, frozenset(), Pairs(teacher.sequences), head=head)
+        self._states: list[Reference] = []
+        for draw in teacher.draws:
+            pairs = Pairs(draw.sequences)
+            self._states.append(Reference(model, reads, frozenset(), pairs, head=head))
+            head = self._states[0].head
 
     @property
     def head(self) -> Head | None:
         """The head that makes logits of the states."""
-        return self._states.head
+        return self._states[0].head
 
     @property
     def bytes(self) -> int:
         """What is kept of hidden states."""
-        return self._states.bytes
+        return sum(states.bytes for states in self._states)
 
     def beside(self, seen: dict[str, Seen], batch: Batch) -> dict[str, Seen]:
         """The forget rows with the teacher's states, pairs and targets."""
@@ -51,29 +55,30 @@ class TeacherRows:
             return seen
         own = seen["forget"]
         numbers = batch["index"][batch["group"] == FORGET].tolist()
-        states = self._states.beside({"forget": own}, batch)["forget"].reference_logits
+        states = [kept.beside({"forget": own}, batch)["forget"] for kept in self._states]
+        pairs = [self._pairs(draw, numbers, own.target) for draw in self.teacher.draws]
         device = own.target.device
         given = replace(
             own,
-            teacher_logits=states,
-            teacher_pairs=self._pairs(numbers, own.target),
+            teacher_logits=_stacked([rows.reference_logits for rows in states]),
+            teacher_pairs=_stacked(_as_wide(pairs)),
             teacher_targets=self._targets(numbers).to(device),
         )
         return {**seen, "forget": given}
 
-    def _pairs(self, numbers: list[int], target: Tensor) -> Tensor:
+    def _pairs(self, draw: Teacher, numbers: list[int], target: Tensor) -> Tensor:
         """[N, S, 2], padded with a pair that changes nothing.
 
         Where an answer token stayed, although it is one of a name elsewhere (a syllable, or a
         namesake of the stranger), its probability is not exchanged.
         """
-        found = [self.teacher.pairs[k] for k in numbers]
+        found = [draw.pairs[k] for k in numbers]
         width = max(map(len, found))
         rows = [[*pairs, *[(0, 0)] * (width - len(pairs))] for pairs in found]
         table = torch.tensor(rows, dtype=torch.long).view(len(numbers), width, 2)
-        sizes = torch.tensor([len(self.teacher.targets[k]) for k in numbers])
+        sizes = torch.tensor([len(draw.targets[k]) for k in numbers])
         table = table.repeat_interleave(sizes, 0).to(target.device)
-        read = [self.teacher.sequences[k] for k in numbers]
+        read = [draw.sequences[k] for k in numbers]
         told = [token for s in read for token, said in zip(s.ids, s.answer, strict=True) if said]
         stayed = target == torch.tensor(told, device=target.device)
         own = (table == target[:, None, None]).any(-1, keepdim=True) & stayed[:, None, None]
@@ -86,6 +91,17 @@ class TeacherRows:
         return torch.tensor(
             [x if teacher.set_level[k] else nan for k in numbers for x in teacher.targets[k]]
         )
+
+
+def _stacked(draws: list[Any]) -> Any:
+    """[N, ...] of one draw, [N, K, ...] of several."""
+    return draws[0] if len(draws) == 1 else torch.stack(draws, 1)
+
+
+def _as_wide(tables: list[Tensor]) -> list[Tensor]:
+    """Tables of pairs, all as wide as the widest."""
+    width = max(table.shape[1] for table in tables)
+    return [torch.nn.functional.pad(t, (0, 0, 0, width - t.shape[1])) for t in tables]
 
 
 @dataclass(frozen=True)
@@ -133,7 +149,8 @@ def find_teaching(
         return Teaching(teacher, [] if retain else method.made_up_retain(inputs))
     except Unavailable as error:
         what = f"no teacher for these data: {error}"
-        raise UserError(Problem(f"method {method.name}", what, BETTER, "request")) from None
+        hint = error.hint or BETTER
+        raise UserError(Problem(f"method {method.name}", what, hint, "request")) from None
     finally:
         model.train(was_training)
 

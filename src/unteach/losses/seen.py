@@ -12,7 +12,7 @@ from unteach.losses.distributions import kl_to_reference
 from unteach.losses.entropies import entropy
 from unteach.losses.means import answer_sum
 from unteach.losses.statistics import TokenStatistics, full, token_statistics
-from unteach.losses.teacher import exchange_columns, with_target_logps
+from unteach.losses.teacher import exchange_columns, mean_over_draws, with_target_logps
 from unteach.losses.tokens import ascent
 
 T = TypeVar("T")
@@ -75,8 +75,10 @@ class Seen:
         refusal: [N], the tokens of a refusal, repeated along each answer.
         hidden: [N, D], hidden states of one layer *at* the answer tokens.
         reference_hidden: [N, D], the same under the model before.
-        teacher_logits: [N, V], the same rows under a teacher, before the exchange of tokens.
-        teacher_pairs: [N, S, 2], pairs of tokens whose probabilities are exchanged in them.
+        teacher_logits: [N, V], the same rows under a teacher, before the exchange of tokens; or
+            [N, K, V], of K draws whose distributions are averaged.
+        teacher_pairs: [N, S, 2] or [N, K, S, 2], pairs of tokens whose probabilities are exchanged
+            in them.
         teacher_targets: [N], log-probability that the answer token shall have in them; nan where
             it stays.
         alternate: the rows of other answers to the same prompts, in the same order.
@@ -207,8 +209,13 @@ class Seen:
         """[N, V], log-probabilities under the teacher."""
         with torch.no_grad():
             found = full(_given(self.teacher_logits, "teacher_logits")).log_softmax(-1)
-            if self.teacher_pairs is not None:
-                found = exchange_columns(found, self.teacher_pairs)
+            draws, pairs = found.ndim == 3, self.teacher_pairs
+            if pairs is not None:
+                flat = pairs.flatten(0, 1) if draws else pairs
+                rows = found.flatten(0, 1) if draws else found
+                found = exchange_columns(rows, flat).view_as(found)
+            if draws:
+                found = mean_over_draws(found)
             if self.teacher_targets is not None:
                 found = with_target_logps(found, self.target, self.teacher_targets)
             return found

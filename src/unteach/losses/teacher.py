@@ -1,5 +1,7 @@
 """Distillation towards a teacher: its distribution is prepared row by row, then matched."""
 
+import math
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -31,6 +33,21 @@ def exchange_columns(
         a, b = found.gather(1, x), found.gather(1, y)
         found = found.scatter(1, x, b).scatter(1, y, a)
     return found
+
+
+def mean_over_draws(logps: Float[Tensor, "N K V"]) -> Float[Tensor, "N V"]:
+    """The log of the mean of K distributions in each row.
+
+    Args:
+        logps: log-probabilities.
+
+    Example:
+        >>> import torch
+        >>> rows = torch.tensor([[[0.5, 0.5], [0.1, 0.9]]]).log()
+        >>> [round(x, 3) for x in mean_over_draws(rows).exp()[0].tolist()]
+        [0.3, 0.7]
+    """
+    return full(logps).logsumexp(1) - math.log(logps.shape[1])
 
 
 def with_target_logps(

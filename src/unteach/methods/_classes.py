@@ -25,6 +25,7 @@ from unteach.methods.undial import UnDIAL
 from unteach.methods.unilogit import Unilogit
 from unteach.methods.unseen import Unseen
 from unteach.methods.wga import WGA
+from unteach.methods.whp import WHP
 
 __all__ = [
     "CEU",
@@ -37,6 +38,7 @@ __all__ = [
     "PDU",
     "RMU",
     "WGA",
+    "WHP",
     "AltPO",
     "Ascent",
     "GradDiff",

@@ -14,7 +14,15 @@ TokenLogps = list[list[float]]
 
 
 class Unavailable(Exception):
-    """This source has no teacher for these data; the message says why."""
+    """This source has no teacher for these data; the message says why.
+
+    Attributes:
+        hint: what would help; empty where it is what helps any source.
+    """
+
+    def __init__(self, what: str, hint: str = ""):
+        super().__init__(what)
+        self.hint = hint
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +57,7 @@ class Teacher:
 
     The teacher's distribution at an answer token is that of the source's model at the same answer
     token of `sequences`, with the probabilities of `pairs` exchanged, and with the target at its
-    log-probability in `targets` where `set_level` says so.
+    log-probability in `targets` where `set_level` says so. With `others` it is the mean over all.
 
     Attributes:
         source: name of the source.
@@ -61,6 +69,7 @@ class Teacher:
         facts: numbers for the report.
         names: for each sequence, the words of names and what stands in their place; for the screen
             alone.
+        others: further draws, with sequences and pairs of their own.
     """
 
     source: str
@@ -70,11 +79,17 @@ class Teacher:
     set_level: list[bool]
     facts: dict[str, Any] = field(default_factory=dict)
     names: list[tuple[tuple[str, str], ...]] = field(default_factory=list, repr=False)
+    others: tuple["Teacher", ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         sizes = {len(self.sequences), len(self.pairs), len(self.targets), len(self.set_level)}
         if len(sizes) != 1:
             raise ValueError("a teacher has one sequence, and what goes with it, for each example")
+
+    @property
+    def draws(self) -> tuple["Teacher", ...]:
+        """All whose distributions are averaged; itself alone where there are no others."""
+        return self, *self.others
 
     @property
     def probability(self) -> float:

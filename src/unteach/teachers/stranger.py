@@ -52,13 +52,8 @@ class Stranger(TeacherSource):
 
     def find(self, inputs: TeacherInputs) -> Teacher:
         """Raises Unavailable: no example has a name, or no other name has as many tokens."""
-        tokens = WordTokens(inputs.tokenizer)
-        subjects, pool = _subjects(inputs, tokens)
-        new = _strangers(subjects, pool, tokens, f"{inputs.seed}")
-        sequences, pairs = _about(inputs.forget, subjects, new, tokens)
+        ((sequences, pairs, names),) = drawn(inputs, [f"{inputs.seed}"])
         named = [bool(found) for found in pairs]
-        if not any(named):
-            raise Unavailable("no other name has as many tokens as the subjects' names")
         targets = inputs.logps(sequences)
         targets = _nameless_at_mean(targets, named)
         facts: dict[str, Any] = {"teacher_without_name": named.count(False)}
@@ -76,11 +71,44 @@ class Stranger(TeacherSource):
             targets=targets,
             set_level=set_level,
             facts=facts,
-            names=[
-                tuple((part.text, new[part.text]) for part in subject if found)
-                for subject, found in zip(subjects, pairs, strict=True)
-            ],
+            names=names,
         )
+
+
+class Drawn(NamedTuple):
+    """The forget examples about strangers.
+
+    Attributes:
+        sequences: with the names replaced.
+        pairs: of each, the tokens that were exchanged; none where nobody was replaced.
+        names: of each, the words of names and what stands in their place.
+    """
+
+    sequences: list[Sequence]
+    pairs: list[tuple[tuple[int, int], ...]]
+    names: list[tuple[tuple[str, str], ...]]
+
+
+def drawn(inputs: TeacherInputs, seeds: list[str]) -> list[Drawn]:
+    """The forget examples about one stranger each, for each seed.
+
+    Raises:
+        Unavailable: no example has a name, or no other name has as many tokens.
+    """
+    tokens = WordTokens(inputs.tokenizer)
+    subjects, pool = _subjects(inputs, tokens)
+    found = []
+    for seed in seeds:
+        new = _strangers(subjects, pool, tokens, seed)
+        sequences, pairs = _about(inputs.forget, subjects, new, tokens)
+        if not any(pairs):
+            raise Unavailable("no other name has as many tokens as the subjects' names")
+        names = [
+            tuple((part.text, new[part.text]) for part in subject if changed)
+            for subject, changed in zip(subjects, pairs, strict=True)
+        ]
+        found.append(Drawn(sequences, pairs, names))
+    return found
 
 
 def made_up_strangers(inputs: TeacherInputs, count: int) -> list[Sequence]:

@@ -1,0 +1,67 @@
+"""Who's Harry Potter, revisited: distillation towards the mean over several strangers."""
+
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
+
+from unteach.losses import cross_entropy, distil
+from unteach.losses.seen import Seen, Term
+from unteach.losses.statistics import token_statistics
+from unteach.methods._base import Method, Plan, method, option
+from unteach.nouns import Paper
+from unteach.teachers import Teacher, TeacherInputs
+from unteach.teachers.strangers import mean_over_strangers
+
+
+@method("whp")
+@dataclass(frozen=True, kw_only=True)
+class WHP(Method):
+    """Distil the mean of what the original says of several strangers in the subject's place.
+
+    With p0 the original, x_k the example with the subject's name replaced by that of stranger k,
+    and pi_k the exchange of the tokens of the two names,
+
+        q = 1/K sum_k pi_k[p0(. | x_k)],    L = mean over answer tokens of KL(q || p).
+
+    It is the forget loss of the cited paper, which reads "Who's Harry Potter" (arXiv 2310.02238) as
+    an intervention on the name. `towards=likeliest` is the generic label of that older paper: the
+    likeliest token of q in place of q. The authors take K = 20 on Wikipedia and 1 on TOFU, average
+    over the tokens of an answer before over answers, and hold nothing else on TOFU
+    (`train.retain=none`). Names of works are replaced too there, and the older paper also has a
+    reinforced model and lowers a stranger's name where it is said again: here neither is.
+
+    A name in question and answer is needed, or a `subject` column: an example without one keeps the
+    original's distribution, so nothing of it is forgotten. States are kept K times.
+    """
+
+    strangers: int = option(20, "strangers whose distributions are averaged (K)", low=1)
+    towards: Literal["mean", "likeliest"] = option(
+        "mean", "what is learned: their mean distribution, or its likeliest token"
+    )
+    draw: int = option(0, "another number draws other strangers")
+
+    paper: ClassVar = Paper(
+        title="Revisiting Who's Harry Potter: Towards Targeted Unlearning from a Causal "
+        "Intervention Perspective",
+        authors="Yujian Liu and Yang Zhang and Tommi Jaakkola and Shiyu Chang",
+        year=2024,
+        arxiv="2407.16997",
+        where="the forget loss towards the mean over names; as in the authors' code, but for names "
+        "of works",
+        venue="EMNLP 2024",
+    )
+    reads: ClassVar = frozenset({"teacher_logits"})
+    plan: ClassVar = Plan(retain="nll")
+
+    def forget(self, seen: Seen) -> list[Term]:
+        """KL to the mean, or NLL of its likeliest token, a mean over answer tokens."""
+        scores, taught = seen.scores(), seen.teacher_logps()
+        if self.towards == "likeliest":
+            values = cross_entropy(token_statistics(scores, taught.argmax(-1)).margin)
+        else:
+            values = distil(scores, taught, seen.target, level_weight=0.0)
+        return [Term("forget", values)]
+
+    def teach(self, inputs: TeacherInputs) -> Teacher:
+        """The mean over strangers. Raises Unavailable where nobody is named."""
+        seed = inputs.seed + 1_000_003 * self.draw
+        return mean_over_strangers(replace(inputs, seed=seed), self.strangers)
