@@ -200,6 +200,17 @@ def test_an_original_that_breaks_proves_nothing():
     )
 
 
+def test_an_attack_that_gets_little_from_the_original_is_not_the_worst_case():
+    plain = {"original": of_model([1] * 40), "unlearned": of_model([0] * 40),
+             "retrained": of_model([0] * 40)}  # fmt: skip
+    for share, counts in ((20, True), (19, False)):
+        some = of_model([1] * share + [0] * (40 - share))
+        line = judged(None, "form", {**plain, "original": some, "unlearned": some}, plain)
+        assert line.recovery.value == 1
+        assert line.counts is counts
+        assert ("tells little" in line.proves) is not counts
+
+
 def test_the_worst_case_is_what_is_surely_back():
     never, plain = of_model([0] * 40), of_model([1] * 40)
     few = {"original": of_model([1] * 7), "unlearned": of_model([1] * 5 + [0] * 2),
