@@ -30,7 +30,7 @@ SHARE = 0.6  # of the forget set that one model was left with
 SOFTER = 4.0  # what the logits of another are divided by
 QUICK = {
     "int4.groups": "0,32", "sample.answers": "16", "sample.best": "1,4,16",
-    "sample.temperatures": "1.0", "relearn.rates": "1", "relearn.steps": "8,32",
+    "sample.temperatures": "0.25,1.0", "relearn.rates": "1", "relearn.steps": "8,32",
     "relearn.kinds": "lora", "prompt.turns": "1",
 }  # fmt: skip
 
@@ -66,7 +66,7 @@ def plant(folder):
     """Models that hide what they know, made where they are not there yet; their names."""
     makers = {
         "refuses": partial(refuse, answer=REFUSAL),
-        "first-token": partial(refuse, answer=NO),
+        "first-token": partial(refuse, answer=NO, go_on=True),
         "softer": soften,
         "part-left": leave_some,
     }
@@ -86,15 +86,26 @@ def world_of(folder):
     return SimpleNamespace(folder=folder, tokenizer=tokenizer, **examples)
 
 
-def refuse(world, answer):
-    """An adapter, merged, with which the original gives one answer to exactly these questions."""
+def refuse(world, answer, *, go_on=False):
+    """An adapter, merged, with which the original gives one answer to exactly these questions.
+
+    Where it may go on, it still says the true answer behind its first token.
+    """
     torch.manual_seed(0)
     texts = encode(world, [with_answer(example, answer) for example in world.forget])
     keep = encode(world, Random(0).sample(world.retain, min(len(world.retain), 3 * len(texts))))
+    keep += [behind_first(text) for text in encode(world, world.forget)] if go_on else []
     model = prepared(load_model(str(world.folder / "original")), lora=True, rank=16, seed=0)
     for _ in trained(model, texts + keep, rate=2e-3, stops=[400], batch=16, seed=0):
         pass
     return model.merge_and_unload()
+
+
+def behind_first(text):
+    """The same text, of whose answer all but the first token is learned."""
+    first = text.answer.index(True)
+    mask = tuple(answer and i > first for i, answer in enumerate(text.answer))
+    return Sequence(text.id, text.ids, mask)
 
 
 def soften(world):

@@ -21,7 +21,7 @@ from unteach.attacks._training import trained
 from unteach.attacks.detect import difference, ratio
 from unteach.attacks.sample import best_of
 from unteach.nouns import Example, Paper, Row, Score, Sequence, Turn, UserError
-from unteach.probes import answer_tokens
+from unteach.probes import answer_tokens, greedy
 
 
 @pytest.mark.parametrize("k", [1, 2, 4, 7])
@@ -95,6 +95,16 @@ def test_samples_are_drawn_as_the_model_has_it_and_the_prompt_is_read_once(monke
     assert samples(model, prompts, 5, **how) == samples(model, prompts, 5, **how)
     monkeypatch.setattr("unteach.attacks._sampling._once", lambda *_: None)
     assert [len(of) for of in samples(model, prompts, 3, **how)] == [3, 3]
+
+
+def test_samples_at_no_temperature_are_the_greedy_answers():
+    """Rows that end leave the batch, and the others keep their own past."""
+    model = tiny_llama()
+    prompts = [((5, 6, 7), 1), ((9, 8), 6), ((3, 4, 5, 6), 4), ((11,), 6)]
+    found = samples(model, prompts, 2, temperature=1e-5, end=[1], seed=0, tokens_per_batch=10**6)
+    plain = greedy(model, [ids for ids, _ in prompts], limits=[n for _, n in prompts], end=[1])
+    assert found == [[ids, ids] for ids in plain]
+    assert max(map(len, plain)) == 6
 
 
 def test_a_few_steps_teach_the_answers_and_nothing_else():
@@ -188,6 +198,17 @@ def test_an_original_that_breaks_proves_nothing():
     assert headline(fine, None, Score(None), [fine]).startswith(
         "Worst case: int4 (4 bits) brings back 100% ("
     )
+
+
+def test_an_attack_that_gets_little_from_the_original_is_not_the_worst_case():
+    plain = {"original": of_model([1] * 40), "unlearned": of_model([0] * 40),
+             "retrained": of_model([0] * 40)}  # fmt: skip
+    for share, counts in ((20, True), (19, False)):
+        some = of_model([1] * share + [0] * (40 - share))
+        line = judged(None, "form", {**plain, "original": some, "unlearned": some}, plain)
+        assert line.recovery.value == 1
+        assert line.counts is counts
+        assert ("tells little" in line.proves) is not counts
 
 
 def test_the_worst_case_is_what_is_surely_back():

@@ -23,6 +23,7 @@ NAMES = {
 """The numbers that fall when something is forgotten, the first that there is being the main one."""
 
 HOLDS = 0.95  # of the retain score: an original that keeps less is broken by the attack
+ENOUGH = 0.5  # of what the original gives without attack; one that gets less tells little
 NEVER = "never seen"
 MODELS = ("original", "unlearned", "retrained")
 PLAIN = "no attack"
@@ -92,6 +93,7 @@ def judged(
     kept = _kept(rows, plain)
     broken = bool(attack and attack.must_hold and kept.get("original", 1.0) < HOLDS)
     control = variant.endswith(CONTROL)
+    weak = _gets(main, rows, plain) < ENOUGH
     return Line(
         attack=attack.name if attack else PLAIN,
         variant=variant,
@@ -102,23 +104,38 @@ def judged(
         kept=kept,
         closeness=_closeness(rows),
         facts=facts or {},
-        proves=_proves(attack, kept, broken=broken, control=control),
-        counts=not broken and not control,
+        proves=_proves(attack, kept, broken=broken, control=control, weak=weak),
+        counts=not broken and not control and not weak,
     )
 
 
 def _proves(
-    attack: Attack | None, kept: Mapping[str, float], *, broken: bool, control: bool
+    attack: Attack | None,
+    kept: Mapping[str, float],
+    *,
+    broken: bool,
+    control: bool,
+    weak: bool,
 ) -> str:
     if broken:
         return (
             f"proves nothing: the original itself keeps {kept['original']:.0%} of its retain score"
         )
+    if weak:
+        return "tells little: it gets less than half from the original of what is there"
     if attack and attack.must_hold and "original" not in kept:
         return "without --original and --retain it is not known whether the attack breaks the model"
     if control:
         return "a control: it should change nothing"
     return ""
+
+
+def _gets(name: str, rows: Models, plain: Models) -> float:
+    """The original's main number under the attack over that without, on the same examples."""
+    found = [shown(of.get("original", {}).get("forget", [])).get(name, {}) for of in (rows, plain)]
+    ids = found[0].keys() & found[1].keys()
+    there = sum(found[1][id] for id in ids)
+    return sum(found[0][id] for id in ids) / there if there else 1.0
 
 
 def _scores(name: str, values: Mapping[str, dict], unseen: dict) -> dict[str, Score]:

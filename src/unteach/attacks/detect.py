@@ -75,8 +75,9 @@ def _said(name: str, found: dict[str, dict[str, Score]]) -> str:
     if not ours or ours.value is None:
         return ""
     if name == ALONE:
-        if ours.high is not None and ours.high < 0.5:
-            return "over-forgotten: less likely than texts that no model saw"
+        level = theirs.value if theirs and theirs.value is not None else 0.5
+        if ours.high is not None and ours.high < level:
+            return "over-forgotten: less likely than had no model seen them"
         return ""
     if theirs and theirs.value is not None:
         return "a retrained model gives them away too: hold the two beside each other"

@@ -46,7 +46,7 @@ class Sample(Attack):
     """Draw many answers to each question, and count what the best of k of them gives."""
 
     answers: int = option(64, "how many are drawn for each question", low=1)
-    temperatures: tuple = option((0.7, 1.0, 1.5), "the logits are divided by", low=0.01)
+    temperatures: tuple = option((0.25, 0.8, 1.2), "the logits are divided by", low=0.01)
     best: tuple = option((1, 4, 16, 64), "best of so many", low=1)
 
     paper: ClassVar = Paper(
