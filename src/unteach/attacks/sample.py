@@ -15,6 +15,7 @@ from unteach.suites.rounding import rounded
 from unteach.suites.said import decoded, gives, rouge_l
 
 ASKED = ("forget", "holdout")
+BATCHED = 4  # times faster is a sample than an answer asked alone; measured on the demo, 16 of each
 
 
 def best_of(values: list[float], k: int) -> float:
@@ -72,10 +73,10 @@ class Sample(Attack):
         return [_named(t, k) for t in self.temperatures for k in self.best]
 
     def cost(self, subject: Subject) -> float:
-        """Answers to the forget and holdout questions alone, their prompts read once."""
+        """Answers to the forget and holdout questions alone; a batch of many is cheaper."""
         size = {role: len(found) for role, found in subject.groups.items()}
         share = sum(size.get(role, 0) for role in ASKED) / max(sum(size.values()), 1)
-        return share * self.answers * len(self.temperatures)
+        return share * self.answers * len(self.temperatures) / BATCHED
 
     def attack(self, subject: Subject, wanted: list[str]) -> Iterator[Finding]:
         """The model is loaded once, and the samples of a temperature serve every k."""
