@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from unteach.metrics.intervals import Z
 from unteach.nouns import Score
 
 RATE = 0.01  # of false alarms
@@ -16,18 +15,18 @@ def auc(members: list[float], others: list[float]) -> Score:
     """Probability that a member scores above another; ties count half.
 
     The interval is Newcombe's method 5 (Statistics in Medicine 25, 2006): all areas u from which
-    the value lies no further than 1.96 standard errors that u itself would have. It has ends where
-    every member scores above every other, too. Its variance is that of exponential scores (Hanley
-    and McNeil, 1982); where DeLong's, which the scores themselves tell (Biometrics 44, 1988), is
-    greater, that one is taken, with Welch's t in place of 1.96. There is none with fewer than two
-    on a side.
+    the value lies no further than t standard errors that u itself would have, t being Student's for
+    the smaller group (2.09 for 20, 1.96 for many). It has ends where every member scores above
+    every other, too. Its variance is that of exponential scores (Hanley and McNeil, 1982); where
+    DeLong's, which the scores themselves tell (Biometrics 44, 1988), is greater, that one is taken,
+    with Welch's t. There is none with fewer than two on a side.
 
     Example:
         >>> auc([3.0, 2.0], [1.0, 2.0]).value  # (1 + 1 + 1 + 0.5) / 4
         0.875
     """
     import numpy
-    from scipy.stats import rankdata
+    from scipy.stats import rankdata, t
 
     m, n = len(members), len(others)
     ranks = rankdata([*members, *others])
@@ -36,11 +35,12 @@ def auc(members: list[float], others: list[float]) -> Score:
     value = float(beaten.mean())
     if min(m, n) < 2 or not math.isfinite(value):
         return Score(value, m + n)
+    few = float(t.ppf(0.975, min(m, n) - 1))
     own = [float(numpy.var(beaten, ddof=1)) / m, float(numpy.var(beating, ddof=1)) / n]
     seen = _squared(own, (m - 1, n - 1)) / (value * (1 - value)) if 0 < value < 1 else 0.0
 
     def far(u: float) -> float:
-        return (value - u) ** 2 - max(seen * u * (1 - u), Z * Z * _exponential(u, m, n))
+        return (value - u) ** 2 - max(seen * u * (1 - u), few * few * _exponential(u, m, n))
 
     return Score(value, m + n, _root(far, value, 0.0), _root(far, value, 1.0))
 
