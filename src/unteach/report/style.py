@@ -74,6 +74,7 @@ td:not(.right):last-child:not(:nth-child(2)){min-width:17rem}
 code,pre{font:.88em/1.45 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
 code{overflow-wrap:anywhere}
 table code{overflow-wrap:normal}
+th[scope=row] code{overflow-wrap:break-word}
 pre{background:var(--page);border:1px solid var(--line);border-radius:6px;padding:.7rem;
 overflow-x:auto}
 .panels{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(16.5rem,100%),1fr));
@@ -82,8 +83,9 @@ figure{margin:0}
 figcaption{font-size:.92rem}
 figcaption span{display:block;color:var(--soft);font-size:.8rem}
 svg{display:block;width:100%;height:auto;font-family:inherit}
-.strips{max-width:46rem}
+.strips{max-width:40rem}
 svg text{fill:var(--text);font-size:12px}
+svg.wide text{font-size:10px}
 svg .tick,svg .name{fill:var(--soft)}
 svg .name,svg .num{paint-order:stroke;stroke:var(--card);stroke-width:4px;stroke-linejoin:round}
 svg .num{font-weight:600}
@@ -100,7 +102,7 @@ svg .dot.other{fill:var(--other)}svg .whisker.other{stroke:var(--other)}
 main>details>summary{margin:-.9rem -.8rem;padding:.75rem .8rem}
 h1{font-size:1.35rem}.verdict .said{font-size:1.08rem}
 th,td{padding:.33rem .38rem}table{font-size:.82rem}
-th[scope=row]{max-width:9.5rem;min-width:4.9rem}.strips svg text{font-size:19px}}
+th[scope=row]{max-width:9.5rem;min-width:4.9rem}svg.wide text{font-size:15px}}
 """
 PAPER = """\
 @page{size:A4;margin:14mm 13mm}

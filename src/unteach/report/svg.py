@@ -14,7 +14,7 @@ TRACK = WIDTH - LEFT - RIGHT
 ROW, TOP, FOOT = 34, 6, 18
 LETTERS = 40  # of a name above its row
 BINS = 50  # of a strip: dots are no finer than a fiftieth
-STRIP, WIDE = 64, 640
+STRIP, WIDE = 58, 480
 DOT, STACK = 3.1, 9  # radius; dots that stand above one another before they are drawn closer
 
 
@@ -60,7 +60,7 @@ def strips_svg(strips: Iterable[Strip], band: tuple[float, float] | None, name: 
             f'<line class="base" x1="{LEFT}" x2="{LEFT + track}" y1="{base}" y2="{base}"/>'
         )
         parts += _dots(strip, base, track)
-    return _svg(name, _told_strips(strips, band), WIDE, height, parts)
+    return _svg(name, _told_strips(strips, band), WIDE, height, parts, ' class="wide"')
 
 
 def kind_of(model: str) -> str:
@@ -87,7 +87,7 @@ def _dots(strip: Strip, base: float, track: float) -> list[str]:
             ]
         else:  # too many to be told apart: as tall as they are many
             high = max(count * (STRIP - 24) / tallest, 1.5)
-            size = f'x="{x - 4.5:.1f}" width="9" y="{base - high:.1f}" height="{high:.1f}"'
+            size = f'x="{x - 3.6:.1f}" width="7.2" y="{base - high:.1f}" height="{high:.1f}"'
             found.append(f'<rect class="dot {strip.kind}" {size}/>')
     return found
 
@@ -128,9 +128,9 @@ def _x(value: float) -> str:
     return f"{LEFT + TRACK * min(max(value, 0.0), 1.0):.1f}"
 
 
-def _svg(name: str, told: str, width: int, height: float, parts: list[str]) -> str:
+def _svg(name: str, told: str, width: int, height: float, parts: list[str], more: str = "") -> str:
     return (
-        f'<svg viewBox="0 0 {width} {height:g}" role="img" aria-labelledby="{name}">'
+        f'<svg{more} viewBox="0 0 {width} {height:g}" role="img" aria-labelledby="{name}">'
         f'<title id="{name}">{escape(told)}</title>{"".join(parts)}</svg>'
     )
 
