@@ -10,7 +10,19 @@ from typing import Annotated, Any
 
 import typer
 
-from unteach.cli import check, compare, demo, evaluate, explain, methods, run, score, size, suites
+from unteach.cli import (
+    audit,
+    check,
+    compare,
+    demo,
+    evaluate,
+    explain,
+    methods,
+    run,
+    score,
+    size,
+    suites,
+)
 from unteach.cli._command import Command, Group
 from unteach.cli._discreet import debugging, discreet
 from unteach.cli._launched import one_voice
@@ -45,8 +57,8 @@ def _top(
 
 
 COMMANDS = (
-    run.run, check.check, evaluate.evaluate, score.score, compare.compare, suites.suites,
-    size.size, explain.explain, methods.methods, demo.demo,
+    run.run, check.check, audit.audit, evaluate.evaluate, score.score, compare.compare,
+    suites.suites, size.size, explain.explain, methods.methods, demo.demo,
 )  # fmt: skip
 
 
