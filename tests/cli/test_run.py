@@ -85,7 +85,10 @@ def test_every_method_gives_a_plain_model_and_its_evidence(method, files, tiny_f
     assert report.value("original", "forget", "probability") == pytest.approx(
         scores["models"]["original"]["forget"]["probability"]["value"]
     )
-    text = (out / "report.md").read_text()
+    text, page = ((out / name).read_text("utf-8") for name in ("report.md", "report.html"))
+    assert METHODS.get(method).paper.arxiv in page
+    assert "Answer by answer" in page
+    assert "report.html" in json.loads((out / "run.json").read_text())["files"]
     assert METHODS.get(method).paper.arxiv in text
     assert "DTO (our reading of the paper)" in text or method != "dto"
     assert SECRET not in everything_written(out)

@@ -67,6 +67,7 @@ def test_nothing_leaks_from_the_main_job(alone, tree):
     code, _, err = alone
     assert code == 0, err
     assert (tree.folder / "cwd" / "alone" / "report.md").exists()
+    assert (tree.folder / "cwd" / "alone" / "report.html").exists()
     assert leaks_under(tree.folder, tree.aviary.canaries) == []
 
 

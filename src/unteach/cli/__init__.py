@@ -12,6 +12,7 @@ import typer
 
 from unteach.cli import (
     attack,
+    audit,
     chat,
     check,
     compare,
@@ -62,9 +63,9 @@ def _top(
 
 
 COMMANDS = (
-    run.run, check.check, evaluate.evaluate, attack.attack, score.score, compare.compare,
-    verify.verify, chat.chat, explain.explain, methods.methods, settings.settings, init.init,
-    suites.suites, size.size, demo.demo, env.env,
+    run.run, check.check, audit.audit, evaluate.evaluate, attack.attack, score.score,
+    compare.compare, verify.verify, chat.chat, explain.explain, methods.methods,
+    settings.settings, init.init, suites.suites, size.size, demo.demo, env.env,
 )  # fmt: skip
 
 

@@ -16,8 +16,8 @@ from unteach.report.labels import apart
 from unteach.talk import Talk
 
 __all__ = [
-    "board", "hush", "say", "say_problems", "show_cells", "show_intake", "show_table", "talking",
-]  # fmt: skip
+    "board", "grid_of", "hush", "say", "say_problems", "show_cells", "show_intake", "show_table",
+    "talking",
 
 WIDE = 110
 FEW = 4  # models whose table stands upright
@@ -75,9 +75,9 @@ def show_table(report: Any) -> None:
     for line in what_is_wrong(report):
         console.print(Text(visible(line), "yellow"), soft_wrap=True)
     if len(rows) > 1 and len(rows[0]) > 1:
-        console.print(_table(fitted(rows, console.width, upright=not many)))
+        console.print(grid_of(fitted(rows, console.width, upright=not many)))
     for cells in report.tables.values():
-        console.print(_table(cells))
+        console.print(grid_of(cells))
     for line in dict.fromkeys(
         line for cells in (rows, *report.tables.values()) for line in legend(cells)
     ):
@@ -116,7 +116,8 @@ def fitted(rows: list[list[str]], width: int, *, upright: bool) -> list[list[str
     return [heads, *(["\n".join(n), *row[1:]] for n, row in zip(names, rows[1:], strict=True))]
 
 
-def _table(rows: list[list[str]]) -> Table:
+def grid_of(rows: list[list[str]]) -> Table:
+    """Rows as a table without lines, the first of them its header."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for k, name in enumerate(rows[0]):
         table.add_column(_lines(name), justify="left" if k == 0 else "right", no_wrap=k == 0)

@@ -15,7 +15,8 @@ def compare(
         list[Path], typer.Argument(metavar="DIR...", help="What `run` or `evaluate` wrote.")
     ],
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Also write scores.json and report.md.")
+        Path | None,
+        typer.Option(metavar="DIR", help="Also write scores.json, report.md and report.html."),
     ] = None,
     overwrite: options.Overwrite = False,
     json: Annotated[bool, typer.Option("--json", help="Print scores.json, no table.")] = False,
@@ -52,7 +53,7 @@ def compare(
         show_table(report)
         _say_runs(report)
     if out:
-        say(f"scores and report.md are in {out}")
+        say(f"scores, report.html and report.md are in {out}")
 
 
 def _say_runs(report: Any) -> None:

@@ -49,5 +49,6 @@ def demo(
     else:
         show_table(report)
     say("")
-    say(f"models, data and report.md are in {out}, after {report.facts['seconds']:.0f} s;")
+    took = f"{report.facts['seconds']:.0f} s"
+    say(f"models, data, report.html and report.md are in {out}, after {took};")
     say("`retrained` is the yardstick: it never saw the people to forget")

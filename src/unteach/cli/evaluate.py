@@ -147,7 +147,7 @@ def evaluate(
     for note in report.notes:
         for line in f"note: {note}".splitlines():
             say(line)
-    say(f"rows, scores and report.md are in {request.out}")
+    say(f"rows, scores, report.html and report.md are in {request.out}")
     leave()
 
 

@@ -74,4 +74,4 @@ def run(
         typer.echo(to_json(report))
     else:
         show_table(report)
-    say(f"the model and report.md are in {asked.out}")
+    say(f"the model, report.html and report.md are in {asked.out}")

@@ -28,4 +28,4 @@ def score(
         typer.echo(to_json(report))
     else:
         show_table(report)
-    say(f"scores and report.md are in {out}")
+    say(f"scores, report.html and report.md are in {out}")

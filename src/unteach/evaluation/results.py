@@ -12,7 +12,7 @@ from unteach.metrics.given import still_given
 from unteach.metrics.harm import harms
 from unteach.metrics.yardstick import never_seen
 from unteach.nouns import Score
-from unteach.report import Report, draw, to_json, to_markdown
+from unteach.report import Report, draw, to_html, to_json, to_markdown
 from unteach.rowsfile import Groups, write_rows
 
 ROWS = "rows"
@@ -67,7 +67,7 @@ def write(
     *,
     about: Mapping[str, Any] | None = None,
 ) -> None:
-    """Everything that was measured: rows, scores, picture, report.
+    """Everything that was measured: rows, scores, picture, report as Markdown and as a page.
 
     Args:
         report: what came out.
@@ -82,6 +82,7 @@ def write(
     if picture:
         draw(report, folder / picture)
     (folder / "report.md").write_text(to_markdown(report, picture=picture), encoding="utf-8")
+    (folder / "report.html").write_text(to_html(report, rows), encoding="utf-8", newline="\n")
 
 
 def can_draw() -> bool:

@@ -47,10 +47,10 @@ def add_texts(folder: Path, model: str, spoken: Iterable[Spoken]) -> None:
     written = [json.dumps(line, ensure_ascii=False) + "\n" for line in lines.values()]
     if written:
         folder.mkdir(parents=True, exist_ok=True)
-        _write(file, "".join(written))
+        write_private(file, "".join(written))
 
 
-def _write(file: Path, text: str) -> None:
+def write_private(file: Path, text: str) -> None:
     """Whole or not at all, and never readable by others, not even while it is written."""
     part = file.with_name(f".{file.name}.part")
     part.unlink(missing_ok=True)

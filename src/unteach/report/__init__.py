@@ -5,6 +5,7 @@ from unteach.report.files import from_json, to_json
 from unteach.report.fold import FOLDED, fold
 from unteach.report.labels import apart
 from unteach.report.markdown import to_markdown
+from unteach.report.page import to_html
 from unteach.report.picture import draw
 from unteach.report.protocol import protocol
 from unteach.report.record import Report
@@ -22,6 +23,7 @@ __all__ = [
     "from_json",
     "protocol",
     "table",
+    "to_html",
     "to_json",
     "to_markdown",
     "what_is_wrong",

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from unteach.harmless import fenced
 from unteach.metrics import COMPARISONS, METRICS
@@ -48,6 +49,8 @@ MAIN = (  # the first that are read of a group; the others are folded away
     "fluency",
     "divergence",
 )
+GLANCE = "At a glance"
+NO_PROOF_TITLE = "What this does not prove"
 NO_PROOF = """\
 - That the texts are gone. The numbers say how the model answers these questions in these words;
   other words, other languages, a few steps of fine-tuning or a look into the weights may bring
@@ -58,6 +61,23 @@ NO_PROOF = """\
   near 0 above all, can give away what was removed."""
 
 
+class Fold(NamedTuple):
+    """Markdown that few will read, behind its title."""
+
+    title: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"<details><summary>{self.title}</summary>\n\n{self.text}\n\n</details>"
+
+
+class Section(NamedTuple):
+    """What stands under one heading."""
+
+    title: str
+    parts: list[str | Fold]
+
+
 def to_markdown(report: Report, *, picture: str | None = None) -> str:
     """The report for people.
 
@@ -66,40 +86,50 @@ def to_markdown(report: Report, *, picture: str | None = None) -> str:
         picture: file name of the picture that lies beside the report.
     """
     report = harmless(report)
-    parts = [f"# {_title(report)}: {report.label}", *verdict(report)]
+    parts: list[str | Fold] = [f"# {title_of(report)}: {report.label}", *verdict(report)]
     if picture:
         parts.append(f"![The models side by side: what is forgotten, what is kept]({picture})")
-    parts += _glance(report)
-    for group in _groups(report):
-        parts += [f"## {GROUPS.get(group, group)}", *_metrics(report, group)]
-    parts += _single(report)
+    tables, said = glance(report)
+    for title, cells in tables.items():
+        parts += [f"## {title}", grid(cells)]
+    parts += said
+    for section in sections(report):
+        parts += [f"## {section.title}", *section.parts]
+    return "\n\n".join(map(str, parts)) + "\n"
+
+
+def sections(report: Report) -> list[Section]:
+    """All below the tables, in order; of a report whose names are harmless."""
+    found = [Section(GROUPS.get(g, g), _metrics(report, g)) for g in _groups(report)]
+    found += [Section("Single answers", single)] if (single := _single(report)) else []
     if compared := _comparisons(report):
-        parts += ["## Beside a model that never saw the forget set", compared]
+        found.append(Section("Beside a model that never saw the forget set", [compared]))
     if missing := not_measured(report):
-        parts += ["## What was not measurable", "\n".join(f"- {line}" for line in missing)]
-    parts += _glossary(report)
+        lines = "\n".join(f"- {line}" for line in missing)
+        found.append(Section("What was not measurable", [lines]))
+    if said := _glossary(report):
+        found.append(Section("What the metrics say", [said]))
     if report.notes:
-        parts += ["## Notes", "\n".join(f"- {note}" for note in report.notes)]
-    parts += ["## What this does not prove", NO_PROOF]
-    parts += ["## How it was made", _made(report)]
-    parts += ["## References", _references(report)]
-    return "\n\n".join(parts) + "\n"
+        found.append(Section("Notes", ["\n".join(f"- {note}" for note in report.notes)]))
+    found.append(Section(NO_PROOF_TITLE, [NO_PROOF]))
+    found.append(Section("How it was made", _made(report)))
+    return [*found, Section("References", _references(report))]
 
 
-def _title(report: Report) -> str:
+def title_of(report: Report) -> str:
+    """What kind of report it is."""
     if "suite" in report.facts:
         return "Evaluation"
     return "Comparison" if any(f.startswith("runs of ") for f in report.facts) else UNLEARNED
 
 
-def _glance(report: Report) -> list[str]:
-    """The table of what a layman understands, and those that the report brings with it."""
+def glance(report: Report) -> tuple[dict[str, list[list[str]]], list[str]]:
+    """Tables by title, of what a layman understands and those brought along; what marks mean."""
     rows = table(report, short=len(report.models) > FEW)
-    tables = {"At a glance": rows} if len(rows[0]) > 1 else {}
+    tables = {GLANCE: rows} if len(rows[0]) > 1 else {}
     tables |= report.tables
-    parts = [part for title, cells in tables.items() for part in (f"## {title}", grid(cells))]
     said = dict.fromkeys(line for cells in tables.values() for line in legend(cells))
-    return [*parts, *(f"{line}." for line in said)]
+    return tables, [f"{line}." for line in said]
 
 
 def _groups(report: Report) -> list[str]:
@@ -109,7 +139,7 @@ def _groups(report: Report) -> list[str]:
     return [group for group in GROUPS if group in found] + sorted(found - set(GROUPS))
 
 
-def _metrics(report: Report, group: str) -> list[str]:
+def _metrics(report: Report, group: str) -> list[str | Fold]:
     """The table of the main metrics, and a folded one of the others."""
     columns = {model: groups.get(group, {}) for model, groups in report.models.items()}
     if group == "forget" and report.never_seen:
@@ -121,22 +151,18 @@ def _metrics(report: Report, group: str) -> list[str]:
         for names in ([name for name in MAIN if name in known], more)
     ]
     first, rest = (scores_grid(part, columns, "metric") for part in lines)
-    parts = [part for part in (first, _folded("More metrics", rest) if rest else "") if part]
+    parts: list[str | Fold] = [first] if first else []
+    parts += [Fold("More metrics", rest)] if rest else []
     return parts or ["Nothing here was measurable."]
 
 
-def _folded(title: str, text: str) -> str:
-    """What few will read, behind its title."""
-    return f"<details><summary>{title}</summary>\n\n{text}\n\n</details>"
-
-
-def _single(report: Report) -> list[str]:
+def _single(report: Report) -> list[str | Fold]:
     """The answers behind the means."""
     model = one_model(report)
     rows = stand_out(report, model) if model else []
     if len(rows) < 2:
         return []
-    return ["## Single answers", grid(rows, left=(0, 1, 3)), SINGLE]
+    return [grid(rows, left=(0, 1, 3)), SINGLE]
 
 
 def _comparisons(report: Report) -> str:
@@ -145,29 +171,29 @@ def _comparisons(report: Report) -> str:
     return scores_grid(lines, columns, "comparison")
 
 
-def _glossary(report: Report) -> list[str]:
+def _glossary(report: Report) -> str:
     """What the metrics say, where the tables have no room for it."""
     if len(report.models) <= FEW:
-        return []
+        return ""
     said = {name: METRICS.get(name).help for name in METRICS} | {
         name: COMPARISONS.get(name).help for name in COMPARISONS
     }
     used = {name for name, _ in _measured(report)}
     lines = [f"- `{name}`: {text}" for name, text in said.items() if name in used]
-    return ["## What the metrics say", "\n".join(lines)]
+    return "\n".join(lines)
 
 
-def _made(report: Report) -> str:
+def _made(report: Report) -> list[str | Fold]:
     facts = {k: v for k, v in report.facts.items() if v not in ("", None)}
     lines = [[_spaced(k), _line(_counts(v) if "asking" in k else v)] for k, v in facts.items()]
-    parts = [grid([["fact", "value"], *lines], left=(0, 1))] if lines else []
+    parts: list[str | Fold] = [grid([["fact", "value"], *lines], left=(0, 1))] if lines else []
     if report.request:
-        parts.append(_folded("Every setting", fenced(_yaml(report), "yaml")))
+        parts.append(Fold("Every setting", fenced(_yaml(report), "yaml")))
     parts.append(
         "Intervals are 95% over examples; scores.json has all of them, and the number of examples. "
         "All log-probabilities were scored in float32."
     )
-    return "\n\n".join(parts)
+    return parts
 
 
 def _spaced(name: str) -> str:
@@ -186,7 +212,7 @@ def _yaml(report: Report) -> str:
     return to_yaml(plain, width=100)
 
 
-def _references(report: Report) -> str:
+def _references(report: Report) -> list[str | Fold]:
     used = {name for name, _ in _measured(report)}
     found = [
         *report.papers,
@@ -196,8 +222,8 @@ def _references(report: Report) -> str:
     papers: dict[str, Paper] = {p.arxiv: p for p in found if p}
     listed = [f"- {p.authors}. {p.title}. {p.year}. <{p.url}> ({p.where})" for p in papers.values()]
     entries = "\n\n".join(p.bibtex() for p in papers.values())
-    bibtex = _folded("BibTeX", fenced(entries, "bibtex"))
-    return "\n".join(listed) + f"\n\n{bibtex}" if listed else "None."
+    bibtex = Fold("BibTeX", fenced(entries, "bibtex"))
+    return ["\n".join(listed), bibtex] if listed else ["None."]
 
 
 def _measured(report: Report) -> Iterator[tuple[str, Score]]:

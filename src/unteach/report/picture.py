@@ -87,7 +87,7 @@ def draw(report: Report, path: Path) -> None:
     # Names are no formulas, whatever dollars are in them.
     axes[0].set_yticks(range(len(labels)), labels, fontsize=9, parse_math=False, family=_fonts())
     axes[0].set_ylim(len(labels) - 0.5, -0.5)
-    figure.supxlabel(_caption(report), fontsize=8, color="#666666")
+    figure.supxlabel(caption(report), fontsize=8, color="#666666")
     figure.savefig(path, dpi=150)
 
 
@@ -149,7 +149,8 @@ def _headings(axes: Any, headings: list[str]) -> None:
             )
 
 
-def _caption(report: Report) -> str:
+def caption(report: Report) -> str:
+    """What the marks of the picture are."""
     bars = "Bars: 95% intervals."
     if "retrained" in report.models:
         return f"Dashed: the retrained model. {bars}"

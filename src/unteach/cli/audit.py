@@ -1,0 +1,127 @@
+"""`unteach audit`: is it in the model at all?"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from unteach.cli import _options as options
+
+KNOWN = 3  # exit code where something is known
+
+
+def audit(
+    model: Annotated[str, typer.Option(metavar="DIR_OR_ID", help="The model to ask.")],
+    forget: Annotated[
+        str, typer.Option(metavar="FILE", help="The records that it may have been trained on.")
+    ],
+    holdout: Annotated[
+        str, typer.Option(metavar="FILE", help="Records like them that it never saw.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Also write audit.md and audit.json.")
+    ] = None,
+    write_known: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.jsonl", help="Also write your own records that the model knows: texts."
+        ),
+    ] = None,
+    level: Annotated[
+        float,
+        typer.Option(
+            min=0.001, max=0.5, help="Share of wrong ones to be expected among those called known."
+        ),
+    ] = 0.05,
+    reference_model: Annotated[
+        str | None,
+        typer.Option(metavar="DIR_OR_ID", help="What adapters in --model are put on."),
+    ] = None,
+    template: Annotated[
+        Literal["auto", "chat", "plain", "none"] | None,
+        typer.Option(help="How prompt and answer are joined."),
+    ] = None,
+    max_new_tokens: Annotated[
+        int | None, typer.Option(metavar="TOKENS", help="Of what the model says, at most.")
+    ] = None,
+    tokens_per_batch: Annotated[
+        int | None, typer.Option(metavar="TOKENS", help="Padded tokens of one forward.")
+    ] = None,
+    dtype: Annotated[
+        Literal["auto", "float32", "bfloat16", "float16"] | None,
+        typer.Option(help="Of the weights."),
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(metavar="auto|cpu|cuda:0|...", help="Where the model is.")
+    ] = None,
+    bits: Annotated[int | None, typer.Option(metavar="4", help="Load in 4 bits.")] = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep no rows, use none.")] = False,
+    overwrite: options.Overwrite = False,
+    trust_remote_code: options.Trusting = False,
+    json: Annotated[bool, typer.Option("--json", help="Print audit.json, no table.")] = False,
+) -> None:
+    """Tell for each record whether the model knows it, before anything is trained.
+
+    Each record is known, not distinguishable from never seen, or one of which it
+    cannot be told. Exits with 3 where something is known, with 0 where nothing is.
+    """
+    from unteach.cli._show import hush, say, talking
+    from unteach.evaluation.asked import asked
+    from unteach.evaluation.audit import MODEL, nowhere
+    from unteach.evaluation.audit import audit as find
+    from unteach.evaluation.cache import default_folder
+
+    request = asked(
+        models={MODEL: model},
+        out=out or nowhere(),
+        options={"forget": forget, "holdout": holdout},
+        original=reference_model,
+        template=template,
+        max_new_tokens=max_new_tokens,
+        tokens_per_batch=tokens_per_batch,
+        dtype=dtype,
+        device=device,
+        bits=bits,
+        cache=None if no_cache else default_folder(),
+        overwrite=overwrite,
+        trust_remote_code=trust_remote_code,
+    )
+    say("starting (loading libraries takes a few seconds)")
+    hush()
+    with talking() as talk:
+        found = find(request, talk, level=level, write=bool(out), known=write_known)
+    _show(found, json=json)
+    if out:
+        say(f"audit.md and audit.json are in {out}")
+    if write_known:
+        say(
+            f"{write_known} holds the {len(found.known)} records that are known, as texts"
+            if found.known
+            else f"nothing is known, so {write_known} was not written"
+        )
+    if found.known:
+        raise typer.Exit(KNOWN)
+
+
+def _show(found: Any, *, json: bool) -> None:
+    """The answer first, then what makes it doubtful, then the numbers."""
+    from rich.console import Console
+    from rich.text import Text
+
+    from unteach.cli._show import WIDE, grid_of
+    from unteach.harmless import visible
+    from unteach.report import audited
+
+    if json:
+        typer.echo(audited.audit_json(found))
+        return
+    console = Console()
+    if not console.is_terminal:
+        console.width = max(console.width, WIDE)
+    console.print(Text(visible(audited.sentence(found)), "bold"), soft_wrap=True)
+    for line in audited.warnings(found):
+        console.print(Text(visible(line), "yellow"), soft_wrap=True)
+    for rows in (audited.glance_rows(found), audited.score_rows(found)):
+        console.print(grid_of(rows))
+    for line in audited.size_lines(found):
+        console.print(Text(visible(line), "dim"), soft_wrap=True)

@@ -1,0 +1,170 @@
+"""`unteach audit`: is it in the model at all? Asked before anything is trained."""
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from unteach.evaluation.asked import Evaluation
+from unteach.evaluation.check import Plan, check
+from unteach.evaluation.results import judge, versions
+from unteach.evaluation.rows import rows_of_all
+from unteach.evaluation.texts import write_private
+from unteach.metrics.blind import blind_auc
+from unteach.metrics.clustered import clustered_auc
+from unteach.metrics.memorised import LEVEL, Decisions, decide
+from unteach.metrics.rows import mean_logp, scored
+from unteach.nouns import Example, Problem, Row, Score, UserError
+from unteach.report.audited import MEMBERSHIP, Audit, audit_json, audit_markdown
+from unteach.rundir import staged
+from unteach.talk import Silence, Talk
+
+MODEL = "model"
+
+
+def audit(
+    asked: Evaluation,
+    talk: Talk | None = None,
+    *,
+    level: float = LEVEL,
+    write: bool = False,
+    known: Path | None = None,
+) -> Audit:
+    """Ask the model about its forget and holdout records, and answer for each forget record.
+
+    Args:
+        asked: one model called "model", and the options `forget` and `holdout`.
+        talk: told how it goes; nobody when left out.
+        level: the share of wrong ones among those called known, at most, in expectation.
+        write: write `audit.md` and `audit.json` into `asked.out`.
+        known: a file for the user's own records that the model knows; nothing is written where it
+            knows none.
+
+    Raises:
+        UserError: whatever was wrong; then nothing is left behind.
+    """
+    talk = talk or Silence()
+    talk.stage("checking what was asked")
+    if problems := _problems(asked, known):
+        raise UserError(*problems)
+    plan = check(asked)
+    talk.notes(plan.notes)
+    rows, counts, _ = rows_of_all(plan, talk)
+    talk.stage("telling known from never seen")
+    found = found_of(plan, rows[MODEL], level, counts[MODEL])
+    if write:
+        with staged(asked.out, overwrite=asked.overwrite) as folder:
+            (folder / "audit.json").write_text(audit_json(found), encoding="utf-8")
+            (folder / "audit.md").write_text(audit_markdown(found), encoding="utf-8")
+    if known and found.known:
+        write_private(known, known_records(plan.options["forget"], found.known))
+    return found
+
+
+def nowhere() -> Path:
+    """A folder that is not there, for an audit that writes none."""
+    return Path(tempfile.gettempdir()) / f"unteach-audit-{os.getpid()}"
+
+
+def found_of(
+    plan: Plan, rows: dict[str, list[Row]], level: float, took: Mapping[str, Any]
+) -> Audit:
+    """All that rows and texts tell."""
+    decisions = decide(rows, level=level)
+    groups = {role: plan.groups[role].examples for role in ("forget", "holdout")}
+    persons = {role: _persons(plan.options[role], groups[role]) for role in groups}
+    scores = judge({MODEL: rows})["models"][MODEL]["forget"]
+    clustered = bool(persons["forget"])
+    return Audit(
+        model=plan.asked.models[MODEL],
+        decisions=decisions,
+        scores={name: scores[name] for name in MEMBERSHIP if name in scores},
+        blind=_blind(groups, persons),
+        by_person=_by_person(rows, persons) if clustered else None,
+        persons=_counted(decisions, persons["forget"]) if clustered else None,
+        notes=tuple(map(str, plan.notes)),
+        facts={**took, **versions()},
+    )
+
+
+def known_records(forget: str, ids: tuple[str, ...]) -> str:
+    """The user's own records of these ids, as JSONL: what is to be forgotten, and no more."""
+    kept = _records(forget)
+    places = [int(id.rpartition("-")[2]) for id in ids]
+    return "".join(json.dumps(kept[k], ensure_ascii=False, default=str) + "\n" for k in places)
+
+
+def _records(source: str) -> list[Any]:
+    from unteach.data.sources import records
+
+    found, _ = records(source)
+    return [record if isinstance(record, Mapping) else {"text": record} for _, record in found]
+
+
+def _problems(asked: Evaluation, known: Path | None) -> list[Problem]:
+    problems = []
+    if not asked.options.get("holdout"):
+        what = "is not given, and known means likelier than records that were never seen"
+        hint = "add --holdout FILE, records like the forget set that the model never saw"
+        problems.append(Problem("--holdout", what, hint, "request"))
+    if not known:
+        return problems
+    where, given = f"--write-known {known}", [asked.options.get(r) for r in ("forget", "holdout")]
+    if any(
+        name and Path(name).exists() and known.resolve() == Path(name).resolve() for name in given
+    ):
+        hint = "give a file of another name"
+        problems.append(Problem(where, "is a file that is read", hint, "request"))
+    elif known.is_dir() or not known.parent.is_dir():
+        what = "is a folder" if known.is_dir() else "lies in a folder that is not there"
+        problems.append(Problem(where, what, "give the name of a file to make", "request"))
+    elif known.exists() and not asked.overwrite:
+        hint = "give another file, or --overwrite"
+        problems.append(Problem(where, "is there already", hint, "request"))
+    return problems
+
+
+def _persons(source: str, examples: list[Example]) -> dict[str, str]:
+    """Whom each example is about, where every record names a `subject`."""
+    kept = _records(source)
+    named = {e.id: kept[int(e.id.rpartition("-")[2])].get("subject") for e in examples}
+    whole = all(isinstance(name, (str, int)) and str(name).strip() for name in named.values())
+    return {id: str(name) for id, name in named.items()} if whole else {}
+
+
+def _blind(groups: dict[str, list[Example]], persons: dict[str, dict[str, str]]) -> Score:
+    texts = {role: [_text(example) for example in found] for role, found in groups.items()}
+    names = {
+        role: [persons[role][e.id] for e in found] if persons[role] else None
+        for role, found in groups.items()
+    }
+    return blind_auc(
+        texts["forget"],
+        texts["holdout"],
+        member_groups=names["forget"],
+        other_groups=names["holdout"],
+    )
+
+
+def _text(example: Example) -> str:
+    return "\n".join([turn.text for turn in example.turns] or [example.text])
+
+
+def _by_person(rows: dict[str, list[Row]], persons: dict[str, dict[str, str]]) -> Score:
+    sides = {}
+    for role in ("forget", "holdout"):
+        groups: dict[str, list[float]] = {}
+        for row in scored(rows[role], "answer"):
+            groups.setdefault(persons[role].get(row.id, row.id), []).append(mean_logp(row))
+        sides[role] = groups
+    if not all(sides.values()):
+        return Score(None, note="not measurable: no answers were scored")
+    return replace(clustered_auc(sides["forget"], sides["holdout"]), note="")
+
+
+def _counted(decisions: Decisions, persons: dict[str, str]) -> tuple[int, int]:
+    known = {persons[id] for id in decisions.ids("known") if id in persons}
+    return len(set(persons.values())), len(known)

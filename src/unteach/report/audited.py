@@ -1,0 +1,207 @@
+"""What an audit says before anything is trained: for a terminal, as Markdown and as JSON."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from unteach.harmless import in_json, markdown, prose
+from unteach.metrics.blind import APART, BLIND
+from unteach.metrics.memorised import CONFORMAL, Decisions
+from unteach.nouns import Score
+from unteach.report.answers import listed
+from unteach.report.grid import cell, grid
+from unteach.report.table import number
+
+SCHEMA = 1
+SHOWN = 12  # ids of a line
+MEMBERSHIP = {
+    "membership_auc_loss": "membership AUC, by the loss",
+    "membership_auc_min_k": "membership AUC, by the least likely tokens",
+    "membership_auc_zlib": "membership AUC, by the loss against how far the text compresses",
+    "membership_tpr_loss": "found at 1 false alarm in 100, by the loss",
+    "extraction_strength": "drawn out word for word by its beginning, share",
+    "probability": "probability per token",
+}
+LIMITS = """\
+- A record that is not distinguishable from never seen may still have been trained on: the model
+  shows nothing of it in this wording.
+- A record that is called known is one that the model finds likelier than texts like it; where
+  others have the same text from elsewhere, forgetting it here does not take it out of them.
+- All of it stands on the holdout: it must be like the forget set, and the model must never have
+  been trained on it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Audit:
+    """What an audit found; no text of the data.
+
+    Attributes:
+        model: as the user named it.
+        decisions: the answer for each record, and what a test of this size can tell.
+        scores: metric -> score, of the forget set beside the holdout.
+        blind: AUC of who tells forget from holdout without the model.
+        by_person: the membership AUC with its interval over persons; None where none are named.
+        persons: of the forget set, how many are named, and of how many a record is known.
+        notes: what the reader should know.
+        facts: what it took.
+    """
+
+    model: str
+    decisions: Decisions
+    scores: Mapping[str, Score]
+    blind: Score
+    by_person: Score | None = None
+    persons: tuple[int, int] | None = None
+    notes: tuple[str, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """Ids of the records that the model knows."""
+        return self.decisions.ids("known")
+
+    @property
+    def apart(self) -> bool:
+        """Whether forget and holdout can be told apart without the model."""
+        value, low = self.blind.value, self.blind.low
+        return value is not None and value > APART and (low is None or low > 0.5)
+
+
+def sentence(audit: Audit) -> str:
+    """The answer in one sentence."""
+    found, count = audit.decisions, len(audit.decisions.records)
+    if audit.known:
+        return (
+            f"The model knows {len(audit.known)} of {count} records, of which at most "
+            f"{found.level:.0%} are to be expected wrong."
+        )
+    unclear = len(found.ids("cannot tell"))
+    if unclear:
+        return (
+            f"None of {count} records was found to be known, but of {unclear} it cannot be told "
+            f"with {found.holdout} holdout records."
+        )
+    return f"None of {count} records can be told from records that the model never saw."
+
+
+def warnings(audit: Audit) -> list[str]:
+    """What makes the answer doubtful, or weak."""
+    found = audit.decisions
+    lines = []
+    if audit.apart:
+        lines.append(
+            f"doubtful: forget and holdout can be told apart by their letters alone, without the "
+            f"model (AUC {cell(audit.blind)}), so likelier may only mean other texts; give a "
+            "holdout that is like the forget set"
+        )
+    elif audit.blind.value is None:
+        lines.append(
+            "not checked: whether forget and holdout can be told apart without the model "
+            f"({audit.blind.note.removeprefix('not measurable: ')})"
+        )
+    if found.fewest is None:
+        least = int(1 / found.level + 0.5) - 1
+        lines.append(
+            f"too few: with {found.holdout} holdout records no p-value is below "
+            f"{number(found.smallest_p)}; give at least {least}"
+        )
+    return lines
+
+
+def size_lines(audit: Audit) -> list[str]:
+    """The smallest effect that so many records can show."""
+    found, lines = audit.decisions, []
+    if found.fewest:
+        lines.append(
+            f"One record is called known where at least {found.fewest} of "
+            f"{len(found.records)} are beyond all {found.holdout} holdout records; more holdout "
+            "records let fewer be seen."
+        )
+    if found.smallest_auc is not None:
+        lines.append(
+            f"A membership AUC of {number(found.smallest_auc)} or more is told from 0.5 in 4 of 5 "
+            "such tests."
+        )
+    return lines
+
+
+def glance_rows(audit: Audit) -> list[list[str]]:
+    """The three answers, with how many records have each."""
+    found, rows = audit.decisions, [["answer", "records", "which"]]
+    for answer in ("known", "not distinguishable from never seen", "cannot tell"):
+        ids = found.ids(answer)
+        rows.append([answer, str(len(ids)), listed(ids, SHOWN) or "-"])
+    return rows
+
+
+def score_rows(audit: Audit) -> list[list[str]]:
+    """Membership and extraction, with intervals."""
+    rows = [["measure", "value"]]
+    for name, words in MEMBERSHIP.items():
+        score = audit.scores.get(name)
+        if score is not None and score.value is not None:
+            rows.append([words, cell(score)])
+    if audit.by_person:
+        rows.append(["membership AUC, its interval over persons", cell(audit.by_person)])
+    rows.append(["told apart without the model, AUC", cell(audit.blind)])
+    word = sum(record.verbatim is True for record in audit.decisions.records)
+    rows.append(["given word for word", f"{word} of {len(audit.decisions.records)}"])
+    if audit.persons:
+        rows.append(["persons of whom a record is known", "{1} of {0}".format(*audit.persons)])
+    return rows
+
+
+def audit_markdown(audit: Audit) -> str:
+    """audit.md: the answer, what it stands on, and each record by its id."""
+    bullets = "\n".join(f"- {markdown(line)}" for line in warnings(audit))
+    records = [["record", "answer", "p", "word for word", "by what"]]
+    for record in audit.decisions.records:
+        word = {True: "yes", False: "no", None: "-"}[record.verbatim]
+        records.append([record.id, record.answer, number(record.p), word, record.why or "-"])
+    papers = [f"- {p.authors}. {p.title}. {p.year}. <{p.url}>" for p in (CONFORMAL, BLIND)]
+    parts = [
+        f"# Audit: {markdown(audit.model)}",
+        f"**{sentence(audit)}**",
+        bullets,
+        grid(glance_rows(audit), left=(0, 2)),
+        "## What it stands on",
+        grid(score_rows(audit)),
+        "\n".join(f"- {line}" for line in size_lines(audit)),
+        "## What this does not say",
+        LIMITS,
+        "## Each record",
+        f"p: the share of the {audit.decisions.holdout} holdout records, itself counted among "
+        "them, that the model finds at least as likely per token.",
+        grid(records, left=(0, 1, 3, 4)),
+        *(["## Notes", "\n".join(f"- {prose(n)}" for n in audit.notes)] if audit.notes else []),
+        "## References",
+        "\n".join(papers),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def audit_json(audit: Audit) -> str:
+    """audit.json, schema 1."""
+    found = audit.decisions
+    record = {
+        "schema": SCHEMA,
+        "model": audit.model,
+        "answer": sentence(audit),
+        "warnings": warnings(audit),
+        "level": found.level,
+        "holdout": found.holdout,
+        "smallest_p": found.smallest_p,
+        "fewest_known_that_show": found.fewest,
+        "smallest_auc_that_shows": found.smallest_auc,
+        "records": [asdict(each) for each in found.records],
+        "scores": {name: asdict(score) for name, score in audit.scores.items()},
+        "blind_auc": asdict(audit.blind),
+        "membership_auc_by_person": asdict(audit.by_person) if audit.by_person else None,
+        "persons": dict(zip(("named", "known"), audit.persons, strict=True))
+        if audit.persons
+        else None,
+        "notes": list(audit.notes),
+        "facts": dict(audit.facts),
+    }
+    return in_json(json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)) + "\n"

@@ -1,0 +1,73 @@
+"""One sentence for who reads one sentence: what was found wrong, or that nothing was."""
+
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+from unteach.report.judge import damaged, not_forgotten, over_forgotten, recognisable
+from unteach.report.record import Report
+from unteach.report.wrong import one_model, what_is_wrong
+
+ASKED: tuple[tuple[Callable[[Report, str], bool | None], str, str], ...] = (
+    (
+        not_forgotten,
+        "the forget answers are no likelier than had the model never seen them",
+        "whether the forget answers are likelier than had the model never seen them",
+    ),
+    (
+        lambda report, model: _either(recognisable(report, model), over_forgotten(report, model)),
+        "they do not stand out from texts never seen",
+        "whether they stand out from texts never seen",
+    ),
+    (damaged, "what should stay is kept", "whether what should stay is kept"),
+)
+
+
+class Headline(NamedTuple):
+    """The sentence, and how it should look.
+
+    Attributes:
+        kind: "wrong", "unknown" where nothing is wrong but something was not measured, "fine", or
+            "none" where no model is judged.
+        text: the sentence.
+        lines: what the sentence sums up, a line each, as a terminal is told.
+    """
+
+    kind: Literal["wrong", "unknown", "fine", "none"]
+    text: str
+    lines: list[str]
+
+
+def headline(report: Report) -> Headline:
+    """What was found wrong by the words that a terminal uses; else what was looked at.
+
+    Example:
+        >>> from unteach.nouns import Score
+        >>> models = {"original": {"retain": {"probability": Score(0.9)}},
+        ...           "unlearned": {"retain": {"probability": Score(0.4)}}}
+        >>> headline(Report(models=models)).text
+        'Found wrong: damaged.'
+    """
+    model = one_model(report)
+    if model is None:
+        return Headline("none", "Several models side by side: none is judged alone.", [])
+    if lines := what_is_wrong(report):
+        heads = dict.fromkeys(line.partition(":")[0] for line in lines)
+        return Headline("wrong", f"Found wrong: {_and(list(heads))}.", lines)
+    held = [(holds(report, model), fine, unknown) for holds, fine, unknown in ASKED]
+    fine = [said for value, said, _ in held if value is False]
+    unknown = [said for value, _, said in held if value is None]
+    if not fine:
+        return Headline("unknown", f"Nothing was judged: it is not known {_and(unknown)}.", [])
+    text = f"Nothing wrong was found: {_and(fine)}"
+    if unknown:
+        return Headline("unknown", f"{text}; it is not known {_and(unknown)}.", [])
+    return Headline("fine", f"{text}.", [])
+
+
+def _either(one: bool | None, other: bool | None) -> bool | None:
+    return None if one is None or other is None else one or other
+
+
+def _and(parts: list[str]) -> str:
+    *most, last = parts
+    return f"{', '.join(most)} and {last}" if most else last

@@ -1,0 +1,144 @@
+"""report.html: what report.md says, as one page that loads nothing, for a screen and for paper."""
+
+from collections.abc import Mapping
+from html import escape
+
+from unteach.metrics.rows import Groups
+from unteach.report.answerwise import Answers, answerwise
+from unteach.report.grid import FEW, grid
+from unteach.report.headline import Headline, headline
+from unteach.report.markdown import (
+    GLANCE,
+    NO_PROOF_TITLE,
+    Fold,
+    Section,
+    glance,
+    sections,
+    title_of,
+)
+from unteach.report.names import harmless
+from unteach.report.picture import caption, panels
+from unteach.report.record import Report
+from unteach.report.rendered import rendered
+from unteach.report.style import style
+from unteach.report.svg import panel_svg, strips_svg
+from unteach.report.verdict import verdict
+
+NOTHING = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+"""What the page may load or send: nothing (CSP)."""
+OPEN = (NO_PROOF_TITLE,)
+
+
+def to_html(report: Report, rows: Mapping[str, Groups] | None = None) -> str:
+    """The report for people, as one file without scripts that needs no network.
+
+    Args:
+        report: what was measured.
+        rows: of each model by its label, for the picture of single answers; without them it is
+            left out. Of a row nothing is read but the probability.
+
+    Example:
+        >>> to_html(Report(models={}, label="<b>")).count("<b>")
+        0
+    """
+    report = harmless(report)
+    kind, said = title_of(report), headline(report)
+    title = escape(f"{kind}: {report.label}")
+    tables, marks = glance(report)
+    label = escape(report.label or "-")
+    parts = [
+        f'<header><p class="kind">{escape(kind)}</p><h1>{label}</h1></header>',
+        _verdict(said, report),
+        *(_table(name, cells, marks) for name, cells in tables.items()),
+        _models(report),
+        _answers(answerwise(rows or {})),
+        _words(said, report),
+        *map(_section, sections(report)),
+    ]
+    head = (
+        '<meta charset="utf-8">\n<meta name="viewport" content="width=device-width">\n'
+        '<meta name="color-scheme" content="light dark">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{NOTHING}">\n'
+        f"<title>{title}</title>\n<style>\n{style()}</style>"
+    )
+    body = "\n".join(part for part in parts if part)
+    return (
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n{head}\n</head>\n<body>\n<main>\n{body}\n'
+        "</main>\n</body>\n</html>\n"
+    )
+
+
+def _verdict(said: Headline, report: Report) -> str:
+    lines = "".join(f"<li>{escape(line)}</li>" for line in said.lines)
+    listed = f"<ul>{lines}</ul>" if lines else ""
+    more = "".join(map(rendered, verdict(report))) if said.kind == "none" else ""
+    no_proof = (
+        '<p class="soft">This is what was measured, and no proof that the texts are gone: see '
+        f"“{NO_PROOF_TITLE}”.</p>"
+    )
+    return (
+        f'<section class="verdict {said.kind}" aria-label="Verdict"><p class="said">'
+        f"{escape(said.text)}</p>{listed}{more}{no_proof}</section>"
+    )
+
+
+def _table(title: str, cells: list[list[str]], marks: list[str]) -> str:
+    """A table; the one at the top upright, as in a terminal, where that leaves it narrow."""
+    if title == GLANCE and len(cells) <= FEW + 2:
+        cells = [list(column) for column in zip(*cells, strict=True)]
+        cells[0][0] = "measure"
+    said = "".join(f'<p class="soft">{escape(mark)}</p>' for mark in marks)
+    return f"<section><h2>{escape(title)}</h2>{rendered(grid(cells))}{said}</section>"
+
+
+def _models(report: Report) -> str:
+    drawn = panels(report)
+    if not drawn:
+        return ""
+    figures = []
+    for k, panel in enumerate(drawn):
+        title = escape(" ".join(panel.title.split()))
+        above = f"<figcaption><span>{escape(panel.heading)}</span>{title}</figcaption>"
+        figures.append(f"<figure>{above}{panel_svg(panel, f'm{k}')}</figure>")
+    said = f'<p class="soft">{escape(caption(report))}</p>'
+    grid = f'<div class="panels">{"".join(figures)}</div>'
+    return f"<section><h2>Models side by side</h2>{said}{grid}</section>"
+
+
+def _answers(found: Answers | None) -> str:
+    if not found:
+        return ""
+    said = (
+        "Each dot is an answer, at its probability per token: at 1 the model knows it by heart. "
+        "Columns stand for as many answers as dots would have no room for."
+    )
+    if found.band:
+        said += f" Shaded: where nine in ten of those never seen lie ({found.never})."
+    picture = strips_svg(found.strips, found.band, "a0")
+    return (
+        f'<section><h2>Answer by answer</h2><figure class="strips">{picture}'
+        f'<figcaption class="soft">{escape(said)}</figcaption></figure></section>'
+    )
+
+
+def _words(said: Headline, report: Report) -> str:
+    """The paragraphs; what is wrong stands at the top already."""
+    if said.kind == "none":
+        return ""
+    parts = [part for part in verdict(report) if not part.startswith("**What is wrong:**")]
+    return _folded("In words", "".join(map(rendered, parts))) if parts else ""
+
+
+def _section(section: Section) -> str:
+    inner = "".join(map(_part, section.parts))
+    return _folded(section.title, inner, " open" if section.title in OPEN else "")
+
+
+def _part(part: str | Fold) -> str:
+    if isinstance(part, str):
+        return rendered(part)
+    return f"<details><summary>{escape(part.title)}</summary>{rendered(part.text)}</details>"
+
+
+def _folded(title: str, inner: str, state: str = "") -> str:
+    return f"<details{state}><summary><h2>{escape(title)}</h2></summary>{inner}</details>"

@@ -1,0 +1,61 @@
+"""Our own Markdown as HTML: what is not ours in it stays text."""
+
+from functools import cache
+from typing import Any
+
+OFF = (  # what our own text never has, and a name from outside could look like
+    "html_block", "html_inline", "image", "link", "reference", "entity", "heading", "lheading",
+    "hr", "blockquote", "code",
+)  # fmt: skip
+
+
+def rendered(text: str) -> str:
+    r"""HTML of a part of a report; HTML, pictures and links in the text are shown as letters.
+
+    Tables stand in a box of their own that scrolls, and their headers say what they head.
+
+    Example:
+        >>> rendered("**a** `b` <i>")
+        '<p><strong>a</strong> <code>b</code> &lt;i&gt;</p>\n'
+    """
+    parser = _parser()
+    tokens = parser.parse(text)
+    _head_rows(tokens)
+    return parser.renderer.render(tokens, parser.options, {})
+
+
+@cache
+def _parser() -> Any:
+    from markdown_it import MarkdownIt
+
+    parser = MarkdownIt("commonmark", {"html": False}).enable("table").disable(list(OFF))
+    parser.add_render_rule("table_open", _table_open)
+    parser.add_render_rule("table_close", _table_close)
+    return parser
+
+
+def _table_open(renderer: Any, *given: Any) -> str:
+    return '<div class="scroll" tabindex="0" role="region" aria-label="table"><table>\n'
+
+
+def _table_close(renderer: Any, *given: Any) -> str:
+    return "</table></div>\n"
+
+
+def _head_rows(tokens: list[Any]) -> None:
+    """The first cell of a line is its header; alignment by a class, for styles may be forbidden."""
+    first = False
+    for token in tokens:
+        style = token.attrs.pop("style", "")
+        if "right" in str(style):
+            token.attrs["class"] = "right"
+        if token.type == "th_open":
+            token.attrs["scope"] = "col"
+        elif token.type == "tr_open":
+            first = True
+        elif token.type in ("td_open", "td_close") and first:
+            token.tag = "th"
+            if token.type == "td_open":
+                token.attrs["scope"] = "row"
+            else:
+                first = False

@@ -1,0 +1,151 @@
+"""`unteach audit`: what a model knows of a person's records, before anything is trained."""
+
+import json
+import re
+import shlex
+import stat
+from pathlib import Path
+
+import pytest
+from audit.learned import SECRET, learn, write
+
+GUIDE = Path(__file__).resolve().parents[2] / "docs" / "guides" / "audit.md"
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory, tiny_folder):
+    folder = tmp_path_factory.mktemp("desk")
+    write(folder)
+    learn(folder, tiny_folder)
+    return folder
+
+
+def flags(folder, model="model", **more):
+    given = {
+        "model": folder / model if model == "model" else model,
+        "forget": folder / "forget.jsonl",
+        "holdout": folder / "holdout.jsonl",
+        "max-new-tokens": 24,
+        **more,
+    }
+    found = [x for name, value in given.items() for x in (f"--{name}", value) if value is not None]
+    return ["audit", *found, "--no-cache"]
+
+
+@pytest.fixture(scope="module")
+def audited(desk):
+    """What one audit wrote, and said."""
+    import subprocess
+    import sys
+
+    more = {"out": desk / "out", "write-known": desk / "known.jsonl"}
+    command = [sys.executable, "-m", "unteach", *map(str, flags(desk, **more))]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 3, done.stderr
+    return done, json.loads((desk / "out" / "audit.json").read_text())
+
+
+def test_what_was_learned_is_known_and_nothing_else(audited):
+    _, found = audited
+    answers = {record["id"]: record["answer"] for record in found["records"]}
+    assert [id for id, answer in answers.items() if answer == "known"] == [
+        f"forget-{k}" for k in range(6)
+    ]
+    others = {answers[f"forget-{k}"] for k in range(6, 12)}
+    assert others == {"not distinguishable from never seen"}
+    assert all(r["verbatim"] == (r["answer"] == "known") for r in found["records"])
+    assert found["persons"] == {"named": 6, "known": 3}
+    assert found["holdout"] == 40
+    assert found["smallest_p"] == pytest.approx(1 / 41)
+    assert found["fewest_known_that_show"] == 6  # 12 / 41 / 0.05 = 5.9
+    auc = found["scores"]["membership_auc_loss"]
+    assert auc["low"] < auc["value"] < auc["high"]
+    assert 0.6 < auc["value"] < 1
+    by_person = found["membership_auc_by_person"]
+    assert by_person["low"] <= auc["low"]
+
+
+def test_the_terminal_says_it_first(audited):
+    done, found = audited
+    first = done.stdout.splitlines()[0]
+    assert first == found["answer"]
+    assert first.startswith("The model knows 6 of 12 records, of which at most 5%")
+    assert "6 records that are known, as texts" in done.stderr
+
+
+def test_no_text_is_written_but_the_file_that_was_asked_for(audited, desk):
+    done, _ = audited
+    written = "".join(f.read_text() for f in (desk / "out").iterdir()) + done.stdout + done.stderr
+    assert {f.name for f in (desk / "out").iterdir()} == {"audit.md", "audit.json"}
+    assert SECRET not in written
+    assert "person 0" not in written
+    known = desk / "known.jsonl"
+    assert stat.S_IMODE(known.stat().st_mode) == 0o600
+    lines = (desk / "forget.jsonl").read_text().splitlines()
+    assert [json.loads(x) for x in known.read_text().splitlines()] == [
+        json.loads(x) for x in lines[:6]
+    ]
+
+
+def test_a_model_that_never_learned_them_knows_none(desk, tiny_folder, call, tmp_path):
+    known = tmp_path / "known.jsonl"
+    more = {"model": str(tiny_folder), "write-known": known}
+    code, out, err = call(*flags(desk, **more))
+    assert code == 0
+    assert out.startswith("None of 12 records can be told from records that the model never saw.")
+    assert "nothing is known" in err
+    assert not known.exists()
+
+
+def test_too_few_to_tell_and_texts_that_differ_are_said(desk, call, tmp_path):
+    """Nineteen are needed; and answers of another place give themselves away."""
+    rows = (desk / "holdout.jsonl").read_text().replace(SECRET, "train").splitlines(keepends=True)
+    few = tmp_path / "few.jsonl"
+    few.write_text("".join(rows[:12]))
+    code, out, _ = call(*flags(desk, holdout=few), "--json")
+    found = json.loads(out)
+    assert found["fewest_known_that_show"] is None
+    assert [line.split(":")[0] for line in found["warnings"]] == ["doubtful", "too few"]
+    assert found["blind_auc"]["value"] > 0.9
+    reasons = {r["why"] for r in found["records"] if r["answer"] == "known"}
+    assert reasons <= {"given word for word"}
+    assert code == (3 if reasons else 0)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"write-known": "forget.jsonl"}, "is a file that is read"),
+        ({"write-known": "no/known.jsonl"}, "lies in a folder that is not there"),
+        ({"write-known": "there.jsonl"}, "is there already"),
+        ({"holdout": "missing.jsonl"}, "missing.jsonl"),
+    ],
+)
+def test_what_is_asked_wrongly_is_told_at_once(desk, call, monkeypatch, more, said):
+    monkeypatch.chdir(desk)
+    (desk / "there.jsonl").touch()
+    code, _, err = call(*flags(desk, **more))
+    assert code == 2
+    assert said in err
+
+
+def test_the_commands_of_the_guide(desk, call, monkeypatch, tmp_path, tiny_folder):
+    """The first is run as it stands; all are understood."""
+    import typer
+
+    from unteach.cli import app
+
+    text = GUIDE.read_text("utf-8").replace("\\\n", " ")
+    lines = [x.strip().split("unteach ", 1)[1] for x in text.splitlines()
+             if re.match(r"    unteach ", x)]  # fmt: skip
+    known = typer.main.get_command(app).commands
+    assert [line.split()[0] for line in lines] == ["audit", "audit", "run"]
+    for line in lines:
+        name, *rest = shlex.split(line)
+        known[name].make_context(name, rest)
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path)
+    (tmp_path / "my-model").symlink_to(desk / "model")
+    code, out, _ = call(*shlex.split(lines[0]), "--no-cache", "--max-new-tokens", 24)
+    assert code == 3
+    assert out.startswith("The model knows 6 of 12 records")
