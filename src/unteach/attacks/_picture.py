@@ -43,7 +43,7 @@ def draw(lines: Iterable[Line], path: Path) -> bool:
                   frameon=False)  # fmt: skip
     name = NAMES.get(own[0].main, own[0].main)
     figure.supxlabel(
-        f"steps of training; up: {name} on forget answers that were not trained on, bands: 95%",
+        f"steps of training; up: {name} on forget answers\nthat were not trained on; bands: 95%",
         fontsize=8, color="#666666",
     )  # fmt: skip
     figure.savefig(path, dpi=150)

@@ -142,7 +142,7 @@ def interval(score: Score, *, percent: bool = False) -> str:
     """The ends in brackets behind a number; nothing where there are none."""
     if score.low is None and score.high is None:
         return ""
-    ends = ("..." if end is None else f"{end:.0%}" if percent else number(end)
+    ends = ("..." if end is None else f"{end:.0%}" if percent else number(round(end, 3))
             for end in (score.low, score.high))  # fmt: skip
     return " ({} to {})".format(*ends)
 
