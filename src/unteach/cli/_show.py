@@ -18,6 +18,7 @@ from unteach.talk import Talk
 __all__ = [
     "board", "grid_of", "hush", "say", "say_problems", "show_cells", "show_intake", "show_table",
     "talking",
+]  # fmt: skip
 
 WIDE = 110
 FEW = 4  # models whose table stands upright
