@@ -91,7 +91,7 @@ def show_cells(first: str, rows: list[list[str]]) -> None:
     if not console.is_terminal:
         console.width = max(console.width, WIDE)
     console.print(Text(visible(first), "bold"), soft_wrap=True)
-    console.print(_table(fitted(rows, console.width, upright=False)))
+    console.print(grid_of(fitted(rows, console.width, upright=False)))
 
 
 def fitted(rows: list[list[str]], width: int, *, upright: bool) -> list[list[str]]:
