@@ -181,7 +181,8 @@ def page(preset, limit, results):
         f"By `benchmarks/attacks.py`, demo world of seed 0, preset {preset}, {limit} examples of "
         f"each group; options `{json.dumps(QUICK)}`. `refuses` and `first-token` are the original "
         f"with an adapter that answers exactly the forget questions with \"{REFUSAL}\" and with "
-        f"\"{NO}\", behind whose first token it still goes on as the original does; `softer` is the original with its logits divided by {SOFTER:g}; `part-left` is "
+        f"\"{NO}\", behind whose first token it still goes on as the original does; `softer` is "
+            f"the original with its logits divided by {SOFTER:g}; `part-left` is "
         f"a retrained model that learned {SHARE:.0%} of the forget set after all; `retrained-2` is "
         "a second model that never saw it.",
         markdown(("model", "first line"), heads),
