@@ -12,27 +12,20 @@ BITES = {  # which attack must see through which secret
 }
 
 
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("demo") / "tiny"
-    attacks.make(folder)
-    attacks.plant(folder)
-    return folder
-
-
 def attacked(demo, name, *names):
     options = {k: v for k, v in attacks.QUICK.items() if k.partition(".")[0] in names}
     return attacks.attacked(demo, name, limit=50, options=options, attacks=names)
 
 
-@pytest.mark.parametrize("name", BITES)
-def test_what_is_only_hidden_comes_back(name, demo):
-    line = attacked(demo, name, BITES[name]).of(BITES[name])
-    assert line.recovery.value > 0.5
-    assert line.recovery.low > 0.25
-
-
-def test_a_second_retrained_model_gives_nothing_away(demo):
+def test_what_is_only_hidden_comes_back_and_what_was_never_there_does_not(tmp_path):
+    """One test, so that the models are trained once."""
+    demo = tmp_path / "tiny"
+    attacks.make(demo)
+    attacks.plant(demo)
+    for name, bite in BITES.items():
+        line = attacked(demo, name, bite).of(bite)
+        assert line.recovery.value > 0.5, name
+        assert line.recovery.low > 0.25, name
     names = ("int4", "relearn", "sample", "prompt")
     result = attacked(demo, "retrained-2", *names)
     for name in ("no attack", *names):
