@@ -69,6 +69,12 @@ def imports(file: Path, *, top_only: bool = False) -> set[str]:
     return found
 
 
+def test_contributing_shows_the_floors():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    block = text.split("holds\nthem to it:\n\n```\n")[1].split("```")[0]
+    assert block.splitlines() == [", ".join(sorted(names)) for names in reversed(FLOORS)]
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(SOURCE)))
 def test_imports_run_down(file):
     parts = file.relative_to(SOURCE).with_suffix("").parts
