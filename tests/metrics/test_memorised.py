@@ -21,15 +21,22 @@ def drawn(draw, role, n, mean=2.0, verbatim=False):
     return found
 
 
-@pytest.mark.parametrize(("forget", "holdout"), [(30, 60), (5, 25), (60, 150)])
-def test_where_nothing_is_known_something_is_called_so_as_rarely_as_stated(forget, holdout):
-    """With nothing to find every call is wrong, so calls must be in 5% of such tests at most."""
-    runs, draw = 400 if holdout < 100 else 150, random.Random(1)
-    wrong = 0
+@pytest.mark.parametrize(
+    ("forget", "holdout", "runs", "least"),
+    [(1, 19, 1500, 0.03), (3, 199, 500, 0.01), (30, 60, 300, 0)],
+)
+def test_where_nothing_is_known_something_is_called_so_as_rarely_as_stated(
+    forget, holdout, runs, least
+):
+    """With nothing to find every call is wrong, so calls must be in 5% of such tests at most.
+
+    Few forget records beside many others come near that; of many, some would have to agree.
+    """
+    draw, wrong = random.Random(1), 0
     for _ in range(runs):
         rows = {"forget": drawn(draw, "forget", forget), "holdout": drawn(draw, "holdout", holdout)}
         wrong += bool(decide(rows).ids("known"))
-    assert wrong / runs <= LEVEL + 2.5 * (LEVEL * (1 - LEVEL) / runs) ** 0.5
+    assert least <= wrong / runs <= LEVEL + 2.5 * (LEVEL * (1 - LEVEL) / runs) ** 0.5
 
 
 def test_among_known_ones_few_are_wrong_and_most_are_found():
