@@ -28,7 +28,7 @@ def write(folder, forget=12, holdout=40):
     return found[:forget]
 
 
-def learn(folder, tiny_folder, count=6, steps=80):
+def learn(folder, tiny_folder, count=6, steps=100):
     """A tiny model that knows the first records of the forget file by heart."""
     import torch
 
@@ -38,12 +38,16 @@ def learn(folder, tiny_folder, count=6, steps=80):
     tokenizer, model = load_tokenizer(str(tiny_folder)), load_model(str(tiny_folder))
     examples, _ = read(str(folder / "forget.jsonl"), "forget")
     texts, _ = encode_all(examples[:count], tokenizer, max_length=128, template="auto")
+    longest = max(len(text.ids) for text in texts)
+    ids = torch.zeros(len(texts), longest, dtype=torch.long)
+    labels, seen = torch.full_like(ids, -100), torch.zeros_like(ids)
+    for row, text in enumerate(texts):
+        ids[row, : len(text.ids)], seen[row, : len(text.ids)] = torch.tensor(text.ids), 1
+        answer = torch.tensor(text.answer)
+        labels[row, : len(text.ids)][answer] = torch.tensor(text.ids)[answer]
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
     for _ in range(steps):
-        for text in texts:
-            ids = torch.tensor([text.ids])
-            labels = ids.masked_fill(~torch.tensor([text.answer]), -100)
-            model(input_ids=ids, labels=labels).loss.backward()
+        model(input_ids=ids, attention_mask=seen, labels=labels).loss.backward()
         optimiser.step()
         optimiser.zero_grad()
     model.save_pretrained(folder / "model")

@@ -1,13 +1,21 @@
 """`unteach audit`: what a model knows of a person's records, before anything is trained."""
 
+import io
 import json
 import re
 import shlex
 import stat
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from audit.learned import SECRET, learn, write
+
+from unteach.cli import main
+from unteach.metrics.memorised import decide
+from unteach.nouns import Row, Score
+from unteach.report.audited import Audit, audit_markdown, sentence
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "guides" / "audit.md"
 
@@ -35,18 +43,19 @@ def flags(folder, model="model", **more):
 @pytest.fixture(scope="module")
 def audited(desk):
     """What one audit wrote, and said."""
-    import subprocess
-    import sys
-
+    printed, said = io.StringIO(), io.StringIO()
     more = {"out": desk / "out", "write-known": desk / "known.jsonl"}
-    command = [sys.executable, "-m", "unteach", *map(str, flags(desk, **more))]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 3, done.stderr
-    return done, json.loads((desk / "out" / "audit.json").read_text())
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed), redirect_stderr(said):
+        patch.setattr("sys.argv", ["unteach", *map(str, flags(desk, **more))])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+    assert stopped.value.code == 3, said.getvalue()
+    found = json.loads((desk / "out" / "audit.json").read_text())
+    return printed.getvalue(), said.getvalue(), found
 
 
 def test_what_was_learned_is_known_and_nothing_else(audited):
-    _, found = audited
+    *_, found = audited
     answers = {record["id"]: record["answer"] for record in found["records"]}
     assert [id for id, answer in answers.items() if answer == "known"] == [
         f"forget-{k}" for k in range(6)
@@ -66,16 +75,17 @@ def test_what_was_learned_is_known_and_nothing_else(audited):
 
 
 def test_the_terminal_says_it_first(audited):
-    done, found = audited
-    first = done.stdout.splitlines()[0]
+    printed, said, found = audited
+    first = printed.splitlines()[0]
     assert first == found["answer"]
     assert first.startswith("The model knows 6 of 12 records, of which at most 5%")
-    assert "6 records that are known, as texts" in done.stderr
+    assert "known: forget-0, forget-1, forget-2, forget-3, forget-4, forget-5\n" in printed
+    assert "6 records that are known, as texts" in said
 
 
 def test_no_text_is_written_but_the_file_that_was_asked_for(audited, desk):
-    done, _ = audited
-    written = "".join(f.read_text() for f in (desk / "out").iterdir()) + done.stdout + done.stderr
+    printed, said, _ = audited
+    written = "".join(f.read_text() for f in (desk / "out").iterdir()) + printed + said
     assert {f.name for f in (desk / "out").iterdir()} == {"audit.md", "audit.json"}
     assert SECRET not in written
     assert "person 0" not in written
@@ -110,6 +120,21 @@ def test_too_few_to_tell_and_texts_that_differ_are_said(desk, call, tmp_path):
     reasons = {r["why"] for r in found["records"] if r["answer"] == "known"}
     assert reasons <= {"given word for word"}
     assert code == (3 if reasons else 0)
+
+
+def test_texts_that_differ_make_the_answer_doubtful():
+    """And what the model is called does nothing in the page."""
+    never = [Row(id=f"holdout-{k}", tokens=9, logp=-2.0 - k / 100) for k in range(40)]
+    rows = {"forget": [Row(id="forget-0", tokens=9, logp=-0.1)], "holdout": never}
+    found = Audit(
+        model="<b>[x](y)", decisions=decide(rows), scores={}, blind=Score(0.5, 41, 0.4, 0.6)
+    )
+    assert sentence(found).startswith("The model knows 1 of 1 records")
+    assert not {"<b>", "[x]"} & set(re.findall(r"<b>|\[x\]", audit_markdown(found)))
+    apart = replace(found, blind=Score(0.9, 41, 0.8, 0.95))
+    assert sentence(apart).startswith("1 of 1 records stand out from the holdout, but so they do")
+    assert "AUC 0.90 (0.80 to 0.95)" in audit_markdown(apart)
+    assert not replace(found, blind=Score(0.7, 9, 0.3, 0.9)).apart
 
 
 @pytest.mark.parametrize(

@@ -21,15 +21,22 @@ def drawn(draw, role, n, mean=2.0, verbatim=False):
     return found
 
 
-@pytest.mark.parametrize(("forget", "holdout"), [(30, 60), (5, 25), (60, 150)])
-def test_where_nothing_is_known_something_is_called_so_as_rarely_as_stated(forget, holdout):
-    """With nothing to find every call is wrong, so calls must be in 5% of such tests at most."""
-    runs, draw = 400 if holdout < 100 else 150, random.Random(1)
-    wrong = 0
+@pytest.mark.parametrize(
+    ("forget", "holdout", "runs", "least"),
+    [(1, 19, 1500, 0.03), (3, 199, 500, 0.01), (30, 60, 300, 0)],
+)
+def test_where_nothing_is_known_something_is_called_so_as_rarely_as_stated(
+    forget, holdout, runs, least
+):
+    """With nothing to find every call is wrong, so calls must be in 5% of such tests at most.
+
+    Few forget records beside many others come near that; of many, some would have to agree.
+    """
+    draw, wrong = random.Random(1), 0
     for _ in range(runs):
         rows = {"forget": drawn(draw, "forget", forget), "holdout": drawn(draw, "holdout", holdout)}
         wrong += bool(decide(rows).ids("known"))
-    assert wrong / runs <= LEVEL + 2.5 * (LEVEL * (1 - LEVEL) / runs) ** 0.5
+    assert least <= wrong / runs <= LEVEL + 2.5 * (LEVEL * (1 - LEVEL) / runs) ** 0.5
 
 
 def test_among_known_ones_few_are_wrong_and_most_are_found():
@@ -107,13 +114,13 @@ def test_texts_that_differ_are_told_apart_without_a_model():
     assert alike.low <= 0.5 <= alike.high
     late = blind_auc(texts[:40], [f"{text} 2026" for text in texts[40:]])
     assert late.value > 0.95
-    whole = [texts[k // 10] for k in range(80)]  # ten copies of each: no copy tells of another
-    people = [str(k // 10) for k in range(80)]
-    one = {"member_groups": people[:40], "other_groups": people[40:]}
-    assert blind_auc(whole[:40], whole[40:]).value > 0.95
-    assert blind_auc(texts[:40], texts[40:], **{**one, "member_groups": ["a"] * 40}).value is None
-    assert (blind_auc([*whole[:50]], whole[50:], member_groups=people[:50],
-                      other_groups=people[50:]).value or 0) < 0.95  # fmt: skip
+    copies = [texts[k // 10] for k in range(100)]  # a text of each person ten times
+    people = [str(k // 10) for k in range(100)]
+    assert blind_auc(copies[:50], copies[50:]).value > 0.95
+    named = {"member_groups": people[:50], "other_groups": people[50:]}
+    assert blind_auc(copies[:50], copies[50:], **named).value < 0.9
+    one = {**named, "member_groups": ["a"] * 50}
+    assert blind_auc(copies[:50], copies[50:], **one).value is None
 
 
 def test_persons_in_many_records_widen_the_interval():

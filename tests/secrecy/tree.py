@@ -92,6 +92,13 @@ class Tree:
             "--reference-model", self.model, "--max-new-tokens", "8", *more,
         ]  # fmt: skip
 
+    def audit(self, *more, out):
+        data = self.aviary.path
+        return [
+            "audit", "--model", self.model, "--forget", data("forget.jsonl"), "--out", out,
+            "--holdout", data("table.csv"), "--max-new-tokens", "8", *more,
+        ]  # fmt: skip
+
     def call_all(self, cases):
         """Exit status of each, from one process."""
         listed = [{"name": n, "arguments": a, "fault": f} for n, (a, f) in cases.items()]
@@ -118,6 +125,7 @@ def cases(tree):
     run("marked", "--set", "method.selector=spans", "--json", method="dto")
     add("evaluate", *tree.evaluate("--gradient-norms", out="asked"))
     add("cached", *tree.evaluate("--gradient-norms", "--json", out="again"))
+    add("audit", *tree.audit("--json", out="audited"))
     add("score", "score", "asked", "--out", "scored", "--compat", "open-unlearning")
     add("compare", "compare", "out-adapters", "out-refusals", "--out", "both")
     add("check", *asked, data("chat.jsonl"), "--retain", data("retain.jsonl"))

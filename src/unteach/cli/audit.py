@@ -121,7 +121,10 @@ def _show(found: Any, *, json: bool) -> None:
     console.print(Text(visible(audited.sentence(found)), "bold"), soft_wrap=True)
     for line in audited.warnings(found):
         console.print(Text(visible(line), "yellow"), soft_wrap=True)
-    for rows in (audited.glance_rows(found), audited.score_rows(found)):
+    answers = audited.glance_rows(found)
+    for rows in ([row[:2] for row in answers], audited.score_rows(found)):
         console.print(grid_of(rows))
+    if found.known:
+        console.print(Text(f"known: {answers[1][2]}"), soft_wrap=True)
     for line in audited.size_lines(found):
         console.print(Text(visible(line), "dim"), soft_wrap=True)

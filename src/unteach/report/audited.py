@@ -69,8 +69,22 @@ class Audit:
 
 
 def sentence(audit: Audit) -> str:
-    """The answer in one sentence."""
+    """The answer in one sentence.
+
+    Example:
+        >>> from unteach.metrics.memorised import decide
+        >>> from unteach.nouns import Row
+        >>> never = [Row(id=f"holdout-{k}", tokens=9, logp=-2.0) for k in range(30)]
+        >>> rows = {"forget": [Row(id="forget-0", tokens=9, logp=-3.0)], "holdout": never}
+        >>> sentence(Audit(model="m", decisions=decide(rows), scores={}, blind=Score(None)))
+        'None of 1 records can be told from records that the model never saw.'
+    """
     found, count = audit.decisions, len(audit.decisions.records)
+    if audit.known and audit.apart:
+        return (
+            f"{len(audit.known)} of {count} records stand out from the holdout, but so they do "
+            "without the model: whether it knows them is doubtful."
+        )
     if audit.known:
         return (
             f"The model knows {len(audit.known)} of {count} records, of which at most "
@@ -92,8 +106,8 @@ def warnings(audit: Audit) -> list[str]:
     if audit.apart:
         lines.append(
             f"doubtful: forget and holdout can be told apart by their letters alone, without the "
-            f"model (AUC {cell(audit.blind)}), so likelier may only mean other texts; give a "
-            "holdout that is like the forget set"
+            f"model: AUC {cell(audit.blind)}. Likelier may only mean other texts; give a holdout "
+            "that is like the forget set"
         )
     elif audit.blind.value is None:
         lines.append(
@@ -127,7 +141,7 @@ def size_lines(audit: Audit) -> list[str]:
 
 
 def glance_rows(audit: Audit) -> list[list[str]]:
-    """The three answers, with how many records have each."""
+    """The three answers, how many records have each, and the first of them."""
     found, rows = audit.decisions, [["answer", "records", "which"]]
     for answer in ("known", "not distinguishable from never seen", "cannot tell"):
         ids = found.ids(answer)
