@@ -61,7 +61,6 @@ TAIL = """
 ## What does not hold
 
 {worst}
-- Both AUCs above are of 20 texts whose scores spread more and 400 whose scores spread less.
 - Means by token are wide where nearly all values are 0 and the rest may be anything: with 9 in 10 zero at 20
   examples some 15 times Student's t, which holds 63 in 100 there. Where lengths grow with the values
   without end (5 + 20 x tokens for log-normal x), 83 in 100 are held at 20 examples.
