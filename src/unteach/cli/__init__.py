@@ -20,6 +20,7 @@ from unteach.cli import (
     evaluate,
     explain,
     init,
+    ledger,
     methods,
     run,
     score,
@@ -75,6 +76,10 @@ def _flowing(text: str) -> str:
 
 for command in COMMANDS:
     app.command(command.__name__, cls=Command, help=_flowing(command.__doc__ or ""))(command)
+for command in ledger.COMMANDS:
+    name, text = command.__name__.rstrip("_"), _flowing(command.__doc__ or "")
+    ledger.ledger.command(name, cls=Command, help=text)(command)
+app.add_typer(ledger.ledger)
 
 
 def main() -> None:
