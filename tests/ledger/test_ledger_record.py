@@ -1,14 +1,21 @@
 """What a real run made is tied to its requests, or it is said why not."""
 
 import json
+import re
+import shlex
 import shutil
+from pathlib import Path
 
 import pytest
 from ledger.books import RECORDS, forget_file, ledger_in, model_in
 from ledger.test_ledger import add, call, refused
+from typer.testing import CliRunner
 
 import unteach
+from unteach.cli import app
+from unteach.cli.ledger import COMMANDS
 from unteach.ledger import Ledger
+from unteach.request import load
 
 
 @pytest.fixture(scope="module")
@@ -74,3 +81,34 @@ def test_what_is_not_as_it_was_written_answers_nothing(made, tmp_path):
     with Ledger(file) as ledger:
         assert ledger.state().last == 4
         assert not ledger.state().links
+
+
+GUIDE = Path(__file__).resolve().parents[2] / "docs" / "guides" / "ledger.md"
+
+
+def test_the_commands_of_the_guide(made, tmp_path, monkeypatch):
+    commands = [
+        shlex.split(line)
+        for line in re.findall(r"^    unteach (.+)$", GUIDE.read_text("utf-8"), re.MULTILINE)
+    ]
+    for name, there in (("my-model", "before"), ("unlearned", "out")):
+        shutil.copytree(made / there, tmp_path / name)
+    shutil.copy(made / "forget.jsonl", tmp_path)
+    model_in(tmp_path / "tuned", "tuned")
+    (tmp_path / "train.jsonl").write_text('{"text": "Nobody is named in this line."}\n')
+    shutil.copy(tmp_path / "train.jsonl", tmp_path / "more.jsonl")
+    monkeypatch.chdir(tmp_path)
+    ran = []
+    for arguments in commands:
+        if arguments[0] == "run":  # it was run for `made`
+            given = zip(arguments[1::2], arguments[2::2], strict=True)
+            load(flags={flag.strip("-"): value for flag, value in given})
+        else:
+            done = CliRunner().invoke(app, arguments, catch_exceptions=False)
+            assert done.exit_code == 0, (arguments, done.output)
+            ran.append(" ".join(arguments[: 1 + (arguments[0] == "ledger")]))
+    assert {f"ledger {command.__name__.rstrip('_')}" for command in COMMANDS} - {*ran} == {
+        "ledger withdraw"
+    }
+    assert "screen" in ran
+    assert "unlearn by npo for DSR-14" in call(tmp_path / "removals.ledger", "show", "tuned")

@@ -24,6 +24,7 @@ from unteach.cli import (
     methods,
     run,
     score,
+    screen,
     settings,
     size,
     suites,
@@ -64,8 +65,8 @@ def _top(
 
 COMMANDS = (
     run.run, check.check, evaluate.evaluate, attack.attack, score.score, compare.compare,
-    verify.verify, chat.chat, explain.explain, methods.methods, settings.settings, init.init,
-    suites.suites, size.size, demo.demo, env.env,
+    verify.verify, screen.screen, chat.chat, explain.explain, methods.methods,
+    settings.settings, init.init, suites.suites, size.size, demo.demo, env.env,
 )  # fmt: skip
 
 
@@ -83,7 +84,7 @@ app.add_typer(ledger.ledger)
 
 
 def main() -> None:
-    """The `unteach` command: exit 0 when fine, 1 when it failed, 2 when it was asked wrongly."""
+    """The `unteach` command: exit 0 when fine, 1 failed, 2 asked wrongly, 3 something was found."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # it tells of every retry

@@ -84,7 +84,7 @@ def add(
     examples = _records(forget)
     _apart(reference, "--reference", examples)
     with Ledger(ledger) as opened:
-        prints = prints_of(examples, opened.require_key(_key(ledger, key)))
+        prints = prints_of(examples, opened.require_key(key_of(ledger, key)))
         made = opened.add(reference, ground, *days, prints, len(examples))
     typer.echo(f"{reference}: {made.records} records, due {made.due} (entry {made.entry})")
 
@@ -223,7 +223,7 @@ def _covers(opened: Any, references: list[str], forget: str, file: Path, key: Pa
 
     if not Path(forget).is_file():
         return False
-    removed = prints_of(_records(Path(forget)), opened.require_key(_key(file, key)))
+    removed = prints_of(_records(Path(forget)), opened.require_key(key_of(file, key)))
     problems = []
     for reference, asked in opened.prints(references).items():
         if missing := lacking(asked, removed):
@@ -259,7 +259,8 @@ def _apart(name: str, flag: str, examples: list[Any]) -> None:
         raise UserError(Problem(flag, "stands in the records themselves", hint, "request"))
 
 
-def _key(file: Path, key: Path | None) -> bytes:
+def key_of(file: Path, key: Path | None) -> bytes:
+    """The key of a ledger, wherever it is. Raises UserError."""
     from unteach.ledger import read_key
     from unteach.ledger.key import key_file
 
