@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 import unteach
 from unteach.cli import app
 from unteach.cli.ledger import COMMANDS
+from unteach.cli.recheck import _known
 from unteach.ledger import Ledger
 from unteach.request import load
 
@@ -97,10 +98,14 @@ def test_the_commands_of_the_guide(made, tmp_path, monkeypatch):
     model_in(tmp_path / "tuned", "tuned")
     (tmp_path / "train.jsonl").write_text('{"text": "Nobody is named in this line."}\n')
     shutil.copy(tmp_path / "train.jsonl", tmp_path / "more.jsonl")
+    (tmp_path / "holdout.jsonl").write_text(json.dumps(RECORDS[2]) + "\n")
     monkeypatch.chdir(tmp_path)
     ran = []
     for arguments in commands:
-        if arguments[0] == "run":  # it was run for `made`
+        if arguments[0] == "recheck":  # `tuned` is no model that can be asked
+            _known(Path("removals.ledger"), None, Path(arguments[3]), arguments[1])
+            assert arguments[4:] == ["--holdout", "holdout.jsonl"]
+        elif arguments[0] == "run":  # it was run for `made`
             given = zip(arguments[1::2], arguments[2::2], strict=True)
             load(flags={flag.strip("-"): value for flag, value in given})
         else:

@@ -22,6 +22,7 @@ from unteach.cli import (
     init,
     ledger,
     methods,
+    recheck,
     run,
     score,
     screen,
@@ -65,8 +66,8 @@ def _top(
 
 COMMANDS = (
     run.run, check.check, evaluate.evaluate, attack.attack, score.score, compare.compare,
-    verify.verify, screen.screen, chat.chat, explain.explain, methods.methods,
-    settings.settings, init.init, suites.suites, size.size, demo.demo, env.env,
+    verify.verify, screen.screen, recheck.recheck, chat.chat, explain.explain,
+    methods.methods, settings.settings, init.init, suites.suites, size.size, demo.demo, env.env,
 )  # fmt: skip
 
 

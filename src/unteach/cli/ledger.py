@@ -81,7 +81,7 @@ def add(
     plain_name(reference, "--reference")
     plain_name(ground, "--ground")
     days = read_date(received, "--received"), read_date(due, "--due") if due else None
-    examples = _records(forget)
+    examples = records_of(forget)
     _apart(reference, "--reference", examples)
     with Ledger(ledger) as opened:
         prints = prints_of(examples, opened.require_key(key_of(ledger, key)))
@@ -223,7 +223,7 @@ def _covers(opened: Any, references: list[str], forget: str, file: Path, key: Pa
 
     if not Path(forget).is_file():
         return False
-    removed = prints_of(_records(Path(forget)), opened.require_key(key_of(file, key)))
+    removed = prints_of(records_of(Path(forget)), opened.require_key(key_of(file, key)))
     problems = []
     for reference, asked in opened.prints(references).items():
         if missing := lacking(asked, removed):
@@ -236,7 +236,7 @@ def _covers(opened: Any, references: list[str], forget: str, file: Path, key: Pa
     return True
 
 
-def _records(file: Path) -> list[Any]:
+def records_of(file: Path) -> list[Any]:
     """The examples of a file. Raises UserError for all that is wrong with it."""
     from unteach.data import read
 
