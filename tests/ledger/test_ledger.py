@@ -63,8 +63,16 @@ def test_a_request_from_the_day_it_comes_to_its_end(file, tmp_path):
     with sqlite3.connect(file) as other:
         held = other.execute("SELECT entry, count(*) FROM prints GROUP BY entry").fetchall()
     assert held == [(2, 9), (4, 9)]  # those of R-2 are gone
+    call(file, "withdraw", "R-1")
+    call(file, "withdraw", "R-3")
+    for made in prints(file):  # overwritten, not only let go
+        for path in tmp_path.glob("removals.ledger*"):
+            assert made.exact not in path.read_bytes()
+    other.close()
+    add(file, tmp_path, "R-4")
+    assert prints(file)[0].exact in file.read_bytes()
     with Ledger(file) as ledger:
-        assert [*ledger.prints()] == ["R-1", "R-3"]
+        assert [*ledger.prints()] == ["R-4"]
 
 
 def test_one_month_ends_in_the_next():

@@ -89,6 +89,8 @@ def test_stopped_at_any_statement_it_is_as_before(file, monkeypatch, change):
             CHANGES[change](file)
         except KeyboardInterrupt:
             Failing.left = 0
+            if change == "withdraw" and said(file) == after:
+                break  # all is written, and its log not yet cut off
             assert said(file) == before, statement
         else:
             break

@@ -164,6 +164,9 @@ class Ledger:
                 raise UserError(Problem(reference, f"is {asked.state}", hint, "request"))
             self._append(state, "withdraw", reference=reference)
             self._connection.execute("DELETE FROM prints WHERE entry = ?", (asked.entry,))
+        if not self._connection.in_transaction:  # the log beside the file has them still
+            with store.in_words(self.file):
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def derive(self, child: str, parents: Sequence[str], by: str) -> Link:
         """A model was made from others; parents that are not known yet become bases.
@@ -213,8 +216,12 @@ class Ledger:
         Raises:
             UserError: those in the file are not those that were written.
         """
+        wanted = None if references is None else list(references)
+        return {reference: [Print(*row) for row in rows] for reference, rows in self._rows(wanted)}
+
+    def _rows(self, references: list[str] | None) -> Iterator[tuple[str, list[Any]]]:
+        """Fingerprints of one request after the other, as they stand in the file."""
         query = f"SELECT {', '.join(COLUMNS)} FROM prints WHERE entry = ? ORDER BY rowid"
-        found = {}
         with store.snapshot(self._connection, self.file):
             state = self.state()
             for reference in state.requests if references is None else references:
@@ -225,8 +232,7 @@ class Ledger:
                 if digest(rows) != asked.prints:
                     what = f"the fingerprints of {reference} are not those of entry {asked.entry}"
                     raise UserError(broken(str(self.file), what))
-                found[reference] = [Print(*row) for row in rows]
-        return found
+                yield reference, rows
 
     def chain(self, model: str) -> list[Link]:
         """How a model came about, from itself back to its bases; all of the ledger is verified.
@@ -239,7 +245,8 @@ class Ledger:
             what = "is in no entry: it was never recorded, or its files were changed since"
             hint = "unteach ledger record or derive writes it down; `unteach verify` finds changes"
             raise UserError(Problem(f"model {model[:12]}", what, hint))
-        self.prints()
+        for _ in self._rows(None):  # one request in memory at a time
+            pass
         left, found = [model], {}
         while left:
             here = left.pop(0)

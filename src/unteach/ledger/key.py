@@ -8,6 +8,8 @@ from hashlib import blake2b
 from pathlib import Path
 
 from unteach.nouns import Problem, UserError
+from unteach.rundir.disk import flush_names
+from unteach.rundir.locks import turn
 from unteach.textfile import read_text
 
 BYTES = 32
@@ -30,8 +32,11 @@ def make_key(file: Path) -> bytes:
 
     One that is there was left by an `init` that was cut off, or is meant to be shared.
     """
-    if file.exists():
-        return read_key(file)
+    with turn(file.absolute().parent):  # of two at once the second finds the first one's
+        return read_key(file) if file.exists() else _made(file)
+
+
+def _made(file: Path) -> bytes:
     beside = file.with_name(f".{file.name}.{secrets.token_hex(3)}")
     key = secrets.token_bytes(BYTES)
     try:
@@ -39,10 +44,8 @@ def make_key(file: Path) -> bytes:
             handle.write(key.hex() + "\n")
             handle.flush()
             os.fsync(handle.fileno())
-        try:
-            os.link(beside, file)  # the whole file or none, and never in place of another
-        except FileExistsError:
-            return read_key(file)
+        os.replace(beside, file)  # a link would leave a second name when cut off
+        flush_names(file.absolute().parent)
     finally:
         beside.unlink(missing_ok=True)
     return key

@@ -11,6 +11,7 @@ from typing import Any
 from unteach.nouns import Problem, UserError
 from unteach.rundir.disk import flush_names
 from unteach.rundir.disk import in_words as disk_in_words
+from unteach.rundir.locks import turn
 
 VERSION = 1
 """Of the schema, in `PRAGMA user_version`."""
@@ -35,17 +36,15 @@ def create(file: Path, entry: tuple[Any, ...]) -> None:
     Raises:
         UserError: something is there already, or the disk refuses.
     """
-    if os.path.lexists(file):
-        raise UserError(_taken(file))
     beside = file.with_name(f".{file.name}.{secrets.token_hex(3)}")
-    with in_words(file):
+    with in_words(file), turn(file.absolute().parent):
+        if os.path.lexists(file):
+            raise UserError(_taken(file))
         os.close(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         try:
             _fill(beside, entry)
-            os.link(beside, file)  # the whole file, and never in place of another
+            os.replace(beside, file)
             flush_names(file.absolute().parent)
-        except FileExistsError:
-            raise UserError(_taken(file)) from None
         finally:
             for left in ("", "-wal", "-shm", "-journal"):
                 beside.with_name(beside.name + left).unlink(missing_ok=True)
