@@ -11,6 +11,7 @@ from unteach.cli import app
 from unteach.data import read_rows
 from unteach.ledger import Ledger, prints_of
 from unteach.ledger.recheck import at_hand, judge
+from unteach.ledger.result import identity
 from unteach.nouns import Row, UserError
 
 KEY = b"k" * 32
@@ -100,12 +101,17 @@ def test_a_model_that_has_them_again_is_told_from_one_that_has_not(knowing, tiny
     with pytest.raises(UserError, match="has no record that was removed"):
         call(knowing)
     with Ledger(ledger) as opened:
-        opened.record("after", "before", ["R-1"], "npo", {})
+        opened.record(identity(str(knowing)), "before", ["R-1"], "npo", {})
     done = call(knowing)
     assert done.exit_code == 3, done.output
     assert "given again: forget-1 (1 of 1)" in done.stdout
     assert "1 removed records are not in" in done.stderr
-    assert "this model is in no entry" in done.stderr
+    with Ledger(ledger) as opened:
+        ((kept, asked),) = [(r["given"], r["asked"]) for r in opened.state().rechecks]
+    assert (kept, asked) == (1, 1)
+    shown = ["ledger", "show", str(knowing), "--ledger", str(ledger)]
+    told = CliRunner().invoke(app, shown, catch_exceptions=False).stdout
+    assert "1 of 1 given again, likelier than never seen" in told
     for word in ("Marrowby", "Vexholm", "harbour"):
         assert word not in done.output
     found = json.loads(call(knowing, "--json").stdout)
@@ -113,3 +119,4 @@ def test_a_model_that_has_them_again_is_told_from_one_that_has_not(knowing, tiny
     assert found["resurfaced"] is True
     done = call(tiny_folder)
     assert (done.exit_code, done.stdout) == (0, "none of 1 removed records resurfaces\n")
+    assert "this model is in no entry" in done.stderr

@@ -139,14 +139,19 @@ def show(
 
     with Ledger(ledger) as opened:
         found, last = opened.chain(identity(model)), opened.state().head
+        asked = [r for r in opened.state().rechecks if r["model"] == found[0].child]
         if head is not None:
             opened.require_head(head)
     if json:
         links = [dict(vars(link)) for link in found]
-        typer.echo(json_.dumps({"chain": links, "head": last}, indent=1))
+        typer.echo(json_.dumps({"chain": links, "rechecks": asked, "head": last}, indent=1))
         return
     for link in found:
         typer.echo(f"{link.child[:SHOWN]}  {_told(link)}")
+    for again in asked:
+        told = "likelier than never seen" if again["likelier"] else "no likelier than never seen"
+        given = f"{again['given']} of {again['asked']} given again, {told}"
+        typer.echo(f"rechecked (entry {again['entry']}, clock {again['clock']}): {given}")
     typer.echo(f"all entries follow from each other; last hash {last}", err=True)
 
 
@@ -240,8 +245,6 @@ def records_of(file: Path) -> list[Any]:
     """The examples of a file. Raises UserError for all that is wrong with it."""
     from unteach.data import read
 
-    if not file.exists():
-        raise UserError(Problem(str(file), "is not there", "give a file of records", "request"))
     examples, problems = read(file, "forget")
     if wrong := [p for p in problems if p.kind != "note"]:
         raise UserError(*wrong)

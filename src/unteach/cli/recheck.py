@@ -51,7 +51,7 @@ def recheck(
     """
     from unteach.cli._show import say, talking
 
-    known, left = _known(ledger, key, forget, model)
+    known, left, before = _known(ledger, key, forget, model)
     say("starting (loading libraries takes a few seconds)")
     from unteach.cli._show import hush
     from unteach.evaluation.asked import asked
@@ -76,6 +76,7 @@ def recheck(
     rows, _ = rows_in(out)
     names = {f"forget-{there}" for found in known.values() for there in found.values()}
     again = judge(rows["model"], names)
+    _write(ledger, model, before, again)
     if json:
         held = {r: {k: f"forget-{v}" for k, v in found.items()} for r, found in known.items()}
         told = {"resurfaced": again.found, **asdict(again), "records": held, "not_at_hand": left}
@@ -90,8 +91,12 @@ def recheck(
 
 def _known(
     ledger: Path, key: Path | None, forget: Path, model: str
-) -> tuple[dict[str, dict[int, int]], int]:
-    """The removed records that are at hand, and how many are not. Raises UserError for none."""
+) -> tuple[dict[str, dict[int, int]], int, str]:
+    """The removed records that are at hand, how many are not, and the model's hash.
+
+    Raises:
+        UserError: none is at hand, or it is no model.
+    """
     from unteach.cli._show import say
     from unteach.ledger import Ledger, prints_of
     from unteach.ledger.recheck import at_hand
@@ -100,7 +105,8 @@ def _known(
     with Ledger(ledger) as opened:
         secret = opened.require_key(options.key_of(ledger, key))
         done = [r for r in opened.requests() if r.state == "done"]
-        if identity(model) not in opened.state().links:
+        named = identity(model)
+        if named not in opened.state().links:
             say("this model is in no entry of the ledger: `unteach ledger derive` writes it down")
         removed = opened.prints(r.reference for r in done)
         found = at_hand(removed, prints_of(options.records_of(forget), secret))
@@ -109,7 +115,19 @@ def _known(
         what = "has no record that was removed by a request of this ledger"
         raise UserError(Problem(f"--forget {forget}", what, hint, "request"))
     total = sum(r.records for r in done)
-    return found, total - sum(map(len, found.values()))
+    return found, total - sum(map(len, found.values())), named
+
+
+def _write(ledger: Path, model: str, before: str, again: Any) -> None:
+    """That it was asked, into the ledger. Raises UserError where it is another model by now."""
+    from unteach.ledger import Ledger
+    from unteach.ledger.result import identity
+
+    if identity(model) != before:
+        what, hint = "was changed while it was asked", "give the same command again"
+        raise UserError(Problem(f"model {model}", what, hint))
+    with Ledger(ledger) as opened:
+        opened.rechecked(before, again.asked, len(again.given), likelier=again.likelier)
 
 
 def _tell(again: Any) -> None:

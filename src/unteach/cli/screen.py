@@ -2,12 +2,12 @@
 
 import json as json_
 from collections import Counter
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from unteach.cli import ledger as options
+from unteach.harmless import visible
 from unteach.nouns import Problem, UserError
 
 FOUND = 3  # exit code
@@ -51,9 +51,6 @@ def screen(
         looking = Screen(opened.prints(), secret, similar=similar, parts=wanted)
     hits, lines, wrong = [], 0, []
     for file in files:
-        if not Path(file).exists() and Path(file).suffix:
-            wrong.append(Problem(file, "is not there", "give a file of training data", "request"))
-            continue
         examples, problems = read(file, "train")
         say_problems(p for p in problems if p.kind == "note")
         wrong += [p for p in problems if p.kind != "note"]
@@ -65,7 +62,7 @@ def screen(
         typer.echo(json_.dumps([dict(vars(hit)) for hit in hits], indent=1))
     else:
         for hit in hits:
-            typer.echo(str(hit))
+            typer.echo(visible(hit))
     kinds = Counter(hit.kind for hit in hits)
     told = ", ".join(f"{kinds[kind]} {kind}" for kind in KINDS if kinds[kind]) or "nothing"
     say(f"{lines} records were looked through: {told} of what was removed")

@@ -210,6 +210,19 @@ class Ledger:
             more = {"requests": list(dict.fromkeys(references)), "method": method, "run": run}
             return self._link(state, child, [parent], "unlearn", **more)
 
+    def rechecked(self, model: str, asked: int, given: int, *, likelier: bool) -> None:
+        """A model was asked again for what was removed.
+
+        Args:
+            model: its hash.
+            asked: how many records.
+            given: how many it gave.
+            likelier: whether the answers were likelier than never seen.
+        """
+        with self._joined() as state:
+            said = {"asked": asked, "given": given, "likelier": likelier}
+            self._append(state, "recheck", model=model, **said)
+
     def prints(self, references: Iterable[str] | None = None) -> dict[str, list[Print]]:
         """Fingerprints of requests; of all that are not withdrawn when left out.
 

@@ -73,6 +73,7 @@ class State:
         requests: by reference.
         links: of each model, by its hash.
         runs: what `record` wrote of each.
+        rechecks: which models were asked again for what was removed, and what came of it.
     """
 
     last: int = 0
@@ -81,6 +82,7 @@ class State:
     requests: dict[str, Asked] = field(default_factory=dict)
     links: dict[str, Link] = field(default_factory=dict)
     runs: list[dict[str, Any]] = field(default_factory=list)
+    rechecks: list[dict[str, Any]] = field(default_factory=list)
 
 
 def hash_of(number: int, before: str, body: str) -> str:
@@ -160,6 +162,9 @@ def _take(state: State, number: int, said: dict[str, Any]) -> None:
             state.runs.append({**said["run"], "entry": number, "model": link.child})
             for reference in requests:
                 _set(state, reference, "done")
+    elif kind == "recheck":
+        names = ("model", "asked", "given", "likelier", "clock")
+        state.rechecks.append({**{name: said[name] for name in names}, "entry": number})
     else:
         raise ValueError(kind)
 
