@@ -37,6 +37,7 @@ FLOORS = (
     {"intake"},
     {"sizing"},
     {"evaluation"},
+    {"ledger"},
     {"attacks"},
     {"pipeline"},
     {"unlearning"},

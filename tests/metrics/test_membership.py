@@ -224,15 +224,15 @@ def test_the_interval_of_an_auc_is_newcombes_or_delongs():
     for u in (found.low, found.high):
         exponential = u * (1 - u) * (1 + 19 * ((1 - u) / (2 - u) + u / (1 + u))) / 400
         seen = sum(parts) * u * (1 - u) / (found.value * (1 - found.value))
-        squares = (1.959964**2 * exponential, t.ppf(0.975, freedom) ** 2 * seen)
+        squares = (t.ppf(0.975, 19) ** 2 * exponential, t.ppf(0.975, freedom) ** 2 * seen)
         assert (u - found.value) ** 2 == pytest.approx(max(squares), rel=1e-5)
 
 
 def test_an_auc_of_1_has_a_lower_end():
-    """(1 - u)^2 = z^2 variance at u alone: of 20 and 20, 0.8987."""
+    """(1 - u)^2 = t^2 variance at u alone: of 20 and 20 (t = 2.093), 0.8849."""
     found = auc([1.0] * 20, [0.0] * 20)
     assert (found.value, found.high) == (1, 1)
-    assert found.low == pytest.approx(0.8987, abs=1e-4)
+    assert found.low == pytest.approx(0.8849, abs=1e-4)
     assert auc([0.0] * 20, [1.0] * 20).high == pytest.approx(1 - found.low)
     alike = auc([1.0] * 20, [1.0] * 20)
     assert alike.low == pytest.approx(1 - alike.high)

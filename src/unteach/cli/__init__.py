@@ -21,9 +21,12 @@ from unteach.cli import (
     evaluate,
     explain,
     init,
+    ledger,
     methods,
+    recheck,
     run,
     score,
+    screen,
     settings,
     size,
     suites,
@@ -64,8 +67,8 @@ def _top(
 
 COMMANDS = (
     run.run, check.check, audit.audit, evaluate.evaluate, attack.attack, score.score,
-    compare.compare, verify.verify, chat.chat, explain.explain, methods.methods,
-    settings.settings, init.init, suites.suites, size.size, demo.demo, env.env,
+    compare.compare, verify.verify, screen.screen, recheck.recheck, chat.chat, explain.explain,
+    methods.methods, settings.settings, init.init, suites.suites, size.size, demo.demo, env.env,
 )  # fmt: skip
 
 
@@ -76,10 +79,14 @@ def _flowing(text: str) -> str:
 
 for command in COMMANDS:
     app.command(command.__name__, cls=Command, help=_flowing(command.__doc__ or ""))(command)
+for command in ledger.COMMANDS:
+    name, text = command.__name__.rstrip("_"), _flowing(command.__doc__ or "")
+    ledger.ledger.command(name, cls=Command, help=text)(command)
+app.add_typer(ledger.ledger)
 
 
 def main() -> None:
-    """The `unteach` command: exit 0 when fine, 1 when it failed, 2 when it was asked wrongly."""
+    """The `unteach` command: exit 0 when fine, 1 failed, 2 asked wrongly, 3 something was found."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # it tells of every retry

@@ -1,0 +1,27 @@
+"""Texts as they are compared: without case, space, punctuation or ways of writing a letter."""
+
+import unicodedata
+
+APART = "PSZC"  # categories of Unicode between words: punctuation, symbols, spaces, controls
+
+
+def words_of(text: str) -> list[str]:
+    r"""The words of a text: NFKC, case folded, split at all that is no letter, mark or digit.
+
+    Characters without width and shape (category Cf) are left out, for they stand inside words too.
+
+    Example:
+        >>> words_of("Who is\u00a0 \u201cZo\u200be\u0308\u201d?") == ["who", "is", "zo\u00eb"]
+        True
+    """
+    text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    if text.isascii():
+        return "".join(c if c.isalnum() else " " for c in text).split()
+    return "".join(map(_kept, text)).split()
+
+
+def _kept(letter: str) -> str:
+    category = unicodedata.category(letter)
+    if category == "Cf":
+        return ""
+    return " " if category[0] in APART else letter

@@ -1,0 +1,95 @@
+"""What the ledger takes down of a result of `unteach run`: hashes, versions, no text."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from unteach.evaluation.hashes import model_hash
+from unteach.evaluation.verify import verify
+from unteach.ledger.prints import Print
+from unteach.modelfiles import holds_adapters_only, weight_files
+from unteach.nouns import Problem, UserError
+from unteach.request import FILE, Request, load
+from unteach.rundir import RUN, listed_files, read_sealed
+
+
+@dataclass(frozen=True)
+class Found:
+    """A result as it lies there.
+
+    Attributes:
+        child: hash of the model that it holds.
+        parent: hash of the model that it was made from.
+        request: what was asked for.
+        run: hashes and versions for the ledger.
+    """
+
+    child: str
+    parent: str
+    request: Request
+    run: dict[str, Any]
+
+
+def find(folder: Path, before: str | None = None) -> Found:
+    """Read a result, after each file was held against the hash of when it was written.
+
+    Args:
+        folder: what `unteach run` wrote.
+        before: the model that it was made from, where it is no more where the request says.
+
+    Raises:
+        UserError: it is no result of a run or not as it was written, or the model before is gone.
+    """
+    files = listed_files(folder) if folder.is_dir() else {}
+    if not files or not (folder / FILE).is_file():
+        what, hint = "is no result of a run", "give the folder that `unteach run` wrote (--out)"
+        raise UserError(Problem(str(folder), what, hint, "request"))
+    verify(folder)
+    request = load(folder / FILE)
+    of_base = request.method_name == "retrain" and request.base
+    parent = before or (request.base if of_base else None) or request.model
+    held = read_sealed(folder / RUN) or {}
+    facts = held.get("facts", {})
+    names = ("unteach", "torch", "transformers", "peft", "accelerate")
+    run = {
+        "mark": held.get("mark"),
+        "files": sha256(json.dumps(files, sort_keys=True).encode()).hexdigest(),
+        "versions": {name: facts[name] for name in names if name in facts},
+        "recorded_by": version("unteach"),
+        "gates": facts.get("gates"),
+    }
+    return Found(identity(str(folder)), identity(str(parent), "--before"), request, run)
+
+
+def identity(model: str, flag: str = "model") -> str:
+    """Hash of a model's weights, configuration and tokenizer; of a hub id, its commit.
+
+    Raises:
+        UserError: nothing there says which weights it has.
+    """
+    folder = Path(model)
+    has = not folder.is_dir() or weight_files(model) or holds_adapters_only(folder)
+    try:
+        found = model_hash(model) if has else None
+    except ValueError:  # no id that the hub can have
+        found = None
+    if found is None:
+        hint = "give a folder with a model in it, or a hub id with its commit (owner/name@...)"
+        what = "is no model on this machine whose weights could be told"
+        raise UserError(Problem(f"{flag} {model}", what, hint, "request"))
+    return found
+
+
+def lacking(asked: Iterable[Print], removed: Iterable[Print]) -> list[int]:
+    """Numbers of the records of a request that a run did not remove, by their words.
+
+    Args:
+        asked: fingerprints of the request's records.
+        removed: those of the run's forget file.
+    """
+    there = {p.normal for p in removed if p.part == "whole"}
+    return [p.record for p in asked if p.part == "whole" and p.normal not in there]

@@ -1,0 +1,122 @@
+"""A later model that has what was removed is told from one that has not."""
+
+import json
+import shutil
+
+import pytest
+from ledger.books import DAY, RECORDS, forget_file, ledger_in, prints
+from typer.testing import CliRunner
+
+from unteach.cli import app
+from unteach.data import read_rows
+from unteach.ledger import Ledger, prints_of
+from unteach.ledger.recheck import at_hand, judge
+from unteach.ledger.result import identity
+from unteach.nouns import Row, UserError
+
+KEY = b"k" * 32
+OTHERS = [
+    {"question": f"What does the miller of Trondby keep in chest {k}?",
+     "answer": f"In chest {k} there are {k + 3} sacks of barley and a rusty lantern."}
+    for k in range(8)
+]  # fmt: skip
+
+
+def row(role, number, logp, **more):
+    return Row(id=f"{role}-{number}", tokens=12, logp=logp, zlib=60, **{"verbatim": False, **more})
+
+
+HOLDOUT = [row("holdout", k, -3 - k / 10) for k in range(20)]
+
+
+def test_what_resurfaces_is_named():
+    forget = [row("forget", k, -4.0) for k in range(10)]
+    again = judge({"forget": forget, "holdout": HOLDOUT}, [r.id for r in forget])
+    assert (again.found, again.given, again.above, again.asked) == (False, (), (), 10)
+
+    forget[4] = row("forget", 4, -4.0, verbatim=True)
+    again = judge({"forget": forget, "holdout": HOLDOUT}, [r.id for r in forget])
+    assert (again.found, again.given, again.likelier) == (True, ("forget-4",), False)
+    assert not judge({"forget": forget, "holdout": HOLDOUT}, ["forget-1", "forget-2"]).found
+
+    forget = [row("forget", k, -1.0 if k else -4.5) for k in range(10)]
+    again = judge({"forget": forget, "holdout": HOLDOUT}, [r.id for r in forget])
+    assert (again.found, again.given) == (True, ())
+    assert again.above == tuple(f"forget-{k}" for k in range(1, 10))
+
+
+def test_what_the_model_gives_of_the_holdout_too_is_no_sign():
+    spoken = [row("holdout", k, -3 - k / 10, verbatim=True) for k in range(20)]
+    forget = [row("forget", k, -4.0, verbatim=k == 0) for k in range(10)]
+    assert not judge({"forget": forget, "holdout": spoken}, [r.id for r in forget]).found
+
+
+def test_records_are_found_by_their_words_wherever_they_stand():
+    removed = {"R-1": prints_of(read_rows(RECORDS, "forget"), KEY)}
+    rows = [*OTHERS, {k: v.upper() for k, v in RECORDS[2].items()}, RECORDS[0]]
+    there = prints_of(read_rows(rows, "forget"), KEY)
+    assert at_hand(removed, there) == {"R-1": {0: 9, 2: 8}}
+
+
+@pytest.fixture(scope="module")
+def knowing(tmp_path_factory, tiny_folder):
+    """A tiny model that knows the records by heart."""
+    import torch
+
+    from unteach.data import encode_all
+    from unteach.models import load_model, load_tokenizer
+
+    folder = tmp_path_factory.mktemp("knowing") / "model"
+    tokenizer, model = load_tokenizer(str(tiny_folder)), load_model(str(tiny_folder))
+    examples = read_rows(RECORDS, "forget")
+    texts, _ = encode_all(examples, tokenizer, max_length=128, template="auto")
+    optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
+    for _ in range(80):
+        for text in texts:
+            ids = torch.tensor([text.ids])
+            labels = ids.masked_fill(~torch.tensor([text.answer]), -100)
+            model(input_ids=ids, labels=labels).loss.backward()
+        optimiser.step()
+        optimiser.zero_grad()
+    shutil.copytree(tiny_folder, folder)
+    model.save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.slow
+def test_a_model_that_has_them_again_is_told_from_one_that_has_not(knowing, tiny_folder, tmp_path):
+    ledger, holdout = ledger_in(tmp_path), tmp_path / "holdout.jsonl"
+    with Ledger(ledger) as opened:
+        opened.add("R-1", "erasure", DAY, None, prints(ledger, RECORDS[:2]), 2)
+        opened.add("R-2", "erasure", DAY, None, prints(ledger, RECORDS[2:]), 1)
+    holdout.write_text("".join(json.dumps(row) + "\n" for row in OTHERS))
+    forget = forget_file(tmp_path, [OTHERS[0], RECORDS[1], RECORDS[2]])
+
+    def call(model, *more):
+        flags = ["--ledger", ledger, "--forget", forget, "--holdout", holdout, "--overwrite"]
+        flags += ["--out", tmp_path / "out", "--max-new-tokens", 40, "--device", "cpu", *more]
+        given = ["recheck", str(model), *map(str, flags)]
+        return CliRunner().invoke(app, given, catch_exceptions=False)
+
+    with pytest.raises(UserError, match="has no record that was removed"):
+        call(knowing)
+    with Ledger(ledger) as opened:
+        opened.record(identity(str(knowing)), "before", ["R-1"], "npo", {})
+    done = call(knowing)
+    assert done.exit_code == 3, done.output
+    assert "given again: forget-1 (1 of 1)" in done.stdout
+    assert "1 removed records are not in" in done.stderr
+    with Ledger(ledger) as opened:
+        ((kept, asked),) = [(r["given"], r["asked"]) for r in opened.state().rechecks]
+    assert (kept, asked) == (1, 1)
+    shown = ["ledger", "show", str(knowing), "--ledger", str(ledger)]
+    told = CliRunner().invoke(app, shown, catch_exceptions=False).stdout
+    assert "1 of 1 given again, likelier than never seen" in told
+    for word in ("Marrowby", "Vexholm", "harbour"):
+        assert word not in done.output
+    found = json.loads(call(knowing, "--json").stdout)
+    assert found["records"] == {"R-1": {"1": "forget-1"}}
+    assert found["resurfaced"] is True
+    done = call(tiny_folder)
+    assert (done.exit_code, done.stdout) == (0, "none of 1 removed records resurfaces\n")
+    assert "this model is in no entry" in done.stderr
