@@ -61,10 +61,13 @@ def to_yaml(values: Any, **options: Any) -> str:
         >>> print(to_yaml({"é": "\u202e"}), end="")
         "\xE9": "\u202E"
     """
-    text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, **options)
-    if text.replace("\n", "").isprintable():
-        return text
-    return yaml.safe_dump(values, sort_keys=False, **options)
+    options = {"Dumper": _Dumper, "sort_keys": False, **options}
+    text = yaml.dump(values, allow_unicode=True, **options)
+    return text if text.replace("\n", "").isprintable() else yaml.dump(values, **options)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Plain values alone, by the rules of `_Loader`."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -119,8 +122,9 @@ _Loader.yaml_implicit_resolvers = {
     first: [(tag, form) for tag, form in known if tag not in UNUSED]
     for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"),
-    list("-+0123456789."),
-)
+for _reader in (_Loader, _Dumper):  # what is read as a number is written in quotes as a text
+    _reader.add_implicit_resolver(
+        "tag:yaml.org,2002:float",
+        re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"),
+        list("-+0123456789."),
+    )

@@ -67,7 +67,7 @@ def harmed(how, moment, disk, files, model):
         (problem,) = ended.problems
         assert SAID[how] in problem.what
         assert "then give the same command again" in problem.hint
-        assert how == "read-only" or "the model alone takes" in problem.hint
+        assert how == "read-only" or "make room" in problem.hint
         assert not out.exists(), "half a result stands as a whole one"
         said = " ".join(map(str, (problem, *told.problems, *told.stages)))
         assert not any(row["answer"] in said for row in forgotten(files))
@@ -154,7 +154,7 @@ def test_a_disk_that_is_refused_at_any_moment(how, disk, files, tiny_folder, tmp
     things = moments_of(disk, files, tiny_folder)
     assert things > 300
     first = list(SAID).index(how)  # each begins elsewhere
-    moments = range(4 * first, things, 36)
+    moments = range(12 + 4 * first, things, 36)
     ended = swept(how, moments, disk, files, tiny_folder, tmp_path / "log")
     assert ended > 0.8 * len(moments)
 

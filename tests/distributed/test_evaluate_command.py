@@ -38,7 +38,7 @@ def launch(data, tiny_folder, tmp_path, python):
 def written(folder):
     """All that a folder holds, but for the time it took."""
     files = {str(f.relative_to(folder)): f.read_bytes() for f in folder.rglob("*") if f.is_file()}
-    seconds = re.compile(rb'(\| seconds \||"seconds":) [\d.]+')
+    seconds = re.compile(rb'(\| seconds \||"seconds":|>seconds</th>\s*<td[^>]*>) ?[\d.]+')
     return {name: seconds.sub(b"", content) for name, content in files.items()}
 
 

@@ -306,7 +306,7 @@ def on_step_end(self, args, state, control, **more):
         os.kill(os.getpid(), signal.SIGTERM)  # SLURM tells all of them, and the launcher once more
     if now and how != "one" and rank == "0":
         os.kill(os.getppid(), getattr(signal, how))
-        time.sleep(20 if how == "SIGINT" else 2)  # by then it has come to all
+        time.sleep(60 if how == "SIGINT" else 2)  # by then it has come to all
         open("slept", "w").close()
     usual(self, args, state, control, **more)
 

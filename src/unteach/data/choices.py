@@ -8,7 +8,16 @@ from unteach.data.columns import Columns
 from unteach.data.filenotes import FileNotes
 from unteach.data.names import CHOICES, KEYS
 from unteach.data.options import Choices, Offered, offered
-from unteach.data.values import REPR, decoded, is_blank, is_list, is_repr, is_whole, kind_of
+from unteach.data.values import (
+    REPR,
+    decoded,
+    is_blank,
+    is_list,
+    is_repr,
+    is_whole,
+    kind_of,
+    wrong_text,
+)
 from unteach.nouns import Problem
 
 NO_NUMBER = "write the text of the answer; a choice's number is read where `choices` has the texts"
@@ -58,6 +67,9 @@ def _one_of(
         columns[name]
     name = "columns" if each else found.columns[0]
     notes.read("answer", f"{found.columns[0]}{'...' if each else ''}[{column}]")
+    wrong = (wrong_text(text, name, where, blank=True) for text in choices.texts)
+    if problems := next(filter(None, wrong), None):
+        return problems
     place = _place(choices, columns[column], column, name, where)
     if isinstance(place, Problem):
         return [place]

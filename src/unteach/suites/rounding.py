@@ -15,7 +15,7 @@ from typing import Any
 
 from unteach.nouns import LITTLE, SHORT, Row
 
-FEW = 4  # tokens: of fewer a log-probability is coarser still
+FEW = 4  # tokens: of fewer a log-probability is coarser still, and so are ratios to wrong answers
 LEAST = 1e-4  # below it a number counts as 0
 BLOCK = 8  # bytes
 
@@ -67,8 +67,10 @@ def _rounded(name: str, value: Any, tokens: int, place: float, forget: bool) -> 
     secret = forget and tokens < SHORT
     if name == "choice":
         return _on_grid(value, 2 if secret else 20, place)
+    if name in RATIOS and secret and tokens < FEW:
+        return _ratio(value, place)
     if name in RATIOS:
-        return _ratio(value, place) if secret else _in_cell(value, 0.1, place)
+        return _in_cell(value, _width(tokens, name) if secret else 0.1, place)
     if name in SHARES:
         exact = name in COUNTED and tokens >= SHORT
         return value if exact else _on_grid(value, 2 if tokens < SHORT else 20, place)
