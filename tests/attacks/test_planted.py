@@ -26,7 +26,7 @@ def test_what_is_only_hidden_comes_back_and_what_was_never_there_does_not(tmp_pa
         line = attacked(demo, name, bite).of(bite)
         assert line.recovery.value > 0.5, name
         assert line.recovery.low > 0.25, name
-    names = ("int4", "relearn", "sample", "prompt")
+    names = ("int4", "sample", "prompt")  # relearn is in benchmarks/results/attacks.md
     result = attacked(demo, "retrained-2", *names)
     for name in ("no attack", *names):
         assert result.of(name).recovery.value < 0.1, name
