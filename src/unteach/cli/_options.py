@@ -1,7 +1,7 @@
 """The flags that `run` and `check` share, and the request they make."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -83,6 +83,25 @@ TrainAnyway = Annotated[
     typer.Option(
         "--train-anyway", help="Train also where the model never knew what it is to forget."
     ),
+]
+Template = Annotated[
+    Literal["auto", "chat", "plain", "none"] | None,
+    typer.Option(help="How prompt and answer are joined, for your own files."),
+]
+MaxLength = Annotated[
+    int | None, typer.Option(metavar="TOKENS", help="Of prompt and answer together.")
+]
+MaxNewTokens = Annotated[
+    int | None, typer.Option(metavar="TOKENS", help="Of what a model says, at most.")
+]
+TokensPerBatch = Annotated[
+    int | None, typer.Option(metavar="TOKENS", help="Padded tokens of one forward.")
+]
+Dtype = Annotated[
+    Literal["auto", "float32", "bfloat16", "float16"] | None, typer.Option(help="Of the weights.")
+]
+Device = Annotated[
+    str | None, typer.Option(metavar="auto|cpu|cuda:0|...", help="Where models are.")
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what stands in --out.")]
 

@@ -1,7 +1,7 @@
 """`unteach attack`: whether what was forgotten comes back."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -38,26 +38,12 @@ def attack(
         int | None, typer.Option(metavar="N", help="Examples of each group; 200 if left out.")
     ] = None,
     seed: Annotated[int | None, typer.Option(metavar="N", help="Of all that is drawn.")] = None,
-    template: Annotated[
-        Literal["auto", "chat", "plain", "none"] | None,
-        typer.Option(help="How prompt and answer are joined."),
-    ] = None,
-    max_length: Annotated[
-        int | None, typer.Option(metavar="TOKENS", help="Of prompt and answer together.")
-    ] = None,
-    max_new_tokens: Annotated[
-        int | None, typer.Option(metavar="TOKENS", help="Of what a model says, at most.")
-    ] = None,
-    tokens_per_batch: Annotated[
-        int | None, typer.Option(metavar="TOKENS", help="Padded tokens of one forward.")
-    ] = None,
-    dtype: Annotated[
-        Literal["auto", "float32", "bfloat16", "float16"] | None,
-        typer.Option(help="Of the weights."),
-    ] = None,
-    device: Annotated[
-        str | None, typer.Option(metavar="auto|cpu|cuda:0|...", help="Where models are.")
-    ] = None,
+    template: options.Template = None,
+    max_length: options.MaxLength = None,
+    max_new_tokens: options.MaxNewTokens = None,
+    tokens_per_batch: options.TokensPerBatch = None,
+    dtype: options.Dtype = None,
+    device: options.Device = None,
     overwrite: options.Overwrite = False,
     trust_remote_code: options.Trusting = False,
     json: Annotated[bool, typer.Option("--json", help="Print attacks.json, no table.")] = False,

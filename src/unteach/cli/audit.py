@@ -1,7 +1,7 @@
 """`unteach audit`: is it in the model at all?"""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
@@ -37,23 +37,11 @@ def audit(
         str | None,
         typer.Option(metavar="DIR_OR_ID", help="What adapters in --model are put on."),
     ] = None,
-    template: Annotated[
-        Literal["auto", "chat", "plain", "none"] | None,
-        typer.Option(help="How prompt and answer are joined."),
-    ] = None,
-    max_new_tokens: Annotated[
-        int | None, typer.Option(metavar="TOKENS", help="Of what the model says, at most.")
-    ] = None,
-    tokens_per_batch: Annotated[
-        int | None, typer.Option(metavar="TOKENS", help="Padded tokens of one forward.")
-    ] = None,
-    dtype: Annotated[
-        Literal["auto", "float32", "bfloat16", "float16"] | None,
-        typer.Option(help="Of the weights."),
-    ] = None,
-    device: Annotated[
-        str | None, typer.Option(metavar="auto|cpu|cuda:0|...", help="Where the model is.")
-    ] = None,
+    template: options.Template = None,
+    max_new_tokens: options.MaxNewTokens = None,
+    tokens_per_batch: options.TokensPerBatch = None,
+    dtype: options.Dtype = None,
+    device: options.Device = None,
     bits: Annotated[int | None, typer.Option(metavar="4", help="Load in 4 bits.")] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep no rows, use none.")] = False,
     overwrite: options.Overwrite = False,

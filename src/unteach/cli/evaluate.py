@@ -53,26 +53,12 @@ def evaluate(
     gradient_norms: Annotated[
         bool, typer.Option("--gradient-norms", help="Also the attack by gradient norms (slower).")
     ] = False,
-    template: Annotated[
-        Literal["auto", "chat", "plain", "none"] | None,
-        typer.Option(help="How prompt and answer are joined, for your own files."),
-    ] = None,
-    max_length: Annotated[
-        int | None, typer.Option(metavar="TOKENS", help="Of prompt and answer together.")
-    ] = None,
-    max_new_tokens: Annotated[
-        int | None, typer.Option(metavar="TOKENS", help="Of what a model says, at most.")
-    ] = None,
-    tokens_per_batch: Annotated[
-        int | None, typer.Option(metavar="TOKENS", help="Padded tokens of one forward.")
-    ] = None,
-    dtype: Annotated[
-        Literal["auto", "float32", "bfloat16", "float16"] | None,
-        typer.Option(help="Of the weights."),
-    ] = None,
-    device: Annotated[
-        str | None, typer.Option(metavar="auto|cpu|cuda:0|...", help="Where models are.")
-    ] = None,
+    template: options.Template = None,
+    max_length: options.MaxLength = None,
+    max_new_tokens: options.MaxNewTokens = None,
+    tokens_per_batch: options.TokensPerBatch = None,
+    dtype: options.Dtype = None,
+    device: options.Device = None,
     bits: Annotated[int | None, typer.Option(metavar="4", help="Load in 4 bits.")] = None,
     cache: Annotated[
         Path | None,

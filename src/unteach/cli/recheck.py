@@ -3,7 +3,7 @@
 import json as json_
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
@@ -26,16 +26,9 @@ def recheck(
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="The folder to make for rows and report.")
     ] = Path("unteach-recheck"),
-    template: Annotated[
-        Literal["auto", "chat", "plain", "none"] | None,
-        typer.Option(help="How prompt and answer are joined."),
-    ] = None,
-    max_new_tokens: Annotated[
-        int | None, typer.Option(metavar="TOKENS", help="Of what the model says, at most.")
-    ] = None,
-    device: Annotated[
-        str | None, typer.Option(metavar="auto|cpu|cuda:0|...", help="Where the model is.")
-    ] = None,
+    template: shared.Template = None,
+    max_new_tokens: shared.MaxNewTokens = None,
+    device: shared.Device = None,
     overwrite: shared.Overwrite = False,
     trust_remote_code: shared.Trusting = False,
     json: options.Json = False,
