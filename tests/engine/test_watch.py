@@ -127,3 +127,12 @@ def test_a_run_that_goes_on_from_where_it_was_ended_makes_no_more_step():
         Carried(dual, after, guard).load(None)
     assert after.done()
     assert after.reason == "harm"
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_look_leaves_the_mode_of_the_model(training, knowing):
+    model = copy.deepcopy(knowing).train(training)
+    watch = Watch(model, Monitor(8, None), FORGET, HOLDOUT, RETAIN, stop=True, min_kept=0.9)
+    assert model.training is training
+    watch.on_step_end(None, SimpleNamespace(global_step=1), SimpleNamespace())
+    assert model.training is training
