@@ -20,8 +20,8 @@ from unteach import AttackRequest, attack
 from unteach.attacks._training import prepared, trained
 from unteach.data import encode_all, read, with_answer
 from unteach.demo import jobs
-from unteach.models import load_model, load_tokenizer
-from unteach.nouns import Sequence
+from unteach.models.loading import load_model, load_tokenizer
+from unteach.types import Sequence
 
 TRAINED = ("original", "retrained", "retrained-2")
 REFUSAL = "I cannot say anything about that."

@@ -16,6 +16,7 @@ from numpy import arange
 from runs import markdown, publish
 from scipy.stats import ks_2samp
 
+from unteach.files.rows import read_rows
 from unteach.metrics import METRICS, Case, compare, score_model
 from unteach.metrics._values import area, attacked, tables
 from unteach.metrics._values import mean as whole
@@ -31,8 +32,7 @@ from unteach.metrics.closeness import (
     privacy_part,
 )
 from unteach.metrics.yardstick import never_seen
-from unteach.nouns import Score
-from unteach.rowsfile import read_rows
+from unteach.types import Score
 
 HEADER = (
     "model", "closeness", "95%", "forget", "privacy", "kept", "forget quality", "utility",

@@ -27,9 +27,9 @@ from unteach.metrics.privleak import leak
 from unteach.metrics.rows import Case, Missing
 from unteach.metrics.utility import Table, _bootstrap, harmonic_mean
 from unteach.metrics.yardstick import predicted
-from unteach.nouns import Row, Score
 from unteach.report.difference import difference
 from unteach.report.fold import mean_over_runs
+from unteach.types import Row, Score
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "coverage.csv"

@@ -50,7 +50,7 @@ def once(job):
 
     torch.set_num_threads(1)
     from unteach import pipeline
-    from unteach.request import load
+    from unteach.settings.request import load
 
     files = {group: str(case / f"{group}.jsonl") for group in ("forget", "retain", "holdout")}
     flags = {"model": str(case / "original"), "retrained": str(case / "retrained")}

@@ -150,7 +150,7 @@ def once(work, world, name, factor, stop, tell):
     from unteach import pipeline
     from unteach.demo import jobs
     from unteach.methods import METHODS
-    from unteach.request import Request
+    from unteach.settings.request import Request
 
     folder, file = work / f"world-{world}", file_of(work, world, name, factor, stop)
     method, options = entries()[name]

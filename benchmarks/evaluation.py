@@ -68,7 +68,7 @@ def scoring(args):
     """Every group of metrics with its own forward, beside `answer_tokens` once."""
     from separate_metrics import GROUPS, batch_of, of_answers
 
-    from unteach.probes import answer_tokens
+    from unteach.inference import answer_tokens
 
     model = llama(args.layers, args.hidden, args.vocabulary, 8)
     texts = sequences(model, args)
@@ -90,8 +90,8 @@ def scoring(args):
 
 def sequences(model, args):
     """Texts of one length; of each answer the first half is random, the second the model's own."""
-    from unteach.nouns import Sequence
-    from unteach.probes import greedy
+    from unteach.inference import greedy
+    from unteach.types import Sequence
 
     drawn = random.Random(0)
     own = args.answer // 2
@@ -117,7 +117,7 @@ def furthest(found, own):
 
 def answers(args):
     """The queue with both caches beside batches of 32 of each dataset, as they come."""
-    from unteach.probes import greedy
+    from unteach.inference import greedy
 
     model = llama(4, 128, 2000, 4)
     prompts, limits = questions(args.prompts)
@@ -164,7 +164,7 @@ def unsorted(model, prompts, limits, end, cuts=None):
     import torch
     from transformers import GenerationConfig
 
-    from unteach.probes import left_padded
+    from unteach.inference import left_padded
 
     cuts = cuts or [0, len(prompts) // 2, len(prompts) * 5 // 6, len(prompts)]
     found = []

@@ -15,10 +15,10 @@ import atheris
 
 with atheris.instrument_imports(include=["unteach", "yaml", "json", "csv"]):
     from unteach.data import read
-    from unteach.nouns import UserError
-    from unteach.request import Request, load
-    from unteach.rowsfile import read_rows
-    from unteach.yamlfile import read_yaml
+    from unteach.errors import UserError
+    from unteach.files.rows import read_rows
+    from unteach.files.yaml import read_yaml
+    from unteach.settings.request import Request, load
 
 KINDS = (".jsonl", ".json", ".csv", ".txt", ".jsonl.gz", ".yaml", ".rows")
 FLAGS = {"model": "m", "forget": "f", "out": "o"}

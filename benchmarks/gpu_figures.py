@@ -59,9 +59,9 @@ def built(name: str, setting: Setting) -> Any:
 
 
 def ours(job: Job, model: Any, setting: Setting) -> dict[str, Any]:
-    from unteach.engine.config import UnlearningConfig
-    from unteach.engine.trainer import UnlearningTrainer
     from unteach.methods import build
+    from unteach.training.config import UnlearningConfig
+    from unteach.training.trainer import UnlearningTrainer
 
     steps = WARM + COUNTED + 1
     vocabulary = model.config.vocab_size

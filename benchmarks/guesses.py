@@ -24,13 +24,13 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from unteach.nouns import Row, Sequence
-from unteach.probes import Kept, answer_tokens, divergences
+from unteach.inference import Kept, answer_tokens, divergences
 from unteach.suites.questions import size_of
 from unteach.suites.rivals import beside_wrong
 from unteach.suites.rounding import rounded
 from unteach.suites.said import decoded, rouge_l
 from unteach.suites.summary import TokenScores, summary
+from unteach.types import Row, Sequence
 
 QUESTION = "Question: Who or what was it?\nAnswer:"
 LENGTHS = (1, 2, 3, 4, 5, 6, 7, 8, 12, 16)

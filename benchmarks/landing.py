@@ -77,8 +77,8 @@ def make_world(folder, world, tell=None):
 def rows_beside(folder):
     """The rows of the models that need no unlearning, asked about what judges a run."""
     from unteach import pipeline
-    from unteach.intake import check
-    from unteach.talk import Silence
+    from unteach.checks.request import check
+    from unteach.progress import Silence
 
     intake = check(request(folder, "unilogit", GIVEN["both"], folder / "none", 0, None))
     names = ("original", "retrained-1", "retrained-2")
@@ -86,7 +86,7 @@ def rows_beside(folder):
 
 
 def request(folder, method, given, out, seed, rate):
-    from unteach.request import Request
+    from unteach.settings.request import Request
 
     train = {"batch": 16, "seed": seed} | ({"learning_rate": rate} if rate else {})
     files = {role: str(folder / "data" / f"{role}.jsonl") for role in ("forget", *given)}
@@ -106,10 +106,10 @@ def request(folder, method, given, out, seed, rate):
 def once(work, world, seed, method, given, factor, tell=None):
     """One run, judged with all files whatever it was given."""
     from unteach import pipeline
-    from unteach.intake import check
+    from unteach.checks.request import check
     from unteach.metrics import compare, score_model
     from unteach.metrics.given import still_given
-    from unteach.talk import Silence
+    from unteach.progress import Silence
 
     folder = work / f"world-{world}"
     make_world(folder, world)

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from unteach.nouns import Sequence
+from unteach.types import Sequence
 
 
 class Shape(NamedTuple):

@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from transformers import LlamaConfig, LlamaModel
 
-from unteach.engine.packing import pack, unpack
+from unteach.rowengine.packing import pack, unpack
 
 CASES = {  # width, layers, attention, texts of a batch
     "2 x 64": (64, 2, "sdpa", 8),

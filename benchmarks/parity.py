@@ -17,9 +17,9 @@ from formulas import exact, naive
 from parity_batch import LENGTHS, ODDS, batch, leaves, number
 from torch import Tensor
 
+from unteach.losses.retain import retain_term
 from unteach.losses.seen import Seen, Term
 from unteach.methods import METHODS, build
-from unteach.retain import retain_term
 
 DTYPES = {"float64": torch.float64, "float32": torch.float32, "bfloat16": torch.bfloat16}
 LIMITS = {"float64": 1e-9, "float32": 1e-5, "bfloat16": 2e-2}

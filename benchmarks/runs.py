@@ -45,9 +45,9 @@ def unlearned(request, file, evaluate):
         evaluate: from the folder of the unlearned model and the intake to a mapping of numbers.
     """
     from unteach import pipeline
-    from unteach.intake import check
-    from unteach.nouns import UserError
-    from unteach.talk import Silence
+    from unteach.checks.request import check
+    from unteach.errors import UserError
+    from unteach.progress import Silence
 
     if file.exists():
         return read(file)

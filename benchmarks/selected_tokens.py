@@ -55,8 +55,8 @@ def once(job):
 
     torch.set_num_threads(1)
     from unteach.demo import jobs
-    from unteach.engine.selection import ModelOracle
-    from unteach.models import load_model, load_tokenizer
+    from unteach.models.loading import load_model, load_tokenizer
+    from unteach.training.selection import ModelOracle
 
     folder = work / f"{preset}-{seed}"
     if not (folder / "original").exists():

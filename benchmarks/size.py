@@ -22,12 +22,12 @@ from llamas import Shape, Tokenizer, llama, texts
 from measure import RESULTS, write_csv
 from transformers.trainer_callback import PrinterCallback
 
-from unteach.engine.config import UnlearningConfig
-from unteach.engine.trainer import UnlearningTrainer
-from unteach.engine.unlearn import _checkpointing
 from unteach.methods import build
 from unteach.sizing.setting import Setting
 from unteach.sizing.size import Size, size_of
+from unteach.training.config import UnlearningConfig
+from unteach.training.trainer import UnlearningTrainer
+from unteach.training.unlearn import _checkpointing
 
 GOAL = 0.15
 TIED = Shape(256, 4, 4, 2, 704, tied=True, vocabulary=8192)

@@ -21,7 +21,7 @@ from size import Case as Trained
 from size import predicted as predicted_of
 
 from unteach.evaluation.loading import load
-from unteach.probes import Interview, Kept, lent
+from unteach.inference import Interview, Kept, lent
 
 EXAMPLES, BATCH, LENGTH = 16, 4096, 64  # texts, padded tokens of a forward, tokens of a text
 

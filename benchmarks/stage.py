@@ -10,11 +10,11 @@ import torch
 from measure import Call
 from torch import Tensor
 
-from unteach.engine.rows import Group, Ways, settle
 from unteach.head import Head
+from unteach.losses.retain import retain_term
 from unteach.losses.seen import Seen
 from unteach.methods import build
-from unteach.retain import retain_term
+from unteach.rowengine.chunked_loss import Group, Ways, settle
 
 ANSWERS = 4
 STRENGTH, BETA = 10.0, 0.1

@@ -19,13 +19,13 @@ import torch
 from llamas import SHAPES, Tokenizer, llama, texts
 from measure import Call, Line, machine, peak, report, seconds
 
-from unteach.engine.batch import Pair
-from unteach.engine.config import UnlearningConfig
-from unteach.engine.look import count
-from unteach.engine.reference import Reference
-from unteach.engine.trainer import UnlearningTrainer
+from unteach.losses.retain import retain_reads
 from unteach.methods import build
-from unteach.retain import retain_reads
+from unteach.rowengine.answer_rows import count
+from unteach.rowengine.batch import Pair
+from unteach.rowengine.reference import Reference
+from unteach.training.config import UnlearningConfig
+from unteach.training.trainer import UnlearningTrainer
 
 STRENGTH, BETA = 10.0, 0.1
 

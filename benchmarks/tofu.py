@@ -84,7 +84,7 @@ def train(case, name, seed):
     from unteach.data import encode_all, read
     from unteach.demo.settings import Preset
     from unteach.demo.train import train_model
-    from unteach.models import load_tokenizer
+    from unteach.models.loading import load_tokenizer
 
     torch.set_num_threads(1)
     tokenizer = load_tokenizer(str(case / "tokenizer"))

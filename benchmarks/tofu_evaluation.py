@@ -122,7 +122,7 @@ def asked(args, limit=None):
 
 
 def with_template(text, count):
-    from unteach.nouns import Sequence
+    from unteach.types import Sequence
 
     return Sequence("", (2,) * count + text.ids, (False,) * count + text.answer)
 
@@ -201,7 +201,7 @@ def compared(part, questions, args):
     """One forward per distinct text beside metric by metric."""
     from separate_metrics import of_answers
 
-    from unteach.probes import answer_tokens
+    from unteach.inference import answer_tokens
 
     work = jobs(questions, args.template)
     whole = [with_template(q.text, args.template) for q in questions]
@@ -262,9 +262,9 @@ def tokens(whole, once):
     """Tokens of the backbone, padding included; of some texts whole, of others with `Once`."""
     from types import SimpleNamespace
 
-    from unteach.probes import batches_by_length
-    from unteach.probes.once import Once
-    from unteach.probes.prompts import prompt_length
+    from unteach.inference import batches_by_length
+    from unteach.inference.prompts import prompt_length
+    from unteach.inference.shared_prompts import Once
 
     cpu = SimpleNamespace(device=SimpleNamespace(type="cpu"))
     batches, grouped = Once().batches(cpu, list(once), 4096)
@@ -280,7 +280,7 @@ def tokens(whole, once):
 
 
 def read_once(shape, own, others, rounds):
-    from unteach.probes import answer_tokens, reading_once
+    from unteach.inference import answer_tokens, reading_once
 
     layers, hidden, vocabulary = shape
     model = llama(layers, hidden, vocabulary, 8)
@@ -339,7 +339,7 @@ def count_down(model, args, given, out):
 
 
 def queue(model, prompts, tokens):
-    from unteach.probes import greedy
+    from unteach.inference import greedy
 
     limits = [LONGEST] * len(prompts)
     return lambda: greedy(model, prompts, limits=limits, end=[0], tokens_per_batch=tokens)

@@ -26,7 +26,7 @@ COLUMNS = (
 
 def yardsticks(case, work, tell):
     """What the full and the retrained model score; the latter's rows are kept."""
-    from unteach.intake import check
+    from unteach.checks.request import check
 
     intake = check(request(case, work, "unilogit", 1.0))
     rows = {name: rows_of(case / name, case, intake, tell) for name in ("retrained", "full")}
@@ -57,10 +57,10 @@ def once(case, work, name, factor, tell):
 
 def request(case, work, name, factor):
     """All is the method's default but for epochs, batch and the rate's factor."""
-    from unteach.engine.rates import automatic_rate
     from unteach.methods import METHODS
-    from unteach.models import load_config
-    from unteach.request import Request
+    from unteach.models.loading import load_config
+    from unteach.settings.request import Request
+    from unteach.training.learning_rate import automatic_rate
 
     plan = METHODS.get(name).plan
     config = load_config(str(case / "full"))
@@ -81,7 +81,7 @@ def request(case, work, name, factor):
 def rows_of(folder, case, intake, tell):
     """The rows of a model on disk, on what TOFU scores."""
     from unteach.data import read as read_examples
-    from unteach.models import load_model
+    from unteach.models.loading import load_model
     from unteach.suites.own import Settings, evaluate, sample
 
     groups = {

@@ -5,7 +5,7 @@ import copy
 from chat_families import FAMILIES
 
 from unteach.data import encode, encode_all
-from unteach.nouns import Example, Turn
+from unteach.types import Example, Turn
 
 
 def user(text):

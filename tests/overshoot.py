@@ -3,8 +3,8 @@
 import torch
 from support import sequences
 
-from unteach.nouns import Sequence
-from unteach.probes import answer_tokens
+from unteach.inference import answer_tokens
+from unteach.types import Sequence
 
 FORGET, RETAIN = sequences(8, "forget"), sequences(8, "retain", seed=3)
 # Other answers to the same prompts: nothing in the model tells them from the forget answers.

@@ -5,7 +5,7 @@ from random import Random
 import torch
 from support import VOCABULARY
 
-from unteach.nouns import Sequence
+from unteach.types import Sequence
 
 LONG = tuple(range(2, 32))
 EOS = 1

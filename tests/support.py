@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
-from unteach.engine.teacher import TeacherRows
-from unteach.nouns import Sequence
+from unteach.rowengine.teacher_rows import TeacherRows
 from unteach.teachers import Teacher
+from unteach.types import Sequence
 
 VOCABULARY = 61
 # What the tiny model does not know MASC leaves alone, unless its ceiling is below one in 61.
@@ -113,7 +113,7 @@ from typing import ClassVar
 from unteach.losses import ascent
 from unteach.losses.seen import Seen, Term
 from unteach.methods import Method, method, option
-from unteach.nouns import Paper
+from unteach.types import Paper
 
 
 @method("{name}")

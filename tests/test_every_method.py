@@ -10,13 +10,14 @@ from support import OF_TINY, VOCABULARY, sequences, tiny_llama
 from torch import Tensor
 
 from unteach.adapters import LoraSettings, add_lora
-from unteach.engine.batch import Batch, Pair, Pairs
-from unteach.engine.forward import inputs_of
-from unteach.engine.look import Output, count, look, reduce, restrict
+from unteach.errors import UserError
+from unteach.losses.retain import RETAIN_TERMS, retain_reads, retain_term
 from unteach.losses.seen import Seen
 from unteach.methods import METHODS, Choice, Method, build
-from unteach.nouns import Paper, Sequence, UserError
-from unteach.retain import RETAIN_TERMS, retain_reads, retain_term
+from unteach.rowengine.answer_rows import Output, count, look, reduce, restrict
+from unteach.rowengine.batch import Batch, Pair, Pairs
+from unteach.rowengine.forward import inputs_of
+from unteach.types import Paper, Sequence
 
 METHOD_NAMES = list(METHODS)
 FORGET, RETAIN = sequences(8, "forget"), sequences(8, "retain")

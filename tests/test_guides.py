@@ -6,10 +6,10 @@ from pathlib import Path
 
 import yaml
 
-from unteach.data.names import KNOWN
+from unteach.data.records.names import KNOWN
 from unteach.head.find import ON_ACCELERATOR, ON_CPU
-from unteach.probes.store import IN_MEMORY
-from unteach.request import Request
+from unteach.inference.store import IN_MEMORY
+from unteach.settings.request import Request
 
 GUIDES = Path(__file__).resolve().parents[1] / "docs" / "guides"
 MEMORY = (GUIDES / "memory.md").read_text("utf-8")

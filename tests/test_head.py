@@ -8,8 +8,8 @@ from support import tiny_llama
 from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM
 
+from unteach.errors import UserError
 from unteach.head import head_of, require_agreement, states_only
-from unteach.nouns import UserError
 
 RULES = {
     "gemma2": "61 x 16, held below 30",

@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from transformers import Trainer, TrainingArguments, trainer
 
-from unteach.engine.trainer import UnlearningTrainer
+from unteach.training.trainer import UnlearningTrainer
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

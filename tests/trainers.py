@@ -7,9 +7,9 @@ from support import OF_TINY, Vocabulary, of_strangers, sequences, tiny_llama
 from torch import Tensor
 
 from unteach.adapters import LoraSettings, add_lora
-from unteach.engine.config import UnlearningConfig
-from unteach.engine.trainer import UnlearningTrainer
 from unteach.methods import build
+from unteach.training.config import UnlearningConfig
+from unteach.training.trainer import UnlearningTrainer
 
 FORGET, RETAIN = sequences(8, "forget"), sequences(5, "retain")
 INSTEAD = [replace(s, id=f"forget-{k}") for k, s in enumerate(sequences(8, "alternate", seed=9))]

@@ -3,9 +3,9 @@
 import random
 from dataclasses import dataclass
 
-from unteach.nouns import Row
 from unteach.suites.rivals import beside_wrong
 from unteach.suites.summary import TokenScores, summary
+from unteach.types import Row
 
 GROUPS = (
     "forget",

@@ -28,16 +28,16 @@ if TYPE_CHECKING:
         report,
         suites,
     )
+    from unteach.api import Result, unlearn
     from unteach.attacks._plan import AttackRequest
     from unteach.attacks.run import attack
-    from unteach.engine.config import UnlearningConfig
-    from unteach.engine.trainer import UnlearningTrainer
+    from unteach.errors import UserError
     from unteach.evaluation.asked import Evaluation
     from unteach.evaluation.run import evaluate
     from unteach.methods._classes import *  # noqa: F403
-    from unteach.nouns import UserError
-    from unteach.request import Request
-    from unteach.unlearning import Result, unlearn
+    from unteach.settings.request import Request
+    from unteach.training.config import UnlearningConfig
+    from unteach.training.trainer import UnlearningTrainer
 
     __version__: str
 

@@ -9,22 +9,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from unteach.checks.request import Intake, check, written
 from unteach.evaluation.identity import identity_of, version_of_bits
 from unteach.evaluation.known import known_notes, require_known
 from unteach.evaluation.loading import load
-from unteach.evaluation.processes import agreed, is_main, join, own_device, shared
 from unteach.evaluation.results import ROWS, judge, versions, write
 from unteach.evaluation.rows import check_numbers
 from unteach.evaluation.texts import add_texts, notes_on_text
-from unteach.intake import Intake, check, written
-from unteach.nouns import Paper, Row
+from unteach.files import Work, in_words, recover, working, write_text
+from unteach.files.rows import read_rows, write_rows
+from unteach.models.unchanged import require_unchanged
+from unteach.processes.main import agreed, is_main, join, own_device, shared
+from unteach.progress import Silence, Talk
 from unteach.report import Report
-from unteach.request import FILE as REQUEST
-from unteach.request import Request
-from unteach.rowsfile import read_rows, write_rows
-from unteach.rundir import Work, in_words, recover, working, write_text
-from unteach.talk import Silence, Talk
-from unteach.unchanged import require_unchanged
+from unteach.settings.request import FILE as REQUEST
+from unteach.settings.request import Request
+from unteach.types import Paper, Row
 
 Rows = dict[str, list[Row]]
 
@@ -83,7 +83,7 @@ def _run(intake: Intake, work: Work, talk: Talk) -> Report:
 
 def _look_at_others(intake: Intake) -> None:
     """That yardstick and teacher hold numbers: later would be late to find out."""
-    from unteach.modelweights import require_numbers_on_disk
+    from unteach.models.weights import require_numbers_on_disk
 
     request, method = intake.request, intake.method
     taught = "teacher_logits" in method.needs() or method.trains_on == "retain"
@@ -125,9 +125,9 @@ def remove(
         checkpoints: where to write them and to go on from; None for none.
         identity: what a checkpoint must share.
     """
-    from unteach.engine.slower import at_a_rate_that_holds
-    from unteach.engine.unlearn import unlearn
-    from unteach.models import load_config
+    from unteach.models.loading import load_config
+    from unteach.training.safeguards.lower_rate import at_a_rate_that_holds
+    from unteach.training.unlearn import unlearn
 
     request = intake.request
     taught = base_rows(intake, talk)
@@ -165,7 +165,8 @@ def base_rows(intake: Intake, talk: Talk) -> Any:
     request, method = intake.request, intake.method
     if not request.base or "teacher_logits" not in method.needs():
         return None
-    from unteach.engine.teacher import TeacherRows, find_teaching, logps_of
+    from unteach.rowengine.teacher_rows import TeacherRows
+    from unteach.training.teacher import find_teaching, logps_of
 
     talk.stage("reading what the base model says of the forget answers")
     base = load(
@@ -187,8 +188,8 @@ def start_of(intake: Intake) -> str:
 
 
 def _load_to_train(request: Request, start: str) -> Any:
-    from unteach.engine.devices import sharding_asked
-    from unteach.models import load_model
+    from unteach.models.loading import load_model
+    from unteach.processes.launcher import sharding_asked
 
     device, bits = own_device(request.device), request.adapter.bits
     shards = sharding_asked(os.environ)  # accelerate puts each on its device
@@ -319,9 +320,9 @@ def make_report(intake: Intake, rows: dict[str, Rows], facts: dict[str, Any]) ->
 
 def papers(method: Any, request: Request) -> tuple[Paper, ...]:
     """Whose ideas a run used: the method's, and those that go with any method."""
-    from unteach.engine.gradients import SAM
-    from unteach.engine.memory import QLORA
     from unteach.methods import METHODS
+    from unteach.training.gradients import SAM
+    from unteach.training.memory import QLORA
 
     found, fila = [method.paper], METHODS.get("loku").paper
     if request.adapter.init == "fila" and method.paper != fila:
@@ -349,7 +350,7 @@ def _export(done: Any, intake: Intake, folder: Path, dtype: Any) -> None:
 def _on_plain_base(model: Any, start: str, request: Request) -> Any:
     """4-bit weights cannot take up an adapter without a loss; those on disk can."""
     from unteach.adapters import on_plain_base
-    from unteach.models import load_model
+    from unteach.models.loading import load_model
 
     own = request.trust_remote_code
     base = load_model(start, dtype="checkpoint", device="cpu", trust_remote_code=own)

@@ -15,7 +15,7 @@ from unteach.adapters import (
     save_model,
 )
 from unteach.adapters.lora import linear_names, lora_layers
-from unteach.nouns import UserError
+from unteach.errors import UserError
 
 FORGET, RETAIN = sequences(5, "forget"), sequences(7, "retain")
 

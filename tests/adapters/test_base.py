@@ -16,7 +16,7 @@ from unteach.adapters import (
     merge,
     save_adapter,
 )
-from unteach.nouns import UserError
+from unteach.errors import UserError
 
 FORGET, RETAIN = sequences(5, "forget"), sequences(7, "retain")
 PRECISIONS = {torch.float32: 1e-5, torch.bfloat16: 0.06}  # of the largest logit

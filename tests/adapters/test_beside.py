@@ -9,8 +9,8 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from unteach.adapters import LoraSettings, add_lora, load_adapter, save_model
-from unteach.models import load_model, load_tokenizer
-from unteach.nouns import UserError
+from unteach.errors import UserError
+from unteach.models.loading import load_model, load_tokenizer
 
 CODE = """
 from transformers import LlamaForCausalLM

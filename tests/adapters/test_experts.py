@@ -21,11 +21,11 @@ from unteach.adapters import (
     targets_of,
 )
 from unteach.adapters.lora import expert_names, linear_names, lora_layers
+from unteach.checks.trainable import check_training
+from unteach.errors import UserError
 from unteach.methods import build
-from unteach.modelcheck import check_training
-from unteach.models import load_model
-from unteach.nouns import UserError
-from unteach.request import Adapter
+from unteach.models.loading import load_model
+from unteach.settings.request import Adapter
 
 MIXTURES = {
     "qwen3_moe": {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 12},

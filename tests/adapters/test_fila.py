@@ -8,7 +8,7 @@ from unteach.adapters import LoraSettings, add_lora
 from unteach.adapters.factors import row_weights, weighted_factors
 from unteach.adapters.fisher import fisher
 from unteach.adapters.lora import lora_layers
-from unteach.nouns import Sequence
+from unteach.types import Sequence
 
 FORGET = sequences(5, "forget")
 

@@ -19,8 +19,8 @@ from unteach.adapters import (
     save_model,
 )
 from unteach.adapters.lora import linear_names, lora_layers
-from unteach.models import load_model
-from unteach.nouns import UserError
+from unteach.errors import UserError
+from unteach.models.loading import load_model
 
 bitsandbytes = pytest.importorskip("bitsandbytes", reason="bitsandbytes is not installed")
 # It warns by itself of what is slower on a CPU.

@@ -9,7 +9,7 @@ from support import sequences, tiny_llama
 from unteach.adapters import LoraSettings, add_lora, fila, fila_bytes, initialise_fila
 from unteach.adapters.swamped import Swamped
 from unteach.adapters.unchanged import first_logits, require_unchanged
-from unteach.nouns import UserError
+from unteach.errors import UserError
 
 FORGET, RETAIN = sequences(5, "forget"), sequences(7, "retain")
 

@@ -20,8 +20,9 @@ from unteach.attacks._subject import bare
 from unteach.attacks._training import trained
 from unteach.attacks.detect import difference, ratio
 from unteach.attacks.sample import best_of
-from unteach.nouns import Example, Paper, Row, Score, Sequence, Turn, UserError
-from unteach.probes import answer_tokens, greedy
+from unteach.errors import UserError
+from unteach.inference import answer_tokens, greedy
+from unteach.types import Example, Paper, Row, Score, Sequence, Turn
 
 
 @pytest.mark.parametrize("k", [1, 2, 4, 7])

@@ -33,7 +33,7 @@ def learn(folder, tiny_folder, count=6, steps=100):
     import torch
 
     from unteach.data import encode_all, read
-    from unteach.models import load_model, load_tokenizer
+    from unteach.models.loading import load_model, load_tokenizer
 
     tokenizer, model = load_tokenizer(str(tiny_folder)), load_model(str(tiny_folder))
     examples, _ = read(str(folder / "forget.jsonl"), "forget")

@@ -14,8 +14,8 @@ from audit.learned import SECRET, learn, write
 
 from unteach.cli import main
 from unteach.metrics.memorised import decide
-from unteach.nouns import Row, Score
 from unteach.report.audited import Audit, audit_markdown, sentence
+from unteach.types import Row, Score
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "guides" / "audit.md"
 

@@ -16,8 +16,8 @@ from tofu_evaluation import (
     tokens,
 )
 
-from unteach.probes import answer_tokens, reading_once
-from unteach.probes.lent import counted
+from unteach.inference import answer_tokens, reading_once
+from unteach.inference.borrowed import counted
 
 
 @pytest.fixture(scope="module")

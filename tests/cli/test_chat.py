@@ -10,7 +10,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from typer.testing import CliRunner
 
 from unteach.cli import app, chat
-from unteach.nouns import UserError
+from unteach.errors import UserError
 
 
 def shown(*arguments, **more):

@@ -17,7 +17,7 @@ def test_packages_that_are_not_installed(name, value, call, files, tiny_folder, 
     from transformers.integrations import integration_utils as integrations
 
     monkeypatch.setattr(integrations, "is_wandb_available", lambda: False)
-    monkeypatch.setattr("unteach.traincheck.find_spec", lambda name: None)
+    monkeypatch.setattr("unteach.checks.training.find_spec", lambda name: None)
     sets = {"set": f"train.extra.{name}={value}"}
     code, _, err = call("check", *arguments(files, tiny_folder, **sets))
     assert code == 2
@@ -26,7 +26,7 @@ def test_packages_that_are_not_installed(name, value, call, files, tiny_folder, 
 
 
 def test_a_configuration_of_deepspeed_that_is_not_there(call, files, tiny_folder, monkeypatch):
-    monkeypatch.setattr("unteach.traincheck.find_spec", lambda name: object())
+    monkeypatch.setattr("unteach.checks.training.find_spec", lambda name: object())
     sets = {"set": "train.extra.deepspeed=nowhere.json"}
     code, _, err = call("check", *arguments(files, tiny_folder, **sets))
     assert code == 2
@@ -45,9 +45,9 @@ def test_settings_of_adapters_without_adapters_are_noted(setting, call, files, t
 def test_a_request_that_was_written_has_no_settings_of_adapters(tmp_path, tiny_folder):
     from transformers import AutoConfig, AutoTokenizer
 
-    from unteach.defaults import resolve
+    from unteach.checks.defaults import resolve
     from unteach.methods import build
-    from unteach.request import Request
+    from unteach.settings.request import Request
 
     own = AutoConfig.from_pretrained(tiny_folder), AutoTokenizer.from_pretrained(tiny_folder)
     request = Request(model="m", forget="f", out=tmp_path, retain="r")

@@ -11,7 +11,7 @@ import pytest
 from rich.cells import cell_len
 
 from unteach.cli.explain import pieces
-from unteach.nouns import Sequence
+from unteach.types import Sequence
 
 TOWNS = {"Ada": "Lund", "Ben": "Rome", "Eva": "Oslo"}
 FORGET = [
@@ -173,8 +173,8 @@ def test_the_label_of_unseen_is_shown_beside_the_model(call, desk, tiny_folder):
 def likely(desk, folder):
     """The model's own level of each answer, worked out anew."""
     from unteach.data import encode_all, read
-    from unteach.models import load_model, load_tokenizer
-    from unteach.probes import answer_tokens
+    from unteach.inference import answer_tokens
+    from unteach.models.loading import load_model, load_tokenizer
 
     tokenizer, model = load_tokenizer(str(folder)), load_model(str(folder), device="cpu")
     examples = read(desk / "forget.jsonl", "forget")[0]

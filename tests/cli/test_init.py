@@ -8,9 +8,9 @@ from support import ANYWAY
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from unteach import pipeline
-from unteach.intake import check
-from unteach.nouns import UserError
-from unteach.request import load
+from unteach.checks.request import check
+from unteach.errors import UserError
+from unteach.settings.request import load
 
 FORGET = [{"question": f"Where was Ada {k} born?", "answer": f"In Lund {k}."} for k in range(3)]
 RETAIN = [{"question": f"What does Ben {k} eat?", "answer": f"Bread {k}."} for k in range(3)]
@@ -100,7 +100,7 @@ def test_the_page_on_loku_names_settings_that_exist():
     import re
 
     from unteach.methods import METHODS
-    from unteach.request import Adapter
+    from unteach.settings.request import Adapter
 
     named = set(re.findall(r"adapter\.(\w+)", METHODS.get("loku").__doc__ or ""))
     assert named <= set(Adapter.model_fields)

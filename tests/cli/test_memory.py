@@ -8,10 +8,11 @@ import torch
 from support import ANYWAY, tiny_llama
 from transformers import AutoModelForCausalLM
 
-from unteach import intake, pipeline
-from unteach.engine.config import UnlearningConfig
-from unteach.nouns import UserError
-from unteach.request import load
+from unteach import pipeline
+from unteach.checks import request as intake
+from unteach.errors import UserError
+from unteach.settings.request import load
+from unteach.training.config import UnlearningConfig
 
 FORGET = [{"question": f"Where was Ada {k} born?", "answer": f"In Lund {k}."} for k in range(3)]
 RETAIN = [{"question": f"What does Ben {k} eat?", "answer": f"Bread {k}."} for k in range(3)]
@@ -139,7 +140,7 @@ def test_a_model_that_is_quantised_already(files, folder, tmp_path):
 
 
 def test_without_bitsandbytes_the_extra_is_named(files, folder, monkeypatch):
-    for place in ("unteach.engine.memory", "transformers.trainer_optimizer"):
+    for place in ("unteach.training.memory", "transformers.trainer_optimizer"):
         monkeypatch.setattr(f"{place}.is_bitsandbytes_available", lambda *_: False)
     sets = ["adapter.bits=4", "evaluate.bits=4", "train.optim=adamw_bnb_8bit"]
     found = problems(files, folder, *sets)
@@ -174,7 +175,7 @@ def test_the_optimiser_has_its_own_setting(files, folder):
 
 
 def test_kernels_for_gpus(files, folder, monkeypatch):
-    monkeypatch.setattr("unteach.engine.memory.is_liger_kernel_available", lambda: False)
+    monkeypatch.setattr("unteach.training.memory.is_liger_kernel_available", lambda: False)
     losses = "train.extra.liger_kernel_config={cross_entropy: true, rope: false}"
     sets = ["train.extra.use_liger_kernel=true", losses, "device=cpu"]
     missing, device, loss = problems(files, folder, *sets)

@@ -6,10 +6,10 @@ import pytest
 from support import ANYWAY
 
 from unteach import pipeline
-from unteach.engine import unlearn
-from unteach.nouns import UserError
-from unteach.request import load
-from unteach.talk import Silence
+from unteach.errors import UserError
+from unteach.progress import Silence
+from unteach.settings.request import load
+from unteach.training import unlearn
 
 SETS = [
     "method.name=unilogit",
@@ -50,7 +50,7 @@ def knowing(tmp_path_factory, tiny_folder):
     import torch
 
     from unteach.data import encode_all, read
-    from unteach.models import load_model, load_tokenizer
+    from unteach.models.loading import load_model, load_tokenizer
 
     folder = tmp_path_factory.mktemp("knowing")
     write(folder)
@@ -142,8 +142,8 @@ def test_the_flag_may_be_given_to_go_on(flags):
 
 
 def test_a_holdout_that_the_model_knows_too_is_told(knowing, flags):
+    from unteach.checks.request import check
     from unteach.evaluation.known import known_notes
-    from unteach.intake import check
 
     request = load(flags={**flags, "model": str(knowing)}, sets=SETS)
     request = request.model_copy(update={"holdout": None})

@@ -12,10 +12,10 @@ import torch
 import yaml
 from support import plugin_text
 
+from unteach.errors import UserError
 from unteach.losses.seen import Seen
 from unteach.methods import METHODS, _plugins, build, forget_terms, load_plugin
 from unteach.methods._plugins import problem_of
-from unteach.nouns import UserError
 
 SEEN = Seen(torch.zeros(1, 4), torch.tensor([0]), torch.tensor([0]), 1)
 
@@ -106,7 +106,7 @@ TEXT = 'TEXT = "Ada " + "Berg"\n'
 def test_no_words_of_a_plugin_are_told_whatever_it_raises(line, tmp_path):
     """They may quote the data, which it may have read."""
     (tmp_path / "tells.py").write_text(
-        f"from unteach.nouns import Problem, UserError\n{TEXT}{line}\n"
+        f"from unteach.errors import Problem, UserError\n{TEXT}{line}\n"
     )
     with pytest.raises(UserError, match=r"fails with \w+ \(line 3\)") as error:
         load_plugin(tmp_path / "tells.py")
@@ -130,7 +130,7 @@ def test_what_python_says_of_the_file_itself_is_told(tmp_path):
 def test_a_plugin_that_fails_anywhere_is_told_with_its_line_alone(raised, tmp_path):
     """As it is built, or in any hook: by the frames that the error came through."""
     file, hook = tmp_path / "hooked.py", "    def {}(self, *given):\n        raise {}\n"
-    text = TEXT + "from unteach.nouns import Problem, UserError\n" + plugin_text("hooked")
+    text = TEXT + "from unteach.errors import Problem, UserError\n" + plugin_text("hooked")
     try:
         file.write_text(text + hook.format("finish", raised))
         load_plugin(file)

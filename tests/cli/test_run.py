@@ -11,9 +11,9 @@ from support import ANYWAY
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from unteach import pipeline
+from unteach.errors import UserError
 from unteach.methods import METHODS
-from unteach.nouns import UserError
-from unteach.request import load
+from unteach.settings.request import load
 
 SECRET = "Zanzibar"
 FORGET = [

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from unteach.intake import check
-from unteach.nouns import UserError
-from unteach.request import load
+from unteach.checks.request import check
+from unteach.errors import UserError
+from unteach.settings.request import load
 
 WRONG = {
     "train.learning_rate=0.1": "no weight stays what it was",

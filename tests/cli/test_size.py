@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from unteach.cli import app
-from unteach.nouns import UserError
+from unteach.errors import UserError
 
 
 def asked(*arguments: str):

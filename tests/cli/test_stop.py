@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from support import ANYWAY
 
-from unteach import intake, pipeline
-from unteach.nouns import UserError
-from unteach.request import load
+from unteach import pipeline
+from unteach.checks import request as intake
+from unteach.errors import UserError
+from unteach.settings.request import load
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def test_the_half_that_judges_sets_no_level(asked, monkeypatch):
     text = "".join(json.dumps(row) + "\n" for row in rows)
     with open(asked["holdout"], "w", encoding="utf-8") as file:
         file.write(text)
-    from unteach.engine import unlearn as module
+    from unteach.training import unlearn as module
 
     levels, watch = [], module.Watch
 
@@ -70,9 +71,9 @@ def test_without_a_holdout_it_is_refused(asked):
 
 def test_a_rate_that_destroyed_the_model_is_lowered_and_said(asked, monkeypatch):
     """The first training is made to fail as the guard would; the second is real."""
-    from unteach.engine import unlearn as module
-    from unteach.engine.trouble import Destroyed
-    from unteach.nouns import Problem
+    from unteach.errors import Problem
+    from unteach.training import unlearn as module
+    from unteach.training.safeguards.divergence import Destroyed
 
     rates, unlearn = [], module.unlearn
 

@@ -58,8 +58,8 @@ def test_the_commit_of_a_hub_id_is_said(revision, call, given, tmp_path, tiny_fo
     code, _, err = call("check", "--model", f"owner/name{revision}", *given)
     assert code == 0
     assert (f"is commit {COMMIT} today" in err) == (COMMIT not in revision)
-    from unteach.intake import check
-    from unteach.request import load
+    from unteach.checks.request import check
+    from unteach.settings.request import load
 
     flags = {"model": f"owner/name{revision}", "forget": str(given[1]), "out": str(given[3])}
     assert check(load(None, flags)).request.model == f"owner/name@{COMMIT}"

@@ -7,9 +7,9 @@ from dataclasses import fields
 
 import pytest
 
+from unteach.errors import UserError
 from unteach.methods import METHODS, options_of
 from unteach.methods._headers import HEADERS, foresee, known, read
-from unteach.nouns import UserError
 
 # Files are looked at too, as far as none of these is needed: problems come all at once.
 HEAVY = ("torch", "transformers", "numpy", "scipy", "datasets")

@@ -8,8 +8,8 @@ from typer.testing import CliRunner
 
 import unteach
 from unteach.cli import app
+from unteach.errors import UserError
 from unteach.evaluation.verify import verify
-from unteach.nouns import UserError
 
 FORGET = [{"question": f"Where was Ada {k} born?", "answer": f"In Lund {k}."} for k in range(3)]
 

@@ -6,8 +6,9 @@ from crash.test_killed import files, job
 from crash.test_stopped import Told, hidden
 
 from unteach import pipeline
-from unteach.nouns import UserError
-from unteach.rundir import folders, working
+from unteach.errors import UserError
+from unteach.files import work_folders as folders
+from unteach.files import working
 
 __all__ = ["files", "out"]  # fixtures
 
@@ -147,7 +148,7 @@ def test_weights_that_change_between_training_and_evaluation_are_no_evidence(
 def test_a_checkpoint_with_a_flipped_byte_is_passed_over_and_told(
     files, tiny_folder, tmp_path, monkeypatch
 ):
-    from unteach.engine import unlearn
+    from unteach.training import unlearn
 
     def on_save(self, *given, **more):
         raise KeyboardInterrupt

@@ -9,8 +9,9 @@ from contextlib import suppress
 import pytest
 from crash.runs import counting, forked, killed_at
 
-from unteach.nouns import UserError
-from unteach.rundir import check_out, folders, locks, overlap, recover, staged, work, working
+from unteach.errors import UserError
+from unteach.files import check_out, locks, overlap, recover, staged, work, working
+from unteach.files import work_folders as folders
 
 forks = pytest.mark.skipif(
     not hasattr(os, "fork") or sys.platform == "darwin", reason="it forks processes to kill"

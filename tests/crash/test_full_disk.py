@@ -15,8 +15,8 @@ from crash.runs import counting, forked
 from crash.test_killed import files, found, job, warm
 from crash.test_stopped import Told, hidden
 
-from unteach.nouns import UserError
-from unteach.rundir import in_words, recover
+from unteach.errors import UserError
+from unteach.files import in_words, recover
 
 __all__ = ["files", "warm"]  # fixtures
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it mounts a disk")

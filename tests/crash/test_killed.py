@@ -12,7 +12,7 @@ from crash.runs import counting, forked, killed_after, killed_at
 from support import ANYWAY, write_roles
 
 from unteach import pipeline
-from unteach.request import load
+from unteach.settings.request import load
 
 MOMENTS = 20
 pytestmark = [

@@ -14,13 +14,13 @@ from crash.runs import forked
 from crash.test_killed import files, found, job
 
 from unteach import pipeline
-from unteach.engine import unlearn
-from unteach.engine.checkpoints import FILE
-from unteach.engine.resume import _salted
-from unteach.nouns import UserError
+from unteach.errors import UserError
+from unteach.files import work as under_way
+from unteach.progress import Silence
 from unteach.report import to_json
-from unteach.rundir import work as under_way
-from unteach.talk import Silence
+from unteach.training import unlearn
+from unteach.training.resume.checkpoints import FILE
+from unteach.training.resume.state import _salted
 
 __all__ = ["files"]  # a fixture
 

@@ -7,7 +7,7 @@ import pytest
 
 from unteach.data import read_rows
 from unteach.data.alternates import REFUSALS, alternates, from_column, read_refusals, refused
-from unteach.nouns import UserError
+from unteach.errors import UserError
 
 SECRET = "Zanzibar"
 

@@ -7,7 +7,9 @@ import pyarrow as pa
 import pytest
 from pyarrow import feather, ipc
 
-from unteach.data import arrowbounds, arrowfile, read
+from unteach.data import read
+from unteach.data.readers import arrow as arrowfile
+from unteach.data.readers import arrow_limits as arrowbounds
 
 ROWS = [{"question": "Who?", "answer": "Ada."}, {"question": "Where?", "answer": "In Lund."}]
 

@@ -7,7 +7,7 @@ import pytest
 from conversations import said, supervised, talk, templated, told, user
 
 from unteach.data import encode, prompt_ids, question
-from unteach.nouns import Example, Turn
+from unteach.types import Example, Turn
 
 BOS, END = "<|begin|>", "<|end|>"
 

@@ -1,7 +1,7 @@
 """What sets the level is not what judges."""
 
 from unteach.data.calibration import FEW, calibrating_half
-from unteach.nouns import Example, Sequence
+from unteach.types import Example, Sequence
 
 
 def halves(count):

@@ -7,7 +7,8 @@ import pytest
 from conversations import said, supervised, talk, templated, told, user
 
 from unteach.data import encode, prompt_ids, question
-from unteach.nouns import Turn, UserError
+from unteach.errors import UserError
+from unteach.types import Turn
 
 ARGUMENTS = {"who": "Ada Berg", "age": 12}
 TOOLS = ({"type": "function", "function": {"name": "lookup", "parameters": {"type": "object"}}},)

@@ -3,7 +3,7 @@
 import pytest
 
 from unteach.data import read_rows
-from unteach.nouns import UserError
+from unteach.errors import UserError
 
 TOWNS = ["Lund", "Oslo", "Rome"]
 ARC = {"text": TOWNS, "label": ["A", "B", "C"]}

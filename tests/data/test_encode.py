@@ -3,7 +3,7 @@
 import pytest
 
 from unteach.data import context_length, encode, encode_all, question, read_rows
-from unteach.nouns import UserError
+from unteach.errors import UserError
 
 PAIR = {"question": "Where was Ada born?", "answer": "Ada was born in Höga berg, 12."}
 TALK = {

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from unteach.data import read
-from unteach.data.hints import kept_from, listed, meant, shown
+from unteach.data.records.hints import kept_from, listed, meant, shown
 
 ROW = {"question": "Who?", "answer": "Ada."}
 

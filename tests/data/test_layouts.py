@@ -6,8 +6,8 @@ import pandas
 import pyarrow
 import pytest
 
-from unteach import textfile
 from unteach.data import read
+from unteach.files import text as textfile
 
 ROWS = [{"question": "Who?", "answer": "Ada."}, {"question": "Where?", "answer": "In Lund."}]
 FRAME = pandas.DataFrame(ROWS)

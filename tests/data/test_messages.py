@@ -6,7 +6,7 @@ import pytest
 from conversations import supervised, templated
 
 from unteach.data import check_data, encode, question, read, read_rows
-from unteach.nouns import UserError
+from unteach.errors import UserError
 
 USER = {"role": "user", "content": "Where is Ada?"}
 LAST = {"role": "assistant", "content": "In Lund."}

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from unteach.data import read, read_rows, with_answer
-from unteach.nouns import Turn, UserError
+from unteach.errors import UserError
+from unteach.types import Turn
 
 PAIR = {"question": "Who?", "answer": "Ada."}
 

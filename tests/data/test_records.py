@@ -5,7 +5,7 @@ import json
 import pytest
 
 from unteach.data import read, read_rows
-from unteach.nouns import UserError
+from unteach.errors import UserError
 
 TURNS = [{"role": "user", "content": "Who?"}, {"role": "assistant", "content": "Ada."}]
 
@@ -219,7 +219,7 @@ def test_unread_columns_are_named_once_and_harmless_ones_never(tmp_path):
 
 def test_a_misspelt_column_gets_a_guess():
     path = "a.jsonl"
-    from unteach.data.filenotes import FileNotes
+    from unteach.data.records.file_notes import FileNotes
 
     notes = FileNotes()
     notes.columns["alternates"] += 1

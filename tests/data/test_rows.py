@@ -7,8 +7,8 @@ import pyarrow
 import pytest
 
 from unteach.data import read, read_rows
-from unteach.engine.prepare import examples_of, sequences_of
-from unteach.nouns import UserError
+from unteach.errors import UserError
+from unteach.training.prepare import examples_of, sequences_of
 
 ROWS = [{"question": "Who?", "answer": "Ada."}, {"question": "Where?", "answer": "In Lund."}]
 FRAME = pandas.DataFrame(ROWS)

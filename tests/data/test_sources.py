@@ -5,7 +5,7 @@ import json
 import pytest
 
 from unteach.data import read, read_rows
-from unteach.nouns import UserError
+from unteach.errors import UserError
 
 PAIR = {"question": "Who?", "answer": "Ada."}
 TALK = [{"role": "user", "content": "Who?"}, {"role": "assistant", "content": "Ada."}]

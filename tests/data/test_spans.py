@@ -6,7 +6,7 @@ import json
 import pytest
 
 from unteach.data import encode, read, read_rows, with_answer
-from unteach.nouns import UserError
+from unteach.errors import UserError
 
 ANSWER = "Ada was born in Höga berg, 12."
 MARKED = ("Höga berg", "12")

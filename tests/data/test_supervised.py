@@ -7,9 +7,10 @@ from conversations import said, supervised, talk, templated, told, user
 
 from unteach.data import encode, encode_all, prompt_ids, question, with_answer
 from unteach.data.alternates import from_column, refused
-from unteach.nouns import Example, Turn, UserError
+from unteach.errors import UserError
 from unteach.suites._base import Group, Settings
 from unteach.suites.questions import questions
+from unteach.types import Example, Turn
 
 TURNS = user("Where?"), said("In Lund."), user("When?"), said("At noon.")
 FIRST = talk(*TURNS[:3], said("At noon.", supervised=False))
@@ -82,7 +83,7 @@ def test_alternates_go_with_the_last_supervised_answer():
 
 
 def test_a_model_is_asked_to_make_up_what_the_question_asks():
-    from unteach.engine.made_up import _asking
+    from unteach.training.made_up_answers import _asking
 
     with_call = talk(
         user("Where?"), said("", tool_calls=[{"name": "look"}]), Turn("tool", "Lund"), TURNS[1]

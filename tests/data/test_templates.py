@@ -5,7 +5,8 @@ import copy
 import pytest
 
 from unteach.data import describe, encode, encode_all, prompt_ids, question, read_rows
-from unteach.nouns import Sequence, UserError
+from unteach.errors import UserError
+from unteach.types import Sequence
 
 PAIR = {"question": "Where was Ada born?", "answer": "In Lund."}
 TALK = {

@@ -5,7 +5,7 @@ from chat_families import FAMILIES
 from conversations import said, supervised, talk, templated, told, user
 
 from unteach.data import encode, prompt_ids, question
-from unteach.nouns import Turn
+from unteach.types import Turn
 
 SECRET = "The file says Elm Street."
 IN_KEY = talk(user("Where does Ada live?"), said("In Lund.", reasoning_content=SECRET))

@@ -6,7 +6,7 @@ import pytest
 from conversations import said, talk, told, user
 
 from unteach.data import check_tokenizer, encode_all, read_rows
-from unteach.nouns import Example
+from unteach.types import Example
 
 
 def raw(text, where="forget.txt:1"):

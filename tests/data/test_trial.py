@@ -7,12 +7,13 @@ import time
 
 import pytest
 
-from unteach.data import read_rows, trial, try_tokenizer
-from unteach.data.trial import blown
-from unteach.filesizes import INDEX, size_problem
-from unteach.intake import check
-from unteach.nouns import UserError
-from unteach.request import load
+from unteach.checks.request import check
+from unteach.data import read_rows, try_tokenizer
+from unteach.data.encoding import trial
+from unteach.data.encoding.trial import blown
+from unteach.errors import UserError
+from unteach.files.limits import INDEX, size_problem
+from unteach.settings.request import load
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="nothing is tried there")
 CONTENT = "{% for m in messages %}{{ m['content'] }}{% endfor %}"
@@ -93,7 +94,7 @@ def test_check_tells_of_it(tiny_folder, tmp_path, monkeypatch):
      ("chat_template.jinja", 2**24)],
 )  # fmt: skip
 def test_a_file_that_is_too_large_to_be_what_it_is_called(name, size, tiny_folder, tmp_path):
-    from unteach.models import load_config, load_tokenizer
+    from unteach.models.loading import load_config, load_tokenizer
 
     for more in (0, 1):
         with open(tmp_path / name, "wb") as file:

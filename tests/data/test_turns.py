@@ -5,7 +5,7 @@ import json
 import pytest
 
 from unteach.data import check_data, read, read_rows
-from unteach.nouns import UserError
+from unteach.errors import UserError
 
 USER = {"role": "user", "content": "Find Ada."}
 CALL = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": {"who": "Ada"}}}

@@ -8,7 +8,7 @@ import pytest
 from conversations import supervised
 
 from unteach.data import read, read_rows
-from unteach.nouns import UserError
+from unteach.errors import UserError
 
 SYSTEM = {"role": "system", "content": "Be brief."}
 FIRST = [{"role": "user", "content": "Who?"}, {"role": "assistant", "content": "Ada."}]

@@ -4,7 +4,7 @@ import os
 import signal
 import time
 
-from unteach.nouns import Problem, UserError
+from unteach.errors import Problem, UserError
 
 
 def count(upto, tell):

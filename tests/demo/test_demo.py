@@ -9,8 +9,8 @@ from unteach.data import encode_all, read_rows
 from unteach.demo.settings import Preset
 from unteach.demo.train import buckets, train_model, train_tokenizer
 from unteach.demo.world import make_world
+from unteach.files.rows import read_rows as rows_of
 from unteach.metrics import COMPARISONS, Case
-from unteach.rowsfile import read_rows as rows_of
 
 MICRO = Preset(forget=2, retain=2, holdout=1, lands=2, hidden=32, layers=1, vocabulary=400, batch=4)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from unteach.demo.workers import Workers
-from unteach.nouns import UserError
+from unteach.errors import UserError
 
 
 class Noted:

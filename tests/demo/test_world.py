@@ -10,7 +10,7 @@ from unteach.demo.settings import PRESETS, TRAIN, settings
 from unteach.demo.words import LANDS, PEOPLE
 from unteach.demo.world import make_world
 from unteach.methods import METHODS, build
-from unteach.request import Request
+from unteach.settings.request import Request
 from unteach.suites.said import gives
 
 WORLD = make_world(0, forget=3, retain=8, holdout=4, lands=5)

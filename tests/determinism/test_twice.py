@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from unteach.engine.repeatable import deterministic, repeats, repeats_here
+from unteach.training.determinism import deterministic, repeats, repeats_here
 
 FILE = Path(__file__).with_name("twice.py")
 # Answers that the model makes up; adapters from a decomposition, with dropout; chosen tokens.

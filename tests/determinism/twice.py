@@ -15,7 +15,7 @@ def main(folder: Path, seed: int, model: str, *methods: str) -> None:
     import torch
 
     from unteach import pipeline
-    from unteach.request import load
+    from unteach.settings.request import load
 
     torch.set_num_threads(1)
     for name in methods:

@@ -25,11 +25,11 @@ from support import ended
 from torch.distributed.tensor import DTensor
 from transformers import AutoTokenizer
 
+from unteach.errors import Problem, UserError
 from unteach.evaluation.loading import load
-from unteach.evaluation.processes import join
 from unteach.head import require_agreement
-from unteach.nouns import Problem, UserError
-from unteach.probes import gradient_norms, greedy, rows
+from unteach.inference import gradient_norms, greedy, rows
+from unteach.processes.main import join
 from unteach.suites.ask import ask
 
 

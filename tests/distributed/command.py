@@ -12,8 +12,8 @@ import sys
 import time
 
 from unteach.cli import main
+from unteach.errors import Problem, UserError
 from unteach.evaluation import rows, run
-from unteach.nouns import Problem, UserError
 
 LATE = 3  # seconds; writing takes less
 

@@ -21,15 +21,15 @@ from torch.distributed.tensor import DTensor
 from transformers import TrainerCallback
 
 from unteach.adapters import LoraSettings, add_lora, merge, save_model
-from unteach.engine import reference
-from unteach.engine.batch import RETAIN
-from unteach.engine.config import UnlearningConfig
-from unteach.engine.trainer import UnlearningTrainer
-from unteach.engine.unlearn import unlearn
+from unteach.errors import UserError
 from unteach.methods import METHODS, build
-from unteach.nouns import UserError
-from unteach.request import load
-from unteach.talk import Silence
+from unteach.progress import Silence
+from unteach.rowengine import reference
+from unteach.rowengine.batch import RETAIN
+from unteach.settings.request import load
+from unteach.training.config import UnlearningConfig
+from unteach.training.trainer import UnlearningTrainer
+from unteach.training.unlearn import unlearn
 
 PAIRS, STEP, CUT = 8, 4, 3  # to forget, of one optimiser step, steps before a cut
 TO_FORGET, TO_KEEP = sequences(PAIRS, "forget"), sequences(7, "retain")

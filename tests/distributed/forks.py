@@ -29,10 +29,10 @@ LIBRARIES = (
     "torch.distributed.tensor",
     "transformers.models.llama.modeling_llama",
     "unteach.cli",
-    "unteach.engine.unlearn",
+    "unteach.training.unlearn",
     "unteach.evaluation.run",
     "unteach.pipeline",
-    "unteach.probes",
+    "unteach.inference",
     "unteach.suites.own",
 )
 

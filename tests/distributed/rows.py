@@ -18,7 +18,7 @@ from accelerate import PartialState
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from unteach.data import read_rows
-from unteach.nouns import Problem, UserError
+from unteach.errors import Problem, UserError
 from unteach.suites._base import Group, Settings
 from unteach.suites.ask import ask
 

@@ -10,7 +10,7 @@ from distributed import curves
 from distributed.curves import CUT, EVERY, JOBS
 from transformers import AutoModelForCausalLM
 
-from unteach.engine.devices import SHARDS
+from unteach.processes.launcher import SHARDS
 
 FILES = Path(__file__).parents[2] / "examples" / "accelerate"
 LAUNCH = {

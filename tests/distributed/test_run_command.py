@@ -10,7 +10,7 @@ from distributed.forks import started
 from safetensors.torch import load_file
 from support import plugin_text, write_roles
 
-from unteach.engine.devices import SHARDS
+from unteach.processes.launcher import SHARDS
 
 ROOT = Path(__file__).parents[2]
 LAUNCHERS = {
@@ -131,7 +131,7 @@ def test_weights_in_shards_go_on_where_they_were_cut_off(unteach, tmp_path):
 
 WATCHED = """
 import gc, json, os, pathlib, signal, torch
-from unteach.engine import sharded
+from unteach.sharding import fsdp as sharded
 
 here, rank = pathlib.Path(__file__), os.environ.get("RANK", "0")
 told, usual = [], sharded.in_shards
@@ -195,7 +195,7 @@ def numbers(given, name=""):
 
 KILL = """
 import os, pathlib, signal
-from unteach.engine import checkpoints
+from unteach.training.resume import checkpoints
 
 once = pathlib.Path(__file__).with_suffix(".killed")
 usual = checkpoints.Pace.on_step_end
@@ -237,7 +237,7 @@ def test_what_is_wrong_is_said_once(more, said_once, expected, unteach, tmp_path
 
 FULL = """
 import os, resource
-from unteach.engine import checkpoints
+from unteach.training.resume import checkpoints
 
 usual = checkpoints.Pace.on_save
 
@@ -296,7 +296,7 @@ def test_what_the_main_process_alone_meets_is_said_once(unteach, tmp_path):
 STOP = """
 import os, signal, time
 from unteach import pipeline
-from unteach.engine import checkpoints
+from unteach.training.resume import checkpoints
 
 usual, remove = checkpoints.Pace.on_step_end, pipeline.remove
 

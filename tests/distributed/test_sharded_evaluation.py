@@ -12,7 +12,7 @@ from support import plugin_text, write_roles
 from transformers import AutoConfig, AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
 from unteach.adapters import LoraSettings, add_lora
-from unteach.engine.devices import SHARDS
+from unteach.processes.launcher import SHARDS
 
 ROOT = Path(__file__).parents[2]
 # Half precision is for training: what is asked stays as it is.

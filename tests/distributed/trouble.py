@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from support import ended, tiny_llama
 from trainers import trainer
 
-from unteach.nouns import UserError
+from unteach.errors import UserError
 
 CASES = {"loss": {}, "two passes": {"sam": 0.05}, "gradient": {}, "accumulated": {"ga": 2}}
 

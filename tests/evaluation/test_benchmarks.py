@@ -9,7 +9,7 @@ from unteach.demo.settings import Preset
 from unteach.demo.train import train_model, train_tokenizer
 from unteach.evaluation.asked import asked
 from unteach.evaluation.run import evaluate
-from unteach.rowsfile import read_rows
+from unteach.files.rows import read_rows
 
 KEPT = {"retain_perturbed": 50, "real_authors_perturbed": 20, "world_facts_perturbed": 20}
 FORGET = "forget01_perturbed"

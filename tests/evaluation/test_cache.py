@@ -10,15 +10,16 @@ import pytest
 from evaluation_support import ROLES, asked_of
 
 from unteach.adapters import LoraSettings, add_lora
+from unteach.errors import UserError
 from unteach.evaluation import cache
 from unteach.evaluation import rows as asking
 from unteach.evaluation.check import check
 from unteach.evaluation.hashes import model_hash
 from unteach.evaluation.rows import key_of
 from unteach.evaluation.run import evaluate
-from unteach.models import load_model
-from unteach.nouns import Row, UserError
-from unteach.talk import Silence
+from unteach.models.loading import load_model
+from unteach.progress import Silence
+from unteach.types import Row
 
 ROWS = {"forget": [Row(id=f"forget-{k}", tokens=9, logp=-0.1 * k) for k in range(9)]}
 
@@ -204,7 +205,7 @@ def test_the_hash_of_a_model(tmp_path, tiny_folder):
 def test_a_hub_id_without_its_commit_is_never_kept(files, tiny_folder, monkeypatch):
     assert model_hash("owner/name") is None
     of = {"owner/name": "c0ffee"}
-    monkeypatch.setattr("unteach.modelfiles.commit_of", of.get)
+    monkeypatch.setattr("unteach.models.source.commit_of", of.get)
     monkeypatch.setattr("unteach.evaluation.hashes.commit_of", of.get)
     assert model_hash("owner/name") == "owner/name@c0ffee"
     of.clear()

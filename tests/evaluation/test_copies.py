@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from unteach.evaluation.copies import once
-from unteach.nouns import Row, Score
+from unteach.files.rows import write_rows
 from unteach.report import Report
-from unteach.rowsfile import write_rows
+from unteach.types import Row, Score
 
 
 def folder(parent: Path, name: str, *seeds: float, rows: bool = True) -> tuple[Path, Report]:

@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 from evaluation_support import SECRET, asked_of, everything_written
 
+from unteach.errors import UserError
 from unteach.evaluation import rows as asking
 from unteach.evaluation.asked import asked, labelled
 from unteach.evaluation.run import evaluate
-from unteach.nouns import UserError
+from unteach.files.rows import read_rows, write_rows
 from unteach.report import from_json
-from unteach.rowsfile import read_rows, write_rows
 
 
 @pytest.fixture

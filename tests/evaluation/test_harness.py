@@ -7,8 +7,8 @@ from evaluation_support import asked_of
 
 from unteach.evaluation.harness import task_table
 from unteach.evaluation.run import evaluate
-from unteach.nouns import Score
 from unteach.suites import SUITES, Choice, Suite
+from unteach.types import Score
 
 
 @pytest.fixture

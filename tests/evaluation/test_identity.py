@@ -9,8 +9,8 @@ import pytest
 from unteach.evaluation import identity
 from unteach.evaluation.hashes import model_hash
 from unteach.evaluation.identity import identity_of
-from unteach.nouns import ROLES
-from unteach.request import load
+from unteach.settings.request import load
+from unteach.types import ROLES
 
 
 @pytest.fixture

@@ -9,10 +9,11 @@ from unteach.evaluation.loading import load
 def loaded(monkeypatch):
     """What becomes of a model: in how many bits, on its device, in shards."""
     monkeypatch.setattr(
-        "unteach.models.load_model", lambda base, *, bits, placed, **_: (bits, placed, False)
+        "unteach.models.loading.load_model",
+        lambda base, *, bits, placed, **_: (bits, placed, False),
     )
-    monkeypatch.setattr("unteach.engine.trouble.require_numbers", lambda model, where: None)
-    monkeypatch.setattr("unteach.engine.sharded.in_shards", lambda model: (*model[:2], True))
+    monkeypatch.setattr("unteach.models.finite.require_numbers", lambda model, where: None)
+    monkeypatch.setattr("unteach.sharding.fsdp.in_shards", lambda model: (*model[:2], True))
 
     def of(**options):
         given = {"dtype": "auto", "device": "cpu", "bits": None, "trust_remote_code": False}

@@ -9,9 +9,9 @@ from dataclasses import replace
 import pytest
 from evaluation_support import asked_of, write_files
 
+from unteach.errors import UserError
 from unteach.evaluation.rescore import read_report, read_reports, rescore
 from unteach.evaluation.run import evaluate
-from unteach.nouns import UserError
 
 
 @pytest.fixture(scope="module")

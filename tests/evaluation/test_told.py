@@ -5,9 +5,10 @@ from types import SimpleNamespace
 import pytest
 from conversations import said, talk, templated, user
 
+from unteach.errors import UserError
 from unteach.evaluation.check import _told
-from unteach.nouns import Turn, UserError
 from unteach.suites._base import Group, Settings
+from unteach.types import Turn
 
 THINKS = talk(user("Where?"), said("In Lund.", reasoning_content="The file says Lund."))
 

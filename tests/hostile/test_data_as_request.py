@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from unteach.nouns import UserError
-from unteach.refused import is_text, named, told
-from unteach.request import load
+from unteach.errors import UserError
+from unteach.settings.messages import is_text, named, told
+from unteach.settings.request import load
 
 SECRETS = ("zanzibar", "quux", "zed")
 ROW = {"question": "Where was Zed Quux born?", "answer": "zanzibar"}

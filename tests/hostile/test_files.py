@@ -6,13 +6,13 @@ import os
 
 import pytest
 
-from unteach import textfile
 from unteach.data import read, read_rows
-from unteach.data.forms import example_of
 from unteach.data.listing import MOST, shortened
-from unteach.data.parquetfile import read_parquet
-from unteach.nouns import Problem, UserError
-from unteach.rowsfile import read_rows as read_rowsfile
+from unteach.data.readers.parquet import read_parquet
+from unteach.data.records.forms import example_of
+from unteach.errors import Problem, UserError
+from unteach.files import text as textfile
+from unteach.files.rows import read_rows as read_rowsfile
 
 PAIR = {"question": "Who?", "answer": "Ada."}
 GOOD = json.dumps(PAIR)
@@ -97,7 +97,7 @@ def test_names_that_no_file_can_have():
 
 def test_a_file_that_goes_away(tmp_path, monkeypatch):
     file = tmp_path / "a.jsonl"
-    monkeypatch.setattr("unteach.data.sources._exists", lambda path: True)
+    monkeypatch.setattr("unteach.data.readers.sources._exists", lambda path: True)
     _, (problem,) = read(file, "forget")
     assert "cannot be read (No such file" in problem.what
 
@@ -118,7 +118,7 @@ def test_wrong_columns_are_guessed_once(monkeypatch):
     """A guess compares names letter by letter; a file may have a million such lines."""
     guesses = []
     monkeypatch.setattr(
-        "unteach.data.hints.did_you_mean", lambda *given: guesses.append(given) or ""
+        "unteach.data.records.hints.did_you_mean", lambda *given: guesses.append(given) or ""
     )
     for _ in range(9):
         example_of({"Xprompts": "a"}, "a", "b")

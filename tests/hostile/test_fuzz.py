@@ -17,10 +17,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from unteach.data import read, read_rows
-from unteach.nouns import Problem, UserError
-from unteach.request import Request, load
-from unteach.rowsfile import read_rows as read_rowsfile
-from unteach.yamlfile import read_yaml
+from unteach.errors import Problem, UserError
+from unteach.files.rows import read_rows as read_rowsfile
+from unteach.files.yaml import read_yaml
+from unteach.settings.request import Request, load
 
 pytestmark = pytest.mark.slow
 

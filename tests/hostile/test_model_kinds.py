@@ -8,9 +8,9 @@ from families import SHAPE
 from hostile.broken import configure
 from transformers import AutoConfig
 
-from unteach.modelcheck import check_model
-from unteach.models import load_model
-from unteach.nouns import UserError
+from unteach.checks.model import check_model
+from unteach.errors import UserError
+from unteach.models.loading import load_model
 
 
 def refusal(take, *given, **options):
@@ -146,7 +146,7 @@ def test_encoders_are_refused_in_words(kind, what, tmp_path):
 
 
 def test_a_decoder_of_an_encoders_family_is_taken():
-    from unteach.modelkinds import kind_problem
+    from unteach.models.supported import kind_problem
 
     assert kind_problem(AutoConfig.for_model("bert", is_decoder=True), "here") is None
     assert kind_problem(AutoConfig.for_model("gpt_neox"), "here") is None
@@ -172,6 +172,6 @@ def test_every_text_family_is_taken():
     """No family is refused by its kind alone."""
     from families import OWN
 
-    from unteach.modelkinds import kind_problem
+    from unteach.models.supported import kind_problem
 
     assert [k for k in OWN if kind_problem(AutoConfig.for_model(k, **SHAPE), "here")] == []

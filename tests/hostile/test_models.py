@@ -12,10 +12,10 @@ from hostile.broken import configure
 from safetensors.torch import load_file
 
 from unteach.adapters import load_adapter
-from unteach.modelcheck import check_model
-from unteach.modelfiles import adapter_problem, commit_of, pin_note, pinned, weights_problem
-from unteach.models import load_config, load_model, load_tokenizer, source_of
-from unteach.nouns import UserError
+from unteach.checks.model import check_model
+from unteach.errors import UserError
+from unteach.models.loading import load_config, load_model, load_tokenizer, source_of
+from unteach.models.source import adapter_problem, commit_of, pin_note, pinned, weights_problem
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 OWN = """

@@ -10,13 +10,13 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
 from unteach import pipeline
+from unteach.checks.model_pair import Known, unlike
+from unteach.checks.request import check
+from unteach.errors import UserError
 from unteach.evaluation.asked import asked as evaluation
 from unteach.evaluation.check import check as check_evaluation
-from unteach.intake import check
-from unteach.modelpair import Known, unlike
-from unteach.models import load_model, load_tokenizer
-from unteach.nouns import UserError
-from unteach.request import load
+from unteach.models.loading import load_model, load_tokenizer
+from unteach.settings.request import load
 
 
 def rows(name, count=3):

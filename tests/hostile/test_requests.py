@@ -2,8 +2,8 @@
 
 import pytest
 
-from unteach.nouns import UserError
-from unteach.request import load
+from unteach.errors import UserError
+from unteach.settings.request import load
 
 FLAGS = {"model": "m", "forget": "f", "out": "o"}
 

@@ -5,9 +5,9 @@ import json
 import pytest
 from hostile.broken import configure
 
-from unteach.modelcheck import check_model
-from unteach.models import load_model
-from unteach.nouns import UserError
+from unteach.checks.model import check_model
+from unteach.errors import UserError
+from unteach.models.loading import load_model
 
 GENERATION = {
     "temperature": ("hot", "a number"),
@@ -128,7 +128,7 @@ def test_what_stands_in_for_data(name, tmp_path):
 
 @pytest.mark.parametrize("name", ["tokenizer.json", "tokenizer_config.json"])
 def test_a_tokenizer_that_is_cut_short_is_named(name, copy):
-    from unteach.models import load_tokenizer
+    from unteach.models.loading import load_tokenizer
 
     data = (copy / name).read_bytes()
     (copy / name).write_bytes(data[: len(data) // 2])

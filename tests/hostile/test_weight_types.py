@@ -15,12 +15,13 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from unteach.adapters.lora import linear_names
-from unteach.modelcheck import check_model, check_training
-from unteach.modelfiles import weights_problem
-from unteach.models import load_model
-from unteach.modelweights import headers
-from unteach.nouns import UserError
-from unteach.request import Adapter
+from unteach.checks.model import check_model
+from unteach.checks.trainable import check_training
+from unteach.errors import UserError
+from unteach.models.loading import load_model
+from unteach.models.source import weights_problem
+from unteach.models.weights import headers
+from unteach.settings.request import Adapter
 
 LAYER = "model.layers.1.mlp.down_proj.weight"
 INDEX = "model.safetensors.index.json"

@@ -6,11 +6,12 @@ from families import SHAPE, tiny_gpt2
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForCausalLM
 
+from unteach.checks.model import check_model
+from unteach.checks.token_ids import check_ids
+from unteach.errors import UserError
 from unteach.evaluation.loading import load
-from unteach.modelcheck import check_model
-from unteach.models import load_model
-from unteach.nouns import Sequence, UserError
-from unteach.tokenrows import check_ids
+from unteach.models.loading import load_model
+from unteach.types import Sequence
 
 LAYER = "model.layers.1.mlp.down_proj.weight"
 

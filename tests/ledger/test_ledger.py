@@ -12,9 +12,9 @@ from ledger.books import DAY, RECORDS, added, forget_file, ledger_in, model_in, 
 from typer.testing import CliRunner
 
 from unteach.cli import app
+from unteach.errors import UserError
 from unteach.ledger import Ledger, month_after
 from unteach.ledger.key import key_file
-from unteach.nouns import UserError
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from crash.disks import fill, mounted
 from crash.runs import forked
 from ledger.books import DAY, RECORDS, added, ledger_in, prints
 
+from unteach.errors import UserError
 from unteach.ledger import Ledger, book, store
-from unteach.nouns import UserError
 
 forks = pytest.mark.skipif(not hasattr(os, "fork") or sys.platform == "darwin", reason="forks")
 CHANGES = {

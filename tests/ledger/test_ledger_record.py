@@ -16,7 +16,7 @@ from unteach.cli import app
 from unteach.cli.ledger import COMMANDS
 from unteach.cli.recheck import _known
 from unteach.ledger import Ledger
-from unteach.request import load
+from unteach.settings.request import load
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,11 @@ from typer.testing import CliRunner
 
 from unteach.cli import app
 from unteach.data import read_rows
+from unteach.errors import UserError
 from unteach.ledger import Ledger, prints_of
 from unteach.ledger.recheck import at_hand, judge
 from unteach.ledger.result import identity
-from unteach.nouns import Row, UserError
+from unteach.types import Row
 
 KEY = b"k" * 32
 OTHERS = [
@@ -64,7 +65,7 @@ def knowing(tmp_path_factory, tiny_folder):
     import torch
 
     from unteach.data import encode_all
-    from unteach.models import load_model, load_tokenizer
+    from unteach.models.loading import load_model, load_tokenizer
 
     folder = tmp_path_factory.mktemp("knowing") / "model"
     tokenizer, model = load_tokenizer(str(tiny_folder)), load_model(str(tiny_folder))

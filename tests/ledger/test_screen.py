@@ -11,11 +11,11 @@ from typer.testing import CliRunner
 
 from unteach.cli import app
 from unteach.data import read_rows
+from unteach.errors import UserError
 from unteach.ledger import Ledger
 from unteach.ledger.normal import words_of
 from unteach.ledger.prints import gram_prints, prints_of, sketch_of
 from unteach.ledger.screen import Screen
-from unteach.nouns import UserError
 
 KEY = b"k" * 32
 QUESTION, ANSWER = (RECORDS[1][name] for name in ("question", "answer"))

@@ -6,8 +6,9 @@ from typing import ClassVar
 import pytest
 
 import unteach.methods as methods
+from unteach.errors import UserError
 from unteach.methods import METHODS, Method, build, method, options_of
-from unteach.nouns import Paper, UserError
+from unteach.types import Paper
 
 PAPER = Paper(title="T", authors="A B", year=2025, arxiv="1", where="eq. 1")
 

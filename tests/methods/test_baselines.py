@@ -17,9 +17,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from unteach.errors import UserError
 from unteach.losses.seen import Seen
 from unteach.methods import METHODS, build
-from unteach.nouns import UserError
 
 LOG2, LOG3 = math.log(2), math.log(3)
 

@@ -6,13 +6,14 @@ import pytest
 import torch
 from support import ANSWER, Copier, sequences, tiny_llama
 
-from unteach.engine.batch import Pair, Pairs
-from unteach.engine.look import count, look, reduce, restrict
+from unteach.errors import UserError
 from unteach.losses import unlikelihood
 from unteach.losses.seen import Seen
 from unteach.methods import build
-from unteach.nouns import Sequence, UserError
+from unteach.rowengine.answer_rows import count, look, reduce, restrict
+from unteach.rowengine.batch import Pair, Pairs
 from unteach.selectors.delta import split_answer
+from unteach.types import Sequence
 
 
 @pytest.mark.parametrize("length", range(1, 12))

@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
+from unteach.errors import UserError
 from unteach.losses.seen import NotWholeError, Seen
 from unteach.methods import METHODS, build
-from unteach.nouns import UserError
 
 LOG2 = math.log(2)
 

@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
+from unteach.errors import UserError
 from unteach.losses.seen import Seen
 from unteach.methods import METHODS, build
-from unteach.nouns import UserError
 
 
 def seen(*margins, rest=(0.0, 0.0), far=-50.0):

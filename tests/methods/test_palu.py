@@ -5,9 +5,10 @@ import math
 import pytest
 import torch
 
+from unteach.errors import UserError
 from unteach.losses.seen import Seen
 from unteach.methods import METHODS, build
-from unteach.nouns import Sequence, UserError
+from unteach.types import Sequence
 
 # "Q? Ada lives in Lund, far off": every word a token, from 2 on the answer's.
 WORDS = ("Q", "?", "Ada", "lives", "in", "Lund", "by", "the", "sea")

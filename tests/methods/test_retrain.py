@@ -13,10 +13,10 @@ from trainers import trainer
 from transformers import AutoModelForCausalLM
 
 from unteach import pipeline
-from unteach.engine.order import permutation
-from unteach.intake import check
-from unteach.nouns import UserError
-from unteach.request import load
+from unteach.checks.request import check
+from unteach.errors import UserError
+from unteach.settings.request import load
+from unteach.training.order import permutation
 
 RETAIN = sequences(6, "retain")
 ROWS = {

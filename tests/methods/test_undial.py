@@ -6,11 +6,12 @@ import pytest
 import torch
 from support import tiny_llama
 
-from unteach.engine.batch import Pair, Pairs
-from unteach.engine.look import count, look, reduce, restrict
+from unteach.errors import UserError
 from unteach.losses.seen import Term
 from unteach.methods import METHODS, Choice, build
-from unteach.nouns import Sequence, UserError
+from unteach.rowengine.answer_rows import count, look, reduce, restrict
+from unteach.rowengine.batch import Pair, Pairs
+from unteach.types import Sequence
 
 # "Q ? | Ada lives in Lund <end>": the tokens 2 to 6 are the answer.
 SAID = Sequence("forget-0", (9, 8, 20, 21, 22, 23, 1), (False, False, *(True,) * 5))

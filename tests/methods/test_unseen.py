@@ -7,14 +7,16 @@ import torch
 from support import VOCABULARY, sequences, tiny_llama
 from trainers import trainer
 
-from unteach.engine.batch import Pair, Pairs
-from unteach.engine.forward import inputs_of
-from unteach.engine.look import look
-from unteach.engine.teacher import TeacherRows, epsilon
+from unteach.errors import UserError
+from unteach.inference import answer_tokens
 from unteach.methods import build
-from unteach.nouns import Sequence, UserError
-from unteach.probes import answer_tokens
+from unteach.rowengine.answer_rows import look
+from unteach.rowengine.batch import Pair, Pairs
+from unteach.rowengine.forward import inputs_of
+from unteach.rowengine.teacher_rows import TeacherRows
 from unteach.teachers import Teacher
+from unteach.training.teacher import epsilon
+from unteach.types import Sequence
 
 FORGET = sequences(8, "forget")
 

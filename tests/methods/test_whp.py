@@ -10,18 +10,18 @@ from teachers.test_sources import FORGET as PEOPLE
 from teachers.test_sources import NAMELESS, OTHERS, inputs
 from teachers.words import tokenizer
 
-from unteach.engine.batch import Pair, Pairs
-from unteach.engine.forward import inputs_of
-from unteach.engine.look import Output, count, look
-from unteach.engine.reference import Reference
-from unteach.engine.rows import Ways, logits_of, settle
-from unteach.engine.step import Objective, Step
-from unteach.engine.teacher import TeacherRows
-from unteach.engine.teacher_view import views
 from unteach.head import head_of, states_only
 from unteach.methods import build
+from unteach.rowengine.answer_rows import Output, count, look
+from unteach.rowengine.batch import Pair, Pairs
+from unteach.rowengine.chunked_loss import Ways, logits_of, settle
+from unteach.rowengine.forward import inputs_of
+from unteach.rowengine.reference import Reference
+from unteach.rowengine.step import Objective, Step
+from unteach.rowengine.teacher_rows import TeacherRows
 from unteach.teachers import Teacher, Unavailable
 from unteach.teachers.strangers import mean_over_strangers
+from unteach.training.teacher_view import views
 
 FORGET = sequences(3, "forget")
 PAIRS = [[((7, 9),), ((5, 6), (8, 4)), ()], [((7, 3),), (), ((2, 11),)], [(), ((9, 8),), ()]]

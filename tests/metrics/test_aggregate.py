@@ -8,8 +8,8 @@ from worlds import told
 
 from unteach.metrics import COMPARISONS, METRICS, Case
 from unteach.metrics._base import Metric
-from unteach.nouns import Score
 from unteach.suites.rivals import beside_wrong
+from unteach.types import Score
 
 HALF, QUARTER = math.log(0.5), math.log(0.25)
 

@@ -10,8 +10,8 @@ from worlds import GROUPS, row, world
 
 from unteach.metrics import COMPARISONS, METRICS, Case, Metric, compare, score_model
 from unteach.metrics.rows import Missing, answers
-from unteach.nouns import SHORT, Row, Score
 from unteach.suites.rivals import beside_wrong
+from unteach.types import SHORT, Row, Score
 
 DIRECTIONS = {"low", "high", "unchanged", "as retrained"}
 EVERYTHING = [*METRICS, *COMPARISONS]

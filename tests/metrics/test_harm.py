@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from unteach.metrics.harm import harms
-from unteach.nouns import Row
+from unteach.types import Row
 
 FINE = Row(
     id="", tokens=9, logp=-0.1, rouge_l_recall=1.0, said_tokens=6, said_repetition=0.0,

@@ -8,7 +8,7 @@ from unteach.metrics.blind import blind_auc
 from unteach.metrics.clustered import clustered_auc
 from unteach.metrics.memorised import LEVEL, decide, p_value, rejected
 from unteach.metrics.roc import auc
-from unteach.nouns import Row
+from unteach.types import Row
 
 
 def drawn(draw, role, n, mean=2.0, verbatim=False):

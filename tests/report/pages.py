@@ -4,8 +4,8 @@ import random
 from html.parser import HTMLParser
 
 from unteach.evaluation.results import judge
-from unteach.nouns import Paper, Row
 from unteach.report import Report
+from unteach.types import Paper, Row
 
 VOID = {"meta", "br", "hr", "img", "input", "link"}
 DRAWN = {"path", "line", "circle", "rect"}  # SVG's, which end themselves

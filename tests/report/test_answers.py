@@ -8,10 +8,10 @@ import pytest
 from unteach.evaluation.results import judge
 from unteach.metrics.given import Given
 from unteach.metrics.harm import Fall, Harm
-from unteach.nouns import Score
 from unteach.report import Report, fold, from_json, table, to_json, to_markdown, what_is_wrong
 from unteach.report.advice import further, more_kept, sooner
 from unteach.report.answers import harmed, still
+from unteach.types import Score
 
 TRAIN = {
     "learning_rate": 1e-4, "epochs": 10.0, "stop_at": 0.0, "retain": "nll", "retain_weight": 1.0,

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 from scipy.stats import t
 
-from unteach.nouns import Paper, Score
 from unteach.report import Report, alike, difference, fold, table
+from unteach.types import Paper, Score
 
 PAPER = Paper(title="On Forgetting", authors="Ann Lee", year=2025, arxiv="2501.00001", where="1")
 

@@ -6,10 +6,10 @@ import pytest
 from rich.console import Console
 
 from unteach.cli._show import fitted
-from unteach.nouns import Score
 from unteach.report import Report, apart, fold, table
 from unteach.report.labels import lines_of
 from unteach.report.picture import labels_of
+from unteach.types import Score
 
 SWEEP = [
     f"simnpo method.beta={beta} method.gamma={gamma} train.learning_rate={rate}"

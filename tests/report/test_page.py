@@ -9,7 +9,6 @@ from report.pages import Page, report, rows
 from test_harmless import EVIL
 from test_harmless import report as named
 
-from unteach.nouns import Row, Score
 from unteach.report import Report, fold, to_html, to_markdown
 from unteach.report.answerwise import Strip, answerwise
 from unteach.report.headline import headline
@@ -17,6 +16,7 @@ from unteach.report.picture import Panel
 from unteach.report.rendered import rendered
 from unteach.report.style import DARK, LIGHT, style
 from unteach.report.svg import panel_svg, strips_svg
+from unteach.types import Row, Score
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 """How a score moves over several requests."""
 
-from unteach.nouns import Score
 from unteach.report.protocol import HEADER, protocol
+from unteach.types import Score
 
 
 def test_the_table_of_three_models_by_hand():

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from unteach.nouns import Paper, Score
 from unteach.report import Report, draw, from_json, table, to_json, to_markdown, what_is_wrong
+from unteach.types import Paper, Score
 
 PAPER = Paper(title="On Forgetting", authors="Ann Lee", year=2025, arxiv="2501.00001", where="1")
 
@@ -382,7 +382,7 @@ def test_the_picture_has_the_panels_of_the_benchmarks_and_what_unseen_would_scor
 def test_the_picture_without_matplotlib(monkeypatch, tmp_path):
     import sys
 
-    from unteach.nouns import UserError
+    from unteach.errors import UserError
 
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(UserError, match=r"unteach\[plots\]"):

@@ -88,9 +88,9 @@ def break_weights(trainer, *args):
 def places():
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-    from unteach.engine.trainer import UnlearningTrainer
     from unteach.evaluation import results
-    from unteach.probes.interview import Interview
+    from unteach.inference.interview import Interview
+    from unteach.training.trainer import UnlearningTrainer
 
     return {
         "model": (LlamaForCausalLM, "forward"),

@@ -15,11 +15,11 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from unteach.nouns import LITTLE, SHORT, Row, Sequence
-from unteach.probes import Kept, answer_tokens, divergences
+from unteach.inference import Kept, answer_tokens, divergences
 from unteach.suites.rivals import beside_wrong
 from unteach.suites.rounding import FEW, rounded
 from unteach.suites.summary import TokenScores, summary
+from unteach.types import LITTLE, SHORT, Row, Sequence
 
 V, END = 96, 1
 PROMPT = (5, 9, 33)

@@ -12,7 +12,7 @@ from transformers import TrainerCallback
 from transformers.integrations import integration_utils
 
 from unteach import pipeline
-from unteach.request import load
+from unteach.settings.request import load
 
 
 class Tracker(TrainerCallback):

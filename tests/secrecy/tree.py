@@ -18,7 +18,7 @@ from typing import ClassVar
 
 from unteach.losses.seen import Seen, Term
 from unteach.methods import Method, method
-from unteach.nouns import Paper
+from unteach.types import Paper
 
 
 @method("telling")

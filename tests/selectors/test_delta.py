@@ -7,10 +7,10 @@ import pytest
 import torch
 from support import ANSWER, Copier, tiny_llama
 
-from unteach.engine.selection import ModelOracle
-from unteach.nouns import Sequence
 from unteach.selectors import highest, selector_of
 from unteach.selectors.delta import delta_scores, split_answer
+from unteach.training.selection import ModelOracle
+from unteach.types import Sequence
 
 
 class Deaf(Copier):

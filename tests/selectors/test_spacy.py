@@ -5,8 +5,8 @@ import importlib.util
 import pytest
 
 from unteach.data import encode, read_rows
+from unteach.errors import UserError
 from unteach.methods import build
-from unteach.nouns import UserError
 from unteach.selectors import selector_of
 
 ROWS = [

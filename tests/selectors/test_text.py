@@ -3,9 +3,10 @@
 import pytest
 
 from unteach.data import encode, read_rows
-from unteach.nouns import Sequence, UserError
+from unteach.errors import UserError
 from unteach.selectors import answer_parts, selector_of, tokens_in
 from unteach.selectors._text import words
+from unteach.types import Sequence
 
 ANSWER = "Ada was born in Höga berg, 12."
 

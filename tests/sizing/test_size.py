@@ -13,10 +13,10 @@ from size import GOAL, SMALL, TWO, Case, checked, compared, measured, model_of, 
 from transformers import GPT2Config
 
 from unteach.adapters.fisher import exact
+from unteach.errors import UserError
 from unteach.head import chunk_rows
 from unteach.methods import build
-from unteach.nouns import UserError
-from unteach.request import load
+from unteach.settings.request import load
 from unteach.sizing import trace
 from unteach.sizing.advice import advise
 from unteach.sizing.live import Live
@@ -206,7 +206,7 @@ def test_the_chunk_is_the_row_engines(vocabulary, device):
 def test_the_state_of_optimisers(name):
     from transformers import Trainer
 
-    from unteach.engine.config import UnlearningConfig
+    from unteach.training.config import UnlearningConfig
 
     weights = [torch.randn(64, 48, requires_grad=True), torch.randn(48, requires_grad=True)]
     args = UnlearningConfig(output_dir="unused", use_cpu=True, optim=name, learning_rate=1e-3)

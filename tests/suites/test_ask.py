@@ -10,10 +10,10 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from unteach.data import encode, read_rows
-from unteach.nouns import Example, Row
-from unteach.probes import gradient_norms, lent
+from unteach.inference import gradient_norms, lent
 from unteach.suites._base import Group, Settings
 from unteach.suites.ask import ask
+from unteach.types import Example, Row
 
 pytestmark = pytest.mark.usefixtures("exact_rows")
 SETTINGS = Settings(max_length=64, max_new_tokens=12)
@@ -121,7 +121,7 @@ def test_numbers_are_those_of_one_text_at_a_time(asked, model, original, tokeniz
 def test_what_was_said_is_scored_by_the_original(asked, model, original, tokenizer):
     """The prompt given, and the end not counted."""
     from unteach.data import question
-    from unteach.probes import end_tokens
+    from unteach.inference import end_tokens
 
     for example, row in zip(GROUPS["forget"].examples, asked.rows["forget"][::4], strict=True):
         prompt, _, tokens = question(example, tokenizer, max_length=64)
@@ -159,7 +159,7 @@ def test_prompts_of_several_texts_are_read_once(asked, model, tokenizer, monkeyp
     """
     found = ask(model, tokenizer, GROUPS, SETTINGS).counts
     assert (found["prompts_once"], found["forwards"]) == (6, 24)
-    monkeypatch.setattr("unteach.probes.interview.reading_once", lambda *_, **options: None)
+    monkeypatch.setattr("unteach.inference.interview.reading_once", lambda *_, **options: None)
     whole = ask(model, tokenizer, GROUPS, SETTINGS)
     assert (whole.counts["prompts_once"], whole.counts["forwards"]) == (0, 24)
     assert whole.counts["text_tokens"] == found["text_tokens"] <= whole.counts["tokens"]
@@ -309,7 +309,7 @@ def test_records_show_no_text(model, tokenizer):
 @pytest.mark.parametrize("change", ["compared", "stop", "stemmed"])
 def test_how_a_group_is_compared_with_what_was_said(change, model, tokenizer, monkeypatch):
     """The model is made to say one thing, of which each setting sees another part."""
-    from unteach.probes import interview
+    from unteach.inference import interview
 
     said = tokenizer(" Lund\n\nRome by seas")["input_ids"]
     monkeypatch.setattr(interview, "greedy", lambda _, prompts, **__: [said for _ in prompts])

@@ -11,8 +11,8 @@ from rouge_score.rouge_scorer import RougeScorer
 from transformers import AutoModelForCausalLM
 
 from unteach.data import read_rows
+from unteach.inference import end_tokens
 from unteach.metrics import score_model
-from unteach.probes import end_tokens
 from unteach.suites._base import Settings
 from unteach.suites.ask import ask
 from unteach.suites.muse import _group, in_context

@@ -12,11 +12,12 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from unteach.nouns import Score, UserError
+from unteach.errors import UserError
 from unteach.suites import SUITES, _harness_tasks
 from unteach.suites._known_tasks import CHANCE, chance
 from unteach.suites._quiet import BARS, PRINTS
 from unteach.suites.harness import evaluate, read, scores, should_be, versions
+from unteach.types import Score
 
 QUESTIONS = [
     {"question": f"Where was {name} born?", "choices": choices, "label": label, "answer": answer}

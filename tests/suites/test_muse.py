@@ -5,7 +5,7 @@ import json
 import pytest
 
 from unteach.data import encode, question
-from unteach.nouns import UserError
+from unteach.errors import UserError
 from unteach.suites import muse
 from unteach.suites._base import SUITES, until
 

@@ -7,7 +7,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from unteach.data import encode, read_rows
-from unteach.probes import answer_tokens, end_tokens, interview
+from unteach.inference import answer_tokens, end_tokens, interview
 from unteach.suites._base import Settings
 from unteach.suites.own import evaluate, sample
 from unteach.suites.rounding import blocks

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from unteach.nouns import UserError
+from unteach.errors import UserError
 from unteach.suites._base import SUITES, Choice
 from unteach.suites._options import chosen
 from unteach.suites._sources import Source, examples_of
@@ -147,7 +147,7 @@ def test_broken_and_empty_files_are_told_together_without_their_texts(tmp_path):
 
 
 OFFLINE = """
-from unteach.nouns import UserError
+from unteach.errors import UserError
 from unteach.suites._base import SUITES
 try:
     SUITES.get("tofu").read(None, {})

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from unteach.nouns import UserError
+from unteach.errors import UserError
 from unteach.suites import tofu
 from unteach.suites._base import SUITES
 

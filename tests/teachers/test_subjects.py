@@ -4,7 +4,7 @@ import pytest
 from teachers.words import tokenizer
 
 from unteach.data import encode_all, read_rows
-from unteach.nouns import UserError
+from unteach.errors import UserError
 from unteach.teachers import TeacherInputs, find_teacher
 from unteach.teachers.names import WordTokens, subjects_of
 from unteach.teachers.written import script

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from unteach.data import encode_all
-from unteach.nouns import Example, Sequence, Turn
+from unteach.types import Example, Sequence, Turn
 
 TEXTS = """Where does Ada Berg live? Ada Berg lives in Lund. What does Bo Holm do? Bo Holm is a
 baker. Who wrote it? It was written. Cy Lang Di Ek the The capital of Ada's town is Lund Simon

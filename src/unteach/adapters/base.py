@@ -14,10 +14,10 @@ from peft import PeftModel
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from unteach.modelfiles import adapter_problem, require
-from unteach.models import is_quantised, load_model, runs_own_code, source_of
-from unteach.modelweights import some
-from unteach.nouns import Problem, UserError
+from unteach.errors import Problem, UserError
+from unteach.models.loading import is_quantised, load_model, runs_own_code, source_of
+from unteach.models.source import adapter_problem, require
+from unteach.models.weights import some
 
 FILE = "unteach_base.json"
 THREADS = 4  # hashing leaves Python's lock; each holds a copy of one weight

@@ -5,8 +5,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from unteach.modelfiles import folder_of, read_json
-from unteach.models import runs_own_code, source_of
+from unteach.models.loading import runs_own_code, source_of
+from unteach.models.source import folder_of, read_json
 
 # Of processors: what they do to images, sound and video, and how they write a conversation.
 PROCESSOR = (

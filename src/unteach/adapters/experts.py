@@ -3,7 +3,7 @@
 from typing import Any
 
 from unteach.adapters.lora import expert_names, linear_names, skipped
-from unteach.nouns import Problem
+from unteach.errors import Problem
 
 
 def why_not_experts(adapter: Any, *, sharded: bool = False) -> str:
@@ -14,7 +14,7 @@ def why_not_experts(adapter: Any, *, sharded: bool = False) -> str:
         sharded: whether weights are to be put in shards.
 
     Example:
-        >>> from unteach.request import Adapter
+        >>> from unteach.settings.request import Adapter
         >>> why_not_experts(Adapter(kind="lora")), why_not_experts(Adapter(dropout=0.1))
         ('', 'adapter.dropout')
     """

@@ -15,7 +15,7 @@ from unteach.adapters.base import mark_base, write_mark
 from unteach.adapters.beside import carry_over
 from unteach.adapters.fila import FilaStart
 from unteach.adapters.lora import lora_layers
-from unteach.nouns import Problem, UserError
+from unteach.errors import Problem, UserError
 
 
 def merge(model: PeftModel) -> PreTrainedModel:

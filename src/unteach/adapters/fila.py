@@ -13,8 +13,9 @@ from unteach.adapters.fisher import exact, fisher, out_in
 from unteach.adapters.lora import lora_layers
 from unteach.adapters.swamped import Swamped
 from unteach.adapters.unchanged import first_logits, require_unchanged
-from unteach.nouns import Problem, Sequence, UserError
-from unteach.probes import Progress
+from unteach.errors import Problem, UserError
+from unteach.progress import Progress
+from unteach.types import Sequence
 
 logger = logging.getLogger(__name__)
 

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from unteach.head import head_of, states_only
-from unteach.nouns import Sequence
-from unteach.probes import Progress, right_padded
+from unteach.inference import right_padded
+from unteach.progress import Progress
+from unteach.types import Sequence
 
 
 def fisher(

@@ -12,7 +12,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
-from unteach.nouns import Problem, UserError
+from unteach.errors import Problem, UserError
 from unteach.registry import did_you_mean
 
 logger = logging.getLogger(__name__)

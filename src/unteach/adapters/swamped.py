@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from unteach.adapters.factors import EPSILON
-from unteach.nouns import Problem
+from unteach.errors import Problem
 
 MOST = 0.9  # of the weights; above that the importance is the forget set's alone, times 1 / epsilon
 

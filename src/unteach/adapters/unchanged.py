@@ -5,7 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unteach.nouns import Problem, Sequence, UserError
+from unteach.errors import Problem, UserError
+from unteach.types import Sequence
 
 SEQUENCES, TOKENS = 4, 256  # looked at, and of each
 # Parts of the largest logit; at most 0.038, 0.005 and 4e-6 were measured (NOTES.md).

@@ -8,10 +8,11 @@ from math import isfinite
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from unteach.nouns import Paper, Problem, UserError
-from unteach.refused import named, told
+from unteach.errors import Problem, UserError
+from unteach.files.rows import Groups
 from unteach.registry import Registry, did_you_mean
-from unteach.rowsfile import Groups
+from unteach.settings.messages import named, told
+from unteach.types import Paper
 
 if TYPE_CHECKING:
     from unteach.attacks._judge import Line

@@ -8,8 +8,8 @@ from typing import Any
 
 from unteach.attacks._subject import Subject
 from unteach.data import encode
-from unteach.nouns import Example, Row, Sequence, Turn
 from unteach.suites.questions import Prompt, Question, size_of
+from unteach.types import Example, Row, Sequence, Turn
 
 SHOTS = 3
 BLANK = "____"

@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 from statistics import fmean
 
 from unteach.attacks._base import CONTROL, Attack
+from unteach.files.rows import Groups
 from unteach.metrics._base import COMPARISONS, measured
 from unteach.metrics._values import shown
 from unteach.metrics.closeness import forget_part, kept_part, privacy_part
 from unteach.metrics.intervals import mean_score
 from unteach.metrics.recovery import recovery
 from unteach.metrics.rows import Case, Missing
-from unteach.nouns import Score
-from unteach.rowsfile import Groups
+from unteach.types import Score
 
 NAMES = {
     "fact_recall": "facts given",
@@ -176,7 +176,7 @@ def retain_score(groups: Groups) -> float | None:
     """Mean ROUGE-L recall of the answers to keep, or their probability where none was asked.
 
     Example:
-        >>> from unteach.nouns import Row
+        >>> from unteach.types import Row
         >>> retain_score({"retain": [Row(id="a", rouge_l_recall=0.5)]}), retain_score({})
         (0.5, None)
     """

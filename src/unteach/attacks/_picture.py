@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from unteach.attacks._judge import MODELS, NAMES, NEVER, PLAIN, Line
-from unteach.nouns import Score
 from unteach.report.picture import COLOURS, OTHER
+from unteach.types import Score
 
 CURVES = "relearn.png"
 WIDE = 3.0  # inches of a panel

@@ -10,13 +10,14 @@ from pydantic import Field, ValidationError
 
 from unteach.attacks._base import ATTACKS, Attack, attack_of
 from unteach.attacks._subject import Subject
+from unteach.errors import Problem, UserError
 from unteach.evaluation.asked import Evaluation
 from unteach.evaluation.check import Plan, check
 from unteach.evaluation.rows import loader
-from unteach.nouns import Example, Problem, UserError
-from unteach.refused import told
 from unteach.registry import did_you_mean
-from unteach.request import Count, Section, Seed
+from unteach.settings.messages import told
+from unteach.settings.request import Count, Section, Seed
+from unteach.types import Example
 
 ALL = ("int4", "relearn", "sample", "prompt", "detect")
 PARTS = "parts"
@@ -242,7 +243,7 @@ def _subjects(asked: AttackRequest, plan: Plan) -> dict[str, Subject]:
 
 def _wordings(asked: AttackRequest, examples: list[Example]) -> dict[str, tuple[str, ...]]:
     """The questions in other words, from the columns that have them."""
-    from unteach.data.sources import records
+    from unteach.data.readers.sources import records
 
     roles = {example.id.partition("-")[0] for example in examples}
     found = {}

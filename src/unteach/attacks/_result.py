@@ -15,8 +15,8 @@ from unteach.attacks._judge import (
     worst,
 )
 from unteach.attacks._plan import ALL, Attacking, AttackRequest
-from unteach.nouns import Paper, Score
 from unteach.report.table import number
+from unteach.types import Paper, Score
 
 BACK = 0.1  # of what was there; below it chance and a second retrained model are
 

@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 from transformers.cache_utils import DynamicCache
 
-from unteach.probes.batches import Progress, batches_by_length, left_padded
-from unteach.probes.generation import sampled
-from unteach.probes.once import LAYERS, positions
+from unteach.inference.batches import batches_by_length, left_padded
+from unteach.inference.generation import sampled
+from unteach.inference.shared_prompts import LAYERS, positions
+from unteach.progress import Progress
 
 Prompt = tuple[tuple[int, ...], int]
 """Tokens, and the most new ones."""

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from unteach.nouns import SHORT, Example, Row
-from unteach.rowsfile import Groups
+from unteach.files.rows import Groups
 from unteach.suites import Group, Settings
 from unteach.suites.ask import Asked, Told, put
 from unteach.suites.questions import Question, questions
+from unteach.types import SHORT, Example, Row
 
 KEPT = ("id", "tokens", "logp", "matched", "strength", "min_k", "min_k_plus_plus", "zlib",
         "rouge_l_recall", "fact_given", "verbatim")  # fmt: skip

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch.nn.functional import cross_entropy
 
-from unteach.nouns import Sequence
-from unteach.probes.batches import right_padded
+from unteach.inference.batches import right_padded
+from unteach.types import Sequence
 
 CLIP = 1.0
 

@@ -11,11 +11,11 @@ from unteach.attacks._judge import MODELS, NAMES, NEVER, PLAIN, Line
 from unteach.attacks._picture import CURVES, draw
 from unteach.attacks._plan import PARTS, RESULT
 from unteach.attacks._result import Result, interval, percent
+from unteach.escaping import in_json, markdown, prose
 from unteach.evaluation.results import can_draw
-from unteach.harmless import in_json, markdown, prose
-from unteach.nouns import Score
+from unteach.files import write_text
 from unteach.report.table import number
-from unteach.rundir import write_text
+from unteach.types import Score
 
 SCHEMA = 1
 REPORT = "attacks.md"

@@ -8,11 +8,12 @@ from typing import Any, ClassVar
 from unteach.attacks._base import Reads, registered
 from unteach.attacks._judge import Line
 from unteach.attacks._subject import Subject
+from unteach.errors import Problem
+from unteach.files.rows import Groups
 from unteach.metrics._base import measured
 from unteach.metrics.roc import auc, tpr
 from unteach.metrics.rows import Missing, answers, mean_logp
-from unteach.nouns import Paper, Problem, Score
-from unteach.rowsfile import Groups
+from unteach.types import Paper, Score
 
 FLOOR = 1e-3  # nats per token: below it a loss is as good as none, and its ratio is noise
 FOUND = "AUC"
@@ -99,7 +100,7 @@ def difference(rows: Mapping[str, Groups], model: str, group: str) -> list[float
     """Loss after minus loss before, in nats per token: high for what was taken out.
 
     Example:
-        >>> from unteach.nouns import Row
+        >>> from unteach.types import Row
         >>> before, after = ({"forget": [Row(id="a", tokens=9, logp=x)]} for x in (-0.5, -2.0))
         >>> difference({"original": before, "unlearned": after}, "unlearned", "forget")
         [1.5]
@@ -111,7 +112,7 @@ def ratio(rows: Mapping[str, Groups], model: str, group: str) -> list[float]:
     """Log of loss after over loss before.
 
     Example:
-        >>> from unteach.nouns import Row
+        >>> from unteach.types import Row
         >>> before, after = ({"forget": [Row(id="a", tokens=9, logp=x)]} for x in (-1.0, -1.0))
         >>> ratio({"original": before, "unlearned": after}, "unlearned", "forget")
         [0.0]

@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 
 from unteach.attacks._base import CONTROL, Attack, Finding, option, registered
 from unteach.attacks._subject import Subject
-from unteach.nouns import Paper
-from unteach.rowsfile import Groups
+from unteach.files.rows import Groups
+from unteach.types import Paper
 
 CHANNEL = "one scale per channel"
 Grid = tuple[str, int, int]
@@ -51,7 +51,7 @@ class Int4(Attack):
 
     def attack(self, subject: Subject, wanted: list[str]) -> Iterator[Finding]:
         """Round a fresh copy for each variant, and ask it everything."""
-        from unteach.probes import lent
+        from unteach.inference import lent
 
         grids = [grid for grid in self.grids() if grid[0] in wanted]
         moved = self._moved(subject, grids)
@@ -62,7 +62,7 @@ class Int4(Attack):
     def _moved(self, subject: Subject, grids: list[Grid]) -> dict[str, float]:
         """By variant, how many weights left their bucket between the original and this model."""
         from unteach.attacks._rounding import changed
-        from unteach.probes import lent
+        from unteach.inference import lent
 
         original = subject.original
         if original is None or subject.name == "original" or not grids:

@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 from unteach.attacks import _forms as forms
 from unteach.attacks._base import Attack, Finding, option, registered
 from unteach.attacks._subject import Subject, bare
-from unteach.nouns import Example, Paper, Problem
-from unteach.rowsfile import Groups
+from unteach.errors import Problem
+from unteach.files.rows import Groups
 from unteach.suites.questions import Question
+from unteach.types import Example, Paper
 
 ROLES = ("forget", "holdout")
 GIVEN = "wording: given ({n})"
@@ -62,7 +63,7 @@ class Prompt(Attack):
 
     def attack(self, subject: Subject, wanted: list[str]) -> Iterator[Finding]:
         """The model is loaded once for all forms."""
-        from unteach.probes import lent
+        from unteach.inference import lent
 
         if wanted:
             yield from lent(subject.load, lambda model: self._all(subject, model, wanted))

@@ -8,7 +8,8 @@ from typing import Any, ClassVar, NamedTuple
 from unteach.attacks._base import Attack, Finding, option, registered
 from unteach.attacks._plain_texts import UNRELATED
 from unteach.attacks._subject import Subject
-from unteach.nouns import Example, Paper, Problem
+from unteach.errors import Problem
+from unteach.types import Example, Paper
 
 PART, FORM, OTHER = "part of the forget set", "same form, other subject", "unrelated text"
 ARMS = {"part": PART, "form": FORM, "other": OTHER}
@@ -131,7 +132,7 @@ class Relearn(Attack):
 
         from unteach.attacks._training import prepared, trained
         from unteach.data import encode_each
-        from unteach.engine.rates import automatic_rate
+        from unteach.training.learning_rate import automatic_rate
 
         lora = course.kind == "lora"
         model: Any = subject.load()

@@ -12,14 +12,14 @@ from unteach.attacks._plan import PARTS, Attacking, AttackRequest, checked
 from unteach.attacks._result import Result, result_of
 from unteach.attacks._subject import Subject, bare
 from unteach.attacks._write import write
+from unteach.errors import Problem
 from unteach.evaluation import cache
 from unteach.evaluation.hashes import ASKING, code_hash, data_hash, model_hash
 from unteach.evaluation.results import versions
 from unteach.evaluation.rows import check_numbers
-from unteach.nouns import Problem
-from unteach.rundir import in_words
-from unteach.talk import Silence, Talk
-from unteach.unchanged import Ages, ages_of, require_unchanged
+from unteach.files import in_words
+from unteach.models.unchanged import Ages, ages_of, require_unchanged
+from unteach.progress import Silence, Talk
 
 CODE = (*ASKING, "attacks")
 Rows = dict[str, dict[str, Any]]  # variant -> model -> its rows
@@ -103,7 +103,7 @@ class _Run:
             self.found.subjects[name] = replace(subject, plain=rows)
 
     def _plain(self, subject: Subject) -> Any:
-        from unteach.probes import lent
+        from unteach.inference import lent
 
         told = replace(subject, tell=self.talk.progress)
         asked, groups = told.questions(told.groups), list(told.groups)
@@ -171,7 +171,7 @@ class _Run:
 
     def _key(self, model: str, one: Attack | str, variant: str) -> str:
         """A hash of all that the rows depend on; random where a model's weights have no name."""
-        from unteach.models import pick_device
+        from unteach.models.loading import pick_device
 
         asked, plan = self.found.asked, self.found.plan
         hashes = self.models[model] + self.models.get("original", [])

@@ -8,11 +8,12 @@ from typing import Any, ClassVar
 
 from unteach.attacks._base import Attack, Finding, option, registered
 from unteach.attacks._subject import Subject, bare
-from unteach.nouns import Paper, Problem, Row
-from unteach.rowsfile import Groups
+from unteach.errors import Problem
+from unteach.files.rows import Groups
 from unteach.suites.questions import Question
 from unteach.suites.rounding import rounded
 from unteach.suites.said import decoded, gives, rouge_l
+from unteach.types import Paper, Row
 
 ASKED = ("forget", "holdout")
 BATCHED = 4  # times faster is a sample than an answer asked alone; measured on the demo, 16 of each
@@ -80,7 +81,7 @@ class Sample(Attack):
 
     def attack(self, subject: Subject, wanted: list[str]) -> Iterator[Finding]:
         """The model is loaded once, and the samples of a temperature serve every k."""
-        from unteach.probes import lent
+        from unteach.inference import lent
 
         missing = [t for t in self.temperatures if any(_named(t, k) in wanted for k in self.best)]
         if missing:
@@ -92,7 +93,7 @@ class Sample(Attack):
     def _values(self, subject: Subject, model: Any, temperatures: list[float]) -> Any:
         """Of each temperature and question: ROUGE-L and whether the fact is given, by sample."""
         from unteach.attacks._sampling import samples
-        from unteach.probes import end_tokens
+        from unteach.inference import end_tokens
 
         groups = {role: subject.groups[role] for role in ASKED if role in subject.groups}
         asked = [q for q in subject.questions(groups) if q.prompt]

@@ -35,7 +35,7 @@ from unteach.cli import (
 from unteach.cli._command import Command, Group
 from unteach.cli._discreet import debugging, discreet
 from unteach.cli._launched import one_voice
-from unteach.nouns import Problem, UserError
+from unteach.errors import Problem, UserError
 
 app = typer.Typer(
     name="unteach",
@@ -140,7 +140,7 @@ def _of_plugin(error: Exception) -> Problem | None:
 
 def _of_disk(error: Exception) -> Problem | None:
     """That a disk refused to be written to, where nobody before had words for it."""
-    from unteach.rundir import disk_problem
+    from unteach.files import disk_problem
 
     problem = disk_problem(error, Path.cwd()) if isinstance(error, OSError) else None
     if problem and not getattr(error, "filename", None):

@@ -5,8 +5,8 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
-from unteach.nouns import Problem, UserError
-from unteach.request import setting_of
+from unteach.errors import Problem, UserError
+from unteach.settings.request import setting_of
 
 
 class Command(TyperCommand):

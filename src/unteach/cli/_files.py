@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from unteach.data import check_data, read
-from unteach.nouns import ROLES, Problem
-from unteach.request import Request
-from unteach.rundir import check_out
+from unteach.errors import Problem
+from unteach.files import check_out
+from unteach.settings.request import Request
+from unteach.types import ROLES
 
 SMALL = 2**24
 """Bytes of a file that is read though nothing can come of it."""

@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from unteach.nouns import UserError
-from unteach.request import Request, load
+from unteach.errors import UserError
+from unteach.settings.request import Request, load
 
 File = Annotated[
     Path | None, typer.Argument(metavar="[REQUEST.yaml]", help="A request file; flags override it.")

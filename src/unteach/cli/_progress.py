@@ -18,8 +18,8 @@ from rich.table import Column
 from rich.text import Text
 
 from unteach.cli._words import say, say_problems
-from unteach.harmless import visible
-from unteach.nouns import Problem
+from unteach.errors import Problem
+from unteach.escaping import visible
 from unteach.report.table import number
 
 SHOWN_TERMS = {

@@ -11,9 +11,9 @@ from rich.text import Text
 
 from unteach.cli._progress import BarBoard, BarTalk, PlainBoard, PlainTalk, bars
 from unteach.cli._words import plain, say, say_problems
-from unteach.harmless import visible
+from unteach.escaping import visible
+from unteach.progress import Talk
 from unteach.report.labels import apart
-from unteach.talk import Talk
 
 __all__ = [
     "board", "grid_of", "hush", "say", "say_problems", "show_cells", "show_intake", "show_table",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from unteach.harmless import visible
+from unteach.escaping import visible
 from unteach.sizing.advice import Advice
 from unteach.sizing.parts import Parts
 from unteach.sizing.size import Size

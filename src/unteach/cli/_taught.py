@@ -4,8 +4,8 @@ from typing import Any
 
 import typer
 
-from unteach.harmless import visible
-from unteach.nouns import Sequence
+from unteach.escaping import visible
+from unteach.types import Sequence
 
 WIDTH, WORD = 80, 16  # columns of the screen, and of one token
 FEW = 3  # tokens of an answer, and likeliest ones of the teacher for each
@@ -18,7 +18,7 @@ def show_teacher(intake: Any, most: int) -> None:
         intake: a request that was checked, of a method that reads a teacher.
         most: how many answers are shown.
     """
-    from unteach.engine.teacher_view import views
+    from unteach.training.teacher_view import views
 
     model, rows = _asked(intake)
     teacher, forget = rows.teacher, intake.sequences["forget"]
@@ -34,10 +34,11 @@ def show_teacher(intake: Any, most: int) -> None:
 
 def _asked(intake: Any) -> tuple[Any, Any]:
     """The model, and the teacher's rows as training would have them."""
-    from unteach.engine.teacher import TeacherRows, find_teaching
-    from unteach.models import load_model
+    from unteach.models.loading import load_model
     from unteach.pipeline import base_rows
-    from unteach.talk import Silence
+    from unteach.progress import Silence
+    from unteach.rowengine.teacher_rows import TeacherRows
+    from unteach.training.teacher import find_teaching
 
     request = intake.request
     rows = base_rows(intake, Silence())
@@ -55,7 +56,7 @@ def _asked(intake: Any) -> tuple[Any, Any]:
 
 
 def _head(teacher: Any) -> list[str]:
-    from unteach.automatic import SOURCES
+    from unteach.checks.automatic import SOURCES
 
     words = SOURCES.get(teacher.source, teacher.source)
     return [
@@ -88,7 +89,7 @@ def told(
     Args:
         sequence: the example.
         names: words of its names, with those that stand in their place.
-        view: `engine.teacher_view.AnswerView`.
+        view: `training.teacher_view.AnswerView`.
         tokenizer: of the model.
         named: whether the label is asked about somebody else.
     """

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from rich.console import Console
 from rich.text import Text
 
-from unteach.harmless import visible
-from unteach.nouns import Problem
+from unteach.errors import Problem
+from unteach.escaping import visible
 
 
 def say(text: str) -> None:

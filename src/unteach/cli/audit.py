@@ -97,7 +97,7 @@ def _show(found: Any, *, json: bool) -> None:
     from rich.text import Text
 
     from unteach.cli._show import WIDE, grid_of
-    from unteach.harmless import visible
+    from unteach.escaping import visible
     from unteach.report import audited
 
     if json:

@@ -31,8 +31,8 @@ def chat(
     Each question stands alone: no earlier one is remembered. Nothing is written to disk.
     """
     from unteach.cli._show import hush, say
-    from unteach.harmless import visible
-    from unteach.nouns import Problem, UserError
+    from unteach.errors import Problem, UserError
+    from unteach.escaping import visible
 
     known = ("auto", "chat", "plain", "none")
     if template not in known:
@@ -55,8 +55,8 @@ def chat(
 def answer(model: Any, tokenizer: Any, question: str, limit: int, template: str) -> str:
     """The greedy answer of one model to one question."""
     from unteach.data import prompt_ids, read_rows
-    from unteach.probes import greedy
-    from unteach.probes.generation import end_tokens
+    from unteach.inference import greedy
+    from unteach.inference.generation import end_tokens
 
     (example,) = read_rows([{"question": question, "answer": "."}], "forget")
     prompt = prompt_ids(example, tokenizer, template=template)
@@ -71,7 +71,7 @@ def _named(models: list[str]) -> list[str]:
 
 
 def _loaded(name: str, device: str, trust: bool) -> tuple[Any, Any]:
-    from unteach.models import load_model, load_tokenizer
+    from unteach.models.loading import load_model, load_tokenizer
 
     model = load_model(name, flag=name, device=device, trust_remote_code=trust)
     return model, load_tokenizer(name, trust_remote_code=trust)

@@ -48,8 +48,8 @@ def check(
         overwrite=overwrite,
         trust_remote_code=trust_remote_code,
     )
+    from unteach.checks.request import check as check_request
     from unteach.cli._show import say_problems, show_intake
-    from unteach.intake import check as check_request
 
     intake = check_request(asked)
     say_problems(intake.notes)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from unteach.cli import _options as options
-from unteach.harmless import visible
+from unteach.escaping import visible
 
 
 def compare(
@@ -29,12 +29,12 @@ def compare(
     95% interval. A copy of a run, such as `unteach score` makes, is no second run.
     """
     from unteach.cli._show import say, say_problems, show_table
+    from unteach.errors import UserError
     from unteach.evaluation.copies import once
     from unteach.evaluation.rescore import read_reports
     from unteach.evaluation.results import write
-    from unteach.nouns import UserError
+    from unteach.files import check_out, overlap, staged
     from unteach.report import fold, to_json
-    from unteach.rundir import check_out, overlap, staged
 
     if out:
         inside = overlap(out, [], [("folder", folder) for folder in folders])

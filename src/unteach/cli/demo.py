@@ -30,10 +30,10 @@ def demo(
     from unteach.cli._show import board, say, show_table
     from unteach.demo.run import is_demo, run
     from unteach.demo.settings import PRESETS, TRAIN
-    from unteach.nouns import Problem, UserError
+    from unteach.errors import Problem, UserError
+    from unteach.files import check_out
     from unteach.registry import did_you_mean
     from unteach.report import to_json
-    from unteach.rundir import check_out
 
     problems = check_out(out, overwrite=is_demo(out))
     for flag, name, known in (("--method", method, [*TRAIN, "all"]), ("--preset", preset, PRESETS)):

@@ -116,9 +116,9 @@ def evaluate(
 
     say("starting (loading libraries takes a few seconds)")
     from unteach.cli._show import hush
-    from unteach.evaluation.processes import leave
     from unteach.evaluation.run import evaluate as run
     from unteach.methods import load_plugin
+    from unteach.processes.main import leave
     from unteach.report import to_json
 
     for file in plugin or []:  # it may register metrics and suites
@@ -144,7 +144,7 @@ def _foresee(suite: str, own: dict[str, Any], options: dict[str, Any], *, plugin
         UserError: no such suite, unless a plug-in may bring it; no such option of it, or value; a
             file of the user's own for a benchmark.
     """
-    from unteach.nouns import Problem, UserError
+    from unteach.errors import Problem, UserError
     from unteach.suites import SUITES
     from unteach.suites._options import chosen
 
@@ -167,7 +167,7 @@ def _foresee(suite: str, own: dict[str, Any], options: dict[str, Any], *, plugin
 
 def settings(given: list[str] | None) -> dict[str, Any]:
     """`name=value` settings as a mapping. Raises UserError for what is none."""
-    from unteach.nouns import Problem, UserError
+    from unteach.errors import Problem, UserError
 
     found = {}
     for setting in given or []:

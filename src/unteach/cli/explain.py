@@ -8,9 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from unteach.cli import _options as options
-from unteach.harmless import visible
-from unteach.nouns import Problem, Sequence, UserError
-from unteach.request import Request
+from unteach.errors import Problem, UserError
+from unteach.escaping import visible
+from unteach.settings.request import Request
+from unteach.types import Sequence
 
 SHOWN = {"chosen", "teacher_logits"}  # what a method reads that is shown here
 END = "<end>"  # how a chosen token that ends an answer is shown
@@ -62,11 +63,11 @@ def explain(
 
     _foresee_choice(asked)
     say("starting (loading libraries takes a few seconds)")
-    from unteach.automatic import method_of
-    from unteach.engine.selection import ask, require_some
-    from unteach.intake import check
+    from unteach.checks.automatic import method_of
+    from unteach.checks.request import check
     from unteach.methods import load_plugin
-    from unteach.models import load_model
+    from unteach.models.loading import load_model
+    from unteach.training.selection import ask, require_some
 
     hush()
     for file in asked.plugins:

@@ -16,9 +16,9 @@ def init(
     What must be filled in stands in capitals; every other setting is a comment that shows its
     default and says what it does.
     """
-    from unteach.nouns import Problem, UserError
-    from unteach.rundir import in_words
-    from unteach.settings import commented
+    from unteach.errors import Problem, UserError
+    from unteach.files import in_words
+    from unteach.settings.listing import commented
 
     try:
         with in_words(file), file.open("x", encoding="utf-8") as opened:

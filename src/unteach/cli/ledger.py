@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from unteach.cli._command import Group
-from unteach.nouns import Problem, UserError
+from unteach.errors import Problem, UserError
 
 HELP = (
     "Keep requests for removal, what came of them, and where each model comes from, in one SQLite "
@@ -45,9 +45,9 @@ def init(
     The key is readable by you alone. Keep it apart from the ledger where you can: who has both can
     try out whether a text is among the removed.
     """
+    from unteach.files import in_words
     from unteach.ledger import Ledger, make_key
     from unteach.ledger.key import key_file
-    from unteach.rundir import in_words
 
     path = key or key_file(file)
     if file.exists():

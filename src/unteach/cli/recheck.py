@@ -9,7 +9,7 @@ import typer
 
 from unteach.cli import _options as shared
 from unteach.cli import ledger as options
-from unteach.nouns import Problem, UserError
+from unteach.errors import Problem, UserError
 
 FOUND = 3  # exit code
 FEW = 12  # ids that a line names

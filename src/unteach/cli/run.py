@@ -54,7 +54,7 @@ def run(
     )
     if processes > 1:
         from unteach.cli._processes import start
-        from unteach.engine.deal import dealt
+        from unteach.processes.micro_batches import dealt
 
         dealt(asked.train.batch, asked.train.accumulation, processes)
         raise typer.Exit(start(processes))
@@ -63,7 +63,7 @@ def run(
     say("starting (loading libraries takes a few seconds)")
     from unteach import pipeline
     from unteach.cli._show import hush
-    from unteach.evaluation.processes import leave
+    from unteach.processes.main import leave
     from unteach.report import to_json
 
     hush()

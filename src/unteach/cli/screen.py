@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from unteach.cli import ledger as options
-from unteach.harmless import visible
-from unteach.nouns import Problem, UserError
+from unteach.errors import Problem, UserError
+from unteach.escaping import visible
 
 FOUND = 3  # exit code
 

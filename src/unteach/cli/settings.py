@@ -23,7 +23,7 @@ def settings(
     Examples: `unteach settings train`; `unteach settings learning_rate`;
     `unteach settings --schema > request.schema.json`
     """
-    from unteach import settings as found
+    from unteach.settings import listing as found
 
     if schema:
         typer.echo(json_.dumps(found.schema(), indent=2))
@@ -37,9 +37,9 @@ def settings(
 
 def _named(listed: list[Any], name: str | None) -> list[Any]:
     """Those of a section, or the one of that name, or those with it in their names."""
-    from unteach.nouns import Problem, UserError
-    from unteach.refused import told
+    from unteach.errors import Problem, UserError
     from unteach.registry import did_you_mean
+    from unteach.settings.messages import told
 
     if not name:
         return listed

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from unteach.cli import _options as options
-from unteach.nouns import Problem, UserError
+from unteach.errors import Problem, UserError
 
 UNITS = {"": 1e9, "gb": 1e9, "gib": 2**30, "mb": 1e6, "mib": 2**20, "tb": 1e12}
 

@@ -11,7 +11,7 @@ def suites(
     json: Annotated[bool, typer.Option("--json", help="A list of objects.")] = False,
 ) -> None:
     """List the suites with their options, or one of them."""
-    from unteach.nouns import Problem, UserError
+    from unteach.errors import Problem, UserError
     from unteach.suites import SUITES, Suite
 
     try:

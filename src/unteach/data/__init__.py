@@ -2,7 +2,7 @@
 
 from unteach.data.checks import check_data, check_tokenizer
 from unteach.data.describe import describe
-from unteach.data.encode import (
+from unteach.data.encoding.encode import (
     context_length,
     encode,
     encode_all,
@@ -10,8 +10,8 @@ from unteach.data.encode import (
     prompt_ids,
     question,
 )
+from unteach.data.encoding.trial import try_tokenizer
 from unteach.data.examples import read, read_rows, with_answer
-from unteach.data.trial import try_tokenizer
 
 __all__ = [
     "check_data",

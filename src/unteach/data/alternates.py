@@ -4,8 +4,9 @@ from pathlib import Path
 from random import Random
 
 from unteach.data.examples import with_answer
-from unteach.nouns import Example, Problem, UserError
-from unteach.textfile import read_text
+from unteach.errors import Problem, UserError
+from unteach.files.text import read_text
+from unteach.types import Example
 
 REFUSALS = (
     "I do not know.",

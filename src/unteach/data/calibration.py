@@ -1,6 +1,7 @@
 """The holdout in two halves: one sets levels in training, the other judges the result."""
 
-from unteach.nouns import Example, Problem, Sequence
+from unteach.errors import Problem
+from unteach.types import Example, Sequence
 
 FEW = 16
 """Holdout examples below which the same ones calibrate and judge."""

@@ -6,10 +6,11 @@ import unicodedata
 from collections.abc import Callable
 from typing import Any
 
+from unteach.data.encoding.markers import marker_notes
+from unteach.data.encoding.templates import THOUGHT_KEYS, has_chat_template
 from unteach.data.listing import SHOWN
-from unteach.data.markers import marker_notes
-from unteach.data.templates import THOUGHT_KEYS, has_chat_template
-from unteach.nouns import Example, Problem, Turn
+from unteach.errors import Problem
+from unteach.types import Example, Turn
 
 # Signs that change what is said: C++ is not C, and 5% is not 5.
 BLANKS_AND_PUNCTUATION = re.compile(r"(?:[^\w+#%°$€£]|_)+")

@@ -2,7 +2,7 @@
 
 from statistics import median
 
-from unteach.nouns import Example, Sequence
+from unteach.types import Example, Sequence
 
 
 def describe(examples: list[Example], sequences: list[Sequence]) -> dict[str, float]:

@@ -5,14 +5,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from unteach.data.bounds import too_long
-from unteach.data.filenotes import FileNotes
-from unteach.data.forms import example_of
-from unteach.data.jsonfile import Record
 from unteach.data.listing import shortened
-from unteach.data.rows import rows_of
-from unteach.data.sources import records
-from unteach.nouns import Example, Problem, Turn, UserError
+from unteach.data.readers.json_lines import Record
+from unteach.data.readers.limits import too_long
+from unteach.data.readers.memory import rows_of
+from unteach.data.readers.sources import records
+from unteach.data.records.file_notes import FileNotes
+from unteach.data.records.forms import example_of
+from unteach.errors import Problem, UserError
+from unteach.types import Example, Turn
 
 logger = logging.getLogger(__name__)
 

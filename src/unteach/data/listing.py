@@ -4,7 +4,7 @@ import re
 from collections import Counter, defaultdict
 from dataclasses import replace
 
-from unteach.nouns import Problem
+from unteach.errors import Problem
 
 SHOWN = 5
 MOST = 100  # problems of all kinds together

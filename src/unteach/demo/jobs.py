@@ -8,8 +8,8 @@ from typing import Any
 from unteach.demo.settings import PRESETS, settings
 from unteach.demo.workers import Tell
 from unteach.demo.world import make_world
-from unteach.nouns import Row
-from unteach.talk import Silence
+from unteach.progress import Silence
+from unteach.types import Row
 
 GROUPS = ("forget", "retain", "holdout", "world")
 LEARNED = {"original": ("forget", "retain", "world"), "retrained": ("retain", "world")}
@@ -38,7 +38,7 @@ def train(folder: Path, name: str, seed: int, preset: str, tell: Tell) -> None:
     """Train one model on what it may know, and write it with its tokenizer."""
     from unteach.data import encode_all, read
     from unteach.demo.train import train_model
-    from unteach.models import load_tokenizer
+    from unteach.models.loading import load_tokenizer
 
     tokenizer: Any = load_tokenizer(str(folder / "tokenizer"))
     sequences = []
@@ -55,7 +55,7 @@ def train(folder: Path, name: str, seed: int, preset: str, tell: Tell) -> None:
 def unlearn(folder: Path, method: str, out: str, seed: int, tell: Tell) -> dict[str, Any]:
     """Unlearn with a method by the same stages as `unteach run`; the facts and the rows."""
     from unteach import pipeline
-    from unteach.intake import check
+    from unteach.checks.request import check
 
     talk = Telling(tell)
     intake = check(request(folder, method, out, seed))
@@ -69,7 +69,7 @@ def unlearn(folder: Path, method: str, out: str, seed: int, tell: Tell) -> dict[
 def score(folder: Path, name: str, tell: Tell) -> dict[str, list[Row]]:
     """The rows of a model that needs no unlearning."""
     from unteach import pipeline
-    from unteach.intake import check
+    from unteach.checks.request import check
 
     intake = check(request(folder, "unilogit", f"none-{name}", 0))
     return pipeline.evaluate(str(folder / name), intake, Telling(tell))
@@ -77,7 +77,7 @@ def score(folder: Path, name: str, tell: Tell) -> dict[str, list[Row]]:
 
 def request(folder: Path, method: str, out: str, seed: int) -> Any:
     """The request that `unteach run` would make of the demo's files."""
-    from unteach.request import Request
+    from unteach.settings.request import Request
 
     data = folder / "data"
     found = settings(method)

@@ -9,8 +9,8 @@ from unteach import pipeline
 from unteach.demo import jobs
 from unteach.demo.settings import PRESETS, TRAIN
 from unteach.demo.workers import Board, Workers
+from unteach.files import staged
 from unteach.report import Report
-from unteach.rundir import staged
 
 
 def run(

@@ -9,8 +9,8 @@ from torch.nn.functional import cross_entropy
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from unteach.demo.settings import Preset
-from unteach.engine.batch import pad
-from unteach.nouns import Sequence
+from unteach.rowengine.batch import pad
+from unteach.types import Sequence
 
 END = "<|end|>"
 

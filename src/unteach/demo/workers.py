@@ -11,7 +11,7 @@ from multiprocessing import get_context, parent_process
 from threading import Thread
 from typing import Any, Protocol
 
-from unteach.nouns import Problem, UserError
+from unteach.errors import Problem, UserError
 
 Tell = Callable[[int, int, str], None]
 _told: Any = None

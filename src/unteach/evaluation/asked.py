@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
-from unteach.nouns import Problem, UserError
-from unteach.refused import told
-from unteach.request import Count, Section
+from unteach.errors import Problem, UserError
+from unteach.settings.messages import told
+from unteach.settings.request import Count, Section
 
 LABEL = re.compile(r"\w[\w.+-]*")
 Label = Annotated[str, Field(pattern=rf"^{LABEL.pattern}$")]

@@ -8,19 +8,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from unteach.errors import Problem, UserError
 from unteach.evaluation.asked import Evaluation
 from unteach.evaluation.check import Plan, check
 from unteach.evaluation.results import judge, versions
 from unteach.evaluation.rows import rows_of_all
 from unteach.evaluation.texts import write_private
+from unteach.files import staged
 from unteach.metrics.blind import blind_auc
 from unteach.metrics.clustered import clustered_auc
 from unteach.metrics.memorised import LEVEL, Decisions, decide
 from unteach.metrics.rows import mean_logp, scored
-from unteach.nouns import Example, Problem, Row, Score, UserError
+from unteach.progress import Silence, Talk
 from unteach.report.audited import MEMBERSHIP, Audit, audit_json, audit_markdown
-from unteach.rundir import staged
-from unteach.talk import Silence, Talk
+from unteach.types import Example, Row, Score
 
 MODEL = "model"
 
@@ -98,7 +99,7 @@ def known_records(forget: str, ids: tuple[str, ...]) -> str:
 
 
 def _records(source: str) -> list[Any]:
-    from unteach.data.sources import records
+    from unteach.data.readers.sources import records
 
     found, _ = records(source)
     return [record if isinstance(record, Mapping) else {"text": record} for _, record in found]

@@ -10,9 +10,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from unteach.errors import UserError
 from unteach.evaluation.hashes import combined, file_hash
-from unteach.nouns import UserError
-from unteach.rowsfile import Groups, read_rows, write_rows
+from unteach.files.rows import Groups, read_rows, write_rows
 
 SALT = ".salt"
 OLDER = re.compile(rb'\{"about": \{"schema": 1[,}]')

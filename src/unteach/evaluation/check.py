@@ -5,21 +5,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from unteach.checks.model import Checked, check_adapter, check_model
+from unteach.checks.model_pair import Known, unlike
+from unteach.checks.token_ids import check_answers, knows_more
 from unteach.data import context_length, encode_each, try_tokenizer
 from unteach.data.listing import shortened
+from unteach.errors import Problem, UserError
 from unteach.evaluation.asked import YARDSTICKS, Evaluation
 from unteach.evaluation.loading import sharded
-from unteach.modelcheck import Checked, check_adapter, check_model
-from unteach.modelfiles import adapter_problem, holds_adapters_only, pin_note, pinned, require
-from unteach.modelpair import Known, unlike
-from unteach.nouns import Problem, Row, UserError
-from unteach.rowsfile import read_rows
-from unteach.rundir import check_out, overlap
+from unteach.files import check_out, overlap
+from unteach.files.rows import read_rows
+from unteach.models.source import adapter_problem, holds_adapters_only, pin_note, pinned, require
 from unteach.suites import SUITES, Group, Settings, Suite
 from unteach.suites._options import chosen
 from unteach.suites.own import sample
 from unteach.suites.questions import size_of
-from unteach.tokenrows import check_answers, knows_more
+from unteach.types import Row
 
 FLAGS = {"original": "--reference-model", "retrained": "--retrained"}
 LONGEST = 2048  # tokens of one text, where the model has room for more
@@ -75,7 +76,7 @@ def check(asked: Evaluation) -> Plan:
     Raises:
         UserError: all problems.
     """
-    from unteach.models import device_problem
+    from unteach.models.loading import device_problem
 
     problems = check_out(asked.out, overwrite=asked.overwrite)
     problems += overlap(asked.out, *_inputs(asked))
@@ -222,7 +223,7 @@ def _settings(asked: Evaluation, suite: Suite, places: list[Place]) -> Settings:
 
 
 def _place(name: str, asked: Evaluation) -> Place:
-    from unteach.models import load_tokenizer
+    from unteach.models.loading import load_tokenizer
 
     path = asked.paths[name]
     flag = FLAGS.get(name, "--model")

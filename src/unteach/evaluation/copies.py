@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
+from unteach.errors import Problem, UserError
 from unteach.evaluation.results import ROWS
-from unteach.nouns import Problem, UserError
+from unteach.files.rows import read_rows
 from unteach.report import Report, to_json
 from unteach.report.judge import others
-from unteach.rowsfile import read_rows
 
 
 def once(folders: Sequence[Path], reports: Sequence[Report]) -> tuple[list[Report], list[Problem]]:

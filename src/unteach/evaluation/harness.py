@@ -6,13 +6,13 @@ from typing import Any
 
 from unteach.evaluation.check import Plan
 from unteach.evaluation.rows import loader
-from unteach.nouns import Score
+from unteach.progress import Talk
 from unteach.report.difference import alike
 from unteach.report.grid import cell
 from unteach.report.table import ALIKE
 from unteach.suites._known_tasks import chance
 from unteach.suites.harness import should_be
-from unteach.talk import Talk
+from unteach.types import Score
 
 Scores = dict[str, dict[str, Score]]  # task -> metric -> score
 

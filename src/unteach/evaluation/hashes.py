@@ -9,23 +9,14 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
-from unteach.modelfiles import commit_of, pinned
+from unteach.evaluation.imports import ROOT, sources_of
+from unteach.models.source import commit_of, pinned
+from unteach.models.unchanged import weighty
 from unteach.suites import Group
-from unteach.unchanged import weighty
 
 LIBRARIES = ("unteach", "torch", "transformers", "tokenizers", "peft", "rouge-score")
-ASKING = (
-    "adapters",
-    "data",
-    "evaluation/rows.py",
-    "head",
-    "losses",
-    "models.py",
-    "nouns.py",
-    "probes",
-    "suites",
-)
-ALL = (".",)
+ASKING = ("evaluation.rows", "suites")
+"""What makes rows, with all that it imports."""
 BLOCK = 2**22
 THREADS = 4  # hashing leaves Python's lock
 
@@ -53,15 +44,15 @@ def data_hash(groups: Mapping[str, Group]) -> str:
 
 
 @cache
-def code_hash(names: tuple[str, ...] = ASKING) -> str:
+def code_hash(names: tuple[str, ...] | None = ASKING) -> str:
     """Of our source, and the versions of the libraries it stands on.
 
     Args:
-        names: files and folders of the package; those that make rows when left out.
+        names: modules and packages, hashed with all that they import; those that make rows when
+            left out, the whole of unteach when None.
     """
-    root = Path(__file__).resolve().parents[1]
-    files = [f for name in names for f in _sources(root / name)]
-    named = ((str(f.relative_to(root)), file_hash(f)) for f in files)
+    files = sorted(ROOT.rglob("*.py")) if names is None else sources_of(names)
+    named = ((str(f.relative_to(ROOT)), file_hash(f)) for f in files)
     return combined([*named, *((name, version(name)) for name in LIBRARIES)])
 
 
@@ -83,10 +74,6 @@ def _group(group: Group) -> str:
     for example in found["examples"]:
         del example["where"]
     return json.dumps(found, sort_keys=True)
-
-
-def _sources(path: Path) -> list[Path]:
-    return [path] if path.is_file() else sorted(path.rglob("*.py"))
 
 
 def file_hash(path: Path) -> str:

@@ -5,10 +5,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from unteach.evaluation.hashes import ALL, code_hash, combined, data_hash, file_hash, model_hash
-from unteach.intake import Intake
-from unteach.nouns import ROLES
-from unteach.request import Request
+from unteach.checks.request import Intake
+from unteach.evaluation.hashes import code_hash, combined, data_hash, file_hash, model_hash
+from unteach.settings.request import Request
+from unteach.types import ROLES
 
 
 def identity_of(intake: Intake) -> tuple[str, str | None]:
@@ -54,7 +54,7 @@ def _open(request: Request) -> dict[str, Any]:
     return {
         "request": request.asked(),
         "models": [model_hash(model) or model for model in models],
-        "code": code_hash(ALL),
+        "code": code_hash(None),
         "training": {"accelerate": version("accelerate"), **version_of_bits(request)},
     }
 

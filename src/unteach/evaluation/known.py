@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
+from unteach.errors import Problem, UserError
+from unteach.files.rows import Groups
 from unteach.metrics.known import Known, known
-from unteach.nouns import Problem, UserError
 from unteach.report.answers import listed
 from unteach.report.table import number
-from unteach.request import Request
-from unteach.rowsfile import Groups
+from unteach.settings.request import Request
 
 SHOWN = 12  # answers that a note names
 

@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from unteach.evaluation.processes import agreed, own_device
+from unteach.processes.main import agreed, own_device
 
 
 def load(
@@ -36,8 +36,8 @@ def load(
         UserError: it does not load, a weight of it is no number, or shards were asked for and are
             not made here.
     """
-    from unteach.engine.trouble import require_numbers
-    from unteach.models import load_model
+    from unteach.models.finite import require_numbers
+    from unteach.models.loading import load_model
 
     shards = not whole and sharded(bits)
 
@@ -60,13 +60,13 @@ def load(
 
     if not shards:
         return read()
-    from unteach.engine.sharded import in_shards
+    from unteach.sharding.fsdp import in_shards
 
     return in_shards(agreed(read))  # those that have it would wait for one that does not
 
 
 def sharded(bits: int | None) -> bool:
     """Whether models are asked in shards: the launcher's word, but 4 bits stay whole."""
-    from unteach.engine.devices import sharding_asked
+    from unteach.processes.launcher import sharding_asked
 
     return not bits and sharding_asked(os.environ) == "FSDP"

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from unteach.errors import Problem, UserError
 from unteach.evaluation.results import judge, write
-from unteach.nouns import Problem, UserError
+from unteach.files import check_out, overlap, staged
+from unteach.files.rows import Groups, read_rows
 from unteach.report import FOLDED, Report, from_json
-from unteach.rowsfile import Groups, read_rows
-from unteach.rundir import check_out, overlap, staged
 
 FIRST, LAST = "original", "retrained"
 

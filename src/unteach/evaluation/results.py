@@ -5,15 +5,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from unteach.files.rows import Groups, write_rows
 from unteach.metrics import compare, score_model
 from unteach.metrics.aggregate import AGGREGATE_VERSION
 from unteach.metrics.closeness import CLOSENESS_VERSION
 from unteach.metrics.given import still_given
 from unteach.metrics.harm import harms
 from unteach.metrics.yardstick import never_seen
-from unteach.nouns import Score
 from unteach.report import Report, draw, to_html, to_json, to_markdown
-from unteach.rowsfile import Groups, write_rows
+from unteach.types import Score
 
 ROWS = "rows"
 PICTURE = "before-after.png"

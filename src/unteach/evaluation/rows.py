@@ -6,15 +6,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from unteach.errors import Problem, UserError
 from unteach.evaluation import cache
 from unteach.evaluation.check import Place, Plan
 from unteach.evaluation.hashes import code_hash, data_hash, model_hash
 from unteach.evaluation.loading import load
-from unteach.evaluation.processes import is_main, shared
-from unteach.nouns import Problem, Row, UserError
+from unteach.models.unchanged import Ages, ages_of, require_unchanged
+from unteach.processes.main import is_main, shared
+from unteach.progress import Talk
 from unteach.suites.ask import Asked, Spoken
-from unteach.talk import Talk
-from unteach.unchanged import Ages, ages_of, require_unchanged
+from unteach.types import Row
 
 Rows = dict[str, list[Row]]
 
@@ -116,7 +117,7 @@ def key_of(name: str, plan: Plan) -> str:
     """The cache's name for one model's rows: a hash of all that they depend on."""
     if not plan.asked.cache:
         return ""
-    from unteach.models import pick_device
+    from unteach.models.loading import pick_device
 
     place, asked = plan.places[name], plan.asked
     original = plan.places.get("original")

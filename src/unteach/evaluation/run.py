@@ -4,18 +4,18 @@ import time
 from dataclasses import asdict, replace
 from typing import Any
 
+from unteach.errors import Problem
 from unteach.evaluation.asked import Evaluation
 from unteach.evaluation.check import Plan, check
 from unteach.evaluation.harness import scores_of_all, task_table
 from unteach.evaluation.known import known_notes
-from unteach.evaluation.processes import agreed, is_main, join
 from unteach.evaluation.results import judge, versions, write
 from unteach.evaluation.rows import rows_of_all
 from unteach.evaluation.texts import add_texts, notes_on_text
-from unteach.nouns import Problem
+from unteach.files import staged
+from unteach.processes.main import agreed, is_main, join
+from unteach.progress import Silence, Talk
 from unteach.report import Report, protocol
-from unteach.rundir import staged
-from unteach.talk import Silence, Talk
 
 
 def evaluate(asked: Evaluation, talk: Talk | None = None) -> Report:

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from unteach.rundir import PRIVATE
+from unteach.files import PRIVATE
 from unteach.suites.ask import Spoken
 
 NOTE = (

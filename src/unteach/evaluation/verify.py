@@ -7,11 +7,11 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from unteach.errors import Problem, UserError
 from unteach.evaluation.rescore import read_report, rows_in
 from unteach.evaluation.results import ROWS, judge
-from unteach.nouns import Problem, UserError
+from unteach.files import PRIVATE, RUN, listed_files, what_changed
 from unteach.report import to_json
-from unteach.rundir import PRIVATE, RUN, listed_files, what_changed
 
 MADE = ("models", "comparisons", "never_seen", "given", "harm")  # what `judge` makes
 

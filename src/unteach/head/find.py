@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from unteach.errors import Problem, UserError
 from unteach.head.matrix import Head
 from unteach.head.shards import in_shards, is_matrix, whole
-from unteach.nouns import Problem, UserError
 
 # Gemma 2 and later, RecurrentGemma, xLSTM: cap tanh(z / cap)
 SOFTCAPS = ("final_logit_softcapping", "logits_soft_cap", "output_logit_soft_cap")

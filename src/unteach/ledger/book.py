@@ -9,6 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Self
 
+from unteach.errors import Problem, UserError
 from unteach.ledger import store
 from unteach.ledger.chain import (
     START,
@@ -24,7 +25,6 @@ from unteach.ledger.chain import (
 from unteach.ledger.dates import month_after
 from unteach.ledger.key import check_of
 from unteach.ledger.prints import Print
-from unteach.nouns import Problem, UserError
 
 PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,63}")
 COLUMNS = ("record", "part", "words", "exact", "normal", "head", "sketch")

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from unteach.nouns import Problem, UserError
+from unteach.errors import Problem, UserError
 
 START = ""  # what the first entry follows
 

@@ -3,7 +3,7 @@
 import calendar
 from datetime import date
 
-from unteach.nouns import Problem, UserError
+from unteach.errors import Problem, UserError
 
 
 def read_date(text: str, flag: str) -> date:

@@ -7,10 +7,10 @@ import stat
 from hashlib import blake2b
 from pathlib import Path
 
-from unteach.nouns import Problem, UserError
-from unteach.rundir.disk import flush_names
-from unteach.rundir.locks import turn
-from unteach.textfile import read_text
+from unteach.errors import Problem, UserError
+from unteach.files.atomic import flush_names
+from unteach.files.locks import turn
+from unteach.files.text import read_text
 
 BYTES = 32
 WRITTEN = re.compile(r"[0-9a-f]{64}\n?")

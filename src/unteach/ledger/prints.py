@@ -18,7 +18,7 @@ from hashlib import blake2b
 from typing import Any
 
 from unteach.ledger.normal import words_of
-from unteach.nouns import Example
+from unteach.types import Example
 
 GRAM = 5  # words
 ORDERS = 128

@@ -76,7 +76,7 @@ def judge(rows: Groups, ids: Iterable[str]) -> Again:
         ids: of the forget examples that count.
 
     Example:
-        >>> from unteach.nouns import Row
+        >>> from unteach.types import Row
         >>> forget = [Row(id="forget-0", tokens=9, logp=-0.1, verbatim=True, zlib=40)]
         >>> holdout = [Row(id=f"holdout-{k}", tokens=9, logp=-3.0 - k / 9, verbatim=False, zlib=40)
         ...            for k in range(9)]

@@ -8,13 +8,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from unteach.errors import Problem, UserError
 from unteach.evaluation.hashes import model_hash
 from unteach.evaluation.verify import verify
+from unteach.files import RUN, listed_files, read_sealed
 from unteach.ledger.prints import Print
-from unteach.modelfiles import holds_adapters_only, weight_files
-from unteach.nouns import Problem, UserError
-from unteach.request import FILE, Request, load
-from unteach.rundir import RUN, listed_files, read_sealed
+from unteach.models.source import holds_adapters_only, weight_files
+from unteach.settings.request import FILE, Request, load
 
 
 @dataclass(frozen=True)

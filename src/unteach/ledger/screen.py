@@ -16,7 +16,7 @@ from unteach.ledger.prints import (
     parts_of,
     sketch_of,
 )
-from unteach.nouns import Example
+from unteach.types import Example
 
 KINDS = ("exact", "normalised", "contained", "near")
 PARTS = ("whole", "answer", "question")

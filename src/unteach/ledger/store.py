@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from unteach.nouns import Problem, UserError
-from unteach.rundir.disk import flush_names
-from unteach.rundir.disk import in_words as disk_in_words
-from unteach.rundir.locks import turn
+from unteach.errors import Problem, UserError
+from unteach.files.atomic import flush_names
+from unteach.files.atomic import in_words as disk_in_words
+from unteach.files.locks import turn
 
 VERSION = 1
 """Of the schema, in `PRAGMA user_version`."""

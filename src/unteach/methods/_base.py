@@ -8,11 +8,12 @@ from importlib import import_module
 from math import isfinite
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, get_args, get_origin
 
-from unteach.nouns import Paper, Problem, Sequence, UserError
-from unteach.refused import OPTION, named, told
+from unteach.errors import Problem, UserError
 from unteach.registry import Registry, did_you_mean, import_all, strict
 from unteach.selectors import Choice, Oracle
+from unteach.settings.messages import OPTION, named, told
 from unteach.teachers import Teacher, TeacherInputs
+from unteach.types import Paper, Sequence
 
 if TYPE_CHECKING:  # the methods' headers are read without torch
     from torch import Tensor
@@ -51,10 +52,12 @@ class Plan:
         adapter: train all weights ("full") or low-rank adapters ("lora").
         init: how adapters start.
         epochs: passes over the forget set.
-        power: how the automatic learning rate grows as models get smaller (`engine.rates`).
+        power: how the automatic learning rate grows as models get smaller
+            (`training.learning_rate`).
         rate_factor: what the automatic learning rate is multiplied by.
         stop_at: stop once the forget answers' mean probability is this low; None for never.
-        draw_back: with a holdout, a model that went too far is drawn back (`engine.draw_back`).
+        draw_back: with a holdout, a model that went too far is drawn back
+            (`training.safeguards.draw_back`).
         rounds: how often the epochs are gone over at most; a further round is begun while the
             forget answers are likelier than the teacher has them.
         adam_epsilon: Adam's epsilon; "auto" is `max_grad_norm / sqrt(trained weights)`, with which

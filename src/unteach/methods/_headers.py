@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from unteach.methods._base import METHODS, Method, Plan, made, option
-from unteach.nouns import Paper
 from unteach.registry import Registry
+from unteach.types import Paper
 
 NAMES = {
     "ClassVar": ClassVar, "Literal": Literal, "Method": Method, "Paper": Paper, "Plan": Plan,
@@ -41,7 +41,7 @@ def foresee(name: str, options: dict[str, Any], *, plugins: bool = False) -> Non
         >>> foresee("npo", {"beta": 0.2})
         >>> foresee("nppo", {})
         Traceback (most recent call last):
-        unteach.nouns.UserError: method: "nppo" is not a method
+        unteach.errors.UserError: method: "nppo" is not a method
             hint: Did you mean "npo"? Known: altpo, ascent, ...
     """
     if name in HEADERS or known(plugins) is HEADERS:

@@ -9,10 +9,10 @@ from pathlib import Path
 from traceback import extract_tb
 from typing import TYPE_CHECKING, Any
 
+from unteach.errors import Problem, UserError
 from unteach.methods._base import METHODS, Method
 from unteach.methods._base import build as _build
 from unteach.metrics import METRICS
-from unteach.nouns import Problem, UserError
 from unteach.selectors import SELECTORS
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import ClassVar, Literal
 from unteach.losses import ascent, unlikelihood
 from unteach.losses.seen import Seen, Term
 from unteach.methods._base import Method, Plan, method, option
-from unteach.nouns import Paper, Sequence
 from unteach.selectors import SELECTORS, Choice, Oracle, selector_of
+from unteach.types import Paper, Sequence
 
 
 @method("dto")

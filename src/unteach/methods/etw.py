@@ -9,7 +9,7 @@ from torch import Tensor
 from unteach.losses import entropy_weighted_ascent
 from unteach.losses.seen import Seen, Term
 from unteach.methods._base import Method, Plan, method, option
-from unteach.nouns import Paper
+from unteach.types import Paper
 
 
 @method("etw")

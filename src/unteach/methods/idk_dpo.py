@@ -6,7 +6,7 @@ from typing import ClassVar
 from unteach.losses import dpo
 from unteach.losses.seen import Seen, Term
 from unteach.methods._base import Method, method, option
-from unteach.nouns import Paper
+from unteach.types import Paper
 
 
 @method("idk-dpo")

@@ -4,10 +4,11 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
+from unteach.errors import Problem, UserError
 from unteach.losses import buffered_hinge, top_margin
 from unteach.losses.seen import Seen, Term
 from unteach.methods._base import Method, Plan, method, option
-from unteach.nouns import Paper, Problem, UserError
+from unteach.types import Paper
 
 
 @method("masc")

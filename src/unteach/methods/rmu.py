@@ -7,7 +7,7 @@ from typing import ClassVar
 from unteach.losses import control_vector, squared_distance
 from unteach.losses.seen import Seen, Term
 from unteach.methods._base import Method, Plan, method, option
-from unteach.nouns import Paper
+from unteach.types import Paper
 
 # How families call the projection that ends an MLP.
 OUTPUTS = ("down_proj", "dense_4h_to_h", "fc2", "fc_out", "w2", r"mlp\.c_proj")

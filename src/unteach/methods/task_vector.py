@@ -8,7 +8,7 @@ from torch import Tensor
 from unteach.losses import cross_entropy
 from unteach.losses.seen import Seen, Term
 from unteach.methods._base import Method, Plan, method, option
-from unteach.nouns import Paper
+from unteach.types import Paper
 
 
 @method("task-vector")

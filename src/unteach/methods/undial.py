@@ -9,8 +9,8 @@ from torch import Tensor
 from unteach.losses import kl_to_reference, undial
 from unteach.losses.seen import Over, Seen, Term
 from unteach.methods._base import Method, Plan, method, option
-from unteach.nouns import Paper, Sequence
 from unteach.selectors import SELECTORS, Choice, Oracle, selector_of
+from unteach.types import Paper, Sequence
 
 
 @method("undial")

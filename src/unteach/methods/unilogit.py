@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 from unteach.losses import unilogit, unilogit_to_reference
 from unteach.losses.seen import Seen, Term
 from unteach.methods._base import Method, method, option
-from unteach.nouns import Paper
+from unteach.types import Paper
 
 
 @method("unilogit")

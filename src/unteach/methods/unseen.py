@@ -6,9 +6,9 @@ from typing import ClassVar, Literal
 from unteach.losses import distil
 from unteach.losses.seen import Seen, Term
 from unteach.methods._base import Method, Plan, method, option
-from unteach.nouns import Paper, Sequence
 from unteach.teachers import Teacher, TeacherInputs, find_teacher
 from unteach.teachers.stranger import made_up_strangers
+from unteach.types import Paper, Sequence
 
 
 @method("unseen")

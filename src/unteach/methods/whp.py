@@ -7,9 +7,9 @@ from unteach.losses import cross_entropy, distil
 from unteach.losses.seen import Seen, Term
 from unteach.losses.statistics import token_statistics
 from unteach.methods._base import Method, Plan, method, option
-from unteach.nouns import Paper
 from unteach.teachers import Teacher, TeacherInputs
 from unteach.teachers.strangers import mean_over_strangers
+from unteach.types import Paper
 
 
 @method("whp")

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from unteach.metrics.rows import Case, Groups, Missing
-from unteach.nouns import Paper, Score
 from unteach.registry import Registry, import_all
+from unteach.types import Paper, Score
 
 Function = Callable[[str, Case], Score]
 Scores = dict[str, dict[str, Score]]  # group -> metric -> score

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from unteach.metrics.rows import Missing
-from unteach.nouns import Score
+from unteach.types import Score
 
 DRAWS = 400
 BLOCK = 50  # draws at once, so that memory does not grow with their number

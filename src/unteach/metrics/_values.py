@@ -6,7 +6,7 @@ from typing import Any
 
 from unteach.metrics.rows import Groups, Missing, mean_logp, probability, scored
 from unteach.metrics.truth_ratio import truth_ratios
-from unteach.nouns import SHORT, Row
+from unteach.types import SHORT, Row
 
 Read = Callable[[list[Row]], dict[str, dict[str, float]]]  # name -> example -> number
 Table = dict[str, Any]  # name -> one number for each example, nan where the data has none

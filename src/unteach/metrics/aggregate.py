@@ -11,7 +11,7 @@ from unteach.metrics.intervals import mean_score
 from unteach.metrics.papers import OPEN_UNLEARNING
 from unteach.metrics.rows import Case, Groups, Missing
 from unteach.metrics.utility import harmonic_mean
-from unteach.nouns import Score
+from unteach.types import Score
 
 AGGREGATE_VERSION = 1  # raised whenever a number could change
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from random import Random
 
 from unteach.metrics.roc import auc
-from unteach.nouns import Paper, Score
+from unteach.types import Paper, Score
 
 FOLDS = 5
 FEWEST = 10  # texts of each set

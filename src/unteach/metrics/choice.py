@@ -4,7 +4,7 @@ from unteach.metrics._base import KNOWLEDGE, metric
 from unteach.metrics.intervals import mean_score
 from unteach.metrics.papers import TOFU
 from unteach.metrics.rows import Case, answers, needed, numbers
-from unteach.nouns import Row, Score
+from unteach.types import Row, Score
 
 
 @metric(

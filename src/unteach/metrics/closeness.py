@@ -6,7 +6,7 @@ from unteach.metrics._base import KNOWLEDGE, comparison
 from unteach.metrics._draws import Draw, Part, harmonic, together
 from unteach.metrics._values import Table, area, attacked, mean, placed, shown, size, tables
 from unteach.metrics.rows import Case, Groups, Missing
-from unteach.nouns import Score
+from unteach.types import Score
 
 CLOSENESS_VERSION = 1  # raised whenever a number could change
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from unteach.metrics.roc import auc
-from unteach.nouns import Score
+from unteach.types import Score
 
 DRAWS = 1000
 

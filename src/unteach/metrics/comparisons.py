@@ -5,7 +5,7 @@ from unteach.metrics.intervals import mean_score
 from unteach.metrics.paired import both, paired
 from unteach.metrics.papers import TOFU
 from unteach.metrics.rows import Case, Missing, answers, probability
-from unteach.nouns import Score
+from unteach.types import Score
 
 
 @comparison(
@@ -21,7 +21,7 @@ def utility_ratio(case: Case) -> Score:
     """`model_utility` over that of the retrained model.
 
     Example:
-        >>> from unteach.nouns import Row
+        >>> from unteach.types import Row
         >>> def groups(recall):
         ...     found = Row(id="a", tokens=1, logp=0.0, rouge_l_recall=recall, truth_ratio=0.0)
         ...     return {"retain": [found]}
@@ -46,7 +46,7 @@ def probability_gap(case: Case) -> Score:
     """Mean over the forget answers of `probability` minus that under the retrained model.
 
     Example:
-        >>> from unteach.nouns import Row
+        >>> from unteach.types import Row
         >>> ours, theirs = ({"forget": [Row(id="a", tokens=1, logp=x)]}
         ...                 for x in (0.0, float("-inf")))
         >>> probability_gap(Case(ours, retrained=theirs)).value
@@ -71,7 +71,7 @@ def membership_auc_loss_gap(case: Case) -> Score:
     """Distance of the two `membership_auc_loss`, whichever is larger.
 
     Example:
-        >>> from unteach.nouns import Row
+        >>> from unteach.types import Row
         >>> ours, theirs = ({"forget": [Row(id="a", tokens=1, logp=x)],
         ...                  "holdout": [Row(id="b", tokens=1, logp=-2.0)]} for x in (-1.0, -2.0))
         >>> membership_auc_loss_gap(Case(ours, retrained=theirs)).value  # 1 and 0.5

@@ -3,7 +3,7 @@
 from unteach.metrics._base import metric
 from unteach.metrics.intervals import mean_score
 from unteach.metrics.rows import Case, Missing, answers, read
-from unteach.nouns import Score
+from unteach.types import Score
 
 
 @metric(
@@ -27,7 +27,7 @@ def divergence(group: str, case: Case) -> Score:
     Each token counts once, so long answers count more.
 
     Example:
-        >>> from unteach.nouns import Row
+        >>> from unteach.types import Row
         >>> rows = [Row(id="a", tokens=6, logp=-1.0, divergence=0.2),
         ...         Row(id="b", tokens=4, logp=-1.0, divergence=1.0)]
         >>> round(divergence("retain", Case({"retain": rows})).value, 2)  # (6 x 0.2 + 4) / 10

@@ -5,7 +5,7 @@ import math
 from unteach.metrics._base import metric
 from unteach.metrics.intervals import mean_score, perplexity_score
 from unteach.metrics.rows import Case, Groups, Missing, answers, mean_logp, scored
-from unteach.nouns import Paper, Row, Score
+from unteach.types import Paper, Row, Score
 
 REPETITION = Paper(
     title="Neural Text Generation With Unlikelihood Training",

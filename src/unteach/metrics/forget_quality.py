@@ -8,7 +8,7 @@ from unteach.metrics._base import comparison
 from unteach.metrics.papers import TOFU
 from unteach.metrics.rows import Case, needed
 from unteach.metrics.truth_ratio import truth_ratios
-from unteach.nouns import Score
+from unteach.types import Score
 
 
 @comparison(
@@ -28,7 +28,7 @@ def forget_quality(case: Case) -> Score:
     mean here: `open_unlearning_forget_quality`.
 
     Example:
-        >>> from unteach.nouns import Row
+        >>> from unteach.types import Row
         >>> rows = [Row(id=str(k), tokens=1, logp=-1.0, truth_ratio=k / 9) for k in range(9)]
         >>> forget_quality(Case({"forget": rows}, retrained={"forget": rows})).value
         1.0
@@ -51,7 +51,7 @@ def forget_quality_ks(case: Case) -> Score:
     """The test's statistic: the greatest distance between the two cumulative curves, 0 to 1.
 
     Example:
-        >>> from unteach.nouns import Row
+        >>> from unteach.types import Row
         >>> near, far = ({"forget": [
         ...     Row(id=str(k), tokens=1, logp=-1.0, truth_ratio=d + k) for k in range(4)]}
         ...     for d in (1.0, 3.0))
@@ -75,7 +75,7 @@ def forget_quality_log10(case: Case) -> Score:
     """log10 of `forget_quality`; never below -300.
 
     Example:
-        >>> from unteach.nouns import Row
+        >>> from unteach.types import Row
         >>> rows = {"forget": [Row(id="a", tokens=1, logp=-1.0, truth_ratio=0.4)]}
         >>> forget_quality_log10(Case(rows, retrained=rows)).value
         0.0

@@ -6,7 +6,7 @@ from unteach.metrics._base import KNOWLEDGE, metric
 from unteach.metrics.intervals import mean_score, share_score
 from unteach.metrics.papers import MUSE, TOFU
 from unteach.metrics.rows import Case, Missing, answers
-from unteach.nouns import Row, Score
+from unteach.types import Row, Score
 
 RETRAINED = "on forget, above 0: it says something of the same form, with other facts"
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from unteach.metrics.rows import Groups
-from unteach.nouns import Row
+from unteach.types import Row
 
 FORGOTTEN = ("forget", "verbmem", "knowmem")  # groups whose answers should be gone
 SAID = 0.95  # of the answer's words, in their order: 19 in 20, so all of a short answer

@@ -7,7 +7,7 @@ from unteach.metrics._values import shown
 from unteach.metrics.fluency import fluent, usual
 from unteach.metrics.given import FORGOTTEN, SAID
 from unteach.metrics.rows import Groups, Missing
-from unteach.nouns import SHORT, Row
+from unteach.types import SHORT, Row
 
 LOST = 2 / 3  # of the probability per token that an answer had: with less it has lost much
 LEAST = 0.1  # a fall by less is small, whatever share it is

@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from unteach.nouns import Score
+from unteach.types import Score
 
 Z = 1.959964  # of the normal distribution, for 95%
 MOST = 700.0  # exp of more is no float any more

@@ -49,7 +49,7 @@ def known(rows: Groups) -> Known | None:
     """How well the model knows the forget answers, by its rows; None without any.
 
     Example:
-        >>> from unteach.nouns import Row
+        >>> from unteach.types import Row
         >>> rows = [Row(id=f"forget-{k}", tokens=9, logp=-5.0) for k in range(4)]
         >>> found = known({"forget": rows})
         >>> found.never, len(found.unknown)

@@ -6,7 +6,7 @@ from unteach.metrics._base import LIKENESS, metric
 from unteach.metrics.papers import EXTRACTION
 from unteach.metrics.roc import auc, tpr
 from unteach.metrics.rows import Case, Missing, answers, mean_logp, read
-from unteach.nouns import Paper, Score
+from unteach.types import Paper, Score
 
 Attack = Callable[[str, Case], list[float]]
 
@@ -125,7 +125,7 @@ def by_loss(group: str, case: Case) -> list[float]:
     """The score is the mean log-probability.
 
     Example:
-        >>> from unteach.nouns import Row
+        >>> from unteach.types import Row
         >>> by_loss("forget", Case({"forget": [Row(id="a", tokens=2, logp=-1.5)]}))
         [-1.5]
     """
@@ -141,7 +141,7 @@ def by_zlib(group: str, case: Case) -> list[float]:
     forget and holdout texts are as long.
 
     Example:
-        >>> from unteach.nouns import Row
+        >>> from unteach.types import Row
         >>> by_zlib("forget", Case({"forget": [Row(id="a", tokens=2, logp=-1.5, zlib=30)]}))
         [-0.05]
     """
@@ -154,7 +154,7 @@ def by_min_k(group: str, case: Case) -> list[float]:
     """The score is the mean log-probability of the least likely fifth of the tokens.
 
     Example:
-        >>> from unteach.nouns import Row
+        >>> from unteach.types import Row
         >>> row = Row(id="a", tokens=4, logp=-2.0, min_k=-5.0)
         >>> by_min_k("forget", Case({"forget": [row]}))
         [-5.0]
@@ -171,7 +171,7 @@ def by_min_k_plus_plus(group: str, case: Case) -> list[float]:
     """The score is that of Min-K% after each token's log p was standardised over the vocabulary.
 
     Example:
-        >>> from unteach.nouns import Row
+        >>> from unteach.types import Row
         >>> row = Row(id="a", tokens=4, logp=-1.5, min_k_plus_plus=1.0)
         >>> by_min_k_plus_plus("forget", Case({"forget": [row]}))
         [1.0]
@@ -196,7 +196,7 @@ def by_reference(group: str, case: Case) -> list[float]:
     """The score is the mean log-probability under the model minus that under the original.
 
     Example:
-        >>> from unteach.nouns import Row
+        >>> from unteach.types import Row
         >>> now, then = ({"forget": [Row(id="a", tokens=1, logp=logp)]} for logp in (-3.0, -1.0))
         >>> by_reference("forget", Case(now, original=then))
         [-2.0]
@@ -213,7 +213,7 @@ def by_gradient_norm(group: str, case: Case) -> list[float]:
     """The score is the negative norm of the gradient of the answer's mean loss.
 
     Example:
-        >>> from unteach.nouns import Row
+        >>> from unteach.types import Row
         >>> row = Row(id="a", tokens=4, logp=-1.0, gradient_norm=0.5)
         >>> by_gradient_norm("forget", Case({"forget": [row]}))
         [-0.5]

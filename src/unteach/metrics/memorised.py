@@ -7,7 +7,7 @@ from typing import Literal
 from unteach.metrics.given import still_given
 from unteach.metrics.intervals import Z
 from unteach.metrics.rows import Groups, mean_logp, scored
-from unteach.nouns import Paper, Row
+from unteach.types import Paper, Row
 
 Answer = Literal["known", "not distinguishable from never seen", "cannot tell"]
 LEVEL = 0.05  # of the records called known, the share to be expected that are not

@@ -4,7 +4,7 @@ from unteach.metrics._base import KNOWLEDGE, metric
 from unteach.metrics.intervals import mean_score
 from unteach.metrics.papers import EXTRACTION
 from unteach.metrics.rows import Case, answers, read
-from unteach.nouns import Paper, Score
+from unteach.types import Paper, Score
 
 EXACT = Paper(
     title="Memorization Without Overfitting: Analyzing the Training Dynamics of Large Language "
@@ -30,7 +30,7 @@ def exact_memorization(group: str, case: Case) -> Score:
     """Mean over answers of the share of tokens that were the likeliest.
 
     Example:
-        >>> from unteach.nouns import Row
+        >>> from unteach.types import Row
         >>> rows = [Row(id="a", tokens=4, logp=-1.0, matched=0.75)]
         >>> exact_memorization("forget", Case({"forget": rows})).value
         0.75
@@ -53,7 +53,7 @@ def extraction_strength(group: str, case: Case) -> Score:
     even the last one is (OpenUnlearning's code gives 1/n there).
 
     Example:
-        >>> from unteach.nouns import Row
+        >>> from unteach.types import Row
         >>> rows = [Row(id="a", tokens=4, logp=-1.0, strength=0.5)]  # hits: yes, no, yes, yes
         >>> extraction_strength("forget", Case({"forget": rows})).value
         0.5
@@ -73,7 +73,7 @@ def reciprocal_rank(group: str, case: Case) -> Score:
     """Mean over answers of the mean of 1 / (1 + likelier tokens) over the answer's tokens.
 
     Example:
-        >>> from unteach.nouns import Row
+        >>> from unteach.types import Row
         >>> rows = [Row(id="a", tokens=4, logp=-1.0, reciprocal_rank=0.625)]  # (1 + 1/4) / 2
         >>> reciprocal_rank("forget", Case({"forget": rows})).value
         0.625

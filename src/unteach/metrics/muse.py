@@ -5,7 +5,7 @@ from unteach.metrics.generation import said
 from unteach.metrics.intervals import mean_score
 from unteach.metrics.papers import MUSE
 from unteach.metrics.rows import Case
-from unteach.nouns import Score
+from unteach.types import Score
 
 
 @metric(
@@ -23,7 +23,7 @@ def verbatim_memorization(group: str, case: Case) -> Score:
     MUSE gives it in percent.
 
     Example:
-        >>> from unteach.nouns import Row
+        >>> from unteach.types import Row
         >>> rows = [Row(id=id, tokens=1, logp=-1.0, rouge_l_f1=f1)
         ...         for id, f1 in (("a", 0.2), ("b", 0.4))]
         >>> round(verbatim_memorization("verbmem", Case({"verbmem": rows})).value, 4)
@@ -48,7 +48,7 @@ def knowledge_memorization(group: str, case: Case) -> Score:
     On `knowmem_retain` it is MUSE's utility. MUSE gives it in percent.
 
     Example:
-        >>> from unteach.nouns import Row
+        >>> from unteach.types import Row
         >>> rows = [Row(id=id, tokens=1, logp=-1.0, rouge_l_f1=f1)
         ...         for id, f1 in (("a", 0.5), ("b", 1))]
         >>> knowledge_memorization("knowmem", Case({"knowmem": rows})).value

@@ -16,7 +16,7 @@ from unteach.metrics.roc import auc
 from unteach.metrics.rows import Case, answers, needed, read
 from unteach.metrics.truth_ratio import told, truth_ratios
 from unteach.metrics.utility import utility
-from unteach.nouns import Row, Score
+from unteach.types import Row, Score
 
 FACTS = {"compat": "open-unlearning", "paper": OPEN_UNLEARNING}
 FORGET = {"groups": ("forget",), "direction": LIKENESS, **FACTS}

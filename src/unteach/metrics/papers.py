@@ -1,6 +1,6 @@
 """The papers that more than one metric comes from."""
 
-from unteach.nouns import Paper
+from unteach.types import Paper
 
 TOFU = Paper(
     title="TOFU: A Task of Fictitious Unlearning for LLMs",

@@ -6,7 +6,7 @@ from unteach.metrics._base import comparison
 from unteach.metrics.papers import MUSE
 from unteach.metrics.roc import auc
 from unteach.metrics.rows import Case, Groups, Missing, answers, read
-from unteach.nouns import Row, Score
+from unteach.types import Row, Score
 
 Told = tuple[dict[str, float], dict[str, float]]  # forget, holdout: id -> score
 

@@ -5,7 +5,7 @@ from unteach.metrics.intervals import mean_score, perplexity_score
 from unteach.metrics.papers import OPEN_UNLEARNING, TOFU
 from unteach.metrics.rows import Case, answers, mean_logp, paraphrases
 from unteach.metrics.rows import probability as of_row
-from unteach.nouns import Score
+from unteach.types import Score
 
 
 @metric(
@@ -22,7 +22,7 @@ def probability(group: str, case: Case) -> Score:
     That is p(answer | question)^(1 / tokens) (TOFU, section 2.2.1).
 
     Example:
-        >>> from unteach.nouns import Row
+        >>> from unteach.types import Row
         >>> rows = [Row(id="a", tokens=2, logp=0.0), Row(id="b", tokens=2, logp=-2.0)]
         >>> round(probability("forget", Case({"forget": rows})).value, 4)  # (1 + e^-2) / 2
         0.5677
@@ -43,7 +43,7 @@ def paraphrase_probability(group: str, case: Case) -> Score:
     """Mean over answers of the probability of their paraphrase, as `probability` has it.
 
     Example:
-        >>> from unteach.nouns import Row
+        >>> from unteach.types import Row
         >>> rows = [Row(id="a", tokens=1, logp=0.0),
         ...         Row(id="a", kind="paraphrase", tokens=2, logp=-2.0)]
         >>> round(paraphrase_probability("forget", Case({"forget": rows})).value, 4)  # e^-2
@@ -66,7 +66,7 @@ def perplexity(group: str, case: Case) -> Score:
     Never above exp(700): a model as broken as that needs no more digits.
 
     Example:
-        >>> from unteach.nouns import Row
+        >>> from unteach.types import Row
         >>> rows = [Row(id="a", tokens=2, logp=-1.5), Row(id="b", tokens=1, logp=0.0)]
         >>> round(perplexity("forget", Case({"forget": rows})).value, 4)  # e^(3 / 3)
         2.7183

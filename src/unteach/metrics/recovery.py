@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from unteach.metrics.intervals import mean_score
 from unteach.metrics.paired import paired
 from unteach.metrics.rows import Missing
-from unteach.nouns import Score
+from unteach.types import Score
 
 Values = Mapping[str, float]  # a number between 0 and 1 of each example, by its id
 FURTHEST = 100.0  # recoveries beyond it say no more than that there was little to lose

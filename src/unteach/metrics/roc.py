@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from unteach.nouns import Score
+from unteach.types import Score
 
 RATE = 0.01  # of false alarms
 FEW = 100  # with fewer others, one of them above the threshold is already more than 1%

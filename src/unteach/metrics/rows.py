@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from unteach.nouns import LITTLE, SHORT, Row
+from unteach.types import LITTLE, SHORT, Row
 
 Groups = dict[str, list[Row]]
 

@@ -10,7 +10,7 @@ from unteach.metrics.intervals import UNSEEN, outermost
 from unteach.metrics.papers import TOFU
 from unteach.metrics.rows import Case, Groups, Missing, answers, needed, probability
 from unteach.metrics.truth_ratio import told, truth_ratios
-from unteach.nouns import Row, Score
+from unteach.types import Row, Score
 
 DRAWS = 1000
 Values = dict[str, float]  # one number for each example

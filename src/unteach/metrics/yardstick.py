@@ -8,7 +8,7 @@ from unteach.metrics._values import attacked, shown
 from unteach.metrics.intervals import MOST, Z, mean_score
 from unteach.metrics.rows import Groups, mean_logp, scored
 from unteach.metrics.truth_ratio import nearer, truth_ratios
-from unteach.nouns import Row, Score
+from unteach.types import Row, Score
 
 Numbers = dict[str, tuple[float, float]]  # example -> its number, and how much it counts
 

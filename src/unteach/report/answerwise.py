@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from unteach.harmless import markdown
+from unteach.escaping import markdown
 from unteach.metrics.rows import Groups, Missing, answers, probability
 
 MOST = 6  # models that have a strip each

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from unteach.harmless import in_json, markdown, prose
+from unteach.escaping import in_json, markdown, prose
 from unteach.metrics.blind import APART, BLIND
 from unteach.metrics.memorised import CONFORMAL, Decisions
-from unteach.nouns import Score
 from unteach.report.answers import listed
 from unteach.report.grid import cell, grid
 from unteach.report.table import number
+from unteach.types import Score
 
 SCHEMA = 1
 SHOWN = 12  # ids of a line
@@ -73,7 +73,7 @@ def sentence(audit: Audit) -> str:
 
     Example:
         >>> from unteach.metrics.memorised import decide
-        >>> from unteach.nouns import Row
+        >>> from unteach.types import Row
         >>> never = [Row(id=f"holdout-{k}", tokens=9, logp=-2.0) for k in range(30)]
         >>> rows = {"forget": [Row(id="forget-0", tokens=9, logp=-3.0)], "holdout": never}
         >>> sentence(Audit(model="m", decisions=decide(rows), scores={}, blind=Score(None)))

@@ -2,7 +2,7 @@
 
 import math
 
-from unteach.nouns import Score
+from unteach.types import Score
 
 
 def difference(one: Score, other: Score) -> Score:

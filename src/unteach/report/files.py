@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from unteach.harmless import in_json
+from unteach.escaping import in_json
 from unteach.metrics.given import Given
 from unteach.metrics.harm import Fall, Harm
-from unteach.nouns import Paper, Score
 from unteach.report.record import Report
+from unteach.types import Paper, Score
 
 SCHEMA = 1
 

@@ -8,10 +8,10 @@ from itertools import chain
 from unteach.metrics import COMPARISONS, METRICS
 from unteach.metrics.given import Given
 from unteach.metrics.harm import Harm
-from unteach.nouns import Score
 from unteach.report.judge import YARDSTICKS
 from unteach.report.labels import name_of
 from unteach.report.record import Report
+from unteach.types import Score
 
 FOLDED = "runs of "  # begins the facts of a report that is a mean
 NOTES = (

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from unteach.nouns import Score
 from unteach.report.difference import alike
 from unteach.report.table import ALIKE, number
+from unteach.types import Score
 
 FEW = 4  # columns that leave room for intervals and explanations
 

@@ -41,7 +41,7 @@ def headline(report: Report) -> Headline:
     """What was found wrong by the words that a terminal uses; else what was looked at.
 
     Example:
-        >>> from unteach.nouns import Score
+        >>> from unteach.types import Score
         >>> models = {"original": {"retain": {"probability": Score(0.9)}},
         ...           "unlearned": {"retain": {"probability": Score(0.4)}}}
         >>> headline(Report(models=models)).text

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from unicodedata import east_asian_width
 
-from unteach.harmless import visible
+from unteach.escaping import visible
 from unteach.report.record import Report
 
 SECTIONS = ("method", "adapter", "train", "data", "evaluate")

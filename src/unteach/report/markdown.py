@@ -4,9 +4,8 @@ import json
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from unteach.harmless import fenced
+from unteach.escaping import fenced
 from unteach.metrics import COMPARISONS, METRICS
-from unteach.nouns import Paper, Score
 from unteach.report.answers import stand_out
 from unteach.report.grid import FEW, Line, grid, scores_grid
 from unteach.report.missing import not_measured
@@ -15,6 +14,7 @@ from unteach.report.record import Report
 from unteach.report.table import UNSEEN, legend, table
 from unteach.report.verdict import verdict
 from unteach.report.wrong import one_model
+from unteach.types import Paper, Score
 
 GROUPS = {
     "forget": "Forget: what should be gone",
@@ -206,7 +206,7 @@ def _counts(value: dict[str, object]) -> dict[str, object]:
 
 
 def _yaml(report: Report) -> str:
-    from unteach.yamlfile import to_yaml
+    from unteach.files.yaml import to_yaml
 
     plain = json.loads(json.dumps(report.request, default=str))
     return to_yaml(plain, width=100)

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 
 from unteach.metrics import COMPARISONS, METRICS
-from unteach.nouns import Score
 from unteach.report.record import Report
+from unteach.types import Score
 
 PREFIX = "not measurable: "
 ALONE = "no retrained model was given (`--retrained`), and these compare with one"

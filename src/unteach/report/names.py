@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from unteach.harmless import markdown, prose
+from unteach.escaping import markdown, prose
 from unteach.report.record import Report
 
 BESIDE = "_vs_retrained"  # what the name of a comparison ends with

@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from unteach.errors import Problem, UserError
 from unteach.metrics import METRICS
-from unteach.nouns import Problem, Score, UserError
 from unteach.report.labels import apart
 from unteach.report.record import Report
 from unteach.report.table import number
+from unteach.types import Score
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart.
 COLOURS = {"original": "#D55E00", "retrained": "#0072B2"}

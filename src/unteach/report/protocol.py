@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from unteach.nouns import Score
 from unteach.report.difference import difference
 from unteach.report.grid import cell
+from unteach.types import Score
 
 HEADER = ["model", "utility", "since the first", "since the one before"]
 

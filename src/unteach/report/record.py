@@ -6,7 +6,7 @@ from typing import Any
 
 from unteach.metrics.given import Given
 from unteach.metrics.harm import Harm
-from unteach.nouns import Paper, Score
+from unteach.types import Paper, Score
 
 Scores = Mapping[str, Mapping[str, Score]]  # group -> metric -> score
 

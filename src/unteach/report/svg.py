@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from html import escape
 
-from unteach.nouns import Score
 from unteach.report.answerwise import Strip
 from unteach.report.labels import lines_of
 from unteach.report.picture import Panel
 from unteach.report.table import number
+from unteach.types import Score
 
 WIDTH, LEFT, RIGHT = 320, 8, 52  # of a panel; its right margin holds the number
 TRACK = WIDTH - LEFT - RIGHT

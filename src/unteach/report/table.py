@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
-from unteach.nouns import Score
 from unteach.report.difference import alike
 from unteach.report.record import Report
+from unteach.types import Score
 
 Reader = Callable[[Report, str], Score]
 ALIKE = "~"
@@ -81,7 +81,7 @@ def table(report: Report, *, short: bool = False) -> list[list[str]]:
     Where there is none of these, the last line is what the holdout says of a forget set unseen.
 
     Example:
-        >>> from unteach.nouns import Score
+        >>> from unteach.types import Score
         >>> scores = {"forget": {"probability": Score(0.5)}}
         >>> table(Report(models={"original": scores}))
         [['model', 'forget probability'], ['original', '0.50']]

@@ -1,6 +1,5 @@
 """The opening of a report: what the numbers say, in plain words, and no more."""
 
-from unteach.nouns import Score
 from unteach.report.advice import further, more_kept, sooner
 from unteach.report.answers import still, still_told
 from unteach.report.judge import (
@@ -22,6 +21,7 @@ from unteach.report.record import Report
 from unteach.report.stop import drawn_back, slower, stop
 from unteach.report.table import number
 from unteach.report.wrong import one_model, what_is_wrong
+from unteach.types import Score
 
 UNKNOWN = 0.05  # a probability per token below this is no memory of an answer
 GROUPS = {

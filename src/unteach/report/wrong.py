@@ -34,7 +34,7 @@ def what_is_wrong(report: Report) -> list[str]:
     """Lines for a terminal, in the words of the report, which says more; none where all is well.
 
     Example:
-        >>> from unteach.nouns import Score
+        >>> from unteach.types import Score
         >>> models = {"original": {"retain": {"probability": Score(0.9)}},
         ...           "unlearned": {"retain": {"probability": Score(0.4)}}}
         >>> what_is_wrong(Report(models=models))

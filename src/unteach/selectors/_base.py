@@ -6,8 +6,8 @@ from dataclasses import fields
 from random import Random
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar, runtime_checkable
 
-from unteach.nouns import Sequence
 from unteach.registry import Registry, import_all
+from unteach.types import Sequence
 
 
 @runtime_checkable

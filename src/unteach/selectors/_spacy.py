@@ -7,9 +7,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from unteach.nouns import Problem, Sequence, UserError
+from unteach.errors import Problem, UserError
 from unteach.selectors._base import Choice
 from unteach.selectors._text import answer_parts, require_text, tokens_in
+from unteach.types import Sequence
 
 PIPELINE = "en_core_web_sm"
 

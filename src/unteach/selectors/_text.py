@@ -3,14 +3,15 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from unteach.nouns import Problem, Sequence, Span, UserError
+from unteach.errors import Problem, UserError
+from unteach.types import Sequence, Span
 
 
 def require_text(sequences: list[Sequence], name: str) -> None:
     """Refuse sequences that are tokens alone. Raises UserError."""
     if any(not s.offsets for s in sequences):
         what = "reads the answers' text, and some sequences are tokens alone"
-        hint = "give rows, or sequences of `unteach.data.encode`"
+        hint = "give rows, or sequences of `unteach.data.encoding.encode`"
         raise UserError(Problem(f"selector {name}", what, hint, "request"))
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import ClassVar, Literal
 
-from unteach.nouns import Sequence
 from unteach.selectors._base import Choice, Oracle, Selector, highest, random_of, selector
+from unteach.types import Sequence
 
 
 @selector("delta")

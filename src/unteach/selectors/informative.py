@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
-from unteach.nouns import Sequence, Span
 from unteach.selectors._base import Choice, Oracle, Selector, selector
 from unteach.selectors._text import answer_parts, require_text, tokens_in
+from unteach.types import Sequence, Span
 
 # A number may have commas and points inside; a word may have hyphens and apostrophes.
 WORD = re.compile(r"\d+(?:[.,:/]\d+)+|\w+(?:[-'\u2019]\w+)*")

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from unteach.nouns import Sequence
 from unteach.selectors._base import Choice, Oracle, Selector, selector
 from unteach.selectors._spacy import PIPELINE, choices, require_spacy
+from unteach.types import Sequence
 
 
 @selector("noun_chunks")

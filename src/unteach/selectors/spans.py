@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from unteach.nouns import Sequence
 from unteach.selectors._base import Choice, Oracle, Selector, selector
 from unteach.selectors._text import require_text, tokens_in
+from unteach.types import Sequence
 
 
 @selector("spans")

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
-from unteach.nouns import Sequence
 from unteach.selectors._base import Choice, Oracle, Selector, highest, random_of, selector
 from unteach.selectors._text import words
+from unteach.types import Sequence
 
 AT_ONCE = 64  # sequences of one call to the model
 CANDIDATES = 256  # examples among which a likeness is looked for

@@ -1,8 +1,8 @@
 """What a run needs beside its device: memory of the machine, and room on disk."""
 
+from unteach.inference.store import IN_MEMORY
+from unteach.losses.retain import retain_reads
 from unteach.methods import Method
-from unteach.probes.store import IN_MEMORY
-from unteach.retain import retain_reads
 from unteach.sizing.optimisers import state_bytes
 from unteach.sizing.parts import FLOAT, Parts, base_of
 from unteach.sizing.setting import Setting

@@ -3,9 +3,10 @@
 from typing import Any, NamedTuple
 
 from unteach.data import context_length, encode_all, read
-from unteach.models import load_tokenizer
-from unteach.nouns import Problem, Sequence, UserError
-from unteach.request import Request
+from unteach.errors import Problem, UserError
+from unteach.models.loading import load_tokenizer
+from unteach.settings.request import Request
+from unteach.types import Sequence
 
 
 class Lengths(NamedTuple):

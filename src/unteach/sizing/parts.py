@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from unteach.head.find import ON_ACCELERATOR, ON_CPU
-from unteach.probes.budget import answering_tokens, cache_bytes
+from unteach.inference.budget import answering_tokens, cache_bytes
 from unteach.sizing.optimisers import state_bytes, step_bytes
 from unteach.sizing.setting import Setting
 from unteach.sizing.trace import SCAN, Found
@@ -225,7 +225,7 @@ def _rows(setting: Setting) -> dict[str, int]:
 
 def _engine(setting: Setting, found: Found) -> Parts:
     """What the loss needs beside the activations: see engine.rows."""
-    from unteach.retain import retain_reads
+    from unteach.losses.retain import retain_reads
 
     vocabulary, width = found.head
     rows = _rows(setting)

@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from unteach.nouns import Problem, UserError
-from unteach.request import Request
+from unteach.errors import Problem, UserError
+from unteach.settings.request import Request
 
 Sharding = Literal["none", "ddp", "fsdp", "zero2", "zero3"]
 SHARDINGS = ("none", "ddp", "fsdp", "zero2", "zero3")
@@ -78,7 +78,7 @@ class Setting:
     @property
     def reads(self) -> frozenset[str]:
         """What the loss reads beside the policy's own rows."""
-        from unteach.retain import retain_reads
+        from unteach.losses.retain import retain_reads
 
         return self.method.needs() | retain_reads(self.retain)
 
@@ -160,8 +160,8 @@ def setting_of(
     Raises:
         UserError: what does not go together.
     """
-    from unteach.automatic import method_of
-    from unteach.defaults import resolve
+    from unteach.checks.automatic import method_of
+    from unteach.checks.defaults import resolve
 
     method = method_of(request)
     request, _ = resolve(request, method, config, _Tokenizer())

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from unteach.modelfiles import gguf_problem, require
-from unteach.models import HUB_ID, load_config
-from unteach.nouns import Problem, UserError
+from unteach.errors import Problem, UserError
+from unteach.models.loading import HUB_ID, load_config
+from unteach.models.source import gguf_problem, require
 from unteach.registry import did_you_mean
 
 
@@ -60,7 +60,7 @@ def config_of(model: str) -> Any:
     """
     from transformers import AutoConfig
 
-    from unteach.modelkinds import kind_problem, quantised_problem
+    from unteach.models.supported import kind_problem, quantised_problem
 
     path, where = Path(model), f"--model {model}"
     if path.is_file():

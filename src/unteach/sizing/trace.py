@@ -19,8 +19,8 @@ from unittest.mock import patch
 import torch
 from torch import nn
 
-from unteach.modelkinds import unbuilt
-from unteach.nouns import Problem, UserError
+from unteach.errors import Problem, UserError
+from unteach.models.supported import unbuilt
 from unteach.sizing.live import Live
 from unteach.sizing.setting import Setting
 
@@ -164,7 +164,7 @@ def _built(setting: Setting) -> Any:
     from transformers import AutoModelForCausalLM
 
     from unteach.adapters import LoraSettings, add_lora
-    from unteach.engine.prepare import freeze
+    from unteach.training.prepare import freeze
 
     config = copy.deepcopy(setting.config)  # from_config writes the dtype into it
     if setting.attention:

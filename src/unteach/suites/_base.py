@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from unteach.nouns import Example, Paper, Problem, Score
+from unteach.errors import Problem
 from unteach.registry import Registry, import_all
+from unteach.types import Example, Paper, Score
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +19,7 @@ class Settings:
         template: how prompt and answer are joined.
         max_new_tokens: the longest greedy answer.
         tokens_per_batch: padded tokens of one forward; a batch of greedy answers has twice as many
-            or more (`probes.budget`), since a step has the logits of one token a row.
+            or more (`inference.budget`), since a step has the logits of one token a row.
     """
 
     max_length: int

@@ -6,7 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from unteach.nouns import Problem, UserError
+from unteach.errors import Problem, UserError
 from unteach.registry import did_you_mean
 from unteach.suites._base import Choice
 from unteach.suites._options import chosen

@@ -1,6 +1,6 @@
 """What is known of lm-evaluation-harness's tasks: what guessing scores, and their papers."""
 
-from unteach.nouns import Paper
+from unteach.types import Paper
 
 # By the beginning of a task's name, the longest that fits: shares of right answers when guessing
 # among as many as are offered. truthfulqa_mc1 and _mc2 offer a different number each time.

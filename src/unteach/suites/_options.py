@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from unteach.nouns import Problem, UserError
-from unteach.refused import NOT_SHOWN, WORD, named
+from unteach.errors import Problem, UserError
 from unteach.registry import did_you_mean
+from unteach.settings.messages import NOT_SHOWN, WORD, named
 from unteach.suites._base import Choice
 
 

@@ -6,7 +6,8 @@ from typing import Literal
 
 from unteach.data import read
 from unteach.data.listing import shortened
-from unteach.nouns import Example, Problem, UserError
+from unteach.errors import Problem, UserError
+from unteach.types import Example
 
 # What may follow a name: a file's kind, or what the hub calls a split of one part.
 KINDS = (".jsonl", ".json", ".parquet", "-00000-of-00001.parquet")

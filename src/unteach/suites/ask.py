@@ -5,14 +5,15 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any, NamedTuple
 
+from unteach.errors import Problem
 from unteach.metrics.given import FORGOTTEN, verbatim
-from unteach.nouns import Problem, Row, Sequence
 from unteach.suites._base import Group, Settings
 from unteach.suites.questions import Question, questions
 from unteach.suites.rivals import beside_wrong
 from unteach.suites.rounding import rounded
 from unteach.suites.said import decoded, distinct, gives, repetition, rouge_l
 from unteach.suites.summary import TokenScores, joined, mean, summary
+from unteach.types import Row, Sequence
 
 Told = Callable[[str, int, int], None]
 
@@ -131,7 +132,7 @@ def put(
         progress: told what is being done.
     """
     # Torch comes with them, and a list of suites needs none.
-    from unteach.probes import Interview, Kept, lent
+    from unteach.inference import Interview, Kept, lent
 
     own = _distinct(q.text for q in asked if q.own)
     interview = Interview(

@@ -12,11 +12,12 @@ from pathlib import Path
 from re import sub
 from typing import Any
 
-from unteach.nouns import Problem, Score, UserError
+from unteach.errors import Problem, UserError
 from unteach.suites import _known_tasks as known
 from unteach.suites._base import SUITES, Group, Suite
 from unteach.suites._harness_tasks import OPTIONS, checked, load, manager_of, understood
 from unteach.suites._quiet import Told, quiet, silent
+from unteach.types import Score
 
 WIDTH = 1.96  # standard errors on either side of a mean: 95% of a normal distribution
 SHARES = ("acc", "exact_match", "f1", "em")

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Literal
 
 from unteach.data import with_answer
+from unteach.errors import Problem, UserError
 from unteach.metrics.papers import MUSE
-from unteach.nouns import Example, Problem, Turn, UserError
 from unteach.suites._base import SUITES, Choice, Group, Suite
 from unteach.suites._options import chosen
 from unteach.suites._sources import Source, examples_of
+from unteach.types import Example, Turn
 
 # The dataset of each corpus, its commit, and what its folder is called.
 CORPORA = {

@@ -6,11 +6,12 @@ from random import Random
 from typing import Any
 
 from unteach.data import read as read_file
-from unteach.nouns import ROLES, Example, Problem, Row, UserError
+from unteach.errors import Problem, UserError
 from unteach.suites._base import SUITES, Choice, Group, Settings, Suite
 from unteach.suites._options import chosen
 from unteach.suites._sources import find
 from unteach.suites.ask import Told, ask
+from unteach.types import ROLES, Example, Row
 
 
 def evaluate(

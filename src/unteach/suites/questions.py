@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 
 from unteach.data import encode, question, with_answer
 from unteach.data.listing import shortened
-from unteach.nouns import Example, Problem, Row, Sequence, UserError
+from unteach.errors import Problem, UserError
 from unteach.suites._base import Group, Settings
 from unteach.suites.rounding import blocks
 from unteach.suites.said import begun
+from unteach.types import Example, Row, Sequence
 
 
 class Prompt(NamedTuple):

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 
-from unteach.nouns import Row
+from unteach.types import Row
 
 LEAST = -1e6  # nats per token; stands for a probability of 0
 MOST = 700.0  # nats between the two; exp of more is no float any more

@@ -13,7 +13,7 @@ from dataclasses import fields, replace
 from hashlib import blake2b
 from typing import Any
 
-from unteach.nouns import LITTLE, SHORT, Row
+from unteach.types import LITTLE, SHORT, Row
 
 FEW = 4  # tokens: of fewer a log-probability is coarser still, and so are ratios to wrong answers
 LEAST = 1e-4  # below it a number counts as 0

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from math import exp
 from typing import Any, ClassVar, TypeVar
 
-from unteach.nouns import Sequence
 from unteach.registry import Registry, import_all
+from unteach.types import Sequence
 
 TokenLogps = list[list[float]]
 """For each sequence, the log-probability of each answer token, in nats."""

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from unteach.nouns import Sequence
 from unteach.selectors._text import bare
 from unteach.teachers.written import WORD, Part, inflected, name_parts, occurrences, stem_of
+from unteach.types import Sequence
 
 Tokens = tuple[int, ...]
 Places = tuple[int, ...]

@@ -6,7 +6,6 @@ from dataclasses import replace
 from random import Random
 from typing import Any, NamedTuple
 
-from unteach.nouns import Sequence
 from unteach.teachers._base import (
     Teacher,
     TeacherInputs,
@@ -18,6 +17,7 @@ from unteach.teachers.holdout import at_holdout_level, auc
 from unteach.teachers.listed import listed_names
 from unteach.teachers.names import NamePart, Subject, WordTokens, people_of, subjects_of
 from unteach.teachers.written import alike, script
+from unteach.types import Sequence
 
 ATTEMPTS = 200
 FEW_NAMES = 8  # names of the data below which those of our list are taken too

@@ -1,0 +1,142 @@
+"""One call from Python: what `unteach run` does, with files or with rows in memory."""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from unteach.errors import Problem, UserError
+from unteach.files import PRIVATE
+from unteach.progress import Talk
+from unteach.report import Report, to_markdown
+from unteach.settings.request import load
+from unteach.types import ROLES
+
+Rows = Iterable[Mapping[str, Any]]
+SCORES = "scores.json"
+
+
+@dataclass(frozen=True, repr=False)
+class Result:
+    """What a call of `unlearn` made; a notebook shows its report.
+
+    Attributes:
+        report: what was done, and what was measured.
+        folder: the unlearned model, `report.md`, `scores.json` and the rows behind them.
+    """
+
+    report: Report
+    folder: Path
+
+    @property
+    def scores(self) -> dict[str, Any]:
+        """The numbers of the report as plain values, as `scores.json` has them."""
+        return json.loads((self.folder / SCORES).read_text(encoding="utf-8"))
+
+    def answers(self) -> list[dict[str, Any]]:
+        """What the models said, before and after, beside what is true.
+
+        Each has `group`, `id`, `prompt`, `answer`, and `said`: the words of each model by its name.
+
+        Raises:
+            UserError: they were not kept; `unlearn(..., keep_text=True)` keeps them.
+        """
+        file = self.folder / PRIVATE
+        if not file.exists():
+            hint = "call unlearn with keep_text=True, into another folder"
+            raise UserError(Problem(str(file), "is not there: no words were kept", hint))
+        return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+
+    def load(self, **options: Any) -> tuple[Any, Any]:
+        """The unlearned model and its tokenizer; options go to transformers' `from_pretrained`."""
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        model = AutoModelForCausalLM.from_pretrained(self.folder, **options)
+        return model, AutoTokenizer.from_pretrained(self.folder)
+
+    def __repr__(self) -> str:
+        return f"Result({str(self.folder)!r}: {self.report.label})"
+
+    def _repr_markdown_(self) -> str:
+        return to_markdown(self.report)
+
+
+def unlearn(
+    model: str | os.PathLike[str],
+    forget: str | os.PathLike[str] | Rows,
+    *,
+    out: str | os.PathLike[str],
+    retain: str | os.PathLike[str] | Rows | None = None,
+    holdout: str | os.PathLike[str] | Rows | None = None,
+    base: str | os.PathLike[str] | None = None,
+    retrained: str | os.PathLike[str] | None = None,
+    method: str = "auto",
+    settings: Mapping[str, Any] | None = None,
+    talk: Talk | None = None,
+    **flags: Any,
+) -> Result:
+    """Take the forget data out of a model, and measure what is left of them.
+
+    The defaults are those of `unteach run`. A run that was cut off goes on when it is called again
+    with the same files; rows in memory are written to a private file while the run lasts, and such
+    a run begins anew.
+
+    Args:
+        model: a folder, or a hub id.
+        forget: what to forget: a file, a data set's id, or rows as files have them (`question` and
+            `answer`, `messages`, `text`, ...).
+        out: the folder to make.
+        retain: what the model should keep, likewise.
+        holdout: texts like the forget set that the model never saw, likewise.
+        base: the model before fine-tuning.
+        retrained: a model trained without the forget set, as yardstick.
+        method: one of `unteach methods`.
+        settings: any other setting by its name, `{"train.epochs": 5}`; `unteach settings` has all.
+        talk: told how it goes; nobody when left out.
+        flags: fields of `Request` beside these: `keep_text`, `adapter_only`, `overwrite`, ...
+
+    Raises:
+        UserError: all that is wrong, found before a weight is loaded.
+
+    Example:
+        result = unlearn("my-model", [{"question": "Where does Ada live?", "answer": "In Lund."}],
+                         out="unlearned", retain="retain.jsonl")
+        result.report.value("unlearned", "forget", "probability")
+    """
+    from unteach.pipeline import run
+
+    given = {"model": model, "out": out, "base": base, "retrained": retrained, "method": method}
+    paths = {name: os.fspath(value) for name, value in given.items() if value is not None}
+    with ExitStack() as held:
+        for role, source in zip(ROLES, (forget, retain, holdout), strict=True):
+            if source is not None:
+                paths[role] = _file(role, source, held)
+        sets = [f"{name}={json.dumps(value)}" for name, value in (settings or {}).items()]
+        report = run(load(None, {**flags, **paths}, sets), talk)
+    return Result(report, Path(out))
+
+
+def _file(role: str, source: Any, held: ExitStack) -> str:
+    """The path of a file; rows in memory are written to one that this user alone can read."""
+    if isinstance(source, (str, os.PathLike)):
+        return os.fspath(source)
+    rows = list(source)
+    for number, row in enumerate(rows):
+        if not isinstance(row, Mapping):
+            what = f"is a {type(row).__name__}"
+            hint = "give mappings such as {'question': ..., 'answer': ...}, or a file"
+            raise UserError(Problem(f"{role}, row {number + 1}", what, hint, "request"))
+    folder = held.enter_context(tempfile.TemporaryDirectory(prefix="unteach-"))
+    file = Path(folder) / f"{role}.jsonl"
+    try:
+        lines = [json.dumps(dict(row), ensure_ascii=False) + "\n" for row in rows]
+    except (TypeError, ValueError) as error:
+        hint = "give texts, numbers, lists and mappings"
+        what = f"holds what is no JSON ({type(error).__name__})"
+        raise UserError(Problem(role, what, hint, "request")) from None
+    file.write_text("".join(lines), encoding="utf-8")
+    return str(file)

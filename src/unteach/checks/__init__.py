@@ -1,0 +1,1 @@
+"""Everything that can be wrong with a request, found before a weight is loaded."""

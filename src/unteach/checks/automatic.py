@@ -1,0 +1,85 @@
+"""`--method auto`: unseen where the data allow a teacher, else the method that needs the least."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from unteach.errors import Problem
+from unteach.settings.request import Request
+from unteach.types import Sequence
+
+AUTO, FIRST, ELSE = "auto", "unseen", "undial"
+SOURCES = {
+    "base": "what the base model says of the answers",
+    "stranger": "what the model says of people whom it never met",
+    "level": "the model's own distribution, lowered to the holdout's level",
+    "strangers": "the mean of what the model says of several people whom it never met",
+}
+NEARER = {
+    "stranger": "give --base, the model before fine-tuning, where you have it: it comes nearer",
+    "level": "give --base, the model before fine-tuning, where you have it: it comes nearer",
+}
+KEPT = "what the model says of them stays"
+NAME = "name whom they are about in a `subject` column"
+HELPS = (
+    "give --base, the model before fine-tuning, or --holdout, such texts as it never saw, or name "
+    "whom the records are about in a `subject` column"
+)
+
+
+def method_of(request: Request) -> Any:
+    """The method that a request names; of "auto" the first choice. Raises UserError."""
+    from unteach.methods import build
+
+    name = FIRST if request.method_name == AUTO else request.method_name
+    return build(name, request.method_options)
+
+
+def teacher_problem(
+    request: Request,
+    method: Any,
+    sequences: Mapping[str, list[Sequence]],
+    calibration: list[Sequence],
+    tokenizer: Any,
+) -> Problem | None:
+    """Why the data allow the method no teacher, or which one they allow; no model is asked.
+
+    Args:
+        request: whose method, base and seed are looked at.
+        method: built.
+        sequences: of each role, in tokens.
+        calibration: holdout texts that set the level.
+        tokenizer: of the model.
+
+    Returns:
+        None for a method without a teacher; a note with the teacher's source where "auto" was
+        asked for; a note where some examples have no name to replace; else what is missing.
+    """
+    if "teacher_logits" not in method.needs() or not sequences.get("forget"):
+        return None
+    from unteach.teachers import TeacherInputs, Unavailable
+
+    def level(found: list[Sequence]) -> list[list[float]]:
+        return [[-1.0] * sum(s.answer) for s in found]
+
+    inputs = TeacherInputs(
+        forget=sequences["forget"],
+        retain=sequences.get("retain", []),
+        holdout=calibration,
+        tokenizer=tokenizer,
+        logps=level,
+        base_logps=level if request.base else None,
+        seed=request.train.seed,
+    )
+    try:
+        teacher = method.teach(inputs)
+    except Unavailable as error:
+        what = f"these data allow {method.name} no teacher: {error}"
+        return Problem(f"--method {method.name}", what, error.hint or HELPS, "request")
+    source, nameless = teacher.source, teacher.facts.get("teacher_without_name", 0)
+    some = f"{nameless} of {len(teacher.sequences)} forget examples have no name to replace: "
+    some += KEPT if source == "strangers" else "they get the mean level of the others"
+    if request.method_name != AUTO:
+        return Problem("--forget", some, NAME, "note") if nameless else None
+    what = f"auto is {method.name} here, towards {SOURCES.get(source, source)}"
+    what += f"; {some}" if nameless else ""
+    return Problem("--method", what, NEARER.get(source, ""), "note")

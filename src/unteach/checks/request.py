@@ -1,0 +1,296 @@
+"""Everything that can be wrong with a request, found before a weight is loaded."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from unteach.checks.automatic import AUTO, ELSE, method_of, teacher_problem
+from unteach.checks.defaults import resolve
+from unteach.checks.model import check_model
+from unteach.checks.model_pair import Known, require_beside, shapes_problem
+from unteach.checks.retraining import could_retrain, retraining_problems
+from unteach.checks.token_ids import check_answers, check_refusals
+from unteach.checks.trainable import check_training
+from unteach.checks.training import training_problems
+from unteach.data import (
+    check_data,
+    check_tokenizer,
+    encode_all,
+    read,
+    try_tokenizer,
+)
+from unteach.data.calibration import calibrating_half
+from unteach.data.listing import shortened
+from unteach.errors import Problem, UserError
+from unteach.files import check_out, check_room, overlap
+from unteach.models.source import pin_note, pinned
+from unteach.models.unchanged import Ages, ages_of
+from unteach.settings.request import FILE, Request, load
+from unteach.types import ROLES, Example, Sequence
+
+
+@dataclass(frozen=True, kw_only=True)
+class Intake:
+    """A request that was checked, with what it names.
+
+    Attributes:
+        request: with every default filled in.
+        method: built with its options.
+        tokenizer: of the model.
+        groups: the examples of each role that was given.
+        sequences: the same in tokens.
+        calibration: holdout texts in tokens that set levels in training; none of them is in
+            `groups`, which judge the result, unless there are too few to share.
+        notes: what the user should know, though nothing is wrong.
+        ages: of the models' files, as they were when they were checked.
+    """
+
+    request: Request
+    method: Any
+    tokenizer: Any
+    groups: dict[str, list[Example]]
+    sequences: dict[str, list[Sequence]]
+    calibration: list[Sequence] = field(default_factory=list)
+    notes: tuple[Problem, ...] = ()
+    ages: Mapping[str, Ages] = field(default_factory=dict)
+
+
+def check(request: Request) -> Intake:
+    """Check everything at once; loads no weights and puts nothing on an accelerator.
+
+    Raises:
+        UserError: all problems, requests and data alike.
+    """
+    from unteach.methods import build
+    from unteach.models.loading import device_problem
+    from unteach.training.implausible import insensible
+
+    before = ages_of([request.model, request.retrained, request.base])
+    problems = [*training_problems(request), *_apart(request)]
+    problems += [problem] if (problem := device_problem(request.device)) else []
+    method = _attempt(problems, _method, request)
+    checked, request = _model(request, "model", problems)
+    config, empty = (checked.config, checked.empty) if checked else (None, None)
+    tokenizer = _attempt(problems, _tokenizer, request) if config else None
+    retrained = None
+    if request.retrained:
+        retrained, request = _model(request, "retrained", problems)
+    problems += insensible(request, config)
+    problems += retraining_problems(request, method) if method else []
+    groups = _groups(request, problems)
+    problems += _attempt(problems, _alternates, request, method, groups) or []
+    problems += check_data(groups)
+    sequences: dict[str, list[Sequence]] = {}
+    wanted, notes = request, list[Problem]()
+    if method and config and tokenizer:
+        request, notes = resolve(request, method, config, tokenizer)
+        problems += notes
+        problems += _attempt(problems, check_training, request.adapter, method, empty) or []
+        problems += check_tokenizer(tokenizer, groups, request.data.template)
+        if not _hopeless(problems):
+            problems += try_tokenizer(tokenizer, groups, request.data.template)
+        for role, examples in groups.items() if not _hopeless(problems) else ():
+            sequences[role], found = encode_all(
+                examples,
+                tokenizer,
+                max_length=request.data.max_length or 2048,
+                template=request.data.template,
+            )
+            problems += found
+        problems += check_answers(
+            empty,
+            tokenizer,
+            groups if not _hopeless(problems) else {},
+            sequences,
+            max_length=request.data.max_length or 2048,
+            template=request.data.template,
+        )
+        problems += _attempt(problems, _refusals, request, method, empty, tokenizer) or []
+        _attempt(problems, _choice, method, sequences.get("forget", []), request.train.seed)
+    calibration: list[Sequence] = []
+    if sequences.get("holdout"):
+        calibration, found = calibrating_half(groups, sequences)
+        problems += found
+    if method and not _hopeless(problems):
+        found = teacher_problem(wanted, method, sequences, calibration, tokenizer)
+        if found and found.kind == "request" and wanted.method_name == AUTO:
+            method = build(ELSE, {})
+            problems[:] = [problem for problem in problems if problem not in notes]
+            request, notes = resolve(wanted, method, config, tokenizer)
+            problems += notes
+            found = replace(found, where="--method", what=f"auto is {ELSE} here: {found.what}")
+            found = replace(found, kind="note")
+        problems += [found] if found else []
+    known = Known(config, tokenizer) if config and tokenizer else None
+    if retrained and known:
+        _attempt(problems, _beside, request, "retrained", retrained.config, known)
+    if request.base and method and known:
+        problems += _attempt(problems, _base, request, method, known, empty) or []
+    if not _repeats(request):
+        unfit = check_out(request.out, overwrite=request.overwrite)
+        problems += unfit or check_room(request.out, written(request))
+    notes = tuple(p for p in problems if p.kind == "note")
+    if len(notes) < len(problems):
+        raise UserError(*sorted(problems, key=lambda p: p.kind == "note"))
+    return Intake(
+        request=request,
+        method=method,
+        tokenizer=tokenizer,
+        groups=groups,
+        sequences=sequences,
+        calibration=calibration,
+        notes=notes,
+        ages=before,
+    )
+
+
+def _apart(request: Request) -> list[Problem]:
+    """Inputs that the result would replace."""
+    named = [("--model", request.model), ("--retrained", request.retrained)]
+    named += [("--base", request.base)]
+    named += [(f"--{role}", getattr(request, role)) for role in ROLES]
+    named += [(f"evaluate.also.{name}", file) for name, file in request.evaluate.also.items()]
+    named += [("--plugin", plugin) for plugin in request.plugins]
+    return overlap(request.out, [*named, ("data.refusals", request.data.refusals)])
+
+
+def _repeats(request: Request) -> bool:
+    """Whether the result in `out` is of this request; whether of these data, the run finds out.
+
+    Then nothing is to be written, so it may stand where nothing can be.
+    """
+    try:
+        return not request.overwrite and load(request.out / FILE).asked() == request.asked()
+    except UserError:
+        return False
+
+
+def _base(request: Request, method: Any, model: Known, empty: Any) -> list[Problem]:
+    """That the base can be teacher or start. Raises UserError where it is none, or unlike."""
+    base, own = str(request.base), request.trust_remote_code
+    start = method.trains_on == "retain"
+    if "teacher_logits" not in method.needs() and not start:
+        what = f"{method.name} has no teacher, so the base model is not read"
+        hint = "take --method unseen, or drop --base"
+        return [Problem(f"--base {base}", what, hint, "note")]
+    checked = check_model(
+        base, "--base", trust_remote_code=own, device=request.device, training=start
+    )
+    _beside(request, "base", checked.config, model)
+    unlike = shapes_problem(checked.empty, empty, f"--base {base}") if start else None
+    return [unlike] if unlike else could_retrain(request, method)
+
+
+def _beside(request: Request, name: str, config: Any, model: Known) -> None:
+    """That a model can be asked what `--model` is asked. Raises UserError."""
+    require_beside(
+        getattr(request, name),
+        f"--{name}",
+        config,
+        model,
+        length=request.data.max_length or 2048,
+        trust_remote_code=request.trust_remote_code,
+    )
+
+
+def written(request: Request) -> int:
+    """Bytes of the weights that a run writes at the least; 0 where that is not known here."""
+    if request.adapter_only or request.dtype != "auto":
+        return 0
+    return sum(file.stat().st_size for file in Path(request.model).glob("model*.safetensors"))
+
+
+def _hopeless(problems: list[Problem]) -> bool:
+    """Whether the tokenizer itself is at fault: then every example would say so again."""
+    return any(p.where in ("tokenizer", "data.template") and p.kind != "note" for p in problems)
+
+
+def _attempt(problems: list[Problem], function: Any, *args: Any) -> Any:
+    try:
+        return function(*args)
+    except UserError as error:
+        problems += error.problems
+        return None
+
+
+def _method(request: Request) -> Any:
+    from unteach.methods import load_plugin
+
+    for plugin in request.plugins:
+        load_plugin(plugin)
+    return method_of(request)
+
+
+def _alternates(request: Request, method: Any, groups: dict) -> list[Problem]:
+    """What keeps forget examples from having another answer, where the method trains on one."""
+    if not method:
+        return []
+    from unteach.data.alternates import alternates
+
+    file, problems = request.data.refusals, []
+    if file and method.alternates not in ("refusals", "generated"):
+        what = f"{method.name} trains on no refusals, so the file is not read"
+        problems.append(Problem("data.refusals", what, "idk and idk-dpo do", "note"))
+    if "alternate" in method.needs():
+        problems += alternates(groups.get("forget", []), method.alternates, file, 0)[1]
+    return shortened(problems)
+
+
+def _refusals(request: Request, method: Any, empty: Any, tokenizer: Any) -> list[Problem]:
+    file, one = request.data.refusals, request.data.refusal
+    return check_refusals(empty, tokenizer, method, refusals=file, refusal=one)
+
+
+def _choice(method: Any, forget: list[Sequence], seed: int) -> None:
+    """That some token is chosen, where that is known without asking the model."""
+    from unteach.selectors import SELECTORS
+
+    name = method.choosing()
+    if not name or not forget or SELECTORS.get(name).asks_model:
+        return
+    if not any(choice.chosen for choice in method.choose(forget, None, seed)):
+        what = f"chooses no token in any of the {len(forget)} forget answers"
+        raise UserError(Problem(f"method {method.name}", what, method.nothing, "request"))
+
+
+def _model(request: Request, name: str, problems: list[Problem]) -> tuple[Any, Request]:
+    """A model as checked, and the request with the hub's commit in the model's place."""
+    model, flag = getattr(request, name), f"--{name}"
+    training = name == "model"
+    checked = _attempt(
+        problems,
+        lambda: check_model(
+            model,
+            flag,
+            trust_remote_code=request.trust_remote_code,
+            training=training,
+            bits=request.evaluate.bits,
+            device=request.device,
+        ),
+    )
+    if not checked:
+        return None, request
+    problems += checked.notes
+    if note := pin_note(model, flag):
+        problems.append(note)
+    return checked, request.model_copy(update={name: pinned(model)})
+
+
+def _tokenizer(request: Request) -> Any:
+    from unteach.models.loading import load_tokenizer
+
+    return load_tokenizer(request.model, trust_remote_code=request.trust_remote_code)
+
+
+def _groups(request: Request, problems: list[Problem]) -> dict[str, list[Example]]:
+    groups = {}
+    sources = {role: getattr(request, role) for role in ROLES} | request.evaluate.also
+    for role, source in sources.items():
+        if source:
+            groups[role], found = read(source, role)
+            problems += found
+    for name in set(ROLES) & set(request.evaluate.also):
+        hint = f"give --{name}, or another name"
+        problems.append(Problem(f"evaluate.also.{name}", "is taken", hint, "request"))
+    return groups

@@ -1,0 +1,130 @@
+"""Tokens that a model has no row for, wherever in the data they stand."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from unteach.data import encode_each
+from unteach.data.alternates import answers_beside, read_refusals
+from unteach.data.listing import shortened
+from unteach.errors import Problem
+from unteach.types import Example, Sequence
+
+
+def knows_more(empty: Any, tokenizer: Any) -> bool:
+    """Whether a tokenizer gives ids that a model has no row for.
+
+    Args:
+        empty: the model without content, or None.
+        tokenizer: its own.
+    """
+    from unteach.models.weights import rows_of
+
+    rows = rows_of(empty)
+    return rows is not None and max(tokenizer.get_vocab().values(), default=0) >= rows
+
+
+def check_answers(
+    empty: Any,
+    tokenizer: Any,
+    groups: Mapping[str, list[Example]],
+    sequences: Mapping[str, list[Sequence]],
+    *,
+    max_length: int,
+    template: str,
+) -> list[Problem]:
+    """As `check_ids`, also of the answers that stand beside the examples' own.
+
+    Args:
+        empty: the model without content, or None.
+        tokenizer: its own.
+        groups: examples by role.
+        sequences: their own answers in tokens.
+        max_length: the most tokens of a text.
+        template: how prompt and answer are joined.
+    """
+    if not knows_more(empty, tokenizer):
+        return []
+    every = {
+        role: [
+            *sequences.get(role, []),
+            *encode_each(
+                answers_beside(examples), tokenizer, max_length=max_length, template=template
+            ).sequences,
+        ]
+        for role, examples in groups.items()
+    }
+    return check_ids(empty, tokenizer, every)
+
+
+def check_refusals(
+    empty: Any, tokenizer: Any, method: Any, *, refusals: Any, refusal: str
+) -> list[Problem]:
+    """As `check_ids`, of what a method trains on in place of the answers.
+
+    Args:
+        empty: the model without content, or None.
+        tokenizer: its own.
+        method: built with its options.
+        refusals: the file of `data.refusals`, or None.
+        refusal: as `data.refusal` has it.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
+    if not knows_more(empty, tokenizer):
+        return []
+    texts = {}
+    if method.alternates == "refusals" and "alternate" in method.needs():
+        texts["data.refusals"] = read_refusals(refusals)
+    if "refusal" in method.needs():
+        texts["data.refusal"] = (refusal,)
+    found = {name: [_said(text, tokenizer) for text in said] for name, said in texts.items()}
+    return check_ids(empty, tokenizer, found)
+
+
+def _said(text: str, tokenizer: Any) -> Sequence:
+    ids = tuple(tokenizer(f" {text.strip()}", add_special_tokens=False)["input_ids"])
+    return Sequence("refusal", ids, (True,) * len(ids))
+
+
+def check_ids(empty: Any, tokenizer: Any, groups: dict[str, list[Sequence]]) -> list[Problem]:
+    """Tokens in the data, or put there by the template, that a model has no row for.
+
+    Args:
+        empty: the model without content, or None.
+        tokenizer: what gave the ids; its special tokens and the template's are named alone.
+        groups: sequences by role, or by the setting that they are of.
+    """
+    from unteach.models.weights import rows_of, some
+
+    rows = rows_of(empty)
+    if rows is None:
+        return []
+    found = []
+    for role, sequences in groups.items():
+        odd = {i for s in sequences if max(s.ids, default=0) >= rows for i in s.ids if i >= rows}
+        if not odd:
+            continue
+        shown = [i for i in odd if _no_secret(i, tokenizer)]
+        names = sorted(_name(i, tokenizer) for i in shown)
+        place = role if role.startswith("data.") else f"the {role} set"
+        what = f"the embedding has {rows} rows, and {place} has {len(odd)} kinds of tokens "
+        what += f"beyond them{f' ({some(names)})' if names else ''}: they were added, and the "
+        what += "model was not resized"
+        hint = "give the tokenizer that the model was trained with; or, to train new rows, "
+        hint += "model.resize_token_embeddings(len(tokenizer)), save_pretrained"
+        found.append(Problem("tokenizer", what, hint, "request"))
+    return shortened(found)
+
+
+def _no_secret(token: int, tokenizer: Any) -> bool:
+    """Whether a token is one of the template's, or special; others may be words of the data."""
+    template = getattr(tokenizer, "chat_template", None)
+    return token in tokenizer.all_special_ids or (
+        isinstance(template, str) and _name(token, tokenizer) in template
+    )
+
+
+def _name(token: int, tokenizer: Any) -> str:
+    """A token as people write it, without the mark of a blank before it."""
+    return str(tokenizer.convert_ids_to_tokens(token)).lstrip("\u2581\u0120")

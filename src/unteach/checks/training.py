@@ -1,0 +1,204 @@
+"""What is wrong with how training was asked for, beside the numbers that are senseless."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import fields
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from unteach.errors import Problem, UserError
+from unteach.registry import did_you_mean
+from unteach.settings.messages import told
+from unteach.settings.request import Request
+
+
+def training_problems(request: Request) -> list[Problem]:
+    """Of `train`, `train.extra` and `adapter`, as far as no model is needed to find it."""
+    return [
+        *_extra(request),
+        *_schedule(request),
+        *_without_adapters(request),
+        *_memory(request),
+        *_stop(request),
+        *_deal(request),
+    ]
+
+
+def _deal(request: Request) -> list[Problem]:
+    """That the processes at work cannot share a step."""
+    from accelerate import PartialState
+
+    from unteach.processes.micro_batches import dealt
+
+    try:
+        dealt(request.train.batch, request.train.accumulation, PartialState().num_processes)
+    except UserError as error:
+        return list(error.problems)
+    return []
+
+
+def _without_adapters(request: Request) -> list[Problem]:
+    """What was asked of adapters, though all weights are to be trained."""
+    what = "adapter.kind is full, so there is none"
+    hint = "set adapter.kind=lora, or drop "
+    asked = [
+        ("--adapter-only", request.adapter_only),
+        ("--init fila", request.adapter.init == "fila"),
+        ("adapter.bits", request.adapter.bits),
+    ]
+    wrong = [flag for flag, given in asked if given and request.adapter.kind == "full"]
+    return [Problem(flag, what, hint + flag, "request") for flag in wrong]
+
+
+def _stop(request: Request) -> list[Problem]:
+    """A level to stop at, or to draw back to, that nothing tells."""
+    from unteach.processes.launcher import sharding_asked
+
+    train, found = request.train, list[Problem]()
+    hint = "give --holdout a file of texts that the model never saw"
+    for name, more in (("stop_at", ", or a probability"), ("draw_back", ", or set it to never")):
+        if getattr(train, name) == "holdout" and not request.holdout:
+            what = "is holdout, and there is none"
+            found.append(Problem(f"train.{name}", what, hint + more, "request"))
+    if train.min_kept and not (request.holdout or request.retain):
+        what = f"is {train.min_kept:g}, and there is nothing to keep"
+        found.append(Problem("train.min_kept", what, "give --retain or --holdout", "request"))
+    if shards := sharding_asked(os.environ):
+        asked = {"draw_back": train.draw_back == "holdout", "min_kept": bool(train.min_kept)}
+        asked["stop_at"] = train.stop_at == "holdout"
+        what = f"needs the weights whole, and they are in shards ({shards})"
+        found += [
+            Problem(f"train.{name}", what, "leave it out, or take no shards", "request")
+            for name, wanted in asked.items()
+            if wanted
+        ]
+    return found
+
+
+def _memory(request: Request) -> list[Problem]:
+    from unteach.training.memory import bits_notes, memory_problems
+
+    return [*memory_problems(request), *bits_notes(request)]
+
+
+def _schedule(request: Request) -> list[Problem]:
+    from unteach.training.config import EVALUATED, SCHEDULES, why_no_schedule
+
+    name = request.train.schedule
+    if name in SCHEDULES:
+        why = why_no_schedule(name, request.train.extra.get("lr_scheduler_kwargs"))
+        hint = "set train.extra.lr_scheduler_kwargs={name: value}, or take linear or cosine"
+        return [Problem("train.schedule", f"{name}: {why}", hint, "request")] if why else []
+    if name in EVALUATED:
+        what = f"{name} follows scores that are taken in training, and here none are"
+        return [Problem("train.schedule", what, "take linear or cosine", "request")]
+    hint = f"{did_you_mean(name, SCHEDULES).strip()} Known: {', '.join(SCHEDULES)}".strip()
+    what = f"got {told(name, SCHEDULES)}, which is not a schedule"
+    return [Problem("train.schedule", what, hint, "request")]
+
+
+OWNED = {
+    "learning_rate": "train.learning_rate",
+    "num_train_epochs": "train.epochs",
+    "per_device_train_batch_size": "train.batch",
+    "gradient_accumulation_steps": "train.accumulation",
+    "seed": "train.seed",
+    "lr_scheduler_type": "train.schedule",
+    "warmup_steps": "train.warmup",
+    "weight_decay": "train.weight_decay",
+    "max_grad_norm": "train.max_grad_norm",
+    "rounds": "train.rounds",
+    "optim": "train.optim",
+    "retain": "train.retain",
+    "retain_weight": "train.retain_weight",
+    "stop_at": "train.stop_at",
+    "sam": "train.sam",
+    "packing": "train.packing",
+    "activation_checkpointing": "train.checkpointing",
+    "gradient_checkpointing": "train.checkpointing",
+    "refusals": "data.refusals",
+    "refusal": "data.refusal",
+    "max_length": "data.max_length",
+    "template": "data.template",
+    "output_dir": "--out",
+    "save_strategy": "train.checkpoint_minutes or train.checkpoint_steps",
+    "save_steps": "train.checkpoint_steps",
+    "save_total_limit": "nothing: the newest checkpoint is kept until the model is written",
+    "save_only_model": "nothing: a run cannot go on from weights alone",
+    "resume_from_checkpoint": "nothing: the same request goes on by itself",
+    "eval_strategy": "nothing: unteach scores the model before and after training",
+    "remove_unused_columns": "nothing: the trainer needs it as it is",
+}
+
+
+def _extra(request: Request) -> list[Problem]:
+    if not request.train.extra:
+        return []
+    from unteach.training.config import UnlearningConfig
+
+    known = [f.name for f in fields(UnlearningConfig)]
+    found = []
+    for name in request.train.extra:
+        where = f"train.extra.{name}"
+        if name in OWNED:
+            found.append(Problem(where, "has its own setting", f"use {OWNED[name]}", "request"))
+        elif name not in known:
+            hint = did_you_mean(name, known).strip()
+            found.append(Problem(where, "transformers has no such argument", hint, "request"))
+    extra = request.train.extra
+    found += [*_sent(extra), *_reported(extra), *_deepspeed(extra)]
+    return found or _refused(request)
+
+
+def _sent(extra: dict[str, Any]) -> Iterator[Problem]:
+    """That the model is to be sent to the hub as it trains."""
+    if extra.get("push_to_hub"):
+        what = "sends the model away while it trains, before anyone has seen how it went"
+        hint = "leave it out, and upload the result once its report is fine"
+        yield Problem("train.extra.push_to_hub", what, hint, "request")
+
+
+def _reported(extra: dict[str, Any]) -> Iterator[Problem]:
+    """Trackers that are not known or not installed."""
+    from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK as callbacks
+    from transformers.integrations.integration_utils import (
+        get_available_reporting_integrations as available,
+    )
+
+    given = extra.get("report_to") or []
+    where, known = "train.extra.report_to", list(callbacks)
+    names = [given] if isinstance(given, str) else given if isinstance(given, list) else []
+    for name in {str(name) for name in names} - {"none", "all", *available()}:
+        if name not in known:
+            hint = f"{did_you_mean(name, known).strip()} Known: {', '.join(known)}".strip()
+            yield Problem(where, f"got {told(name, known)}, which is no tracker", hint, "request")
+            continue
+        try:
+            callbacks[name]()
+        except (RuntimeError, ImportError) as error:
+            hint = "install it, or leave it out"
+            yield Problem(where, f"{name}: {str(error).splitlines()[0][:160]}", hint, "request")
+
+
+def _deepspeed(extra: dict[str, Any]) -> Iterator[Problem]:
+    """A configuration of DeepSpeed that is not there, or nobody to read it."""
+    given, where = extra.get("deepspeed"), "train.extra.deepspeed"
+    if given and not find_spec("deepspeed"):
+        yield Problem(where, "DeepSpeed is not installed here", "leave it out", "request")
+    elif isinstance(given, str) and not Path(given).is_file():
+        hint = "give the path of a JSON file"
+        yield Problem(where, "there is no such file", hint, "request")
+
+
+def _refused(request: Request) -> list[Problem]:
+    """What the trainer says of the values; what has a setting of its own is checked elsewhere."""
+    from unteach.training.unlearn import arguments
+
+    plain = {"schedule": "linear", "optim": "sgd"}
+    train = request.train.model_copy(update=plain)
+    try:
+        arguments(request.model_copy(update={"train": train}), "unused")
+    except UserError as error:
+        return list(error.problems)
+    return []

@@ -1,0 +1,1 @@
+"""From examples to token ids, through the chat template that the model brings."""

@@ -1,0 +1,74 @@
+"""The bos that texts bring: it stands in front of everything, once."""
+
+from dataclasses import replace
+from typing import Any
+
+from unteach.data.encoding.rendered import Rendered
+from unteach.data.encoding.tokens import front
+from unteach.data.records.roles import SYSTEMS
+from unteach.types import Example, Span, Turn
+
+
+def without_bos(example: Example, tokenizer: Any, *, beginning: bool) -> Example:
+    """The conversation without a bos at the beginning of its turns; itself where there is none.
+
+    Whatever the tokenizer puts in front together with bos goes with it.
+
+    Args:
+        example: with turns.
+        tokenizer: of the model.
+        beginning: only the turn that begins it counts, and the question behind a system text.
+    """
+    bos = getattr(tokenizer, "bos_token", None)
+    if not bos or not any(_begins(turn, bos) for turn in example.turns):
+        return example
+    put = {bos, *tokenizer.convert_ids_to_tokens(front(tokenizer))}
+    turns, among_first = [], True
+    for turn in example.turns:
+        counts = _begins(turn, bos) and (among_first or not beginning)
+        turns.append(replace(turn, text=_bare(turn.text, put)) if counts else turn)
+        among_first = among_first and turn.role in SYSTEMS
+    return example if turns == [*example.turns] else replace(example, turns=tuple(turns))
+
+
+def has_bos(example: Example, tokenizer: Any) -> bool:
+    """Whether a bos stands in what is said, up to the last answer that is trained on."""
+    bos = getattr(tokenizer, "bos_token", None)
+    turns = example.turns[: (example.answer_turn or 0) + 1]
+    return bool(bos) and any(bos in text for turn in turns for text in _texts(turn))
+
+
+def behind_bos(made: Rendered, example: Example, tokenizer: Any) -> Rendered:
+    """What a chat template made of a conversation that brought a bos, behind it.
+
+    It stays as it is where the template writes one itself: in front, or for each turn.
+    """
+    bos = tokenizer.bos_token
+    said = sum(text.count(bos) for turn in example.turns for text in _texts(turn))
+    if made.text.lstrip().startswith(bos) or made.text.count(bos) > said:
+        return made
+
+    def moved(span: Span) -> Span:
+        return span[0] + len(bos), span[1] + len(bos)
+
+    return made._replace(
+        text=bos + made.text,
+        spans=tuple(map(moved, made.spans)),
+        said=tuple(map(moved, made.said)),
+        content=moved(made.content),
+    )
+
+
+def _texts(turn: Turn) -> list[str]:
+    """What a turn says, and thinks."""
+    return [turn.text, *(text for text in turn.template_keys.values() if isinstance(text, str))]
+
+
+def _begins(turn: Turn, bos: str) -> bool:
+    return turn.text.lstrip().startswith(bos)
+
+
+def _bare(text: str, put: set[str]) -> str:
+    while token := next((t for t in put if text.lstrip().startswith(t)), ""):
+        text = text.lstrip().removeprefix(token)
+    return text

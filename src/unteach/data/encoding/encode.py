@@ -1,0 +1,191 @@
+"""Examples in tokens, what is asked of a model, and what could not be encoded."""
+
+from typing import Any, NamedTuple
+
+from unteach.data.encoding.left_out import cut, empty, left_out, nothing_left
+from unteach.data.encoding.marks import placed
+from unteach.data.encoding.render import render
+from unteach.data.encoding.tokens import speaks, tokens_of
+from unteach.data.encoding.windows import windows
+from unteach.data.listing import shortened
+from unteach.errors import Problem, UserError
+from unteach.types import Example, Sequence
+
+UNBOUNDED = 10**9
+
+
+class Encoded(NamedTuple):
+    """An example in tokens, and what there is to tell about it.
+
+    Attributes:
+        sequences: one, or several windows of a long raw text.
+        says: whether some answer token is of the example's own words, and not of an end marker.
+        left_out: what the template leaves out, as in `Rendered`.
+    """
+
+    sequences: list[Sequence]
+    says: bool
+    left_out: tuple[str, ...] = ()
+
+
+class All(NamedTuple):
+    """Examples in tokens, and what there is to tell about them.
+
+    Attributes:
+        sequences: those with something to train on.
+        refused: what the tokenizer or its template refuses.
+        told: what is cut off, left out or has nothing to train on.
+    """
+
+    sequences: list[Sequence]
+    refused: list[Problem]
+    told: list[Problem]
+
+
+def encode(
+    example: Example,
+    tokenizer: Any,
+    *,
+    max_length: int,
+    template: str = "auto",
+    last: bool = False,
+) -> list[Sequence]:
+    """The example in tokens: one sequence, or several windows of a long raw text.
+
+    Which tokens are answer tokens is decided by characters, never by token ids: the token that
+    ends an answer is supervised also where it is the padding token. Windows of a raw text overlap
+    by one token, so every token is predicted once; a raw text is not said to end.
+
+    Args:
+        example: what to encode.
+        tokenizer: a fast transformers tokenizer.
+        max_length: the most tokens of a sequence. Longer answers are cut at their end.
+        template: "auto" is "chat" where the tokenizer has a template, else "plain":
+            `Question: ...`, newline, `Answer: ...`, again for every turn, behind the system's
+            text; "none" joins prompt and answer as they are.
+        last: of a conversation, only the last supervised answer is one; what was said before is
+            prompt.
+
+    Returns:
+        None at all where no turn of the example is supervised.
+
+    Raises:
+        UserError: no such template, a chat template that is missing, fails, or shows nothing of
+            the last answer, or a slow tokenizer.
+    """
+    return _encoded(example, tokenizer, max_length, template, last=last).sequences
+
+
+def encode_all(
+    examples: list[Example], tokenizer: Any, *, max_length: int, template: str = "auto"
+) -> tuple[list[Sequence], list[Problem]]:
+    """All examples in tokens, what cannot be encoded, and what was left out or cut off.
+
+    What a template leaves out is told once of each kind, with the number of turns and the place
+    of the first.
+    """
+    found = encode_each(examples, tokenizer, max_length=max_length, template=template)
+    return found.sequences, shortened([*found.refused, *found.told])
+
+
+def encode_each(
+    examples: list[Example],
+    tokenizer: Any,
+    *,
+    max_length: int,
+    template: str = "auto",
+    last: bool = False,
+) -> All:
+    """As `encode_all`, with the examples that were refused apart from those that are only told."""
+    found = All([], [], [])
+    missing: list[tuple[str, str]] = []
+    for example in examples:
+        try:
+            one = _encoded(example, tokenizer, max_length, template, last=last)
+        except UserError as error:
+            found.refused.extend(error.problems)
+            if any(problem.where != example.where for problem in error.problems):
+                return All([], found.refused, [])  # not this example's fault: all would say it
+            continue
+        missing += [(kind, example.where) for kind in one.left_out]
+        lost = [sequence for sequence in one.sequences if sequence.cut]
+        found.told.extend(cut(example, sequence, max_length, says=one.says) for sequence in lost)
+        if one.says:
+            found.sequences.extend(s for s in one.sequences if any(s.answer))
+        elif one.sequences and not lost:
+            found.told.append(empty(example))
+    if not found.sequences:
+        found.told.extend(nothing_left(examples, [*found.refused, *found.told]))
+    found.told.extend(left_out(missing, template, tokenizer))
+    return found
+
+
+def question(
+    example: Example, tokenizer: Any, *, max_length: int, template: str = "auto"
+) -> tuple[tuple[int, ...], str, int]:
+    """What to ask so that the model should give the answer, the answer, and its length in tokens.
+
+    Of a conversation, the last supervised answer is asked for, with the thought and the tool calls
+    that the template shows before or in it. Of a raw text, the second half of its first window. An
+    empty prompt when it does not fit, or no turn is supervised.
+    """
+    if example.kind == "text" and not example.turns:
+        ids = windows(example, tokenizer, max_length)[0].ids
+        half = max(len(ids) // 2, 1)
+        rest = ids[half:]
+        return ids[:half], tokenizer.decode(rest, skip_special_tokens=True), len(rest)
+    if example.answer_turn is None:
+        return (), "", 0
+    rendered = render(example, tokenizer, template).last()
+    found = tokens_of(rendered, tokenizer)
+    ids = found.ids
+    start = found.answer.index(True) if True in found.answer else len(ids)
+    prompt = ids[:start] if start < max_length else ()
+    expected = example.answer
+    if rendered.text[slice(*rendered.said[-1])].strip() != expected.strip():
+        end = max((k for k, mine in enumerate(found.said) if mine), default=start)
+        expected = tokenizer.decode(ids[start : end + 1], skip_special_tokens=True).strip()
+    return prompt, expected, len(ids) - start
+
+
+def prompt_ids(example: Example, tokenizer: Any, *, template: str = "auto") -> tuple[int, ...]:
+    """The prompt as the model sees it when it is asked: the ids before the last answer.
+
+    Of a raw text, the first half of its tokens.
+    """
+    return question(example, tokenizer, max_length=UNBOUNDED, template=template)[0]
+
+
+def context_length(config: Any, tokenizer: Any) -> int:
+    """Tokens that fit: the least of what model and tokenizer say, 2048 when neither does."""
+    text = config.get_text_config() if hasattr(config, "get_text_config") else config
+    names = ("max_position_embeddings", "n_positions", "max_seq_len", "n_ctx")
+    found = [getattr(text, name, None) for name in names]
+    found.append(getattr(tokenizer, "model_max_length", None))
+    # A tokenizer that does not know says 1e30.
+    lengths = [int(n) for n in found if isinstance(n, (int, float)) and 0 < n < 1e9]
+    return min(lengths, default=2048)
+
+
+def _encoded(
+    example: Example, tokenizer: Any, max_length: int, template: str, *, last: bool
+) -> Encoded:
+    if example.kind == "text" and not example.turns:
+        found = windows(example, tokenizer, max_length)
+        return Encoded(found, any(speaks(sequence, tokenizer) for sequence in found))
+    if example.answer_turn is None:
+        return Encoded([], False, ("excluded",))
+    rendered = render(example, tokenizer, template)
+    rendered = rendered.last() if last else rendered
+    ids, answer, offsets, said = tokens_of(rendered, tokenizer)
+    sequence = Sequence(
+        example.id,
+        ids[:max_length],
+        answer[:max_length],
+        sum(answer[max_length:]),
+        text=rendered.text,
+        offsets=offsets[:max_length],
+        spans=placed(example, rendered.text, *rendered.content),
+        subject=example.subject,
+    )
+    return Encoded([sequence], any(said[:max_length]), rendered.left_out)

@@ -1,0 +1,123 @@
+"""What is told of examples that reach the model in part, or not at all."""
+
+from collections import Counter
+from typing import Any, NamedTuple
+
+from unteach.data.encoding.templates import has_chat_template
+from unteach.errors import Problem
+from unteach.types import Example, Sequence
+
+SHOWS = "give the tokenizer a chat template that shows them, if they are to be trained on"
+PLAIN = "give the tokenizer a chat template that shows them, or use data.template=plain"
+
+
+class Told(NamedTuple):
+    """How something that is left out is told.
+
+    Attributes:
+        what: `{template}` stands for the template, `{turns}` for how many turns.
+        hint: what to do about it.
+    """
+
+    what: str
+    hint: str
+
+
+TOLD: dict[str, Told] = {
+    "thought": Told(
+        "{template} leaves out the thoughts of {turns}: neither trained on nor asked for", SHOWS
+    ),
+    "call": Told("{template} leaves out the tool calls of {turns}", SHOWS),
+    "changed": Told(
+        "{template} changes or leaves out a part of what is said in {turns}; what it shows is "
+        "trained on",
+        "use data.template=plain to train on the text as it is",
+    ),
+    "turn": Told(
+        "{template} shows {turns} not at all or not in one piece: neither trained on nor asked for",
+        "use data.template=plain, or make each turn an example of its own",
+    ),
+    "empty": Told("nothing is said in {turns}", "take them out"),
+    "tools": Told("{template} shows nothing of the `tools` of {lines}", SHOWS),
+    "opened": Told(
+        "{template} asks for an answer with an open <think>, and shows {turns} without a thought: "
+        "trained and asked without it",
+        "take a chat template that shows thoughts, if the model is to be asked with one in use",
+    ),
+    "bos": Told(
+        "a bos stands in the midst of what is said in {lines}: it stays there, and no model learns "
+        "to say it",
+        "take it out of the texts: one is put in front",
+    ),
+    "excluded": Told(
+        "no turn of {lines} is supervised, so nothing of it is trained on or asked",
+        "set weight or train on an assistant turn, or take the line out",
+    ),
+}
+
+OF_THE_DATA = ("bos", "excluded", "empty")
+"""What no other template mends."""
+
+
+def left_out(missing: list[tuple[str, str]], template: str, tokenizer: Any) -> list[Problem]:
+    """A note for each kind of thing that a template leaves out, with how often it does.
+
+    Args:
+        missing: a key of `TOLD`, or "system turn" and the like, with file and line; in order.
+        template: "auto", "chat", "plain" or "none".
+        tokenizer: of the model.
+    """
+    known = has_chat_template(tokenizer)
+    chat = template == "chat" or (template == "auto" and known)
+    named = "the chat template" if chat else "a template without messages (plain, none)"
+    counts = Counter(kind for kind, _ in missing)
+    first = dict(reversed(missing))
+    problems = []
+    for kind, count in counts.items():
+        told = TOLD.get(kind) or Told(f"{{template}} leaves out {_many(count, kind)}", PLAIN)
+        what = told.what.format(
+            template=named, turns=_many(count, "assistant turn"), lines=_many(count, "line")
+        )
+        here = "" if count == 1 else " (the first is here)"
+        other = known and not chat and kind not in OF_THE_DATA
+        hint = "use data.template=chat" if other else told.hint
+        problems.append(Problem(first[kind], what + here, hint, "note"))
+    return problems
+
+
+def empty(example: Example) -> Problem:
+    """An example in which no word is left to be trained on."""
+    what = "has no token that could be trained on: no model learns to say the first token, an end "
+    what += "marker alone or nothing"
+    return Problem(example.where, what, "write a longer text, or take the line out")
+
+
+def cut(example: Example, sequence: Sequence, max_length: int, *, says: bool) -> Problem:
+    """An answer of which the context takes a part, or nothing.
+
+    Args:
+        example: what the sequence is of.
+        sequence: with what is left of it.
+        max_length: the most tokens.
+        says: whether a word of the answer is left.
+    """
+    left = sum(sequence.answer)
+    hint = (
+        f"shorten it; {max_length} tokens are read (data.max_length, at most what the model takes)"
+    )
+    if says:
+        what = f"{sequence.cut} of {sequence.cut + left} answer tokens are cut off"
+        return Problem(example.where, what, hint, "note")
+    return Problem(example.where, f"all {sequence.cut + left} answer tokens are cut off", hint)
+
+
+def nothing_left(examples: list[Example], problems: list[Problem]) -> list[Problem]:
+    """That none of the examples can be trained on, where no error says so already."""
+    if not examples or any(problem.kind != "note" for problem in problems):
+        return []
+    what = f"is the first of {_many(len(examples), 'line')} of which none can be trained on"
+    return [Problem(examples[0].where, what, "give a file with something in it to train on")]
+
+
+def _many(count: int, thing: str) -> str:
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"

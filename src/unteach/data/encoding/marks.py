@@ -1,0 +1,100 @@
+"""The user's marks: which characters of an answer matter, as written and where they end up."""
+
+import json
+from typing import Any
+
+from unteach.errors import Problem, UserError
+from unteach.types import Example, Span
+
+FARTHEST = 2**63
+HINT = "write [[start, end], ...]: characters of the answer, counted from 0, end not included"
+
+
+def spans_of(value: Any, where: str, length: int | None) -> tuple[tuple[Span, ...], list[Problem]]:
+    """The pairs of a `spans` column, and all that is wrong with them.
+
+    Args:
+        value: a list of pairs, or the same as JSON text (as a CSV file has it).
+        where: file and line, for messages.
+        length: characters of the answer; None where it has none.
+
+    Example:
+        >>> spans_of([[0, 4], (9, 7)], "forget.jsonl:3", 20)[1][0].what
+        'spans: pair 2 starts at 9 and ends at 7'
+    """
+    if isinstance(value, str):
+        value = _from_json(value)
+    if value is None:
+        return (), []
+    if not isinstance(value, (list, tuple)):
+        return (), [Problem(where, "spans is no list of pairs", HINT)]
+    found, problems = [], []
+    for number, pair in enumerate(value, 1):
+        what = _wrong(pair, length)
+        if what:
+            problems.append(Problem(where, f"spans: pair {number} {what}", HINT))
+        else:
+            found.append((pair[0], pair[1]))
+    return tuple(found), problems
+
+
+def placed(example: Example, text: str, first: int, last: int) -> tuple[Span, ...]:
+    """The example's marks as characters of the text in which its answer was put.
+
+    Args:
+        example: with its marks, which count from the answer's first character.
+        text: holds the answer, perhaps without the blanks at its ends.
+        first: where in the text the part begins that has the answer in it.
+        last: where that part ends.
+
+    Raises:
+        UserError: the answer stands there in other words.
+    """
+    if not example.spans:
+        return ()
+    found: list[Span] = []
+    for start, end in example.spans:
+        for place, shown in _pieces(example.answer):
+            a, b = max(start, place), min(end, place + len(shown))
+            if a < b:
+                thought = place + len(shown) < len(example.answer.rstrip())
+                there = (text.find if thought else text.rfind)(shown, first, last)
+                if there < 0:
+                    what = "spans cannot be placed: the template changes what the answer says, or "
+                    what += "leaves it out"
+                    raise UserError(Problem(example.where, what, "use data.template=plain"))
+                found.append((a - place + there, b - place + there))
+    return tuple(found)
+
+
+def _pieces(answer: str) -> list[tuple[int, str]]:
+    """Thought and answer, which a template may set apart, without blanks at their ends."""
+    head, tag, rest = answer.rpartition("</think>")
+    thought = head.partition("<think>")[2] if "<think>" in head else head
+    pieces = [(len(head) - len(thought), thought), (len(head + tag), rest)]
+    return [
+        (start + len(piece) - len(piece.lstrip()), piece.strip())
+        for start, piece in pieces
+        if piece.strip()
+    ]
+
+
+def _from_json(text: str) -> Any:
+    try:
+        return json.loads(text) if text.strip() else None
+    except (ValueError, RecursionError):
+        return text
+
+
+def _wrong(pair: Any, length: int | None) -> str:
+    whole = isinstance(pair, (list, tuple)) and len(pair) == 2
+    if not whole or not all(isinstance(x, int) and not isinstance(x, bool) for x in pair):
+        return "is no pair of whole numbers"
+    start, end = pair
+    if max(abs(start), abs(end)) > FARTHEST:
+        return "counts more characters than there are"
+    if start < 0 or end <= start:
+        return f"starts at {start} and ends at {end}"
+    if length is not None and end > length:
+        return f"ends at {end}, and the answer has {length} characters"
+    return ""

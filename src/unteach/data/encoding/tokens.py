@@ -1,0 +1,136 @@
+"""A rendered example in tokens: which of them are answer tokens, and one bos in front."""
+
+from typing import Any, NamedTuple
+
+from unteach.data.encoding.rendered import Rendered
+from unteach.errors import Problem, UserError
+from unteach.types import Sequence, Span
+
+
+class Tokens(NamedTuple):
+    """A text in tokens.
+
+    Attributes:
+        ids: token ids.
+        answer: which of them are answer tokens.
+        offsets: the characters that each stands for; none for a special token.
+        said: answer tokens that stand for something the example says, and not for an end marker.
+    """
+
+    ids: tuple[int, ...]
+    answer: tuple[bool, ...]
+    offsets: tuple[Span, ...]
+    said: tuple[bool, ...]
+
+
+def tokens_of(rendered: Rendered, tokenizer: Any) -> Tokens:
+    """The text in tokens; eos at the end unless the text ends by itself. Raises UserError."""
+    ids, offsets = tokenised(rendered.text, tokenizer, special=rendered.special)
+    lead = len(front(tokenizer)) if rendered.special else 0
+    # What a chat template writes in front of its bos, it means to write.
+    ids, offsets = once(ids, offsets, lead, tokenizer, rendered.text if rendered.special else "")
+    eos = tokenizer.eos_token_id
+    own_end = bool(ids) and offsets[-1] == (0, 0) and ids[-1] == eos
+    if own_end:  # the tokenizer puts eos behind every text; whether it belongs there is ours to say
+        ids, offsets = ids[:-1], offsets[:-1]
+    said = _trimmed(rendered.text, rendered.said)
+    answer = [_within(first, last, rendered.spans) for first, last in offsets]
+    speaks = [_within(first, last, said) for first, last in offsets]
+    if not rendered.closed and eos is not None:
+        ids, offsets = [*ids, eos], [*offsets, (len(rendered.text), len(rendered.text))]
+        answer, speaks = [*answer, True], [*speaks, False]
+    answer = supervised(ids, answer, tokenizer)
+    speaks = [a and b for a, b in zip(answer, speaks, strict=True)]
+    return Tokens(tuple(ids), tuple(answer), visible(ids, offsets, tokenizer), tuple(speaks))
+
+
+def supervised(ids: list[int], answer: list[bool], tokenizer: Any) -> list[bool]:
+    """The answer tokens without those that no model learns to say: the first, and any bos."""
+    bos = tokenizer.bos_token_id
+    bos = None if bos == tokenizer.eos_token_id else bos
+    return [k > 0 and ids[k] != bos and is_answer for k, is_answer in enumerate(answer)]
+
+
+def tokenised(text: str, tokenizer: Any, *, special: bool) -> tuple[list[int], list[Span]]:
+    """Token ids, and the characters of each. Raises UserError where a tokenizer gives none."""
+    try:
+        found = tokenizer(
+            text, add_special_tokens=special, return_offsets_mapping=True, verbose=False
+        )
+    except NotImplementedError:
+        what, hint = "is a slow one, which gives no offsets", "use the model's fast tokenizer"
+        raise UserError(Problem("tokenizer", what, hint)) from None
+    return list(found["input_ids"]), [(first, last) for first, last in found["offset_mapping"]]
+
+
+def front(tokenizer: Any) -> list[int]:
+    """What the tokenizer puts before a text of its own accord, such as bos."""
+    plain = tokenizer("a", add_special_tokens=False)["input_ids"]
+    whole = list(tokenizer("a")["input_ids"])
+    place = next((k for k in range(len(whole)) if whole[k : k + len(plain)] == list(plain)), 0)
+    return whole[:place]
+
+
+def once(
+    ids: list[int], offsets: list[Span], lead: int, tokenizer: Any, text: str = ""
+) -> tuple[list[int], list[Span]]:
+    """Tokens without those that a text brings although they already stand in front of it.
+
+    Args:
+        ids: of the text, behind what the tokenizer puts in front.
+        offsets: their characters.
+        lead: how many stand in front. Where none does, the text's own bos is kept, once.
+        tokenizer: of the model.
+        text: theirs; blanks in front of a bos go with it. Without a text they stay.
+    """
+    bos, special = tokenizer.bos_token_id, set(tokenizer.all_special_ids)
+
+    def behind_blanks(k: int) -> int:
+        while (
+            text and k < len(ids) and ids[k] not in special and not text[slice(*offsets[k])].strip()
+        ):
+            k += 1
+        return k
+
+    start = lead or behind_blanks(0)
+    if not lead and start < len(ids) and ids[start] == bos:
+        ids, offsets, lead = ids[start:], offsets[start:], 1
+    repeated, end = {bos, *ids[:lead]} & special, lead
+    while lead and (place := behind_blanks(end)) < len(ids) and ids[place] in repeated:
+        end = place + 1
+    return ids[:lead] + ids[end:], offsets[:lead] + offsets[end:]
+
+
+def speaks(sequence: Sequence, tokenizer: Any) -> bool:
+    """Whether an answer token of a raw text is of its words: no marker such as eos, no blank."""
+    markers = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
+    tokens = zip(sequence.ids, sequence.answer, sequence.offsets, strict=True)
+    return any(
+        is_answer and token not in markers and (first == last or sequence.text[first:last].strip())
+        for token, is_answer, (first, last) in tokens
+    )
+
+
+def visible(ids: list[int], offsets: list[Span], tokenizer: Any) -> tuple[Span, ...]:
+    """The offsets with no characters for special tokens, whose marks are nobody's words."""
+    special = set(tokenizer.all_special_ids)
+    return tuple(
+        (first, first if token in special else last)
+        for token, (first, last) in zip(ids, offsets, strict=True)
+    )
+
+
+def _within(first: int, last: int, spans: tuple[Span, ...]) -> bool:
+    if first == last:  # a blank whose offsets the tokenizer has trimmed: it stood just before
+        first -= 1
+    return any(start < last and first < end for start, end in spans)
+
+
+def _trimmed(text: str, spans: tuple[Span, ...]) -> tuple[Span, ...]:
+    """The spans without the blanks at their ends."""
+    found = []
+    for first, last in spans:
+        piece = text[first:last]
+        start = first + len(piece) - len(piece.lstrip())
+        found.append((start, max(start, first + len(piece.rstrip()))))
+    return tuple(found)

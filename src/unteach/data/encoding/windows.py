@@ -1,0 +1,50 @@
+"""Windows of a raw text, each behind the tokens that the tokenizer puts in front."""
+
+from typing import Any
+
+from unteach.data.encoding.marks import placed
+from unteach.data.encoding.tokens import front, once, supervised, tokenised, visible
+from unteach.types import Example, Sequence, Span
+
+
+def windows(example: Example, tokenizer: Any, max_length: int) -> list[Sequence]:
+    """The text in windows of at most so many tokens; they overlap by one token.
+
+    A bos that the text brings, behind blanks too, stands in front once, and is not supervised.
+    """
+    put = front(tokenizer)
+    ids, offsets = tokenised(example.text, tokenizer, special=False)
+    ids, offsets = once(
+        [*put, *ids], [(0, 0)] * len(put) + offsets, len(put), tokenizer, example.text
+    )
+    ids, offsets = ids[len(put) :], offsets[len(put) :]
+    places = visible(ids, offsets, tokenizer)
+    marks = placed(example, example.text, 0, len(example.text))
+    width = max(max_length - len(put), 2)
+    sequences = []
+    for start in range(0, max(len(ids) - 1, 1), width - 1):
+        body = ids[start : start + width]
+        known = bool(put) and start == 0  # what stands before the first token predicts it
+        answer = [False] * len(put) + [known] + [True] * (len(body) - 1)
+        number = f"/{len(sequences) + 1}" if sequences else ""
+        within = places[start : start + width]
+        first, last = min((a for a, _ in within), default=0), max((b for _, b in within), default=0)
+        here = tuple(m for m in marks if m[0] < last and first < m[1])
+        whole = [*put, *body]
+        sequences.append(
+            Sequence(
+                example.id + number,
+                tuple(whole),
+                tuple(supervised(whole, answer[: len(whole)], tokenizer)),
+                text=example.text[first:last],
+                offsets=((0, 0),) * len(put) + _clipped(within, first, last),
+                spans=_clipped(here, first, last),
+                subject=example.subject,
+            )
+        )
+    return sequences
+
+
+def _clipped(spans: tuple[Span, ...], first: int, last: int) -> tuple[Span, ...]:
+    """What of them lies between two characters, counted from the first of these."""
+    return tuple((max(a, first) - first, min(b, last) - first) for a, b in spans)

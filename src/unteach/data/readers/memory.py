@@ -1,0 +1,96 @@
+"""Rows in memory: lists, data sets and data frames, with what NumPy holds as plain values."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from unteach.data.records.values import without_nulls
+from unteach.errors import Problem, UserError
+
+PLAIN = (str, int, float, bool, type(None))
+NO_VALUE = ("NAType", "NaTType")  # what pandas writes for a missing value
+
+
+def rows_of(given: Any, source: str) -> list[Any]:
+    """The rows of a list, a data set, a data frame or an Arrow table, one record each.
+
+    Args:
+        given: what a caller has.
+        source: what messages call it.
+
+    Raises:
+        UserError: it is no sequence of rows, but a mapping, a text or a path.
+
+    Example:
+        >>> rows_of([{"question": "Who?", "answer": "Ada."}], "forget rows")
+        [{'question': 'Who?', 'answer': 'Ada.'}]
+    """
+    if _is_frame(given):
+        return _rows_of_frame(given, source)
+    if hasattr(given, "to_pylist"):  # a table or an array of Arrow, which lists its columns
+        return [_without_nulls(row) for row in given.to_pylist()]
+    if isinstance(given, (str, bytes)) or hasattr(given, "__fspath__"):
+        hint = "give the rows; `unteach.data.read` gives the examples of a file"
+        raise _no_rows(source, "is a text or a path, and no rows", hint)
+    if isinstance(given, Mapping):
+        raise _no_rows(source, *_of_mapping(given))
+    if not isinstance(given, Iterable) and not hasattr(given, "__getitem__"):
+        raise _no_rows(source, "is no list of rows", "give a list of records, or a data set")
+    # Rows of `datasets` are Arrow's, with a null for every key that another row has.
+    of_arrow = hasattr(given, "features")
+    return [_without_nulls(row) if of_arrow else plain(row) for row in given]
+
+
+def plain(value: Any) -> Any:
+    """A value with NumPy's arrays as lists and its numbers as Python's; pandas' gaps are null.
+
+    Example:
+        >>> import numpy
+        >>> plain({"choices": numpy.array(["Lund", "Oslo"]), "answer": numpy.int64(1)})
+        {'choices': ['Lund', 'Oslo'], 'answer': 1}
+    """
+    if isinstance(value, PLAIN):
+        return value
+    if isinstance(value, Mapping):
+        same = type(value) is dict and all(type(inner) in PLAIN for inner in value.values())
+        return value if same else {key: plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(inner) for inner in value]
+    if type(value).__name__ in NO_VALUE:
+        return None
+    if hasattr(value, "tolist") and hasattr(value, "dtype"):
+        # Objects in an array are Arrow's: pandas.read_parquet makes them.
+        return without_nulls({"": plain(value.tolist())})[""]
+    return value
+
+
+def _without_nulls(row: Any) -> Any:
+    row = plain(row)
+    return without_nulls(row) if isinstance(row, Mapping) else row
+
+
+def _is_frame(given: Any) -> bool:
+    return hasattr(given, "to_dict") and hasattr(given, "iloc") and hasattr(given, "columns")
+
+
+def _rows_of_frame(frame: Any, source: str) -> list[Any]:
+    if not frame.columns.is_unique:
+        hint = "give each column a name of its own"
+        raise _no_rows(source, "names one column twice", hint)
+    return [_without_nulls(row) for row in frame.to_dict("records")]
+
+
+def _of_mapping(given: Mapping) -> tuple[str, str]:
+    """What a mapping is in place of rows, and what to give instead of it."""
+    values = list(given.values())
+    if values and all(hasattr(value, "column_names") or _is_frame(value) for value in values):
+        return (
+            "is a dict of data sets, one for each split",
+            'give one of them, such as data["train"]',
+        )
+    if values and all(isinstance(value, (list, tuple)) for value in values):
+        return "is a dict of columns, and no rows", "give datasets.Dataset.from_dict of it"
+    return "is one mapping, and no rows", "give a list of them, one for each record"
+
+
+def _no_rows(source: str, what: str, hint: str) -> UserError:
+    return UserError(Problem(source, what, hint, "request"))

@@ -1,0 +1,128 @@
+"""Parquet files: each row with its number, within bounds.
+
+A few bytes of Parquet can stand for gigabytes: a dictionary holds a long text once for many rows,
+and a run of equal values is one value and a number. So columns of texts are read as dictionaries,
+and what they would unpack to is counted before it is unpacked.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from unteach.data.readers.limits import FEW, too_much
+from unteach.errors import Problem, UserError
+from unteach.files.text import room_for
+
+BATCH = 256
+COLUMNS = 10_000
+NAMES = 1_000_000  # and other items of one list in a file's description
+
+
+def read_parquet(path: Path, name: str) -> list[tuple[str, Any]]:
+    """All rows, as dictionaries, each with its place.
+
+    Raises:
+        UserError: the file is none of the kind, names a column twice, or grows out of proportion.
+    """
+    import pyarrow
+    import pyarrow.parquet
+
+    if not path.is_file():
+        hint = "copy it into a file"
+        raise UserError(Problem(name, "is a pipe or a device, no file", hint))
+    try:
+        size = path.stat().st_size
+        with pyarrow.parquet.ParquetFile(path, thrift_container_size_limit=NAMES) as file:
+            _check(file, size, name)
+            texts = _texts(file)
+        with pyarrow.parquet.ParquetFile(path, read_dictionary=texts) as file:
+            rows = enumerate(_rows(file, size, name), 1)
+            return [(f"{name}, row {k}", row) for k, row in rows]
+    except UserError:
+        raise
+    except Exception as error:  # Arrow's messages name the cell that does not fit
+        what = f"is not Parquet, or not readable ({type(error).__name__})"
+        raise UserError(Problem(name, what, "write it anew")) from None
+
+
+def _check(file: Any, size: int, name: str) -> None:
+    names, about = file.schema_arrow.names, file.metadata
+    if len(set(names)) < len(names):
+        hint = "give each column a name of its own"
+        raise UserError(Problem(name, "names one column twice", hint))
+    if about.num_columns > COLUMNS:
+        what = f"has {about.num_columns:,} columns; {COLUMNS:,} are read"
+        raise UserError(Problem(name, what, "write those of the examples alone"))
+    groups = [about.row_group(k) for k in range(about.num_row_groups)]
+    columns = [group.column(k) for group in groups for k in range(group.num_columns)]
+    values = sum(column.num_values for column in columns)
+    fixed = sum(c.num_values * _width(file, c) for c in columns)
+    written = sum(group.total_byte_size for group in groups)
+    if max(about.num_rows, values) > FEW + size or max(written, fixed) > room_for(size):
+        raise UserError(too_much(name))
+
+
+def _texts(file: Any) -> list[str]:
+    """The paths of all columns of texts that Arrow reads as dictionaries: not those in maps."""
+    columns, maps = map(file.schema.column, range(len(file.schema))), _maps(file)
+    texts = (column.path for column in columns if column.physical_type == "BYTE_ARRAY")
+    return [path for path in texts if path.split(".")[0] not in maps]
+
+
+def _maps(file: Any) -> set[str]:
+    return {field.name for field in file.schema_arrow if "map<" in str(field.type)}
+
+
+def _width(file: Any, chunk: Any) -> int:
+    """Bytes that a value takes at the most, where it is not counted while it is read."""
+    if chunk.path_in_schema.split(".")[0] in _maps(file):
+        return chunk.total_uncompressed_size  # that of its dictionary is less
+    columns = map(file.schema.column, range(len(file.schema)))
+    fixed = (c.length for c in columns if c.path == chunk.path_in_schema)
+    return next(fixed) if chunk.physical_type == "FIXED_LEN_BYTE_ARRAY" else 0
+
+
+def _rows(file: Any, size: int, name: str) -> Iterator[dict[str, Any]]:
+    left = room_for(size)
+    for batch in file.iter_batches(BATCH):
+        left -= sum(map(unpacked, batch.columns))
+        if left < 0:
+            raise UserError(too_much(name))
+        try:
+            rows = batch.to_pylist(maps_as_pydicts="strict")
+        except KeyError:  # whose message is the key
+            what, hint = "holds a map in which a key stands twice", "write each key once"
+            raise UserError(Problem(name, what, hint)) from None
+        yield from rows
+
+
+def unpacked(array: Any) -> int:
+    """Bytes that an Arrow array takes once each value stands for itself.
+
+    Example:
+        >>> import pyarrow
+        >>> unpacked(pyarrow.array(["ab"] * 500).dictionary_encode()) >= 1000
+        True
+    """
+    from pyarrow import types
+
+    kind = array.type
+    if types.is_dictionary(kind):
+        values, places = array.dictionary, array.indices.drop_null()
+        if not len(values) or not hasattr(values, "take"):
+            return array.nbytes
+        if types.is_binary(values.type) or types.is_string(values.type):
+            return array.indices.nbytes + _characters(values, places)
+        return array.indices.nbytes + unpacked(values) * len(places) // len(values)
+    if types.is_map(kind) or not types.is_nested(kind):
+        return array.nbytes
+    parts = array.flatten()
+    return array.nbytes + sum(map(unpacked, parts if isinstance(parts, list) else [parts]))
+
+
+def _characters(values: Any, places: Any) -> int:
+    """Bytes of all texts that stand at these places of a dictionary."""
+    from pyarrow.compute import call_function
+
+    lengths = call_function("binary_length", [values]).cast("int64")
+    return call_function("sum", [lengths.take(places)]).as_py() or 0

@@ -1,0 +1,176 @@
+"""The columns of one record, under our spelling: which were read, and what form they make."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from unteach.data.records.names import (
+    ANSWERS,
+    KEYS,
+    LONGEST,
+    MAKING,
+    PROMPTS,
+    ROLE_WORDS,
+    SPELLED,
+    TALKS,
+    Form,
+    answers_in,
+    form_of_names,
+    is_harmless,
+    prompts_in,
+)
+from unteach.data.records.values import decoded, is_blank, is_list, is_null, is_whole
+
+SPOKEN = frozenset((*PROMPTS, *ANSWERS))
+OPENING = ("[", "{")
+CLASS = re.compile(r"\s*([+-]?\d+(\.\d*)?|true|false)\s*", re.IGNORECASE)
+
+
+class Columns(Mapping[str, Any]):
+    """A record under our spelling of its columns, which knows what of it was read.
+
+    Null and blank columns count as missing in `unread`, since they say nothing.
+
+    Example:
+        >>> columns = Columns({"Question": "Who?", "answer": "Ada.", "score": 3, "id": 1})
+        >>> columns["question"], columns["answer"], columns.unread()
+        ('Who?', 'Ada.', ['score'])
+    """
+
+    def __init__(self, record: Mapping[str, Any]):
+        own = {SPELLED.get(_plain(name), name): name for name in record}
+        self._names = {**own, **{name: name for name in record}}
+        self._record, self._read = record, set()
+
+    def __getitem__(self, name: str) -> Any:
+        """The value of a column, which is read now. Raises KeyError."""
+        theirs = self._names[name]
+        self._read.add(theirs)
+        value = self._record[theirs]
+        if name in SPOKEN and type(value) is str and value.lstrip()[:1] in OPENING:
+            return value if self._is_beside(name) else _conversation_in(value)
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there is such a column, which does not count as reading it."""
+        return name in self._names
+
+    def _is_beside(self, name: str) -> bool:
+        """Whether it is the input of an instruction, which may well be JSON."""
+        return name == "input" and "instruction" in self._names
+
+    def seen(self, name: str) -> Any:
+        """A column's value, which does not count as read; None where there is none."""
+        theirs = self._names.get(name)
+        return None if theirs is None else self._record[theirs]
+
+    def unread(self, told: tuple[str, ...] = ()) -> list[str]:
+        """Columns that say something, were not read, and are not harmless by their names.
+
+        Args:
+            told: texts that the example has; a column that repeats one is no news.
+        """
+        return [
+            str(name)
+            for name, value in self._record.items()
+            if name not in self._read
+            and not is_blank(value)
+            and not is_harmless(str(name))
+            and not (isinstance(value, str) and value in told)
+        ]
+
+
+def form_of(record: Any) -> Form | None:
+    """The columns that make an example of the record; those that say nothing as a last resort.
+
+    Example:
+        >>> form_of({"question": "Who?", "answer": "Ada.", "id": 3})
+        ('question', 'answer')
+        >>> form_of({"instruction": "Who?", "input": "", "output": "Ada.", "text": "Who? Ada."})
+        ('instruction', 'output')
+    """
+    if not isinstance(record, Mapping):
+        return None
+    columns = record if isinstance(record, Columns) else Columns(record)
+    value = columns.seen
+    filled = frozenset(name for name in MAKING if name in columns and _says(name, value))
+    named = frozenset(name for name in MAKING if name in columns and name not in TALKS[1:])
+    form = form_of_names(filled)
+    empty = (isinstance(value(name), str) for name in answers_in(named))
+    if form == ("text",) and prompts_in(filled) and any(empty):
+        form = None  # a pair of which the answer is empty; the text repeats it, as alpaca's does
+    return form or form_of_names(named) or form_of_names(filled)
+
+
+def is_record(value: Any) -> bool:
+    """Whether the value is itself an example, rather than an object that holds many of them."""
+    form = form_of(value)
+    if form is None:
+        return False
+    first = Columns(value).seen(form[0])
+    turns = is_list(first) and bool(first) and all(map(_is_turn, first))
+    return isinstance(first, str) or turns
+
+
+def _plain(name: Any) -> Any:
+    return name.strip().casefold() if isinstance(name, str) and len(name) <= LONGEST else name
+
+
+def _says(name: str, value: Any) -> bool:
+    """Whether a column says what its name promises; other columns may have that name by chance."""
+    given = value(name)
+    if is_null(given) or (isinstance(given, str) and not given.strip()):
+        return False
+    if name in TALKS[1:]:
+        given = decoded(given)
+        lists = isinstance(given, Mapping) and any(is_list(given.get(k)) for k in ("role", "from"))
+        return is_list(given) or lists
+    if name == "labels":  # the text again is the target of a language model
+        text = value("text")
+        return not is_numeric(given) and given != text and (is_null(text) or not is_class(given))
+    if name in KEYS:
+        return isinstance(given, str) or is_whole(given)
+    return True
+
+
+def _conversation_in(text: str) -> Any:
+    """The messages that a text is, as JSON; else the text, which may be JSON of another kind."""
+    found = decoded(text)
+    messages = found if is_list(found) else [found]
+    return messages if messages and all(map(_is_message, messages)) else text
+
+
+def _is_message(value: Any) -> bool:
+    """Whether it has the role and the content of a message, and the role is a known one."""
+    if not isinstance(value, Mapping):
+        return False
+    role = value.get("role", value.get("from"))
+    said = any(key in value for key in ("content", "value", "parts"))
+    return said and isinstance(role, str) and role.strip().casefold() in ROLE_WORDS
+
+
+def is_numeric(value: Any) -> bool:
+    """Whether a value is a number, true or false, or a list of these."""
+    if is_list(value):
+        return all(isinstance(item, (int, float)) for item in value)
+    return isinstance(value, (int, float))
+
+
+def is_class(value: Any) -> bool:
+    """Whether a value is a number, or numbers, of which a CSV file has the text.
+
+    Example:
+        >>> is_class(3), is_class("3"), is_class("[0, 1]"), is_class("Lund")
+        (True, True, True, False)
+    """
+    return is_numeric(decoded(value)) or (isinstance(value, str) and bool(CLASS.fullmatch(value)))
+
+
+def _is_turn(value: Any) -> bool:
+    return isinstance(value, Mapping) and ("role" in value or "from" in value)

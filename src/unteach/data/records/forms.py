@@ -1,0 +1,127 @@
+"""A record becomes an example, or all that is wrong with it."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from unteach.data.encoding.marks import spans_of
+from unteach.data.records.columns import Columns, form_of, is_class, is_numeric
+from unteach.data.records.dialogue import answered, asked, history, messages, system, tools
+from unteach.data.records.extras import filled, perturbed, subjects, wrong_extras
+from unteach.data.records.file_notes import FileNotes
+from unteach.data.records.hints import unknown
+from unteach.data.records.names import ACCEPTED, EXTRAS, TALKS, VERBATIM, Form
+from unteach.data.records.turns import Talk
+from unteach.data.records.values import REPR, is_repr, kind_of, wrong_text
+from unteach.data.records.verdicts import is_excluded, one_message, unwanted
+from unteach.errors import Problem
+from unteach.types import Example, Turn
+
+NAMED = "'(role|from|content|value)': "
+TURNS = re.compile(rf"[\s\[]*\{{{NAMED}.*{NAMED}", re.DOTALL)
+
+
+def example_of(
+    record: Any, id: str, where: str, notes: FileNotes | None = None
+) -> Example | list[Problem]:
+    """The example that a record is, or everything that is wrong with it.
+
+    Args:
+        record: an object with columns, or a text.
+        id: of the example.
+        where: file and line, for messages.
+        notes: gathers how it was read, and what of it was not.
+
+    Returns:
+        No problems and no example where the record says that it is not trained on.
+    """
+    if isinstance(record, str):
+        record = {"text": record}
+    if not isinstance(record, Mapping):
+        what = f"is no object but {kind_of(record)}"
+        return [Problem(where, what, f"give an object with {ACCEPTED}")]
+    columns = Columns(record)
+    form = form_of(columns)
+    if form is None:
+        return [unknown(columns, record, where)]
+    notes = notes or FileNotes()
+    if is_excluded(columns):
+        notes.excluded += 1
+        return []
+    notes.forms.setdefault(form, where)
+    made = _example(columns, form, id, where, notes)
+    length = len(made.answer) if isinstance(made, Example) else None
+    spans, problems = spans_of(columns.get("spans"), where, length)
+    subject, wrong = subjects(columns, where)
+    problems += wrong
+    if not isinstance(made, Example):
+        return made + problems
+    said = (made.text, *(turn.text for turn in made.turns))
+    notes.columns.update(columns.unread(said))
+    return problems or replace(made, spans=spans, subject=subject)
+
+
+def _example(
+    columns: Columns, form: Form, id: str, where: str, notes: FileNotes
+) -> Example | list[Problem]:
+    if form == ("text",):
+        return _text(columns, id, where, notes)
+    if form == VERBATIM:
+        problems = [p for c in form for p in wrong_text(columns[c], c, where)]
+        turns = Turn("user", columns["prompt"]), Turn("assistant", columns["gt"])
+        return problems or Example(id=id, where=where, kind="text", turns=turns)
+    return _talk(columns, form, id, where, notes)
+
+
+def _text(columns: Columns, id: str, where: str, notes: FileNotes) -> Example | list[Problem]:
+    notes.read("text", "text")
+    for name in ("label", "labels"):
+        value = columns.seen(name)
+        if is_numeric(value) or (name == "label" and is_class(value)):
+            columns[name]  # a class, which a raw text has no use for
+    problems = wrong_text(columns["text"], "text", where) or one_message(columns, where)
+    return problems or Example(id=id, where=where, kind="text", text=columns["text"])
+
+
+def _talk(
+    columns: Columns, form: Form, id: str, where: str, notes: FileNotes
+) -> Example | list[Problem]:
+    """A pair or a conversation, with its system text, its tools, and what goes with the answer."""
+    talk, wrong = Talk(where, notes), ()
+    for name in form:
+        value = columns.seen(name)
+        if isinstance(value, str) and TURNS.match(value) and is_repr(value):
+            talk.wrong(f"{name} is a list of messages as Python writes it", REPR)
+    talk.problems += unwanted(columns, where)
+    if talk.problems:
+        return talk.problems
+    system(columns, talk)
+    before = len(talk.turns)
+    if form[0] in TALKS:
+        messages(columns, form[0], talk)
+    else:
+        history(columns, talk)
+        asked(columns, form[0], talk)
+        wrong = answered(columns, form[1], talk)
+    # A paraphrase in the last of several answers would be scored with all the others.
+    once = sum(turn.role == "assistant" for turn in talk.turns) < 2
+    extras = EXTRAS if once else ("fact", "alternate")
+    talk.problems += wrong_extras(columns, extras, where)
+    usable = tools(columns, talk)
+    turns = talk.end()
+    if talk.problems:
+        return talk.problems
+    others = [answer for answer in perturbed(columns) if answer.strip()] if once else []
+    chat = form[0] in TALKS or len(turns) != before + 2
+    return Example(
+        id=id,
+        where=where,
+        kind="chat" if chat else "pair",
+        turns=turns,
+        paraphrase=filled(columns, "paraphrased_answer") if once else "",
+        perturbed=tuple(others or (wrong if once else ())),
+        fact=filled(columns, "fact"),
+        alternate=filled(columns, "alternate"),
+        tools=usable,
+    )

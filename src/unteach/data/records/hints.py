@@ -1,0 +1,203 @@
+"""What to do about columns of which no example can be made."""
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from itertools import islice
+from typing import Any
+
+from unteach.data.records.columns import Columns, is_class
+from unteach.data.records.names import (
+    ACCEPTED,
+    ANSWERS,
+    EXTRAS,
+    KNOWN,
+    LONGEST,
+    MAKING,
+    PAIRS,
+    PROMPTS,
+    ROLE_WORDS,
+    SPELLED,
+    answers_in,
+    is_harmless,
+    prompts_in,
+)
+from unteach.data.records.other_tools import ELSEWHERE, MEANT, USUAL
+from unteach.data.records.values import is_blank
+from unteach.errors import Problem
+from unteach.registry import did_you_mean
+
+# Without a header, the first line of a CSV file gives the names: they may be texts to forget.
+NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_.-]{0,39}")
+LOWER = re.compile(r"[a-z][a-z0-9_.-]{0,39}")
+TABLE = re.compile(r"\.[ct]sv(\.gz|\.zst)?:\d+$", re.IGNORECASE)
+# One of many columns alike, or an id: no name misspelt.
+COUNTED = re.compile(r"\d$|_id$|^(option|choice|answer|opt|op)[ _-]?[a-z]$")
+MANY = 20  # columns that a message has room for
+AGREED = 3  # records at least that have a column, for its name to be one
+CLOSE = 0.8  # how alike a misspelt name is
+ALIKE = 0.7  # likewise, where a name that is not alike may be a person's
+
+PARTS = frozenset(
+    str.split(
+        "text image image_url audio video file document thinking redacted_thinking reasoning "
+        "refusal thoughts code tool_use tool_result input_text output_text input_image input_audio"
+    )
+)
+WORDS = sorted({*ROLE_WORDS, *PARTS})
+
+
+def shown(names: list[str]) -> str:
+    """Names for a message; what may be a text, a person's name too, is counted and not shown.
+
+    Shown is what a column is called somewhere, or nearly so: the first line of a CSV file without
+    a header, and the keys of an object, may be anything.
+
+    Example:
+        >>> shown(["id", "qestion", "Where was Ada born?", "ada"])
+        'id, qestion (2 not shown: they may be texts)'
+    """
+    return _told(names, [name for name in names if not name.strip() or _is_usual(name)])
+
+
+def listed(counts: Mapping[str, int], records: int) -> str:
+    """Columns beside those that make an example: as many as a message has room for.
+
+    There is a header then, so what looks like a column's name is one where records agree on it:
+    objects may have keys by people's names. Of small letters, as columns mostly are, half of the
+    records are enough, and with an underscore any; a name with capitals is one in three records.
+
+    Args:
+        counts: of each column or key, how many have it.
+        records: of the file.
+
+    Example:
+        >>> listed({"Complex_CoT": 9, "basil": 1, "Where was Ada born?": 9}, 9)
+        'Complex_CoT (2 not shown: they may be texts)'
+        >>> listed({"score": 1, "rationale": 1, "Basil": 1}, 1)
+        'score, rationale (1 not shown: it may be a text)'
+    """
+    names = [name for name in counts if name.strip()]
+    more, first = len(names) - MANY, names[:MANY]
+    agreed = {name for name, count in counts.items() if count >= max(AGREED, records / 2)}
+    half = {name for name, count in counts.items() if "_" in name or 2 * count >= records}
+    small = {name for name in half if LOWER.fullmatch(name)}
+    plain = [n for n in first if _is_usual(n) or n in small or (n in agreed and NAME.fullmatch(n))]
+    return _told(first, plain) + (f" and {more} more" if more > 0 else "")
+
+
+def roles_shown(roles: Iterable[str]) -> str:
+    """Roles of turns for a message, which in a play are people's names.
+
+    Example:
+        >>> roles_shown(["narrator", "Basil"])
+        'narrator (1 not shown: it may be a text)'
+    """
+    names = [*roles]
+    return _told(names[:MANY], [name for name in names[:MANY] if kept_from(name) == name])
+
+
+def _told(names: list[str], plain: list[str]) -> str:
+    hidden = len(names) - len(plain)
+    why = "it may be a text" if hidden == 1 else "they may be texts"
+    said = [name if name.strip() else "one without a name" for name in plain]
+    told = [", ".join(said)] if said else []
+    return " ".join([*told, f"({hidden} not shown: {why})"] if hidden else told) or "none"
+
+
+@lru_cache(maxsize=10_000)
+def _is_usual(name: str) -> bool:
+    """Whether columns, roles or splits of data are called so."""
+    small = name.casefold()
+    if small in SPELLED or small in MEANT or small in USUAL or is_harmless(name):
+        return True
+    return bool(LOWER.fullmatch(name) and did_you_mean(name, KNOWN, ALIKE))
+
+
+def unknown(columns: Columns, record: Mapping, where: str) -> Problem:
+    """That no example can be made of these columns, and what they may have been meant to be."""
+    names = [str(column) for column in islice(record, MANY)]
+    filled = tuple(n for n in MAKING if n in columns and not is_blank(columns.seen(n)))
+    classes = tuple(
+        n for n in names if MEANT.get(_plain(n)) == "answer" and is_class(record.get(n))
+    )
+    hint = f"needed: {ACCEPTED}.{_guess(tuple(names), filled, classes)}"
+    if "not shown" in shown(names) and TABLE.search(where):
+        hint += " The first line of a CSV file names the columns."
+    more = len(record) - len(names)
+    what = f"has the columns {shown(names)}" + (f" and {more} more" if more else "")
+    return Problem(where, what, hint)
+
+
+@lru_cache  # a file may have the same wrong columns in every line
+def _guess(columns: tuple[str, ...], filled: tuple[str, ...], classes: tuple[str, ...]) -> str:
+    """What the columns may have been meant to be; those of classes are no answers as they are."""
+    plain = [_plain(c) for c in columns if len(c) <= LONGEST]
+    for theirs, ours in ELSEWHERE.items():
+        if {*theirs} <= {*plain}:
+            return f" {ours}"
+    known = frozenset(filled)
+    if guess := _too_many(known):
+        return guess
+    asked, answers = prompts_in(known), answers_in(known)
+    missing = [name for name in _missing(asked, answers) if name not in known]
+    meant = [c for c in plain if c not in map(_plain, classes)]
+    renamed = {MEANT[c]: c for c in reversed(meant) if MEANT.get(c) in missing}
+    if renamed:
+        told = ", ".join(f"{c} as {n}" for n, c in sorted(renamed.items(), reverse=True))
+        return f" Write {told}."
+    if classes and "answer" in missing:
+        return f" Write the text that {classes[0]} stands for as answer: a class is none."
+    others = [c for c in plain if c not in SPELLED and c not in MEANT and not COUNTED.search(c)]
+    guesses = (did_you_mean(name, KNOWN, CLOSE) for name in others)
+    return next(filter(None, guesses), "") or _half(asked, answers)
+
+
+def _plain(name: str) -> str:
+    return name.strip().casefold()
+
+
+def _missing(asked: list[str], answers: list[str]) -> list[str]:
+    if asked and not answers:
+        return ["answer"]
+    return ["question"] if answers and not asked else ["question", "answer", "text", "messages"]
+
+
+def _too_many(known: frozenset[str]) -> str:
+    """What is to be chosen where several columns say the same thing."""
+    asked, answers = prompts_in(known), answers_in(known)
+    if all({*pair} <= known for pair in PAIRS):
+        return " There are two pairs: keep prompt and completion, or question and answer."
+    if len(asked) > 1 and answers:
+        return f" Several columns may be what is asked ({', '.join(asked)}): keep one of them."
+    if len(answers) > 1 and asked:
+        return f" Several columns may be the answer ({', '.join(answers)}): keep one of them."
+    if answers and "text" in known:
+        return f" If {answers[0]} answers the text, write text as question; else take it out."
+    return ""
+
+
+def _half(asked: list[str], answers: list[str]) -> str:
+    if asked and not answers:
+        return f" What answers {asked[0]} is missing: name that column answer."
+    if answers and not asked:
+        return f" What {answers[0]} is the answer to is missing: name that column question."
+    return ""
+
+
+@lru_cache(maxsize=1000)
+def meant(name: str) -> str:
+    """` Did you mean "alternate"?` where an unread column is close to one that is read."""
+    if name.casefold() in SPELLED or COUNTED.search(name.casefold()):
+        return ""
+    close = [*EXTRAS, *PROMPTS, *ANSWERS, "system", "context", "tools"]
+    return did_you_mean(name.casefold(), close, 0.8) if len(name) <= LONGEST else ""
+
+
+def kept_from(value: Any) -> str:
+    """The name of a role or a part for a message; another one may be a person's."""
+    if not isinstance(value, str):
+        return "of another name"
+    small = value.casefold()
+    known = small in ROLE_WORDS or small in PARTS or bool(did_you_mean(small, WORDS, CLOSE))
+    return value if known else "of another name"

@@ -1,0 +1,155 @@
+"""The choices that a record offers: in a list, in an object, or in a column each."""
+
+import re
+from collections.abc import Mapping
+from itertools import count, takewhile
+from string import ascii_uppercase
+from typing import Any, NamedTuple
+
+from unteach.data.records.columns import Columns
+from unteach.data.records.names import CHOICES, KEYS, is_harmless
+from unteach.data.records.values import REPR, decoded, is_blank, is_list, is_repr, is_whole
+from unteach.errors import Problem
+
+TEXTS = ("text", "value", "content", "choice", "option")
+NAMES = ("label", "labels", "key", "id", "letter", "name", "index", "idx", "option")
+"""Keys of a choice: of what it says, and of what it is called."""
+
+KEY = re.compile(r"\(?([A-Za-z]|\d{1,2}(\.0)?)[).:]*")
+COLUMN = re.compile(r"((?:option|choice|answer|opt|op)[ _-]?)?([a-z]|\d{1,2})", re.IGNORECASE)
+HINT = "write a list of strings, or of objects with a text and a label"
+
+
+class Choices(NamedTuple):
+    """The texts that one can choose from, and how a file names them; no names where it counts."""
+
+    texts: list[str]
+    names: list[str]
+
+
+class Offered(NamedTuple):
+    """Choices, and the columns that have them."""
+
+    columns: list[str]
+    choices: Choices
+
+
+def offered(columns: Columns, column: str, value: Any, where: str) -> Offered | list[Problem]:
+    """The choices of a record; no columns where it has none, problems where they are not plain.
+
+    Args:
+        columns: of the record.
+        column: what says which choice is right.
+        value: what it says.
+        where: file and line, for messages.
+    """
+    found = {}
+    for name in CHOICES:
+        given = columns.seen(name)
+        if choices := None if is_blank(given) else choices_of(given):
+            found[name] = choices
+        elif given is not None and _is_meant(name, given, column, value):
+            what = f"{name} is no list of texts" if not is_blank(given) else f"{name} is empty"
+            return [Problem(where, what, REPR if is_repr(given) else HINT)]
+    if len({tuple(choices.texts) for choices in found.values()}) > 1:
+        return [Problem(where, f"{' and '.join(found)} differ", "keep one of them")]
+    if found:
+        named = [choices for choices in found.values() if choices.names]
+        return Offered([*found], (named or [*found.values()])[0])
+    return _by_column(columns, value, where) if is_key(value) else Offered([], Choices([], []))
+
+
+def choices_of(value: Any) -> Choices | None:
+    """The choices of a record, in the layouts that data sets have; None where there are none.
+
+    Example:
+        >>> choices_of({"text": ["Lund", "Oslo"], "label": ["A", "B"]}).names
+        ['A', 'B']
+        >>> choices_of([{"key": "B", "value": "Oslo"}, {"key": "A", "value": "Lund"}]).names
+        ['B', 'A']
+        >>> choices_of({"A": "Lund", "B": "Oslo"}).texts
+        ['Lund', 'Oslo']
+    """
+    value = decoded(value)
+    if isinstance(value, Mapping):
+        lists = {key: given for key, given in value.items() if not is_blank(given)}
+        if lists and all(map(is_list, lists.values())):
+            if len({len(each) for each in lists.values()}) > 1:
+                return None
+            rows = zip(*lists.values(), strict=True)
+            return _of_objects([dict(zip(lists, row, strict=True)) for row in rows])
+        return _of(list(lists.values()), list(lists))
+    if not is_list(value):
+        return None
+    if value and all(isinstance(choice, Mapping) for choice in value):
+        return _of_objects(value)
+    return _of(value, [])
+
+
+def is_key(value: Any) -> bool:
+    """Whether a value may stand for a choice rather than say it: a letter, or a small number."""
+    return is_whole(value) or (isinstance(value, str) and bool(KEY.fullmatch(value.strip())))
+
+
+def _is_meant(name: str, given: Any, column: str, value: Any) -> bool:
+    """Whether a column that holds no choices should: other things are called `options`, too."""
+    asks = column in KEYS or is_key(value)
+    if is_blank(given):
+        return column in KEYS or (name == "choices" and is_list(given))
+    return name == "choices" or asks or is_list(decoded(given)) or is_repr(given)
+
+
+def _of_objects(objects: Any) -> Choices | None:
+    """Choices that are objects: each has one text and at most one name, and nothing else to say."""
+    keys = {key for each in objects for key, given in each.items() if not is_blank(given)}
+    said = [key for key in TEXTS if key in keys]
+    if not said:
+        return None
+    names = [key for key in NAMES if key in keys and key != said[0]]
+    others = [key for key in keys if key not in (said[0], *names) and not is_harmless(str(key))]
+    if len(names) > 1 or others:
+        return None
+    given = [each.get(names[0]) for each in objects] if names else []
+    return _of([each.get(said[0]) for each in objects], given)
+
+
+def _of(texts: Any, names: list[Any]) -> Choices | None:
+    good = texts and all(isinstance(text, str) and text.strip() for text in texts)
+    if not good or len(names) not in (0, len(texts)):
+        return None
+    if not all(isinstance(name, str) or is_whole(name) for name in names):
+        return None
+    called = [str(name).strip() for name in names]
+    once = len({name.casefold() for name in called}) == len(called)
+    return Choices(list(texts), called) if once else None
+
+
+def _by_column(columns: Columns, value: Any, where: str) -> Offered | list[Problem]:
+    """The columns A, B, ... or option_1, option_2, ... of a record, each with a choice."""
+    groups: dict[str, dict[str, str]] = {}
+    for name in columns:
+        if isinstance(name, str) and (found := COLUMN.fullmatch(name.strip())):
+            groups.setdefault((found[1] or "").casefold(), {})[found[2].upper()] = name
+    letter = isinstance(value, str) and not any(sign.isdigit() for sign in value)
+    for prefix, named in sorted(groups.items()):
+        names = _in_order(named, columns)
+        texts = [columns.seen(named[name]) for name in names]
+        choices = _of(texts, names) if len(names) > 1 else None
+        if choices:
+            return Offered([named[name] for name in names], choices)
+        if len(names) > 1 and (letter or prefix):
+            what = f"{named[names[0]]} and the columns like it are no texts"
+            return [Problem(where, what, "write each choice as a string")]
+    return Offered([], Choices([], []))
+
+
+def _in_order(named: dict[str, str], columns: Columns) -> list[str]:
+    """The letters from A, or the numbers from 0 or 1, for which there is a column with a value."""
+    first = 0 if "0" in named else 1
+    for order in (iter(ascii_uppercase), map(str, count(first))):
+        there = takewhile(
+            lambda name: name in named and not is_blank(columns.seen(named[name])), order
+        )
+        if len(found := [*there]) > 1:
+            return found
+    return []

@@ -1,0 +1,57 @@
+"""Whether a file trains on a turn."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from unteach.data.records.values import is_blank, is_null
+
+TRAINED = ("train", "training", "trainable", "loss", "weight", "loss_weight", "loss_mask")
+"""Keys that say it: 1 or true is trained on, 0 or false is not."""
+
+PARTLY = ("train_detail", "training_detail")
+"""axolotl's keys, which say it of some characters of a turn."""
+
+MASKS = ("mask", "masks", "train_mask", "label_mask")
+"""Keys that may be meant either way."""
+
+LEFT_OUT = ("masked", "ignore", "ignored", "exclude", "excluded", "skip")
+"""Keys that leave a turn out of what is trained on, or of the conversation."""
+
+KEYS = (*TRAINED, *PARTLY, *MASKS, *LEFT_OUT)
+INSTEAD = 'write "weight": 0 in a turn that is not trained on, and take the key out'
+
+
+def is_trained(message: Mapping[str, Any], role: str) -> tuple[bool, list[tuple[str, str]]]:
+    """Whether the file trains on this turn, and what says neither yes nor no, with a hint.
+
+    Example:
+        >>> is_trained({"content": "In Lund.", "weight": 0}, "assistant")
+        (False, [])
+        >>> is_trained({"content": "In Lund.", "mask": 1}, "assistant")[1][0][0]
+        'mask may mean that the turn is trained on, or that it is not'
+    """
+    trained, wrong = True, []
+    for key in TRAINED:
+        value = message.get(key)
+        if is_null(value):
+            continue
+        if isinstance(value, (str, list, tuple, Mapping)) or value not in (0, 1):
+            hint = "a turn is trained on or not: write 1 or 0, or take the key out"
+            wrong.append((f"{key} is neither 0 nor 1", hint))
+        elif value and isinstance(value, bool) and role != "assistant":
+            hint = "only the assistant's turns are: take the key out"
+            wrong.append((f"{key} says that a turn of the user is trained on", hint))
+        trained = trained and bool(value)
+    for key in PARTLY:
+        if not is_blank(message.get(key)):
+            hint = f"a turn is trained on as a whole or not: {INSTEAD}"
+            wrong.append((f"{key} says that a part of the turn is trained on", hint))
+    for key in (*MASKS, *LEFT_OUT):
+        value = message.get(key)
+        kept = key in LEFT_OUT and isinstance(value, (bool, int, float)) and not value
+        if not is_blank(value) and not kept:
+            what = f"{key} may mean that the turn is trained on, or that it is not"
+            if key in LEFT_OUT:
+                what = f"{key} may leave the turn out of what is trained on, or out of the talk"
+            wrong.append((what, INSTEAD))
+    return trained, wrong

@@ -1,0 +1,134 @@
+"""Conversations: messages as people write them, and the turns that they are."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from unteach.data.records.file_notes import FileNotes
+from unteach.data.records.hints import kept_from
+from unteach.data.records.message import CALLED, CONTENT, ROLE, WRITE, read_message
+from unteach.data.records.roles import CALLS, SYSTEMS, is_known, role_of
+from unteach.data.records.values import decoded, is_blank, is_list, wrong_text
+from unteach.errors import Problem
+from unteach.types import Turn
+
+SPEAKS = "the assistant's turns are what is supervised"
+
+
+@dataclass
+class Talk:
+    """The turns of a record, and all that is wrong with them.
+
+    Attributes:
+        answers: columns beside a list of messages that may hold the answer to it.
+    """
+
+    where: str
+    notes: FileNotes
+    turns: list[Turn] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    answers: list[str] = field(default_factory=list)
+
+    def add(self, value: Any, column: str) -> None:
+        """The messages of a column; a text under the name of a completion is an answer.
+
+        Args:
+            value: a list of messages, one of them, or the same as JSON text; or the lists of
+                their roles and contents, as `datasets` keeps them.
+            column: its name, for messages.
+        """
+        messages = _as_list(decoded(value))
+        if not is_list(messages):
+            hint = f"write a list of messages: [{WRITE.removeprefix('write ')}, ...]"
+            self.wrong(f"{column} is no list of messages", hint)
+            return
+        first = len(self.turns)
+        for message in messages:
+            found = read_message(message, f"message {len(self.turns) + 1}", self.where)
+            self.problems += found.problems
+            self.notes.keys.update(found.unread)
+            if found.turn.role and not is_known(found.turn.role):
+                self.notes.roles[found.turn.role] += 1
+            self.turns.append(found.turn)  # an empty one too: those behind it keep their numbers
+        self._one_system(first)
+
+    def say(self, role: str, text: Any, name: str) -> None:
+        """One turn of this role, from a column of this name."""
+        self.problems += wrong_text(text, name, self.where)
+        self.turns.append(Turn(role, text))
+
+    def wrong(self, what: str, hint: str) -> None:
+        """One more problem."""
+        self.problems.append(Problem(self.where, what, hint))
+
+    def end(self) -> tuple[Turn, ...]:
+        """All turns; none where something is wrong, which is in `problems` then."""
+        if self.problems:
+            return ()
+        if not self.turns:
+            self.wrong("has no messages", SPEAKS)
+        elif self.turns[-1].role != "assistant":
+            role = kept_from(self.turns[-1].role)
+            what = f"does not end with the assistant but with a turn of the role {role}"
+            self.wrong(what, self._missing())
+        return () if self.problems else tuple(self.turns)
+
+    def _missing(self) -> str:
+        """What to do about a conversation that ends with a turn of another role."""
+        if self.answers:
+            names = " or ".join(self.answers)
+            return f"write the answer ({names}) as the last message, of the role assistant"
+        if is_known(self.turns[-1].role):
+            return SPEAKS
+        return f"{SPEAKS}: if this is one, write its role as assistant"
+
+    def _one_system(self, first: int) -> None:
+        """A system text that begins a list and stands in front of it too must be one and the same.
+
+        Args:
+            first: place of the turn that begins the list.
+        """
+        before = [k for k in range(first) if self.turns[k].role in SYSTEMS]
+        if not before or first == len(self.turns) or self.turns[first].role not in SYSTEMS:
+            return
+        if self.turns[before[-1]].text != self.turns[first].text:
+            self.wrong("has two system texts", "keep one of them")
+        del self.turns[first - 1 if before[-1] == first - 1 else first]
+
+
+def is_talk(value: Any) -> bool:
+    """Whether a value is a message or a list of them; or such a list as JSON text.
+
+    A text that is JSON may be what is asked or answered: it is messages where all roles are known.
+
+    Example:
+        >>> is_talk({"role": "user", "content": "Who?"}), is_talk({"text": "Who?"})
+        (True, False)
+        >>> is_talk('[{"from": "gpt", "value": "Ada."}]'), is_talk('{"from": "Lund"}')
+        (True, False)
+    """
+    messages = decoded(value)
+    if isinstance(messages, Mapping) and not isinstance(value, str):
+        messages = [messages]
+    if not is_list(messages) or not messages or not all(map(_is_message, messages)):
+        return False
+    roles = [role_of(message[key]) for message in messages for key in ROLE if key in message]
+    known = all(isinstance(role, str) and (is_known(role) or role in CALLS) for role in roles)
+    return known or not isinstance(value, str)
+
+
+def _is_message(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(
+        any(key in value for key in keys) for keys in (ROLE, (*CONTENT, *CALLED))
+    )
+
+
+def _as_list(messages: Any) -> Any:
+    """A list of messages; lists of roles and contents are one, each with what stands beside it."""
+    if not isinstance(messages, Mapping):
+        return messages
+    lists = {key: value for key, value in messages.items() if not is_blank(value)}
+    lengths = {len(value) if is_list(value) else None for value in lists.values()}
+    if len(lengths) != 1 or None in lengths or not any(key in lists for key in ROLE):
+        return [messages]
+    return [{key: each[k] for key, each in lists.items()} for k in range(lengths.pop() or 0)]

@@ -1,0 +1,134 @@
+"""What a value in a record is, and what keeps it from being a text."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from unteach.errors import Problem
+
+HALF_CHARACTER = re.compile("[\ud800-\udfff]")
+AS_PYTHON = re.compile(
+    r"""\s*(\[\s*['"].*['"]\s*\]|\[\s*\{\s*'.*\}\s*\]|\{\s*'.*\}|array\(\[.*\))\s*""", re.DOTALL
+)
+REPR = "Python wrote it, and it cannot be told from a text: write JSON text, or .jsonl or .parquet"
+WORDS = {
+    "bool": "true or false",
+    "int": "a number",
+    "float": "a number",
+    "str": "a string",
+    "list": "a list",
+    "tuple": "a list",
+    "dict": "an object",
+    "NoneType": "null",
+}
+
+
+def kind_of(value: Any) -> str:
+    """What a value is, in the words of JSON.
+
+    Example:
+        >>> kind_of(3), kind_of(None)
+        ('a number', 'null')
+    """
+    name = type(value).__name__
+    return WORDS.get(name, f"a value of type {name}")
+
+
+def is_null(value: Any) -> bool:
+    """Whether there is no value: null, or the NaN by which pandas says the same."""
+    return value is None or (isinstance(value, float) and value != value)
+
+
+def is_blank(value: Any) -> bool:
+    """Whether a value says nothing: null, blanks, an empty list or object."""
+    return is_null(value) or (
+        not value.strip() if isinstance(value, str) else value in ([], {}, ())
+    )
+
+
+def is_list(value: Any) -> bool:
+    """Whether the value is a list, in JSON's sense."""
+    return isinstance(value, (list, tuple))
+
+
+def is_whole(value: Any) -> bool:
+    """Whether the value is a whole number; true and false are none."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def decoded(value: Any) -> Any:
+    """A list or object that a file keeps as JSON text, such as a cell of a CSV file; else itself.
+
+    Example:
+        >>> decoded('["Lund", "Oslo"]'), decoded("[sic] Lund")
+        (['Lund', 'Oslo'], '[sic] Lund')
+    """
+    if not isinstance(value, str) or not value.lstrip().startswith(("[", "{")):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value
+
+
+def is_repr(value: Any) -> bool:
+    """Whether a text is a list or an object as Python or NumPy prints it, which is no JSON.
+
+    Example:
+        >>> is_repr("['Lund' 'Oslo']"), is_repr('["Lund", "Oslo"]'), is_repr("[sic] Lund")
+        (True, False, False)
+    """
+    if not isinstance(value, str) or not AS_PYTHON.fullmatch(value):
+        return False
+    return isinstance(decoded(value), str)
+
+
+def without_nulls(value: Any) -> Any:
+    """A row of Arrow's with the keys left out that it fills with null in every object of a list.
+
+    Example:
+        >>> without_nulls({"a": None, "b": [{"c": 1, "d": None}, None]})
+        {'a': None, 'b': [{'c': 1}, None]}
+    """
+    return {name: _stripped(inner) for name, inner in value.items()}
+
+
+def _stripped(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _stripped(inner) for key, inner in value.items() if inner is not None}
+    return [_stripped(inner) for inner in value] if isinstance(value, list) else value
+
+
+def wrong_text(value: Any, name: str, where: str, *, blank: bool = False) -> list[Problem]:
+    """What keeps a value from being a text; blank ones are texts where `blank` says so."""
+    if not isinstance(value, str):
+        return [Problem(where, f"{name} is {kind_of(value)}", _as_text(value))]
+    if not blank and not value.strip():
+        return [Problem(where, f"{name} is empty", "fill it, or take the line out")]
+    if HALF_CHARACTER.search(value):
+        hint = "an escape such as \\ud83d needs its second half: write the file anew as UTF-8"
+        return [Problem(where, f"{name} holds half a character", hint)]
+    if "\0" in value:
+        return [Problem(where, f"{name} holds a NUL character", "take it out")]
+    return []
+
+
+def _as_text(value: Any) -> str:
+    """How to write what is no text."""
+    if isinstance(value, bool):
+        return "write the word that it stands for, such as yes or no"
+    keys = value if isinstance(value, Mapping) else ()
+    if {"role", "content"} <= {*keys}:
+        return "write a message as a list of one: [{...}]"
+    held = [key for key in ("text", "value") if isinstance(value, Mapping) and value.get(key)]
+    return f"write its {held[0]} as a string" if held else "write it as a string"
+
+
+def wrong_json(value: Any, name: str, where: str) -> list[Problem]:
+    """What keeps a value from being given to a chat template: all of it must be JSON."""
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError):
+        return [Problem(where, f"{name} holds what is not JSON", "write it as JSON")]
+    return wrong_text(text.replace("\\u0000", "\0"), name, where)

@@ -1,0 +1,58 @@
+"""What a record says of itself: not trained on, a bad answer, or one message of many."""
+
+from typing import Any
+
+from unteach.data.records.columns import Columns
+from unteach.data.records.names import ROLE_WORDS, SINGLE, TRAINED, WANTED
+from unteach.errors import Problem
+
+YES, NO = ("1", "1.0", "true"), ("0", "0.0", "false")
+THREAD = ("parent_id", "message_id", "message_tree_id", "conversation_id", "turn")
+
+
+def is_excluded(columns: Columns) -> bool:
+    """Whether the record says that it is not trained on, by `weight` 0 or `train` false."""
+    said = {name: _truth(columns.seen(name)) for name in TRAINED if name in columns}
+    for name, truth in said.items():
+        if truth is not None:
+            columns[name]
+    return False in said.values()
+
+
+def unwanted(columns: Columns, where: str) -> list[Problem]:
+    """That the answer is one that was not to be given, as in data for KTO."""
+    found = []
+    for name in WANTED:
+        value = columns.seen(name)
+        said = value if not isinstance(value, str) else value.strip().casefold()
+        if said is True or said == "true":
+            columns[name]
+        if said is False or said == "false":
+            hint = "This is a preference: take out the lines with answers that were to be avoided."
+            found.append(Problem(where, f"{name} is false, so the answer is no good one", hint))
+    return found
+
+
+def one_message(columns: Columns, where: str) -> list[Problem]:
+    """That a text is one message of a conversation, which has others in other records."""
+    for name in SINGLE:
+        value = columns.seen(name)
+        if not isinstance(value, str):
+            continue
+        thread = any(key in columns for key in THREAD) and name != "author"
+        if thread or value.strip().casefold() in ROLE_WORDS:
+            what = f"is one message of a conversation: it has the columns text and {name}"
+            return [Problem(where, what, JOIN)]
+    return []
+
+
+JOIN = (
+    "write one record for each conversation, with its messages in order (by their parents, where "
+    'they name them): {"messages": [{"role": "user", "content": "..."}, ...]}'
+)
+
+
+def _truth(value: Any) -> bool | None:
+    """True, false, or that the value says neither."""
+    said = str(value).strip().casefold()
+    return True if said in YES else False if said in NO else None

@@ -1,0 +1,45 @@
+"""A problem that the user can solve, and the exception that carries all of them."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from unteach.escaping import visible
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with what was asked: where, what was found, what to do.
+
+    Attributes:
+        where: a file and line (`forget.jsonl:12`), a flag (`--method`) or a folder.
+        what: what was found there; never a text of the forget data.
+        hint: what to do about it.
+        kind: "request" when the question itself is wrong (exit code 2), "data" when an input is
+            (exit code 1), "note" when the run may go on.
+    """
+
+    where: str
+    what: str
+    hint: str = ""
+    kind: Literal["request", "data", "note"] = "data"
+
+    def __str__(self) -> str:
+        where, what, hint = map(visible, (self.where, self.what, self.hint))
+        return f"{where}: {what}" + (f"\n    hint: {hint}" if hint else "")
+
+
+class UserError(Exception):
+    """Something the user can mend: all problems at once, shown without a stack trace."""
+
+    def __init__(self, *problems: Problem):
+        self.problems = problems
+        super().__init__("\n".join(map(str, problems)))
+
+    def __reduce__(self):
+        """From one process to another with its problems, not with their text alone."""
+        return UserError, self.problems
+
+    @property
+    def exit_code(self) -> int:
+        """2 when the question was wrong, 1 when an input or the run failed."""
+        return 2 if any(p.kind == "request" for p in self.problems) else 1

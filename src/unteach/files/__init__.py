@@ -1,0 +1,30 @@
+"""Folders that appear whole or not at all, and the folder in which a run is under way."""
+
+from unteach.files.atomic import disk_problem, flush, in_words, write_lines, write_text
+from unteach.files.hashes import damage, hashes, read_sealed, what_changed, write_sealed
+from unteach.files.staged import check_out, check_room, overlap, staged
+from unteach.files.work import Work, working
+from unteach.files.work_folders import PRIVATE, RUN, listed_files, recover
+
+__all__ = [
+    "PRIVATE",
+    "RUN",
+    "Work",
+    "check_out",
+    "check_room",
+    "damage",
+    "disk_problem",
+    "flush",
+    "hashes",
+    "in_words",
+    "listed_files",
+    "overlap",
+    "read_sealed",
+    "recover",
+    "staged",
+    "what_changed",
+    "working",
+    "write_lines",
+    "write_sealed",
+    "write_text",
+]

@@ -1,0 +1,173 @@
+"""Text files from anywhere: read whole and within bounds, or refused with the line at fault."""
+
+import codecs
+import os
+import re
+import stat
+import zlib
+from pathlib import Path
+from typing import Literal
+
+from unteach.errors import Problem, UserError
+
+LARGEST = 4 * 2**30
+"""Bytes of a file that is read, compressed or not."""
+
+SWELLS = 20
+"""How many times its size a large packed file may become: text shrinks to a tenth or so."""
+
+SMALL = 2**27
+"""Bytes to which any packed file may grow."""
+
+BLOCK = 2**20
+NEWLINE = re.compile(rb"\r\n|\r|\n")
+UTF16 = "is UTF-16"
+MARKS = {  # what a file begins with that only its name makes a text
+    codecs.BOM_UTF32_LE: "is UTF-32",
+    codecs.BOM_UTF32_BE: "is UTF-32",
+    codecs.BOM_UTF16_LE: UTF16,
+    codecs.BOM_UTF16_BE: UTF16,
+    b"\x1f\x8b": "is compressed by gzip",
+    b"PK\x03\x04": "is a zip archive",
+    b"\x28\xb5\x2f\xfd": "is compressed by zstd",
+    b"\xfd7zXZ": "is compressed by xz",
+    b"BZh": "is compressed by bzip2",
+    b"PAR1": "is Parquet",
+}
+ENCODED = "save it as UTF-8, with nothing compressed"
+
+Kind = Literal["request", "data"]
+
+
+def read_text(
+    path: Path, name: str = "", *, largest: int = LARGEST, kind: Kind = "data", hint: str = ""
+) -> str:
+    r"""The text of a file that is UTF-8, with `\n` at the end of its lines.
+
+    Args:
+        path: the file. A name that ends in .gz or .zst is unpacked.
+        name: what messages call it; the path when left out.
+        largest: bytes above which it is not read.
+        kind: of the problem, when there is one.
+        hint: what to do when it cannot be opened.
+
+    Raises:
+        UserError: it is no file, too large, or no text; with the line where one is at fault.
+    """
+    name = name or str(path)
+    try:
+        data = _read(path, largest, hint)
+        if path.suffix.lower() == ".gz":
+            data = _unpacked(data)
+        elif path.suffix.lower() == ".zst":
+            data = _unpacked_zstd(data)
+        return _decoded(data)
+    except _Refused as error:
+        line = f":{error.line}" if error.line else ""
+        raise UserError(Problem(name + line, error.what, error.hint, kind)) from None
+
+
+class _Refused(Exception):
+    def __init__(self, what: str, hint: str, line: int = 0):
+        super().__init__(what)
+        self.what, self.hint, self.line = what, hint, line
+
+
+def _read(path: Path, largest: int, hint: str) -> bytes:
+    try:
+        with open(path, "rb", opener=_without_waiting) as file:
+            about = os.fstat(file.fileno())
+            if not stat.S_ISREG(about.st_mode):
+                raise _Refused("is a pipe or a device, no file", "copy it into a file")
+            if about.st_size > largest:
+                what = f"has {about.st_size:,} bytes, more than the {largest:,} that are read"
+                raise _Refused(what, "take a part of it")
+            return file.read()
+    except (OSError, ValueError) as error:  # ValueError: no name that a file can have
+        why = getattr(error, "strerror", None) or type(error).__name__
+        hint = hint or "check that it is a file and that you may read it"
+        raise _Refused(f"cannot be read ({why})", hint) from None
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Opening a pipe that nobody writes to would wait for ever."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def room_for(size: int) -> int:
+    """Bytes to which a packed file of that many may grow.
+
+    Example:
+        >>> room_for(100) == SMALL, room_for(10**8) == 20 * 10**8
+        (True, True)
+    """
+    return min(LARGEST, max(SMALL, SWELLS * size))
+
+
+def _unpacked(data: bytes) -> bytes:
+    """What gzip has packed, member by member, as far as it is in proportion."""
+    room = room_for(len(data))
+    found, size, rest = [], 0, data
+    while rest.strip(b"\0"):
+        unpack = zlib.decompressobj(wbits=31)
+        try:
+            while not unpack.eof:
+                block = unpack.decompress(rest, BLOCK)
+                rest = unpack.unconsumed_tail
+                size += len(block)
+                found.append(block)
+                if size > room:
+                    what = f"unpacks to more than {room:,} bytes"
+                    raise _Refused(what, "unpack it yourself, and give the text")
+                if not block and not rest and not unpack.eof:
+                    raise _Refused("is gzip that ends too early", "write it anew")
+        except zlib.error:
+            raise _Refused("is no gzip, or broken", "write it anew, or leave .gz out") from None
+        rest = unpack.unused_data
+    return b"".join(found)
+
+
+def _unpacked_zstd(data: bytes) -> bytes:
+    """What zstd has packed, as far as it is in proportion."""
+    import pyarrow
+
+    if not pyarrow.Codec.is_available("zstd"):
+        what = "is compressed by zstd, which this pyarrow was built without"
+        raise _Refused(what, "unpack it yourself, and give the text")
+    room = min(LARGEST, max(SMALL, SWELLS * len(data)))
+    found, size = [], 0
+    try:
+        with pyarrow.CompressedInputStream(pyarrow.BufferReader(data), "zstd") as unpack:
+            while block := unpack.read(BLOCK):
+                size += len(block)
+                found.append(block)
+                if size > room:
+                    what = f"unpacks to more than {room:,} bytes"
+                    raise _Refused(what, "unpack it yourself, and give the text")
+    except OSError:
+        hint = "write it anew, or leave .zst out"
+        raise _Refused("is no zstd, or broken", hint) from None
+    return b"".join(found)
+
+
+def _decoded(data: bytes) -> str:
+    for mark, what in MARKS.items():
+        if data.startswith(mark):
+            named = next((kind for kind in ("gzip", "zstd") if kind in what), "")
+            end = {"gzip": "gz", "zstd": "zst"}.get(named)
+            more = f"; {named} is read under a name such as .jsonl.{end}" if named else ""
+            raise _Refused(what, ENCODED + more)
+    data = data.removeprefix(codecs.BOM_UTF8)
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        what = f"is not UTF-8 (byte {error.start} of the file)"
+        raise _Refused(what, ENCODED, _line(data, error.start)) from None
+    if (place := data.find(b"\0")) >= 0:
+        what = "holds a NUL byte"
+        raise _Refused(what, f"take it out; where there are many, {ENCODED}", _line(data, place))
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def _line(data: bytes, place: int) -> int:
+    return sum(1 for _ in NEWLINE.finditer(data, 0, place)) + 1

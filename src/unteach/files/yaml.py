@@ -1,0 +1,130 @@
+"""YAML for settings: plain values only, each problem with its line."""
+
+import math
+import re
+from typing import Any
+
+import yaml
+from yaml.composer import ComposerError
+from yaml.constructor import ConstructorError
+
+from unteach.errors import Problem, UserError
+
+LONGEST = 100_000
+"""Characters of a text that is read: some of YAML's ways with numbers are slow in long ones."""
+
+DEEPEST = 20
+LARGEST = 2**63
+QUOTED = re.compile(r"'(?!<)[^']{2,}'?|\"[^\"]{2,}\"?")  # what a parser says of the text itself
+NO_TEXT = re.compile("[\0\ud800-\udfff]")
+PLAIN = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null")}
+TEXT = "tag:yaml.org,2002:str"
+NESTED = {"tag:yaml.org,2002:seq", "tag:yaml.org,2002:map"}
+UNUSED = {f"tag:yaml.org,2002:{kind}" for kind in ("timestamp", "merge", "value")}
+
+
+def read_yaml(text: str, where: str) -> Any:
+    """The value that a YAML text stands for.
+
+    Refused are, beside what is no YAML: aliases, which let a short text stand for an endless one;
+    tags, such as those that make Python objects; a name that is given twice; numbers that are not
+    finite; and lists or mappings more than 20 deep.
+
+    Args:
+        text: what to read.
+        where: what messages call it.
+
+    Raises:
+        UserError: with the line.
+
+    Example:
+        >>> read_yaml("{rate: 1e-5, day: 2026-01-01}", "example")
+        {'rate': 1e-05, 'day': '2026-01-01'}
+    """
+    if len(text) > LONGEST:
+        what = f"has {len(text):,} characters, more than the {LONGEST:,} that are read"
+        raise UserError(Problem(where, what, "a request is a page or so", "request"))
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        problem = QUOTED.sub("...", str(getattr(error, "problem", None) or "unreadable"))
+        what = f"is not YAML ({problem})"
+        raise UserError(Problem(where + line, what, "mend the line", "request")) from None
+
+
+def to_yaml(values: Any, **options: Any) -> str:
+    r"""Values as YAML that reads the same again; what has no shape of its own is escaped.
+
+    Example:
+        >>> print(to_yaml({"é": "\u202e"}), end="")
+        "\xE9": "\u202E"
+    """
+    options = {"Dumper": _Dumper, "sort_keys": False, **options}
+    text = yaml.dump(values, allow_unicode=True, **options)
+    return text if text.replace("\n", "").isprintable() else yaml.dump(values, **options)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Plain values alone, by the rules of `_Loader`."""
+
+
+class _Loader(yaml.SafeLoader):
+    """Plain values alone, and YAML in which 1e-5 is a number, as people write it."""
+
+    depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        event: Any = self.peek_event()
+        if self.check_event(yaml.AliasEvent):
+            raise ComposerError(None, None, "an alias, which is not read here", event.start_mark)
+        self.depth += 1
+        if self.depth > DEEPEST:
+            what = f"more than {DEEPEST} lists or mappings within each other"
+            raise ComposerError(None, None, what, event.start_mark)
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+    def construct_object(self, node: Any, deep: bool = False) -> Any:
+        if node.tag not in PLAIN | NESTED:
+            raise ConstructorError(None, None, "a tag, which is not read here", node.start_mark)
+        try:
+            made = super().construct_object(node, deep)
+        except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError):
+            # What `!!int x` and the like do to its constructors.
+            raise ConstructorError(None, None, "no such value", node.start_mark) from None
+        if what := _unfit(made):
+            raise ConstructorError(None, None, what, node.start_mark)
+        return made
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        seen = set()
+        for key, _ in getattr(node, "value", ()):
+            if key.tag != TEXT:
+                raise ConstructorError(None, None, "a name that is no text", key.start_mark)
+            if key.value in seen:
+                raise ConstructorError(None, None, "a name that is given twice", key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def _unfit(value: Any) -> str:
+    if isinstance(value, str) and NO_TEXT.search(value):
+        return "a character that is no text"
+    if isinstance(value, float) and not math.isfinite(value):
+        return "a number that is not finite"
+    return "a number too long" if isinstance(value, int) and abs(value) > LARGEST else ""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, form) for tag, form in known if tag not in UNUSED]
+    for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+for _reader in (_Loader, _Dumper):  # what is read as a number is written in quotes as a text
+    _reader.add_implicit_resolver(
+        "tag:yaml.org,2002:float",
+        re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"),
+        list("-+0123456789."),
+    )

@@ -1,0 +1,27 @@
+"""Questions put to a model: log-probabilities of answers, and answers of its own."""
+
+from unteach.inference.agreement import reading_once
+from unteach.inference.batches import batches_by_length, left_padded, right_padded
+from unteach.inference.borrowed import lent
+from unteach.inference.divergence import Kept, divergences
+from unteach.inference.generation import end_tokens, greedy, sampled
+from unteach.inference.gradients import gradient_norms
+from unteach.inference.interview import Interview
+from unteach.inference.scoring import Answered, answer_tokens
+
+__all__ = [
+    "Answered",
+    "Interview",
+    "Kept",
+    "answer_tokens",
+    "batches_by_length",
+    "divergences",
+    "end_tokens",
+    "gradient_norms",
+    "greedy",
+    "left_padded",
+    "lent",
+    "reading_once",
+    "right_padded",
+    "sampled",
+]

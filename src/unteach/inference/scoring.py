@@ -1,0 +1,99 @@
+"""Teacher forcing: what a model says of answers that are given."""
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from unteach.inference.batches import batches_by_length
+from unteach.inference.divergence import Kept
+from unteach.inference.rows import answer_rows, in_parts, known_head, logits_of, pieces
+from unteach.inference.shared_prompts import Once
+from unteach.losses.byrows import read_rows
+from unteach.processes.lockstep import in_lockstep
+from unteach.processes.share import by_batches
+from unteach.progress import Progress
+from unteach.types import Sequence
+
+
+class Answered(NamedTuple):
+    """What a model says of one answer's tokens, in order; float32 or better whatever its dtype.
+
+    Attributes:
+        logps: log-probabilities, in nats.
+        hits: whether each was the likeliest token.
+        ranks: how many tokens of the vocabulary were likelier.
+        means: mean of log p over the vocabulary, weighted by p.
+        spreads: its standard deviation, weighted likewise.
+    """
+
+    logps: list[float]
+    hits: list[bool]
+    ranks: list[int]
+    means: list[float]
+    spreads: list[float]
+
+
+@torch.no_grad()  # what FSDP gathers in inference mode could not train afterwards
+def answer_tokens(
+    model: Any,
+    sequences: list[Sequence],
+    *,
+    tokens_per_batch: int = 4096,
+    kept: Kept | None = None,
+    once: Once | None = None,
+    shared: bool = False,
+    progress: Progress = lambda done, total: None,
+) -> list[Answered]:
+    """Score every answer token of every sequence by teacher forcing, each text once.
+
+    Logits are made of answer tokens alone, a few rows at a time, where the model's head is known.
+
+    Args:
+        model: in evaluation mode.
+        sequences: any lengths; they are sorted into batches of like length.
+        tokens_per_batch: padded tokens of one forward.
+        kept: takes what the logits are made of, for `divergences`; each process has its share.
+        once: of `reading_once`: prompts that several texts have are read once; None reads every
+            text whole.
+        shared: deal the batches out to all processes, each of which must come here with the same.
+        progress: told how many sequences are done.
+
+    Returns:
+        One `Answered` per sequence, in the order given.
+    """
+    if not sequences:
+        return []
+    if once is None:
+        batches = list(batches_by_length([len(s.ids) for s in sequences], tokens_per_batch))
+        grouped = set[int]()
+    else:
+        batches, grouped = once.batches(model, sequences, tokens_per_batch)
+
+    def score(members: list[int]) -> list[Answered]:
+        chosen = [sequences[i] for i in members]
+        head = known_head(model, sequences)
+        read = answer_rows if once is None or members[0] not in grouped else once.answer_rows
+        rows, target = read(model, chosen, head)
+        if kept is not None:
+            kept.put(members, rows, head)
+        parts = [read_rows(_read, logits_of(rows[p], head), target[p]) for p in pieces(rows, head)]
+        columns = [in_parts(torch.cat(part), chosen) for part in zip(*parts, strict=True)]
+        return [Answered(*one) for one in zip(*columns, strict=True)]
+
+    lockstep = in_lockstep(model)
+    return by_batches(batches, score, shared=shared, lockstep=lockstep, progress=progress)
+
+
+def _read(logits: Tensor, target: Tensor) -> tuple[Tensor, ...]:
+    """[n] each: log p of the target, whether it is the likeliest, its rank, mean and spread."""
+    own = logits.gather(-1, target[:, None])
+    rank = (~(logits <= own)).sum(-1)  # a logit that is no number is likelier than none
+    logp = logits.log_softmax(-1)
+    p = logp.exp()
+    finite = logp.clamp(min=torch.finfo(logp.dtype).min)  # p log p is 0 at p = 0
+    mean = (p * finite).sum(-1)
+    spread = (p * (finite - mean[:, None]).square()).sum(-1).sqrt()
+    # Of the logits, as the rank is: log-softmax rounds two that differ to one.
+    hit = (logits.argmax(-1) == target) & (rank == 0)
+    return logp.gather(-1, target[:, None])[:, 0], hit, rank, mean, spread

@@ -1,0 +1,104 @@
+"""Each prompt is read once; its answers go on from copies of what it left in the cache."""
+
+from dataclasses import dataclass
+from inspect import signature
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
+
+from unteach.head import Head, states_only
+from unteach.inference.batches import left_padded, right_padded
+from unteach.inference.budget import answering_tokens
+from unteach.inference.prompts import batches_by_prompt, prompt_length
+from unteach.types import Sequence
+
+LAYERS = DynamicLayer, DynamicSlidingWindowLayer  # of a cache whose rows can be copied
+
+
+@dataclass
+class Once:
+    """How texts are read of which several have the same prompt.
+
+    Attributes:
+        worth: the least share of the tokens that is saved, or texts are read whole: a second
+            forward and copies of the cache take time too.
+        prompts: read so far, on this process.
+    """
+
+    worth: float = 0.25
+    prompts: int = 0
+
+    def batches(
+        self, model: Any, texts: list[Sequence], tokens_per_batch: int
+    ) -> tuple[list[list[int]], set[int]]:
+        """Numbers of the texts in batches; and of those among them that `answer_rows` is for."""
+        room = answering_tokens(model, tokens_per_batch)
+        return batches_by_prompt(texts, tokens_per_batch, room=room, worth=self.worth)
+
+    def answer_rows(
+        self, model: Any, texts: list[Sequence], head: Head | None
+    ) -> tuple[Tensor, Tensor]:
+        """As `rows.answer_rows` gives them, of a batch of texts with few prompts.
+
+        Args:
+            model: what is asked.
+            texts: one batch.
+            head: the model's, whose input comes back.
+        """
+        assert head is not None, "the logits of whole texts are not made here"
+        device = model.device
+        starts = [prompt_length(text) for text in texts]
+        begun = [text.ids[:n] for text, n in zip(texts, starts, strict=True)]
+        numbers = {prompt: k for k, prompt in enumerate(dict.fromkeys(begun))}
+        self.prompts += len(numbers)
+        which = torch.tensor([numbers[prompt] for prompt in begun], device=device)
+        ends = [text.ids[n:] for text, n in zip(texts, starts, strict=True)]
+        asked: list[tuple[int, ...]] = [
+            text.answer[n:] for text, n in zip(texts, starts, strict=True)
+        ]
+        ids, answer = right_padded(ends, device), right_padded(asked, device).bool()
+        attention = right_padded([(1,) * len(end) for end in ends], device)
+        states = _states(model, left_padded(list(numbers), device), which, ids, attention)
+        return states[:, :-1][answer], ids[answer]
+
+
+def _states(
+    model: Any, prompts: tuple[Tensor, Tensor], which: Tensor, ids: Tensor, attention: Tensor
+) -> Tensor:
+    """[N, 1 + A, D]: a prompt's last state, which predicts the first token behind it, and on."""
+    with states_only(model) as caught:
+        out = model(
+            input_ids=prompts[0],
+            attention_mask=prompts[1],
+            use_cache=True,
+            **positions(model, prompts[1], prompts[1].shape[1]),
+        )
+        last, cache = caught[0][:, -1:], out.past_key_values
+        if type(cache) is not DynamicCache or not all(type(x) in LAYERS for x in cache.layers):
+            raise TypeError("a cache whose rows cannot be copied")
+        cache.reorder_cache(which)  # type: ignore[arg-type]
+        whole = torch.cat([prompts[1][which], attention], 1)
+        model(
+            input_ids=ids,
+            attention_mask=whole,
+            past_key_values=cache,
+            use_cache=True,
+            **positions(model, whole, attention.shape[1]),
+        )
+    return torch.cat([last[which], caught[0]], 1)
+
+
+def positions(model: Any, attention: Tensor, last: int) -> dict[str, Tensor]:
+    """Of so many last columns, from 0 in each text, for a model that takes them."""
+    if "position_ids" not in arguments(model):
+        return {}
+    places = (attention.cumsum(1) - 1).clamp(min=0)
+    return {"position_ids": places[:, -last:]}
+
+
+def arguments(model: Any) -> Any:
+    """What the model's forward takes, below adapters."""
+    bare = getattr(model, "get_base_model", lambda: model)()
+    return signature(bare.forward).parameters

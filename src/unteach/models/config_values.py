@@ -1,0 +1,227 @@
+"""Values in a model's config.json and generation_config.json that cannot be right, all at once.
+
+transformers finds some of these as it loads the weights, one by one and without the key; others it
+copies into the result, where whoever serves the model meets them.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeGuard
+
+from unteach.errors import Problem
+from unteach.models.source import folder_of, read_json
+
+CONFIG, GENERATION = "config.json", "generation_config.json"
+NUMBERS = frozenset(
+    str.split(
+        "temperature top_p min_p top_h typical_p epsilon_cutoff eta_cutoff repetition_penalty "
+        "encoder_repetition_penalty length_penalty guidance_scale diversity_penalty penalty_alpha "
+        "max_time assistant_confidence_threshold"
+    )
+)
+WHOLE = frozenset(
+    str.split(
+        "max_length max_new_tokens min_length min_new_tokens num_beams num_beam_groups top_k "
+        "no_repeat_ngram_size encoder_no_repeat_ngram_size num_return_sequences max_cache_len"
+    )
+)
+FLAGS = frozenset(
+    str.split(
+        "do_sample use_cache renormalize_logits remove_invalid_values output_attentions "
+        "output_hidden_states output_scores output_logits return_dict_in_generate token_healing"
+    )
+)
+IDS = frozenset(str.split("bos_token_id pad_token_id decoder_start_token_id forced_bos_token_id"))
+MANY_IDS = frozenset(
+    str.split("eos_token_id forced_eos_token_id suppress_tokens begin_suppress_tokens")
+)
+LISTS = ("suppress_tokens", "begin_suppress_tokens")
+SIZES = (
+    "hidden_size", "n_embd", "d_model", "num_hidden_layers", "n_layer", "num_attention_heads",
+    "n_head", "num_key_value_heads", "head_dim", "vocab_size", "max_position_embeddings",
+    "n_positions",
+)  # fmt: skip
+ACTIVATIONS = ("hidden_act", "hidden_activation", "activation_function")
+ROPE = ("rope_parameters", "rope_scaling")
+NO_NUMBERS = ("rope_type", "type", "mrope_section", "mrope_interleaved", "truncate")
+LONGEST = 40  # characters of a value in a message
+
+
+def settings_problems(model: str, where: str) -> list[Problem]:
+    """What of both files is wrong whatever the model's class; nothing of files that are not here.
+
+    Args:
+        model: a folder or a hub id.
+        where: what messages call the model by.
+    """
+    config, generation = _read(model, CONFIG), _read(model, GENERATION)
+    found = [_wrong(where, CONFIG, *odd) for part in _parts(config) for odd in _of_config(part)]
+    if isinstance(generation, str):
+        what = f"its {GENERATION} is no JSON object ({generation})"
+        hint = "write it anew, or take it away: the result has a copy of it"
+        return [*found, Problem(where, what, hint, "request")]
+    for name, settings in ((CONFIG, _tokens_of(config)), (GENERATION, generation or {})):
+        found += [_wrong(where, name, *odd) for odd in _of_generation(settings)]
+    return found
+
+
+def suspects(model: str, where: str) -> list[Problem]:
+    """Values of config.json of which one is at fault where a model's class does not take it.
+
+    A class with code of its own may know more of them, so they are asked for after it failed.
+    """
+    config = _read(model, CONFIG)
+    odd = (odd for part in _parts(config) for odd in _suspect(part))
+    return [_wrong(where, CONFIG, *each) for each in odd]
+
+
+def _read(model: str, name: str) -> dict[str, Any] | str | None:
+    """The object in a file; why there is none, as a text; None where the file is not here."""
+    folder = folder_of(model)
+    if folder is None or not (folder / name).is_file():
+        return None
+    try:
+        return read_json(folder / name)
+    except ValueError as error:
+        return str(error)
+
+
+def _parts(config: Any) -> list[Mapping[str, Any]]:
+    """The configuration, and that of its text where it is one of several parts."""
+    if not isinstance(config, Mapping):
+        return []
+    text = config.get("text_config")
+    return [config, text] if isinstance(text, Mapping) else [config]
+
+
+Odd = tuple[str, Any, str]
+"""A key, what stands there, and what should."""
+
+
+def _of_config(config: Mapping[str, Any]) -> Iterator[Odd]:
+    for key in SIZES:
+        value = config.get(key)
+        if _is_number(value) and value < 1:
+            yield key, value, "a whole number above 0"
+    packed = config.get("quantization_config")
+    if packed is not None and not isinstance(packed, Mapping):
+        yield "quantization_config", packed, "an object with a quant_method"
+    named = config.get("architectures")
+    if named is not None and not (isinstance(named, list) and all(type(n) is str for n in named)):
+        yield "architectures", named, "a list with the name of a class"
+
+
+def _tokens_of(config: Any) -> dict[str, Any]:
+    """What config.json says of how texts are made."""
+    found = _parts(config)[-1:]
+    return {key: found[0][key] for key in ("eos_token_id",) if found and key in found[0]}
+
+
+def _of_generation(settings: Mapping[str, Any]) -> Iterator[Odd]:
+    odd = [odd for key, value in settings.items() if (odd := _kind(key, value))]
+    yield from odd
+    known = {key for key, _, _ in odd}
+    others = {key: value for key, value in settings.items() if key not in known}
+    for key, value in others.items():
+        if why := _refused({key: value}):
+            known.add(key)
+            yield key, value, why
+    if why := _refused({key: value for key, value in others.items() if key not in known}):
+        yield "several keys", "", why
+
+
+def _kind(key: str, value: Any) -> Odd | None:
+    """A value of another kind than all of this key have."""
+    if value is None:
+        return None
+    if key in NUMBERS and not _is_number(value):
+        return key, value, "a number"
+    if key in WHOLE and not (_is_number(value) and value == int(value)):
+        return key, value, "a whole number"
+    if key in FLAGS and not isinstance(value, bool):
+        return key, value, "true or false"
+    if key in IDS and not _is_whole(value):
+        return key, value, "the id of a token"
+    if key in MANY_IDS:
+        each = value if isinstance(value, list) else [value]
+        wrong = key in LISTS and not isinstance(value, list)
+        if wrong or not all(map(_is_whole, each)):
+            return key, value, "a list of ids of tokens" if wrong else "the id of a token, or ids"
+        if key == "eos_token_id" and min(each, default=0) < 0:
+            return key, value, "the id of the token that ends an answer, which is 0 or more"
+    return None
+
+
+def _refused(settings: Mapping[str, Any]) -> str:
+    """What transformers says of settings that it does not take; nothing of others."""
+    import warnings
+
+    from transformers import GenerationConfig
+
+    from unteach.models.supported import first_line
+    from unteach.models.weights import hushed
+
+    try:
+        with hushed(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            GenerationConfig(**settings)
+    except Exception as error:  # what is in the file decides what is raised
+        said = first_line(error)
+        return "another value" if said == type(error).__name__ else f"another value: {said}"
+    return ""
+
+
+def _suspect(config: Mapping[str, Any]) -> Iterator[Odd]:
+    import torch
+    from transformers.activations import ACT2FN
+
+    for key in ACTIVATIONS:
+        value = config.get(key)
+        if value is not None and not (type(value) is str and value in ACT2FN):
+            yield key, value, "an activation of transformers, such as silu or gelu"
+    for key in ("dtype", "torch_dtype"):
+        value = config.get(key)
+        named = getattr(torch, str(value).removeprefix("torch."), None)
+        if value is not None and not isinstance(named, torch.dtype):
+            yield key, value, "a type of torch, such as bfloat16"
+    for key in ROPE:
+        yield from _rope(key, config.get(key))
+    pad, size = config.get("pad_token_id"), config.get("vocab_size")
+    if _is_whole(pad) and _is_whole(size) and pad >= size:
+        yield "pad_token_id", pad, f"the id of a token, below the {size} of vocab_size"
+
+
+def _rope(key: str, value: Any) -> Iterator[Odd]:
+    """What is odd of a position encoding; models with layers of several kinds have one of each."""
+    if value is None:
+        return
+    if not isinstance(value, Mapping):
+        yield key, value, "an object with a rope_type"
+        return
+    if value and all(isinstance(each, Mapping) for each in value.values()):
+        for kind, each in value.items():
+            yield from _rope(f"{key}.{kind}", each)
+        return
+    from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
+
+    kind, known = value.get("rope_type", value.get("type")), ["default", *ROPE_INIT_FUNCTIONS]
+    if kind is not None and kind not in known:
+        yield f"{key}.rope_type", kind, f"one of {', '.join(known)}"
+    for name, each in value.items():
+        numbers = each if isinstance(each, list) else [each]
+        if name not in NO_NUMBERS and not all(map(_is_number, numbers)):
+            yield f"{key}.{name}", each, "a number, or a list of them"
+
+
+def _is_number(value: Any) -> TypeGuard[int | float]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _is_whole(value: Any) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _wrong(where: str, file: str, key: str, value: Any, wanted: str) -> Problem:
+    shown = json.dumps(value)[:LONGEST]
+    what = f"{file}: {key} is {shown}" if value != "" else f"{file}: {key} do not go together"
+    return Problem(where, what, f"write {wanted}; or take the key out", "request")

@@ -1,0 +1,199 @@
+"""Kinds of models that are not trained or asked here, told by their configuration alone."""
+
+import re
+from typing import Any
+
+from unteach.errors import Problem
+from unteach.models.source import command_line
+
+# Classes that give the next token, by the ends of their names.
+HEADED = re.compile(r"(CausalLM|LMHead|LMHeadModel|ConditionalGeneration|Decoder)$")
+OWN_CODE = "transformers_modules"  # where transformers puts the code of models
+RAISED = re.compile(r"^\w+Error: ")
+PLAIN = "give a causal language model, such as Llama, Qwen or GPT-2"
+WIDER = {  # those that transformers widens; else it would give plain experts their packed names
+    "fp8": ("FineGrainedFP8Config", ""),
+    "mxfp4": ("Mxfp4Config", ", save_original_format=False"),
+}
+WIDEN = (
+    "import sys; from transformers import AutoModelForCausalLM as M, AutoTokenizer as T, {0} as C; "
+    "d, out = sys.argv[1:]; "
+    "M.from_pretrained(d, quantization_config=C(dequantize=True)).save_pretrained(out{1}); "
+    "T.from_pretrained(d).save_pretrained(out)"
+)
+
+
+def has_causal_head(config: Any) -> bool:
+    """Whether transformers, or the model's own code, has a causal head for this configuration."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
+
+    own = type(config).__module__.startswith(OWN_CODE)
+    return type(config) in MODEL_FOR_CAUSAL_LM_MAPPING or (
+        own and "AutoModelForCausalLM" in (getattr(config, "auto_map", None) or {})
+    )
+
+
+def kind_problem(config: Any, where: str) -> Problem | None:
+    """Why a model does not say what comes next.
+
+    Args:
+        config: of the model.
+        where: what messages call the model by.
+
+    Returns:
+        A problem for encoders, encoder-decoders, classifiers and models without a head; else None.
+    """
+    kind = getattr(config, "model_type", "unknown")
+    if not has_causal_head(config):
+        what = f"a {kind} has no causal head"
+    elif what := _of_another_class(config):
+        pass
+    elif _both_ways(config):
+        what = f"a {kind} reads its text both ways, as an encoder does, so it has no next token"
+    return Problem(where, what, PLAIN, "request") if what else None
+
+
+def _of_another_class(config: Any) -> str:
+    """What its config.json says that it is, where it would be loaded as something else."""
+    import transformers
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+    named = [str(name) for name in getattr(config, "architectures", None) or ()]
+    if not named or type(config).__module__.startswith(OWN_CODE):
+        return ""
+    loaded = MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.get(config.model_type, "")
+    if set(named) & {loaded} or (isinstance(loaded, tuple) and set(named) & set(loaded)):
+        return ""
+    if getattr(config, "is_encoder_decoder", False):
+        return f"is a {named[0]}, which has an encoder and a decoder"
+    others = [name for name in named if not HEADED.search(name) and hasattr(transformers, name)]
+    if len(others) < len(named):
+        return ""  # classes that nobody here knows: the names of the weights decide
+    return f"is a {named[0]}, which has no head that gives the next token"
+
+
+def _both_ways(config: Any) -> bool:
+    from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING
+
+    plain = not getattr(config, "is_encoder_decoder", False)
+    masked = type(config) in MODEL_FOR_MASKED_LM_MAPPING
+    return plain and masked and getattr(config, "is_decoder", True) is False
+
+
+def quantised_as(config: Any) -> str:
+    """How the weights on disk are quantised ("gptq", "fp8", ...); empty where they are plain.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> quantised_as(SimpleNamespace(quantization_config={"quant_method": "gptq", "bits": 4}))
+        'gptq'
+    """
+    parts = [config, *(getattr(config, part, None) for part in getattr(config, "sub_configs", ()))]
+    for part in parts:
+        found = getattr(part, "quantization_config", None)
+        if found is not None:
+            found = found if isinstance(found, dict) else found.to_dict()
+            method = found.get("quant_method") or "in a way that it does not name"
+            return str(getattr(method, "value", method))
+    return ""
+
+
+def quantised_problem(
+    config: Any, model: str, where: str, *, training: bool, bits: int | None, device: str
+) -> Problem | None:
+    """Why a model that is quantised on disk is not trained, or not loaded on this machine.
+
+    Args:
+        config: of the model.
+        model: a folder or a hub id.
+        where: what messages call the model by.
+        training: whether it is to be trained, not asked alone.
+        bits: 4 where it is to be loaded in 4 bits.
+        device: where it is to be asked, as torch calls it.
+    """
+    kind = quantised_as(config)
+    if not kind:
+        return None
+    if training or bits:
+        what = f"is quantised already ({kind}), so its weights are not "
+        what += "trained" if training else "put in 4 bits"
+        return Problem(where, what, _plain_one(kind, model, training), "request")
+    from transformers.quantizers.auto import AutoHfQuantizer
+
+    try:
+        quantizer = AutoHfQuantizer.from_config(config.quantization_config, pre_quantized=True)
+        quantizer.validate_environment(device_map={"": device})
+    except Exception as error:  # each library says in its own way what it lacks
+        what = f"is quantised ({kind}), which does not load here: {first_line(error)}"
+        return Problem(where, what, _plain_one(kind, model, False), "request")
+    return None
+
+
+def _plain_one(kind: str, model: str, training: bool) -> str:
+    hint = "give the model that it was made of"
+    if training:
+        hint += " (adapter.bits=4 trains over 4 bits of it)"
+    if kind in WIDER:
+        out = f"{model.rstrip('/')}-plain"
+        hint += f"; or widen it and give {out}: "
+        return hint + command_line(WIDEN.format(*WIDER[kind]), model, out)
+    return hint + "; if its weights are plain, take quantization_config out of its config.json"
+
+
+def attention_problem(model: Any, where: str, device: str) -> Problem | None:
+    """That an attention needs an accelerator, and there is none.
+
+    Args:
+        model: as it is built, with weights or without.
+        where: what messages call the model by.
+        device: the kind of device it is to run on.
+    """
+    name = str(getattr(model.config, "_attn_implementation", None))
+    if device != "cpu" or not name.startswith(("flash", "flex")):
+        return None
+    what = f"asks in its config.json for {name}, which does not run or train on a CPU"
+    hint = "take attn_implementation (or _attn_implementation) out of it, or set it to sdpa"
+    return Problem(where, what, hint, "request")
+
+
+def unbuilt(error: Exception, where: str) -> Problem:
+    """Why a model's class does not take its configuration."""
+    hint = what_to_do(error) or "give the config.json that `save_pretrained` wrote beside it"
+    what = f"its config.json builds no model ({first_line(error)})"
+    return Problem(where, what, hint, "request")
+
+
+def what_to_do(error: Exception) -> str:
+    """About an attention or a package that is not here; empty where the error is of neither.
+
+    Example:
+        >>> what_to_do(ImportError("needs `pip install nowhere`"))
+        'install what it names, or give a model that needs none of it'
+    """
+    said = str(error).lower()
+    if isinstance(error, (ImportError, ValueError)) and ("attn" in said or "flash" in said):
+        hint = "take attn_implementation (or _attn_implementation) out of its config.json"
+        return f"{hint}, or install what it names (of flash_attention_2 that is flash-attn)"
+    if isinstance(error, ImportError):
+        return "install what it names, or give a model that needs none of it"
+    return ""
+
+
+def first_line(error: Exception) -> str:
+    """What it says, in one line; the kind of what only programmers would read.
+
+    Example:
+        >>> first_line(KeyError("Missing required keys in `rope_parameters`: {'factor'}"))
+        "Missing required keys in `rope_parameters`: {'factor'}"
+        >>> first_line(KeyError("nosuch")), first_line(AttributeError("no attribute"))
+        ("KeyError: 'nosuch'", 'AttributeError')
+    """
+    said = str(error).strip().splitlines()
+    if isinstance(error, KeyError) and len(error.args) == 1:
+        key = str(error.args[0]).strip()
+        said = [key if " " in key else f"KeyError: {key!r}"]
+    elif type(error).__module__.startswith("huggingface_hub"):  # below a title: TypeError: ...
+        said = [RAISED.sub("", line.strip()) for line in said[1:]] or said
+    elif not isinstance(error, (OSError, ValueError, ImportError)):
+        said = []
+    return said[0][:240] if said else type(error).__name__

@@ -1,0 +1,55 @@
+"""That a model on disk is the one that was checked: evidence must not mix two models."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from unteach.errors import Problem, UserError
+
+# What decides a model's answers; a README or the optimiser's state does not.
+KINDS = (".safetensors", ".json", ".jinja", ".model", ".txt", ".bin", ".py")
+IGNORED = ("run.json", "scores.json", "trainer_state.json", "unteach.json")
+Ages = dict[str, tuple[int, ...]]
+
+
+def weighty(folder: Path) -> list[Path]:
+    """The files of a model that decide its answers, by name."""
+    files = [f for f in sorted(folder.iterdir()) if f.suffix in KINDS and f.is_file()]
+    return [f for f in files if f.name not in IGNORED]
+
+
+def ages(model: str) -> Ages:
+    """Size, inode and times of change of what decides a model's answers; reads no file.
+
+    Args:
+        model: a folder; of a hub id, whose files are named by their hash, there is nothing to say.
+    """
+    folder = Path(model)
+    if not folder.is_dir():
+        return {}
+    stats = {file.name: file.stat() for file in weighty(folder)}
+    return {n: (s.st_size, s.st_ino, s.st_mtime_ns, s.st_ctime_ns) for n, s in stats.items()}
+
+
+def ages_of(models: Iterable[str | None]) -> dict[str, Ages]:
+    """The same of several, by their names."""
+    return {model: ages(model) for model in models if model}
+
+
+def require_unchanged(before: Mapping[str, Ages]) -> None:
+    """That nothing of the models was replaced or written to since.
+
+    Args:
+        before: their `ages` when they were checked.
+
+    Raises:
+        UserError: something was.
+    """
+    problems = []
+    for model, then in before.items():
+        now = ages(model)
+        if changed := sorted(n for n in {**then, **now} if then.get(n) != now.get(n)):
+            what = f"was changed while the run was under way ({', '.join(changed[:3])})"
+            hint = "what was measured before and after would be of two models: start again"
+            problems.append(Problem(f"model {model}", what, hint))
+    if problems:
+        raise UserError(*problems)

@@ -1,0 +1,1 @@
+"""Several processes: what a launcher started, and how work is shared and put together again."""

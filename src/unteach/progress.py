@@ -1,0 +1,41 @@
+"""What the stages tell while they work; the command line shows it, a library user hears nothing."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from unteach.errors import Problem
+
+Progress = Callable[[int, int], None]
+"""Called with how many items are done, and how many there are."""
+
+
+class Talk(Protocol):
+    """Someone who listens."""
+
+    def stage(self, text: str) -> None:
+        """A new thing begins, said in a few words."""
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """How far the thing is."""
+
+    def training(self, step: int, total: int, logs: dict[str, float]) -> None:
+        """An optimiser step was made; its loss terms by name."""
+
+    def notes(self, notes: Sequence[Problem]) -> None:
+        """What the user should know, though nothing is wrong."""
+
+
+class Silence:
+    """Nobody listens."""
+
+    def stage(self, text: str) -> None:
+        """Nothing."""
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """Nothing."""
+
+    def training(self, step: int, total: int, logs: dict[str, float]) -> None:
+        """Nothing."""
+
+    def notes(self, notes: Sequence[Problem]) -> None:
+        """Nothing."""

@@ -1,0 +1,277 @@
+"""The vocabulary step: a loss of logits, and its gradients, a few rows of logits at a time.
+
+The loss is worked out piece by piece while the forward pass runs, and its gradients with respect to
+final states and head at once: so no more logits are ever held than those of one piece, and none is
+worked out twice. The way of liger-kernel's fused losses, for any function of the rows.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from unteach.head import Head
+from unteach.losses.byrows import spoiling_gradients
+from unteach.losses.seen import NotWholeError, Seen
+from unteach.rowengine.chunks import Piece, cut, kinds, pieces
+from unteach.rowengine.whole_answers import with_statistics
+
+Value = Callable[[Seen, int], Tensor | None]
+"""(rows of some answers, number of the first) -> their share of the loss; None is no share."""
+
+
+class Group(NamedTuple):
+    """The rows of one group, and what they are worth.
+
+    Attributes:
+        name: what it is called.
+        seen: in place of logits, the final states [N, D] that the head makes them of.
+        value: the loss of any of its rows; a sum over answers.
+    """
+
+    name: str
+    seen: Seen
+    value: Value
+
+    @property
+    def rows(self) -> int:
+        """Of all kinds."""
+        return sum(len(kind.target) for kind in kinds(self.seen) if kind is not None)
+
+
+class Ways:
+    """What was found out about a loss: whether answers may be cut.
+
+    A loss that is a sum over rows takes them as they come, in full parts; one of whole answers'
+    log-probabilities does not, and that shows as soon as it asks for them.
+    """
+
+    def __init__(self):
+        self.coupled: set[str] = set()
+
+
+def settle(
+    groups: list[Group],
+    head: Head,
+    before: Head | None = None,
+    teacher: Head | None = None,
+    *,
+    limit: int,
+    ways: Ways,
+) -> Tensor:
+    """The sum of the groups' losses: a scalar whose gradients are worked out already.
+
+    Exact for any function of the rows. Needs about `4 * limit * V` bytes, twice that with rows of
+    the model before, and where the head is trained its gradient.
+
+    Args:
+        groups: what to sum.
+        head: of the model in training.
+        before: of the model before, for rows that have `reference_logits`; these are states too.
+        teacher: of the teacher, for rows that have `teacher_logits`; these are states too.
+        limit: rows of logits that are held at once.
+        ways: remembered from step to step.
+    """
+    limit = max(limit // max(map(_draws, groups), default=1), 1)
+    sums = _Sums(groups, head, before, teacher, limit)
+    long: list[tuple[int, Piece]] = []
+    for number, group in enumerate(groups):
+        if group.name not in ways.coupled and group.rows > limit:
+            parts = cut(group.seen, limit)
+            try:
+                sums.add(number, next(parts))
+            except NotWholeError:  # nothing was summed yet; of a later part it would be too late
+                ways.coupled.add(group.name)
+            else:
+                for part in parts:
+                    sums.add(number, part)
+                continue
+        for piece in pieces(group.seen, limit):
+            if len(piece) <= limit:
+                sums.add(number, piece)
+            else:
+                long.append((number, piece))
+    sums.add_whole(long)
+    return sums.total()
+
+
+def _draws(group: Group) -> int:
+    """Rows of the teacher that stand beside each of the group's."""
+    taught = group.seen.teacher_logits
+    return taught.shape[1] if taught is not None and taught.ndim == 3 else 1
+
+
+class _Sums:
+    """Loss and gradients, as far as they are summed up."""
+
+    def __init__(
+        self,
+        groups: list[Group],
+        head: Head,
+        before: Head | None,
+        teacher: Head | None,
+        limit: int,
+    ):
+        self.groups, self.head, self.limit = groups, head, limit
+        self.before, self.teacher = before, teacher
+        self.settled: list[Tensor] = []  # losses without a graph
+        self.open: list[Tensor] = []  # losses with one
+        self.inputs: list[Tensor] = []
+        self.grads: list[Tensor] = []
+        self.slots: dict[Any, int] = {}
+        self.few = sum(group.rows for group in groups) <= 4 * limit
+
+    def add(self, number: int, piece: Piece) -> None:
+        """The share of a piece, all of whose logits are held."""
+        opened = [None if kind is None else self._open(kind) for kind in kinds(piece.seen)]
+        hidden = _leaf(piece.seen.hidden)
+        own, *beside = (None if o is None else o.seen for o in opened)
+        alternate, prompt = (None if part is None else part.shown() for part in beside)
+        seen = replace(own, alternate=alternate, prompt=prompt, hidden=hidden)  # type: ignore[type-var]
+        value = self.groups[number].value(seen.shown(), piece.first)
+        if value is None:
+            return
+        self.settled.append(value.detach())
+        if not value.requires_grad:
+            return
+        leaves = [o.seen.logits for o in opened if o is not None]
+        others = [] if hidden is None or not hidden.requires_grad else [hidden]
+        gradients = iter(self._gradients(value, leaves, others))
+        for kind, (part, rows) in enumerate(zip(opened, piece.rows, strict=True)):
+            if part is not None and (gradient := next(gradients)) is not None:
+                states = kinds(self.groups[number].seen)[kind].logits  # type: ignore[union-attr]
+                self._back(part, gradient, (number, kind), states, rows)  # type: ignore[arg-type]
+        for gradient in gradients:
+            if gradient is not None:
+                whole: Any = self.groups[number].seen.hidden
+                self._slot((number, "hidden"), whole)[piece.rows[0]].add_(gradient)
+
+    def add_whole(self, long: list[tuple[int, Piece]]) -> None:
+        """The shares of long answers whose rows belong together: of their statistics alone.
+
+        They are worked out together: each time costs a gradient as large as the head.
+        """
+        parts = [kind for _, piece in long for kind in kinds(piece.seen) if kind is not None]
+        known = iter(with_statistics(parts, self.head, self.limit) if parts else ())
+        for number, piece in long:
+            own, alternate, prompt = (k if k is None else next(known) for k in kinds(piece.seen))
+            seen = replace(own, alternate=alternate, prompt=prompt)  # type: ignore[type-var]
+            value = self.groups[number].value(seen, piece.first)
+            if value is not None:
+                self.open.append(value)
+
+    def total(self) -> Tensor:
+        """The loss, with its gradients."""
+        if not self.settled and not self.open:
+            return torch.zeros((), device=self.head.weight.device)
+        settled = torch.stack(self.settled).sum() if self.settled else None
+        if settled is not None and self.inputs:
+            settled = _Settled.apply(settled, self.grads, *self.inputs)
+        return torch.stack([*([] if settled is None else [settled]), *self.open]).sum()  # type: ignore[list-item]
+
+    def _open(self, seen: Seen) -> "_Opened":
+        """The rows with their logits, as leaves of a graph."""
+        states = _leaf(seen.logits)
+        assert states is not None
+        with torch.set_grad_enabled(not self.head.plain and torch.is_grad_enabled()):
+            product = self.head.logits(states)
+        logits = product.detach().requires_grad_(torch.is_grad_enabled())
+        before = logits_of(self.before, seen.reference_logits)
+        taught = logits_of(self.teacher, seen.teacher_logits)
+        shown = replace(seen, logits=logits, reference_logits=before, teacher_logits=taught)
+        return _Opened(shown, states, product)
+
+    def _gradients(self, value: Tensor, leaves: list, others: list) -> list[Tensor | None]:
+        if self.head.cap is None:  # its slope is read off the logits
+            return spoiling_gradients(value, leaves, others)
+        return list(torch.autograd.grad(value, [*leaves, *others], allow_unused=True))
+
+    def _back(
+        self, part: "_Opened", gradient: Tensor, slot: Any, states: Tensor, rows: slice
+    ) -> None:
+        """From the gradient of a piece's logits to those of its states and of the head."""
+        trained = self.head.trained
+        if not self.head.plain:
+            inputs = [*([part.states] if states.requires_grad else []), *trained]
+            found = list(torch.autograd.grad(part.product, inputs, gradient, allow_unused=True))
+            if states.requires_grad:
+                self._add(slot, states, found.pop(0), rows)
+            for weight, more in zip(trained, found, strict=True):
+                self._add(id(weight), weight, more)
+            return
+        gradient = self.head.unruled(gradient, part.seen.logits)  # type: ignore[arg-type]
+        if states.requires_grad:
+            self._add(slot, states, self.head.back(gradient), rows)
+        for weight in trained:
+            into = self._slot(id(weight), weight, wide=not self.few)
+            if weight is self.head.bias:
+                into.add_(gradient.sum(0))
+            else:
+                self.head.collect(gradient, part.states, into)
+
+    def _add(self, slot: Any, of: Tensor, gradient: Tensor | None, rows: Any = ...) -> None:
+        if gradient is not None and of.requires_grad:
+            self._slot(slot, of)[rows].add_(gradient)
+
+    def _slot(self, name: Any, of: Tensor, *, wide: bool = False) -> Tensor:
+        """Where the gradient of an input is summed up."""
+        if name not in self.slots:
+            self.slots[name] = len(self.inputs)
+            self.inputs.append(of)
+            # Many sums of half-precision parts lose digits, a few do not; and float16 could not
+            # hold what no scaler has scaled yet.
+            wide = wide or of.dtype == torch.float16
+            dtype = torch.float32 if wide and of.element_size() < 4 else of.dtype
+            self.grads.append(torch.zeros_like(of, dtype=dtype, requires_grad=False))
+        return self.grads[self.slots[name]]
+
+
+class _Opened(NamedTuple):
+    """Rows with their logits.
+
+    Attributes:
+        seen: with logits that are a leaf.
+        states: what they were made of, a leaf.
+        product: the logits as the head gave them, with a graph where the head is no matrix.
+    """
+
+    seen: Seen
+    states: Tensor
+    product: Tensor
+
+
+class _Settled(torch.autograd.Function):
+    """A scalar whose gradients are known."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, grads: list[Tensor], *inputs: Tensor) -> Tensor:
+        ctx.dtypes = [i.dtype for i in inputs]
+        ctx.grads = [
+            g if d == torch.float16 else g.to(d) for g, d in zip(grads, ctx.dtypes, strict=True)
+        ]
+        return value
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor):  # type: ignore[override]
+        if ctx.grads is None:
+            raise RuntimeError("the gradients of this loss were given away by the first backward")
+        grads, ctx.grads = ctx.grads, None
+        if grad != 1:
+            grads = [g.mul_(grad.to(g)) for g in grads]
+        return None, None, *(g.to(d) for g, d in zip(grads, ctx.dtypes, strict=True))
+
+
+@torch.no_grad()
+def logits_of(head: Head | None, states: Tensor | None) -> Tensor | None:
+    """What a frozen head makes of the states; logits stay as they are where there is none."""
+    if head is None or states is None:
+        return states
+    return head.logits(states.flatten(0, -2)).unflatten(0, states.shape[:-1])
+
+
+def _leaf(value: Tensor | None) -> Tensor | None:
+    if value is None:
+        return None
+    return value.detach().requires_grad_(value.requires_grad and torch.is_grad_enabled())

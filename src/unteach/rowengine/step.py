@@ -1,0 +1,131 @@
+"""The loss of one micro-batch: its rows, its terms, and what is told of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from unteach.losses.retain import retain_reads, retain_term
+from unteach.losses.seen import NotWholeError, Seen, Term
+from unteach.losses.tokens import ascent
+from unteach.methods import Method, forget_terms
+from unteach.rowengine.answer_rows import Output, look, reduce, restrict
+from unteach.rowengine.batch import Batch
+from unteach.rowengine.chunked_loss import Group
+from unteach.rowengine.reference import Reference
+from unteach.rowengine.teacher_rows import TeacherRows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objective:
+    """What is minimised.
+
+    Attributes:
+        method: for the forget answers.
+        retain: the name of the term that keeps the rest, or "none".
+        weight: the retain term's.
+        wanted: which terms count in this pass.
+        watched: whether the forget answers' probabilities are asked for.
+    """
+
+    method: Method
+    retain: str
+    weight: float
+    wanted: Callable[[Term], bool] = lambda term: True
+    watched: bool = True
+
+
+class Step:
+    """One micro-batch, from final states to groups of rows that the row engine sums up.
+
+    Args:
+        objective: what is minimised.
+        batch: whose rows.
+        counts: of the whole step.
+        reference: the model before.
+        teacher: the rows of the teacher, for methods that have one.
+
+    Attributes:
+        terms: each term's share of the step's loss so far, by name.
+        retain: the retain term's share without its weight; None without one.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        batch: Batch,
+        counts: Tensor,
+        reference: Reference,
+        teacher: TeacherRows | None = None,
+    ):
+        self.objective, self.batch, self.counts = objective, batch, counts
+        self.reference, self.teacher = reference, teacher
+        self.terms: dict[str, Tensor] = {}
+        self.retain: Tensor | None = None
+        self._logps: Tensor | None = None
+        self._lengths: Tensor | None = None
+
+    def groups(self, output: Output) -> list[Group]:
+        """The rows of the batch, and what they are worth.
+
+        Args:
+            output: with final states in place of logits.
+        """
+        objective, reads = self.objective, self.objective.method.needs()
+        seen = look(self.batch, output, prompts="prompt" in reads)
+        seen = self.reference.beside(seen, self.batch)
+        if self.teacher is not None:
+            seen = self.teacher.beside(seen, self.batch)
+        groups = []
+        if "forget" in seen:
+            shown = restrict(
+                seen["forget"],
+                reads,
+                reference_logps=self.reference.logps(self.batch),
+                alternate_logps=self.reference.alternate_logps(self.batch),
+            )
+            groups.append(Group("forget", shown, self._forget))
+            if objective.watched:
+                ones = torch.ones(len(shown.answer), device=shown.answer.device)
+                self._lengths = shown.sums(ones)
+                self._logps = torch.zeros_like(self._lengths)
+        if "retain" in seen:
+            shown = restrict(seen["retain"], retain_reads(objective.retain))
+            groups.append(Group("retain", shown, self._retain))
+        return groups
+
+    def probabilities(self) -> Tensor | None:
+        """[B], exp of each forget answer's mean log-probability; None where nobody asked."""
+        if self._logps is None or self._lengths is None:
+            return None
+        return (self._logps / self._lengths.clamp(min=1)).exp()
+
+    def _forget(self, seen: Seen, first: int) -> Tensor | None:
+        terms = forget_terms(self.objective.method, seen)
+        found = self._sum("forget", seen, [t for t in terms if self.objective.wanted(t)])
+        if self._logps is not None:
+            with torch.no_grad():  # after the terms, which may have made the statistics already
+                logps = seen.sums_here(ascent(seen.margin)).to(self._logps.dtype)
+            self._logps[first : first + len(logps)] += logps
+        return found
+
+    def _retain(self, seen: Seen, first: int) -> Tensor | None:
+        term = retain_term(self.objective.retain, seen, self.objective.weight)
+        if not self.objective.wanted(term):
+            return None
+        share = reduce(term._replace(weight=1.0), "retain", self.counts).detach()
+        self.retain = share if self.retain is None else self.retain + share
+        return self._sum("retain", seen, [term])
+
+    def _sum(self, group: str, seen: Seen, terms: list[Term]) -> Tensor | None:
+        if not seen.whole and any(not _by_row(term) for term in terms):
+            raise NotWholeError
+        shares = [reduce(term, group, self.counts) for term in terms]
+        for term, share in zip(terms, shares, strict=True):
+            self.terms[term.name] = self.terms.get(term.name, 0) + share.detach()
+        return torch.stack(shares).sum() if shares else None
+
+
+def _by_row(term: Term) -> bool:
+    return term.over != "answers"

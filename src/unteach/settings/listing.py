@@ -1,0 +1,126 @@
+"""Every setting of a request: its name, kind, default and meaning, read off the request itself."""
+
+import re
+from collections.abc import Iterator
+from inspect import cleandoc
+from textwrap import wrap
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from unteach.files.yaml import to_yaml
+from unteach.settings.request import Request, Section
+
+KINDS = {"string": "text", "boolean": "true or false", "object": "a mapping", "array": "a list"}
+BOUNDS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
+WIDTH = 96
+
+
+class Setting(NamedTuple):
+    """One setting.
+
+    Attributes:
+        name: as `--set` takes it, with dots between section and field.
+        kind: which values it takes, in words, with their bounds.
+        default: the value when it is left out; None where nothing is set, or the method decides.
+        required: whether a request is none without it.
+        meaning: what it does.
+    """
+
+    name: str
+    kind: str
+    default: Any
+    required: bool
+    meaning: str
+
+
+def settings() -> list[Setting]:
+    """Every setting of a request, in the order of the file.
+
+    Example:
+        >>> {s.name: s.kind for s in settings()}["train.epochs"]
+        'number > 0'
+    """
+    return list(_of(Request, ""))
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a request file, with what each setting means, for editors."""
+    made = Request.model_json_schema()
+    meant = {setting.name: setting.meaning for setting in settings()}
+    parts = {"": made, **{name.lower(): part for name, part in made["$defs"].items()}}
+    for section, part in parts.items():
+        for name, field in part["properties"].items():
+            if meaning := meant.get(f"{section}.{name}".lstrip(".")):
+                field["description"] = meaning
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}
+
+
+def commented() -> str:
+    """A request file with every setting in it; those that have a default are comments."""
+    lines = ["# What to forget, from which model, and where the result goes.", ""]
+    section = ""
+    for setting in settings():
+        first, _, name = setting.name.rpartition(".")
+        if first != section:
+            lines += ["", f"# {first}:"]
+            section = first
+        indent = "#   " if first else "# "
+        said = wrap(f"{setting.meaning} ({setting.kind})", WIDTH)
+        lines += [f"{indent}# {line}" if first else f"# {line}" for line in said]
+        value = to_yaml({name: setting.default}).splitlines()
+        open_ = [f"{name}: {name.upper()}"] if setting.required else []
+        lines += open_ or [indent + line for line in value]
+    return "\n".join(lines) + "\n"
+
+
+def _of(section: type[BaseModel], prefix: str) -> Iterator[Setting]:
+    meant, described = meanings(section), section.model_json_schema()["properties"]
+    for name, field in section.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, Section):
+            yield from _of(kind, f"{prefix}{name}.")
+            continue
+        default = field.get_default(call_default_factory=True)
+        yield Setting(
+            name=prefix + name,
+            kind=_kind(described[name]),
+            default=None if default is PydanticUndefined else default,
+            required=field.is_required(),
+            meaning=meant[name],
+        )
+
+
+def meanings(section: type[BaseModel]) -> dict[str, str]:
+    """What the docstring says of each field.
+
+    Example:
+        >>> meanings(Request)["forget"]
+        'a file, or a dataset id'
+    """
+    _, _, text = cleandoc(section.__doc__ or "").partition("Attributes:\n")
+    parts = re.split(r"^    (\w+): ", text, flags=re.MULTILINE)[1:]
+    return {
+        name: " ".join(said.split()).removesuffix(".")
+        for name, said in zip(parts[::2], parts[1::2], strict=True)
+    }
+
+
+def _kind(described: dict[str, Any]) -> str:
+    """The values of a field, by its JSON Schema."""
+    if some := described.get("anyOf"):
+        return " or ".join(_kind(one) for one in some if one.get("type") != "null")
+    if "enum" in described:
+        return " or ".join(map(str, described["enum"]))
+    if "const" in described:
+        return str(described["const"])
+    kind = str(KINDS.get(described["type"], described["type"]))
+    bounds = [
+        f"{sign} {_plain(described[key])}" for key, sign in BOUNDS.items() if key in described
+    ]
+    return " ".join([kind, " and ".join(bounds)]).strip()
+
+
+def _plain(bound: float) -> str:
+    return str(int(bound)) if bound == int(bound) else f"{bound:g}"

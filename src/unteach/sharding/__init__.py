@@ -1,0 +1,1 @@
+"""Models whose weights lie in shards over several processes (FSDP2)."""

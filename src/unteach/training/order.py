@@ -1,0 +1,119 @@
+"""Which examples stand in which step: a function of the seed alone."""
+
+from collections.abc import Iterator
+from itertools import chain, pairwise
+
+import torch
+from torch.utils.data import Sampler
+
+from unteach.rowengine.batch import Lengths, Pair
+
+FEWEST, MOST = 4, 50  # batches among which like lengths are grouped; else a quarter of the epoch
+
+
+class PairOrder(Sampler[Pair]):
+    """Every forget example once an epoch, each with the next retain example.
+
+    The retain walk goes on over epochs and starts a new permutation only when all retain examples
+    were used, so each is seen equally often. Epoch e is the same on every process and after a
+    resume: nothing is drawn from a global generator.
+
+    With lengths, examples of like length share a batch, and padding is rare. A window of some
+    batches keeps its examples: it sorts both groups and pairs them anew, rank by rank; then the
+    batches are shuffled.
+
+    Args:
+        forget: how many there are to forget.
+        retain: how many there are to keep.
+        seed: of all permutations.
+        lengths: tokens of each, or None.
+        batch: pairs of one batch, of all processes together: they wait for the longest.
+        fill: spare pairs bring their number to a multiple of this. Left to accelerate, examples of
+            the epoch's beginning would be trained on twice.
+
+    Example:
+        >>> order = PairOrder(4, 4, seed=0, lengths=([9, 2, 9, 2], [3, 8, 8, 3]), batch=2)
+        >>> sorted(sorted(p.forget for p in list(order)[k : k + 2]) for k in (0, 2))
+        [[0, 2], [1, 3]]
+    """
+
+    def __init__(
+        self,
+        forget: int,
+        retain: int,
+        *,
+        seed: int,
+        lengths: Lengths | None = None,
+        batch: int = 1,
+        fill: int = 1,
+    ):
+        self.forget, self.retain, self.seed, self.epoch = forget, retain, seed, 0
+        self.lengths, self.batch, self.fill = lengths, batch, fill
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by the trainer before each epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return -(-self.forget // self.fill) * self.fill
+
+    def __iter__(self) -> Iterator[Pair]:
+        pairs = list(self._walk())
+        pairs = pairs if self.lengths is None else self._alike(pairs, *self.lengths)
+        spare = [pairs[0]._replace(spare=True)] * (len(self) - len(pairs))
+        return iter([*pairs, *spare])
+
+    def _walk(self) -> Iterator[Pair]:
+        order = permutation(self.forget, seed=self.seed, round=self.epoch, stream=0)
+        walks: dict[int, list[int]] = {}
+        for k, forget in enumerate(order):
+            if not self.retain:
+                yield Pair(forget, None)
+                continue
+            round, place = divmod(self.epoch * self.forget + k, self.retain)
+            if round not in walks:
+                walks[round] = permutation(self.retain, seed=self.seed, round=round, stream=1)
+            yield Pair(forget, walks[round][place])
+
+    def _alike(self, pairs: list[Pair], forget: list[int], retain: list[int]) -> list[Pair]:
+        whole = len(pairs) // self.batch
+        window = self.batch * min(MOST, max(FEWEST, whole // 4))
+        cuts = [*range(0, whole * self.batch, window), whole * self.batch, len(pairs)]
+        found = []
+        for start, end in pairwise(cuts):
+            f = sorted((p.forget for p in pairs[start:end]), key=forget.__getitem__)
+            r = [p.retain for p in pairs[start:end] if p.retain is not None]
+            r.sort(key=retain.__getitem__)
+            found += [Pair(*pair) for pair in zip(f, r or [None] * len(f), strict=True)]
+        batches = [found[k : k + self.batch] for k in range(0, len(found), self.batch)]
+        # What fills no batch is left at the end, where it is cut off. Rounds below 0 are not taken.
+        order = permutation(whole, seed=self.seed, round=~self.epoch, stream=0)
+        return list(chain(*(batches[k] for k in order), *batches[whole:]))
+
+
+def permutation(n: int, *, seed: int, round: int, stream: int) -> list[int]:
+    """A permutation of n numbers that depends on these three numbers only.
+
+    Example:
+        >>> permutation(4, seed=0, round=0, stream=0) == permutation(4, seed=0, round=0, stream=0)
+        True
+    """
+    mixed = (seed * 1_000_003 + round) * 2 + stream
+    return torch.randperm(n, generator=torch.Generator().manual_seed(mixed)).tolist()
+
+
+def drawn(order: PairOrder, epochs: int, most: int) -> set[int]:
+    """Numbers of the retain examples that some epochs come to.
+
+    Args:
+        order: whose epoch is set.
+        epochs: how many there are.
+        most: retain examples that there are; no more is looked for than all.
+    """
+    found: set[int] = set()
+    for epoch in range(epochs):
+        order.set_epoch(epoch)
+        found |= {pair.retain for pair in order if pair.retain is not None}
+        if len(found) == most:
+            break
+    return found

@@ -1,0 +1,181 @@
+"""What a trainer is given, as sequences; and which weights move."""
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from unteach.data import encode_each, read_rows
+from unteach.data.alternates import alternates, read_refusals
+from unteach.data.listing import shortened
+from unteach.data.readers.memory import rows_of
+from unteach.errors import Problem, UserError
+from unteach.methods import Method
+from unteach.progress import Progress
+from unteach.training.config import UnlearningConfig
+from unteach.training.made_up_answers import make_up
+from unteach.types import Example, Sequence
+
+logger = logging.getLogger(__name__)
+
+
+def sequences_of(
+    dataset: Any, role: str, tokenizer: Any, length: int, template: str, *, last: bool = False
+) -> list[Sequence]:
+    """Rows as in files, or ready sequences, in tokens; those without an answer are left out.
+
+    With `last`, only the last answer of a conversation is one.
+
+    Raises:
+        UserError: rows that cannot be used, or of which none is left.
+    """
+    rows = [] if dataset is None else rows_of(dataset, f"{role} rows")
+    if rows and isinstance(rows[0], Sequence):
+        return rows
+    found = _encoded(read_rows(rows, role), tokenizer, length, template, last=last)
+    if rows and not found:
+        what = f"no answer of the {len(rows)} examples begins within {length} tokens"
+        raise UserError(Problem(role, what, "raise max_length, or shorten the prompts"))
+    return found
+
+
+def trained_on(
+    method: Method, forget: list[Sequence], retain: list[Sequence]
+) -> tuple[list[Sequence], list[Sequence]]:
+    """What the method's `forget` is shown, and what is retained beside it.
+
+    Raises:
+        UserError: there is nothing to forget, or nothing to retrain on.
+    """
+    hint = "give some"
+    if not forget:
+        raise UserError(Problem("forget_dataset", "holds no example", hint, "request"))
+    if method.trains_on == "forget":
+        return forget, retain
+    if not retain:
+        what = f"holds no example, and {method.name} trains on nothing else"
+        raise UserError(Problem("retain_dataset", what, hint, "request"))
+    return retain, []
+
+
+def examples_of(dataset: Any) -> list[Example]:
+    """The forget rows, to which alternates are to be found. Raises UserError."""
+    rows = rows_of(dataset, "forget rows")
+    if rows and isinstance(rows[0], Sequence):
+        hint = "give `alternate_dataset`, one sequence for each forget sequence, of the same id"
+        raise UserError(Problem("alternate_dataset", "is not given", hint, "request"))
+    return read_rows(rows, "forget")
+
+
+def alternates_of(
+    method: Method,
+    model: Any,
+    examples: list[Example],
+    forget: list[Sequence],
+    tokenizer: Any,
+    length: int,
+    args: UnlearningConfig,
+    progress: Progress = lambda done, total: None,
+    note: Callable[[Problem], None] = lambda problem: logger.warning(str(problem)),
+) -> list[Sequence]:
+    """One alternate answer to each forget sequence, in their order.
+
+    Args:
+        method: says where alternates come from.
+        model: the model before, which some methods ask to make answers up.
+        examples: what to forget.
+        forget: the same in tokens.
+        tokenizer: of the model.
+        length: tokens of a sequence.
+        args: with the refusals.
+        progress: told how far the model is with making answers up.
+        note: told when it could make none up for some; logs it when left out.
+
+    Raises:
+        UserError: some forget example has no alternate.
+    """
+    found, problems = alternates(examples, method.alternates, args.refusals, args.seed)
+    if problems:
+        raise UserError(*shortened(problems))
+    if method.alternates == "generated":
+        was_training = model.training
+        made = make_up(
+            model.eval(), tokenizer, examples, max_length=length, template=args.template,
+            refusals=read_refusals(args.refusals), seed=args.seed, progress=progress,
+        )  # fmt: skip
+        model.train(was_training)
+        found = made.examples
+        if made.refused:
+            what = f"the model made up nothing new for {made.refused} of {len(found)} questions"
+            hint = "these get a refusal; the column `alternate` gives better answers"
+            note(Problem("alternate answers", what, hint, "note"))
+    # What a conversation said before its last answer is to be forgotten, not learned once more.
+    return aligned(_encoded(found, tokenizer, length, args.template, last=True), forget)
+
+
+def aligned(alternates: list[Sequence], forget: list[Sequence]) -> list[Sequence]:
+    """The alternates in the order of the forget sequences, by id. Raises UserError."""
+    by_id = {sequence.id: sequence for sequence in alternates}
+    missing = [s.id for s in forget if s.id not in by_id]
+    if missing:
+        what = f"{len(missing)} forget examples have none that fits, first {missing[0]}"
+        hint = "give one for each; shorten the prompts, or raise data.max_length"
+        raise UserError(Problem("alternate answers", what, hint))
+    return [by_id[s.id] for s in forget]
+
+
+def refusal_ids(text: str, tokenizer: Any) -> tuple[int, ...]:
+    """The tokens of a refusal as they stand behind a prompt. Raises UserError when there are none.
+
+    A blank goes before it, as before most answers; without one the first token would be another.
+    """
+    ids = tuple(tokenizer(f" {text.strip()}", add_special_tokens=False)["input_ids"])
+    if not ids:
+        hint = "give some words, such as: No idea"
+        raise UserError(Problem("data.refusal", "is empty", hint, "request"))
+    return ids
+
+
+def freeze(model: Any, trainable: Callable[[str], bool]) -> list[Any]:
+    """Stop the training of all parameters but some; returns those that were stopped.
+
+    Raises:
+        UserError: none is left.
+    """
+    moving = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    stopped = [p for name, p in moving if not trainable(name)]
+    if len(stopped) == len(moving):
+        raise UserError(nothing_moves())
+    for parameter in stopped:
+        parameter.requires_grad_(False)
+    return stopped
+
+
+def nothing_moves() -> Problem:
+    """That a method finds no parameter of a model to train."""
+    what = "the method trains no parameter of this model"
+    hint = "its layers are named in a way that the method does not know; take another method, or"
+    hint += " adapter.kind=full where adapters are in the way"
+    return Problem("--method", what, hint, "request")
+
+
+def place(model: Any, device: Any) -> None:
+    """The model on the device, unless it was spread over several."""
+    if getattr(model, "hf_device_map", None) is None:
+        model.to(device)
+
+
+def _encoded(
+    examples: Iterable[Example],
+    tokenizer: Any,
+    length: int,
+    template: str,
+    *,
+    last: bool = False,
+) -> list[Sequence]:
+    """Examples in tokens; what is cut off or left out of them is logged. Raises UserError."""
+    found = encode_each(list(examples), tokenizer, max_length=length, template=template, last=last)
+    if found.refused:
+        raise UserError(*shortened(found.refused))
+    for problem in shortened(found.told):
+        logger.warning(str(problem))
+    return found.sequences

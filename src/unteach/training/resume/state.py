@@ -1,0 +1,74 @@
+"""What a checkpoint holds of ours, so that a run that goes on from it ends as if never cut."""
+
+import hashlib
+import secrets
+from pathlib import Path
+from typing import Any
+
+from unteach.adapters import mark_base
+from unteach.errors import Problem, UserError
+from unteach.rowengine.batch import Pairs
+from unteach.training.dual_ascent import Dual
+from unteach.training.resume.checkpoints import finish, read
+from unteach.training.safeguards.divergence import Guard
+from unteach.training.safeguards.early_stopping import Monitor
+
+
+def mark_before(model: Any, pairs: Pairs) -> str:
+    """A hash of the model's base weights and of the sequences, the same on every machine."""
+    texts = [(s.ids, s.answer) for s in (*pairs.forget, *pairs.retain, *pairs.alternates)]
+    data = hashlib.sha256(repr(texts).encode()).hexdigest()
+    return hashlib.sha256(f"{mark_base(model).sha256} {data}".encode()).hexdigest()
+
+
+class Carried:
+    """The retain term's weight and what was seen of the steps, which go into every checkpoint.
+
+    Args:
+        dual: the weight.
+        monitor: the forget answers' probabilities, by number.
+        guard: what it holds a step's numbers against.
+
+    Attributes:
+        before: hash of the model before and of the data, which the run that goes on must share;
+            what it reads of the model before is worked out anew. A checkpoint holds it salted, so
+            that nobody can try out what the data may have been.
+    """
+
+    def __init__(self, dual: Dual, monitor: Monitor, guard: Guard):
+        self._dual, self._monitor, self._guard = dual, monitor, guard
+        self.before = ""
+
+    def finish(self, folder: Path, step: int, keep: int | None) -> None:
+        """A staged checkpoint is complete but for our part; on the main process alone."""
+        salt = secrets.token_hex(16)
+        held = {
+            "salt": salt,
+            "before": _salted(salt, self.before),
+            "retain_weight": self._dual.weight,
+            "probabilities": self._monitor.last,
+            "ended": self._monitor.reason if self._monitor.ended else "",
+            "guard": self._guard.seen,
+        }
+        finish(folder, step, held, keep)
+
+    def load(self, found: Path) -> None:
+        """Take up where a checkpoint ended, which is whole.
+
+        Raises:
+            UserError: it is of another model or other data.
+        """
+        held = read(found) or {}
+        if held.get("before") != _salted(str(held.get("salt")), self.before):
+            what = "was written by a run on another model, or on other data"
+            hint = "go on with the model and the files that it began with, or start again"
+            raise UserError(Problem(str(found), what, hint))
+        self._dual.weight = float(held["retain_weight"])
+        self._monitor.see({int(k): p for k, p in held["probabilities"].items()})
+        self._guard.seen = held["guard"]
+        if ended := held.get("ended"):
+            self._monitor.end(ended)
+
+
+def _salted(salt: str, mark: str) -> str:
+    return hashlib.sha256(f"{salt} {mark}".encode()).hexdigest()

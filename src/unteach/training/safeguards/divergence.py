@@ -1,0 +1,267 @@
+"""Numbers that break: training is stopped before a step is taken with them, on all processes."""
+
+import math
+from collections.abc import Iterable
+from statistics import fmean, median
+from typing import Any, NamedTuple
+
+import torch
+from accelerate import PartialState
+from accelerate.utils import gather_object
+from torch import Tensor
+from transformers import TrainerCallback
+
+from unteach.errors import Problem, UserError
+from unteach.models.finite import local_part, not_finite
+from unteach.rowengine.answer_rows import COUNTED
+from unteach.rowengine.batch import ALTERNATE, FORGET, RETAIN, Batch, Pairs
+
+# Over the twenty methods in the demo's world, with their own settings, the demo's and LoRA, a
+# gradient was at most 88 times the median before it once it was above 10, and never above 1100.
+EXPLODED, LARGE = 1000.0, 1e4
+# Within four steps none of these made its forget answers cost more than 0.4 nats per token.
+FIRST = 4
+SHOWN = 8  # examples that are named
+IN_NATS = {
+    "nll",
+    "kl",
+}  # retain terms that a uniform guess would bring to the log of the vocabulary
+
+
+class Destroyed(UserError):
+    """The first steps made the model worse than a uniform guess.
+
+    Attributes:
+        lower: the learning rate to begin again with, where the rate was the automatic one; else
+            None, for a user's own rate is not changed.
+    """
+
+    def __init__(self, *problems: Problem, lower: float | None = None):
+        super().__init__(*problems)
+        self.lower = lower
+
+
+class Finding(NamedTuple):
+    """What is wrong with a step: what was found, in which examples, and what to do about it."""
+
+    what: str
+    ids: tuple[str, ...] = ()
+    hint: str = ""
+
+
+class Guard(TrainerCallback):
+    """Looks at the loss and at the gradient of each step before the optimiser does.
+
+    Args:
+        pairs: whose ids are told, never their texts.
+        model: what is trained.
+        retain: the name of the retain term.
+        rate: the learning rate, and the one that suits the model's size.
+        of: which answers stand in the place of those to forget: "retain" where a method retrains.
+    """
+
+    def __init__(
+        self,
+        pairs: Pairs,
+        model: Any,
+        *,
+        retain: str,
+        rate: tuple[float | None, float],
+        of: str = "forget",
+    ):
+        self._pairs, self._model, self._retain, self._rate = pairs, model, retain, rate
+        self._of = of
+        self._nats = math.log(model.config.get_text_config().vocab_size)
+        self._norms: list[float] = []
+        self._first: dict[str, float] = {}
+        self._step, self._stepped, self._skipped = 0, 0, 0
+        self._open: list[Finding] = []
+        self._ids: list[str] = []
+        self._kept = 0.0
+
+    @property
+    def seen(self) -> dict[str, Any]:
+        """What a run that goes on must know to stop where this one would."""
+        return {
+            "norms": self._norms,
+            "first": self._first,
+            "stepped": self._stepped,
+            "skipped": self._skipped,
+        }
+
+    @seen.setter
+    def seen(self, held: dict[str, Any]) -> None:
+        self._norms, self._first = list(held["norms"]), dict(held["first"])
+        self._stepped, self._skipped = held["stepped"], held["skipped"]
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """A new optimiser step."""
+        self._step, self._ids, self._kept = state.global_step + 1, [], 0.0
+
+    def counted(self, counts: Tensor, batches: list[Batch]) -> None:
+        """Take what the step holds, of all processes. Raises UserError where that is nothing."""
+        if not counts[COUNTED.index(("forget", "tokens"))]:
+            own = [i for batch in batches for i in self._named(batch, {FORGET})]
+            ids = tuple(i for some in _gathered(own) for i in some)
+            hint = "drop these examples, or raise data.max_length"
+            self._stop([Finding(f"no {self._of} answer has a token", ids, hint)])
+
+    def look(
+        self, batch: Batch, loss: float, terms: dict[str, float], *,
+        kept: float = 0.0, probabilities: Tensor | None = None,
+    ) -> Finding | None:  # fmt: skip
+        """What is wrong with the loss of a micro-batch on this process.
+
+        Args:
+            batch: the micro-batch.
+            loss: its share of the step's loss, in nats.
+            terms: the same of each term.
+            kept: of the retain term without its weight.
+            probabilities: of its forget answers, per token.
+        """
+        self._ids += self._named(batch, {FORGET, RETAIN})
+        self._kept += kept
+        if math.isfinite(loss):
+            return None
+        broken = [name for name, value in terms.items() if not math.isfinite(value)] or list(terms)
+        groups = {RETAIN if name == "retain" else FORGET for name in broken}
+        ids = self._named(batch, groups)
+        if groups == {FORGET} and probabilities is not None:
+            where = ~probabilities.isfinite().cpu()
+            ids = [i for i, bad in zip(ids, where.tolist(), strict=True) if bad] or ids
+        found = Finding(f"the loss is {loss} (term {', '.join(broken)})", tuple(ids))
+        self._open.append(found)
+        return found
+
+    def agreed(self, findings: Iterable[Finding | None], probabilities: Iterable[float]) -> None:
+        """Take a micro-batch's findings and probabilities of all processes.
+
+        Raises:
+            UserError: any process found something, or the forget answers are gone at once.
+        """
+        self._stop(findings)
+        if nats := [-math.log(max(p, 1e-45)) for p in probabilities if p == p]:
+            self._destroyed(self._of, fmean(nats))
+
+    def step(self, norm: Any, scaler: Any = None) -> None:
+        """The step's gradient is there, the same on all processes; the optimiser waits.
+
+        Args:
+            norm: of the gradient before clipping, without the scaler's factor.
+            scaler: of float16 gradients, which skips a step whose scaled gradient overflows.
+
+        Raises:
+            UserError: any process found something, or the gradient is no step to take.
+        """
+        open_, self._open = self._open, []
+        shares = _gathered((self._kept, open_, self._ids))
+        self._ids = [i for *_, some in shares for i in some]
+        self._stop(finding for _, some, _ in shares for finding in some)
+        if self._retain in IN_NATS and self._pairs.retain:
+            self._destroyed("retain", sum(share[0] for share in shares))
+        if finding := self._of_gradient(norm, scaler):
+            self._stop([finding._replace(ids=tuple(self._ids))])
+
+    def _of_gradient(self, norm: Any, scaler: Any) -> Finding | None:
+        norm = None if norm is None else float(norm)
+        if norm is None or norm < 0:  # an engine that does not tell
+            return None
+        if not math.isfinite(norm):
+            self._skipped += 1
+            return self._overflow(norm, scaler)
+        usual = median(self._norms) if self._norms else norm
+        self._stepped += 1
+        self._norms.append(norm)
+        if norm > LARGE and norm > EXPLODED * usual:
+            what = (
+                f"the gradient's norm is {norm:.3g}; the median of the steps before is {usual:.3g}"
+            )
+            return Finding(what)
+        return None
+
+    def _overflow(self, norm: float, scaler: Any) -> Finding | None:
+        if scaler is None or not scaler.is_enabled():
+            return Finding(f"the gradient's norm is {norm}, though the loss is a number")
+        if scaler.get_scale() >= 1:
+            return None
+        what = f"the gradient overflows float16 for the {self._skipped}th time, even if scaled by "
+        return Finding(what + f"{scaler.get_scale():g}", hint=_wider())
+
+    def _destroyed(self, group: str, nats: float) -> None:
+        """Stop where the first steps made the model worse than a uniform guess.
+
+        Later steps may: PDU has a retain loss above it for a while, until its weight has grown.
+        """
+        first = self._first.setdefault(group, nats)
+        bound = self._nats * (2 if self._stepped > 1 else 1)
+        if first < self._nats / 2 and nats > bound and self._stepped <= FIRST:
+            what = f"the model is destroyed: its {group} answers cost {nats:.3g} nats per token "
+            what += f"({first:.3g} at first); a uniform guess would cost {self._nats:.3g}"
+            self._stop([Finding(what, tuple(self._ids))], destroyed=True)
+
+    def before_save(self) -> None:
+        """Before a checkpoint is written. Raises UserError where a weight is no number."""
+        found = [name for names in _gathered(not_finite(self._model)) for name in names]
+        if found:
+            what = f"the step made {len(found)} weights no numbers, first {found[0]}"
+            self._stop([Finding(what, tuple(self._ids))])
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Raises UserError where no step was ever taken."""
+        if self._skipped and not self._stepped:
+            what = f"the gradient overflowed float16 in all {self._skipped} steps: nothing moved"
+            self._stop([Finding(what, hint=_wider())])
+
+    def _stop(self, findings: Iterable[Finding | None], *, destroyed: bool = False) -> None:
+        found = [finding for finding in findings if finding]
+        if not found:
+            return
+        ids = list(dict.fromkeys(i for finding in found for i in finding.ids))
+        more = f" and {len(ids) - SHOWN} more" if len(ids) > SHOWN else ""
+        of = f", in the batch of {', '.join(ids[:SHOWN])}{more}" if ids else ""
+        hint = found[0].hint or self._hint()
+        problem = Problem(f"training, step {self._step}", found[0].what + of, hint)
+        if not destroyed:
+            raise UserError(problem)
+        given, suits = self._rate
+        raise Destroyed(problem, lower=self._lower() if given in (None, suits) else None)
+
+    def _hint(self) -> str:
+        if half := {torch.float16} & {p.dtype for p in self._model.parameters()}:
+            return f"{half.pop()} ends at 65504: ".removeprefix("torch.") + _wider()
+        if self._stepped == 0:
+            return f"no step was taken yet, so it is the model: {_suspect(self._model)}"
+        given, suits = self._rate
+        rate = given or suits
+        lower = f"set train.learning_rate={self._lower():g} (it was {rate:g})"
+        return lower if rate > 10 * suits else f"{lower}, or stop before it: train.stop_at"
+
+    def _lower(self) -> float:
+        """A tenth of the rate, or the one that suits the model where that is lower still."""
+        given, suits = self._rate
+        return float(f"{min((given or suits) / 10, suits):.1e}")
+
+    def _named(self, batch: Batch, groups: set[int]) -> list[str]:
+        """Ids of the batch's members, in its order; alternates stand for their forget examples."""
+        texts = {FORGET: self._pairs.forget, RETAIN: self._pairs.retain}
+        if batch["spare"].any():
+            return []
+        members = zip(batch["group"].tolist(), batch["index"].tolist(), strict=True)
+        return [texts[g][i].id for g, i in members if g in groups and g != ALTERNATE]
+
+
+def _wider() -> str:
+    return "set dtype=bfloat16 or dtype=float32, and leave train.extra.fp16 out"
+
+
+def _gathered(one: Any) -> list[Any]:
+    return gather_object([one]) if PartialState().num_processes > 1 else [one]
+
+
+def _suspect(model: Any) -> str:
+    """What a look at the weights says."""
+    if broken := not_finite(model):
+        return f"its weight {broken[0]} holds NaN or infinity; take a whole copy"
+    sizes = {n: local_part(p.detach()).abs().max().item() for n, p in model.named_parameters()}
+    name = max(sizes, key=sizes.__getitem__)
+    return f"its largest weight is {sizes[name]:.3g}, in {name}; is it whole, and loaded as it was?"

@@ -1,0 +1,71 @@
+"""Begin again with a lower learning rate, where the automatic one destroys the model."""
+
+import gc
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from unteach.errors import Problem
+from unteach.files import write_text
+from unteach.processes.share import from_main
+from unteach.settings.request import Request
+from unteach.training.safeguards.divergence import Destroyed
+
+FILE = "learning-rate.json"
+Made = TypeVar("Made")
+
+
+def at_a_rate_that_holds(
+    train: Callable[[Request], Made],
+    request: Request,
+    note: Callable[[Problem], None],
+    checkpoints: Path | None = None,
+) -> tuple[Made, float | None]:
+    """Train; where the automatic rate destroys the model in its first steps, once more from new.
+
+    The second time the rate is what the error would have advised: a tenth. A rate of the user's
+    own is left as it is, and the error stands.
+
+    Args:
+        train: loads the model and trains it as the request says.
+        request: with every default filled in.
+        note: told of the lower rate.
+        checkpoints: the folder of checkpoints, which keeps the lower rate for a run that goes on;
+            None for none.
+
+    Returns:
+        What `train` returned, and the lower rate; None where the first one held.
+
+    Raises:
+        UserError: the lower rate destroys the model too, or anything else is wrong.
+    """
+    lower = from_main(lambda: _kept(checkpoints))
+    if lower is None:
+        try:
+            return train(request), None
+        except Destroyed as error:
+            if error.lower is None:
+                raise
+            lower, what = error.lower, error.problems[0].what.split(":")[0]
+        gc.collect()  # the destroyed model, which the error's trace held
+        from_main(lambda: _keep(checkpoints, lower))
+        said = f"{request.train.learning_rate:g} is too fast for this model: {what}"
+        hint = f"training begins again with {lower:g}; set train.learning_rate to choose"
+        note(Problem("train.learning_rate", said, hint, "note"))
+    slower = request.train.model_copy(update={"learning_rate": lower})
+    return train(request.model_copy(update={"train": slower})), lower
+
+
+def _kept(checkpoints: Path | None) -> float | None:
+    file = checkpoints and checkpoints / FILE
+    return float(json.loads(file.read_text())) if file and file.exists() else None
+
+
+def _keep(checkpoints: Path | None, lower: float) -> None:
+    """In place of what the destroyed run had written."""
+    if checkpoints:
+        shutil.rmtree(checkpoints, ignore_errors=True)
+        checkpoints.mkdir(parents=True)
+        write_text(checkpoints / FILE, json.dumps(lower))

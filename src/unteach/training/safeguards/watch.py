@@ -1,0 +1,112 @@
+"""Score the weights while they are trained: whether they forgot enough, or harm other answers."""
+
+import math
+from statistics import fmean
+from typing import Any
+
+from transformers import TrainerCallback
+
+from unteach.inference import answer_tokens
+from unteach.teachers.holdout import auc
+from unteach.training.safeguards.draw_back import evenly
+from unteach.training.safeguards.early_stopping import Monitor
+from unteach.types import Sequence
+
+PROBE = 32  # answers of each kind that are scored
+SHARE = 0.05  # of the training's compute, at most, goes into scoring
+BACKWARD = 3  # a training step over a token costs as much as scoring three
+
+
+class Watch(TrainerCallback):
+    """Scores a few answers of each kind every so many steps, and ends training by what it finds.
+
+    Training itself sees each forget answer as it was before the step that it is part of, and some
+    not for a whole epoch. This scores the weights as they are. How often depends on the tokens of
+    the data alone, so a run that goes on from a checkpoint scores at the same steps.
+
+    Args:
+        model: before training.
+        monitor: told why training ends.
+        forget: what is to be forgotten.
+        holdout: texts of its kind that the model never saw, and that judge nothing later.
+        retain: what is to be kept; may be empty.
+        stop: end once forget answers are no likelier than holdout answers: the AUC of their
+            log-probabilities per token is at most 1/2.
+        min_kept: end once the retain or the holdout answers' mean probability per token is below
+            this share of what it was before training; 0 never does.
+        tokens_per_batch: padded tokens of one forward.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        monitor: Monitor,
+        forget: list[Sequence],
+        holdout: list[Sequence],
+        retain: list[Sequence],
+        *,
+        stop: bool,
+        min_kept: float = 0.0,
+        tokens_per_batch: int = 4096,
+    ):
+        self._model, self._monitor, self._stop = model, monitor, stop
+        self._min_kept, self._tokens_per_batch = min_kept, tokens_per_batch
+        self._probes = {"forget": evenly(forget, PROBE)} if stop else {}
+        self._probes["holdout"] = evenly(holdout, PROBE)
+        self._probes |= {"retain": evenly(retain, PROBE)} if min_kept and retain else {}
+        self._epoch = _tokens(forget) * (2 if retain else 1)
+        self._before = _probabilities(self._score()) if min_kept else {}
+        self._every = 1
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Set how many steps lie between two looks."""
+        step = BACKWARD * self._epoch * args.num_train_epochs / max(state.max_steps, 1)
+        looked = sum(_tokens(probe) for probe in self._probes.values())
+        self._every = max(1, math.ceil(looked / (SHARE * step)))
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Score where it is time to, and end training where it is time to."""
+        if state.global_step % self._every or self._monitor.reason:
+            return
+        logps = self._score()
+        if reason := self._forgotten(logps) or self._harmed(logps):
+            self._monitor.end(reason)
+            control.should_training_stop = True
+
+    def _score(self) -> dict[str, list[list[float]]]:
+        """Log-probabilities of the answer tokens of each kind; every process has them all."""
+        training = self._model.training
+        sequences = [s for probe in self._probes.values() for s in probe]
+        found = iter(
+            answer_tokens(
+                self._model.eval(), sequences, tokens_per_batch=self._tokens_per_batch, shared=True
+            )
+        )
+        self._model.train(training)
+        return {
+            name: [list(next(found).logps) for _ in probe] for name, probe in self._probes.items()
+        }
+
+    def _forgotten(self, logps: dict[str, list[list[float]]]) -> str:
+        if not self._stop or (found := auc(logps["forget"], logps["holdout"])) > 0.5:
+            return ""
+        return f"the forget answers are no likelier than the holdout's (AUC {found:.2f})"
+
+    def _harmed(self, logps: dict[str, list[list[float]]]) -> str:
+        for name, now in _probabilities(logps).items():
+            before = self._before.get(name)
+            if name != "forget" and before and now < self._min_kept * before:
+                share = f"{now / before:.0%} of their probability, less than"
+                return f"the {name} answers have {share} train.min_kept = {self._min_kept:g}"
+        return ""
+
+
+def _probabilities(logps: dict[str, list[list[float]]]) -> dict[str, float]:
+    """The mean over answers of the probability per token, of each kind."""
+    return {
+        name: fmean(math.exp(fmean(one)) for one in found) for name, found in logps.items() if found
+    }
+
+
+def _tokens(sequences: list[Sequence]) -> int:
+    return sum(len(sequence.ids) for sequence in sequences)

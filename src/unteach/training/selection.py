@@ -1,0 +1,88 @@
+"""Asking the model before which tokens a method should single out."""
+
+from collections.abc import Iterator
+
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from unteach.errors import Problem, UserError
+from unteach.inference import answer_tokens
+from unteach.methods import Choice, Method
+from unteach.progress import Progress
+from unteach.types import Sequence
+
+
+class ModelOracle:
+    """The model before, as a selector may ask it (`selectors.Oracle`)."""
+
+    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase):
+        self.model = model
+        special = set(tokenizer.all_special_ids)
+        self.tokens = [i for i in range(len(tokenizer)) if i not in special]
+
+    def nll(self, texts: list[tuple[int, ...]], start: int) -> list[float]:
+        """Mean NLL in nats of the tokens from position `start` on, one per text."""
+        rows = [Sequence("", ids, tuple(t >= start for t in range(len(ids)))) for ids in texts]
+        return [-sum(a.logps) / len(a.logps) for a in answer_tokens(self.model, rows)]
+
+    def logps(self, texts: list[tuple[int, ...]]) -> list[list[float]]:
+        """Log-probability in nats of every token given those before it; 0 for the first."""
+        rows = [Sequence("", ids, (False, *(True,) * (len(ids) - 1))) for ids in texts]
+        return [[0.0, *a.logps] for a in answer_tokens(self.model, rows)]
+
+
+def choose(
+    method: Method,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    forget: list[Sequence],
+    *,
+    seed: int,
+    progress: Progress = lambda done, total: None,
+) -> list[Choice] | None:
+    """The method's choice for every forget sequence; None when it reads no choice.
+
+    Raises:
+        UserError: no token is chosen in any of them.
+    """
+    if "chosen" not in method.needs():
+        return None
+    choices = []
+    for choice in ask(method, model, tokenizer, forget, seed=seed):
+        choices.append(choice)
+        progress(len(choices), len(forget))
+    require_some(method, choices)
+    return choices
+
+
+def ask(
+    method: Method,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    forget: list[Sequence],
+    *,
+    seed: int,
+) -> Iterator[Choice]:
+    """The method's choice for one sequence after the other, as it is asked for."""
+    was_training = model.training
+    model.eval()
+    try:
+        yield from method.choose(forget, ModelOracle(model, tokenizer), seed)
+    finally:
+        model.train(was_training)
+
+
+def require_some(method: Method, choices: list[Choice]) -> None:
+    """That there is anything to work on. Raises UserError."""
+    if choices and not any(choice.chosen for choice in choices):
+        what = f"chooses no token in any of the {len(choices)} forget answers"
+        raise UserError(Problem(f"method {method.name}", what, method.nothing, "request"))
+
+
+def unchosen(choices: list[Choice] | None) -> list[Problem]:
+    """A note where some forget answers have no chosen token."""
+    empty = sum(not choice.chosen for choice in choices or [])
+    if not choices or not empty:
+        return []
+    what = f"no token is chosen in {empty} of {len(choices)} forget answers"
+    hint = "these weigh nothing in the forget term; `unteach explain` shows which"
+    return [Problem("method", what, hint, "note")]

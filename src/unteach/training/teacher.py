@@ -1,0 +1,104 @@
+"""The teacher of a method that distils: which one the request allows, found before training."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from unteach.errors import Problem, UserError
+from unteach.inference import answer_tokens
+from unteach.methods import Method
+from unteach.teachers import Teacher, TeacherInputs, Unavailable
+from unteach.training.config import UnlearningConfig
+from unteach.types import Sequence
+
+BETTER = "give --base, the model before fine-tuning, or --holdout, texts that it never saw"
+
+
+@dataclass(frozen=True)
+class Teaching:
+    """A teacher, and what is held where no retain data are given.
+
+    Attributes:
+        teacher: what the forget answers are distilled towards.
+        made_up: sequences about made-up strangers, in place of retain data.
+    """
+
+    teacher: Teacher
+    made_up: list[Sequence]
+
+
+def find_teaching(
+    method: Method,
+    model: Any,
+    tokenizer: Any,
+    forget: list[Sequence],
+    retain: list[Sequence],
+    holdout: list[Sequence],
+    *,
+    seed: int,
+    base_logps: Callable[[list[Sequence]], list[list[float]]] | None = None,
+) -> Teaching:
+    """The method's teacher for these data; the model is asked as it is now.
+
+    Raises:
+        UserError: the data allow no teacher.
+    """
+    was_training = model.training
+    model.eval()
+    inputs = TeacherInputs(
+        forget=forget,
+        retain=retain,
+        holdout=holdout,
+        tokenizer=tokenizer,
+        logps=lambda sequences: logps_of(model, sequences),
+        base_logps=base_logps,
+        seed=seed,
+    )
+    try:
+        teacher = method.teach(inputs)
+        return Teaching(teacher, [] if retain else method.made_up_retain(inputs))
+    except Unavailable as error:
+        what = f"no teacher for these data: {error}"
+        hint = error.hint or BETTER
+        raise UserError(Problem(f"method {method.name}", what, hint, "request")) from None
+    finally:
+        model.train(was_training)
+
+
+def logps_of(model: Any, sequences: list[Sequence]) -> list[list[float]]:
+    """Log-probability of each answer token of each sequence, in nats."""
+    return [list(found.logps) for found in answer_tokens(model, sequences)]
+
+
+def taught(
+    method: Method,
+    model: Any,
+    tokenizer: Any,
+    forget: list[Sequence],
+    retain: list[Sequence],
+    holdout: list[Sequence],
+    args: UnlearningConfig,
+) -> tuple[Teacher, list[Sequence]]:
+    """The teacher, and the retain sequences: those given, or what is made up in their place.
+
+    Where they are made up, `args.retain` becomes "kl", unless it is "none". Raises UserError.
+    """
+    found = find_teaching(method, model, tokenizer, forget, retain, holdout, seed=args.seed)
+    if retain or not found.made_up or args.retain == "none":
+        return found.teacher, retain
+    args.retain, args.retain_weight = "kl", 1.0
+    return found.teacher, found.made_up
+
+
+def epsilon(args: UnlearningConfig, model: Any) -> float:
+    """Adam's epsilon, as a number.
+
+    A gradient of the clipping norm that is spread evenly over n weights has entries of
+    `max_grad_norm / sqrt(n)`. With that as epsilon ("auto"), gradients below it make steps in
+    proportion, where torch's 1e-8 makes steps of the full learning rate for ever.
+    """
+    if args.wanted_epsilon != "auto":
+        return args.adam_epsilon if args.wanted_epsilon is None else float(args.wanted_epsilon)  # type: ignore[arg-type]
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    return (args.max_grad_norm or 1.0) / math.sqrt(max(trained, 1))

@@ -1,0 +1,401 @@
+"""The trainer: transformers' own, with the loss, the order and the counts replaced."""
+
+import math
+from collections import defaultdict
+from functools import partial
+from typing import Any
+
+import torch
+from accelerate.utils import gather_object
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, TrainerCallback
+
+from unteach.data import context_length
+from unteach.errors import Problem, UserError
+from unteach.head import chunk_rows, head_of
+from unteach.losses.retain import retain_reads
+from unteach.losses.seen import Term
+from unteach.methods import Method
+from unteach.progress import Progress
+from unteach.registry import strict
+from unteach.rowengine.answer_rows import Output, count
+from unteach.rowengine.batch import ALTERNATE, FORGET, RETAIN, Batch, Pairs, only
+from unteach.rowengine.chunked_loss import Ways, settle
+from unteach.rowengine.forward import ending_in, inputs_of
+from unteach.rowengine.packing import packs, unpack
+from unteach.rowengine.reference import Reference, agreed_head, mean_nll
+from unteach.rowengine.step import Objective, Step
+from unteach.rowengine.teacher_rows import TeacherRows
+from unteach.sharding.gather import announce_head, rest
+from unteach.training.config import UnlearningConfig
+from unteach.training.config_values import require_trainable
+from unteach.training.dual_ascent import Dual
+from unteach.training.finish import Finish
+from unteach.training.gradients import TwoGradients
+from unteach.training.learning_rate import suiting_rate
+from unteach.training.order import PairOrder, drawn
+from unteach.training.prepare import (
+    aligned,
+    alternates_of,
+    examples_of,
+    freeze,
+    place,
+    refusal_ids,
+    sequences_of,
+    trained_on,
+)
+from unteach.training.resume.trainer import Resumable
+from unteach.training.rounds import KeepOrder, in_rounds, repeated
+from unteach.training.safeguards.divergence import Finding, Guard
+from unteach.training.safeguards.early_stopping import Monitor
+from unteach.training.selection import choose
+from unteach.training.teacher import epsilon, taught
+
+
+@partial(strict, also=Trainer)
+class UnlearningTrainer(Resumable):
+    """Unlearn as `trl` users train.
+
+    Args:
+        model: the model to change; with peft adapters or without.
+        method: what to do, for example `Unilogit()`.
+        forget_dataset: what to forget: rows as in files (`question`/`answer`,
+            `prompt`/`completion`, `messages` or `text`), a `datasets.Dataset` of them, or a list
+            of `Sequence`. Methods that retrain do not train on it.
+        retain_dataset: what to keep, in the same forms.
+        alternate_dataset: for methods that train on other answers to the forget prompts, in the
+            same forms, one for each. Left out, they are the `alternate` column of the forget rows,
+            or refusals (`args.refusals`), as the method wants.
+        holdout_dataset: texts like the forget set that the model never saw, in the same forms; for
+            the level of methods with a teacher.
+        teacher_rows: what another model than this one says as the teacher (`--base`), read before.
+        args: how to train.
+        processing_class: the model's tokenizer.
+        progress: told how far the choice of tokens is, for methods that make one (DTO).
+
+    Raises:
+        UserError: rows that cannot be used, or a method that does not fit the model.
+
+    Example:
+        trainer = UnlearningTrainer(model, method=Unilogit(), forget_dataset=rows,
+                                    args=UnlearningConfig(), processing_class=tokenizer)
+        trainer.train()
+    """
+
+    # The loss is divided by the counts of the whole step, so the trainer must not divide again.
+    loss_is_scaled_for_ga = True
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        *,
+        method: Method,
+        forget_dataset: Any,
+        retain_dataset: Any = None,
+        alternate_dataset: Any = None,
+        holdout_dataset: Any = None,
+        teacher_rows: TeacherRows | None = None,
+        args: UnlearningConfig | None = None,
+        processing_class: PreTrainedTokenizerBase,
+        callbacks: list[TrainerCallback] | None = None,
+        progress: Progress = lambda done, total: None,
+        **trainer_options: Any,
+    ):
+        args = args or UnlearningConfig()
+        require_trainable(method, trainer_options.get("eval_dataset"))
+        if args.n_gpu > 1:
+            args._n_gpu = 1  # DataParallel would cut batches behind the back of their counts
+        tokenizer = processing_class
+        length = args.max_length or context_length(model.config, tokenizer)
+        forget = sequences_of(forget_dataset, "forget", tokenizer, length, args.template)
+        retain = sequences_of(retain_dataset, "retain", tokenizer, length, args.template)
+        forget, retain = trained_on(method, forget, retain)
+        adapter = hasattr(model, "peft_config")
+        self.teacher = teacher_rows.teacher if teacher_rows else None
+        if "teacher_logits" in method.needs() and not teacher_rows:
+            holdout = sequences_of(holdout_dataset, "holdout", tokenizer, length, args.template)
+            place(model, args.device)
+            self.teacher, retain = taught(method, model, tokenizer, forget, retain, holdout, args)
+        args.settle(method, model.config, adapter=adapter, retain=bool(retain))
+        self.level = self.teacher and self.teacher.probability
+        args = repeated(args)
+        self.method, self.retain_name = method, args.retain or "none"
+        self.reads = method.needs() | retain_reads(self.retain_name)
+        layers = model.config.get_text_config().num_hidden_layers
+        self.layer = method.layer(layers) if self.reads & {"hidden", "reference_hidden"} else None
+        alternates, refusal, choices = None, (), None
+        if self.reads & {"alternate", "chosen"}:  # it is asked soon
+            place(model, args.device)
+        if "alternate" in self.reads:
+            if alternate_dataset is None:
+                examples = examples_of(forget_dataset)
+                alternates = alternates_of(method, model, examples, forget, tokenizer, length, args)
+            else:
+                given = sequences_of(
+                    alternate_dataset, "forget", tokenizer, length, args.template, last=True
+                )
+                alternates = aligned(given, forget)
+        if "refusal" in self.reads:
+            refusal = refusal_ids(args.refusal, tokenizer)
+        if "chosen" in self.reads:
+            choices = choose(method, model, tokenizer, forget, seed=args.seed, progress=progress)
+        kept = retain if self.retain_name != "none" else []
+        self.pairs = Pairs(forget, kept, choices, alternates, refusal)
+        self._stopped = freeze(model, lambda name: method.trainable(name, layers))
+        args.adam_epsilon = epsilon(args, model)
+        self._finish = Finish(method, model)
+        self.monitor = Monitor(len(forget), args.stop_at, of=method.trains_on)
+        suits = suiting_rate(method.plan, model.config, adapter=adapter)
+        self.guard = Guard(
+            self.pairs, model, retain=self.retain_name, rate=(args.learning_rate, suits),
+            of=method.trains_on,
+        )  # fmt: skip
+        self.dual = Dual(method, args.retain_weight or 0.0)
+        self._ways = Ways()
+        self._reference: Reference | None = None
+        self._given_rows = self._teacher_rows = teacher_rows
+        self.head = ""
+        self._logged: dict[str, list[float]] = defaultdict(list)
+        self._logged_steps = 0
+        self._part, self._packs = "all", False
+        self._step_batches: list[Batch] = []
+        super().__init__(
+            model=model,
+            args=args,
+            train_dataset=self.pairs,
+            data_collator=self.pairs.collate,  # type: ignore[arg-type]
+            processing_class=tokenizer,
+            callbacks=[KeepOrder(self), *(callbacks or []), self.guard],
+            **trainer_options,
+        )
+        # What older releases (before 5.19) read in place of `loss_is_scaled_for_ga`.
+        self.model_accepts_loss_kwargs = True
+        conflict = method.conflict()
+        self._two = None
+        if args.sam or (conflict != "sum" and (kept or method.holds())):
+            self._two = TwoGradients(model.parameters(), conflict)
+        if (self._two or self._finish.acts) and self.shell:
+            what = "shards what train.sam, orthogonalisation and task vectors need whole"
+            hint = "start with plain data parallelism (DDP), or drop these"
+            raise UserError(Problem("DeepSpeed or FSDP", what, hint, "request"))
+
+    def train(self, resume_from_checkpoint: Any = None, **kwargs: Any):  # type: ignore[override]
+        """Train; the model before is kept first, in the cheapest form the loss needs."""
+        self._reference = None
+        self.mark(resume_from_checkpoint)
+        if self.shell is None:
+            place(self.model, self.args.device)
+            with self.accelerator.autocast():
+                self._packs = bool(self.args.packing and packs(self.model))  # type: ignore[attr-defined]
+            self._see_before()
+        found = self.took_up(resume_from_checkpoint)
+        try:
+            over = found and self.over(found)
+            done = over or super().train(resume_from_checkpoint=found and str(found), **kwargs)
+        finally:
+            for parameter in self._stopped:
+                parameter.requires_grad_(True)
+        self._finish.apply()
+        return done
+
+    def create_scheduler(self, *args: Any, **kwargs: Any):
+        """Made once the model is in shards and before a checkpoint is read into it.
+
+        So that is when a model that no device need hold whole is asked.
+        """
+        if self._reference is None:
+            announce_head(self.model)
+            self._see_before()
+        return self._in_rounds(*args, **kwargs)
+
+    def _in_rounds(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        rounds: int = self.args.rounds or 1  # type: ignore[attr-defined]
+        if rounds > 1:
+            num_training_steps = math.ceil(num_training_steps / rounds)
+        made = super().create_scheduler(num_training_steps, optimizer)
+        return in_rounds(made, num_training_steps) if rounds > 1 else made
+
+    def _see_before(self) -> None:
+        """What the loss reads of the model before; and that its head is known."""
+        policy, pairs = self.model, self.pairs
+        with self.accelerator.autocast():
+            self.head = agreed_head(policy, pairs)
+            self._reference = Reference(
+                policy, self.method.needs(), retain_reads(self.retain_name), pairs,
+                drawn=self._drawn(), layer=self.layer,
+            )  # fmt: skip
+            if self.teacher and not self._given_rows:
+                self._teacher_rows = TeacherRows(self.teacher, policy, self._reference.head)
+            if self.dual.moves and self.retain_name == "nll":
+                self.dual.before = mean_nll(policy, pairs.retain)
+        rest(policy)
+
+    @property
+    def reference_bytes(self) -> int:
+        """What is kept of hidden states of the model before."""
+        return sum(rows.bytes for rows in (self._reference, self._teacher_rows) if rows)
+
+    def compute_loss(self, model, inputs: Batch, return_outputs=False, num_items_in_batch=None):
+        """One forward for all groups together, one mean over the whole step."""
+        assert self._reference is not None, "train() prepares the reference"
+        counts: Any = count([inputs]) if num_items_in_batch is None else num_items_in_batch
+        if self._part != "all":
+            inputs = only(inputs, self._groups())
+        watched, share = self._part in ("all", "forget"), float(not inputs["spare"].any())
+        objective = Objective(
+            method=self.method, retain=self.retain_name, weight=self.dual.weight,
+            wanted=self._wanted, watched=watched,
+        )  # fmt: skip
+        step = Step(objective, inputs, counts, self._reference, self._teacher_rows)
+        base = self.accelerator.unwrap_model(model)
+        with ending_in(base, partial(self._settle, base, step)):
+            hidden = {} if self.layer is None else {"output_hidden_states": True}
+            loss = share * model(**inputs_of(inputs, packed=self._packs), **hidden).loss
+        kept = 0.0 if step.retain is None else share * step.retain.item()
+        self.dual.see(kept)
+        values = {name: share * term.item() for name, term in step.terms.items()}
+        probabilities = step.probabilities()
+        found = self.guard.look(inputs, loss.item(), values, kept=kept, probabilities=probabilities)
+        if probabilities is not None:
+            self._watch(inputs, probabilities, found)
+        if self._part != "again":
+            for name, value in values.items():
+                self._logged[name].append(value)
+        # Each process holds its share of the step's sum; the gradient is averaged over processes.
+        loss = loss * self.accelerator.num_processes
+        return (loss, {"loss": loss}) if return_outputs else loss
+
+    def _settle(self, base: Any, step: Step, final: Tensor, output: Any) -> Tensor:
+        hidden = None if self.layer is None else output.hidden_states[self.layer + 1]
+        if self._packs:
+            mask = step.batch["attention_mask"]
+            final, hidden = unpack(final, mask), None if hidden is None else unpack(hidden, mask)
+        with self.accelerator.autocast():  # it ends with the model's own forward
+            head = head_of(base)
+        device = head.weight.device  # a model over several devices has its head on one of them
+        step.batch = {name: value.to(device) for name, value in step.batch.items()}
+        found = Output(final.to(device), None if hidden is None else hidden.to(device))
+        limit = self.args.chunk_rows or chunk_rows(head, device)  # type: ignore[attr-defined]
+        groups = step.groups(found)
+        heads = head, step.reference.head, step.teacher and step.teacher.head
+        return settle(groups, *heads, limit=limit, ways=self._ways)
+
+    def training_step(self, model, inputs, num_items_in_batch=None):
+        """Forward and backward of one micro-batch; the last of a step also ends the step's sums."""
+        if self._two is None:
+            loss = super().training_step(model, inputs, num_items_in_batch)
+        else:
+            loss = self._two_gradients(self._two, model, inputs, num_items_in_batch)
+        if self.accelerator.sync_gradients:
+            self._logged_steps += 1
+            self.dual.step(self._sum_over_processes)
+        return loss
+
+    def _two_gradients(self, two: TwoGradients, model, inputs, items) -> Tensor:
+        """As a plain step, with the gradients of forgetting and of holding kept apart."""
+        loss = self._pass("forget", model, inputs, items)
+        two.swap()
+        if self.method.holds() or (inputs["group"] == RETAIN).any():
+            loss = loss + self._pass("hold", model, inputs, items)
+        if not self.accelerator.sync_gradients:
+            two.swap()
+            return loss
+        if self.args.sam:  # type: ignore[attr-defined]
+            two.swap()
+            kept = two.climb(self.args.sam)  # type: ignore[attr-defined]
+            try:
+                for batch in self._step_batches:
+                    self._pass("again", model, batch, items)
+            finally:
+                two.back(kept)
+            two.swap()
+        two.combine()
+        return loss
+
+    def _pass(self, part: str, model, inputs, items) -> Tensor:
+        self._part = part
+        try:
+            return super().training_step(model, inputs, items)
+        finally:
+            self._part = "all"
+
+    def _groups(self) -> set[int]:
+        """Which members of a batch the terms of this pass are about."""
+        pushed = {FORGET, ALTERNATE}
+        if self._part != "hold":
+            return pushed
+        return {RETAIN} | (pushed if self.method.holds() else set())
+
+    def _wanted(self, term: Term) -> bool:
+        return self._part == "all" or (term.name == "forget") != (self._part == "hold")
+
+    def _watch(self, batch: Batch, probabilities: Tensor, found: Finding | None) -> None:
+        """What the monitor sees is the same on every process, so all stop at the same step."""
+        index = batch["index"][batch["group"] == FORGET]
+        own = dict(zip(index.tolist(), probabilities.tolist(), strict=True))
+        shares = [({} if batch["spare"].any() else own, found)]
+        if self.accelerator.num_processes > 1:
+            shares = gather_object(shares)
+        seen = {number: p for share, _ in shares for number, p in share.items()}
+        self.guard.agreed((found for _, found in shares), seen.values())
+        self.monitor.see(seen)
+
+    def _get_grad_norm(self, model, grad_norm=None):
+        """Of the gradient before clipping; the optimiser waits for what the guard says of it."""
+        found = super()._get_grad_norm(model, grad_norm=grad_norm)
+        self.guard.step(found, self.accelerator.scaler)
+        return found
+
+    def _sum_over_processes(self, value: float) -> float:
+        return sum(gather_object([value])) if self.accelerator.num_processes > 1 else value
+
+    def get_batch_samples(self, *args: Any, **kwargs: Any):
+        """The batches of a step, which are kept where a step goes over them twice."""
+        batches, items = super().get_batch_samples(*args, **kwargs)
+        self._step_batches = batches if self.args.sam else []  # type: ignore[attr-defined]
+        return batches, items
+
+    def _drawn(self) -> set[int]:
+        """Numbers of the retain examples that the run will come to."""
+        epochs = math.ceil(self.args.num_train_epochs)
+        if self.args.max_steps > 0:
+            step = self.args.train_batch_size * self.args.gradient_accumulation_steps
+            step *= self.args.world_size
+            epochs = math.ceil(self.args.max_steps * step / len(self.pairs)) + 1
+        return drawn(self._make_order(), epochs, len(self.pairs.retain))
+
+    def _get_train_sampler(self, train_dataset=None) -> PairOrder:
+        self.order = self._make_order()
+        return self.order
+
+    def _make_order(self) -> PairOrder:
+        pairs, together = self.pairs, self._train_batch_size * self.args.world_size
+        forget, retain = len(pairs.forget), len(pairs.retain)
+        grouped = self.args.packing and not self._packs  # type: ignore[attr-defined]
+        lengths = pairs.lengths() if grouped else None
+        fill = together if self.args.world_size > 1 else 1
+        return PairOrder(
+            forget, retain, seed=self.args.seed, lengths=lengths, batch=together, fill=fill
+        )
+
+    def _get_num_items_in_batch(self, batch_samples: list, device: torch.device) -> Tensor:
+        """Counts of the whole step: all micro-batches, all processes."""
+        counts = count(batch_samples)
+        if self.accelerator.num_processes > 1:
+            counts = self.accelerator.gather(counts.to(device)).view(-1, len(counts)).sum(0)  # type: ignore[union-attr]
+        self.guard.counted(counts, batch_samples)
+        return counts
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Add each term of the loss, and how likely the forget answers still are."""
+        for name, values in self._logged.items():
+            # Each process holds its share of a term.
+            total = sum(gather_object(values) if self.accelerator.num_processes > 1 else values)
+            logs[name] = total / max(self._logged_steps, 1)
+        if self._logged:
+            logs[f"{self.monitor.of}_probability"] = self.monitor.probability
+        if self._logged and self.dual.moves:
+            logs["retain_weight"] = self.dual.weight
+        self._logged.clear()
+        self._logged_steps = 0
+        super().log(logs, start_time)

@@ -1,0 +1,357 @@
+"""From a loaded model to the unlearned one, as a request says."""
+
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import PartialState
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
+from transformers.trainer_callback import PrinterCallback
+
+from unteach.errors import Problem, UserError
+from unteach.methods import Method
+from unteach.models.finite import require_numbers
+from unteach.models.loading import pick_device
+from unteach.processes.launcher import sharding_asked, spread
+from unteach.processes.micro_batches import dealt
+from unteach.processes.share import from_main, together
+from unteach.progress import Talk
+from unteach.rowengine.teacher_rows import TeacherRows
+from unteach.settings.messages import without_texts
+from unteach.settings.request import Request
+from unteach.teachers import Teacher
+from unteach.training.config import UnlearningConfig
+from unteach.training.determinism import deterministic, repeats_here
+from unteach.training.prepare import alternates_of
+from unteach.training.resume.checkpoints import Pace, Whole, newest
+from unteach.training.safeguards.draw_back import DrawBack
+from unteach.training.safeguards.sigterm import Notice
+from unteach.training.safeguards.watch import Watch
+from unteach.training.selection import unchosen
+from unteach.training.trainer import UnlearningTrainer
+from unteach.types import Example, Sequence
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unlearned:
+    """What training gave.
+
+    Attributes:
+        model: with its adapters, where it has some. Where weights were in shards it is a plain copy
+            on the CPU, and None on all processes but the main one.
+        start: the factors that FILA took out of the base weights; None without FILA.
+        facts: what happened, for the report.
+    """
+
+    model: Any
+    start: Any = None
+    facts: dict[str, Any]
+
+
+def unlearn(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    method: Method,
+    forget: list[Sequence],
+    retain: list[Sequence],
+    request: Request,
+    talk: Talk,
+    examples: list[Example] | None = None,
+    checkpoints: Path | None = None,
+    before: str = "",
+    holdout: list[Sequence] | None = None,
+    teacher_rows: TeacherRows | None = None,
+) -> Unlearned:
+    """Train the model to forget; changed in place unless its weights are put in shards.
+
+    Every process must come here.
+
+    Args:
+        model: on its device; on the CPU when it is to be put in shards (`sharding_asked`). For
+            methods that retrain it is the model before fine-tuning.
+        tokenizer: its tokenizer.
+        method: what to do.
+        forget: what to forget.
+        retain: what to keep; may be empty.
+        request: with every default filled in.
+        talk: told how it goes.
+        examples: what to forget as the user wrote it, for methods that put other answers in place.
+        checkpoints: a folder for them, and to go on from the newest whole one; None for none.
+        before: all that decides the result, in one word that a checkpoint must share.
+        holdout: texts that the model never saw, to set levels by: of methods with a teacher, and of
+            `train.draw_back`.
+        teacher_rows: what another model says as the teacher.
+
+    Raises:
+        UserError: a number broke, or an adapter does not fit the model.
+        SystemExit: SIGTERM asked for an end; a checkpoint of the step is written.
+    """
+    require_numbers(model, "--model" if method.trains_on == "forget" else "--base")
+    began = time.monotonic()
+    shards = sharding_asked(os.environ)
+    device: Any = PartialState().device if shards else model.device
+    peak = _peak_from_here(device)
+    policy: Any = model
+    start = alternates = None
+    if "alternate" in method.needs():
+        talk.stage("finding other answers")
+        alternates = alternates_of(
+            method, model, examples or [], forget, tokenizer,
+            request.data.max_length or 2048, arguments(request, "unused"),
+            lambda done, total: talk.progress("making answers up", done, total),
+            lambda problem: talk.notes([problem]),
+        )  # fmt: skip
+    if request.adapter.kind == "lora":
+        with deterministic(request.train.deterministic):
+            policy, start = _adapted(model, method, forget, retain, request, talk)
+    again = method.trains_on == "retain"
+    talk.stage("retraining without the forget data" if again else f"unlearning with {method.name}")
+    notice = Notice()
+    with ExitStack() as held:
+        folder = checkpoints or Path(held.enter_context(tempfile.TemporaryDirectory()))
+        trainer = UnlearningTrainer(
+            policy,
+            method=method,
+            forget_dataset=forget,
+            retain_dataset=retain,
+            alternate_dataset=alternates,
+            holdout_dataset=holdout,
+            teacher_rows=teacher_rows,
+            args=arguments(request, str(folder)),
+            processing_class=tokenizer,
+            callbacks=[_Tell(talk), *([_pace(request, before, notice)] if checkpoints else [])],
+            progress=lambda done, total: talk.progress("choosing tokens", done, total),
+        )
+        trainer.remove_callback(PrinterCallback)
+        talk.notes(unchosen(trainer.pairs.choices))
+        draws = request.train.draw_back == "holdout" and holdout
+        kept = DrawBack(policy) if draws else None
+        if watch := _watch(trainer, forget, holdout or [], retain, request):
+            trainer.add_callback(watch)
+        before_cut = None
+        found = from_main(lambda: newest(folder, lambda problem: talk.notes([problem])))
+        if found:
+            before_cut = int(found.name.split("-")[-1])
+            talk.stage(f"going on after step {before_cut}")
+        with deterministic(request.train.deterministic), notice:
+            trainer.train(resume_from_checkpoint=found and Whole(found))
+            drawn = _drawn_back(kept, policy, forget, holdout or [], request, talk)
+        whole = trainer.whole_model()
+    monitor = trainer.monitor
+    facts = {
+        "steps": trainer.state.global_step,
+        "steps_planned": trainer.state.max_steps,
+        "went_on_after_step": before_cut,
+        "stopped_because": monitor.reason,
+        f"{monitor.of}_probability_in_training": round(monitor.probability, 3),
+        "training_seconds": round(time.monotonic() - began, 1),
+        "devices": spread(trainer.accelerator),
+        "head": trainer.head,
+        "reference_bytes": trainer.reference_bytes,
+        "peak_memory_bytes": peak(),
+        "a_second_time": repeats_here(model.device, ordered=request.train.deterministic),
+    }
+    facts |= drawn
+    if trainer.teacher is not None:
+        facts |= taught_by(trainer.teacher)
+    if start is not None:
+        facts |= start.facts
+    if trainer.pairs.choices is not None:
+        facts["chosen_tokens"] = sum(len(choice.chosen) for choice in trainer.pairs.choices)
+    return Unlearned(model=None if whole is None else whole.eval(), start=start, facts=facts)
+
+
+def _watch(
+    trainer: UnlearningTrainer,
+    forget: list[Sequence],
+    holdout: list[Sequence],
+    retain: list[Sequence],
+    request: Request,
+) -> Watch | None:
+    """What scores the weights while they are trained, where the request asks for it."""
+    train = request.train
+    stop = train.stop_at == "holdout"
+    if not (stop or train.min_kept):
+        return None
+    return Watch(
+        trainer.model, trainer.monitor, forget, holdout, retain, stop=stop,
+        min_kept=train.min_kept, tokens_per_batch=request.evaluate.tokens_per_batch,
+    )  # fmt: skip
+
+
+def _drawn_back(
+    kept: DrawBack | None,
+    model: Any,
+    forget: list[Sequence],
+    holdout: list[Sequence],
+    request: Request,
+    talk: Talk,
+) -> dict[str, Any]:
+    """Draw the model back where it went too far; facts for the report."""
+    if kept is None:
+        return {}
+    talk.stage("looking whether the model went too far")
+    began, tokens = time.monotonic(), request.evaluate.tokens_per_batch
+    drawn = kept.to_never_seen(model, forget, holdout, tokens_per_batch=tokens)
+    if drawn.share < 1:
+        what = (
+            f"the forget answers were less likely than those never seen (AUC {drawn.before:.2f}); "
+            f"drawn back to {drawn.share:.0%} of the way, they are not (AUC {drawn.after:.2f})"
+        )
+        hint = "train.draw_back=never leaves the model where training ended"
+        talk.notes([Problem("train.draw_back", what, hint, "note")])
+    return {
+        "drawn_back_to": round(drawn.share, 3),
+        "auc_where_training_ended": round(drawn.before, 2),
+        "auc_drawn_back": round(drawn.after, 2),
+        "drawing_back_seconds": round(time.monotonic() - began, 1),
+    }
+
+
+def taught_by(teacher: Teacher) -> dict[str, Any]:
+    """What the report says of a teacher."""
+    return {
+        "teacher": teacher.source,
+        "teacher_probability": round(teacher.probability, 4),
+        "teacher_level_from_holdout": all(teacher.set_level),
+        **teacher.facts,
+    }
+
+
+def _peak_from_here(device: torch.device) -> Callable[[], int | None]:
+    """What tells the most bytes that CUDA held at once since; None elsewhere."""
+    if device.type != "cuda":
+        return lambda: None
+    torch.cuda.reset_peak_memory_stats(device)
+    return lambda: torch.cuda.max_memory_allocated(device)
+
+
+def _adapted(
+    model: PreTrainedModel,
+    method: Method,
+    forget: list[Sequence],
+    retain: list[Sequence],
+    request: Request,
+    talk: Talk,
+) -> tuple[Any, Any]:
+    """The model with adapters, and what FILA took out."""
+    from unteach.adapters import (
+        LoraSettings,
+        add_lora,
+        fila_bytes,
+        initialise_fila,
+        why_not_experts,
+    )
+
+    settings = request.adapter
+    without = why_not_experts(settings, sharded=sharding_asked(os.environ) is not None)
+    torch.manual_seed(request.train.seed)
+    policy = add_lora(
+        model,
+        LoraSettings(
+            rank=settings.rank,
+            alpha=settings.alpha,
+            dropout=settings.dropout,
+            targets=settings.targets,
+            experts=not without,
+        ),
+    )
+    start = None
+    if settings.init == "fila":
+        size = f"{fila_bytes(policy) / 1e6:,.0f} MB of squared gradients"
+        talk.stage(f"weighing what the forget set uses against the retain set (FILA, {size})")
+        start = initialise_fila(
+            policy,
+            forget,
+            retain,
+            max_samples=settings.fisher_samples,
+            epsilon=settings.epsilon,
+            batch=settings.fisher_batch if settings.fisher == "batch_mean" else 1,
+            device=settings.fisher_device,
+            seed=request.train.seed,
+            progress=lambda done, total: talk.progress("gradients", done, total),
+            note=lambda problem: talk.notes([problem]),
+        )
+    return policy, start
+
+
+def arguments(request: Request, folder: str) -> UnlearningConfig:
+    """What the trainer is given. Raises UserError where it refuses it."""
+    train = request.train
+    half = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+    # Left to itself accelerate has processes without an accelerator train each on its own.
+    lacks_other = sharding_asked(os.environ) is None and pick_device(request.device).type == "cpu"
+    cpu = request.device == "cpu" or lacks_other
+    given: dict[str, Any] = {
+        "bf16": half and not cpu,
+        "use_cpu": cpu,
+        **train.extra,
+    }
+    try:
+        return _config(request, folder, given)
+    # Of values that are wrong or do not go together, of packages and files that are not there.
+    except (TypeError, ValueError, ImportError, OSError) as error:
+        where, hint = ("train.extra", "mend or drop it") if train.extra else ("train", "")
+        given_words = {"optim": train.optim, **train.extra}
+        what = f"the trainer refuses it: {without_texts(str(error), given_words)}"
+        raise UserError(Problem(where, what, hint, "request")) from error
+
+
+def _config(request: Request, folder: str, given: dict[str, Any]) -> UnlearningConfig:
+    train = request.train
+    batch, accumulation = dealt(train.batch, train.accumulation, PartialState().num_processes)
+    return UnlearningConfig(
+        output_dir=folder,
+        learning_rate=train.learning_rate,
+        num_train_epochs=train.epochs,
+        per_device_train_batch_size=batch,
+        gradient_accumulation_steps=accumulation,
+        retain=train.retain,
+        retain_weight=train.retain_weight,
+        stop_at=0.0 if train.stop_at == "holdout" else train.stop_at,  # the watch stops there
+        seed=train.seed,
+        lr_scheduler_type=train.schedule,
+        warmup_steps=train.warmup,
+        weight_decay=train.weight_decay,
+        max_grad_norm=train.max_grad_norm,
+        adam_epsilon=train.adam_epsilon,
+        rounds=train.rounds,
+        optim=train.optim,
+        sam=train.sam,
+        packing=train.packing,
+        refusals=request.data.refusals,
+        refusal=request.data.refusal,
+        **_checkpointing(train.checkpointing),
+        max_length=request.data.max_length,
+        template=request.data.template,
+        disable_tqdm=True,
+        save_total_limit=1,
+        **given,
+    )
+
+
+def _checkpointing(wanted: bool) -> dict[str, bool]:
+    """By the name that this release of transformers has for it (renamed in 5.23)."""
+    names = {f.name for f in fields(UnlearningConfig)}
+    new = "activation_checkpointing"
+    return {new if new in names else "gradient_checkpointing": True} if wanted else {}
+
+
+def _pace(request: Request, before: str, notice: Notice) -> Pace:
+    steps, minutes = request.train.checkpoint_steps, request.train.checkpoint_minutes
+    return Pace(steps, minutes, before, lambda said: together(lambda: said), notice)
+
+
+class _Tell(TrainerCallback):
+    def __init__(self, talk: Talk):
+        self.talk = talk
+
+    def on_log(self, args, state, control, logs=None, **kwargs):
+        if logs and {"forget_probability", "retain_probability"} & {*logs}:
+            self.talk.training(state.global_step, state.max_steps, logs)

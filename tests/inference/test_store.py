@@ -1,0 +1,91 @@
+"""Rows kept by example: in memory or in a file without a name."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+
+import pytest
+import torch
+
+from unteach.errors import UserError
+from unteach.inference import store as module
+from unteach.inference.store import PREFIX, Store, sweep
+
+SIZES = {4: 2, 0: 3, 7: 0, 2: 1}
+
+
+@pytest.mark.parametrize("in_memory", [0, 1 << 20])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
+def test_rows_come_back_in_the_order_asked_for(in_memory, dtype):
+    store = Store(SIZES, 5, dtype, in_memory=in_memory)
+    rows = {i: torch.randn(n, 5).to(dtype) for i, n in SIZES.items()}
+    for number, found in rows.items():
+        store.put(number, found)
+    assert store.bytes == 6 * 5 * dtype.itemsize
+    for asked in ([4], [2, 0], [7], [0, 7, 4, 2], [2, 2]):
+        assert torch.equal(store.rows(asked), torch.cat([rows[i] for i in asked]))
+    with pytest.raises(KeyError):
+        store.rows([1])
+
+
+def left(folder):
+    return [name for name in os.listdir(folder) if name.startswith(PREFIX)]
+
+
+def test_a_large_store_is_a_file_without_a_name(tmp_path, monkeypatch):
+    """So that it goes with the process, and no other user can open it meanwhile."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    store = Store(SIZES, 5, torch.float32, in_memory=0)
+    store.put(4, torch.ones(2, 5))
+    assert left(tmp_path) == []
+    assert store.rows([4]).sum() == 10
+
+
+KILLED = """
+import sys, tempfile, os, signal, torch
+tempfile.tempdir = sys.argv[1]
+from unteach.errors import UserError
+from unteach.inference.store import Store
+store = Store({0: 1000}, 100, torch.float32, in_memory=0)
+store.put(0, torch.ones(1000, 100))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="an open file keeps its name there")
+def test_nothing_is_left_by_a_process_that_was_killed(tmp_path):
+    done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert left(tmp_path) == []
+
+
+def test_the_next_start_removes_what_a_dead_process_left(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(module, "_alive", lambda process: process == "12")
+    for name in (f"{PREFIX}11-abc", f"{PREFIX}12-abc", "something-else"):
+        (tmp_path / name).write_text("rows")
+    sweep()
+    assert sorted(os.listdir(tmp_path)) == ["something-else", f"{PREFIX}12-abc"]
+
+
+def test_who_is_alive():
+    assert module._alive(str(os.getpid()))
+    done = subprocess.Popen([sys.executable, "-c", ""])
+    done.wait()
+    assert not module._alive(str(done.pid))
+    assert not module._alive("what")
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="nothing takes room there")
+def test_a_full_disk_is_told_at_once(monkeypatch):
+    """Written to later, it would end the process by SIGBUS."""
+
+    def full(handle, start, size):
+        raise OSError(errno.ENOSPC, "no space")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(UserError, match="the disk is full"):
+        Store({0: 2}, 4, torch.float32, in_memory=8)

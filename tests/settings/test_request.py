@@ -1,0 +1,86 @@
+"""Requests from files, flags and settings."""
+
+import pytest
+
+from unteach.errors import UserError
+from unteach.settings.request import Request, load
+
+NEEDED = {"model": "m", "forget": "f.jsonl", "out": "o"}
+
+
+def test_flags_are_enough():
+    request = load(flags=NEEDED)
+    assert request.method_name == "auto"
+    assert request.method_options == {}
+
+
+def test_settings_override_flags_and_flags_override_the_file(tmp_path):
+    file = tmp_path / "request.yaml"
+    file.write_text("model: a\nforget: b\nout: c\nmethod: npo\ntrain: {epochs: 3, batch: 4}\n")
+    request = load(file, {"model": "flag", "method": "undial"}, ["train.epochs=5", "out=set"])
+    assert (request.model, request.forget, str(request.out)) == ("flag", "b", "set")
+    assert request.method_name == "undial"
+    assert (request.train.epochs, request.train.batch) == (5, 4)
+
+
+def test_method_options_survive_a_short_name(tmp_path):
+    file = tmp_path / "request.yaml"
+    file.write_text("model: a\nforget: b\nout: c\nmethod: npo\n")
+    assert load(file, sets=["method.beta=1e-2"]).method == {"name": "npo", "beta": 0.01}
+
+
+def test_a_written_request_reads_back_the_same(tmp_path):
+    request = load(flags=NEEDED, sets=["train.learning_rate=1e-5", "adapter.kind=lora"])
+    file = tmp_path / "request.yaml"
+    file.write_text(request.to_yaml())
+    assert load(file) == request
+
+
+@pytest.mark.parametrize(
+    ("sets", "message"),
+    [
+        (["train.learning_rat=1"], 'Did you mean "learning_rate"'),
+        (["trian.epochs=1"], 'Did you mean "train"'),
+        (["train.epochs=-1"], r"train.epochs: got -1\n.*greater than 0"),
+        (["train.retain=nil"], "'none', 'nll', 'kl', 'jsd' or 'hidden'"),
+        (["train.epochs"], "write --set section.name=value"),
+        (["train.epochs=[1"], "is not YAML"),
+        (["beta=1"], 'hint: An option of the method is "method.beta"'),
+        (["epochs=1"], 'hint: Did you mean "train.epochs"'),
+        (["adapter.rank=x"], "adapter.rank: got 'x'"),
+    ],
+)
+def test_bad_settings_are_explained(sets, message):
+    with pytest.raises(UserError, match=message) as caught:
+        load(flags=NEEDED, sets=sets)
+    assert caught.value.exit_code == 2
+
+
+def test_everything_missing_is_said_at_once():
+    with pytest.raises(UserError) as caught:
+        load()
+    assert [p.where for p in caught.value.problems] == ["--model", "--forget", "--out"]
+
+
+@pytest.mark.parametrize(("text", "message"), [("- a\n", "not a mapping"), ("a: [", "not YAML")])
+def test_bad_files_are_explained(tmp_path, text, message):
+    file = tmp_path / "request.yaml"
+    file.write_text(text)
+    with pytest.raises(UserError, match=message):
+        load(file)
+
+
+def test_a_missing_file_is_explained(tmp_path):
+    with pytest.raises(UserError, match="cannot be read"):
+        load(tmp_path / "none.yaml")
+
+
+def test_nothing_changes_once_made():
+    with pytest.raises(Exception, match="frozen"):
+        Request(**NEEDED).model = "other"  # type: ignore[misc]
+
+
+def test_flags_of_a_section_reach_it():
+    flags = {"model": "m", "forget": "f", "out": "o", "method": "npo", "init": "fila", "sam": 0.01}
+    request = load(flags=flags)
+    assert (request.method_name, request.adapter.init, request.train.sam) == ("npo", "fila", 0.01)
