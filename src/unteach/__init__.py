@@ -46,12 +46,12 @@ _PLACES = {
     "attack": "attacks.run",
     "Evaluation": "evaluation.asked",
     "evaluate": "evaluation.run",
-    "UnlearningConfig": "engine.config",
-    "UnlearningTrainer": "engine.trainer",
-    "Request": "request",
-    "Result": "unlearning",
-    "UserError": "nouns",
-    "unlearn": "unlearning",
+    "UnlearningConfig": "training.config",
+    "UnlearningTrainer": "training.trainer",
+    "Request": "settings.request",
+    "Result": "api",
+    "UserError": "errors",
+    "unlearn": "api",
 }
 _FOLDERS = (
     "attacks", "data", "evaluation", "losses", "methods", "metrics", "pipeline", "report", "suites",

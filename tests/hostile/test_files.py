@@ -264,8 +264,8 @@ def test_files_that_are_far_larger_in_memory(name, text, what, tmp_path):
 @pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.txt"])
 def test_a_text_that_is_too_long_for_one_example(name, tmp_path, monkeypatch):
     """Its tokens would take a hundred times its size."""
-    for module in ("bounds", "tables"):
-        monkeypatch.setattr(f"unteach.data.{module}.LONGEST", 1000)
+    for module in ("limits", "csv_tables"):
+        monkeypatch.setattr(f"unteach.data.readers.{module}.LONGEST", 1000)
     text = "x y " * 251
     whole = {"a.jsonl": json.dumps({"text": text}), "a.csv": f"text\n{text}\n", "a.txt": text}
     (tmp_path / name).write_text(whole[name])
