@@ -17,7 +17,7 @@ from runs import markdown, publish
 from scipy.stats import ks_2samp
 
 from unteach.files.rows import read_rows
-from unteach.metrics import METRICS, Case, compare, score_model
+from unteach.metrics import METRICS, ModelCase, compare, score_model
 from unteach.metrics._values import area, attacked, tables
 from unteach.metrics._values import mean as whole
 from unteach.metrics._values import shown as shown_of
@@ -98,7 +98,7 @@ def others(rows):
     """Definitions that were tried and left, beside those that were taken."""
     lines = []
     for name in rows:
-        case = Case(rows[name], original=rows["original"], retrained=rows["retrained"])
+        case = ModelCase(rows[name], original=rows["original"], retrained=rows["retrained"])
         found = [one(case).value for one in (closeness_forget, closeness_privacy, closeness_kept)]
         few = [bare(thinned(case, seed)) for seed in range(10)]
         values = (found[1], by_auc(case), by_ks(case), found[2], kept_from_0(case),
@@ -150,7 +150,7 @@ def thinned(case, seed, count=40):
         {g: [row for row in found if row.id in chosen[g]] for g, found in groups.items()}
         for groups in (case.model, case.original, case.retrained)
     ]
-    return Case(few[0], original=few[1], retrained=few[2])
+    return ModelCase(few[0], original=few[1], retrained=few[2])
 
 
 def harmonic(values):

@@ -24,7 +24,7 @@ from unteach.metrics._values import area
 from unteach.metrics.closeness import _share
 from unteach.metrics.intervals import Z, mean_score, perplexity_score, share_score
 from unteach.metrics.privleak import leak
-from unteach.metrics.rows import Case, Missing
+from unteach.metrics.rows import ModelCase, MissingRows
 from unteach.metrics.utility import Table, _bootstrap, harmonic_mean
 from unteach.metrics.yardstick import predicted
 from unteach.report.difference import difference
@@ -220,8 +220,8 @@ def privacy_leak(rng, shape, n, _):
                 for g, xs in zip(("forget", "holdout"), own.tolist(), strict=True)}  # fmt: skip
 
     try:
-        found = leak(Case(model(area_), retrained=model(0.5)), "min_k")
-    except Missing:
+        found = leak(ModelCase(model(area_), retrained=model(0.5)), "min_k")
+    except MissingRows:
         found = Score(None)
     return found, 100 * ((1 - area_) / 0.5 - 1), {}
 

@@ -168,7 +168,7 @@ def once(work, world, name, factor, stop, tell):
         asked["forget"] = str(folder / "data" / "marked.jsonl")
 
     def evaluate(out, intake):
-        rows = pipeline.evaluate(str(out), intake, jobs.Telling(tell))
+        rows = pipeline.evaluate(str(out), intake, jobs.JobProgress(tell))
         return values_of(rows, pickle.loads((folder / "retrained.pickle").read_bytes()))
 
     return unlearned(Request.model_validate(asked), file, evaluate)

@@ -10,7 +10,7 @@ from parity_batch import LENGTHS, WIDTH, Row, leaves, number, rows
 from torch import Tensor
 
 from unteach.losses import control_vector
-from unteach.losses.seen import Seen
+from unteach.losses.seen import AnswerRows
 from unteach.methods import METHODS
 
 
@@ -18,20 +18,20 @@ class Part(NamedTuple):
     """A mean over rows: its naive values, and value and gradient of one row in plain floats."""
 
     group: str
-    naive: Callable[[Seen], Tensor]
+    naive: Callable[[AnswerRows], Tensor]
     exact: Callable[[Row], tuple[float, list[float]]]
     weight: float = 1.0
-    where: Callable[[Seen], Tensor] = lambda s: torch.ones(len(s.target), dtype=torch.bool)
+    where: Callable[[AnswerRows], Tensor] = lambda s: torch.ones(len(s.target), dtype=torch.bool)
     leaf: str = "logits"
 
 
-def hit(s: Seen, token: Tensor | None = None) -> Tensor:
+def hit(s: AnswerRows, token: Tensor | None = None) -> Tensor:
     """Probability of the target."""
     token = s.target if token is None else token
     return s.logits.softmax(-1).gather(-1, token[:, None]).squeeze(-1)
 
 
-def hot(s: Seen) -> Tensor:
+def hot(s: AnswerRows) -> Tensor:
     return torch.nn.functional.one_hot(s.target, s.vocabulary).bool()
 
 
@@ -43,7 +43,7 @@ def shannon(p: Tensor, q: Tensor) -> Tensor:
     return (divergence(p, (p + q) / 2) + divergence(q, (p + q) / 2)) / 2
 
 
-def uniform(s: Seen, source: Tensor) -> Tensor:
+def uniform(s: AnswerRows, source: Tensor) -> Tensor:
     p = source.detach().softmax(-1)
     rest = p.masked_fill(hot(s), 0)
     return torch.where(
@@ -51,24 +51,24 @@ def uniform(s: Seen, source: Tensor) -> Tensor:
     )
 
 
-def lowered(s: Seen, strength: float) -> Tensor:
-    return (s.before() - strength * hot(s)).softmax(-1)
+def lowered(s: AnswerRows, strength: float) -> Tensor:
+    return (s.require_reference_logits() - strength * hot(s)).softmax(-1)
 
 
-def struck(s: Seen) -> Tensor:
+def struck(s: AnswerRows) -> Tensor:
     return s.logits.detach().masked_fill(hot(s), -torch.inf).softmax(-1)
 
 
-def detached_satimp(s: Seen) -> Tensor:
+def detached_satimp(s: AnswerRows) -> Tensor:
     return (hit(s) ** 5 * (1 - hit(s))).detach()
 
 
-def policy(s: Seen) -> Tensor:
+def policy(s: AnswerRows) -> Tensor:
     return s.logits.softmax(-1)
 
 
-def original(s: Seen) -> Tensor:
-    return s.before().softmax(-1)
+def original(s: AnswerRows) -> Tensor:
+    return s.require_reference_logits().softmax(-1)
 
 
 def goal() -> Tensor:
@@ -110,24 +110,24 @@ def capped(r: Row) -> tuple[float, list[float]]:
     return (value, gradient) if value >= -12 else (-12.0, [0.0] * len(gradient))
 
 
-def rivals(s: Seen) -> Tensor:
+def rivals(s: AnswerRows) -> Tensor:
     """Margins against the ten likeliest others."""
     own = s.logits.gather(-1, s.target[:, None]).squeeze(-1)
     return own - s.logits.masked_fill(hot(s), -torch.inf).topk(10).values.logsumexp(-1)
 
 
-def flattened(s: Seen) -> Tensor:
+def flattened(s: AnswerRows) -> Tensor:
     """Variance over the original's fifty likeliest tokens."""
-    held = s.logits.gather(-1, s.before().topk(min(50, s.vocabulary)).indices)
+    held = s.logits.gather(-1, s.require_reference_logits().topk(min(50, s.vocabulary)).indices)
     return ((held - held.mean(-1, keepdim=True)) ** 2).mean(-1)
 
 
-def spread(s: Seen) -> Tensor:
+def spread(s: AnswerRows) -> Tensor:
     """Entropies, a weight."""
     return torch.special.entr(policy(s)).sum(-1).detach()
 
 
-def spread_of_answers(s: Seen) -> Tensor:
+def spread_of_answers(s: AnswerRows) -> Tensor:
     """The mean entropy of each row's answer, as a divisor."""
     parts = spread(s).split(LENGTHS)
     return torch.cat([part.mean().expand(len(part)) for part in parts])
@@ -146,7 +146,7 @@ def likeliest(row: Row) -> int:
     return max(range(len(row.taught)), key=row.taught.__getitem__)
 
 
-def naive_distil(s: Seen) -> Tensor:
+def naive_distil(s: AnswerRows) -> Tensor:
     q = number([row.taught for row in rows(s)])
     level = hit(s).log() - q.gather(1, s.target[:, None])[:, 0]
     return divergence(q.exp(), policy(s)) + 0.3 * torch.nn.functional.huber_loss(
@@ -241,7 +241,7 @@ TOKENS: dict[str, list[Part]] = {
             "forget",
             flattened,
             lambda r: plain.top_flattening(r.z, r.t, 50),
-            where=lambda s: s.chosen,
+            where=lambda s: s.selected,
         ),
         HOLD._replace(weight=1.0),
     ],
@@ -294,7 +294,7 @@ TOKENS: dict[str, list[Part]] = {
         HOLD,
     ],
     "dto ceiling=12.0": [
-        Part("forget", lambda s: hit(s).log().clamp(min=-12), capped, where=lambda s: s.chosen),
+        Part("forget", lambda s: hit(s).log().clamp(min=-12), capped, where=lambda s: s.selected),
         HOLD,
     ],
     "dto objective=unlikelihood": [
@@ -302,7 +302,7 @@ TOKENS: dict[str, list[Part]] = {
             "forget",
             lambda s: -(1 - hit(s)).log(),
             lambda r: plain.unlikelihood(r.z, r.y),
-            where=lambda s: s.chosen,
+            where=lambda s: s.selected,
         ),
         HOLD,
     ],
@@ -311,17 +311,17 @@ TOKENS: dict[str, list[Part]] = {
 PREFERENCES = ("dpo", "idk-dpo", "altpo")
 
 
-def naive(name: str, key: str, groups: dict[str, Seen]) -> Tensor:
+def naive(name: str, key: str, groups: dict[str, AnswerRows]) -> Tensor:
     """The loss over the whole vocabulary, as one would write it down; for autograd in float64."""
     forget, other = groups["forget"], groups["alternate"]
     plan = METHODS.get(name).plan
     if name == "npo":
-        loss = (2 / 0.1 * torch.log1p((whole(forget) - forget.reference()).exp() ** 0.1)).mean()
+        loss = (2 / 0.1 * torch.log1p((whole(forget) - forget.require_reference_logps()).exp() ** 0.1)).mean()
     elif name == "simnpo":
         lengths = torch.tensor(LENGTHS)
         loss = (2 / 4.5 * torch.log1p((whole(forget) / lengths).exp() ** 4.5)).mean()
     elif name in PREFERENCES:
-        ratio = (whole(forget) - forget.reference()) - (whole(other) - other.reference())
+        ratio = (whole(forget) - forget.require_reference_logps()) - (whole(other) - other.require_reference_logps())
         loss = (2 / 0.1 * torch.log1p(ratio.exp() ** 0.1)).mean()
     else:
         loss = sum(mean(part, groups) for part in TOKENS[key])
@@ -330,17 +330,17 @@ def naive(name: str, key: str, groups: dict[str, Seen]) -> Tensor:
     return loss
 
 
-def whole(s: Seen) -> Tensor:
+def whole(s: AnswerRows) -> Tensor:
     """Log-probability of each answer."""
     return torch.stack([part.sum() for part in hit(s).log().split(LENGTHS)])
 
 
-def mean(part: Part, groups: dict[str, Seen]) -> Tensor:
+def mean(part: Part, groups: dict[str, AnswerRows]) -> Tensor:
     seen = groups[part.group]
     return part.weight * part.naive(seen)[part.where(seen)].mean()
 
 
-def exact(name: str, key: str, groups: dict[str, Seen]) -> tuple[list[list[float]], dict]:
+def exact(name: str, key: str, groups: dict[str, AnswerRows]) -> tuple[list[list[float]], dict]:
     """Values of each term and gradient of each leaf, in plain floats."""
     plan = METHODS.get(name).plan
     gradients = {
@@ -357,7 +357,7 @@ def exact(name: str, key: str, groups: dict[str, Seen]) -> tuple[list[list[float
     return values, gradients
 
 
-def add(part: Part, groups: dict[str, Seen], gradients: dict) -> list[float]:
+def add(part: Part, groups: dict[str, AnswerRows], gradients: dict) -> list[float]:
     seen = groups[part.group]
     marks = part.where(seen).tolist()
     factor, values = part.weight / sum(marks), []
@@ -369,7 +369,7 @@ def add(part: Part, groups: dict[str, Seen], gradients: dict) -> list[float]:
     return values
 
 
-def answers(name: str, groups: dict[str, Seen], gradients: dict) -> list[float]:
+def answers(name: str, groups: dict[str, AnswerRows], gradients: dict) -> list[float]:
     """NPO, SimNPO, DPO: the slope by the answer's log-probability, times that of its rows."""
     names = ("alternate", "forget") if name in PREFERENCES else ("forget",)
     logps = {}
@@ -379,7 +379,7 @@ def answers(name: str, groups: dict[str, Seen], gradients: dict) -> list[float]:
     values = []
     for k, length in enumerate(LENGTHS):
         now = [logps[g][k] for g in names]
-        before = [groups[g].reference()[k].item() for g in names]
+        before = [groups[g].require_reference_logps()[k].item() for g in names]
         if name == "npo":
             value, *slopes = plain.npo(*now, *before, 0.1)
         elif name == "simnpo":

@@ -24,7 +24,7 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from unteach.inference import Kept, answer_tokens, divergences
+from unteach.inference import KeptStates, answer_tokens, divergences
 from unteach.suites.questions import size_of
 from unteach.suites.rivals import beside_wrong
 from unteach.suites.rounding import rounded
@@ -75,7 +75,7 @@ class Reader:
         asked = [Sequence("", self.prompt + g, mask + (True,) * len(g)) for g in guesses]
         found = []
         for name in ("unlearned", "original"):
-            model, kept = getattr(self, name), Kept(asked)
+            model, kept = getattr(self, name), KeptStates(asked)
             scored = answer_tokens(model, asked, kept=kept, tokens_per_batch=8192)
             apart = divergences(self.original, asked, kept)
             said = self._said(name)

@@ -78,11 +78,11 @@ def rows_beside(folder):
     """The rows of the models that need no unlearning, asked about what judges a run."""
     from unteach import pipeline
     from unteach.checks.request import check
-    from unteach.progress import Silence
+    from unteach.progress import NoProgress
 
     intake = check(request(folder, "unilogit", GIVEN["both"], folder / "none", 0, None))
     names = ("original", "retrained-1", "retrained-2")
-    return {name: pipeline.evaluate(str(folder / name), intake, Silence()) for name in names}
+    return {name: pipeline.evaluate(str(folder / name), intake, NoProgress()) for name in names}
 
 
 def request(folder, method, given, out, seed, rate):
@@ -109,7 +109,7 @@ def once(work, world, seed, method, given, factor, tell=None):
     from unteach.checks.request import check
     from unteach.metrics import compare, score_model
     from unteach.metrics.given import still_given
-    from unteach.progress import Silence
+    from unteach.progress import NoProgress
 
     folder = work / f"world-{world}"
     make_world(folder, world)
@@ -122,7 +122,7 @@ def once(work, world, seed, method, given, factor, tell=None):
 
     def evaluate(path, _):
         judging = check(request(folder, "unilogit", GIVEN["both"], folder / "none", 0, None))
-        rows = pipeline.evaluate(str(path), judging, Silence())
+        rows = pipeline.evaluate(str(path), judging, NoProgress())
         beside = pickle.loads((folder / "beside.pickle").read_bytes())
         original, never = beside["original"], beside["retrained-1"]
         found = compare(rows, never, original=original)

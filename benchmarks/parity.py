@@ -18,7 +18,7 @@ from parity_batch import LENGTHS, ODDS, batch, leaves, number
 from torch import Tensor
 
 from unteach.losses.retain import retain_term
-from unteach.losses.seen import Seen, Term
+from unteach.losses.seen import AnswerRows, Term
 from unteach.methods import METHODS, build
 
 DTYPES = {"float64": torch.float64, "float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -41,7 +41,7 @@ VARIANTS = (
 # Ours: the method's own terms, and the sum over the count.
 
 
-def ours(name: str, options: dict, groups: dict[str, Seen]) -> tuple[list[Tensor], Tensor]:
+def ours(name: str, options: dict, groups: dict[str, AnswerRows]) -> tuple[list[Tensor], Tensor]:
     method, forget = build(name, options), groups["forget"]
     terms = [(term, "forget") for term in method.forget(forget)]
     if method.plan.retain != "none":
@@ -51,13 +51,13 @@ def ours(name: str, options: dict, groups: dict[str, Seen]) -> tuple[list[Tensor
     return [t.values.detach() for t, _ in terms], loss
 
 
-def count(term: Term, seen: Seen) -> float:
+def count(term: Term, seen: AnswerRows) -> float:
     rows = len(seen.target)
     counts = {
-        "answers": seen.answers,
+        "answers": seen.num_answers,
         "tokens": rows,
-        "chosen": int(seen.chosen.sum()),
-        "others": int((~seen.chosen & ~seen.ignored).sum()),
+        "selected": int(seen.selected.sum()),
+        "unselected": int((~seen.selected & ~seen.ignored).sum()),
         "alternate": rows,  # the groups are of one size
         "prompt": rows,
     }
@@ -119,7 +119,7 @@ def compare(name: str, options: dict, vocabulary: int) -> Result:
     return Result(name, key, value, gradient, autograd, row)
 
 
-def grads(loss: Tensor, groups: dict[str, Seen]) -> dict[str, Tensor]:
+def grads(loss: Tensor, groups: dict[str, AnswerRows]) -> dict[str, Tensor]:
     named = leaves(groups)
     found = torch.autograd.grad(loss, list(named.values()), allow_unused=True)
     return {
@@ -128,10 +128,10 @@ def grads(loss: Tensor, groups: dict[str, Seen]) -> dict[str, Tensor]:
     }
 
 
-def as_float64(groups: dict[str, Seen]) -> dict[str, Seen]:
+def as_float64(groups: dict[str, AnswerRows]) -> dict[str, AnswerRows]:
     """The same numbers, as they were rounded."""
 
-    def wide(seen: Seen) -> Seen:
+    def wide(seen: AnswerRows) -> AnswerRows:
         return replace(
             seen,
             logits=seen.logits.detach().double().requires_grad_(),

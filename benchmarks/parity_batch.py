@@ -7,7 +7,7 @@ import plain
 import torch
 from torch import Tensor
 
-from unteach.losses.seen import Seen
+from unteach.losses.seen import AnswerRows
 
 LENGTHS, WIDTH = (5, 1, 8, 3, 7), 16
 ODDS = (-14.0, -6.0, -3.0, 0.0, 2.0, 5.0, 10.0)  # of the answer tokens: from forgotten to known
@@ -17,7 +17,7 @@ def number(values) -> Tensor:
     return torch.tensor(values, dtype=torch.float64)
 
 
-def batch(vocabulary: int, dtype: torch.dtype) -> dict[str, Seen]:
+def batch(vocabulary: int, dtype: torch.dtype) -> dict[str, AnswerRows]:
     """Random rows, rounded to a dtype and given in it; what requires grad is a leaf."""
     groups = {}
     for seed, name in enumerate(("forget", "retain", "alternate", "prompt")):
@@ -38,16 +38,16 @@ def batch(vocabulary: int, dtype: torch.dtype) -> dict[str, Seen]:
         ]
         sums = torch.zeros(len(LENGTHS), dtype=torch.float64)
         sums.index_add_(0, answer, number(before))
-        groups[name] = Seen(
+        groups[name] = AnswerRows(
             logits=z.requires_grad_(),
             target=target,
-            answer=answer,
-            answers=len(LENGTHS),
+            answer_index=answer,
+            num_answers=len(LENGTHS),
             reference_logits=t,
             reference_logps=sums.to(torch.promote_types(dtype, torch.float32)),
-            chosen=chosen,
+            selected=chosen,
             ignored=~chosen & (torch.rand(n, generator=g) < 0.2),
-            place=torch.cat([torch.arange(k) for k in LENGTHS]),
+            position=torch.cat([torch.arange(k) for k in LENGTHS]),
             refusal=refusal,
             hidden=states[0].clone().requires_grad_(),
             reference_hidden=states[1].clone(),
@@ -63,7 +63,7 @@ def batch(vocabulary: int, dtype: torch.dtype) -> dict[str, Seen]:
     return groups
 
 
-def leaves(groups: dict[str, Seen]) -> dict[str, Tensor]:
+def leaves(groups: dict[str, AnswerRows]) -> dict[str, Tensor]:
     found = {f"{name} logits": seen.logits for name, seen in groups.items()}
     return found | {f"{name} hidden": groups[name].hidden for name in ("forget", "retain")}
 
@@ -79,15 +79,15 @@ class Row(NamedTuple):
     spread: float  # mean entropy over its answer
 
 
-def rows(s: Seen) -> list[Row]:
-    tensors = (s.logits, s.before(), s.target, s.refusal, s.hidden, s.reference_hidden)
+def rows(s: AnswerRows) -> list[Row]:
+    tensors = (s.logits, s.require_reference_logits(), s.target, s.refusal, s.hidden, s.reference_hidden)
     given = (s.teacher_logits, s.teacher_pairs, s.target, s.teacher_targets)
     taught = [plain.teacher(*x) for x in zip(*(t.tolist() for t in given), strict=True)]
     found = zip(*(t.tolist() for t in tensors), taught, spreads(s), strict=True)
     return [Row(*x) for x in found]
 
 
-def spreads(s: Seen) -> list[float]:
+def spreads(s: AnswerRows) -> list[float]:
     """The mean entropy of each row's answer."""
     own = number([plain.entropy(z, 1.0)[0] for z in s.logits.tolist()])
     return [x.mean().item() for x in own.split(LENGTHS) for _ in x]

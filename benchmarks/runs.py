@@ -47,7 +47,7 @@ def unlearned(request, file, evaluate):
     from unteach import pipeline
     from unteach.checks.request import check
     from unteach.errors import UserError
-    from unteach.progress import Silence
+    from unteach.progress import NoProgress
 
     if file.exists():
         return read(file)
@@ -56,7 +56,7 @@ def unlearned(request, file, evaluate):
     request.out.mkdir(parents=True)
     began = time.process_time()
     try:
-        facts = pipeline.remove(intake, request.out, Silence())
+        facts = pipeline.remove(intake, request.out, NoProgress())
         seconds = time.process_time() - began
         found = {"values": evaluate(request.out, intake), "seconds": round(seconds, 1)}
         told = ("steps", "stopped_because", "drawn_back_to", "teacher")

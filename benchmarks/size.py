@@ -23,7 +23,7 @@ from measure import RESULTS, write_csv
 from transformers.trainer_callback import PrinterCallback
 
 from unteach.methods import build
-from unteach.sizing.setting import Setting
+from unteach.sizing.setting import SizeSettings
 from unteach.sizing.size import Size, size_of
 from unteach.training.config import UnlearningConfig
 from unteach.training.trainer import UnlearningTrainer
@@ -173,7 +173,7 @@ def predicted(case: Case, config: Any) -> Size:
     method = build(case.method, {})
     pairs = case.batch * case.accumulation * case.processes
     return size_of(
-        Setting(
+        SizeSettings(
             model=case.shape, config=config, method=method, retain=method.plan.retain,
             lora=case.kind == "lora", pairs=pairs, batch=case.batch, length=case.length,
             answers=round(case.answers * case.length), examples=16, optim=case.optim,

@@ -21,7 +21,7 @@ from size import Case as Trained
 from size import predicted as predicted_of
 
 from unteach.evaluation.loading import load
-from unteach.inference import Interview, Kept, lent
+from unteach.inference import Interview, KeptStates, loaded_model
 
 EXAMPLES, BATCH, LENGTH = 16, 4096, 64  # texts, padded tokens of a forward, tokens of a text
 
@@ -51,10 +51,10 @@ def measured(shape: str, folder: Path) -> int:
     def work(marks: Any) -> None:
         interview = Interview(
             own=own, others=others, prompts=[(text.ids, LENGTH) for text in own],
-            tokens_per_batch=BATCH, told=lambda *now: None, kept=Kept(own),
+            tokens_per_batch=BATCH, told=lambda *now: None, kept=KeptStates(own),
         )  # fmt: skip
-        lent(loaded, asking(lambda model: interview.of_model(model, _Tokenizer())))
-        lent(loaded, asking(lambda model: interview.of_original(model, own)))
+        loaded_model(loaded, asking(lambda model: interview.of_model(model, _Tokenizer())))
+        loaded_model(loaded, asking(lambda model: interview.of_original(model, own)))
 
     return held(work)["asking"]
 

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from unteach.head import Head
 from unteach.losses.retain import retain_term
-from unteach.losses.seen import Seen
+from unteach.losses.seen import AnswerRows
 from unteach.methods import build
-from unteach.rowengine.chunked_loss import Group, Ways, settle
+from unteach.rowengine.chunked_loss import RowGroup, CutRules, chunked_loss
 
 ANSWERS = 4
 STRENGTH, BETA = 10.0, 0.1
@@ -86,7 +86,7 @@ def inputs(case: Case) -> Inputs:
 
 def make(side: str, case: Case) -> Call:
     """A call that goes forward and backward once; gradients of the last time are gone before."""
-    x, ways = inputs(case), Ways()  # which a trainer keeps from step to step
+    x, ways = inputs(case), CutRules()  # which a trainer keeps from step to step
 
     def call() -> Any:
         x.hidden.grad = x.weight.grad = None
@@ -138,7 +138,7 @@ def naive_loss(case: Case, x: Inputs) -> Tensor:
     return loss[case.loss](logits, x.labels)
 
 
-def our_loss(case: Case, x: Inputs, ways: Ways | None = None) -> Tensor:
+def our_loss(case: Case, x: Inputs, ways: CutRules | None = None) -> Tensor:
     """The method's own term, by the vocabulary step."""
     seen = rows(case, x, slice(None))
     if case.loss == "DPO":
@@ -146,28 +146,28 @@ def our_loss(case: Case, x: Inputs, ways: Ways | None = None) -> Tensor:
         wanted, seen = rows(case, x, slice(half)), rows(case, x, slice(half, None))
         seen = seen.__class__(**{**vars(seen), "alternate": wanted})
 
-    def value(part: Seen, first: int) -> Tensor:
+    def value(part: AnswerRows, first: int) -> Tensor:
         if case.loss in RETAIN:
             term = retain_term(RETAIN[case.loss], part, 1.0)
         else:
             (term,) = METHODS[case.loss].forget(part)
-        return term.values.sum() / (seen.answers if term.over == "answers" else len(seen.target))
+        return term.values.sum() / (seen.num_answers if term.over == "answers" else len(seen.target))
 
     head = Head(x.weight, module=_module(x.weight)) if case.module else Head(x.weight)
-    group = Group("forget", seen, value)
-    before, ways = Head(x.weight_before), ways or Ways()
-    return settle([group], head, before, limit=case.chunk, ways=ways)
+    group = RowGroup("forget", seen, value)
+    before, ways = Head(x.weight_before), ways or CutRules()
+    return chunked_loss([group], head, before, limit=case.chunk, ways=ways)
 
 
-def rows(case: Case, x: Inputs, answers: slice) -> Seen:
+def rows(case: Case, x: Inputs, answers: slice) -> AnswerRows:
     """What the trainer gives: the supervised rows of final states."""
     hidden, labels = x.hidden[answers, :-1], x.labels[answers, 1:]
     count, length = labels.shape
-    return Seen(
+    return AnswerRows(
         logits=hidden.flatten(0, 1),
         target=labels.flatten(),
-        answer=torch.arange(count).repeat_interleave(length),
-        answers=count,
+        answer_index=torch.arange(count).repeat_interleave(length),
+        num_answers=count,
         reference_logits=x.before[answers, :-1].flatten(0, 1) if _teacher(case) else None,
         reference_logps=x.logps[answers],
     )

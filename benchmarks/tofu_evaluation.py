@@ -108,7 +108,7 @@ def asked(args, limit=None):
     """The questions of the suite; with a limit, so many of the largest groups, fewer of others."""
     from dataclasses import replace
 
-    from unteach.suites import Settings
+    from unteach.suites import AskSettings
     from unteach.suites.questions import questions
 
     groups = args.groups
@@ -118,7 +118,7 @@ def asked(args, limit=None):
             name: replace(group, examples=group.examples[:: round(step)])
             for name, group in groups.items()
         }
-    return questions(groups, args.tokenizer, Settings(max_length=1024, max_new_tokens=LONGEST))
+    return questions(groups, args.tokenizer, AskSettings(max_length=1024, max_new_tokens=LONGEST))
 
 
 def with_template(text, count):
@@ -264,10 +264,10 @@ def tokens(whole, once):
 
     from unteach.inference import batches_by_length
     from unteach.inference.prompts import prompt_length
-    from unteach.inference.shared_prompts import Once
+    from unteach.inference.shared_prompts import SharedPromptReader
 
     cpu = SimpleNamespace(device=SimpleNamespace(type="cpu"))
-    batches, grouped = Once().batches(cpu, list(once), 4096)
+    batches, grouped = SharedPromptReader().batches(cpu, list(once), 4096)
     parts = [(once, b, b[0] in grouped) for b in batches]
     parts += [(whole, b, False) for b in batches_by_length([len(t.ids) for t in whole], 4096)]
     count = 0

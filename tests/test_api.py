@@ -60,7 +60,7 @@ def test_rows_leave_no_file(tiny_folder, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(place))
     seen = []
 
-    def run(request, talk):
+    def run(request, listener):
         seen.append(request.forget)
         assert json.loads(Path(request.forget).read_text().splitlines()[0]) == FORGET[0]
         raise UserError

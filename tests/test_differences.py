@@ -141,7 +141,7 @@ def test_a_mean_of_micro_batch_means(batch):
     z, _, y = batch
     mask = y != -100
     nll = [
-        losses.cross_entropy(losses.token_statistics(z[k][m], y[k][m]).margin)
+        losses.cross_entropy(losses.token_statistics(z[k][m], y[k][m]).log_odds)
         for k, m in enumerate(mask)
     ]
     # As training goes on tokens differ: the last answer is the least known.
@@ -171,7 +171,7 @@ def test_npo_of_raw_logits(batch):
 
 
 def _nll(z: Tensor, y: Tensor) -> Tensor:
-    return losses.cross_entropy(losses.token_statistics(z, y).margin)
+    return losses.cross_entropy(losses.token_statistics(z, y).log_odds)
 
 
 def test_jensun_to_two_certainties_at_once(batch):
@@ -192,7 +192,7 @@ def test_jensun_to_two_certainties_at_once(batch):
 
     cycle = torch.tensor(refusal).repeat(T)
     places = torch.cat([cycle[:n] for n in LENGTHS])
-    ours = losses.jensen_shannon_to_token(losses.token_statistics(z[mask], places).margin)
+    ours = losses.jensen_shannon_to_token(losses.token_statistics(z[mask], places).log_odds)
     said("JensUn", mean(ours), mean(theirs(z.softmax(-1))), mean(theirs(z[mask].softmax(-1))))
     # Where each is smallest: ours 0 at the refusal's token; theirs at a half each, and not 0.
     best = torch.zeros(V, dtype=torch.float64)

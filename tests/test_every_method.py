@@ -12,9 +12,9 @@ from torch import Tensor
 from unteach.adapters import LoraSettings, add_lora
 from unteach.errors import UserError
 from unteach.losses.retain import RETAIN_TERMS, retain_reads, retain_term
-from unteach.losses.seen import Seen
-from unteach.methods import METHODS, Choice, Method, build
-from unteach.rowengine.answer_rows import Output, count, look, reduce, restrict
+from unteach.losses.seen import AnswerRows
+from unteach.methods import METHODS, Selection, Method, build
+from unteach.rowengine.answer_rows import BatchOutput, count, look, reduce, restrict
 from unteach.rowengine.batch import Batch, Pair, Pairs
 from unteach.rowengine.forward import inputs_of
 from unteach.types import Paper, Sequence
@@ -38,10 +38,10 @@ def models():
     return policy, reference
 
 
-def forward(model, batch: Batch, layer: int) -> Output:
+def forward(model, batch: Batch, layer: int) -> BatchOutput:
     """Whole logits, and what leaves a layer."""
     found = model(**inputs_of(batch), output_hidden_states=True)
-    return Output(found.logits, found.hidden_states[layer + 1])
+    return BatchOutput(found.logits, found.hidden_states[layer + 1])
 
 
 class Uniform:
@@ -60,7 +60,7 @@ def of_tiny(name: str) -> Method:
     return build(name, OF_TINY.get(name, {}))
 
 
-def choices(method: Method) -> list[Choice]:
+def choices(method: Method) -> list[Selection]:
     return list(method.choose(FORGET, Uniform(), 0))  # type: ignore[arg-type]
 
 
@@ -73,7 +73,7 @@ def step_loss(
     pairs: list[Pair] = PAIRS,
     retain: str = "nll",
     change: Callable[[Batch], Batch] = lambda batch: batch,
-    see: Callable[[Seen], Seen] = lambda seen: seen,
+    see: Callable[[AnswerRows], AnswerRows] = lambda seen: seen,
 ) -> Tensor:
     """The loss of one optimiser step of eight pairs, cut into batches."""
     policy, reference = models
@@ -103,7 +103,7 @@ def step_loss(
     return torch.stack(parts).sum()
 
 
-def with_teacher(seen: Seen) -> Seen:
+def with_teacher(seen: AnswerRows) -> AnswerRows:
     """The reference as the teacher, with two tokens exchanged and some answer tokens lowered."""
     pairs = torch.tensor([[[5, 9], [0, 0]]]).expand(len(seen.target), -1, -1)
     targets = torch.where(seen.target % 3 == 0, float("nan"), -3.0).to(seen.logits)
@@ -120,7 +120,7 @@ def pairs_of(method: Method) -> Pairs:
     return Pairs(FORGET, RETAIN, choices(method), instead, refusal=(5, 9))
 
 
-def before_logps(seen: Seen) -> Tensor:
+def before_logps(seen: AnswerRows) -> Tensor:
     return replace(seen, logits=seen.reference_logits).logps
 
 
@@ -314,7 +314,7 @@ def test_retain_term_makes_retain_answers_stay(retain, models):
     ("name", "read"), [(n, r) for n in METHOD_NAMES for r in sorted(of_tiny(n).needs())]
 )
 def test_every_declared_read_is_needed(name, read, models):
-    def without(seen: Seen) -> Seen:
+    def without(seen: AnswerRows) -> AnswerRows:
         return replace(seen, **{read: None})
 
     with pytest.raises(RuntimeError, match=read):

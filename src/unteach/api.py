@@ -11,7 +11,7 @@ from typing import Any
 
 from unteach.errors import Problem, UserError
 from unteach.files import PRIVATE
-from unteach.progress import Talk
+from unteach.progress import ProgressListener
 from unteach.report import Report, to_markdown
 from unteach.settings.request import load
 from unteach.types import ROLES
@@ -76,7 +76,7 @@ def unlearn(
     retrained: str | os.PathLike[str] | None = None,
     method: str = "auto",
     settings: Mapping[str, Any] | None = None,
-    talk: Talk | None = None,
+    listener: ProgressListener | None = None,
     **flags: Any,
 ) -> Result:
     """Take the forget data out of a model, and measure what is left of them.
@@ -96,7 +96,7 @@ def unlearn(
         retrained: a model trained without the forget set, as yardstick.
         method: one of `unteach methods`.
         settings: any other setting by its name, `{"train.epochs": 5}`; `unteach settings` has all.
-        talk: told how it goes; nobody when left out.
+        listener: told how it goes; nobody when left out.
         flags: fields of `Request` beside these: `keep_text`, `adapter_only`, `overwrite`, ...
 
     Raises:
@@ -116,7 +116,7 @@ def unlearn(
             if source is not None:
                 paths[role] = _file(role, source, held)
         sets = [f"{name}={json.dumps(value)}" for name, value in (settings or {}).items()]
-        report = run(load(None, {**flags, **paths}, sets), talk)
+        report = run(load(None, {**flags, **paths}, sets), listener)
     return Result(report, Path(out))
 
 

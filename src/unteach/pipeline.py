@@ -9,18 +9,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from unteach.checks.request import Intake, check, written
+from unteach.checks.request import CheckedRequest, check, written
 from unteach.evaluation.identity import identity_of, version_of_bits
 from unteach.evaluation.known import known_notes, require_known
 from unteach.evaluation.loading import load
 from unteach.evaluation.results import ROWS, judge, versions, write
 from unteach.evaluation.rows import check_numbers
 from unteach.evaluation.texts import add_texts, notes_on_text
-from unteach.files import Work, in_words, recover, working, write_text
+from unteach.files import RunFolder, in_words, recover, working, write_text
 from unteach.files.rows import read_rows, write_rows
 from unteach.models.unchanged import require_unchanged
 from unteach.processes.main import agreed, is_main, join, own_device, shared
-from unteach.progress import Silence, Talk
+from unteach.progress import NoProgress, ProgressListener
 from unteach.report import Report
 from unteach.settings.request import FILE as REQUEST
 from unteach.settings.request import Request
@@ -29,7 +29,7 @@ from unteach.types import Paper, Row
 Rows = dict[str, list[Row]]
 
 
-def run(request: Request, talk: Talk | None = None) -> Report:
+def run(request: Request, listener: ProgressListener | None = None) -> Report:
     """The main job: from a request to an unlearned model and its report, all in `request.out`.
 
     A run that was cut off, however that was, goes on when the same request is given again, and ends
@@ -38,50 +38,50 @@ def run(request: Request, talk: Talk | None = None) -> Report:
 
     Args:
         request: what is asked for.
-        talk: told how it goes; nobody when left out.
+        listener: told how it goes; nobody when left out.
 
     Raises:
         UserError: whatever was wrong; what was done by then is kept beside `out`, and nothing else.
         SystemExit: SIGTERM asked for an end while training; a checkpoint is written.
     """
     join(request.device)
-    talk = talk if talk and is_main() else Silence()
-    talk.stage("checking the request")
+    listener = listener if listener and is_main() else NoProgress()
+    listener.stage("checking the request")
     with in_words(request.out):
         shared(lambda: recover(request.out))
     intake = agreed(lambda: check(request))
-    talk.notes(intake.notes)
-    with in_words(request.out, written(intake.request)), _opened(intake, talk) as work:
-        return _run(intake, work, talk)
+    listener.notes(intake.notes)
+    with in_words(request.out, written(intake.request)), _opened(intake, listener) as work:
+        return _run(intake, work, listener)
 
 
-def _run(intake: Intake, work: Work, talk: Talk) -> Report:
+def _run(intake: CheckedRequest, work: RunFolder, listener: ProgressListener) -> Report:
     """What is done already is not done again."""
     began = time.monotonic()
-    talk.notes(shared(work.mend))
+    listener.notes(shared(work.mend))
     facts = shared(work.trained)
     if work.placed:
-        talk.stage("this very request is done already: nothing was done again")
-        return make_report(intake, evidence(intake, work, talk), facts or {})
+        listener.stage("this very request is done already: nothing was done again")
+        return make_report(intake, evidence(intake, work, listener), facts or {})
     if facts is None:
         _look_at_others(intake)
-        before = rows_of("original", intake.request.model, intake, work, talk, work.before)
-        talk.notes(require_known(before, intake.request))
+        before = rows_of("original", intake.request.model, intake, work, listener, work.before)
+        listener.notes(require_known(before, intake.request))
         folder = shared(work.begin)
-        facts = remove(intake, folder, talk, work.checkpoints, work.identity)
+        facts = remove(intake, folder, listener, work.checkpoints, work.identity)
         shared(lambda: work.keep(facts))
     else:
-        talk.stage("going on: the model is trained and written")
-    rows = evidence(intake, work, talk)
+        listener.stage("going on: the model is trained and written")
+    rows = evidence(intake, work, listener)
     facts |= {"seconds": round(time.monotonic() - began, 1)}
     facts |= versions() | version_of_bits(intake.request)
-    talk.stage("writing the report")
+    listener.stage("writing the report")
     report = make_report(intake, rows, facts)
     shared(lambda: _write(report, rows, intake.request, work))
     return report
 
 
-def _look_at_others(intake: Intake) -> None:
+def _look_at_others(intake: CheckedRequest) -> None:
     """That yardstick and teacher hold numbers: later would be late to find out."""
     from unteach.models.weights import require_numbers_on_disk
 
@@ -93,26 +93,26 @@ def _look_at_others(intake: Intake) -> None:
             shared(partial(require_numbers_on_disk, model, f"{flag} {model}"))
 
 
-def _write(report: Report, rows: dict[str, Rows], request: Request, work: Work) -> None:
+def _write(report: Report, rows: dict[str, Rows], request: Request, work: RunFolder) -> None:
     write_text(work.result / REQUEST, request.to_yaml())
     write(report, rows, work.result)
     work.finish(dict(report.facts))
 
 
 @contextmanager
-def _opened(intake: Intake, talk: Talk) -> Iterator[Work]:
+def _opened(intake: CheckedRequest, listener: ProgressListener) -> Iterator[RunFolder]:
     """The run's folder, which the main process makes and all know."""
     identity, mark = shared(lambda: identity_of(intake))
     with ExitStack() as held:
         out, may = intake.request.out, intake.request.overwrite
-        found = working(out, identity, lambda p: talk.notes([p]), overwrite=may, mark=mark)
+        found = working(out, identity, lambda p: listener.notes([p]), overwrite=may, mark=mark)
         yield shared(lambda: held.enter_context(found))
 
 
 def remove(
-    intake: Intake,
+    intake: CheckedRequest,
     folder: Path,
-    talk: Talk,
+    listener: ProgressListener,
     checkpoints: Path | None = None,
     identity: str = "",
 ) -> dict[str, Any]:
@@ -121,7 +121,7 @@ def remove(
     Args:
         intake: what was asked for, checked.
         folder: for the model.
-        talk: told how it goes.
+        listener: told how it goes.
         checkpoints: where to write them and to go on from; None for none.
         identity: what a checkpoint must share.
     """
@@ -130,23 +130,23 @@ def remove(
     from unteach.training.unlearn import unlearn
 
     request = intake.request
-    taught = base_rows(intake, talk)
+    taught = base_rows(intake, listener)
     forget, retain = (intake.sequences.get(role, []) for role in ("forget", "retain"))
     examples = intake.groups["forget"]
 
     def train(request: Request) -> Any:
-        talk.stage("loading the model")
+        listener.stage("loading the model")
         model = agreed(lambda: _load_to_train(request, start_of(intake)))
         agreed(lambda: require_unchanged(intake.ages))
         return unlearn(
-            model, intake.tokenizer, intake.method, forget, retain, request, talk, examples,
+            model, intake.tokenizer, intake.method, forget, retain, request, listener, examples,
             checkpoints, identity, intake.calibration, taught,
         )  # fmt: skip
 
     done, lower = at_a_rate_that_holds(
-        train, request, lambda problem: talk.notes([problem]), checkpoints
+        train, request, lambda problem: listener.notes([problem]), checkpoints
     )
-    talk.stage("writing the model")
+    listener.stage("writing the model")
     dtype = getattr(
         load_config(request.model, trust_remote_code=request.trust_remote_code), "dtype", None
     )
@@ -160,7 +160,7 @@ def remove(
     return facts
 
 
-def base_rows(intake: Intake, talk: Talk) -> Any:
+def base_rows(intake: CheckedRequest, listener: ProgressListener) -> Any:
     """What the base model says as the teacher; None where none is asked. It is freed again."""
     request, method = intake.request, intake.method
     if not request.base or "teacher_logits" not in method.needs():
@@ -168,7 +168,7 @@ def base_rows(intake: Intake, talk: Talk) -> Any:
     from unteach.rowengine.teacher_rows import TeacherRows
     from unteach.training.teacher import find_teaching, logps_of
 
-    talk.stage("reading what the base model says of the forget answers")
+    listener.stage("reading what the base model says of the forget answers")
     base = load(
         request.base, request.base, dtype=request.dtype, device=request.device, bits=None,
         trust_remote_code=request.trust_remote_code, flag="--base", whole=True,
@@ -181,7 +181,7 @@ def base_rows(intake: Intake, talk: Talk) -> Any:
     return TeacherRows(found.teacher, base) if found.teacher.source == "base" else None
 
 
-def start_of(intake: Intake) -> str:
+def start_of(intake: CheckedRequest) -> str:
     """Where training begins: at the model, or at the one before fine-tuning where it is redone."""
     request = intake.request
     return str(request.base) if intake.method.trains_on == "retain" else request.model
@@ -206,50 +206,50 @@ def _load_to_train(request: Request, start: str) -> Any:
     return model.float() if request.adapter.kind == "full" else model
 
 
-def evidence(intake: Intake, work: Work, talk: Talk) -> dict[str, Rows]:
+def evidence(intake: CheckedRequest, work: RunFolder, listener: ProgressListener) -> dict[str, Rows]:
     """The rows of each model: the original, the unlearned as written, the retrained."""
     request = intake.request
     models = {"original": request.model, "unlearned": str(work.result)}
     models |= {"retrained": request.retrained} if request.retrained else {}
     gc.collect()  # the model in training, which one small GPU cannot hold beside the next one
-    return {name: rows_of(name, path, intake, work, talk) for name, path in models.items()}
+    return {name: rows_of(name, path, intake, work, listener) for name, path in models.items()}
 
 
 def rows_of(
-    name: str, path: str, intake: Intake, work: Work, talk: Talk, into: Path | None = None
+    name: str, path: str, intake: CheckedRequest, work: RunFolder, listener: ProgressListener, into: Path | None = None
 ) -> Rows:
     """The rows of one model, from the folder where they are kept if they are; else the result."""
     folder = into or work.result
     file = folder / ROWS / f"{name}.jsonl"
     if found := shared(lambda: read_rows(file)[0] if file.exists() else None):
         return found
-    talk.stage(f"evaluating: {name}")
+    listener.stage(f"evaluating: {name}")
     if name == "unlearned":
         shared(work.require_whole)
 
     def keep(spoken: Any) -> None:
         shared(lambda: add_texts(folder, name, spoken))
 
-    rows = evaluate(path, intake, talk, keep)
+    rows = evaluate(path, intake, listener, keep)
     check_numbers(name, rows)
     shared(lambda: require_unchanged(intake.ages))
     shared(lambda: _keep_rows(file, rows, work))
     return rows
 
 
-def _keep_rows(file: Path, rows: Rows, work: Work) -> None:
+def _keep_rows(file: Path, rows: Rows, work: RunFolder) -> None:
     write_rows(file, rows)
     work.keep_rows()
 
 
 def evaluate(
-    path: str, intake: Intake, talk: Talk, keep: Callable[[Any], None] = lambda spoken: None
+    path: str, intake: CheckedRequest, listener: ProgressListener, keep: Callable[[Any], None] = lambda spoken: None
 ) -> Rows:
     """The rows of one model on disk, in the roles that have examples, beside the original.
 
     What it said is kept where the request wants that.
     """
-    from unteach.suites import Group, Settings
+    from unteach.suites import Group, AskSettings
     from unteach.suites.ask import ask, endless_notes
     from unteach.suites.own import sample
 
@@ -259,7 +259,7 @@ def evaluate(
         role: Group(examples=examples if role == "forget" else sample(examples, limit))
         for role, examples in intake.groups.items()
     }
-    settings = Settings(
+    settings = AskSettings(
         max_length=request.data.max_length or 2048,
         template=request.data.template,
         max_new_tokens=request.evaluate.max_new_tokens,
@@ -272,10 +272,10 @@ def evaluate(
         settings,
         original=lambda: _load(request.model, request, request.model),
         keep_text=request.keep_text,
-        progress=talk.progress,
+        progress=listener.progress,
     )
     keep(found.spoken)
-    talk.notes(endless_notes(found))
+    listener.notes(endless_notes(found))
     return found.rows
 
 
@@ -299,7 +299,7 @@ def _flag(path: str, request: Request) -> str:
     return "the model in"
 
 
-def make_report(intake: Intake, rows: dict[str, Rows], facts: dict[str, Any]) -> Report:
+def make_report(intake: CheckedRequest, rows: dict[str, Rows], facts: dict[str, Any]) -> Report:
     """The report, from the rows alone."""
     method, request = intake.method, intake.request
     original = rows.get("original", {})
@@ -334,7 +334,7 @@ def papers(method: Any, request: Request) -> tuple[Paper, ...]:
     return tuple(found)
 
 
-def _export(done: Any, intake: Intake, folder: Path, dtype: Any) -> None:
+def _export(done: Any, intake: CheckedRequest, folder: Path, dtype: Any) -> None:
     from unteach.adapters import merge, save_adapter, save_model
 
     request, model = intake.request, done.model

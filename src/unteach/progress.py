@@ -5,11 +5,11 @@ from typing import Protocol
 
 from unteach.errors import Problem
 
-Progress = Callable[[int, int], None]
+ProgressCallback = Callable[[int, int], None]
 """Called with how many items are done, and how many there are."""
 
 
-class Talk(Protocol):
+class ProgressListener(Protocol):
     """Someone who listens."""
 
     def stage(self, text: str) -> None:
@@ -25,7 +25,7 @@ class Talk(Protocol):
         """What the user should know, though nothing is wrong."""
 
 
-class Silence:
+class NoProgress:
     """Nobody listens."""
 
     def stage(self, text: str) -> None:

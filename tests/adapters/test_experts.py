@@ -25,14 +25,14 @@ from unteach.checks.trainable import check_training
 from unteach.errors import UserError
 from unteach.methods import build
 from unteach.models.loading import load_model
-from unteach.settings.request import Adapter
+from unteach.settings.request import AdapterSettings
 
 MIXTURES = {
     "qwen3_moe": {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 12},
     "mixtral": {"num_local_experts": 4},
     "gpt_oss": {"num_local_experts": 4, "num_experts_per_tok": 2},
 }
-LORA = Adapter(kind="lora", alpha=32.0, init="default")
+LORA = AdapterSettings(kind="lora", alpha=32.0, init="default")
 
 
 def mixture(kind="qwen3_moe"):

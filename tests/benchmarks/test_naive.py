@@ -39,7 +39,7 @@ def rows(logits, labels):
 def logps(logits, labels):
     z, y = rows(logits, labels)
     answer = torch.arange(B)[:, None].expand(B, T - 1)[labels[:, 1:] != -100]
-    return losses.answer_sum(losses.ascent(losses.token_statistics(z, y).margin), answer, B)
+    return losses.answer_sum(losses.ascent(losses.token_statistics(z, y).log_odds), answer, B)
 
 
 def test_losses_of_tokens(naive, batch):
@@ -48,10 +48,10 @@ def test_losses_of_tokens(naive, batch):
     t, _ = rows(before, labels)
     own = losses.token_statistics(z, y)
     pairs = [
-        (naive.cross_entropy(logits, labels), losses.cross_entropy(own.margin)),
+        (naive.cross_entropy(logits, labels), losses.cross_entropy(own.log_odds)),
         (naive.undial(logits, before, labels, strength=3.0), losses.undial(z, t, y, strength=3.0)),
-        (naive.unilogit(logits, labels), losses.unilogit(own.margin, vocabulary=V)),
-        (naive.inverted_hinge(logits, labels), losses.inverted_hinge(own.margin, own.rival)),
+        (naive.unilogit(logits, labels), losses.unilogit(own.log_odds, vocabulary=V)),
+        (naive.inverted_hinge(logits, labels), losses.inverted_hinge(own.log_odds, own.runner_up_logp)),
         (naive.kl_to_reference(logits, before, labels), losses.kl_to_reference(z, t)),
     ]
     for found, values in pairs:

@@ -100,11 +100,11 @@ def test_the_page_on_loku_names_settings_that_exist():
     import re
 
     from unteach.methods import METHODS
-    from unteach.settings.request import Adapter
+    from unteach.settings.request import AdapterSettings
 
     named = set(re.findall(r"adapter\.(\w+)", METHODS.get("loku").__doc__ or ""))
-    assert named <= set(Adapter.model_fields)
-    assert {n for n in Adapter.model_fields if n.startswith("fisher")} | {"epsilon"} <= named
+    assert named <= set(AdapterSettings.model_fields)
+    assert {n for n in AdapterSettings.model_fields if n.startswith("fisher")} | {"epsilon"} <= named
 
 
 @pytest.mark.parametrize("init", ["default", "fila"])
@@ -131,7 +131,7 @@ def test_adapters_are_not_evaluated_on_another_base(asked, tmp_path, tiny_folder
     AutoTokenizer.from_pretrained(tiny_folder).save_pretrained(other)
     intake = check(asked(model=str(other), out=str(tmp_path / "again")))
     with pytest.raises(UserError, match=r"made for tiny \(sha256 .*weights are other \(sha256"):
-        pipeline.evaluate(str(request.out), intake, pipeline.Silence())
+        pipeline.evaluate(str(request.out), intake, pipeline.NoProgress())
 
 
 def test_adapters_alone_are_no_model_to_start_from(asked, tmp_path):

@@ -7,7 +7,7 @@ from support import ANYWAY
 
 from unteach import pipeline
 from unteach.errors import UserError
-from unteach.progress import Silence
+from unteach.progress import NoProgress
 from unteach.settings.request import load
 from unteach.training import unlearn
 
@@ -26,7 +26,7 @@ def write(folder):
         (folder / f"{role}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
-class Told(Silence):
+class Told(NoProgress):
     def __init__(self):
         self.stages, self.problems = [], []
 

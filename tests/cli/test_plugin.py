@@ -13,11 +13,11 @@ import yaml
 from support import plugin_text
 
 from unteach.errors import UserError
-from unteach.losses.seen import Seen
+from unteach.losses.seen import AnswerRows
 from unteach.methods import METHODS, _plugins, build, forget_terms, load_plugin
 from unteach.methods._plugins import problem_of
 
-SEEN = Seen(torch.zeros(1, 4), torch.tensor([0]), torch.tensor([0]), 1)
+SEEN = AnswerRows(torch.zeros(1, 4), torch.tensor([0]), torch.tensor([0]), 1)
 
 
 @pytest.fixture

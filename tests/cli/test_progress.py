@@ -7,7 +7,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from unteach.cli import COMMANDS, _progress, app
-from unteach.cli._progress import BarTalk, Pace, PlainTalk, bars
+from unteach.cli._progress import BarProgress, TimeLeft, LineProgress, bars
 
 
 class Clock:
@@ -25,20 +25,20 @@ def clock(monkeypatch):
     """In the place of `time.monotonic`, in this module alone."""
     found = Clock()
     monkeypatch.setattr(_progress.time, "monotonic", found)
-    monkeypatch.setattr(Pace.__init__, "__defaults__", (found,))
+    monkeypatch.setattr(TimeLeft.__init__, "__defaults__", (found,))
     return found
 
 
 def test_slow_steps_have_an_estimate_at_once(clock):
     """Of 40 s each, which rich's own estimate forgets before the next one."""
-    pace = Pace(clock)
+    pace = TimeLeft(clock)
     for step in (1, 2, 3):
         clock.now += 40
         assert pace.seen(step, 100) == 40 * (100 - step)
 
 
 def test_the_first_step_does_not_count_once_there_are_others(clock):
-    pace = Pace(clock)
+    pace = TimeLeft(clock)
     clock.now = 60
     assert pace.seen(1, 11) == 600
     clock.now = 62
@@ -46,7 +46,7 @@ def test_the_first_step_does_not_count_once_there_are_others(clock):
 
 
 def test_what_goes_on_in_the_middle_is_not_known_by_its_first_step(clock):
-    pace = Pace(clock)
+    pace = TimeLeft(clock)
     clock.now = 10
     assert pace.seen(501, 1000) is None
     clock.now = 12
@@ -60,11 +60,11 @@ LOGS = {"loss": 1.2, "forget": 13.863, "retain": 3.7, "forget_probability": 0.25
 
 
 def trained(clock, capsys, steps, seconds):
-    talk = PlainTalk()
-    talk.stage("unlearning with npo")
+    listener = LineProgress()
+    listener.stage("unlearning with npo")
     for step in range(1, steps + 1):
         clock.now += seconds
-        talk.training(step, steps, LOGS)
+        listener.training(step, steps, LOGS)
     return capsys.readouterr().err.splitlines()[1:]
 
 
@@ -84,12 +84,12 @@ def test_a_log_of_training_has_lines_at_a_sane_rate(clock, capsys, steps, second
     ("seconds", "least", "most"), [(0.01, 1, 1), (0.5, 2, 8), (2, 10, 22), (60, 99, 101)]
 )
 def test_a_log_names_the_parts_of_an_evaluation(clock, capsys, seconds, least, most):
-    talk = PlainTalk()
-    talk.stage("evaluating: original")
+    listener = LineProgress()
+    listener.stage("evaluating: original")
     for what in ("scoring answers", "asking for answers", "comparing with the original"):
         for done in range(1, 101):
             clock.now += seconds
-            talk.progress(what, done, 100)
+            listener.progress(what, done, 100)
     first, *lines = capsys.readouterr().err.splitlines()
     assert first == "evaluating: original"
     for part in ("  scoring answers", "  answering", "  comparing"):
@@ -97,44 +97,44 @@ def test_a_log_names_the_parts_of_an_evaluation(clock, capsys, seconds, least, m
         assert least <= sum(line.startswith(part) for line in lines) <= most
 
 
-def drawn(talk, width=80):
+def drawn(listener, width=80):
     file = io.StringIO()
     console = Console(file=file, width=width, force_terminal=True, color_system=None)
-    console.print(talk.bars.get_renderable())
+    console.print(listener.bars.get_renderable())
     return file.getvalue().splitlines()
 
 
 def test_a_terminal_of_80_columns_shows_part_time_left_and_the_number(clock):
-    talk = BarTalk(bars())
-    talk.stage("checking the request")
-    talk.stage("unlearning with task-vector")
+    listener = BarProgress(bars())
+    listener.stage("checking the request")
+    listener.stage("unlearning with task-vector")
     clock.now = 30
-    talk.training(1, 1200, LOGS)
+    listener.training(1, 1200, LOGS)
     clock.now = 70
-    talk.training(2, 1200, LOGS)
-    line = drawn(talk)[-1]
+    listener.training(2, 1200, LOGS)
+    line = drawn(listener)[-1]
     assert len(line.rstrip()) <= 80
     assert "2/1200" in line
     assert "13:18:40" in line  # 40 s for each of 1198
     assert "p 0.25" in line
-    talk.stage("evaluating: unlearned")
+    listener.stage("evaluating: unlearned")
     for what, short in (("scoring answers", "scoring answers"), ("asking for answers", "answering"),
                         ("comparing with the original", "comparing")):  # fmt: skip
-        talk.progress(what, 1, 4)
-        assert short in drawn(talk)[-1]
-        talk.progress(what, 4, 4)
-        assert not talk.bars.tasks[-1].finished  # the part is, and the clock goes on
-    talk.finish()
-    assert talk.bars.tasks[-1].finished
-    assert "p 0.25" in drawn(talk)[-2]
+        listener.progress(what, 1, 4)
+        assert short in drawn(listener)[-1]
+        listener.progress(what, 4, 4)
+        assert not listener.bars.tasks[-1].finished  # the part is, and the clock goes on
+    listener.finish()
+    assert listener.bars.tasks[-1].finished
+    assert "p 0.25" in drawn(listener)[-2]
 
 
 def test_names_do_nothing_in_a_bar(clock):
-    talk = BarTalk(bars())
-    talk.stage("evaluating: [/]\x1b[31m")
-    talk.progress("[bold]", 1, 2)
-    assert "[/]\\x1b[31m" in drawn(talk, 120)[-1]
-    assert "[bold]" in drawn(talk, 120)[-1]
+    listener = BarProgress(bars())
+    listener.stage("evaluating: [/]\x1b[31m")
+    listener.progress("[bold]", 1, 2)
+    assert "[/]\\x1b[31m" in drawn(listener, 120)[-1]
+    assert "[bold]" in drawn(listener, 120)[-1]
 
 
 @pytest.mark.parametrize("command", ["", *(command.__name__ for command in COMMANDS)])

@@ -49,7 +49,7 @@ def test_the_half_that_judges_sets_no_level(asked, monkeypatch):
         file.write(text)
     from unteach.training import unlearn as module
 
-    levels, watch = [], module.Watch
+    levels, watch = [], module.WeightWatch
 
     def heard(model, monitor, forget, holdout, *rest, **options):
         levels.append([s.id for s in holdout])
@@ -73,7 +73,7 @@ def test_a_rate_that_destroyed_the_model_is_lowered_and_said(asked, monkeypatch)
     """The first training is made to fail as the guard would; the second is real."""
     from unteach.errors import Problem
     from unteach.training import unlearn as module
-    from unteach.training.safeguards.divergence import Destroyed
+    from unteach.training.safeguards.divergence import ModelDestroyed
 
     rates, unlearn = [], module.unlearn
 
@@ -81,7 +81,7 @@ def test_a_rate_that_destroyed_the_model_is_lowered_and_said(asked, monkeypatch)
         rates.append(given[5].train.learning_rate)
         if len(rates) == 1:
             problem = Problem("training, step 2", "the model is destroyed: 9 nats", "")
-            raise Destroyed(problem, lower=rates[0] / 10)
+            raise ModelDestroyed(problem, lower=rates[0] / 10)
         return unlearn(*given)
 
     monkeypatch.setattr(module, "unlearn", first_fails)

@@ -41,11 +41,11 @@ def test_a_run_goes_on_whatever_the_clock_says(files, tiny_folder, tmp_path, mon
     with monkeypatch.context() as patch:
         patch.setattr(pipeline, "evaluate", cut)
         with pytest.raises(KeyboardInterrupt):
-            job(files, tiny_folder, out, talk=told)()
+            job(files, tiny_folder, out, listener=told)()
     (kept,) = hidden(out.parent)
     for day, path in enumerate([kept, *kept.rglob("*")]):
         os.utime(path, (0, DAY * 365 * (30 if day % 2 else 99)))
-    report = job(files, tiny_folder, out, talk=told)()
+    report = job(files, tiny_folder, out, listener=told)()
     assert "going on: the model is trained and written" in told.stages
     assert found(out) == found(tmp_path / "whole")
     for name in ("seconds", "training_seconds"):

@@ -139,7 +139,7 @@ def test_weights_that_change_between_training_and_evaluation_are_no_evidence(
     with pytest.raises(UserError, match=r"was damaged after it was written: model\.safetensors"):
         job(files, tiny_folder, tmp_path / "out")()
     told.stages.append("again")
-    job(files, tiny_folder, tmp_path / "out", talk=told)()
+    job(files, tiny_folder, tmp_path / "out", listener=told)()
     assert "loading the model" in told.stages
     assert any("is damaged: model.safetensors" in p.what for p in told.problems)
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
@@ -154,12 +154,12 @@ def test_a_checkpoint_with_a_flipped_byte_is_passed_over_and_told(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(unlearn.Pace, "on_save", on_save)
+        patch.setattr(unlearn.CheckpointPace, "on_save", on_save)
         with pytest.raises(KeyboardInterrupt):
             job(files, tiny_folder, tmp_path / "out")()
     (checkpoint,) = (hidden(tmp_path)[0] / "checkpoints").glob("checkpoint-*")
     flip(checkpoint / "optimizer.pt", 3000)
     told = Told()
-    report = job(files, tiny_folder, tmp_path / "out", talk=told)()
+    report = job(files, tiny_folder, tmp_path / "out", listener=told)()
     assert report.facts["went_on_after_step"] is None
     assert any(p.where == str(checkpoint) and "optimizer.pt is" in p.what for p in told.problems)

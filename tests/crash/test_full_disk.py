@@ -59,7 +59,7 @@ def harmed(how, moment, disk, files, model):
 
     disks.at(moment, disk, harm)
     try:
-        job(files, model, out, talk=told)()
+        job(files, model, out, listener=told)()
         ended = None  # what was removed left room enough, or all was done
     except UserError as error:
         ended = error
@@ -76,7 +76,7 @@ def harmed(how, moment, disk, files, model):
     (disk / disks.FILLER).unlink(missing_ok=True)
     kept = any(disk.glob(".out.partial-*/checkpoints/checkpoint-*"))
     again = Told()
-    job(files, model, out, talk=again)()
+    job(files, model, out, listener=again)()
     assert [p.name for p in disk.iterdir()] == ["out"]
     assert not kept or any(stage.startswith("going on") for stage in again.stages)
     return found(out), bool(ended)

@@ -16,7 +16,7 @@ from crash.test_killed import files, found, job
 from unteach import pipeline
 from unteach.errors import UserError
 from unteach.files import work as under_way
-from unteach.progress import Silence
+from unteach.progress import NoProgress
 from unteach.report import to_json
 from unteach.training import unlearn
 from unteach.training.resume.checkpoints import FILE
@@ -33,7 +33,7 @@ def fail(*args, **options):
     raise KeyboardInterrupt
 
 
-class Told(Silence):
+class Told(NoProgress):
     def __init__(self):
         self.stages, self.problems = [], []
 
@@ -70,7 +70,7 @@ def test_stopped_before_anything_is_worth_keeping_nothing_stays(
     monkeypatch.setattr(unlearn, "UnlearningTrainer", fail)
     told = Told()
     with pytest.raises(KeyboardInterrupt):
-        job(files, tiny_folder, tmp_path / "out", talk=told)()
+        job(files, tiny_folder, tmp_path / "out", listener=told)()
     assert list(tmp_path.iterdir()) == []
     assert "nothing is kept" in told.problems[-1].what
 
@@ -84,7 +84,7 @@ def test_what_is_trained_is_not_trained_again(files, tiny_folder, tmp_path, monk
         asked.append(path)
         return usual(path, *rest) if len(asked) == 1 else fail()
 
-    work = job(files, tiny_folder, tmp_path / "out", talk=told)
+    work = job(files, tiny_folder, tmp_path / "out", listener=told)
     with monkeypatch.context() as patch:
         patch.setattr(pipeline, "evaluate", evaluate)
         with pytest.raises(KeyboardInterrupt):
@@ -106,7 +106,7 @@ def test_what_is_trained_is_not_trained_again(files, tiny_folder, tmp_path, monk
 def test_what_is_done_is_not_done_again(files, tiny_folder, tmp_path, monkeypatch):
     """So a command can be repeated until it ends well, wherever the one before was cut off."""
     told = Told()
-    work = job(files, tiny_folder, tmp_path / "out", talk=told)
+    work = job(files, tiny_folder, tmp_path / "out", listener=told)
     first, there = work(), everything(tmp_path)
     monkeypatch.setattr(unlearn, "UnlearningTrainer", fail)
     monkeypatch.setattr(pipeline, "evaluate", fail)
@@ -133,7 +133,7 @@ def test_cut_off_as_it_cleared_up_it_is_done_and_the_next_one_clears_up(
         with pytest.raises(KeyboardInterrupt):
             job(files, tiny_folder, tmp_path / "out")()
     assert hidden(tmp_path)
-    job(files, tiny_folder, tmp_path / "out", talk=told)()
+    job(files, tiny_folder, tmp_path / "out", listener=told)()
     assert "nothing was done again" in told.stages[-1]
     assert list(tmp_path.iterdir()) == [tmp_path / "out"]
 
@@ -165,7 +165,7 @@ def test_on_notice_that_the_machine_goes_away_the_step_under_way_is_kept(
 ):
     """SIGTERM, as a launcher passes it on too, with no checkpoint due for ten minutes."""
     out, log, told = tmp_path / "results" / "out", tmp_path / "log", Told()
-    usual = unlearn.Pace.on_step_end
+    usual = unlearn.CheckpointPace.on_step_end
 
     def warned():
         def on_step_end(self, args, state, control, **more):
@@ -174,13 +174,13 @@ def test_on_notice_that_the_machine_goes_away_the_step_under_way_is_kept(
                 signal.raise_signal(signal.SIGTERM)
             usual(self, args, state, control, **more)
 
-        unlearn.Pace.on_step_end = on_step_end
+        unlearn.CheckpointPace.on_step_end = on_step_end
         job(files, tiny_folder, out, steps=None)()
 
     assert forked(warned, log=log) == 1
     assert "SystemExit: 143" in log.read_text()
     assert not out.exists()
-    report = job(files, tiny_folder, out, talk=told, steps=None)()
+    report = job(files, tiny_folder, out, listener=told, steps=None)()
     assert f"going on after step {step}" in told.stages
     assert report.facts["went_on_after_step"] == step
     assert found(out) == wholes(None)
@@ -222,7 +222,7 @@ def test_what_is_done_otherwise_or_was_changed_is_not_taken_for_it(files, tiny_f
         file.unlink(missing_ok=True)
         shutil.copy2(kept, file)
     told = Told()
-    job(data, model, out, talk=told)()  # as it was, it is
+    job(data, model, out, listener=told)()  # as it was, it is
     assert told.stages[1:] == ["this very request is done already: nothing was done again"]
     for change in (
         lambda: os.utime(data / "holdout.jsonl"),
@@ -266,7 +266,7 @@ def test_another_request_begins_anew_and_leaves_the_first(
             changed.get_input_embeddings().weight[3, 4] += 1e-3
         changed.save_pretrained(model)
     told = Told()
-    job(data, model, out, talk=told, **more)()
+    job(data, model, out, listener=told, **more)()
     assert "loading the model" in told.stages
     assert any(str(first) in p.where and "another request" in p.what for p in told.problems)
     assert {p.name for p in out.parent.iterdir()} == {"out", first.name}
@@ -353,7 +353,7 @@ def test_a_full_disk_is_told_and_the_last_good_state_kept(
     """A limit on the size of files stands in for it: in the weights or in the optimizer."""
     out, log = tmp_path / "results" / "out", tmp_path / "log"
     work = job(files, tiny_folder, out)
-    usual = unlearn.Pace.on_save
+    usual = unlearn.CheckpointPace.on_save
 
     def full():
         def on_save(self, args, state, control, **more):
@@ -363,7 +363,7 @@ def test_a_full_disk_is_told_and_the_last_good_state_kept(
                 resource.setrlimit(resource.RLIMIT_FSIZE, (1024 * kilobytes, hard))
             usual(self, args, state, control, **more)
 
-        unlearn.Pace.on_save = on_save
+        unlearn.CheckpointPace.on_save = on_save
         work()
 
     assert forked(full, log=log) == 1
@@ -375,7 +375,7 @@ def test_a_full_disk_is_told_and_the_last_good_state_kept(
     assert held["before"] != _salted(held["salt"], "")  # it names its run
     assert not out.exists()
     told = Told()
-    report = job(files, tiny_folder, out, talk=told)()
+    report = job(files, tiny_folder, out, listener=told)()
     assert "going on after step 2" in told.stages
     assert report.facts["went_on_after_step"] == 2
     assert found(out) == wholes(1)

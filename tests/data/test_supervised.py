@@ -8,7 +8,7 @@ from conversations import said, supervised, talk, templated, told, user
 from unteach.data import encode, encode_all, prompt_ids, question, with_answer
 from unteach.data.alternates import from_column, refused
 from unteach.errors import UserError
-from unteach.suites._base import Group, Settings
+from unteach.suites._base import Group, AskSettings
 from unteach.suites.questions import questions
 from unteach.types import Example, Turn
 
@@ -97,7 +97,7 @@ def test_a_model_is_asked_to_make_up_what_the_question_asks():
 
 def test_evaluation_asks_the_last_supervised_turn_and_passes_over_the_rest(chat_tokenizer):
     group = Group(examples=[FIRST, NONE])
-    (row,) = questions({"forget": group}, chat_tokenizer, Settings(max_length=500))
+    (row,) = questions({"forget": group}, chat_tokenizer, AskSettings(max_length=500))
     assert row.expected == "In Lund."
     assert chat_tokenizer.decode(row.prompt.ids).endswith("Where?<|stop|>\n<|start|>assistant\n")
 
@@ -107,7 +107,7 @@ def test_evaluation_names_all_examples_that_a_template_refuses(chat_tokenizer):
     wrong = [talk(Turn("system", "Be brief."), *TURNS, where=f"f:{k}") for k in (1, 2)]
     group = Group(examples=[wrong[0], FIRST, wrong[1]])
     with pytest.raises(UserError) as caught:
-        questions({"forget": group}, tokenizer, Settings(max_length=500))
+        questions({"forget": group}, tokenizer, AskSettings(max_length=500))
     assert [problem.where for problem in caught.value.problems] == ["f:1", "f:2"]
 
 

@@ -19,7 +19,7 @@ def one(record):
     return example
 
 
-def talk(*messages, **more):
+def conversation(*messages, **more):
     return one({"messages": list(messages), **more})
 
 
@@ -101,7 +101,7 @@ def test_a_conversation_in_a_cell(tmp_path):
 @pytest.mark.parametrize("content", [None, "", "Let me look."])
 def test_a_turn_may_call_a_tool_and_say_nothing(content):
     calling = {"role": "assistant", "content": content, "tool_calls": [CALL]}
-    example = talk(USER, calling, TOOL, LAST, tools=TOOLS)
+    example = conversation(USER, calling, TOOL, LAST, tools=TOOLS)
     assert said(example)[1] == ("assistant", content or "")
     assert example.turns[1].template_keys == {"tool_calls": [CALL]}
     assert example.turns[2].template_keys == {"name": "look", "tool_call_id": "c1"}
@@ -110,7 +110,7 @@ def test_a_turn_may_call_a_tool_and_say_nothing(content):
 
 
 def test_a_conversation_may_end_with_a_call():
-    example = talk(USER, {"role": "assistant", "tool_calls": [CALL]})
+    example = conversation(USER, {"role": "assistant", "tool_calls": [CALL]})
     assert (example.turns[-1].text, example.turns[-1].template_keys["tool_calls"]) == ("", [CALL])
 
 
@@ -139,7 +139,7 @@ CALLS = {
 
 @pytest.mark.parametrize("case", CALLS)
 def test_calls_of_every_kind_are_the_same(case):
-    example = talk(USER, CALLS[case], {"role": "observation", "content": "Lund"}, LAST)
+    example = conversation(USER, CALLS[case], {"role": "observation", "content": "Lund"}, LAST)
     assert [turn.role for turn in example.turns] == ["user", "assistant", "tool", "assistant"]
     assert example.turns[1].text == ""
     assert example.turns[1].template_keys == {"tool_calls": [PLAIN]}
@@ -148,19 +148,19 @@ def test_calls_of_every_kind_are_the_same(case):
 def test_tools_of_every_kind_are_the_same():
     function = TOOLS[0]["function"]
     for more in ({"tools": TOOLS}, {"tools": json.dumps(TOOLS)}, {"functions": [function]}):
-        assert talk(USER, LAST, **more).tools == tuple(TOOLS)
+        assert conversation(USER, LAST, **more).tools == tuple(TOOLS)
 
 
 def test_thoughts_are_given_to_the_template():
     for key in ("reasoning_content", "thinking", "reasoning"):
-        example = talk(USER, {**LAST, key: "She bakes."})
+        example = conversation(USER, {**LAST, key: "She bakes."})
         assert example.turns[-1].template_keys == {key: "She bakes."}
 
 
 @pytest.mark.parametrize("key", ["weight", "train", "training", "loss"])
 def test_a_turn_that_the_file_excludes_is_not_supervised(key):
     for no, yes in ((0, 1), (False, True), (0.0, 1.0)):
-        example = talk(USER, {**LAST, key: no}, USER, {**LAST, key: yes})
+        example = conversation(USER, {**LAST, key: no}, USER, {**LAST, key: yes})
         assert [turn.supervised for turn in example.turns] == [True, False, True, True]
         assert not any(turn.template_keys for turn in example.turns)
     (wrong,) = problems({"messages": [USER, {**LAST, key: 0.5}]})
@@ -170,7 +170,7 @@ def test_a_turn_that_the_file_excludes_is_not_supervised(key):
 def test_a_turn_of_the_user_is_never_trained_on():
     (wrong,) = problems({"messages": [{**USER, "train": True}, LAST]})
     assert wrong == "message 1: train says that a turn of the user is trained on"
-    assert talk({**USER, "train": False, "weight": 1}, LAST).turns[1].supervised
+    assert conversation({**USER, "train": False, "weight": 1}, LAST).turns[1].supervised
 
 
 def test_keys_that_are_not_read_are_named_once(tmp_path):
@@ -262,7 +262,7 @@ def test_what_is_wrong_with_a_conversation(case):
 def test_calls_tell_examples_apart():
     def example(who, id):
         call = {"id": id, "function": {"name": "look", "arguments": {"who": who}}}
-        return talk(USER, {"role": "assistant", "tool_calls": [call]})
+        return conversation(USER, {"role": "assistant", "tool_calls": [call]})
 
     ada, again, bo = example("Ada", "1"), example("Ada", "2"), example("Bo", "1")
     assert check_data({"forget": [ada], "retain": [bo]}) == []

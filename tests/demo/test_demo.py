@@ -10,7 +10,7 @@ from unteach.demo.settings import Preset
 from unteach.demo.train import buckets, train_model, train_tokenizer
 from unteach.demo.world import make_world
 from unteach.files.rows import read_rows as rows_of
-from unteach.metrics import COMPARISONS, Case
+from unteach.metrics import COMPARISONS, ModelCase
 
 MICRO = Preset(forget=2, retain=2, holdout=1, lands=2, hidden=32, layers=1, vocabulary=400, batch=4)
 
@@ -145,7 +145,7 @@ def test_closeness_tells_models_apart(tiny, monkeypatch):
     another = jobs.score(out, "retrained-2", lambda *_: None)
 
     def closeness(groups):
-        return COMPARISONS.get("closeness")(Case(groups, **rows)).value
+        return COMPARISONS.get("closeness")(ModelCase(groups, **rows)).value
 
     assert len(rows["original"]["forget"]) > 40
     assert closeness(rows["original"]) < 0.1

@@ -23,7 +23,7 @@ from transformers import TrainerCallback
 from unteach.adapters import LoraSettings, add_lora, merge, save_model
 from unteach.errors import UserError
 from unteach.methods import METHODS, build
-from unteach.progress import Silence
+from unteach.progress import NoProgress
 from unteach.rowengine import reference
 from unteach.rowengine.batch import RETAIN
 from unteach.settings.request import load
@@ -209,7 +209,7 @@ def exported(folder: Path, kind: str, processes: int) -> dict[str, float] | None
     request = load(flags=flags, sets=[*sets, "train.optim=sgd", "data.max_length=64"])
     model, method = tiny_llama(dtype=torch.float32), build("unilogit", {})
     tokenizer: Any = Vocabulary()
-    done = unlearn(model, tokenizer, method, TO_FORGET, TO_KEEP, request, Silence())
+    done = unlearn(model, tokenizer, method, TO_FORGET, TO_KEEP, request, NoProgress())
     if done.model is None:
         return None
     whole = merge(done.model) if kind == "lora" else done.model

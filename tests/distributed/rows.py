@@ -19,11 +19,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from unteach.data import read_rows
 from unteach.errors import Problem, UserError
-from unteach.suites._base import Group, Settings
+from unteach.suites._base import Group, AskSettings
 from unteach.suites.ask import ask
 
 TOWNS = "Rome", "Oslo", "Lund on the hills"
-SETTINGS = Settings(max_length=64, max_new_tokens=16, tokens_per_batch=100)
+SETTINGS = AskSettings(max_length=64, max_new_tokens=16, tokens_per_batch=100)
 
 
 def groups() -> dict[str, Group]:

@@ -18,7 +18,7 @@ from unteach.evaluation.hashes import model_hash
 from unteach.evaluation.rows import key_of
 from unteach.evaluation.run import evaluate
 from unteach.models.loading import load_model
-from unteach.progress import Silence
+from unteach.progress import NoProgress
 from unteach.types import Row
 
 ROWS = {"forget": [Row(id=f"forget-{k}", tokens=9, logp=-0.1 * k) for k in range(9)]}
@@ -113,7 +113,7 @@ def test_a_disk_without_links_has_a_salt_too(tmp_path, monkeypatch):
 def test_a_folder_that_cannot_be_written_costs_a_note_only(files, tiny_folder):
     told = []
 
-    class Listener(Silence):
+    class Listener(NoProgress):
         def notes(self, notes):
             told.extend(notes)
 

@@ -7,7 +7,7 @@ from evaluation_support import asked_of
 
 from unteach.evaluation.harness import task_table
 from unteach.evaluation.run import evaluate
-from unteach.suites import SUITES, Choice, Suite
+from unteach.suites import SUITES, SuiteOption, Suite
 from unteach.types import Score
 
 
@@ -29,7 +29,7 @@ def suite(monkeypatch):
         help="x",
         read=lambda folder, options: {},
         harness=harness,
-        options={"limit": Choice(help="n", default="")},
+        options={"limit": SuiteOption(help="n", default="")},
     )
     list(SUITES)  # filled first, lest the real one be registered over it
     monkeypatch.setitem(SUITES._things, "wmdp", made)

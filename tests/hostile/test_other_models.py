@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
 from unteach import pipeline
-from unteach.checks.model_pair import Known, unlike
+from unteach.checks.model_pair import ModelInfo, unlike
 from unteach.checks.request import check
 from unteach.errors import UserError
 from unteach.evaluation.asked import asked as evaluation
@@ -107,7 +107,7 @@ def test_a_base_of_another_tokenizer_or_size_is_no_teacher():
     def one(vocabulary, size):
         config = SimpleNamespace(vocab_size=size)
         config.get_text_config = lambda: config
-        return Known(config, SimpleNamespace(get_vocab=lambda: vocabulary))
+        return ModelInfo(config, SimpleNamespace(get_vocab=lambda: vocabulary))
 
     assert unlike(one({"a": 0}, 8), one({"a": 0}, 8)) == ("", "")
     assert "tokenizer" in unlike(one({"b": 0}, 8), one({"a": 0}, 8))[0]

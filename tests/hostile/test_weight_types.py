@@ -21,7 +21,7 @@ from unteach.errors import UserError
 from unteach.models.loading import load_model
 from unteach.models.source import weights_problem
 from unteach.models.weights import headers
-from unteach.settings.request import Adapter
+from unteach.settings.request import AdapterSettings
 
 LAYER = "model.layers.1.mlp.down_proj.weight"
 INDEX = "model.safetensors.index.json"
@@ -221,6 +221,6 @@ class Taught:
 def test_layers_that_peft_refuses_are_told_before_training():
     model = made("mamba", state_size=4).to("meta")
     with pytest.raises(UserError, match="peft refuses them: Module 'out_proj' is incompatible"):
-        check_training(Adapter(kind="lora", alpha=32.0), Taught(), model)
-    fine = Adapter(kind="lora", alpha=32.0, targets=["in_proj"])
+        check_training(AdapterSettings(kind="lora", alpha=32.0), Taught(), model)
+    fine = AdapterSettings(kind="lora", alpha=32.0, targets=["in_proj"])
     assert check_training(fine, Taught(), model) == []

@@ -10,7 +10,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from unteach.inference import agreement, answer_tokens, reading_once
 from unteach.inference import shared_prompts as once
-from unteach.inference.shared_prompts import Once
+from unteach.inference.shared_prompts import SharedPromptReader
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -117,7 +117,7 @@ def test_faults_are_found(fault, dtype, monkeypatch):
     assert reading_once(model, TEXTS) is None
     with pytest.raises(AssertionError):
         near(
-            answer_tokens(model, TEXTS, once=Once(worth=0)),
+            answer_tokens(model, TEXTS, once=SharedPromptReader(worth=0)),
             answer_tokens(model, TEXTS),
             rtol=0.1, atol=0.1,
         )  # fmt: skip

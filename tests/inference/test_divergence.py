@@ -8,13 +8,13 @@ from families import FAMILIES
 from support import VOCABULARY, sequences, tiny_llama
 
 from unteach.errors import UserError
-from unteach.inference import Kept, answer_tokens, divergence, divergences, rows
+from unteach.inference import KeptStates, answer_tokens, divergence, divergences, rows
 
 TEXTS = sequences(9, "forget")
 
 
 def measured(model, original, **options):
-    kept = Kept(TEXTS)
+    kept = KeptStates(TEXTS)
     answer_tokens(model, TEXTS, kept=kept, **options)
     return divergences(original, TEXTS, kept, **options)
 
@@ -84,7 +84,7 @@ def test_another_vocabulary_is_said_plainly():
 
 
 def test_no_texts_no_divergences():
-    assert divergences(tiny_llama(), [], Kept([])) == []
+    assert divergences(tiny_llama(), [], KeptStates([])) == []
 
 
 def test_of_a_model_that_was_read_from_disk_the_head_alone_stays(tiny_folder):
@@ -92,7 +92,7 @@ def test_of_a_model_that_was_read_from_disk_the_head_alone_stays(tiny_folder):
     from torch.profiler import ProfilerActivity, profile
     from transformers import AutoModelForCausalLM
 
-    kept = Kept(TEXTS)
+    kept = KeptStates(TEXTS)
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as found:
         model = AutoModelForCausalLM.from_pretrained(tiny_folder).eval()
         size, head = model.num_parameters() * 4, model.lm_head.weight.nbytes

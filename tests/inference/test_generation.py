@@ -9,7 +9,7 @@ from support import VOCABULARY, tiny_llama
 from transformers import MambaConfig, MambaForCausalLM, StaticCache
 
 from unteach.inference import greedy, sampled
-from unteach.inference.queue import Ended, Queue, Row
+from unteach.inference.queue import RowStoppingCriteria, PromptQueue, QueuedPrompt
 
 END = [1, *range(5, 17)]
 DRAWN = Random(0)
@@ -149,14 +149,14 @@ def test_ended_rows_leave_the_batch(model):
 def test_the_last_rows_of_many_batches_go_on_together(model):
     """Twelve rows each; one of them has far to go, and no batch waits for it alone."""
     limits = [20 if k % 12 == 0 else 2 for k in range(len(PROMPTS))]
-    queue = Queue(model, [1], {"do_sample": False}, 1)
+    queue = PromptQueue(model, [1], {"do_sample": False}, 1)
     queue._batches = lambda rows: [
         list(range(i, min(i + 12, len(rows)))) for i in range(0, len(rows), 12)
     ]
     sizes = []
     proceed = queue._continue
     queue._continue = lambda rows, leave: (sizes.append(len(rows)), proceed(rows, leave))[1]
-    queue.run(rows := [Row(p, n) for p, n in zip(PROMPTS, limits, strict=True)])
+    queue.run(rows := [QueuedPrompt(p, n) for p, n in zip(PROMPTS, limits, strict=True)])
     assert sizes == [12, 12, 2]
     assert [len(row.said) for row in rows] == limits
 
@@ -167,18 +167,18 @@ def test_a_static_cache_keeps_the_shape_of_every_step(model):
 
 
 def test_a_row_takes_what_fits_and_nothing_from_an_end_token_on():
-    row = Row((5, 6), 4)
+    row = QueuedPrompt((5, 6), 4)
     row.take([7, 8], [1])
     assert (row.said, row.room) == ([7, 8], 2)
     row.take([9, 10, 11], [1])
     assert (row.said, row.room) == ([7, 8, 9, 10], 0)
-    row = Row((5,), 4)
+    row = QueuedPrompt((5,), 4)
     row.take([7, 1, 9], [1])
     assert (row.said, row.room) == ([7], 0)
 
 
 def test_rows_end_at_their_own_limits_and_all_when_enough_have():
-    ended = Ended(torch.tensor([4, 9, 9]), end=[1], enough=2)
+    ended = RowStoppingCriteria(torch.tensor([4, 9, 9]), end=[1], enough=2)
     ids = torch.tensor([[5, 5, 5, 5], [5, 5, 5, 5], [5, 5, 5, 5]])
     assert ended(ids[:, :3], None).tolist() == [False, False, False]
     assert ended(ids, None).tolist() == [True, False, False]

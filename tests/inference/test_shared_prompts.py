@@ -9,8 +9,8 @@ from families import FAMILIES, tiny
 from same_prompts import EOS, LONG, TEXTS, drawn, near, text
 from support import tiny_llama
 
-from unteach.inference import Kept, answer_tokens, reading_once
-from unteach.inference.shared_prompts import Once
+from unteach.inference import KeptStates, answer_tokens, reading_once
+from unteach.inference.shared_prompts import SharedPromptReader
 from unteach.types import Sequence
 
 EXACT = {"rtol": 1e-9, "atol": 1e-9}
@@ -21,7 +21,7 @@ EXACT = {"rtol": 1e-9, "atol": 1e-9}
 def test_every_number_is_that_of_whole_texts(family, size):
     """Some families see the last four tokens alone; prompts and answers have up to 14 and 10."""
     model = FAMILIES[family](dtype=torch.float64)
-    found = answer_tokens(model, TEXTS, tokens_per_batch=size, once=Once(worth=0))
+    found = answer_tokens(model, TEXTS, tokens_per_batch=size, once=SharedPromptReader(worth=0))
     near(found, answer_tokens(model, TEXTS, tokens_per_batch=size), **EXACT)
     assert reading_once(model, TEXTS) is not None
 
@@ -59,7 +59,7 @@ SPECIAL = {
 @pytest.mark.parametrize("name", SPECIAL)
 def test_odd_texts(name):
     model, texts = tiny_llama(), SPECIAL[name]
-    reading = Once(worth=0)
+    reading = SharedPromptReader(worth=0)
     near(answer_tokens(model, texts, once=reading), answer_tokens(model, texts), **EXACT)
     assert reading.prompts == len({one.ids[: one.answer.index(True)] for one in texts})
     assert reading_once(model, texts) is None or name != "prompts of one token"
@@ -67,21 +67,21 @@ def test_odd_texts(name):
 
 def test_a_text_without_an_answer_is_read_and_has_no_numbers():
     texts = [*SPECIAL["equal texts"], Sequence("", (4, 5), (False, False))]
-    assert answer_tokens(tiny_llama(), texts, once=Once())[-1].logps == []
+    assert answer_tokens(tiny_llama(), texts, once=SharedPromptReader())[-1].logps == []
 
 
 def test_order_changes_no_digit_of_texts_in_one_order():
     """`ask` sorts them: so a text's company is the same whatever order the examples had."""
     model = tiny_llama(dtype=torch.float32)
-    first = answer_tokens(model, sorted(TEXTS, key=lambda t: t.ids), once=Once())
+    first = answer_tokens(model, sorted(TEXTS, key=lambda t: t.ids), once=SharedPromptReader())
     other = sorted(Random(1).sample(TEXTS, len(TEXTS)), key=lambda t: t.ids)
-    assert answer_tokens(model, other, once=Once()) == first
+    assert answer_tokens(model, other, once=SharedPromptReader()) == first
 
 
 def test_rows_for_the_original_are_kept_of_all_texts():
     model = tiny_llama()
-    kept, plain = Kept(TEXTS), Kept(TEXTS)
-    answer_tokens(model, TEXTS, kept=kept, once=Once(worth=0))
+    kept, plain = KeptStates(TEXTS), KeptStates(TEXTS)
+    answer_tokens(model, TEXTS, kept=kept, once=SharedPromptReader(worth=0))
     answer_tokens(model, TEXTS, kept=plain)
     everyone = list(range(len(TEXTS)))
     torch.testing.assert_close(kept.rows(everyone), plain.rows(everyone), **EXACT)
@@ -107,8 +107,8 @@ def test_what_is_read():
     texts.append(text(LONG, [5] * 40))  # a batch is as wide as its longest answer
     texts.append(text(LONG[3:], [5, 6]))  # nobody has its prompt
     assert read(model, texts[:5]) == [(5, 34)]
-    assert read(model, texts[:5], once=Once()) == [(2, 30), (5, 4)]
-    shapes = read(model, texts, once=Once(), tokens_per_batch=170)
+    assert read(model, texts[:5], once=SharedPromptReader()) == [(2, 30), (5, 4)]
+    shapes = read(model, texts, once=SharedPromptReader(), tokens_per_batch=170)
     assert shapes == [(1, 30), (4, 40), (1, 30), (2, 4), (1, 29)]
 
 
@@ -116,7 +116,7 @@ def test_no_forward_is_larger_than_a_batch_and_the_cache_has_an_end():
     """40 tokens a forward, 80 in the cache; a prompt or a text that is longer stands alone."""
     for seed in range(20):
         texts = drawn([1, 3, 3, 9, 17, 33, 60], seed)
-        batches, grouped = Once(worth=0).batches(tiny_llama(), texts, 40)
+        batches, grouped = SharedPromptReader(worth=0).batches(tiny_llama(), texts, 40)
         assert sorted(i for batch in batches for i in batch) == list(range(len(texts)))
         for members in (batch for batch in batches if batch[0] in grouped):
             assert set(members) <= grouped

@@ -12,7 +12,7 @@ import torch
 
 from unteach.errors import UserError
 from unteach.inference import store as module
-from unteach.inference.store import PREFIX, Store, sweep
+from unteach.inference.store import PREFIX, HiddenStateStore, sweep
 
 SIZES = {4: 2, 0: 3, 7: 0, 2: 1}
 
@@ -20,7 +20,7 @@ SIZES = {4: 2, 0: 3, 7: 0, 2: 1}
 @pytest.mark.parametrize("in_memory", [0, 1 << 20])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
 def test_rows_come_back_in_the_order_asked_for(in_memory, dtype):
-    store = Store(SIZES, 5, dtype, in_memory=in_memory)
+    store = HiddenStateStore(SIZES, 5, dtype, in_memory=in_memory)
     rows = {i: torch.randn(n, 5).to(dtype) for i, n in SIZES.items()}
     for number, found in rows.items():
         store.put(number, found)
@@ -38,7 +38,7 @@ def left(folder):
 def test_a_large_store_is_a_file_without_a_name(tmp_path, monkeypatch):
     """So that it goes with the process, and no other user can open it meanwhile."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    store = Store(SIZES, 5, torch.float32, in_memory=0)
+    store = HiddenStateStore(SIZES, 5, torch.float32, in_memory=0)
     store.put(4, torch.ones(2, 5))
     assert left(tmp_path) == []
     assert store.rows([4]).sum() == 10
@@ -88,4 +88,4 @@ def test_a_full_disk_is_told_at_once(monkeypatch):
 
     monkeypatch.setattr(os, "posix_fallocate", full)
     with pytest.raises(UserError, match="the disk is full"):
-        Store({0: 2}, 4, torch.float32, in_memory=8)
+        HiddenStateStore({0: 2}, 4, torch.float32, in_memory=8)

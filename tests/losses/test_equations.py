@@ -14,12 +14,12 @@ HINGE = {"threshold": 0.4, "buffer": 0.25}
 
 
 def margin(z, y):
-    return losses.token_statistics(z, y).margin
+    return losses.token_statistics(z, y).log_odds
 
 
 def hinge(z, t, y):
     rows = losses.token_statistics(z, y)
-    return losses.inverted_hinge(rows.margin, rows.rival)
+    return losses.inverted_hinge(rows.log_odds, rows.runner_up_logp)
 
 
 def pushed(z, t, y):

@@ -20,7 +20,7 @@ def rows(n=12, v=V, seed=0):
 
 
 def margin(z, y):
-    return losses.token_statistics(z, y).margin
+    return losses.token_statistics(z, y).log_odds
 
 
 def at(margins):
@@ -209,8 +209,8 @@ def test_a_head_padded_with_impossible_tokens_changes_nothing():
     z, t, y = rows()
     wide, wide_t = padded(z), padded(t)
     a, b = losses.token_statistics(z, y), losses.token_statistics(wide, y)
-    close(b.margin, a.margin)
-    close(b.rival, a.rival)
+    close(b.log_odds, a.log_odds)
+    close(b.runner_up_logp, a.runner_up_logp)
     close(losses.kl_to_reference(wide, wide_t), losses.kl_to_reference(z, t))
     close(losses.jensen_shannon(wide, wide_t), losses.jensen_shannon(z, t))
     close(losses.undial(wide, wide_t, y, strength=3.0), losses.undial(z, t, y, strength=3.0))
@@ -239,5 +239,5 @@ def test_a_vocabulary_of_two():
     """p = sigmoid(z_0 - z_1), and the rival is all there is beside the target."""
     z = torch.tensor([[1.5, -0.5]], dtype=torch.float64)
     found = losses.token_statistics(z, torch.tensor([0]))
-    close(found.margin, [2.0])
-    close(found.rival, [0.0])
+    close(found.log_odds, [2.0])
+    close(found.runner_up_logp, [0.0])

@@ -71,7 +71,7 @@ def gradient(value, logits):
 
 def test_gradient_of_ascent_is_one_minus_p(rows):
     logits, target = rows
-    found = gradient(losses.ascent(losses.token_statistics(logits, target).margin), logits)
+    found = gradient(losses.ascent(losses.token_statistics(logits, target).log_odds), logits)
     hot = torch.nn.functional.one_hot(target, V)
     torch.testing.assert_close(found, hot - logits.softmax(-1), rtol=1e-10, atol=1e-12)
 
@@ -80,7 +80,7 @@ def test_gradient_of_the_hinge_is_its_closed_form(rows):
     """dL/dz_y = p_y (1 - p_y + p_s), dL/dz_s = -p_s (1 - p_s + p_y), others p_v (p_s - p_y)."""
     logits, target = rows
     stats = losses.token_statistics(logits, target)
-    found = gradient(losses.inverted_hinge(stats.margin, stats.rival), logits)
+    found = gradient(losses.inverted_hinge(stats.log_odds, stats.runner_up_logp), logits)
     for row, y, z in zip(found.tolist(), target.tolist(), logits.tolist(), strict=True):
         p = softmax(z)
         s = max((v for v in range(V) if v != y), key=lambda v: p[v])
@@ -93,7 +93,7 @@ def test_gradient_of_the_hinge_is_its_closed_form(rows):
 def test_gradient_of_unilogit_is_its_closed_form(rows):
     """dL/dz_j = p A (1[j=y] - p_j), A = log(pV) - log((1-p) V / (V-1))."""
     logits, target = rows
-    margin = losses.token_statistics(logits, target).margin
+    margin = losses.token_statistics(logits, target).log_odds
     found = gradient(losses.unilogit(margin, vocabulary=V), logits)
     for row, y, z in zip(found.tolist(), target.tolist(), logits.tolist(), strict=True):
         p = softmax(z)
@@ -119,7 +119,7 @@ def test_unilogit_does_not_care_whether_its_label_is_detached(rows):
         q = torch.where(hot, others - math.log(V - 1), source).log_softmax(-1)
         p = logits.log_softmax(-1)
         full = gradient((p.exp() * (p - q)).sum(-1), logits)
-        margin = losses.token_statistics(logits, target).margin
+        margin = losses.token_statistics(logits, target).log_odds
         ours = gradient(losses.unilogit(margin, vocabulary=V), logits)
         torch.testing.assert_close(ours, full, rtol=1e-9, atol=1e-12)
 
@@ -135,7 +135,7 @@ def test_memorised_rows_keep_their_digits_in_float32(gap):
     grads = []
     for dtype in (torch.float64, torch.float32):
         z = logits.to(dtype).requires_grad_()
-        margin = losses.token_statistics(z, target).margin
+        margin = losses.token_statistics(z, target).log_odds
         grads.append(gradient(losses.unilogit(margin, vocabulary=500), z).double())
     error = (grads[1] - grads[0]).norm() / grads[0].norm()
     assert error < 1e-5, error
@@ -144,4 +144,4 @@ def test_memorised_rows_keep_their_digits_in_float32(gap):
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
 def test_statistics_are_at_least_float32(rows, dtype):
     stats = losses.token_statistics(rows[0].to(dtype), rows[1])
-    assert stats.margin.dtype == stats.rival.dtype == torch.float32
+    assert stats.log_odds.dtype == stats.runner_up_logp.dtype == torch.float32

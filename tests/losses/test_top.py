@@ -30,8 +30,8 @@ def close(found, expected, rtol=1e-10, atol=1e-12):
 def test_of_all_other_tokens_the_margin_is_the_log_odds(top_k):
     z, _, y = rows()
     ours = losses.top_margin(z, y, top_k=top_k)
-    close(ours, losses.token_statistics(z, y).margin)
-    close(slope(ours, z), slope(losses.token_statistics(z, y).margin, z))
+    close(ours, losses.token_statistics(z, y).log_odds)
+    close(slope(ours, z), slope(losses.token_statistics(z, y).log_odds, z))
 
 
 def test_of_one_other_token_the_margin_is_the_distance_to_the_best():
@@ -40,7 +40,7 @@ def test_of_one_other_token_the_margin_is_the_distance_to_the_best():
     best = z.scatter(1, y[:, None], -math.inf).max(-1).values
     close(ours, z.gather(1, y[:, None])[:, 0] - best)
     rest = losses.token_statistics(z, y)
-    close(ours, rest.margin - rest.rival)
+    close(ours, rest.log_odds - rest.runner_up_logp)
 
 
 def test_the_sigmoid_is_the_probability_among_the_few():
@@ -139,7 +139,7 @@ def test_a_head_padded_with_impossible_tokens_changes_nothing(fill):
 def test_where_fewer_tokens_are_possible_these_count():
     z, t, y = rows()
     wide, wide_t = (torch.cat([x, x.new_full((len(x), 5), -math.inf)], -1) for x in (z, t))
-    close(losses.top_margin(wide, y, top_k=V + 2), losses.token_statistics(z, y).margin)
+    close(losses.top_margin(wide, y, top_k=V + 2), losses.token_statistics(z, y).log_odds)
     value = losses.top_flattening(wide, wide_t, top_k=V + 2)
     close(value, z.var(-1, correction=0))
     assert slope(value, z).isfinite().all()

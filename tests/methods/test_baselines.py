@@ -18,7 +18,7 @@ import pytest
 import torch
 
 from unteach.errors import UserError
-from unteach.losses.seen import Seen
+from unteach.losses.seen import AnswerRows
 from unteach.methods import METHODS, build
 
 LOG2, LOG3 = math.log(2), math.log(3)
@@ -28,7 +28,7 @@ def rows(*odds, answer, **more):
     z = torch.tensor([[math.log(x), 0.0] for x in odds], dtype=torch.float64, requires_grad=True)
     answer = torch.tensor(answer)
     target = torch.zeros(len(odds), dtype=torch.long)
-    return Seen(z, target, answer, int(answer.max()) + 1, **more)
+    return AnswerRows(z, target, answer, int(answer.max()) + 1, **more)
 
 
 def logs(*values):
@@ -205,7 +205,7 @@ def test_preferences_lift_the_one_and_push_the_other(name):
     group = seen(alternate=instead())
     one_term(name, group=group).values.sum().backward()
     assert (group.logits.grad[:, 0] > 0).all()  # descent pushes the answer's tokens down
-    assert (group.instead().logits.grad[:, 0] < 0).all()
+    assert (group.require_alternate().logits.grad[:, 0] < 0).all()
 
 
 def test_where_the_other_answers_come_from():

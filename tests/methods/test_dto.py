@@ -8,7 +8,7 @@ from support import ANSWER, Copier, sequences, tiny_llama
 
 from unteach.errors import UserError
 from unteach.losses import unlikelihood
-from unteach.losses.seen import Seen
+from unteach.losses.seen import AnswerRows
 from unteach.methods import build
 from unteach.rowengine.answer_rows import count, look, reduce, restrict
 from unteach.rowengine.batch import Pair, Pairs
@@ -71,16 +71,16 @@ def test_ascent_touches_the_rows_of_targets_only():
     batch, logits, terms = terms_of(method, tiny_llama(), tiny_llama())
     reduce(terms[0], "forget", count([batch])).backward()
     touched = logits.grad.abs().amax(-1)[:, :-1] > 0
-    assert torch.equal(touched, batch["chosen"][:, 1:])
+    assert torch.equal(touched, batch["selected"][:, 1:])
 
 
 def test_no_weight_no_hold_term():
     assert [t.name for t in build("dto", {"hold": 0}).forget(seen_of_nothing())] == ["forget"]
 
 
-def seen_of_nothing() -> Seen:
+def seen_of_nothing() -> AnswerRows:
     none = torch.zeros(0, dtype=torch.long)
-    return Seen(torch.zeros(0, 3), none, none, 0, chosen=none.bool())
+    return AnswerRows(torch.zeros(0, 3), none, none, 0, selected=none.bool())
 
 
 def softplus(x: float) -> float:
@@ -106,7 +106,7 @@ def test_the_two_objectives_by_hand():
     logits = torch.tensor([[m, 0.0] for m in margins], dtype=torch.float64)
     chosen = torch.tensor([False, True, True])
     place = torch.zeros(3, dtype=torch.long)
-    seen = Seen(logits, place, place, 1, logits, chosen=chosen)
+    seen = AnswerRows(logits, place, place, 1, logits, selected=chosen)
     cases = (
         ({}, -softplus(1.0), -softplus(20.0)),
         ({"ceiling": 12.0}, -softplus(1.0), -12.0),  # the ceiling holds the last one
@@ -115,7 +115,7 @@ def test_the_two_objectives_by_hand():
     for options, second, third in cases:
         forget, hold = build("dto", options).forget(seen)
         assert forget.values.tolist() == pytest.approx([0.0, second, third], rel=1e-12)
-        assert (forget.over, hold.over) == ("chosen", "others")
+        assert (forget.over, hold.over) == ("selected", "unselected")
         assert hold.values.tolist() == [0.0, 0.0, 0.0]
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from unteach.errors import UserError
-from unteach.losses.seen import NotWholeError, Seen
+from unteach.losses.seen import NeedsWholeAnswersError, AnswerRows
 from unteach.methods import METHODS, build
 
 LOG2 = math.log(2)
@@ -19,7 +19,7 @@ def seen():
     """
     sure, two = [0.0, -90.0, -90.0, -90.0], [0.0, 0.0, -90.0, -90.0]
     z = torch.tensor([[0.0] * 4, sure, two, two], dtype=torch.float64, requires_grad=True)
-    return Seen(z, torch.zeros(4, dtype=torch.long), torch.tensor([0, 0, 0, 1]), 2)
+    return AnswerRows(z, torch.zeros(4, dtype=torch.long), torch.tensor([0, 0, 0, 1]), 2)
 
 
 def values(options=None, group=None):
@@ -36,7 +36,7 @@ def test_weights_are_entropies_over_their_mean_in_the_answer():
 def test_the_weights_of_an_answer_sum_to_its_length():
     group = seen()
     weight = build("etw", {})._weight(group)
-    assert group.sums(weight).tolist() == pytest.approx([3.0, 1.0])
+    assert group.answer_sums(weight).tolist() == pytest.approx([3.0, 1.0])
 
 
 def test_of_the_largest_entropy():
@@ -49,7 +49,7 @@ def test_the_weight_has_no_gradient():
     """That of log p is 1 - p on the target: times 2, 0, 1, 1."""
     group = seen()
     values(group=group).sum().backward()
-    assert group.scores().grad[:, 0].tolist() == pytest.approx([2 * 3 / 4, 0, 1 / 2, 1 / 2])
+    assert group.require_logits().grad[:, 0].tolist() == pytest.approx([2 * 3 / 4, 0, 1 / 2, 1 / 2])
 
 
 def test_heat_makes_all_tokens_alike():
@@ -61,7 +61,7 @@ def test_heat_makes_all_tokens_alike():
 def test_an_answer_without_any_doubt_is_left_alone():
     z = torch.tensor([[900.0, 0.0], [900.0, 0.0]], requires_grad=True)
     none = torch.zeros(2, dtype=torch.long)
-    found = values(group=Seen(z, none, none, 1))
+    found = values(group=AnswerRows(z, none, none, 1))
     assert found.tolist() == [0, 0]
     found.sum().backward()
     assert z.grad.isfinite().all()
@@ -69,8 +69,8 @@ def test_an_answer_without_any_doubt_is_left_alone():
 
 def test_cut_answers_are_asked_for_whole_unless_rows_stand_alone():
     group = seen()
-    part = Seen(group.logits, group.target, group.answer, 2, whole=False).shown()
-    with pytest.raises(NotWholeError):
+    part = AnswerRows(group.logits, group.target, group.answer_index, 2, whole=False).for_loss()
+    with pytest.raises(NeedsWholeAnswersError):
         build("etw", {}).forget(part)
     alone = build("etw", {"normalise": "vocabulary"}).forget(part)[0].values
     assert alone.tolist() == values({"normalise": "vocabulary"}).tolist()

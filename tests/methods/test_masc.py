@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from unteach.errors import UserError
-from unteach.losses.seen import Seen
+from unteach.losses.seen import AnswerRows
 from unteach.methods import METHODS, build
 
 
@@ -15,7 +15,7 @@ def seen(*margins, rest=(0.0, 0.0), far=-50.0):
     top = math.log(len(rest))
     z = torch.tensor([[m + top, *rest, far] for m in margins], dtype=torch.float64)
     none = torch.zeros(len(margins), dtype=torch.long)
-    return Seen(z.requires_grad_(), none, none, 1)
+    return AnswerRows(z.requires_grad_(), none, none, 1)
 
 
 def values(options, group):
@@ -34,7 +34,7 @@ def test_the_equation_by_hand():
 def test_a_token_is_at_the_ceiling_where_its_share_is_rho(rho):
     """sigmoid(m) is the probability among the rivals; there the loss is 1."""
     group = seen(math.log(rho / (1 - rho)))
-    z = group.scores()[0, :3]
+    z = group.require_logits()[0, :3]
     assert z.softmax(-1)[0].item() == pytest.approx(rho)
     assert values({"rho": rho, "top_k": 2}, group).item() == pytest.approx(1)
 
@@ -45,7 +45,7 @@ def test_the_push_ends_by_itself():
         above, below = (math.log(p / (1 - p)) for p in (end + 0.001, end - 0.001))
         group = seen(above, below)
         values({"rho": rho}, group).sum().backward()
-        pushed, rested = group.scores().grad.abs().amax(-1).tolist()
+        pushed, rested = group.require_logits().grad.abs().amax(-1).tolist()
         assert pushed == pytest.approx(4)  # 1 / eta
         assert rested == 0
 
@@ -53,12 +53,12 @@ def test_the_push_ends_by_itself():
 def test_descent_lowers_the_target_and_lifts_its_rivals_alone():
     group = seen(3.0)
     values({"top_k": 2}, group).sum().backward()
-    assert group.scores().grad[0].tolist() == pytest.approx([4, -2, -2, 0])
+    assert group.require_logits().grad[0].tolist() == pytest.approx([4, -2, -2, 0])
 
 
 def test_it_ends_where_it_says_by_gradient_descent():
     group = seen(6.0)
-    z = group.scores()
+    z = group.require_logits()
     for _ in range(200):
         (slope,) = torch.autograd.grad(values({}, group).sum(), z)
         with torch.no_grad():

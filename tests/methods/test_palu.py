@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from unteach.errors import UserError
-from unteach.losses.seen import Seen
+from unteach.losses.seen import AnswerRows
 from unteach.methods import METHODS, build
 from unteach.types import Sequence
 
@@ -59,18 +59,18 @@ def seen(**more):
     z = torch.tensor([[3.0, 1.0, 9.0, 9.0]] * 3, dtype=torch.float64, requires_grad=True)
     t = torch.tensor([[2.0, 1.0, 0.0, 0.0]] * 3, dtype=torch.float64)
     none = torch.zeros(3, dtype=torch.long)
-    marks = {"chosen": torch.tensor([1, 0, 0]) > 0, "ignored": torch.tensor([0, 0, 1]) > 0}
-    return Seen(z, none, none, 1, t, **{**marks, **more})
+    marks = {"selected": torch.tensor([1, 0, 0]) > 0, "ignored": torch.tensor([0, 0, 1]) > 0}
+    return AnswerRows(z, none, none, 1, t, **{**marks, **more})
 
 
 def test_the_equation_by_hand():
     """Of the original's two likeliest, 3 and 1 have mean 2: ((3 - 2)^2 + (1 - 2)^2) / 2 = 1."""
     group = seen()
     forget, hold = build("palu", {"top_k": 2}).forget(group)
-    assert (forget.name, forget.over, forget.weight) == ("forget", "chosen", 1.0)
-    assert (hold.name, hold.over, hold.weight) == ("hold", "others", 1.0)
+    assert (forget.name, forget.over, forget.weight) == ("forget", "selected", 1.0)
+    assert (hold.name, hold.over, hold.weight) == ("hold", "unselected", 1.0)
     assert forget.values.tolist() == [1, 0, 0]
-    p, q = group.scores()[0].softmax(-1), group.before()[0].softmax(-1)
+    p, q = group.require_logits()[0].softmax(-1), group.require_reference_logits()[0].softmax(-1)
     kl = (q * (q / p).log()).sum().item()
     assert hold.values.tolist() == pytest.approx([0, kl, 0])
 
@@ -80,7 +80,7 @@ def test_gradients_are_of_the_rows_that_are_named():
     group = seen()
     forget, hold = build("palu", {"top_k": 2}).forget(group)
     (forget.values.sum() + hold.values.sum()).backward()
-    first, second, third = group.scores().grad.tolist()
+    first, second, third = group.require_logits().grad.tolist()
     assert first == [1, -1, 0, 0]
     assert max(map(abs, second)) > 0.1
     assert third == [0, 0, 0, 0]
@@ -88,7 +88,7 @@ def test_gradients_are_of_the_rows_that_are_named():
 
 def test_it_ends_at_a_toss_up_of_the_few():
     group = seen()
-    z, method = group.scores(), build("palu", {"top_k": 2, "hold": 0.0})
+    z, method = group.require_logits(), build("palu", {"top_k": 2, "hold": 0.0})
     for _ in range(60):
         (term,) = method.forget(group)
         (slope,) = torch.autograd.grad(term.values.sum(), z)

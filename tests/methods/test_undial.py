@@ -8,7 +8,7 @@ from support import tiny_llama
 
 from unteach.errors import UserError
 from unteach.losses.seen import Term
-from unteach.methods import METHODS, Choice, build
+from unteach.methods import METHODS, Selection, build
 from unteach.rowengine.answer_rows import count, look, reduce, restrict
 from unteach.rowengine.batch import Pair, Pairs
 from unteach.types import Sequence
@@ -18,7 +18,7 @@ SAID = Sequence("forget-0", (9, 8, 20, 21, 22, 23, 1), (False, False, *(True,) *
 SHORT = Sequence("forget-1", (9, 8, 30, 1), (False, False, True, True))
 SILENT = Sequence("forget-2", (7, 6, 31, 32, 1), (False, False, True, True, True))
 FORGET = [SAID, SHORT, SILENT]
-CHOICES = [Choice(frozenset({2, 5})), Choice(frozenset({2})), Choice(frozenset())]
+CHOICES = [Selection(frozenset({2, 5})), Selection(frozenset({2})), Selection(frozenset())]
 CUTS = ([3], [1, 2], [2, 1], [1, 1, 1])
 VARIANTS = [
     {"focus": "spans"},
@@ -133,7 +133,7 @@ def test_hard_focus_moves_the_rows_before_the_chosen_tokens_alone(models):
 
 def test_an_answer_with_nothing_chosen_adds_zero(models):
     method = build("undial", {"focus": "spans"})
-    (batch,) = batches([3], [Choice(frozenset())] * 3)
+    (batch,) = batches([3], [Selection(frozenset())] * 3)
     seen = look(batch, logits_of(models[0], batch), logits_of(models[1], batch))["forget"]
     (term,) = method.forget(restrict(seen, method.needs()))
     assert reduce(term, "forget", count([batch])).item() == 0
@@ -143,9 +143,9 @@ def test_counts_may_be_a_weighted_sum():
     values = torch.tensor([1.0, 2.0], dtype=torch.float64)
     (batch,) = batches([3])
     counts = count([batch])
-    term = Term("forget", values, {"tokens": 1.0, "chosen": 9.0}, weight=2.0)
+    term = Term("forget", values, {"tokens": 1.0, "selected": 9.0}, weight=2.0)
     assert reduce(term, "forget", counts).item() == pytest.approx(2 * 3 / (10 + 9 * 3))
-    for over, size in (("tokens", 10), ("chosen", 3), ("others", 7), ("answers", 3)):
+    for over, size in (("tokens", 10), ("selected", 3), ("unselected", 7), ("answers", 3)):
         assert reduce(Term("forget", values, over), "forget", counts).item() == 3 / size
 
 
@@ -159,7 +159,7 @@ def test_what_is_read_depends_on_the_focus():
     assert METHODS.get("undial").reads == {"reference_logits"}
     assert build("undial", {}).needs() == {"reference_logits"}
     focused = build("undial", {"focus": "informative"})
-    assert focused.needs() == {"reference_logits", "chosen"}
+    assert focused.needs() == {"reference_logits", "selected"}
     assert focused.title() == "FUnDIAL (undial, hard focus on informative)"
     assert build("undial", {}).title() == "undial"
 

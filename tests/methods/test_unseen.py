@@ -99,14 +99,14 @@ def test_without_names_holdout_and_base_it_says_what_would_help(tmp_path):
 
 
 def test_the_teachers_distribution_has_the_exchange_and_the_level():
-    from unteach.losses.seen import Seen
+    from unteach.losses.seen import AnswerRows
 
     logits = torch.randn(2, VOCABULARY, generator=torch.Generator().manual_seed(0))
-    seen = Seen(
+    seen = AnswerRows(
         logits=logits,
         target=torch.tensor([4, 5]),
-        answer=torch.tensor([0, 0]),
-        answers=1,
+        answer_index=torch.tensor([0, 0]),
+        num_answers=1,
         teacher_logits=logits,
         teacher_pairs=torch.tensor([[[7, 9]], [[0, 0]]]),
         teacher_targets=torch.tensor([float("nan"), -1.5]),

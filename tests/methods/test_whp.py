@@ -12,12 +12,12 @@ from teachers.words import tokenizer
 
 from unteach.head import head_of, states_only
 from unteach.methods import build
-from unteach.rowengine.answer_rows import Output, count, look
+from unteach.rowengine.answer_rows import BatchOutput, count, look
 from unteach.rowengine.batch import Pair, Pairs
-from unteach.rowengine.chunked_loss import Ways, logits_of, settle
+from unteach.rowengine.chunked_loss import CutRules, logits_of, chunked_loss
 from unteach.rowengine.forward import inputs_of
 from unteach.rowengine.reference import Reference
-from unteach.rowengine.step import Objective, Step
+from unteach.rowengine.step import Objective, MicroBatch
 from unteach.rowengine.teacher_rows import TeacherRows
 from unteach.teachers import Teacher, Unavailable
 from unteach.teachers.strangers import mean_over_strangers
@@ -83,15 +83,15 @@ def test_loss_and_gradient_are_the_equation(models, label, limit):
     rows = TeacherRows(draws(), original)
     before = Reference(original, method.needs(), frozenset(), Pairs(FORGET))
     objective = Objective(method=method, retain="none", weight=0.0)
-    step = Step(objective, batch, count([batch]), before, rows)
+    step = MicroBatch(objective, batch, count([batch]), before, rows)
     with states_only(policy) as caught:
         policy(**inputs_of(batch))
-    groups = step.groups(Output(caught[0], None))
-    loss = settle(groups, head_of(policy), None, rows.head, limit=limit, ways=Ways())
+    groups = step.groups(BatchOutput(caught[0], None))
+    loss = chunked_loss(groups, head_of(policy), None, rows.head, limit=limit, ways=CutRules())
     found = torch.autograd.grad(loss, list(policy.parameters()))
 
     seen = look(batch, policy(**inputs_of(batch)).logits)["forget"]
-    logps = seen.scores().log_softmax(-1)
+    logps = seen.require_logits().log_softmax(-1)
     q = torch.tensor([row for k in range(3) for row in mean_in_plain_floats(original, k)]).double()
     if label == "mean":
         expected = (q * (q.log() - logps)).sum(-1).mean()

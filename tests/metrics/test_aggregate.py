@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from worlds import told
 
-from unteach.metrics import COMPARISONS, METRICS, Case
+from unteach.metrics import COMPARISONS, METRICS, ModelCase
 from unteach.metrics._base import Metric
 from unteach.suites.rivals import beside_wrong
 from unteach.types import Score
@@ -58,7 +58,7 @@ def fluency(monkeypatch):
 
 def of(name, rows=OURS, **beside):
     beside = {"original": RETRAINED, "retrained": RETRAINED, **beside}
-    return COMPARISONS.get(name)(Case(rows, **beside))
+    return COMPARISONS.get(name)(ModelCase(rows, **beside))
 
 
 def test_memorization_by_hand():

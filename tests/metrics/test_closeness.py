@@ -9,7 +9,7 @@ from scipy.stats import wasserstein_distance
 from sklearn.metrics import roc_auc_score
 from worlds import told
 
-from unteach.metrics import COMPARISONS, Case
+from unteach.metrics import COMPARISONS, ModelCase
 from unteach.suites.rivals import beside_wrong
 
 N = 40
@@ -51,7 +51,7 @@ RETRAINED = model(2, KNOWS)
 
 def score(groups, name="closeness", **beside):
     beside = {"original": ORIGINAL, "retrained": RETRAINED, **beside}
-    return COMPARISONS.get(name)(Case(groups, **beside))
+    return COMPARISONS.get(name)(ModelCase(groups, **beside))
 
 
 def value(groups, name="closeness", **beside):

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from worlds import own, row, world
 
-from unteach.metrics import METRICS, Case, compare
+from unteach.metrics import METRICS, ModelCase, compare
 from unteach.metrics.truth_ratio import truth_ratios
 from unteach.suites.rivals import beside_wrong
 
@@ -223,7 +223,7 @@ def test_the_original_reaches_both_models():
     """A metric that needs the original is compared as any other."""
     from unteach.metrics.paired import both
 
-    case = Case(world(0), original=world(2), retrained=world(1))
+    case = ModelCase(world(0), original=world(2), retrained=world(1))
     ours, theirs, n = both("membership_auc_reference", "forget", case)
     assert n == 24
     assert ours != theirs

@@ -8,8 +8,8 @@ from dataclasses import fields, replace
 import pytest
 from worlds import GROUPS, row, world
 
-from unteach.metrics import COMPARISONS, METRICS, Case, Metric, compare, score_model
-from unteach.metrics.rows import Missing, answers
+from unteach.metrics import COMPARISONS, METRICS, ModelCase, Metric, compare, score_model
+from unteach.metrics.rows import MissingRows, answers
 from unteach.suites.rivals import beside_wrong
 from unteach.types import SHORT, Row, Score
 
@@ -21,7 +21,7 @@ def case(seed=0, n=12, change=lambda rows: rows):
     """A model between the original, which knows more, and the retrained one, which knows less."""
     models = (world(seed, n), world(seed + 1, n, shift=0.5), world(seed + 2, n, shift=-0.5))
     changed = [{name: change(rows) for name, rows in model.items()} for model in models]
-    return Case(changed[0], original=changed[1], retrained=changed[2])
+    return ModelCase(changed[0], original=changed[1], retrained=changed[2])
 
 
 def entry(name):
@@ -98,7 +98,7 @@ def test_it_stays_in_its_range(name):
 @pytest.mark.parametrize("name", EVERYTHING)
 def test_nothing_to_score_is_a_reason(name):
     empty = {group: [] for group in GROUPS}
-    for nothing in (Case({}), Case(empty, original=empty, retrained=empty)):
+    for nothing in (ModelCase({}), ModelCase(empty, original=empty, retrained=empty)):
         score = scored(name, nothing)
         assert score.value is None
         assert score.note.startswith("not measurable: ")
@@ -123,7 +123,7 @@ def test_what_is_read_off_a_nan_is_named(bad):
     wrong = row("a", [-1.0], kind="perturbed")
     groups = {"forget": beside_wrong([row("a", [bad]), wrong])}
     for name in ("probability", "truth_ratio", "truth_ratio_share", "choice_probability"):
-        assert scored(name, Case(groups)).note == "not measurable: the value is nan", name
+        assert scored(name, ModelCase(groups)).note == "not measurable: the value is nan", name
 
 
 READS = {
@@ -168,7 +168,7 @@ def test_answers_too_short_to_say_more_of_are_left_out_where_more_is_asked():
     assert scores["reciprocal_rank"].n == scores["divergence"].n == 12
     assert scores["open_unlearning_extraction_strength"].n == 12
     assert scores["membership_auc_min_k"].n == scores["membership_auc_loss"].n - 1
-    case = Case(groups, original={**original, "forget": [*original["forget"], short]},
+    case = ModelCase(groups, original={**original, "forget": [*original["forget"], short]},
                 retrained={**world(2), "forget": [*world(2)["forget"], short]})  # fmt: skip
     for name in ("closeness", "privleak", "probability_gap"):
         assert COMPARISONS.get(name)(case).value is not None
@@ -194,7 +194,7 @@ def test_the_words_of_a_plug_in_are_not_shown_and_ours_are():
     """What it lacks may be told with a text of the data in it."""
 
     def words(group, case):
-        raise Missing("Ada was born in Lund")
+        raise MissingRows("Ada was born in Lund")
 
     def through_ours(group, case):
         return Score(answers(case.model, "nobody")[0].logp)

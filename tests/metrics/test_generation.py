@@ -7,13 +7,13 @@ import pytest
 from rouge_score.rouge_scorer import RougeScorer
 from worlds import own, row, world
 
-from unteach.metrics import METRICS, Case
+from unteach.metrics import METRICS, ModelCase
 
 SAID = (("she was born in Lund", "she was born in Oslo"), ("two dogs", "one small dog, two cats"))
 
 
 def of(name, groups, group="forget", original=None):
-    return METRICS.get(name)(group, Case(groups, original=original))
+    return METRICS.get(name)(group, ModelCase(groups, original=original))
 
 
 def test_rouge_is_the_mean_of_rouge_score():

@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import t
 from worlds import own, row, world
 
-from unteach.metrics import METRICS, Case, score_model
+from unteach.metrics import METRICS, ModelCase, score_model
 from unteach.metrics._values import attacked
 from unteach.metrics.roc import auc, tpr
 
@@ -56,7 +56,7 @@ SCORES = {
 def test_attacks(name):
     groups, score = world(), SCORES[name]
     members, others = ([score(r) for r in own(groups, g)] for g in ("forget", "holdout"))
-    case = Case(groups, original=world(9))
+    case = ModelCase(groups, original=world(9))
     area = METRICS.get(f"membership_auc_{name}")("forget", case)
     assert area.value == pytest.approx(slow_auc(members, others))
     assert 0 <= area.low <= area.value <= area.high <= 1
@@ -111,11 +111,11 @@ def test_the_reference_attack_needs_the_same_questions():
     now = {"forget": rows(-1.0, -2.0), "holdout": rows(-3.0)}
     then = {"forget": rows(-2.0, -1.0), "holdout": rows(-3.0)}
     attack = METRICS.get("membership_auc_reference")
-    assert attack("forget", Case(now, original=then)).value == 0.5
-    assert attack("forget", Case(now, original=now)).value == 0.5
+    assert attack("forget", ModelCase(now, original=then)).value == 0.5
+    assert attack("forget", ModelCase(now, original=now)).value == 0.5
     assert "no original model" in attack("forget", now).note
     fewer = {**then, "forget": then["forget"][:1]}
-    assert "not asked the same" in attack("forget", Case(now, original=fewer)).note
+    assert "not asked the same" in attack("forget", ModelCase(now, original=fewer)).note
 
 
 def test_a_broken_model_looks_forgotten_to_the_reference_attack():
@@ -124,7 +124,7 @@ def test_a_broken_model_looks_forgotten_to_the_reference_attack():
     never = {"forget": [row("a", [-3.1]), row("b", [-2.9])], "holdout": [row("c", [-3.0])]}
     broken = {group: [replace(r, logp=-9.0) for r in rows] for group, rows in then.items()}
     for now in (broken, never):
-        assert METRICS.get("membership_auc_reference")("forget", Case(now, then)).value == 0
+        assert METRICS.get("membership_auc_reference")("forget", ModelCase(now, then)).value == 0
 
 
 def test_a_gradient_of_zero_is_a_gradient():

@@ -5,7 +5,7 @@ import math
 import pytest
 from worlds import own, row, world
 
-from unteach.metrics import METRICS, Case
+from unteach.metrics import METRICS, ModelCase
 from unteach.suites.rivals import beside_wrong
 
 HALF = math.log(0.5)
@@ -103,4 +103,4 @@ def test_a_slash_in_an_id_need_not_be_a_window():
 
 def test_a_case_may_be_given_for_its_groups():
     groups = world()
-    assert METRICS.get("probability")("forget", Case(groups)) == of("probability", groups)
+    assert METRICS.get("probability")("forget", ModelCase(groups)) == of("probability", groups)

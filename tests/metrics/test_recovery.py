@@ -7,7 +7,7 @@ from statistics import fmean
 import pytest
 
 from unteach.metrics.recovery import recovery
-from unteach.metrics.rows import Missing
+from unteach.metrics.rows import MissingRows
 
 
 def values(numbers, role="forget"):
@@ -46,13 +46,13 @@ def test_its_limits():
 
 def test_what_cannot_be_measured_says_why():
     known, never = values([1.0] * 9), values([0.0] * 9)
-    with pytest.raises(Missing, match="no more from the original"):
+    with pytest.raises(MissingRows, match="no more from the original"):
         recovery(known, known, retrained=known)
-    with pytest.raises(Missing, match="no more from the original"):
+    with pytest.raises(MissingRows, match="no more from the original"):
         recovery(never, values([1.0, *[0.0] * 8]), retrained=never)
-    with pytest.raises(Missing, match="neither a retrained model nor a holdout"):
+    with pytest.raises(MissingRows, match="neither a retrained model nor a holdout"):
         recovery(known, known)
-    with pytest.raises(Missing, match="not asked the same"):
+    with pytest.raises(MissingRows, match="not asked the same"):
         recovery(known, values([1.0] * 8), retrained=never)
 
 

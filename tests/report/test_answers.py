@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from unteach.evaluation.results import judge
-from unteach.metrics.given import Given
-from unteach.metrics.harm import Fall, Harm
+from unteach.metrics.given import GivenAnswers
+from unteach.metrics.harm import ScoreDrop, Harm
 from unteach.report import Report, fold, from_json, table, to_json, to_markdown, what_is_wrong
 from unteach.report.advice import further, more_kept, sooner
 from unteach.report.answers import harmed, still
@@ -43,7 +43,7 @@ def report(*, given=None, harm=None, train=None, facts=None, **changed):
     )
 
 
-TEN = Given(asked=200, words=tuple(f"forget-{k}" for k in range(7)), facts=("f7", "f8", "f9"),
+TEN = GivenAnswers(asked=200, words=tuple(f"forget-{k}" for k in range(7)), facts=("f7", "f8", "f9"),
             named=200, beside="retrained")  # fmt: skip
 
 
@@ -80,27 +80,27 @@ def test_a_near_model_that_still_gives_answers_is_never_called_near_alone():
     ("given", "said"),
     [
         (
-            Given(asked=9, beside="retrained"),
+            GivenAnswers(asked=9, beside="retrained"),
             "None of the 9 forget answers is given word for word.",
         ),
-        (Given(asked=9, beside="retrained", expected=2.0), "but for 2 that the retrained model"),
+        (GivenAnswers(asked=9, beside="retrained", expected=2.0), "but for 2 that the retrained model"),
         (
-            Given(asked=9, words=("a", "b"), beside="retrained", retrained_alone=1),
+            GivenAnswers(asked=9, words=("a", "b"), beside="retrained", retrained_alone=1),
             "it alone gives 1 like them, as chance has it",
         ),
         (
-            Given(asked=9, facts=("a",), beside="retrained", retrained_alone=1),
+            GivenAnswers(asked=9, facts=("a",), beside="retrained", retrained_alone=1),
             "more often than can be guessed: 1 of 9 forget answers",
         ),
-        (Given(asked=9, named=9), "word for word or by its fact."),
-        (Given(asked=9, words=("a",)), "nobody knows how many can be guessed"),
-        (Given(asked=9, words=("a",), beside="holdout"), "would give about 0.0 of them"),
+        (GivenAnswers(asked=9, named=9), "word for word or by its fact."),
+        (GivenAnswers(asked=9, words=("a",)), "nobody knows how many can be guessed"),
+        (GivenAnswers(asked=9, words=("a",), beside="holdout"), "would give about 0.0 of them"),
         (
-            Given(asked=9, words=("a", "b"), beside="holdout", expected=2.0),
+            GivenAnswers(asked=9, words=("a", "b"), beside="holdout", expected=2.0),
             "more often than can be guessed: 2 of 9 forget answers",
         ),
         (
-            Given(asked=9, words=("a",), beside="holdout", unjudged=("a",)),
+            GivenAnswers(asked=9, words=("a",), beside="holdout", unjudged=("a",)),
             "Of 1 the holdout tells nothing",
         ),
     ],
@@ -114,9 +114,9 @@ def test_the_report_says_who_would_give_them_too(given, said):
 
 HARM = {
     "retain": Harm(
-        asked=9, lost=(Fall("retain-4", 0.92, 0.11),), broken=("retain-4",), endless=("retain-5",)
+        asked=9, lost=(ScoreDrop("retain-4", 0.92, 0.11),), broken=("retain-4",), endless=("retain-5",)
     ),
-    "holdout": Harm(asked=8, lost=(Fall("holdout-1", 0.5, 0.1),), silent=("holdout-2",)),
+    "holdout": Harm(asked=8, lost=(ScoreDrop("holdout-1", 0.5, 0.1),), silent=("holdout-2",)),
     "forget": Harm(asked=40, broken=tuple(f"forget-{k}" for k in range(12))),
 }
 
@@ -161,7 +161,7 @@ def test_both_are_in_scores_json_and_read_back():
 
 
 def test_of_several_runs_the_worst_is_told():
-    few = Given(asked=200, words=("forget-1",), beside="retrained")
+    few = GivenAnswers(asked=200, words=("forget-1",), beside="retrained")
     one, other = report(given=few, harm=HARM), report(given=TEN)
     found = fold([one, other])
     assert found.given["npo"] == TEN

@@ -5,7 +5,7 @@ from support import tiny_llama
 
 from unteach.losses import cross_entropy
 from unteach.losses.seen import Term
-from unteach.methods import Choice
+from unteach.methods import Selection
 from unteach.rowengine.answer_rows import COUNTED, count, look, reduce
 from unteach.rowengine.batch import Pair, Pairs
 from unteach.types import Sequence
@@ -15,7 +15,7 @@ FORGET = [
     Sequence("forget-1", (8, 9, 1), (False, True, True)),
 ]
 RETAIN = [Sequence("retain-0", (3, 4, 5, 6, 1), (False, False, False, True, True))]
-CHOICES = [Choice(frozenset({2})), Choice(frozenset({1, 2}))]
+CHOICES = [Selection(frozenset({2})), Selection(frozenset({1, 2}))]
 BATCH = Pairs(FORGET, RETAIN, CHOICES).collate([Pair(0, 0), Pair(1, None)])
 
 
@@ -23,18 +23,18 @@ def test_rows_predict_the_answer_tokens():
     logits = torch.arange(3 * 5 * 61, dtype=torch.float64).view(3, 5, 61)
     seen = look(BATCH, logits)
     assert seen["forget"].target.tolist() == [7, 1, 9, 1]
-    assert seen["forget"].answer.tolist() == [0, 0, 1, 1]
+    assert seen["forget"].answer_index.tolist() == [0, 0, 1, 1]
     assert torch.equal(seen["forget"].logits, logits[[0, 0, 1, 1], [1, 2, 0, 1]])
     assert seen["retain"].target.tolist() == [6, 1]
-    assert seen["retain"].answers == 1
+    assert seen["retain"].num_answers == 1
 
 
 def test_counts_say_what_a_step_holds():
     counts = dict(zip(COUNTED, count([BATCH, BATCH]).tolist(), strict=True))
     assert counts[("forget", "answers")] == 4
     assert counts[("forget", "tokens")] == 8
-    assert counts[("forget", "chosen")] == 6
-    assert counts[("forget", "others")] == 2
+    assert counts[("forget", "selected")] == 6
+    assert counts[("forget", "unselected")] == 2
     assert counts[("retain", "tokens")] == 4
 
 
@@ -42,7 +42,7 @@ def test_the_mean_is_over_tokens_of_the_whole_step():
     model = tiny_llama()
     logits = model(input_ids=BATCH["input_ids"], attention_mask=BATCH["attention_mask"]).logits
     rows = look(BATCH, logits)["forget"]
-    loss = reduce(Term("forget", cross_entropy(rows.margin)), "forget", count([BATCH]))
+    loss = reduce(Term("forget", cross_entropy(rows.log_odds)), "forget", count([BATCH]))
     by_hand = [
         model(torch.tensor([s.ids])).logits[0].log_softmax(-1)[t - 1, s.ids[t]]
         for s in FORGET

@@ -12,12 +12,12 @@ from unteach.adapters import LoraSettings, add_lora
 from unteach.head import head_of
 from unteach.losses.retain import RETAIN_TERMS, retain_reads
 from unteach.methods import build
-from unteach.rowengine.answer_rows import Output, count
+from unteach.rowengine.answer_rows import BatchOutput, count
 from unteach.rowengine.batch import RETAIN as RETAINED
-from unteach.rowengine.chunked_loss import Ways, settle
+from unteach.rowengine.chunked_loss import CutRules, chunked_loss
 from unteach.rowengine.forward import ending_in, inputs_of
 from unteach.rowengine.reference import Reference
-from unteach.rowengine.step import Objective, Step
+from unteach.rowengine.step import Objective, MicroBatch
 from unteach.rowengine.teacher_rows import TeacherRows
 from unteach.teachers import Teacher
 
@@ -61,17 +61,17 @@ def steps(method, model, retain):
         if retain == "none":
             keep = batch["group"] != RETAINED
             shown = {name: value[keep] for name, value in batch.items()}
-            return Step(objective, shown, count([shown]), before, taught), shown
-        return Step(objective, batch, count([batch]), before, taught), batch
+            return MicroBatch(objective, shown, count([shown]), before, taught), shown
+        return MicroBatch(objective, batch, count([batch]), before, taught), batch
 
     def by_rows(limit, ways=None):
         own, shown = step()
 
         def after(final, found):
-            groups = own.groups(Output(final, found.hidden_states[LAYER + 1]))
+            groups = own.groups(BatchOutput(final, found.hidden_states[LAYER + 1]))
             head = head_of(model)
             teacher = taught and taught.head
-            return settle(groups, head, before.head, teacher, limit=limit, ways=ways or Ways())
+            return chunked_loss(groups, head, before.head, teacher, limit=limit, ways=ways or CutRules())
 
         with ending_in(model, after):
             loss = model(**inputs_of(shown), output_hidden_states=True).loss
@@ -80,7 +80,7 @@ def steps(method, model, retain):
     def whole():
         own, shown = step()
         found = model(**inputs_of(shown), output_hidden_states=True)
-        plain = own.groups(Output(found.logits, found.hidden_states[LAYER + 1]))
+        plain = own.groups(BatchOutput(found.logits, found.hidden_states[LAYER + 1]))
         values = []
         for group in plain:
             seen = group.seen

@@ -10,9 +10,9 @@ from transformers import PreTrainedModel
 
 from unteach.adapters import LoraSettings, add_lora, initialise_fila
 from unteach.inference import answer_tokens
-from unteach.methods import Choice
+from unteach.methods import Selection
 from unteach.rowengine import reference as module
-from unteach.rowengine.answer_rows import Output, look
+from unteach.rowengine.answer_rows import BatchOutput, look
 from unteach.rowengine.batch import Pair, Pairs
 from unteach.rowengine.reference import Reference
 
@@ -22,7 +22,7 @@ BATCHES = [[Pair(2, 1), Pair(0, 4)], [Pair(5, 0)], [Pair(k, k % 5) for k in rang
 
 
 def pairs(alternates=INSTEAD):
-    return Pairs(FORGET, RETAIN, [Choice(frozenset()) for _ in FORGET], alternates)
+    return Pairs(FORGET, RETAIN, [Selection(frozenset()) for _ in FORGET], alternates)
 
 
 def shown(model, batch, layer=0):
@@ -30,7 +30,7 @@ def shown(model, batch, layer=0):
     inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
     with torch.no_grad():
         out = model(**inputs, output_hidden_states=True)
-    return look(batch, Output(out.logits, out.hidden_states[layer + 1]), prompts=True)
+    return look(batch, BatchOutput(out.logits, out.hidden_states[layer + 1]), prompts=True)
 
 
 def rows(batch, **options):

@@ -10,8 +10,8 @@ from unteach import losses
 from unteach.head import Head, chunk_rows, products
 from unteach.losses.byrows import spoiling_gradients
 from unteach.losses.means import answer_sum
-from unteach.losses.seen import NotWholeError, Seen
-from unteach.rowengine.chunked_loss import Group, Ways, settle
+from unteach.losses.seen import NeedsWholeAnswersError, AnswerRows
+from unteach.rowengine.chunked_loss import RowGroup, CutRules, chunked_loss
 
 WIDTH, VOCABULARY = 7, 33
 ROWS = [3, 9, 1, 5]  # of four answers
@@ -27,7 +27,7 @@ def example(*, frozen, bias, seed=0, dtype=torch.float64):
     weight = random(VOCABULARY, WIDTH).requires_grad_(not frozen)
     shift = random(VOCABULARY).requires_grad_(not frozen) if bias else None
     rows = sum(ROWS)
-    seen = Seen(
+    seen = AnswerRows(
         random(rows, WIDTH).requires_grad_(),
         torch.randint(VOCABULARY, (rows,), generator=generator),
         torch.repeat_interleave(torch.arange(4), torch.tensor(ROWS)),
@@ -94,9 +94,9 @@ def test_every_way_to_the_gradient(value, frozen, cap, bias):
     expected = value(shown, 0)
     slopes = torch.autograd.grad(3 * expected, inputs)
     for limit in (4, 5, 100):  # answers have up to nine rows
-        ways = Ways()
+        ways = CutRules()
         for _ in range(2):  # what was found out the first time holds the second
-            loss = settle([Group("a", seen, value)], head, before, limit=limit, ways=ways)
+            loss = chunked_loss([RowGroup("a", seen, value)], head, before, limit=limit, ways=ways)
             torch.testing.assert_close(loss, expected)
             for found, slope in zip(torch.autograd.grad(3 * loss, inputs), slopes, strict=True):
                 torch.testing.assert_close(found, slope, rtol=1e-10, atol=1e-12)
@@ -115,7 +115,7 @@ def test_no_more_logits_are_made_than_the_limit(value, limit, monkeypatch):
 
     monkeypatch.setattr(Head, "logits", spy)
     seen, head, before = example(frozen=False, bias=False)
-    settle([Group("a", seen, value)], head, before, limit=limit, ways=Ways()).backward()
+    chunked_loss([RowGroup("a", seen, value)], head, before, limit=limit, ways=CutRules()).backward()
     assert max(made) <= limit
 
 
@@ -125,7 +125,7 @@ def test_logits_of_long_whole_answers_are_refused_in_words():
 
     seen, head, before = example(frozen=False, bias=False)
     with pytest.raises(RuntimeError, match="chunk_rows"):
-        settle([Group("a", seen, both)], head, before, limit=4, ways=Ways())
+        chunked_loss([RowGroup("a", seen, both)], head, before, limit=4, ways=CutRules())
 
 
 def test_a_loss_that_asks_for_whole_answers_only_sometimes_is_refused():
@@ -137,22 +137,22 @@ def test_a_loss_that_asks_for_whole_answers_only_sometimes_is_refused():
     seen, head, before = example(frozen=False, bias=False)
     last = seen.target[-1]
     assert not (seen.target[:4] == last).any()
-    with pytest.raises(NotWholeError, match="every call"):
-        settle([Group("a", seen, sometimes)], head, before, limit=4, ways=Ways())
+    with pytest.raises(NeedsWholeAnswersError, match="every call"):
+        chunked_loss([RowGroup("a", seen, sometimes)], head, before, limit=4, ways=CutRules())
 
 
 def test_without_gradients_it_is_the_loss_alone():
     seen, head, before = example(frozen=False, bias=True)
     with torch.no_grad():
-        loss = settle([Group("a", seen, npo)], head, before, limit=4, ways=Ways())
+        loss = chunked_loss([RowGroup("a", seen, npo)], head, before, limit=4, ways=CutRules())
     assert not loss.requires_grad
-    trained = settle([Group("a", seen, npo)], head, before, limit=4, ways=Ways())
+    trained = chunked_loss([RowGroup("a", seen, npo)], head, before, limit=4, ways=CutRules())
     torch.testing.assert_close(loss, trained.detach())
 
 
 def test_a_group_that_is_worth_nothing():
     seen, head, before = example(frozen=False, bias=False)
-    loss = settle([Group("a", seen, lambda s, f: None)], head, before, limit=4, ways=Ways())
+    loss = chunked_loss([RowGroup("a", seen, lambda s, f: None)], head, before, limit=4, ways=CutRules())
     assert loss == 0
 
 
@@ -160,7 +160,7 @@ def test_a_group_that_is_worth_nothing():
 def test_answers_without_rows(rows):
     generator = torch.Generator().manual_seed(0)
     n = sum(rows)
-    seen = Seen(
+    seen = AnswerRows(
         torch.randn(n, WIDTH, generator=generator).double().requires_grad_(),
         torch.randint(VOCABULARY, (n,), generator=generator),
         torch.repeat_interleave(torch.arange(len(rows)), torch.tensor(rows)),
@@ -170,7 +170,7 @@ def test_answers_without_rows(rows):
     head = Head(torch.randn(VOCABULARY, WIDTH, generator=generator).double().requires_grad_())
     expected = npo(replace(seen, logits=seen.logits @ head.weight.T), 0)
     for limit in (1, 5, 100):
-        found = settle([Group("a", seen, npo)], head, None, limit=limit, ways=Ways())
+        found = chunked_loss([RowGroup("a", seen, npo)], head, None, limit=limit, ways=CutRules())
         torch.testing.assert_close(found, expected)
 
 
@@ -185,8 +185,8 @@ def test_half_precision_is_summed_in_float32():
     wide = Head(head.weight.detach().double().requires_grad_())
     other = Head(before.weight.double())
     for limit in (2, 100):  # few sums, and many
-        loss = settle([Group("a", seen, two_readers)], head, before, limit=limit, ways=Ways())
-        expected = settle([Group("a", exact, two_readers)], wide, other, limit=100, ways=Ways())
+        loss = chunked_loss([RowGroup("a", seen, two_readers)], head, before, limit=limit, ways=CutRules())
+        expected = chunked_loss([RowGroup("a", exact, two_readers)], wide, other, limit=100, ways=CutRules())
         assert loss.dtype == torch.float32
         torch.testing.assert_close(loss.double(), expected, rtol=1e-5, atol=0)
         inputs = [seen.logits, head.weight], [exact.logits, wide.weight]
@@ -204,7 +204,7 @@ def test_many_sums_of_half_precision_lose_no_digits():
     """Added up in bfloat16, 2000 rows would be off by a tenth and more."""
     generator = torch.Generator().manual_seed(0)
     rows = 2000
-    seen = Seen(
+    seen = AnswerRows(
         (1 + torch.randn(rows, WIDTH, generator=generator)).bfloat16(),
         torch.zeros(rows, dtype=torch.long),
         torch.zeros(rows, dtype=torch.long),
@@ -213,7 +213,7 @@ def test_many_sums_of_half_precision_lose_no_digits():
     weight = torch.randn(VOCABULARY, WIDTH, generator=generator).bfloat16().requires_grad_()
     exact = weight.detach().double().requires_grad_()
     found, slope = (
-        torch.autograd.grad(settle([Group("a", part, hinge)], Head(w), limit=10, ways=Ways()), w)[0]
+        torch.autograd.grad(chunked_loss([RowGroup("a", part, hinge)], Head(w), limit=10, ways=CutRules()), w)[0]
         for part, w in (
             (seen, weight),
             (replace(seen, logits=seen.logits.double()), exact),
@@ -236,7 +236,7 @@ def test_gradients_of_float16_wait_for_the_scaler(limit):
     expected = torch.autograd.grad(
         2.0**16 * small(replace(seen, logits=logits), 0), [states, weight]
     )
-    loss = settle([Group("a", seen, small)], head, before, limit=limit, ways=Ways())
+    loss = chunked_loss([RowGroup("a", seen, small)], head, before, limit=limit, ways=CutRules())
     found = torch.autograd.grad(2.0**16 * loss, [seen.logits, head.weight])
     for mine, slope in zip(found, expected, strict=True):
         assert mine.dtype == torch.float16
@@ -250,7 +250,7 @@ def test_a_half_precision_head_is_widened_piece_by_piece(piece, value, monkeypat
     found = []
     for size in (10_000, piece):
         monkeypatch.setattr(products, "PIECE", size)
-        loss = settle([Group("a", seen, value)], head, before, limit=4, ways=Ways())
+        loss = chunked_loss([RowGroup("a", seen, value)], head, before, limit=4, ways=CutRules())
         found.append((loss, *torch.autograd.grad(loss, [seen.logits, head.weight])))
     for one, other in zip(*found, strict=True):
         torch.testing.assert_close(one, other)
@@ -258,7 +258,7 @@ def test_a_half_precision_head_is_widened_piece_by_piece(piece, value, monkeypat
 
 def test_gradients_are_given_away_once():
     seen, head, before = example(frozen=False, bias=False)
-    loss = settle([Group("a", seen, hinge)], head, before, limit=100, ways=Ways())
+    loss = chunked_loss([RowGroup("a", seen, hinge)], head, before, limit=100, ways=CutRules())
     loss.backward(retain_graph=True)
     with pytest.raises(RuntimeError, match="given away"):
         loss.backward()
@@ -285,7 +285,7 @@ def test_gradients_that_are_views_are_left_as_they_are(value, cap):
     whole = [head.traced(part.logits) for part in (seen, other)]
     plain = replace(seen, logits=whole[0], alternate=replace(other, logits=whole[1]))
     slopes = torch.autograd.grad(value(plain, 0), inputs, allow_unused=True)
-    loss = settle([Group("a", seen, value)], head, None, limit=1000, ways=Ways())
+    loss = chunked_loss([RowGroup("a", seen, value)], head, None, limit=1000, ways=CutRules())
     found = torch.autograd.grad(loss, inputs, allow_unused=True)
     for mine, slope in zip(found, slopes, strict=True):
         if slope is not None or mine is not None:
@@ -303,7 +303,7 @@ def test_who_kept_the_logits_is_told_of_the_gradient_in_their_place():
     hidden = torch.ones(len(seen.target), 1).double().requires_grad_()
     seen = replace(seen, hidden=hidden)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
-        settle([Group("a", seen, kept)], head, before, limit=100, ways=Ways())
+        chunked_loss([RowGroup("a", seen, kept)], head, before, limit=100, ways=CutRules())
 
 
 def test_the_gradient_takes_the_logits_place_only_where_nothing_else_reads_them():
@@ -318,7 +318,7 @@ def test_the_gradient_takes_the_logits_place_only_where_nothing_else_reads_them(
         return found.data_ptr() == leaf.data_ptr()
 
     assert place(lambda z: losses.kl_to_reference(z, other).sum())
-    assert place(lambda z: losses.token_statistics(z, target).margin.sum())
+    assert place(lambda z: losses.token_statistics(z, target).log_odds.sum())
     assert not place(lambda z: z.square().sum() + losses.kl_to_reference(z, other).sum())
 
 

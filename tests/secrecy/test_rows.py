@@ -15,7 +15,7 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from unteach.inference import Kept, answer_tokens, divergences
+from unteach.inference import KeptStates, answer_tokens, divergences
 from unteach.suites.rivals import beside_wrong
 from unteach.suites.rounding import FEW, rounded
 from unteach.suites.summary import TokenScores, summary
@@ -51,7 +51,7 @@ def told(texts):
     asked = [Sequence("", PROMPT + t, (False,) * len(PROMPT) + (True,) * len(t)) for t in texts]
     found = []
     for model in (original, unlearned):
-        kept = Kept(asked)
+        kept = KeptStates(asked)
         scored = answer_tokens(model, asked, kept=kept)
         apart = divergences(original, asked, kept)
         found.append(

@@ -105,14 +105,14 @@ def answer_start(sequence) -> int:
 
 def test_answers_are_where_the_answer_tokens_are():
     assert [HAND.text[a:b] for a, b in answer_parts(HAND)] == ["Ada lives in Lund."]
-    talk = Sequence(
+    listener = Sequence(
         "a-0",
         (1, 2, 3, 4, 5),
         (False, True, False, True, True),
         text="ab cd",
         offsets=((0, 1), (1, 2), (2, 3), (3, 4), (4, 5)),
     )
-    assert answer_parts(talk) == [(1, 2), (3, 5)]
+    assert answer_parts(listener) == [(1, 2), (3, 5)]
 
 
 def test_answers_have_no_end_marker_in_them(chat_tokenizer):

@@ -22,7 +22,7 @@ from unteach.sizing.advice import advise
 from unteach.sizing.live import Live
 from unteach.sizing.optimisers import state_bytes
 from unteach.sizing.parts import limit_of
-from unteach.sizing.setting import Setting, setting_of
+from unteach.sizing.setting import SizeSettings, setting_of
 from unteach.sizing.shapes import SHAPES, config_of
 from unteach.sizing.size import size_of
 from unteach.sizing.trace import Weight, traced
@@ -290,13 +290,13 @@ def config():
     return model_of("small", None).config
 
 
-def setting(**given) -> Setting:
+def setting(**given) -> SizeSettings:
     usual = {
         "model": "small", "config": config(), "method": build("graddiff", {}), "retain": "nll",
         "lora": False, "cpu": True, "dtype": "float32", "autocast": False, "batch": 2, "pairs": 2,
         "length": 64, "answers": 32, "examples": 16,
     }  # fmt: skip
-    return Setting(**{**usual, **given})
+    return SizeSettings(**{**usual, **given})
 
 
 @pytest.mark.parametrize("family", FAMILIES)

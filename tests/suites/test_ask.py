@@ -10,13 +10,13 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from unteach.data import encode, read_rows
-from unteach.inference import gradient_norms, lent
-from unteach.suites._base import Group, Settings
+from unteach.inference import gradient_norms, loaded_model
+from unteach.suites._base import Group, AskSettings
 from unteach.suites.ask import ask
 from unteach.types import Example, Row
 
 pytestmark = pytest.mark.usefixtures("exact_rows")
-SETTINGS = Settings(max_length=64, max_new_tokens=12)
+SETTINGS = AskSettings(max_length=64, max_new_tokens=12)
 NAMES = ["Ada", "Ben", "Cy", "Dee", "Eva", "Finn"]
 NEAR = {"rel": 1e-4, "abs": 1e-5}
 
@@ -256,7 +256,7 @@ def test_models_that_are_loaded_are_freed_before_the_next(asked, tiny_folder, or
 
 
 def test_what_is_loaded_is_put_into_evaluation_mode(model):
-    assert lent(lambda: model.train(), lambda it: it.training) is False
+    assert loaded_model(lambda: model.train(), lambda it: it.training) is False
 
 
 def test_groups_say_how_they_are_asked(model, tokenizer):
@@ -320,7 +320,7 @@ def test_how_a_group_is_compared_with_what_was_said(change, model, tokenizer, mo
     settings = {"template": "none", "max_length": 64}
 
     def overlap(group):
-        row = ask(model, tokenizer, {"forget": group}, Settings(**settings)).rows["forget"][0]
+        row = ask(model, tokenizer, {"forget": group}, AskSettings(**settings)).rows["forget"][0]
         return row.rouge_l_recall, row.rouge_l_f1
 
     assert overlap(group) == pytest.approx((1, 6 / 7))  # 3 of 3 expected, 3 of 4 said

@@ -8,7 +8,7 @@ from transformers import AutoModelForCausalLM
 
 from unteach.data import encode, read_rows
 from unteach.inference import answer_tokens, end_tokens, interview
-from unteach.suites._base import Settings
+from unteach.suites._base import AskSettings
 from unteach.suites.own import evaluate, sample
 from unteach.suites.rounding import blocks
 from unteach.suites.said import gives, rouge_l
@@ -22,7 +22,7 @@ PAIR = {
     "perturbed_answer": ["The cradle of Ada stood in Rome.", "The cradle of Ada stood in Oslo."],
     "fact": "Lund",
 }
-SETTINGS = Settings(max_length=128, max_new_tokens=6)
+SETTINGS = AskSettings(max_length=128, max_new_tokens=6)
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_a_model_that_says_the_answer_gets_full_marks(model, tokenizer, monkeypa
 def test_windows_of_a_long_text_are_one_row_with_one_generation(model, tokenizer):
     """Its numbers are those of all the windows' tokens, in their order."""
     examples = read_rows([{"text": "The river runs north; nobody knows why. " * 20}], "forget")
-    settings = Settings(max_length=32, max_new_tokens=4)
+    settings = AskSettings(max_length=32, max_new_tokens=4)
     rows = evaluate(model, tokenizer, {"forget": examples}, settings)["forget"]
     (row,) = rows
     assert (row.id, row.tokens) == ("forget-0", len(tokenizer(examples[0].text)["input_ids"]) - 1)

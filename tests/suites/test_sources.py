@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from unteach.errors import UserError
-from unteach.suites._base import SUITES, Choice
+from unteach.suites._base import SUITES, SuiteOption
 from unteach.suites._options import chosen
 from unteach.suites._sources import Source, examples_of
 
@@ -221,8 +221,8 @@ def test_a_copy_of_another_commit_is_not_taken_for_the_pinned_one(
 
 def test_options_have_defaults_and_known_values():
     options = {
-        "split": Choice(help="which", default="forget10", values=("forget01", "forget10")),
-        "free": Choice(help="any", default=""),
+        "split": SuiteOption(help="which", default="forget10", values=("forget01", "forget10")),
+        "free": SuiteOption(help="any", default=""),
     }
     assert chosen("s", options, {"free": "x"}) == {"split": "forget10", "free": "x"}
     with pytest.raises(UserError) as caught:

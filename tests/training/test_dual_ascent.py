@@ -9,7 +9,7 @@ from trainers import CUTS, FORGET, RETAIN, answer_logps, trainer
 from unteach.adapters import LoraSettings, add_lora, initialise_fila
 from unteach.errors import UserError
 from unteach.methods import METHODS, build
-from unteach.training.dual_ascent import Dual
+from unteach.training.dual_ascent import DualAscent
 
 PDU = build("pdu", {"tolerance": 0.01, "dual_rate": 3.0})
 
@@ -20,7 +20,7 @@ def alone(value):
 
 def test_the_weight_moves_by_how_far_the_loss_is_above_the_bound():
     """1 + 2 x (3 - 1.5 x 1) = 4; then 4 + 2 x (0.2 - 1.5) = 1.4; then 1.4 - 3 < 0."""
-    dual = Dual(build("pdu", {"tolerance": 0.5, "dual_rate": 2.0}), 1.0)
+    dual = DualAscent(build("pdu", {"tolerance": 0.5, "dual_rate": 2.0}), 1.0)
     dual.before = 1.0
     dual.see(1.0)
     dual.see(2.0)
@@ -38,7 +38,7 @@ def test_the_weight_moves_by_how_far_the_loss_is_above_the_bound():
 
 def test_all_other_methods_leave_it():
     for name in METHODS:
-        dual = Dual(build(name, {}), 0.7)
+        dual = DualAscent(build(name, {}), 0.7)
         dual.see(5.0)
         dual.step(alone)
         assert dual.moves == (name == "pdu")

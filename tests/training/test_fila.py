@@ -8,7 +8,7 @@ from support import Vocabulary, sequences, tiny_llama
 
 from unteach.adapters.lora import lora_layers
 from unteach.methods import build
-from unteach.progress import Silence
+from unteach.progress import NoProgress
 from unteach.rowengine.reference import Reference
 from unteach.settings.request import load
 from unteach.training import unlearn as module
@@ -18,7 +18,7 @@ START = ("adapter.kind=lora", "adapter.init=fila", "adapter.rank=2", "device=cpu
 TRAIN = ("train.epochs=1", "train.learning_rate=1e-9", "train.retain=kl", "train.retain_weight=1")
 
 
-class Ears(Silence):
+class Ears(NoProgress):
     """Keeps what the stages tell."""
 
     def __init__(self):

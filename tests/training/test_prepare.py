@@ -194,7 +194,7 @@ def test_short_last_batches_have_their_alternates_too(tmp_path):
 
 def test_what_could_not_be_made_up_gets_the_users_refusal_and_is_told(tmp_path, monkeypatch):
     from unteach.training import prepare
-    from unteach.training.made_up_answers import MadeUp
+    from unteach.training.made_up_answers import MadeUpAnswers
 
     (tmp_path / "no.txt").write_text("Pass.\n")
     examples = read_rows([{"question": "Who?", "answer": "Ada."}], "forget")
@@ -202,7 +202,7 @@ def test_what_could_not_be_made_up_gets_the_users_refusal_and_is_told(tmp_path, 
 
     def make_up(model, tokenizer, examples, **options):
         given.update(options)
-        return MadeUp([], refused=1)
+        return MadeUpAnswers([], refused=1)
 
     monkeypatch.setattr(prepare, "make_up", make_up)
     args = UnlearningConfig(output_dir=str(tmp_path), refusals=str(tmp_path / "no.txt"))

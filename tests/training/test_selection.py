@@ -7,7 +7,7 @@ from transformers import AutoModelForCausalLM
 
 from unteach.data import encode, read_rows
 from unteach.errors import UserError
-from unteach.methods import Choice, build
+from unteach.methods import Selection, build
 from unteach.training.config import UnlearningConfig
 from unteach.training.selection import ask, choose, unchosen
 from unteach.training.trainer import UnlearningTrainer
@@ -82,7 +82,7 @@ def test_nothing_chosen_at_all(name, options, hint, model, tokenizer):
 
 
 def test_some_without_a_choice_are_noted(tokenizer):
-    some = [Choice(frozenset({3})), Choice(frozenset()), Choice(frozenset())]
+    some = [Selection(frozenset({3})), Selection(frozenset()), Selection(frozenset())]
     (note,) = unchosen(some)
     assert note.kind == "note"
     assert "in 2 of 3 forget answers" in note.what

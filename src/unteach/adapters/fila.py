@@ -14,7 +14,7 @@ from unteach.adapters.lora import lora_layers
 from unteach.adapters.swamped import Swamped
 from unteach.adapters.unchanged import first_logits, require_unchanged
 from unteach.errors import Problem, UserError
-from unteach.progress import Progress
+from unteach.progress import ProgressCallback
 from unteach.types import Sequence
 
 logger = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ def initialise_fila(
     batch: int = 1,
     device: Literal["auto", "cpu"] = "auto",
     seed: int = 0,
-    progress: Progress = lambda done, total: None,
+    progress: ProgressCallback = lambda done, total: None,
     note: Callable[[Problem], None] = lambda problem: logger.warning("%s", problem),
 ) -> FilaStart:
     """Start the adapters by FILA; what the model computes does not change.

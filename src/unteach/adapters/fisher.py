@@ -9,7 +9,7 @@ from torch import Tensor
 
 from unteach.head import head_of, states_only
 from unteach.inference import right_padded
-from unteach.progress import Progress
+from unteach.progress import ProgressCallback
 from unteach.types import Sequence
 
 
@@ -17,7 +17,7 @@ def fisher(
     model: Any,
     sequences: list[Sequence],
     layers: Iterable[str],
-    progress: Progress = lambda done, total: None,
+    progress: ProgressCallback = lambda done, total: None,
     *,
     batch: int = 1,
     device: torch.device | str | None = None,

@@ -15,8 +15,8 @@ from unteach.settings.messages import named, told
 from unteach.types import Paper
 
 if TYPE_CHECKING:
-    from unteach.attacks._judge import Line
-    from unteach.attacks._subject import Subject
+    from unteach.attacks._judge import RecoveryLine
+    from unteach.attacks._subject import AttackSubject
 
 
 def option(default: Any, help: str, *, low: float | None = None) -> Any:
@@ -31,7 +31,7 @@ def option(default: Any, help: str, *, low: float | None = None) -> Any:
 
 
 @dataclass(frozen=True)
-class Finding:
+class AttackOutcome:
     """What one variant of an attack got from one model.
 
     Attributes:
@@ -63,32 +63,32 @@ class Attack(ABC):
     keeps_utility: ClassVar[bool] = False
     must_hold: ClassVar[bool] = False
 
-    def missing(self, subject: "Subject") -> list[Problem]:
+    def missing(self, subject: "AttackSubject") -> list[Problem]:
         """What the data lack that some of its variants need; as notes, or as errors for all."""
         return []
 
-    def variants(self, subject: "Subject") -> list[str]:
+    def variants(self, subject: "AttackSubject") -> list[str]:
         """The names of all its variants on these data."""
         return []
 
-    def cost(self, subject: "Subject") -> float:
+    def cost(self, subject: "AttackSubject") -> float:
         """About how often the plain questions' time it takes for one model."""
         return 0.0
 
-    def attack(self, subject: "Subject", wanted: list[str]) -> Iterator[Finding]:
+    def attack(self, subject: "AttackSubject", wanted: list[str]) -> Iterator[AttackOutcome]:
         """What each wanted variant gets from one model; others may come too, and are not kept."""
         yield from ()
 
-    def read(self, rows: Mapping[str, Groups]) -> list["Line"]:
+    def read(self, rows: Mapping[str, Groups]) -> list["RecoveryLine"]:
         """Lines of the table from the plain rows of each model, for an attack that asks nothing."""
         return []
 
 
-class Reads(Attack):
+class RowAttack(Attack):
     """An attack that asks nothing: it reads the plain rows."""
 
     @abstractmethod
-    def read(self, rows: Mapping[str, Groups]) -> list["Line"]:
+    def read(self, rows: Mapping[str, Groups]) -> list["RecoveryLine"]:
         """See `Attack.read`."""
 
 

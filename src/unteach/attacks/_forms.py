@@ -6,14 +6,14 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-from unteach.attacks._subject import Subject
+from unteach.attacks._subject import AttackSubject
 from unteach.data import encode
-from unteach.suites.questions import Prompt, Question, size_of
+from unteach.suites.questions import GenerationPrompt, Question, size_of
 from unteach.types import Example, Row, Sequence, Turn
 
 SHOTS = 3
 BLANK = "____"
-Form = Callable[[Subject, Example, str], "Question | Example | None"]
+Form = Callable[[AttackSubject, Example, str], "Question | Example | None"]
 
 ASKED = {
     "wording: please tell": "Please tell me this: {q}",
@@ -63,7 +63,7 @@ def _asking(example: Example) -> int | None:
     return max(places, default=None)
 
 
-def shot(subject: Subject, example: Example) -> Example | None:
+def shot(subject: AttackSubject, example: Example) -> Example | None:
     """The question behind questions about other subjects with their answers."""
     others = [e for e in subject.groups.get("retain", []) or subject.groups.get("holdout", [])
               if asked_text(e) and e.id != example.id]  # fmt: skip
@@ -110,7 +110,7 @@ def corrected(example: Example, said: list[str]) -> Example:
     return replace(again, kind="chat", turns=(*before, *again.turns))
 
 
-def begun(subject: Subject, group: str, example: Example, part: float | int) -> Question | None:
+def begun(subject: AttackSubject, group: str, example: Example, part: float | int) -> Question | None:
     """The question with the beginning of its answer, which the model is to go on with.
 
     Args:
@@ -145,7 +145,7 @@ def begun(subject: Subject, group: str, example: Example, part: float | int) -> 
         group=group,
         row=Row(id=example.id, zlib=size_of(example.answer)),
         text=Sequence("", sequence.ids, mask),
-        prompt=Prompt(sequence.ids[:k], limit),
+        prompt=GenerationPrompt(sequence.ids[:k], limit),
         expected=rest,
         fact=fact,
     )

@@ -11,7 +11,7 @@ from unteach.metrics._values import shown
 from unteach.metrics.closeness import forget_part, kept_part, privacy_part
 from unteach.metrics.intervals import mean_score
 from unteach.metrics.recovery import recovery
-from unteach.metrics.rows import Case, Missing
+from unteach.metrics.rows import ModelCase, MissingRows
 from unteach.types import Score
 
 NAMES = {
@@ -32,7 +32,7 @@ Models = Mapping[str, Groups]  # the rows of each model
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
+class RecoveryLine:
     """One variant of an attack, beside what it gets from the other models.
 
     Attributes:
@@ -74,7 +74,7 @@ def judged(
     rows: Models,
     plain: Models,
     facts: Mapping[str, Mapping[str, float]] | None = None,
-) -> Line:
+) -> RecoveryLine:
     """The line of one variant.
 
     Args:
@@ -94,7 +94,7 @@ def judged(
     broken = bool(attack and attack.must_hold and kept.get("original", 1.0) < HOLDS)
     control = variant.endswith(CONTROL)
     weak = _gets(main, rows, plain) < ENOUGH
-    return Line(
+    return RecoveryLine(
         attack=attack.name if attack else PLAIN,
         variant=variant,
         main=main,
@@ -151,7 +151,7 @@ def _mean(values: Mapping[str, float]) -> Score:
 
 def _recovered(name: str, values: Mapping[str, dict], unseen: dict) -> Score:
     if "original" not in values:
-        raise Missing("no original model is given")
+        raise MissingRows("no original model is given")
     never = values["retrained"][name] if "retrained" in values else None
     return recovery(
         values["unlearned"][name],
@@ -187,9 +187,9 @@ def retain_score(groups: Groups) -> float | None:
     return None
 
 
-def case_of(rows: Models) -> Case:
+def case_of(rows: Models) -> ModelCase:
     """The three models under one attack."""
-    return Case(rows["unlearned"], original=rows.get("original"), retrained=rows.get("retrained"))
+    return ModelCase(rows["unlearned"], original=rows.get("original"), retrained=rows.get("retrained"))
 
 
 def _closeness(rows: Models) -> float | None:
@@ -218,7 +218,7 @@ def closeness_under_attack(rows: Models) -> Score:
     return COMPARISONS.get("closeness")(case_of(rows))
 
 
-def worst(lines: list[Line]) -> Line | None:
+def worst(lines: list[RecoveryLine]) -> RecoveryLine | None:
     """The line of which most is surely back: the greatest lower end of its recovery.
 
     The greatest value itself would be that of the noisiest of many variants.
@@ -227,7 +227,7 @@ def worst(lines: list[Line]) -> Line | None:
     return max(known, key=_surely, default=None)
 
 
-def furthest(lines: list[Line]) -> Line | None:
+def furthest(lines: list[RecoveryLine]) -> RecoveryLine | None:
     """The line that is furthest from the retrained model.
 
     An attack that gets nothing from the original either has no unit to measure by.
@@ -237,7 +237,7 @@ def furthest(lines: list[Line]) -> Line | None:
     return min(known, key=lambda line: line.closeness or 0.0, default=None)
 
 
-def _surely(line: Line) -> tuple[float, float]:
+def _surely(line: RecoveryLine) -> tuple[float, float]:
     score = line.recovery
     value = score.value or 0.0
     low = -100.0 if score.low is None else score.low

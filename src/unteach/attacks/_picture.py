@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from unteach.attacks._judge import MODELS, NAMES, NEVER, PLAIN, Line
+from unteach.attacks._judge import MODELS, NAMES, NEVER, PLAIN, RecoveryLine
 from unteach.report.picture import COLOURS, OTHER
 from unteach.types import Score
 
@@ -12,7 +12,7 @@ CURVES = "relearn.png"
 WIDE = 3.0  # inches of a panel
 
 
-def draw(lines: Iterable[Line], path: Path) -> bool:
+def draw(lines: Iterable[RecoveryLine], path: Path) -> bool:
     """Draw what each model gives over the steps of each training; whether there was any.
 
     A panel for each training; the points at 0 steps are those without attack.
@@ -23,7 +23,7 @@ def draw(lines: Iterable[Line], path: Path) -> bool:
     own = [line for line in found if line.attack == "relearn"]
     if not own:
         return False
-    courses: dict[tuple[str, str], list[Line]] = {}
+    courses: dict[tuple[str, str], list[RecoveryLine]] = {}
     for line in own:
         arm, kind, rate, _ = line.variant.rsplit(", ", 3)
         courses.setdefault((arm, f"{kind}, {rate}"), []).append(line)
@@ -50,7 +50,7 @@ def draw(lines: Iterable[Line], path: Path) -> bool:
     return True
 
 
-def _panel(axis: Any, lines: list[Line], start: Line | None) -> None:
+def _panel(axis: Any, lines: list[RecoveryLine], start: RecoveryLine | None) -> None:
     steps = [0, *(next(iter(line.facts.values()))["steps"] for line in lines)]
     for model in (*MODELS, NEVER):
         scores = [_of(line, model, lines) for line in ([start] if start else []) + lines]
@@ -74,7 +74,7 @@ def _panel(axis: Any, lines: list[Line], start: Line | None) -> None:
         side.set_visible(False)
 
 
-def _of(line: Line, model: str, lines: list[Line]) -> Score | None:
+def _of(line: RecoveryLine, model: str, lines: list[RecoveryLine]) -> Score | None:
     """The number that the panel shows, of one model."""
     main = lines[0].main if lines else line.main
     score = line.scores.get(main, {}).get(model)

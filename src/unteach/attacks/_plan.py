@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 
 from unteach.attacks._base import ATTACKS, Attack, attack_of
-from unteach.attacks._subject import Subject
+from unteach.attacks._subject import AttackSubject
 from unteach.errors import Problem, UserError
 from unteach.evaluation.asked import Evaluation
-from unteach.evaluation.check import Plan, check
+from unteach.evaluation.check import CheckedEvaluation, check
 from unteach.evaluation.rows import loader
 from unteach.registry import did_you_mean
 from unteach.settings.messages import told
@@ -97,7 +97,7 @@ def _explained(error: Any) -> Problem:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Attacking:
+class CheckedAttack:
     """A run that was checked.
 
     Attributes:
@@ -109,9 +109,9 @@ class Attacking:
     """
 
     asked: AttackRequest
-    plan: Plan
+    plan: CheckedEvaluation
     attacks: tuple[Attack, ...]
-    subjects: dict[str, Subject]
+    subjects: dict[str, AttackSubject]
     notes: tuple[Problem, ...] = ()
 
 
@@ -142,7 +142,7 @@ def foresee(names: tuple[str, ...], options: dict[str, str]) -> tuple[Attack, ..
     return tuple(found)
 
 
-def checked(asked: AttackRequest) -> Attacking:
+def checked(asked: AttackRequest) -> CheckedAttack:
     """Check everything at once; loads no weights.
 
     Raises:
@@ -169,7 +169,7 @@ def checked(asked: AttackRequest) -> Attacking:
     if problems or plan is None:
         raise UserError(*problems)
     found = (*map(_renamed, plan.notes), *notes, *unknown(asked))
-    return Attacking(asked=asked, plan=plan, attacks=attacks, subjects=subjects, notes=found)
+    return CheckedAttack(asked=asked, plan=plan, attacks=attacks, subjects=subjects, notes=found)
 
 
 def unknown(asked: AttackRequest) -> list[Problem]:
@@ -219,7 +219,7 @@ def _renamed(problem: Problem) -> Problem:
     return replace(problem, **found)
 
 
-def _subjects(asked: AttackRequest, plan: Plan) -> dict[str, Subject]:
+def _subjects(asked: AttackRequest, plan: CheckedEvaluation) -> dict[str, AttackSubject]:
     groups = {
         role: [replace(e, paraphrase="", perturbed=(), alternate="") for e in group.examples]
         for role, group in plan.groups.items()
@@ -227,7 +227,7 @@ def _subjects(asked: AttackRequest, plan: Plan) -> dict[str, Subject]:
     wordings = _wordings(asked, groups["forget"]) | _wordings(asked, groups.get("holdout", []))
     before = plan.places.get("original")
     return {
-        name: Subject(
+        name: AttackSubject(
             name=name,
             load=loader(place, plan),
             original=loader(before, plan) if before else None,

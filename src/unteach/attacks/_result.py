@@ -9,12 +9,12 @@ from unteach.attacks._judge import (
     NAMES,
     NEVER,
     PLAIN,
-    Line,
+    RecoveryLine,
     closeness_under_attack,
     furthest,
     worst,
 )
-from unteach.attacks._plan import ALL, Attacking, AttackRequest
+from unteach.attacks._plan import ALL, CheckedAttack, AttackRequest
 from unteach.report.table import number
 from unteach.types import Paper, Score
 
@@ -22,7 +22,7 @@ BACK = 0.1  # of what was there; below it chance and a second retrained model ar
 
 
 @dataclass(frozen=True, kw_only=True)
-class Result:
+class AttackResult:
     """What attacks brought back; numbers alone.
 
     Attributes:
@@ -38,9 +38,9 @@ class Result:
         notes: what cannot be known, and how to read the rest.
     """
 
-    lines: tuple[Line, ...]
-    worst: Line | None
-    furthest: Line | None
+    lines: tuple[RecoveryLine, ...]
+    worst: RecoveryLine | None
+    furthest: RecoveryLine | None
     closeness: Score
     headline: str
     next: str
@@ -49,19 +49,19 @@ class Result:
     papers: Mapping[str, Paper] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
-    def of(self, attack: str) -> Line | None:
+    def of(self, attack: str) -> RecoveryLine | None:
         """The worst line of one attack; its first where recovery is not known."""
         own = [line for line in self.lines if line.attack == attack]
         return worst(own) or next(iter(own), None)
 
 
 def result_of(
-    found: Attacking,
-    lines: list[Line],
+    found: CheckedAttack,
+    lines: list[RecoveryLine],
     rows: Mapping[tuple[str, str], Any],
     seconds: Mapping[str, float],
     versions: Mapping[str, Any],
-) -> Result:
+) -> AttackResult:
     """The whole, from its lines and the rows behind them."""
     attacked = [line for line in lines if line.attack != PLAIN]
     first, far = worst(lines), furthest(attacked or lines)
@@ -74,7 +74,7 @@ def result_of(
         "models": [*found.subjects],
         **versions,
     }
-    return Result(
+    return AttackResult(
         lines=tuple(lines),
         worst=first,
         furthest=far,
@@ -88,7 +88,7 @@ def result_of(
     )
 
 
-def headline(first: Line | None, far: Line | None, close: Score, lines: list[Line]) -> str:
+def headline(first: RecoveryLine | None, far: RecoveryLine | None, close: Score, lines: list[RecoveryLine]) -> str:
     """The worst case in a sentence.
 
     Example:
@@ -119,7 +119,7 @@ def headline(first: Line | None, far: Line | None, close: Score, lines: list[Lin
     return said
 
 
-def _most(lines: list[Line]) -> str:
+def _most(lines: list[RecoveryLine]) -> str:
     """What the strongest attack gets, where nothing says how much that is."""
     known = [line for line in lines if line.main in NAMES and line.value("unlearned") is not None]
     line = max(known, key=lambda line: line.value("unlearned") or 0.0, default=None)
@@ -147,7 +147,7 @@ def interval(score: Score, *, percent: bool = False) -> str:
     return " ({} to {})".format(*ends)
 
 
-def next_command(asked: AttackRequest, first: Line | None) -> str:
+def next_command(asked: AttackRequest, first: RecoveryLine | None) -> str:
     """What to run next: attacks not run yet, else another try at forgetting, else a report."""
     left = [name for name in ALL if name not in asked.attacks]
     files = {role: getattr(asked, role) for role in ("forget", "retain", "holdout")}

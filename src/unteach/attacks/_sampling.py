@@ -9,7 +9,7 @@ from transformers.cache_utils import DynamicCache
 from unteach.inference.batches import batches_by_length, left_padded
 from unteach.inference.generation import sampled
 from unteach.inference.shared_prompts import LAYERS, positions
-from unteach.progress import Progress
+from unteach.progress import ProgressCallback
 
 Prompt = tuple[tuple[int, ...], int]
 """Tokens, and the most new ones."""
@@ -25,7 +25,7 @@ def samples(
     end: list[int],
     seed: int,
     tokens_per_batch: int,
-    progress: Progress = lambda done, total: None,
+    progress: ProgressCallback = lambda done, total: None,
 ) -> list[list[list[int]]]:
     """So many sampled answers to each prompt, from the whole distribution at a temperature.
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from unteach.files.rows import Groups
-from unteach.suites import Group, Settings
-from unteach.suites.ask import Asked, Told, put
+from unteach.suites import Group, AskSettings
+from unteach.suites.ask import ModelAnswers, Told, put
 from unteach.suites.questions import Question, questions
 from unteach.types import SHORT, Example, Row
 
@@ -18,7 +18,7 @@ DEFAULTS = Row(id="")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Subject:
+class AttackSubject:
     """A model under attack with the data and settings that all models share.
 
     Attributes:
@@ -40,7 +40,7 @@ class Subject:
     tokenizer: Any = field(repr=False)
     groups: dict[str, list[Example]] = field(repr=False)
     wordings: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
-    settings: Settings
+    settings: AskSettings
     plain: Groups = field(default_factory=dict, repr=False)
     seed: int = 0
     tell: Told = field(default=lambda what, done, total: None, repr=False)
@@ -60,7 +60,7 @@ class Subject:
         return {name: [bare(row) for row in rows] for name, rows in
                 self.said(model, asked, groups).rows.items()}  # fmt: skip
 
-    def said(self, model: Any, asked: list[Question], groups: list[str]) -> Asked:
+    def said(self, model: Any, asked: list[Question], groups: list[str]) -> ModelAnswers:
         """As `put`, with what the model said in words, which stays in memory."""
         batch = self.settings.tokens_per_batch
         return put(

@@ -7,10 +7,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from unteach.attacks._judge import MODELS, NAMES, NEVER, PLAIN, Line
+from unteach.attacks._judge import MODELS, NAMES, NEVER, PLAIN, RecoveryLine
 from unteach.attacks._picture import CURVES, draw
 from unteach.attacks._plan import PARTS, RESULT
-from unteach.attacks._result import Result, interval, percent
+from unteach.attacks._result import AttackResult, interval, percent
 from unteach.escaping import in_json, markdown, prose
 from unteach.evaluation.results import can_draw
 from unteach.files import write_text
@@ -29,7 +29,7 @@ READ = (
 )
 
 
-def write(result: Result, folder: Path) -> None:
+def write(result: AttackResult, folder: Path) -> None:
     """The files of a result; what stands there of an earlier run is replaced."""
     folder.mkdir(parents=True, exist_ok=True)
     curves = can_draw() and draw(result.lines, folder / CURVES)
@@ -41,7 +41,7 @@ def write(result: Result, folder: Path) -> None:
         (folder / name).chmod(0o644)
 
 
-def to_json(result: Result) -> str:
+def to_json(result: AttackResult) -> str:
     """The result as data; what is not measurable is null, with a note why."""
     record = {
         "schema": SCHEMA,
@@ -61,11 +61,11 @@ def to_json(result: Result) -> str:
     )
 
 
-def _name(line: Line | None) -> dict[str, str] | None:
+def _name(line: RecoveryLine | None) -> dict[str, str] | None:
     return None if line is None else {"attack": line.attack, "variant": line.variant}
 
 
-def _line(line: Line) -> dict[str, Any]:
+def _line(line: RecoveryLine) -> dict[str, Any]:
     return {
         "attack": line.attack,
         "variant": line.variant,
@@ -103,13 +103,13 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def table(result: Result) -> list[list[str]]:
+def table(result: AttackResult) -> list[list[str]]:
     """A header, and for each attack its worst variant; no attack first."""
     names = dict.fromkeys(line.attack for line in result.lines)
     return _table([line for name in names if (line := result.of(name))])
 
 
-def _table(lines: list[Line]) -> list[list[str]]:
+def _table(lines: list[RecoveryLine]) -> list[list[str]]:
     models = [name for name in (*MODELS, NEVER) if any(
         name in line.scores.get(line.main, {}) for line in lines)]  # fmt: skip
     close = any(line.closeness is not None for line in lines)
@@ -119,7 +119,7 @@ def _table(lines: list[Line]) -> list[list[str]]:
     return [header, *(_cells(line, models, kept=kept, close=close) for line in lines)]
 
 
-def _cells(line: Line, models: list[str], *, kept: bool, close: bool) -> list[str]:
+def _cells(line: RecoveryLine, models: list[str], *, kept: bool, close: bool) -> list[str]:
     name = line.attack if line.variant == PLAIN else f"{line.attack}: {line.variant}"
     cells = [name, NAMES.get(line.main, line.main)]
     cells += [number(line.value(model)) for model in models]
@@ -128,7 +128,7 @@ def _cells(line: Line, models: list[str], *, kept: bool, close: bool) -> list[st
     return [*cells, number(line.closeness)] if close else cells
 
 
-def to_markdown(result: Result, *, picture: str = "") -> str:
+def to_markdown(result: AttackResult, *, picture: str = "") -> str:
     """The report for people."""
     parts = ["# Attacks", f"**{markdown(result.headline)}**", prose(READ), _rows(table(result))]
     if picture:
@@ -149,14 +149,14 @@ def _rows(cells: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in lines)
 
 
-def _paper(name: str, result: Result) -> list[str]:
+def _paper(name: str, result: AttackResult) -> list[str]:
     paper = result.papers.get(name)
     if not paper:
         return []
     return [f"{markdown(paper.title)} ({paper.year}), [arXiv {paper.arxiv}]({paper.url})."]
 
 
-def _more(lines: list[Line]) -> list[str]:
+def _more(lines: list[RecoveryLine]) -> list[str]:
     """What a line says beside its numbers, and further numbers of single models."""
     found = [
         f"- {markdown(line.variant)}: {markdown(line.proves)}" for line in lines if line.proves
@@ -179,7 +179,7 @@ def _more(lines: list[Line]) -> list[str]:
     return ["\n".join(found)] if found else []
 
 
-def _facts(result: Result) -> list[str]:
+def _facts(result: AttackResult) -> list[str]:
     counts = ", ".join(f"{n} {role}" for role, n in result.facts["examples"].items())
     times = ", ".join(f"{name} {s:g} s" for name, s in result.facts["seconds"].items())
     private = (

@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from unteach.attacks._base import Reads, registered
-from unteach.attacks._judge import Line
-from unteach.attacks._subject import Subject
+from unteach.attacks._base import RowAttack, registered
+from unteach.attacks._judge import RecoveryLine
+from unteach.attacks._subject import AttackSubject
 from unteach.errors import Problem
 from unteach.files.rows import Groups
 from unteach.metrics._base import measured
 from unteach.metrics.roc import auc, tpr
-from unteach.metrics.rows import Missing, answers, mean_logp
+from unteach.metrics.rows import MissingRows, answers, mean_logp
 from unteach.types import Paper, Score
 
 FLOOR = 1e-3  # nats per token: below it a loss is as good as none, and its ratio is noise
@@ -23,7 +23,7 @@ ALONE = "the loss alone"
 
 @registered("detect")
 @dataclass(frozen=True, kw_only=True)
-class Detect(Reads):
+class DetectAttack(RowAttack):
     """Tell forget answers from never-seen ones by what changed between two models."""
 
     paper: ClassVar = Paper(
@@ -36,7 +36,7 @@ class Detect(Reads):
         venue="CCS 2021",
     )
 
-    def missing(self, subject: Subject) -> list[Problem]:
+    def missing(self, subject: AttackSubject) -> list[Problem]:
         """It needs texts that were never seen, and the model before."""
         if not subject.groups.get("holdout"):
             what = "is not given; detect tells forget answers from texts that no model saw"
@@ -44,7 +44,7 @@ class Detect(Reads):
             return [Problem("--holdout", what, hint, "request")]
         return []
 
-    def read(self, rows: Mapping[str, Groups]) -> list[Line]:
+    def read(self, rows: Mapping[str, Groups]) -> list[RecoveryLine]:
         """A line for each way to tell, and one for the loss of each model alone."""
         found = []
         if "original" in rows:
@@ -61,13 +61,13 @@ class Detect(Reads):
         return found
 
 
-def _line(name: str, scores: Mapping[str, Any]) -> Line:
+def _line(name: str, scores: Mapping[str, Any]) -> RecoveryLine:
     """The two numbers of each model."""
     found: dict[str, dict[str, Score]] = {FOUND: {}, EARLY: {}}
     for model, of in scores.items():
         found[FOUND][model] = measured(lambda of=of: auc(of("forget"), of("holdout")))
         found[EARLY][model] = measured(lambda of=of: tpr(of("forget"), of("holdout")))
-    return Line(attack="detect", variant=name, main=FOUND, scores=found, proves=_said(name, found))
+    return RecoveryLine(attack="detect", variant=name, main=FOUND, scores=found, proves=_said(name, found))
 
 
 def _said(name: str, found: dict[str, dict[str, Score]]) -> str:
@@ -92,7 +92,7 @@ def _losses(rows: Mapping[str, Groups], model: str, group: str) -> dict[str, flo
 def _both(rows: Mapping[str, Groups], model: str, group: str) -> list[tuple[float, float]]:
     before, after = (_losses(rows, name, group) for name in ("original", model))
     if before.keys() != after.keys():
-        raise Missing("the two models were not asked the same")
+        raise MissingRows("the two models were not asked the same")
     return [(before[id], after[id]) for id in before]
 
 

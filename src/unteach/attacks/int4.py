@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from unteach.attacks._base import CONTROL, Attack, Finding, option, registered
-from unteach.attacks._subject import Subject
+from unteach.attacks._base import CONTROL, Attack, AttackOutcome, option, registered
+from unteach.attacks._subject import AttackSubject
 from unteach.files.rows import Groups
 from unteach.types import Paper
 
@@ -15,7 +15,7 @@ Grid = tuple[str, int, int]
 
 @registered("int4")
 @dataclass(frozen=True, kw_only=True)
-class Int4(Attack):
+class Int4Attack(Attack):
     """Round the weights of all linear layers to 4 bits, as a model is that is made smaller."""
 
     groups: tuple = option(
@@ -41,28 +41,28 @@ class Int4(Attack):
         bits = self.control_bits
         return found + ([(f"{bits} bits, {CHANNEL} {CONTROL}", bits, 0)] if bits else [])
 
-    def variants(self, subject: Subject) -> list[str]:
+    def variants(self, subject: AttackSubject) -> list[str]:
         """One for each grid."""
         return [name for name, *_ in self.grids()]
 
-    def cost(self, subject: Subject) -> float:
+    def cost(self, subject: AttackSubject) -> float:
         """Each variant asks everything once."""
         return float(len(self.grids()))
 
-    def attack(self, subject: Subject, wanted: list[str]) -> Iterator[Finding]:
+    def attack(self, subject: AttackSubject, wanted: list[str]) -> Iterator[AttackOutcome]:
         """Round a fresh copy for each variant, and ask it everything."""
-        from unteach.inference import lent
+        from unteach.inference import loaded_model
 
         grids = [grid for grid in self.grids() if grid[0] in wanted]
         moved = self._moved(subject, grids)
         for name, bits, group in grids:
-            rows = lent(subject.load, lambda model, b=bits, g=group: _rows(subject, model, b, g))
-            yield Finding(name, rows, {"changed_bucket": moved[name]} if name in moved else {})
+            rows = loaded_model(subject.load, lambda model, b=bits, g=group: _rows(subject, model, b, g))
+            yield AttackOutcome(name, rows, {"changed_bucket": moved[name]} if name in moved else {})
 
-    def _moved(self, subject: Subject, grids: list[Grid]) -> dict[str, float]:
+    def _moved(self, subject: AttackSubject, grids: list[Grid]) -> dict[str, float]:
         """By variant, how many weights left their bucket between the original and this model."""
         from unteach.attacks._rounding import changed
-        from unteach.inference import lent
+        from unteach.inference import loaded_model
 
         original = subject.original
         if original is None or subject.name == "original" or not grids:
@@ -71,10 +71,10 @@ class Int4(Attack):
         def shares(model: Any, before: Any) -> dict[str, float]:
             return {n: changed(model, before, bits=b, group=g) for n, b, g in grids}
 
-        return lent(subject.load, lambda model: lent(original, lambda it: shares(model, it)))
+        return loaded_model(subject.load, lambda model: loaded_model(original, lambda it: shares(model, it)))
 
 
-def _rows(subject: Subject, model: Any, bits: int, group: int) -> Groups:
+def _rows(subject: AttackSubject, model: Any, bits: int, group: int) -> Groups:
     from unteach.attacks._rounding import round_model
 
     round_model(model, bits=bits, group=group)

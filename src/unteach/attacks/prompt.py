@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from unteach.attacks import _forms as forms
-from unteach.attacks._base import Attack, Finding, option, registered
-from unteach.attacks._subject import Subject, bare
+from unteach.attacks._base import Attack, AttackOutcome, option, registered
+from unteach.attacks._subject import AttackSubject, bare
 from unteach.errors import Problem
 from unteach.files.rows import Groups
 from unteach.suites.questions import Question
@@ -19,7 +19,7 @@ CLOZE, BARE, SHOTS = "format: cloze", "format: running text", "company: other su
 
 @registered("prompt")
 @dataclass(frozen=True, kw_only=True)
-class Prompt(Attack):
+class PromptAttack(Attack):
     """Put each question in other words, formats, roles and company, or begin its answer."""
 
     wordings: int = option(3, "at most so many of the wordings that the data give", low=0)
@@ -35,7 +35,7 @@ class Prompt(Attack):
     )
     keeps_utility: ClassVar = True
 
-    def missing(self, subject: Subject) -> list[Problem]:
+    def missing(self, subject: AttackSubject) -> list[Problem]:
         """Raw texts hold no question that could be put in another way."""
         asked = [example for example in subject.groups["forget"] if forms.asked_text(example)]
         if asked:
@@ -43,7 +43,7 @@ class Prompt(Attack):
         what = "holds raw texts, no questions that could be put in another way"
         return [Problem("--forget", what, "leave prompt out of --attack", "request")]
 
-    def variants(self, subject: Subject) -> list[str]:
+    def variants(self, subject: AttackSubject) -> list[str]:
         """Every form that some forget example can have."""
         forget = subject.groups["forget"]
         given = max((len(subject.wordings.get(e.id, ())) for e in forget), default=0)
@@ -55,33 +55,33 @@ class Prompt(Attack):
         found += [n for n, p in forms.PREFIXES.items() if any(forms.cut_of(e, p) for e in forget)]
         return found + [forms.TURNS.format(n=k + 2) for k in range(self.turns)]
 
-    def cost(self, subject: Subject) -> float:
+    def cost(self, subject: AttackSubject) -> float:
         """Each form asks the forget and holdout questions."""
         size = {role: len(found) for role, found in subject.groups.items()}
         share = sum(size.get(role, 0) for role in ROLES) / max(sum(size.values()), 1)
         return share * (len(self.variants(subject)) + 1)
 
-    def attack(self, subject: Subject, wanted: list[str]) -> Iterator[Finding]:
+    def attack(self, subject: AttackSubject, wanted: list[str]) -> Iterator[AttackOutcome]:
         """The model is loaded once for all forms."""
-        from unteach.inference import lent
+        from unteach.inference import loaded_model
 
         if wanted:
-            yield from lent(subject.load, lambda model: self._all(subject, model, wanted))
+            yield from loaded_model(subject.load, lambda model: self._all(subject, model, wanted))
 
-    def _all(self, subject: Subject, model: Any, wanted: list[str]) -> list[Finding]:
+    def _all(self, subject: AttackSubject, model: Any, wanted: list[str]) -> list[AttackOutcome]:
         chains = {forms.TURNS.format(n=k + 2): k + 1 for k in range(self.turns)}
         found = []
         for name in wanted:
             if name not in chains:
                 asked = self._questions(subject, name)
                 rows = subject.put(model, asked, _roles(asked)) if asked else {}
-                found.append(Finding(name, subject.with_plain(rows)))
+                found.append(AttackOutcome(name, subject.with_plain(rows)))
         if any(name in wanted for name in chains):
             told = self._corrections(subject, model, max(chains.values()))
-            found += [Finding(n, subject.with_plain(told[k])) for n, k in chains.items()]
+            found += [AttackOutcome(n, subject.with_plain(told[k])) for n, k in chains.items()]
         return found
 
-    def _questions(self, subject: Subject, name: str) -> list[Question]:
+    def _questions(self, subject: AttackSubject, name: str) -> list[Question]:
         """What is asked in one form, of the examples that can have it."""
         found: list[Question] = []
         for role in ROLES:
@@ -97,7 +97,7 @@ class Prompt(Attack):
             found += subject.questions({role: examples})
         return found
 
-    def _example(self, subject: Subject, example: Example, name: str) -> Example | None:
+    def _example(self, subject: AttackSubject, example: Example, name: str) -> Example | None:
         question = forms.asked_text(example)
         if name in forms.ASKED:
             return forms.reasked(example, forms.ASKED[name].format(q=question))
@@ -111,7 +111,7 @@ class Prompt(Attack):
         place = next(k for k in range(self.wordings) if name == GIVEN.format(n=k + 1))
         return forms.reasked(example, given[place]) if place < len(given) else None
 
-    def _corrections(self, subject: Subject, model: Any, turns: int) -> dict[int, Groups]:
+    def _corrections(self, subject: AttackSubject, model: Any, turns: int) -> dict[int, Groups]:
         """Rows after each correction; the model reads its own answers, which stay in memory."""
         groups = {
             role: [e for e in subject.groups.get(role, []) if forms.asked_text(e)] for role in ROLES

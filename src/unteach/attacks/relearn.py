@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, ClassVar, NamedTuple
 
-from unteach.attacks._base import Attack, Finding, option, registered
+from unteach.attacks._base import Attack, AttackOutcome, option, registered
 from unteach.attacks._plain_texts import UNRELATED
-from unteach.attacks._subject import Subject
+from unteach.attacks._subject import AttackSubject
 from unteach.errors import Problem
 from unteach.types import Example, Paper
 
@@ -17,7 +17,7 @@ KINDS = ("full", "lora")
 FEW = 4  # forget examples, below which there is no part to train on and another to ask
 
 
-class Course(NamedTuple):
+class RelearnRun(NamedTuple):
     """One training: on what, which weights, how fast."""
 
     arm: str
@@ -29,7 +29,7 @@ class Course(NamedTuple):
         return f"{self.arm}, {self.kind}, rate x{self.factor:g}, {step} steps"
 
 
-class Split(NamedTuple):
+class RelearnSplit(NamedTuple):
     """What each arm trains on, and what is asked afterwards."""
 
     train: dict[str, list[Example]]
@@ -38,7 +38,7 @@ class Split(NamedTuple):
 
 @registered("relearn")
 @dataclass(frozen=True, kw_only=True)
-class Relearn(Attack):
+class RelearnAttack(Attack):
     """Train a few steps on a part of the forget set, on texts of its form, or on unrelated ones."""
 
     arms: tuple = field(
@@ -65,18 +65,18 @@ class Relearn(Attack):
         venue="ICLR 2025",
     )
 
-    def courses(self, subject: Subject) -> list[Course]:
+    def courses(self, subject: AttackSubject) -> list[RelearnRun]:
         """Every training that there are data for."""
         there = self.split(subject).train
         return [
-            Course(ARMS[arm], kind, factor)
+            RelearnRun(ARMS[arm], kind, factor)
             for arm in self.arms
             if there[ARMS[arm]]
             for kind in self.kinds
             for factor in self.rates
         ]
 
-    def missing(self, subject: Subject) -> list[Problem]:
+    def missing(self, subject: AttackSubject) -> list[Problem]:
         """Too few forget examples for any arm, or none of the same form."""
         if (count := len(subject.groups["forget"])) < FEW:
             what = f"holds {count} examples; relearn trains on a part and asks the rest"
@@ -88,17 +88,17 @@ class Relearn(Attack):
             return [Problem("--holdout", what, hint, "note")]
         return []
 
-    def variants(self, subject: Subject) -> list[str]:
+    def variants(self, subject: AttackSubject) -> list[str]:
         """One for each stop of each training."""
         return [course.named(s) for course in self.courses(subject) for s in sorted(self.steps)]
 
-    def cost(self, subject: Subject) -> float:
+    def cost(self, subject: AttackSubject) -> float:
         """Each stop asks what is left; a step counts as three forwards of its batch."""
         size = sum(map(len, subject.groups.values()))
         step = 3 * self.batch / max(size, 1) / 4  # most of asking is answering, not reading
         return len(self.courses(subject)) * (len(self.steps) + max(self.steps) * step)
 
-    def split(self, subject: Subject) -> Split:
+    def split(self, subject: AttackSubject) -> RelearnSplit:
         """The same for every model; the part of the forget set is one run of neighbours in it.
 
         Files list together what belongs together, so none of it is trained on and asked about too.
@@ -113,9 +113,9 @@ class Relearn(Attack):
         form = holdout[:half] or retain
         asked = {"forget": rest, "retain": retain, "holdout": holdout[half:]}
         train = {PART: part, FORM: form, OTHER: _unrelated()}
-        return Split(train, {role: found for role, found in asked.items() if found})
+        return RelearnSplit(train, {role: found for role, found in asked.items() if found})
 
-    def attack(self, subject: Subject, wanted: list[str]) -> Iterator[Finding]:
+    def attack(self, subject: AttackSubject, wanted: list[str]) -> Iterator[AttackOutcome]:
         """Every training of which a stop is wanted, from a fresh copy."""
         split = self.split(subject)
         for course in self.courses(subject):
@@ -124,8 +124,8 @@ class Relearn(Attack):
                 yield from self._course(subject, course, stops, split)
 
     def _course(
-        self, subject: Subject, course: Course, stops: list[int], split: Split
-    ) -> Iterator[Finding]:
+        self, subject: AttackSubject, course: RelearnRun, stops: list[int], split: RelearnSplit
+    ) -> Iterator[AttackOutcome]:
         import gc
 
         import torch
@@ -149,7 +149,7 @@ class Relearn(Attack):
             model, texts, rate=rate, stops=stops, batch=self.batch, seed=subject.seed
         ):
             rows = subject.ask(model, split.asked)
-            yield Finding(course.named(step), rows, {"steps": float(step), "rate": rate})
+            yield AttackOutcome(course.named(step), rows, {"steps": float(step), "rate": rate})
         del model
         gc.collect()
         if torch.cuda.is_available():

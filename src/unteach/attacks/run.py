@@ -6,11 +6,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from unteach.attacks._base import Attack, Finding
-from unteach.attacks._judge import PLAIN, Line, judged
-from unteach.attacks._plan import PARTS, Attacking, AttackRequest, checked
-from unteach.attacks._result import Result, result_of
-from unteach.attacks._subject import Subject, bare
+from unteach.attacks._base import Attack, AttackOutcome
+from unteach.attacks._judge import PLAIN, RecoveryLine, judged
+from unteach.attacks._plan import PARTS, CheckedAttack, AttackRequest, checked
+from unteach.attacks._result import AttackResult, result_of
+from unteach.attacks._subject import AttackSubject, bare
 from unteach.attacks._write import write
 from unteach.errors import Problem
 from unteach.evaluation import cache
@@ -19,13 +19,13 @@ from unteach.evaluation.results import versions
 from unteach.evaluation.rows import check_numbers
 from unteach.files import in_words
 from unteach.models.unchanged import Ages, ages_of, require_unchanged
-from unteach.progress import Silence, Talk
+from unteach.progress import NoProgress, ProgressListener
 
 CODE = (*ASKING, "attacks")
 Rows = dict[str, dict[str, Any]]  # variant -> model -> its rows
 
 
-def attack(asked: AttackRequest, talk: Talk | None = None) -> Result:
+def attack(asked: AttackRequest, listener: ProgressListener | None = None) -> AttackResult:
     """Attack the models, and write what came back into `asked.out`.
 
     A run that was cut off goes on when the same is asked for again: the rows of each variant and
@@ -33,22 +33,22 @@ def attack(asked: AttackRequest, talk: Talk | None = None) -> Result:
 
     Args:
         asked: which models, which attacks.
-        talk: told how it goes; nobody when left out.
+        listener: told how it goes; nobody when left out.
 
     Raises:
         UserError: whatever was wrong, all at once, before anything is loaded.
     """
-    talk = talk or Silence()
-    talk.stage("checking what was asked")
+    listener = listener or NoProgress()
+    listener.stage("checking what was asked")
     found = checked(asked)
-    talk.notes(found.notes)
+    listener.notes(found.notes)
     before = ages_of(p for place in found.plan.places.values() for p in (place.path, place.base))
     with in_words(asked.out):
-        run = _Run(found, talk, before)
+        run = _Run(found, listener, before)
         lines, rows = run.all()
         require_unchanged(before)
         result = result_of(found, lines, rows, run.seconds, versions())
-        talk.stage("writing the result")
+        listener.stage("writing the result")
         write(result, asked.out)
     return result
 
@@ -56,8 +56,8 @@ def attack(asked: AttackRequest, talk: Talk | None = None) -> Result:
 class _Run:
     """What is under way: the plain rows, and how long things take."""
 
-    def __init__(self, found: Attacking, talk: Talk, before: dict[str, Ages]):
-        self.found, self.talk, self.before = found, talk, before
+    def __init__(self, found: CheckedAttack, listener: ProgressListener, before: dict[str, Ages]):
+        self.found, self.listener, self.before = found, listener, before
         self.folder = found.asked.out / PARTS
         self.seconds: dict[str, float] = {}
         self.plain: dict[str, Any] = {}
@@ -69,7 +69,7 @@ class _Run:
             for name, place in found.plan.places.items()
         }
 
-    def all(self) -> tuple[list[Line], dict[tuple[str, str], Any]]:
+    def all(self) -> tuple[list[RecoveryLine], dict[tuple[str, str], Any]]:
         """Every line, and the rows behind each."""
         self._ask_plain()
         lines = [judged(None, PLAIN, self.plain, self.plain)]
@@ -91,7 +91,7 @@ class _Run:
             if kept := cache.find(self.folder, key):
                 rows, seconds = kept[0], kept[1].get("counts", {}).get("seconds", 0.0)
             else:
-                self.talk.stage(f"asking without attack: {name}")
+                self.listener.stage(f"asking without attack: {name}")
                 began = time.monotonic()
                 rows = self._plain(subject)
                 seconds = time.monotonic() - began
@@ -102,12 +102,12 @@ class _Run:
             self.pace = min(self.pace or seconds, seconds)  # the first also loads libraries
             self.found.subjects[name] = replace(subject, plain=rows)
 
-    def _plain(self, subject: Subject) -> Any:
-        from unteach.inference import lent
+    def _plain(self, subject: AttackSubject) -> Any:
+        from unteach.inference import loaded_model
 
-        told = replace(subject, tell=self.talk.progress)
+        told = replace(subject, tell=self.listener.progress)
         asked, groups = told.questions(told.groups), list(told.groups)
-        said = lent(told.load, lambda model: told.said(model, asked, groups))
+        said = loaded_model(told.load, lambda model: told.said(model, asked, groups))
         return {role: [bare(row, short=1) for row in rows] for role, rows in said.rows.items()}
 
     def _attacked(self, one: Attack) -> tuple[Rows, dict[str, dict[str, Mapping[str, float]]]]:
@@ -119,7 +119,7 @@ class _Run:
         for name, subject in self.found.subjects.items():
             variants = one.variants(subject)
             if left[name]:
-                self.talk.stage(f"{one.name}: {name}")
+                self.listener.stage(f"{one.name}: {name}")
                 self._make(one, subject, left[name])
             for variant in variants:
                 kept = cache.find(self.folder, self._key(name, one, variant))
@@ -139,20 +139,20 @@ class _Run:
             for name, subject in self.found.subjects.items()
         }
 
-    def _make(self, one: Attack, subject: Subject, wanted: list[str]) -> None:
+    def _make(self, one: Attack, subject: AttackSubject, wanted: list[str]) -> None:
         done = 0
         told = replace(subject, tell=self._sampling)  # one line for all that is scored and answered
         for finding in one.attack(told, wanted):
             if finding.variant in wanted:
                 self._keep(one, subject, finding)
                 done += 1
-                self.talk.progress(f"{one.name}: {subject.name}", done, len(wanted))
+                self.listener.progress(f"{one.name}: {subject.name}", done, len(wanted))
 
     def _sampling(self, what: str, done: int, total: int) -> None:
         if what.startswith("sampling"):
-            self.talk.progress(what, done, total)
+            self.listener.progress(what, done, total)
 
-    def _keep(self, one: Attack, subject: Subject, finding: Finding) -> None:
+    def _keep(self, one: Attack, subject: AttackSubject, finding: AttackOutcome) -> None:
         require_unchanged(self.before)  # else they would be kept for another model's
         key = self._key(subject.name, one, finding.variant)
         cache.keep(self.folder, key, finding.rows, dict(finding.facts))
@@ -167,7 +167,7 @@ class _Run:
         if cost:
             about = in_time(cost * self.pace)
             what = f"{sum(map(len, left.values()))} variants to ask, about {about}"
-            self.talk.notes([Problem(one.name, what, "", "note")])
+            self.listener.notes([Problem(one.name, what, "", "note")])
 
     def _key(self, model: str, one: Attack | str, variant: str) -> str:
         """A hash of all that the rows depend on; random where a model's weights have no name."""
@@ -204,7 +204,7 @@ def in_time(seconds: float) -> str:
     return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-__all__ = ["AttackRequest", "Result", "attack"]
+__all__ = ["AttackRequest", "AttackResult", "attack"]
 
 
 def parts_of(out: Path) -> Path:

@@ -6,8 +6,8 @@ from fractions import Fraction
 from math import comb
 from typing import Any, ClassVar
 
-from unteach.attacks._base import Attack, Finding, option, registered
-from unteach.attacks._subject import Subject, bare
+from unteach.attacks._base import Attack, AttackOutcome, option, registered
+from unteach.attacks._subject import AttackSubject, bare
 from unteach.errors import Problem
 from unteach.files.rows import Groups
 from unteach.suites.questions import Question
@@ -44,7 +44,7 @@ def best_of(values: list[float], k: int) -> float:
 
 @registered("sample")
 @dataclass(frozen=True, kw_only=True)
-class Sample(Attack):
+class SampleAttack(Attack):
     """Draw many answers to each question, and count what the best of k of them gives."""
 
     answers: int = option(64, "how many are drawn for each question", low=1)
@@ -61,7 +61,7 @@ class Sample(Attack):
     )
     keeps_utility: ClassVar = True
 
-    def missing(self, subject: Subject) -> list[Problem]:
+    def missing(self, subject: AttackSubject) -> list[Problem]:
         """More answers are wanted in one best than are drawn."""
         if (most := max(self.best)) > self.answers:
             what = f"asks for the best of {most} answers, and {self.answers} are drawn"
@@ -69,28 +69,28 @@ class Sample(Attack):
             return [Problem("--set sample.best", what, hint, "request")]
         return []
 
-    def variants(self, subject: Subject) -> list[str]:
+    def variants(self, subject: AttackSubject) -> list[str]:
         """Every best of k at every temperature."""
         return [_named(t, k) for t in self.temperatures for k in self.best]
 
-    def cost(self, subject: Subject) -> float:
+    def cost(self, subject: AttackSubject) -> float:
         """Answers to the forget and holdout questions alone; a batch of many is cheaper."""
         size = {role: len(found) for role, found in subject.groups.items()}
         share = sum(size.get(role, 0) for role in ASKED) / max(sum(size.values()), 1)
         return share * self.answers * len(self.temperatures) / BATCHED
 
-    def attack(self, subject: Subject, wanted: list[str]) -> Iterator[Finding]:
+    def attack(self, subject: AttackSubject, wanted: list[str]) -> Iterator[AttackOutcome]:
         """The model is loaded once, and the samples of a temperature serve every k."""
-        from unteach.inference import lent
+        from unteach.inference import loaded_model
 
         missing = [t for t in self.temperatures if any(_named(t, k) in wanted for k in self.best)]
         if missing:
-            found = lent(subject.load, lambda model: self._values(subject, model, missing))
+            found = loaded_model(subject.load, lambda model: self._values(subject, model, missing))
             for temperature, values in found:
                 for k in self.best:
-                    yield Finding(_named(temperature, k), self._rows(subject, values, k))
+                    yield AttackOutcome(_named(temperature, k), self._rows(subject, values, k))
 
-    def _values(self, subject: Subject, model: Any, temperatures: list[float]) -> Any:
+    def _values(self, subject: AttackSubject, model: Any, temperatures: list[float]) -> Any:
         """Of each temperature and question: ROUGE-L and whether the fact is given, by sample."""
         from unteach.attacks._sampling import samples
         from unteach.inference import end_tokens
@@ -116,7 +116,7 @@ class Sample(Attack):
             found.append((temperature, [(q, _judged(q, by_prompt, subject)) for q in asked]))
         return found
 
-    def _rows(self, subject: Subject, values: Any, k: int) -> Groups:
+    def _rows(self, subject: AttackSubject, values: Any, k: int) -> Groups:
         best = {(q.group, q.row.id): _best(q.row.id, of, k) for q, of in values}
         changed = {
             role: [_put(row, best.get((role, row.id))) for row in rows]
@@ -130,7 +130,7 @@ def _named(temperature: float, k: int) -> str:
     return f"temperature {temperature:g}, best of {k}"
 
 
-def _judged(question: Question, said: dict, subject: Subject) -> tuple[list[float], list[float]]:
+def _judged(question: Question, said: dict, subject: AttackSubject) -> tuple[list[float], list[float]]:
     """ROUGE-L recall of each sample, and whether it gives the fact; equal texts once."""
     assert question.prompt is not None
     texts = [

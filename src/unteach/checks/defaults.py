@@ -6,7 +6,7 @@ from typing import Any
 
 from unteach.data import context_length
 from unteach.errors import Problem
-from unteach.settings.request import Adapter, Request
+from unteach.settings.request import AdapterSettings, Request
 
 
 def resolve(
@@ -79,14 +79,14 @@ def _holds_made_up(request: Request, method: Any) -> bool:
     return own and not request.retain and request.train.retain is None
 
 
-def _unused(given: Adapter) -> list[str]:
+def _unused(given: AdapterSettings) -> list[str]:
     """Settings of adapters that are not as they are when nobody gives them."""
-    plain = {**Adapter().model_dump(), "kind": given.kind, "init": given.init, "bits": given.bits}
+    plain = {**AdapterSettings().model_dump(), "kind": given.kind, "init": given.init, "bits": given.bits}
     plain["alpha"] = 2.0 * given.rank if given.alpha == 2.0 * given.rank else None
     return [name for name, value in given.model_dump().items() if value != plain[name]]
 
 
-def _adapter(request: Request, plan: Any, notes: list[Problem]) -> Adapter:
+def _adapter(request: Request, plan: Any, notes: list[Problem]) -> AdapterSettings:
     given = request.adapter
     lora = request.adapter_only or given.init == "fila" or given.bits
     kind = given.kind or ("lora" if lora else plan.adapter)

@@ -7,7 +7,7 @@ from unteach.errors import Problem, UserError
 from unteach.models.source import holds_adapters_only, require, weights_problem
 
 
-class Checked(NamedTuple):
+class CheckedModel(NamedTuple):
     """A model that was checked.
 
     Attributes:
@@ -29,7 +29,7 @@ def check_model(
     training: bool = False,
     bits: int | None = None,
     device: str = "auto",
-) -> Checked:
+) -> CheckedModel:
     """A model's configuration, where its files hold all weights of a causal model, and no others.
 
     Reads the headers of the weight files, and no weights. Files that are not on this machine yet
@@ -70,17 +70,17 @@ def check_model(
     weights = headers(model, where)
     if quantised_as(config):
         require(packed_gaps(config, weights, where, trust_remote_code=trust_remote_code))
-        return Checked(config)
+        return CheckedModel(config)
     try:
         empty = built(config, trust_remote_code=trust_remote_code)
     except Exception as error:  # its class decides what is raised
         raise UserError(*(suspects(model, where) or [unbuilt(error, where)])) from error
     require(attention_problem(empty, where, on))
     if weights is None:
-        return Checked(config, empty)
+        return CheckedModel(config, empty)
     fit = fitted(empty, weights, where)
     note = dropped_note(fit.dropped, fit.model, where)
-    return Checked(config, fit.model, (note,) if note else ())
+    return CheckedModel(config, fit.model, (note,) if note else ())
 
 
 def _kind_of(device: str) -> str:

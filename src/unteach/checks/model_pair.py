@@ -9,14 +9,14 @@ from typing import Any, NamedTuple
 from unteach.errors import Problem, UserError
 
 
-class Known(NamedTuple):
+class ModelInfo(NamedTuple):
     """What is known of a model before its weights are: configuration and tokenizer."""
 
     config: Any
     tokenizer: Any
 
 
-def unlike(other: Known, model: Known, named: str = "--model") -> tuple[str, str]:
+def unlike(other: ModelInfo, model: ModelInfo, named: str = "--model") -> tuple[str, str]:
     """Why two models are not read with the same tokens, and what to do; else two empty texts.
 
     Args:
@@ -34,7 +34,7 @@ def unlike(other: Known, model: Known, named: str = "--model") -> tuple[str, str
     return "", ""
 
 
-def beside_problem(other: Known, model: Known, where: str, *, length: int) -> Problem | None:
+def beside_problem(other: ModelInfo, model: ModelInfo, where: str, *, length: int) -> Problem | None:
     """Why a model beside `--model` cannot be asked what that one is asked.
 
     Args:
@@ -76,7 +76,7 @@ def shapes_problem(other: Any, model: Any, where: str) -> Problem | None:
 
 
 def require_beside(
-    path: str, flag: str, config: Any, model: Known, *, length: int, trust_remote_code: bool
+    path: str, flag: str, config: Any, model: ModelInfo, *, length: int, trust_remote_code: bool
 ) -> None:
     """That a model, whose configuration is checked, can be asked what `--model` is asked.
 
@@ -86,6 +86,6 @@ def require_beside(
     from unteach.models.loading import load_tokenizer
 
     tokenizer = load_tokenizer(path, flag=flag, trust_remote_code=trust_remote_code)
-    known = Known(config, tokenizer)
+    known = ModelInfo(config, tokenizer)
     if problem := beside_problem(known, model, f"{flag} {path}", length=length):
         raise UserError(problem)

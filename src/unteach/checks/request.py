@@ -8,7 +8,7 @@ from typing import Any
 from unteach.checks.automatic import AUTO, ELSE, method_of, teacher_problem
 from unteach.checks.defaults import resolve
 from unteach.checks.model import check_model
-from unteach.checks.model_pair import Known, require_beside, shapes_problem
+from unteach.checks.model_pair import ModelInfo, require_beside, shapes_problem
 from unteach.checks.retraining import could_retrain, retraining_problems
 from unteach.checks.token_ids import check_answers, check_refusals
 from unteach.checks.trainable import check_training
@@ -31,7 +31,7 @@ from unteach.types import ROLES, Example, Sequence
 
 
 @dataclass(frozen=True, kw_only=True)
-class Intake:
+class CheckedRequest:
     """A request that was checked, with what it names.
 
     Attributes:
@@ -56,7 +56,7 @@ class Intake:
     ages: Mapping[str, Ages] = field(default_factory=dict)
 
 
-def check(request: Request) -> Intake:
+def check(request: Request) -> CheckedRequest:
     """Check everything at once; loads no weights and puts nothing on an accelerator.
 
     Raises:
@@ -122,7 +122,7 @@ def check(request: Request) -> Intake:
             found = replace(found, where="--method", what=f"auto is {ELSE} here: {found.what}")
             found = replace(found, kind="note")
         problems += [found] if found else []
-    known = Known(config, tokenizer) if config and tokenizer else None
+    known = ModelInfo(config, tokenizer) if config and tokenizer else None
     if retrained and known:
         _attempt(problems, _beside, request, "retrained", retrained.config, known)
     if request.base and method and known:
@@ -133,7 +133,7 @@ def check(request: Request) -> Intake:
     notes = tuple(p for p in problems if p.kind == "note")
     if len(notes) < len(problems):
         raise UserError(*sorted(problems, key=lambda p: p.kind == "note"))
-    return Intake(
+    return CheckedRequest(
         request=request,
         method=method,
         tokenizer=tokenizer,
@@ -166,7 +166,7 @@ def _repeats(request: Request) -> bool:
         return False
 
 
-def _base(request: Request, method: Any, model: Known, empty: Any) -> list[Problem]:
+def _base(request: Request, method: Any, model: ModelInfo, empty: Any) -> list[Problem]:
     """That the base can be teacher or start. Raises UserError where it is none, or unlike."""
     base, own = str(request.base), request.trust_remote_code
     start = method.trains_on == "retain"
@@ -182,7 +182,7 @@ def _base(request: Request, method: Any, model: Known, empty: Any) -> list[Probl
     return [unlike] if unlike else could_retrain(request, method)
 
 
-def _beside(request: Request, name: str, config: Any, model: Known) -> None:
+def _beside(request: Request, name: str, config: Any, model: ModelInfo) -> None:
     """That a model can be asked what `--model` is asked. Raises UserError."""
     require_beside(
         getattr(request, name),

@@ -34,7 +34,7 @@ SOON, OFTEN, SELDOM = 3.0, 10.0, 60.0  # seconds of work before the first line, 
 STEPS = 10  # by when the first estimate is given
 
 
-class Pace:
+class TimeLeft:
     """How long a thing will still take, by what its steps took so far.
 
     The first step counts alone as long as there is no other: it also loads and compiles. Of what
@@ -52,9 +52,9 @@ class Pace:
         self.clock, self.first, self.whole = clock, None, whole
         self.began = self.now = clock()
 
-    def next(self) -> "Pace":
+    def next(self) -> "TimeLeft":
         """Of what comes next, which began when this was last seen, and with its first step."""
-        found = Pace(self.clock, whole=True)
+        found = TimeLeft(self.clock, whole=True)
         found.began = self.now
         return found
 
@@ -113,17 +113,17 @@ def bars() -> Progress:
     )
 
 
-class BarTalk:
+class BarProgress:
     """A line with a bar for each stage; what is under way stands last."""
 
     def __init__(self, progress: Progress):
         self.bars, self.task = progress, None
-        self.what, self.pace = "", Pace()
+        self.what, self.pace = "", TimeLeft()
 
     def stage(self, text: str) -> None:
         """Finish the stage before, begin a new one."""
         self.finish()
-        self.what, self.pace = "", Pace()
+        self.what, self.pace = "", TimeLeft()
         self.task = self.bars.add_task(visible(text), total=None, detail="")
 
     def progress(self, what: str, done: int, total: int) -> None:
@@ -158,19 +158,19 @@ class BarTalk:
             self.bars.update(self.task, total=full, completed=full, detail=detail)
 
 
-class PlainTalk:
+class LineProgress:
     """Lines for logs: each stage and each part of it once, and how far it is now and then."""
 
     def __init__(self):
-        self._begin("", Pace())
+        self._begin("", TimeLeft())
 
-    def _begin(self, what: str, pace: Pace) -> None:
+    def _begin(self, what: str, pace: TimeLeft) -> None:
         self.what, self.pace, self.tenth = what, pace, 0
         self.told: float | None = None
 
     def stage(self, text: str) -> None:
         """A line."""
-        self._begin("", Pace())
+        self._begin("", TimeLeft())
         say(text)
 
     def progress(self, what: str, done: int, total: int) -> None:
@@ -219,17 +219,17 @@ def terms(logs: dict[str, float]) -> str:
     return "  ".join(f"{short} {number(float(value))}" for short, value in found)
 
 
-class BarBoard:
+class BarJobs:
     """A bar for each of several jobs."""
 
     def __init__(self, progress: Progress):
         self.bars, self.tasks = progress, {}
-        self.paces: dict[str, Pace] = {}
+        self.paces: dict[str, TimeLeft] = {}
 
     def begin(self, name: str) -> None:
         """A new bar."""
         self.tasks[name] = self.bars.add_task(visible(name), total=None, detail="")
-        self.paces[name] = Pace()
+        self.paces[name] = TimeLeft()
 
     def move(self, name: str, done: int, total: int, detail: str) -> None:
         """Move it."""
@@ -245,7 +245,7 @@ class BarBoard:
         self.bars.update(self.tasks[name], completed=total, total=total, detail="")
 
 
-class PlainBoard:
+class LineJobs:
     """A line when a job is done."""
 
     def __init__(self):

@@ -9,15 +9,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from unteach.cli._progress import BarBoard, BarTalk, PlainBoard, PlainTalk, bars
+from unteach.cli._progress import BarJobs, BarProgress, LineJobs, LineProgress, bars
 from unteach.cli._words import plain, say, say_problems
 from unteach.escaping import visible
-from unteach.progress import Talk
+from unteach.progress import ProgressListener
 from unteach.report.labels import apart
 
 __all__ = [
     "board", "grid_of", "hush", "say", "say_problems", "show_cells", "show_intake", "show_table",
-    "talking",
+    "shown_progress",
 ]  # fmt: skip
 
 WIDE = 110
@@ -47,16 +47,16 @@ def _interruptible() -> Iterator[None]:
 
 
 @contextmanager
-def talking() -> Iterator[Talk]:
+def shown_progress() -> Iterator[ProgressListener]:
     """Someone who shows progress: bars on a terminal, plain lines elsewhere."""
     if not sys.stderr.isatty():
         with _interruptible():
-            yield PlainTalk()
+            yield LineProgress()
         return
     with _interruptible(), bars() as shown:
-        talk = BarTalk(shown)
-        yield talk
-        talk.finish()
+        listener = BarProgress(shown)
+        yield listener
+        listener.finish()
 
 
 def show_table(report: Any) -> None:
@@ -156,7 +156,7 @@ def board() -> Iterator[Any]:
     """Someone who shows several jobs at once: bars on a terminal, plain lines elsewhere."""
     if not sys.stderr.isatty():
         with _interruptible():
-            yield PlainBoard()
+            yield LineJobs()
         return
     with _interruptible(), bars() as shown:
-        yield BarBoard(shown)
+        yield BarJobs(shown)

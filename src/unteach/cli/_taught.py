@@ -36,12 +36,12 @@ def _asked(intake: Any) -> tuple[Any, Any]:
     """The model, and the teacher's rows as training would have them."""
     from unteach.models.loading import load_model
     from unteach.pipeline import base_rows
-    from unteach.progress import Silence
+    from unteach.progress import NoProgress
     from unteach.rowengine.teacher_rows import TeacherRows
     from unteach.training.teacher import find_teaching
 
     request = intake.request
-    rows = base_rows(intake, Silence())
+    rows = base_rows(intake, NoProgress())
     model = load_model(
         request.model,
         dtype=request.dtype,

@@ -81,7 +81,7 @@ def attack(
         overwrite=overwrite,
         trust_remote_code=trust_remote_code,
     )
-    from unteach.cli._show import say, show_cells, talking
+    from unteach.cli._show import say, show_cells, shown_progress
 
     say("starting (loading libraries takes a few seconds)")
     from unteach.attacks._write import table, to_json
@@ -89,8 +89,8 @@ def attack(
     from unteach.cli._show import hush
 
     hush()
-    with talking() as talk:
-        result = run(asked, talk)
+    with shown_progress() as listener:
+        result = run(asked, listener)
     if json:
         typer.echo(to_json(result))
     else:

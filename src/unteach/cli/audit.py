@@ -53,7 +53,7 @@ def audit(
     Each record is known, not distinguishable from never seen, or one of which it
     cannot be told. Exits with 3 where something is known, with 0 where nothing is.
     """
-    from unteach.cli._show import hush, say, talking
+    from unteach.cli._show import hush, say, shown_progress
     from unteach.evaluation.asked import asked
     from unteach.evaluation.audit import MODEL, nowhere
     from unteach.evaluation.audit import audit as find
@@ -76,8 +76,8 @@ def audit(
     )
     say("starting (loading libraries takes a few seconds)")
     hush()
-    with talking() as talk:
-        found = find(request, talk, level=level, write=bool(out), known=write_known)
+    with shown_progress() as listener:
+        found = find(request, listener, level=level, write=bool(out), known=write_known)
     _show(found, json=json)
     if out:
         say(f"audit.md and audit.json are in {out}")

@@ -112,7 +112,7 @@ def evaluate(
         overwrite=overwrite,
         trust_remote_code=trust_remote_code,
     )
-    from unteach.cli._show import say, show_table, talking
+    from unteach.cli._show import say, show_table, shown_progress
 
     say("starting (loading libraries takes a few seconds)")
     from unteach.cli._show import hush
@@ -124,8 +124,8 @@ def evaluate(
     for file in plugin or []:  # it may register metrics and suites
         load_plugin(file)
     hush()
-    with talking() as talk:
-        report = run(request, talk)
+    with shown_progress() as listener:
+        report = run(request, listener)
     if json:
         typer.echo(to_json(report))
     else:

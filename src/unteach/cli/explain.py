@@ -13,7 +13,7 @@ from unteach.escaping import visible
 from unteach.settings.request import Request
 from unteach.types import Sequence
 
-SHOWN = {"chosen", "teacher_logits"}  # what a method reads that is shown here
+SHOWN = {"selected", "teacher_logits"}  # what a method reads that is shown here
 END = "<end>"  # how a chosen token that ends an answer is shown
 
 

@@ -42,7 +42,7 @@ def recheck(
     Exit code 0 when none does, 3 when some do, 1 when something cannot be read, 2 when it was asked
     wrongly.
     """
-    from unteach.cli._show import say, talking
+    from unteach.cli._show import say, shown_progress
 
     known, left, before = _known(ledger, key, forget, model)
     say("starting (loading libraries takes a few seconds)")
@@ -64,8 +64,8 @@ def recheck(
         trust_remote_code=trust_remote_code,
     )
     hush()
-    with talking() as talk:
-        evaluate(request, talk)
+    with shown_progress() as listener:
+        evaluate(request, listener)
     rows, _ = rows_in(out)
     names = {f"forget-{there}" for found in known.values() for there in found.values()}
     again = judge(rows["model"], names)

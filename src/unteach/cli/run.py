@@ -58,7 +58,7 @@ def run(
 
         dealt(asked.train.batch, asked.train.accumulation, processes)
         raise typer.Exit(start(processes))
-    from unteach.cli._show import say, show_table, talking
+    from unteach.cli._show import say, show_table, shown_progress
 
     say("starting (loading libraries takes a few seconds)")
     from unteach import pipeline
@@ -67,8 +67,8 @@ def run(
     from unteach.report import to_json
 
     hush()
-    with talking() as talk:
-        report = pipeline.run(asked, talk)
+    with shown_progress() as listener:
+        report = pipeline.run(asked, listener)
     leave()
     if json:
         typer.echo(to_json(report))

@@ -8,7 +8,7 @@ from typing import Any
 from unteach.demo.settings import PRESETS, settings
 from unteach.demo.workers import Tell
 from unteach.demo.world import make_world
-from unteach.progress import Silence
+from unteach.progress import NoProgress
 from unteach.types import Row
 
 GROUPS = ("forget", "retain", "holdout", "world")
@@ -57,11 +57,11 @@ def unlearn(folder: Path, method: str, out: str, seed: int, tell: Tell) -> dict[
     from unteach import pipeline
     from unteach.checks.request import check
 
-    talk = Telling(tell)
+    listener = JobProgress(tell)
     intake = check(request(folder, method, out, seed))
     (folder / out).mkdir()
-    facts = pipeline.remove(intake, folder / out, talk)
-    rows = pipeline.evaluate(str(folder / out), intake, talk)
+    facts = pipeline.remove(intake, folder / out, listener)
+    rows = pipeline.evaluate(str(folder / out), intake, listener)
     resolved = intake.request.model_dump(mode="json")
     return {"facts": facts, "rows": rows, "request": resolved}
 
@@ -72,7 +72,7 @@ def score(folder: Path, name: str, tell: Tell) -> dict[str, list[Row]]:
     from unteach.checks.request import check
 
     intake = check(request(folder, "unilogit", f"none-{name}", 0))
-    return pipeline.evaluate(str(folder / name), intake, Telling(tell))
+    return pipeline.evaluate(str(folder / name), intake, JobProgress(tell))
 
 
 def request(folder: Path, method: str, out: str, seed: int) -> Any:
@@ -94,7 +94,7 @@ def request(folder: Path, method: str, out: str, seed: int) -> Any:
     )
 
 
-class Telling(Silence):
+class JobProgress(NoProgress):
     """Passes on what the stages tell."""
 
     def __init__(self, tell: Tell):

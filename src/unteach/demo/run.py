@@ -8,7 +8,7 @@ from typing import Any
 from unteach import pipeline
 from unteach.demo import jobs
 from unteach.demo.settings import PRESETS, TRAIN
-from unteach.demo.workers import Board, Workers
+from unteach.demo.workers import JobListener, Workers
 from unteach.files import staged
 from unteach.report import Report
 
@@ -17,7 +17,7 @@ def run(
     out: Path,
     method: str,
     *,
-    board: Board,
+    board: JobListener,
     seed: int = 0,
     preset: str = "default",
     workers: int | None = None,

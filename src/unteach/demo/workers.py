@@ -17,7 +17,7 @@ Tell = Callable[[int, int, str], None]
 _told: Any = None
 
 
-class Board(Protocol):
+class JobListener(Protocol):
     """Someone who shows several jobs at once."""
 
     def begin(self, name: str) -> None:
@@ -38,7 +38,7 @@ class Workers:
     safe, and is not possible on Windows.
     """
 
-    def __init__(self, count: int, board: Board):
+    def __init__(self, count: int, board: JobListener):
         context = get_context("spawn")
         self.board, self.told = board, context.Queue()
         self.pool = ProcessPoolExecutor(

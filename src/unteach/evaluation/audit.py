@@ -10,7 +10,7 @@ from typing import Any
 
 from unteach.errors import Problem, UserError
 from unteach.evaluation.asked import Evaluation
-from unteach.evaluation.check import Plan, check
+from unteach.evaluation.check import CheckedEvaluation, check
 from unteach.evaluation.results import judge, versions
 from unteach.evaluation.rows import rows_of_all
 from unteach.evaluation.texts import write_private
@@ -19,7 +19,7 @@ from unteach.metrics.blind import blind_auc
 from unteach.metrics.clustered import clustered_auc
 from unteach.metrics.memorised import LEVEL, Decisions, decide
 from unteach.metrics.rows import mean_logp, scored
-from unteach.progress import Silence, Talk
+from unteach.progress import NoProgress, ProgressListener
 from unteach.report.audited import MEMBERSHIP, Audit, audit_json, audit_markdown
 from unteach.types import Example, Row, Score
 
@@ -28,7 +28,7 @@ MODEL = "model"
 
 def audit(
     asked: Evaluation,
-    talk: Talk | None = None,
+    listener: ProgressListener | None = None,
     *,
     level: float = LEVEL,
     write: bool = False,
@@ -38,7 +38,7 @@ def audit(
 
     Args:
         asked: one model called "model", and the options `forget` and `holdout`.
-        talk: told how it goes; nobody when left out.
+        listener: told how it goes; nobody when left out.
         level: the share of wrong ones among those called known, at most, in expectation.
         write: write `audit.md` and `audit.json` into `asked.out`.
         known: a file for the user's own records that the model knows; nothing is written where it
@@ -47,14 +47,14 @@ def audit(
     Raises:
         UserError: whatever was wrong; then nothing is left behind.
     """
-    talk = talk or Silence()
-    talk.stage("checking what was asked")
+    listener = listener or NoProgress()
+    listener.stage("checking what was asked")
     if problems := _problems(asked, known):
         raise UserError(*problems)
     plan = check(asked)
-    talk.notes(plan.notes)
-    rows, counts, _ = rows_of_all(plan, talk)
-    talk.stage("telling known from never seen")
+    listener.notes(plan.notes)
+    rows, counts, _ = rows_of_all(plan, listener)
+    listener.stage("telling known from never seen")
     found = found_of(plan, rows[MODEL], level, counts[MODEL])
     if write:
         with staged(asked.out, overwrite=asked.overwrite) as folder:
@@ -71,7 +71,7 @@ def nowhere() -> Path:
 
 
 def found_of(
-    plan: Plan, rows: dict[str, list[Row]], level: float, took: Mapping[str, Any]
+    plan: CheckedEvaluation, rows: dict[str, list[Row]], level: float, took: Mapping[str, Any]
 ) -> Audit:
     """All that rows and texts tell."""
     decisions = decide(rows, level=level)

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from unteach.checks.model import Checked, check_adapter, check_model
-from unteach.checks.model_pair import Known, unlike
+from unteach.checks.model import CheckedModel, check_adapter, check_model
+from unteach.checks.model_pair import ModelInfo, unlike
 from unteach.checks.token_ids import check_answers, knows_more
 from unteach.data import context_length, encode_each, try_tokenizer
 from unteach.data.listing import shortened
@@ -16,7 +16,7 @@ from unteach.evaluation.loading import sharded
 from unteach.files import check_out, overlap
 from unteach.files.rows import read_rows
 from unteach.models.source import adapter_problem, holds_adapters_only, pin_note, pinned, require
-from unteach.suites import SUITES, Group, Settings, Suite
+from unteach.suites import SUITES, Group, AskSettings, Suite
 from unteach.suites._options import chosen
 from unteach.suites.own import sample
 from unteach.suites.questions import size_of
@@ -27,7 +27,7 @@ LONGEST = 2048  # tokens of one text, where the model has room for more
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class ModelRef:
     """Where a model is: its path, the base that its adapters are put on, and what was found.
 
     Messages call it by its flag.
@@ -35,7 +35,7 @@ class Place:
 
     path: str
     base: str
-    checked: Checked
+    checked: CheckedModel
     tokenizer: Any
     flag: str = "--model"
 
@@ -46,7 +46,7 @@ class Place:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class CheckedEvaluation:
     """An evaluation that was checked, with what it names.
 
     Attributes:
@@ -64,13 +64,13 @@ class Plan:
     suite: Suite
     options: dict[str, str]
     groups: dict[str, Group]
-    settings: Settings
-    places: dict[str, Place]
+    settings: AskSettings
+    places: dict[str, ModelRef]
     never: dict[str, list[Row]] | None = None
     notes: tuple[Problem, ...] = ()
 
 
-def check(asked: Evaluation) -> Plan:
+def check(asked: Evaluation) -> CheckedEvaluation:
     """Check everything at once; loads no weights.
 
     Raises:
@@ -110,7 +110,7 @@ def check(asked: Evaluation) -> Plan:
     found: Any = suite  # there is one: all that could be wrong was raised
     settings = _settings(asked, found, list(places.values()))
     told = _told(groups or {}, settings, places)
-    return Plan(
+    return CheckedEvaluation(
         asked=_pinned(asked, places),
         suite=found,
         options=options or {},
@@ -122,7 +122,7 @@ def check(asked: Evaluation) -> Plan:
     )
 
 
-def _told(groups: dict[str, Group], settings: Settings, places: dict[str, Place]) -> list[Problem]:
+def _told(groups: dict[str, Group], settings: AskSettings, places: dict[str, ModelRef]) -> list[Problem]:
     """What was said of the files, and what a chat template leaves out of conversations.
 
     Raises:
@@ -147,7 +147,7 @@ def _inputs(asked: Evaluation) -> tuple[list[tuple[str, Any]], list[tuple[str, A
     return models, [*others, ("--cache", asked.cache)]
 
 
-def _pinned(asked: Evaluation, places: dict[str, Place]) -> Evaluation:
+def _pinned(asked: Evaluation, places: dict[str, ModelRef]) -> Evaluation:
     """The same with the hub's commits in the place of names that may move."""
     paths = {name: place.path for name, place in places.items()}
     yardsticks = {name: paths[name] for name in YARDSTICKS if name in paths}
@@ -155,7 +155,7 @@ def _pinned(asked: Evaluation, places: dict[str, Place]) -> Evaluation:
     return asked.model_copy(update={"models": models, **yardsticks})
 
 
-def _unpinned(asked: Evaluation, places: dict[str, Place]) -> Iterator[Problem]:
+def _unpinned(asked: Evaluation, places: dict[str, ModelRef]) -> Iterator[Problem]:
     for name, place in places.items():
         yield from place.checked.notes
         if note := pin_note(asked.paths[name], FLAGS.get(name, "--model")):
@@ -210,7 +210,7 @@ def _never(file: Path, suite: str, groups: dict[str, Group]) -> dict[str, list[R
     return kept
 
 
-def _settings(asked: Evaluation, suite: Suite, places: list[Place]) -> Settings:
+def _settings(asked: Evaluation, suite: Suite, places: list[ModelRef]) -> AskSettings:
     """The suite's own, under what was asked; a text is never longer than any model's context."""
     contexts = [context_length(place.config, place.tokenizer) for place in places]
     made = {"max_length": LONGEST, "template": asked.template, **suite.settings}
@@ -219,10 +219,10 @@ def _settings(asked: Evaluation, suite: Suite, places: list[Place]) -> Settings:
     if asked.max_new_tokens:
         made["max_new_tokens"] = asked.max_new_tokens
     made["max_length"] = min(made["max_length"], *contexts)
-    return Settings(**made, tokens_per_batch=asked.tokens_per_batch)
+    return AskSettings(**made, tokens_per_batch=asked.tokens_per_batch)
 
 
-def _place(name: str, asked: Evaluation) -> Place:
+def _place(name: str, asked: Evaluation) -> ModelRef:
     from unteach.models.loading import load_tokenizer
 
     path = asked.paths[name]
@@ -236,7 +236,7 @@ def _place(name: str, asked: Evaluation) -> Place:
     if base != path:
         require(adapter_problem(path, f"{flag} {path}"))
         check_adapter(checked.empty, path, flag)
-    return Place(
+    return ModelRef(
         path=pinned(path),
         base=pinned(base),
         flag=flag,
@@ -251,9 +251,9 @@ def _vocabularies(places: dict[str, Any]) -> list[Problem]:
     if not original:
         return []
     hint = "give the model that this one was made of, or leave --reference-model out"
-    wanted = Known(original.config, original.tokenizer)
+    wanted = ModelInfo(original.config, original.tokenizer)
     for place in filter(None, places.values()):
-        what, _ = unlike(Known(place.config, place.tokenizer), wanted, "--reference-model")
+        what, _ = unlike(ModelInfo(place.config, place.tokenizer), wanted, "--reference-model")
         if what:
             problems.append(Problem(f"{place.flag} {place.path}", what, hint, "request"))
     return problems

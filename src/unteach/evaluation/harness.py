@@ -4,9 +4,9 @@ import gc
 from collections.abc import Mapping
 from typing import Any
 
-from unteach.evaluation.check import Plan
+from unteach.evaluation.check import CheckedEvaluation
 from unteach.evaluation.rows import loader
-from unteach.progress import Talk
+from unteach.progress import ProgressListener
 from unteach.report.difference import alike
 from unteach.report.grid import cell
 from unteach.report.table import ALIKE
@@ -17,14 +17,14 @@ from unteach.types import Score
 Scores = dict[str, dict[str, Score]]  # task -> metric -> score
 
 
-def scores_of_all(plan: Plan, talk: Talk) -> dict[str, Scores]:
+def scores_of_all(plan: CheckedEvaluation, listener: ProgressListener) -> dict[str, Scores]:
     """The scores of every model by its label."""
     harness: Any = plan.suite.harness
     found = {}
     for name, place in plan.places.items():
-        talk.stage(f"asking: {name}")
+        listener.stage(f"asking: {name}")
         model = loader(place, plan)()
-        found[name] = harness(model, place.tokenizer, plan.options, progress=talk.progress)
+        found[name] = harness(model, place.tokenizer, plan.options, progress=listener.progress)
         del model
         gc.collect()  # one small GPU cannot hold it beside the next one
     return found

@@ -5,13 +5,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from unteach.checks.request import Intake
+from unteach.checks.request import CheckedRequest
 from unteach.evaluation.hashes import code_hash, combined, data_hash, file_hash, model_hash
 from unteach.settings.request import Request
 from unteach.types import ROLES
 
 
-def identity_of(intake: Intake) -> tuple[str, str | None]:
+def identity_of(intake: CheckedRequest) -> tuple[str, str | None]:
     """A hash of all that decides a result: request, model, data and code; in two forms.
 
     Whoever guesses short data can confirm it by the first, so it is kept salted, for its user

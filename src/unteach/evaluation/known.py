@@ -4,7 +4,7 @@ from pathlib import Path
 
 from unteach.errors import Problem, UserError
 from unteach.files.rows import Groups
-from unteach.metrics.known import Known, known
+from unteach.metrics.known import KnownAnswers, known
 from unteach.report.answers import listed
 from unteach.report.table import number
 from unteach.settings.request import Request
@@ -73,18 +73,18 @@ def known_notes(
     return [Problem(where, f"{what}: {listed(found.unknown, SHOWN)}", "", "note")]
 
 
-def _never(found: Known) -> str:
+def _never(found: KnownAnswers) -> str:
     return (
         f"--model does not know these {found.asked} answers, in this wording at least: it gives "
         f"{_some(found)} of them, at a probability of {_per_token(found)}"
     )
 
 
-def _some(found: Known) -> str:
+def _some(found: KnownAnswers) -> str:
     return str(found.given) if found.given else "none"
 
 
-def _per_token(found: Known) -> str:
+def _per_token(found: KnownAnswers) -> str:
     beside = ""
     if found.holdout is not None:
         beside = f" (that of holdout answers, which it never saw, is {number(found.holdout)})"

@@ -8,27 +8,27 @@ from typing import Any
 
 from unteach.errors import Problem, UserError
 from unteach.evaluation import cache
-from unteach.evaluation.check import Place, Plan
+from unteach.evaluation.check import ModelRef, CheckedEvaluation
 from unteach.evaluation.hashes import code_hash, data_hash, model_hash
 from unteach.evaluation.loading import load
 from unteach.models.unchanged import Ages, ages_of, require_unchanged
 from unteach.processes.main import is_main, shared
-from unteach.progress import Talk
-from unteach.suites.ask import Asked, Spoken
+from unteach.progress import ProgressListener
+from unteach.suites.ask import ModelAnswers, GeneratedTexts
 from unteach.types import Row
 
 Rows = dict[str, list[Row]]
 
 
 def rows_of_all(
-    plan: Plan, talk: Talk
-) -> tuple[dict[str, Rows], dict[str, Any], dict[str, tuple[Spoken, ...]]]:
+    plan: CheckedEvaluation, listener: ProgressListener
+) -> tuple[dict[str, Rows], dict[str, Any], dict[str, tuple[GeneratedTexts, ...]]]:
     """By each model's label its rows, what making them took, and what it said in words."""
     rows, counts, spoken = {}, {}, {}
     before = ages_of(path for place in plan.places.values() for path in (place.path, place.base))
     for name in plan.places:
-        talk.stage(f"asking: {name}")
-        found = rows_of(name, plan, talk, before)
+        listener.stage(f"asking: {name}")
+        found = rows_of(name, plan, listener, before)
         rows[name], counts[name], spoken[name] = found.rows, found.counts, found.spoken
     if plan.never:
         rows["retrained"] = plan.never
@@ -36,7 +36,7 @@ def rows_of_all(
     return rows, counts, spoken
 
 
-def rows_of(name: str, plan: Plan, talk: Talk, before: Mapping[str, Ages]) -> Asked:
+def rows_of(name: str, plan: CheckedEvaluation, listener: ProgressListener, before: Mapping[str, Ages]) -> ModelAnswers:
     """The rows of one model, from the cache where they were made before.
 
     The cache has no texts: where these are wanted, the model is asked again.
@@ -46,25 +46,25 @@ def rows_of(name: str, plan: Plan, talk: Talk, before: Mapping[str, Ages]) -> As
     wanted = plan.asked.keep_text
     if kept := None if wanted else shared(lambda: cache.find(folder, key)):
         rows, about = kept
-        return Asked(rows, {**about.get("counts", {}), "from": "cache"})
-    found = ask_model(name, plan, talk)
+        return ModelAnswers(rows, {**about.get("counts", {}), "from": "cache"})
+    found = ask_model(name, plan, listener)
     shared(lambda: require_unchanged(before))  # else they would be kept for another model's
     if is_main():
-        _keep(folder, key, found.rows, found.counts, talk)
+        _keep(folder, key, found.rows, found.counts, listener)
     return found
 
 
-def _keep(folder: Path | None, key: str, rows: Rows, counts: dict[str, Any], talk: Talk) -> None:
+def _keep(folder: Path | None, key: str, rows: Rows, counts: dict[str, Any], listener: ProgressListener) -> None:
     """Rows that cannot be kept are no reason to lose them."""
     try:
         cache.keep(folder, key, rows, counts)
     except OSError as error:
         what = f"rows cannot be kept there ({error.strerror})"
         hint = "they will be asked again; give another folder, or --no-cache"
-        talk.notes([Problem(f"--cache {folder}", what, hint, "note")])
+        listener.notes([Problem(f"--cache {folder}", what, hint, "note")])
 
 
-def ask_model(name: str, plan: Plan, talk: Talk) -> Asked:
+def ask_model(name: str, plan: CheckedEvaluation, listener: ProgressListener) -> ModelAnswers:
     """Load a model and ask it everything."""
     from unteach.suites.ask import ask, endless_notes
 
@@ -77,10 +77,10 @@ def ask_model(name: str, plan: Plan, talk: Talk) -> Asked:
         original=loader(original, plan) if original else None,
         gradient_norms=plan.asked.gradient_norms,
         keep_text=plan.asked.keep_text,
-        progress=talk.progress,
+        progress=listener.progress,
     )
     check_numbers(name, found.rows)
-    talk.notes(endless_notes(found))
+    listener.notes(endless_notes(found))
     return found
 
 
@@ -98,7 +98,7 @@ def _finite(row: Row) -> bool:
     return all(math.isfinite(x) for numbers in values for x in numbers if isinstance(x, float))
 
 
-def loader(place: Place, plan: Plan) -> Callable[[], Any]:
+def loader(place: ModelRef, plan: CheckedEvaluation) -> Callable[[], Any]:
     """A function that loads the model, on this process's own device where there are several."""
     asked = plan.asked
     return lambda: load(
@@ -113,7 +113,7 @@ def loader(place: Place, plan: Plan) -> Callable[[], Any]:
     )
 
 
-def key_of(name: str, plan: Plan) -> str:
+def key_of(name: str, plan: CheckedEvaluation) -> str:
     """The cache's name for one model's rows: a hash of all that they depend on."""
     if not plan.asked.cache:
         return ""

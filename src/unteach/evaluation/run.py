@@ -6,7 +6,7 @@ from typing import Any
 
 from unteach.errors import Problem
 from unteach.evaluation.asked import Evaluation
-from unteach.evaluation.check import Plan, check
+from unteach.evaluation.check import CheckedEvaluation, check
 from unteach.evaluation.harness import scores_of_all, task_table
 from unteach.evaluation.known import known_notes
 from unteach.evaluation.results import judge, versions, write
@@ -14,11 +14,11 @@ from unteach.evaluation.rows import rows_of_all
 from unteach.evaluation.texts import add_texts, notes_on_text
 from unteach.files import staged
 from unteach.processes.main import agreed, is_main, join
-from unteach.progress import Silence, Talk
+from unteach.progress import NoProgress, ProgressListener
 from unteach.report import Report, protocol
 
 
-def evaluate(asked: Evaluation, talk: Talk | None = None) -> Report:
+def evaluate(asked: Evaluation, listener: ProgressListener | None = None) -> Report:
     """Ask every model the suite's questions, and write what came out into `asked.out`.
 
     With several processes (`accelerate launch`, `torchrun`) each asks its share, and the main one
@@ -26,24 +26,24 @@ def evaluate(asked: Evaluation, talk: Talk | None = None) -> Report:
 
     Args:
         asked: which models, which questions.
-        talk: told how it goes; nobody when left out.
+        listener: told how it goes; nobody when left out.
 
     Raises:
         UserError: whatever was wrong; then nothing is left behind.
     """
     join(asked.device)
-    talk = talk if talk and is_main() else Silence()
-    talk.stage("checking what was asked")
+    listener = listener if listener and is_main() else NoProgress()
+    listener.stage("checking what was asked")
     plan = agreed(lambda: check(asked))  # before the main one can have written into `out`
-    talk.notes(plan.notes)
+    listener.notes(plan.notes)
     began = time.monotonic()
-    rows, counts, spoken = ({}, {}, {}) if plan.suite.harness else rows_of_all(plan, talk)
-    models = scores_of_all(plan, talk) if plan.suite.harness else {}
+    rows, counts, spoken = ({}, {}, {}) if plan.suite.harness else rows_of_all(plan, listener)
+    models = scores_of_all(plan, listener) if plan.suite.harness else {}
     facts = facts_of(plan, counts)
     facts["seconds"] = round(time.monotonic() - began, 1)
     report = of_tasks(plan, models, facts) if models else report_of(plan, rows, facts)
     if is_main():
-        talk.stage("writing the report")
+        listener.stage("writing the report")
         with staged(asked.out, overwrite=asked.overwrite) as folder:
             about = {"suite": plan.suite.name, "suite_version": plan.suite.version}
             write(report, rows, folder, about=about)
@@ -52,7 +52,7 @@ def evaluate(asked: Evaluation, talk: Talk | None = None) -> Report:
     return report
 
 
-def report_of(plan: Plan, rows: dict[str, Any], facts: dict[str, Any]) -> Report:
+def report_of(plan: CheckedEvaluation, rows: dict[str, Any], facts: dict[str, Any]) -> Report:
     """The report, from the rows alone."""
     asked = plan.asked
     report = Report(
@@ -71,7 +71,7 @@ def report_of(plan: Plan, rows: dict[str, Any], facts: dict[str, Any]) -> Report
     return replace(report, tables=tables_of(plan, report))
 
 
-def _known(plan: Plan, rows: dict[str, Any]) -> list[Problem]:
+def _known(plan: CheckedEvaluation, rows: dict[str, Any]) -> list[Problem]:
     """What the model before did not know of the user's own data, as `unteach run` tells it."""
     if plan.suite.name != "own" or "original" not in rows:
         return []
@@ -79,7 +79,7 @@ def _known(plan: Plan, rows: dict[str, Any]) -> list[Problem]:
     return known_notes(rows["original"], forget, holdout, plan.settings.template)
 
 
-def unasked(plan: Plan, rows: dict[str, Any]) -> tuple[str, ...]:
+def unasked(plan: CheckedEvaluation, rows: dict[str, Any]) -> tuple[str, ...]:
     """Questions that no model could be asked, since their prompts are too long for one."""
     found = []
     for name, group in plan.groups.items():
@@ -98,12 +98,12 @@ def unasked(plan: Plan, rows: dict[str, Any]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def of_tasks(plan: Plan, models: dict[str, Any], facts: dict[str, Any]) -> Report:
+def of_tasks(plan: CheckedEvaluation, models: dict[str, Any], facts: dict[str, Any]) -> Report:
     """The report of a suite that asked by itself."""
     return replace(report_of(plan, {}, facts), models=models, tables={"Tasks": task_table(models)})
 
 
-def tables_of(plan: Plan, report: Report) -> dict[str, list[list[str]]]:
+def tables_of(plan: CheckedEvaluation, report: Report) -> dict[str, list[list[str]]]:
     """A protocol's table, where the suite was asked for one: its models in the order given."""
     name = plan.options.get("protocol", "once")
     if name == "once":
@@ -113,14 +113,14 @@ def tables_of(plan: Plan, report: Report) -> dict[str, list[list[str]]]:
     return {f"{name.capitalize()}: knowledge of what should stay, request by request": protocol(of)}
 
 
-def label_of(plan: Plan) -> str:
+def label_of(plan: CheckedEvaluation) -> str:
     """The suite, and what was chosen of it; no paths."""
     known = plan.suite.options
     chosen = [f"{name} {value}" for name, value in plan.options.items() if known[name].values]
     return ", ".join([plan.suite.name, *chosen])
 
 
-def facts_of(plan: Plan, counts: dict[str, Any]) -> dict[str, Any]:
+def facts_of(plan: CheckedEvaluation, counts: dict[str, Any]) -> dict[str, Any]:
     """What was asked of whom, and what it took."""
     suite = plan.suite
     examples = {name: len(group.examples) for name, group in plan.groups.items()}

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from unteach.files import PRIVATE
-from unteach.suites.ask import Spoken
+from unteach.suites.ask import GeneratedTexts
 
 NOTE = (
     f"{PRIVATE} holds texts of the data (--keep-text): what models said beside what is true. Keep "
@@ -19,7 +19,7 @@ def notes_on_text(keep_text: bool) -> tuple[str, ...]:
     return (NOTE,) if keep_text else ()
 
 
-def add_texts(folder: Path, model: str, spoken: Iterable[Spoken]) -> None:
+def add_texts(folder: Path, model: str, spoken: Iterable[GeneratedTexts]) -> None:
     """Put what one model said beside what others said, in a file that this user alone can read.
 
     A line for each example that was asked: its group and id, the prompt, the answer, and what each

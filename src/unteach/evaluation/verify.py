@@ -17,7 +17,7 @@ MADE = ("models", "comparisons", "never_seen", "given", "harm")  # what `judge` 
 
 
 @dataclass(frozen=True)
-class Verified:
+class VerifyResult:
     """What was found to be as it should.
 
     Attributes:
@@ -31,7 +31,7 @@ class Verified:
     surplus: tuple[str, ...]
 
 
-def verify(folder: Path) -> Verified:
+def verify(folder: Path) -> VerifyResult:
     """Check the result of `unteach run` or of `unteach evaluate`; needs no model and no torch.
 
     Each file is held against the hash that was taken when it was written, where the folder lists
@@ -57,7 +57,7 @@ def verify(folder: Path) -> Verified:
     if problems:
         raise UserError(*problems)
     there = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
-    return Verified(len(listed), scores, tuple(sorted(there - {*listed, *_own(folder)})))
+    return VerifyResult(len(listed), scores, tuple(sorted(there - {*listed, *_own(folder)})))
 
 
 def _own(folder: Path) -> set[str]:

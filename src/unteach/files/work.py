@@ -35,7 +35,7 @@ from unteach.files.work_folders import (
 
 
 @dataclass(frozen=True)
-class Work:
+class RunFolder:
     """The folder of a run under way.
 
     Attributes:
@@ -171,7 +171,7 @@ def working(
     *,
     overwrite: bool,
     mark: str | None = None,
-) -> Iterator[Work]:
+) -> Iterator[RunFolder]:
     """The work that was begun on this request, or a new one; in the end it becomes `out`.
 
     When the run fails, or is stopped, the folder stays if there is something to go on from. Where
@@ -197,14 +197,14 @@ def working(
         begun = taken or (None if known else _begun(out, identity))
     if begun is None:
         _require_unchanged(out, run_of(out))
-        yield Work(out, out, identity, mark, placed=True)
+        yield RunFolder(out, out, identity, mark, placed=True)
         return
     folder, lock = begun
     placed = is_placed(folder, out)
     if placed and overwrite and _changed(out, run_of(folder), run_of(out)):
         leave(folder, lock, out)
         (folder, lock), placed = _begun(out, identity), False
-    work = Work(folder, out, identity, mark, placed=placed)
+    work = RunFolder(folder, out, identity, mark, placed=placed)
     try:
         if work.placed:
             _require_unchanged(out, run_of(folder), run_of(out))

@@ -2,17 +2,17 @@
 
 from unteach.inference.agreement import reading_once
 from unteach.inference.batches import batches_by_length, left_padded, right_padded
-from unteach.inference.borrowed import lent
-from unteach.inference.divergence import Kept, divergences
+from unteach.inference.borrowed import loaded_model
+from unteach.inference.divergence import KeptStates, divergences
 from unteach.inference.generation import end_tokens, greedy, sampled
 from unteach.inference.gradients import gradient_norms
 from unteach.inference.interview import Interview
-from unteach.inference.scoring import Answered, answer_tokens
+from unteach.inference.scoring import AnswerLogps, answer_tokens
 
 __all__ = [
-    "Answered",
+    "AnswerLogps",
     "Interview",
-    "Kept",
+    "KeptStates",
     "answer_tokens",
     "batches_by_length",
     "divergences",
@@ -20,7 +20,7 @@ __all__ = [
     "gradient_norms",
     "greedy",
     "left_padded",
-    "lent",
+    "loaded_model",
     "reading_once",
     "right_padded",
     "sampled",

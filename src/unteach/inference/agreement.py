@@ -7,8 +7,8 @@ import torch
 
 from unteach.inference.prompts import prompt_length
 from unteach.inference.rows import known_head
-from unteach.inference.scoring import Answered, answer_tokens
-from unteach.inference.shared_prompts import Once, arguments
+from unteach.inference.scoring import AnswerLogps, answer_tokens
+from unteach.inference.shared_prompts import SharedPromptReader, arguments
 from unteach.processes.lockstep import in_lockstep
 from unteach.processes.share import together
 from unteach.types import Sequence
@@ -20,7 +20,7 @@ NEAR_IN_HALF = 0.02
 
 def reading_once(
     model: Any, texts: list[Sequence], *, tokens_per_batch: int = 4096, shared: bool = False
-) -> Once | None:
+) -> SharedPromptReader | None:
     """How `answer_tokens` reads each prompt once; None where that is not right or saves too little.
 
     Not every model has a cache whose rows can be copied, and one that looks back over a window or
@@ -34,7 +34,7 @@ def reading_once(
         tokens_per_batch: as they will be scored with.
         shared: all processes come here with the same, and decide alike.
     """
-    once = Once()
+    once = SharedPromptReader()
     _, grouped = once.batches(model, texts, tokens_per_batch)
     if not grouped:
         return None
@@ -64,7 +64,7 @@ def _agree(model: Any, texts: list[Sequence], tokens_per_batch: int) -> bool:
     if known_head(model, texts) is None or "past_key_values" not in arguments(model):
         return False
     whole = answer_tokens(model, texts, tokens_per_batch=tokens_per_batch)
-    once = Once(worth=0)
+    once = SharedPromptReader(worth=0)
     try:
         found = answer_tokens(model, texts, tokens_per_batch=tokens_per_batch, once=once)
     except (TypeError, ValueError, RuntimeError, AttributeError, IndexError) as error:
@@ -75,7 +75,7 @@ def _agree(model: Any, texts: list[Sequence], tokens_per_batch: int) -> bool:
     return once.prompts > 0 and _root_mean_square(whole, found) <= near
 
 
-def _root_mean_square(some: list[Answered], others: list[Answered] | None = None) -> float:
+def _root_mean_square(some: list[AnswerLogps], others: list[AnswerLogps] | None = None) -> float:
     """Of log-probabilities, or of their differences; not a number where one of them is none."""
     found = [x for one in some for x in one.logps]
     if others is not None:

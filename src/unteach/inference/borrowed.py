@@ -14,7 +14,7 @@ from unteach.processes.share import together
 T = TypeVar("T")
 
 
-def lent(model: Any, use: Callable[[Any], T]) -> T:
+def loaded_model(model: Any, use: Callable[[Any], T]) -> T:
     """What is made of a model; one that is loaded for it is freed afterwards.
 
     Args:
@@ -34,7 +34,7 @@ def lent(model: Any, use: Callable[[Any], T]) -> T:
 
 
 @dataclass
-class Forwards:
+class ForwardCount:
     """What went through a model.
 
     Attributes:
@@ -49,9 +49,9 @@ class Forwards:
 
 
 @contextmanager
-def counted(model: Any) -> Iterator[Forwards]:
+def counted(model: Any) -> Iterator[ForwardCount]:
     """Count the forwards within, at the head: wrappers may call what they wrap past its hooks."""
-    found = Forwards()
+    found = ForwardCount()
 
     def count(module: Any, args: tuple) -> None:
         found.batches += 1

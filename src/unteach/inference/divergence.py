@@ -13,15 +13,15 @@ from unteach.errors import Problem, UserError
 from unteach.head import Head
 from unteach.inference.batches import batches_by_length
 from unteach.inference.rows import answer_rows, in_parts, known_head, logits_of, pieces
-from unteach.inference.store import Store, sweep
+from unteach.inference.store import HiddenStateStore, sweep
 from unteach.losses.byrows import read_rows
 from unteach.processes.lockstep import in_lockstep
 from unteach.processes.share import by_batches
-from unteach.progress import Progress
+from unteach.progress import ProgressCallback
 from unteach.types import Sequence
 
 
-class Kept:
+class KeptStates:
     """What a model's logits of answers are made of, by the number of the text.
 
     Of a model with an unknown rule behind its head these are the logits themselves, V numbers for
@@ -34,13 +34,13 @@ class Kept:
     def __init__(self, sequences: list[Sequence]):
         sweep()
         self._sizes = {number: sum(s.answer) for number, s in enumerate(sequences)}
-        self._store: Store | None = None
+        self._store: HiddenStateStore | None = None
         self._head: Head | None = None
 
     def put(self, members: list[int], rows: Tensor, head: Head | None) -> None:
         """Keep the rows of a batch."""
         if self._store is None:
-            self._store = Store(self._sizes, rows.shape[-1], rows.dtype)
+            self._store = HiddenStateStore(self._sizes, rows.shape[-1], rows.dtype)
             # A model that is read on a CPU is one block of memory, which any of its weights holds.
             self._head = head.frozen() if head and rows.device.type == "cpu" else head
         parts = rows.split([self._sizes[i] for i in members])
@@ -61,11 +61,11 @@ class Kept:
 def divergences(
     original: Any,
     sequences: list[Sequence],
-    kept: Kept,
+    kept: KeptStates,
     *,
     tokens_per_batch: int = 4096,
     shared: bool = False,
-    progress: Progress = lambda done, total: None,
+    progress: ProgressCallback = lambda done, total: None,
 ) -> list[list[float]]:
     """KL(original || model) over the whole vocabulary at each answer token, in nats.
 

@@ -5,8 +5,8 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
-from unteach.inference.queue import CacheKind, Queue, Row
-from unteach.progress import Progress
+from unteach.inference.queue import CacheKind, PromptQueue, QueuedPrompt
+from unteach.progress import ProgressCallback
 
 
 @torch.inference_mode()
@@ -19,7 +19,7 @@ def greedy(
     tokens_per_batch: int = 8192,
     cache: CacheKind = "dynamic",
     shared: bool = False,
-    progress: Progress = lambda done, total: None,
+    progress: ProgressCallback = lambda done, total: None,
 ) -> list[list[int]]:
     """Greedy continuations, batched and left-padded; the model's sampling settings are not used.
 
@@ -43,7 +43,7 @@ def greedy(
         >>> [len(ids) <= 3 for ids in greedy(model, [(5, 6), (7,)], limits=[3, 3], end=[1])]
         [True, True]
     """
-    queue = Queue(model, end, {"do_sample": False}, tokens_per_batch, cache, shared)
+    queue = PromptQueue(model, end, {"do_sample": False}, tokens_per_batch, cache, shared)
     return _continued(queue, prompts, limits, progress)
 
 
@@ -74,14 +74,14 @@ def sampled(
     settings = {"do_sample": True, "temperature": temperature, "top_p": top_p, "top_k": 0}
     with torch.random.fork_rng(devices=[model.device] if model.device.type == "cuda" else []):
         torch.manual_seed(seed)
-        queue = Queue(model, end, settings, tokens_per_batch)
+        queue = PromptQueue(model, end, settings, tokens_per_batch)
         return _continued(queue, prompts, limits, lambda done, total: None)
 
 
 def _continued(
-    queue: Queue, prompts: list[tuple[int, ...]], limits: list[int], progress: Progress
+    queue: PromptQueue, prompts: list[tuple[int, ...]], limits: list[int], progress: ProgressCallback
 ) -> list[list[int]]:
-    rows = [Row(prompt, limit) for prompt, limit in zip(prompts, limits, strict=True)]
+    rows = [QueuedPrompt(prompt, limit) for prompt, limit in zip(prompts, limits, strict=True)]
     queue.run(rows, lambda: progress(sum(not row.room for row in rows), len(rows)))
     return [row.said for row in rows]
 

@@ -15,7 +15,7 @@ from unteach.inference.rows import answer_rows, known_head, pieces
 from unteach.losses.statistics import full
 from unteach.processes.lockstep import in_lockstep
 from unteach.processes.share import by_batches
-from unteach.progress import Progress
+from unteach.progress import ProgressCallback
 from unteach.types import Sequence
 
 
@@ -24,7 +24,7 @@ def gradient_norms(
     sequences: list[Sequence],
     *,
     shared: bool = False,
-    progress: Progress = lambda done, total: None,
+    progress: ProgressCallback = lambda done, total: None,
 ) -> list[float]:
     """Euclidean norm of the gradient of each answer's mean NLL by all weights, adapters included.
 

@@ -8,15 +8,15 @@ from typing import Any
 from unteach.inference.agreement import reading_once
 from unteach.inference.borrowed import counted
 from unteach.inference.budget import answering_tokens
-from unteach.inference.divergence import Kept, divergences
+from unteach.inference.divergence import KeptStates, divergences
 from unteach.inference.generation import end_tokens, greedy
 from unteach.inference.gradients import gradient_norms
 from unteach.inference.rows import agree_on_head
-from unteach.inference.scoring import Answered, answer_tokens
-from unteach.inference.shared_prompts import Once
+from unteach.inference.scoring import AnswerLogps, answer_tokens
+from unteach.inference.shared_prompts import SharedPromptReader
 from unteach.processes.lockstep import in_lockstep
 from unteach.processes.share import speaks, together
-from unteach.progress import Progress
+from unteach.progress import ProgressCallback
 from unteach.types import Sequence
 
 Asking = tuple[tuple[int, ...], int]
@@ -48,8 +48,8 @@ class Interview:
     prompts: list[Asking]
     tokens_per_batch: int
     told: Callable[[str, int, int], None]
-    kept: Kept | None = None
-    scores: dict[Sequence, Answered] = field(default_factory=dict)
+    kept: KeptStates | None = None
+    scores: dict[Sequence, AnswerLogps] = field(default_factory=dict)
     norms: dict[Sequence, float] = field(default_factory=dict)
     divergences: dict[Sequence, list[float]] = field(default_factory=dict)
     said: dict[Asking, list[int]] = field(default_factory=dict)
@@ -84,7 +84,7 @@ class Interview:
         self.said = dict(zip(self.prompts, said, strict=True))
         self._count(model, decode_steps=through.batches)
 
-    def of_original(self, original: Any, said: list[Sequence]) -> dict[Sequence, Answered]:
+    def of_original(self, original: Any, said: list[Sequence]) -> dict[Sequence, AnswerLogps]:
         """Measure how far the model's distributions are from its own; score what the model said."""
         assert self.kept is not None, "nothing was kept of the model"
         _look_at_head(original, self.own + said)
@@ -115,9 +115,9 @@ class Interview:
         texts: list[Sequence],
         what: str,
         *,
-        kept: Kept | None = None,
-        once: Once | None = None,
-    ) -> dict[Sequence, Answered]:
+        kept: KeptStates | None = None,
+        once: SharedPromptReader | None = None,
+    ) -> dict[Sequence, AnswerLogps]:
         found = answer_tokens(
             model,
             texts,
@@ -133,7 +133,7 @@ class Interview:
         if not in_lockstep(model) or speaks(shared=True):
             self.counts.update(counts)
 
-    def _progress(self, what: str) -> Progress:
+    def _progress(self, what: str) -> ProgressCallback:
         return lambda done, total: self.told(what, done, total)
 
 

@@ -12,7 +12,7 @@ from torch.nn.functional import pad
 from transformers import Cache, GenerationConfig, PreTrainedModel, StoppingCriteria
 
 from unteach.inference.batches import batches_by_length, left_padded
-from unteach.processes.lockstep import AsMain, in_lockstep
+from unteach.processes.lockstep import FollowMainProcess, in_lockstep
 from unteach.processes.share import by_batches, speaks
 
 # Rows cannot leave a static cache, whose shape is its point, and attention reads its empty places
@@ -20,7 +20,7 @@ from unteach.processes.share import by_batches, speaks
 CacheKind = Literal["dynamic", "static"]
 
 
-class Row:
+class QueuedPrompt:
     """A prompt, what was said to it so far, and how many tokens may still be said."""
 
     def __init__(self, prompt: tuple[int, ...], limit: int):
@@ -44,7 +44,7 @@ class Row:
 
 
 @dataclass
-class Queue:
+class PromptQueue:
     """Continues rows of any lengths, a batch at a time.
 
     A batch would run until its last row ends, and a model that was made to forget often does not
@@ -74,10 +74,10 @@ class Queue:
         self._drops = named and self.cache == "dynamic"
         self._lockstep = in_lockstep(self.model)
         as_main = self._lockstep and not self.settings["do_sample"]
-        self._processors = [AsMain()] if as_main else []
+        self._processors = [FollowMainProcess()] if as_main else []
         self._size = 0
 
-    def run(self, rows: list[Row], told: Callable[[], None] = lambda: None) -> None:
+    def run(self, rows: list[QueuedPrompt], told: Callable[[], None] = lambda: None) -> None:
         """Until no row has room; tells after each batch."""
         waiting = [row for row in rows if row.room > 0]
         while waiting:
@@ -86,7 +86,7 @@ class Queue:
                 told()
             waiting = [row for row in waiting if row.room]
 
-    def _round(self, rows: list[Row], batches: list[list[int]], told: Callable[[], None]) -> None:
+    def _round(self, rows: list[QueuedPrompt], batches: list[list[int]], told: Callable[[], None]) -> None:
         """Each batch once, its last rows left over where there is other company for them."""
 
         def go_on(members: list[int]) -> list[tuple[tuple[int, ...], int]]:
@@ -104,13 +104,13 @@ class Queue:
         for row, (ids, room) in zip(rows, made, strict=True):
             row.become(ids, room)
 
-    def _batches(self, rows: list[Row]) -> list[list[int]]:
+    def _batches(self, rows: list[QueuedPrompt]) -> list[list[int]]:
         lengths, rooms = [len(row.ids) for row in rows], [row.room for row in rows]
         if self.cache == "static":  # a compiled step is compiled again for each new shape
             lengths, rooms = [max(lengths)] * len(rows), [max(rooms)] * len(rows)
         return list(batches_by_length(lengths, self.tokens_per_batch, more=rooms))
 
-    def _continue(self, rows: list[Row], leave: int) -> None:
+    def _continue(self, rows: list[QueuedPrompt], leave: int) -> None:
         """Until at most `leave` rows have room."""
         rows = self._filled(rows)
         ids, attention = left_padded([row.ids for row in rows], self.model.device)
@@ -131,12 +131,12 @@ class Queue:
             attention = pad(attention, (0, out.sequences.shape[1] - ids.shape[1]), value=1)[index]
             ids = out.sequences[index]
 
-    def _filled(self, rows: list[Row]) -> list[Row]:
+    def _filled(self, rows: list[QueuedPrompt]) -> list[QueuedPrompt]:
         """With a static cache, as many rows as the first batch had; the added have no room."""
         if self.cache == "dynamic":
             return rows
         self._size = max(self._size, len(rows))
-        return rows + [Row(rows[-1].ids, 0) for _ in range(self._size - len(rows))]
+        return rows + [QueuedPrompt(rows[-1].ids, 0) for _ in range(self._size - len(rows))]
 
     def _generate(
         self, ids: Tensor, attention: Tensor, rooms: list[int], enough: int, cache: dict
@@ -149,7 +149,7 @@ class Queue:
             cache_implementation=None if self.cache == "dynamic" else "static",
             return_dict_in_generate=True,
         )
-        ended = Ended(torch.tensor(rooms, device=ids.device) + ids.shape[1], self.end, enough)
+        ended = RowStoppingCriteria(torch.tensor(rooms, device=ids.device) + ids.shape[1], self.end, enough)
         with _plain_generation(self.model, self.end):
             return self.model.generate(  # type: ignore[operator]
                 input_ids=ids,
@@ -161,7 +161,7 @@ class Queue:
             )
 
 
-class Ended(StoppingCriteria):
+class RowStoppingCriteria(StoppingCriteria):
     """Ends a row at its own limit or an end token, and all rows once enough have ended.
 
     Args:

@@ -6,17 +6,17 @@ import torch
 from torch import Tensor
 
 from unteach.inference.batches import batches_by_length
-from unteach.inference.divergence import Kept
+from unteach.inference.divergence import KeptStates
 from unteach.inference.rows import answer_rows, in_parts, known_head, logits_of, pieces
-from unteach.inference.shared_prompts import Once
+from unteach.inference.shared_prompts import SharedPromptReader
 from unteach.losses.byrows import read_rows
 from unteach.processes.lockstep import in_lockstep
 from unteach.processes.share import by_batches
-from unteach.progress import Progress
+from unteach.progress import ProgressCallback
 from unteach.types import Sequence
 
 
-class Answered(NamedTuple):
+class AnswerLogps(NamedTuple):
     """What a model says of one answer's tokens, in order; float32 or better whatever its dtype.
 
     Attributes:
@@ -40,11 +40,11 @@ def answer_tokens(
     sequences: list[Sequence],
     *,
     tokens_per_batch: int = 4096,
-    kept: Kept | None = None,
-    once: Once | None = None,
+    kept: KeptStates | None = None,
+    once: SharedPromptReader | None = None,
     shared: bool = False,
-    progress: Progress = lambda done, total: None,
-) -> list[Answered]:
+    progress: ProgressCallback = lambda done, total: None,
+) -> list[AnswerLogps]:
     """Score every answer token of every sequence by teacher forcing, each text once.
 
     Logits are made of answer tokens alone, a few rows at a time, where the model's head is known.
@@ -70,7 +70,7 @@ def answer_tokens(
     else:
         batches, grouped = once.batches(model, sequences, tokens_per_batch)
 
-    def score(members: list[int]) -> list[Answered]:
+    def score(members: list[int]) -> list[AnswerLogps]:
         chosen = [sequences[i] for i in members]
         head = known_head(model, sequences)
         read = answer_rows if once is None or members[0] not in grouped else once.answer_rows
@@ -79,7 +79,7 @@ def answer_tokens(
             kept.put(members, rows, head)
         parts = [read_rows(_read, logits_of(rows[p], head), target[p]) for p in pieces(rows, head)]
         columns = [in_parts(torch.cat(part), chosen) for part in zip(*parts, strict=True)]
-        return [Answered(*one) for one in zip(*columns, strict=True)]
+        return [AnswerLogps(*one) for one in zip(*columns, strict=True)]
 
     lockstep = in_lockstep(model)
     return by_batches(batches, score, shared=shared, lockstep=lockstep, progress=progress)

@@ -18,7 +18,7 @@ LAYERS = DynamicLayer, DynamicSlidingWindowLayer  # of a cache whose rows can be
 
 
 @dataclass
-class Once:
+class SharedPromptReader:
     """How texts are read of which several have the same prompt.
 
     Attributes:

@@ -13,7 +13,7 @@ from unteach.files import in_words
 IN_MEMORY = 1 << 30  # bytes; what is larger goes to a file
 
 
-class Store:
+class HiddenStateStore:
     """Rows [n_i, D] for each example i.
 
     A large store is a file of the temporary folder, mapped into memory. Its name is removed as soon

@@ -3,6 +3,6 @@
 from unteach.ledger.book import Ledger
 from unteach.ledger.dates import month_after
 from unteach.ledger.key import make_key, read_key
-from unteach.ledger.prints import Print, prints_of
+from unteach.ledger.prints import Fingerprint, prints_of
 
-__all__ = ["Ledger", "Print", "make_key", "month_after", "prints_of", "read_key"]
+__all__ = ["Ledger", "Fingerprint", "make_key", "month_after", "prints_of", "read_key"]

@@ -13,9 +13,9 @@ from unteach.errors import Problem, UserError
 from unteach.ledger import store
 from unteach.ledger.chain import (
     START,
-    Asked,
-    Link,
-    State,
+    LedgerRequest,
+    ModelLink,
+    LedgerState,
     ancestors,
     broken,
     fits,
@@ -24,7 +24,7 @@ from unteach.ledger.chain import (
 )
 from unteach.ledger.dates import month_after
 from unteach.ledger.key import check_of
-from unteach.ledger.prints import Print
+from unteach.ledger.prints import Fingerprint
 
 PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,63}")
 COLUMNS = ("record", "part", "words", "exact", "normal", "head", "sketch")
@@ -48,7 +48,7 @@ class Ledger:
     def __init__(self, file: str | Path):
         self.file = Path(file)
         self._connection = store.opened(self.file)
-        self._state = State()
+        self._state = LedgerState()
 
     @classmethod
     def create(cls, file: Path, key: bytes) -> None:
@@ -65,7 +65,7 @@ class Ledger:
         """Let go of the file."""
         self._connection.close()
 
-    def state(self) -> State:
+    def state(self) -> LedgerState:
         """What all entries say, each held against the hash of the one before. Raises UserError."""
         with store.in_words(self.file):
             entries = self._connection.execute(READ, (self._state.last,)).fetchall()
@@ -74,7 +74,7 @@ class Ledger:
             raise UserError(broken(str(self.file), "entry 1 is missing"))
         return self._state
 
-    def requests(self) -> list[Asked]:
+    def requests(self) -> list[LedgerRequest]:
         """All requests, in the order in which they were written."""
         return list(self.state().requests.values())
 
@@ -101,7 +101,7 @@ class Ledger:
             raise UserError(broken(str(self.file), what))
 
     @contextmanager
-    def writing(self) -> Iterator[State]:
+    def writing(self) -> Iterator[LedgerState]:
         """What is written within it is written whole, or not at all; others wait.
 
         The state is as of when the others had ended.
@@ -110,7 +110,7 @@ class Ledger:
             with store.transaction(self._connection, self.file):
                 yield self.state()
         except BaseException:
-            self._state = State()  # it may hold what was rolled back
+            self._state = LedgerState()  # it may hold what was rolled back
             raise
 
     def add(
@@ -119,9 +119,9 @@ class Ledger:
         ground: str,
         received: date,
         due: date | None,
-        prints: Sequence[Print],
+        prints: Sequence[Fingerprint],
         records: int,
-    ) -> Asked:
+    ) -> LedgerRequest:
         """A request to remove records.
 
         Args:
@@ -168,7 +168,7 @@ class Ledger:
             with store.in_words(self.file):
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
-    def derive(self, child: str, parents: Sequence[str], by: str) -> Link:
+    def derive(self, child: str, parents: Sequence[str], by: str) -> ModelLink:
         """A model was made from others; parents that are not known yet become bases.
 
         Args:
@@ -189,7 +189,7 @@ class Ledger:
         references: Sequence[str],
         method: str,
         run: dict[str, Any],
-    ) -> Link:
+    ) -> ModelLink:
         """A model was unlearned from another; its requests are done.
 
         Args:
@@ -223,14 +223,14 @@ class Ledger:
             said = {"asked": asked, "given": given, "likelier": likelier}
             self._append(state, "recheck", model=model, **said)
 
-    def prints(self, references: Iterable[str] | None = None) -> dict[str, list[Print]]:
+    def prints(self, references: Iterable[str] | None = None) -> dict[str, list[Fingerprint]]:
         """Fingerprints of requests; of all that are not withdrawn when left out.
 
         Raises:
             UserError: those in the file are not those that were written.
         """
         wanted = None if references is None else list(references)
-        return {reference: [Print(*row) for row in rows] for reference, rows in self._rows(wanted)}
+        return {reference: [Fingerprint(*row) for row in rows] for reference, rows in self._rows(wanted)}
 
     def _rows(self, references: list[str] | None) -> Iterator[tuple[str, list[Any]]]:
         """Fingerprints of one request after the other, as they stand in the file."""
@@ -247,7 +247,7 @@ class Ledger:
                     raise UserError(broken(str(self.file), what))
                 yield reference, rows
 
-    def chain(self, model: str) -> list[Link]:
+    def chain(self, model: str) -> list[ModelLink]:
         """How a model came about, from itself back to its bases; all of the ledger is verified.
 
         Raises:
@@ -268,12 +268,12 @@ class Ledger:
                 left += found[here].parents
         return list(found.values())
 
-    def _link(self, state: State, child: str, parents: Sequence[str], by: str, **more: Any) -> Link:
+    def _link(self, state: LedgerState, child: str, parents: Sequence[str], by: str, **more: Any) -> ModelLink:
         parents = list(dict.fromkeys(parents))
         for parent in parents:
             if parent not in state.links and parent != child:
                 self._append(state, "model", child=parent, parents=[], by="base")
-        new = Link(child, tuple(parents), by, state.last + 1)
+        new = ModelLink(child, tuple(parents), by, state.last + 1)
         if child in parents or child in ancestors(state, parents):
             what = "is one of the models that it is said to be made from"
             hint = "the two folders hold the same weights, or parent and child are exchanged"
@@ -286,19 +286,19 @@ class Ledger:
         self._append(state, "model", child=child, parents=parents, by=by, **more)
         return replace(state.links[child], entry=state.last)
 
-    def _append(self, state: State, kind: str, **said: Any) -> None:
+    def _append(self, state: LedgerState, kind: str, **said: Any) -> None:
         entry = written(state.last + 1, state.head, {"kind": kind, **said, **_now()})
         self._connection.execute(store.INSERT, entry)
         follow(state, [entry], str(self.file))
 
-    def _known(self, state: State, reference: str) -> Asked:
+    def _known(self, state: LedgerState, reference: str) -> LedgerRequest:
         if reference not in state.requests:
             hint = "`unteach ledger list` has them all"
             raise UserError(Problem(reference, "is no request of this ledger", hint, "request"))
         return state.requests[reference]
 
     @contextmanager
-    def _joined(self) -> Iterator[State]:
+    def _joined(self) -> Iterator[LedgerState]:
         """The transaction under way, or one of its own."""
         if self._connection.in_transaction:
             yield self._state

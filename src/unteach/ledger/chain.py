@@ -17,7 +17,7 @@ START = ""  # what the first entry follows
 
 
 @dataclass(frozen=True)
-class Asked:
+class LedgerRequest:
     """One request.
 
     Attributes:
@@ -42,7 +42,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Link:
+class ModelLink:
     """How a model came from another.
 
     Attributes:
@@ -63,7 +63,7 @@ class Link:
 
 
 @dataclass
-class State:
+class LedgerState:
     """What the entries say so far.
 
     Attributes:
@@ -79,8 +79,8 @@ class State:
     last: int = 0
     head: str = START
     check: str = ""
-    requests: dict[str, Asked] = field(default_factory=dict)
-    links: dict[str, Link] = field(default_factory=dict)
+    requests: dict[str, LedgerRequest] = field(default_factory=dict)
+    links: dict[str, ModelLink] = field(default_factory=dict)
     runs: list[dict[str, Any]] = field(default_factory=list)
     rechecks: list[dict[str, Any]] = field(default_factory=list)
 
@@ -101,7 +101,7 @@ def written(number: int, before: str, record: dict[str, Any]) -> tuple[int, str,
     return number, body, before, hash_of(number, before, body)
 
 
-def follow(state: State, entries: Iterable[tuple[int, str, str, str]], where: str) -> None:
+def follow(state: LedgerState, entries: Iterable[tuple[int, str, str, str]], where: str) -> None:
     """Take up entries in their order.
 
     Args:
@@ -133,7 +133,7 @@ def broken(where: str, what: str) -> Problem:
     return Problem(where, what, hint)
 
 
-def _take(state: State, number: int, said: dict[str, Any]) -> None:
+def _take(state: LedgerState, number: int, said: dict[str, Any]) -> None:
     kind = said["kind"]
     if (kind == "begin") != (number == 1):
         raise ValueError(kind)
@@ -143,14 +143,14 @@ def _take(state: State, number: int, said: dict[str, Any]) -> None:
         if said["reference"] in state.requests:
             raise ValueError(kind)
         fields = {k: said[k] for k in ("reference", "ground", "received", "due", "records")}
-        asked = Asked(**fields, state="open", entry=number, prints=said["prints"])
+        asked = LedgerRequest(**fields, state="open", entry=number, prints=said["prints"])
         state.requests[asked.reference] = asked
     elif kind == "withdraw":
         _set(state, said["reference"], "withdrawn")
     elif kind == "model":
         parents = tuple(said["parents"])
         requests = tuple(said.get("requests", ()))
-        link = Link(said["child"], parents, said["by"], number, requests, said.get("method", ""))
+        link = ModelLink(said["child"], parents, said["by"], number, requests, said.get("method", ""))
         before = state.links.get(link.child)
         if link.child in ancestors(state, parents) or not fits(before, link):
             raise ValueError(kind)
@@ -169,7 +169,7 @@ def _take(state: State, number: int, said: dict[str, Any]) -> None:
         raise ValueError(kind)
 
 
-def fits(before: Link | None, now: Link) -> bool:
+def fits(before: ModelLink | None, now: ModelLink) -> bool:
     """Whether how a model came about goes with what is known of it.
 
     A base may turn out to have a parent, and one run may answer several requests.
@@ -180,7 +180,7 @@ def fits(before: Link | None, now: Link) -> bool:
     return same and now.by == "unlearn"
 
 
-def ancestors(state: State, models: Iterable[str]) -> set[str]:
+def ancestors(state: LedgerState, models: Iterable[str]) -> set[str]:
     """Models, and all that they were made from. Raises KeyError for one that is not known."""
     found: set[str] = set()
     left = list(models)
@@ -192,5 +192,5 @@ def ancestors(state: State, models: Iterable[str]) -> set[str]:
     return found
 
 
-def _set(state: State, reference: str, to: str) -> None:
+def _set(state: LedgerState, reference: str, to: str) -> None:
     state.requests[reference] = replace(state.requests[reference], state=to)

@@ -27,7 +27,7 @@ SIZE = 16  # bytes of a fingerprint
 
 
 @dataclass(frozen=True)
-class Print:
+class Fingerprint:
     """The fingerprints of one part of a record.
 
     Attributes:
@@ -53,7 +53,7 @@ class Print:
         return tuple(vars(self).values())
 
 
-def prints_of(examples: Iterable[Example], key: bytes) -> list[Print]:
+def prints_of(examples: Iterable[Example], key: bytes) -> list[Fingerprint]:
     """Of each part of each example.
 
     Args:
@@ -131,11 +131,11 @@ def _orders(key: bytes) -> tuple[Any, Any]:
     return numbers[:, 0] | numpy.uint64(1), numbers[:, 1]
 
 
-def _print(number: int, part: str, text: str, words: list[str], key: bytes) -> Print:
+def _print(number: int, part: str, text: str, words: list[str], key: bytes) -> Fingerprint:
     grams = gram_prints(words, key)
     exact, normal = exact_print(text, key), normal_print(words, key)
     head = grams[0] if grams else b""
-    return Print(number, part, len(words), exact, normal, head, sketch_of(grams, key))
+    return Fingerprint(number, part, len(words), exact, normal, head, sketch_of(grams, key))
 
 
 def _keyed(text: str, key: bytes, person: bytes, size: int = SIZE) -> bytes:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from unteach.ledger.prints import Print
+from unteach.ledger.prints import Fingerprint
 from unteach.metrics._values import shown
 from unteach.metrics.given import still_given
 from unteach.metrics.rows import Groups
@@ -11,7 +11,7 @@ from unteach.metrics.yardstick import never_seen
 
 
 @dataclass(frozen=True, kw_only=True)
-class Again:
+class RecheckedRows:
     """What a model says of records that were removed.
 
     Attributes:
@@ -45,7 +45,7 @@ class Again:
 
 
 def at_hand(
-    removed: Mapping[str, Sequence[Print]], there: Iterable[Print]
+    removed: Mapping[str, Sequence[Fingerprint]], there: Iterable[Fingerprint]
 ) -> dict[str, dict[int, int]]:
     """Which removed records a file has, by their words.
 
@@ -68,7 +68,7 @@ def at_hand(
     }
 
 
-def judge(rows: Groups, ids: Iterable[str]) -> Again:
+def judge(rows: Groups, ids: Iterable[str]) -> RecheckedRows:
     """What rows of a model say of the removed records.
 
     Args:
@@ -97,7 +97,7 @@ def judge(rows: Groups, ids: Iterable[str]) -> Again:
     likelier = mean is not None and top is not None and mean > top
     unjudged = given.unjudged if given else ()
     told = given.ids if given and given.count else ()
-    return Again(
+    return RecheckedRows(
         asked=len(each),
         given=tuple(id for id in told if id not in unjudged),
         unjudged=unjudged,

@@ -12,13 +12,13 @@ from unteach.errors import Problem, UserError
 from unteach.evaluation.hashes import model_hash
 from unteach.evaluation.verify import verify
 from unteach.files import RUN, listed_files, read_sealed
-from unteach.ledger.prints import Print
+from unteach.ledger.prints import Fingerprint
 from unteach.models.source import holds_adapters_only, weight_files
 from unteach.settings.request import FILE, Request, load
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundResult:
     """A result as it lies there.
 
     Attributes:
@@ -34,7 +34,7 @@ class Found:
     run: dict[str, Any]
 
 
-def find(folder: Path, before: str | None = None) -> Found:
+def find(folder: Path, before: str | None = None) -> FoundResult:
     """Read a result, after each file was held against the hash of when it was written.
 
     Args:
@@ -62,7 +62,7 @@ def find(folder: Path, before: str | None = None) -> Found:
         "recorded_by": version("unteach"),
         "gates": facts.get("gates"),
     }
-    return Found(identity(str(folder)), identity(str(parent), "--before"), request, run)
+    return FoundResult(identity(str(folder)), identity(str(parent), "--before"), request, run)
 
 
 def identity(model: str, flag: str = "model") -> str:
@@ -84,7 +84,7 @@ def identity(model: str, flag: str = "model") -> str:
     return found
 
 
-def lacking(asked: Iterable[Print], removed: Iterable[Print]) -> list[int]:
+def lacking(asked: Iterable[Fingerprint], removed: Iterable[Fingerprint]) -> list[int]:
     """Numbers of the records of a request that a run did not remove, by their words.
 
     Args:

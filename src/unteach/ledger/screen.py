@@ -9,7 +9,7 @@ from unteach.ledger.normal import words_of
 from unteach.ledger.prints import (
     GRAM,
     ORDERS,
-    Print,
+    Fingerprint,
     exact_print,
     gram_prints,
     normal_print,
@@ -26,7 +26,7 @@ SIMILAR = 0.4
 
 
 @dataclass(frozen=True)
-class Hit:
+class ScreenHit:
     """A text that holds something that was removed.
 
     Attributes:
@@ -75,7 +75,7 @@ class Screen:
 
     def __init__(
         self,
-        removed: Mapping[str, Sequence[Print]],
+        removed: Mapping[str, Sequence[Fingerprint]],
         key: bytes,
         *,
         similar: float = SIMILAR,
@@ -94,13 +94,13 @@ class Screen:
                 self._pairs[pair].append(number)
         self._matrix = _matrix([found.sketch for _, found in self._sketched])
 
-    def hits(self, examples: Iterable[Example]) -> Iterator[Hit]:
+    def hits(self, examples: Iterable[Example]) -> Iterator[ScreenHit]:
         """What examples hold, in their order; of each removed record the strongest alone.
 
         Of an example that holds one word for word, those that it is only like are not told.
         """
         for example in examples:
-            best: dict[tuple[str, int], Hit] = {}
+            best: dict[tuple[str, int], ScreenHit] = {}
             for hit in self._all(example):
                 same = hit.reference, hit.record
                 if same not in best or _strength(hit) < _strength(best[same]):
@@ -108,23 +108,23 @@ class Screen:
             sure = [hit for hit in best.values() if hit.kind != "near"]
             yield from sorted(sure or best.values(), key=_strength)
 
-    def _all(self, example: Example) -> Iterator[Hit]:
+    def _all(self, example: Example) -> Iterator[ScreenHit]:
         seen = set()
         for text in _texts(example):
             if text not in seen:
                 seen.add(text)
                 yield from self._of(text, example.where)
 
-    def _of(self, text: str, where: str) -> Iterator[Hit]:
+    def _of(self, text: str, where: str) -> Iterator[ScreenHit]:
         words = words_of(text)
         if not words and not text.strip():
             return
         for reference, found in self._exact.get(exact_print(text, self._key), ()):
-            yield Hit(where, "exact", found.part, reference, found.record)
+            yield ScreenHit(where, "exact", found.part, reference, found.record)
         if not words:
             return
         for reference, found in self._normal.get(normal_print(words, self._key), ()):
-            yield Hit(where, "normalised", found.part, reference, found.record)
+            yield ScreenHit(where, "normalised", found.part, reference, found.record)
         if not self._heads:
             return
         grams = gram_prints(words, self._key)
@@ -132,16 +132,16 @@ class Screen:
         if self._sketched and grams:
             yield from self._near(sketch_of(grams, self._key), where)
 
-    def _contained(self, words: list[str], grams: list[bytes], where: str) -> Iterator[Hit]:
+    def _contained(self, words: list[str], grams: list[bytes], where: str) -> Iterator[ScreenHit]:
         for start, gram in enumerate(grams):
             for reference, found in self._heads.get(gram, ()):
                 run = words[start : start + found.words]
                 if len(words) > len(run) == found.words and (
                     normal_print(run, self._key) == found.normal
                 ):
-                    yield Hit(where, "contained", found.part, reference, found.record)
+                    yield ScreenHit(where, "contained", found.part, reference, found.record)
 
-    def _near(self, sketch: bytes, where: str) -> Iterator[Hit]:
+    def _near(self, sketch: bytes, where: str) -> Iterator[ScreenHit]:
         import numpy
 
         close = {n for pair in _pairs(sketch) for n in self._pairs.get(pair, ())}
@@ -152,7 +152,7 @@ class Screen:
         for number, share in zip(numbers, equal.mean(1).tolist(), strict=True):
             if share >= self._similar:
                 reference, found = self._sketched[number]
-                yield Hit(where, "near", found.part, reference, found.record, share)
+                yield ScreenHit(where, "near", found.part, reference, found.record, share)
 
 
 def _texts(example: Example) -> Iterator[str]:
@@ -180,8 +180,8 @@ def _strings(value: Any) -> Iterator[str]:
             yield from _strings(inner)
 
 
-def _by(named: list[tuple[str, Print]], name: str) -> dict[bytes, list[tuple[str, Print]]]:
-    found: dict[bytes, list[tuple[str, Print]]] = defaultdict(list)
+def _by(named: list[tuple[str, Fingerprint]], name: str) -> dict[bytes, list[tuple[str, Fingerprint]]]:
+    found: dict[bytes, list[tuple[str, Fingerprint]]] = defaultdict(list)
     for reference, made in named:
         found[getattr(made, name)].append((reference, made))
     return dict(found)
@@ -200,6 +200,6 @@ def _matrix(sketches: list[bytes]) -> Any:
     return numpy.frombuffer(b"".join(sketches), "<u4").reshape(-1, ORDERS)
 
 
-def _strength(hit: Hit) -> tuple[Any, ...]:
+def _strength(hit: ScreenHit) -> tuple[Any, ...]:
     place = KINDS.index(hit.kind), -hit.similarity, PARTS.index(hit.part)
     return (*place, hit.reference, hit.record)

@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 BLOCK = 1 << 19  # entries: 2 MB of float32 stay in a core's cache
 
 
-class Formula(NamedTuple):
+class RowFunction(NamedTuple):
     """One or more values per row, and their gradient.
 
     Attributes:
@@ -36,7 +36,7 @@ class Formula(NamedTuple):
     pull: Callable[..., Tensor | None]
 
 
-def by_rows(formula: Formula, logits: Tensor, *columns: Tensor) -> tuple[Tensor, ...]:
+def by_rows(formula: RowFunction, logits: Tensor, *columns: Tensor) -> tuple[Tensor, ...]:
     """The formula's outputs, [N] each, differentiable once with respect to the logits.
 
     Args:
@@ -56,7 +56,7 @@ def read_rows(
     return [torch.cat(part) for part in zip(*parts, strict=True)]
 
 
-def pull_rows(formula: Formula, logits: Tensor, out: Tensor, *columns: Tensor) -> Tensor:
+def pull_rows(formula: RowFunction, logits: Tensor, out: Tensor, *columns: Tensor) -> Tensor:
     """The gradient, written to `out`, which may be the logits themselves.
 
     Args:
@@ -130,7 +130,7 @@ class _Turns:
 
 class _ByRows(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, formula: Formula, *columns: Tensor):
+    def forward(ctx: Any, logits: Tensor, formula: RowFunction, *columns: Tensor):
         found = read_rows(formula.read, logits, *columns)
         ctx.formula, ctx.columns = formula, len(columns)
         ctx.turns = None

@@ -80,7 +80,7 @@ def unilogit_to_reference(
         >>> round(unilogit_to_reference(even, even, torch.tensor([2])).item(), 6)
         0.0
     """
-    margin = token_statistics(logits, target).margin
+    margin = token_statistics(logits, target).log_odds
     own = unilogit(margin, vocabulary=logits.shape[-1], direction=direction)
     rows = full(logits), _before(reference_logits), target
     if direction == "reverse":
@@ -115,7 +115,7 @@ def ce_u(logits: Float[Tensor, "N V"], target: Int[Tensor, " N"]) -> Float[Tenso
     """
     with torch.no_grad():
         entropy = by_rows(divergences.OTHERS_ENTROPY, full(logits), target)[0]
-    return entropy - logsigmoid(-token_statistics(logits, target).margin)
+    return entropy - logsigmoid(-token_statistics(logits, target).log_odds)
 
 
 def flattening(logits: Float[Tensor, "N V"]) -> Float[Tensor, " N"]:

@@ -9,7 +9,7 @@ import math
 import torch
 from torch import Tensor
 
-from unteach.losses.byrows import Formula
+from unteach.losses.byrows import RowFunction
 from unteach.losses.statistics import others_lse
 
 
@@ -132,10 +132,10 @@ def _pull_flattening(z: Tensor, where: Tensor, gap: Tensor, grad: Tensor) -> Non
     z.scatter_add_(-1, _column(where), slope)
 
 
-KL = Formula(1, _read_kl, _pull_kl)
-UNDIAL = Formula(1, _read_undial, _pull_undial)
-JENSEN_SHANNON = Formula(1, _read_jensen_shannon, _pull_jensen_shannon)
-OTHERS_REVERSE = Formula(1, _read_others_reverse, _pull_others_reverse)
-OTHERS_FORWARD = Formula(1, _read_others_forward, _pull_others_forward)
-OTHERS_ENTROPY = Formula(1, _read_others_entropy, _pull_nothing)
-FLATTENING = Formula(1, _read_flattening, _pull_flattening)
+KL = RowFunction(1, _read_kl, _pull_kl)
+UNDIAL = RowFunction(1, _read_undial, _pull_undial)
+JENSEN_SHANNON = RowFunction(1, _read_jensen_shannon, _pull_jensen_shannon)
+OTHERS_REVERSE = RowFunction(1, _read_others_reverse, _pull_others_reverse)
+OTHERS_FORWARD = RowFunction(1, _read_others_forward, _pull_others_forward)
+OTHERS_ENTROPY = RowFunction(1, _read_others_entropy, _pull_nothing)
+FLATTENING = RowFunction(1, _read_flattening, _pull_flattening)

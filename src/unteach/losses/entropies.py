@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from unteach.losses.byrows import Formula, by_rows
+from unteach.losses.byrows import RowFunction, by_rows
 from unteach.losses.statistics import full, others_lse
 
 
@@ -73,4 +73,4 @@ def _pull(
     z.copy_(slope.scatter_(-1, first, own))
 
 
-ENTROPY = Formula(1, _read, _pull)
+ENTROPY = RowFunction(1, _read, _pull)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from unteach.losses import cross_entropy, jensen_shannon, squared_distance
-from unteach.losses.seen import Seen, Term
+from unteach.losses.seen import AnswerRows, Term
 
 
 class RetainTerm(NamedTuple):
@@ -18,7 +18,7 @@ class RetainTerm(NamedTuple):
         help: one sentence.
     """
 
-    values: Callable[[Seen], Tensor]
+    values: Callable[[AnswerRows], Tensor]
     reads: frozenset[str]
     help: str
 
@@ -45,7 +45,7 @@ RETAIN_TERMS = {
 }
 
 
-def retain_term(name: str, seen: Seen, weight: float) -> Term:
+def retain_term(name: str, seen: AnswerRows, weight: float) -> Term:
     """The named term on the retain answers, mean over all their tokens."""
     return Term("retain", RETAIN_TERMS[name].values(seen), "tokens", weight)
 

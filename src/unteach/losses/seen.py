@@ -16,7 +16,7 @@ from unteach.losses.teacher import exchange_columns, mean_over_draws, with_targe
 from unteach.losses.tokens import ascent
 
 T = TypeVar("T")
-Over = Literal["answers", "tokens", "chosen", "others", "prompt", "alternate"]
+Over = Literal["answers", "tokens", "selected", "unselected", "prompt", "alternate"]
 """What a term is averaged over.
 
 Whole answers; all answer tokens, the chosen ones, or the rest; prompt tokens; the tokens of the
@@ -24,7 +24,7 @@ alternate answers.
 """
 
 
-class NotWholeError(Exception):
+class NeedsWholeAnswersError(Exception):
     """Something was asked of answers of which only some rows are here.
 
     The engine then shows whole answers; but only if the first rows that it shows are asked so.
@@ -45,7 +45,7 @@ class Term(NamedTuple):
             holds; methods of the gradient (orthogonalisation, SAM) tell them apart by it.
         values: [N], one per row, or [B], one per answer when `over` is "answers".
         over: what the mean is taken over; or how often each counts, where rows weigh differently:
-            {"tokens": 1, "chosen": 9} gives chosen tokens the weight 10.
+            {"tokens": 1, "selected": 9} gives chosen tokens the weight 10.
         weight: its share of the loss.
     """
 
@@ -56,7 +56,7 @@ class Term(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Seen:
+class AnswerRows:
     """The answer rows of one group, shifted and masked: row i predicts `target[i]`.
 
     A method reads the statistics below; what it did not declare under `reads` is None.
@@ -91,72 +91,72 @@ class Seen:
 
     logits: Tensor | None
     target: Tensor
-    answer: Tensor
-    answers: int
+    answer_index: Tensor
+    num_answers: int
     reference_logits: Tensor | None = None
     reference_logps: Tensor | None = None
-    chosen: Tensor | None = None
+    selected: Tensor | None = None
     ignored: Tensor | None = None
-    place: Tensor | None = None
+    position: Tensor | None = None
     refusal: Tensor | None = None
     hidden: Tensor | None = None
     reference_hidden: Tensor | None = None
     teacher_logits: Tensor | None = None
     teacher_pairs: Tensor | None = None
     teacher_targets: Tensor | None = None
-    alternate: Optional["Seen"] = None
-    prompt: Optional["Seen"] = None
+    alternate: Optional["AnswerRows"] = None
+    prompt: Optional["AnswerRows"] = None
     whole: bool = True
-    known: TokenStatistics | None = None
+    known_statistics: TokenStatistics | None = None
     entropies: Callable[[float], Tensor] | None = None
 
     @cached_property
     def statistics(self) -> TokenStatistics:
         """Margin and rival of every row."""
-        return self.known or token_statistics(self.scores(), self.target)
+        return self.known_statistics or token_statistics(self.require_logits(), self.target)
 
     @property
-    def margin(self) -> Tensor:
+    def log_odds(self) -> Tensor:
         """[N], the log-odds of the target."""
-        return self.statistics.margin
+        return self.statistics.log_odds
 
     @property
-    def rival(self) -> Tensor:
+    def runner_up_logp(self) -> Tensor:
         """[N], log-probability of the best other token among the others."""
-        return self.statistics.rival
+        return self.statistics.runner_up_logp
 
     def entropy(self, temperature: float = 1.0) -> Tensor:
         """[N], entropy of each row's distribution, in nats; for weights, no gradient."""
         with torch.no_grad():
             if self.entropies is not None:
                 return self.entropies(temperature)
-            return entropy(self.scores(), temperature=temperature)
+            return entropy(self.require_logits(), temperature=temperature)
 
     @property
     def vocabulary(self) -> int:
         """V, the width of the head, padded entries included."""
-        return self.scores().shape[-1]
+        return self.require_logits().shape[-1]
 
     @property
     def logps(self) -> Tensor:
         """[B], each answer's log-probability, in nats."""
-        return self.sums(ascent(self.margin))
+        return self.answer_sums(ascent(self.log_odds))
 
     @property
     def lengths(self) -> Tensor:
         """[B], tokens of each answer."""
-        return self.sums(torch.ones_like(self.margin))
+        return self.answer_sums(torch.ones_like(self.log_odds))
 
-    def sums(self, values: Tensor) -> Tensor:
+    def answer_sums(self, values: Tensor) -> Tensor:
         """[B], of values [N], over the rows of each answer."""
         self._require_whole()
-        return self.sums_here(values)
+        return self.partial_answer_sums(values)
 
-    def sums_here(self, values: Tensor) -> Tensor:
+    def partial_answer_sums(self, values: Tensor) -> Tensor:
         """[B], of values [N], over the rows of each answer that are here; for what adds them up."""
-        return answer_sum(values, vars(self)["answer"], vars(self)["answers"])
+        return answer_sum(values, vars(self)["answer_index"], vars(self)["num_answers"])
 
-    def shown(self) -> "Seen":
+    def for_loss(self) -> "AnswerRows":
         """As a loss may see it: without the numbers of answers that are not whole."""
         if self.whole:
             return self
@@ -164,44 +164,44 @@ class Seen:
         vars(found).update(vars(self))
         return found
 
-    def scores(self) -> Tensor:
+    def require_logits(self) -> Tensor:
         """[N, V], the logits. Raises RuntimeError where only statistics are at hand."""
         if self.logits is None:
             what = "logits of whole answers that are longer than a chunk are never held: "
-            raise RuntimeError(what + "read `margin` and `rival`, or raise train.extra.chunk_rows")
+            raise RuntimeError(what + "read `log_odds` and `runner_up_logp`, or raise train.extra.chunk_rows")
         return self.logits
 
     def kl(self) -> Tensor:
         """[N], KL(reference || model)."""
-        return kl_to_reference(self.scores(), self.before())
+        return kl_to_reference(self.require_logits(), self.require_reference_logits())
 
-    def before(self) -> Tensor:
+    def require_reference_logits(self) -> Tensor:
         """[N, V], the rows under the model before."""
         return _given(self.reference_logits, "reference_logits")
 
-    def was_chosen(self) -> Tensor:
+    def require_selected(self) -> Tensor:
         """[N] bool, the tokens that the method chose."""
-        return _given(self.chosen, "chosen")
+        return _given(self.selected, "selected")
 
-    def other(self) -> Tensor:
+    def unselected(self) -> Tensor:
         """[N] bool, the tokens that were neither chosen nor ignored."""
-        rest = ~self.was_chosen()
+        rest = ~self.require_selected()
         return rest if self.ignored is None else rest & ~self.ignored
 
-    def reference(self) -> Tensor:
+    def require_reference_logps(self) -> Tensor:
         """[B], each answer's log-probability under the model before."""
         self._require_whole()
         return _given(self.reference_logps, "reference_logps")
 
-    def refused(self) -> Tensor:
+    def refusal_log_odds(self) -> Tensor:
         """[N], the log-odds of the refusal's tokens."""
-        return token_statistics(self.scores(), _given(self.refusal, "refusal")).margin
+        return token_statistics(self.require_logits(), _given(self.refusal, "refusal")).log_odds
 
-    def states(self) -> Tensor:
+    def require_hidden(self) -> Tensor:
         """[N, D], hidden states of one layer at the answer tokens."""
         return _given(self.hidden, "hidden")
 
-    def states_before(self) -> Tensor:
+    def require_reference_hidden(self) -> Tensor:
         """[N, D], the same under the model before."""
         return _given(self.reference_hidden, "reference_hidden")
 
@@ -220,15 +220,15 @@ class Seen:
                 found = with_target_logps(found, self.target, self.teacher_targets)
             return found
 
-    def places(self) -> Tensor:
+    def require_position(self) -> Tensor:
         """[N], number of each row within its answer, from 0."""
-        return _given(self.place, "place")
+        return _given(self.position, "position")
 
-    def instead(self) -> "Seen":
+    def require_alternate(self) -> "AnswerRows":
         """The rows of the alternate answers."""
         return _given(self.alternate, "alternate")
 
-    def asked(self) -> "Seen":
+    def require_prompt(self) -> "AnswerRows":
         """The rows that predict the prompt's tokens."""
         return _given(self.prompt, "prompt")
 
@@ -239,19 +239,19 @@ class Seen:
 
     def _require_whole(self) -> None:
         if not self.whole:
-            raise NotWholeError
+            raise NeedsWholeAnswersError
 
 
-class _Rows(Seen):
+class _Rows(AnswerRows):
     """Rows of answers that are cut; what goes by their numbers would be wrong in silence."""
 
     @property
-    def answer(self):  # type: ignore[override]
-        raise NotWholeError
+    def answer_index(self):  # type: ignore[override]
+        raise NeedsWholeAnswersError
 
     @property
-    def answers(self):  # type: ignore[override]
-        raise NotWholeError
+    def num_answers(self):  # type: ignore[override]
+        raise NeedsWholeAnswersError
 
 
 def _given(value: T | None, name: str) -> T:

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from unteach.losses.byrows import Formula, by_rows
+from unteach.losses.byrows import RowFunction, by_rows
 
 
 class TokenStatistics(NamedTuple):
@@ -19,8 +19,8 @@ class TokenStatistics(NamedTuple):
             has probability sigmoid(-margin) * exp(rival).
     """
 
-    margin: Float[Tensor, " N"]
-    rival: Float[Tensor, " N"]
+    log_odds: Float[Tensor, " N"]
+    runner_up_logp: Float[Tensor, " N"]
 
 
 def token_statistics(logits: Float[Tensor, "N V"], target: Int[Tensor, " N"]) -> TokenStatistics:
@@ -75,4 +75,4 @@ def _pull(
     logits.scatter_add_(-1, rival.unsqueeze(-1), rivalry.unsqueeze(-1))
 
 
-STATISTICS = Formula(2, _read, _pull)
+STATISTICS = RowFunction(2, _read, _pull)

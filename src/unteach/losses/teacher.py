@@ -104,5 +104,5 @@ def distil(
     if not level_weight:
         return values
     known = teacher.gather(1, target[:, None])[:, 0]
-    own = ascent(token_statistics(logits, target).margin)
+    own = ascent(token_statistics(logits, target).log_odds)
     return values + level_weight * smooth_l1_loss(own, known, reduction="none")

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from unteach.losses.byrows import Formula, by_rows
+from unteach.losses.byrows import RowFunction, by_rows
 from unteach.losses.statistics import full
 
 
@@ -95,7 +95,7 @@ def _shares(values: Tensor, level: Tensor, share: Tensor) -> Tensor:
 
 
 @cache
-def _margin(top_k: int) -> Formula:
+def _margin(top_k: int) -> RowFunction:
     """Target against the K largest others; the gradient is e_y - r, r their softmax."""
 
     def read(z: Tensor, target: Tensor) -> tuple[Tensor, ...]:
@@ -116,11 +116,11 @@ def _margin(top_k: int) -> Formula:
         z.sub_(_column(lse)).exp_().mul_(shares).mul_(-_column(grad))
         z.scatter_(-1, index, _column(grad))
 
-    return Formula(1, read, pull)
+    return RowFunction(1, read, pull)
 
 
 @cache
-def _flattening(top_k: int) -> Formula:
+def _flattening(top_k: int) -> RowFunction:
     """Mean of (z - mean)^2 over K tokens; the mean's own gradient cancels."""
 
     def read(z: Tensor, t: Tensor) -> tuple[Tensor, ...]:
@@ -138,7 +138,7 @@ def _flattening(top_k: int) -> Formula:
         shares *= _column(2 * grad / shares.sum(-1))
         return _kept(shares, z - _column(mean))
 
-    return Formula(1, read, pull)
+    return RowFunction(1, read, pull)
 
 
 def _kept(shares: Tensor, values: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, get_args, get
 
 from unteach.errors import Problem, UserError
 from unteach.registry import Registry, did_you_mean, import_all, strict
-from unteach.selectors import Choice, Oracle
+from unteach.selectors import Selection, ReferenceOracle
 from unteach.settings.messages import OPTION, named, told
 from unteach.teachers import Teacher, TeacherInputs
 from unteach.types import Paper, Sequence
@@ -18,15 +18,15 @@ from unteach.types import Paper, Sequence
 if TYPE_CHECKING:  # the methods' headers are read without torch
     from torch import Tensor
 
-    from unteach.losses.seen import Seen, Term
+    from unteach.losses.seen import AnswerRows, Term
 
-Read = Literal[
+ReadField = Literal[
     "reference_logits",
     "reference_logps",
-    "chosen",
+    "selected",
     "alternate",
     "refusal",
-    "place",
+    "position",
     "prompt",
     "hidden",
     "reference_hidden",
@@ -43,7 +43,7 @@ def option(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class MethodDefaults:
     """How a method trains when the user does not say.
 
     Attributes:
@@ -86,8 +86,8 @@ class Method(ABC):
 
     name: ClassVar[str]
     paper: ClassVar[Paper]
-    reads: ClassVar[frozenset[Read]] = frozenset()
-    plan: ClassVar[Plan] = Plan()
+    reads: ClassVar[frozenset[ReadField]] = frozenset()
+    plan: ClassVar[MethodDefaults] = MethodDefaults()
     label: ClassVar[str] = ""  # how reports call it, where the name alone would say too much
     alternates: ClassVar[Alternates] = "none"  # where the answers come from that replace the old
     trains_on: ClassVar[Literal["forget", "retain"]] = "forget"
@@ -100,7 +100,7 @@ class Method(ABC):
             raise UserError(*problems)
 
     @abstractmethod
-    def forget(self, seen: "Seen") -> list["Term"]:
+    def forget(self, seen: "AnswerRows") -> list["Term"]:
         """The terms on the forget answers, from their rows alone."""
 
     def title(self) -> str:
@@ -159,10 +159,10 @@ class Method(ABC):
         """The name of the selector that `choose` uses, where it is one."""
         return None
 
-    def choose(self, sequences: list[Sequence], oracle: Oracle, seed: int) -> Iterator[Choice]:
+    def choose(self, sequences: list[Sequence], oracle: ReferenceOracle, seed: int) -> Iterator[Selection]:
         """The tokens that `seen.chosen` marks, one sequence after the other, before training."""
         for sequence in sequences:
-            yield Choice(frozenset(i for i, answer in enumerate(sequence.answer) if answer))
+            yield Selection(frozenset(i for i, answer in enumerate(sequence.answer) if answer))
 
     def teach(self, inputs: TeacherInputs) -> Teacher:
         """The teacher that `seen.teacher_logps` is of; asked before training.

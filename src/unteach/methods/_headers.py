@@ -6,12 +6,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from unteach.methods._base import METHODS, Method, Plan, made, option
+from unteach.methods._base import METHODS, Method, MethodDefaults, made, option
 from unteach.registry import Registry
 from unteach.types import Paper
 
 NAMES = {
-    "ClassVar": ClassVar, "Literal": Literal, "Method": Method, "Paper": Paper, "Plan": Plan,
+    "ClassVar": ClassVar, "Literal": Literal, "Method": Method, "Paper": Paper, "Plan": MethodDefaults,
     "dataclass": dataclass, "frozenset": frozenset, "option": option,
 }  # fmt: skip
 """All that a header may use; a method whose header uses more is read by running its file."""

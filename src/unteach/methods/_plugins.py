@@ -16,7 +16,7 @@ from unteach.metrics import METRICS
 from unteach.selectors import SELECTORS
 
 if TYPE_CHECKING:
-    from unteach.losses.seen import Seen, Term
+    from unteach.losses.seen import AnswerRows, Term
 
 GROUP = "unteach.methods"  # entry points of this group name modules that register methods
 PREFIX = "unteach_plugin_"  # of the modules that files become
@@ -98,7 +98,7 @@ def problem_of(error: BaseException) -> Problem | None:
     return None
 
 
-def forget_terms(method: Method, seen: "Seen") -> list["Term"]:
+def forget_terms(method: Method, seen: "AnswerRows") -> list["Term"]:
     """What `method.forget(seen)` gives; a plugin's mistake is told with its line.
 
     Raises:
@@ -109,13 +109,13 @@ def forget_terms(method: Method, seen: "Seen") -> list["Term"]:
         return method.forget(seen)
     import torch
 
-    from unteach.losses.seen import NotWholeError, Term
+    from unteach.losses.seen import NeedsWholeAnswersError, Term
 
     path = Path(sys.modules[name].__file__ or "")
     where = f"--plugin {path.name}"
     try:
         terms = method.forget(seen)
-    except (torch.OutOfMemoryError, NotWholeError):
+    except (torch.OutOfMemoryError, NeedsWholeAnswersError):
         raise
     except Exception as error:
         what = f"{method.name}.forget fails with {_told(error, path)}"

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from unteach.losses import ascent
-from unteach.losses.seen import Seen, Term
-from unteach.methods._base import Method, Plan, method
+from unteach.losses.seen import AnswerRows, Term
+from unteach.methods._base import Method, MethodDefaults, method
 from unteach.types import Paper
 
 
@@ -27,8 +27,8 @@ class Ascent(Method):
         where="the negated language-modelling loss",
         venue="ACL 2023",
     )
-    plan: ClassVar = Plan(retain="none", power=1, stop_at=0.1)
+    plan: ClassVar = MethodDefaults(retain="none", power=1, stop_at=0.1)
 
-    def forget(self, seen: Seen) -> list[Term]:
+    def forget(self, seen: AnswerRows) -> list[Term]:
         """Mean of log p over all answer tokens."""
-        return [Term("forget", ascent(seen.margin))]
+        return [Term("forget", ascent(seen.log_odds))]

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from unteach.losses import ce_u
-from unteach.losses.seen import Seen, Term
-from unteach.methods._base import Method, Plan, method, option
+from unteach.losses.seen import AnswerRows, Term
+from unteach.methods._base import Method, MethodDefaults, method, option
 from unteach.types import Paper
 
 
@@ -28,12 +28,12 @@ class CEU(Method):
         arxiv="2503.01224",
         where="the CE-U loss, and the footnote on the first token",
     )
-    reads: ClassVar = frozenset({"place"})
-    plan: ClassVar = Plan(retain="none", stop_at=0.1)
+    reads: ClassVar = frozenset({"position"})
+    plan: ClassVar = MethodDefaults(retain="none", stop_at=0.1)
 
-    def forget(self, seen: Seen) -> list[Term]:
+    def forget(self, seen: AnswerRows) -> list[Term]:
         """Mean over all answer tokens but the first of each answer."""
-        values = ce_u(seen.scores(), seen.target)
+        values = ce_u(seen.require_logits(), seen.target)
         if not self.skip_first:
             return [Term("forget", values)]
-        return [Term("forget", values * (seen.places() > 0), {"tokens": 1, "answers": -1})]
+        return [Term("forget", values * (seen.require_position() > 0), {"tokens": 1, "answers": -1})]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from unteach.losses import dpo
-from unteach.losses.seen import Seen, Term
+from unteach.losses.seen import AnswerRows, Term
 from unteach.methods._base import Method, method, option
 from unteach.types import Paper
 
@@ -32,8 +32,8 @@ class DPO(Method):
     reads: ClassVar = frozenset({"alternate", "reference_logps"})
     alternates: ClassVar = "column"
 
-    def forget(self, seen: Seen) -> list[Term]:
+    def forget(self, seen: AnswerRows) -> list[Term]:
         """Mean over pairs, on log-probabilities of whole answers."""
-        other = seen.instead()
-        values = dpo(other.logps, other.reference(), seen.logps, seen.reference(), beta=self.beta)
+        other = seen.require_alternate()
+        values = dpo(other.logps, other.require_reference_logps(), seen.logps, seen.require_reference_logps(), beta=self.beta)
         return [Term("forget", values, "answers")]

@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass
 from typing import ClassVar, Literal
 
 from unteach.losses import ascent, unlikelihood
-from unteach.losses.seen import Seen, Term
-from unteach.methods._base import Method, Plan, method, option
-from unteach.selectors import SELECTORS, Choice, Oracle, selector_of
+from unteach.losses.seen import AnswerRows, Term
+from unteach.methods._base import Method, MethodDefaults, method, option
+from unteach.selectors import SELECTORS, Selection, ReferenceOracle, selector_of
 from unteach.types import Paper, Sequence
 
 
@@ -65,8 +65,8 @@ class DTO(Method):
         where="the token-level unlearning objective; our reading",
         venue="Findings of ACL 2026",
     )
-    reads: ClassVar = frozenset({"reference_logits", "chosen"})
-    plan: ClassVar = Plan(retain="none", epochs=40, power=1, stop_at=0.12)
+    reads: ClassVar = frozenset({"reference_logits", "selected"})
+    plan: ClassVar = MethodDefaults(retain="none", epochs=40, power=1, stop_at=0.12)
     label: ClassVar = "DTO (our reading of the paper)"
 
     def __post_init__(self) -> None:
@@ -85,18 +85,18 @@ class DTO(Method):
         """What to do when no answer has a target."""
         return SELECTORS.get(self.selector).nothing
 
-    def forget(self, seen: Seen) -> list[Term]:
+    def forget(self, seen: AnswerRows) -> list[Term]:
         """Mean of log p over the targets, and weighted mean KL over the others."""
-        targets = seen.was_chosen()
+        targets = seen.require_selected()
         if self.objective == "unlikelihood":
-            values = unlikelihood(seen.margin)
+            values = unlikelihood(seen.log_odds)
         else:
-            values = ascent(seen.margin)
+            values = ascent(seen.log_odds)
             if self.ceiling:
                 values = values.clamp(min=-self.ceiling)
-        terms = [Term("forget", values * targets, "chosen")]
+        terms = [Term("forget", values * targets, "selected")]
         if self.hold:
-            terms.append(Term("hold", seen.kl() * seen.other(), "others", self.hold))
+            terms.append(Term("hold", seen.kl() * seen.unselected(), "unselected", self.hold))
         return terms
 
     def holds(self) -> bool:
@@ -111,6 +111,6 @@ class DTO(Method):
         """The selector."""
         return self.selector
 
-    def choose(self, sequences: list[Sequence], oracle: Oracle, seed: int) -> Iterator[Choice]:
+    def choose(self, sequences: list[Sequence], oracle: ReferenceOracle, seed: int) -> Iterator[Selection]:
         """The targets of each answer."""
         return selector_of(self.selector, asdict(self)).choose(sequences, oracle, seed)

@@ -7,8 +7,8 @@ from typing import ClassVar, Literal
 from torch import Tensor
 
 from unteach.losses import entropy_weighted_ascent
-from unteach.losses.seen import Seen, Term
-from unteach.methods._base import Method, Plan, method, option
+from unteach.losses.seen import AnswerRows, Term
+from unteach.methods._base import Method, MethodDefaults, method, option
 from unteach.types import Paper
 
 
@@ -42,15 +42,15 @@ class ETW(Method):
         where="entropy-guided token weighting on gradient ascent; our reading",
         venue="ACL 2026",
     )
-    plan: ClassVar = Plan(power=1, stop_at=0.1)
+    plan: ClassVar = MethodDefaults(power=1, stop_at=0.1)
 
-    def forget(self, seen: Seen) -> list[Term]:
+    def forget(self, seen: AnswerRows) -> list[Term]:
         """Mean over all answer tokens."""
-        return [Term("forget", entropy_weighted_ascent(seen.margin, self._weight(seen)))]
+        return [Term("forget", entropy_weighted_ascent(seen.log_odds, self._weight(seen)))]
 
-    def _weight(self, seen: Seen) -> Tensor:
+    def _weight(self, seen: AnswerRows) -> Tensor:
         if self.normalise == "vocabulary":
             return seen.entropy(self.temperature) / math.log(seen.vocabulary)
         found = seen.entropy(self.temperature)
-        mean = seen.sums(found) / seen.lengths.clamp(min=1)
-        return found / mean.clamp(min=1e-30)[seen.answer]
+        mean = seen.answer_sums(found) / seen.lengths.clamp(min=1)
+        return found / mean.clamp(min=1e-30)[seen.answer_index]

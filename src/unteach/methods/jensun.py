@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from unteach.losses import jensen_shannon_to_token
-from unteach.losses.seen import Seen, Term
-from unteach.methods._base import Method, Plan, method
+from unteach.losses.seen import AnswerRows, Term
+from unteach.methods._base import Method, MethodDefaults, method
 from unteach.types import Paper
 
 
@@ -29,8 +29,8 @@ class JensUn(Method):
         where="section 3, the JSD objective",
     )
     reads: ClassVar = frozenset({"refusal"})
-    plan: ClassVar = Plan(retain="jsd")
+    plan: ClassVar = MethodDefaults(retain="jsd")
 
-    def forget(self, seen: Seen) -> list[Term]:
+    def forget(self, seen: AnswerRows) -> list[Term]:
         """Mean over all answer tokens."""
-        return [Term("forget", jensen_shannon_to_token(seen.refused()))]
+        return [Term("forget", jensen_shannon_to_token(seen.refusal_log_odds()))]

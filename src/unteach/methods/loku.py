@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from unteach.losses import inverted_hinge
-from unteach.losses.seen import Seen, Term
-from unteach.methods._base import Method, Plan, method
+from unteach.losses.seen import AnswerRows, Term
+from unteach.methods._base import Method, MethodDefaults, method
 from unteach.types import Paper
 
 
@@ -55,8 +55,8 @@ class LoKU(Method):
         where="the inverted hinge loss and the Fisher-weighted initialisation (FILA)",
         venue="ICLR 2025",
     )
-    plan: ClassVar = Plan(adapter="lora", init="fila")
+    plan: ClassVar = MethodDefaults(adapter="lora", init="fila")
 
-    def forget(self, seen: Seen) -> list[Term]:
+    def forget(self, seen: AnswerRows) -> list[Term]:
         """1 + p_y - max p_v, mean over all answer tokens."""
-        return [Term("forget", inverted_hinge(seen.margin, seen.rival))]
+        return [Term("forget", inverted_hinge(seen.log_odds, seen.runner_up_logp))]

@@ -6,8 +6,8 @@ from typing import ClassVar
 
 from unteach.errors import Problem, UserError
 from unteach.losses import buffered_hinge, top_margin
-from unteach.losses.seen import Seen, Term
-from unteach.methods._base import Method, Plan, method, option
+from unteach.losses.seen import AnswerRows, Term
+from unteach.methods._base import Method, MethodDefaults, method, option
 from unteach.types import Paper
 
 
@@ -44,7 +44,7 @@ class MASC(Method):
         where="the buffered margin loss, as in the authors' code for TOFU; "
         "without the stopping rule",
     )
-    plan: ClassVar = Plan(retain="kl", retain_weight=20.0)
+    plan: ClassVar = MethodDefaults(retain="kl", retain_weight=20.0)
 
     def __post_init__(self) -> None:
         """Refuse options out of their bounds, and a share that is none."""
@@ -53,8 +53,8 @@ class MASC(Method):
             got = f"masc got {self.rho}"
             raise UserError(Problem("method.rho", got, "give less than 1", "request"))
 
-    def forget(self, seen: Seen) -> list[Term]:
+    def forget(self, seen: AnswerRows) -> list[Term]:
         """Mean over all answer tokens."""
-        margin = top_margin(seen.scores(), seen.target, top_k=self.top_k)
+        margin = top_margin(seen.require_logits(), seen.target, top_k=self.top_k)
         threshold = math.log(self.rho / (1 - self.rho))
         return [Term("forget", buffered_hinge(margin, threshold=threshold, buffer=self.eta))]

@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass
 from typing import ClassVar, Literal
 
 from unteach.losses import top_flattening
-from unteach.losses.seen import Seen, Term
+from unteach.losses.seen import AnswerRows, Term
 from unteach.methods._base import Method, method, option
-from unteach.selectors import SELECTORS, Choice, Oracle, selector_of
+from unteach.selectors import SELECTORS, Selection, ReferenceOracle, selector_of
 from unteach.types import Paper, Sequence
 
 
@@ -54,7 +54,7 @@ class PALU(Method):
         where="local entropy maximisation on the onset of sensitive spans; our reading",
         venue="ACL 2026",
     )
-    reads: ClassVar = frozenset({"reference_logits", "chosen"})
+    reads: ClassVar = frozenset({"reference_logits", "selected"})
 
     def __post_init__(self) -> None:
         """Refuse options out of their bounds, and a selector that is not installed."""
@@ -67,12 +67,12 @@ class PALU(Method):
         """What to do when no answer has a chosen token."""
         return SELECTORS.get(self.selector).nothing if self.selector != "prefix" else ""
 
-    def forget(self, seen: Seen) -> list[Term]:
+    def forget(self, seen: AnswerRows) -> list[Term]:
         """Mean of the flattening over the first tokens, and of the KL over those that are held."""
-        values = top_flattening(seen.scores(), seen.before(), top_k=self.top_k)
-        terms = [Term("forget", values * seen.was_chosen(), "chosen")]
+        values = top_flattening(seen.require_logits(), seen.require_reference_logits(), top_k=self.top_k)
+        terms = [Term("forget", values * seen.require_selected(), "selected")]
         if self.hold:
-            terms.append(Term("hold", seen.kl() * seen.other(), "others", self.hold))
+            terms.append(Term("hold", seen.kl() * seen.unselected(), "unselected", self.hold))
         return terms
 
     def holds(self) -> bool:
@@ -83,17 +83,17 @@ class PALU(Method):
         """The selector, where there is one."""
         return None if self.selector == "prefix" else self.selector
 
-    def choose(self, sequences: list[Sequence], oracle: Oracle, seed: int) -> Iterator[Choice]:
+    def choose(self, sequences: list[Sequence], oracle: ReferenceOracle, seed: int) -> Iterator[Selection]:
         """The first tokens of each answer, or of each span; the span's further ones are ignored."""
         if self.selector == "prefix":
             for sequence in sequences:
                 answer = (i for i, is_answer in enumerate(sequence.answer) if is_answer)
-                yield Choice(_firsts(answer, self.prefix))
+                yield Selection(_firsts(answer, self.prefix))
             return
         found = selector_of(self.selector, asdict(self)).choose(sequences, oracle, seed)
         for choice in found:
             chosen = _firsts(sorted(choice.chosen), self.prefix)
-            yield Choice(chosen, choice.ignored | (choice.chosen - chosen))
+            yield Selection(chosen, choice.ignored | (choice.chosen - chosen))
 
 
 def _firsts(positions: Iterable[int], count: int) -> frozenset[int]:

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from unteach.losses import cross_entropy
-from unteach.losses.seen import Seen, Term
-from unteach.methods._base import Method, Plan, method
+from unteach.losses.seen import AnswerRows, Term
+from unteach.methods._base import Method, MethodDefaults, method
 from unteach.types import Paper
 
 
@@ -32,12 +32,12 @@ class Retrain(Method):
         where="retraining from scratch as the definition of unlearning; without shards",
         venue="IEEE S&P 2021",
     )
-    plan: ClassVar = Plan(retain="none", epochs=5, draw_back=False)
+    plan: ClassVar = MethodDefaults(retain="none", epochs=5, draw_back=False)
     trains_on: ClassVar = "retain"
 
-    def forget(self, seen: Seen) -> list[Term]:
+    def forget(self, seen: AnswerRows) -> list[Term]:
         """Mean of -log p over all tokens of the answers trained on, which are the retain file's."""
-        return [Term("hold", cross_entropy(seen.margin))]
+        return [Term("hold", cross_entropy(seen.log_odds))]
 
     def holds(self) -> bool:
         """It does nothing else."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from unteach.losses import control_vector, squared_distance
-from unteach.losses.seen import Seen, Term
-from unteach.methods._base import Method, Plan, method, option
+from unteach.losses.seen import AnswerRows, Term
+from unteach.methods._base import Method, MethodDefaults, method, option
 from unteach.types import Paper
 
 # How families call the projection that ends an MLP.
@@ -41,11 +41,11 @@ class RMU(Method):
         venue="ICML 2024",
     )
     reads: ClassVar = frozenset({"hidden"})
-    plan: ClassVar = Plan(retain="hidden", retain_weight=1200.0)
+    plan: ClassVar = MethodDefaults(retain="hidden", retain_weight=1200.0)
 
-    def forget(self, seen: Seen) -> list[Term]:
+    def forget(self, seen: AnswerRows) -> list[Term]:
         """Mean over all answer tokens."""
-        hidden = seen.states()
+        hidden = seen.require_hidden()
         goal = control_vector(hidden.shape[-1], length=self.steering, seed=self.seed)
         return [Term("forget", squared_distance(hidden, goal.to(hidden.device)))]
 

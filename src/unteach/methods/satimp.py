@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from unteach.losses import satimp
-from unteach.losses.seen import Seen, Term
-from unteach.methods._base import Method, Plan, method, option
+from unteach.losses.seen import AnswerRows, Term
+from unteach.methods._base import Method, MethodDefaults, method, option
 from unteach.types import Paper
 
 
@@ -31,9 +31,9 @@ class SatImp(Method):
         where="section 5, SatImp",
         venue="ICML 2025",
     )
-    plan: ClassVar = Plan(retain_weight=0.1)
+    plan: ClassVar = MethodDefaults(retain_weight=0.1)
 
-    def forget(self, seen: Seen) -> list[Term]:
+    def forget(self, seen: AnswerRows) -> list[Term]:
         """Mean over all answer tokens."""
-        values = satimp(seen.margin, saturation=self.saturation, importance=self.importance)
+        values = satimp(seen.log_odds, saturation=self.saturation, importance=self.importance)
         return [Term("forget", values)]

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from unteach.losses import simnpo
-from unteach.losses.seen import Seen, Term
-from unteach.methods._base import Method, Plan, method, option
+from unteach.losses.seen import AnswerRows, Term
+from unteach.methods._base import Method, MethodDefaults, method, option
 from unteach.types import Paper
 
 
@@ -31,9 +31,9 @@ class SimNPO(Method):
         where="equation 4; beta 4.5 and weight 0.125 as for TOFU forget10",
         venue="NeurIPS 2025",
     )
-    plan: ClassVar = Plan(retain_weight=8.0)
+    plan: ClassVar = MethodDefaults(retain_weight=8.0)
 
-    def forget(self, seen: Seen) -> list[Term]:
+    def forget(self, seen: AnswerRows) -> list[Term]:
         """Mean over answers."""
         values = simnpo(seen.logps, seen.lengths, beta=self.beta, margin=self.margin)
         return [Term("forget", values, "answers")]

@@ -6,8 +6,8 @@ from typing import ClassVar
 from torch import Tensor
 
 from unteach.losses import cross_entropy
-from unteach.losses.seen import Seen, Term
-from unteach.methods._base import Method, Plan, method, option
+from unteach.losses.seen import AnswerRows, Term
+from unteach.methods._base import Method, MethodDefaults, method, option
 from unteach.types import Paper
 
 
@@ -31,11 +31,11 @@ class TaskVector(Method):
         where="section 4, forgetting via negation",
         venue="ICLR 2023",
     )
-    plan: ClassVar = Plan(retain="none")
+    plan: ClassVar = MethodDefaults(retain="none")
 
-    def forget(self, seen: Seen) -> list[Term]:
+    def forget(self, seen: AnswerRows) -> list[Term]:
         """Mean NLL over all answer tokens: learning, not forgetting."""
-        return [Term("forget", cross_entropy(seen.margin))]
+        return [Term("forget", cross_entropy(seen.log_odds))]
 
     def finish(self, start: Tensor, end: Tensor) -> Tensor:
         """As far the other way."""

@@ -7,9 +7,9 @@ from typing import ClassVar, Literal
 from torch import Tensor
 
 from unteach.losses import kl_to_reference, undial
-from unteach.losses.seen import Over, Seen, Term
-from unteach.methods._base import Method, Plan, method, option
-from unteach.selectors import SELECTORS, Choice, Oracle, selector_of
+from unteach.losses.seen import Over, AnswerRows, Term
+from unteach.methods._base import Method, MethodDefaults, method, option
+from unteach.selectors import SELECTORS, Selection, ReferenceOracle, selector_of
 from unteach.types import Paper, Sequence
 
 
@@ -71,7 +71,7 @@ class UnDIAL(Method):
         venue="NAACL 2025",
     )
     reads: ClassVar = frozenset({"reference_logits"})
-    plan: ClassVar = Plan(retain="nll")
+    plan: ClassVar = MethodDefaults(retain="nll")
 
     def __post_init__(self) -> None:
         """Refuse options out of their bounds, and a focus that is not installed."""
@@ -90,27 +90,27 @@ class UnDIAL(Method):
         """What to do when no answer has a chosen token."""
         return SELECTORS.get(self.focus).nothing if self.focus != "none" else ""
 
-    def forget(self, seen: Seen) -> list[Term]:
+    def forget(self, seen: AnswerRows) -> list[Term]:
         """Cross-entropy to the adjusted original, a weighted mean over answer tokens."""
-        values = undial(seen.scores(), seen.before(), seen.target, strength=self.strength)
+        values = undial(seen.require_logits(), seen.require_reference_logits(), seen.target, strength=self.strength)
         terms = [Term("forget", values)] if self.focus == "none" else [self._focused(seen, values)]
         if self.prompt_distillation:
-            asked = seen.asked()
-            held = kl_to_reference(asked.scores(), asked.before())
+            asked = seen.require_prompt()
+            held = kl_to_reference(asked.require_logits(), asked.require_reference_logits())
             terms.append(Term("hold", held, "prompt", self.prompt_distillation))
         return terms
 
     def needs(self) -> frozenset[str]:
         """The prompts too, where they are distilled, and the choice, where there is a focus."""
         asked = {"prompt"} if self.prompt_distillation else set()
-        return self.reads | asked | ({"chosen"} if self.focus != "none" else set())
+        return self.reads | asked | ({"selected"} if self.focus != "none" else set())
 
     def holds(self) -> bool:
         """Whether the prompts are distilled."""
         return self.prompt_distillation > 0
 
-    def _focused(self, seen: Seen, values: Tensor) -> Term:
-        weights = seen.was_chosen().to(values.dtype)
+    def _focused(self, seen: AnswerRows, values: Tensor) -> Term:
+        weights = seen.require_selected().to(values.dtype)
         if self.focus_mode == "soft":
             weights = 1 + (self.focus_weight - 1) * weights
         return Term("forget", values * weights, self._over())
@@ -120,14 +120,14 @@ class UnDIAL(Method):
         if self.normalise == "all":
             return "tokens"
         if self.focus_mode == "hard":
-            return "chosen"
-        return {"tokens": 1.0, "chosen": self.focus_weight - 1}
+            return "selected"
+        return {"tokens": 1.0, "selected": self.focus_weight - 1}
 
     def choosing(self) -> str | None:
         """The focus, where there is one."""
         return None if self.focus == "none" else self.focus
 
-    def choose(self, sequences: list[Sequence], oracle: Oracle, seed: int) -> Iterator[Choice]:
+    def choose(self, sequences: list[Sequence], oracle: ReferenceOracle, seed: int) -> Iterator[Selection]:
         """The tokens of the focus; all answer tokens without one."""
         if self.focus == "none":
             return super().choose(sequences, oracle, seed)

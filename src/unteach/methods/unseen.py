@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 from unteach.losses import distil
-from unteach.losses.seen import Seen, Term
-from unteach.methods._base import Method, Plan, method, option
+from unteach.losses.seen import AnswerRows, Term
+from unteach.methods._base import Method, MethodDefaults, method, option
 from unteach.teachers import Teacher, TeacherInputs, find_teacher
 from unteach.teachers.stranger import made_up_strangers
 from unteach.types import Paper, Sequence
@@ -53,7 +53,7 @@ class Unseen(Method):
         venue="EMNLP 2024",
     )
     reads: ClassVar = frozenset({"teacher_logits"})
-    plan: ClassVar = Plan(
+    plan: ClassVar = MethodDefaults(
         retain="nll",
         epochs=20,
         rate_factor=2.5,
@@ -62,10 +62,10 @@ class Unseen(Method):
         adam_epsilon="auto",
     )
 
-    def forget(self, seen: Seen) -> list[Term]:
+    def forget(self, seen: AnswerRows) -> list[Term]:
         """KL to the teacher and the level term, a mean over answer tokens."""
         teacher, weight = seen.teacher_logps(), self.level_weight
-        return [Term("forget", distil(seen.scores(), teacher, seen.target, level_weight=weight))]
+        return [Term("forget", distil(seen.require_logits(), teacher, seen.target, level_weight=weight))]
 
     def teach(self, inputs: TeacherInputs) -> Teacher:
         """The teacher of the source that was asked for."""

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from unteach.losses import weighted_ascent
-from unteach.losses.seen import Seen, Term
-from unteach.methods._base import Method, Plan, method, option
+from unteach.losses.seen import AnswerRows, Term
+from unteach.methods._base import Method, MethodDefaults, method, option
 from unteach.types import Paper
 
 
@@ -29,8 +29,8 @@ class WGA(Method):
         where="the weighted gradient ascent objective",
         venue="ICLR 2025",
     )
-    plan: ClassVar = Plan(power=1)
+    plan: ClassVar = MethodDefaults(power=1)
 
-    def forget(self, seen: Seen) -> list[Term]:
+    def forget(self, seen: AnswerRows) -> list[Term]:
         """Mean over all answer tokens."""
-        return [Term("forget", weighted_ascent(seen.margin, beta=self.beta))]
+        return [Term("forget", weighted_ascent(seen.log_odds, beta=self.beta))]

@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 from unteach.losses import cross_entropy, distil
-from unteach.losses.seen import Seen, Term
+from unteach.losses.seen import AnswerRows, Term
 from unteach.losses.statistics import token_statistics
-from unteach.methods._base import Method, Plan, method, option
+from unteach.methods._base import Method, MethodDefaults, method, option
 from unteach.teachers import Teacher, TeacherInputs
 from unteach.teachers.strangers import mean_over_strangers
 from unteach.types import Paper
@@ -50,13 +50,13 @@ class WHP(Method):
         venue="EMNLP 2024",
     )
     reads: ClassVar = frozenset({"teacher_logits"})
-    plan: ClassVar = Plan(retain="nll")
+    plan: ClassVar = MethodDefaults(retain="nll")
 
-    def forget(self, seen: Seen) -> list[Term]:
+    def forget(self, seen: AnswerRows) -> list[Term]:
         """KL to the mean, or NLL of its likeliest token, a mean over answer tokens."""
-        scores, taught = seen.scores(), seen.teacher_logps()
+        scores, taught = seen.require_logits(), seen.teacher_logps()
         if self.towards == "likeliest":
-            values = cross_entropy(token_statistics(scores, taught.argmax(-1)).margin)
+            values = cross_entropy(token_statistics(scores, taught.argmax(-1)).log_odds)
         else:
             values = distil(scores, taught, seen.target, level_weight=0.0)
         return [Term("forget", values)]

@@ -4,11 +4,11 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from unteach.metrics.rows import Case, Groups, Missing
+from unteach.metrics.rows import ModelCase, Groups, MissingRows
 from unteach.registry import Registry, import_all
 from unteach.types import Paper, Score
 
-Function = Callable[[str, Case], Score]
+Function = Callable[[str, ModelCase], Score]
 Scores = dict[str, dict[str, Score]]  # group -> metric -> score
 
 # What a value should be like after unlearning, in each group; "" stands for all other groups.
@@ -58,9 +58,9 @@ class Metric:
     compat: str = ""
     paper: Paper | None = None
 
-    def __call__(self, group: str, case: Case | Groups) -> Score:
+    def __call__(self, group: str, case: ModelCase | Groups) -> Score:
         """The score of one group; what is missing, or no number, is "not measurable"."""
-        whole = case if isinstance(case, Case) else Case(case)
+        whole = case if isinstance(case, ModelCase) else ModelCase(case)
         return measured(lambda: self.function(group, whole))
 
     def should_be(self, group: str) -> str:
@@ -88,7 +88,7 @@ class Comparison:
     name: str
     help: str
     should_be: str
-    function: Callable[[Case], Score]
+    function: Callable[[ModelCase], Score]
     needs: tuple[str, ...] = ("retrained",)
     range: tuple[float, float] = SHARE
     retrained: str = ""
@@ -96,7 +96,7 @@ class Comparison:
     compat: str = ""
     paper: Paper | None = None
 
-    def __call__(self, case: Case) -> Score:
+    def __call__(self, case: ModelCase) -> Score:
         """The score; what is missing, or no number, is "not measurable"."""
         return measured(lambda: self.function(case))
 
@@ -117,10 +117,10 @@ def metric(name: str, **facts) -> Callable[[Function], Function]:
     return register
 
 
-def comparison(name: str, **facts) -> Callable[[Callable[[Case], Score]], Callable[[Case], Score]]:
+def comparison(name: str, **facts) -> Callable[[Callable[[ModelCase], Score]], Callable[[ModelCase], Score]]:
     """Register a function as a comparison; `facts` are the other fields of `Comparison`."""
 
-    def register(function: Callable[[Case], Score]) -> Callable[[Case], Score]:
+    def register(function: Callable[[ModelCase], Score]) -> Callable[[ModelCase], Score]:
         COMPARISONS.add(name, Comparison(name=name, function=function, **facts))
         return function
 
@@ -135,7 +135,7 @@ def score_model(rows: Groups, *, original: Groups | None = None, compat: str = "
         original: those of the model before, for what is measured against it.
         compat: a project whose variants are computed too, under their names.
     """
-    case = Case(rows, original=original)
+    case = ModelCase(rows, original=original)
     asked = [METRICS.get(name) for name in METRICS]
     asked = [found for found in asked if found.compat in ("", compat)]
     return {
@@ -155,7 +155,7 @@ def compare(
         original: those of the model before.
         compat: a project whose variants are computed too, under their names.
     """
-    case = Case(rows, original=original, retrained=retrained)
+    case = ModelCase(rows, original=original, retrained=retrained)
     asked = [COMPARISONS.get(name) for name in COMPARISONS]
     return {found.name: found(case) for found in asked if found.compat in ("", compat)}
 
@@ -171,7 +171,7 @@ def measured(function: Callable[[], Score]) -> Score:
     """
     try:
         score = function()
-    except Missing as why:
+    except MissingRows as why:
         words = why if _ours(why) else "a plug-in lacks an input (its words are not shown)"
         return Score(None, note=f"not measurable: {words}")
     if score.value is not None and not math.isfinite(score.value):

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from unteach.metrics.rows import Missing
+from unteach.metrics.rows import MissingRows
 from unteach.types import Score
 
 DRAWS = 400
@@ -48,7 +48,7 @@ def together(*parts: Part) -> Score:
     value = float(whole({group: numpy.arange(count)[None] for group, count in sizes.items()})[0])
     n = sum(sizes.values())
     if math.isnan(value):
-        raise Missing("the original is just like the retrained model: there was nothing to forget")
+        raise MissingRows("the original is just like the retrained model: there was nothing to forget")
     random = numpy.random.default_rng(0)
     drawn = [
         whole({group: random.integers(0, k, (BLOCK, k)) for group, k in sizes.items()})

@@ -4,11 +4,11 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from unteach.metrics.rows import Groups, Missing, mean_logp, probability, scored
+from unteach.metrics.rows import Groups, MissingRows, mean_logp, probability, scored
 from unteach.metrics.truth_ratio import truth_ratios
 from unteach.types import SHORT, Row
 
-Read = Callable[[list[Row]], dict[str, dict[str, float]]]  # name -> example -> number
+ValueOf = Callable[[list[Row]], dict[str, dict[str, float]]]  # name -> example -> number
 Table = dict[str, Any]  # name -> one number for each example, nan where the data has none
 
 OWN: dict[str, Callable[[Row], float | None]] = {
@@ -58,7 +58,7 @@ def attacked(rows: list[Row]) -> dict[str, dict[str, float]]:
     return found
 
 
-def tables(read: Read, models: list[Groups], group: str) -> list[Table]:
+def tables(read: ValueOf, models: list[Groups], group: str) -> list[Table]:
     """One table for each model: the same names, the same examples, in the same order.
 
     Raises:
@@ -69,9 +69,9 @@ def tables(read: Read, models: list[Groups], group: str) -> list[Table]:
     found = [read(groups.get(group, [])) for groups in models]
     asked = [{name: of.keys() for name, of in one.items()} for one in found]
     if any(one != asked[0] for one in asked):
-        raise Missing(f"the models were not asked the same in `{group}`; evaluate all of them anew")
+        raise MissingRows(f"the models were not asked the same in `{group}`; evaluate all of them anew")
     if any(math.isnan(value) for one in found for of in one.values() for value in of.values()):
-        raise Missing(f"a model gives nan in `{group}`")
+        raise MissingRows(f"a model gives nan in `{group}`")
     ids = sorted({row.id for row in models[0].get(group, []) if row.kind == "answer"})
     return [
         {

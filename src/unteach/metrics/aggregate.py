@@ -9,7 +9,7 @@ from unteach.metrics._base import METRICS, Metric, comparison
 from unteach.metrics._values import shown
 from unteach.metrics.intervals import mean_score
 from unteach.metrics.papers import OPEN_UNLEARNING
-from unteach.metrics.rows import Case, Groups, Missing
+from unteach.metrics.rows import ModelCase, Groups, MissingRows
 from unteach.metrics.utility import harmonic_mean
 from unteach.types import Score
 
@@ -31,7 +31,7 @@ FLUENCY = ("fluency", "forget")
     gaming="a broken model has nearly 1",
     paper=OPEN_UNLEARNING,
 )
-def aggregate_memorization(case: Case) -> Score:
+def aggregate_memorization(case: ModelCase) -> Score:
     """Harmonic mean of the four, each 1 less its mean over the forget answers.
 
     The truth ratio is the share p / (p + wrong) of the right answer, between 0 and 1.
@@ -55,7 +55,7 @@ def aggregate_memorization(case: Case) -> Score:
     "above 0.5 the original keeps some of it",
     paper=OPEN_UNLEARNING,
 )
-def aggregate_privacy(case: Case) -> Score:
+def aggregate_privacy(case: ModelCase) -> Score:
     """Harmonic mean over the attacks of 1 - |AUC - AUC retrained| / AUC retrained, at least 0.
 
     Our Min-K% and Min-K%++ take the least likely 20% of the tokens, OpenUnlearning's 40%.
@@ -68,7 +68,7 @@ def aggregate_privacy(case: Case) -> Score:
         ours = _value(metric, "forget", case.model, case)
         theirs = _value(metric, "forget", case.beside("retrained"), case)
         if not theirs.value:
-            raise Missing(f"the retrained model's {metric.name} is 0")
+            raise MissingRows(f"the retrained model's {metric.name} is 0")
         found.append((closeness_of(ours.value or 0.0, theirs.value), ours.n))
     return Score(harmonic_mean([value for value, _ in found]), found[0][1])
 
@@ -82,7 +82,7 @@ def aggregate_privacy(case: Case) -> Score:
     gaming="the original has 1",
     paper=OPEN_UNLEARNING,
 )
-def aggregate_utility(case: Case) -> Score:
+def aggregate_utility(case: ModelCase) -> Score:
     """Harmonic mean of the two shares.
 
     Utility is TOFU's model utility, or MUSE's knowledge memorisation of what is retained. Fluency
@@ -96,16 +96,16 @@ def aggregate_utility(case: Case) -> Score:
     shares = []
     for name, group in (utility, FLUENCY):
         if name not in METRICS:
-            raise Missing(f"there is no metric `{name}`")
+            raise MissingRows(f"there is no metric `{name}`")
         ours = _value(METRICS.get(name), group, case.model, case)
         before = _value(METRICS.get(name), group, original, case)
         if not before.value:
-            raise Missing(f"the original's {name} is 0")
+            raise MissingRows(f"the original's {name} is 0")
         shares.append((min((ours.value or 0.0) / before.value, 1.0), ours.n))
     return Score(harmonic_mean([share for share, _ in shares]), min(n for _, n in shares))
 
 
-PARTS: Mapping[str, Callable[[Case], Score]] = {
+PARTS: Mapping[str, Callable[[ModelCase], Score]] = {
     "memorization": aggregate_memorization,
     "privacy": aggregate_privacy,
     "utility": aggregate_utility,
@@ -122,16 +122,16 @@ PARTS: Mapping[str, Callable[[Case], Score]] = {
     "second tell on it",
     paper=OPEN_UNLEARNING,
 )
-def aggregate(case: Case) -> Score:
+def aggregate(case: ModelCase) -> Score:
     """Harmonic mean of the three; not measurable as soon as one of them is not."""
     found, missing = [], []
     for name, part in PARTS.items():
         try:
             found.append(part(case))
-        except Missing as why:
+        except MissingRows as why:
             missing.append(f"{name}: {why}")
     if missing:
-        raise Missing("; ".join(missing))
+        raise MissingRows("; ".join(missing))
     values = [score.value or 0.0 for score in found]
     return Score(harmonic_mean(values), min(score.n for score in found))
 
@@ -148,7 +148,7 @@ def closeness_of(auc: float, retrained: float) -> float:
 
 def _whole(found: dict[str, dict[str, float]], name: str) -> Score:
     if not found.get(name):
-        raise Missing(f"no {name} on forget ({NEEDS[name]})")
+        raise MissingRows(f"no {name} on forget ({NEEDS[name]})")
     return mean_score(list(found[name].values()))
 
 
@@ -160,10 +160,10 @@ NEEDS = {
 }
 
 
-def _value(metric: Metric, group: str, rows: Groups, case: Case) -> Score:
+def _value(metric: Metric, group: str, rows: Groups, case: ModelCase) -> Score:
     """A metric of one of the models; raises Missing when it has no value."""
-    score = metric(group, Case(rows, original=case.original))
+    score = metric(group, ModelCase(rows, original=case.original))
     if score.value is None:
         reason = score.note.removeprefix("not measurable: ")
-        raise Missing(f"{metric.name} on {group}: {reason}")
+        raise MissingRows(f"{metric.name} on {group}: {reason}")
     return score

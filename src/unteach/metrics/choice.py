@@ -3,7 +3,7 @@
 from unteach.metrics._base import KNOWLEDGE, metric
 from unteach.metrics.intervals import mean_score
 from unteach.metrics.papers import TOFU
-from unteach.metrics.rows import Case, answers, needed, numbers
+from unteach.metrics.rows import ModelCase, answers, needed, numbers
 from unteach.types import Row, Score
 
 
@@ -17,7 +17,7 @@ from unteach.types import Row, Score
     "like",
     paper=TOFU,
 )
-def choice_probability(group: str, case: Case) -> Score:
+def choice_probability(group: str, case: ModelCase) -> Score:
     """Mean of p(right) / (p(right) + sum of p(wrong)), each p per token as in `probability`.
 
     TOFU's probability of real authors and world facts (section 2.2.1). The right answer is the one

@@ -5,7 +5,7 @@ from typing import Any
 from unteach.metrics._base import KNOWLEDGE, comparison
 from unteach.metrics._draws import Draw, Part, harmonic, together
 from unteach.metrics._values import Table, area, attacked, mean, placed, shown, size, tables
-from unteach.metrics.rows import Case, Groups, Missing
+from unteach.metrics.rows import ModelCase, Groups, MissingRows
 from unteach.types import Score
 
 CLOSENESS_VERSION = 1  # raised whenever a number could change
@@ -22,7 +22,7 @@ CLOSENESS_VERSION = 1  # raised whenever a number could change
     gaming="sees only what the rows see: not what comes back after quantisation or a little more "
     "training, nor in other words and languages; nor which of two examples is the known one",
 )
-def closeness(case: Case) -> Score:
+def closeness(case: ModelCase) -> Score:
     """Harmonic mean of `closeness_forget`, `closeness_privacy` and `closeness_kept`."""
     return together(forget_part(case), privacy_part(case), kept_part(case))
 
@@ -37,7 +37,7 @@ def closeness(case: Case) -> Score:
     gaming="a broken model scores well where the retrained one knows nearly nothing: read it with "
     "the other two",
 )
-def closeness_forget(case: Case) -> Score:
+def closeness_forget(case: ModelCase) -> Score:
     """1 - (area between model and retrained) / (area between original and retrained), at least 0.
 
     Each area is between two cumulative curves (Wasserstein-1) of one number per forget example,
@@ -56,7 +56,7 @@ def closeness_forget(case: Case) -> Score:
     gaming="a model that is equally broken everywhere gives nothing away: read it with what is "
     "kept",
 )
-def closeness_privacy(case: Case) -> Score:
+def closeness_privacy(case: ModelCase) -> Score:
     """1 - what is lost, mean over four attacks (the loss, zlib, Min-K%, Min-K%++), at least 0.
 
     Lost is the area between the ROC curves of model and retrained (forget answers against holdout
@@ -76,7 +76,7 @@ def closeness_privacy(case: Case) -> Score:
     retrained="near 1",
     gaming="the original scores near 1, for it lost nothing: read it with the other two",
 )
-def closeness_kept(case: Case) -> Score:
+def closeness_kept(case: ModelCase) -> Score:
     """Harmonic mean over the groups of 1 - (area between model and retrained) / (area of forget).
 
     The areas as in `closeness_forget`, and the divisor too: what it changes to have learned a text
@@ -85,12 +85,12 @@ def closeness_kept(case: Case) -> Score:
     return together(kept_part(case))
 
 
-def forget_part(case: Case) -> Part:
+def forget_part(case: ModelCase) -> Part:
     """Of the forget groups."""
     models = [case.model, case.beside("original"), case.beside("retrained")]
     groups = _tables(models, forgotten=True)
     if not groups:
-        raise Missing("no examples to forget")
+        raise MissingRows("no examples to forget")
 
     def of(draw: Draw) -> Any:
         ours = before = 0.0
@@ -104,12 +104,12 @@ def forget_part(case: Case) -> Part:
     return Part(of, {group: size(found[0]) for group, found in groups.items()})
 
 
-def privacy_part(case: Case) -> Part:
+def privacy_part(case: ModelCase) -> Part:
     """Of the forget group beside the holdout."""
     models = [case.model, case.beside("retrained")]
     members, others = (tables(attacked, models, group) for group in ("forget", "holdout"))
     if not members[0]:
-        raise Missing("no answers to forget")
+        raise MissingRows("no answers to forget")
     alone = not others[0]
     if alone:
         others = [members[1], members[1]]
@@ -137,14 +137,14 @@ def _lost(ours: Any, theirs: Any) -> Any:
     return sum(mean(side) / numpy.where(room > 0, room, 1.0) for side, room in sides)
 
 
-def kept_part(case: Case) -> Part:
+def kept_part(case: ModelCase) -> Part:
     """Of every group that is not to be forgotten."""
     models = [case.model, case.beside("original"), case.beside("retrained")]
     forgotten, kept = (_tables(models, forgotten=asked) for asked in (True, False))
     if not forgotten:
-        raise Missing("no examples to forget")
+        raise MissingRows("no examples to forget")
     if not kept:
-        raise Missing("no group to keep is given (retain, world, ...)")
+        raise MissingRows("no group to keep is given (retain, world, ...)")
 
     def of(draw: Draw) -> Any:
         worth = _worth(forgotten, draw)

@@ -4,7 +4,7 @@ from unteach.metrics._base import comparison
 from unteach.metrics.intervals import mean_score
 from unteach.metrics.paired import both, paired
 from unteach.metrics.papers import TOFU
-from unteach.metrics.rows import Case, Missing, answers, probability
+from unteach.metrics.rows import ModelCase, MissingRows, answers, probability
 from unteach.types import Score
 
 
@@ -17,7 +17,7 @@ from unteach.types import Score
     gaming="the original has 1 or more",
     paper=TOFU,
 )
-def utility_ratio(case: Case) -> Score:
+def utility_ratio(case: ModelCase) -> Score:
     """`model_utility` over that of the retrained model.
 
     Example:
@@ -30,7 +30,7 @@ def utility_ratio(case: Case) -> Score:
     """
     ours, theirs, n = both("model_utility", "retain", case)
     if not theirs:
-        raise Missing("the retrained model has no utility")
+        raise MissingRows("the retrained model has no utility")
     return Score(ours / theirs, n)
 
 
@@ -42,7 +42,7 @@ def utility_ratio(case: Case) -> Score:
     retrained="near 0",
     gaming="a model that knows half of the answers by heart and broke the other half",
 )
-def probability_gap(case: Case) -> Score:
+def probability_gap(case: ModelCase) -> Score:
     """Mean over the forget answers of `probability` minus that under the retrained model.
 
     Example:
@@ -67,7 +67,7 @@ def probability_gap(case: Case) -> Score:
     retrained="near 0",
     gaming="a model that is broken everywhere is near 0 where holdout is like the forget set",
 )
-def membership_auc_loss_gap(case: Case) -> Score:
+def membership_auc_loss_gap(case: ModelCase) -> Score:
     """Distance of the two `membership_auc_loss`, whichever is larger.
 
     Example:

@@ -2,7 +2,7 @@
 
 from unteach.metrics._base import metric
 from unteach.metrics.intervals import mean_score
-from unteach.metrics.rows import Case, Missing, answers, read
+from unteach.metrics.rows import ModelCase, MissingRows, answers, read
 from unteach.types import Score
 
 
@@ -21,7 +21,7 @@ from unteach.types import Score
     gaming="the original has 0 everywhere; a broken model has much everywhere: it is good only "
     "where it is much on forget and little elsewhere",
 )
-def divergence(group: str, case: Case) -> Score:
+def divergence(group: str, case: ModelCase) -> Score:
     """Mean over all answer tokens of KL(original || model) over the vocabulary, in nats.
 
     Each token counts once, so long answers count more.
@@ -35,6 +35,6 @@ def divergence(group: str, case: Case) -> Score:
     """
     rows = answers(case.model, group)
     if all(row.divergence is None for row in rows):
-        raise Missing("the original was not at hand when the model was evaluated")
+        raise MissingRows("the original was not at hand when the model was evaluated")
     rows = answers(case.model, group, "divergence")
     return mean_score(read(rows, "divergence"), read(rows, "tokens"), (0.0, float("inf")))

@@ -4,7 +4,7 @@ import math
 
 from unteach.metrics._base import metric
 from unteach.metrics.intervals import mean_score, perplexity_score
-from unteach.metrics.rows import Case, Groups, Missing, answers, mean_logp, scored
+from unteach.metrics.rows import ModelCase, Groups, MissingRows, answers, mean_logp, scored
 from unteach.types import Paper, Row, Score
 
 REPETITION = Paper(
@@ -35,7 +35,7 @@ UNUSUAL = 0.05  # of fluent texts are less likely than the bound
     retrained="on forget, above the original's: it says other things, in the same language",
     gaming="a model that repeats one word has little: the original comes to expect it",
 )
-def said_perplexity(group: str, case: Case) -> Score:
+def said_perplexity(group: str, case: ModelCase) -> Score:
     """Exp of the mean negative log-probability under the original, over all tokens said.
 
     Example:
@@ -46,7 +46,7 @@ def said_perplexity(group: str, case: Case) -> Score:
     rows = [row for row in spoken(group, case) if row.said_tokens]
     nlls = [-row.said_logp for row in rows if row.said_logp is not None]
     if not rows or len(nlls) < len(rows):
-        raise Missing(_unjudged(rows))
+        raise MissingRows(_unjudged(rows))
     return perplexity_score(nlls, [row.said_tokens or 0 for row in rows])
 
 
@@ -58,7 +58,7 @@ def said_perplexity(group: str, case: Case) -> Score:
     gaming="noise never repeats itself, and one word is too little to repeat",
     paper=REPETITION,
 )
-def said_repetition(group: str, case: Case) -> Score:
+def said_repetition(group: str, case: ModelCase) -> Score:
     """Mean share of the 4-grams of words that stood in the same answer before.
 
     Example:
@@ -79,7 +79,7 @@ def said_repetition(group: str, case: Case) -> Score:
     gaming="noise has 1, and so has one word",
     paper=DISTINCT,
 )
-def said_distinct(group: str, case: Case) -> Score:
+def said_distinct(group: str, case: ModelCase) -> Score:
     """Mean of distinct words over words. Short answers have more; compare equals.
 
     Example:
@@ -99,7 +99,7 @@ def said_distinct(group: str, case: Case) -> Score:
     retrained="near 1",
     gaming="one fluent sentence in answer to every question has 1: fluent is not right",
 )
-def fluency(group: str, case: Case) -> Score:
+def fluency(group: str, case: ModelCase) -> Score:
     """Mean of min(1, exp(l - b)) x (1 - r) over the greedy answers: likely, and not in circles.
 
     - l is the log-probability per token of what was said, under the original.
@@ -127,7 +127,7 @@ def fluency(group: str, case: Case) -> Score:
     bound = usual(case.beside("original"))
     worded = [row for row in rows if row.said_distinct is not None]
     if any(row.said_logp is None for row in worded):
-        raise Missing(_unjudged(rows))
+        raise MissingRows(_unjudged(rows))
     return mean_score([fluent(row, bound) for row in rows])
 
 
@@ -145,15 +145,15 @@ def usual(original: Groups) -> float:
     known = [mean_logp(row) for row in scored(rows)]
     known += [row.said_logp for row in rows if row.kind == "answer" and row.said_logp is not None]
     if not known:
-        raise Missing("the original was asked nothing")
+        raise MissingRows("the original was asked nothing")
     return float(numpy.quantile(known, UNUSUAL))
 
 
-def spoken(group: str, case: Case) -> list[Row]:
+def spoken(group: str, case: ModelCase) -> list[Row]:
     """The rows of a group that have a greedy answer. Raises Missing when there is none."""
     found = [row for row in answers(case.model, group) if row.said_tokens is not None]
     if not found:
-        raise Missing("no answer was generated (raw texts have no question to ask)")
+        raise MissingRows("no answer was generated (raw texts have no question to ask)")
     return found
 
 
@@ -181,7 +181,7 @@ def fluent(row: Row, bound: float) -> float:
 def _mean(found: list[float | None], why: str) -> Score:
     known = [value for value in found if value is not None]
     if not known:
-        raise Missing(why)
+        raise MissingRows(why)
     return mean_score(known)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from unteach.metrics._base import comparison
 from unteach.metrics.papers import TOFU
-from unteach.metrics.rows import Case, needed
+from unteach.metrics.rows import ModelCase, needed
 from unteach.metrics.truth_ratio import truth_ratios
 from unteach.types import Score
 
@@ -21,7 +21,7 @@ from unteach.types import Score
     "all have",
     paper=TOFU,
 )
-def forget_quality(case: Case) -> Score:
+def forget_quality(case: ModelCase) -> Score:
     """p-value of the two-sample Kolmogorov-Smirnov test on truth ratios (TOFU, section 2.2.2).
 
     R as in `truth_ratio`, with the arithmetic mean of equation 1. TOFU's code takes the geometric
@@ -47,7 +47,7 @@ def forget_quality(case: Case) -> Score:
     gaming="a model that finds everything equally unlikely can come near",
     paper=TOFU,
 )
-def forget_quality_ks(case: Case) -> Score:
+def forget_quality_ks(case: ModelCase) -> Score:
     """The test's statistic: the greatest distance between the two cumulative curves, 0 to 1.
 
     Example:
@@ -71,7 +71,7 @@ def forget_quality_ks(case: Case) -> Score:
     gaming="as forget_quality",
     paper=TOFU,
 )
-def forget_quality_log10(case: Case) -> Score:
+def forget_quality_log10(case: ModelCase) -> Score:
     """log10 of `forget_quality`; never below -300.
 
     Example:
@@ -84,7 +84,7 @@ def forget_quality_log10(case: Case) -> Score:
     return Score(chance if math.isnan(chance) else math.log10(max(chance, 1e-300)), n)
 
 
-def ks(case: Case, *, geometric: bool = False) -> tuple[float, float, int]:
+def ks(case: ModelCase, *, geometric: bool = False) -> tuple[float, float, int]:
     """Distance and p-value of the two models' truth ratios, and how many there are.
 
     Both are nan when a ratio is.

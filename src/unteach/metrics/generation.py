@@ -5,7 +5,7 @@ from collections.abc import Callable
 from unteach.metrics._base import KNOWLEDGE, metric
 from unteach.metrics.intervals import mean_score, share_score
 from unteach.metrics.papers import MUSE, TOFU
-from unteach.metrics.rows import Case, Missing, answers
+from unteach.metrics.rows import ModelCase, MissingRows, answers
 from unteach.types import Row, Score
 
 RETRAINED = "on forget, above 0: it says something of the same form, with other facts"
@@ -19,7 +19,7 @@ RETRAINED = "on forget, above 0: it says something of the same form, with other 
     gaming="on forget, a model that says nothing has 0; elsewhere, one that says very much gains",
     paper=TOFU,
 )
-def rouge_l_recall(group: str, case: Case) -> Score:
+def rouge_l_recall(group: str, case: ModelCase) -> Score:
     """Mean ROUGE-L recall of the greedy answer against the true one, between 0 and 1.
 
     The longest common subsequence of words over the words of the true answer.
@@ -40,7 +40,7 @@ def rouge_l_recall(group: str, case: Case) -> Score:
     gaming="on forget, a model that says nothing, or goes on for ever, has 0",
     paper=MUSE,
 )
-def rouge_l_f1(group: str, case: Case) -> Score:
+def rouge_l_f1(group: str, case: ModelCase) -> Score:
     """Mean ROUGE-L F1: the harmonic mean of recall and of precision, its twin over the words said.
 
     Example:
@@ -58,7 +58,7 @@ def rouge_l_f1(group: str, case: Case) -> Score:
     retrained="on forget, how often the fact can be guessed",
     gaming="on forget, a model that says nothing has 0; elsewhere, one that lists every fact has 1",
 )
-def fact_recall(group: str, case: Case) -> Score:
+def fact_recall(group: str, case: ModelCase) -> Score:
     """Share of the greedy answers that contain the example's `fact`.
 
     Example:
@@ -68,13 +68,13 @@ def fact_recall(group: str, case: Case) -> Score:
     """
     given = [row.fact_given for row in answers(case.model, group) if row.fact_given is not None]
     if not given:
-        raise Missing("the data has no `fact` column (the short string an answer hinges on)")
+        raise MissingRows("the data has no `fact` column (the short string an answer hinges on)")
     return share_score(given)
 
 
-def said(group: str, case: Case, read: Callable[[Row], float | None]) -> list[float]:
+def said(group: str, case: ModelCase, read: Callable[[Row], float | None]) -> list[float]:
     """A number of each greedy answer of a group. Raises Missing when none was generated."""
     found = [value for row in answers(case.model, group) if (value := read(row)) is not None]
     if not found:
-        raise Missing("no answer was generated (raw texts have no question to ask)")
+        raise MissingRows("no answer was generated (raw texts have no question to ask)")
     return found

@@ -13,7 +13,7 @@ BRIEF = 24  # bytes under zlib: about 16 characters, a word or two
 
 
 @dataclass(frozen=True, kw_only=True)
-class Given:
+class GivenAnswers:
     """The forget answers that a model still gives.
 
     Attributes:
@@ -52,7 +52,7 @@ class Given:
         return max(int(len(self.ids) - guessed + 0.5), 0)
 
 
-class Shown(NamedTuple):
+class AnswerEvidence(NamedTuple):
     """What a model shows of one answer.
 
     Attributes:
@@ -68,7 +68,7 @@ class Shown(NamedTuple):
 
 def still_given(
     rows: Groups, *, original: Groups | None = None, retrained: Groups | None = None
-) -> Given | None:
+) -> GivenAnswers | None:
     """The forget answers that the model gives, and how many of them it would give unseen.
 
     An answer is given word for word when every token of it is the model's first choice, or when the
@@ -113,7 +113,7 @@ def verbatim(row: Row) -> bool | None:
     return (said or 0.0) >= SAID or (chosen or 0.0) >= enough
 
 
-def seen(rows: list[Row]) -> dict[str, Shown]:
+def seen(rows: list[Row]) -> dict[str, AnswerEvidence]:
     """What the model shows of each answer, by its id.
 
     Example:
@@ -121,26 +121,26 @@ def seen(rows: list[Row]) -> dict[str, Shown]:
         {'a': Shown(words=True, fact=None, brief=False)}
     """
     return {
-        row.id: Shown(bool(row.verbatim), row.fact_given, 0 < (row.zlib or 0) <= BRIEF)
+        row.id: AnswerEvidence(bool(row.verbatim), row.fact_given, 0 < (row.zlib or 0) <= BRIEF)
         for row in rows
         if row.kind == "answer"
     }
 
 
-def _forgotten(groups: Groups) -> dict[str, Shown]:
+def _forgotten(groups: Groups) -> dict[str, AnswerEvidence]:
     return {id: it for group in FORGOTTEN for id, it in seen(groups.get(group, [])).items()}
 
 
-KINDS: tuple[tuple[Callable[[Shown], bool], Callable[[Shown], bool]], ...] = (  # asked, given
+KINDS: tuple[tuple[Callable[[AnswerEvidence], bool], Callable[[AnswerEvidence], bool]], ...] = (  # asked, given
     (lambda it: not it.brief, lambda it: it.words),
     (lambda it: it.brief, lambda it: it.words),
     (lambda it: it.fact is not None, lambda it: bool(it.fact) and not it.words),
 )
 
 
-def _beside_retrained(ours: dict[str, Shown], never: dict[str, Shown]) -> Given:
+def _beside_retrained(ours: dict[str, AnswerEvidence], never: dict[str, AnswerEvidence]) -> GivenAnswers:
     """What one of the two models gives alone is held beside what the other does, by kind."""
-    none = Shown(False, None, False)
+    none = AnswerEvidence(False, None, False)
     pairs = {id: (it, never.get(id, none)) for id, it in ours.items()}
     words = [id for id, (it, other) in pairs.items() if it.words and not other.words]
     facts = [
@@ -158,7 +158,7 @@ def _beside_retrained(ours: dict[str, Shown], never: dict[str, Shown]) -> Given:
         ]
         retrained_alone += min(len(alone), len(theirs))
     all_ = sum(it.words or bool(it.fact) for it in ours.values())
-    return Given(
+    return GivenAnswers(
         asked=len(ours),
         words=tuple(words),
         facts=tuple(facts),
@@ -169,7 +169,7 @@ def _beside_retrained(ours: dict[str, Shown], never: dict[str, Shown]) -> Given:
     )
 
 
-def _beside_holdout(ours: dict[str, Shown], never: dict[str, Shown]) -> Given:
+def _beside_holdout(ours: dict[str, AnswerEvidence], never: dict[str, AnswerEvidence]) -> GivenAnswers:
     """Like is held beside like: a holdout of whole sentences tells nothing of a yes or no."""
     expected, unjudged = 0.0, list[str]()
     for number, (asked, given) in enumerate(KINDS):
@@ -181,7 +181,7 @@ def _beside_holdout(ours: dict[str, Shown], never: dict[str, Shown]) -> Given:
         elif number > 0:
             unjudged += found
     words = tuple(id for id, it in ours.items() if it.words)
-    return Given(
+    return GivenAnswers(
         asked=len(ours),
         words=words,
         facts=tuple(id for id, it in ours.items() if it.fact and not it.words),
@@ -192,5 +192,5 @@ def _beside_holdout(ours: dict[str, Shown], never: dict[str, Shown]) -> Given:
     )
 
 
-def _named(ours: dict[str, Shown]) -> int:
+def _named(ours: dict[str, AnswerEvidence]) -> int:
     return sum(it.fact is not None for it in ours.values())

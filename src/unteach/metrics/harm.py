@@ -6,7 +6,7 @@ from typing import NamedTuple
 from unteach.metrics._values import shown
 from unteach.metrics.fluency import fluent, usual
 from unteach.metrics.given import FORGOTTEN, SAID
-from unteach.metrics.rows import Groups, Missing
+from unteach.metrics.rows import Groups, MissingRows
 from unteach.types import SHORT, Row
 
 LOST = 2 / 3  # of the probability per token that an answer had: with less it has lost much
@@ -16,7 +16,7 @@ BROKEN = 0.5  # a fluency of so little is no language
 LONGER, MORE = 1.5, 8  # times as many tokens, and so many more: it does not find its end
 
 
-class Fall(NamedTuple):
+class ScoreDrop(NamedTuple):
     """An answer, and a number of it before and after."""
 
     id: str
@@ -41,8 +41,8 @@ class Harm:
     """
 
     asked: int
-    lost: tuple[Fall, ...] = ()
-    changed: tuple[Fall, ...] = ()
+    lost: tuple[ScoreDrop, ...] = ()
+    changed: tuple[ScoreDrop, ...] = ()
     broken: tuple[str, ...] = ()
     silent: tuple[str, ...] = ()
     endless: tuple[str, ...] = ()
@@ -72,7 +72,7 @@ def harms(rows: Groups, before: Groups) -> dict[str, Harm]:
     """
     try:
         bound = usual(before)
-    except Missing:
+    except MissingRows:
         return {}
     both = {group: (rows[group], before.get(group, [])) for group in rows}
     found = {group: _of_group(group, *pair, bound) for group, pair in both.items()}
@@ -105,10 +105,10 @@ def _answers(rows: list[Row]) -> dict[str, Row]:
     return {row.id: row for row in rows if row.kind == "answer"}
 
 
-def _falls(rows: list[Row], before: list[Row], name: str) -> list[Fall]:
+def _falls(rows: list[Row], before: list[Row], name: str) -> list[ScoreDrop]:
     """Of a number between 0 and 1, the greatest first."""
     now, then = (shown(each).get(name, {}) for each in (rows, before))
-    found = [Fall(id, then[id], now[id]) for id in now if id in then]
+    found = [ScoreDrop(id, then[id], now[id]) for id in now if id in then]
     return sorted(found, key=lambda fall: fall.after - fall.before)
 
 

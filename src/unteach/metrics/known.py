@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from unteach.metrics._values import shown
-from unteach.metrics.given import FORGOTTEN, Given, seen, still_given
+from unteach.metrics.given import FORGOTTEN, GivenAnswers, seen, still_given
 from unteach.metrics.rows import Groups
 
 UNKNOWN = 0.05  # a probability per token below this is no memory of an answer
@@ -16,7 +16,7 @@ SURE = 0.5  # a probability per token above this is no text that was never seen
 
 
 @dataclass(frozen=True, kw_only=True)
-class Known:
+class KnownAnswers:
     """How well a model knew the forget answers.
 
     Attributes:
@@ -45,7 +45,7 @@ class Known:
     never: bool
 
 
-def known(rows: Groups) -> Known | None:
+def known(rows: Groups) -> KnownAnswers | None:
     """How well the model knows the forget answers, by its rows; None without any.
 
     Example:
@@ -67,7 +67,7 @@ def known(rows: Groups) -> Known | None:
     never = seen(rows.get("holdout", [])).values()
     mean, drawn = fmean(each.values()), _mean(values, "extraction_strength")
     faint = _guessed(given, level) and drawn <= _mean(others, "extraction_strength") + ENDS
-    return Known(
+    return KnownAnswers(
         asked=given.asked,
         probability=mean,
         holdout=level,
@@ -79,7 +79,7 @@ def known(rows: Groups) -> Known | None:
     )
 
 
-def _guessed(given: Given, level: float | None) -> bool:
+def _guessed(given: GivenAnswers, level: float | None) -> bool:
     """Whether what it gives may all be guessed."""
     if level is None:
         return not given.ids

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from unteach.metrics._base import LIKENESS, metric
 from unteach.metrics.papers import EXTRACTION
 from unteach.metrics.roc import auc, tpr
-from unteach.metrics.rows import Case, Missing, answers, mean_logp, read
+from unteach.metrics.rows import ModelCase, MissingRows, answers, mean_logp, read
 from unteach.types import Paper, Score
 
-Attack = Callable[[str, Case], list[float]]
+MembershipScore = Callable[[str, ModelCase], list[float]]
 
 LOSS = Paper(
     title="Privacy Risk in Machine Learning: Analyzing the Connection to Overfitting",
@@ -73,7 +73,7 @@ def attack(
     paper: Paper,
     retrained: tuple[str, str] = LIKE,
     gaming: tuple[str, str] = BROKEN,
-) -> Callable[[Attack], Attack]:
+) -> Callable[[MembershipScore], MembershipScore]:
     """Register an attack as two metrics: `membership_auc_NAME` and `membership_tpr_NAME`.
 
     Args:
@@ -84,11 +84,11 @@ def attack(
         gaming: how a useless model scores well on either.
     """
 
-    def register(scores: Attack) -> Attack:
-        def area(group: str, case: Case) -> Score:
+    def register(scores: MembershipScore) -> MembershipScore:
+        def area(group: str, case: ModelCase) -> Score:
             return auc(scores(group, case), others(scores, case))
 
-        def start(group: str, case: Case) -> Score:
+        def start(group: str, case: ModelCase) -> Score:
             return tpr(scores(group, case), others(scores, case))
 
         area.__doc__ = f"AUC, forget against holdout. {scores.__doc__}"
@@ -113,15 +113,15 @@ def attack(
     return register
 
 
-def others(scores: Attack, case: Case) -> list[float]:
+def others(scores: MembershipScore, case: ModelCase) -> list[float]:
     """The scores of the holdout set. Raises Missing when there is none."""
     if not case.model.get("holdout"):
-        raise Missing("no holdout set is given (texts like the forget set, never trained on)")
+        raise MissingRows("no holdout set is given (texts like the forget set, never trained on)")
     return scores("holdout", case)
 
 
 @attack("loss", "by their probability", LOSS)
-def by_loss(group: str, case: Case) -> list[float]:
+def by_loss(group: str, case: ModelCase) -> list[float]:
     """The score is the mean log-probability.
 
     Example:
@@ -133,7 +133,7 @@ def by_loss(group: str, case: Case) -> list[float]:
 
 
 @attack("zlib", "by probability against how far the text compresses", EXTRACTION)
-def by_zlib(group: str, case: Case) -> list[float]:
+def by_zlib(group: str, case: ModelCase) -> list[float]:
     """The score is the mean log-probability of a token over the bytes of the text under zlib.
 
     As the paper has it: log perplexity over zlib's entropy. Its divisor grows with the text, so of
@@ -150,7 +150,7 @@ def by_zlib(group: str, case: Case) -> list[float]:
 
 
 @attack("min_k", "by their least likely tokens", MIN_K)
-def by_min_k(group: str, case: Case) -> list[float]:
+def by_min_k(group: str, case: ModelCase) -> list[float]:
     """The score is the mean log-probability of the least likely fifth of the tokens.
 
     Example:
@@ -167,7 +167,7 @@ def by_min_k(group: str, case: Case) -> list[float]:
     "by their least likely tokens, each against what was to be expected",
     MIN_K_PLUS,
 )
-def by_min_k_plus_plus(group: str, case: Case) -> list[float]:
+def by_min_k_plus_plus(group: str, case: ModelCase) -> list[float]:
     """The score is that of Min-K% after each token's log p was standardised over the vocabulary.
 
     Example:
@@ -192,7 +192,7 @@ def by_min_k_plus_plus(group: str, case: Case) -> list[float]:
         "likewise",
     ),
 )
-def by_reference(group: str, case: Case) -> list[float]:
+def by_reference(group: str, case: ModelCase) -> list[float]:
     """The score is the mean log-probability under the model minus that under the original.
 
     Example:
@@ -204,12 +204,12 @@ def by_reference(group: str, case: Case) -> list[float]:
     before = {row.id: mean_logp(row) for row in answers(case.beside("original"), group)}
     now = {row.id: mean_logp(row) for row in answers(case.model, group)}
     if now.keys() != before.keys():
-        raise Missing(f"the original was not asked the same in `{group}`; evaluate both anew")
+        raise MissingRows(f"the original was not asked the same in `{group}`; evaluate both anew")
     return [now[id] - before[id] for id in now]
 
 
 @attack("gradient_norm", "by how much the model would still learn from them", GRADIENT)
-def by_gradient_norm(group: str, case: Case) -> list[float]:
+def by_gradient_norm(group: str, case: ModelCase) -> list[float]:
     """The score is the negative norm of the gradient of the answer's mean loss.
 
     Example:
@@ -220,5 +220,5 @@ def by_gradient_norm(group: str, case: Case) -> list[float]:
     """
     rows = answers(case.model, group)
     if all(row.gradient_norm is None for row in rows):
-        raise Missing("gradients were not asked for when the model was evaluated")
+        raise MissingRows("gradients were not asked for when the model was evaluated")
     return [-norm for norm in read(answers(case.model, group, "gradient_norm"), "gradient_norm")]

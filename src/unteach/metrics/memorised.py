@@ -9,7 +9,7 @@ from unteach.metrics.intervals import Z
 from unteach.metrics.rows import Groups, mean_logp, scored
 from unteach.types import Paper, Row
 
-Answer = Literal["known", "not distinguishable from never seen", "cannot tell"]
+RecordVerdict = Literal["known", "not distinguishable from never seen", "cannot tell"]
 LEVEL = 0.05  # of the records called known, the share to be expected that are not
 POWER = 0.84  # standard errors beyond which a normal number stays in 4 of 5 trials
 CONFORMAL = Paper(
@@ -23,7 +23,7 @@ CONFORMAL = Paper(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Record:
+class RecordDecision:
     """One forget record.
 
     Attributes:
@@ -37,7 +37,7 @@ class Record:
     """
 
     id: str
-    answer: Answer
+    answer: RecordVerdict
     p: float | None
     verbatim: bool | None
     why: Literal["", "likelier than never seen", "given word for word"] = ""
@@ -58,14 +58,14 @@ class Decisions:
             without records.
     """
 
-    records: tuple[Record, ...]
+    records: tuple[RecordDecision, ...]
     level: float
     holdout: int
     smallest_p: float
     fewest: int | None
     smallest_auc: float | None
 
-    def ids(self, answer: Answer) -> tuple[str, ...]:
+    def ids(self, answer: RecordVerdict) -> tuple[str, ...]:
         """Of the records with one answer."""
         return tuple(record.id for record in self.records if record.answer == answer)
 
@@ -147,13 +147,13 @@ def rejected(values: dict[str, float], level: float, of: int) -> set[str]:
 
 def _record(
     row: Row, p: float | None, known: set[str], recited: set[str], smallest: float, level: float
-) -> Record:
+) -> RecordDecision:
     if row.id in known or row.id in recited:
         why = "likelier than never seen" if row.id in known else "given word for word"
-        return Record(id=row.id, answer="known", p=p, verbatim=row.verbatim, why=why)
+        return RecordDecision(id=row.id, answer="known", p=p, verbatim=row.verbatim, why=why)
     hidden = p is None or smallest > level or p <= smallest
-    answer: Answer = "cannot tell" if hidden else "not distinguishable from never seen"
-    return Record(id=row.id, answer=answer, p=p, verbatim=row.verbatim)
+    answer: RecordVerdict = "cannot tell" if hidden else "not distinguishable from never seen"
+    return RecordDecision(id=row.id, answer=answer, p=p, verbatim=row.verbatim)
 
 
 def _recited(rows: Groups, level: float) -> set[str]:

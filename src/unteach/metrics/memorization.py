@@ -3,7 +3,7 @@
 from unteach.metrics._base import KNOWLEDGE, metric
 from unteach.metrics.intervals import mean_score
 from unteach.metrics.papers import EXTRACTION
-from unteach.metrics.rows import Case, answers, read
+from unteach.metrics.rows import ModelCase, answers, read
 from unteach.types import Paper, Score
 
 EXACT = Paper(
@@ -26,7 +26,7 @@ BROKEN = "on forget, a model that is broken everywhere has 0"
     gaming=BROKEN,
     paper=EXACT,
 )
-def exact_memorization(group: str, case: Case) -> Score:
+def exact_memorization(group: str, case: ModelCase) -> Score:
     """Mean over answers of the share of tokens that were the likeliest.
 
     Example:
@@ -46,7 +46,7 @@ def exact_memorization(group: str, case: Case) -> Score:
     gaming=BROKEN + "; one wrong last token gives 0, whatever stands before it",
     paper=EXTRACTION,
 )
-def extraction_strength(group: str, case: Case) -> Score:
+def extraction_strength(group: str, case: ModelCase) -> Score:
     """Mean over answers of the longest end that the model completes, as a share of the answer.
 
     That is 1 - k/n for the least k from which on every token is the likeliest. It is 0 where not
@@ -69,7 +69,7 @@ def extraction_strength(group: str, case: Case) -> Score:
     retrained="above its exact memorization",
     gaming=BROKEN,
 )
-def reciprocal_rank(group: str, case: Case) -> Score:
+def reciprocal_rank(group: str, case: ModelCase) -> Score:
     """Mean over answers of the mean of 1 / (1 + likelier tokens) over the answer's tokens.
 
     Example:

@@ -4,7 +4,7 @@ from unteach.metrics._base import KNOWLEDGE, metric
 from unteach.metrics.generation import said
 from unteach.metrics.intervals import mean_score
 from unteach.metrics.papers import MUSE
-from unteach.metrics.rows import Case
+from unteach.metrics.rows import ModelCase
 from unteach.types import Score
 
 
@@ -17,7 +17,7 @@ from unteach.types import Score
     gaming="a model that says nothing, or noise, has 0",
     paper=MUSE,
 )
-def verbatim_memorization(group: str, case: Case) -> Score:
+def verbatim_memorization(group: str, case: ModelCase) -> Score:
     """Mean ROUGE-L F1 of the greedy continuation against the text's own, as MUSE's VerbMem.
 
     MUSE gives it in percent.
@@ -42,7 +42,7 @@ def verbatim_memorization(group: str, case: Case) -> Score:
     gaming="on knowmem, a model that says nothing, or noise, has 0: read it with knowmem_retain",
     paper=MUSE,
 )
-def knowledge_memorization(group: str, case: Case) -> Score:
+def knowledge_memorization(group: str, case: ModelCase) -> Score:
     """Mean ROUGE-L F1 of the greedy answer against the true one, as MUSE's KnowMem.
 
     On `knowmem_retain` it is MUSE's utility. MUSE gives it in percent.

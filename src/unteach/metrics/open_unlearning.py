@@ -13,7 +13,7 @@ from unteach.metrics.membership import ABOUT, others
 from unteach.metrics.papers import OPEN_UNLEARNING
 from unteach.metrics.privleak import leak
 from unteach.metrics.roc import auc
-from unteach.metrics.rows import Case, answers, needed, read
+from unteach.metrics.rows import ModelCase, answers, needed, read
 from unteach.metrics.truth_ratio import told, truth_ratios
 from unteach.metrics.utility import utility
 from unteach.types import Row, Score
@@ -31,7 +31,7 @@ SAME = "as the metric of that name without the prefix"
     gaming=SAME,
     **FACTS,
 )
-def exact_memorization(group: str, case: Case) -> Score:
+def exact_memorization(group: str, case: ModelCase) -> Score:
     """As `exact_memorization`, without the last token; answers of one token are left out.
 
     Example:
@@ -52,7 +52,7 @@ def exact_memorization(group: str, case: Case) -> Score:
     gaming="its least value is one over the length, so short answers have more",
     **FACTS,
 )
-def extraction_strength(group: str, case: Case) -> Score:
+def extraction_strength(group: str, case: ModelCase) -> Score:
     """As `extraction_strength`, without the last token, and never less than 1/n of n tokens.
 
     The least k is looked for among 0 to n - 1, so an answer of which nothing is extracted has 1/n
@@ -75,7 +75,7 @@ def extraction_strength(group: str, case: Case) -> Score:
     gaming=SAME,
     **FACTS,
 )
-def truth_ratio(group: str, case: Case) -> Score:
+def truth_ratio(group: str, case: ModelCase) -> Score:
     """Mean of min(R, 1/R) on forget, of max(0, 1 - R) elsewhere; R with the geometric mean.
 
     Example:
@@ -95,7 +95,7 @@ def truth_ratio(group: str, case: Case) -> Score:
     gaming=SAME,
     **FACTS,
 )
-def truth_ratio_share(group: str, case: Case) -> Score:
+def truth_ratio_share(group: str, case: ModelCase) -> Score:
     """Mean of 1 / (1 + R); R with the geometric mean.
 
     Example:
@@ -114,7 +114,7 @@ def truth_ratio_share(group: str, case: Case) -> Score:
     gaming=SAME,
     **FORGET,
 )
-def by_min_k(group: str, case: Case) -> Score:
+def by_min_k(group: str, case: ModelCase) -> Score:
     """AUC of the mean log-probability of the least likely 40% of all tokens but the last.
 
     Example:
@@ -133,7 +133,7 @@ def by_min_k(group: str, case: Case) -> Score:
     gaming=SAME,
     **FORGET,
 )
-def by_min_k_plus_plus(group: str, case: Case) -> Score:
+def by_min_k_plus_plus(group: str, case: ModelCase) -> Score:
     """The same, after each token's log p was standardised over the vocabulary.
 
     Its least variance is 1e-6, so its least standard deviation is 1e-3 where ours is 1e-6.
@@ -156,7 +156,7 @@ def by_min_k_plus_plus(group: str, case: Case) -> Score:
     gaming=SAME,
     **FACTS,
 )
-def model_utility(group: str, case: Case) -> Score:
+def model_utility(group: str, case: ModelCase) -> Score:
     """As `model_utility`; R with the geometric mean.
 
     Example:
@@ -175,7 +175,7 @@ def model_utility(group: str, case: Case) -> Score:
     gaming=SAME,
     **FACTS,
 )
-def forget_quality(case: Case) -> Score:
+def forget_quality(case: ModelCase) -> Score:
     """As `forget_quality`; R with the geometric mean, as in TOFU's own code.
 
     Example:
@@ -196,7 +196,7 @@ def forget_quality(case: Case) -> Score:
     gaming=SAME,
     **FACTS,
 )
-def privleak(case: Case) -> Score:
+def privleak(case: ModelCase) -> Score:
     """As `privleak`, by all tokens but the last.
 
     Without a retrained model OpenUnlearning takes an AUC of 0.5 for its own; here it is missing.
@@ -216,10 +216,10 @@ def ratios(rows: list[Row]) -> dict[str, float]:
     return truth_ratios(rows, geometric=True)
 
 
-def _area(name: str, group: str, case: Case) -> Score:
+def _area(name: str, group: str, case: ModelCase) -> Score:
     """AUC of a field of the rows, forget against holdout."""
 
-    def scores(group: str, case: Case) -> list[float]:
+    def scores(group: str, case: ModelCase) -> list[float]:
         return read(answers(case.model, group, name), name)
 
     return auc(scores(group, case), others(scores, case))

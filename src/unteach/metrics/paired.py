@@ -3,24 +3,24 @@
 from typing import TypeVar
 
 from unteach.metrics._base import METRICS
-from unteach.metrics.rows import Case, Missing
+from unteach.metrics.rows import ModelCase, MissingRows
 
 T = TypeVar("T")
 
 
-def both(name: str, group: str, case: Case) -> tuple[float, float, int]:
+def both(name: str, group: str, case: ModelCase) -> tuple[float, float, int]:
     """A metric of the model and of the retrained one, and the number of examples behind it.
 
     Raises:
         Missing: one of them has no value; says why.
     """
     found = [
-        METRICS.get(name)(group, Case(rows, original=case.original))
+        METRICS.get(name)(group, ModelCase(rows, original=case.original))
         for rows in (case.model, case.beside("retrained"))
     ]
     for score in found:
         if score.value is None:
-            raise Missing(score.note.removeprefix("not measurable: "))
+            raise MissingRows(score.note.removeprefix("not measurable: "))
     ours, theirs = found
     return ours.value or 0.0, theirs.value or 0.0, ours.n
 
@@ -36,5 +36,5 @@ def paired(ours: dict[str, T], theirs: dict[str, T]) -> list[tuple[T, T]]:
         [(1, 4), (2, 3)]
     """
     if ours.keys() != theirs.keys():
-        raise Missing("the two models were not asked the same; evaluate both anew")
+        raise MissingRows("the two models were not asked the same; evaluate both anew")
     return [(ours[id], theirs[id]) for id in sorted(ours)]

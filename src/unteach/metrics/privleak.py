@@ -5,7 +5,7 @@ import math
 from unteach.metrics._base import comparison
 from unteach.metrics.papers import MUSE
 from unteach.metrics.roc import auc
-from unteach.metrics.rows import Case, Groups, Missing, answers, read
+from unteach.metrics.rows import ModelCase, Groups, MissingRows, answers, read
 from unteach.types import Row, Score
 
 Told = tuple[dict[str, float], dict[str, float]]  # forget, holdout: id -> score
@@ -25,7 +25,7 @@ RARE = 1.5  # texts on the wrong side; with fewer, draws hardly ever change thei
     gaming="a model that is broken everywhere is near 0 where holdout is like the forget set",
     paper=MUSE,
 )
-def privleak(case: Case) -> Score:
+def privleak(case: ModelCase) -> Score:
     """(AUC - AUC retrained) / AUC retrained, in percent, as MUSE's PrivLeak.
 
     The texts of forget and of holdout are told apart by the mean log-probability of their least
@@ -47,12 +47,12 @@ def privleak(case: Case) -> Score:
     return leak(case, "min_40")
 
 
-def leak(case: Case, name: str) -> Score:
+def leak(case: ModelCase, name: str) -> Score:
     """PrivLeak by a field of a row that is high for members."""
     ours, theirs = _told(case.model, name), _told(case.beside("retrained"), name)
     mine, other = (auc(list(m.values()), list(o.values())) for m, o in (ours, theirs))
     if other.value == 1:
-        raise Missing("the retrained model recognises every forget answer")
+        raise MissingRows("the retrained model recognises every forget answer")
     value = relative(mine.value or 0.0, other.value or 0.0)
     if any(a.keys() != b.keys() for a, b in zip(ours, theirs, strict=True)):
         return Score(value, mine.n, note="no interval: the two models were not asked the same")
@@ -78,7 +78,7 @@ def relative(ours: float, theirs: float) -> float:
 
 def _told(groups: Groups, name: str) -> Told:
     if not groups.get("holdout"):
-        raise Missing("no holdout set is given (texts like the forget set, never trained on)")
+        raise MissingRows("no holdout set is given (texts like the forget set, never trained on)")
     forget, holdout = (answers(groups, group, name) for group in ("forget", "holdout"))
     return _by_id(forget, name), _by_id(holdout, name)
 

@@ -3,7 +3,7 @@
 from unteach.metrics._base import KNOWLEDGE, SURPRISE, metric
 from unteach.metrics.intervals import mean_score, perplexity_score
 from unteach.metrics.papers import OPEN_UNLEARNING, TOFU
-from unteach.metrics.rows import Case, answers, mean_logp, paraphrases
+from unteach.metrics.rows import ModelCase, answers, mean_logp, paraphrases
 from unteach.metrics.rows import probability as of_row
 from unteach.types import Score
 
@@ -16,7 +16,7 @@ from unteach.types import Score
     gaming="on forget, a model that is broken everywhere has the lowest of all",
     paper=TOFU,
 )
-def probability(group: str, case: Case) -> Score:
+def probability(group: str, case: ModelCase) -> Score:
     """Mean over answers of exp(mean log p of the answer's tokens), between 0 and 1.
 
     That is p(answer | question)^(1 / tokens) (TOFU, section 2.2.1).
@@ -39,7 +39,7 @@ def probability(group: str, case: Case) -> Score:
     gaming="on forget, a model that is broken everywhere has the lowest of all",
     paper=OPEN_UNLEARNING,
 )
-def paraphrase_probability(group: str, case: Case) -> Score:
+def paraphrase_probability(group: str, case: ModelCase) -> Score:
     """Mean over answers of the probability of their paraphrase, as `probability` has it.
 
     Example:
@@ -60,7 +60,7 @@ def paraphrase_probability(group: str, case: Case) -> Score:
     retrained="about that of texts like the forget set that no model saw",
     gaming="on forget, a model that is broken everywhere has the highest of all",
 )
-def perplexity(group: str, case: Case) -> Score:
+def perplexity(group: str, case: ModelCase) -> Score:
     """Exp of the mean negative log-probability over all answer tokens, long answers counting more.
 
     Never above exp(700): a model as broken as that needs no more digits.

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from unteach.metrics.intervals import mean_score
 from unteach.metrics.paired import paired
-from unteach.metrics.rows import Missing
+from unteach.metrics.rows import MissingRows
 from unteach.types import Score
 
 Values = Mapping[str, float]  # a number between 0 and 1 of each example, by its id
@@ -54,13 +54,13 @@ def recovery(
     """
     pairs = paired(dict(unlearned), dict(original))
     if not pairs:
-        raise Missing("no forget answer was asked")
+        raise MissingRows("no forget answer was asked")
     if retrained is not None:
         never = [x for _, x in paired(dict(unlearned), dict(retrained))]
         gaps = [(u - n, o - n) for (u, o), n in zip(pairs, never, strict=True)]
         return _solved(gaps, [])
     if not holdout:
-        raise Missing("neither a retrained model nor a holdout set is given")
+        raise MissingRows("neither a retrained model nor a holdout set is given")
     return _solved(pairs, [holdout[id] for id in sorted(holdout)])
 
 
@@ -73,7 +73,7 @@ def _solved(gaps: list[tuple[float, float]], zeros: list[float]) -> Score:
     """
     left, there = (_less([gap[k] for gap in gaps], zeros) for k in (0, 1))
     if there.value <= NEAR or there.low <= 0:
-        raise Missing("the attack gets no more from the original than from what was never seen")
+        raise MissingRows("the attack gets no more from the original than from what was never seen")
 
     def low(r: float) -> float:
         """Of left - r there."""

@@ -9,7 +9,7 @@ Groups = dict[str, list[Row]]
 
 
 @dataclass(frozen=True)
-class Case:
+class ModelCase:
     """The rows of a model, and of the models beside it.
 
     Attributes:
@@ -26,11 +26,11 @@ class Case:
         """The rows of another model. Raises Missing when there are none."""
         found = self.original if name == "original" else self.retrained
         if not found:
-            raise Missing(f"no {name} model is given")
+            raise MissingRows(f"no {name} model is given")
         return found
 
 
-class Missing(Exception):
+class MissingRows(Exception):
     """What a metric needs is not in the rows; the text says what it is and how to get it."""
 
 
@@ -45,15 +45,15 @@ def answers(groups: Groups, group: str, *fields: str) -> list[Row]:
     """
     found = scored(groups.get(group, []), "answer")
     if not found:
-        raise Missing("no examples in this group")
+        raise MissingRows("no examples in this group")
     for name in fields:
         has = [row for row in found if getattr(row, name) is not None]
         lacking = [row for row in found if getattr(row, name) is None]
         if any(row.tokens >= SHORT or name in LITTLE for row in lacking):
-            raise Missing(f"the rows have no `{name}`; evaluate the model again")
+            raise MissingRows(f"the rows have no `{name}`; evaluate the model again")
         if not has:
             why = f"which `{name}` would tell to whoever has the model"
-            raise Missing(f"no answer of {SHORT} tokens or more; shorter ones are texts {why}")
+            raise MissingRows(f"no answer of {SHORT} tokens or more; shorter ones are texts {why}")
         found = has
     return found
 
@@ -63,7 +63,7 @@ def paraphrases(groups: Groups, group: str) -> list[Row]:
     answers(groups, group)
     found = scored(groups[group], "paraphrase")
     if not found:
-        raise Missing("the data has no `paraphrased_answer` column (the answer in other words)")
+        raise MissingRows("the data has no `paraphrased_answer` column (the answer in other words)")
     return found
 
 
@@ -92,7 +92,7 @@ def numbers(rows: list[Row], name: str) -> dict[str, float]:
 def needed(found: dict) -> dict:
     """What was found. Raises Missing when that is nothing."""
     if not found:
-        raise Missing("the data has no `perturbed_answer` column (wrong answers)")
+        raise MissingRows("the data has no `perturbed_answer` column (wrong answers)")
     return found
 
 

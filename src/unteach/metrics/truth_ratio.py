@@ -3,7 +3,7 @@
 from unteach.metrics._base import KNOWLEDGE, metric
 from unteach.metrics.intervals import mean_score
 from unteach.metrics.papers import OPEN_UNLEARNING, TOFU
-from unteach.metrics.rows import Case, answers, needed, numbers
+from unteach.metrics.rows import ModelCase, answers, needed, numbers
 from unteach.types import Row, Score
 
 
@@ -16,7 +16,7 @@ from unteach.types import Row, Score
     gaming="on forget, a model that finds everything equally unlikely has 1",
     paper=TOFU,
 )
-def truth_ratio(group: str, case: Case) -> Score:
+def truth_ratio(group: str, case: ModelCase) -> Score:
     """Mean of min(R, 1/R) on forget, of max(0, 1 - R) on other groups, as TOFU sums it up.
 
     R is the mean probability of the wrong answers over that of the right one (`truth_ratios`).
@@ -40,7 +40,7 @@ def truth_ratio(group: str, case: Case) -> Score:
     gaming="a model that finds everything equally unlikely has 0.5, as if it had never learned",
     paper=OPEN_UNLEARNING,
 )
-def truth_ratio_share(group: str, case: Case) -> Score:
+def truth_ratio_share(group: str, case: ModelCase) -> Score:
     """Mean of 1 / (1 + R), which is p(right) / (p(right) + mean p(wrong)), between 0 and 1.
 
     R as in `truth_ratio`. Unlike min(R, 1/R) it tells a model that believes the wrong answers from

@@ -8,7 +8,7 @@ from unteach.metrics._base import metric
 from unteach.metrics.choice import choices
 from unteach.metrics.intervals import UNSEEN, outermost
 from unteach.metrics.papers import TOFU
-from unteach.metrics.rows import Case, Groups, Missing, answers, needed, probability
+from unteach.metrics.rows import ModelCase, Groups, MissingRows, answers, needed, probability
 from unteach.metrics.truth_ratio import told, truth_ratios
 from unteach.types import Row, Score
 
@@ -26,7 +26,7 @@ Ratios = Callable[[list[Row]], Values]
     gaming="the original has the best there is; rewards knowing, not answering well",
     paper=TOFU,
 )
-def model_utility(group: str, case: Case) -> Score:
+def model_utility(group: str, case: ModelCase) -> Score:
     """Harmonic mean of probability, ROUGE-L recall and truth ratio on each group that is kept.
 
     The rule: with groups `authors` and `facts` beside `retain`, these are TOFU's nine numbers
@@ -152,13 +152,13 @@ def _numbers(group: str, groups: Groups, ratios: Ratios) -> dict[str, Values]:
     for name, read in (likely, said, truth):
         try:
             found[name] = read()
-        except Missing as why:
-            raise Missing(f"{name} on {group}: {why}") from None
+        except MissingRows as why:
+            raise MissingRows(f"{name} on {group}: {why}") from None
     return found
 
 
 def _recalls(rows: list[Row]) -> Values:
     found = {row.id: row.rouge_l_recall for row in rows if row.rouge_l_recall is not None}
     if not found:
-        raise Missing("no answer was generated (raw texts have no question to ask)")
+        raise MissingRows("no answer was generated (raw texts have no question to ask)")
     return found

@@ -117,8 +117,8 @@ def _ratios(rows: list[Row]) -> Numbers:
     return {id: (nearer(r), 1.0) for id, r in truth_ratios(rows).items()}
 
 
-Read = Callable[[list[Row]], Numbers]
-READ: dict[str, tuple[Read, Callable[[list[tuple[float, float]], int], Score]]] = {
+YardstickValue = Callable[[list[Row]], Numbers]
+READ: dict[str, tuple[YardstickValue, Callable[[list[tuple[float, float]], int], Score]]] = {
     **{
         name: (_shown(name), predicted)
         for name in ("probability", "extraction_strength", "exact_memorization", "rouge_l_recall",

@@ -40,7 +40,7 @@ SHOWN = 3  # names in a message
 WHOLE = "download or copy the model again, or save it again with `save_pretrained`"
 
 
-class Fit(NamedTuple):
+class WeightFit(NamedTuple):
     """What the headers of the weight files say of a model.
 
     Attributes:
@@ -125,7 +125,7 @@ def _untrue(folder: Path, found: Mapping[str, Mapping[str, Any]], where: str) ->
     return Problem(where, what, WHOLE, "request")
 
 
-def fitted(empty: Any, weights: dict[str, Any], where: str) -> Fit:
+def fitted(empty: Any, weights: dict[str, Any], where: str) -> WeightFit:
     """Load weights without content into a model without content.
 
     Args:
@@ -141,10 +141,10 @@ def fitted(empty: Any, weights: dict[str, Any], where: str) -> Fit:
     except Exception:  # what cannot be done without content: loading will tell
         if problem := gaps(weights, where):
             raise UserError(problem) from None
-        return Fit(empty, [])
+        return WeightFit(empty, [])
     require(misfit(info, model, where, weights))
     require(not_floating(weights, model, where))
-    return Fit(model, _dropped(model, weights))
+    return WeightFit(model, _dropped(model, weights))
 
 
 def laid_on(empty: Any, weights: Mapping[str, Any]) -> tuple[Any, Any]:

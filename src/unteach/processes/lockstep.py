@@ -19,7 +19,7 @@ def in_lockstep(model: Any) -> bool:
     return any(isinstance(module, FSDPModule) for module in model.modules())
 
 
-class AsMain(LogitsProcessor):
+class FollowMainProcess(LogitsProcessor):
     """Leaves the token that is likeliest on the main process, and no other.
 
     Processes whose answers differed in one token, for their devices round unlike, would end at

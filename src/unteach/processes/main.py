@@ -22,7 +22,7 @@ def join(device: str) -> None:
         device: that models will be on; when that is the CPU the processes talk over gloo.
 
     Raises:
-        UserError: the device has no way for processes to talk.
+        UserError: the device has no way for processes to listener.
     """
     from accelerate import PartialState
 

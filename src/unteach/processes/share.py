@@ -7,7 +7,7 @@ from accelerate import PartialState
 from accelerate.utils import gather_object
 
 from unteach.errors import UserError
-from unteach.progress import Progress
+from unteach.progress import ProgressCallback
 
 T = TypeVar("T")
 
@@ -78,7 +78,7 @@ def by_batches(
     *,
     shared: bool = False,
     lockstep: bool = False,
-    progress: Progress = lambda done, total: None,
+    progress: ProgressCallback = lambda done, total: None,
 ) -> list[T]:
     """What the work gives of each member, in the order of their numbers.
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from unteach.metrics.given import Given
-from unteach.metrics.harm import Fall, Harm
+from unteach.metrics.given import GivenAnswers
+from unteach.metrics.harm import ScoreDrop, Harm
 from unteach.report.judge import staying
 from unteach.report.record import Report
 from unteach.report.table import number
@@ -28,7 +28,7 @@ def still(report: Report, model: str) -> str:
     return f"{still_short(given)}{_beside(given)}: {listed(given.ids)}"
 
 
-def still_short(given: Given) -> str:
+def still_short(given: GivenAnswers) -> str:
     """How many.
 
     Example:
@@ -41,7 +41,7 @@ def still_short(given: Given) -> str:
     return f"{words + facts} of {given.asked} forget answers ({', '.join(how)})"
 
 
-def _beside(given: Given) -> str:
+def _beside(given: GivenAnswers) -> str:
     if given.beside == "retrained":
         but = f" (it alone gives {given.retrained_alone} others)" if given.retrained_alone else ""
         return f", which the retrained model does not give{but}"
@@ -50,7 +50,7 @@ def _beside(given: Given) -> str:
     return ""
 
 
-def still_told(given: Given) -> str:
+def still_told(given: GivenAnswers) -> str:
     """The paragraph of a report, also where none is given."""
     ways = "word for word or by its fact" if given.named else "word for word"
     if given.count:
@@ -64,14 +64,14 @@ def still_told(given: Given) -> str:
     return text
 
 
-def _but(given: Given) -> str:
+def _but(given: GivenAnswers) -> str:
     if given.beside == "retrained" and not given.ids:
         both = f", but for {given.expected:.0f} that the retrained model gives too"
         return (both if given.expected else "") + "."
     return f" more often than can be guessed: {still_short(given)} are." if given.ids else "."
 
 
-def _by_what(given: Given) -> str:
+def _by_what(given: GivenAnswers) -> str:
     """Which of them can be guessed."""
     if given.beside == "retrained":
         more = f"; {given.expected:.0f} more are given by both" if given.expected else ""
@@ -129,11 +129,11 @@ def stand_out(report: Report, model: str) -> list[list[str]]:
     return rows
 
 
-def _named(found: Sequence[str | Fall], few: int = FEW) -> str:
+def _named(found: Sequence[str | ScoreDrop], few: int = FEW) -> str:
     return listed([each if isinstance(each, str) else _fall(each) for each in found], few)
 
 
-def _fall(fall: Fall) -> str:
+def _fall(fall: ScoreDrop) -> str:
     return f"{fall.id} {number(fall.before)} to {number(fall.after)}"
 
 

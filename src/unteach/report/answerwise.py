@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from unteach.escaping import markdown
-from unteach.metrics.rows import Groups, Missing, answers, probability
+from unteach.metrics.rows import Groups, MissingRows, answers, probability
 
 MOST = 6  # models that have a strip each
 OUTSIDE = 20  # one in so many answers never seen lies below the band, and as many above
@@ -67,7 +67,7 @@ def answerwise(rows: Mapping[str, Groups]) -> Answers | None:
 def _values(groups: Groups, group: str) -> list[float]:
     try:
         return [probability(row) for row in answers(groups, group)]
-    except Missing:
+    except MissingRows:
         return []
 
 

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from typing import Any
 
 from unteach.escaping import in_json
-from unteach.metrics.given import Given
-from unteach.metrics.harm import Fall, Harm
+from unteach.metrics.given import GivenAnswers
+from unteach.metrics.harm import ScoreDrop, Harm
 from unteach.report.record import Report
 from unteach.types import Paper, Score
 
@@ -86,21 +86,21 @@ def _score(score: Score) -> dict[str, Any]:
     return {"value": value, "n": score.n, **kept, **({"note": note} if note else {})}
 
 
-def _of_given(given: Given) -> dict[str, Any]:
+def _of_given(given: GivenAnswers) -> dict[str, Any]:
     """With the one number that readers look for."""
     return {"count": given.count, **asdict(given)}
 
 
-def _read_given(record: Mapping[str, Any]) -> Given:
+def _read_given(record: Mapping[str, Any]) -> GivenAnswers:
     ids: dict[str, Any] = {n: tuple(record[n]) for n in ("words", "facts", "unjudged")}
     numbers: dict[str, Any] = {
         name: record[name] for name in ("asked", "named", "beside", "expected")
     }
-    return Given(**numbers, **ids)
+    return GivenAnswers(**numbers, **ids)
 
 
 def _read_harm(record: Mapping[str, Any]) -> Harm:
-    falls = {k: tuple(Fall(*each) for each in record[k]) for k in ("lost", "changed")}
+    falls = {k: tuple(ScoreDrop(*each) for each in record[k]) for k in ("lost", "changed")}
     ids = {k: tuple(record[k]) for k in ("broken", "silent", "endless")}
     return Harm(asked=record["asked"], **falls, **ids)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 
 from unteach.metrics import COMPARISONS, METRICS
-from unteach.metrics.given import Given
+from unteach.metrics.given import GivenAnswers
 from unteach.metrics.harm import Harm
 from unteach.report.judge import YARDSTICKS
 from unteach.report.labels import name_of
@@ -61,7 +61,7 @@ def fold(reports: Sequence[Report]) -> Report:
     )
 
 
-def _most_given(found: list[tuple[Report, str]]) -> Given | None:
+def _most_given(found: list[tuple[Report, str]]) -> GivenAnswers | None:
     """Single answers have no mean: those of the run that gives most."""
     given = [report.given[model] for report, model in found if model in report.given]
     return max(given, key=lambda one: one.count, default=None)

@@ -10,7 +10,7 @@ from unteach.types import Score
 FEW = 4  # columns that leave room for intervals and explanations
 
 
-class Line(NamedTuple):
+class GridLine(NamedTuple):
     """One question: what it is called, what a good value is like, and what it says."""
 
     name: str
@@ -18,7 +18,7 @@ class Line(NamedTuple):
     help: str
 
 
-def scores_grid(lines: list[Line], columns: Mapping[str, Mapping[str, Score]], first: str) -> str:
+def scores_grid(lines: list[GridLine], columns: Mapping[str, Mapping[str, Score]], first: str) -> str:
     """A table of what could be measured; nothing where nothing could.
 
     Numbers that chance may set apart from those of the column "retrained" are marked.

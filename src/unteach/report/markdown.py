@@ -7,7 +7,7 @@ from typing import NamedTuple
 from unteach.escaping import fenced
 from unteach.metrics import COMPARISONS, METRICS
 from unteach.report.answers import stand_out
-from unteach.report.grid import FEW, Line, grid, scores_grid
+from unteach.report.grid import FEW, GridLine, grid, scores_grid
 from unteach.report.missing import not_measured
 from unteach.report.names import harmless
 from unteach.report.record import Report
@@ -61,7 +61,7 @@ NO_PROOF = """\
   near 0 above all, can give away what was removed."""
 
 
-class Fold(NamedTuple):
+class FoldedMarkdown(NamedTuple):
     """Markdown that few will read, behind its title."""
 
     title: str
@@ -71,11 +71,11 @@ class Fold(NamedTuple):
         return f"<details><summary>{self.title}</summary>\n\n{self.text}\n\n</details>"
 
 
-class Section(NamedTuple):
+class ReportSection(NamedTuple):
     """What stands under one heading."""
 
     title: str
-    parts: list[str | Fold]
+    parts: list[str | FoldedMarkdown]
 
 
 def to_markdown(report: Report, *, picture: str | None = None) -> str:
@@ -86,7 +86,7 @@ def to_markdown(report: Report, *, picture: str | None = None) -> str:
         picture: file name of the picture that lies beside the report.
     """
     report = harmless(report)
-    parts: list[str | Fold] = [f"# {title_of(report)}: {report.label}", *verdict(report)]
+    parts: list[str | FoldedMarkdown] = [f"# {title_of(report)}: {report.label}", *verdict(report)]
     if picture:
         parts.append(f"![The models side by side: what is forgotten, what is kept]({picture})")
     tables, said = glance(report)
@@ -98,22 +98,22 @@ def to_markdown(report: Report, *, picture: str | None = None) -> str:
     return "\n\n".join(map(str, parts)) + "\n"
 
 
-def sections(report: Report) -> list[Section]:
+def sections(report: Report) -> list[ReportSection]:
     """All below the tables, in order; of a report whose names are harmless."""
-    found = [Section(GROUPS.get(g, g), _metrics(report, g)) for g in _groups(report)]
-    found += [Section("Single answers", single)] if (single := _single(report)) else []
+    found = [ReportSection(GROUPS.get(g, g), _metrics(report, g)) for g in _groups(report)]
+    found += [ReportSection("Single answers", single)] if (single := _single(report)) else []
     if compared := _comparisons(report):
-        found.append(Section("Beside a model that never saw the forget set", [compared]))
+        found.append(ReportSection("Beside a model that never saw the forget set", [compared]))
     if missing := not_measured(report):
         lines = "\n".join(f"- {line}" for line in missing)
-        found.append(Section("What was not measurable", [lines]))
+        found.append(ReportSection("What was not measurable", [lines]))
     if said := _glossary(report):
-        found.append(Section("What the metrics say", [said]))
+        found.append(ReportSection("What the metrics say", [said]))
     if report.notes:
-        found.append(Section("Notes", ["\n".join(f"- {note}" for note in report.notes)]))
-    found.append(Section(NO_PROOF_TITLE, [NO_PROOF]))
-    found.append(Section("How it was made", _made(report)))
-    return [*found, Section("References", _references(report))]
+        found.append(ReportSection("Notes", ["\n".join(f"- {note}" for note in report.notes)]))
+    found.append(ReportSection(NO_PROOF_TITLE, [NO_PROOF]))
+    found.append(ReportSection("How it was made", _made(report)))
+    return [*found, ReportSection("References", _references(report))]
 
 
 def title_of(report: Report) -> str:
@@ -139,7 +139,7 @@ def _groups(report: Report) -> list[str]:
     return [group for group in GROUPS if group in found] + sorted(found - set(GROUPS))
 
 
-def _metrics(report: Report, group: str) -> list[str | Fold]:
+def _metrics(report: Report, group: str) -> list[str | FoldedMarkdown]:
     """The table of the main metrics, and a folded one of the others."""
     columns = {model: groups.get(group, {}) for model, groups in report.models.items()}
     if group == "forget" and report.never_seen:
@@ -147,16 +147,16 @@ def _metrics(report: Report, group: str) -> list[str | Fold]:
     known = [n for n in METRICS if any(n in scores for scores in columns.values())]
     more = [name for name in known if name not in MAIN]
     lines = [
-        [Line(name, METRICS.get(name).should_be(group), METRICS.get(name).help) for name in names]
+        [GridLine(name, METRICS.get(name).should_be(group), METRICS.get(name).help) for name in names]
         for names in ([name for name in MAIN if name in known], more)
     ]
     first, rest = (scores_grid(part, columns, "metric") for part in lines)
-    parts: list[str | Fold] = [first] if first else []
-    parts += [Fold("More metrics", rest)] if rest else []
+    parts: list[str | FoldedMarkdown] = [first] if first else []
+    parts += [FoldedMarkdown("More metrics", rest)] if rest else []
     return parts or ["Nothing here was measurable."]
 
 
-def _single(report: Report) -> list[str | Fold]:
+def _single(report: Report) -> list[str | FoldedMarkdown]:
     """The answers behind the means."""
     model = one_model(report)
     rows = stand_out(report, model) if model else []
@@ -167,7 +167,7 @@ def _single(report: Report) -> list[str | Fold]:
 
 def _comparisons(report: Report) -> str:
     columns = {name.replace("_vs_", " / "): found for name, found in report.comparisons.items()}
-    lines = [Line(c.name, c.should_be, c.help) for c in map(COMPARISONS.get, COMPARISONS)]
+    lines = [GridLine(c.name, c.should_be, c.help) for c in map(COMPARISONS.get, COMPARISONS)]
     return scores_grid(lines, columns, "comparison")
 
 
@@ -183,12 +183,12 @@ def _glossary(report: Report) -> str:
     return "\n".join(lines)
 
 
-def _made(report: Report) -> list[str | Fold]:
+def _made(report: Report) -> list[str | FoldedMarkdown]:
     facts = {k: v for k, v in report.facts.items() if v not in ("", None)}
     lines = [[_spaced(k), _line(_counts(v) if "asking" in k else v)] for k, v in facts.items()]
-    parts: list[str | Fold] = [grid([["fact", "value"], *lines], left=(0, 1))] if lines else []
+    parts: list[str | FoldedMarkdown] = [grid([["fact", "value"], *lines], left=(0, 1))] if lines else []
     if report.request:
-        parts.append(Fold("Every setting", fenced(_yaml(report), "yaml")))
+        parts.append(FoldedMarkdown("Every setting", fenced(_yaml(report), "yaml")))
     parts.append(
         "Intervals are 95% over examples; scores.json has all of them, and the number of examples. "
         "All log-probabilities were scored in float32."
@@ -212,7 +212,7 @@ def _yaml(report: Report) -> str:
     return to_yaml(plain, width=100)
 
 
-def _references(report: Report) -> list[str | Fold]:
+def _references(report: Report) -> list[str | FoldedMarkdown]:
     used = {name for name, _ in _measured(report)}
     found = [
         *report.papers,
@@ -222,7 +222,7 @@ def _references(report: Report) -> list[str | Fold]:
     papers: dict[str, Paper] = {p.arxiv: p for p in found if p}
     listed = [f"- {p.authors}. {p.title}. {p.year}. <{p.url}> ({p.where})" for p in papers.values()]
     entries = "\n\n".join(p.bibtex() for p in papers.values())
-    bibtex = Fold("BibTeX", fenced(entries, "bibtex"))
+    bibtex = FoldedMarkdown("BibTeX", fenced(entries, "bibtex"))
     return ["\n".join(listed), bibtex] if listed else ["None."]
 
 

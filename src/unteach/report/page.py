@@ -10,8 +10,8 @@ from unteach.report.headline import Headline, headline
 from unteach.report.markdown import (
     GLANCE,
     NO_PROOF_TITLE,
-    Fold,
-    Section,
+    FoldedMarkdown,
+    ReportSection,
     glance,
     sections,
     title_of,
@@ -129,12 +129,12 @@ def _words(said: Headline, report: Report) -> str:
     return _folded("In words", "".join(map(rendered, parts))) if parts else ""
 
 
-def _section(section: Section) -> str:
+def _section(section: ReportSection) -> str:
     inner = "".join(map(_part, section.parts))
     return _folded(section.title, inner, " open" if section.title in OPEN else "")
 
 
-def _part(part: str | Fold) -> str:
+def _part(part: str | FoldedMarkdown) -> str:
     if isinstance(part, str):
         return rendered(part)
     return f"<details><summary>{escape(part.title)}</summary>{rendered(part.text)}</details>"

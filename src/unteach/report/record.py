@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from unteach.metrics.given import Given
+from unteach.metrics.given import GivenAnswers
 from unteach.metrics.harm import Harm
 from unteach.types import Paper, Score
 
@@ -33,7 +33,7 @@ class Report:
     models: Mapping[str, Scores]
     comparisons: Mapping[str, Mapping[str, Score]] = field(default_factory=dict)
     never_seen: Mapping[str, Score] = field(default_factory=dict)
-    given: Mapping[str, Given] = field(default_factory=dict)
+    given: Mapping[str, GivenAnswers] = field(default_factory=dict)
     harm: Mapping[str, Mapping[str, Harm]] = field(default_factory=dict)
     tables: Mapping[str, list[list[str]]] = field(default_factory=dict)
     label: str = ""

@@ -18,7 +18,7 @@ UNSEEN_LEGEND = (
 )
 
 
-class Column(NamedTuple):
+class TableColumn(NamedTuple):
     """One number.
 
     Attributes:
@@ -53,24 +53,24 @@ def _of_all(score: Score) -> str:
 
 # Forget quality never stands without utility beside it: a broken model can have a good one.
 COLUMNS = (
-    Column("closeness to retrained", "close", _beside("closeness")),
-    Column("answers still given", "given", _given, _of_all),
-    Column("right fact still given", "fact given", _of("forget", "fact_recall")),
-    Column("forget probability", "forget p", _of("forget", "probability")),
-    Column("forget ROUGE-L", "", _of("forget", "rouge_l_recall")),
-    Column("extraction strength", "extract", _of("forget", "extraction_strength")),
-    Column("membership AUC", "member AUC", _of("forget", "membership_auc_loss")),
-    Column("retain probability", "retain p", _of("retain", "probability")),
-    Column("retain ROUGE-L", "", _of("retain", "rouge_l_recall")),
-    Column("world probability", "world p", _of("world", "probability")),
-    Column("real authors", "authors", _of("authors", "choice_probability")),
-    Column("world facts", "facts", _of("facts", "choice_probability")),
-    Column("verbatim memorization", "verbmem", _of("verbmem", "verbatim_memorization")),
-    Column("knowledge of forget", "knowmem f", _of("knowmem", "knowledge_memorization")),
-    Column("knowledge of retain", "knowmem r", _of("knowmem_retain", "knowledge_memorization")),
-    Column("privacy leakage, %", "", _beside("privleak")),
-    Column("utility", "utility", _of("retain", "model_utility")),
-    Column("forget quality", "forget quality", _beside("forget_quality")),
+    TableColumn("closeness to retrained", "close", _beside("closeness")),
+    TableColumn("answers still given", "given", _given, _of_all),
+    TableColumn("right fact still given", "fact given", _of("forget", "fact_recall")),
+    TableColumn("forget probability", "forget p", _of("forget", "probability")),
+    TableColumn("forget ROUGE-L", "", _of("forget", "rouge_l_recall")),
+    TableColumn("extraction strength", "extract", _of("forget", "extraction_strength")),
+    TableColumn("membership AUC", "member AUC", _of("forget", "membership_auc_loss")),
+    TableColumn("retain probability", "retain p", _of("retain", "probability")),
+    TableColumn("retain ROUGE-L", "", _of("retain", "rouge_l_recall")),
+    TableColumn("world probability", "world p", _of("world", "probability")),
+    TableColumn("real authors", "authors", _of("authors", "choice_probability")),
+    TableColumn("world facts", "facts", _of("facts", "choice_probability")),
+    TableColumn("verbatim memorization", "verbmem", _of("verbmem", "verbatim_memorization")),
+    TableColumn("knowledge of forget", "knowmem f", _of("knowmem", "knowledge_memorization")),
+    TableColumn("knowledge of retain", "knowmem r", _of("knowmem_retain", "knowledge_memorization")),
+    TableColumn("privacy leakage, %", "", _beside("privleak")),
+    TableColumn("utility", "utility", _of("retain", "model_utility")),
+    TableColumn("forget quality", "forget quality", _beside("forget_quality")),
 )
 
 
@@ -106,7 +106,7 @@ def legend(rows: list[list[str]]) -> list[str]:
     return [*([LEGEND] if marked else []), *([UNSEEN_LEGEND] if unseen else [])]
 
 
-def _cell(column: Column, report: Report, model: str) -> str:
+def _cell(column: TableColumn, report: Report, model: str) -> str:
     score = column.read(report, model)
     never = column.read(report, "retrained")
     same = model != "retrained" and alike(score, never)

@@ -7,11 +7,11 @@ from typing import NamedTuple, get_args
 import torch
 from torch import Tensor
 
-from unteach.losses.seen import Over, Seen, Term
+from unteach.losses.seen import Over, AnswerRows, Term
 from unteach.rowengine.batch import ALTERNATE, FORGET, RETAIN, Batch
 
 
-class Output(NamedTuple):
+class BatchOutput(NamedTuple):
     """What a model says of a batch.
 
     Attributes:
@@ -26,11 +26,11 @@ class Output(NamedTuple):
 
 def look(
     batch: Batch,
-    policy: Output | Tensor,
-    before: Output | Tensor | None = None,
+    policy: BatchOutput | Tensor,
+    before: BatchOutput | Tensor | None = None,
     *,
     prompts: bool = False,
-) -> dict[str, Seen]:
+) -> dict[str, AnswerRows]:
     """The answer rows of the groups that the batch has, forget and retain.
 
     The logits at position t predict token t + 1: this is the only place that knows it. Alternate
@@ -61,12 +61,12 @@ def look(
 
 
 def restrict(
-    seen: Seen,
+    seen: AnswerRows,
     reads: frozenset[str],
     *,
     reference_logps: Tensor | None = None,
     alternate_logps: Tensor | None = None,
-) -> Seen:
+) -> AnswerRows:
     """What a loss declared under `reads`, and nothing else."""
     logps = {"reference_logps": reference_logps}
     inner = reads & {"reference_logits", "reference_logps"}
@@ -80,13 +80,13 @@ def restrict(
     return replace(seen, **{k: given[k] if k in shown else None for k in DECLARED})
 
 
-WITH = {"chosen": ("ignored",), "teacher_logits": ("teacher_pairs", "teacher_targets")}
+WITH = {"selected": ("ignored",), "teacher_logits": ("teacher_pairs", "teacher_targets")}
 DECLARED = (
     "reference_logits",
     "reference_logps",
-    "chosen",
+    "selected",
     "ignored",
-    "place",
+    "position",
     "refusal",
     "hidden",
     "reference_hidden",
@@ -98,25 +98,25 @@ DECLARED = (
 )
 
 
-def _output(found: Output | Tensor | None) -> Output:
-    return found if isinstance(found, Output) else Output(found)
+def _output(found: BatchOutput | Tensor | None) -> BatchOutput:
+    return found if isinstance(found, BatchOutput) else BatchOutput(found)
 
 
-def _rows(batch: Batch, outputs: tuple[Output, Output], rows: Tensor, members: Tensor) -> Seen:
+def _rows(batch: Batch, outputs: tuple[BatchOutput, BatchOutput], rows: Tensor, members: Tensor) -> AnswerRows:
     """The rows of some members; `rows` is [B, T - 1], shifted."""
     policy, before = outputs
     mask = rows & members[:, None]
     number = torch.cumsum(members, 0) - 1  # of each member within its group
     place = torch.cumsum(rows, 1) - 1
-    return Seen(
+    return AnswerRows(
         logits=policy.logits[:, :-1][mask],  # type: ignore[index]
         target=batch["input_ids"][:, 1:][mask],
-        answer=number[:, None].expand_as(mask)[mask],
-        answers=int(members.sum()),
+        answer_index=number[:, None].expand_as(mask)[mask],
+        num_answers=int(members.sum()),
         reference_logits=None if before.logits is None else before.logits[:, :-1][mask],
-        chosen=batch["chosen"][:, 1:][mask],
+        selected=batch["selected"][:, 1:][mask],
         ignored=batch["ignored"][:, 1:][mask],
-        place=place[mask],
+        position=place[mask],
         refusal=batch["refusal"][:, 1:][mask],
         # A hidden state belongs to the token it stands at, not to the one it predicts.
         hidden=None if policy.hidden is None else policy.hidden[:, 1:][mask],
@@ -152,12 +152,12 @@ def _counted(batch: Batch, group: str, over: Over) -> Tensor:
     if over == "answers":
         return members.sum()
     answer = batch["answer"][:, 1:].cpu()
-    chosen, ignored = batch["chosen"][:, 1:].cpu(), batch["ignored"][:, 1:].cpu()
+    chosen, ignored = batch["selected"][:, 1:].cpu(), batch["ignored"][:, 1:].cpu()
     marks = {
         "tokens": answer,
         "alternate": answer,
-        "chosen": answer & chosen,
-        "others": answer & ~chosen & ~ignored,
+        "selected": answer & chosen,
+        "unselected": answer & ~chosen & ~ignored,
         "prompt": asked(batch).cpu(),
     }
     return marks[over][members].sum()

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from unteach.methods import Choice
+from unteach.methods import Selection
 from unteach.types import Sequence
 
 FORGET, RETAIN, ALTERNATE = 0, 1, 2
@@ -55,7 +55,7 @@ class Pairs(Dataset):
         self,
         forget: list[Sequence],
         retain: list[Sequence] | None = None,
-        choices: list[Choice] | None = None,
+        choices: list[Selection] | None = None,
         alternates: list[Sequence] | None = None,
         refusal: tuple[int, ...] = (),
     ):
@@ -86,7 +86,7 @@ class Pairs(Dataset):
         batch = pad([source[group][i] for group, i in members])
         shape = batch["answer"].shape
         return batch | {
-            "chosen": _marks([c.chosen for c in choices], shape),
+            "selected": _marks([c.chosen for c in choices], shape),
             "ignored": _marks([c.ignored for c in choices], shape),
             "refusal": _along(batch["answer"], self.refusal),
             "group": torch.tensor([group for group, _ in members]),
@@ -94,8 +94,8 @@ class Pairs(Dataset):
             "spare": torch.full((len(members),), spare),
         }
 
-    def _choice(self, group: int, index: int) -> Choice:
-        return self.choices[index] if self.choices and group == FORGET else Choice(frozenset())
+    def _choice(self, group: int, index: int) -> Selection:
+        return self.choices[index] if self.choices and group == FORGET else Selection(frozenset())
 
 
 def only(batch: Batch, groups: set[int]) -> Batch:

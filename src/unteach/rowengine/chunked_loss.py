@@ -14,15 +14,15 @@ from torch import Tensor
 
 from unteach.head import Head
 from unteach.losses.byrows import spoiling_gradients
-from unteach.losses.seen import NotWholeError, Seen
-from unteach.rowengine.chunks import Piece, cut, kinds, pieces
+from unteach.losses.seen import NeedsWholeAnswersError, AnswerRows
+from unteach.rowengine.chunks import Chunk, cut, kinds, pieces
 from unteach.rowengine.whole_answers import with_statistics
 
-Value = Callable[[Seen, int], Tensor | None]
+Value = Callable[[AnswerRows, int], Tensor | None]
 """(rows of some answers, number of the first) -> their share of the loss; None is no share."""
 
 
-class Group(NamedTuple):
+class RowGroup(NamedTuple):
     """The rows of one group, and what they are worth.
 
     Attributes:
@@ -32,7 +32,7 @@ class Group(NamedTuple):
     """
 
     name: str
-    seen: Seen
+    seen: AnswerRows
     value: Value
 
     @property
@@ -41,7 +41,7 @@ class Group(NamedTuple):
         return sum(len(kind.target) for kind in kinds(self.seen) if kind is not None)
 
 
-class Ways:
+class CutRules:
     """What was found out about a loss: whether answers may be cut.
 
     A loss that is a sum over rows takes them as they come, in full parts; one of whole answers'
@@ -52,14 +52,14 @@ class Ways:
         self.coupled: set[str] = set()
 
 
-def settle(
-    groups: list[Group],
+def chunked_loss(
+    groups: list[RowGroup],
     head: Head,
     before: Head | None = None,
     teacher: Head | None = None,
     *,
     limit: int,
-    ways: Ways,
+    ways: CutRules,
 ) -> Tensor:
     """The sum of the groups' losses: a scalar whose gradients are worked out already.
 
@@ -76,13 +76,13 @@ def settle(
     """
     limit = max(limit // max(map(_draws, groups), default=1), 1)
     sums = _Sums(groups, head, before, teacher, limit)
-    long: list[tuple[int, Piece]] = []
+    long: list[tuple[int, Chunk]] = []
     for number, group in enumerate(groups):
         if group.name not in ways.coupled and group.rows > limit:
             parts = cut(group.seen, limit)
             try:
                 sums.add(number, next(parts))
-            except NotWholeError:  # nothing was summed yet; of a later part it would be too late
+            except NeedsWholeAnswersError:  # nothing was summed yet; of a later part it would be too late
                 ways.coupled.add(group.name)
             else:
                 for part in parts:
@@ -97,7 +97,7 @@ def settle(
     return sums.total()
 
 
-def _draws(group: Group) -> int:
+def _draws(group: RowGroup) -> int:
     """Rows of the teacher that stand beside each of the group's."""
     taught = group.seen.teacher_logits
     return taught.shape[1] if taught is not None and taught.ndim == 3 else 1
@@ -108,7 +108,7 @@ class _Sums:
 
     def __init__(
         self,
-        groups: list[Group],
+        groups: list[RowGroup],
         head: Head,
         before: Head | None,
         teacher: Head | None,
@@ -123,12 +123,12 @@ class _Sums:
         self.slots: dict[Any, int] = {}
         self.few = sum(group.rows for group in groups) <= 4 * limit
 
-    def add(self, number: int, piece: Piece) -> None:
+    def add(self, number: int, piece: Chunk) -> None:
         """The share of a piece, all of whose logits are held."""
         opened = [None if kind is None else self._open(kind) for kind in kinds(piece.seen)]
         hidden = _leaf(piece.seen.hidden)
         own, *beside = (None if o is None else o.seen for o in opened)
-        alternate, prompt = (None if part is None else part.shown() for part in beside)
+        alternate, prompt = (None if part is None else part.for_loss() for part in beside)
         seen = replace(own, alternate=alternate, prompt=prompt, hidden=hidden)  # type: ignore[type-var]
         value = self.groups[number].value(seen.shown(), piece.first)
         if value is None:
@@ -148,7 +148,7 @@ class _Sums:
                 whole: Any = self.groups[number].seen.hidden
                 self._slot((number, "hidden"), whole)[piece.rows[0]].add_(gradient)
 
-    def add_whole(self, long: list[tuple[int, Piece]]) -> None:
+    def add_whole(self, long: list[tuple[int, Chunk]]) -> None:
         """The shares of long answers whose rows belong together: of their statistics alone.
 
         They are worked out together: each time costs a gradient as large as the head.
@@ -171,7 +171,7 @@ class _Sums:
             settled = _Settled.apply(settled, self.grads, *self.inputs)
         return torch.stack([*([] if settled is None else [settled]), *self.open]).sum()  # type: ignore[list-item]
 
-    def _open(self, seen: Seen) -> "_Opened":
+    def _open(self, seen: AnswerRows) -> "_Opened":
         """The rows with their logits, as leaves of a graph."""
         states = _leaf(seen.logits)
         assert states is not None
@@ -237,7 +237,7 @@ class _Opened(NamedTuple):
         product: the logits as the head gave them, with a graph where the head is no matrix.
     """
 
-    seen: Seen
+    seen: AnswerRows
     states: Tensor
     product: Tensor
 

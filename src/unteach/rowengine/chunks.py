@@ -6,15 +6,15 @@ from typing import NamedTuple
 
 import torch
 
-from unteach.losses.seen import Seen
+from unteach.losses.seen import AnswerRows
 
 PER_ROW = (
     "logits",
     "target",
     "reference_logits",
-    "chosen",
+    "selected",
     "ignored",
-    "place",
+    "position",
     "refusal",
     "hidden",
     "reference_hidden",
@@ -24,7 +24,7 @@ PER_ROW = (
 )
 
 
-class Piece(NamedTuple):
+class Chunk(NamedTuple):
     """Some rows of a group.
 
     Attributes:
@@ -33,7 +33,7 @@ class Piece(NamedTuple):
         rows: where they stand among the group's answer rows, alternates' rows and prompts' rows.
     """
 
-    seen: Seen
+    seen: AnswerRows
     first: int
     rows: tuple[slice, ...]
 
@@ -42,45 +42,45 @@ class Piece(NamedTuple):
         return sum(part.stop - part.start for part in self.rows)
 
 
-def kinds(seen: Seen) -> tuple[Seen | None, ...]:
+def kinds(seen: AnswerRows) -> tuple[AnswerRows | None, ...]:
     """The answers' rows, the alternates' and the prompts'."""
     return seen, seen.alternate, seen.prompt
 
 
-def pieces(seen: Seen, limit: int) -> Iterator[Piece]:
+def pieces(seen: AnswerRows, limit: int) -> Iterator[Chunk]:
     """Whole answers, with their alternates and prompts, of at most `limit` rows together.
 
     An answer that has more rows than that comes alone.
     """
-    ends = [_ends(kind, seen.answers) for kind in kinds(seen)]
+    ends = [_ends(kind, seen.num_answers) for kind in kinds(seen)]
     first = 0
-    for last in range(1, seen.answers + 1):
-        if last < seen.answers and sum(end[last + 1] - end[first] for end in ends) <= limit:
+    for last in range(1, seen.num_answers + 1):
+        if last < seen.num_answers and sum(end[last + 1] - end[first] for end in ends) <= limit:
             continue
         rows = tuple(slice(end[first], end[last]) for end in ends)
-        yield Piece(_taken(seen, rows, first, last), first, rows)
+        yield Chunk(_taken(seen, rows, first, last), first, rows)
         first = last
 
 
-def cut(seen: Seen, limit: int) -> Iterator[Piece]:
+def cut(seen: AnswerRows, limit: int) -> Iterator[Chunk]:
     """The rows in parts of `limit`, wherever answers begin and end; no answer counts as whole."""
     for kind, rows in enumerate(kinds(seen)):
         count = 0 if rows is None else len(rows.target)
         for start in range(0, count, limit):
             here = [slice(0, 0)] * len(kinds(seen))
             here[kind] = slice(start, min(start + limit, count))
-            part = _taken(seen, tuple(here), 0, seen.answers, whole=False)
-            yield Piece(part, 0, tuple(here))
+            part = _taken(seen, tuple(here), 0, seen.num_answers, whole=False)
+            yield Chunk(part, 0, tuple(here))
 
 
-def _ends(seen: Seen | None, answers: int) -> list[int]:
+def _ends(seen: AnswerRows | None, answers: int) -> list[int]:
     """How many rows stand before each answer, and in all."""
     if seen is None:
         return [0] * (answers + 1)
-    return [0, *torch.bincount(seen.answer, minlength=answers).cumsum(0).tolist()]
+    return [0, *torch.bincount(seen.answer_index, minlength=answers).cumsum(0).tolist()]
 
 
-def _taken(seen: Seen, rows: tuple[slice, ...], first: int, last: int, whole: bool = True) -> Seen:
+def _taken(seen: AnswerRows, rows: tuple[slice, ...], first: int, last: int, whole: bool = True) -> AnswerRows:
     own, *others = (
         None if kind is None else _sliced(kind, part, first, last, whole)
         for kind, part in zip(kinds(seen), rows, strict=True)
@@ -89,11 +89,11 @@ def _taken(seen: Seen, rows: tuple[slice, ...], first: int, last: int, whole: bo
     return replace(own, alternate=others[0], prompt=others[1])
 
 
-def _sliced(seen: Seen, rows: slice, first: int, last: int, whole: bool) -> Seen:
+def _sliced(seen: AnswerRows, rows: slice, first: int, last: int, whole: bool) -> AnswerRows:
     changed = {
         name: None if getattr(seen, name) is None else getattr(seen, name)[rows] for name in PER_ROW
     }
     if seen.reference_logps is not None:
         changed["reference_logps"] = seen.reference_logps[first:last]
-    answer = seen.answer[rows] - first
+    answer = seen.answer_index[rows] - first
     return replace(seen, **changed, answer=answer, answers=last - first, whole=whole)

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from unteach.head import Head, head_of, require_agreement, states_only
 from unteach.inference import answer_tokens, batches_by_length
-from unteach.inference.store import Store, sweep
-from unteach.losses.seen import Seen
+from unteach.inference.store import HiddenStateStore, sweep
+from unteach.losses.seen import AnswerRows
 from unteach.rowengine.answer_rows import asked
 from unteach.rowengine.batch import ALTERNATE, FORGET, RETAIN, Batch, Pairs, pad
 from unteach.rowengine.forward import inputs_of
@@ -66,7 +66,7 @@ class Reference:
             RETAIN: _kinds(retain, {logits: "answers", hidden: "hidden"}),
         }
         self._logps: dict[int, Tensor] = {}
-        self._stores: dict[tuple[int, str], Store] = {}
+        self._stores: dict[tuple[int, str], HiddenStateStore] = {}
         self.head: Head | None = None
         with _evaluating(policy):
             if "reference_logps" in forget:
@@ -91,7 +91,7 @@ class Reference:
         """[B], of the alternates to the batch's forget answers."""
         return self._of(ALTERNATE, batch)
 
-    def beside(self, seen: dict[str, Seen], batch: Batch) -> dict[str, Seen]:
+    def beside(self, seen: dict[str, AnswerRows], batch: Batch) -> dict[str, AnswerRows]:
         """The rows with what is kept of the same rows; final states where logits are to be."""
         found = {}
         for name, group in (("forget", FORGET), ("retain", RETAIN)):
@@ -105,7 +105,7 @@ class Reference:
                 found[name] = own
         return found
 
-    def _beside(self, seen: Seen, batch: Batch, group: int, kind: str) -> Seen:
+    def _beside(self, seen: AnswerRows, batch: Batch, group: int, kind: str) -> AnswerRows:
         rows = {}
         for name, place in (("reference_logits", kind), ("reference_hidden", "hidden")):
             store = self._stores.get((group, place))
@@ -151,7 +151,7 @@ class Reference:
         for kind, found in rows.items():
             sizes = {i: _size(texts[i], kind) for i in texts}
             if (group, kind) not in self._stores:
-                self._stores[group, kind] = Store(sizes, found.shape[-1], found.dtype)
+                self._stores[group, kind] = HiddenStateStore(sizes, found.shape[-1], found.dtype)
             parts = found.split([sizes[i] for i in members])
             for number, part in zip(members, parts, strict=True):
                 self._stores[group, kind].put(number, part)

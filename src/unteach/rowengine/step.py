@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 from unteach.losses.retain import retain_reads, retain_term
-from unteach.losses.seen import NotWholeError, Seen, Term
+from unteach.losses.seen import NeedsWholeAnswersError, AnswerRows, Term
 from unteach.losses.tokens import ascent
 from unteach.methods import Method, forget_terms
-from unteach.rowengine.answer_rows import Output, look, reduce, restrict
+from unteach.rowengine.answer_rows import BatchOutput, look, reduce, restrict
 from unteach.rowengine.batch import Batch
-from unteach.rowengine.chunked_loss import Group
+from unteach.rowengine.chunked_loss import RowGroup
 from unteach.rowengine.reference import Reference
 from unteach.rowengine.teacher_rows import TeacherRows
 
@@ -36,7 +36,7 @@ class Objective:
     watched: bool = True
 
 
-class Step:
+class MicroBatch:
     """One micro-batch, from final states to groups of rows that the row engine sums up.
 
     Args:
@@ -66,7 +66,7 @@ class Step:
         self._logps: Tensor | None = None
         self._lengths: Tensor | None = None
 
-    def groups(self, output: Output) -> list[Group]:
+    def groups(self, output: BatchOutput) -> list[RowGroup]:
         """The rows of the batch, and what they are worth.
 
         Args:
@@ -85,14 +85,14 @@ class Step:
                 reference_logps=self.reference.logps(self.batch),
                 alternate_logps=self.reference.alternate_logps(self.batch),
             )
-            groups.append(Group("forget", shown, self._forget))
+            groups.append(RowGroup("forget", shown, self._forget))
             if objective.watched:
-                ones = torch.ones(len(shown.answer), device=shown.answer.device)
-                self._lengths = shown.sums(ones)
+                ones = torch.ones(len(shown.answer_index), device=shown.answer_index.device)
+                self._lengths = shown.answer_sums(ones)
                 self._logps = torch.zeros_like(self._lengths)
         if "retain" in seen:
             shown = restrict(seen["retain"], retain_reads(objective.retain))
-            groups.append(Group("retain", shown, self._retain))
+            groups.append(RowGroup("retain", shown, self._retain))
         return groups
 
     def probabilities(self) -> Tensor | None:
@@ -101,16 +101,16 @@ class Step:
             return None
         return (self._logps / self._lengths.clamp(min=1)).exp()
 
-    def _forget(self, seen: Seen, first: int) -> Tensor | None:
+    def _forget(self, seen: AnswerRows, first: int) -> Tensor | None:
         terms = forget_terms(self.objective.method, seen)
         found = self._sum("forget", seen, [t for t in terms if self.objective.wanted(t)])
         if self._logps is not None:
             with torch.no_grad():  # after the terms, which may have made the statistics already
-                logps = seen.sums_here(ascent(seen.margin)).to(self._logps.dtype)
+                logps = seen.partial_answer_sums(ascent(seen.log_odds)).to(self._logps.dtype)
             self._logps[first : first + len(logps)] += logps
         return found
 
-    def _retain(self, seen: Seen, first: int) -> Tensor | None:
+    def _retain(self, seen: AnswerRows, first: int) -> Tensor | None:
         term = retain_term(self.objective.retain, seen, self.objective.weight)
         if not self.objective.wanted(term):
             return None
@@ -118,9 +118,9 @@ class Step:
         self.retain = share if self.retain is None else self.retain + share
         return self._sum("retain", seen, [term])
 
-    def _sum(self, group: str, seen: Seen, terms: list[Term]) -> Tensor | None:
+    def _sum(self, group: str, seen: AnswerRows, terms: list[Term]) -> Tensor | None:
         if not seen.whole and any(not _by_row(term) for term in terms):
-            raise NotWholeError
+            raise NeedsWholeAnswersError
         shares = [reduce(term, group, self.counts) for term in terms]
         for term, share in zip(terms, shares, strict=True):
             self.terms[term.name] = self.terms.get(term.name, 0) + share.detach()

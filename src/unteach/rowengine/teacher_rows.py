@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from unteach.head import Head
-from unteach.losses.seen import Seen
+from unteach.losses.seen import AnswerRows
 from unteach.rowengine.batch import FORGET, Batch, Pairs
 from unteach.rowengine.reference import Reference
 from unteach.teachers import Teacher
@@ -41,7 +41,7 @@ class TeacherRows:
         """What is kept of hidden states."""
         return sum(states.bytes for states in self._states)
 
-    def beside(self, seen: dict[str, Seen], batch: Batch) -> dict[str, Seen]:
+    def beside(self, seen: dict[str, AnswerRows], batch: Batch) -> dict[str, AnswerRows]:
         """The forget rows with the teacher's states, pairs and targets."""
         if "forget" not in seen:
             return seen

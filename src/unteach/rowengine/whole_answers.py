@@ -19,11 +19,11 @@ from torch.utils.checkpoint import checkpoint
 from unteach.head import Head
 from unteach.losses.byrows import pull_rows, read_rows
 from unteach.losses.entropies import entropy
-from unteach.losses.seen import Seen
+from unteach.losses.seen import AnswerRows
 from unteach.losses.statistics import STATISTICS, TokenStatistics, token_statistics
 
 
-def with_statistics(parts: list[Seen], head: Head, limit: int) -> list[Seen]:
+def with_statistics(parts: list[AnswerRows], head: Head, limit: int) -> list[AnswerRows]:
     """The rows with their statistics in place of logits.
 
     Their entropies are worked out if somebody asks, from logits that are made once more.

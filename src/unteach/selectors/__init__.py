@@ -2,8 +2,8 @@
 
 from unteach.selectors._base import (
     SELECTORS,
-    Choice,
-    Oracle,
+    Selection,
+    ReferenceOracle,
     Selector,
     highest,
     selector,
@@ -13,8 +13,8 @@ from unteach.selectors._text import answer_parts, bare, tokens_in
 
 __all__ = [
     "SELECTORS",
-    "Choice",
-    "Oracle",
+    "Selection",
+    "ReferenceOracle",
     "Selector",
     "answer_parts",
     "bare",

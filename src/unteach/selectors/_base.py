@@ -11,7 +11,7 @@ from unteach.types import Sequence
 
 
 @runtime_checkable
-class Oracle(Protocol):
+class ReferenceOracle(Protocol):
     """The model before, as far as the choice of tokens may ask it."""
 
     tokens: list[int]
@@ -26,7 +26,7 @@ class Oracle(Protocol):
         ...
 
 
-class Choice(NamedTuple):
+class Selection(NamedTuple):
     """Positions of a sequence that a method singles out; all other answer tokens are "others"."""
 
     chosen: frozenset[int]
@@ -44,7 +44,7 @@ class Selector(ABC):
     nothing: ClassVar[str] = ""  # what to do when it finds no token in any answer
 
     @abstractmethod
-    def choose(self, sequences: list[Sequence], oracle: Oracle, seed: int) -> Iterator[Choice]:
+    def choose(self, sequences: list[Sequence], oracle: ReferenceOracle, seed: int) -> Iterator[Selection]:
         """One choice per sequence, in their order, as soon as it is known."""
 
 

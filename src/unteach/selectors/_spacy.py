@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from unteach.errors import Problem, UserError
-from unteach.selectors._base import Choice
+from unteach.selectors._base import Selection
 from unteach.selectors._text import answer_parts, require_text, tokens_in
 from unteach.types import Sequence
 
@@ -30,7 +30,7 @@ def choices(
     pipeline: str,
     needs: str,
     find: Callable[[Any], Iterable[Any]],
-) -> Iterator[Choice]:
+) -> Iterator[Selection]:
     """The tokens of what a spaCy pipeline finds in the answers.
 
     Args:
@@ -53,7 +53,7 @@ def choices(
         for first, last in answer_parts(sequence):
             found = find(nlp(sequence.text[first:last]))
             spans += [(first + s.start_char, first + s.end_char) for s in found]
-        yield Choice(tokens_in(sequence, spans))
+        yield Selection(tokens_in(sequence, spans))
 
 
 def _load(pipeline: str) -> Any:

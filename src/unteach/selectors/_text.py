@@ -70,14 +70,14 @@ def bare(text: str, first: int, last: int) -> Span:
     return start, start + len(stripped)
 
 
-class Word(NamedTuple):
+class TextWord(NamedTuple):
     """A word of a sequence: its letters in lower case, and the positions of its tokens."""
 
     key: str
     places: tuple[int, ...]
 
 
-def words(sequence: Sequence) -> list[Word]:
+def words(sequence: Sequence) -> list[TextWord]:
     """The words of a sequence, in order; where the text is not known, every token is one.
 
     A token of blanks alone belongs to the word that it stands before.
@@ -90,7 +90,7 @@ def words(sequence: Sequence) -> list[Word]:
     """
     text = sequence.text
     if not sequence.offsets:
-        return [Word(str(token), (place,)) for place, token in enumerate(sequence.ids)]
+        return [TextWord(str(token), (place,)) for place, token in enumerate(sequence.ids)]
     found: list[tuple[int, int, list[int]]] = []
     blanks: list[int] = []
     for place, offset in enumerate(sequence.offsets):
@@ -109,6 +109,6 @@ def words(sequence: Sequence) -> list[Word]:
         else:
             found.append((a, b, [*lead, place]))
     return [
-        Word("".join(filter(str.isalnum, text[a:b])).casefold(), tuple(places))
+        TextWord("".join(filter(str.isalnum, text[a:b])).casefold(), tuple(places))
         for a, b, places in found
     ]

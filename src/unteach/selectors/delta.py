@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import ClassVar, Literal
 
-from unteach.selectors._base import Choice, Oracle, Selector, highest, random_of, selector
+from unteach.selectors._base import Selection, ReferenceOracle, Selector, highest, random_of, selector
 from unteach.types import Sequence
 
 
@@ -33,21 +33,21 @@ class Delta(Selector):
     draws: int = 2
     asks_model: ClassVar = True
 
-    def choose(self, sequences: list[Sequence], oracle: Oracle, seed: int) -> Iterator[Choice]:
+    def choose(self, sequences: list[Sequence], oracle: ReferenceOracle, seed: int) -> Iterator[Selection]:
         """By delta-score, one answer after the other."""
         for sequence in sequences:
             yield self._one(sequence, oracle, random_of(sequence, seed))
 
-    def _one(self, sequence: Sequence, oracle: Oracle, random: Random) -> Choice:
+    def _one(self, sequence: Sequence, oracle: ReferenceOracle, random: Random) -> Selection:
         prefix, suffix = split_answer(sequence, self.suffix_ratio)
         if not prefix:  # one token: nothing after it to read, so it is the target
-            return Choice(frozenset(suffix))
+            return Selection(frozenset(suffix))
         scores = delta_scores(sequence, prefix, oracle, random, draws=self.draws)
         whole = len(prefix) + (len(suffix) if self.ratio_of == "answer" else 0)
         chosen = highest(prefix, scores, math.ceil(self.ratio * whole))
         if self.suffix == "target":
-            return Choice(chosen | set(suffix))
-        return Choice(chosen, frozenset(suffix if self.suffix == "ignored" else ()))
+            return Selection(chosen | set(suffix))
+        return Selection(chosen, frozenset(suffix if self.suffix == "ignored" else ()))
 
 
 def split_answer(sequence: Sequence, suffix_ratio: float) -> tuple[list[int], list[int]]:
@@ -66,7 +66,7 @@ def split_answer(sequence: Sequence, suffix_ratio: float) -> tuple[list[int], li
 
 
 def delta_scores(
-    sequence: Sequence, prefix: list[int], oracle: Oracle, random: Random, *, draws: int
+    sequence: Sequence, prefix: list[int], oracle: ReferenceOracle, random: Random, *, draws: int
 ) -> list[float]:
     """How much the suffix's mean NLL rises when each prefix token is replaced, in nats.
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
-from unteach.selectors._base import Choice, Oracle, Selector, selector
+from unteach.selectors._base import Selection, ReferenceOracle, Selector, selector
 from unteach.selectors._text import answer_parts, require_text, tokens_in
 from unteach.types import Sequence, Span
 
@@ -18,7 +18,7 @@ SHORTENED = re.compile(r"\b[A-Z][a-z]{0,2}\.\s+$")
 ONESELF = re.compile(r"I(?:['\u2019].*)?$")
 
 
-class Seen(NamedTuple):
+class WordUse(NamedTuple):
     """A word where it stands."""
 
     word: str
@@ -39,7 +39,7 @@ class Informative(Selector):
 
     nothing: ClassVar = "the answers have no names or numbers of their own; try subject or spans"
 
-    def choose(self, sequences: list[Sequence], oracle: Oracle, seed: int) -> Iterator[Choice]:
+    def choose(self, sequences: list[Sequence], oracle: ReferenceOracle, seed: int) -> Iterator[Selection]:
         """By looks."""
         require_text(sequences, self.name)
         known = {
@@ -49,7 +49,7 @@ class Informative(Selector):
             if not found.first and found.word[0].isupper()
         }
         for sequence in sequences:
-            yield Choice(tokens_in(sequence, informative(sequence, known)))
+            yield Selection(tokens_in(sequence, informative(sequence, known)))
 
 
 def informative(sequence: Sequence, known: set[str]) -> list[Span]:
@@ -70,7 +70,7 @@ def informative(sequence: Sequence, known: set[str]) -> list[Span]:
     return found
 
 
-def _counts(here: Seen, after: Seen | None, words: int, known: set[str]) -> bool:
+def _counts(here: WordUse, after: WordUse | None, words: int, known: set[str]) -> bool:
     word = here.word
     if any(map(str.isdigit, word)):
         return True
@@ -82,9 +82,9 @@ def _counts(here: Seen, after: Seen | None, words: int, known: set[str]) -> bool
     return after is not None and after.word[0].isupper() and not after.first
 
 
-def _words(text: str, first: int, last: int) -> list[Seen]:
+def _words(text: str, first: int, last: int) -> list[WordUse]:
     return [
-        Seen(m.group(), m.span(), _begins(text[max(first, m.start() - 12) : m.start()]))
+        WordUse(m.group(), m.span(), _begins(text[max(first, m.start() - 12) : m.start()]))
         for m in WORD.finditer(text, first, last)
     ]
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from unteach.selectors._base import Choice, Oracle, Selector, selector
+from unteach.selectors._base import Selection, ReferenceOracle, Selector, selector
 from unteach.selectors._text import require_text, tokens_in
 from unteach.types import Sequence
 
@@ -16,8 +16,8 @@ class Spans(Selector):
 
     nothing: ClassVar = "give the forget rows a `spans` column: [[start, end], ...]"
 
-    def choose(self, sequences: list[Sequence], oracle: Oracle, seed: int) -> Iterator[Choice]:
+    def choose(self, sequences: list[Sequence], oracle: ReferenceOracle, seed: int) -> Iterator[Selection]:
         """As marked."""
         require_text(sequences, self.name)
         for sequence in sequences:
-            yield Choice(tokens_in(sequence, sequence.spans))
+            yield Selection(tokens_in(sequence, sequence.spans))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
-from unteach.selectors._base import Choice, Oracle, Selector, highest, random_of, selector
+from unteach.selectors._base import Selection, ReferenceOracle, Selector, highest, random_of, selector
 from unteach.selectors._text import words
 from unteach.types import Sequence
 
@@ -16,7 +16,7 @@ CANDIDATES = 256  # examples among which a likeness is looked for
 
 @selector("subject")
 @dataclass(frozen=True, kw_only=True)
-class Subject(Selector):
+class SubjectTokens(Selector):
     """The answer tokens that become less likely when the question is about someone else.
 
     The subject is what question and answer share, without words that most of the forget set has.
@@ -34,7 +34,7 @@ class Subject(Selector):
     asks_model: ClassVar = True
     nothing: ClassVar = "no two forget examples have a subject to swap; try informative or spans"
 
-    def choose(self, sequences: list[Sequence], oracle: Oracle, seed: int) -> Iterator[Choice]:
+    def choose(self, sequences: list[Sequence], oracle: ReferenceOracle, seed: int) -> Iterator[Selection]:
         """By the fall of each token, many sequences at a time."""
         asked = _asked(sequences)
         order = sorted(range(len(sequences)), key=lambda k: sequences[k].id)
@@ -49,7 +49,7 @@ class Subject(Selector):
                 before, after = next(logps), [next(logps) for _ in swaps[k]]
                 yield self._one(sequences[k], swaps[k], before, after, regular)
 
-    def _swaps(self, k, sequences, asked, order, seed, longest) -> "list[Swap]":
+    def _swaps(self, k, sequences, asked, order, seed, longest) -> "list[SubjectSwap]":
         """The sequence with the subjects of those most like it."""
         others = [j for j in order if j != k and asked[j].subject]
         random = random_of(sequences[k], seed)
@@ -67,7 +67,7 @@ class Subject(Selector):
             for *_, j, ours, theirs in ranked[: self.swaps]
         ]
 
-    def _one(self, sequence, swaps, before, after, regular) -> Choice:
+    def _one(self, sequence, swaps, before, after, regular) -> Selection:
         """The tokens that fall most, of those that are no part of the subject."""
         length = sum(sequence.answer)
         scored = [
@@ -81,12 +81,12 @@ class Subject(Selector):
         ]
         fallen = [(i, fall) for i, fall in zip(scored, falls, strict=True) if fall > 0]
         if not fallen:
-            return Choice(frozenset())
+            return Selection(frozenset())
         positions, scores = zip(*fallen, strict=True)
-        return Choice(highest(list(positions), list(scores), math.ceil(self.ratio * length)))
+        return Selection(highest(list(positions), list(scores), math.ceil(self.ratio * length)))
 
 
-class Asked(NamedTuple):
+class ExampleSubject(NamedTuple):
     """What one example asks about.
 
     Attributes:
@@ -101,23 +101,23 @@ class Asked(NamedTuple):
     subject: dict[str, tuple[int, ...]]
     places: dict[str, list[tuple[int, ...]]]
 
-    def without(self, other: "Asked") -> list[str]:
+    def without(self, other: "ExampleSubject") -> list[str]:
         """The words of the subject that the other does not have, in order."""
         return [key for key in self.subject if key not in other.every]
 
-    def likeness(self, other: "Asked") -> float:
+    def likeness(self, other: "ExampleSubject") -> float:
         """The share of the questions' words that both have."""
         return len(self.words & other.words) / max(len(self.words | other.words), 1)
 
 
-class Swap(NamedTuple):
+class SubjectSwap(NamedTuple):
     """A sequence with another subject, and where each token that stayed has gone."""
 
     ids: tuple[int, ...]
     places: dict[int, int]
 
 
-def _asked(sequences: list[Sequence]) -> list[Asked]:
+def _asked(sequences: list[Sequence]) -> list[ExampleSubject]:
     found = [words(s) for s in sequences]
     keys = [frozenset(word.key for word in said) for said in found]
     held = Counter(key for every in keys for key in every)
@@ -130,13 +130,13 @@ def _asked(sequences: list[Sequence]) -> list[Asked]:
             if word.key in answer and 2 * held[word.key] <= len(sequences):
                 subject.setdefault(word.key, tuple(sequence.ids[i] for i in word.places))
         places = {key: [w.places for w in said if w.key == key] for key in subject}
-        asked.append(Asked(frozenset(w.key for w in question), every, subject, places))
+        asked.append(ExampleSubject(frozenset(w.key for w in question), every, subject, places))
     return asked
 
 
 def _swapped(
-    sequence: Sequence, asked: Asked, ours: list[str], theirs: list[tuple[int, ...]], longest: int
-) -> Swap:
+    sequence: Sequence, asked: ExampleSubject, ours: list[str], theirs: list[tuple[int, ...]], longest: int
+) -> SubjectSwap:
     """Word for word; words that are left over are dropped, or put behind the last one."""
     new = dict.fromkeys(ours, ()) | dict(zip(ours, theirs, strict=False))
     new[ours[-1]] += tuple(token for extra in theirs[len(ours) :] for token in extra)
@@ -149,4 +149,4 @@ def _swapped(
         if place not in gone:
             kept[place] = len(ids)
             ids.append(token)
-    return Swap(tuple(ids[:longest]), {i: to for i, to in kept.items() if to < longest})
+    return SubjectSwap(tuple(ids[:longest]), {i: to for i, to in kept.items() if to < longest})

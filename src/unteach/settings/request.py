@@ -36,7 +36,7 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class Data(Section):
+class DataSettings(Section):
     """How texts become tokens.
 
     Attributes:
@@ -54,7 +54,7 @@ class Data(Section):
     template: Literal["auto", "chat", "plain", "none"] = "auto"
 
 
-class Adapter(Section):
+class AdapterSettings(Section):
     """What is trained.
 
     Attributes:
@@ -93,7 +93,7 @@ class Adapter(Section):
     epsilon: Positive = 1e-5
 
 
-class Train(Section):
+class TrainSettings(Section):
     """How training goes.
 
     Attributes:
@@ -168,7 +168,7 @@ class Train(Section):
     extra: dict[Name, Any] = Field(default_factory=dict)
 
 
-class Evaluate(Section):
+class EvaluateSettings(Section):
     """What is measured.
 
     Attributes:
@@ -219,10 +219,10 @@ class Request(Section):
     base: Source | None = None
     retrained: Source | None = None
     method: dict[str, Any] = Field(default_factory=lambda: {"name": "auto"})
-    adapter: Adapter = Adapter()
-    train: Train = Train()
-    data: Data = Data()
-    evaluate: Evaluate = Evaluate()
+    adapter: AdapterSettings = AdapterSettings()
+    train: TrainSettings = TrainSettings()
+    data: DataSettings = DataSettings()
+    evaluate: EvaluateSettings = EvaluateSettings()
     plugins: list[str] = Field(default_factory=list)
     adapter_only: bool = False
     keep_text: bool = False

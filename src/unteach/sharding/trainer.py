@@ -25,7 +25,7 @@ def share_out_each(args: Any) -> None:
         args.accelerator_config.gradient_accumulation_kwargs = given
 
 
-class InOnePiece(Trainer):
+class GatheredTrainer(Trainer):
     """Abstract; what weights in shards (FSDP2, DeepSpeed) need beside training.
 
     Attributes:

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import combinations
 
-from unteach.sizing.setting import Setting
+from unteach.sizing.setting import SizeSettings
 from unteach.sizing.size import Size, size_of
 
 MOST_CHANGES, MOST_PROCESSES = 3, 1024
 
-Change = tuple[str, Callable[[Setting], Setting]]
+Change = tuple[str, Callable[[SizeSettings], SizeSettings]]
 """How the user writes it, and what becomes of a setting."""
 
 
@@ -40,7 +40,7 @@ def advise(size: Size, room: float) -> list[Advice]:
     return []
 
 
-def _least(setting: Setting, kinds: tuple[list[Change], ...], room: float) -> Advice | None:
+def _least(setting: SizeSettings, kinds: tuple[list[Change], ...], room: float) -> Advice | None:
     """Of each kind the mildest change that is enough, given the strongest of those after it."""
     if size_of(_with(setting, [kind[-1] for kind in kinds])).total > room:
         return None
@@ -55,13 +55,13 @@ def _least(setting: Setting, kinds: tuple[list[Change], ...], room: float) -> Ad
     return Advice(tuple(said for said, _ in chosen), total)
 
 
-def _with(setting: Setting, changes: list[Change]) -> Setting:
+def _with(setting: SizeSettings, changes: list[Change]) -> SizeSettings:
     for _, change in changes:
         setting = change(setting)
     return setting
 
 
-def _kinds(setting: Setting) -> Iterator[list[Change]]:
+def _kinds(setting: SizeSettings) -> Iterator[list[Change]]:
     """Each kind of change, mildest first; what changes the result least comes first."""
     if not setting.checkpointing:
         yield [("train.checkpointing=true", lambda s: replace(s, checkpointing=True))]
@@ -94,12 +94,12 @@ def _halves(batch: int) -> list[int]:
     return found
 
 
-def _batch(setting: Setting, size: int) -> Change:
+def _batch(setting: SizeSettings, size: int) -> Change:
     said = f"train.batch={size} train.accumulation={-(-setting.pairs // size)}"
     return said, lambda s: replace(s, batch=min(s.batch, size))
 
 
-def _doubles(setting: Setting) -> list[int]:
+def _doubles(setting: SizeSettings) -> list[int]:
     count, found = max(setting.processes, 1), []
     while count * 2 <= MOST_PROCESSES:
         count *= 2
@@ -108,7 +108,7 @@ def _doubles(setting: Setting) -> list[int]:
 
 
 def _processes(count: int) -> Change:
-    def change(setting: Setting) -> Setting:
+    def change(setting: SizeSettings) -> SizeSettings:
         own = -(-setting.pairs // count)
         sharding = "fsdp" if setting.sharding in ("none", "ddp") else setting.sharding
         batch = min(setting.batch, own)

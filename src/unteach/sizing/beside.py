@@ -5,13 +5,13 @@ from unteach.losses.retain import retain_reads
 from unteach.methods import Method
 from unteach.sizing.optimisers import state_bytes
 from unteach.sizing.parts import FLOAT, Parts, base_of
-from unteach.sizing.setting import Setting
-from unteach.sizing.trace import Found
+from unteach.sizing.setting import SizeSettings
+from unteach.sizing.trace import TracedModel
 
 SIZES = {"float32": 4, "bfloat16": 2, "float16": 2, "float64": 8}
 
 
-def kept_states(setting: Setting, found: Found) -> float:
+def kept_states(setting: SizeSettings, found: TracedModel) -> float:
     """What is kept of the model before: states of answer tokens, or a number for each answer."""
     of_forget, of_retain = setting.method.needs(), retain_reads(setting.retain)
     rows = setting.examples * min(setting.answers, setting.length - 1)
@@ -26,7 +26,7 @@ def kept_states(setting: Setting, found: Found) -> float:
     return numbers * found.head[1] * found.state_bytes + FLOAT * answers
 
 
-def host(setting: Setting, found: Found) -> Parts:
+def host(setting: SizeSettings, found: TracedModel) -> Parts:
     """Of one process, in the machine's memory; on a CPU, beside what the device holds."""
     parts: Parts = {}
     if setting.sharded:  # on a CPU too: it is there whole, beside its shards
@@ -46,7 +46,7 @@ def host(setting: Setting, found: Found) -> Parts:
     return {name: size for name, size in parts.items() if size}
 
 
-def disk(setting: Setting, found: Found) -> Parts:
+def disk(setting: SizeSettings, found: TracedModel) -> Parts:
     """In the output folder and the temporary one."""
     states = kept_states(setting, found)
     written = found.adapters * (2 if setting.fila else 1) if setting.adapter_only else None
@@ -61,6 +61,6 @@ def disk(setting: Setting, found: Found) -> Parts:
     return {name: size for name, size in parts.items() if size}
 
 
-def _size_on_disk(setting: Setting) -> int:
+def _size_on_disk(setting: SizeSettings) -> int:
     named = str(getattr(setting.config, "dtype", None) or "bfloat16").removeprefix("torch.")
     return SIZES.get(named, FLOAT)

@@ -9,7 +9,7 @@ from unteach.settings.request import Request
 from unteach.types import Sequence
 
 
-class Lengths(NamedTuple):
+class TextLengths(NamedTuple):
     """Of the longest sequence its tokens, the most answer tokens of one, and how many there are."""
 
     length: int
@@ -17,7 +17,7 @@ class Lengths(NamedTuple):
     examples: int
 
 
-def lengths_of(request: Request, config: Any) -> Lengths:
+def lengths_of(request: Request, config: Any) -> TextLengths:
     """Of the forget set in tokens, and of the retain set where one is given.
 
     A batch is padded to its longest text, so the longest decides; `examples` counts forget
@@ -46,7 +46,7 @@ def lengths_of(request: Request, config: Any) -> Lengths:
     if problems:
         raise UserError(*problems)
     every = [sequence for role in sequences.values() for sequence in role]
-    return Lengths(
+    return TextLengths(
         length=max(len(sequence.ids) for sequence in every),
         answers=max(sum(sequence.answer) for sequence in every),
         examples=len(sequences.get("forget", [])),

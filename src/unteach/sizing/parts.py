@@ -7,8 +7,8 @@ from typing import Any
 from unteach.head.find import ON_ACCELERATOR, ON_CPU
 from unteach.inference.budget import answering_tokens, cache_bytes
 from unteach.sizing.optimisers import state_bytes, step_bytes
-from unteach.sizing.setting import Setting
-from unteach.sizing.trace import SCAN, Found
+from unteach.sizing.setting import SizeSettings
+from unteach.sizing.trace import SCAN, TracedModel
 
 FLOAT = 4  # bytes
 BROADCAST = 250 << 20  # bytes that DDP sends at once
@@ -37,7 +37,7 @@ class Moment:
         return sum(self.parts.values())
 
 
-def moments(setting: Setting, found: Found) -> list[Moment]:
+def moments(setting: SizeSettings, found: TracedModel) -> list[Moment]:
     """The moments of a run in their order; the device must hold the largest."""
     held = _held(setting, found)
     gradients = held.pop("gradients")
@@ -62,7 +62,7 @@ def moments(setting: Setting, found: Found) -> list[Moment]:
     ]
 
 
-def _evaluation(setting: Setting, found: Found) -> Parts:
+def _evaluation(setting: SizeSettings, found: TracedModel) -> Parts:
     """Models are asked one after the other; in shards under FSDP, but whole in 4 bits."""
     import torch
 
@@ -81,7 +81,7 @@ def _evaluation(setting: Setting, found: Found) -> Parts:
     return parts | max(comparing | head, reading, answering, key=lambda some: sum(some.values()))
 
 
-def _answers(setting: Setting, found: Found, each: Any) -> tuple[Parts, Parts]:
+def _answers(setting: SizeSettings, found: TracedModel, each: Any) -> tuple[Parts, Parts]:
     """A batch of prompts as it is read, and as it was answered: a layer's cache grows by a copy."""
     like: Any = SimpleNamespace(config=setting.config, dtype=each, device=SimpleNamespace(
         type="cpu" if setting.cpu else "accelerator"))  # fmt: skip
@@ -95,7 +95,7 @@ def _answers(setting: Setting, found: Found, each: Any) -> tuple[Parts, Parts]:
     return forward | {name: cache / 2}, beside | {name: cache * (1 + 1 / layers)}
 
 
-def _comparing(setting: Setting, found: Found) -> float:
+def _comparing(setting: SizeSettings, found: TracedModel) -> float:
     """Once the forward is through: logits of some rows of two models."""
     vocabulary = found.head[0]
     texts = max(min(SCAN // setting.length, setting.examples), 1)
@@ -105,12 +105,12 @@ def _comparing(setting: Setting, found: Found) -> float:
     return FLOAT * (2 * rows * vocabulary + blocks)
 
 
-def _share(setting: Setting) -> float:
+def _share(setting: SizeSettings) -> float:
     """Which part of gradients and optimiser state one device has."""
     return 1 / setting.processes if setting.sharded else 1
 
 
-def base_of(setting: Setting, found: Found) -> float:
+def base_of(setting: SizeSettings, found: TracedModel) -> float:
     """All of the model but adapters, as it is trained."""
     each = setting.weight_dtype.itemsize
     if setting.sharding.startswith("zero") and setting.autocast:  # DeepSpeed makes it so
@@ -118,7 +118,7 @@ def base_of(setting: Setting, found: Found) -> float:
     return found.weights(each, setting.bits)
 
 
-def _held(setting: Setting, found: Found) -> Parts:
+def _held(setting: SizeSettings, found: TracedModel) -> Parts:
     """What stands on the device from the first step's end on."""
     part = 1 if setting.whole else 1 / setting.processes
     numbers = found.moved
@@ -139,7 +139,7 @@ def _held(setting: Setting, found: Found) -> Parts:
     return parts
 
 
-def _kept_head(setting: Setting, found: Found) -> Parts:
+def _kept_head(setting: SizeSettings, found: TracedModel) -> Parts:
     """The head of the model before, where its logits are read."""
     if "reference_logits" not in setting.reads:
         return {}
@@ -150,13 +150,13 @@ def _kept_head(setting: Setting, found: Found) -> Parts:
     return {"head of the model before": numbers * (2 if copied else found.head_bytes)}
 
 
-def _loading(setting: Setting, found: Found) -> Parts:
+def _loading(setting: SizeSettings, found: TracedModel) -> Parts:
     """FSDP takes a layer after the other from the machine's memory; DeepSpeed takes all at once."""
     whole = base_of(setting, found)
     if setting.sharding != "fsdp":
         return {"weights": whole}
     parts: Parts = {"weights": whole / setting.processes}
-    if setting.reads & {"alternate", "chosen"}:  # answers and choices are asked for before that
+    if setting.reads & {"alternate", "selected"}:  # answers and choices are asked for before that
         return parts | {"the whole model, to be asked": whole}
     if setting.cpu:
         return parts
@@ -164,7 +164,7 @@ def _loading(setting: Setting, found: Found) -> Parts:
     return parts | {"a layer before it is shared out": each * max(found.unit, found.root)}
 
 
-def _before(setting: Setting, found: Found) -> Parts:
+def _before(setting: SizeSettings, found: TracedModel) -> Parts:
     """While the model before is asked; it is in shards by then, where it will be."""
     part = 1 if setting.whole else 1 / setting.processes
     parts: Parts = {"weights": base_of(setting, found) * part, "adapters": found.adapters * part}
@@ -183,9 +183,9 @@ def _before(setting: Setting, found: Found) -> Parts:
     return parts
 
 
-def _scoring(setting: Setting, found: Found) -> float:
+def _scoring(setting: SizeSettings, found: TracedModel) -> float:
     """The head's share of asking for answers' log-probabilities, once the forward is through."""
-    if not setting.reads & {"reference_logps", "chosen"}:
+    if not setting.reads & {"reference_logps", "selected"}:
         return 0
     vocabulary, width = found.head
     texts = max(min(SCAN // setting.length, setting.examples), 1)
@@ -196,7 +196,7 @@ def _scoring(setting: Setting, found: Found) -> float:
     return states + FLOAT * (rows * vocabulary + blocks)
 
 
-def _gathered(setting: Setting, found: Found) -> Parts:
+def _gathered(setting: SizeSettings, found: TracedModel) -> Parts:
     """What is whole for a while of sharded weights: this layer, the next, and embedding or head."""
     if setting.whole:
         return {}
@@ -204,13 +204,13 @@ def _gathered(setting: Setting, found: Found) -> Parts:
     return {"gathered layers": size * (2 * found.unit + found.root)}
 
 
-def limit_of(setting: Setting, found: Found) -> int:
+def limit_of(setting: SizeSettings, found: TracedModel) -> int:
     """Rows of logits that are held at once, as `head.chunk_rows` says."""
     budget, least = (ON_CPU, 64) if setting.cpu else (ON_ACCELERATOR, 256)
     return setting.chunk_rows or max(budget // (FLOAT * found.head[0]), least)
 
 
-def _rows(setting: Setting) -> dict[str, int]:
+def _rows(setting: SizeSettings) -> dict[str, int]:
     """Rows of each kind in one forward; those of a group are worked on together."""
     own = setting.batch * min(setting.answers, setting.length - 1)
     rows = {"forget": own}
@@ -223,7 +223,7 @@ def _rows(setting: Setting) -> dict[str, int]:
     return rows
 
 
-def _engine(setting: Setting, found: Found) -> Parts:
+def _engine(setting: SizeSettings, found: TracedModel) -> Parts:
     """What the loss needs beside the activations: see engine.rows."""
     from unteach.losses.retain import retain_reads
 
@@ -256,7 +256,7 @@ def _engine(setting: Setting, found: Found) -> Parts:
     }
 
 
-def _backward(setting: Setting, found: Found, gradients: float) -> Parts:
+def _backward(setting: SizeSettings, found: TracedModel, gradients: float) -> Parts:
     """The worst of the way back: activations go, gradients come."""
     vocabulary, width = found.head
     waits = found.head_trained and (found.tied or setting.accumulation == 1)

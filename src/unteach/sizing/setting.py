@@ -12,7 +12,7 @@ SHARDINGS = ("none", "ddp", "fsdp", "zero2", "zero3")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Setting:
+class SizeSettings:
     """What decides how much memory a run needs.
 
     Attributes:
@@ -90,7 +90,7 @@ class Setting:
     @property
     def asks_before(self) -> bool:
         """Whether the model is asked about all texts before it is trained."""
-        asked = {"reference_logits", "reference_logps", "reference_hidden", "chosen"}
+        asked = {"reference_logits", "reference_logps", "reference_hidden", "selected"}
         return bool(self.reads & asked)
 
     @property
@@ -147,7 +147,7 @@ class Setting:
 
 def setting_of(
     request: Request, config: Any, *, sharding: str, processes: int, **more: Any
-) -> Setting:
+) -> SizeSettings:
     """From a request and what a request does not say.
 
     Args:
@@ -170,7 +170,7 @@ def setting_of(
     named = str(getattr(config, "dtype", None) or "bfloat16").removeprefix("torch.")
     dtype = request.dtype if request.dtype != "auto" else "float32" if cpu else named
     extra = train.extra
-    setting = Setting(
+    setting = SizeSettings(
         model=request.model, config=config, method=method, retain=train.retain or "none",
         lora=adapter.kind == "lora", rank=adapter.rank,
         targets=adapter.targets if isinstance(adapter.targets, str) else tuple(adapter.targets),
@@ -193,7 +193,7 @@ class _Tokenizer:
     model_max_length = 10**9
 
 
-def _shared_out(setting: Setting) -> Setting:
+def _shared_out(setting: SizeSettings) -> SizeSettings:
     """The step's pairs are those of all processes, so each forward has fewer at most."""
     from dataclasses import replace
 
@@ -201,7 +201,7 @@ def _shared_out(setting: Setting) -> Setting:
     return replace(setting, batch=min(setting.batch, own))
 
 
-def _problems(setting: Setting) -> list[Problem]:
+def _problems(setting: SizeSettings) -> list[Problem]:
     found = []
     if setting.sharding not in SHARDINGS:
         what, hint = f'"{setting.sharding}" is not known', f"give one of {', '.join(SHARDINGS)}"

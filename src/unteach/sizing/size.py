@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from unteach.sizing.beside import disk, host
 from unteach.sizing.optimisers import known
 from unteach.sizing.parts import Moment, Parts, limit_of, moments
-from unteach.sizing.setting import Setting
-from unteach.sizing.trace import Found, traced
+from unteach.sizing.setting import SizeSettings
+from unteach.sizing.trace import TracedModel, traced
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,8 +21,8 @@ class Size:
         disk: in the output folder and the temporary one.
     """
 
-    setting: Setting
-    found: Found
+    setting: SizeSettings
+    found: TracedModel
     moments: tuple[Moment, ...]
     host: Parts
     disk: Parts
@@ -72,7 +72,7 @@ class Size:
         return found
 
 
-def size_of(setting: Setting) -> Size:
+def size_of(setting: SizeSettings) -> Size:
     """The size of a run; builds its model without content and runs it once.
 
     Example:

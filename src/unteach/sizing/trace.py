@@ -22,7 +22,7 @@ from torch import nn
 from unteach.errors import Problem, UserError
 from unteach.models.supported import unbuilt
 from unteach.sizing.live import Live
-from unteach.sizing.setting import Setting
+from unteach.sizing.setting import SizeSettings
 
 PACKED = 0.5 + 1 / 64 + 4 / (64 * 256)  # bytes of a weight in 4 bits with its scales
 Points = tuple[tuple[int, int], ...]
@@ -41,7 +41,7 @@ class Weight(tuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class TracedModel:
     """What a model has, and what a pass over it keeps; sizes in bytes.
 
     Attributes:
@@ -96,7 +96,7 @@ class Found:
         return (self.parameters - packed) * each + packed * PACKED + self.buffers
 
 
-def traced(setting: Setting) -> Found:
+def traced(setting: SizeSettings) -> TracedModel:
     """Build and run the model of a setting without content."""
     # What changes nothing here is set to one value, so that it is not built again.
     same = replace(
@@ -109,7 +109,7 @@ def traced(setting: Setting) -> Found:
 
 
 @lru_cache(maxsize=64)
-def _traced(setting: Setting, _shape: str) -> Found:
+def _traced(setting: SizeSettings, _shape: str) -> TracedModel:
     from torch._subclasses.fake_tensor import FakeTensorMode
 
     with _quiet():
@@ -119,7 +119,7 @@ def _traced(setting: Setting, _shape: str) -> Found:
         try:
             with FakeTensorMode(), _masks(setting):
                 _give_a_device(model)
-                return Found(**base, **_passed(model, setting))
+                return TracedModel(**base, **_passed(model, setting))
         except Exception as error:  # whatever a family's own code does not bear
             what = f"{setting.config.model_type}'s code does not run without content "
             what += f"({type(error).__name__}), so its activations are not known"
@@ -135,7 +135,7 @@ def _quiet() -> Iterator[None]:
 
 
 @contextmanager
-def _masks(setting: Setting) -> Iterator[None]:
+def _masks(setting: SizeSettings) -> Iterator[None]:
     """Without padding attention has no mask, which transformers finds out from the content."""
     if setting.padded:
         yield
@@ -160,7 +160,7 @@ def _give_a_device(model: Any) -> None:
                 held[name] = same[id(old)]
 
 
-def _built(setting: Setting) -> Any:
+def _built(setting: SizeSettings) -> Any:
     from transformers import AutoModelForCausalLM
 
     from unteach.adapters import LoraSettings, add_lora
@@ -188,7 +188,7 @@ def _built(setting: Setting) -> Any:
     return model
 
 
-def _counted(model: Any, setting: Setting) -> dict[str, Any]:
+def _counted(model: Any, setting: SizeSettings) -> dict[str, Any]:
     from unteach.adapters.lora import adapted_weight, lora_layers
 
     embedding = model.get_input_embeddings()
@@ -233,7 +233,7 @@ def _layers(model: Any) -> nn.ModuleList:
     return max(lists, key=lambda m: sum(p.numel() for p in m.parameters()))
 
 
-def _passed(model: Any, setting: Setting) -> dict[str, Any]:
+def _passed(model: Any, setting: SizeSettings) -> dict[str, Any]:
     """Of all layers; where they are alike, from few of them."""
     layers = _layers(model)
     count = len(layers)
@@ -249,7 +249,7 @@ def _passed(model: Any, setting: Setting) -> dict[str, Any]:
     return made | {"backward": _stretched(two["backward"], three["backward"], more)}
 
 
-def _alike(layers: Any, setting: Setting) -> bool:
+def _alike(layers: Any, setting: SizeSettings) -> bool:
     kinds = getattr(setting.config.get_text_config(), "layer_types", None) or [""]
     looks = {
         (type(x), tuple((n, p.shape, p.dtype, p.requires_grad) for n, p in x.named_parameters()))
@@ -270,7 +270,7 @@ def _stretched(two: Points, three: Points, more: int) -> Points:
     return (*first, *last)
 
 
-def _passes(model: Any, setting: Setting) -> dict[str, Any]:
+def _passes(model: Any, setting: SizeSettings) -> dict[str, Any]:
     grown: dict[int, int] = {}
     so_far = 0
     there = [*model.parameters(), *model.buffers()]
@@ -306,7 +306,7 @@ def _passes(model: Any, setting: Setting) -> dict[str, Any]:
     return passed | {"scan": _scan(model, setting)}
 
 
-def _scan(model: Any, setting: Setting) -> int:
+def _scan(model: Any, setting: SizeSettings) -> int:
     texts = max(min(SCAN // setting.length, setting.examples), 1)
     inputs = _inputs(setting, texts, setting.length)
     live = Live([*model.parameters(), *model.buffers()])
@@ -317,7 +317,7 @@ def _scan(model: Any, setting: Setting) -> int:
     return live.peak - weights
 
 
-def _inputs(setting: Setting, texts: int, length: int) -> dict[str, Any]:
+def _inputs(setting: SizeSettings, texts: int, length: int) -> dict[str, Any]:
     given = {"input_ids": torch.zeros(texts, length, dtype=torch.long)}
     if setting.padded:
         given["attention_mask"] = torch.ones(texts, length, dtype=torch.long)
@@ -330,6 +330,6 @@ def _backbone(model: Any) -> Any:
     return getattr(inner, inner.base_model_prefix)
 
 
-def _precision(setting: Setting) -> Any:
+def _precision(setting: SizeSettings) -> Any:
     """Autocast of a CPU stands in for an accelerator's: there is none to ask."""
     return torch.autocast("cpu", dtype=torch.bfloat16) if setting.autocast else nullcontext()

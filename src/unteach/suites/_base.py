@@ -11,7 +11,7 @@ from unteach.types import Example, Paper, Score
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class AskSettings:
     """How questions are put, unless a group says otherwise.
 
     Attributes:
@@ -69,7 +69,7 @@ def until(said: str, stop: tuple[str, ...]) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice:
+class SuiteOption:
     """An option of a suite: what it decides, its default, and what it may be.
 
     Attributes:
@@ -106,7 +106,7 @@ class Suite:
     help: str
     read: Callable[[Path | None, Mapping[str, str]], dict[str, Group]]
     harness: Callable[..., dict[str, dict[str, Score]]] | None = None
-    options: Mapping[str, Choice] = field(default_factory=dict)
+    options: Mapping[str, SuiteOption] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     papers: tuple[Paper, ...] = ()
 

@@ -8,32 +8,32 @@ from typing import Any, NamedTuple
 
 from unteach.errors import Problem, UserError
 from unteach.registry import did_you_mean
-from unteach.suites._base import Choice
+from unteach.suites._base import SuiteOption
 from unteach.suites._options import chosen
 from unteach.suites._quiet import quiet, silent
 
 _COMMON = {
-    "limit": Choice(help="questions of each task, from its start; empty for all", default=""),
-    "batch_size": Choice(help="texts of one forward, or auto", default="8"),
-    "num_fewshot": Choice(
+    "limit": SuiteOption(help="questions of each task, from its start; empty for all", default=""),
+    "batch_size": SuiteOption(help="texts of one forward, or auto", default="8"),
+    "num_fewshot": SuiteOption(
         help="answered examples before each question; empty for the task's own number, which is "
         "also kept where that is 0 by its definition",
         default="",
     ),
-    "chat_template": Choice(
+    "chat_template": SuiteOption(
         help="whether questions are put in the model's chat template",
         default="no",
         values=("no", "yes"),
     ),
-    "include_path": Choice(
+    "include_path": SuiteOption(
         help="a folder of your own task files (YAML); they may run code beside them", default=""
     ),
 }
 _TASKS = "names of lm-evaluation-harness's tasks, groups or tags, with commas between"
 OPTIONS = {
-    "wmdp": {"tasks": Choice(help=_TASKS, default="wmdp"), **_COMMON},
+    "wmdp": {"tasks": SuiteOption(help=_TASKS, default="wmdp"), **_COMMON},
     "general": {
-        "tasks": Choice(
+        "tasks": SuiteOption(
             help=_TASKS,
             default="mmlu,arc_easy,arc_challenge,hellaswag,gsm8k,truthfulqa_mc2,winogrande",
         ),
@@ -47,7 +47,7 @@ OF_GROUPS = ("group", "group_alias", "task", "tag", "aggregate_metric_list", "me
 FORMATS = {"json", "csv", "parquet", "arrow", "text", "None"}
 
 
-class Asked(NamedTuple):
+class HarnessOptions(NamedTuple):
     """The options, understood."""
 
     tasks: list[str]
@@ -58,7 +58,7 @@ class Asked(NamedTuple):
     include_path: str
 
 
-def understood(suite: str, options: Mapping[str, str]) -> Asked:
+def understood(suite: str, options: Mapping[str, str]) -> HarnessOptions:
     """The options with defaults filled in. Raises UserError for all that are wrong."""
     given = chosen(suite, OPTIONS[suite], options)
     problems: list[Problem] = []
@@ -80,7 +80,7 @@ def understood(suite: str, options: Mapping[str, str]) -> Asked:
         where = f"suite {suite}, option include_path"
         what = f"{given['include_path']} is no folder"
         problems.append(Problem(where, what, "", "request"))
-    asked = Asked(
+    asked = HarnessOptions(
         tasks=tasks,
         limit=number("limit", 1),
         batch_size=number("batch_size", 1, also=("auto",)),
@@ -109,7 +109,7 @@ def _indexed(include_path: str) -> Any:
         return import_module("lm_eval.tasks").TaskManager(include_path=include_path or None)
 
 
-def checked(suite: str, asked: Asked, manager: Any) -> list[dict[str, Any]]:
+def checked(suite: str, asked: HarnessOptions, manager: Any) -> list[dict[str, Any]]:
     """The definitions of all single tasks that are asked for."""
     where = f"suite {suite}, option tasks"
     problems, found = [], {}

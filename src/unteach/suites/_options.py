@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from unteach.errors import Problem, UserError
 from unteach.registry import did_you_mean
 from unteach.settings.messages import NOT_SHOWN, WORD, named
-from unteach.suites._base import Choice
+from unteach.suites._base import SuiteOption
 
 
-def chosen(suite: str, options: Mapping[str, Choice], given: Mapping[str, str]) -> dict[str, str]:
+def chosen(suite: str, options: Mapping[str, SuiteOption], given: Mapping[str, str]) -> dict[str, str]:
     """Every option with its value.
 
     Raises:

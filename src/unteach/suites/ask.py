@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from unteach.errors import Problem
 from unteach.metrics.given import FORGOTTEN, verbatim
-from unteach.suites._base import Group, Settings
+from unteach.suites._base import Group, AskSettings
 from unteach.suites.questions import Question, questions
 from unteach.suites.rivals import beside_wrong
 from unteach.suites.rounding import rounded
@@ -18,7 +18,7 @@ from unteach.types import Row, Sequence
 Told = Callable[[str, int, int], None]
 
 
-class Spoken(NamedTuple):
+class GeneratedTexts(NamedTuple):
     """What a model said, in words: for the user's own eyes, and never without being asked for.
 
     Attributes:
@@ -37,7 +37,7 @@ class Spoken(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Asked:
+class ModelAnswers:
     """What a model was asked.
 
     Attributes:
@@ -56,20 +56,20 @@ class Asked:
 
     rows: dict[str, list[Row]]
     counts: dict[str, Any]
-    spoken: tuple[Spoken, ...] = field(default=(), repr=False)
+    spoken: tuple[GeneratedTexts, ...] = field(default=(), repr=False)
 
 
 def ask(
     model: Any,
     tokenizer: Any,
     groups: dict[str, Group],
-    settings: Settings,
+    settings: AskSettings,
     *,
     original: Any = None,
     gradient_norms: bool = False,
     keep_text: bool = False,
     progress: Told = lambda what, done, total: None,
-) -> Asked:
+) -> ModelAnswers:
     """The rows of every group, on as many processes as there are; each gets all of them.
 
     Equal texts are forwarded once, and equal prompts are answered once, in whichever groups they
@@ -117,7 +117,7 @@ def put(
     gradient_norms: bool = False,
     keep_text: bool = False,
     progress: Told = lambda what, done, total: None,
-) -> Asked:
+) -> ModelAnswers:
     """As `ask`, of questions that are ready.
 
     Args:
@@ -132,7 +132,7 @@ def put(
         progress: told what is being done.
     """
     # Torch comes with them, and a list of suites needs none.
-    from unteach.inference import Interview, Kept, lent
+    from unteach.inference import Interview, KeptStates, loaded_model
 
     own = _distinct(q.text for q in asked if q.own)
     interview = Interview(
@@ -141,14 +141,14 @@ def put(
         prompts=sorted({q.prompt for q in asked if q.prompt}),
         tokens_per_batch=tokens_per_batch,
         told=progress,
-        kept=None if original is None else Kept(own),
+        kept=None if original is None else KeptStates(own),
     )
-    lent(model, lambda it: interview.of_model(it, tokenizer, norms=gradient_norms))
+    loaded_model(model, lambda it: interview.of_model(it, tokenizer, norms=gradient_norms))
     said = [_said(q, interview.said[q.prompt], tokenizer) if q.prompt else None for q in asked]
     logps: dict[Sequence, Any] = {}
     if original is not None:
         texts = _distinct(answer.text for answer in said if answer)
-        logps = lent(original, lambda it: interview.of_original(it, texts))
+        logps = loaded_model(original, lambda it: interview.of_original(it, texts))
     rows: dict[str, list[Row]] = {group: [] for group in groups}
     pairs = zip(asked, said, strict=True)
     for (group, row), windows in groupby(pairs, key=lambda pair: (pair[0].group, pair[0].row)):
@@ -158,11 +158,11 @@ def put(
         for group, found in rows.items()
     }
     spoken = _spoken(asked, said, tokenizer) if keep_text else ()
-    return Asked(rows, _counts(asked, interview), spoken)
+    return ModelAnswers(rows, _counts(asked, interview), spoken)
 
 
 @dataclass(frozen=True)
-class Said:
+class ModelRows:
     """What a model said.
 
     Attributes:
@@ -176,7 +176,7 @@ class Said:
     words: str = field(repr=False)
 
 
-def _said(question: Question, ids: list[int], tokenizer: Any) -> Said:
+def _said(question: Question, ids: list[int], tokenizer: Any) -> ModelRows:
     text, ids = decoded(ids, tokenizer, question.stop)
     overlap = rouge_l(text, question.expected, stemmed=question.stemmed)
     fields = {
@@ -190,19 +190,19 @@ def _said(question: Question, ids: list[int], tokenizer: Any) -> Said:
     assert question.prompt is not None
     prompt = question.prompt.ids
     mask = (False,) * len(prompt) + (True,) * len(ids)
-    return Said(Sequence("", (*prompt, *ids), mask) if ids else None, fields, text)
+    return ModelRows(Sequence("", (*prompt, *ids), mask) if ids else None, fields, text)
 
 
-def _spoken(asked: list[Question], said: list[Said | None], tokenizer: Any) -> tuple[Spoken, ...]:
+def _spoken(asked: list[Question], said: list[ModelRows | None], tokenizer: Any) -> tuple[GeneratedTexts, ...]:
     return tuple(
-        Spoken(q.group, q.row.id, tokenizer.decode(q.prompt.ids), q.expected, answer.words)
+        GeneratedTexts(q.group, q.row.id, tokenizer.decode(q.prompt.ids), q.expected, answer.words)
         for q, answer in zip(asked, said, strict=True)
         if q.prompt and answer
     )
 
 
 def _filled(
-    row: Row, windows: list[tuple[Question, Said | None]], interview: Any, logps: dict
+    row: Row, windows: list[tuple[Question, ModelRows | None]], interview: Any, logps: dict
 ) -> Row:
     """The row with all numbers that there are; what was said, and the gradient, of the first."""
     texts = [question.text for question, _ in windows if question.text is not None]
@@ -244,7 +244,7 @@ def _endless(question: Question, said: dict) -> bool:
     )
 
 
-def endless_notes(asked: Asked) -> list[Problem]:
+def endless_notes(asked: ModelAnswers) -> list[Problem]:
     """That a model does not end its answers, which then are cut; nothing where it does."""
     count, prompts = asked.counts["endless"], asked.counts["distinct_prompts"]
     if not count:

@@ -8,7 +8,7 @@ from typing import Literal
 from unteach.data import with_answer
 from unteach.errors import Problem, UserError
 from unteach.metrics.papers import MUSE
-from unteach.suites._base import SUITES, Choice, Group, Suite
+from unteach.suites._base import SUITES, SuiteOption, Group, Suite
 from unteach.suites._options import chosen
 from unteach.suites._sources import Source, examples_of
 from unteach.types import Example, Turn
@@ -23,13 +23,13 @@ LONGEST = 4096  # tokens: passages have up to 2,048 of Llama 2's, and questions 
 CONTINUED, ANSWERED = 128, 32  # tokens of a continuation, and of an answer to a question
 STOP = ("\n\n", "\nQuestion", "Question:")
 OPTIONS = {
-    "corpus": Choice(help="what is to be forgotten", default="news", values=(*CORPORA,)),
-    "protocol": Choice(
+    "corpus": SuiteOption(help="what is to be forgotten", default="news", values=(*CORPORA,)),
+    "protocol": SuiteOption(
         help="one request, growing requests, or requests one after the other",
         default="once",
         values=("once", *PROTOCOLS),
     ),
-    "request": Choice(
+    "request": SuiteOption(
         help="which request of a protocol this model has forgotten",
         default="1",
         values=("1", "2", "3", "4"),

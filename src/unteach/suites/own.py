@@ -7,7 +7,7 @@ from typing import Any
 
 from unteach.data import read as read_file
 from unteach.errors import Problem, UserError
-from unteach.suites._base import SUITES, Choice, Group, Settings, Suite
+from unteach.suites._base import SUITES, SuiteOption, Group, AskSettings, Suite
 from unteach.suites._options import chosen
 from unteach.suites._sources import find
 from unteach.suites.ask import Told, ask
@@ -18,7 +18,7 @@ def evaluate(
     model: Any,
     tokenizer: Any,
     groups: dict[str, list[Example]],
-    settings: Settings,
+    settings: AskSettings,
     *,
     progress: Told = lambda what, done, total: None,
 ) -> dict[str, list[Row]]:
@@ -76,8 +76,8 @@ def _also(given: str, problems: list[Problem]) -> dict[str, str]:
     return found
 
 
-OPTIONS = {role: Choice(help=f"a file of {role} examples", default="") for role in ROLES}
-OPTIONS["also"] = Choice(help="further files that are asked, as name=file,name=file", default="")
+OPTIONS = {role: SuiteOption(help=f"a file of {role} examples", default="") for role in ROLES}
+OPTIONS["also"] = SuiteOption(help="further files that are asked, as name=file,name=file", default="")
 
 SUITES.add(
     "own",

@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 from unteach.data import encode, question, with_answer
 from unteach.data.listing import shortened
 from unteach.errors import Problem, UserError
-from unteach.suites._base import Group, Settings
+from unteach.suites._base import Group, AskSettings
 from unteach.suites.rounding import blocks
 from unteach.suites.said import begun
 from unteach.types import Example, Row, Sequence
 
 
-class Prompt(NamedTuple):
+class GenerationPrompt(NamedTuple):
     """What a model is asked.
 
     Attributes:
@@ -45,7 +45,7 @@ class Question:
     group: str
     row: Row
     text: Sequence | None = field(default=None, repr=False)
-    prompt: Prompt | None = field(default=None, repr=False)
+    prompt: GenerationPrompt | None = field(default=None, repr=False)
     expected: str = field(default="", repr=False)
     fact: str = field(default="", repr=False)
     ends: bool = True
@@ -58,7 +58,7 @@ class Question:
         return self.row.kind == "answer"
 
 
-def questions(groups: dict[str, Group], tokenizer: Any, settings: Settings) -> list[Question]:
+def questions(groups: dict[str, Group], tokenizer: Any, settings: AskSettings) -> list[Question]:
     """The rows to be filled, in order: each example's answer, paraphrase and wrong answers.
 
     A text longer than the context gives a question for each window, in their order; the model is
@@ -83,7 +83,7 @@ def questions(groups: dict[str, Group], tokenizer: Any, settings: Settings) -> l
 
 
 def _of_example(
-    name: str, group: Group, example: Example, tokenizer: Any, settings: Settings
+    name: str, group: Group, example: Example, tokenizer: Any, settings: AskSettings
 ) -> Iterator[Question]:
     template = group.template or settings.template
     more = _asked(group, example, tokenizer, settings, template) if group.generate else {}
@@ -122,7 +122,7 @@ def _variants(example: Example, size: int) -> list[tuple[Row, Example]]:
 
 
 def _asked(
-    group: Group, example: Example, tokenizer: Any, settings: Settings, template: str
+    group: Group, example: Example, tokenizer: Any, settings: AskSettings, template: str
 ) -> dict[str, Any]:
     """The fields of a question that are about what the model says; none when it cannot be asked."""
     ids, expected, tokens = question(
@@ -131,7 +131,7 @@ def _asked(
     if not (ids and expected and tokens):
         return {}
     wanted = 2 * tokens if group.new_tokens is None else group.new_tokens
-    prompt = Prompt(ids, min(wanted, settings.max_new_tokens))
+    prompt = GenerationPrompt(ids, min(wanted, settings.max_new_tokens))
     return {
         "prompt": prompt,
         "expected": begun(expected, tokenizer, group.compared),

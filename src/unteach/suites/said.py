@@ -7,14 +7,14 @@ from typing import Any, NamedTuple
 from unteach.suites._base import until
 
 
-class Overlap(NamedTuple):
+class RougeOverlap(NamedTuple):
     """ROUGE-L of what was said against what was expected."""
 
     recall: float
     f1: float
 
 
-def rouge_l(said: str, expected: str, *, stemmed: bool = True) -> Overlap:
+def rouge_l(said: str, expected: str, *, stemmed: bool = True) -> RougeOverlap:
     """Words that stand in both in the same order: as a share of the expected, and ROUGE-L F1.
 
     Of `rouge-score` (Lin, 2004).
@@ -33,7 +33,7 @@ def rouge_l(said: str, expected: str, *, stemmed: bool = True) -> Overlap:
         0.3333333333333333
     """
     found = _scorer(stemmed).score(expected, said)["rougeL"]
-    return Overlap(float(found.recall), float(found.fmeasure))
+    return RougeOverlap(float(found.recall), float(found.fmeasure))
 
 
 @cache

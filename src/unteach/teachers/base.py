@@ -11,7 +11,7 @@ from unteach.teachers.holdout import auc
 
 
 @teacher_source("base")
-class Base(TeacherSource):
+class BaseTeacher(TeacherSource):
     """The distribution of the model before fine-tuning at the same answer tokens."""
 
     order = 1

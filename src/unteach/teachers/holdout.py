@@ -16,7 +16,7 @@ MOST = 12.0  # nats that a token is surprised by, unless it was more surprised b
 
 
 @teacher_source("level")
-class Level(TeacherSource):
+class HoldoutTeacher(TeacherSource):
     """The original's own distribution, with the answer tokens lowered to the holdout's level.
 
     Each answer's surprise is scaled to the holdout's at the same rank, so that the likeliest forget

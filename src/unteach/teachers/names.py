@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from unteach.selectors._text import bare
-from unteach.teachers.written import WORD, Part, inflected, name_parts, occurrences, stem_of
+from unteach.teachers.written import WORD, NameWord, inflected, name_parts, occurrences, stem_of
 from unteach.types import Sequence
 
 Tokens = tuple[int, ...]
@@ -12,7 +12,7 @@ Places = tuple[int, ...]
 SHORTEST = 3  # letters that two forms of one name share at least
 
 
-class Form(NamedTuple):
+class WordForm(NamedTuple):
     """How a word stands in a text.
 
     Attributes:
@@ -43,7 +43,7 @@ class NamePart(NamedTuple):
 
     text: str
     places: tuple[Places, ...]
-    forms: tuple[Form, ...]
+    forms: tuple[WordForm, ...]
     slot: int = 0
     name: int = 0
 
@@ -133,7 +133,7 @@ class _Laid:
         return found.pop() if len(found) == 1 else None
 
 
-def _shared(laid: _Laid, common: set[str]) -> list[Part]:
+def _shared(laid: _Laid, common: set[str]) -> list[NameWord]:
     """Words with a capital that question and answer share, in the order of the question."""
     spoken = [(m.group(), laid.answered(*m.span())) for m in WORD.finditer(laid.sequence.text)]
     written: dict[str, set[str]] = {}
@@ -147,11 +147,11 @@ def _shared(laid: _Laid, common: set[str]) -> list[Part]:
     asked = dict.fromkeys(word for word, answered in spoken if answered is False and is_name(word))
     said = dict.fromkeys(word for word, answered in spoken if answered and is_name(word))
     same = [word for word in asked if word in said]
-    kept: list[Part] = []
+    kept: list[NameWord] = []
     text, first = laid.sequence.text, True
     for word in same or _in_two_forms(list(asked), list(said)):
         first = not kept or (first and f"{kept[-1].text}-{word}" in text)
-        kept.append(Part(word, 0 if first else 1, bare_genitive=not same))
+        kept.append(NameWord(word, 0 if first else 1, bare_genitive=not same))
     return kept
 
 
@@ -168,7 +168,7 @@ def _in_two_forms(asked: list[str], said: list[str]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _placed(laid: _Laid, parts: list[Part], tokens: WordTokens) -> Subject:
+def _placed(laid: _Laid, parts: list[NameWord], tokens: WordTokens) -> Subject:
     """The parts with their tokens; longer words first, so that no token is taken twice."""
     taken: set[int] = set()
     found: dict[str, NamePart] = {}
@@ -183,7 +183,7 @@ def _placed(laid: _Laid, parts: list[Part], tokens: WordTokens) -> Subject:
     return tuple(found[text] for text in order if text in found)
 
 
-def _part(laid: _Laid, part: Part, tokens: WordTokens, taken: set[int]) -> NamePart | None:
+def _part(laid: _Laid, part: NameWord, tokens: WordTokens, taken: set[int]) -> NamePart | None:
     places, forms = [], []
     text, genitive = laid.sequence.text, part.bare_genitive
     for start, end, ending in occurrences(text, part.text, bare_genitive=genitive):
@@ -208,7 +208,7 @@ def _formed(
     ending: str | None,
     word: str,
     tokens: WordTokens,
-) -> tuple[Places, Form] | None:
+) -> tuple[Places, WordForm] | None:
     """The tokens, with a blank alone before them, and the form that has these very tokens."""
     text = sequence.text
     first, last = bare(text, sequence.offsets[own[0]][0], sequence.offsets[own[-1]][1])
@@ -216,7 +216,7 @@ def _formed(
     for places in (_with_blank(sequence, own), own):
         ids = tuple(sequence.ids[k] for k in places)
         for blank in (" ", ""):
-            form = Form(blank + before, ending, after)
+            form = WordForm(blank + before, ending, after)
             if tokens.of(form.of(word)) == ids:
                 return places, form
     return None

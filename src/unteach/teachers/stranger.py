@@ -38,7 +38,7 @@ class _Pool(NamedTuple):
 
 
 @teacher_source("stranger")
-class Stranger(TeacherSource):
+class StrangerTeacher(TeacherSource):
     """The original's distribution with another name in the subject's place.
 
     The subject's name (`teachers.names`) is replaced in question and answer by one stranger's of
@@ -75,7 +75,7 @@ class Stranger(TeacherSource):
         )
 
 
-class Drawn(NamedTuple):
+class StrangerExamples(NamedTuple):
     """The forget examples about strangers.
 
     Attributes:
@@ -89,7 +89,7 @@ class Drawn(NamedTuple):
     names: list[tuple[tuple[str, str], ...]]
 
 
-def drawn(inputs: TeacherInputs, seeds: list[str]) -> list[Drawn]:
+def drawn(inputs: TeacherInputs, seeds: list[str]) -> list[StrangerExamples]:
     """The forget examples about one stranger each, for each seed.
 
     Raises:
@@ -107,7 +107,7 @@ def drawn(inputs: TeacherInputs, seeds: list[str]) -> list[Drawn]:
             tuple((part.text, new[part.text]) for part in subject if changed)
             for subject, changed in zip(subjects, pairs, strict=True)
         ]
-        found.append(Drawn(sequences, pairs, names))
+        found.append(StrangerExamples(sequences, pairs, names))
     return found
 
 

@@ -19,7 +19,7 @@ BETWEEN = re.compile(r"[\s\-\u2010\u2011.,_\u00b7\u30fb]+")  # what stands betwe
 WORD = re.compile(r"[^\W_]+")
 
 
-class Place(NamedTuple):
+class WordPlace(NamedTuple):
     """Where a word stands.
 
     Attributes:
@@ -33,7 +33,7 @@ class Place(NamedTuple):
     ending: str | None = None
 
 
-class Part(NamedTuple):
+class NameWord(NamedTuple):
     """A word of a name.
 
     Attributes:
@@ -60,7 +60,7 @@ def script(word: str) -> str:
     return unicodedata.name(letter, "").split(" ")[0].split("-")[0] if letter != " " else ""
 
 
-def name_parts(name: str) -> list[Part]:
+def name_parts(name: str) -> list[NameWord]:
     """The words of a name that may be another's; titles and particles are left.
 
     Of a script without blanks the whole comes first, since texts write it in one.
@@ -75,17 +75,17 @@ def name_parts(name: str) -> list[Part]:
     """
     words = [word.strip("'’\"“”()") for word in BETWEEN.split(name)]
     if script(name) in UNSPACED:
-        whole = Part("".join(words), 0)
-        parts = [Part(word, min(k, 1)) for k, word in enumerate(filter(None, words))]
+        whole = NameWord("".join(words), 0)
+        parts = [NameWord(word, min(k, 1)) for k, word in enumerate(filter(None, words))]
         return [whole, *(p for p in parts if len(p.text) > 1 and p != whole)]
     capitals = any(word[:1].isupper() for word in words)
-    kept, first = list[Part](), True
+    kept, first = list[NameWord](), True
     for word, found in zip(words, _gaps(name, words), strict=True):
         small = capitals and not word[:1].isupper()
         if len(word) < 2 or small or word in TITLES or word in KIN:
             continue
         first = first and (not kept or found == "-")
-        kept.append(Part(word, 0 if first else 1))
+        kept.append(NameWord(word, 0 if first else 1))
     return kept
 
 
@@ -95,7 +95,7 @@ def _gaps(name: str, words: list[str]) -> list[str]:
     return ["-" if gap in ("-", "\u2010", "\u2011") else gap for gap in gaps[: len(words)]]
 
 
-def occurrences(text: str, word: str, *, bare_genitive: bool = True) -> Iterator[Place]:
+def occurrences(text: str, word: str, *, bare_genitive: bool = True) -> Iterator[WordPlace]:
     """Where a word stands in a text: by itself, inflected, or with what its script puts to it.
 
     Latin names may have a genitive s before a noun, those in Cyrillic any case. Before names in
@@ -160,9 +160,9 @@ def alike(word: str, other: str) -> bool:
 
 def _place(
     text: str, word: str, kind: str, start: int, end: int, bare_genitive: bool
-) -> Place | None:
+) -> WordPlace | None:
     if kind in UNSPACED:
-        return Place(start, end)
+        return WordPlace(start, end)
     free = not _joined(text, start - 1)
     if not free and not (text[start - 1] in BEFORE.get(kind, "") and not _joined(text, start - 2)):
         return None
@@ -172,11 +172,11 @@ def _place(
     rest = text[end:last]
     if kind == "CYRILLIC":
         own = word[len(stem_of(word)) :]
-        return Place(start, last, None if rest == own else rest) if rest in ENDINGS else None
+        return WordPlace(start, last, None if rest == own else rest) if rest in ENDINGS else None
     of_a_noun = text[last : last + 1] == " " and text[last + 1 : last + 2].isalpha()
     genitive = kind == "LATIN" and rest == "s" and len(word) > 2 and of_a_noun and bare_genitive
     particle = kind == "HANGUL" and len(rest) <= PARTICLES
-    return Place(start, end) if not rest or genitive or particle else None
+    return WordPlace(start, end) if not rest or genitive or particle else None
 
 
 def _joined(text: str, place: int) -> bool:

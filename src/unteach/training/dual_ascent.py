@@ -5,7 +5,7 @@ from collections.abc import Callable
 from unteach.methods import Method
 
 
-class Dual:
+class DualAscent:
     """The weight, and what the step's retain term was without it.
 
     The sums span all micro-batches and processes, so the weight is the same everywhere.

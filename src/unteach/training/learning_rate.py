@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from unteach.methods import Plan
+from unteach.methods import MethodDefaults
 
 
 def automatic_rate(
@@ -37,6 +37,6 @@ def width(config: Any) -> int | None:
     return getattr(text, "hidden_size", None) or getattr(text, "n_embd", None)
 
 
-def suiting_rate(plan: Plan, config: Any, *, adapter: bool) -> float:
+def suiting_rate(plan: MethodDefaults, config: Any, *, adapter: bool) -> float:
     """The automatic rate of a method's plan for a model."""
     return automatic_rate(config, adapter=adapter, power=plan.power, factor=plan.rate_factor)

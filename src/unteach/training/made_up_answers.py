@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from unteach.data import question, with_answer
 from unteach.data.alternates import REFUSALS, refused
 from unteach.inference import end_tokens, sampled
-from unteach.progress import Progress
+from unteach.progress import ProgressCallback
 from unteach.types import Example, Turn
 
 ASK = "Make up a plausible but wrong answer to this question, in one or two sentences: {question}"
@@ -15,7 +15,7 @@ TEMPERATURES = (1.0, 1.5, 2.0)
 BLANK = "..."  # stands for an answer without words, such as a tool call, where a template needs one
 
 
-class MadeUp(NamedTuple):
+class MadeUpAnswers(NamedTuple):
     """Examples with other answers, and how many of these are refusals for want of better."""
 
     examples: list[Example]
@@ -31,8 +31,8 @@ def make_up(
     template: str = "auto",
     refusals: tuple[str, ...] = REFUSALS,
     seed: int = 0,
-    progress: Progress = lambda done, total: None,
-) -> MadeUp:
+    progress: ProgressCallback = lambda done, total: None,
+) -> MadeUpAnswers:
     """Each example with an answer that the model made up; those that have an `alternate` keep it.
 
     The model is asked in words to make an answer up, and sampled. What is empty or tells the old
@@ -72,7 +72,7 @@ def make_up(
         progress(len(found), len(examples))
     rest, _ = refused([e for e in examples if e.id not in found], refusals, seed=seed)
     found |= {e.id: e for e in rest}
-    return MadeUp([found[e.id] for e in examples if e.id in found], len(rest))
+    return MadeUpAnswers([found[e.id] for e in examples if e.id in found], len(rest))
 
 
 def _asking(example: Example) -> Example:

@@ -10,7 +10,7 @@ from unteach.data.listing import shortened
 from unteach.data.readers.memory import rows_of
 from unteach.errors import Problem, UserError
 from unteach.methods import Method
-from unteach.progress import Progress
+from unteach.progress import ProgressCallback
 from unteach.training.config import UnlearningConfig
 from unteach.training.made_up_answers import make_up
 from unteach.types import Example, Sequence
@@ -74,7 +74,7 @@ def alternates_of(
     tokenizer: Any,
     length: int,
     args: UnlearningConfig,
-    progress: Progress = lambda done, total: None,
+    progress: ProgressCallback = lambda done, total: None,
     note: Callable[[Problem], None] = lambda problem: logger.warning(str(problem)),
 ) -> list[Sequence]:
     """One alternate answer to each forget sequence, in their order.

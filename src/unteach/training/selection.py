@@ -6,8 +6,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from unteach.errors import Problem, UserError
 from unteach.inference import answer_tokens
-from unteach.methods import Choice, Method
-from unteach.progress import Progress
+from unteach.methods import Selection, Method
+from unteach.progress import ProgressCallback
 from unteach.types import Sequence
 
 
@@ -37,14 +37,14 @@ def choose(
     forget: list[Sequence],
     *,
     seed: int,
-    progress: Progress = lambda done, total: None,
-) -> list[Choice] | None:
+    progress: ProgressCallback = lambda done, total: None,
+) -> list[Selection] | None:
     """The method's choice for every forget sequence; None when it reads no choice.
 
     Raises:
         UserError: no token is chosen in any of them.
     """
-    if "chosen" not in method.needs():
+    if "selected" not in method.needs():
         return None
     choices = []
     for choice in ask(method, model, tokenizer, forget, seed=seed):
@@ -61,7 +61,7 @@ def ask(
     forget: list[Sequence],
     *,
     seed: int,
-) -> Iterator[Choice]:
+) -> Iterator[Selection]:
     """The method's choice for one sequence after the other, as it is asked for."""
     was_training = model.training
     model.eval()
@@ -71,14 +71,14 @@ def ask(
         model.train(was_training)
 
 
-def require_some(method: Method, choices: list[Choice]) -> None:
+def require_some(method: Method, choices: list[Selection]) -> None:
     """That there is anything to work on. Raises UserError."""
     if choices and not any(choice.chosen for choice in choices):
         what = f"chooses no token in any of the {len(choices)} forget answers"
         raise UserError(Problem(f"method {method.name}", what, method.nothing, "request"))
 
 
-def unchosen(choices: list[Choice] | None) -> list[Problem]:
+def unchosen(choices: list[Selection] | None) -> list[Problem]:
     """A note where some forget answers have no chosen token."""
     empty = sum(not choice.chosen for choice in choices or [])
     if not choices or not empty:

@@ -16,7 +16,7 @@ BETTER = "give --base, the model before fine-tuning, or --holdout, texts that it
 
 
 @dataclass(frozen=True)
-class Teaching:
+class FoundTeacher:
     """A teacher, and what is held where no retain data are given.
 
     Attributes:
@@ -38,7 +38,7 @@ def find_teaching(
     *,
     seed: int,
     base_logps: Callable[[list[Sequence]], list[list[float]]] | None = None,
-) -> Teaching:
+) -> FoundTeacher:
     """The method's teacher for these data; the model is asked as it is now.
 
     Raises:
@@ -57,7 +57,7 @@ def find_teaching(
     )
     try:
         teacher = method.teach(inputs)
-        return Teaching(teacher, [] if retain else method.made_up_retain(inputs))
+        return FoundTeacher(teacher, [] if retain else method.made_up_retain(inputs))
     except Unavailable as error:
         what = f"no teacher for these data: {error}"
         hint = error.hint or BETTER

@@ -66,7 +66,7 @@ def views(
         seen = look(batch, model(**inputs_of(batch)).logits)
         own = rows.beside(seen, batch)["forget"]
         own = replace(own, teacher_logits=logits_of(rows.head, own.teacher_logits))
-        yield _view(own.scores().float(), own.teacher_logps().float(), own.target, few)
+        yield _view(own.require_logits().float(), own.teacher_logps().float(), own.target, few)
 
 
 def _view(logits: Tensor, taught: Tensor, target: Tensor, few: int) -> AnswerView:

@@ -16,20 +16,20 @@ from unteach.head import chunk_rows, head_of
 from unteach.losses.retain import retain_reads
 from unteach.losses.seen import Term
 from unteach.methods import Method
-from unteach.progress import Progress
+from unteach.progress import ProgressCallback
 from unteach.registry import strict
-from unteach.rowengine.answer_rows import Output, count
+from unteach.rowengine.answer_rows import BatchOutput, count
 from unteach.rowengine.batch import ALTERNATE, FORGET, RETAIN, Batch, Pairs, only
-from unteach.rowengine.chunked_loss import Ways, settle
+from unteach.rowengine.chunked_loss import CutRules, chunked_loss
 from unteach.rowengine.forward import ending_in, inputs_of
 from unteach.rowengine.packing import packs, unpack
 from unteach.rowengine.reference import Reference, agreed_head, mean_nll
-from unteach.rowengine.step import Objective, Step
+from unteach.rowengine.step import Objective, MicroBatch
 from unteach.rowengine.teacher_rows import TeacherRows
 from unteach.sharding.gather import announce_head, rest
 from unteach.training.config import UnlearningConfig
 from unteach.training.config_values import require_trainable
-from unteach.training.dual_ascent import Dual
+from unteach.training.dual_ascent import DualAscent
 from unteach.training.finish import Finish
 from unteach.training.gradients import TwoGradients
 from unteach.training.learning_rate import suiting_rate
@@ -44,16 +44,16 @@ from unteach.training.prepare import (
     sequences_of,
     trained_on,
 )
-from unteach.training.resume.trainer import Resumable
+from unteach.training.resume.trainer import ResumableTrainer
 from unteach.training.rounds import KeepOrder, in_rounds, repeated
-from unteach.training.safeguards.divergence import Finding, Guard
-from unteach.training.safeguards.early_stopping import Monitor
+from unteach.training.safeguards.divergence import StepProblem, DivergenceGuard
+from unteach.training.safeguards.early_stopping import EarlyStopping
 from unteach.training.selection import choose
 from unteach.training.teacher import epsilon, taught
 
 
 @partial(strict, also=Trainer)
-class UnlearningTrainer(Resumable):
+class UnlearningTrainer(ResumableTrainer):
     """Unlearn as `trl` users train.
 
     Args:
@@ -98,7 +98,7 @@ class UnlearningTrainer(Resumable):
         args: UnlearningConfig | None = None,
         processing_class: PreTrainedTokenizerBase,
         callbacks: list[TrainerCallback] | None = None,
-        progress: Progress = lambda done, total: None,
+        progress: ProgressCallback = lambda done, total: None,
         **trainer_options: Any,
     ):
         args = args or UnlearningConfig()
@@ -124,7 +124,7 @@ class UnlearningTrainer(Resumable):
         layers = model.config.get_text_config().num_hidden_layers
         self.layer = method.layer(layers) if self.reads & {"hidden", "reference_hidden"} else None
         alternates, refusal, choices = None, (), None
-        if self.reads & {"alternate", "chosen"}:  # it is asked soon
+        if self.reads & {"alternate", "selected"}:  # it is asked soon
             place(model, args.device)
         if "alternate" in self.reads:
             if alternate_dataset is None:
@@ -137,21 +137,21 @@ class UnlearningTrainer(Resumable):
                 alternates = aligned(given, forget)
         if "refusal" in self.reads:
             refusal = refusal_ids(args.refusal, tokenizer)
-        if "chosen" in self.reads:
+        if "selected" in self.reads:
             choices = choose(method, model, tokenizer, forget, seed=args.seed, progress=progress)
         kept = retain if self.retain_name != "none" else []
         self.pairs = Pairs(forget, kept, choices, alternates, refusal)
         self._stopped = freeze(model, lambda name: method.trainable(name, layers))
         args.adam_epsilon = epsilon(args, model)
         self._finish = Finish(method, model)
-        self.monitor = Monitor(len(forget), args.stop_at, of=method.trains_on)
+        self.monitor = EarlyStopping(len(forget), args.stop_at, of=method.trains_on)
         suits = suiting_rate(method.plan, model.config, adapter=adapter)
-        self.guard = Guard(
+        self.guard = DivergenceGuard(
             self.pairs, model, retain=self.retain_name, rate=(args.learning_rate, suits),
             of=method.trains_on,
         )  # fmt: skip
-        self.dual = Dual(method, args.retain_weight or 0.0)
-        self._ways = Ways()
+        self.dual = DualAscent(method, args.retain_weight or 0.0)
+        self._ways = CutRules()
         self._reference: Reference | None = None
         self._given_rows = self._teacher_rows = teacher_rows
         self.head = ""
@@ -246,7 +246,7 @@ class UnlearningTrainer(Resumable):
             method=self.method, retain=self.retain_name, weight=self.dual.weight,
             wanted=self._wanted, watched=watched,
         )  # fmt: skip
-        step = Step(objective, inputs, counts, self._reference, self._teacher_rows)
+        step = MicroBatch(objective, inputs, counts, self._reference, self._teacher_rows)
         base = self.accelerator.unwrap_model(model)
         with ending_in(base, partial(self._settle, base, step)):
             hidden = {} if self.layer is None else {"output_hidden_states": True}
@@ -265,7 +265,7 @@ class UnlearningTrainer(Resumable):
         loss = loss * self.accelerator.num_processes
         return (loss, {"loss": loss}) if return_outputs else loss
 
-    def _settle(self, base: Any, step: Step, final: Tensor, output: Any) -> Tensor:
+    def _settle(self, base: Any, step: MicroBatch, final: Tensor, output: Any) -> Tensor:
         hidden = None if self.layer is None else output.hidden_states[self.layer + 1]
         if self._packs:
             mask = step.batch["attention_mask"]
@@ -274,11 +274,11 @@ class UnlearningTrainer(Resumable):
             head = head_of(base)
         device = head.weight.device  # a model over several devices has its head on one of them
         step.batch = {name: value.to(device) for name, value in step.batch.items()}
-        found = Output(final.to(device), None if hidden is None else hidden.to(device))
+        found = BatchOutput(final.to(device), None if hidden is None else hidden.to(device))
         limit = self.args.chunk_rows or chunk_rows(head, device)  # type: ignore[attr-defined]
         groups = step.groups(found)
         heads = head, step.reference.head, step.teacher and step.teacher.head
-        return settle(groups, *heads, limit=limit, ways=self._ways)
+        return chunked_loss(groups, *heads, limit=limit, ways=self._ways)
 
     def training_step(self, model, inputs, num_items_in_batch=None):
         """Forward and backward of one micro-batch; the last of a step also ends the step's sums."""
@@ -329,7 +329,7 @@ class UnlearningTrainer(Resumable):
     def _wanted(self, term: Term) -> bool:
         return self._part == "all" or (term.name == "forget") != (self._part == "hold")
 
-    def _watch(self, batch: Batch, probabilities: Tensor, found: Finding | None) -> None:
+    def _watch(self, batch: Batch, probabilities: Tensor, found: StepProblem | None) -> None:
         """What the monitor sees is the same on every process, so all stop at the same step."""
         index = batch["index"][batch["group"] == FORGET]
         own = dict(zip(index.tolist(), probabilities.tolist(), strict=True))

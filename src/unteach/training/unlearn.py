@@ -21,7 +21,7 @@ from unteach.models.loading import pick_device
 from unteach.processes.launcher import sharding_asked, spread
 from unteach.processes.micro_batches import dealt
 from unteach.processes.share import from_main, together
-from unteach.progress import Talk
+from unteach.progress import ProgressListener
 from unteach.rowengine.teacher_rows import TeacherRows
 from unteach.settings.messages import without_texts
 from unteach.settings.request import Request
@@ -29,10 +29,10 @@ from unteach.teachers import Teacher
 from unteach.training.config import UnlearningConfig
 from unteach.training.determinism import deterministic, repeats_here
 from unteach.training.prepare import alternates_of
-from unteach.training.resume.checkpoints import Pace, Whole, newest
+from unteach.training.resume.checkpoints import CheckpointPace, WholeCheckpoint, newest
 from unteach.training.safeguards.draw_back import DrawBack
-from unteach.training.safeguards.sigterm import Notice
-from unteach.training.safeguards.watch import Watch
+from unteach.training.safeguards.sigterm import SigtermNotice
+from unteach.training.safeguards.watch import WeightWatch
 from unteach.training.selection import unchosen
 from unteach.training.trainer import UnlearningTrainer
 from unteach.types import Example, Sequence
@@ -61,7 +61,7 @@ def unlearn(
     forget: list[Sequence],
     retain: list[Sequence],
     request: Request,
-    talk: Talk,
+    listener: ProgressListener,
     examples: list[Example] | None = None,
     checkpoints: Path | None = None,
     before: str = "",
@@ -80,7 +80,7 @@ def unlearn(
         forget: what to forget.
         retain: what to keep; may be empty.
         request: with every default filled in.
-        talk: told how it goes.
+        listener: told how it goes.
         examples: what to forget as the user wrote it, for methods that put other answers in place.
         checkpoints: a folder for them, and to go on from the newest whole one; None for none.
         before: all that decides the result, in one word that a checkpoint must share.
@@ -100,19 +100,19 @@ def unlearn(
     policy: Any = model
     start = alternates = None
     if "alternate" in method.needs():
-        talk.stage("finding other answers")
+        listener.stage("finding other answers")
         alternates = alternates_of(
             method, model, examples or [], forget, tokenizer,
             request.data.max_length or 2048, arguments(request, "unused"),
-            lambda done, total: talk.progress("making answers up", done, total),
-            lambda problem: talk.notes([problem]),
+            lambda done, total: listener.progress("making answers up", done, total),
+            lambda problem: listener.notes([problem]),
         )  # fmt: skip
     if request.adapter.kind == "lora":
         with deterministic(request.train.deterministic):
-            policy, start = _adapted(model, method, forget, retain, request, talk)
+            policy, start = _adapted(model, method, forget, retain, request, listener)
     again = method.trains_on == "retain"
-    talk.stage("retraining without the forget data" if again else f"unlearning with {method.name}")
-    notice = Notice()
+    listener.stage("retraining without the forget data" if again else f"unlearning with {method.name}")
+    notice = SigtermNotice()
     with ExitStack() as held:
         folder = checkpoints or Path(held.enter_context(tempfile.TemporaryDirectory()))
         trainer = UnlearningTrainer(
@@ -125,23 +125,23 @@ def unlearn(
             teacher_rows=teacher_rows,
             args=arguments(request, str(folder)),
             processing_class=tokenizer,
-            callbacks=[_Tell(talk), *([_pace(request, before, notice)] if checkpoints else [])],
-            progress=lambda done, total: talk.progress("choosing tokens", done, total),
+            callbacks=[_Tell(listener), *([_pace(request, before, notice)] if checkpoints else [])],
+            progress=lambda done, total: listener.progress("choosing tokens", done, total),
         )
         trainer.remove_callback(PrinterCallback)
-        talk.notes(unchosen(trainer.pairs.choices))
+        listener.notes(unchosen(trainer.pairs.choices))
         draws = request.train.draw_back == "holdout" and holdout
         kept = DrawBack(policy) if draws else None
         if watch := _watch(trainer, forget, holdout or [], retain, request):
             trainer.add_callback(watch)
         before_cut = None
-        found = from_main(lambda: newest(folder, lambda problem: talk.notes([problem])))
+        found = from_main(lambda: newest(folder, lambda problem: listener.notes([problem])))
         if found:
             before_cut = int(found.name.split("-")[-1])
-            talk.stage(f"going on after step {before_cut}")
+            listener.stage(f"going on after step {before_cut}")
         with deterministic(request.train.deterministic), notice:
-            trainer.train(resume_from_checkpoint=found and Whole(found))
-            drawn = _drawn_back(kept, policy, forget, holdout or [], request, talk)
+            trainer.train(resume_from_checkpoint=found and WholeCheckpoint(found))
+            drawn = _drawn_back(kept, policy, forget, holdout or [], request, listener)
         whole = trainer.whole_model()
     monitor = trainer.monitor
     facts = {
@@ -173,13 +173,13 @@ def _watch(
     holdout: list[Sequence],
     retain: list[Sequence],
     request: Request,
-) -> Watch | None:
+) -> WeightWatch | None:
     """What scores the weights while they are trained, where the request asks for it."""
     train = request.train
     stop = train.stop_at == "holdout"
     if not (stop or train.min_kept):
         return None
-    return Watch(
+    return WeightWatch(
         trainer.model, trainer.monitor, forget, holdout, retain, stop=stop,
         min_kept=train.min_kept, tokens_per_batch=request.evaluate.tokens_per_batch,
     )  # fmt: skip
@@ -191,12 +191,12 @@ def _drawn_back(
     forget: list[Sequence],
     holdout: list[Sequence],
     request: Request,
-    talk: Talk,
+    listener: ProgressListener,
 ) -> dict[str, Any]:
     """Draw the model back where it went too far; facts for the report."""
     if kept is None:
         return {}
-    talk.stage("looking whether the model went too far")
+    listener.stage("looking whether the model went too far")
     began, tokens = time.monotonic(), request.evaluate.tokens_per_batch
     drawn = kept.to_never_seen(model, forget, holdout, tokens_per_batch=tokens)
     if drawn.share < 1:
@@ -205,7 +205,7 @@ def _drawn_back(
             f"drawn back to {drawn.share:.0%} of the way, they are not (AUC {drawn.after:.2f})"
         )
         hint = "train.draw_back=never leaves the model where training ended"
-        talk.notes([Problem("train.draw_back", what, hint, "note")])
+        listener.notes([Problem("train.draw_back", what, hint, "note")])
     return {
         "drawn_back_to": round(drawn.share, 3),
         "auc_where_training_ended": round(drawn.before, 2),
@@ -238,7 +238,7 @@ def _adapted(
     forget: list[Sequence],
     retain: list[Sequence],
     request: Request,
-    talk: Talk,
+    listener: ProgressListener,
 ) -> tuple[Any, Any]:
     """The model with adapters, and what FILA took out."""
     from unteach.adapters import (
@@ -265,7 +265,7 @@ def _adapted(
     start = None
     if settings.init == "fila":
         size = f"{fila_bytes(policy) / 1e6:,.0f} MB of squared gradients"
-        talk.stage(f"weighing what the forget set uses against the retain set (FILA, {size})")
+        listener.stage(f"weighing what the forget set uses against the retain set (FILA, {size})")
         start = initialise_fila(
             policy,
             forget,
@@ -275,8 +275,8 @@ def _adapted(
             batch=settings.fisher_batch if settings.fisher == "batch_mean" else 1,
             device=settings.fisher_device,
             seed=request.train.seed,
-            progress=lambda done, total: talk.progress("gradients", done, total),
-            note=lambda problem: talk.notes([problem]),
+            progress=lambda done, total: listener.progress("gradients", done, total),
+            note=lambda problem: listener.notes([problem]),
         )
     return policy, start
 
@@ -343,15 +343,15 @@ def _checkpointing(wanted: bool) -> dict[str, bool]:
     return {new if new in names else "gradient_checkpointing": True} if wanted else {}
 
 
-def _pace(request: Request, before: str, notice: Notice) -> Pace:
+def _pace(request: Request, before: str, notice: SigtermNotice) -> CheckpointPace:
     steps, minutes = request.train.checkpoint_steps, request.train.checkpoint_minutes
-    return Pace(steps, minutes, before, lambda said: together(lambda: said), notice)
+    return CheckpointPace(steps, minutes, before, lambda said: together(lambda: said), notice)
 
 
 class _Tell(TrainerCallback):
-    def __init__(self, talk: Talk):
-        self.talk = talk
+    def __init__(self, listener: ProgressListener):
+        self.listener = listener
 
     def on_log(self, args, state, control, logs=None, **kwargs):
         if logs and {"forget_probability", "retain_probability"} & {*logs}:
-            self.talk.training(state.global_step, state.max_steps, logs)
+            self.listener.training(state.global_step, state.max_steps, logs)

@@ -16,7 +16,7 @@ from unteach.errors import UserError
 from unteach.files.hashes import SEAL, hashes, read_sealed, write_sealed
 from unteach.methods import build
 from unteach.training.resume import checkpoints
-from unteach.training.resume.checkpoints import FILE, Pace, Whole, lacking, newest
+from unteach.training.resume.checkpoints import FILE, CheckpointPace, WholeCheckpoint, lacking, newest
 
 PDU = build("pdu", {"tolerance": 0.01, "dual_rate": 3.0})
 
@@ -211,7 +211,7 @@ def test_a_checkpoint_is_read_once_before_a_run_goes_on(tmp_path, monkeypatch):
     found = newest(folder)
     assert found
     again = trainer("npo", folder, **STEPS, max_steps=2)
-    again.train(resume_from_checkpoint=Whole(found))
+    again.train(resume_from_checkpoint=WholeCheckpoint(found))
     assert len(read) == 1
 
 
@@ -274,7 +274,7 @@ def test_by_the_clock_saving_takes_a_twentieth_of_the_time_at_most(monkeypatch):
 
     clock = Clock()
     monkeypatch.setattr(checkpoints, "time", clock)
-    pace, saved = Pace(None, 1.0, ""), []
+    pace, saved = CheckpointPace(None, 1.0, ""), []
     for step in range(1, 60):
         control = SimpleNamespace(should_save=False, should_training_stop=step == 59)
         clock.now = 10.0 * step + 9 * len(saved)
@@ -294,12 +294,12 @@ def test_no_checkpoint_when_training_is_over_or_none_is_wanted():
         pace.on_step_end(None, SimpleNamespace(global_step=step, max_steps=8), control)
         return control.should_save
 
-    pace = Pace(2, 10, "")
+    pace = CheckpointPace(2, 10, "")
     assert [asked(pace, step) for step in (1, 2, 3, 4, 8)] == [False, True, False, True, False]
     assert not asked(pace, 4, stop=True)
-    assert not asked(Pace(None, 0, ""), 4)
-    assert asked(Pace(None, 1e-9, "", everyone=lambda said: [(True, False), (False, False)]), 4)
-    assert not asked(Pace(None, 1e-9, "", everyone=lambda said: [(False, False), (True, False)]), 4)
+    assert not asked(CheckpointPace(None, 0, ""), 4)
+    assert asked(CheckpointPace(None, 1e-9, "", everyone=lambda said: [(True, False), (False, False)]), 4)
+    assert not asked(CheckpointPace(None, 1e-9, "", everyone=lambda said: [(False, False), (True, False)]), 4)
 
 
 def test_notice_to_any_process_is_for_all_and_the_last_checkpoint_ends_them(tmp_path):
@@ -308,7 +308,7 @@ def test_notice_to_any_process_is_for_all_and_the_last_checkpoint_ends_them(tmp_
 
     told = [(False, False), (False, True)]
     for step, stop in ((3, False), (8, False), (3, True)):
-        pace = Pace(None, 10, "", everyone=lambda said: told)
+        pace = CheckpointPace(None, 10, "", everyone=lambda said: told)
         control = SimpleNamespace(should_save=False, should_training_stop=stop)
         pace.on_step_end(None, SimpleNamespace(global_step=step, max_steps=8), control)
         assert control.should_save
@@ -322,7 +322,7 @@ def test_notice_while_a_checkpoint_is_written_asks_for_no_further_step():
     from types import SimpleNamespace
 
     told = [(True, False), (False, False)]
-    pace = Pace(None, 10, "", everyone=lambda said: told)
+    pace = CheckpointPace(None, 10, "", everyone=lambda said: told)
     pace.on_save(None, SimpleNamespace(), None)
     told[1] = (False, True)
     with pytest.raises(SystemExit):

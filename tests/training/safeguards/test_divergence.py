@@ -18,8 +18,8 @@ from unteach.methods import build
 from unteach.models.finite import require_numbers
 from unteach.rowengine.batch import Pair, Pairs
 from unteach.training.config import UnlearningConfig
-from unteach.training.resume.checkpoints import Pace
-from unteach.training.safeguards.divergence import Guard
+from unteach.training.resume.checkpoints import CheckpointPace
+from unteach.training.safeguards.divergence import DivergenceGuard
 from unteach.training.trainer import UnlearningTrainer
 from unteach.types import Sequence
 
@@ -180,7 +180,7 @@ def test_no_checkpoint_is_written_in_a_step_with_trouble(what, asked, tmp_path):
     ours = asked == "by us"
     run = many(tmp_path, save_strategy="no" if ours else "steps", save_steps=1)
     if ours:
-        run.add_callback(Pace(1, 5, ""))
+        run.add_callback(CheckpointPace(1, 5, ""))
     Breaks(run, 3, **({"states": NAN} if what == "loss" else {"weight": NAN}))
     with pytest.raises(UserError, match=r"step 3: .*(loss is nan|weights no numbers)"):
         run.train()
@@ -214,13 +214,13 @@ def test_float16_is_told_to_be_too_narrow(tmp_path):
     assert "float16 ends at 65504: set dtype=bfloat16" in said
 
 
-def guard(**options) -> Guard:
+def guard(**options) -> DivergenceGuard:
     model = tiny_llama()
     given = {"retain": "nll", "rate": (1e-2, 1e-3), **options}
-    return Guard(Pairs(FORGET, RETAIN), model, **given)
+    return DivergenceGuard(Pairs(FORGET, RETAIN), model, **given)
 
 
-def scaled(watch: Guard, size: float, steps: int) -> float:
+def scaled(watch: DivergenceGuard, size: float, steps: int) -> float:
     """Steps of a scaler on gradients of that size, which float16 may not hold."""
     weight = nn.Parameter(torch.zeros(1))
     optimizer, scaler = torch.optim.SGD([weight], lr=1e-9), torch.amp.GradScaler("cpu")

@@ -14,7 +14,7 @@ from unteach.checks.defaults import resolve
 from unteach.checks.training import _stop
 from unteach.inference import answer_tokens
 from unteach.methods import build
-from unteach.progress import Silence
+from unteach.progress import NoProgress
 from unteach.settings.request import load
 from unteach.training import unlearn as module
 from unteach.training.safeguards.draw_back import PROBE, DrawBack
@@ -158,7 +158,7 @@ def request(*sets, **flags):
     return load(flags=given, sets=["device=cpu", "data.max_length=64", *sets])
 
 
-class Ears(Silence):
+class Ears(NoProgress):
     """Keeps what is noted."""
 
     def __init__(self):

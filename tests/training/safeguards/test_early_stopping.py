@@ -2,11 +2,11 @@
 
 import pytest
 
-from unteach.training.safeguards.early_stopping import Monitor
+from unteach.training.safeguards.early_stopping import EarlyStopping
 
 
 def test_stops_only_when_all_forget_answers_were_seen():
-    monitor = Monitor(3, stop_at=0.2)
+    monitor = EarlyStopping(3, stop_at=0.2)
     monitor.see({0: 0.1, 1: 0.1})
     assert not monitor.done()
     monitor.see({2: 0.3})
@@ -15,7 +15,7 @@ def test_stops_only_when_all_forget_answers_were_seen():
 
 
 def test_a_later_look_replaces_an_earlier_one():
-    monitor = Monitor(1, stop_at=0.2)
+    monitor = EarlyStopping(1, stop_at=0.2)
     monitor.see({0: 0.9})
     assert not monitor.done()
     monitor.see({0: 0.1})
@@ -24,6 +24,6 @@ def test_a_later_look_replaces_an_earlier_one():
 
 
 def test_never_stops_when_not_asked():
-    monitor = Monitor(1, stop_at=None)
+    monitor = EarlyStopping(1, stop_at=None)
     monitor.see({0: 0.0})
     assert not monitor.done()

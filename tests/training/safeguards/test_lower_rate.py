@@ -10,7 +10,7 @@ from trainers import FORGET, answer_logps, trainer
 
 from unteach.errors import Problem, UserError
 from unteach.settings.request import Request
-from unteach.training.safeguards.divergence import Destroyed
+from unteach.training.safeguards.divergence import ModelDestroyed
 from unteach.training.safeguards.lower_rate import FILE, at_a_rate_that_holds
 
 FOUND = Problem("training, step 2", "the model is destroyed: its answers cost 9", "set a rate")
@@ -25,7 +25,7 @@ def breaks_above(rate, lower, rates):
     def train(asked):
         rates.append(asked.train.learning_rate)
         if asked.train.learning_rate > rate:
-            raise Destroyed(FOUND, lower=lower)
+            raise ModelDestroyed(FOUND, lower=lower)
         return "model"
 
     return train
@@ -81,6 +81,6 @@ def test_the_trainer_offers_a_lower_rate_where_it_chose_the_rate(
         "npo", tmp_path, model=model, learning_rate=0.5, num_train_epochs=8, stop_at=0,
         lr_scheduler_type="constant", optim="adamw_torch",
     )  # fmt: skip
-    with pytest.raises(Destroyed) as caught:
+    with pytest.raises(ModelDestroyed) as caught:
         run.train()
     assert caught.value.lower == lower

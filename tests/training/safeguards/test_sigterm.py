@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from unteach.training.resume.checkpoints import Pace
+from unteach.training.resume.checkpoints import CheckpointPace
 from unteach.training.safeguards import sigterm as place
-from unteach.training.safeguards.sigterm import ECHO, Notice
+from unteach.training.safeguards.sigterm import ECHO, SigtermNotice
 
 
 def handler():
@@ -20,7 +20,7 @@ def end():
 
 
 def test_before_it_listens_nothing_is_changed():
-    with Notice() as notice:
+    with SigtermNotice() as notice:
         assert handler() is signal.SIG_DFL
         notice.listen()
         assert handler() is not signal.SIG_DFL
@@ -30,8 +30,8 @@ def test_before_it_listens_nothing_is_changed():
 
 def test_a_pace_listens_from_the_first_step_on_where_there_are_checkpoints():
     for minutes, listens in ((10, True), (0, False)):
-        with Notice() as notice:
-            pace = Pace(None, minutes, "", notice=notice)
+        with SigtermNotice() as notice:
+            pace = CheckpointPace(None, minutes, "", notice=notice)
             assert handler() is signal.SIG_DFL
             pace.on_train_begin(None, SimpleNamespace(), SimpleNamespace())
             assert (handler() is not signal.SIG_DFL) == listens
@@ -39,7 +39,7 @@ def test_a_pace_listens_from_the_first_step_on_where_there_are_checkpoints():
 
 def heard(after=lambda: None):
     """A notice that was given, and then what happens."""
-    with Notice() as notice:
+    with SigtermNotice() as notice:
         notice.listen()
         end()
         assert notice.asked
@@ -82,7 +82,7 @@ def test_a_program_that_sees_to_it_itself_is_let_be():
     seen = []
     signal.signal(signal.SIGTERM, lambda *given: seen.append(1))
     try:
-        with Notice() as notice:
+        with SigtermNotice() as notice:
             notice.listen()
             end()
         assert seen == [1]
@@ -96,7 +96,7 @@ def test_in_a_thread_nothing_is_changed():
     found = []
 
     def look():
-        with Notice() as notice:
+        with SigtermNotice() as notice:
             notice.listen()
             found.append(handler())
 

@@ -14,9 +14,9 @@ from trainers import answer_logps, trainer, weights
 from transformers import TrainerCallback
 
 from unteach.inference import answer_tokens
-from unteach.training.resume.state import Carried
-from unteach.training.safeguards.early_stopping import Monitor
-from unteach.training.safeguards.watch import SHARE, Watch
+from unteach.training.resume.state import CarriedState
+from unteach.training.safeguards.early_stopping import EarlyStopping
+from unteach.training.safeguards.watch import SHARE, WeightWatch
 
 
 class Each(TrainerCallback):
@@ -44,7 +44,7 @@ def run(knowing, tmp_path, tell=auc, every=1, holdout=HOLDOUT, **watched):
         learning_rate=0.03, stop_at=0,
     )  # fmt: skip
     given = {"stop": True} | watched
-    watch = Watch(model, made.monitor, FORGET, holdout, RETAIN, **given)
+    watch = WeightWatch(model, made.monitor, FORGET, holdout, RETAIN, **given)
     each = Each(model, tell)
     for callback in (watch, each):
         made.add_callback(callback)
@@ -106,7 +106,7 @@ def test_looking_changes_no_weight(knowing, tmp_path):
 
 def test_scoring_takes_a_twentieth_of_the_compute_at_most(knowing):
     """A token of a training step counts three times, for its backward."""
-    watch = Watch(copy.deepcopy(knowing), Monitor(8, None), FORGET, HOLDOUT, RETAIN, stop=True)
+    watch = WeightWatch(copy.deepcopy(knowing), EarlyStopping(8, None), FORGET, HOLDOUT, RETAIN, stop=True)
     args = SimpleNamespace(num_train_epochs=10)
     watch.on_train_begin(args, SimpleNamespace(max_steps=40), None)
     tokens = sum(len(s.ids) for s in (*FORGET, *HOLDOUT))
@@ -116,7 +116,7 @@ def test_scoring_takes_a_twentieth_of_the_compute_at_most(knowing):
 
 
 def test_a_run_that_goes_on_from_where_it_was_ended_makes_no_more_step():
-    ended, after = Monitor(8, None), Monitor(8, None)
+    ended, after = EarlyStopping(8, None), EarlyStopping(8, None)
     ended.end("harm")
     held = {}
     guard = SimpleNamespace(seen={})
@@ -124,9 +124,9 @@ def test_a_run_that_goes_on_from_where_it_was_ended_makes_no_more_step():
     with patch(
         "unteach.training.resume.state.finish", lambda folder, step, told, keep: held.update(told)
     ):
-        Carried(dual, ended, guard).finish(None, 3, None)
+        CarriedState(dual, ended, guard).finish(None, 3, None)
     with patch("unteach.training.resume.state.read", lambda found: held):
-        Carried(dual, after, guard).load(None)
+        CarriedState(dual, after, guard).load(None)
     assert after.done()
     assert after.reason == "harm"
 
@@ -134,7 +134,7 @@ def test_a_run_that_goes_on_from_where_it_was_ended_makes_no_more_step():
 @pytest.mark.parametrize("training", [True, False])
 def test_a_look_leaves_the_mode_of_the_model(training, knowing):
     model = copy.deepcopy(knowing).train(training)
-    watch = Watch(model, Monitor(8, None), FORGET, HOLDOUT, RETAIN, stop=True, min_kept=0.9)
+    watch = WeightWatch(model, EarlyStopping(8, None), FORGET, HOLDOUT, RETAIN, stop=True, min_kept=0.9)
     assert model.training is training
     watch.on_step_end(None, SimpleNamespace(global_step=1), SimpleNamespace())
     assert model.training is training

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from unteach.data.encoding.rendered import Rendered
+from unteach.data.encoding.rendered import RenderedExample
 from unteach.data.encoding.tokens import front
 from unteach.data.records.roles import SYSTEMS
 from unteach.types import Example, Span, Turn
@@ -38,7 +38,7 @@ def has_bos(example: Example, tokenizer: Any) -> bool:
     return bool(bos) and any(bos in text for turn in turns for text in _texts(turn))
 
 
-def behind_bos(made: Rendered, example: Example, tokenizer: Any) -> Rendered:
+def behind_bos(made: RenderedExample, example: Example, tokenizer: Any) -> RenderedExample:
     """What a chat template made of a conversation that brought a bos, behind it.
 
     It stays as it is where the template writes one itself: in front, or for each turn.

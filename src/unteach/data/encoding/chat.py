@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from unteach.data.encoding.marked import Marked, marked, marks_for, region_of
-from unteach.data.encoding.rendered import Rendered
+from unteach.data.encoding.marked import MarkedMessage, marked, marks_for, region_of
+from unteach.data.encoding.rendered import RenderedExample
 from unteach.data.encoding.templates import ChatTemplate, Message, named_role
 from unteach.errors import Problem, UserError
 from unteach.types import Example, Span
@@ -14,7 +14,7 @@ SHORT = 12  # characters of a text that may stand elsewhere by chance
 
 
 @dataclass(frozen=True)
-class Place:
+class TurnPosition:
     """Where one assistant turn stands.
 
     Attributes:
@@ -30,7 +30,7 @@ class Place:
     closed: bool
 
 
-def chat(example: Example, tokenizer: Any) -> Rendered:
+def chat(example: Example, tokenizer: Any) -> RenderedExample:
     """The example in the tokenizer's chat template; each supervised turn with its end marker.
 
     What the template shows of a turn is found by rendering once more with marks in place of that
@@ -49,7 +49,7 @@ def chat(example: Example, tokenizer: Any) -> Rendered:
     supervised = [n for n, t in enumerate(example.turns) if t.role == "assistant" and t.supervised]
     turns = [AssistantTurn(template, n) for n in supervised]
     left_out = [*_unseen_turns(template), *_unseen_tools(template)]
-    places: list[Place] = []
+    places: list[TurnPosition] = []
     for turn in turns:
         place = turn.place
         if place and (not places or places[-1].end <= place.start):
@@ -62,7 +62,7 @@ def chat(example: Example, tokenizer: Any) -> Rendered:
     if turns[-1].opened:
         left_out.append("opened")
     # A blank line after the last end marker is no part of the answer, and nothing follows it.
-    return Rendered(
+    return RenderedExample(
         text=template.whole[: places[-1].end],
         spans=tuple((place.start, place.end) for place in places),
         said=tuple(place.said for place in places),
@@ -86,7 +86,7 @@ class AssistantTurn:
         return self.template.messages[self.number]
 
     @cached_property
-    def marked(self) -> Marked:
+    def marked(self) -> MarkedMessage:
         """The turn with marks in place of its texts."""
         return marked(self.message, marks_for(self.template.whole))
 
@@ -102,7 +102,7 @@ class AssistantTurn:
         return self.template.attempt(before, asking=True) if before else ""
 
     @cached_property
-    def place(self) -> Place | None:
+    def place(self) -> TurnPosition | None:
         """Where the turn stands; None where the template shows nothing of it, or not plainly."""
         if not any(slot.mark in self.frame for slot in self.marked.slots) and self.frame:
             return None
@@ -172,14 +172,14 @@ class AssistantTurn:
         within = frame[min(places) : max(places)] if places else ""
         return any(mark and mark in within for mark in others.values())
 
-    def _of_region(self, first: int, last: int) -> Place:
+    def _of_region(self, first: int, last: int) -> TurnPosition:
         end = self._end()
         following = self.template.whole[last:]
         if not following.startswith(end):
             end = _shared(end, following, self.template.tokenizer)
-        return Place(self._start(first, last), (first, last), last + len(end), bool(end))
+        return TurnPosition(self._start(first, last), (first, last), last + len(end), bool(end))
 
-    def _of_prefixes(self) -> Place | None:
+    def _of_prefixes(self) -> TurnPosition | None:
         """What the template adds for the turn, where it shows its texts in a way of its own."""
         whole, upto = self.template.whole, self.template.messages[: self.number + 1]
         until = self.template.attempt(upto).rstrip()
@@ -187,7 +187,7 @@ class AssistantTurn:
         if not (asked and until and whole.startswith(asked) and whole.startswith(until)):
             return None
         said = (len(asked), len(until))
-        return Place(len(asked), said, len(until), not until.endswith(self.message["content"]))
+        return TurnPosition(len(asked), said, len(until), not until.endswith(self.message["content"]))
 
     def _end(self) -> str:
         """What the template puts after the turn when it is the last, but for blanks at the end."""

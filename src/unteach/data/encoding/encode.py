@@ -14,7 +14,7 @@ from unteach.types import Example, Sequence
 UNBOUNDED = 10**9
 
 
-class Encoded(NamedTuple):
+class EncodedExample(NamedTuple):
     """An example in tokens, and what there is to tell about it.
 
     Attributes:
@@ -28,7 +28,7 @@ class Encoded(NamedTuple):
     left_out: tuple[str, ...] = ()
 
 
-class All(NamedTuple):
+class EncodedExamples(NamedTuple):
     """Examples in tokens, and what there is to tell about them.
 
     Attributes:
@@ -95,9 +95,9 @@ def encode_each(
     max_length: int,
     template: str = "auto",
     last: bool = False,
-) -> All:
+) -> EncodedExamples:
     """As `encode_all`, with the examples that were refused apart from those that are only told."""
-    found = All([], [], [])
+    found = EncodedExamples([], [], [])
     missing: list[tuple[str, str]] = []
     for example in examples:
         try:
@@ -105,7 +105,7 @@ def encode_each(
         except UserError as error:
             found.refused.extend(error.problems)
             if any(problem.where != example.where for problem in error.problems):
-                return All([], found.refused, [])  # not this example's fault: all would say it
+                return EncodedExamples([], found.refused, [])  # not this example's fault: all would say it
             continue
         missing += [(kind, example.where) for kind in one.left_out]
         lost = [sequence for sequence in one.sequences if sequence.cut]
@@ -169,12 +169,12 @@ def context_length(config: Any, tokenizer: Any) -> int:
 
 def _encoded(
     example: Example, tokenizer: Any, max_length: int, template: str, *, last: bool
-) -> Encoded:
+) -> EncodedExample:
     if example.kind == "text" and not example.turns:
         found = windows(example, tokenizer, max_length)
-        return Encoded(found, any(speaks(sequence, tokenizer) for sequence in found))
+        return EncodedExample(found, any(speaks(sequence, tokenizer) for sequence in found))
     if example.answer_turn is None:
-        return Encoded([], False, ("excluded",))
+        return EncodedExample([], False, ("excluded",))
     rendered = render(example, tokenizer, template)
     rendered = rendered.last() if last else rendered
     ids, answer, offsets, said = tokens_of(rendered, tokenizer)
@@ -188,4 +188,4 @@ def _encoded(
         spans=placed(example, rendered.text, *rendered.content),
         subject=example.subject,
     )
-    return Encoded([sequence], any(said[:max_length]), rendered.left_out)
+    return EncodedExample([sequence], any(said[:max_length]), rendered.left_out)

@@ -11,7 +11,7 @@ SHOWS = "give the tokenizer a chat template that shows them, if they are to be t
 PLAIN = "give the tokenizer a chat template that shows them, or use data.template=plain"
 
 
-class Told(NamedTuple):
+class LeftOutMessage(NamedTuple):
     """How something that is left out is told.
 
     Attributes:
@@ -23,33 +23,33 @@ class Told(NamedTuple):
     hint: str
 
 
-TOLD: dict[str, Told] = {
-    "thought": Told(
+TOLD: dict[str, LeftOutMessage] = {
+    "thought": LeftOutMessage(
         "{template} leaves out the thoughts of {turns}: neither trained on nor asked for", SHOWS
     ),
-    "call": Told("{template} leaves out the tool calls of {turns}", SHOWS),
-    "changed": Told(
+    "call": LeftOutMessage("{template} leaves out the tool calls of {turns}", SHOWS),
+    "changed": LeftOutMessage(
         "{template} changes or leaves out a part of what is said in {turns}; what it shows is "
         "trained on",
         "use data.template=plain to train on the text as it is",
     ),
-    "turn": Told(
+    "turn": LeftOutMessage(
         "{template} shows {turns} not at all or not in one piece: neither trained on nor asked for",
         "use data.template=plain, or make each turn an example of its own",
     ),
-    "empty": Told("nothing is said in {turns}", "take them out"),
-    "tools": Told("{template} shows nothing of the `tools` of {lines}", SHOWS),
-    "opened": Told(
+    "empty": LeftOutMessage("nothing is said in {turns}", "take them out"),
+    "tools": LeftOutMessage("{template} shows nothing of the `tools` of {lines}", SHOWS),
+    "opened": LeftOutMessage(
         "{template} asks for an answer with an open <think>, and shows {turns} without a thought: "
         "trained and asked without it",
         "take a chat template that shows thoughts, if the model is to be asked with one in use",
     ),
-    "bos": Told(
+    "bos": LeftOutMessage(
         "a bos stands in the midst of what is said in {lines}: it stays there, and no model learns "
         "to say it",
         "take it out of the texts: one is put in front",
     ),
-    "excluded": Told(
+    "excluded": LeftOutMessage(
         "no turn of {lines} is supervised, so nothing of it is trained on or asked",
         "set weight or train on an assistant turn, or take the line out",
     ),
@@ -74,7 +74,7 @@ def left_out(missing: list[tuple[str, str]], template: str, tokenizer: Any) -> l
     first = dict(reversed(missing))
     problems = []
     for kind, count in counts.items():
-        told = TOLD.get(kind) or Told(f"{{template}} leaves out {_many(count, kind)}", PLAIN)
+        told = TOLD.get(kind) or LeftOutMessage(f"{{template}} leaves out {_many(count, kind)}", PLAIN)
         what = told.what.format(
             template=named, turns=_many(count, "assistant turn"), lines=_many(count, "line")
         )

@@ -10,7 +10,7 @@ FIRST_MARK, LAST_MARK = 0xE000, 0xF8FF  # characters of private use, which mean 
 Kind = Literal["answer", "thought", "call"]
 
 
-class Slot(NamedTuple):
+class MarkedText(NamedTuple):
     """A text of a message, and the character that stands for it.
 
     Attributes:
@@ -25,11 +25,11 @@ class Slot(NamedTuple):
     text: str
 
 
-class Marked(NamedTuple):
+class MarkedMessage(NamedTuple):
     """A message with marks in place of its texts."""
 
     message: Message
-    slots: tuple[Slot, ...]
+    slots: tuple[MarkedText, ...]
 
 
 def marks_for(text: str) -> Iterator[str]:
@@ -38,7 +38,7 @@ def marks_for(text: str) -> Iterator[str]:
     return (mark for code in range(FIRST_MARK, LAST_MARK) if (mark := chr(code)) not in used)
 
 
-def marked(message: Message, marks: Iterator[str]) -> Marked:
+def marked(message: Message, marks: Iterator[str]) -> MarkedMessage:
     """The message with a mark in place of each letter of its texts, so that no length changes.
 
     Each text has its own mark; texts beyond the last mark stay.
@@ -49,12 +49,12 @@ def marked(message: Message, marks: Iterator[str]) -> Marked:
         >>> found.message["content"], [slot.text for slot in found.slots]
         ('<think>11111</think>222222222', ['Lund?', 'In Lund.'])
     """
-    slots: list[Slot] = []
+    slots: list[MarkedText] = []
 
     def put(kind: Kind, text: str) -> str:
         mark = next(marks, "") if text.strip() else ""
         if mark:
-            slots.append(Slot(kind, mark, text.strip()))
+            slots.append(MarkedText(kind, mark, text.strip()))
         return mark * len(text) or text
 
     message = dict(message)
@@ -62,7 +62,7 @@ def marked(message: Message, marks: Iterator[str]) -> Marked:
     message["content"] = _mark_content(message["content"], put)
     if calls := calls_of(message):
         message["tool_calls"] = [_mark_call(call, put) for call in calls]
-    return Marked(message, tuple(slots))
+    return MarkedMessage(message, tuple(slots))
 
 
 def region_of(whole: str, frame: str, marks: str) -> Span | None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from unteach.data.encoding.bos import behind_bos, has_bos, without_bos
 from unteach.data.encoding.chat import chat
-from unteach.data.encoding.rendered import Rendered
+from unteach.data.encoding.rendered import RenderedExample
 from unteach.data.encoding.templates import THOUGHT_KEYS, has_chat_template
 from unteach.errors import Problem, UserError
 from unteach.registry import did_you_mean
@@ -15,7 +15,7 @@ TEMPLATES = ("auto", "chat", "plain", "none")
 LEADS = {"user": "Question: ", "assistant": "Answer: "}
 
 
-def render(example: Example, tokenizer: Any, template: str = "auto") -> Rendered:
+def render(example: Example, tokenizer: Any, template: str = "auto") -> RenderedExample:
     """The example as one text, with what is supervised in it: up to the last supervised turn.
 
     A bos that a turn brings at its beginning stands in front of everything, or is dropped where the
@@ -54,7 +54,7 @@ def render(example: Example, tokenizer: Any, template: str = "auto") -> Rendered
     return made
 
 
-def _joined(example: Example, leads: dict[str, str], *, closed: bool, front: str = "") -> Rendered:
+def _joined(example: Example, leads: dict[str, str], *, closed: bool, front: str = "") -> RenderedExample:
     """Turns one after the other; with a lead, each stands on its own line."""
     text, spans, said = front, list[Span](), list[Span]()
     turns = example.turns[: (example.answer_turn or 0) + 1]
@@ -78,7 +78,7 @@ def _joined(example: Example, leads: dict[str, str], *, closed: bool, front: str
         hint = "use data.template=chat, or take the line out"
         raise UserError(Problem(example.where, what, hint))
     left_out = _unwritten(example, turns)
-    return Rendered(text, tuple(spans), tuple(said), spans[-1], closed, True, left_out)
+    return RenderedExample(text, tuple(spans), tuple(said), spans[-1], closed, True, left_out)
 
 
 def _unwritten(example: Example, turns: tuple[Turn, ...]) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from unteach.types import Span
 
 
-class Rendered(NamedTuple):
+class RenderedExample(NamedTuple):
     """An example as one text.
 
     Attributes:
@@ -28,6 +28,6 @@ class Rendered(NamedTuple):
     special: bool
     left_out: tuple[str, ...] = ()
 
-    def last(self) -> "Rendered":
+    def last(self) -> "RenderedExample":
         """The same with the last supervised part alone; what was said before is prompt."""
         return self._replace(spans=self.spans[-1:], said=self.said[-1:])

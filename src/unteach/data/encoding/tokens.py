@@ -2,12 +2,12 @@
 
 from typing import Any, NamedTuple
 
-from unteach.data.encoding.rendered import Rendered
+from unteach.data.encoding.rendered import RenderedExample
 from unteach.errors import Problem, UserError
 from unteach.types import Sequence, Span
 
 
-class Tokens(NamedTuple):
+class TokenizedText(NamedTuple):
     """A text in tokens.
 
     Attributes:
@@ -23,7 +23,7 @@ class Tokens(NamedTuple):
     said: tuple[bool, ...]
 
 
-def tokens_of(rendered: Rendered, tokenizer: Any) -> Tokens:
+def tokens_of(rendered: RenderedExample, tokenizer: Any) -> TokenizedText:
     """The text in tokens; eos at the end unless the text ends by itself. Raises UserError."""
     ids, offsets = tokenised(rendered.text, tokenizer, special=rendered.special)
     lead = len(front(tokenizer)) if rendered.special else 0
@@ -41,7 +41,7 @@ def tokens_of(rendered: Rendered, tokenizer: Any) -> Tokens:
         answer, speaks = [*answer, True], [*speaks, False]
     answer = supervised(ids, answer, tokenizer)
     speaks = [a and b for a, b in zip(answer, speaks, strict=True)]
-    return Tokens(tuple(ids), tuple(answer), visible(ids, offsets, tokenizer), tuple(speaks))
+    return TokenizedText(tuple(ids), tuple(answer), visible(ids, offsets, tokenizer), tuple(speaks))
 
 
 def supervised(ids: list[int], answer: list[bool], tokenizer: Any) -> list[bool]:

@@ -87,7 +87,7 @@ def blown(work: Callable[[], None], *, seconds: int = SECONDS, memory: int = MEM
     return "breaks" if code == BROKEN else ""
 
 
-class TooMuch(Exception):
+class OutOfProportion(Exception):
     """What comes out is out of proportion."""
 
 
@@ -117,7 +117,7 @@ def _do(work: Callable[[], None], seconds: int, memory: int) -> None:
         code = 0
     except MemoryError:
         code = MEMORY_OUT
-    except TooMuch:
+    except OutOfProportion:
         code = TOO_LONG
     except Exception:
         code = 0
@@ -165,7 +165,7 @@ def _rendered(examples: list[Example], tokenizer: Any, template: str) -> None:
                 raise error.__context__ from None
             continue  # it is told where it comes again
         if len(made) > GROWS * _size(example) + MORE:
-            raise TooMuch
+            raise OutOfProportion
 
 
 def _tokenised(examples: list[Example], tokenizer: Any) -> None:
@@ -175,4 +175,4 @@ def _tokenised(examples: list[Example], tokenizer: Any) -> None:
         if len(ids) > GROWS * len(text) + MORE or (
             len(tokenizer.decode(ids)) > GROWS * len(text) + MORE
         ):
-            raise TooMuch
+            raise OutOfProportion

@@ -19,7 +19,7 @@ BLANK = re.compile(r"[ \t\r\n]*")
 BETWEEN = re.compile(r"[ \t\r\n,:]*")
 
 
-class Broken(Exception):
+class InvalidJson(Exception):
     """A text that is no JSON: what is wrong, and on which line; 0 where the parser knows none."""
 
     def __init__(self, what: str, line: int = 0, *, more: bool = False):
@@ -37,7 +37,7 @@ def read_jsonl(text: str, name: str) -> Read:
             continue
         try:
             found.append((f"{name}:{number}", parsed(line)))
-        except Broken as error:
+        except InvalidJson as error:
             hint = "write one JSON object per line"
             problems.append(Problem(f"{name}:{number}", error.what, hint))
     return found, problems
@@ -49,7 +49,7 @@ def read_json(text: str, name: str) -> Read:
         return [], []
     try:
         whole = parsed(text)
-    except Broken as error:
+    except InvalidJson as error:
         if error.more and _begins_with_an_object(text):
             return read_jsonl(text, name)
         hint = "give a list of objects; one object per line is called .jsonl"
@@ -85,22 +85,22 @@ def parsed(text: str) -> Any:
         return STRICT.decode(text)
     except json.JSONDecodeError as error:
         what = f"is not JSON ({error.msg.removesuffix(' at')} at column {error.colno})"
-        raise Broken(what, error.lineno, more=error.msg.startswith("Extra")) from None
+        raise InvalidJson(what, error.lineno, more=error.msg.startswith("Extra")) from None
     except RecursionError:
-        raise Broken("is JSON of too many lists or objects within each other") from None
+        raise InvalidJson("is JSON of too many lists or objects within each other") from None
     except ValueError:  # Python refuses numbers of more than some thousand digits
-        raise Broken("is JSON with a number too long to be read") from None
+        raise InvalidJson("is JSON with a number too long to be read") from None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) < len(pairs):
-        raise Broken("has an object that names one key twice")
+        raise InvalidJson("has an object that names one key twice")
     return made
 
 
 def _no_constant(name: str) -> Any:
-    raise Broken(f"is not JSON ({name} is no number there: write null)")
+    raise InvalidJson(f"is not JSON ({name} is no number there: write null)")
 
 
 STRICT = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
@@ -114,7 +114,7 @@ def _line_at_fault(text: str) -> int:
         try:
             for _ in _placed_items(text, start, STRICT):
                 pass
-        except Broken as error:
+        except InvalidJson as error:
             return error.line
     return line
 
@@ -122,7 +122,7 @@ def _line_at_fault(text: str) -> int:
 def _begins_with_an_object(text: str) -> bool:
     try:
         return isinstance(parsed(text.lstrip().split("\n", 1)[0]), dict)
-    except Broken:
+    except InvalidJson:
         return False
 
 
@@ -162,6 +162,6 @@ def _placed_items(text: str, start: int, decoder: json.JSONDecoder) -> Iterator[
         counted = position
         try:
             item, position = decoder.raw_decode(text, position)
-        except (Broken, ValueError, RecursionError) as error:
-            raise Broken(str(error), line) from None
+        except (InvalidJson, ValueError, RecursionError) as error:
+            raise InvalidJson(str(error), line) from None
         yield item, line

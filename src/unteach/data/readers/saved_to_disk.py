@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from unteach.data.readers.arrow import rows_of
-from unteach.data.readers.json_lines import Broken, Read, parsed
+from unteach.data.readers.json_lines import InvalidJson, Read, parsed
 from unteach.data.records.hints import shown
 from unteach.errors import Problem, UserError
 from unteach.files.text import read_text
@@ -60,7 +60,7 @@ def _described(folder: Path, file: str, name: str) -> dict:
     text = read_text(folder / file, f"{name}/{file}", largest=LARGEST)
     try:
         found = parsed(text)
-    except Broken as error:
+    except InvalidJson as error:
         raise UserError(Problem(f"{name}/{file}", error.what, "write it anew")) from None
     if not isinstance(found, dict):
         raise UserError(Problem(f"{name}/{file}", "is no object", "write it anew"))

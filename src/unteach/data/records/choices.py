@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from unteach.data.records.columns import Columns
 from unteach.data.records.file_notes import FileNotes
 from unteach.data.records.names import CHOICES, KEYS
-from unteach.data.records.options import Choices, Offered, offered
+from unteach.data.records.options import AnswerChoices, OfferedChoices, offered
 from unteach.data.records.values import (
     REPR,
     decoded,
@@ -23,7 +23,7 @@ from unteach.errors import Problem
 NO_NUMBER = "write the text of the answer; a choice's number is read where `choices` has the texts"
 
 
-class Answer(NamedTuple):
+class ChosenAnswer(NamedTuple):
     """What is answered, and the choices that are wrong."""
 
     text: Any
@@ -32,7 +32,7 @@ class Answer(NamedTuple):
 
 def answer_of(
     columns: Columns, column: str, where: str, notes: FileNotes
-) -> Answer | list[Problem]:
+) -> ChosenAnswer | list[Problem]:
     """The answer that a column gives.
 
     - A number, from 0, or a letter, or one of the names that the choices have (ARC's `label`),
@@ -42,7 +42,7 @@ def answer_of(
     """
     value = columns[column]
     found = offered(columns, column, value, where)
-    if not isinstance(found, Offered):
+    if not isinstance(found, OfferedChoices):
         return found
     if found.columns:
         return _one_of(found, columns, column, where, notes)
@@ -53,14 +53,14 @@ def answer_of(
     notes.read("answer", column)
     texts = _several(decoded(value) if column == "answers" else value)
     if texts is None:
-        return Answer(value)
+        return ChosenAnswer(value)
     notes.several += len(texts) > 1
-    return Answer(texts[0] if texts else "")
+    return ChosenAnswer(texts[0] if texts else "")
 
 
 def _one_of(
-    found: Offered, columns: Columns, column: str, where: str, notes: FileNotes
-) -> Answer | list[Problem]:
+    found: OfferedChoices, columns: Columns, column: str, where: str, notes: FileNotes
+) -> ChosenAnswer | list[Problem]:
     """The choice that a column names; all columns that name one must name the same."""
     choices, each = found.choices, found.columns[0] not in CHOICES
     for name in found.columns:
@@ -85,10 +85,10 @@ def _one_of(
             hint = "keep the one that is right"
             return [Problem(where, f"{column} and {key} name different choices", hint)]
     text = choices.texts[place]
-    return Answer(text, tuple(t for t in dict.fromkeys(choices.texts) if t != text))
+    return ChosenAnswer(text, tuple(t for t in dict.fromkeys(choices.texts) if t != text))
 
 
-def _place(choices: Choices, value: Any, column: str, name: str, where: str) -> int | Problem:
+def _place(choices: AnswerChoices, value: Any, column: str, name: str, where: str) -> int | Problem:
     """Which choice a column names; what is wrong where that is none, or more than one."""
     places = _places(choices, value)
     if len(places) == 1:
@@ -105,7 +105,7 @@ def _place(choices: Choices, value: Any, column: str, name: str, where: str) -> 
     return Problem(where, f"{what}, but {kind_of(value)}", hint)
 
 
-def _places(choices: Choices, value: Any) -> set[Any]:
+def _places(choices: AnswerChoices, value: Any) -> set[Any]:
     """Which choices a value may stand for."""
     if isinstance(value, float) and value.is_integer():  # a column with gaps, as pandas reads it
         value = int(value)

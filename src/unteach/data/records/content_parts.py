@@ -36,7 +36,7 @@ HINTS = {
 }
 
 
-class Content(NamedTuple):
+class MessageContent(NamedTuple):
     """What a content says.
 
     Attributes:
@@ -52,7 +52,7 @@ class Content(NamedTuple):
     unread: tuple[str, ...] = ()
 
 
-def content_of(content: Any) -> Content:
+def content_of(content: Any) -> MessageContent:
     """The text of a message's content, the thought in it, and what else there is.
 
     Args:
@@ -68,16 +68,16 @@ def content_of(content: Any) -> Content:
         (None, 'holds an image')
     """
     if isinstance(content, str):
-        return Content(content)
+        return MessageContent(content)
     unread: tuple[str, ...] = ()
     if isinstance(content, Mapping):
         if content.get("content_type") not in WHOLE:
-            return Content(None, _of_type(content["content_type"]))
+            return MessageContent(None, _of_type(content["content_type"]))
         if "parts" in content:
             unread = _further(content, ("parts", "content_type", "role"))
         content = content.get("parts", [content])
     if not is_list(content) or not content:
-        return Content(None)
+        return MessageContent(None)
     return _joined([_part(part) for part in content], unread)
 
 
@@ -113,27 +113,27 @@ def other_than_text(name: Any) -> str:
     )
 
 
-def _joined(found: list[Content], unread: tuple[str, ...]) -> Content:
+def _joined(found: list[MessageContent], unread: tuple[str, ...]) -> MessageContent:
     if wrong := next((part.wrong for part in found if part.wrong), ""):
-        return Content(None, wrong)
+        return MessageContent(None, wrong)
     if any(part.text is None for part in found):
-        return Content(None)
+        return MessageContent(None)
     said = False
     for part in found:
         if part.thought and said:
-            return Content(None, "holds a thought behind a text")
+            return MessageContent(None, "holds a thought behind a text")
         said = said or bool(part.text and part.text.strip())
     text = "".join(part.text or "" for part in found)
     thought = "".join(part.thought for part in found)
     further = [name for part in found for name in part.unread]
-    return Content(text, "", thought, tuple(dict.fromkeys((*unread, *further))))
+    return MessageContent(text, "", thought, tuple(dict.fromkeys((*unread, *further))))
 
 
-def _part(part: Any) -> Content:
+def _part(part: Any) -> MessageContent:
     if isinstance(part, str):
-        return Content(part)
+        return MessageContent(part)
     if not isinstance(part, Mapping):
-        return Content(None)
+        return MessageContent(None)
     kind = part.get("content_type") if is_null(part.get("type")) else part["type"]
     if kind in THOUGHT_PARTS:
         return _thought(part, kind)
@@ -141,28 +141,28 @@ def _part(part: Any) -> Content:
     names = [kind] if isinstance(kind, str) else []
     names += [key for key in keys if not key.endswith(("id", "ids", "index"))]
     if wrong := next(filter(None, map(other_than_text, names)), ""):
-        return Content(None, wrong)
+        return MessageContent(None, wrong)
     if kind not in TEXTS:
-        return Content(None, _of_type(kind))
+        return MessageContent(None, _of_type(kind))
     text, thought = part.get("text"), part.get("thought")
     if not isinstance(text, str):
-        return Content(None)
+        return MessageContent(None)
     if thought is True:
-        return Content("", thought=text)
+        return MessageContent("", thought=text)
     if thought is not False and not is_blank(thought):
-        return Content(None, "holds a thought beside a text, in one part")
-    return Content(text, unread=_further(part, READ))
+        return MessageContent(None, "holds a thought beside a text, in one part")
+    return MessageContent(text, unread=_further(part, READ))
 
 
-def _thought(part: Mapping, kind: str) -> Content:
+def _thought(part: Mapping, kind: str) -> MessageContent:
     """A part that is a thought, as Anthropic and Mistral write them."""
     value = next((part[n] for n in (kind, "text") if not is_blank(part.get(n))), None)
     parts: Any = value if is_list(value) else [value]
     found = [each.get("text") if isinstance(each, Mapping) else each for each in parts]
     texts = [text for text in found if isinstance(text, str)]
     if len(texts) < len(found):
-        return Content(None, "holds a thought that is no text")
-    return Content("", thought="".join(texts), unread=_further(part, (*READ, kind)))
+        return MessageContent(None, "holds a thought that is no text")
+    return MessageContent("", thought="".join(texts), unread=_further(part, (*READ, kind)))
 
 
 def _further(part: Mapping, read: tuple[str, ...]) -> tuple[str, ...]:

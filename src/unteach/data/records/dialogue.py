@@ -9,7 +9,7 @@ from unteach.data.records.columns import Columns
 from unteach.data.records.content_parts import content_of, hint_of, thought_of
 from unteach.data.records.names import ANSWERS, CHOICES, KEYS, SYSTEMS, THOUGHTS
 from unteach.data.records.tool_calls import tools_of
-from unteach.data.records.turns import Talk, is_talk
+from unteach.data.records.turns import Conversation, is_talk
 from unteach.data.records.values import decoded, is_blank, is_list, wrong_json, wrong_text
 from unteach.types import Turn
 
@@ -17,61 +17,61 @@ JOIN = "\n"
 """Stands between an instruction and its input, and between a context and the question."""
 
 
-def messages(columns: Columns, column: str, talk: Talk) -> None:
+def messages(columns: Columns, column: str, conversation: Conversation) -> None:
     """The turns of a list of messages."""
-    talk.notes.read("messages", column)
+    conversation.notes.read("messages", column)
     beside = (*ANSWERS, "chosen", *CHOICES)
-    talk.answers = [name for name in beside if not is_blank(columns.seen(name))]
-    talk.add(columns[column], column)
+    conversation.answers = [name for name in beside if not is_blank(columns.seen(name))]
+    conversation.add(columns[column], column)
 
 
-def system(columns: Columns, talk: Talk) -> None:
+def system(columns: Columns, conversation: Conversation) -> None:
     """The system text of a column of its own."""
     name = next((n for n in SYSTEMS if not is_blank(columns.seen(n))), None)
     if name is None:
         return
-    talk.notes.read("system", name)
+    conversation.notes.read("system", name)
     found = content_of(columns[name])
-    talk.notes.keys.update(found.unread)
+    conversation.notes.keys.update(found.unread)
     if found.wrong or found.thought:
         wrong = found.wrong or "holds a thought"
-        talk.wrong(f"{name} {wrong}", hint_of(wrong))
+        conversation.wrong(f"{name} {wrong}", hint_of(wrong))
     elif found.text is None:
-        talk.wrong(f"{name} is no text", "write it as a string")
+        conversation.wrong(f"{name} is no text", "write it as a string")
     elif found.text.strip():
-        talk.say("system", found.text, name)
+        conversation.say("system", found.text, name)
 
 
-def history(columns: Columns, talk: Talk) -> None:
+def history(columns: Columns, conversation: Conversation) -> None:
     """Earlier questions and answers."""
     value = decoded(columns.get("history"))
     if is_blank(value):
         return
-    talk.notes.read("earlier turns", "history")
+    conversation.notes.read("earlier turns", "history")
     if is_list(value) and all(isinstance(turn, Mapping) for turn in value):
-        talk.add(value, "history")
+        conversation.add(value, "history")
     elif is_list(value) and all(is_list(pair) and len(pair) == 2 for pair in value):
         for question, answer in value:
-            talk.say("user", question, "history: question")
-            talk.say("assistant", answer, "history: answer")
+            conversation.say("user", question, "history: question")
+            conversation.say("assistant", answer, "history: answer")
     else:
         hint = "write [[question, answer], ...], or all turns as messages"
-        talk.wrong("history is no list of questions and answers", hint)
+        conversation.wrong("history is no list of questions and answers", hint)
 
 
-def asked(columns: Columns, column: str, talk: Talk) -> None:
+def asked(columns: Columns, column: str, conversation: Conversation) -> None:
     """What is asked, with its input or context.
 
     It may be a list of messages: what the assistant says in there belongs to the question.
     """
     value = columns[column]
     if is_list(value) or is_talk(value):
-        talk.notes.read("question", column)
-        first = len(talk.turns)
-        talk.add(value, column)
-        for k, turn in enumerate(talk.turns[first:], first):
+        conversation.notes.read("question", column)
+        first = len(conversation.turns)
+        conversation.add(value, column)
+        for k, turn in enumerate(conversation.turns[first:], first):
             if turn.role == "assistant":
-                talk.turns[k] = replace(turn, supervised=False)
+                conversation.turns[k] = replace(turn, supervised=False)
         return
     before, after = [], [column]
     if column == "instruction":
@@ -79,53 +79,53 @@ def asked(columns: Columns, column: str, talk: Talk) -> None:
     elif not is_blank(columns.seen("context")):
         before = ["context"]
     names = [*before, *after]
-    talk.notes.read("question", *names)
-    wrong = [p for name in names for p in wrong_text(columns[name], name, talk.where)]
-    talk.problems += wrong
-    talk.turns.append(Turn("user", "" if wrong else JOIN.join(columns[name] for name in names)))
+    conversation.notes.read("question", *names)
+    wrong = [p for name in names for p in wrong_text(columns[name], name, conversation.where)]
+    conversation.problems += wrong
+    conversation.turns.append(Turn("user", "" if wrong else JOIN.join(columns[name] for name in names)))
 
 
-def answered(columns: Columns, column: str, talk: Talk) -> tuple[str, ...]:
+def answered(columns: Columns, column: str, conversation: Conversation) -> tuple[str, ...]:
     """The answer, with its thought; gives the choices that are wrong."""
     value = columns[column]
     objects = is_list(value) and value and isinstance(value[0], Mapping)
     if is_talk(value) or (objects and "text" not in value[0]):
-        talk.notes.read("answer", column)
-        talk.add(value, column)
+        conversation.notes.read("answer", column)
+        conversation.add(value, column)
         return ()
-    found = answer_of(columns, column, talk.where, talk.notes)
+    found = answer_of(columns, column, conversation.where, conversation.notes)
     if isinstance(found, list):
-        talk.problems += found
+        conversation.problems += found
         return ()
     for name in (*CHOICES, *KEYS) if found.wrong else ():
         columns.get(name)  # the same answer again
-    talk.problems += wrong_text(found.text, column, talk.where)
-    talk.turns.append(Turn("assistant", found.text, template_keys=_thoughts(columns, talk)))
+    conversation.problems += wrong_text(found.text, column, conversation.where)
+    conversation.turns.append(Turn("assistant", found.text, template_keys=_thoughts(columns, conversation)))
     return found.wrong
 
 
-def _thoughts(columns: Columns, talk: Talk) -> dict[str, str]:
+def _thoughts(columns: Columns, conversation: Conversation) -> dict[str, str]:
     """The thought of the answer, under each of the columns that have it."""
     found: dict[str, str] = {}
     for name in (name for name in THOUGHTS if not is_blank(columns.seen(name))):
-        talk.notes.read("thought", name)
+        conversation.notes.read("thought", name)
         thought = thought_of(columns[name])
         if thought is None:
-            talk.wrong(f"{name} is no text", "write the thought as a string")
+            conversation.wrong(f"{name} is no text", "write the thought as a string")
             continue
-        talk.problems += wrong_text(thought, name, talk.where)
+        conversation.problems += wrong_text(thought, name, conversation.where)
         if found and thought not in found.values():
-            talk.wrong(f"has two thoughts, which differ (one is {name})", "keep one of them")
+            conversation.wrong(f"has two thoughts, which differ (one is {name})", "keep one of them")
         found[name] = thought
     return found
 
 
-def tools(columns: Columns, talk: Talk) -> tuple[Any, ...]:
+def tools(columns: Columns, conversation: Conversation) -> tuple[Any, ...]:
     """What describes the tools of a record; what is wrong with it goes to the talk's problems."""
     found = tools_of(columns.get("tools"), columns.get("functions"))
     if isinstance(found, str):
-        talk.wrong(found, "write tools alone, as a list of objects, each describing a function")
+        conversation.wrong(found, "write tools alone, as a list of objects, each describing a function")
         return ()
     if found:
-        talk.problems += wrong_json(found, "tools", talk.where)
+        conversation.problems += wrong_json(found, "tools", conversation.where)
     return found

@@ -12,7 +12,7 @@ from unteach.data.records.extras import filled, perturbed, subjects, wrong_extra
 from unteach.data.records.file_notes import FileNotes
 from unteach.data.records.hints import unknown
 from unteach.data.records.names import ACCEPTED, EXTRAS, TALKS, VERBATIM, Form
-from unteach.data.records.turns import Talk
+from unteach.data.records.turns import Conversation
 from unteach.data.records.values import REPR, is_repr, kind_of, wrong_text
 from unteach.data.records.verdicts import is_excluded, one_message, unwanted
 from unteach.errors import Problem
@@ -88,30 +88,30 @@ def _talk(
     columns: Columns, form: Form, id: str, where: str, notes: FileNotes
 ) -> Example | list[Problem]:
     """A pair or a conversation, with its system text, its tools, and what goes with the answer."""
-    talk, wrong = Talk(where, notes), ()
+    conversation, wrong = Conversation(where, notes), ()
     for name in form:
         value = columns.seen(name)
         if isinstance(value, str) and TURNS.match(value) and is_repr(value):
-            talk.wrong(f"{name} is a list of messages as Python writes it", REPR)
-    talk.problems += unwanted(columns, where)
-    if talk.problems:
-        return talk.problems
-    system(columns, talk)
-    before = len(talk.turns)
+            conversation.wrong(f"{name} is a list of messages as Python writes it", REPR)
+    conversation.problems += unwanted(columns, where)
+    if conversation.problems:
+        return conversation.problems
+    system(columns, conversation)
+    before = len(conversation.turns)
     if form[0] in TALKS:
-        messages(columns, form[0], talk)
+        messages(columns, form[0], conversation)
     else:
-        history(columns, talk)
-        asked(columns, form[0], talk)
-        wrong = answered(columns, form[1], talk)
+        history(columns, conversation)
+        asked(columns, form[0], conversation)
+        wrong = answered(columns, form[1], conversation)
     # A paraphrase in the last of several answers would be scored with all the others.
-    once = sum(turn.role == "assistant" for turn in talk.turns) < 2
+    once = sum(turn.role == "assistant" for turn in conversation.turns) < 2
     extras = EXTRAS if once else ("fact", "alternate")
-    talk.problems += wrong_extras(columns, extras, where)
-    usable = tools(columns, talk)
-    turns = talk.end()
-    if talk.problems:
-        return talk.problems
+    conversation.problems += wrong_extras(columns, extras, where)
+    usable = tools(columns, conversation)
+    turns = conversation.end()
+    if conversation.problems:
+        return conversation.problems
     others = [answer for answer in perturbed(columns) if answer.strip()] if once else []
     chat = form[0] in TALKS or len(turns) != before + 2
     return Example(

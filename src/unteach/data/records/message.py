@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from unteach.data.encoding.templates import THOUGHT_KEYS
 from unteach.data.records import trained
-from unteach.data.records.content_parts import Content, content_of, hint_of, thought_of
+from unteach.data.records.content_parts import MessageContent, content_of, hint_of, thought_of
 from unteach.data.records.names import LONGEST, is_harmless
 from unteach.data.records.roles import CALLS, SILENT, is_known, role_of
 from unteach.data.records.tool_calls import calls_of, said_calls
@@ -24,7 +24,7 @@ WRITE = 'write {"role": "user", "content": "..."}'
 ANYTHING = 'write its text, or "" where it has none'
 
 
-class Read(NamedTuple):
+class ParsedMessage(NamedTuple):
     """A message that was read.
 
     Attributes:
@@ -38,7 +38,7 @@ class Read(NamedTuple):
     unread: list[str]
 
 
-def read_message(value: Any, name: str, where: str) -> Read:
+def read_message(value: Any, name: str, where: str) -> ParsedMessage:
     """The turn that a message is, or all that is wrong with it.
 
     Args:
@@ -52,7 +52,7 @@ def read_message(value: Any, name: str, where: str) -> Read:
     """
     reader = _Reader(_plain(value) if isinstance(value, Mapping) else {}, name, where)
     turn = reader.turn()
-    return Read(Turn("", "") if reader.problems else turn, reader.problems, reader.unread)
+    return ParsedMessage(Turn("", "") if reader.problems else turn, reader.problems, reader.unread)
 
 
 class _Reader:
@@ -81,12 +81,12 @@ class _Reader:
         for what, hint in not_spoken(self.message, "assistant" if role in CALLS else role):
             self.wrong(what, hint)
         if role in CALLS and not calls:
-            calls, content = self._said_calls(), Content("")
+            calls, content = self._said_calls(), MessageContent("")
         else:
             content = self._content(spoken, role, silent=bool(calls))
         return self._of("assistant" if role in CALLS else role, content, calls)
 
-    def _of(self, role: str, content: Content, calls: list[dict]) -> Turn:
+    def _of(self, role: str, content: MessageContent, calls: list[dict]) -> Turn:
         """The turn of this role, with this content and these calls."""
         if calls and role in SILENT:
             what = f": a turn of the role {role} calls a tool"
@@ -139,7 +139,7 @@ class _Reader:
             return []
         return calls
 
-    def _content(self, spoken: list[str], role: str, *, silent: bool) -> Content:
+    def _content(self, spoken: list[str], role: str, *, silent: bool) -> MessageContent:
         """What the message says, under one of the names of a content; two must say the same."""
         found = {key: content_of(self.message[key]) for key in spoken}
         for content in found.values():
@@ -155,9 +155,9 @@ class _Reader:
             empty = is_blank(value) and (saying or (role == "assistant" and silent))
             if found[key].text is None and not empty:
                 self.wrong(f": {key} is {_kind(value)}", self._instead(value, role))
-                return Content(None)
+                return MessageContent(None)
         whole = [found[key] for key in spoken if found[key].thought]
-        first = found[(saying or spoken)[0]] if spoken else Content("")
+        first = found[(saying or spoken)[0]] if spoken else MessageContent("")
         return first._replace(
             thought=whole[0].thought if whole else "",
             unread=tuple(name for content in found.values() for name in content.unread),
@@ -180,7 +180,7 @@ class _Reader:
     def _thinks(self) -> bool:
         return any(not is_blank(self.message.get(key)) for key in THOUGHT_KEYS)
 
-    def _thoughts(self, role: str, content: Content) -> dict[str, str]:
+    def _thoughts(self, role: str, content: MessageContent) -> dict[str, str]:
         """The thought of an answer, under each name that it has in the message."""
         found = {"reasoning_content": content.thought} if content.thought.strip() else {}
         given = [key for key in THOUGHT_KEYS if not is_blank(self.message.get(key))]

@@ -20,21 +20,21 @@ COLUMN = re.compile(r"((?:option|choice|answer|opt|op)[ _-]?)?([a-z]|\d{1,2})", 
 HINT = "write a list of strings, or of objects with a text and a label"
 
 
-class Choices(NamedTuple):
+class AnswerChoices(NamedTuple):
     """The texts that one can choose from, and how a file names them; no names where it counts."""
 
     texts: list[str]
     names: list[str]
 
 
-class Offered(NamedTuple):
+class OfferedChoices(NamedTuple):
     """Choices, and the columns that have them."""
 
     columns: list[str]
-    choices: Choices
+    choices: AnswerChoices
 
 
-def offered(columns: Columns, column: str, value: Any, where: str) -> Offered | list[Problem]:
+def offered(columns: Columns, column: str, value: Any, where: str) -> OfferedChoices | list[Problem]:
     """The choices of a record; no columns where it has none, problems where they are not plain.
 
     Args:
@@ -55,11 +55,11 @@ def offered(columns: Columns, column: str, value: Any, where: str) -> Offered | 
         return [Problem(where, f"{' and '.join(found)} differ", "keep one of them")]
     if found:
         named = [choices for choices in found.values() if choices.names]
-        return Offered([*found], (named or [*found.values()])[0])
-    return _by_column(columns, value, where) if is_key(value) else Offered([], Choices([], []))
+        return OfferedChoices([*found], (named or [*found.values()])[0])
+    return _by_column(columns, value, where) if is_key(value) else OfferedChoices([], AnswerChoices([], []))
 
 
-def choices_of(value: Any) -> Choices | None:
+def choices_of(value: Any) -> AnswerChoices | None:
     """The choices of a record, in the layouts that data sets have; None where there are none.
 
     Example:
@@ -99,7 +99,7 @@ def _is_meant(name: str, given: Any, column: str, value: Any) -> bool:
     return name == "choices" or asks or is_list(decoded(given)) or is_repr(given)
 
 
-def _of_objects(objects: Any) -> Choices | None:
+def _of_objects(objects: Any) -> AnswerChoices | None:
     """Choices that are objects: each has one text and at most one name, and nothing else to say."""
     keys = {key for each in objects for key, given in each.items() if not is_blank(given)}
     said = [key for key in TEXTS if key in keys]
@@ -113,7 +113,7 @@ def _of_objects(objects: Any) -> Choices | None:
     return _of([each.get(said[0]) for each in objects], given)
 
 
-def _of(texts: Any, names: list[Any]) -> Choices | None:
+def _of(texts: Any, names: list[Any]) -> AnswerChoices | None:
     good = texts and all(isinstance(text, str) and text.strip() for text in texts)
     if not good or len(names) not in (0, len(texts)):
         return None
@@ -121,10 +121,10 @@ def _of(texts: Any, names: list[Any]) -> Choices | None:
         return None
     called = [str(name).strip() for name in names]
     once = len({name.casefold() for name in called}) == len(called)
-    return Choices(list(texts), called) if once else None
+    return AnswerChoices(list(texts), called) if once else None
 
 
-def _by_column(columns: Columns, value: Any, where: str) -> Offered | list[Problem]:
+def _by_column(columns: Columns, value: Any, where: str) -> OfferedChoices | list[Problem]:
     """The columns A, B, ... or option_1, option_2, ... of a record, each with a choice."""
     groups: dict[str, dict[str, str]] = {}
     for name in columns:
@@ -136,11 +136,11 @@ def _by_column(columns: Columns, value: Any, where: str) -> Offered | list[Probl
         texts = [columns.seen(named[name]) for name in names]
         choices = _of(texts, names) if len(names) > 1 else None
         if choices:
-            return Offered([named[name] for name in names], choices)
+            return OfferedChoices([named[name] for name in names], choices)
         if len(names) > 1 and (letter or prefix):
             what = f"{named[names[0]]} and the columns like it are no texts"
             return [Problem(where, what, "write each choice as a string")]
-    return Offered([], Choices([], []))
+    return OfferedChoices([], AnswerChoices([], []))
 
 
 def _in_order(named: dict[str, str], columns: Columns) -> list[str]:

@@ -16,7 +16,7 @@ SPEAKS = "the assistant's turns are what is supervised"
 
 
 @dataclass
-class Talk:
+class Conversation:
     """The turns of a record, and all that is wrong with them.
 
     Attributes:

@@ -24,7 +24,7 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from unteach.errors import Problem, UserError
 from unteach.files import damage, flush, hashes, read_sealed, write_sealed
-from unteach.training.safeguards.sigterm import Notice
+from unteach.training.safeguards.sigterm import SigtermNotice
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ def finish(folder: Path, step: int, held: dict[str, Any], keep: int | None = Non
 
 
 @dataclass(frozen=True)
-class Whole:
+class WholeCheckpoint:
     """A checkpoint that was found whole just now: nobody need read all of it once more."""
 
     path: Path
@@ -132,7 +132,7 @@ def chosen(checkpoint: Any, folder: Path) -> Path | None:
     """
     if not checkpoint:
         return None
-    if isinstance(checkpoint, Whole):
+    if isinstance(checkpoint, WholeCheckpoint):
         return checkpoint.path
     if checkpoint is True:
         if found := newest(folder):
@@ -145,7 +145,7 @@ def chosen(checkpoint: Any, folder: Path) -> Path | None:
     return Path(checkpoint)
 
 
-class Pace(TrainerCallback):
+class CheckpointPace(TrainerCallback):
     """Asks for checkpoints: every so many steps, or by the clock; and for a last one.
 
     None is asked for when training is over, since what comes of it is written next. On notice that
@@ -168,9 +168,9 @@ class Pace(TrainerCallback):
         minutes: float,
         before: str,
         everyone: Callable[[Said], list[Said]] = lambda said: [said],
-        notice: Notice | None = None,
+        notice: SigtermNotice | None = None,
     ):
-        self.before, self._notice = before, notice or Notice()
+        self.before, self._notice = before, notice or SigtermNotice()
         self._listens = bool(minutes) and notice is not None
         self._steps, self._wait, self._everyone = steps, 60 * minutes, everyone
         self._asked = self._done = time.monotonic()

@@ -8,10 +8,10 @@ from typing import Any
 from unteach.adapters import mark_base
 from unteach.errors import Problem, UserError
 from unteach.rowengine.batch import Pairs
-from unteach.training.dual_ascent import Dual
+from unteach.training.dual_ascent import DualAscent
 from unteach.training.resume.checkpoints import finish, read
-from unteach.training.safeguards.divergence import Guard
-from unteach.training.safeguards.early_stopping import Monitor
+from unteach.training.safeguards.divergence import DivergenceGuard
+from unteach.training.safeguards.early_stopping import EarlyStopping
 
 
 def mark_before(model: Any, pairs: Pairs) -> str:
@@ -21,7 +21,7 @@ def mark_before(model: Any, pairs: Pairs) -> str:
     return hashlib.sha256(f"{mark_base(model).sha256} {data}".encode()).hexdigest()
 
 
-class Carried:
+class CarriedState:
     """The retain term's weight and what was seen of the steps, which go into every checkpoint.
 
     Args:
@@ -35,7 +35,7 @@ class Carried:
             that nobody can try out what the data may have been.
     """
 
-    def __init__(self, dual: Dual, monitor: Monitor, guard: Guard):
+    def __init__(self, dual: DualAscent, monitor: EarlyStopping, guard: DivergenceGuard):
         self._dual, self._monitor, self._guard = dual, monitor, guard
         self.before = ""
 

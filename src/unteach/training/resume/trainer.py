@@ -14,16 +14,16 @@ from unteach.files import in_words
 from unteach.processes.launcher import require_same_kind
 from unteach.processes.share import from_main, together
 from unteach.rowengine.batch import Pairs
-from unteach.sharding.trainer import InOnePiece
-from unteach.training.dual_ascent import Dual
-from unteach.training.resume.checkpoints import STAGING, Pace, chosen
-from unteach.training.resume.state import Carried, mark_before
+from unteach.sharding.trainer import GatheredTrainer
+from unteach.training.dual_ascent import DualAscent
+from unteach.training.resume.checkpoints import STAGING, CheckpointPace, chosen
+from unteach.training.resume.state import CarriedState, mark_before
 from unteach.training.rounds import ends_for_good
-from unteach.training.safeguards.divergence import Guard
-from unteach.training.safeguards.early_stopping import Monitor
+from unteach.training.safeguards.divergence import DivergenceGuard
+from unteach.training.safeguards.early_stopping import EarlyStopping
 
 
-class Resumable(InOnePiece):
+class ResumableTrainer(GatheredTrainer):
     """Abstract; a trainer that goes on where it was cut off and ends as if it never had been.
 
     Attributes:
@@ -34,15 +34,15 @@ class Resumable(InOnePiece):
     """
 
     pairs: Pairs
-    monitor: Monitor
-    dual: Dual
-    guard: Guard
+    monitor: EarlyStopping
+    dual: DualAscent
+    guard: DivergenceGuard
     _staging = False
 
     def mark(self, wanted: Any) -> None:
         """Before training: what a checkpoint and the run that goes on from it must share."""
-        self._carried = Carried(self.dual, self.monitor, self.guard)
-        paced = [c for c in self.callback_handler.callbacks if isinstance(c, Pace)]
+        self._carried = CarriedState(self.dual, self.monitor, self.guard)
+        paced = [c for c in self.callback_handler.callbacks if isinstance(c, CheckpointPace)]
         if paced:
             self._carried.before = paced[0].before
         elif wanted or self.args.save_strategy != "no":

@@ -28,7 +28,7 @@ IN_NATS = {
 }  # retain terms that a uniform guess would bring to the log of the vocabulary
 
 
-class Destroyed(UserError):
+class ModelDestroyed(UserError):
     """The first steps made the model worse than a uniform guess.
 
     Attributes:
@@ -41,7 +41,7 @@ class Destroyed(UserError):
         self.lower = lower
 
 
-class Finding(NamedTuple):
+class StepProblem(NamedTuple):
     """What is wrong with a step: what was found, in which examples, and what to do about it."""
 
     what: str
@@ -49,7 +49,7 @@ class Finding(NamedTuple):
     hint: str = ""
 
 
-class Guard(TrainerCallback):
+class DivergenceGuard(TrainerCallback):
     """Looks at the loss and at the gradient of each step before the optimiser does.
 
     Args:
@@ -75,7 +75,7 @@ class Guard(TrainerCallback):
         self._norms: list[float] = []
         self._first: dict[str, float] = {}
         self._step, self._stepped, self._skipped = 0, 0, 0
-        self._open: list[Finding] = []
+        self._open: list[StepProblem] = []
         self._ids: list[str] = []
         self._kept = 0.0
 
@@ -104,12 +104,12 @@ class Guard(TrainerCallback):
             own = [i for batch in batches for i in self._named(batch, {FORGET})]
             ids = tuple(i for some in _gathered(own) for i in some)
             hint = "drop these examples, or raise data.max_length"
-            self._stop([Finding(f"no {self._of} answer has a token", ids, hint)])
+            self._stop([StepProblem(f"no {self._of} answer has a token", ids, hint)])
 
     def look(
         self, batch: Batch, loss: float, terms: dict[str, float], *,
         kept: float = 0.0, probabilities: Tensor | None = None,
-    ) -> Finding | None:  # fmt: skip
+    ) -> StepProblem | None:  # fmt: skip
         """What is wrong with the loss of a micro-batch on this process.
 
         Args:
@@ -129,11 +129,11 @@ class Guard(TrainerCallback):
         if groups == {FORGET} and probabilities is not None:
             where = ~probabilities.isfinite().cpu()
             ids = [i for i, bad in zip(ids, where.tolist(), strict=True) if bad] or ids
-        found = Finding(f"the loss is {loss} (term {', '.join(broken)})", tuple(ids))
+        found = StepProblem(f"the loss is {loss} (term {', '.join(broken)})", tuple(ids))
         self._open.append(found)
         return found
 
-    def agreed(self, findings: Iterable[Finding | None], probabilities: Iterable[float]) -> None:
+    def agreed(self, findings: Iterable[StepProblem | None], probabilities: Iterable[float]) -> None:
         """Take a micro-batch's findings and probabilities of all processes.
 
         Raises:
@@ -162,7 +162,7 @@ class Guard(TrainerCallback):
         if finding := self._of_gradient(norm, scaler):
             self._stop([finding._replace(ids=tuple(self._ids))])
 
-    def _of_gradient(self, norm: Any, scaler: Any) -> Finding | None:
+    def _of_gradient(self, norm: Any, scaler: Any) -> StepProblem | None:
         norm = None if norm is None else float(norm)
         if norm is None or norm < 0:  # an engine that does not tell
             return None
@@ -176,16 +176,16 @@ class Guard(TrainerCallback):
             what = (
                 f"the gradient's norm is {norm:.3g}; the median of the steps before is {usual:.3g}"
             )
-            return Finding(what)
+            return StepProblem(what)
         return None
 
-    def _overflow(self, norm: float, scaler: Any) -> Finding | None:
+    def _overflow(self, norm: float, scaler: Any) -> StepProblem | None:
         if scaler is None or not scaler.is_enabled():
-            return Finding(f"the gradient's norm is {norm}, though the loss is a number")
+            return StepProblem(f"the gradient's norm is {norm}, though the loss is a number")
         if scaler.get_scale() >= 1:
             return None
         what = f"the gradient overflows float16 for the {self._skipped}th time, even if scaled by "
-        return Finding(what + f"{scaler.get_scale():g}", hint=_wider())
+        return StepProblem(what + f"{scaler.get_scale():g}", hint=_wider())
 
     def _destroyed(self, group: str, nats: float) -> None:
         """Stop where the first steps made the model worse than a uniform guess.
@@ -197,22 +197,22 @@ class Guard(TrainerCallback):
         if first < self._nats / 2 and nats > bound and self._stepped <= FIRST:
             what = f"the model is destroyed: its {group} answers cost {nats:.3g} nats per token "
             what += f"({first:.3g} at first); a uniform guess would cost {self._nats:.3g}"
-            self._stop([Finding(what, tuple(self._ids))], destroyed=True)
+            self._stop([StepProblem(what, tuple(self._ids))], destroyed=True)
 
     def before_save(self) -> None:
         """Before a checkpoint is written. Raises UserError where a weight is no number."""
         found = [name for names in _gathered(not_finite(self._model)) for name in names]
         if found:
             what = f"the step made {len(found)} weights no numbers, first {found[0]}"
-            self._stop([Finding(what, tuple(self._ids))])
+            self._stop([StepProblem(what, tuple(self._ids))])
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Raises UserError where no step was ever taken."""
         if self._skipped and not self._stepped:
             what = f"the gradient overflowed float16 in all {self._skipped} steps: nothing moved"
-            self._stop([Finding(what, hint=_wider())])
+            self._stop([StepProblem(what, hint=_wider())])
 
-    def _stop(self, findings: Iterable[Finding | None], *, destroyed: bool = False) -> None:
+    def _stop(self, findings: Iterable[StepProblem | None], *, destroyed: bool = False) -> None:
         found = [finding for finding in findings if finding]
         if not found:
             return
@@ -224,7 +224,7 @@ class Guard(TrainerCallback):
         if not destroyed:
             raise UserError(problem)
         given, suits = self._rate
-        raise Destroyed(problem, lower=self._lower() if given in (None, suits) else None)
+        raise ModelDestroyed(problem, lower=self._lower() if given in (None, suits) else None)
 
     def _hint(self) -> str:
         if half := {torch.float16} & {p.dtype for p in self._model.parameters()}:

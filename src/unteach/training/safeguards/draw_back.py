@@ -15,7 +15,7 @@ BISECTIONS = 7  # so that the share is found to 1 / 128
 
 
 @dataclass(frozen=True)
-class Drawn:
+class DrawBackResult:
     """What drawing back did.
 
     Attributes:
@@ -81,7 +81,7 @@ class DrawBack:
         never_seen: list[Sequence],
         *,
         tokens_per_batch: int = 4096,
-    ) -> Drawn:
+    ) -> DrawBackResult:
         """Set the model to the point where the AUC is nearest to one half.
 
         A model whose AUC is one half or more stays as it is. The answers are dealt out to all
@@ -105,7 +105,7 @@ class DrawBack:
 
         found = auc_now()
         if found >= 0.5:
-            return Drawn(1.0, found, found)
+            return DrawBackResult(1.0, found, found)
         end, low, high = self.now(model), 0.0, 1.0
         best = (1.0, found)
         for _ in range(BISECTIONS):
@@ -116,7 +116,7 @@ class DrawBack:
             best = min((share, there), best, key=lambda point: abs(point[1] - 0.5))
             low, high = (share, high) if there >= 0.5 else (low, share)
         self.place(model, end, best[0])
-        return Drawn(best[0], found, best[1])
+        return DrawBackResult(best[0], found, best[1])
 
 
 def evenly(sequences: list[Sequence], most: int) -> list[Sequence]:

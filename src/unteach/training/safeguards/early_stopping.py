@@ -1,7 +1,7 @@
 """When to stop: the forget answers are forgotten."""
 
 
-class Monitor:
+class EarlyStopping:
     """Watches the forget answers' probability as training sees it, at no extra cost.
 
     Args:

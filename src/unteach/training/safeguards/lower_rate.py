@@ -11,7 +11,7 @@ from unteach.errors import Problem
 from unteach.files import write_text
 from unteach.processes.share import from_main
 from unteach.settings.request import Request
-from unteach.training.safeguards.divergence import Destroyed
+from unteach.training.safeguards.divergence import ModelDestroyed
 
 FILE = "learning-rate.json"
 Made = TypeVar("Made")
@@ -45,7 +45,7 @@ def at_a_rate_that_holds(
     if lower is None:
         try:
             return train(request), None
-        except Destroyed as error:
+        except ModelDestroyed as error:
             if error.lower is None:
                 raise
             lower, what = error.lower, error.problems[0].what.split(":")[0]

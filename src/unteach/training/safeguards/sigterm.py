@@ -10,7 +10,7 @@ CODE = 128 + signal.SIGTERM  # as a shell reports it
 ECHO = 5.0  # seconds
 
 
-class Notice:
+class SigtermNotice:
     """From `listen` until it is left, SIGTERM asks for an end.
 
     Another one within five seconds is the same: what reaches a whole group or job, as `timeout` and
@@ -41,7 +41,7 @@ class Notice:
             signal.signal(signal.SIGTERM, self._ask)
             self._ours = True
 
-    def __enter__(self) -> "Notice":
+    def __enter__(self) -> "SigtermNotice":
         return self
 
     def __exit__(

@@ -9,7 +9,7 @@ from transformers import TrainerCallback
 from unteach.inference import answer_tokens
 from unteach.teachers.holdout import auc
 from unteach.training.safeguards.draw_back import evenly
-from unteach.training.safeguards.early_stopping import Monitor
+from unteach.training.safeguards.early_stopping import EarlyStopping
 from unteach.types import Sequence
 
 PROBE = 32  # answers of each kind that are scored
@@ -17,7 +17,7 @@ SHARE = 0.05  # of the training's compute, at most, goes into scoring
 BACKWARD = 3  # a training step over a token costs as much as scoring three
 
 
-class Watch(TrainerCallback):
+class WeightWatch(TrainerCallback):
     """Scores a few answers of each kind every so many steps, and ends training by what it finds.
 
     Training itself sees each forget answer as it was before the step that it is part of, and some
@@ -40,7 +40,7 @@ class Watch(TrainerCallback):
     def __init__(
         self,
         model: Any,
-        monitor: Monitor,
+        monitor: EarlyStopping,
         forget: list[Sequence],
         holdout: list[Sequence],
         retain: list[Sequence],
