@@ -24,7 +24,7 @@ from unteach.metrics._values import area
 from unteach.metrics.closeness import _share
 from unteach.metrics.intervals import Z, mean_score, perplexity_score, share_score
 from unteach.metrics.privleak import leak
-from unteach.metrics.rows import ModelCase, MissingRows
+from unteach.metrics.rows import MissingRows, ModelCase
 from unteach.metrics.utility import Table, _bootstrap, harmonic_mean
 from unteach.metrics.yardstick import predicted
 from unteach.report.difference import difference

@@ -82,7 +82,7 @@ KL = Part(
     lambda r: plain.kl_to_reference(r.z, r.t),
 )
 ASCENT = Part("forget", lambda s: hit(s).log(), lambda r: plain.ascent(r.z, r.y))
-HOLD = KL._replace(group="forget", weight=100.0, where=lambda s: ~s.chosen & ~s.ignored)
+HOLD = KL._replace(group="forget", weight=100.0, where=lambda s: ~s.selected & ~s.ignored)
 CEU = Part(
     "forget",
     lambda s: -torch.where(hot(s), 0, struck(s) * policy(s).log()).sum(-1),
@@ -278,19 +278,19 @@ TOKENS: dict[str, list[Part]] = {
     "unilogit target=original": [
         Part(
             "forget",
-            lambda s: divergence(policy(s), uniform(s, s.before())),
+            lambda s: divergence(policy(s), uniform(s, s.require_reference_logits())),
             lambda r: plain.unilogit_to_reference(r.z, r.t, r.y),
         )
     ],
     "unilogit target=original direction=forward": [
         Part(
             "forget",
-            lambda s: divergence(uniform(s, s.before()), policy(s)),
+            lambda s: divergence(uniform(s, s.require_reference_logits()), policy(s)),
             lambda r: plain.unilogit_to_reference_forward(r.z, r.t, r.y),
         )
     ],
     "dto": [
-        ASCENT._replace(where=lambda s: s.chosen),
+        ASCENT._replace(where=lambda s: s.selected),
         HOLD,
     ],
     "dto ceiling=12.0": [
@@ -306,7 +306,7 @@ TOKENS: dict[str, list[Part]] = {
         ),
         HOLD,
     ],
-    "undial focus=informative": [undial()._replace(where=lambda s: s.chosen)],
+    "undial focus=informative": [undial()._replace(where=lambda s: s.selected)],
 }
 PREFERENCES = ("dpo", "idk-dpo", "altpo")
 
@@ -316,12 +316,16 @@ def naive(name: str, key: str, groups: dict[str, AnswerRows]) -> Tensor:
     forget, other = groups["forget"], groups["alternate"]
     plan = METHODS.get(name).plan
     if name == "npo":
-        loss = (2 / 0.1 * torch.log1p((whole(forget) - forget.require_reference_logps()).exp() ** 0.1)).mean()
+        loss = (
+            2 / 0.1 * torch.log1p((whole(forget) - forget.require_reference_logps()).exp() ** 0.1)
+        ).mean()
     elif name == "simnpo":
         lengths = torch.tensor(LENGTHS)
         loss = (2 / 4.5 * torch.log1p((whole(forget) / lengths).exp() ** 4.5)).mean()
     elif name in PREFERENCES:
-        ratio = (whole(forget) - forget.require_reference_logps()) - (whole(other) - other.require_reference_logps())
+        ratio = (whole(forget) - forget.require_reference_logps()) - (
+            whole(other) - other.require_reference_logps()
+        )
         loss = (2 / 0.1 * torch.log1p(ratio.exp() ** 0.1)).mean()
     else:
         loss = sum(mean(part, groups) for part in TOKENS[key])

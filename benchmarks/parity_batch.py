@@ -80,7 +80,14 @@ class Row(NamedTuple):
 
 
 def rows(s: AnswerRows) -> list[Row]:
-    tensors = (s.logits, s.require_reference_logits(), s.target, s.refusal, s.hidden, s.reference_hidden)
+    tensors = (
+        s.logits,
+        s.require_reference_logits(),
+        s.target,
+        s.refusal,
+        s.hidden,
+        s.reference_hidden,
+    )
     given = (s.teacher_logits, s.teacher_pairs, s.target, s.teacher_targets)
     taught = [plain.teacher(*x) for x in zip(*(t.tolist() for t in given), strict=True)]
     found = zip(*(t.tolist() for t in tensors), taught, spreads(s), strict=True)

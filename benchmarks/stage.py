@@ -14,7 +14,7 @@ from unteach.head import Head
 from unteach.losses.retain import retain_term
 from unteach.losses.seen import AnswerRows
 from unteach.methods import build
-from unteach.rowengine.chunked_loss import RowGroup, CutRules, chunked_loss
+from unteach.rowengine.chunked_loss import CutRules, RowGroup, chunked_loss
 
 ANSWERS = 4
 STRENGTH, BETA = 10.0, 0.1
@@ -151,7 +151,9 @@ def our_loss(case: Case, x: Inputs, ways: CutRules | None = None) -> Tensor:
             term = retain_term(RETAIN[case.loss], part, 1.0)
         else:
             (term,) = METHODS[case.loss].forget(part)
-        return term.values.sum() / (seen.num_answers if term.over == "answers" else len(seen.target))
+        return term.values.sum() / (
+            seen.num_answers if term.over == "answers" else len(seen.target)
+        )
 
     head = Head(x.weight, module=_module(x.weight)) if case.module else Head(x.weight)
     group = RowGroup("forget", seen, value)

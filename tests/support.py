@@ -128,7 +128,7 @@ class Halved(Method):
     )
 
     def forget(self, seen: Seen) -> list[Term]:
-        return [Term("forget", ascent(seen.margin), "tokens", self.share)]
+        return [Term("forget", ascent(seen.log_odds), "tokens", self.share)]
 '''
 
 

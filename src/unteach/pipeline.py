@@ -206,7 +206,9 @@ def _load_to_train(request: Request, start: str) -> Any:
     return model.float() if request.adapter.kind == "full" else model
 
 
-def evidence(intake: CheckedRequest, work: RunFolder, listener: ProgressListener) -> dict[str, Rows]:
+def evidence(
+    intake: CheckedRequest, work: RunFolder, listener: ProgressListener
+) -> dict[str, Rows]:
     """The rows of each model: the original, the unlearned as written, the retrained."""
     request = intake.request
     models = {"original": request.model, "unlearned": str(work.result)}
@@ -216,7 +218,12 @@ def evidence(intake: CheckedRequest, work: RunFolder, listener: ProgressListener
 
 
 def rows_of(
-    name: str, path: str, intake: CheckedRequest, work: RunFolder, listener: ProgressListener, into: Path | None = None
+    name: str,
+    path: str,
+    intake: CheckedRequest,
+    work: RunFolder,
+    listener: ProgressListener,
+    into: Path | None = None,
 ) -> Rows:
     """The rows of one model, from the folder where they are kept if they are; else the result."""
     folder = into or work.result
@@ -243,13 +250,16 @@ def _keep_rows(file: Path, rows: Rows, work: RunFolder) -> None:
 
 
 def evaluate(
-    path: str, intake: CheckedRequest, listener: ProgressListener, keep: Callable[[Any], None] = lambda spoken: None
+    path: str,
+    intake: CheckedRequest,
+    listener: ProgressListener,
+    keep: Callable[[Any], None] = lambda spoken: None,
 ) -> Rows:
     """The rows of one model on disk, in the roles that have examples, beside the original.
 
     What it said is kept where the request wants that.
     """
-    from unteach.suites import Group, AskSettings
+    from unteach.suites import AskSettings, Group
     from unteach.suites.ask import ask, endless_notes
     from unteach.suites.own import sample
 

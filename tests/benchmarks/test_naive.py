@@ -51,7 +51,10 @@ def test_losses_of_tokens(naive, batch):
         (naive.cross_entropy(logits, labels), losses.cross_entropy(own.log_odds)),
         (naive.undial(logits, before, labels, strength=3.0), losses.undial(z, t, y, strength=3.0)),
         (naive.unilogit(logits, labels), losses.unilogit(own.log_odds, vocabulary=V)),
-        (naive.inverted_hinge(logits, labels), losses.inverted_hinge(own.log_odds, own.runner_up_logp)),
+        (
+            naive.inverted_hinge(logits, labels),
+            losses.inverted_hinge(own.log_odds, own.runner_up_logp),
+        ),
         (naive.kl_to_reference(logits, before, labels), losses.kl_to_reference(z, t)),
     ]
     for found, values in pairs:

@@ -104,7 +104,9 @@ def test_the_page_on_loku_names_settings_that_exist():
 
     named = set(re.findall(r"adapter\.(\w+)", METHODS.get("loku").__doc__ or ""))
     assert named <= set(AdapterSettings.model_fields)
-    assert {n for n in AdapterSettings.model_fields if n.startswith("fisher")} | {"epsilon"} <= named
+    assert {n for n in AdapterSettings.model_fields if n.startswith("fisher")} | {
+        "epsilon"
+    } <= named
 
 
 @pytest.mark.parametrize("init", ["default", "fila"])

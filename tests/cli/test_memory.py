@@ -74,7 +74,9 @@ def test_a_base_in_four_bits(reentrant, files, folder):
     assert [p.arxiv for p in report.papers] == ["2404.05868", "2305.14314"]
     assert report.facts["bitsandbytes"]
     assert any("what is written and scored is in the model's own" in n for n in report.notes)
-    again = pipeline.evaluate(str(files / "out"), intake.check(_again(files)), pipeline.NoProgress())
+    again = pipeline.evaluate(
+        str(files / "out"), intake.check(_again(files)), pipeline.NoProgress()
+    )
     found = pipeline.judge({"original": again})["models"]["original"]["forget"]["probability"]
     assert found == report.models["unlearned"]["forget"]["probability"]
 

@@ -180,8 +180,8 @@ def test_a_name_that_is_no_word_is_refused(tmp_path):
         ("return seen.nothing", r"AttributeError: 'nothing' .* \(line 23\)"),
         ("getattr(seen, 'Ada ' + 'Berg')", r"AttributeError \(line 23\)"),
         ("raise TypeError('Ada Berg')", r"TypeError \(line 23\)"),
-        ("return seen.margin.mean()", "gives a Tensor, not a list of Term"),
-        ("return [seen.margin]", "gives a list, not a list of Term"),
+        ("return seen.log_odds.mean()", "gives a Tensor, not a list of Term"),
+        ("return [seen.log_odds]", "gives a list, not a list of Term"),
     ],
 )
 def test_a_plugin_that_fails_in_training_is_told_with_its_line(body, message, tmp_path):

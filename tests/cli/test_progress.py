@@ -7,7 +7,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from unteach.cli import COMMANDS, _progress, app
-from unteach.cli._progress import BarProgress, TimeLeft, LineProgress, bars
+from unteach.cli._progress import BarProgress, LineProgress, TimeLeft, bars
 
 
 class Clock:

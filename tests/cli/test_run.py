@@ -217,7 +217,7 @@ def test_raw_text_and_conversations(files, tiny_folder):
     (files / "forget.jsonl").write_text(
         json.dumps({"text": "The river runs north; nobody knows why. " * 30}) + "\n"
     )
-    listener = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Good day."}]
+    talk = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Good day."}]
     (files / "retain.jsonl").write_text(json.dumps({"messages": talk}) + "\n")
     report = pipeline.run(request(files, tiny_folder, method="undial"))
     assert report.models["unlearned"]["forget"]["probability"].n == 1

@@ -8,7 +8,7 @@ from conversations import said, supervised, talk, templated, told, user
 from unteach.data import encode, encode_all, prompt_ids, question, with_answer
 from unteach.data.alternates import from_column, refused
 from unteach.errors import UserError
-from unteach.suites._base import Group, AskSettings
+from unteach.suites._base import AskSettings, Group
 from unteach.suites.questions import questions
 from unteach.types import Example, Turn
 

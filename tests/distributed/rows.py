@@ -19,7 +19,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from unteach.data import read_rows
 from unteach.errors import Problem, UserError
-from unteach.suites._base import Group, AskSettings
+from unteach.suites._base import AskSettings, Group
 from unteach.suites.ask import ask
 
 TOWNS = "Rome", "Oslo", "Lund on the hills"

@@ -7,7 +7,7 @@ from evaluation_support import asked_of
 
 from unteach.evaluation.harness import task_table
 from unteach.evaluation.run import evaluate
-from unteach.suites import SUITES, SuiteOption, Suite
+from unteach.suites import SUITES, Suite, SuiteOption
 from unteach.types import Score
 
 

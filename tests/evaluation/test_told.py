@@ -3,11 +3,11 @@
 from types import SimpleNamespace
 
 import pytest
-from conversations import said, listener, templated, user
+from conversations import said, talk, templated, user
 
 from unteach.errors import UserError
 from unteach.evaluation.check import _told
-from unteach.suites._base import Group, AskSettings
+from unteach.suites._base import AskSettings, Group
 from unteach.types import Turn
 
 THINKS = talk(user("Where?"), said("In Lund.", reasoning_content="The file says Lund."))

@@ -9,7 +9,7 @@ from support import VOCABULARY, tiny_llama
 from transformers import MambaConfig, MambaForCausalLM, StaticCache
 
 from unteach.inference import greedy, sampled
-from unteach.inference.queue import RowStoppingCriteria, PromptQueue, QueuedPrompt
+from unteach.inference.queue import PromptQueue, QueuedPrompt, RowStoppingCriteria
 
 END = [1, *range(5, 17)]
 DRAWN = Random(0)

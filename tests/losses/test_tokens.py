@@ -42,15 +42,15 @@ def kl(p, q):
 
 
 FORMULAS = {
-    "cross_entropy": (lambda r: losses.cross_entropy(r.margin), lambda p, y: -math.log(p[y])),
-    "ascent": (lambda r: losses.ascent(r.margin), lambda p, y: math.log(p[y])),
-    "inverted_hinge": (lambda r: losses.inverted_hinge(r.margin, r.rival), hinge),
+    "cross_entropy": (lambda r: losses.cross_entropy(r.log_odds), lambda p, y: -math.log(p[y])),
+    "ascent": (lambda r: losses.ascent(r.log_odds), lambda p, y: math.log(p[y])),
+    "inverted_hinge": (lambda r: losses.inverted_hinge(r.log_odds, r.runner_up_logp), hinge),
     "unilogit": (
-        lambda r: losses.unilogit(r.margin, vocabulary=V),
+        lambda r: losses.unilogit(r.log_odds, vocabulary=V),
         lambda p, y: kl(p, label(p, y)),
     ),
     "unilogit_forward": (
-        lambda r: losses.unilogit(r.margin, vocabulary=V, direction="forward"),
+        lambda r: losses.unilogit(r.log_odds, vocabulary=V, direction="forward"),
         lambda p, y: kl(label(p, y), p),
     ),
 }

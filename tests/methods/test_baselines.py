@@ -42,7 +42,7 @@ def seen(**more):
         answer=[0, 0, 1],
         reference_logits=before,
         reference_logps=logs(9 / 16, 1 / 2),
-        place=torch.tensor([0, 1, 0]),
+        position=torch.tensor([0, 1, 0]),
         **more,
     )
 
@@ -122,7 +122,7 @@ def test_ce_u_leaves_the_first_tokens_alone():
 
 def test_ce_u_of_all_tokens():
     """-log(1 - p): log 2, log 4, log 2. Places are not looked at."""
-    term = one_term("ce-u", {"skip_first": False}, replace(seen(), place=None))
+    term = one_term("ce-u", {"skip_first": False}, replace(seen(), position=None))
     same(term.values, [LOG2, 2 * LOG2, LOG2])
     assert term.over == "tokens"
 

@@ -66,7 +66,9 @@ def test_states_go_to_one_vector():
     """Mean over the width of (h - c u)^2, the same vector for every row; steering is its length."""
     hidden = torch.tensor([[0.0, 0.0], [1.0, 2.0]], dtype=torch.float64, requires_grad=True)
     none = torch.zeros(2, 3)
-    seen = AnswerRows(none, torch.zeros(2, dtype=torch.long), torch.zeros(2).long(), 1, hidden=hidden)
+    seen = AnswerRows(
+        none, torch.zeros(2, dtype=torch.long), torch.zeros(2).long(), 1, hidden=hidden
+    )
     (term,) = build("rmu", {"steering": 4.0, "seed": 9}).forget(seen)
     goal = control_vector(2, length=4.0, seed=9).double()
     a, b = goal[0].tolist()

@@ -14,10 +14,10 @@ from unteach.head import head_of, states_only
 from unteach.methods import build
 from unteach.rowengine.answer_rows import BatchOutput, count, look
 from unteach.rowengine.batch import Pair, Pairs
-from unteach.rowengine.chunked_loss import CutRules, logits_of, chunked_loss
+from unteach.rowengine.chunked_loss import CutRules, chunked_loss, logits_of
 from unteach.rowengine.forward import inputs_of
 from unteach.rowengine.reference import Reference
-from unteach.rowengine.step import Objective, MicroBatch
+from unteach.rowengine.step import MicroBatch, Objective
 from unteach.rowengine.teacher_rows import TeacherRows
 from unteach.teachers import Teacher, Unavailable
 from unteach.teachers.strangers import mean_over_strangers

@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 import pytest
 from worlds import GROUPS, row, world
 
-from unteach.metrics import COMPARISONS, METRICS, ModelCase, Metric, compare, score_model
+from unteach.metrics import COMPARISONS, METRICS, Metric, ModelCase, compare, score_model
 from unteach.metrics.rows import MissingRows, answers
 from unteach.suites.rivals import beside_wrong
 from unteach.types import SHORT, Row, Score

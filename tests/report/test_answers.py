@@ -7,7 +7,7 @@ import pytest
 
 from unteach.evaluation.results import judge
 from unteach.metrics.given import GivenAnswers
-from unteach.metrics.harm import ScoreDrop, Harm
+from unteach.metrics.harm import Harm, ScoreDrop
 from unteach.report import Report, fold, from_json, table, to_json, to_markdown, what_is_wrong
 from unteach.report.advice import further, more_kept, sooner
 from unteach.report.answers import harmed, still
@@ -43,8 +43,13 @@ def report(*, given=None, harm=None, train=None, facts=None, **changed):
     )
 
 
-TEN = GivenAnswers(asked=200, words=tuple(f"forget-{k}" for k in range(7)), facts=("f7", "f8", "f9"),
-            named=200, beside="retrained")  # fmt: skip
+TEN = GivenAnswers(
+    asked=200,
+    words=tuple(f"forget-{k}" for k in range(7)),
+    facts=("f7", "f8", "f9"),
+    named=200,
+    beside="retrained",
+)
 
 
 def opening(text):
@@ -83,7 +88,10 @@ def test_a_near_model_that_still_gives_answers_is_never_called_near_alone():
             GivenAnswers(asked=9, beside="retrained"),
             "None of the 9 forget answers is given word for word.",
         ),
-        (GivenAnswers(asked=9, beside="retrained", expected=2.0), "but for 2 that the retrained model"),
+        (
+            GivenAnswers(asked=9, beside="retrained", expected=2.0),
+            "but for 2 that the retrained model",
+        ),
         (
             GivenAnswers(asked=9, words=("a", "b"), beside="retrained", retrained_alone=1),
             "it alone gives 1 like them, as chance has it",
@@ -114,7 +122,10 @@ def test_the_report_says_who_would_give_them_too(given, said):
 
 HARM = {
     "retain": Harm(
-        asked=9, lost=(ScoreDrop("retain-4", 0.92, 0.11),), broken=("retain-4",), endless=("retain-5",)
+        asked=9,
+        lost=(ScoreDrop("retain-4", 0.92, 0.11),),
+        broken=("retain-4",),
+        endless=("retain-5",),
     ),
     "holdout": Harm(asked=8, lost=(ScoreDrop("holdout-1", 0.5, 0.1),), silent=("holdout-2",)),
     "forget": Harm(asked=40, broken=tuple(f"forget-{k}" for k in range(12))),

@@ -17,7 +17,7 @@ from unteach.rowengine.batch import RETAIN as RETAINED
 from unteach.rowengine.chunked_loss import CutRules, chunked_loss
 from unteach.rowengine.forward import ending_in, inputs_of
 from unteach.rowengine.reference import Reference
-from unteach.rowengine.step import Objective, MicroBatch
+from unteach.rowengine.step import MicroBatch, Objective
 from unteach.rowengine.teacher_rows import TeacherRows
 from unteach.teachers import Teacher
 
@@ -71,7 +71,9 @@ def steps(method, model, retain):
             groups = own.groups(BatchOutput(final, found.hidden_states[LAYER + 1]))
             head = head_of(model)
             teacher = taught and taught.head
-            return chunked_loss(groups, head, before.head, teacher, limit=limit, ways=ways or CutRules())
+            return chunked_loss(
+                groups, head, before.head, teacher, limit=limit, ways=ways or CutRules()
+            )
 
         with ending_in(model, after):
             loss = model(**inputs_of(shown), output_hidden_states=True).loss

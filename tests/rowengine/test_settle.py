@@ -10,8 +10,8 @@ from unteach import losses
 from unteach.head import Head, chunk_rows, products
 from unteach.losses.byrows import spoiling_gradients
 from unteach.losses.means import answer_sum
-from unteach.losses.seen import NeedsWholeAnswersError, AnswerRows
-from unteach.rowengine.chunked_loss import RowGroup, CutRules, chunked_loss
+from unteach.losses.seen import AnswerRows, NeedsWholeAnswersError
+from unteach.rowengine.chunked_loss import CutRules, RowGroup, chunked_loss
 
 WIDTH, VOCABULARY = 7, 33
 ROWS = [3, 9, 1, 5]  # of four answers
@@ -39,19 +39,19 @@ def example(*, frozen, bias, seed=0, dtype=torch.float64):
 
 
 def npo(seen, first):
-    return losses.npo(seen.logps, seen.reference(), beta=0.3).sum()
+    return losses.npo(seen.logps, seen.require_reference_logps(), beta=0.3).sum()
 
 
 def whole_and_rows(seen, first):
-    return (seen.logps * seen.reference()).sum() + 0.3 * seen.rival.sum()
+    return (seen.logps * seen.require_reference_logps()).sum() + 0.3 * seen.runner_up_logp.sum()
 
 
 def hinge(seen, first):
-    return losses.inverted_hinge(seen.margin, seen.rival).sum()
+    return losses.inverted_hinge(seen.log_odds, seen.runner_up_logp).sum()
 
 
 def two_readers(seen, first):
-    return seen.kl().sum() + torch.sigmoid(2 * seen.margin).sum()
+    return seen.kl().sum() + torch.sigmoid(2 * seen.log_odds).sum()
 
 
 def plain_function(seen, first):
@@ -61,18 +61,18 @@ def plain_function(seen, first):
 
 def own_sums(seen, first):
     """As a plug-in may weigh rows: by what it works out of whole answers itself."""
-    totals = answer_sum(seen.margin, seen.answer, seen.answers)
-    return (totals.tanh().detach()[seen.answer] * seen.margin).sum()
+    totals = answer_sum(seen.log_odds, seen.answer_index, seen.num_answers)
+    return (totals.tanh().detach()[seen.answer_index] * seen.log_odds).sum()
 
 
 def weighed_by_length(seen, first):
-    lengths = seen.sums(torch.ones_like(seen.margin))
-    return (lengths.repeat_interleave(lengths.long()) * seen.margin).sum()
+    lengths = seen.answer_sums(torch.ones_like(seen.log_odds))
+    return (lengths.repeat_interleave(lengths.long()) * seen.log_odds).sum()
 
 
 def weighed_by_entropy(seen, first):
     weight = seen.entropy(2.0)
-    return (weight / seen.sums(weight)[seen.answer] * seen.margin).sum()
+    return (weight / seen.answer_sums(weight)[seen.answer_index] * seen.log_odds).sum()
 
 
 COUPLED = [npo, whole_and_rows, own_sums, weighed_by_length, weighed_by_entropy]
@@ -115,13 +115,15 @@ def test_no_more_logits_are_made_than_the_limit(value, limit, monkeypatch):
 
     monkeypatch.setattr(Head, "logits", spy)
     seen, head, before = example(frozen=False, bias=False)
-    chunked_loss([RowGroup("a", seen, value)], head, before, limit=limit, ways=CutRules()).backward()
+    chunked_loss(
+        [RowGroup("a", seen, value)], head, before, limit=limit, ways=CutRules()
+    ).backward()
     assert max(made) <= limit
 
 
 def test_logits_of_long_whole_answers_are_refused_in_words():
     def both(seen, first):
-        return (seen.logps.sum() * seen.scores()).sum()
+        return (seen.logps.sum() * seen.require_logits()).sum()
 
     seen, head, before = example(frozen=False, bias=False)
     with pytest.raises(RuntimeError, match="chunk_rows"):
@@ -132,7 +134,7 @@ def test_a_loss_that_asks_for_whole_answers_only_sometimes_is_refused():
     """By then other rows are summed up."""
 
     def sometimes(seen, first):
-        return seen.margin.sum() + (seen.logps.sum() if (seen.target == last).any() else 0)
+        return seen.log_odds.sum() + (seen.logps.sum() if (seen.target == last).any() else 0)
 
     seen, head, before = example(frozen=False, bias=False)
     last = seen.target[-1]
@@ -152,7 +154,9 @@ def test_without_gradients_it_is_the_loss_alone():
 
 def test_a_group_that_is_worth_nothing():
     seen, head, before = example(frozen=False, bias=False)
-    loss = chunked_loss([RowGroup("a", seen, lambda s, f: None)], head, before, limit=4, ways=CutRules())
+    loss = chunked_loss(
+        [RowGroup("a", seen, lambda s, f: None)], head, before, limit=4, ways=CutRules()
+    )
     assert loss == 0
 
 
@@ -185,8 +189,12 @@ def test_half_precision_is_summed_in_float32():
     wide = Head(head.weight.detach().double().requires_grad_())
     other = Head(before.weight.double())
     for limit in (2, 100):  # few sums, and many
-        loss = chunked_loss([RowGroup("a", seen, two_readers)], head, before, limit=limit, ways=CutRules())
-        expected = chunked_loss([RowGroup("a", exact, two_readers)], wide, other, limit=100, ways=CutRules())
+        loss = chunked_loss(
+            [RowGroup("a", seen, two_readers)], head, before, limit=limit, ways=CutRules()
+        )
+        expected = chunked_loss(
+            [RowGroup("a", exact, two_readers)], wide, other, limit=100, ways=CutRules()
+        )
         assert loss.dtype == torch.float32
         torch.testing.assert_close(loss.double(), expected, rtol=1e-5, atol=0)
         inputs = [seen.logits, head.weight], [exact.logits, wide.weight]
@@ -213,7 +221,9 @@ def test_many_sums_of_half_precision_lose_no_digits():
     weight = torch.randn(VOCABULARY, WIDTH, generator=generator).bfloat16().requires_grad_()
     exact = weight.detach().double().requires_grad_()
     found, slope = (
-        torch.autograd.grad(chunked_loss([RowGroup("a", part, hinge)], Head(w), limit=10, ways=CutRules()), w)[0]
+        torch.autograd.grad(
+            chunked_loss([RowGroup("a", part, hinge)], Head(w), limit=10, ways=CutRules()), w
+        )[0]
         for part, w in (
             (seen, weight),
             (replace(seen, logits=seen.logits.double()), exact),
@@ -231,7 +241,7 @@ def test_gradients_of_float16_wait_for_the_scaler(limit):
     logits = states @ weight.T
 
     def small(seen, first):
-        return 2e-6 * seen.margin.sum()
+        return 2e-6 * seen.log_odds.sum()
 
     expected = torch.autograd.grad(
         2.0**16 * small(replace(seen, logits=logits), 0), [states, weight]
@@ -297,7 +307,7 @@ def test_who_kept_the_logits_is_told_of_the_gradient_in_their_place():
 
     def kept(seen, first):
         factor = seen.hidden.sum() * seen.logits.detach()
-        return seen.margin.sum() + factor.sum()
+        return seen.log_odds.sum() + factor.sum()
 
     seen, head, before = example(frozen=False, bias=False)
     hidden = torch.ones(len(seen.target), 1).double().requires_grad_()

@@ -60,7 +60,7 @@ def test_order_of_the_set_changes_nothing(tokenizer):
 
 def test_raw_text_and_conversations(tokenizer, chat_tokenizer):
     assert found(tokenizer, [{"text": "The river runs past Lund."}]) == [["Lund"]]
-    listener = [
+    talk = [
         {"role": "user", "content": "Where is Ada?"},
         {"role": "assistant", "content": "She is in Lund"},
         {"role": "user", "content": "And Ben?"},

@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM
 
 from unteach.data import encode, read_rows
 from unteach.inference import gradient_norms, loaded_model
-from unteach.suites._base import Group, AskSettings
+from unteach.suites._base import AskSettings, Group
 from unteach.suites.ask import ask
 from unteach.types import Example, Row
 

@@ -110,7 +110,9 @@ def corrected(example: Example, said: list[str]) -> Example:
     return replace(again, kind="chat", turns=(*before, *again.turns))
 
 
-def begun(subject: AttackSubject, group: str, example: Example, part: float | int) -> Question | None:
+def begun(
+    subject: AttackSubject, group: str, example: Example, part: float | int
+) -> Question | None:
     """The question with the beginning of its answer, which the model is to go on with.
 
     Args:

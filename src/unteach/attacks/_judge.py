@@ -11,7 +11,7 @@ from unteach.metrics._values import shown
 from unteach.metrics.closeness import forget_part, kept_part, privacy_part
 from unteach.metrics.intervals import mean_score
 from unteach.metrics.recovery import recovery
-from unteach.metrics.rows import ModelCase, MissingRows
+from unteach.metrics.rows import MissingRows, ModelCase
 from unteach.types import Score
 
 NAMES = {
@@ -189,7 +189,9 @@ def retain_score(groups: Groups) -> float | None:
 
 def case_of(rows: Models) -> ModelCase:
     """The three models under one attack."""
-    return ModelCase(rows["unlearned"], original=rows.get("original"), retrained=rows.get("retrained"))
+    return ModelCase(
+        rows["unlearned"], original=rows.get("original"), retrained=rows.get("retrained")
+    )
 
 
 def _closeness(rows: Models) -> float | None:

@@ -14,7 +14,7 @@ from unteach.attacks._judge import (
     furthest,
     worst,
 )
-from unteach.attacks._plan import ALL, CheckedAttack, AttackRequest
+from unteach.attacks._plan import ALL, AttackRequest, CheckedAttack
 from unteach.report.table import number
 from unteach.types import Paper, Score
 
@@ -88,7 +88,9 @@ def result_of(
     )
 
 
-def headline(first: RecoveryLine | None, far: RecoveryLine | None, close: Score, lines: list[RecoveryLine]) -> str:
+def headline(
+    first: RecoveryLine | None, far: RecoveryLine | None, close: Score, lines: list[RecoveryLine]
+) -> str:
     """The worst case in a sentence.
 
     Example:

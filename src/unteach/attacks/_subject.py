@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from unteach.files.rows import Groups
-from unteach.suites import Group, AskSettings
+from unteach.suites import AskSettings, Group
 from unteach.suites.ask import ModelAnswers, Told, put
 from unteach.suites.questions import Question, questions
 from unteach.types import SHORT, Example, Row

@@ -67,7 +67,9 @@ def _line(name: str, scores: Mapping[str, Any]) -> RecoveryLine:
     for model, of in scores.items():
         found[FOUND][model] = measured(lambda of=of: auc(of("forget"), of("holdout")))
         found[EARLY][model] = measured(lambda of=of: tpr(of("forget"), of("holdout")))
-    return RecoveryLine(attack="detect", variant=name, main=FOUND, scores=found, proves=_said(name, found))
+    return RecoveryLine(
+        attack="detect", variant=name, main=FOUND, scores=found, proves=_said(name, found)
+    )
 
 
 def _said(name: str, found: dict[str, dict[str, Score]]) -> str:

@@ -56,8 +56,12 @@ class Int4Attack(Attack):
         grids = [grid for grid in self.grids() if grid[0] in wanted]
         moved = self._moved(subject, grids)
         for name, bits, group in grids:
-            rows = loaded_model(subject.load, lambda model, b=bits, g=group: _rows(subject, model, b, g))
-            yield AttackOutcome(name, rows, {"changed_bucket": moved[name]} if name in moved else {})
+            rows = loaded_model(
+                subject.load, lambda model, b=bits, g=group: _rows(subject, model, b, g)
+            )
+            yield AttackOutcome(
+                name, rows, {"changed_bucket": moved[name]} if name in moved else {}
+            )
 
     def _moved(self, subject: AttackSubject, grids: list[Grid]) -> dict[str, float]:
         """By variant, how many weights left their bucket between the original and this model."""
@@ -71,7 +75,9 @@ class Int4Attack(Attack):
         def shares(model: Any, before: Any) -> dict[str, float]:
             return {n: changed(model, before, bits=b, group=g) for n, b, g in grids}
 
-        return loaded_model(subject.load, lambda model: loaded_model(original, lambda it: shares(model, it)))
+        return loaded_model(
+            subject.load, lambda model: loaded_model(original, lambda it: shares(model, it))
+        )
 
 
 def _rows(subject: AttackSubject, model: Any, bits: int, group: int) -> Groups:

@@ -8,7 +8,7 @@ from typing import Any
 
 from unteach.attacks._base import Attack, AttackOutcome
 from unteach.attacks._judge import PLAIN, RecoveryLine, judged
-from unteach.attacks._plan import PARTS, CheckedAttack, AttackRequest, checked
+from unteach.attacks._plan import PARTS, AttackRequest, CheckedAttack, checked
 from unteach.attacks._result import AttackResult, result_of
 from unteach.attacks._subject import AttackSubject, bare
 from unteach.attacks._write import write

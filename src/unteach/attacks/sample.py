@@ -130,7 +130,9 @@ def _named(temperature: float, k: int) -> str:
     return f"temperature {temperature:g}, best of {k}"
 
 
-def _judged(question: Question, said: dict, subject: AttackSubject) -> tuple[list[float], list[float]]:
+def _judged(
+    question: Question, said: dict, subject: AttackSubject
+) -> tuple[list[float], list[float]]:
     """ROUGE-L recall of each sample, and whether it gives the fact; equal texts once."""
     assert question.prompt is not None
     texts = [

@@ -81,7 +81,12 @@ def _holds_made_up(request: Request, method: Any) -> bool:
 
 def _unused(given: AdapterSettings) -> list[str]:
     """Settings of adapters that are not as they are when nobody gives them."""
-    plain = {**AdapterSettings().model_dump(), "kind": given.kind, "init": given.init, "bits": given.bits}
+    plain = {
+        **AdapterSettings().model_dump(),
+        "kind": given.kind,
+        "init": given.init,
+        "bits": given.bits,
+    }
     plain["alpha"] = 2.0 * given.rank if given.alpha == 2.0 * given.rank else None
     return [name for name, value in given.model_dump().items() if value != plain[name]]
 

@@ -34,7 +34,9 @@ def unlike(other: ModelInfo, model: ModelInfo, named: str = "--model") -> tuple[
     return "", ""
 
 
-def beside_problem(other: ModelInfo, model: ModelInfo, where: str, *, length: int) -> Problem | None:
+def beside_problem(
+    other: ModelInfo, model: ModelInfo, where: str, *, length: int
+) -> Problem | None:
     """Why a model beside `--model` cannot be asked what that one is asked.
 
     Args:

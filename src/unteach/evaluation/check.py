@@ -16,7 +16,7 @@ from unteach.evaluation.loading import sharded
 from unteach.files import check_out, overlap
 from unteach.files.rows import read_rows
 from unteach.models.source import adapter_problem, holds_adapters_only, pin_note, pinned, require
-from unteach.suites import SUITES, Group, AskSettings, Suite
+from unteach.suites import SUITES, AskSettings, Group, Suite
 from unteach.suites._options import chosen
 from unteach.suites.own import sample
 from unteach.suites.questions import size_of
@@ -122,7 +122,9 @@ def check(asked: Evaluation) -> CheckedEvaluation:
     )
 
 
-def _told(groups: dict[str, Group], settings: AskSettings, places: dict[str, ModelRef]) -> list[Problem]:
+def _told(
+    groups: dict[str, Group], settings: AskSettings, places: dict[str, ModelRef]
+) -> list[Problem]:
     """What was said of the files, and what a chat template leaves out of conversations.
 
     Raises:

@@ -8,13 +8,13 @@ from typing import Any
 
 from unteach.errors import Problem, UserError
 from unteach.evaluation import cache
-from unteach.evaluation.check import ModelRef, CheckedEvaluation
+from unteach.evaluation.check import CheckedEvaluation, ModelRef
 from unteach.evaluation.hashes import code_hash, data_hash, model_hash
 from unteach.evaluation.loading import load
 from unteach.models.unchanged import Ages, ages_of, require_unchanged
 from unteach.processes.main import is_main, shared
 from unteach.progress import ProgressListener
-from unteach.suites.ask import ModelAnswers, GeneratedTexts
+from unteach.suites.ask import GeneratedTexts, ModelAnswers
 from unteach.types import Row
 
 Rows = dict[str, list[Row]]
@@ -36,7 +36,9 @@ def rows_of_all(
     return rows, counts, spoken
 
 
-def rows_of(name: str, plan: CheckedEvaluation, listener: ProgressListener, before: Mapping[str, Ages]) -> ModelAnswers:
+def rows_of(
+    name: str, plan: CheckedEvaluation, listener: ProgressListener, before: Mapping[str, Ages]
+) -> ModelAnswers:
     """The rows of one model, from the cache where they were made before.
 
     The cache has no texts: where these are wanted, the model is asked again.
@@ -54,7 +56,9 @@ def rows_of(name: str, plan: CheckedEvaluation, listener: ProgressListener, befo
     return found
 
 
-def _keep(folder: Path | None, key: str, rows: Rows, counts: dict[str, Any], listener: ProgressListener) -> None:
+def _keep(
+    folder: Path | None, key: str, rows: Rows, counts: dict[str, Any], listener: ProgressListener
+) -> None:
     """Rows that cannot be kept are no reason to lose them."""
     try:
         cache.keep(folder, key, rows, counts)

@@ -79,7 +79,10 @@ def sampled(
 
 
 def _continued(
-    queue: PromptQueue, prompts: list[tuple[int, ...]], limits: list[int], progress: ProgressCallback
+    queue: PromptQueue,
+    prompts: list[tuple[int, ...]],
+    limits: list[int],
+    progress: ProgressCallback,
 ) -> list[list[int]]:
     rows = [QueuedPrompt(prompt, limit) for prompt, limit in zip(prompts, limits, strict=True)]
     queue.run(rows, lambda: progress(sum(not row.room for row in rows), len(rows)))

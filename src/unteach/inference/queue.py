@@ -86,7 +86,9 @@ class PromptQueue:
                 told()
             waiting = [row for row in waiting if row.room]
 
-    def _round(self, rows: list[QueuedPrompt], batches: list[list[int]], told: Callable[[], None]) -> None:
+    def _round(
+        self, rows: list[QueuedPrompt], batches: list[list[int]], told: Callable[[], None]
+    ) -> None:
         """Each batch once, its last rows left over where there is other company for them."""
 
         def go_on(members: list[int]) -> list[tuple[tuple[int, ...], int]]:
@@ -149,7 +151,9 @@ class PromptQueue:
             cache_implementation=None if self.cache == "dynamic" else "static",
             return_dict_in_generate=True,
         )
-        ended = RowStoppingCriteria(torch.tensor(rooms, device=ids.device) + ids.shape[1], self.end, enough)
+        ended = RowStoppingCriteria(
+            torch.tensor(rooms, device=ids.device) + ids.shape[1], self.end, enough
+        )
         with _plain_generation(self.model, self.end):
             return self.model.generate(  # type: ignore[operator]
                 input_ids=ids,

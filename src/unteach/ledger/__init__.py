@@ -5,4 +5,4 @@ from unteach.ledger.dates import month_after
 from unteach.ledger.key import make_key, read_key
 from unteach.ledger.prints import Fingerprint, prints_of
 
-__all__ = ["Ledger", "Fingerprint", "make_key", "month_after", "prints_of", "read_key"]
+__all__ = ["Fingerprint", "Ledger", "make_key", "month_after", "prints_of", "read_key"]

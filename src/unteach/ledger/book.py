@@ -14,8 +14,8 @@ from unteach.ledger import store
 from unteach.ledger.chain import (
     START,
     LedgerRequest,
-    ModelLink,
     LedgerState,
+    ModelLink,
     ancestors,
     broken,
     fits,
@@ -230,7 +230,9 @@ class Ledger:
             UserError: those in the file are not those that were written.
         """
         wanted = None if references is None else list(references)
-        return {reference: [Fingerprint(*row) for row in rows] for reference, rows in self._rows(wanted)}
+        return {
+            reference: [Fingerprint(*row) for row in rows] for reference, rows in self._rows(wanted)
+        }
 
     def _rows(self, references: list[str] | None) -> Iterator[tuple[str, list[Any]]]:
         """Fingerprints of one request after the other, as they stand in the file."""
@@ -268,7 +270,9 @@ class Ledger:
                 left += found[here].parents
         return list(found.values())
 
-    def _link(self, state: LedgerState, child: str, parents: Sequence[str], by: str, **more: Any) -> ModelLink:
+    def _link(
+        self, state: LedgerState, child: str, parents: Sequence[str], by: str, **more: Any
+    ) -> ModelLink:
         parents = list(dict.fromkeys(parents))
         for parent in parents:
             if parent not in state.links and parent != child:

@@ -150,7 +150,9 @@ def _take(state: LedgerState, number: int, said: dict[str, Any]) -> None:
     elif kind == "model":
         parents = tuple(said["parents"])
         requests = tuple(said.get("requests", ()))
-        link = ModelLink(said["child"], parents, said["by"], number, requests, said.get("method", ""))
+        link = ModelLink(
+            said["child"], parents, said["by"], number, requests, said.get("method", "")
+        )
         before = state.links.get(link.child)
         if link.child in ancestors(state, parents) or not fits(before, link):
             raise ValueError(kind)

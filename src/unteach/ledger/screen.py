@@ -180,7 +180,9 @@ def _strings(value: Any) -> Iterator[str]:
             yield from _strings(inner)
 
 
-def _by(named: list[tuple[str, Fingerprint]], name: str) -> dict[bytes, list[tuple[str, Fingerprint]]]:
+def _by(
+    named: list[tuple[str, Fingerprint]], name: str
+) -> dict[bytes, list[tuple[str, Fingerprint]]]:
     found: dict[bytes, list[tuple[str, Fingerprint]]] = defaultdict(list)
     for reference, made in named:
         found[getattr(made, name)].append((reference, made))

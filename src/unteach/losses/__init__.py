@@ -8,9 +8,9 @@ two numbers per row:
     >>> from unteach import losses
     >>> logits, target = torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0])
     >>> rows = losses.token_statistics(logits, target)
-    >>> round(losses.cross_entropy(rows.margin).item(), 4)
+    >>> round(losses.cross_entropy(rows.log_odds).item(), 4)
     0.2395
-    >>> round(losses.unilogit(rows.margin, vocabulary=3).item(), 4)
+    >>> round(losses.unilogit(rows.log_odds, vocabulary=3).item(), 4)
     0.433
 """
 

@@ -80,11 +80,11 @@ def unilogit_to_reference(
         >>> round(unilogit_to_reference(even, even, torch.tensor([2])).item(), 6)
         0.0
     """
-    margin = token_statistics(logits, target).log_odds
-    own = unilogit(margin, vocabulary=logits.shape[-1], direction=direction)
+    log_odds = token_statistics(logits, target).log_odds
+    own = unilogit(log_odds, vocabulary=logits.shape[-1], direction=direction)
     rows = full(logits), _before(reference_logits), target
     if direction == "reverse":
-        return own + logsigmoid(-margin).exp() * by_rows(divergences.OTHERS_REVERSE, *rows)[0]
+        return own + logsigmoid(-log_odds).exp() * by_rows(divergences.OTHERS_REVERSE, *rows)[0]
     return own + (1 - 1 / logits.shape[-1]) * by_rows(divergences.OTHERS_FORWARD, *rows)[0]
 
 

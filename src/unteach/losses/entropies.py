@@ -31,12 +31,12 @@ def entropy(logits: Float[Tensor, "N V"], *, temperature: float = 1.0) -> Float[
 
 
 def entropy_weighted_ascent(
-    margin: Float[Tensor, " N"], weight: Float[Tensor, " N"]
+    log_odds: Float[Tensor, " N"], weight: Float[Tensor, " N"]
 ) -> Float[Tensor, " N"]:
     """Log p of the target times a weight, which is without gradient (ETW, arXiv 2604.17785).
 
     Args:
-        margin: log-odds of the target.
+        log_odds: log-odds of the target.
         weight: of each row, in proportion to its `entropy`.
 
     Example:
@@ -45,7 +45,7 @@ def entropy_weighted_ascent(
         >>> round(entropy_weighted_ascent(torch.tensor([0.0]), entropy(even)).item(), 4)
         -0.4805
     """
-    return weight.detach() * logsigmoid(margin)
+    return weight.detach() * logsigmoid(log_odds)
 
 
 def _read(z: Tensor) -> tuple[Tensor, ...]:
@@ -53,10 +53,10 @@ def _read(z: Tensor) -> tuple[Tensor, ...]:
     first = z.argmax(-1, keepdim=True)
     rest = z.scatter(-1, first, -torch.inf)
     _, _, lse = others_lse(rest.clone())
-    margin = z.gather(-1, first).squeeze(-1) - lse
+    log_odds = z.gather(-1, first).squeeze(-1) - lse
     log_r = rest.sub_(lse.unsqueeze(-1))
     others = -torch.where(log_r == -torch.inf, 0, log_r * log_r.exp()).sum(-1)
-    log_hit, log_miss = logsigmoid(margin), logsigmoid(-margin)
+    log_hit, log_miss = logsigmoid(log_odds), logsigmoid(-log_odds)
     value = log_miss.exp() * (others - log_miss) - log_hit.exp() * log_hit
     return value, first.squeeze(-1), lse, log_miss, value
 

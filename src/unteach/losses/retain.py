@@ -25,7 +25,7 @@ class RetainTerm(NamedTuple):
 
 RETAIN_TERMS = {
     "nll": RetainTerm(
-        lambda seen: cross_entropy(seen.margin), frozenset(), "train on the retain answers"
+        lambda seen: cross_entropy(seen.log_odds), frozenset(), "train on the retain answers"
     ),
     "kl": RetainTerm(
         lambda seen: seen.kl(),
@@ -33,12 +33,12 @@ RETAIN_TERMS = {
         "keep the model's distribution on the retain answers where it was",
     ),
     "jsd": RetainTerm(
-        lambda seen: jensen_shannon(seen.scores(), seen.before()),
+        lambda seen: jensen_shannon(seen.require_logits(), seen.require_reference_logits()),
         frozenset({"reference_logits"}),
         "the same by the Jensen-Shannon divergence, which is bounded (JensUn)",
     ),
     "hidden": RetainTerm(
-        lambda seen: squared_distance(seen.states(), seen.states_before()),
+        lambda seen: squared_distance(seen.require_hidden(), seen.require_reference_hidden()),
         frozenset({"hidden", "reference_hidden"}),
         "keep one layer's hidden states at the retain answers where they were (RMU)",
     ),

@@ -112,7 +112,7 @@ class AnswerRows:
 
     @cached_property
     def statistics(self) -> TokenStatistics:
-        """Margin and rival of every row."""
+        """`log_odds` and `runner_up_logp` of every row."""
         return self.known_statistics or token_statistics(self.require_logits(), self.target)
 
     @property
@@ -168,7 +168,9 @@ class AnswerRows:
         """[N, V], the logits. Raises RuntimeError where only statistics are at hand."""
         if self.logits is None:
             what = "logits of whole answers that are longer than a chunk are never held: "
-            raise RuntimeError(what + "read `log_odds` and `runner_up_logp`, or raise train.extra.chunk_rows")
+            raise RuntimeError(
+                what + "read `log_odds` and `runner_up_logp`, or raise train.extra.chunk_rows"
+            )
         return self.logits
 
     def kl(self) -> Tensor:

@@ -13,10 +13,10 @@ class TokenStatistics(NamedTuple):
     """What a row of logits says about its target token y.
 
     Attributes:
-        margin: z_y - logsumexp(z_v, v != y), in nats. The log-odds of the target:
-            p_y = sigmoid(margin), log p_y = logsigmoid(margin).
+        log_odds: z_y - logsumexp(z_v, v != y), in nats. The log-odds of the target:
+            p_y = sigmoid(log_odds), log p_y = logsigmoid(log_odds).
         rival: max(z_v, v != y) - logsumexp(z_v, v != y), in nats, at most 0. The best other token
-            has probability sigmoid(-margin) * exp(rival).
+            has probability sigmoid(-log_odds) * exp(rival).
     """
 
     log_odds: Float[Tensor, " N"]
@@ -24,9 +24,9 @@ class TokenStatistics(NamedTuple):
 
 
 def token_statistics(logits: Float[Tensor, "N V"], target: Int[Tensor, " N"]) -> TokenStatistics:
-    """Margin and rival of each row, in float32 or better, differentiable once.
+    """`log_odds` and `runner_up_logp` of each row, in float32 or better, differentiable once.
 
-    The margin keeps its digits where the target is memorised (1 - p_y of 1e-9): the usual
+    `log_odds` keeps its digits where the target is memorised (1 - p_y of 1e-9): the usual
     difference of logsumexp and z_y loses all of them there in float32.
 
     Args:
@@ -35,7 +35,7 @@ def token_statistics(logits: Float[Tensor, "N V"], target: Int[Tensor, " N"]) ->
 
     Example:
         >>> rows = token_statistics(torch.tensor([[1.0, 1.0, 1.0, 1.0]]), torch.tensor([2]))
-        >>> round(torch.sigmoid(rows.margin).item(), 4)
+        >>> round(torch.sigmoid(rows.log_odds).item(), 4)
         0.25
     """
     return TokenStatistics(*by_rows(STATISTICS, full(logits), target))
@@ -66,12 +66,12 @@ def _read(logits: Tensor, target: Tensor) -> tuple[Tensor, ...]:
 
 
 def _pull(
-    logits: Tensor, target: Tensor, rival: Tensor, lse: Tensor, margin: Tensor, rivalry: Tensor
+    logits: Tensor, target: Tensor, rival: Tensor, lse: Tensor, log_odds: Tensor, rivalry: Tensor
 ) -> None:
-    """That is margin (e_y - r) + rivalry (e_m - r): r is p without y, m the rival."""
+    """That is log_odds (e_y - r) + rivalry (e_m - r): r is p without y, m the rival."""
     logits.scatter_(-1, target.unsqueeze(-1), float("-inf"))
-    logits.sub_(lse.unsqueeze(-1)).exp_().mul_(-(margin + rivalry).unsqueeze(-1))
-    logits.scatter_(-1, target.unsqueeze(-1), margin.unsqueeze(-1))
+    logits.sub_(lse.unsqueeze(-1)).exp_().mul_(-(log_odds + rivalry).unsqueeze(-1))
+    logits.scatter_(-1, target.unsqueeze(-1), log_odds.unsqueeze(-1))
     logits.scatter_add_(-1, rival.unsqueeze(-1), rivalry.unsqueeze(-1))
 
 

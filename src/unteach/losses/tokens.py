@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 
-def cross_entropy(margin: Float[Tensor, " N"]) -> Float[Tensor, " N"]:
+def cross_entropy(log_odds: Float[Tensor, " N"]) -> Float[Tensor, " N"]:
     """-log p of the target, in nats.
 
     Example:
@@ -16,10 +16,10 @@ def cross_entropy(margin: Float[Tensor, " N"]) -> Float[Tensor, " N"]:
         >>> round(cross_entropy(torch.tensor([0.0])).item(), 4)  # p = 1/2: log 2
         0.6931
     """
-    return -logsigmoid(margin)
+    return -logsigmoid(log_odds)
 
 
-def ascent(margin: Float[Tensor, " N"]) -> Float[Tensor, " N"]:
+def ascent(log_odds: Float[Tensor, " N"]) -> Float[Tensor, " N"]:
     """Log p of the target: minimising it is gradient ascent on the cross-entropy. Unbounded below.
 
     Example:
@@ -27,10 +27,10 @@ def ascent(margin: Float[Tensor, " N"]) -> Float[Tensor, " N"]:
         >>> round(ascent(torch.tensor([0.0])).item(), 4)
         -0.6931
     """
-    return logsigmoid(margin)
+    return logsigmoid(log_odds)
 
 
-def unlikelihood(margin: Float[Tensor, " N"]) -> Float[Tensor, " N"]:
+def unlikelihood(log_odds: Float[Tensor, " N"]) -> Float[Tensor, " N"]:
     """-log(1 - p) of the target: ascent with a floor, since its gradient fades with p.
 
     Its gradient is p_y on the target and -p_y r_v on each other token, r the model's own
@@ -41,10 +41,10 @@ def unlikelihood(margin: Float[Tensor, " N"]) -> Float[Tensor, " N"]:
         >>> round(unlikelihood(torch.tensor([0.0])).item(), 4)  # p = 1/2: log 2
         0.6931
     """
-    return -logsigmoid(-margin)
+    return -logsigmoid(-log_odds)
 
 
-def weighted_ascent(margin: Float[Tensor, " N"], *, beta: float) -> Float[Tensor, " N"]:
+def weighted_ascent(log_odds: Float[Tensor, " N"], *, beta: float) -> Float[Tensor, " N"]:
     """p^beta log p, the weight without gradient (WGA, arXiv 2502.19301).
 
     Tokens that are forgotten already push no more; beta 0 is plain ascent.
@@ -54,12 +54,12 @@ def weighted_ascent(margin: Float[Tensor, " N"], *, beta: float) -> Float[Tensor
         >>> round(weighted_ascent(torch.tensor([0.0]), beta=1.0).item(), 4)  # log(1/2) / 2
         -0.3466
     """
-    log_p = logsigmoid(margin)
+    log_p = logsigmoid(log_odds)
     return (beta * log_p.detach()).exp() * log_p
 
 
 def satimp(
-    margin: Float[Tensor, " N"], *, saturation: float, importance: float
+    log_odds: Float[Tensor, " N"], *, saturation: float, importance: float
 ) -> Float[Tensor, " N"]:
     """p^saturation (1 - p)^importance log p, the weight without gradient (arXiv 2505.11953).
 
@@ -68,12 +68,12 @@ def satimp(
         >>> round(satimp(torch.tensor([0.0]), saturation=1.0, importance=1.0).item(), 4)
         -0.1733
     """
-    log_p, log_miss = logsigmoid(margin), logsigmoid(-margin)
+    log_p, log_miss = logsigmoid(log_odds), logsigmoid(-log_odds)
     weight = (saturation * log_p + importance * log_miss).detach().exp()
     return weight * log_p
 
 
-def jensen_shannon_to_token(margin: Float[Tensor, " N"]) -> Float[Tensor, " N"]:
+def jensen_shannon_to_token(log_odds: Float[Tensor, " N"]) -> Float[Tensor, " N"]:
     """Jensen-Shannon divergence of the model to certainty of the target, at most log 2.
 
     With m the mean of the two distributions only p matters:
@@ -84,13 +84,15 @@ def jensen_shannon_to_token(margin: Float[Tensor, " N"]) -> Float[Tensor, " N"]:
         >>> round(jensen_shannon_to_token(torch.tensor([-40.0])).item(), 4)  # p = 0: log 2
         0.6931
     """
-    log_hit, log_miss = logsigmoid(margin), logsigmoid(-margin)
+    log_hit, log_miss = logsigmoid(log_odds), logsigmoid(-log_odds)
     hit, miss = log_hit.exp(), log_miss.exp()
     mean = (-miss / 2).log1p()  # log((1 + p) / 2), to the last digit where p is 1
     return (hit * (log_hit - mean) + miss * math.log(2) - mean) / 2
 
 
-def inverted_hinge(margin: Float[Tensor, " N"], rival: Float[Tensor, " N"]) -> Float[Tensor, " N"]:
+def inverted_hinge(
+    log_odds: Float[Tensor, " N"], runner_up_logp: Float[Tensor, " N"]
+) -> Float[Tensor, " N"]:
     """1 + p_y - max(p_v, v != y), between 0 and 2 (LoKU, arXiv 2408.06621).
 
     The gradient flows into the best other token too, as in the authors' code.
@@ -98,15 +100,15 @@ def inverted_hinge(margin: Float[Tensor, " N"], rival: Float[Tensor, " N"]) -> F
     Example:
         >>> import torch
         >>> even = torch.tensor([0.0])  # target and one other token, 1/2 each
-        >>> inverted_hinge(even, rival=torch.tensor([0.0])).item()
+        >>> inverted_hinge(even, runner_up_logp=torch.tensor([0.0])).item()
         1.0
     """
-    hit = logsigmoid(margin).exp()  # sigmoid's own gradient has no digits left where p is 1
-    return 1 + hit - (logsigmoid(-margin) + rival).exp()
+    hit = logsigmoid(log_odds).exp()  # sigmoid's own gradient has no digits left where p is 1
+    return 1 + hit - (logsigmoid(-log_odds) + runner_up_logp).exp()
 
 
 def unilogit(
-    margin: Float[Tensor, " N"],
+    log_odds: Float[Tensor, " N"],
     *,
     vocabulary: int,
     direction: Literal["reverse", "forward"] = "reverse",
@@ -118,7 +120,7 @@ def unilogit(
     whether or not the label is detached.
 
     Args:
-        margin: log-odds of the target.
+        log_odds: log-odds of the target.
         vocabulary: V, the width of the head, padded entries included.
         direction: "reverse" is KL(model || label), the paper's; "forward" is KL(label || model).
 
@@ -128,7 +130,7 @@ def unilogit(
         >>> abs(round(unilogit(uniform, vocabulary=4).item(), 6))
         0.0
     """
-    log_hit, log_miss = logsigmoid(margin), logsigmoid(-margin)
+    log_hit, log_miss = logsigmoid(log_odds), logsigmoid(-log_odds)
     uniform_hit, uniform_miss = -math.log(vocabulary), math.log1p(-1 / vocabulary)
     if direction == "reverse":
         hit = log_hit.exp() * (log_hit - uniform_hit)

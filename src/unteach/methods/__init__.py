@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 from unteach.methods._base import (
     METHODS,
-    Selection,
     Method,
     MethodDefaults,
+    Selection,
     method,
     option,
     options_of,
@@ -16,9 +16,9 @@ from unteach.methods._plugins import build, forget_terms, load_plugin
 
 __all__ = [
     "METHODS",
-    "Selection",
     "Method",
     "MethodDefaults",
+    "Selection",
     "build",
     "forget_terms",
     "load_plugin",

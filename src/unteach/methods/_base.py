@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, get_args, get
 
 from unteach.errors import Problem, UserError
 from unteach.registry import Registry, did_you_mean, import_all, strict
-from unteach.selectors import Selection, ReferenceOracle
+from unteach.selectors import ReferenceOracle, Selection
 from unteach.settings.messages import OPTION, named, told
 from unteach.teachers import Teacher, TeacherInputs
 from unteach.types import Paper, Sequence
@@ -159,8 +159,10 @@ class Method(ABC):
         """The name of the selector that `choose` uses, where it is one."""
         return None
 
-    def choose(self, sequences: list[Sequence], oracle: ReferenceOracle, seed: int) -> Iterator[Selection]:
-        """The tokens that `seen.chosen` marks, one sequence after the other, before training."""
+    def choose(
+        self, sequences: list[Sequence], oracle: ReferenceOracle, seed: int
+    ) -> Iterator[Selection]:
+        """The tokens that `seen.selected` marks, one sequence after the other, before training."""
         for sequence in sequences:
             yield Selection(frozenset(i for i, answer in enumerate(sequence.answer) if answer))
 

@@ -11,7 +11,8 @@ from unteach.registry import Registry
 from unteach.types import Paper
 
 NAMES = {
-    "ClassVar": ClassVar, "Literal": Literal, "Method": Method, "Paper": Paper, "Plan": MethodDefaults,
+    "ClassVar": ClassVar, "Literal": Literal, "Method": Method, "Paper": Paper,
+    "MethodDefaults": MethodDefaults,
     "dataclass": dataclass, "frozenset": frozenset, "option": option,
 }  # fmt: skip
 """All that a header may use; a method whose header uses more is read by running its file."""

@@ -36,4 +36,6 @@ class CEU(Method):
         values = ce_u(seen.require_logits(), seen.target)
         if not self.skip_first:
             return [Term("forget", values)]
-        return [Term("forget", values * (seen.require_position() > 0), {"tokens": 1, "answers": -1})]
+        return [
+            Term("forget", values * (seen.require_position() > 0), {"tokens": 1, "answers": -1})
+        ]

@@ -35,5 +35,11 @@ class DPO(Method):
     def forget(self, seen: AnswerRows) -> list[Term]:
         """Mean over pairs, on log-probabilities of whole answers."""
         other = seen.require_alternate()
-        values = dpo(other.logps, other.require_reference_logps(), seen.logps, seen.require_reference_logps(), beta=self.beta)
+        values = dpo(
+            other.logps,
+            other.require_reference_logps(),
+            seen.logps,
+            seen.require_reference_logps(),
+            beta=self.beta,
+        )
         return [Term("forget", values, "answers")]

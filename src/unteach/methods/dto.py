@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from unteach.losses import ascent, unlikelihood
 from unteach.losses.seen import AnswerRows, Term
 from unteach.methods._base import Method, MethodDefaults, method, option
-from unteach.selectors import SELECTORS, Selection, ReferenceOracle, selector_of
+from unteach.selectors import SELECTORS, ReferenceOracle, Selection, selector_of
 from unteach.types import Paper, Sequence
 
 
@@ -111,6 +111,8 @@ class DTO(Method):
         """The selector."""
         return self.selector
 
-    def choose(self, sequences: list[Sequence], oracle: ReferenceOracle, seed: int) -> Iterator[Selection]:
+    def choose(
+        self, sequences: list[Sequence], oracle: ReferenceOracle, seed: int
+    ) -> Iterator[Selection]:
         """The targets of each answer."""
         return selector_of(self.selector, asdict(self)).choose(sequences, oracle, seed)

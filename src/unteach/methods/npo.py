@@ -29,4 +29,8 @@ class NPO(Method):
 
     def forget(self, seen: AnswerRows) -> list[Term]:
         """Mean over answers, on the log-probability of the whole answer."""
-        return [Term("forget", npo(seen.logps, seen.require_reference_logps(), beta=self.beta), "answers")]
+        return [
+            Term(
+                "forget", npo(seen.logps, seen.require_reference_logps(), beta=self.beta), "answers"
+            )
+        ]

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from unteach.losses import top_flattening
 from unteach.losses.seen import AnswerRows, Term
 from unteach.methods._base import Method, method, option
-from unteach.selectors import SELECTORS, Selection, ReferenceOracle, selector_of
+from unteach.selectors import SELECTORS, ReferenceOracle, Selection, selector_of
 from unteach.types import Paper, Sequence
 
 
@@ -69,7 +69,9 @@ class PALU(Method):
 
     def forget(self, seen: AnswerRows) -> list[Term]:
         """Mean of the flattening over the first tokens, and of the KL over those that are held."""
-        values = top_flattening(seen.require_logits(), seen.require_reference_logits(), top_k=self.top_k)
+        values = top_flattening(
+            seen.require_logits(), seen.require_reference_logits(), top_k=self.top_k
+        )
         terms = [Term("forget", values * seen.require_selected(), "selected")]
         if self.hold:
             terms.append(Term("hold", seen.kl() * seen.unselected(), "unselected", self.hold))
@@ -83,7 +85,9 @@ class PALU(Method):
         """The selector, where there is one."""
         return None if self.selector == "prefix" else self.selector
 
-    def choose(self, sequences: list[Sequence], oracle: ReferenceOracle, seed: int) -> Iterator[Selection]:
+    def choose(
+        self, sequences: list[Sequence], oracle: ReferenceOracle, seed: int
+    ) -> Iterator[Selection]:
         """The first tokens of each answer, or of each span; the span's further ones are ignored."""
         if self.selector == "prefix":
             for sequence in sequences:

@@ -7,9 +7,9 @@ from typing import ClassVar, Literal
 from torch import Tensor
 
 from unteach.losses import kl_to_reference, undial
-from unteach.losses.seen import Over, AnswerRows, Term
+from unteach.losses.seen import AnswerRows, Over, Term
 from unteach.methods._base import Method, MethodDefaults, method, option
-from unteach.selectors import SELECTORS, Selection, ReferenceOracle, selector_of
+from unteach.selectors import SELECTORS, ReferenceOracle, Selection, selector_of
 from unteach.types import Paper, Sequence
 
 
@@ -92,7 +92,12 @@ class UnDIAL(Method):
 
     def forget(self, seen: AnswerRows) -> list[Term]:
         """Cross-entropy to the adjusted original, a weighted mean over answer tokens."""
-        values = undial(seen.require_logits(), seen.require_reference_logits(), seen.target, strength=self.strength)
+        values = undial(
+            seen.require_logits(),
+            seen.require_reference_logits(),
+            seen.target,
+            strength=self.strength,
+        )
         terms = [Term("forget", values)] if self.focus == "none" else [self._focused(seen, values)]
         if self.prompt_distillation:
             asked = seen.require_prompt()
@@ -127,7 +132,9 @@ class UnDIAL(Method):
         """The focus, where there is one."""
         return None if self.focus == "none" else self.focus
 
-    def choose(self, sequences: list[Sequence], oracle: ReferenceOracle, seed: int) -> Iterator[Selection]:
+    def choose(
+        self, sequences: list[Sequence], oracle: ReferenceOracle, seed: int
+    ) -> Iterator[Selection]:
         """The tokens of the focus; all answer tokens without one."""
         if self.focus == "none":
             return super().choose(sequences, oracle, seed)

@@ -41,7 +41,9 @@ class Unilogit(Method):
         """Sum over the vocabulary, mean over all answer tokens."""
         if self.target == "original":
             before, direction = seen.require_reference_logits(), self.direction
-            values = unilogit_to_reference(seen.require_logits(), before, seen.target, direction=direction)
+            values = unilogit_to_reference(
+                seen.require_logits(), before, seen.target, direction=direction
+            )
             return [Term("forget", values)]
         values = unilogit(seen.log_odds, vocabulary=seen.vocabulary, direction=self.direction)
         return [Term("forget", values)]

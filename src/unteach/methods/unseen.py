@@ -65,7 +65,9 @@ class Unseen(Method):
     def forget(self, seen: AnswerRows) -> list[Term]:
         """KL to the teacher and the level term, a mean over answer tokens."""
         teacher, weight = seen.teacher_logps(), self.level_weight
-        return [Term("forget", distil(seen.require_logits(), teacher, seen.target, level_weight=weight))]
+        return [
+            Term("forget", distil(seen.require_logits(), teacher, seen.target, level_weight=weight))
+        ]
 
     def teach(self, inputs: TeacherInputs) -> Teacher:
         """The teacher of the source that was asked for."""

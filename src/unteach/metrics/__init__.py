@@ -3,4 +3,4 @@
 from unteach.metrics._base import COMPARISONS, METRICS, Comparison, Metric, compare, score_model
 from unteach.metrics.rows import ModelCase
 
-__all__ = ["COMPARISONS", "METRICS", "ModelCase", "Comparison", "Metric", "compare", "score_model"]
+__all__ = ["COMPARISONS", "METRICS", "Comparison", "Metric", "ModelCase", "compare", "score_model"]

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from unteach.metrics.rows import ModelCase, Groups, MissingRows
+from unteach.metrics.rows import Groups, MissingRows, ModelCase
 from unteach.registry import Registry, import_all
 from unteach.types import Paper, Score
 
@@ -117,7 +117,9 @@ def metric(name: str, **facts) -> Callable[[Function], Function]:
     return register
 
 
-def comparison(name: str, **facts) -> Callable[[Callable[[ModelCase], Score]], Callable[[ModelCase], Score]]:
+def comparison(
+    name: str, **facts
+) -> Callable[[Callable[[ModelCase], Score]], Callable[[ModelCase], Score]]:
     """Register a function as a comparison; `facts` are the other fields of `Comparison`."""
 
     def register(function: Callable[[ModelCase], Score]) -> Callable[[ModelCase], Score]:

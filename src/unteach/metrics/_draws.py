@@ -48,7 +48,9 @@ def together(*parts: Part) -> Score:
     value = float(whole({group: numpy.arange(count)[None] for group, count in sizes.items()})[0])
     n = sum(sizes.values())
     if math.isnan(value):
-        raise MissingRows("the original is just like the retrained model: there was nothing to forget")
+        raise MissingRows(
+            "the original is just like the retrained model: there was nothing to forget"
+        )
     random = numpy.random.default_rng(0)
     drawn = [
         whole({group: random.integers(0, k, (BLOCK, k)) for group, k in sizes.items()})

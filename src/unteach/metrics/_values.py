@@ -69,7 +69,9 @@ def tables(read: ValueOf, models: list[Groups], group: str) -> list[Table]:
     found = [read(groups.get(group, [])) for groups in models]
     asked = [{name: of.keys() for name, of in one.items()} for one in found]
     if any(one != asked[0] for one in asked):
-        raise MissingRows(f"the models were not asked the same in `{group}`; evaluate all of them anew")
+        raise MissingRows(
+            f"the models were not asked the same in `{group}`; evaluate all of them anew"
+        )
     if any(math.isnan(value) for one in found for of in one.values() for value in of.values()):
         raise MissingRows(f"a model gives nan in `{group}`")
     ids = sorted({row.id for row in models[0].get(group, []) if row.kind == "answer"})

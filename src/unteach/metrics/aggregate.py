@@ -9,7 +9,7 @@ from unteach.metrics._base import METRICS, Metric, comparison
 from unteach.metrics._values import shown
 from unteach.metrics.intervals import mean_score
 from unteach.metrics.papers import OPEN_UNLEARNING
-from unteach.metrics.rows import ModelCase, Groups, MissingRows
+from unteach.metrics.rows import Groups, MissingRows, ModelCase
 from unteach.metrics.utility import harmonic_mean
 from unteach.types import Score
 

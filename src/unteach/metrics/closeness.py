@@ -5,7 +5,7 @@ from typing import Any
 from unteach.metrics._base import KNOWLEDGE, comparison
 from unteach.metrics._draws import Draw, Part, harmonic, together
 from unteach.metrics._values import Table, area, attacked, mean, placed, shown, size, tables
-from unteach.metrics.rows import ModelCase, Groups, MissingRows
+from unteach.metrics.rows import Groups, MissingRows, ModelCase
 from unteach.types import Score
 
 CLOSENESS_VERSION = 1  # raised whenever a number could change

@@ -4,7 +4,7 @@ from unteach.metrics._base import comparison
 from unteach.metrics.intervals import mean_score
 from unteach.metrics.paired import both, paired
 from unteach.metrics.papers import TOFU
-from unteach.metrics.rows import ModelCase, MissingRows, answers, probability
+from unteach.metrics.rows import MissingRows, ModelCase, answers, probability
 from unteach.types import Score
 
 

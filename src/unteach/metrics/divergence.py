@@ -2,7 +2,7 @@
 
 from unteach.metrics._base import metric
 from unteach.metrics.intervals import mean_score
-from unteach.metrics.rows import ModelCase, MissingRows, answers, read
+from unteach.metrics.rows import MissingRows, ModelCase, answers, read
 from unteach.types import Score
 
 

@@ -4,7 +4,7 @@ import math
 
 from unteach.metrics._base import metric
 from unteach.metrics.intervals import mean_score, perplexity_score
-from unteach.metrics.rows import ModelCase, Groups, MissingRows, answers, mean_logp, scored
+from unteach.metrics.rows import Groups, MissingRows, ModelCase, answers, mean_logp, scored
 from unteach.types import Paper, Row, Score
 
 REPETITION = Paper(

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from unteach.metrics._base import KNOWLEDGE, metric
 from unteach.metrics.intervals import mean_score, share_score
 from unteach.metrics.papers import MUSE, TOFU
-from unteach.metrics.rows import ModelCase, MissingRows, answers
+from unteach.metrics.rows import MissingRows, ModelCase, answers
 from unteach.types import Row, Score
 
 RETRAINED = "on forget, above 0: it says something of the same form, with other facts"

@@ -131,14 +131,18 @@ def _forgotten(groups: Groups) -> dict[str, AnswerEvidence]:
     return {id: it for group in FORGOTTEN for id, it in seen(groups.get(group, [])).items()}
 
 
-KINDS: tuple[tuple[Callable[[AnswerEvidence], bool], Callable[[AnswerEvidence], bool]], ...] = (  # asked, given
+KINDS: tuple[
+    tuple[Callable[[AnswerEvidence], bool], Callable[[AnswerEvidence], bool]], ...
+] = (  # asked, given
     (lambda it: not it.brief, lambda it: it.words),
     (lambda it: it.brief, lambda it: it.words),
     (lambda it: it.fact is not None, lambda it: bool(it.fact) and not it.words),
 )
 
 
-def _beside_retrained(ours: dict[str, AnswerEvidence], never: dict[str, AnswerEvidence]) -> GivenAnswers:
+def _beside_retrained(
+    ours: dict[str, AnswerEvidence], never: dict[str, AnswerEvidence]
+) -> GivenAnswers:
     """What one of the two models gives alone is held beside what the other does, by kind."""
     none = AnswerEvidence(False, None, False)
     pairs = {id: (it, never.get(id, none)) for id, it in ours.items()}
@@ -169,7 +173,9 @@ def _beside_retrained(ours: dict[str, AnswerEvidence], never: dict[str, AnswerEv
     )
 
 
-def _beside_holdout(ours: dict[str, AnswerEvidence], never: dict[str, AnswerEvidence]) -> GivenAnswers:
+def _beside_holdout(
+    ours: dict[str, AnswerEvidence], never: dict[str, AnswerEvidence]
+) -> GivenAnswers:
     """Like is held beside like: a holdout of whole sentences tells nothing of a yes or no."""
     expected, unjudged = 0.0, list[str]()
     for number, (asked, given) in enumerate(KINDS):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from unteach.metrics._base import LIKENESS, metric
 from unteach.metrics.papers import EXTRACTION
 from unteach.metrics.roc import auc, tpr
-from unteach.metrics.rows import ModelCase, MissingRows, answers, mean_logp, read
+from unteach.metrics.rows import MissingRows, ModelCase, answers, mean_logp, read
 from unteach.types import Paper, Score
 
 MembershipScore = Callable[[str, ModelCase], list[float]]

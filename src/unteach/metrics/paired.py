@@ -3,7 +3,7 @@
 from typing import TypeVar
 
 from unteach.metrics._base import METRICS
-from unteach.metrics.rows import ModelCase, MissingRows
+from unteach.metrics.rows import MissingRows, ModelCase
 
 T = TypeVar("T")
 

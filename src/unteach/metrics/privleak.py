@@ -5,7 +5,7 @@ import math
 from unteach.metrics._base import comparison
 from unteach.metrics.papers import MUSE
 from unteach.metrics.roc import auc
-from unteach.metrics.rows import ModelCase, Groups, MissingRows, answers, read
+from unteach.metrics.rows import Groups, MissingRows, ModelCase, answers, read
 from unteach.types import Row, Score
 
 Told = tuple[dict[str, float], dict[str, float]]  # forget, holdout: id -> score

@@ -8,7 +8,7 @@ from unteach.metrics._base import metric
 from unteach.metrics.choice import choices
 from unteach.metrics.intervals import UNSEEN, outermost
 from unteach.metrics.papers import TOFU
-from unteach.metrics.rows import ModelCase, Groups, MissingRows, answers, needed, probability
+from unteach.metrics.rows import Groups, MissingRows, ModelCase, answers, needed, probability
 from unteach.metrics.truth_ratio import told, truth_ratios
 from unteach.types import Row, Score
 

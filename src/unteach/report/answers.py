@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from unteach.metrics.given import GivenAnswers
-from unteach.metrics.harm import ScoreDrop, Harm
+from unteach.metrics.harm import Harm, ScoreDrop
 from unteach.report.judge import staying
 from unteach.report.record import Report
 from unteach.report.table import number

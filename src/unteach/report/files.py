@@ -8,7 +8,7 @@ from typing import Any
 
 from unteach.escaping import in_json
 from unteach.metrics.given import GivenAnswers
-from unteach.metrics.harm import ScoreDrop, Harm
+from unteach.metrics.harm import Harm, ScoreDrop
 from unteach.report.record import Report
 from unteach.types import Paper, Score
 

@@ -18,7 +18,9 @@ class GridLine(NamedTuple):
     help: str
 
 
-def scores_grid(lines: list[GridLine], columns: Mapping[str, Mapping[str, Score]], first: str) -> str:
+def scores_grid(
+    lines: list[GridLine], columns: Mapping[str, Mapping[str, Score]], first: str
+) -> str:
     """A table of what could be measured; nothing where nothing could.
 
     Numbers that chance may set apart from those of the column "retrained" are marked.

@@ -147,7 +147,10 @@ def _metrics(report: Report, group: str) -> list[str | FoldedMarkdown]:
     known = [n for n in METRICS if any(n in scores for scores in columns.values())]
     more = [name for name in known if name not in MAIN]
     lines = [
-        [GridLine(name, METRICS.get(name).should_be(group), METRICS.get(name).help) for name in names]
+        [
+            GridLine(name, METRICS.get(name).should_be(group), METRICS.get(name).help)
+            for name in names
+        ]
         for names in ([name for name in MAIN if name in known], more)
     ]
     first, rest = (scores_grid(part, columns, "metric") for part in lines)
@@ -186,7 +189,9 @@ def _glossary(report: Report) -> str:
 def _made(report: Report) -> list[str | FoldedMarkdown]:
     facts = {k: v for k, v in report.facts.items() if v not in ("", None)}
     lines = [[_spaced(k), _line(_counts(v) if "asking" in k else v)] for k, v in facts.items()]
-    parts: list[str | FoldedMarkdown] = [grid([["fact", "value"], *lines], left=(0, 1))] if lines else []
+    parts: list[str | FoldedMarkdown] = (
+        [grid([["fact", "value"], *lines], left=(0, 1))] if lines else []
+    )
     if report.request:
         parts.append(FoldedMarkdown("Every setting", fenced(_yaml(report), "yaml")))
     parts.append(

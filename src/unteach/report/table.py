@@ -67,7 +67,9 @@ COLUMNS = (
     TableColumn("world facts", "facts", _of("facts", "choice_probability")),
     TableColumn("verbatim memorization", "verbmem", _of("verbmem", "verbatim_memorization")),
     TableColumn("knowledge of forget", "knowmem f", _of("knowmem", "knowledge_memorization")),
-    TableColumn("knowledge of retain", "knowmem r", _of("knowmem_retain", "knowledge_memorization")),
+    TableColumn(
+        "knowledge of retain", "knowmem r", _of("knowmem_retain", "knowledge_memorization")
+    ),
     TableColumn("privacy leakage, %", "", _beside("privleak")),
     TableColumn("utility", "utility", _of("retain", "model_utility")),
     TableColumn("forget quality", "forget quality", _beside("forget_quality")),

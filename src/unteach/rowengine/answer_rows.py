@@ -7,7 +7,7 @@ from typing import NamedTuple, get_args
 import torch
 from torch import Tensor
 
-from unteach.losses.seen import Over, AnswerRows, Term
+from unteach.losses.seen import AnswerRows, Over, Term
 from unteach.rowengine.batch import ALTERNATE, FORGET, RETAIN, Batch
 
 
@@ -102,7 +102,9 @@ def _output(found: BatchOutput | Tensor | None) -> BatchOutput:
     return found if isinstance(found, BatchOutput) else BatchOutput(found)
 
 
-def _rows(batch: Batch, outputs: tuple[BatchOutput, BatchOutput], rows: Tensor, members: Tensor) -> AnswerRows:
+def _rows(
+    batch: Batch, outputs: tuple[BatchOutput, BatchOutput], rows: Tensor, members: Tensor
+) -> AnswerRows:
     """The rows of some members; `rows` is [B, T - 1], shifted."""
     policy, before = outputs
     mask = rows & members[:, None]

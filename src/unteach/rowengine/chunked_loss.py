@@ -14,7 +14,7 @@ from torch import Tensor
 
 from unteach.head import Head
 from unteach.losses.byrows import spoiling_gradients
-from unteach.losses.seen import NeedsWholeAnswersError, AnswerRows
+from unteach.losses.seen import AnswerRows, NeedsWholeAnswersError
 from unteach.rowengine.chunks import Chunk, cut, kinds, pieces
 from unteach.rowengine.whole_answers import with_statistics
 
@@ -82,7 +82,9 @@ def chunked_loss(
             parts = cut(group.seen, limit)
             try:
                 sums.add(number, next(parts))
-            except NeedsWholeAnswersError:  # nothing was summed yet; of a later part it would be too late
+            except (
+                NeedsWholeAnswersError
+            ):  # nothing was summed yet; of a later part it would be too late
                 ways.coupled.add(group.name)
             else:
                 for part in parts:
@@ -130,7 +132,7 @@ class _Sums:
         own, *beside = (None if o is None else o.seen for o in opened)
         alternate, prompt = (None if part is None else part.for_loss() for part in beside)
         seen = replace(own, alternate=alternate, prompt=prompt, hidden=hidden)  # type: ignore[type-var]
-        value = self.groups[number].value(seen.shown(), piece.first)
+        value = self.groups[number].value(seen.for_loss(), piece.first)
         if value is None:
             return
         self.settled.append(value.detach())

@@ -80,7 +80,9 @@ def _ends(seen: AnswerRows | None, answers: int) -> list[int]:
     return [0, *torch.bincount(seen.answer_index, minlength=answers).cumsum(0).tolist()]
 
 
-def _taken(seen: AnswerRows, rows: tuple[slice, ...], first: int, last: int, whole: bool = True) -> AnswerRows:
+def _taken(
+    seen: AnswerRows, rows: tuple[slice, ...], first: int, last: int, whole: bool = True
+) -> AnswerRows:
     own, *others = (
         None if kind is None else _sliced(kind, part, first, last, whole)
         for kind, part in zip(kinds(seen), rows, strict=True)
@@ -96,4 +98,4 @@ def _sliced(seen: AnswerRows, rows: slice, first: int, last: int, whole: bool) -
     if seen.reference_logps is not None:
         changed["reference_logps"] = seen.reference_logps[first:last]
     answer = seen.answer_index[rows] - first
-    return replace(seen, **changed, answer=answer, answers=last - first, whole=whole)
+    return replace(seen, **changed, answer_index=answer, num_answers=last - first, whole=whole)

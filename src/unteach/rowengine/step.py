@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from unteach.losses.retain import retain_reads, retain_term
-from unteach.losses.seen import NeedsWholeAnswersError, AnswerRows, Term
+from unteach.losses.seen import AnswerRows, NeedsWholeAnswersError, Term
 from unteach.losses.tokens import ascent
 from unteach.methods import Method, forget_terms
 from unteach.rowengine.answer_rows import BatchOutput, look, reduce, restrict

@@ -47,7 +47,7 @@ def with_statistics(parts: list[AnswerRows], head: Head, limit: int) -> list[Ans
             logits=None,
             reference_logits=None,
             teacher_logits=None,
-            known=TokenStatistics(*own),
+            known_statistics=TokenStatistics(*own),
             entropies=partial(_entropies, part.logits.detach(), head, limit),  # type: ignore[union-attr]
         )
         for part, *own in zip(parts, margins, rivals, strict=True)

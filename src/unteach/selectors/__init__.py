@@ -2,8 +2,8 @@
 
 from unteach.selectors._base import (
     SELECTORS,
-    Selection,
     ReferenceOracle,
+    Selection,
     Selector,
     highest,
     selector,
@@ -13,8 +13,8 @@ from unteach.selectors._text import answer_parts, bare, tokens_in
 
 __all__ = [
     "SELECTORS",
-    "Selection",
     "ReferenceOracle",
+    "Selection",
     "Selector",
     "answer_parts",
     "bare",

@@ -44,7 +44,9 @@ class Selector(ABC):
     nothing: ClassVar[str] = ""  # what to do when it finds no token in any answer
 
     @abstractmethod
-    def choose(self, sequences: list[Sequence], oracle: ReferenceOracle, seed: int) -> Iterator[Selection]:
+    def choose(
+        self, sequences: list[Sequence], oracle: ReferenceOracle, seed: int
+    ) -> Iterator[Selection]:
         """One choice per sequence, in their order, as soon as it is known."""
 
 

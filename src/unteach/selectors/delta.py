@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from random import Random
 from typing import ClassVar, Literal
 
-from unteach.selectors._base import Selection, ReferenceOracle, Selector, highest, random_of, selector
+from unteach.selectors._base import (
+    ReferenceOracle,
+    Selection,
+    Selector,
+    highest,
+    random_of,
+    selector,
+)
 from unteach.types import Sequence
 
 
@@ -33,7 +40,9 @@ class Delta(Selector):
     draws: int = 2
     asks_model: ClassVar = True
 
-    def choose(self, sequences: list[Sequence], oracle: ReferenceOracle, seed: int) -> Iterator[Selection]:
+    def choose(
+        self, sequences: list[Sequence], oracle: ReferenceOracle, seed: int
+    ) -> Iterator[Selection]:
         """By delta-score, one answer after the other."""
         for sequence in sequences:
             yield self._one(sequence, oracle, random_of(sequence, seed))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
-from unteach.selectors._base import Selection, ReferenceOracle, Selector, selector
+from unteach.selectors._base import ReferenceOracle, Selection, Selector, selector
 from unteach.selectors._text import answer_parts, require_text, tokens_in
 from unteach.types import Sequence, Span
 
@@ -39,7 +39,9 @@ class Informative(Selector):
 
     nothing: ClassVar = "the answers have no names or numbers of their own; try subject or spans"
 
-    def choose(self, sequences: list[Sequence], oracle: ReferenceOracle, seed: int) -> Iterator[Selection]:
+    def choose(
+        self, sequences: list[Sequence], oracle: ReferenceOracle, seed: int
+    ) -> Iterator[Selection]:
         """By looks."""
         require_text(sequences, self.name)
         known = {

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from unteach.selectors._base import Selection, ReferenceOracle, Selector, selector
+from unteach.selectors._base import ReferenceOracle, Selection, Selector, selector
 from unteach.selectors._spacy import PIPELINE, choices, require_spacy
 from unteach.types import Sequence
 
@@ -25,7 +25,9 @@ class NounChunks(Selector):
         """Miss spaCy before a weight is loaded. Raises UserError."""
         require_spacy(self.pipeline)
 
-    def choose(self, sequences: list[Sequence], oracle: ReferenceOracle, seed: int) -> Iterator[Selection]:
+    def choose(
+        self, sequences: list[Sequence], oracle: ReferenceOracle, seed: int
+    ) -> Iterator[Selection]:
         """By the pipeline."""
         return choices(
             sequences, self.name, self.pipeline, "token.dep", lambda doc: doc.noun_chunks

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from unteach.selectors._base import Selection, ReferenceOracle, Selector, selector
+from unteach.selectors._base import ReferenceOracle, Selection, Selector, selector
 from unteach.selectors._text import require_text, tokens_in
 from unteach.types import Sequence
 
@@ -16,7 +16,9 @@ class Spans(Selector):
 
     nothing: ClassVar = "give the forget rows a `spans` column: [[start, end], ...]"
 
-    def choose(self, sequences: list[Sequence], oracle: ReferenceOracle, seed: int) -> Iterator[Selection]:
+    def choose(
+        self, sequences: list[Sequence], oracle: ReferenceOracle, seed: int
+    ) -> Iterator[Selection]:
         """As marked."""
         require_text(sequences, self.name)
         for sequence in sequences:

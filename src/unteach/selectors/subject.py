@@ -6,7 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
-from unteach.selectors._base import Selection, ReferenceOracle, Selector, highest, random_of, selector
+from unteach.selectors._base import (
+    ReferenceOracle,
+    Selection,
+    Selector,
+    highest,
+    random_of,
+    selector,
+)
 from unteach.selectors._text import words
 from unteach.types import Sequence
 
@@ -34,7 +41,9 @@ class SubjectTokens(Selector):
     asks_model: ClassVar = True
     nothing: ClassVar = "no two forget examples have a subject to swap; try informative or spans"
 
-    def choose(self, sequences: list[Sequence], oracle: ReferenceOracle, seed: int) -> Iterator[Selection]:
+    def choose(
+        self, sequences: list[Sequence], oracle: ReferenceOracle, seed: int
+    ) -> Iterator[Selection]:
         """By the fall of each token, many sequences at a time."""
         asked = _asked(sequences)
         order = sorted(range(len(sequences)), key=lambda k: sequences[k].id)
@@ -135,7 +144,11 @@ def _asked(sequences: list[Sequence]) -> list[ExampleSubject]:
 
 
 def _swapped(
-    sequence: Sequence, asked: ExampleSubject, ours: list[str], theirs: list[tuple[int, ...]], longest: int
+    sequence: Sequence,
+    asked: ExampleSubject,
+    ours: list[str],
+    theirs: list[tuple[int, ...]],
+    longest: int,
 ) -> SubjectSwap:
     """Word for word; words that are left over are dropped, or put behind the last one."""
     new = dict.fromkeys(ours, ()) | dict(zip(ours, theirs, strict=False))

@@ -1,5 +1,5 @@
 """What is asked of a model: one file, one benchmark; `own` for the user's data."""
 
-from unteach.suites._base import SUITES, SuiteOption, Group, AskSettings, Suite
+from unteach.suites._base import SUITES, AskSettings, Group, Suite, SuiteOption
 
-__all__ = ["SUITES", "SuiteOption", "Group", "AskSettings", "Suite"]
+__all__ = ["SUITES", "AskSettings", "Group", "Suite", "SuiteOption"]

@@ -8,7 +8,9 @@ from unteach.settings.messages import NOT_SHOWN, WORD, named
 from unteach.suites._base import SuiteOption
 
 
-def chosen(suite: str, options: Mapping[str, SuiteOption], given: Mapping[str, str]) -> dict[str, str]:
+def chosen(
+    suite: str, options: Mapping[str, SuiteOption], given: Mapping[str, str]
+) -> dict[str, str]:
     """Every option with its value.
 
     Raises:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from unteach.errors import Problem
 from unteach.metrics.given import FORGOTTEN, verbatim
-from unteach.suites._base import Group, AskSettings
+from unteach.suites._base import AskSettings, Group
 from unteach.suites.questions import Question, questions
 from unteach.suites.rivals import beside_wrong
 from unteach.suites.rounding import rounded
@@ -193,7 +193,9 @@ def _said(question: Question, ids: list[int], tokenizer: Any) -> ModelRows:
     return ModelRows(Sequence("", (*prompt, *ids), mask) if ids else None, fields, text)
 
 
-def _spoken(asked: list[Question], said: list[ModelRows | None], tokenizer: Any) -> tuple[GeneratedTexts, ...]:
+def _spoken(
+    asked: list[Question], said: list[ModelRows | None], tokenizer: Any
+) -> tuple[GeneratedTexts, ...]:
     return tuple(
         GeneratedTexts(q.group, q.row.id, tokenizer.decode(q.prompt.ids), q.expected, answer.words)
         for q, answer in zip(asked, said, strict=True)

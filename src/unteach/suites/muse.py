@@ -8,7 +8,7 @@ from typing import Literal
 from unteach.data import with_answer
 from unteach.errors import Problem, UserError
 from unteach.metrics.papers import MUSE
-from unteach.suites._base import SUITES, SuiteOption, Group, Suite
+from unteach.suites._base import SUITES, Group, Suite, SuiteOption
 from unteach.suites._options import chosen
 from unteach.suites._sources import Source, examples_of
 from unteach.types import Example, Turn

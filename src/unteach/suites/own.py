@@ -7,7 +7,7 @@ from typing import Any
 
 from unteach.data import read as read_file
 from unteach.errors import Problem, UserError
-from unteach.suites._base import SUITES, SuiteOption, Group, AskSettings, Suite
+from unteach.suites._base import SUITES, AskSettings, Group, Suite, SuiteOption
 from unteach.suites._options import chosen
 from unteach.suites._sources import find
 from unteach.suites.ask import Told, ask
@@ -77,7 +77,9 @@ def _also(given: str, problems: list[Problem]) -> dict[str, str]:
 
 
 OPTIONS = {role: SuiteOption(help=f"a file of {role} examples", default="") for role in ROLES}
-OPTIONS["also"] = SuiteOption(help="further files that are asked, as name=file,name=file", default="")
+OPTIONS["also"] = SuiteOption(
+    help="further files that are asked, as name=file,name=file", default=""
+)
 
 SUITES.add(
     "own",

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from unteach.metrics.papers import TOFU
-from unteach.suites._base import SUITES, SuiteOption, Group, Suite
+from unteach.suites._base import SUITES, Group, Suite, SuiteOption
 from unteach.suites._options import chosen
 from unteach.suites._sources import Source, examples_of
 
@@ -13,7 +13,9 @@ REVISION = "324592d84ae4f482ac7249b9285c2ecdb53e3a68"
 SIZES = {"forget01": 40, "forget05": 200, "forget10": 400}  # each ends the next larger one
 NEW_TOKENS = 200  # TOFU's own evaluation counts the question among its 200 tokens, we do not
 OPTIONS = {
-    "split": SuiteOption(help="which authors are to be forgotten", default="forget10", values=(*SIZES,)),
+    "split": SuiteOption(
+        help="which authors are to be forgotten", default="forget10", values=(*SIZES,)
+    ),
     "retain_rows": SuiteOption(
         help="how many of the 400 retain questions are asked: TOFU's own evaluation asks 300",
         default="300",

@@ -6,7 +6,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from unteach.errors import Problem, UserError
 from unteach.inference import answer_tokens
-from unteach.methods import Selection, Method
+from unteach.methods import Method, Selection
 from unteach.progress import ProgressCallback
 from unteach.types import Sequence
 

@@ -24,7 +24,7 @@ from unteach.rowengine.chunked_loss import CutRules, chunked_loss
 from unteach.rowengine.forward import ending_in, inputs_of
 from unteach.rowengine.packing import packs, unpack
 from unteach.rowengine.reference import Reference, agreed_head, mean_nll
-from unteach.rowengine.step import Objective, MicroBatch
+from unteach.rowengine.step import MicroBatch, Objective
 from unteach.rowengine.teacher_rows import TeacherRows
 from unteach.sharding.gather import announce_head, rest
 from unteach.training.config import UnlearningConfig
@@ -46,7 +46,7 @@ from unteach.training.prepare import (
 )
 from unteach.training.resume.trainer import ResumableTrainer
 from unteach.training.rounds import KeepOrder, in_rounds, repeated
-from unteach.training.safeguards.divergence import StepProblem, DivergenceGuard
+from unteach.training.safeguards.divergence import DivergenceGuard, StepProblem
 from unteach.training.safeguards.early_stopping import EarlyStopping
 from unteach.training.selection import choose
 from unteach.training.teacher import epsilon, taught

@@ -111,7 +111,9 @@ def unlearn(
         with deterministic(request.train.deterministic):
             policy, start = _adapted(model, method, forget, retain, request, listener)
     again = method.trains_on == "retain"
-    listener.stage("retraining without the forget data" if again else f"unlearning with {method.name}")
+    listener.stage(
+        "retraining without the forget data" if again else f"unlearning with {method.name}"
+    )
     notice = SigtermNotice()
     with ExitStack() as held:
         folder = checkpoints or Path(held.enter_context(tempfile.TemporaryDirectory()))

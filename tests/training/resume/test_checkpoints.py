@@ -16,7 +16,13 @@ from unteach.errors import UserError
 from unteach.files.hashes import SEAL, hashes, read_sealed, write_sealed
 from unteach.methods import build
 from unteach.training.resume import checkpoints
-from unteach.training.resume.checkpoints import FILE, CheckpointPace, WholeCheckpoint, lacking, newest
+from unteach.training.resume.checkpoints import (
+    FILE,
+    CheckpointPace,
+    WholeCheckpoint,
+    lacking,
+    newest,
+)
 
 PDU = build("pdu", {"tolerance": 0.01, "dual_rate": 3.0})
 
@@ -298,8 +304,12 @@ def test_no_checkpoint_when_training_is_over_or_none_is_wanted():
     assert [asked(pace, step) for step in (1, 2, 3, 4, 8)] == [False, True, False, True, False]
     assert not asked(pace, 4, stop=True)
     assert not asked(CheckpointPace(None, 0, ""), 4)
-    assert asked(CheckpointPace(None, 1e-9, "", everyone=lambda said: [(True, False), (False, False)]), 4)
-    assert not asked(CheckpointPace(None, 1e-9, "", everyone=lambda said: [(False, False), (True, False)]), 4)
+    assert asked(
+        CheckpointPace(None, 1e-9, "", everyone=lambda said: [(True, False), (False, False)]), 4
+    )
+    assert not asked(
+        CheckpointPace(None, 1e-9, "", everyone=lambda said: [(False, False), (True, False)]), 4
+    )
 
 
 def test_notice_to_any_process_is_for_all_and_the_last_checkpoint_ends_them(tmp_path):

@@ -106,7 +106,9 @@ def test_looking_changes_no_weight(knowing, tmp_path):
 
 def test_scoring_takes_a_twentieth_of_the_compute_at_most(knowing):
     """A token of a training step counts three times, for its backward."""
-    watch = WeightWatch(copy.deepcopy(knowing), EarlyStopping(8, None), FORGET, HOLDOUT, RETAIN, stop=True)
+    watch = WeightWatch(
+        copy.deepcopy(knowing), EarlyStopping(8, None), FORGET, HOLDOUT, RETAIN, stop=True
+    )
     args = SimpleNamespace(num_train_epochs=10)
     watch.on_train_begin(args, SimpleNamespace(max_steps=40), None)
     tokens = sum(len(s.ids) for s in (*FORGET, *HOLDOUT))
@@ -134,7 +136,9 @@ def test_a_run_that_goes_on_from_where_it_was_ended_makes_no_more_step():
 @pytest.mark.parametrize("training", [True, False])
 def test_a_look_leaves_the_mode_of_the_model(training, knowing):
     model = copy.deepcopy(knowing).train(training)
-    watch = WeightWatch(model, EarlyStopping(8, None), FORGET, HOLDOUT, RETAIN, stop=True, min_kept=0.9)
+    watch = WeightWatch(
+        model, EarlyStopping(8, None), FORGET, HOLDOUT, RETAIN, stop=True, min_kept=0.9
+    )
     assert model.training is training
     watch.on_step_end(None, SimpleNamespace(global_step=1), SimpleNamespace())
     assert model.training is training

@@ -187,7 +187,9 @@ class AssistantTurn:
         if not (asked and until and whole.startswith(asked) and whole.startswith(until)):
             return None
         said = (len(asked), len(until))
-        return TurnPosition(len(asked), said, len(until), not until.endswith(self.message["content"]))
+        return TurnPosition(
+            len(asked), said, len(until), not until.endswith(self.message["content"])
+        )
 
     def _end(self) -> str:
         """What the template puts after the turn when it is the last, but for blanks at the end."""

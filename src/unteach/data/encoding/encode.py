@@ -105,7 +105,9 @@ def encode_each(
         except UserError as error:
             found.refused.extend(error.problems)
             if any(problem.where != example.where for problem in error.problems):
-                return EncodedExamples([], found.refused, [])  # not this example's fault: all would say it
+                return EncodedExamples(
+                    [], found.refused, []
+                )  # not this example's fault: all would say it
             continue
         missing += [(kind, example.where) for kind in one.left_out]
         lost = [sequence for sequence in one.sequences if sequence.cut]

@@ -74,7 +74,9 @@ def left_out(missing: list[tuple[str, str]], template: str, tokenizer: Any) -> l
     first = dict(reversed(missing))
     problems = []
     for kind, count in counts.items():
-        told = TOLD.get(kind) or LeftOutMessage(f"{{template}} leaves out {_many(count, kind)}", PLAIN)
+        told = TOLD.get(kind) or LeftOutMessage(
+            f"{{template}} leaves out {_many(count, kind)}", PLAIN
+        )
         what = told.what.format(
             template=named, turns=_many(count, "assistant turn"), lines=_many(count, "line")
         )

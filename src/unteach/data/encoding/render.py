@@ -54,7 +54,9 @@ def render(example: Example, tokenizer: Any, template: str = "auto") -> Rendered
     return made
 
 
-def _joined(example: Example, leads: dict[str, str], *, closed: bool, front: str = "") -> RenderedExample:
+def _joined(
+    example: Example, leads: dict[str, str], *, closed: bool, front: str = ""
+) -> RenderedExample:
     """Turns one after the other; with a lead, each stands on its own line."""
     text, spans, said = front, list[Span](), list[Span]()
     turns = example.turns[: (example.answer_turn or 0) + 1]

@@ -82,7 +82,9 @@ def asked(columns: Columns, column: str, conversation: Conversation) -> None:
     conversation.notes.read("question", *names)
     wrong = [p for name in names for p in wrong_text(columns[name], name, conversation.where)]
     conversation.problems += wrong
-    conversation.turns.append(Turn("user", "" if wrong else JOIN.join(columns[name] for name in names)))
+    conversation.turns.append(
+        Turn("user", "" if wrong else JOIN.join(columns[name] for name in names))
+    )
 
 
 def answered(columns: Columns, column: str, conversation: Conversation) -> tuple[str, ...]:
@@ -100,7 +102,9 @@ def answered(columns: Columns, column: str, conversation: Conversation) -> tuple
     for name in (*CHOICES, *KEYS) if found.wrong else ():
         columns.get(name)  # the same answer again
     conversation.problems += wrong_text(found.text, column, conversation.where)
-    conversation.turns.append(Turn("assistant", found.text, template_keys=_thoughts(columns, conversation)))
+    conversation.turns.append(
+        Turn("assistant", found.text, template_keys=_thoughts(columns, conversation))
+    )
     return found.wrong
 
 
@@ -115,7 +119,9 @@ def _thoughts(columns: Columns, conversation: Conversation) -> dict[str, str]:
             continue
         conversation.problems += wrong_text(thought, name, conversation.where)
         if found and thought not in found.values():
-            conversation.wrong(f"has two thoughts, which differ (one is {name})", "keep one of them")
+            conversation.wrong(
+                f"has two thoughts, which differ (one is {name})", "keep one of them"
+            )
         found[name] = thought
     return found
 
@@ -124,7 +130,9 @@ def tools(columns: Columns, conversation: Conversation) -> tuple[Any, ...]:
     """What describes the tools of a record; what is wrong with it goes to the talk's problems."""
     found = tools_of(columns.get("tools"), columns.get("functions"))
     if isinstance(found, str):
-        conversation.wrong(found, "write tools alone, as a list of objects, each describing a function")
+        conversation.wrong(
+            found, "write tools alone, as a list of objects, each describing a function"
+        )
         return ()
     if found:
         conversation.problems += wrong_json(found, "tools", conversation.where)

@@ -34,7 +34,9 @@ class OfferedChoices(NamedTuple):
     choices: AnswerChoices
 
 
-def offered(columns: Columns, column: str, value: Any, where: str) -> OfferedChoices | list[Problem]:
+def offered(
+    columns: Columns, column: str, value: Any, where: str
+) -> OfferedChoices | list[Problem]:
     """The choices of a record; no columns where it has none, problems where they are not plain.
 
     Args:
@@ -56,7 +58,11 @@ def offered(columns: Columns, column: str, value: Any, where: str) -> OfferedCho
     if found:
         named = [choices for choices in found.values() if choices.names]
         return OfferedChoices([*found], (named or [*found.values()])[0])
-    return _by_column(columns, value, where) if is_key(value) else OfferedChoices([], AnswerChoices([], []))
+    return (
+        _by_column(columns, value, where)
+        if is_key(value)
+        else OfferedChoices([], AnswerChoices([], []))
+    )
 
 
 def choices_of(value: Any) -> AnswerChoices | None:

@@ -133,7 +133,9 @@ class DivergenceGuard(TrainerCallback):
         self._open.append(found)
         return found
 
-    def agreed(self, findings: Iterable[StepProblem | None], probabilities: Iterable[float]) -> None:
+    def agreed(
+        self, findings: Iterable[StepProblem | None], probabilities: Iterable[float]
+    ) -> None:
         """Take a micro-batch's findings and probabilities of all processes.
 
         Raises:
