@@ -10,7 +10,7 @@ from parity_batch import LENGTHS, WIDTH, Row, leaves, number, rows
 from torch import Tensor
 
 from unteach.losses import control_vector
-from unteach.losses.seen import AnswerRows
+from unteach.losses.answer_rows import AnswerRows
 from unteach.methods import METHODS
 
 

@@ -25,10 +25,10 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from unteach.inference import KeptStates, answer_tokens, divergences
+from unteach.suites.generated import decoded, rouge_l
 from unteach.suites.questions import size_of
 from unteach.suites.rivals import beside_wrong
 from unteach.suites.rounding import rounded
-from unteach.suites.said import decoded, rouge_l
 from unteach.suites.summary import TokenScores, summary
 from unteach.types import Row, Sequence
 

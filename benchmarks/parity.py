@@ -17,8 +17,8 @@ from formulas import exact, naive
 from parity_batch import LENGTHS, ODDS, batch, leaves, number
 from torch import Tensor
 
+from unteach.losses.answer_rows import AnswerRows, Term
 from unteach.losses.retain import retain_term
-from unteach.losses.seen import AnswerRows, Term
 from unteach.methods import METHODS, build
 
 DTYPES = {"float64": torch.float64, "float32": torch.float32, "bfloat16": torch.bfloat16}

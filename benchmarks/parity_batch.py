@@ -7,7 +7,7 @@ import plain
 import torch
 from torch import Tensor
 
-from unteach.losses.seen import AnswerRows
+from unteach.losses.answer_rows import AnswerRows
 
 LENGTHS, WIDTH = (5, 1, 8, 3, 7), 16
 ODDS = (-14.0, -6.0, -3.0, 0.0, 2.0, 5.0, 10.0)  # of the answer tokens: from forgotten to known

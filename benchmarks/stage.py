@@ -11,8 +11,8 @@ from measure import Call
 from torch import Tensor
 
 from unteach.head import Head
+from unteach.losses.answer_rows import AnswerRows
 from unteach.losses.retain import retain_term
-from unteach.losses.seen import AnswerRows
 from unteach.methods import build
 from unteach.rowengine.chunked_loss import CutRules, RowGroup, chunked_loss
 

@@ -21,9 +21,9 @@ from measure import Call, Line, machine, peak, report, seconds
 
 from unteach.losses.retain import retain_reads
 from unteach.methods import build
-from unteach.rowengine.answer_rows import count
 from unteach.rowengine.batch import Pair
 from unteach.rowengine.reference import Reference
+from unteach.rowengine.rows import count
 from unteach.training.config import UnlearningConfig
 from unteach.training.trainer import UnlearningTrainer
 

@@ -26,7 +26,7 @@ def write_files(folder):
 
 
 def asked_of(files, *, model, **more):
-    from unteach.evaluation.asked import asked
+    from unteach.evaluation.request import asked
 
     given = {
         "models": {"model": str(model)},

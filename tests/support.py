@@ -111,7 +111,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from unteach.losses import ascent
-from unteach.losses.seen import Seen, Term
+from unteach.losses.answer_rows import Seen, Term
 from unteach.methods import Method, method, option
 from unteach.types import Paper
 

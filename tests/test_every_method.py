@@ -11,12 +11,12 @@ from torch import Tensor
 
 from unteach.adapters import LoraSettings, add_lora
 from unteach.errors import UserError
+from unteach.losses.answer_rows import AnswerRows
 from unteach.losses.retain import RETAIN_TERMS, retain_reads, retain_term
-from unteach.losses.seen import AnswerRows
 from unteach.methods import METHODS, Method, Selection, build
-from unteach.rowengine.answer_rows import BatchOutput, count, look, reduce, restrict
 from unteach.rowengine.batch import Batch, Pair, Pairs
 from unteach.rowengine.forward import inputs_of
+from unteach.rowengine.rows import BatchOutput, count, look, reduce, restrict
 from unteach.types import Paper, Sequence
 
 METHOD_NAMES = list(METHODS)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from unteach.attacks._plan import AttackRequest
     from unteach.attacks.run import attack
     from unteach.errors import UserError
-    from unteach.evaluation.asked import Evaluation
+    from unteach.evaluation.request import Evaluation
     from unteach.evaluation.run import evaluate
     from unteach.methods._classes import *  # noqa: F403
     from unteach.settings.request import Request

@@ -17,7 +17,7 @@ from tofu_evaluation import (
 )
 
 from unteach.inference import answer_tokens, reading_once
-from unteach.inference.borrowed import counted
+from unteach.inference.loaded import counted
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import yaml
 from support import plugin_text
 
 from unteach.errors import UserError
-from unteach.losses.seen import AnswerRows
+from unteach.losses.answer_rows import AnswerRows
 from unteach.methods import METHODS, _plugins, build, forget_terms, load_plugin
 from unteach.methods._plugins import problem_of
 

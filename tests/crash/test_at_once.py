@@ -10,7 +10,7 @@ from crash.test_killed import files, job
 from unteach import pipeline
 from unteach.errors import UserError
 from unteach.evaluation import rows as asking
-from unteach.evaluation.asked import Evaluation
+from unteach.evaluation.request import Evaluation
 from unteach.evaluation.run import evaluate
 from unteach.files import check_out, locks
 from unteach.files import work_folders as folders
@@ -47,7 +47,7 @@ def test_of_runs_that_begin_at_the_same_moment_one_goes_on(out, monkeypatch):
         with_company.wait(0.05)  # the others look meanwhile, if they can
         return usual(path)
 
-    monkeypatch.setattr("unteach.files.work.made", made)
+    monkeypatch.setattr("unteach.files.run_folder.made", made)
 
     def run():
         looked.wait()

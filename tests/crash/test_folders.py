@@ -10,7 +10,8 @@ import pytest
 from crash.runs import counting, forked, killed_at
 
 from unteach.errors import UserError
-from unteach.files import check_out, locks, overlap, recover, staged, work, working
+from unteach.files import check_out, locks, overlap, recover, staged, working
+from unteach.files import run_folder as work
 from unteach.files import work_folders as folders
 
 forks = pytest.mark.skipif(

@@ -15,7 +15,7 @@ from crash.test_killed import files, found, job
 
 from unteach import pipeline
 from unteach.errors import UserError
-from unteach.files import work as under_way
+from unteach.files import run_folder as under_way
 from unteach.progress import NoProgress
 from unteach.report import to_json
 from unteach.training import unlearn

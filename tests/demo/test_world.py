@@ -11,7 +11,7 @@ from unteach.demo.words import LANDS, PEOPLE
 from unteach.demo.world import make_world
 from unteach.methods import METHODS, build
 from unteach.settings.request import Request
-from unteach.suites.said import gives
+from unteach.suites.generated import gives
 
 WORLD = make_world(0, forget=3, retain=8, holdout=4, lands=5)
 ROWS = [row for rows in asdict(WORLD).values() for row in rows]

@@ -7,7 +7,7 @@ import pytest
 from unteach.data import encode_all, read
 from unteach.demo.settings import Preset
 from unteach.demo.train import train_model, train_tokenizer
-from unteach.evaluation.asked import asked
+from unteach.evaluation.request import asked
 from unteach.evaluation.run import evaluate
 from unteach.files.rows import read_rows
 

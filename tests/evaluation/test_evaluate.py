@@ -9,7 +9,7 @@ from evaluation_support import SECRET, asked_of, everything_written
 
 from unteach.errors import UserError
 from unteach.evaluation import rows as asking
-from unteach.evaluation.asked import asked, labelled
+from unteach.evaluation.request import asked, labelled
 from unteach.evaluation.run import evaluate
 from unteach.files.rows import read_rows, write_rows
 from unteach.report import from_json

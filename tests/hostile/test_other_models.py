@@ -13,8 +13,8 @@ from unteach import pipeline
 from unteach.checks.model_pair import ModelInfo, unlike
 from unteach.checks.request import check
 from unteach.errors import UserError
-from unteach.evaluation.asked import asked as evaluation
 from unteach.evaluation.check import check as check_evaluation
+from unteach.evaluation.request import asked as evaluation
 from unteach.models.loading import load_model, load_tokenizer
 from unteach.settings.request import load
 

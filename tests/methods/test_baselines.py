@@ -18,7 +18,7 @@ import pytest
 import torch
 
 from unteach.errors import UserError
-from unteach.losses.seen import AnswerRows
+from unteach.losses.answer_rows import AnswerRows
 from unteach.methods import METHODS, build
 
 LOG2, LOG3 = math.log(2), math.log(3)

@@ -8,10 +8,10 @@ from support import ANSWER, Copier, sequences, tiny_llama
 
 from unteach.errors import UserError
 from unteach.losses import unlikelihood
-from unteach.losses.seen import AnswerRows
+from unteach.losses.answer_rows import AnswerRows
 from unteach.methods import build
-from unteach.rowengine.answer_rows import count, look, reduce, restrict
 from unteach.rowengine.batch import Pair, Pairs
+from unteach.rowengine.rows import count, look, reduce, restrict
 from unteach.selectors.delta import split_answer
 from unteach.types import Sequence
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from unteach.errors import UserError
-from unteach.losses.seen import AnswerRows, NeedsWholeAnswersError
+from unteach.losses.answer_rows import AnswerRows, NeedsWholeAnswersError
 from unteach.methods import METHODS, build
 
 LOG2 = math.log(2)

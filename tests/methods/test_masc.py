@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from unteach.errors import UserError
-from unteach.losses.seen import AnswerRows
+from unteach.losses.answer_rows import AnswerRows
 from unteach.methods import METHODS, build
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from unteach.losses import control_vector
-from unteach.losses.seen import AnswerRows
+from unteach.losses.answer_rows import AnswerRows
 from unteach.methods import build
 
 MOVE = {

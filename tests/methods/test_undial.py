@@ -7,10 +7,10 @@ import torch
 from support import tiny_llama
 
 from unteach.errors import UserError
-from unteach.losses.seen import Term
+from unteach.losses.answer_rows import Term
 from unteach.methods import METHODS, Selection, build
-from unteach.rowengine.answer_rows import count, look, reduce, restrict
 from unteach.rowengine.batch import Pair, Pairs
+from unteach.rowengine.rows import count, look, reduce, restrict
 from unteach.types import Sequence
 
 # "Q ? | Ada lives in Lund <end>": the tokens 2 to 6 are the answer.

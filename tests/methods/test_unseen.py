@@ -10,9 +10,9 @@ from trainers import trainer
 from unteach.errors import UserError
 from unteach.inference import answer_tokens
 from unteach.methods import build
-from unteach.rowengine.answer_rows import look
 from unteach.rowengine.batch import Pair, Pairs
 from unteach.rowengine.forward import inputs_of
+from unteach.rowengine.rows import look
 from unteach.rowengine.teacher_rows import TeacherRows
 from unteach.teachers import Teacher
 from unteach.training.teacher import epsilon
@@ -99,7 +99,7 @@ def test_without_names_holdout_and_base_it_says_what_would_help(tmp_path):
 
 
 def test_the_teachers_distribution_has_the_exchange_and_the_level():
-    from unteach.losses.seen import AnswerRows
+    from unteach.losses.answer_rows import AnswerRows
 
     logits = torch.randn(2, VOCABULARY, generator=torch.Generator().manual_seed(0))
     seen = AnswerRows(

@@ -12,11 +12,11 @@ from teachers.words import tokenizer
 
 from unteach.head import head_of, states_only
 from unteach.methods import build
-from unteach.rowengine.answer_rows import BatchOutput, count, look
 from unteach.rowengine.batch import Pair, Pairs
 from unteach.rowengine.chunked_loss import CutRules, chunked_loss, logits_of
 from unteach.rowengine.forward import inputs_of
 from unteach.rowengine.reference import Reference
+from unteach.rowengine.rows import BatchOutput, count, look
 from unteach.rowengine.step import MicroBatch, Objective
 from unteach.rowengine.teacher_rows import TeacherRows
 from unteach.teachers import Teacher, Unavailable

@@ -4,10 +4,10 @@ import torch
 from support import tiny_llama
 
 from unteach.losses import cross_entropy
-from unteach.losses.seen import Term
+from unteach.losses.answer_rows import Term
 from unteach.methods import Selection
-from unteach.rowengine.answer_rows import COUNTED, count, look, reduce
 from unteach.rowengine.batch import Pair, Pairs
+from unteach.rowengine.rows import COUNTED, count, look, reduce
 from unteach.types import Sequence
 
 FORGET = [

@@ -12,11 +12,11 @@ from unteach.adapters import LoraSettings, add_lora
 from unteach.head import head_of
 from unteach.losses.retain import RETAIN_TERMS, retain_reads
 from unteach.methods import build
-from unteach.rowengine.answer_rows import BatchOutput, count
 from unteach.rowengine.batch import RETAIN as RETAINED
 from unteach.rowengine.chunked_loss import CutRules, chunked_loss
 from unteach.rowengine.forward import ending_in, inputs_of
 from unteach.rowengine.reference import Reference
+from unteach.rowengine.rows import BatchOutput, count
 from unteach.rowengine.step import MicroBatch, Objective
 from unteach.rowengine.teacher_rows import TeacherRows
 from unteach.teachers import Teacher

@@ -12,9 +12,9 @@ from unteach.adapters import LoraSettings, add_lora, initialise_fila
 from unteach.inference import answer_tokens
 from unteach.methods import Selection
 from unteach.rowengine import reference as module
-from unteach.rowengine.answer_rows import BatchOutput, look
 from unteach.rowengine.batch import Pair, Pairs
 from unteach.rowengine.reference import Reference
+from unteach.rowengine.rows import BatchOutput, look
 
 READS = frozenset({"reference_logits", "reference_logps", "prompt", "reference_hidden"})
 MANY = sequences(80, "retain")

@@ -16,7 +16,7 @@ import os
 from dataclasses import dataclass
 from typing import ClassVar
 
-from unteach.losses.seen import Seen, Term
+from unteach.losses.answer_rows import Seen, Term
 from unteach.methods import Method, method
 from unteach.types import Paper
 

@@ -9,9 +9,9 @@ from transformers import AutoModelForCausalLM
 from unteach.data import encode, read_rows
 from unteach.inference import answer_tokens, end_tokens, interview
 from unteach.suites._base import AskSettings
+from unteach.suites.generated import gives, rouge_l
 from unteach.suites.own import evaluate, sample
 from unteach.suites.rounding import blocks
-from unteach.suites.said import gives, rouge_l
 from unteach.suites.summary import lowest
 
 pytestmark = pytest.mark.usefixtures("exact_rows")

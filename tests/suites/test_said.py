@@ -3,7 +3,7 @@
 import pytest
 from rouge_score.rouge_scorer import RougeScorer
 
-from unteach.suites.said import begun, decoded, distinct, repetition, rouge_l
+from unteach.suites.generated import begun, decoded, distinct, repetition, rouge_l
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import pytest
 import torch
 from support import sequences
 
-from unteach.rowengine.answer_rows import count
 from unteach.rowengine.batch import Pair, Pairs
+from unteach.rowengine.rows import count
 from unteach.training.order import PairOrder, permutation
 
 

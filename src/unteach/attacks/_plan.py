@@ -11,8 +11,8 @@ from pydantic import Field, ValidationError
 from unteach.attacks._base import ATTACKS, Attack, attack_of
 from unteach.attacks._subject import AttackSubject
 from unteach.errors import Problem, UserError
-from unteach.evaluation.asked import Evaluation
 from unteach.evaluation.check import CheckedEvaluation, check
+from unteach.evaluation.request import Evaluation
 from unteach.evaluation.rows import loader
 from unteach.registry import did_you_mean
 from unteach.settings.messages import told

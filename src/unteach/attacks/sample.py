@@ -10,9 +10,9 @@ from unteach.attacks._base import Attack, AttackOutcome, option, registered
 from unteach.attacks._subject import AttackSubject, bare
 from unteach.errors import Problem
 from unteach.files.rows import Groups
+from unteach.suites.generated import decoded, gives, rouge_l
 from unteach.suites.questions import Question
 from unteach.suites.rounding import rounded
-from unteach.suites.said import decoded, gives, rouge_l
 from unteach.types import Paper, Row
 
 ASKED = ("forget", "holdout")

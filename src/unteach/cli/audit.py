@@ -54,10 +54,10 @@ def audit(
     cannot be told. Exits with 3 where something is known, with 0 where nothing is.
     """
     from unteach.cli._show import hush, say, shown_progress
-    from unteach.evaluation.asked import asked
     from unteach.evaluation.audit import MODEL, nowhere
     from unteach.evaluation.audit import audit as find
     from unteach.evaluation.cache import default_folder
+    from unteach.evaluation.request import asked
 
     request = asked(
         models={MODEL: model},

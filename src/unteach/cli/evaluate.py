@@ -85,8 +85,8 @@ def evaluate(
         from unteach.cli._processes import start
 
         raise typer.Exit(start(processes))
-    from unteach.evaluation.asked import asked, labelled
     from unteach.evaluation.cache import default_folder
+    from unteach.evaluation.request import asked, labelled
 
     request = asked(
         models=labelled(model),

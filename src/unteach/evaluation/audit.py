@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from unteach.errors import Problem, UserError
-from unteach.evaluation.asked import Evaluation
 from unteach.evaluation.check import CheckedEvaluation, check
+from unteach.evaluation.request import Evaluation
 from unteach.evaluation.results import judge, versions
 from unteach.evaluation.rows import rows_of_all
 from unteach.evaluation.texts import write_private

@@ -11,8 +11,8 @@ from unteach.checks.token_ids import check_answers, knows_more
 from unteach.data import context_length, encode_each, try_tokenizer
 from unteach.data.listing import shortened
 from unteach.errors import Problem, UserError
-from unteach.evaluation.asked import YARDSTICKS, Evaluation
 from unteach.evaluation.loading import sharded
+from unteach.evaluation.request import YARDSTICKS, Evaluation
 from unteach.files import check_out, overlap
 from unteach.files.rows import read_rows
 from unteach.models.source import adapter_problem, holds_adapters_only, pin_note, pinned, require

@@ -5,10 +5,10 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from unteach.errors import Problem
-from unteach.evaluation.asked import Evaluation
 from unteach.evaluation.check import CheckedEvaluation, check
 from unteach.evaluation.harness import scores_of_all, task_table
 from unteach.evaluation.known import known_notes
+from unteach.evaluation.request import Evaluation
 from unteach.evaluation.results import judge, versions, write
 from unteach.evaluation.rows import rows_of_all
 from unteach.evaluation.texts import add_texts, notes_on_text

@@ -2,11 +2,11 @@
 
 from unteach.inference.agreement import reading_once
 from unteach.inference.batches import batches_by_length, left_padded, right_padded
-from unteach.inference.borrowed import loaded_model
 from unteach.inference.divergence import KeptStates, divergences
 from unteach.inference.generation import end_tokens, greedy, sampled
 from unteach.inference.gradients import gradient_norms
 from unteach.inference.interview import Interview
+from unteach.inference.loaded import loaded_model
 from unteach.inference.scoring import AnswerLogps, answer_tokens
 
 __all__ = [

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from unteach.inference.agreement import reading_once
-from unteach.inference.borrowed import counted
 from unteach.inference.budget import answering_tokens
 from unteach.inference.divergence import KeptStates, divergences
 from unteach.inference.generation import end_tokens, greedy
 from unteach.inference.gradients import gradient_norms
+from unteach.inference.loaded import counted
 from unteach.inference.rows import agree_on_head
 from unteach.inference.scoring import AnswerLogps, answer_tokens
 from unteach.inference.shared_prompts import SharedPromptReader

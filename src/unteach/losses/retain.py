@@ -6,7 +6,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from unteach.losses import cross_entropy, jensen_shannon, squared_distance
-from unteach.losses.seen import AnswerRows, Term
+from unteach.losses.answer_rows import AnswerRows, Term
 
 
 class RetainTerm(NamedTuple):
@@ -25,29 +25,29 @@ class RetainTerm(NamedTuple):
 
 RETAIN_TERMS = {
     "nll": RetainTerm(
-        lambda seen: cross_entropy(seen.log_odds), frozenset(), "train on the retain answers"
+        lambda rows: cross_entropy(rows.log_odds), frozenset(), "train on the retain answers"
     ),
     "kl": RetainTerm(
-        lambda seen: seen.kl(),
+        lambda rows: rows.kl(),
         frozenset({"reference_logits"}),
         "keep the model's distribution on the retain answers where it was",
     ),
     "jsd": RetainTerm(
-        lambda seen: jensen_shannon(seen.require_logits(), seen.require_reference_logits()),
+        lambda rows: jensen_shannon(rows.require_logits(), rows.require_reference_logits()),
         frozenset({"reference_logits"}),
         "the same by the Jensen-Shannon divergence, which is bounded (JensUn)",
     ),
     "hidden": RetainTerm(
-        lambda seen: squared_distance(seen.require_hidden(), seen.require_reference_hidden()),
+        lambda rows: squared_distance(rows.require_hidden(), rows.require_reference_hidden()),
         frozenset({"hidden", "reference_hidden"}),
         "keep one layer's hidden states at the retain answers where they were (RMU)",
     ),
 }
 
 
-def retain_term(name: str, seen: AnswerRows, weight: float) -> Term:
+def retain_term(name: str, rows: AnswerRows, weight: float) -> Term:
     """The named term on the retain answers, mean over all their tokens."""
-    return Term("retain", RETAIN_TERMS[name].values(seen), "tokens", weight)
+    return Term("retain", RETAIN_TERMS[name].values(rows), "tokens", weight)
 
 
 def retain_reads(name: str) -> frozenset[str]:

@@ -18,7 +18,7 @@ from unteach.types import Paper, Sequence
 if TYPE_CHECKING:  # the methods' headers are read without torch
     from torch import Tensor
 
-    from unteach.losses.seen import AnswerRows, Term
+    from unteach.losses.answer_rows import AnswerRows, Term
 
 ReadField = Literal[
     "reference_logits",
@@ -100,7 +100,7 @@ class Method(ABC):
             raise UserError(*problems)
 
     @abstractmethod
-    def forget(self, seen: "AnswerRows") -> list["Term"]:
+    def forget(self, rows: "AnswerRows") -> list["Term"]:
         """The terms on the forget answers, from their rows alone."""
 
     def title(self) -> str:
@@ -128,7 +128,7 @@ class Method(ABC):
         return True
 
     def layer(self, layers: int) -> int:
-        """Whose output `seen.hidden` is, from 0; layer 7 of 32, or as deep in other models."""
+        """Whose output `rows.hidden` is, from 0; layer 7 of 32, or as deep in other models."""
         return max(round(layers * 7 / 32), 0)
 
     def reweigh(self, weight: float, retain: float, before: float) -> float:
@@ -162,12 +162,12 @@ class Method(ABC):
     def choose(
         self, sequences: list[Sequence], oracle: ReferenceOracle, seed: int
     ) -> Iterator[Selection]:
-        """The tokens that `seen.selected` marks, one sequence after the other, before training."""
+        """The tokens that `rows.selected` marks, one sequence after the other, before training."""
         for sequence in sequences:
             yield Selection(frozenset(i for i, answer in enumerate(sequence.answer) if answer))
 
     def teach(self, inputs: TeacherInputs) -> Teacher:
-        """The teacher that `seen.teacher_logps` is of; asked before training.
+        """The teacher that `rows.teacher_logps` is of; asked before training.
 
         Raises:
             teachers.Unavailable: the data allow none.

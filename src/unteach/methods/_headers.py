@@ -79,7 +79,7 @@ def read(source: str) -> dict[str, type[Method]]:
         ... class Mine(Method):
         ...     "Less of it."
         ...     share: float = option(0.5, "how much of it", above=0)
-        ...     def forget(self, seen): ...
+        ...     def forget(self, rows): ...
         ... '''
         >>> read(text)["mine"]().share
         0.5

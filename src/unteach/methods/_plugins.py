@@ -16,7 +16,7 @@ from unteach.metrics import METRICS
 from unteach.selectors import SELECTORS
 
 if TYPE_CHECKING:
-    from unteach.losses.seen import AnswerRows, Term
+    from unteach.losses.answer_rows import AnswerRows, Term
 
 GROUP = "unteach.methods"  # entry points of this group name modules that register methods
 PREFIX = "unteach_plugin_"  # of the modules that files become
@@ -98,23 +98,23 @@ def problem_of(error: BaseException) -> Problem | None:
     return None
 
 
-def forget_terms(method: Method, seen: "AnswerRows") -> list["Term"]:
-    """What `method.forget(seen)` gives; a plugin's mistake is told with its line.
+def forget_terms(method: Method, rows: "AnswerRows") -> list["Term"]:
+    """What `method.forget(rows)` gives; a plugin's mistake is told with its line.
 
     Raises:
         UserError: the method is from a plugin file, and fails or gives no list of terms.
     """
     name = type(method).__module__
     if not name.startswith(PREFIX):
-        return method.forget(seen)
+        return method.forget(rows)
     import torch
 
-    from unteach.losses.seen import NeedsWholeAnswersError, Term
+    from unteach.losses.answer_rows import NeedsWholeAnswersError, Term
 
     path = Path(sys.modules[name].__file__ or "")
     where = f"--plugin {path.name}"
     try:
-        terms = method.forget(seen)
+        terms = method.forget(rows)
     except (torch.OutOfMemoryError, NeedsWholeAnswersError):
         raise
     except Exception as error:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from unteach.losses import ascent
-from unteach.losses.seen import AnswerRows, Term
+from unteach.losses.answer_rows import AnswerRows, Term
 from unteach.methods._base import Method, MethodDefaults, method
 from unteach.types import Paper
 
@@ -29,6 +29,6 @@ class Ascent(Method):
     )
     plan: ClassVar = MethodDefaults(retain="none", power=1, stop_at=0.1)
 
-    def forget(self, seen: AnswerRows) -> list[Term]:
+    def forget(self, rows: AnswerRows) -> list[Term]:
         """Mean of log p over all answer tokens."""
-        return [Term("forget", ascent(seen.log_odds))]
+        return [Term("forget", ascent(rows.log_odds))]

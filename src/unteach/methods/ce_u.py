@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from unteach.losses import ce_u
-from unteach.losses.seen import AnswerRows, Term
+from unteach.losses.answer_rows import AnswerRows, Term
 from unteach.methods._base import Method, MethodDefaults, method, option
 from unteach.types import Paper
 
@@ -31,11 +31,11 @@ class CEU(Method):
     reads: ClassVar = frozenset({"position"})
     plan: ClassVar = MethodDefaults(retain="none", stop_at=0.1)
 
-    def forget(self, seen: AnswerRows) -> list[Term]:
+    def forget(self, rows: AnswerRows) -> list[Term]:
         """Mean over all answer tokens but the first of each answer."""
-        values = ce_u(seen.require_logits(), seen.target)
+        values = ce_u(rows.require_logits(), rows.target)
         if not self.skip_first:
             return [Term("forget", values)]
         return [
-            Term("forget", values * (seen.require_position() > 0), {"tokens": 1, "answers": -1})
+            Term("forget", values * (rows.require_position() > 0), {"tokens": 1, "answers": -1})
         ]

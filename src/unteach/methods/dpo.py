@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from unteach.losses import dpo
-from unteach.losses.seen import AnswerRows, Term
+from unteach.losses.answer_rows import AnswerRows, Term
 from unteach.methods._base import Method, method, option
 from unteach.types import Paper
 
@@ -32,14 +32,14 @@ class DPO(Method):
     reads: ClassVar = frozenset({"alternate", "reference_logps"})
     alternates: ClassVar = "column"
 
-    def forget(self, seen: AnswerRows) -> list[Term]:
+    def forget(self, rows: AnswerRows) -> list[Term]:
         """Mean over pairs, on log-probabilities of whole answers."""
-        other = seen.require_alternate()
+        other = rows.require_alternate()
         values = dpo(
             other.logps,
             other.require_reference_logps(),
-            seen.logps,
-            seen.require_reference_logps(),
+            rows.logps,
+            rows.require_reference_logps(),
             beta=self.beta,
         )
         return [Term("forget", values, "answers")]

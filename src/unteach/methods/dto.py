@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import ClassVar, Literal
 
 from unteach.losses import ascent, unlikelihood
-from unteach.losses.seen import AnswerRows, Term
+from unteach.losses.answer_rows import AnswerRows, Term
 from unteach.methods._base import Method, MethodDefaults, method, option
 from unteach.selectors import SELECTORS, ReferenceOracle, Selection, selector_of
 from unteach.types import Paper, Sequence
@@ -85,18 +85,18 @@ class DTO(Method):
         """What to do when no answer has a target."""
         return SELECTORS.get(self.selector).nothing
 
-    def forget(self, seen: AnswerRows) -> list[Term]:
+    def forget(self, rows: AnswerRows) -> list[Term]:
         """Mean of log p over the targets, and weighted mean KL over the others."""
-        targets = seen.require_selected()
+        targets = rows.require_selected()
         if self.objective == "unlikelihood":
-            values = unlikelihood(seen.log_odds)
+            values = unlikelihood(rows.log_odds)
         else:
-            values = ascent(seen.log_odds)
+            values = ascent(rows.log_odds)
             if self.ceiling:
                 values = values.clamp(min=-self.ceiling)
         terms = [Term("forget", values * targets, "selected")]
         if self.hold:
-            terms.append(Term("hold", seen.kl() * seen.unselected(), "unselected", self.hold))
+            terms.append(Term("hold", rows.kl() * rows.unselected(), "unselected", self.hold))
         return terms
 
     def holds(self) -> bool:

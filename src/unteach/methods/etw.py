@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from torch import Tensor
 
 from unteach.losses import entropy_weighted_ascent
-from unteach.losses.seen import AnswerRows, Term
+from unteach.losses.answer_rows import AnswerRows, Term
 from unteach.methods._base import Method, MethodDefaults, method, option
 from unteach.types import Paper
 
@@ -44,13 +44,13 @@ class ETW(Method):
     )
     plan: ClassVar = MethodDefaults(power=1, stop_at=0.1)
 
-    def forget(self, seen: AnswerRows) -> list[Term]:
+    def forget(self, rows: AnswerRows) -> list[Term]:
         """Mean over all answer tokens."""
-        return [Term("forget", entropy_weighted_ascent(seen.log_odds, self._weight(seen)))]
+        return [Term("forget", entropy_weighted_ascent(rows.log_odds, self._weight(rows)))]
 
-    def _weight(self, seen: AnswerRows) -> Tensor:
+    def _weight(self, rows: AnswerRows) -> Tensor:
         if self.normalise == "vocabulary":
-            return seen.entropy(self.temperature) / math.log(seen.vocabulary)
-        found = seen.entropy(self.temperature)
-        mean = seen.answer_sums(found) / seen.lengths.clamp(min=1)
-        return found / mean.clamp(min=1e-30)[seen.answer_index]
+            return rows.entropy(self.temperature) / math.log(rows.vocabulary)
+        found = rows.entropy(self.temperature)
+        mean = rows.answer_sums(found) / rows.lengths.clamp(min=1)
+        return found / mean.clamp(min=1e-30)[rows.answer_index]

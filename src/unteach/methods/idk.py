@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from unteach.losses import cross_entropy
-from unteach.losses.seen import AnswerRows, Term
+from unteach.losses.answer_rows import AnswerRows, Term
 from unteach.methods._base import Method, method
 from unteach.types import Paper
 
@@ -30,6 +30,6 @@ class Idk(Method):
     reads: ClassVar = frozenset({"alternate"})
     alternates: ClassVar = "refusals"
 
-    def forget(self, seen: AnswerRows) -> list[Term]:
+    def forget(self, rows: AnswerRows) -> list[Term]:
         """Mean NLL over all tokens of the refusals."""
-        return [Term("forget", cross_entropy(seen.require_alternate().log_odds), "alternate")]
+        return [Term("forget", cross_entropy(rows.require_alternate().log_odds), "alternate")]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from unteach.losses import jensen_shannon_to_token
-from unteach.losses.seen import AnswerRows, Term
+from unteach.losses.answer_rows import AnswerRows, Term
 from unteach.methods._base import Method, MethodDefaults, method
 from unteach.types import Paper
 
@@ -31,6 +31,6 @@ class JensUn(Method):
     reads: ClassVar = frozenset({"refusal"})
     plan: ClassVar = MethodDefaults(retain="jsd")
 
-    def forget(self, seen: AnswerRows) -> list[Term]:
+    def forget(self, rows: AnswerRows) -> list[Term]:
         """Mean over all answer tokens."""
-        return [Term("forget", jensen_shannon_to_token(seen.refusal_log_odds()))]
+        return [Term("forget", jensen_shannon_to_token(rows.refusal_log_odds()))]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from unteach.losses import inverted_hinge
-from unteach.losses.seen import AnswerRows, Term
+from unteach.losses.answer_rows import AnswerRows, Term
 from unteach.methods._base import Method, MethodDefaults, method
 from unteach.types import Paper
 
@@ -57,6 +57,6 @@ class LoKU(Method):
     )
     plan: ClassVar = MethodDefaults(adapter="lora", init="fila")
 
-    def forget(self, seen: AnswerRows) -> list[Term]:
+    def forget(self, rows: AnswerRows) -> list[Term]:
         """1 + p_y - max p_v, mean over all answer tokens."""
-        return [Term("forget", inverted_hinge(seen.log_odds, seen.runner_up_logp))]
+        return [Term("forget", inverted_hinge(rows.log_odds, rows.runner_up_logp))]

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from unteach.errors import Problem, UserError
 from unteach.losses import buffered_hinge, top_margin
-from unteach.losses.seen import AnswerRows, Term
+from unteach.losses.answer_rows import AnswerRows, Term
 from unteach.methods._base import Method, MethodDefaults, method, option
 from unteach.types import Paper
 
@@ -53,8 +53,8 @@ class MASC(Method):
             got = f"masc got {self.rho}"
             raise UserError(Problem("method.rho", got, "give less than 1", "request"))
 
-    def forget(self, seen: AnswerRows) -> list[Term]:
+    def forget(self, rows: AnswerRows) -> list[Term]:
         """Mean over all answer tokens."""
-        margin = top_margin(seen.require_logits(), seen.target, top_k=self.top_k)
+        margin = top_margin(rows.require_logits(), rows.target, top_k=self.top_k)
         threshold = math.log(self.rho / (1 - self.rho))
         return [Term("forget", buffered_hinge(margin, threshold=threshold, buffer=self.eta))]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from unteach.losses import npo
-from unteach.losses.seen import AnswerRows, Term
+from unteach.losses.answer_rows import AnswerRows, Term
 from unteach.methods._base import Method, method, option
 from unteach.types import Paper
 
@@ -27,10 +27,10 @@ class NPO(Method):
     )
     reads: ClassVar = frozenset({"reference_logps"})
 
-    def forget(self, seen: AnswerRows) -> list[Term]:
+    def forget(self, rows: AnswerRows) -> list[Term]:
         """Mean over answers, on the log-probability of the whole answer."""
         return [
             Term(
-                "forget", npo(seen.logps, seen.require_reference_logps(), beta=self.beta), "answers"
+                "forget", npo(rows.logps, rows.require_reference_logps(), beta=self.beta), "answers"
             )
         ]

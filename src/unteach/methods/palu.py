@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import ClassVar, Literal
 
 from unteach.losses import top_flattening
-from unteach.losses.seen import AnswerRows, Term
+from unteach.losses.answer_rows import AnswerRows, Term
 from unteach.methods._base import Method, method, option
 from unteach.selectors import SELECTORS, ReferenceOracle, Selection, selector_of
 from unteach.types import Paper, Sequence
@@ -67,14 +67,14 @@ class PALU(Method):
         """What to do when no answer has a chosen token."""
         return SELECTORS.get(self.selector).nothing if self.selector != "prefix" else ""
 
-    def forget(self, seen: AnswerRows) -> list[Term]:
+    def forget(self, rows: AnswerRows) -> list[Term]:
         """Mean of the flattening over the first tokens, and of the KL over those that are held."""
         values = top_flattening(
-            seen.require_logits(), seen.require_reference_logits(), top_k=self.top_k
+            rows.require_logits(), rows.require_reference_logits(), top_k=self.top_k
         )
-        terms = [Term("forget", values * seen.require_selected(), "selected")]
+        terms = [Term("forget", values * rows.require_selected(), "selected")]
         if self.hold:
-            terms.append(Term("hold", seen.kl() * seen.unselected(), "unselected", self.hold))
+            terms.append(Term("hold", rows.kl() * rows.unselected(), "unselected", self.hold))
         return terms
 
     def holds(self) -> bool:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from unteach.losses import flattening
-from unteach.losses.seen import AnswerRows, Term
+from unteach.losses.answer_rows import AnswerRows, Term
 from unteach.methods._base import Method, method, option
 from unteach.types import Paper
 
@@ -31,9 +31,9 @@ class PDU(Method):
         where="logit-margin flattening, and the primal-dual algorithm",
     )
 
-    def forget(self, seen: AnswerRows) -> list[Term]:
+    def forget(self, rows: AnswerRows) -> list[Term]:
         """Mean over all answer tokens."""
-        return [Term("forget", flattening(seen.require_logits()))]
+        return [Term("forget", flattening(rows.require_logits()))]
 
     def reweigh(self, weight: float, retain: float, before: float) -> float:
         """One step of dual ascent."""

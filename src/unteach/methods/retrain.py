@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from unteach.losses import cross_entropy
-from unteach.losses.seen import AnswerRows, Term
+from unteach.losses.answer_rows import AnswerRows, Term
 from unteach.methods._base import Method, MethodDefaults, method
 from unteach.types import Paper
 
@@ -35,9 +35,9 @@ class Retrain(Method):
     plan: ClassVar = MethodDefaults(retain="none", epochs=5, draw_back=False)
     trains_on: ClassVar = "retain"
 
-    def forget(self, seen: AnswerRows) -> list[Term]:
+    def forget(self, rows: AnswerRows) -> list[Term]:
         """Mean of -log p over all tokens of the answers trained on, which are the retain file's."""
-        return [Term("hold", cross_entropy(seen.log_odds))]
+        return [Term("hold", cross_entropy(rows.log_odds))]
 
     def holds(self) -> bool:
         """It does nothing else."""

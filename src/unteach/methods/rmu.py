@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from unteach.losses import control_vector, squared_distance
-from unteach.losses.seen import AnswerRows, Term
+from unteach.losses.answer_rows import AnswerRows, Term
 from unteach.methods._base import Method, MethodDefaults, method, option
 from unteach.types import Paper
 
@@ -43,9 +43,9 @@ class RMU(Method):
     reads: ClassVar = frozenset({"hidden"})
     plan: ClassVar = MethodDefaults(retain="hidden", retain_weight=1200.0)
 
-    def forget(self, seen: AnswerRows) -> list[Term]:
+    def forget(self, rows: AnswerRows) -> list[Term]:
         """Mean over all answer tokens."""
-        hidden = seen.require_hidden()
+        hidden = rows.require_hidden()
         goal = control_vector(hidden.shape[-1], length=self.steering, seed=self.seed)
         return [Term("forget", squared_distance(hidden, goal.to(hidden.device)))]
 

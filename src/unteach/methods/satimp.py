@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from unteach.losses import satimp
-from unteach.losses.seen import AnswerRows, Term
+from unteach.losses.answer_rows import AnswerRows, Term
 from unteach.methods._base import Method, MethodDefaults, method, option
 from unteach.types import Paper
 
@@ -33,7 +33,7 @@ class SatImp(Method):
     )
     plan: ClassVar = MethodDefaults(retain_weight=0.1)
 
-    def forget(self, seen: AnswerRows) -> list[Term]:
+    def forget(self, rows: AnswerRows) -> list[Term]:
         """Mean over all answer tokens."""
-        values = satimp(seen.log_odds, saturation=self.saturation, importance=self.importance)
+        values = satimp(rows.log_odds, saturation=self.saturation, importance=self.importance)
         return [Term("forget", values)]

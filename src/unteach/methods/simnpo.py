@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from unteach.losses import simnpo
-from unteach.losses.seen import AnswerRows, Term
+from unteach.losses.answer_rows import AnswerRows, Term
 from unteach.methods._base import Method, MethodDefaults, method, option
 from unteach.types import Paper
 
@@ -33,7 +33,7 @@ class SimNPO(Method):
     )
     plan: ClassVar = MethodDefaults(retain_weight=8.0)
 
-    def forget(self, seen: AnswerRows) -> list[Term]:
+    def forget(self, rows: AnswerRows) -> list[Term]:
         """Mean over answers."""
-        values = simnpo(seen.logps, seen.lengths, beta=self.beta, margin=self.margin)
+        values = simnpo(rows.logps, rows.lengths, beta=self.beta, margin=self.margin)
         return [Term("forget", values, "answers")]

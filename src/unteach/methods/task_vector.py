@@ -6,7 +6,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from unteach.losses import cross_entropy
-from unteach.losses.seen import AnswerRows, Term
+from unteach.losses.answer_rows import AnswerRows, Term
 from unteach.methods._base import Method, MethodDefaults, method, option
 from unteach.types import Paper
 
@@ -33,9 +33,9 @@ class TaskVector(Method):
     )
     plan: ClassVar = MethodDefaults(retain="none")
 
-    def forget(self, seen: AnswerRows) -> list[Term]:
+    def forget(self, rows: AnswerRows) -> list[Term]:
         """Mean NLL over all answer tokens: learning, not forgetting."""
-        return [Term("forget", cross_entropy(seen.log_odds))]
+        return [Term("forget", cross_entropy(rows.log_odds))]
 
     def finish(self, start: Tensor, end: Tensor) -> Tensor:
         """As far the other way."""

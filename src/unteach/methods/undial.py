@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from torch import Tensor
 
 from unteach.losses import kl_to_reference, undial
-from unteach.losses.seen import AnswerRows, Over, Term
+from unteach.losses.answer_rows import AnswerRows, Over, Term
 from unteach.methods._base import Method, MethodDefaults, method, option
 from unteach.selectors import SELECTORS, ReferenceOracle, Selection, selector_of
 from unteach.types import Paper, Sequence
@@ -90,17 +90,17 @@ class UnDIAL(Method):
         """What to do when no answer has a chosen token."""
         return SELECTORS.get(self.focus).nothing if self.focus != "none" else ""
 
-    def forget(self, seen: AnswerRows) -> list[Term]:
+    def forget(self, rows: AnswerRows) -> list[Term]:
         """Cross-entropy to the adjusted original, a weighted mean over answer tokens."""
         values = undial(
-            seen.require_logits(),
-            seen.require_reference_logits(),
-            seen.target,
+            rows.require_logits(),
+            rows.require_reference_logits(),
+            rows.target,
             strength=self.strength,
         )
-        terms = [Term("forget", values)] if self.focus == "none" else [self._focused(seen, values)]
+        terms = [Term("forget", values)] if self.focus == "none" else [self._focused(rows, values)]
         if self.prompt_distillation:
-            asked = seen.require_prompt()
+            asked = rows.require_prompt()
             held = kl_to_reference(asked.require_logits(), asked.require_reference_logits())
             terms.append(Term("hold", held, "prompt", self.prompt_distillation))
         return terms
@@ -114,8 +114,8 @@ class UnDIAL(Method):
         """Whether the prompts are distilled."""
         return self.prompt_distillation > 0
 
-    def _focused(self, seen: AnswerRows, values: Tensor) -> Term:
-        weights = seen.require_selected().to(values.dtype)
+    def _focused(self, rows: AnswerRows, values: Tensor) -> Term:
+        weights = rows.require_selected().to(values.dtype)
         if self.focus_mode == "soft":
             weights = 1 + (self.focus_weight - 1) * weights
         return Term("forget", values * weights, self._over())

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from unteach.losses import unilogit, unilogit_to_reference
-from unteach.losses.seen import AnswerRows, Term
+from unteach.losses.answer_rows import AnswerRows, Term
 from unteach.methods._base import Method, method, option
 from unteach.types import Paper
 
@@ -37,15 +37,15 @@ class Unilogit(Method):
         venue="Findings of ACL 2025",
     )
 
-    def forget(self, seen: AnswerRows) -> list[Term]:
+    def forget(self, rows: AnswerRows) -> list[Term]:
         """Sum over the vocabulary, mean over all answer tokens."""
         if self.target == "original":
-            before, direction = seen.require_reference_logits(), self.direction
+            before, direction = rows.require_reference_logits(), self.direction
             values = unilogit_to_reference(
-                seen.require_logits(), before, seen.target, direction=direction
+                rows.require_logits(), before, rows.target, direction=direction
             )
             return [Term("forget", values)]
-        values = unilogit(seen.log_odds, vocabulary=seen.vocabulary, direction=self.direction)
+        values = unilogit(rows.log_odds, vocabulary=rows.vocabulary, direction=self.direction)
         return [Term("forget", values)]
 
     def needs(self) -> frozenset[str]:

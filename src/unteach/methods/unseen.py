@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 from unteach.losses import distil
-from unteach.losses.seen import AnswerRows, Term
+from unteach.losses.answer_rows import AnswerRows, Term
 from unteach.methods._base import Method, MethodDefaults, method, option
 from unteach.teachers import Teacher, TeacherInputs, find_teacher
 from unteach.teachers.stranger import made_up_strangers
@@ -62,11 +62,11 @@ class Unseen(Method):
         adam_epsilon="auto",
     )
 
-    def forget(self, seen: AnswerRows) -> list[Term]:
+    def forget(self, rows: AnswerRows) -> list[Term]:
         """KL to the teacher and the level term, a mean over answer tokens."""
-        teacher, weight = seen.teacher_logps(), self.level_weight
+        teacher, weight = rows.teacher_logps(), self.level_weight
         return [
-            Term("forget", distil(seen.require_logits(), teacher, seen.target, level_weight=weight))
+            Term("forget", distil(rows.require_logits(), teacher, rows.target, level_weight=weight))
         ]
 
     def teach(self, inputs: TeacherInputs) -> Teacher:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from unteach.losses import weighted_ascent
-from unteach.losses.seen import AnswerRows, Term
+from unteach.losses.answer_rows import AnswerRows, Term
 from unteach.methods._base import Method, MethodDefaults, method, option
 from unteach.types import Paper
 
@@ -31,6 +31,6 @@ class WGA(Method):
     )
     plan: ClassVar = MethodDefaults(power=1)
 
-    def forget(self, seen: AnswerRows) -> list[Term]:
+    def forget(self, rows: AnswerRows) -> list[Term]:
         """Mean over all answer tokens."""
-        return [Term("forget", weighted_ascent(seen.log_odds, beta=self.beta))]
+        return [Term("forget", weighted_ascent(rows.log_odds, beta=self.beta))]

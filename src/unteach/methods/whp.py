@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 from unteach.losses import cross_entropy, distil
-from unteach.losses.seen import AnswerRows, Term
+from unteach.losses.answer_rows import AnswerRows, Term
 from unteach.losses.statistics import token_statistics
 from unteach.methods._base import Method, MethodDefaults, method, option
 from unteach.teachers import Teacher, TeacherInputs
@@ -52,13 +52,13 @@ class WHP(Method):
     reads: ClassVar = frozenset({"teacher_logits"})
     plan: ClassVar = MethodDefaults(retain="nll")
 
-    def forget(self, seen: AnswerRows) -> list[Term]:
+    def forget(self, rows: AnswerRows) -> list[Term]:
         """KL to the mean, or NLL of its likeliest token, a mean over answer tokens."""
-        scores, taught = seen.require_logits(), seen.teacher_logps()
+        scores, taught = rows.require_logits(), rows.teacher_logps()
         if self.towards == "likeliest":
             values = cross_entropy(token_statistics(scores, taught.argmax(-1)).log_odds)
         else:
-            values = distil(scores, taught, seen.target, level_weight=0.0)
+            values = distil(scores, taught, rows.target, level_weight=0.0)
         return [Term("forget", values)]
 
     def teach(self, inputs: TeacherInputs) -> Teacher:

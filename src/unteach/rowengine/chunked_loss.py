@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from unteach.head import Head
+from unteach.losses.answer_rows import AnswerRows, NeedsWholeAnswersError
 from unteach.losses.byrows import spoiling_gradients
-from unteach.losses.seen import AnswerRows, NeedsWholeAnswersError
 from unteach.rowengine.chunks import Chunk, cut, kinds, pieces
 from unteach.rowengine.whole_answers import with_statistics
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import torch
 
-from unteach.losses.seen import AnswerRows
+from unteach.losses.answer_rows import AnswerRows
 
 PER_ROW = (
     "logits",

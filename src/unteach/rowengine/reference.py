@@ -18,10 +18,10 @@ from torch import Tensor
 from unteach.head import Head, head_of, require_agreement, states_only
 from unteach.inference import answer_tokens, batches_by_length
 from unteach.inference.store import HiddenStateStore, sweep
-from unteach.losses.seen import AnswerRows
-from unteach.rowengine.answer_rows import asked
+from unteach.losses.answer_rows import AnswerRows
 from unteach.rowengine.batch import ALTERNATE, FORGET, RETAIN, Batch, Pairs, pad
 from unteach.rowengine.forward import inputs_of
+from unteach.rowengine.rows import asked
 from unteach.types import Sequence
 
 TOKENS = 4096  # padded tokens of one forward

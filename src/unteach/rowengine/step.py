@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from unteach.losses.answer_rows import AnswerRows, NeedsWholeAnswersError, Term
 from unteach.losses.retain import retain_reads, retain_term
-from unteach.losses.seen import AnswerRows, NeedsWholeAnswersError, Term
 from unteach.losses.tokens import ascent
 from unteach.methods import Method, forget_terms
-from unteach.rowengine.answer_rows import BatchOutput, look, reduce, restrict
 from unteach.rowengine.batch import Batch
 from unteach.rowengine.chunked_loss import RowGroup
 from unteach.rowengine.reference import Reference
+from unteach.rowengine.rows import BatchOutput, look, reduce, restrict
 from unteach.rowengine.teacher_rows import TeacherRows
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from unteach.head import Head
-from unteach.losses.seen import AnswerRows
+from unteach.losses.answer_rows import AnswerRows
 from unteach.rowengine.batch import FORGET, Batch, Pairs
 from unteach.rowengine.reference import Reference
 from unteach.teachers import Teacher

@@ -17,9 +17,9 @@ from torch.autograd.function import once_differentiable
 from torch.utils.checkpoint import checkpoint
 
 from unteach.head import Head
+from unteach.losses.answer_rows import AnswerRows
 from unteach.losses.byrows import pull_rows, read_rows
 from unteach.losses.entropies import entropy
-from unteach.losses.seen import AnswerRows
 from unteach.losses.statistics import STATISTICS, TokenStatistics, token_statistics
 
 

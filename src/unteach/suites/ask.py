@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 from unteach.errors import Problem
 from unteach.metrics.given import FORGOTTEN, verbatim
 from unteach.suites._base import AskSettings, Group
+from unteach.suites.generated import decoded, distinct, gives, repetition, rouge_l
 from unteach.suites.questions import Question, questions
 from unteach.suites.rivals import beside_wrong
 from unteach.suites.rounding import rounded
-from unteach.suites.said import decoded, distinct, gives, repetition, rouge_l
 from unteach.suites.summary import TokenScores, joined, mean, summary
 from unteach.types import Row, Sequence
 

@@ -9,8 +9,8 @@ from unteach.data import encode, question, with_answer
 from unteach.data.listing import shortened
 from unteach.errors import Problem, UserError
 from unteach.suites._base import AskSettings, Group
+from unteach.suites.generated import begun
 from unteach.suites.rounding import blocks
-from unteach.suites.said import begun
 from unteach.types import Example, Row, Sequence
 
 

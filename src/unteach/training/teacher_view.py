@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from unteach.losses.distributions import kl_to_reference
-from unteach.rowengine.answer_rows import look
 from unteach.rowengine.batch import Pair, Pairs
 from unteach.rowengine.chunked_loss import logits_of
 from unteach.rowengine.forward import inputs_of
+from unteach.rowengine.rows import look
 from unteach.rowengine.teacher_rows import TeacherRows
 from unteach.types import Sequence
 

@@ -13,17 +13,17 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, Trai
 from unteach.data import context_length
 from unteach.errors import Problem, UserError
 from unteach.head import chunk_rows, head_of
+from unteach.losses.answer_rows import Term
 from unteach.losses.retain import retain_reads
-from unteach.losses.seen import Term
 from unteach.methods import Method
 from unteach.progress import ProgressCallback
 from unteach.registry import strict
-from unteach.rowengine.answer_rows import BatchOutput, count
 from unteach.rowengine.batch import ALTERNATE, FORGET, RETAIN, Batch, Pairs, only
 from unteach.rowengine.chunked_loss import CutRules, chunked_loss
 from unteach.rowengine.forward import ending_in, inputs_of
 from unteach.rowengine.packing import packs, unpack
 from unteach.rowengine.reference import Reference, agreed_head, mean_nll
+from unteach.rowengine.rows import BatchOutput, count
 from unteach.rowengine.step import MicroBatch, Objective
 from unteach.rowengine.teacher_rows import TeacherRows
 from unteach.sharding.gather import announce_head, rest

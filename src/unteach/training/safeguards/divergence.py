@@ -13,8 +13,8 @@ from transformers import TrainerCallback
 
 from unteach.errors import Problem, UserError
 from unteach.models.finite import local_part, not_finite
-from unteach.rowengine.answer_rows import COUNTED
 from unteach.rowengine.batch import ALTERNATE, FORGET, RETAIN, Batch, Pairs
+from unteach.rowengine.rows import COUNTED
 
 # Over the twenty methods in the demo's world, with their own settings, the demo's and LoRA, a
 # gradient was at most 88 times the median before it once it was above 10, and never above 1100.

@@ -7,7 +7,7 @@ from typing import NamedTuple, get_args
 import torch
 from torch import Tensor
 
-from unteach.losses.seen import AnswerRows, Over, Term
+from unteach.losses.answer_rows import AnswerRows, Over, Term
 from unteach.rowengine.batch import ALTERNATE, FORGET, RETAIN, Batch
 
 

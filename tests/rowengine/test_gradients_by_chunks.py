@@ -8,9 +8,9 @@ import torch
 
 from unteach import losses
 from unteach.head import Head, chunk_rows, products
+from unteach.losses.answer_rows import AnswerRows, NeedsWholeAnswersError
 from unteach.losses.byrows import spoiling_gradients
 from unteach.losses.means import answer_sum
-from unteach.losses.seen import AnswerRows, NeedsWholeAnswersError
 from unteach.rowengine.chunked_loss import CutRules, RowGroup, chunked_loss
 
 WIDTH, VOCABULARY = 7, 33
