@@ -39,3 +39,15 @@ class NoProgress:
 
     def notes(self, notes: Sequence[Problem]) -> None:
         """Nothing."""
+
+
+def duration(seconds: float) -> str:
+    """A number of seconds as people say it.
+
+    Example:
+        >>> duration(42), duration(600), duration(9000)
+        ('42 s', '10 min', '2.5 h')
+    """
+    if seconds < 90:
+        return f"{max(round(seconds), 1)} s"
+    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

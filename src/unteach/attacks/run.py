@@ -19,7 +19,7 @@ from unteach.evaluation.results import versions
 from unteach.evaluation.rows import check_numbers
 from unteach.files import in_words
 from unteach.models.unchanged import Ages, ages_of, require_unchanged
-from unteach.progress import NoProgress, ProgressListener
+from unteach.progress import NoProgress, ProgressListener, duration
 
 CODE = (*ASKING, "attacks")
 Rows = dict[str, dict[str, Any]]  # variant -> model -> its rows
@@ -165,7 +165,7 @@ class _Run:
         }
         cost = sum(one.cost(self.found.subjects[n]) * share for n, share in shares.items())
         if cost:
-            about = in_time(cost * self.pace)
+            about = duration(cost * self.pace)
             what = f"{sum(map(len, left.values()))} variants to ask, about {about}"
             self.listener.notes([Problem(one.name, what, "", "note")])
 
@@ -190,18 +190,6 @@ class _Run:
             }
         )
         return key or f"{id(self)} {model} {name} {variant}"
-
-
-def in_time(seconds: float) -> str:
-    """In words.
-
-    Example:
-        >>> in_time(42), in_time(600), in_time(9000)
-        ('42 s', '10 min', '2.5 h')
-    """
-    if seconds < 90:
-        return f"{max(round(seconds), 1)} s"
-    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 __all__ = ["AttackRequest", "AttackResult", "attack"]

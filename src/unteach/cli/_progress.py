@@ -20,6 +20,7 @@ from rich.text import Text
 from unteach.cli._words import say, say_problems
 from unteach.errors import Problem
 from unteach.escaping import visible
+from unteach.progress import duration
 from unteach.report.table import number
 
 SHOWN_TERMS = {
@@ -205,7 +206,7 @@ class LineProgress:
 
 
 def _still(left: float | None) -> str:
-    return "" if left is None else f"  about {left:.0f} s left"
+    return "" if left is None else f"  about {duration(left)} left"
 
 
 def terms(logs: dict[str, float]) -> str:
