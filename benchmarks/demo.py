@@ -158,7 +158,7 @@ def once(work, world, name, factor, stop, tell):
     asked = jobs.request(folder, method, f"runs/{file.stem}", world).model_dump()
     asked["method"] = {"name": method, **options}
     asked["train"] = {
-        "batch": BATCH,
+        "batch_size": BATCH,
         "epochs": EPOCHS,
         "learning_rate": BASE[plan.adapter] * factor,
         "stop_at": read(folder / "original.json")["holdout probability"] if stop else 0,

@@ -88,7 +88,7 @@ def rows_beside(folder):
 def request(folder, method, given, out, seed, rate):
     from unteach.settings.request import Request
 
-    train = {"batch": 16, "seed": seed} | ({"learning_rate": rate} if rate else {})
+    train = {"batch_size": 16, "seed": seed} | ({"learning_rate": rate} if rate else {})
     files = {role: str(folder / "data" / f"{role}.jsonl") for role in ("forget", *given)}
     return Request.model_validate(
         {

@@ -73,7 +73,7 @@ def request(case, work, name, factor):
             "forget": str(work / "dpo.jsonl" if name == "dpo" else case / "data" / "forget.jsonl"),
             "retain": str(case / "data" / "retain.jsonl"),
             "method": {"name": name},
-            "train": {"batch": BATCH, "epochs": EPOCHS, "learning_rate": rate * factor},
+            "train": {"batch_size": BATCH, "epochs": EPOCHS, "learning_rate": rate * factor},
         }
     )
 

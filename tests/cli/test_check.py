@@ -149,7 +149,7 @@ REQUESTS = {
     "an argument of ours": ({"set": "train.extra.seed=1"}, "use train.seed"),
     "a saving of ours": (
         {"set": "train.extra.gradient_checkpointing=true"},
-        "use train.checkpointing",
+        "use train.gradient_checkpointing",
     ),
     "an argument in the wrong place": ({"set": "train.chunk_rows=8"}, "is train.extra.chunk_rows"),
     "no count of rows": (
@@ -157,18 +157,18 @@ REQUESTS = {
         "train.extra: the trainer refuses it: chunk_rows is 0; it is a whole number",
     ),
     "no number": ({"set": "train.extra.logging_steps=x"}, "train.extra: the trainer refuses it"),
-    "no such schedule": ({"set": "train.schedule=cosin"}, 'Did you mean "cosine"'),
+    "no such schedule": ({"set": "train.lr_scheduler_type=cosin"}, 'Did you mean "cosine"'),
     "a schedule with more to say": (
-        {"set": "train.schedule=warmup_stable_decay"},
+        {"set": "train.lr_scheduler_type=warmup_stable_decay"},
         "'num_decay_steps' hint: set train.extra.lr_scheduler_kwargs",
     ),
     "a schedule that follows scores": (
-        {"set": "train.schedule=reduce_lr_on_plateau"},
-        "train.schedule: reduce_lr_on_plateau follows scores that are taken in training",
+        {"set": "train.lr_scheduler_type=reduce_lr_on_plateau"},
+        "train.lr_scheduler_type: reduce_lr_on_plateau follows scores that are taken in training",
     ),
     "another schedule that follows scores": (
-        {"set": "train.schedule=greedy"},
-        "train.schedule: greedy follows scores that are taken in training",
+        {"set": "train.lr_scheduler_type=greedy"},
+        "train.lr_scheduler_type: greedy follows scores that are taken in training",
     ),
     "no such tracker": (
         {"set": "train.extra.report_to=wandd"},
@@ -275,7 +275,7 @@ def test_a_setting_given_as_a_flag(call, files, tiny_folder):
     given = arguments(files, tiny_folder)
     code, _, err = call("check", *given, "--epochs", 3, "--lr=1e-4", "--batch-size", 4)
     assert code == 2
-    for flag, name in (("epochs", "epochs"), ("lr", "learning_rate"), ("batch-size", "batch")):
+    for flag, name in (("epochs", "epochs"), ("lr", "learning_rate"), ("batch-size", "batch_size")):
         assert f"--{flag}: is a setting, not a flag" in err
         assert f"write --set train.{name}=..." in err
     code, _, err = call("check", *given, "--modle", 1)  # typer says so, in words of its own

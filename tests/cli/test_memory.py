@@ -62,7 +62,12 @@ def weights(folder):
 @pytest.mark.parametrize("reentrant", [True, False])
 def test_a_base_in_four_bits(reentrant, files, folder):
     """From the request to a plain folder in the model's own precision, whose scores these are."""
-    sets = ["adapter.bits=4", "adapter.rank=4", "train.checkpointing=true", "train.retain=kl"]
+    sets = [
+        "adapter.bits=4",
+        "adapter.rank=4",
+        "train.gradient_checkpointing=true",
+        "train.retain=kl",
+    ]
     kwargs = f"train.extra.activation_checkpointing_kwargs={{use_reentrant: {reentrant}}}"
     report = pipeline.run(request(files, folder, *sets, kwargs))
     before, after = weights(folder), weights(files / "out")

@@ -25,7 +25,7 @@ NOTED = {
     "train.retain_weight=1e6": "nothing is forgotten",
     "train.weight_decay=5": "shrink more than they learn",
     "train.max_grad_norm=1e-9": "scaled down to next to nothing",
-    "train.warmup=0.99": "rises through nearly all of training",
+    "train.warmup_ratio=0.99": "rises through nearly all of training",
     "adapter.alpha=1e6": "more than 100 times the rank",
     "adapter.dropout=0.99": "adapters see next to nothing",
     "data.max_length=9999": "the model reads 128 tokens",
@@ -39,7 +39,7 @@ FINE = (
     "adapter.rank=32 adapter.kind=lora",
     "train.weight_decay=0.1",
     "data.max_length=64",
-    "train.warmup=0.1",
+    "train.warmup_ratio=0.1",
 )
 
 

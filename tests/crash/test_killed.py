@@ -29,7 +29,13 @@ def files(tmp_path_factory):
 def job(files, model, out, listener=None, steps=1, **more):
     """The main job, a checkpoint each so many steps; None goes by the clock."""
     given = {role: str(files / f"{role}.jsonl") for role in ("forget", "retain", "holdout")}
-    sets = [ANYWAY, "train.epochs=3", "train.batch=4", "device=cpu", "evaluate.max_new_tokens=4"]
+    sets = [
+        ANYWAY,
+        "train.epochs=3",
+        "train.batch_size=4",
+        "device=cpu",
+        "evaluate.max_new_tokens=4",
+    ]
     sets += [f"train.checkpoint_steps={steps}"] if steps else []
     given |= {"model": str(model), "out": str(out), **more}
     return lambda: pipeline.run(load(flags=given, sets=sets), listener)

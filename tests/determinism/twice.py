@@ -28,7 +28,7 @@ def main(folder: Path, seed: int, model: str, *methods: str) -> None:
         sets = [
             "train_anyway=true",
             "train.epochs=2",
-            "train.batch=2",
+            "train.batch_size=2",
             "evaluate.max_new_tokens=8",
             "device=cpu",
         ]

@@ -201,7 +201,7 @@ KINDS = ("full", "lora")
 
 def exported(folder: Path, kind: str, processes: int) -> dict[str, float] | None:
     """Unlearn as a request says, and write the model as the pipeline does."""
-    sets = [f"adapter.kind={kind}", "adapter.rank=2", f"train.batch={STEP}"]
+    sets = [f"adapter.kind={kind}", "adapter.rank=2", f"train.batch_size={STEP}"]
     sets += ["train.epochs=2", "train.learning_rate=2e-3", "train.retain=kl", "train.stop_at=0"]
     sets += ["adapter.init=fila"] if kind == "lora" else []
     sets += ["device=cpu"] if "ACCELERATE_TORCH_DEVICE" not in os.environ else []

@@ -46,7 +46,7 @@ def unteach(data, tiny_folder, tmp_path, python):
             *LAUNCHERS[launcher], "run", "--model", tiny_folder, "--out", out,
             *(part for role in ("forget", "retain", "holdout")
               for part in (f"--{role}", data / f"{role}.jsonl")),
-            "--set", "train.epochs=2", "--set", "train.batch=4", "--train-anyway",
+            "--set", "train.epochs=2", "--set", "train.batch_size=4", "--train-anyway",
             "--set", "evaluate.max_new_tokens=4", *(() if launcher == "fsdp2" else DEVICE), *more,
         ]  # fmt: skip
         arguments += [] if launcher else ["--processes", processes]
@@ -220,7 +220,7 @@ EXPLODES = tuple(
     ("more", "said_once", "expected"),
     [
         (
-            ("--set", "train.batch=3"),
+            ("--set", "train.batch_size=3"),
             "3 x 1 examples of a step cannot be dealt out to 2 processes",
             2,
         ),

@@ -105,7 +105,7 @@ def asked(tmp_path, tiny_folder):
         given = {**given, **flags}
         for name in drop:
             del given[name]
-        few = ["train.epochs=2", "train.batch=3", "evaluate.max_new_tokens=4", ANYWAY]
+        few = ["train.epochs=2", "train.batch_size=3", "evaluate.max_new_tokens=4", ANYWAY]
         return load(flags=given, sets=[*few, *sets])
 
     return made

@@ -80,7 +80,10 @@ def run(value, **request):
 def test_runs_of_other_models_or_data_are_no_seeds():
     """A mean over two models, or over two requests, is of neither."""
     one = run(0.1, model="a/llama", forget="f.jsonl", train={"seed": 0})
-    memory = {"train": {"seed": 1, "checkpointing": True}, "evaluate": {"tokens_per_batch": 9}}
+    memory = {
+        "train": {"seed": 1, "gradient_checkpointing": True},
+        "evaluate": {"tokens_per_batch": 9},
+    }
     seed = run(0.3, model="b/llama/", forget="moved/f.jsonl", **memory)
     other = run(0.5, model="b/qwen", forget="f.jsonl")
     data = run(0.7, model="a/llama", forget="g.jsonl")

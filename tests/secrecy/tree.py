@@ -80,7 +80,7 @@ class Tree:
             "--retain", data("retain.jsonl"), "--holdout", data("holdout.jsonl"), "--out", out,
             *(f"--set=evaluate.also.{f.split('.')[0]}={data(f)}"
               for f in ("table.csv", "columns.parquet", "book.txt", "chat.jsonl")),
-            "--set", "train.epochs=2", "--set", "train.batch=2",
+            "--set", "train.epochs=2", "--set", "train.batch_size=2",
             "--set", "evaluate.max_new_tokens=8", "--train-anyway", *more,
         ]  # fmt: skip
 

@@ -99,7 +99,7 @@ def test_one_section_one_setting_or_a_part_of_a_name():
 
 def test_the_schema_takes_what_a_request_takes_and_says_what_it_means():
     made = schema()
-    train = made["$defs"]["Train"]["properties"]
+    train = made["$defs"]["TrainSettings"]["properties"]
     assert train["epochs"]["description"] == ALL["train.epochs"].meaning
     assert made["properties"]["forget"]["description"] == ALL["forget"].meaning
     assert made["required"] == ["model", "forget", "out"]

@@ -1,6 +1,7 @@
 """Requests from files, flags and settings."""
 
 import pytest
+import yaml
 
 from unteach.errors import UserError
 from unteach.settings.request import Request, load
@@ -20,7 +21,7 @@ def test_settings_override_flags_and_flags_override_the_file(tmp_path):
     request = load(file, {"model": "flag", "method": "undial"}, ["train.epochs=5", "out=set"])
     assert (request.model, request.forget, str(request.out)) == ("flag", "b", "set")
     assert request.method_name == "undial"
-    assert (request.train.epochs, request.train.batch) == (5, 4)
+    assert (request.train.epochs, request.train.batch_size) == (5, 4)
 
 
 def test_method_options_survive_a_short_name(tmp_path):
@@ -84,3 +85,38 @@ def test_flags_of_a_section_reach_it():
     flags = {"model": "m", "forget": "f", "out": "o", "method": "npo", "init": "fila", "sam": 0.01}
     request = load(flags=flags)
     assert (request.method_name, request.adapter.init, request.train.sam) == ("npo", "fila", 0.01)
+
+
+OLD = {
+    "batch": ("batch_size", 4),
+    "accumulation": ("gradient_accumulation_steps", 2),
+    "schedule": ("lr_scheduler_type", "cosine"),
+    "warmup": ("warmup_ratio", 0.5),
+    "checkpointing": ("gradient_checkpointing", True),
+}
+
+
+@pytest.mark.parametrize("old", OLD)
+def test_old_names_are_taken_with_a_note(old, tmp_path):
+    """From a file and from --set; a new name on the command line wins over an old one in a file."""
+    new, value = OLD[old]
+    file = tmp_path / "request.yaml"
+    given = {"model": "m", "forget": "f.jsonl", "out": "o"}
+    file.write_text(yaml.safe_dump({**given, "train": {old: value}}))
+    for request in (load(file), load(flags=given, sets=[f"train.{old}={value}"])):
+        assert getattr(request.train, new) == value
+        (note,) = request.notes
+        assert note.kind == "note"
+        assert (note.where, note.what) == (f"train.{old}", f"is called train.{new} now")
+        assert old not in request.model_dump()["train"]
+    default = getattr(load(flags=given).train, new)
+    over = load(file, sets=[f"train.{new}={default}"])
+    assert getattr(over.train, new) == default
+    assert load(flags=given).notes == ()
+
+
+def test_an_old_name_beside_its_new_one_is_refused(tmp_path):
+    file = tmp_path / "request.yaml"
+    file.write_text("{model: m, forget: f, out: o, train: {batch: 2, batch_size: 4}}")
+    with pytest.raises(UserError, match="train: holds a name that is no setting"):
+        load(file)

@@ -187,7 +187,7 @@ def test_shards_divide_what_stands():
 
 def test_processes_share_the_pairs_of_a_step():
     asked = load(flags={"model": "m", "forget": "f", "retain": "r", "out": "o"},
-                 sets=["train.batch=4", "train.accumulation=2"])  # fmt: skip
+                 sets=["train.batch_size=4", "train.gradient_accumulation_steps=2"])  # fmt: skip
     for processes, batch, accumulation in ((1, 4, 2), (2, 4, 1), (4, 2, 1), (16, 1, 1)):
         found = setting_of(asked, config(), sharding="ddp", processes=processes)
         assert (found.batch, found.accumulation) == (batch, accumulation)
@@ -243,7 +243,7 @@ def test_an_advised_batch_is_the_largest_that_fits():
     size = size_of(setting(length=256, batch=4, pairs=4))
     half = size_of(replace(size.setting, batch=2)).total
     changes = {one.changes for one in advise(size, half)}
-    assert ("train.batch=2 train.accumulation=2",) in changes
+    assert ("train.batch_size=2 train.gradient_accumulation_steps=2",) in changes
 
 
 def test_live_counts_views_once_and_forgets_what_is_freed():

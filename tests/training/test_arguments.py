@@ -17,8 +17,8 @@ def test_settings_reach_the_trainer(tmp_path):
     settings = {
         "learning_rate": ("train.learning_rate", 0.002),
         "num_train_epochs": ("train.epochs", 7.0),
-        "per_device_train_batch_size": ("train.batch", 3),
-        "gradient_accumulation_steps": ("train.accumulation", 5),
+        "per_device_train_batch_size": ("train.batch_size", 3),
+        "gradient_accumulation_steps": ("train.gradient_accumulation_steps", 5),
         "retain": ("train.retain", "kl"),
         "retain_weight": ("train.retain_weight", 2.5),
         "stop_at": ("train.stop_at", 0.25),

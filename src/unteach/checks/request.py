@@ -83,6 +83,7 @@ def check(request: Request) -> CheckedRequest:
     problems += check_data(groups)
     sequences: dict[str, list[Sequence]] = {}
     wanted, notes = request, list[Problem]()
+    problems += request.notes
     if method and config and tokenizer:
         request, notes = resolve(request, method, config, tokenizer)
         problems += notes

@@ -30,7 +30,7 @@ def retraining_problems(request: Request, method: Any) -> list[Problem]:
     if found:
         return found
     what = f"is {EXACT}, and the settings are those of the fine-tuning"
-    hint = "set train.learning_rate, train.epochs, train.batch and the rest as they were then"
+    hint = "set train.learning_rate, train.epochs, train.batch_size and the rest as they were then"
     return [Problem(f"--method {method.name}", what, hint, "note")]
 
 

@@ -32,7 +32,11 @@ def _deal(request: Request) -> list[Problem]:
     from unteach.processes.micro_batches import dealt
 
     try:
-        dealt(request.train.batch, request.train.accumulation, PartialState().num_processes)
+        dealt(
+            request.train.batch_size,
+            request.train.gradient_accumulation_steps,
+            PartialState().num_processes,
+        )
     except UserError as error:
         return list(error.problems)
     return []
@@ -85,27 +89,29 @@ def _memory(request: Request) -> list[Problem]:
 def _schedule(request: Request) -> list[Problem]:
     from unteach.training.config import EVALUATED, SCHEDULES, why_no_schedule
 
-    name = request.train.schedule
+    name = request.train.lr_scheduler_type
     if name in SCHEDULES:
         why = why_no_schedule(name, request.train.extra.get("lr_scheduler_kwargs"))
         hint = "set train.extra.lr_scheduler_kwargs={name: value}, or take linear or cosine"
-        return [Problem("train.schedule", f"{name}: {why}", hint, "request")] if why else []
+        return (
+            [Problem("train.lr_scheduler_type", f"{name}: {why}", hint, "request")] if why else []
+        )
     if name in EVALUATED:
         what = f"{name} follows scores that are taken in training, and here none are"
-        return [Problem("train.schedule", what, "take linear or cosine", "request")]
+        return [Problem("train.lr_scheduler_type", what, "take linear or cosine", "request")]
     hint = f"{did_you_mean(name, SCHEDULES).strip()} Known: {', '.join(SCHEDULES)}".strip()
     what = f"got {told(name, SCHEDULES)}, which is not a schedule"
-    return [Problem("train.schedule", what, hint, "request")]
+    return [Problem("train.lr_scheduler_type", what, hint, "request")]
 
 
 OWNED = {
     "learning_rate": "train.learning_rate",
     "num_train_epochs": "train.epochs",
-    "per_device_train_batch_size": "train.batch",
-    "gradient_accumulation_steps": "train.accumulation",
+    "per_device_train_batch_size": "train.batch_size",
+    "gradient_accumulation_steps": "train.gradient_accumulation_steps",
     "seed": "train.seed",
-    "lr_scheduler_type": "train.schedule",
-    "warmup_steps": "train.warmup",
+    "lr_scheduler_type": "train.lr_scheduler_type",
+    "warmup_steps": "train.warmup_ratio",
     "weight_decay": "train.weight_decay",
     "max_grad_norm": "train.max_grad_norm",
     "rounds": "train.rounds",
@@ -115,8 +121,8 @@ OWNED = {
     "stop_at": "train.stop_at",
     "sam": "train.sam",
     "packing": "train.packing",
-    "activation_checkpointing": "train.checkpointing",
-    "gradient_checkpointing": "train.checkpointing",
+    "activation_checkpointing": "train.gradient_checkpointing",
+    "gradient_checkpointing": "train.gradient_checkpointing",
     "refusals": "data.refusals",
     "refusal": "data.refusal",
     "max_length": "data.max_length",
@@ -195,7 +201,7 @@ def _refused(request: Request) -> list[Problem]:
     """What the trainer says of the values; what has a setting of its own is checked elsewhere."""
     from unteach.training.unlearn import arguments
 
-    plain = {"schedule": "linear", "optim": "sgd"}
+    plain = {"lr_scheduler_type": "linear", "optim": "sgd"}
     train = request.train.model_copy(update=plain)
     try:
         arguments(request.model_copy(update={"train": train}), "unused")

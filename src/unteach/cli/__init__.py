@@ -151,9 +151,9 @@ def _of_disk(error: Exception) -> Problem | None:
 def _memory(error: Exception) -> Problem | None:
     """What to do when there is too little memory, if that is what is wrong."""
     hint = (
-        "lower train.batch (and raise train.accumulation by the same factor, which changes no "
-        "number), set train.checkpointing=true or adapter.kind=lora, or lower "
-        "evaluate.tokens_per_batch"
+        "lower train.batch_size and raise train.gradient_accumulation_steps by the same factor, "
+        "which changes no result; set train.gradient_checkpointing=true or adapter.kind=lora; or "
+        "lower evaluate.tokens_per_batch"
     )
     if type(error).__name__ == "OutOfMemoryError":
         return Problem("memory", "the accelerator has too little", hint)

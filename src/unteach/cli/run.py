@@ -56,7 +56,7 @@ def run(
         from unteach.cli._processes import start
         from unteach.processes.micro_batches import dealt
 
-        dealt(asked.train.batch, asked.train.accumulation, processes)
+        dealt(asked.train.batch_size, asked.train.gradient_accumulation_steps, processes)
         raise typer.Exit(start(processes))
     from unteach.cli._show import say, show_table, shown_progress
 

@@ -32,8 +32,13 @@ def size(
         typer.Option(metavar="none|ddp|fsdp|zero2|zero3", help="How processes share the model."),
     ] = None,
     processes: Annotated[int, typer.Option(min=1, help="All that work together.")] = 1,
-    batch: Annotated[int | None, typer.Option(min=1, help="train.batch")] = None,
-    accumulation: Annotated[int | None, typer.Option(min=1, help="train.accumulation")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option("--batch-size", "--batch", min=1, help="train.batch_size")
+    ] = None,
+    gradient_accumulation_steps: Annotated[
+        int | None,
+        typer.Option("--accumulation", min=1, help="train.gradient_accumulation_steps"),
+    ] = None,
     length: Annotated[
         int | None, typer.Option(min=8, help="Tokens of each text; 512 without --forget.")
     ] = None,
@@ -47,7 +52,7 @@ def size(
     rank: Annotated[int | None, typer.Option(min=1, help="adapter.rank")] = None,
     bits: Annotated[int | None, typer.Option(metavar="4", help="adapter.bits")] = None,
     checkpointing: Annotated[
-        bool, typer.Option("--checkpointing", help="train.checkpointing=true")
+        bool, typer.Option("--checkpointing", help="train.gradient_checkpointing=true")
     ] = False,
     optim: Annotated[str | None, typer.Option(metavar="NAME", help="train.optim")] = None,
     dtype: Annotated[str | None, typer.Option(metavar="NAME", help="Of the weights.")] = None,
@@ -70,9 +75,11 @@ def size(
     sets = [
         f"{name}={value}"
         for name, value in {
-            "train.batch": batch, "train.accumulation": accumulation, "adapter.kind": adapter,
-            "adapter.rank": rank, "adapter.bits": bits, "train.optim": optim, "dtype": dtype,
-            "train.checkpointing": True if checkpointing else None,
+            "train.batch_size": batch_size,
+            "train.gradient_accumulation_steps": gradient_accumulation_steps,
+            "adapter.kind": adapter, "adapter.rank": rank, "adapter.bits": bits,
+            "train.optim": optim, "dtype": dtype,
+            "train.gradient_checkpointing": True if checkpointing else None,
         }.items()
         if value is not None
     ]  # fmt: skip

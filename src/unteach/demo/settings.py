@@ -47,7 +47,7 @@ def settings(method: str) -> dict[str, Any]:
     """What a request sets for a method in the demo; its world is far smaller than a real one."""
     return {
         "method": {"name": method, **OPTIONS.get(method, {})},
-        "train": {"batch": 16, **TRAIN.get(method, {})},
+        "train": {"batch_size": 16, **TRAIN.get(method, {})},
         "adapter": ADAPTER.get(method, {}),
         "evaluate": {"max_examples": 200, "max_new_tokens": 24, "tokens_per_batch": 8192},
     }

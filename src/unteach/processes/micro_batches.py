@@ -34,6 +34,10 @@ def dealt(batch: int, accumulation: int, processes: int) -> tuple[int, int]:
         f"{batch} x {accumulation} examples of a step cannot be dealt out to {processes} processes"
     )
     more = processes * -(-step // processes)
-    hint = f"a step of {more} examples can: set train.batch={more} and train.accumulation=1, "
-    hint += "or start another number of processes"
-    raise UserError(Problem("train.batch x train.accumulation", what, hint, "request"))
+    hint = (
+        f"a step of {more} examples can: set train.batch_size={more} and "
+        "train.gradient_accumulation_steps=1, or start another number of processes"
+    )
+    raise UserError(
+        Problem("train.batch_size x train.gradient_accumulation_steps", what, hint, "request")
+    )

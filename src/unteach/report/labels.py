@@ -10,7 +10,7 @@ from unteach.report.record import Report
 
 SECTIONS = ("method", "adapter", "train", "data", "evaluate")
 ALIKE = (  # where files are, and what changes memory or time alone
-    "seed", "also", "refusals", "checkpoint_minutes", "checkpoint_steps", "checkpointing",
+    "seed", "also", "refusals", "checkpoint_minutes", "checkpoint_steps", "gradient_checkpointing",
     "tokens_per_batch", "fisher_device",
 )  # fmt: skip
 INPUTS = ("model", "forget", "retain", "base")

@@ -191,7 +191,7 @@ def texts_in(values: BaseModel, where: str, prefix: str = "") -> list[Problem]:
 
 
 FREE_TEXT = ("data.refusal", "method", "train.extra")
-ONE_WORD = ("device", "train.schedule", "train.optim")
+ONE_WORD = ("device", "train.lr_scheduler_type", "train.optim")
 
 
 def _is_no_word(value: str) -> bool:

@@ -3,13 +3,21 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    model_validator,
+)
 
 from unteach.errors import Problem, UserError
 from unteach.files.text import read_text
 from unteach.files.yaml import DEEPEST, LONGEST, NO_TEXT, read_yaml, to_yaml
 from unteach.registry import did_you_mean
 from unteach.settings.messages import ALIKE, NAME, explained, fields_of, texts_in
+from unteach.settings.renamed import RENAMED, renaming_notes, under_new_names
 from unteach.settings.union_errors import by_setting
 
 Positive = Annotated[float, Field(gt=0)]
@@ -100,9 +108,10 @@ class TrainSettings(Section):
         learning_rate: of the optimiser; None sets it from the model's width and the method, and
             begins again with a tenth where that destroys the model in its first steps.
         epochs: passes over the forget set; None takes the method's.
-        batch: forget examples of one forward; as many retain examples go with them.
-        accumulation: forwards of one optimiser step. Several processes share them, so that a step
-            is of `batch` times `accumulation` examples on any number of them.
+        batch_size: forget examples of one forward; as many retain examples go with them.
+        gradient_accumulation_steps: forwards of one optimiser step. Several processes share them,
+            so that a step is of `batch_size` times `gradient_accumulation_steps` examples on any
+            number of them.
         retain: the term that keeps the rest; None takes the method's.
         retain_weight: its weight; None takes the method's.
         stop_at: stop once training has seen the forget answers at a mean probability this low.
@@ -119,8 +128,8 @@ class TrainSettings(Section):
         seed: of the order, the selection of tokens and the adapters.
         deterministic: on an accelerator, sums are taken in a fixed order: slower, and an operation
             that has none is refused. On a CPU they always are.
-        schedule: how the rate falls, a name that transformers knows.
-        warmup: share of the steps in which the rate rises.
+        lr_scheduler_type: how the rate falls, a name that transformers knows.
+        warmup_ratio: share of the steps in which the rate rises.
         weight_decay: of the optimiser.
         max_grad_norm: gradients above it are scaled down.
         adam_epsilon: Adam's epsilon; "auto" is `max_grad_norm / sqrt(trained weights)`, with which
@@ -128,7 +137,7 @@ class TrainSettings(Section):
         rounds: how often the epochs are gone over at most: methods with a teacher begin a further
             round while the forget answers are likelier than the teacher has them. None takes the
             method's.
-        checkpointing: recompute activations in the backward pass: less memory, more time.
+        gradient_checkpointing: recompute activations in the backward pass: less memory, more time.
         optim: the optimiser, by the name that transformers has for it; "adamw_8bit" and
             "paged_adamw_8bit" are smaller (`unteach[qlora]`).
         sam: radius of sharpness-aware forgetting, which makes relearning harder (arXiv 2502.05374;
@@ -144,8 +153,8 @@ class TrainSettings(Section):
 
     learning_rate: Positive | None = None
     epochs: Positive | None = None
-    batch: Count = 8
-    accumulation: Count = 1
+    batch_size: Count = 8
+    gradient_accumulation_steps: Count = 1
     retain: Literal["none", "nll", "kl", "jsd", "hidden"] | None = None
     retain_weight: Annotated[float, Field(ge=0)] | None = None
     stop_at: Share | Literal["holdout"] | None = None
@@ -153,19 +162,24 @@ class TrainSettings(Section):
     draw_back: Literal["holdout", "never"] | None = None
     seed: Seed = 0
     deterministic: bool = False
-    schedule: str = "linear"
-    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    lr_scheduler_type: str = "linear"
+    warmup_ratio: Annotated[float, Field(ge=0, lt=1)] = 0.0
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     max_grad_norm: Positive = 1.0
     adam_epsilon: Positive | Literal["auto"] | None = None
     rounds: Count | None = None
-    checkpointing: bool = False
+    gradient_checkpointing: bool = False
     optim: str = "adamw_torch_fused"
     sam: Annotated[float, Field(ge=0)] = 0.0
     packing: bool = False
     checkpoint_minutes: Annotated[float, Field(ge=0)] = 10.0
     checkpoint_steps: Count | None = None
     extra: dict[Name, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _under_new_names(cls, values: Any) -> Any:
+        return under_new_names("train", values)
 
 
 class EvaluateSettings(Section):
@@ -231,6 +245,7 @@ class Request(Section):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     device: str = "auto"
     trust_remote_code: bool = False
+    _notes: tuple[Problem, ...] = PrivateAttr(default=())
 
     @model_validator(mode="before")
     @classmethod
@@ -239,6 +254,11 @@ class Request(Section):
         if isinstance(values, dict) and isinstance(values.get("method"), str):
             return {**values, "method": {"name": values["method"]}}
         return values
+
+    @property
+    def notes(self) -> tuple[Problem, ...]:
+        """What the user should know of how the request was written; empty for most."""
+        return self._notes
 
     @property
     def method_name(self) -> str:
@@ -281,6 +301,8 @@ def load(
         ({'name': 'npo', 'beta': 0.2}, 1e-05)
     """
     values = _read(file) if file else {}
+    notes = renaming_notes(values)
+    values |= {name: under_new_names(name, values[name]) for name in RENAMED if name in values}
     given = {key: value for key, value in (flags or {}).items() if value is not None}
     what, hint = "holds a character that is no text", "write it in UTF-8"
     if bad := [name for name, value in given.items() if NO_TEXT.search(str(value))]:
@@ -297,8 +319,11 @@ def load(
         if not equals or not all(parts) or len(parts) > DEEPEST or NO_TEXT.search(path):
             hint = "write --set section.name=value"
             raise UserError(Problem(shown, "is not a setting", hint, "request"))
+        old = {parts[0]: {parts[1]: None}} if len(parts) == 2 else {}
+        notes += renaming_notes(old)
+        parts = [parts[0], *under_new_names(parts[0], old[parts[0]])] if old else parts
         _put(values, parts, read_yaml(value, shown))
-        typed.add(path)
+        typed.add(".".join(parts))
     where = str(file) if file else "request"
     try:
         request = Request.model_validate(values)
@@ -308,6 +333,7 @@ def load(
         ) from None
     if problems := texts_in(request, where):
         raise UserError(*problems)
+    request._notes = tuple(notes)
     return request
 
 
@@ -337,10 +363,12 @@ DATA = (".jsonl", ".csv", ".tsv", ".parquet", ".arrow", ".feather", ".txt", ".gz
 ELSEWHERE = {  # what other tools call our settings
     "lr": "train.learning_rate",
     "num_epochs": "train.epochs",
-    "batch_size": "train.batch",
+    "num_train_epochs": "train.epochs",
+    "per_device_train_batch_size": "train.batch_size",
     "lora": "adapter.kind",
     "lora_rank": "adapter.rank",
     "max_seq_length": "data.max_length",
+    **{old: f"train.{new}" for old, new in RENAMED["train"].items()},
 }
 
 
@@ -349,7 +377,7 @@ def setting_of(name: str) -> str:
 
     Example:
         >>> setting_of("epochs"), setting_of("batch-size"), setting_of("colour")
-        ('train.epochs', 'train.batch', '')
+        ('train.epochs', 'train.batch_size', '')
     """
     name = name.lstrip("-").replace("-", "_")
     for section in ("train", "adapter", "data", "evaluate"):

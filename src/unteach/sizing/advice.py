@@ -64,7 +64,7 @@ def _with(setting: SizeSettings, changes: list[Change]) -> SizeSettings:
 def _kinds(setting: SizeSettings) -> Iterator[list[Change]]:
     """Each kind of change, mildest first; what changes the result least comes first."""
     if not setting.checkpointing:
-        yield [("train.checkpointing=true", lambda s: replace(s, checkpointing=True))]
+        yield [("train.gradient_checkpointing=true", lambda s: replace(s, checkpointing=True))]
     yield [_batch(setting, size) for size in _halves(setting.batch)]
     if not setting.cpu and setting.chunk_rows is None:
         yield [("train.extra.chunk_rows=256", lambda s: replace(s, chunk_rows=256))]
@@ -95,7 +95,7 @@ def _halves(batch: int) -> list[int]:
 
 
 def _batch(setting: SizeSettings, size: int) -> Change:
-    said = f"train.batch={size} train.accumulation={-(-setting.pairs // size)}"
+    said = f"train.batch_size={size} train.gradient_accumulation_steps={-(-setting.pairs // size)}"
     return said, lambda s: replace(s, batch=min(s.batch, size))
 
 

@@ -175,8 +175,8 @@ def setting_of(
         lora=adapter.kind == "lora", rank=adapter.rank,
         targets=adapter.targets if isinstance(adapter.targets, str) else tuple(adapter.targets),
         fila=adapter.init == "fila", fisher_cpu=adapter.fisher_device == "cpu", bits=adapter.bits,
-        pairs=train.batch * train.accumulation, batch=train.batch,
-        checkpointing=train.checkpointing, optim=train.optim, cpu=cpu, dtype=dtype,
+        pairs=train.batch_size * train.gradient_accumulation_steps, batch=train.batch_size,
+        checkpointing=train.gradient_checkpointing, optim=train.optim, cpu=cpu, dtype=dtype,
         autocast=bool(extra.get("bf16", not cpu)), chunk_rows=extra.get("chunk_rows"),
         sam=bool(train.sam), adapter_only=request.adapter_only, evaluate_bits=request.evaluate.bits,
         sharding=sharding,  # type: ignore[arg-type]

@@ -103,9 +103,9 @@ def _training(request: Request) -> Iterator[Problem]:
     if train.max_grad_norm < 1 / NEAR:
         what = f"is {train.max_grad_norm:g}: every gradient is scaled down to next to nothing"
         yield Problem("train.max_grad_norm", what, "1 is usual", "note")
-    if train.warmup > MOST:
-        what = f"is {train.warmup:g}: the rate rises through nearly all of training"
-        yield Problem("train.warmup", what, "0.1 is usual", "note")
+    if train.warmup_ratio > MOST:
+        what = f"is {train.warmup_ratio:g}: the rate rises through nearly all of training"
+        yield Problem("train.warmup_ratio", what, "0.1 is usual", "note")
 
 
 def _sizes(request: Request, config: Any) -> Iterator[Problem]:

@@ -307,7 +307,9 @@ def arguments(request: Request, folder: str) -> UnlearningConfig:
 
 def _config(request: Request, folder: str, given: dict[str, Any]) -> UnlearningConfig:
     train = request.train
-    batch, accumulation = dealt(train.batch, train.accumulation, PartialState().num_processes)
+    batch, accumulation = dealt(
+        train.batch_size, train.gradient_accumulation_steps, PartialState().num_processes
+    )
     return UnlearningConfig(
         output_dir=folder,
         learning_rate=train.learning_rate,
@@ -318,8 +320,8 @@ def _config(request: Request, folder: str, given: dict[str, Any]) -> UnlearningC
         retain_weight=train.retain_weight,
         stop_at=0.0 if train.stop_at == "holdout" else train.stop_at,  # the watch stops there
         seed=train.seed,
-        lr_scheduler_type=train.schedule,
-        warmup_steps=train.warmup,
+        lr_scheduler_type=train.lr_scheduler_type,
+        warmup_steps=train.warmup_ratio,
         weight_decay=train.weight_decay,
         max_grad_norm=train.max_grad_norm,
         adam_epsilon=train.adam_epsilon,
@@ -329,7 +331,7 @@ def _config(request: Request, folder: str, given: dict[str, Any]) -> UnlearningC
         packing=train.packing,
         refusals=request.data.refusals,
         refusal=request.data.refusal,
-        **_checkpointing(train.checkpointing),
+        **_checkpointing(train.gradient_checkpointing),
         max_length=request.data.max_length,
         template=request.data.template,
         disable_tqdm=True,

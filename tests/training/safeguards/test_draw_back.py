@@ -173,7 +173,7 @@ class Ears(NoProgress):
 def test_a_run_draws_back_and_tells(adapter, draw_back, knowing):
     kind = "lora" if adapter == "fila" else adapter
     sets = [f"train.draw_back={draw_back}", f"adapter.kind={kind}", "train.epochs=30"]
-    sets += ["train.learning_rate=0.02", "train.stop_at=0", "train.schedule=constant"]
+    sets += ["train.learning_rate=0.02", "train.stop_at=0", "train.lr_scheduler_type=constant"]
     sets += ["adapter.init=fila"] if adapter == "fila" else []
     sets += ["train.retain=none", "adapter.alpha=4", "adapter.rank=2"]
     ears, model = Ears(), copy.deepcopy(knowing).float()
