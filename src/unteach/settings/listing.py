@@ -49,7 +49,8 @@ def schema() -> dict[str, Any]:
     """The JSON Schema of a request file, with what each setting means, for editors."""
     made = Request.model_json_schema()
     meant = {setting.name: setting.meaning for setting in settings()}
-    parts = {"": made, **{name.lower(): part for name, part in made["$defs"].items()}}
+    classes = made["$defs"].items()
+    parts = {"": made, **{name.removesuffix("Settings").lower(): part for name, part in classes}}
     for section, part in parts.items():
         for name, field in part["properties"].items():
             if meaning := meant.get(f"{section}.{name}".lstrip(".")):
