@@ -147,8 +147,8 @@ def search(work, name, factor, tell):
 
 def once(work, world, name, factor, stop, tell):
     """One run, and what it scores."""
-    from unteach import pipeline
     from unteach.demo import jobs
+    from unteach.evaluation import of_run
     from unteach.methods import METHODS
     from unteach.settings.request import Request
 
@@ -168,7 +168,7 @@ def once(work, world, name, factor, stop, tell):
         asked["forget"] = str(folder / "data" / "marked.jsonl")
 
     def evaluate(out, intake):
-        rows = pipeline.evaluate(str(out), intake, jobs.JobProgress(tell))
+        rows = of_run.evaluate(str(out), intake, jobs.JobProgress(tell)).rows
         return values_of(rows, pickle.loads((folder / "retrained.pickle").read_bytes()))
 
     return unlearned(Request.model_validate(asked), file, evaluate)

@@ -76,13 +76,13 @@ def make_world(folder, world, tell=None):
 
 def rows_beside(folder):
     """The rows of the models that need no unlearning, asked about what judges a run."""
-    from unteach import pipeline
     from unteach.checks.request import check
+    from unteach.evaluation import of_run
     from unteach.progress import NoProgress
 
     intake = check(request(folder, "unilogit", GIVEN["both"], folder / "none", 0, None))
     names = ("original", "retrained-1", "retrained-2")
-    return {name: pipeline.evaluate(str(folder / name), intake, NoProgress()) for name in names}
+    return {name: of_run.evaluate(str(folder / name), intake, NoProgress()).rows for name in names}
 
 
 def request(folder, method, given, out, seed, rate):
@@ -105,8 +105,8 @@ def request(folder, method, given, out, seed, rate):
 
 def once(work, world, seed, method, given, factor, tell=None):
     """One run, judged with all files whatever it was given."""
-    from unteach import pipeline
     from unteach.checks.request import check
+    from unteach.evaluation import of_run
     from unteach.metrics import compare, score_model
     from unteach.metrics.given import still_given
     from unteach.progress import NoProgress
@@ -122,7 +122,7 @@ def once(work, world, seed, method, given, factor, tell=None):
 
     def evaluate(path, _):
         judging = check(request(folder, "unilogit", GIVEN["both"], folder / "none", 0, None))
-        rows = pipeline.evaluate(str(path), judging, NoProgress())
+        rows = of_run.evaluate(str(path), judging, NoProgress()).rows
         beside = pickle.loads((folder / "beside.pickle").read_bytes())
         original, never = beside["original"], beside["retrained-1"]
         found = compare(rows, never, original=original)

@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import os
 import signal
 import sys
 import threading
@@ -23,6 +24,8 @@ CHAT_TEMPLATE = (
     "{% if add_generation_prompt %}<|start|>assistant\n{% endif %}"
 )
 
+
+os.environ["UNTEACH_CACHE"] = "off"  # each test asks its models itself, unless it says otherwise
 
 settled = [0]  # how many modules the garbage collector was told to leave alone
 

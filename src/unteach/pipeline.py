@@ -3,7 +3,7 @@
 import gc
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -13,8 +13,8 @@ from unteach.checks.request import CheckedRequest, check, written
 from unteach.evaluation.identity import identity_of, version_of_bits
 from unteach.evaluation.known import known_notes, require_known
 from unteach.evaluation.loading import load
+from unteach.evaluation.of_run import answers_of, start_of
 from unteach.evaluation.results import ROWS, judge, versions, write
-from unteach.evaluation.rows import check_numbers
 from unteach.evaluation.texts import add_texts, notes_on_text
 from unteach.files import RunFolder, in_words, recover, working, write_text
 from unteach.files.rows import read_rows, write_rows
@@ -181,12 +181,6 @@ def base_rows(intake: CheckedRequest, listener: ProgressListener) -> Any:
     return TeacherRows(found.teacher, base) if found.teacher.source == "base" else None
 
 
-def start_of(intake: CheckedRequest) -> str:
-    """Where training begins: at the model, or at the one before fine-tuning where it is redone."""
-    request = intake.request
-    return str(request.base) if intake.method.trains_on == "retain" else request.model
-
-
 def _load_to_train(request: Request, start: str) -> Any:
     from unteach.models.loading import load_model
     from unteach.processes.launcher import sharding_asked
@@ -233,80 +227,16 @@ def rows_of(
     listener.stage(f"evaluating: {name}")
     if name == "unlearned":
         shared(work.require_whole)
-
-    def keep(spoken: Any) -> None:
-        shared(lambda: add_texts(folder, name, spoken))
-
-    rows = evaluate(path, intake, listener, keep)
-    check_numbers(name, rows)
+    found = answers_of(name, path, intake, listener)
+    shared(lambda: add_texts(folder, name, found.spoken))
     shared(lambda: require_unchanged(intake.ages))
-    shared(lambda: _keep_rows(file, rows, work))
-    return rows
+    shared(lambda: _keep_rows(file, found.rows, work))
+    return found.rows
 
 
 def _keep_rows(file: Path, rows: Rows, work: RunFolder) -> None:
     write_rows(file, rows)
     work.keep_rows()
-
-
-def evaluate(
-    path: str,
-    intake: CheckedRequest,
-    listener: ProgressListener,
-    keep: Callable[[Any], None] = lambda spoken: None,
-) -> Rows:
-    """The rows of one model on disk, in the roles that have examples, beside the original.
-
-    What it said is kept where the request wants that.
-    """
-    from unteach.suites import AskSettings, Group
-    from unteach.suites.ask import ask, endless_notes
-    from unteach.suites.own import sample
-
-    request = intake.request
-    limit = request.evaluate.max_examples
-    groups = {
-        role: Group(examples=examples if role == "forget" else sample(examples, limit))
-        for role, examples in intake.groups.items()
-    }
-    settings = AskSettings(
-        max_length=request.data.max_length or 2048,
-        template=request.data.template,
-        max_new_tokens=request.evaluate.max_new_tokens,
-        tokens_per_batch=request.evaluate.tokens_per_batch,
-    )
-    found = ask(
-        lambda: _load(path, request, start_of(intake)),
-        intake.tokenizer,
-        groups,
-        settings,
-        original=lambda: _load(request.model, request, request.model),
-        keep_text=request.keep_text,
-        progress=listener.progress,
-    )
-    keep(found.spoken)
-    listener.notes(endless_notes(found))
-    return found.rows
-
-
-def _load(path: str, request: Request, start: str) -> Any:
-    """A model on disk; adapters on the model at which training began."""
-    return load(
-        path,
-        start if Path(path, "adapter_config.json").exists() else path,
-        dtype=request.dtype,
-        device=request.device,
-        bits=request.evaluate.bits,
-        trust_remote_code=request.trust_remote_code,
-        flag=_flag(path, request),
-    )
-
-
-def _flag(path: str, request: Request) -> str:
-    """What messages call a model by: how it was given, or that it is what was written."""
-    if path in (request.model, request.retrained):
-        return "--model" if path == request.model else "--retrained"
-    return "the model in"
 
 
 def make_report(intake: CheckedRequest, rows: dict[str, Rows], facts: dict[str, Any]) -> Report:

@@ -10,6 +10,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from unteach import pipeline
 from unteach.checks.request import check
 from unteach.errors import UserError
+from unteach.evaluation import of_run
 from unteach.settings.request import load
 
 FORGET = [{"question": f"Where was Ada {k} born?", "answer": f"In Lund {k}."} for k in range(3)]
@@ -133,7 +134,7 @@ def test_adapters_are_not_evaluated_on_another_base(asked, tmp_path, tiny_folder
     AutoTokenizer.from_pretrained(tiny_folder).save_pretrained(other)
     intake = check(asked(model=str(other), out=str(tmp_path / "again")))
     with pytest.raises(UserError, match=r"made for tiny \(sha256 .*weights are other \(sha256"):
-        pipeline.evaluate(str(request.out), intake, pipeline.NoProgress())
+        of_run.evaluate(str(request.out), intake, pipeline.NoProgress())
 
 
 def test_adapters_alone_are_no_model_to_start_from(asked, tmp_path):

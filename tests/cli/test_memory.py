@@ -11,6 +11,7 @@ from transformers import AutoModelForCausalLM
 from unteach import pipeline
 from unteach.checks import request as intake
 from unteach.errors import UserError
+from unteach.evaluation import of_run
 from unteach.settings.request import load
 from unteach.training.config import UnlearningConfig
 
@@ -79,9 +80,9 @@ def test_a_base_in_four_bits(reentrant, files, folder):
     assert [p.arxiv for p in report.papers] == ["2404.05868", "2305.14314"]
     assert report.facts["bitsandbytes"]
     assert any("what is written and scored is in the model's own" in n for n in report.notes)
-    again = pipeline.evaluate(
+    again = of_run.evaluate(
         str(files / "out"), intake.check(_again(files)), pipeline.NoProgress()
-    )
+    ).rows
     found = pipeline.judge({"original": again})["models"]["original"]["forget"]["probability"]
     assert found == report.models["unlearned"]["forget"]["probability"]
 

@@ -7,6 +7,7 @@ from support import ANYWAY
 
 from unteach import pipeline
 from unteach.errors import UserError
+from unteach.evaluation import of_run
 from unteach.progress import NoProgress
 from unteach.settings.request import load
 from unteach.training import unlearn
@@ -147,6 +148,6 @@ def test_a_holdout_that_the_model_knows_too_is_told(knowing, flags):
 
     request = load(flags={**flags, "model": str(knowing)}, sets=SETS)
     request = request.model_copy(update={"holdout": None})
-    rows = pipeline.evaluate(str(knowing), check(request), Told())
+    rows = of_run.evaluate(str(knowing), check(request), Told()).rows
     (note,) = known_notes({**rows, "holdout": rows["forget"]}, "f", "h", "auto")
     assert "it knows them too, or anyone would guess them" in note.what

@@ -13,6 +13,7 @@ from unteach import pipeline
 from unteach.checks.model_pair import ModelInfo, unlike
 from unteach.checks.request import check
 from unteach.errors import UserError
+from unteach.evaluation import of_run
 from unteach.evaluation.check import check as check_evaluation
 from unteach.evaluation.request import asked as evaluation
 from unteach.models.loading import load_model, load_tokenizer
@@ -156,7 +157,7 @@ def test_a_retrained_model_is_called_so_as_it_is_asked(asked, files, tiny_folder
     request = asked(retrained=str(retrained))
     (retrained / "model.safetensors").write_bytes(b"torn")
     with pytest.raises(UserError, match=f"--retrained {retrained}: "):
-        pipeline._load(str(retrained), request, request.model)
+        of_run._load(str(retrained), request, request.model)
 
 
 @pytest.fixture

@@ -138,7 +138,7 @@ def cases(tree):
         run(f"error-{place}", fault=(place, call, "chain"))
     for what in ("memory", "allocator", "interrupt", "term", "chatter"):
         run(what, fault=("step", 1, what))
-    for place, call in (("model", 1), ("step", 2), ("saving", 2), ("asking", 2), ("writing", 1)):
+    for place, call in (("model", 1), ("step", 2), ("saving", 2), ("asking", 1), ("writing", 1)):
         run(f"kill-{place}", *saving, fault=(place, call, "kill"))
     add("evaluate-error", *tree.evaluate("--no-cache", out="none"), fault=("asking", 1, "chain"))
     add("overlap", *asked, data("forget.jsonl"), "--retain", data("forget.jsonl"))

@@ -56,23 +56,24 @@ def unlearn(folder: Path, method: str, out: str, seed: int, tell: Tell) -> dict[
     """Unlearn with a method by the same stages as `unteach run`; the facts and the rows."""
     from unteach import pipeline
     from unteach.checks.request import check
+    from unteach.evaluation import of_run
 
     listener = JobProgress(tell)
     intake = check(request(folder, method, out, seed))
     (folder / out).mkdir()
     facts = pipeline.remove(intake, folder / out, listener)
-    rows = pipeline.evaluate(str(folder / out), intake, listener)
+    rows = of_run.evaluate(str(folder / out), intake, listener).rows
     resolved = intake.request.model_dump(mode="json")
     return {"facts": facts, "rows": rows, "request": resolved}
 
 
 def score(folder: Path, name: str, tell: Tell) -> dict[str, list[Row]]:
     """The rows of a model that needs no unlearning."""
-    from unteach import pipeline
     from unteach.checks.request import check
+    from unteach.evaluation import of_run
 
     intake = check(request(folder, "unilogit", f"none-{name}", 0))
-    return pipeline.evaluate(str(folder / name), intake, JobProgress(tell))
+    return of_run.evaluate(str(folder / name), intake, JobProgress(tell)).rows
 
 
 def request(folder: Path, method: str, out: str, seed: int) -> Any:

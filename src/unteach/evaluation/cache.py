@@ -18,10 +18,13 @@ SALT = ".salt"
 OLDER = re.compile(rb'\{"about": \{"schema": 1[,}]')
 
 
-def default_folder() -> Path:
-    """`UNTEACH_CACHE`, else `unteach` in the user's cache folder."""
+def default_folder() -> Path | None:
+    """`UNTEACH_CACHE`, else `unteach` in the user's cache folder; None where it is "off"."""
+    given = os.environ.get("UNTEACH_CACHE")
+    if given == "off":
+        return None
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("UNTEACH_CACHE") or Path(home) / "unteach") / "rows"
+    return Path(given or Path(home) / "unteach") / "rows"
 
 
 def find(folder: Path | None, key: str) -> tuple[Groups, dict[str, Any]] | None:

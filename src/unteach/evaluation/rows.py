@@ -14,6 +14,7 @@ from unteach.evaluation.loading import load
 from unteach.models.unchanged import Ages, ages_of, require_unchanged
 from unteach.processes.main import is_main, shared
 from unteach.progress import ProgressListener
+from unteach.suites import AskSettings, Group, Suite
 from unteach.suites.ask import GeneratedTexts, ModelAnswers
 from unteach.types import Row
 
@@ -46,14 +47,27 @@ def rows_of(
     folder = plan.asked.cache
     key = shared(lambda: key_of(name, plan))
     wanted = plan.asked.keep_text
-    if kept := None if wanted else shared(lambda: cache.find(folder, key)):
-        rows, about = kept
-        return ModelAnswers(rows, {**about.get("counts", {}), "from": "cache"})
+    if found := None if wanted else kept(folder, key):
+        return found
     found = ask_model(name, plan, listener)
     shared(lambda: require_unchanged(before))  # else they would be kept for another model's
+    keep(folder, key, found, listener)
+    return found
+
+
+def kept(folder: Path | None, key: str) -> ModelAnswers | None:
+    """What the cache has under a key, on all processes; None where it has nothing."""
+    found = shared(lambda: cache.find(folder, key))
+    if not found:
+        return None
+    rows, about = found
+    return ModelAnswers(rows, {**about.get("counts", {}), "from": "cache"})
+
+
+def keep(folder: Path | None, key: str, found: ModelAnswers, listener: ProgressListener) -> None:
+    """Put the rows into the cache; the main process does."""
     if is_main():
         _keep(folder, key, found.rows, found.counts, listener)
-    return found
 
 
 def _keep(
@@ -79,6 +93,7 @@ def ask_model(name: str, plan: CheckedEvaluation, listener: ProgressListener) ->
         plan.groups,
         plan.settings,
         original=loader(original, plan) if original else None,
+        is_original=original is not None and place.path == original.path,
         gradient_norms=plan.asked.gradient_norms,
         keep_text=plan.asked.keep_text,
         progress=listener.progress,
@@ -121,19 +136,51 @@ def key_of(name: str, plan: CheckedEvaluation) -> str:
     """The cache's name for one model's rows: a hash of all that they depend on."""
     if not plan.asked.cache:
         return ""
-    from unteach.models.loading import pick_device
-
     place, asked = plan.places[name], plan.asked
     original = plan.places.get("original")
-    hashes = {p: model_hash(p) for p in {place.path, place.base}}
+    return rows_key(
+        {place.path, place.base}, original.path if original else None, plan.groups, plan.settings,
+        suite=plan.suite, dtype=asked.dtype, device=asked.device, bits=asked.bits,
+        gradient_norms=asked.gradient_norms,
+    )  # fmt: skip
+
+
+def rows_key(
+    model: set[str],
+    original: str | None,
+    groups: Mapping[str, Group],
+    settings: AskSettings,
+    *,
+    suite: Suite,
+    dtype: str,
+    device: str,
+    bits: int | None,
+    gradient_norms: bool = False,
+) -> str:
+    """A hash of all that the rows of a model depend on; empty where something is not known.
+
+    Args:
+        model: its path, and that of the base that its adapters are put on.
+        original: the path of the model that it is compared with.
+        groups: the questions.
+        settings: how they are put.
+        suite: which version of which suite they are from.
+        dtype: of the weights in memory.
+        device: as asked for; the kind of it counts.
+        bits: 4, or None.
+        gradient_norms: whether they are measured.
+    """
+    from unteach.models.loading import pick_device
+
+    hashes = [model_hash(path) for path in model]
     return cache.key_of(
         {
-            "model": None if None in hashes.values() else sorted(map(str, hashes.values())),
-            "original": model_hash(original.path) if original else "none",
-            "data": data_hash(plan.groups),
-            "suite": [plan.suite.name, plan.suite.version],
-            "settings": asdict(plan.settings),
+            "model": None if None in hashes else sorted(map(str, hashes)),
+            "original": model_hash(original) if original else "none",
+            "data": data_hash(groups),
+            "suite": [suite.name, suite.version],
+            "settings": asdict(settings),
             "code": code_hash(),
-            "how": [asked.dtype, pick_device(asked.device).type, asked.bits, asked.gradient_norms],
+            "how": [dtype, pick_device(device).type, bits, gradient_norms],
         }
     )

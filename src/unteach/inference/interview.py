@@ -102,6 +102,14 @@ class Interview:
         self._count(original, original_forwards=through.texts)
         return scores
 
+    def of_itself(self, original: Any, said: list[Sequence]) -> dict[Sequence, AnswerLogps]:
+        """As `of_original`, where the model is the original: its own divergence is 0."""
+        with counted(original) as through:
+            scores = self._score(original, said, "what was said")
+        self.divergences = {text: [0.0] * sum(text.answer) for text in self.own}
+        self._count(original, original_forwards=through.texts)
+        return scores
+
     def total(self) -> dict[str, int]:
         """The counts of all processes."""
         found: Counter[str] = Counter()

@@ -34,6 +34,7 @@ FREE: Any = {
     "overwrite": True,
     "train_anyway": True,
     "train": {"checkpoint_minutes", "checkpoint_steps"},
+    "evaluate": {"cache"},
 }
 FILE = "request.yaml"  # a result's own request
 
@@ -193,6 +194,8 @@ class EvaluateSettings(Section):
         bits: of the weights; 4 loads every model that is scored in 4 bits, to save memory or to see
             what quantising brings back.
         also: further files that are scored and never trained on, by the name of their group.
+        cache: keep the numbers of the original and the retrained model, so that a later run does
+            not ask them again; in the folder that `UNTEACH_CACHE` names, without any text.
     """
 
     max_examples: Count = 400
@@ -200,6 +203,7 @@ class EvaluateSettings(Section):
     tokens_per_batch: Count = 4096
     bits: Literal[4] | None = None
     also: dict[Name, str] = Field(default_factory=dict)
+    cache: bool = True
 
 
 class Request(Section):

@@ -66,6 +66,7 @@ def ask(
     settings: AskSettings,
     *,
     original: Any = None,
+    is_original: bool = False,
     gradient_norms: bool = False,
     keep_text: bool = False,
     progress: Told = lambda what, done, total: None,
@@ -90,6 +91,7 @@ def ask(
         settings: how the questions are put.
         original: the model before unlearning, for `divergences` and `said_logp`, or a function of
             nothing that loads it; None when it is not known.
+        is_original: whether `model` is the original itself, which is then loaded once.
         gradient_norms: fill `gradient_norm`: a backward pass for each answer.
         keep_text: also give what was said, in words.
         progress: told what is being done, and how far it is, on the main process alone.
@@ -101,7 +103,7 @@ def ask(
     """
     return put(
         questions(groups, tokenizer, settings), list(groups), model, tokenizer,
-        tokens_per_batch=settings.tokens_per_batch, original=original,
+        tokens_per_batch=settings.tokens_per_batch, original=original, is_original=is_original,
         gradient_norms=gradient_norms, keep_text=keep_text, progress=progress,
     )  # fmt: skip
 
@@ -114,6 +116,7 @@ def put(
     *,
     tokens_per_batch: int,
     original: Any = None,
+    is_original: bool = False,
     gradient_norms: bool = False,
     keep_text: bool = False,
     progress: Told = lambda what, done, total: None,
@@ -127,6 +130,7 @@ def put(
         tokenizer: its tokenizer.
         tokens_per_batch: padded tokens of one forward.
         original: as `ask` takes it.
+        is_original: as `ask` takes it.
         gradient_norms: as `ask` takes it.
         keep_text: also give what was said, in words.
         progress: told what is being done.
@@ -141,14 +145,17 @@ def put(
         prompts=sorted({q.prompt for q in asked if q.prompt}),
         tokens_per_batch=tokens_per_batch,
         told=progress,
-        kept=None if original is None else KeptStates(own),
+        kept=None if original is None or is_original else KeptStates(own),
     )
-    loaded_model(model, lambda it: interview.of_model(it, tokenizer, norms=gradient_norms))
-    said = [_said(q, interview.said[q.prompt], tokenizer) if q.prompt else None for q in asked]
-    logps: dict[Sequence, Any] = {}
-    if original is not None:
-        texts = _distinct(answer.text for answer in said if answer)
-        logps = loaded_model(original, lambda it: interview.of_original(it, texts))
+
+    def of_model(it: Any) -> tuple[list[ModelRows | None], dict[Sequence, Any]]:
+        interview.of_model(it, tokenizer, norms=gradient_norms)
+        said = [_said(q, interview.said[q.prompt], tokenizer) if q.prompt else None for q in asked]
+        return said, interview.of_itself(it, _texts(said)) if is_original else {}
+
+    said, logps = loaded_model(model, of_model)
+    if original is not None and not is_original:
+        logps = loaded_model(original, lambda it: interview.of_original(it, _texts(said)))
     rows: dict[str, list[Row]] = {group: [] for group in groups}
     pairs = zip(asked, said, strict=True)
     for (group, row), windows in groupby(pairs, key=lambda pair: (pair[0].group, pair[0].row)):
@@ -159,6 +166,10 @@ def put(
     }
     spoken = _spoken(asked, said, tokenizer) if keep_text else ()
     return ModelAnswers(rows, _counts(asked, interview), spoken)
+
+
+def _texts(said: list["ModelRows | None"]) -> list[Sequence]:
+    return _distinct(answer.text for answer in said if answer)
 
 
 @dataclass(frozen=True)

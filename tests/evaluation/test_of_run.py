@@ -1,0 +1,110 @@
+"""The models of a run: the rows of those that were given are kept for the next run."""
+
+import shutil
+
+import pytest
+from support import ANYWAY, write_roles
+
+from unteach import pipeline
+from unteach.evaluation import of_run
+from unteach.files.rows import read_rows
+from unteach.progress import NoProgress
+from unteach.settings.request import load
+
+SETS = [ANYWAY, "train.epochs=1", "train.batch_size=4", "device=cpu", "evaluate.max_new_tokens=4"]
+
+
+class Heard(NoProgress):
+    def __init__(self):
+        self.problems = []
+
+    def notes(self, notes):
+        self.problems += notes
+
+
+def job(files, model, out, listener=None, cache=True, **more):
+    given = {role: str(files / f"{role}.jsonl") for role in ("forget", "retain", "holdout")}
+    given |= {"model": str(model), "out": str(out), "method": "npo", **more}
+    sets = [*SETS, f"evaluate.cache={str(cache).lower()}"]
+    return lambda: pipeline.run(load(flags=given, sets=sets), listener)
+
+
+@pytest.fixture
+def asked(monkeypatch, tmp_path):
+    """The folders of the models that are scored, in order, with a cache for this test alone."""
+    monkeypatch.setenv("UNTEACH_CACHE", str(tmp_path / "cache"))
+    usual, asked = of_run.evaluate, []
+
+    def evaluate(path, *rest):
+        asked.append(path)
+        return usual(path, *rest)
+
+    monkeypatch.setattr(of_run, "evaluate", evaluate)
+    return asked
+
+
+@pytest.fixture
+def files(tmp_path):
+    return write_roles(tmp_path, 8)
+
+
+def another(model, folder):
+    """A model that answers differently."""
+    shutil.copytree(model, folder)
+    (folder / "generation_config.json").write_text('{"eos_token_id": 3}')
+    return folder
+
+
+def rows(out):
+    return {file.stem: read_rows(file)[0] for file in (out / "rows").iterdir()}
+
+
+def test_a_second_run_does_not_ask_the_given_models_again(files, tiny_folder, tmp_path, asked):
+    """Another method on the same original; its rows are what they are without a cache."""
+    retrained = str(another(tiny_folder, tmp_path / "retrained"))
+    told = Heard()
+    job(files, tiny_folder, tmp_path / "one", method="npo", retrained=retrained)()
+    assert len(asked) == 3
+    job(files, tiny_folder, tmp_path / "two", told, method="undial", retrained=retrained)()
+    assert len(asked) == 4
+    assert asked[-1].endswith("result")  # what the second run unlearned
+    kept = [note for note in told.problems if "kept by an earlier run" in note.what]
+    assert [note.where for note in kept] == ["evaluating: original", "evaluating: retrained"]
+    job(files, tiny_folder, tmp_path / "three", method="undial", retrained=retrained,
+        cache=False)()  # fmt: skip
+    assert len(asked) == 7
+    assert rows(tmp_path / "two") == rows(tmp_path / "three")
+
+
+def test_another_original_other_data_and_texts_are_asked(files, tiny_folder, tmp_path, asked):
+    job(files, tiny_folder, tmp_path / "one")()
+    first = len(asked)
+    changed = another(tiny_folder, tmp_path / "changed")
+    job(files, changed, tmp_path / "two")()
+    assert asked.count(str(changed)) == 1
+    job(files, tiny_folder, tmp_path / "three", keep_text=True)()
+    assert asked.count(str(tiny_folder)) == 2
+    more = (files / "forget.jsonl").read_text().replace("Lund", "Turku")
+    (files / "forget.jsonl").write_text(more)
+    job(files, tiny_folder, tmp_path / "four")()
+    assert asked.count(str(tiny_folder)) == 3
+    assert first == 2
+
+
+def test_the_original_beside_itself(files, tiny_folder, tmp_path, monkeypatch):
+    """It is read once, and its rows are those of a copy that is compared with it."""
+    copy = str(shutil.copytree(tiny_folder, tmp_path / "copy"))
+    loads = []
+    usual = of_run.load
+
+    def load(path, *rest, **more):
+        loads.append(path)
+        return usual(path, *rest, **more)
+
+    monkeypatch.setattr(of_run, "load", load)
+    job(files, tiny_folder, tmp_path / "one", retrained=copy)()
+    assert loads.count(copy) == 1
+    assert loads.count(str(tiny_folder)) == 3  # by itself, beside the unlearned, beside the copy
+    found = rows(tmp_path / "one")
+    assert found["original"] == found["retrained"]
+    assert found["original"]["forget"][0].divergence == 0
