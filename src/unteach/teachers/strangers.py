@@ -1,4 +1,4 @@
-"""The mean over several strangers: the teacher of targeted unlearning by name change."""
+"""Construct a teacher as the mean over several strangers (targeted unlearning by name change)."""
 
 from dataclasses import replace
 from math import exp, log
@@ -10,14 +10,14 @@ NAMES = "name whom the records are about in a `subject` column, as their texts n
 
 
 def mean_over_strangers(inputs: TeacherInputs, count: int) -> Teacher:
-    """The mean of what the original says of several strangers in the subject's place.
+    """Return a teacher that averages the original's distributions over several strangers.
 
-    An example without a name keeps the original's distribution, so nothing of it is forgotten;
+    An example without a name keeps the original's distribution, so it is not forgotten;
     `facts["teacher_without_name"]` counts them.
 
     Args:
         inputs: with the forget examples.
-        count: strangers of each subject.
+        count: number of strangers per subject.
 
     Raises:
         Unavailable: no example has a name, or no other name has as many tokens.
@@ -47,7 +47,7 @@ def mean_over_strangers(inputs: TeacherInputs, count: int) -> Teacher:
 
 
 def _mean(logps: tuple[float, ...]) -> float:
-    """Log of the mean probability.
+    """Return the log of the mean probability.
 
     Example:
         >>> round(exp(_mean((log(0.5), log(0.1)))), 6)
