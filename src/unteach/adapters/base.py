@@ -73,8 +73,8 @@ def load_adapter(model: PreTrainedModel, folder: Path | str) -> PeftModel:
     where = f"adapter {folder}"
     require(adapter_problem(folder, where))
     wanted = _read_mark(Path(folder))
-    if wanted and (found := mark_base(model)).sha256 != wanted.sha256:
-        what = f"was made for {_say(wanted)}, and these weights are {_say(found)}"
+    if wanted and (own := mark_base(model)).sha256 != wanted.sha256:
+        what = f"was made for {_say(wanted)}, and these weights are {_say(own)}"
         hint = "give the base that it was made for, in the same dtype"
         raise UserError(Problem(where, what, hint, "request"))
     return put_on(model, folder, where)
@@ -98,15 +98,15 @@ def put_on(model: Any, folder: Path | str, where: str) -> PeftModel:
         warnings.simplefilter("ignore")
         try:
             made = PeftModel.from_pretrained(model, str(folder))
-            found = made.load_adapter(str(folder), "default")  # again, for its result
+            result = made.load_adapter(str(folder), "default")  # again, for its result
         except torch.OutOfMemoryError:
             raise
         except Exception as error:  # the type depends on the files' content
             raise UserError(_does_not_fit(model, where, error)) from error
     faults = []
-    if lost := _plain(found.missing_keys):
+    if lost := _plain(result.missing_keys):
         faults.append(f"lacks {len(lost)} of its weights ({some(lost)})")
-    if odd := _plain(found.unexpected_keys):
+    if odd := _plain(result.unexpected_keys):
         faults.append(f"holds {len(odd)} that have no place in this model ({some(odd)})")
     own = ((name, p) for name, p in made.named_parameters() if ".lora_" in name)
     if broken := _plain(name for name, p in own if not p.is_meta and not p.isfinite().all()):
@@ -135,8 +135,8 @@ def _read_mark(folder: Path) -> BaseMark | None:
     if not file.exists():
         return None
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-        return BaseMark(str(found["name"]), str(found["sha256"]))
+        held = json.loads(file.read_text(encoding="utf-8"))
+        return BaseMark(str(held["name"]), str(held["sha256"]))
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         what = f"does not say which base it is of ({type(error).__name__})"
         hint = "write the adapter again, or delete the file to use it unchecked"
@@ -145,15 +145,15 @@ def _read_mark(folder: Path) -> BaseMark | None:
 
 def _weights(model: Any) -> dict[str, Tensor]:
     """Return the base weights by their names without adapters; tied weights once."""
-    found, seen = {}, set()
+    weights, seen = {}, set()
     for name, tensor in model.state_dict(keep_vars=True).items():
         if "lora_" in name or id(tensor) in seen:
             continue
         seen.add(id(tensor))
         # A module with two adapters is wrapped twice.
         plain = re.sub(r"(\.base_layer)+\.", ".", name.removeprefix("base_model.model."))
-        found[plain] = tensor
-    return found
+        weights[plain] = tensor
+    return weights
 
 
 def _digest(weight: Tensor) -> str:

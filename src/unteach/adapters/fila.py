@@ -82,9 +82,9 @@ def initialise_fila(
     base, before = mark_base(model), first_logits(model, forget)
     total = len(forget) + len(retain)
     sums: dict[str, Any] = {"batch": batch, "device": None if device == "auto" else device}
-    found = fisher(model, forget, layers, lambda k, _: progress(k, total), **sums)
-    of_forget = {name: f.cpu() for name, f in found.items()}  # one set at a time on the accelerator
-    del found
+    raw = fisher(model, forget, layers, lambda k, _: progress(k, total), **sums)
+    of_forget = {name: f.cpu() for name, f in raw.items()}  # one set at a time on the accelerator
+    del raw
     done = len(forget)
     of_retain = fisher(model, retain, layers, lambda k, _: progress(done + k, total), **sums)
     swamped = Swamped(epsilon, of_retain)

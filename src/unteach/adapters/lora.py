@@ -127,16 +127,16 @@ def linear_names(model: PreTrainedModel) -> list[str]:
     """
     head = model.get_output_embeddings()
     within = _language(model)
-    found = {
+    layers = {
         name: module
         for name, module in model.named_modules()
         if isinstance(module, (torch.nn.Linear, Conv1D))
         and module is not head
         and name.startswith(within)
     }
-    one_of_each: dict[type, Any] = {type(module): module for module in found.values()}
+    one_of_each: dict[type, Any] = {type(module): module for module in layers.values()}
     plain = {kind for kind, module in one_of_each.items() if _gives_a_product(module)}
-    return [name for name, module in found.items() if type(module) in plain]
+    return [name for name, module in layers.items() if type(module) in plain]
 
 
 def _gives_a_product(layer: Any) -> bool:

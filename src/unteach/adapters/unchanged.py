@@ -19,12 +19,12 @@ def first_logits(model: Any, sequences: list[Sequence]) -> list[Tensor]:
     """Return the logits of a few texts, [T, V] each, on the CPU and in the model's dtype."""
     was_training = model.training
     model.eval()
-    found = []
+    logits = []
     for sequence in sequences[:SEQUENCES]:
         ids = torch.tensor([sequence.ids[:TOKENS]], device=model.device)
-        found.append(model(input_ids=ids, use_cache=False).logits[0].cpu())
+        logits.append(model(input_ids=ids, use_cache=False).logits[0].cpu())
     model.train(was_training)
-    return found
+    return logits
 
 
 def require_unchanged(model: Any, before: list[Tensor], after: list[Tensor]) -> float:

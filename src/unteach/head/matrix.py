@@ -67,12 +67,12 @@ class Head:
         They have a graph only if the head is a module.
         """
         if self.module is not None:
-            found = self.module(states)
-            found = found if exact(found) else found.float()
+            logits = self.module(states)
+            logits = logits if exact(logits) else logits.float()
         else:
-            found = product(states, self._matrix)
-            found = found if self.bias is None else found.add_(self.bias)
-        return self._scale_and_cap(found)
+            logits = product(states, self._matrix)
+            logits = logits if self.bias is None else logits.add_(self.bias)
+        return self._scale_and_cap(logits)
 
     def _scale_and_cap(self, product: Tensor) -> Tensor:
         scaled = product if self.scale == 1 else product * self.scale
@@ -82,8 +82,8 @@ class Head:
         """Return the same as `logits`, with a graph back to the states and the head."""
         if self.module is not None:
             return self.logits(states)
-        found = nn.functional.linear(states.to(self.weight.dtype), self.weight, self.bias)
-        return self._scale_and_cap(found if exact(found) else found.float())
+        product = nn.functional.linear(states.to(self.weight.dtype), self.weight, self.bias)
+        return self._scale_and_cap(product if exact(product) else product.float())
 
     def unruled(self, gradient: Tensor, logits: Tensor) -> Tensor:
         """Return the gradient [n, V] of the product before scale and cap.

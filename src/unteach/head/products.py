@@ -29,10 +29,10 @@ def product(states: Tensor, matrix: Tensor) -> Tensor:
         if states.device.type != "cpu":
             return states @ matrix.T if exact(matrix) else _wide(states, matrix.T)
         states = states if exact(states) else states.float()
-        found = states.new_empty(len(states), len(matrix))
+        result = states.new_empty(len(states), len(matrix))
         for piece in _pieces(matrix):
-            torch.mm(states, matrix[piece].to(states.dtype).T, out=found[:, piece])
-        return found
+            torch.mm(states, matrix[piece].to(states.dtype).T, out=result[:, piece])
+        return result
 
 
 def back(gradient: Tensor, matrix: Tensor) -> Tensor:
@@ -41,12 +41,12 @@ def back(gradient: Tensor, matrix: Tensor) -> Tensor:
         return gradient.to(matrix.dtype) @ matrix
     if gradient.is_cuda:
         rounded, size = halved(gradient, matrix.dtype)
-        found = _wide(rounded, matrix)
-        return found if size is None else found.mul_(size)
-    found = gradient.new_zeros(len(gradient), matrix.shape[1])
+        result = _wide(rounded, matrix)
+        return result if size is None else result.mul_(size)
+    result = gradient.new_zeros(len(gradient), matrix.shape[1])
     for piece in _pieces(matrix):
-        found.addmm_(gradient[:, piece], matrix[piece].float())
-    return found
+        result.addmm_(gradient[:, piece], matrix[piece].float())
+    return result
 
 
 def add_outer(gradient: Tensor, states: Tensor, into: Tensor) -> None:
@@ -55,8 +55,8 @@ def add_outer(gradient: Tensor, states: Tensor, into: Tensor) -> None:
         into.addmm_(gradient.to(states.dtype).T, states)
     elif states.is_cuda:
         rounded, size = halved(gradient, states.dtype)
-        found = _wide(rounded.T, states)
-        into.add_(found if size is None else found.mul_(size))
+        result = _wide(rounded.T, states)
+        into.add_(result if size is None else result.mul_(size))
     else:
         for piece in _pieces(into):
             into[piece].add_(gradient[:, piece].T @ states.float())

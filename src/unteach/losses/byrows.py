@@ -131,11 +131,11 @@ class _Turns:
 class _ByRows(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, logits: Tensor, formula: RowFunction, *columns: Tensor):
-        found = read_rows(formula.read, logits, *columns)
+        values = read_rows(formula.read, logits, *columns)
         ctx.formula, ctx.columns = formula, len(columns)
         ctx.turns = None
-        ctx.save_for_backward(logits, *columns, *found[formula.outputs :])
-        return tuple(found[: formula.outputs])
+        ctx.save_for_backward(logits, *columns, *values[formula.outputs :])
+        return tuple(values[: formula.outputs])
 
     @staticmethod
     @once_differentiable

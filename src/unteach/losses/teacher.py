@@ -27,12 +27,12 @@ def exchange_columns(
         >>> [round(x, 1) for x in exchange_columns(row, pairs)[0].tolist()]
         [0.3, 0.2, 0.1]
     """
-    found = full(logps)
+    exchanged = full(logps)
     for pair in pairs.unbind(1):
         x, y = pair[:, :1], pair[:, 1:]
-        a, b = found.gather(1, x), found.gather(1, y)
-        found = found.scatter(1, x, b).scatter(1, y, a)
-    return found
+        a, b = exchanged.gather(1, x), exchanged.gather(1, y)
+        exchanged = exchanged.scatter(1, x, b).scatter(1, y, a)
+    return exchanged
 
 
 def mean_over_draws(logps: Float[Tensor, "N K V"]) -> Float[Tensor, "N V"]:

@@ -255,7 +255,7 @@ def _no_options(name: str, keys: list[str], known: list[str]) -> list[Problem]:
     """Return problems of unknown option names; names that may be data are only counted."""
     listed = f"{name} knows: {', '.join(known)}" if known else f"{name} has no options"
     plain = [key for key in keys if OPTION.fullmatch(key)]
-    found = [
+    problems = [
         Problem(
             f"method.{key}",
             f"{name} has no such option",
@@ -266,8 +266,8 @@ def _no_options(name: str, keys: list[str], known: list[str]) -> list[Problem]:
     ]
     if hidden := len(keys) - len(plain):
         what = f"holds {hidden} {'name' if hidden == 1 else 'names'} (not shown) of no option"
-        found.append(Problem("method", what, listed, "request"))
-    return found
+        problems.append(Problem("method", what, listed, "request"))
+    return problems
 
 
 def options_of(cls: type[Method]) -> list[dict[str, Any]]:

@@ -84,15 +84,15 @@ def read(source: str) -> dict[str, type[Method]]:
         >>> read(text)["mine"]().share
         0.5
     """
-    found = {}
+    classes = {}
     for node in ast.parse(source).body:
         name = _registered(node)
         if name and isinstance(node, ast.ClassDef):
             try:
-                found[name] = _class_of(node, name)
+                classes[name] = _class_of(node, name)
             except NameError:
                 continue
-    return found
+    return classes
 
 
 def _registered(node: ast.stmt) -> str:

@@ -72,8 +72,8 @@ def build(name: str, options: dict[str, Any]) -> Method:
         UserError: an unknown name, unknown options (with the nearest known one), bad values; or the
             method is from a plug-in file, and fails.
     """
-    found = METHODS.get(name) if name in METHODS else None
-    if found is None or not found.__module__.startswith(PREFIX):
+    cls = METHODS.get(name) if name in METHODS else None
+    if cls is None or not cls.__module__.startswith(PREFIX):
         return _build(name, options)
     try:
         return _build(name, options)

@@ -93,8 +93,8 @@ class PALU(Method):
                 answer = (i for i, is_answer in enumerate(sequence.answer) if is_answer)
                 yield Selection(_firsts(answer, self.prefix))
             return
-        found = selector_of(self.selector, asdict(self)).choose(sequences, oracle, seed)
-        for choice in found:
+        choices = selector_of(self.selector, asdict(self)).choose(sequences, oracle, seed)
+        for choice in choices:
             chosen = _firsts(sorted(choice.chosen), self.prefix)
             yield Selection(chosen, choice.ignored | (choice.chosen - chosen))
 
@@ -106,10 +106,10 @@ def _firsts(positions: Iterable[int], count: int) -> frozenset[int]:
         >>> sorted(_firsts([3, 4, 5, 8, 9], 2))
         [3, 4, 8, 9]
     """
-    found, begun, last = set(), 0, -2
+    firsts, begun, last = set(), 0, -2
     for position in positions:
         begun = begun if position == last + 1 else position
         if position < begun + count:
-            found.add(position)
+            firsts.add(position)
         last = position
-    return frozenset(found)
+    return frozenset(firsts)

@@ -59,8 +59,8 @@ class RMU(Method):
 
     def trainable(self, name: str, layers: int) -> bool:
         """Whether the parameter is an MLP's output weight of one of the three layers."""
-        found = re.search(r"\.(\d+)\..*\b(" + "|".join(OUTPUTS) + r")\b", name)
+        match = re.search(r"\.(\d+)\..*\b(" + "|".join(OUTPUTS) + r")\b", name)
         last = self.layer(layers)
-        if found is None or name.endswith("bias"):
+        if match is None or name.endswith("bias"):
             return False
-        return last - 2 <= int(found[1]) <= last
+        return last - 2 <= int(match[1]) <= last

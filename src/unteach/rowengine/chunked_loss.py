@@ -195,10 +195,10 @@ class _Sums:
         trained = self.head.trained
         if not self.head.plain:
             inputs = [*([part.states] if states.requires_grad else []), *trained]
-            found = list(torch.autograd.grad(part.product, inputs, gradient, allow_unused=True))
+            gradients = list(torch.autograd.grad(part.product, inputs, gradient, allow_unused=True))
             if states.requires_grad:
-                self._add(slot, states, found.pop(0), rows)
-            for weight, more in zip(trained, found, strict=True):
+                self._add(slot, states, gradients.pop(0), rows)
+            for weight, more in zip(trained, gradients, strict=True):
                 self._add(id(weight), weight, more)
             return
         gradient = self.head.unruled(gradient, part.seen.logits)  # type: ignore[arg-type]

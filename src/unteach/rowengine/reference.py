@@ -74,9 +74,9 @@ class Reference:
                     self._logps[group] = answer_logps(policy, list(texts[group].values()))
             if logits in forget | retain:
                 self.head = head or head_of(policy).frozen()
-            for group, found in wanted.items():
-                if found and texts[group]:
-                    self._keep(policy, group, texts[group], found, layer)
+            for group, kinds in wanted.items():
+                if kinds and texts[group]:
+                    self._keep(policy, group, texts[group], kinds, layer)
 
     @property
     def bytes(self) -> int:
@@ -93,7 +93,7 @@ class Reference:
 
     def beside(self, seen: dict[str, AnswerRows], batch: Batch) -> dict[str, AnswerRows]:
         """Add the stored hidden states to the rows; `reference_logits` then hold final states."""
-        found = {}
+        groups = {}
         for name, group in (("forget", FORGET), ("retain", RETAIN)):
             if name in seen:
                 own = self._beside(seen[name], batch, group, "answers")
@@ -102,8 +102,8 @@ class Reference:
                     own = replace(own, alternate=other)
                 if own.prompt is not None:
                     own = replace(own, prompt=self._beside(own.prompt, batch, group, "prompts"))
-                found[name] = own
-        return found
+                groups[name] = own
+        return groups
 
     def _beside(self, seen: AnswerRows, batch: Batch, group: int, kind: str) -> AnswerRows:
         rows = {}
@@ -148,11 +148,11 @@ class Reference:
     def _put(
         self, group: int, texts: dict[int, Sequence], members: list[int], rows: dict[str, Tensor]
     ) -> None:
-        for kind, found in rows.items():
+        for kind, states in rows.items():
             sizes = {i: _size(texts[i], kind) for i in texts}
             if (group, kind) not in self._stores:
-                self._stores[group, kind] = HiddenStateStore(sizes, found.shape[-1], found.dtype)
-            parts = found.split([sizes[i] for i in members])
+                self._stores[group, kind] = HiddenStateStore(sizes, states.shape[-1], states.dtype)
+            parts = states.split([sizes[i] for i in members])
             for number, part in zip(members, parts, strict=True):
                 self._stores[group, kind].put(number, part)
 
@@ -190,11 +190,11 @@ def _rows(model: Any, texts: list[Sequence], kinds: set[str], layer: int | None)
     with states_only(model) as caught:
         output = model(**inputs_of(batch), output_hidden_states="hidden" in kinds)
     answer = batch["answer"][:, 1:]
-    found = {"answers": caught[0][:, :-1][answer], "prompts": caught[0][:, :-1][asked(batch)]}
+    states = {"answers": caught[0][:, :-1][answer], "prompts": caught[0][:, :-1][asked(batch)]}
     if "hidden" in kinds:
         assert layer is not None
-        found["hidden"] = output.hidden_states[layer + 1][:, 1:][answer]
-    return {kind: found[kind].cpu() for kind in sorted(kinds)}
+        states["hidden"] = output.hidden_states[layer + 1][:, 1:][answer]
+    return {kind: states[kind].cpu() for kind in sorted(kinds)}
 
 
 def _size(text: Sequence, kind: str) -> int:

@@ -101,8 +101,8 @@ DECLARED = (
 )
 
 
-def _output(found: BatchOutput | Tensor | None) -> BatchOutput:
-    return found if isinstance(found, BatchOutput) else BatchOutput(found)
+def _output(output: BatchOutput | Tensor | None) -> BatchOutput:
+    return output if isinstance(output, BatchOutput) else BatchOutput(output)
 
 
 def _rows(
@@ -171,7 +171,7 @@ def _counted(batch: Batch, group: str, over: Over) -> Tensor:
 def reduce(term: Term, group: str, counts: Tensor) -> Tensor:
     """Return the term's weight times its sum, divided by its count over the whole step."""
     over = term.over if isinstance(term.over, Mapping) else {term.over: 1.0}
-    found = [times * counts[COUNTED.index((group, kind))] for kind, times in over.items()]
-    total = torch.stack(found).sum().to(term.values.device)
+    parts = [times * counts[COUNTED.index((group, kind))] for kind, times in over.items()]
+    total = torch.stack(parts).sum().to(term.values.device)
     total = torch.where(total > 0, total, 1).to(term.values.dtype)
     return term.weight * term.values.sum() / total

@@ -103,12 +103,12 @@ class MicroBatch:
 
     def _forget(self, seen: AnswerRows, first: int) -> Tensor | None:
         terms = forget_terms(self.objective.method, seen)
-        found = self._sum("forget", seen, [t for t in terms if self.objective.wanted(t)])
+        loss = self._sum("forget", seen, [t for t in terms if self.objective.wanted(t)])
         if self._logps is not None:
             with torch.no_grad():  # after the terms, which may have cached the statistics
                 logps = seen.partial_answer_sums(ascent(seen.log_odds)).to(self._logps.dtype)
             self._logps[first : first + len(logps)] += logps
-        return found
+        return loss
 
     def _retain(self, seen: AnswerRows, first: int) -> Tensor | None:
         term = retain_term(self.objective.retain, seen, self.objective.weight)

@@ -64,9 +64,9 @@ class TeacherRows:
         Where an answer token was kept although it is part of a name elsewhere (a syllable, or a
         namesake of the stranger), its probability is not exchanged.
         """
-        found = [draw.pairs[k] for k in numbers]
-        width = max(map(len, found))
-        rows = [[*pairs, *[(0, 0)] * (width - len(pairs))] for pairs in found]
+        listed = [draw.pairs[k] for k in numbers]
+        width = max(map(len, listed))
+        rows = [[*pairs, *[(0, 0)] * (width - len(pairs))] for pairs in listed]
         table = torch.tensor(rows, dtype=torch.long).view(len(numbers), width, 2)
         sizes = torch.tensor([len(draw.targets[k]) for k in numbers])
         table = table.repeat_interleave(sizes, 0).to(target.device)

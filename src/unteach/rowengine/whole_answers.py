@@ -66,8 +66,8 @@ def _by_checkpoints(states: Tensor, target: Tensor, head: Head, limit: int) -> l
         return token_statistics(head.logits(rows), answers)
 
     pairs = zip(states.split(limit), target.split(limit), strict=True)
-    found = [checkpoint(one, *pair, use_reentrant=False) for pair in pairs]
-    return [torch.cat(part) for part in zip(*found, strict=True)]
+    parts = [checkpoint(one, *pair, use_reentrant=False) for pair in pairs]
+    return [torch.cat(part) for part in zip(*parts, strict=True)]
 
 
 class _Statistics(torch.autograd.Function):
@@ -79,14 +79,14 @@ class _Statistics(torch.autograd.Function):
         weight: Tensor, bias: Tensor | None,
     ):  # fmt: skip
         expects = not head.trained and ctx.needs_input_grad[0]
-        found, pulls = [], []
+        columns, pulls = [], []
         for rows, answers in zip(states.split(limit), target.split(limit), strict=True):
             logits = head.logits(rows)
-            found.append(read_rows(STATISTICS.read, logits, answers))
+            columns.append(read_rows(STATISTICS.read, logits, answers))
             if expects:
-                pulls.append(_pulls(head, logits, answers, *found[-1][2:]))
+                pulls.append(_pulls(head, logits, answers, *columns[-1][2:]))
             del logits  # before the next chunk's are computed
-        margin, rival, *kept = (torch.cat(part) for part in zip(*found, strict=True))
+        margin, rival, *kept = (torch.cat(part) for part in zip(*columns, strict=True))
         pulls = [torch.cat(part) for part in zip(*pulls, strict=True)]
         ctx.head, ctx.limit = head, limit
         ctx.save_for_backward(states, target, *kept, *pulls)

@@ -51,8 +51,8 @@ def choices(
     for sequence in sequences:
         spans = []
         for first, last in answer_parts(sequence):
-            found = find(nlp(sequence.text[first:last]))
-            spans += [(first + s.start_char, first + s.end_char) for s in found]
+            parts = find(nlp(sequence.text[first:last]))
+            spans += [(first + s.start_char, first + s.end_char) for s in parts]
         yield Selection(tokens_in(sequence, spans))
 
 

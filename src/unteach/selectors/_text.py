@@ -27,15 +27,15 @@ def tokens_in(sequence: Sequence, spans: Iterable[Span]) -> frozenset[int]:
         [1]
     """
     wanted = [(a, b) for a, b in (bare(sequence.text, *span) for span in spans) if a < b]
-    found = set()
+    positions = set()
     for position, is_answer in enumerate(sequence.answer):
         first, last = sequence.offsets[position] if is_answer else (0, 0)
         a, b = bare(sequence.text, first, last)
         if a == b:  # only blanks, or no character
             a, b = first, last
         if a < b and any(start < b and a < end for start, end in wanted):
-            found.add(position)
-    return frozenset(found)
+            positions.add(position)
+    return frozenset(positions)
 
 
 def answer_parts(sequence: Sequence) -> list[Span]:
@@ -91,7 +91,7 @@ def words(sequence: Sequence) -> list[TextWord]:
     text = sequence.text
     if not sequence.offsets:
         return [TextWord(str(token), (place,)) for place, token in enumerate(sequence.ids)]
-    found: list[tuple[int, int, list[int]]] = []
+    pieces: list[tuple[int, int, list[int]]] = []
     blanks: list[int] = []
     for place, offset in enumerate(sequence.offsets):
         a, b = bare(text, *offset)
@@ -102,13 +102,13 @@ def words(sequence: Sequence) -> list[TextWord]:
         blanks = []
         if not any(map(str.isalnum, text[a:b])):
             continue
-        first, last, places = found[-1] if found else (0, -1, [])
+        first, last, places = pieces[-1] if pieces else (0, -1, [])
         # The next part of a word, or the next byte of a character.
         if a < last or (a == last and text[a - 1].isalnum() and text[a].isalnum()):
-            found[-1] = first, max(b, last), [*places, place]
+            pieces[-1] = first, max(b, last), [*places, place]
         else:
-            found.append((a, b, [*lead, place]))
+            pieces.append((a, b, [*lead, place]))
     return [
         TextWord("".join(filter(str.isalnum, text[a:b])).casefold(), tuple(places))
-        for a, b, places in found
+        for a, b, places in pieces
     ]

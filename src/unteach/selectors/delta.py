@@ -93,9 +93,9 @@ def delta_scores(
 
 def _replacements(token: int, vocabulary: list[int], random: Random, draws: int) -> list[int]:
     """Draw random tokens, none special and none equal to the token."""
-    found: list[int] = []
-    while len(found) < draws:
+    tokens: list[int] = []
+    while len(tokens) < draws:
         candidate = random.choice(vocabulary)
         if candidate != token:
-            found.append(candidate)
-    return found
+            tokens.append(candidate)
+    return tokens

@@ -45,10 +45,10 @@ class Informative(Selector):
         """Yield the names and numbers of each answer."""
         require_text(sequences, self.name)
         known = {
-            found.word
+            use.word
             for text in {s.text for s in sequences}
-            for found in _words(text, 0, len(text))
-            if not found.first and found.word[0].isupper()
+            for use in _words(text, 0, len(text))
+            if not use.first and use.word[0].isupper()
         }
         for sequence in sequences:
             yield Selection(tokens_in(sequence, informative(sequence, known)))
@@ -61,15 +61,15 @@ def informative(sequence: Sequence, known: set[str]) -> list[Span]:
         sequence: with its text.
         known: words that the set capitalises within a sentence.
     """
-    found, begin, prompt = [], 0, set()
+    spans, begin, prompt = [], 0, set()
     for first, last in answer_parts(sequence):
         prompt |= {_plain(w.word) for w in _words(sequence.text, begin, first)}
         begin = last
         answer = _words(sequence.text, first, last)
         for here, after in zip(answer, [*answer[1:], None], strict=True):
             if _plain(here.word) not in prompt and _counts(here, after, len(answer), known):
-                found.append(here.span)
-    return found
+                spans.append(here.span)
+    return spans
 
 
 def _counts(here: WordUse, after: WordUse | None, words: int, known: set[str]) -> bool:

@@ -85,7 +85,7 @@ class SubjectTokens(Selector):
             if sequence.answer[i] and token in regular and all(i in swap.places for swap in swaps)
         ]
         falls = [
-            sum(before[i] - found[swap.places[i]] for swap, found in zip(swaps, after, strict=True))
+            sum(before[i] - new[swap.places[i]] for swap, new in zip(swaps, after, strict=True))
             for i in scored
         ]
         fallen = [(i, fall) for i, fall in zip(scored, falls, strict=True) if fall > 0]
@@ -130,7 +130,7 @@ def _subjects(sequences: list[Sequence]) -> list[ExampleSubject]:
     texts = [words(s) for s in sequences]
     keys = [frozenset(word.key for word in text) for text in texts]
     held = Counter(key for every in keys for key in every)
-    found = []
+    subjects = []
     for sequence, text, every in zip(sequences, texts, keys, strict=True):
         question = [w for w in text if not any(sequence.answer[i] for i in w.places)]
         answer = {w.key for w in text if all(sequence.answer[i] for i in w.places)}
@@ -139,8 +139,8 @@ def _subjects(sequences: list[Sequence]) -> list[ExampleSubject]:
             if word.key in answer and 2 * held[word.key] <= len(sequences):
                 subject.setdefault(word.key, tuple(sequence.ids[i] for i in word.places))
         places = {key: [w.places for w in text if w.key == key] for key in subject}
-        found.append(ExampleSubject(frozenset(w.key for w in question), every, subject, places))
-    return found
+        subjects.append(ExampleSubject(frozenset(w.key for w in question), every, subject, places))
+    return subjects
 
 
 def _swapped(

@@ -69,12 +69,12 @@ def at_holdout_level(targets: TokenLogps, holdout: TokenLogps) -> TokenLogps:
     """
     held = sorted(map(_mean, holdout))
     order = sorted(range(len(targets)), key=lambda k: (_mean(targets[k]), k))
-    found: TokenLogps = [[] for _ in targets]
+    scaled: TokenLogps = [[] for _ in targets]
     for rank, k in enumerate(order):
         share = rank / (len(order) - 1) if len(order) > 1 else 0.5
         goal = _quantile(held, share)
-        found[k] = _scaled(targets[k], goal)
-    return found
+        scaled[k] = _scaled(targets[k], goal)
+    return scaled
 
 
 def _mean(logps: list[float]) -> float:

@@ -61,17 +61,17 @@ class WordTokens:
     def of(self, text: str) -> Tokens:
         """Return token ids of a text, without special tokens."""
         if text not in self._known:
-            found = self.tokenizer(text, add_special_tokens=False)["input_ids"]
-            self._known[text] = tuple(found)
+            ids = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+            self._known[text] = tuple(ids)
         return self._known[text]
 
 
 def people_of(subject: Subject) -> list[tuple[str, ...]]:
     """Return the complete names in a subject, each as a tuple of its words."""
-    found: dict[int, tuple[str, ...]] = {}
+    people: dict[int, tuple[str, ...]] = {}
     for part in subject:
-        found[part.name] = (*found.get(part.name, ()), part.text)
-    return list(found.values())
+        people[part.name] = (*people.get(part.name, ()), part.text)
+    return list(people.values())
 
 
 def subjects_of(
@@ -131,8 +131,8 @@ class _TokenMap:
 
     def answered(self, start: int, end: int) -> bool | None:
         """Whether the characters are in an answer; None if only some are."""
-        found = {self.sequence.answer[k] for k in self.tokens(start, end)}
-        return found.pop() if len(found) == 1 else None
+        sides = {self.sequence.answer[k] for k in self.tokens(start, end)}
+        return sides.pop() if len(sides) == 1 else None
 
 
 def _shared(token_map: _TokenMap, common: set[str]) -> list[NameWord]:
@@ -161,30 +161,30 @@ def _shared(token_map: _TokenMap, common: set[str]) -> list[NameWord]:
 
 def _in_two_forms(prompt: list[str], answer: list[str]) -> list[str]:
     """Return names that have one form in the question and another in the answer."""
-    found = []
+    shared = []
     for word in prompt:
         for other in answer:
             short, long = sorted((word, other), key=len)
             before_noun = f"{long} x"
             same = any(place.start == 0 for place in occurrences(before_noun, short))
             if same and len(stem_of(short)) >= SHORTEST:
-                found.append(short)
-    return list(dict.fromkeys(found))
+                shared.append(short)
+    return list(dict.fromkeys(shared))
 
 
 def _placed(token_map: _TokenMap, parts: list[NameWord], tokens: WordTokens) -> Subject:
     """Find the parts' tokens; longer words first, so that no token is used twice."""
     taken: set[int] = set()
-    found: dict[str, NamePart] = {}
+    placed_parts: dict[str, NamePart] = {}
     for part in sorted(parts, key=lambda part: -len(part.text)):
-        if part.text in found:
+        if part.text in placed_parts:
             continue
         placed = _part(token_map, part, tokens, taken)
         if placed is not None:
-            found[part.text] = placed
+            placed_parts[part.text] = placed
             taken |= {k for place in placed.places for k in place}
     order = dict.fromkeys(part.text for part in parts)
-    return tuple(found[text] for text in order if text in found)
+    return tuple(placed_parts[text] for text in order if text in placed_parts)
 
 
 def _part(
@@ -196,11 +196,11 @@ def _part(
         own = token_map.tokens(start, end)
         if not own or taken & {*own}:
             continue
-        found = _formed(token_map.sequence, own, start, end, ending, part.text, tokens)
-        if found is None:
+        place_and_form = _formed(token_map.sequence, own, start, end, ending, part.text, tokens)
+        if place_and_form is None:
             return None
-        places.append(found[0])
-        forms.append(found[1])
+        places.append(place_and_form[0])
+        forms.append(place_and_form[1])
     if not places:
         return None
     return NamePart(part.text, tuple(places), tuple(forms), part.slot, part.name)

@@ -53,11 +53,11 @@ class StrangerTeacher(TeacherSource):
     def find(self, inputs: TeacherInputs) -> Teacher:
         """Return the teacher. Raises Unavailable if no name is found, or none can replace it."""
         ((sequences, pairs, names),) = drawn(inputs, [f"{inputs.seed}"])
-        named = [bool(found) for found in pairs]
+        named = [bool(exchanged) for exchanged in pairs]
         targets = inputs.logps(sequences)
         targets = _nameless_at_mean(targets, named)
         facts: dict[str, Any] = {"teacher_without_name": named.count(False)}
-        set_level = [not found for found in named]
+        set_level = [not has_name for has_name in named]
         if inputs.holdout:
             held = inputs.logps(inputs.holdout)
             facts["teacher_auc"] = round(auc(targets, held), 4)
@@ -97,7 +97,7 @@ def drawn(inputs: TeacherInputs, seeds: list[str]) -> list[StrangerExamples]:
     """
     tokens = WordTokens(inputs.tokenizer)
     subjects, pool = _subjects(inputs, tokens)
-    found = []
+    examples = []
     for seed in seeds:
         new = _strangers(subjects, pool, tokens, seed)
         sequences, pairs = _about(inputs.forget, subjects, new, tokens)
@@ -107,8 +107,8 @@ def drawn(inputs: TeacherInputs, seeds: list[str]) -> list[StrangerExamples]:
             tuple((part.text, new[part.text]) for part in subject if changed)
             for subject, changed in zip(subjects, pairs, strict=True)
         ]
-        found.append(StrangerExamples(sequences, pairs, names))
-    return found
+        examples.append(StrangerExamples(sequences, pairs, names))
+    return examples
 
 
 def made_up_strangers(inputs: TeacherInputs, count: int) -> list[Sequence]:
@@ -161,7 +161,7 @@ def _strangers(
     for subject in subjects:
         for part in subject:
             parts.setdefault(part.text, []).append(part)
-    fits = {word: _fitting(word, found, pool, tokens) for word, found in parts.items()}
+    fits = {word: _fitting(word, same_word, pool, tokens) for word, same_word in parts.items()}
     free = [own for own in map(people_of, subjects) if any(fits[w] for name in own for w in name)]
     people = list({tuple(own): own for own in free}.values())
     new: dict[str, str] = {}
@@ -214,23 +214,23 @@ def _about(
     """Replace the names in the sequences; return these and the exchanged token pairs of each."""
     changed, pairs = [], []
     for sequence, subject in zip(sequences, subjects, strict=True):
-        ids, found = list(sequence.ids), {}
+        ids, exchanged = list(sequence.ids), {}
         for part in subject:
             for place, form in zip(part.places, part.forms, strict=True):
                 for i, token in zip(place, tokens.of(form.of(new[part.text])), strict=True):
                     if ids[i] != token:
-                        found[ids[i], token] = None
+                        exchanged[ids[i], token] = None
                     ids[i] = token
         changed.append(replace(sequence, ids=tuple(ids)))
-        pairs.append(tuple(found))
+        pairs.append(tuple(exchanged))
     return changed, pairs
 
 
 def _nameless_at_mean(targets: list[list[float]], named: list[bool]) -> list[list[float]]:
     """Cap the tokens of answers without a replaced name at the mean of the other answers."""
-    known = [x for own, found in zip(targets, named, strict=True) if found for x in own]
+    known = [x for own, has_name in zip(targets, named, strict=True) if has_name for x in own]
     mean = sum(known) / len(known)
     return [
-        own if found else [min(x, mean) for x in own]
-        for own, found in zip(targets, named, strict=True)
+        own if has_name else [min(x, mean) for x in own]
+        for own, has_name in zip(targets, named, strict=True)
     ]

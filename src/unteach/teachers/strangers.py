@@ -31,7 +31,7 @@ def mean_over_strangers(inputs: TeacherInputs, count: int) -> Teacher:
         "teacher_without_name": sum(not pairs for pairs in draws[0].pairs),
         "teacher_strangers": count,
     }
-    found = [
+    teachers = [
         Teacher(
             source="strangers",
             sequences=draw.sequences,
@@ -43,7 +43,7 @@ def mean_over_strangers(inputs: TeacherInputs, count: int) -> Teacher:
         for draw, targets in zip(draws, each, strict=True)
     ]
     mean = [[_mean(logps) for logps in zip(*own, strict=True)] for own in zip(*each, strict=True)]
-    return replace(found[0], targets=mean, facts=facts, others=tuple(found[1:]))
+    return replace(teachers[0], targets=mean, facts=facts, others=tuple(teachers[1:]))
 
 
 def _mean(logps: tuple[float, ...]) -> float:

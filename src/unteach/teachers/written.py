@@ -80,11 +80,11 @@ def name_parts(name: str) -> list[NameWord]:
         return [whole, *(p for p in parts if len(p.text) > 1 and p != whole)]
     capitals = any(word[:1].isupper() for word in words)
     kept, first = list[NameWord](), True
-    for word, found in zip(words, _gaps(name, words), strict=True):
+    for word, gap in zip(words, _gaps(name, words), strict=True):
         small = capitals and not word[:1].isupper()
         if len(word) < 2 or small or word in TITLES or word in KIN:
             continue
-        first = first and (not kept or found == "-")
+        first = first and (not kept or gap == "-")
         kept.append(NameWord(word, 0 if first else 1))
     return kept
 

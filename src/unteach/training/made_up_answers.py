@@ -49,14 +49,14 @@ def make_up(
         seed: of the sampling.
         progress: called with the number of examples done.
     """
-    found = {e.id: with_answer(e, e.alternate) for e in examples if e.alternate}
+    answered = {e.id: with_answer(e, e.alternate) for e in examples if e.alternate}
     prompts = {
         e.id: question(_prompt(e), tokenizer, max_length=max_length, template=template)
         for e in examples
-        if e.id not in found
+        if e.id not in answered
     }
     for heat, temperature in enumerate(TEMPERATURES):
-        pending = [e for e in examples if e.id not in found and prompts[e.id][0]]
+        pending = [e for e in examples if e.id not in answered and prompts[e.id][0]]
         outputs = sampled(
             model,
             [prompts[e.id][0] for e in pending],
@@ -68,11 +68,11 @@ def make_up(
         for example, ids in zip(pending, outputs, strict=True):
             text = tokenizer.decode(ids, skip_special_tokens=True).strip()
             if _words(text) and not _reveals(text, example):
-                found[example.id] = with_answer(example, text)
-        progress(len(found), len(examples))
-    rest, _ = refused([e for e in examples if e.id not in found], refusals, seed=seed)
-    found |= {e.id: e for e in rest}
-    return MadeUpAnswers([found[e.id] for e in examples if e.id in found], len(rest))
+                answered[example.id] = with_answer(example, text)
+        progress(len(answered), len(examples))
+    rest, _ = refused([e for e in examples if e.id not in answered], refusals, seed=seed)
+    answered |= {e.id: e for e in rest}
+    return MadeUpAnswers([answered[e.id] for e in examples if e.id in answered], len(rest))
 
 
 def _prompt(example: Example) -> Example:

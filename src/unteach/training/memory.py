@@ -91,19 +91,19 @@ def _kernels(request: Request) -> list[Problem]:
     extra, where = request.train.extra, "train.extra.use_liger_kernel"
     if not extra.get("use_liger_kernel"):
         return []
-    found = []
+    problems = []
     if not is_liger_kernel_available():
         hint = INSTALL.format("liger")
-        found.append(Problem(where, "liger-kernel is not installed", hint, "request"))
+        problems.append(Problem(where, "liger-kernel is not installed", hint, "request"))
     if (kind := _device_type(request)) in ("cpu", "mps"):
         what = f"its kernels are for GPUs, and the device is {kind}"
-        found.append(Problem(where, what, "drop it", "request"))
+        problems.append(Problem(where, what, "drop it", "request"))
     kernels = extra.get("liger_kernel_config") or {}
     if losses := [name for name in LIGER_LOSSES if kernels.get(name)]:
         what = f"{' and '.join(losses)} would replace a loss that unteach does not use"
         place = "train.extra.liger_kernel_config"
-        found.append(Problem(place, what, "drop it; the other kernels stay", "request"))
-    return found
+        problems.append(Problem(place, what, "drop it; the other kernels stay", "request"))
+    return problems
 
 
 def _device_type(request: Request) -> str | None:

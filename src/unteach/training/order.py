@@ -79,13 +79,13 @@ class PairOrder(Sampler[Pair]):
         whole = len(pairs) // self.batch
         window = self.batch * min(MOST, max(FEWEST, whole // 4))
         cuts = [*range(0, whole * self.batch, window), whole * self.batch, len(pairs)]
-        found = []
+        paired = []
         for start, end in pairwise(cuts):
             f = sorted((p.forget for p in pairs[start:end]), key=forget.__getitem__)
             r = [p.retain for p in pairs[start:end] if p.retain is not None]
             r.sort(key=retain.__getitem__)
-            found += [Pair(*pair) for pair in zip(f, r or [None] * len(f), strict=True)]
-        batches = [found[k : k + self.batch] for k in range(0, len(found), self.batch)]
+            paired += [Pair(*pair) for pair in zip(f, r or [None] * len(f), strict=True)]
+        batches = [paired[k : k + self.batch] for k in range(0, len(paired), self.batch)]
         # The incomplete batch stays at the end. Negative rounds are not used by `_walk`.
         order = permutation(whole, seed=self.seed, round=~self.epoch, stream=0)
         return list(chain(*(batches[k] for k in order), *batches[whole:]))
@@ -110,10 +110,10 @@ def drawn(order: PairOrder, epochs: int, most: int) -> set[int]:
         epochs: number of epochs.
         most: number of retain examples; the search ends when all are found.
     """
-    found: set[int] = set()
+    indices: set[int] = set()
     for epoch in range(epochs):
         order.set_epoch(epoch)
-        found |= {pair.retain for pair in order if pair.retain is not None}
-        if len(found) == most:
+        indices |= {pair.retain for pair in order if pair.retain is not None}
+        if len(indices) == most:
             break
-    return found
+    return indices

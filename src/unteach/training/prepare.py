@@ -32,11 +32,11 @@ def sequences_of(
     rows = [] if dataset is None else rows_of(dataset, f"{role} rows")
     if rows and isinstance(rows[0], Sequence):
         return rows
-    found = _encoded(read_rows(rows, role), tokenizer, length, template, last=last)
-    if rows and not found:
+    sequences = _encoded(read_rows(rows, role), tokenizer, length, template, last=last)
+    if rows and not sequences:
         what = f"no answer of the {len(rows)} examples begins within {length} tokens"
         raise UserError(Problem(role, what, "raise max_length, or shorten the prompts"))
-    return found
+    return sequences
 
 
 def trained_on(
@@ -94,7 +94,7 @@ def alternates_of(
     Raises:
         UserError: some forget example has no alternate.
     """
-    found, problems = alternates(examples, method.alternates, args.refusals, args.seed)
+    replaced, problems = alternates(examples, method.alternates, args.refusals, args.seed)
     if problems:
         raise UserError(*shortened(problems))
     if method.alternates == "generated":
@@ -104,13 +104,13 @@ def alternates_of(
             refusals=read_refusals(args.refusals), seed=args.seed, progress=progress,
         )  # fmt: skip
         model.train(was_training)
-        found = made.examples
+        replaced = made.examples
         if made.refused:
-            what = f"the model made up nothing new for {made.refused} of {len(found)} questions"
+            what = f"the model made up nothing new for {made.refused} of {len(replaced)} questions"
             hint = "these get a refusal; the column `alternate` gives better answers"
             note(Problem("alternate answers", what, hint, "note"))
     # Earlier answers of a conversation must not be trained on: they are to be forgotten too.
-    return aligned(_encoded(found, tokenizer, length, args.template, last=True), forget)
+    return aligned(_encoded(replaced, tokenizer, length, args.template, last=True), forget)
 
 
 def aligned(alternates: list[Sequence], forget: list[Sequence]) -> list[Sequence]:
@@ -174,9 +174,9 @@ def _encoded(
     last: bool = False,
 ) -> list[Sequence]:
     """Tokenize the examples; log what is truncated or left out. Raises UserError."""
-    found = encode_each(list(examples), tokenizer, max_length=length, template=template, last=last)
-    if found.refused:
-        raise UserError(*shortened(found.refused))
-    for problem in shortened(found.told):
+    result = encode_each(list(examples), tokenizer, max_length=length, template=template, last=last)
+    if result.refused:
+        raise UserError(*shortened(result.refused))
+    for problem in shortened(result.told):
         logger.warning(str(problem))
-    return found.sequences
+    return result.sequences

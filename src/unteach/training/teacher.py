@@ -68,7 +68,7 @@ def find_teaching(
 
 def logps_of(model: Any, sequences: list[Sequence]) -> list[list[float]]:
     """Return the log-probability of each answer token of each sequence, in nats."""
-    return [list(found.logps) for found in answer_tokens(model, sequences)]
+    return [list(answer.logps) for answer in answer_tokens(model, sequences)]
 
 
 def taught(

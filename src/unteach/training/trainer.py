@@ -252,9 +252,9 @@ class UnlearningTrainer(ResumableTrainer):
         self.dual.see(kept)
         values = {name: share * term.item() for name, term in step.terms.items()}
         probabilities = step.probabilities()
-        found = self.guard.look(inputs, loss.item(), values, kept=kept, probabilities=probabilities)
+        fault = self.guard.look(inputs, loss.item(), values, kept=kept, probabilities=probabilities)
         if probabilities is not None:
-            self._watch(inputs, probabilities, found)
+            self._watch(inputs, probabilities, fault)
         if self._part != "again":
             for name, value in values.items():
                 self._logged[name].append(value)
@@ -326,15 +326,15 @@ class UnlearningTrainer(ResumableTrainer):
     def _wanted(self, term: Term) -> bool:
         return self._part == "all" or (term.name == "forget") != (self._part == "hold")
 
-    def _watch(self, batch: Batch, probabilities: Tensor, found: StepProblem | None) -> None:
+    def _watch(self, batch: Batch, probabilities: Tensor, fault: StepProblem | None) -> None:
         """Give the monitor the same values on every process, so that all stop at the same step."""
         index = batch["index"][batch["group"] == FORGET]
         own = dict(zip(index.tolist(), probabilities.tolist(), strict=True))
-        shares = [({} if batch["spare"].any() else own, found)]
+        shares = [({} if batch["spare"].any() else own, fault)]
         if self.accelerator.num_processes > 1:
             shares = gather_object(shares)
         seen = {number: p for share, _ in shares for number, p in share.items()}
-        self.guard.agreed((found for _, found in shares), seen.values())
+        self.guard.agreed((fault for _, fault in shares), seen.values())
         self.monitor.see(seen)
 
     def _get_grad_norm(self, model, grad_norm=None):

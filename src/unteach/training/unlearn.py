@@ -137,12 +137,12 @@ def unlearn(
         if watch := _watch(trainer, forget, holdout or [], retain, request):
             trainer.add_callback(watch)
         before_cut = None
-        found = from_main(lambda: newest(folder, lambda problem: listener.notes([problem])))
-        if found:
-            before_cut = int(found.name.split("-")[-1])
+        checkpoint = from_main(lambda: newest(folder, lambda problem: listener.notes([problem])))
+        if checkpoint:
+            before_cut = int(checkpoint.name.split("-")[-1])
             listener.stage(f"going on after step {before_cut}")
         with deterministic(request.train.deterministic), notice:
-            trainer.train(resume_from_checkpoint=found and WholeCheckpoint(found))
+            trainer.train(resume_from_checkpoint=checkpoint and WholeCheckpoint(checkpoint))
             drawn = _drawn_back(kept, policy, forget, holdout or [], request, listener)
         whole = trainer.whole_model()
     monitor = trainer.monitor

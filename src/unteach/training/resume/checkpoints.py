@@ -213,5 +213,5 @@ def _leaving(flags: list[Said]) -> bool:
 
 def _all(folder: Path) -> list[Path]:
     """Return all checkpoint folders, newest first."""
-    found = [(int(m[1]), p) for p in folder.glob("*") if (m := NAME.fullmatch(p.name))]
-    return [path for _, path in sorted(found, reverse=True)]
+    numbered = [(int(m[1]), p) for p in folder.glob("*") if (m := NAME.fullmatch(p.name))]
+    return [path for _, path in sorted(numbered, reverse=True)]

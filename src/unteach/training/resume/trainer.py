@@ -51,10 +51,10 @@ class ResumableTrainer(GatheredTrainer):
     def took_up(self, wanted: Any) -> Path | None:
         """Return the checkpoint to resume from, its own state restored. Raises UserError."""
         folder = Path(str(self.args.output_dir))
-        if found := from_main(lambda: chosen(wanted, folder)):  # the same on all processes
-            self._carried.load(found)
-            require_same_kind(found, self.accelerator)
-        return found
+        if checkpoint := from_main(lambda: chosen(wanted, folder)):  # the same on all processes
+            self._carried.load(checkpoint)
+            require_same_kind(checkpoint, self.accelerator)
+        return checkpoint
 
     def over(self, checkpoint: Path) -> TrainOutput | None:
         """Load a checkpoint at which training had ended; transformers would train one more step.

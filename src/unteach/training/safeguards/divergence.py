@@ -127,9 +127,9 @@ class DivergenceGuard(TrainerCallback):
         if groups == {FORGET} and probabilities is not None:
             where = ~probabilities.isfinite().cpu()
             ids = [i for i, bad in zip(ids, where.tolist(), strict=True) if bad] or ids
-        found = StepProblem(f"the loss is {loss} (term {', '.join(broken)})", tuple(ids))
-        self._open.append(found)
-        return found
+        problem = StepProblem(f"the loss is {loss} (term {', '.join(broken)})", tuple(ids))
+        self._open.append(problem)
+        return problem
 
     def agreed(
         self, findings: Iterable[StepProblem | None], probabilities: Iterable[float]
@@ -201,9 +201,9 @@ class DivergenceGuard(TrainerCallback):
 
     def before_save(self) -> None:
         """Check the weights before a checkpoint. Raises UserError if one is not finite."""
-        found = [name for names in _gathered(not_finite(self._model)) for name in names]
-        if found:
-            what = f"the step made {len(found)} weights no numbers, first {found[0]}"
+        broken = [name for names in _gathered(not_finite(self._model)) for name in names]
+        if broken:
+            what = f"the step made {len(broken)} weights no numbers, first {broken[0]}"
             self._stop([StepProblem(what, tuple(self._ids))])
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -213,14 +213,14 @@ class DivergenceGuard(TrainerCallback):
             self._stop([StepProblem(what, hint=_wider())])
 
     def _stop(self, findings: Iterable[StepProblem | None], *, destroyed: bool = False) -> None:
-        found = [finding for finding in findings if finding]
-        if not found:
+        problems = [finding for finding in findings if finding]
+        if not problems:
             return
-        ids = list(dict.fromkeys(i for finding in found for i in finding.ids))
+        ids = list(dict.fromkeys(i for finding in problems for i in finding.ids))
         more = f" and {len(ids) - SHOWN} more" if len(ids) > SHOWN else ""
         of = f", in the batch of {', '.join(ids[:SHOWN])}{more}" if ids else ""
-        hint = found[0].hint or self._hint()
-        problem = Problem(f"training, step {self._step}", found[0].what + of, hint)
+        hint = problems[0].hint or self._hint()
+        problem = Problem(f"training, step {self._step}", problems[0].what + of, hint)
         if not destroyed:
             raise UserError(problem)
         given, suits = self._rate

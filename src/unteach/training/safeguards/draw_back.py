@@ -97,17 +97,17 @@ class DrawBack:
         model.eval()
 
         def auc_now() -> float:
-            found = answer_tokens(
+            answers = answer_tokens(
                 model, [*probes[0], *probes[1]], tokens_per_batch=tokens_per_batch, shared=True
             )
-            logps = [list(one.logps) for one in found]
+            logps = [list(one.logps) for one in answers]
             return auc(logps[: len(probes[0])], logps[len(probes[0]) :])
 
-        found = auc_now()
-        if found >= 0.5:
-            return DrawBackResult(1.0, found, found)
+        trained = auc_now()
+        if trained >= 0.5:
+            return DrawBackResult(1.0, trained, trained)
         end, low, high = self.now(model), 0.0, 1.0
-        best = (1.0, found)
+        best = (1.0, trained)
         for _ in range(BISECTIONS):
             share = (low + high) / 2
             self.place(model, end, share)
@@ -116,11 +116,11 @@ class DrawBack:
             best = min((share, current), best, key=lambda point: abs(point[1] - 0.5))
             low, high = (share, high) if current >= 0.5 else (low, share)
         self.place(model, end, best[0])
-        return DrawBackResult(best[0], found, best[1])
+        return DrawBackResult(best[0], trained, best[1])
 
 
 def evenly(sequences: list[Sequence], most: int) -> list[Sequence]:
     """Return at most `most` sequences with an answer, evenly spaced."""
-    found = [sequence for sequence in sequences if any(sequence.answer)]
-    step = -(-len(found) // most) or 1
-    return found[::step]
+    usable = [sequence for sequence in sequences if any(sequence.answer)]
+    step = -(-len(usable) // most) or 1
+    return usable[::step]

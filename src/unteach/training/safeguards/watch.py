@@ -77,20 +77,20 @@ class WeightWatch(TrainerCallback):
         """Return log-probabilities of the answer tokens of each kind, all on every process."""
         training = self._model.training
         sequences = [s for probe in self._probes.values() for s in probe]
-        found = iter(
+        answers = iter(
             answer_tokens(
                 self._model.eval(), sequences, tokens_per_batch=self._tokens_per_batch, shared=True
             )
         )
         self._model.train(training)
         return {
-            name: [list(next(found).logps) for _ in probe] for name, probe in self._probes.items()
+            name: [list(next(answers).logps) for _ in probe] for name, probe in self._probes.items()
         }
 
     def _forgotten(self, logps: dict[str, list[list[float]]]) -> str:
-        if not self._stop or (found := auc(logps["forget"], logps["holdout"])) > 0.5:
+        if not self._stop or (area := auc(logps["forget"], logps["holdout"])) > 0.5:
             return ""
-        return f"the forget answers are no likelier than the holdout's (AUC {found:.2f})"
+        return f"the forget answers are no likelier than the holdout's (AUC {area:.2f})"
 
     def _harmed(self, logps: dict[str, list[list[float]]]) -> str:
         for name, now in _probabilities(logps).items():
@@ -104,7 +104,9 @@ class WeightWatch(TrainerCallback):
 def _probabilities(logps: dict[str, list[list[float]]]) -> dict[str, float]:
     """Return the mean probability per token over the answers of each kind."""
     return {
-        name: fmean(math.exp(fmean(one)) for one in found) for name, found in logps.items() if found
+        name: fmean(math.exp(fmean(one)) for one in answers)
+        for name, answers in logps.items()
+        if answers
     }
 
 
