@@ -83,16 +83,16 @@ def test_alternates_go_with_the_last_supervised_answer():
 
 
 def test_a_model_is_asked_to_make_up_what_the_question_asks():
-    from unteach.training.made_up_answers import _asking
+    from unteach.training.made_up_answers import _prompt
 
     with_call = talk(
         user("Where?"), said("", tool_calls=[{"name": "look"}]), Turn("tool", "Lund"), TURNS[1]
     )
-    asked = _asking(with_call)
+    asked = _prompt(with_call)
     assert [turn.role for turn in asked.turns] == ["user", "assistant"]
     assert "Where?" in asked.turns[0].text
     assert "Lund" not in asked.turns[0].text
-    assert _asking(FIRST).turns[0].text.endswith("Where?")
+    assert _prompt(FIRST).turns[0].text.endswith("Where?")
 
 
 def test_evaluation_asks_the_last_supervised_turn_and_passes_over_the_rest(chat_tokenizer):

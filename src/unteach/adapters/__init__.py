@@ -1,4 +1,4 @@
-"""Low-rank adapters: how they start, and how they end up in a plain model."""
+"""Low-rank adapters: create, initialise, merge, save and load them."""
 
 from unteach.adapters.base import BaseMark, load_adapter, mark_base, put_on
 from unteach.adapters.experts import reach_note, why_not_experts

@@ -1,4 +1,4 @@
-"""Which base an adapter belongs to: on any other it would give a third model, silently."""
+"""Load adapters and check that they are put on the base model they were trained for."""
 
 import hashlib
 import json
@@ -20,27 +20,28 @@ from unteach.models.source import adapter_problem, require
 from unteach.models.weights import some
 
 FILE = "unteach_base.json"
-THREADS = 4  # hashing leaves Python's lock; each holds a copy of one weight
+THREADS = 4  # hashing releases the GIL; each thread holds a copy of one weight
 
 
 class BaseMark(NamedTuple):
-    """A base model's name, without folders of a machine, and the hash of its weights."""
+    """A base model's name, without local folders, and the hash of its weights."""
 
     name: str
     sha256: str
 
 
 def mark_base(model: Any) -> BaseMark:
-    """The mark of a model's weights, without the adapters that it may carry.
+    """Return name and hash of a model's base weights, without its adapters.
 
-    The hash is over each weight's name, dtype, shape and bytes. Types below float32 are widened
-    first, which loses nothing: a bfloat16 checkpoint has one hash in bfloat16 and in float32.
+    The hash is over each weight's name, dtype, shape and bytes. Dtypes below float32 are cast to
+    float32 first, which is lossless: a bfloat16 checkpoint has the same hash in bfloat16 and in
+    float32.
 
-    A model that was quantised as it was loaded has the mark of what it was loaded from, which is
-    read again for it, into the CPU's memory.
+    If the model was quantised while loading, the hash is that of its unquantised source, which is
+    loaded again into CPU memory.
 
     Args:
-        model: plain, or with adapters as `add_lora` makes them.
+        model: plain, or with adapters from `add_lora`.
     """
     name = _name(model)
     if is_quantised(model):
@@ -54,75 +55,75 @@ def mark_base(model: Any) -> BaseMark:
 
 
 def write_mark(mark: BaseMark, folder: Path) -> None:
-    """Beside the adapters, as unteach_base.json."""
+    """Write the mark to unteach_base.json in the adapters' folder."""
     text = json.dumps(mark._asdict(), indent=2) + "\n"
     (folder / FILE).write_text(text, encoding="utf-8")
 
 
 def load_adapter(model: PreTrainedModel, folder: Path | str) -> PeftModel:
-    """The adapters of a folder on the base that they were made for, in evaluation mode.
+    """Load a folder's adapters on the base model they were trained for, in evaluation mode.
 
     Args:
-        model: the base; its weights stay as they are, and `unload()` gives it back.
-        folder: what `save_adapter` wrote. Adapters of others carry no mark, and are not checked.
+        model: the base model; its weights do not change, and `unload()` returns it.
+        folder: written by `save_adapter`. Adapters from elsewhere have no mark and are not checked.
 
     Raises:
-        UserError: they were made for other weights, or are pickled.
+        UserError: the adapters were trained for other weights, or are pickled.
     """
     where = f"adapter {folder}"
     require(adapter_problem(folder, where))
     wanted = _read_mark(Path(folder))
-    if wanted and (found := mark_base(model)).sha256 != wanted.sha256:
-        what = f"was made for {_say(wanted)}, and these weights are {_say(found)}"
+    if wanted and (own := mark_base(model)).sha256 != wanted.sha256:
+        what = f"was made for {_say(wanted)}, and these weights are {_say(own)}"
         hint = "give the base that it was made for, in the same dtype"
         raise UserError(Problem(where, what, hint, "request"))
     return put_on(model, folder, where)
 
 
 def put_on(model: Any, folder: Path | str, where: str) -> PeftModel:
-    """The adapters of a folder on a model, all of them; whose they are is not looked at.
+    """Load all adapters of a folder on a model, without checking their base model.
 
-    peft itself passes over adapters that have no place, and leaves those that are missing as they
-    start, which changes nothing.
+    peft itself ignores weights that match no layer, and leaves missing ones at their initial value,
+    which has no effect.
 
     Args:
-        model: with weights, or without content.
+        model: with weights, or on the meta device.
         folder: with the adapters.
-        where: what messages call them by.
+        where: their name in messages.
 
     Raises:
-        UserError: some are missing, have no place, are of other shapes or no numbers.
+        UserError: weights are missing, unexpected, of wrong shape or not finite.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             made = PeftModel.from_pretrained(model, str(folder))
-            found = made.load_adapter(str(folder), "default")  # once more, for its word
+            result = made.load_adapter(str(folder), "default")  # again, for its result
         except torch.OutOfMemoryError:
             raise
-        except Exception as error:  # what is in its files decides what is raised
-            raise UserError(_not_of(model, where, error)) from error
-    said = []
-    if lost := _plain(found.missing_keys):
-        said.append(f"lacks {len(lost)} of its weights ({some(lost)})")
-    if odd := _plain(found.unexpected_keys):
-        said.append(f"holds {len(odd)} that have no place in this model ({some(odd)})")
+        except Exception as error:  # the type depends on the files' content
+            raise UserError(_does_not_fit(model, where, error)) from error
+    faults = []
+    if lost := _plain(result.missing_keys):
+        faults.append(f"lacks {len(lost)} of its weights ({some(lost)})")
+    if odd := _plain(result.unexpected_keys):
+        faults.append(f"holds {len(odd)} that have no place in this model ({some(odd)})")
     own = ((name, p) for name, p in made.named_parameters() if ".lora_" in name)
     if broken := _plain(name for name, p in own if not p.is_meta and not p.isfinite().all()):
-        said.append(f"has NaN or infinity in {len(broken)} of its weights ({some(broken)})")
-    if said:
+        faults.append(f"has NaN or infinity in {len(broken)} of its weights ({some(broken)})")
+    if faults:
         hint = "give the whole adapter, as `save_pretrained` wrote it, and the model that it is for"
-        raise UserError(Problem(where, ", ".join(said), hint, "request"))
+        raise UserError(Problem(where, ", ".join(faults), hint, "request"))
     return made.eval()
 
 
 def _plain(names: Iterable[str]) -> list[str]:
-    """As the adapter's own file has them, but for what peft puts before each."""
+    """Return the names as in the adapter's file, without peft's prefix."""
     return [n.removeprefix("base_model.model.").replace(".default.", ".") for n in names]
 
 
-def _not_of(model: Any, where: str, error: Exception) -> Problem:
-    """Why peft does not put adapters on a model: mostly, they are of another."""
+def _does_not_fit(model: Any, where: str, error: Exception) -> Problem:
+    """Return the problem of adapters that peft refuses, mostly those of another model."""
     first, _, rest = str(error).strip().partition("\n")
     what = f"does not fit a {type(model).__name__} ({(rest.strip() or first)[:160]})"
     hint = "give the model that it was made for, or write the adapter again"
@@ -134,8 +135,8 @@ def _read_mark(folder: Path) -> BaseMark | None:
     if not file.exists():
         return None
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-        return BaseMark(str(found["name"]), str(found["sha256"]))
+        held = json.loads(file.read_text(encoding="utf-8"))
+        return BaseMark(str(held["name"]), str(held["sha256"]))
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         what = f"does not say which base it is of ({type(error).__name__})"
         hint = "write the adapter again, or delete the file to use it unchecked"
@@ -143,16 +144,16 @@ def _read_mark(folder: Path) -> BaseMark | None:
 
 
 def _weights(model: Any) -> dict[str, Tensor]:
-    """By the names that they have without adapters; tied ones once."""
-    found, seen = {}, set()
+    """Return the base weights by their names without adapters; tied weights once."""
+    weights, seen = {}, set()
     for name, tensor in model.state_dict(keep_vars=True).items():
         if "lora_" in name or id(tensor) in seen:
             continue
         seen.add(id(tensor))
-        # Two adapters on one module are wrapped twice.
+        # A module with two adapters is wrapped twice.
         plain = re.sub(r"(\.base_layer)+\.", ".", name.removeprefix("base_model.model."))
-        found[plain] = tensor
-    return found
+        weights[plain] = tensor
+    return weights
 
 
 def _digest(weight: Tensor) -> str:

@@ -1,4 +1,4 @@
-"""What lies beside the weights of a model and goes with them: its processor's files, its code."""
+"""Copy processor files and custom code of a model to the folder where it is saved."""
 
 import json
 import shutil
@@ -8,7 +8,7 @@ from typing import Any
 from unteach.models.loading import runs_own_code, source_of
 from unteach.models.source import folder_of, read_json
 
-# Of processors: what they do to images, sound and video, and how they write a conversation.
+# Files of processors for images, sound and video, and chat templates.
 PROCESSOR = (
     "processor_config.json",
     "preprocessor_config.json",
@@ -23,14 +23,14 @@ NAMES_CODE = ("config.json", "tokenizer_config.json", "generation_config.json", 
 
 
 def carry_over(model: Any, folder: Path) -> None:
-    """Add to a written model what transformers leaves behind.
+    """Add files to a saved model that transformers does not save.
 
-    What is written already stays. Where a file names code (`auto_map`) that is not in the folder,
-    the name is taken out: with it the folder would not load once `trust_remote_code` is given.
+    Existing files are not replaced. If a file refers to code (`auto_map`) that is not in the
+    folder, the reference is removed: with it, loading with `trust_remote_code` would fail.
 
     Args:
-        model: as it was loaded by `load_model`.
-        folder: where it was written.
+        model: as loaded by `load_model`.
+        folder: where it was saved.
     """
     source = folder_of(source_of(model))
     if source and source.is_dir() and source.resolve() != folder.resolve():
@@ -54,12 +54,12 @@ def _without_lost_code(file: Path) -> None:
     try:
         held = read_json(file)
     except ValueError:
-        return  # no object, so it names nothing
-    named = held.get("auto_map")
-    if not isinstance(named, dict):
+        return  # not a JSON object, so it has no reference
+    references = held.get("auto_map")
+    if not isinstance(references, dict):
         return
-    kept = {auto: at for auto, at in named.items() if _all_here(at, file.parent)}
-    if kept == named:
+    kept = {auto: at for auto, at in references.items() if _all_here(at, file.parent)}
+    if kept == references:
         return
     held.pop("auto_map")
     held |= {"auto_map": kept} if kept else {}
@@ -67,7 +67,7 @@ def _without_lost_code(file: Path) -> None:
 
 
 def _all_here(named: Any, folder: Path) -> bool:
-    """Whether the code that is named ("module.Class", or several) is in the folder."""
+    """Whether the referenced code ("module.Class", or a list of these) is in the folder."""
     several = named if isinstance(named, list) else [named]
     return all(
         "--" not in str(one) and (folder / f"{str(one).partition('.')[0]}.py").is_file()

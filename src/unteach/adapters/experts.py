@@ -1,4 +1,4 @@
-"""Experts of a mixture that are one 3-D parameter: which adapters reach them, and what is left."""
+"""Tell whether adapters reach mixture-of-experts weights that are one 3-D parameter."""
 
 from typing import Any
 
@@ -7,14 +7,14 @@ from unteach.errors import Problem
 
 
 def why_not_experts(adapter: Any, *, sharded: bool = False) -> str:
-    """Why adapters of these settings leave such experts out; empty where they do not.
+    """Return the setting because of which adapters leave such experts out; "" if they do not.
 
     Args:
         adapter: the request's section.
-        sharded: whether weights are to be put in shards.
+        sharded: whether weights will be sharded.
 
     Example:
-        >>> from unteach.settings.request import Adapter
+        >>> from unteach.settings.request import AdapterSettings as Adapter
         >>> why_not_experts(Adapter(kind="lora")), why_not_experts(Adapter(dropout=0.1))
         ('', 'adapter.dropout')
     """
@@ -28,12 +28,12 @@ def why_not_experts(adapter: Any, *, sharded: bool = False) -> str:
 
 
 def reach_note(model: Any, adapter: Any, *, sharded: bool = False) -> Problem | None:
-    """How much of a mixture of experts the adapters reach, where that is not all of it.
+    """Return a note on the share of the weights that adapters reach, if they leave experts out.
 
     Args:
-        model: with weights or without content.
+        model: with weights, or on the meta device.
         adapter: the request's section, with its defaults filled in.
-        sharded: whether weights are to be put in shards.
+        sharded: whether weights will be sharded.
     """
     why = why_not_experts(adapter, sharded=sharded)
     experts = expert_names(model)

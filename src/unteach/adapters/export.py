@@ -1,4 +1,4 @@
-"""From a trained model to a plain folder that needs no unteach."""
+"""Save a trained model or its adapters to a folder that loads without unteach."""
 
 import copy
 from collections.abc import Iterator
@@ -19,10 +19,10 @@ from unteach.errors import Problem, UserError
 
 
 def merge(model: PeftModel) -> PreTrainedModel:
-    """The model with its adapters added into the weights, in place.
+    """Merge the adapters into the model's weights, in place.
 
     Raises:
-        UserError: a weight is no number any more.
+        UserError: a weight is not finite.
     """
     merged: Any = model.merge_and_unload()  # type: ignore[operator]
     _require_finite(merged)
@@ -38,18 +38,18 @@ def save_model(
 ) -> None:
     """Write a plain Hugging Face folder: safetensors, config, tokenizer, generation config.
 
-    Files of a processor (images, sound) are carried over from where the model was loaded, and the
-    code of a model that runs its own. What names code that is not there is taken out.
+    Processor files (images, sound) and custom code are copied from where the model was loaded.
+    References to code that is not there are removed.
 
     Args:
         model: without adapters.
-        tokenizer: goes beside it, with its chat template.
-        folder: to write into.
+        tokenizer: saved with the model, with its chat template.
+        folder: to write to.
         dtype: of the weights on disk ("bfloat16", ...), to which the model is cast in place; None
             keeps the model's.
 
     Raises:
-        UserError: a weight is no number any more.
+        UserError: a weight is not finite.
     """
     _require_finite(model)
     if dtype is not None:
@@ -68,26 +68,26 @@ def save_adapter(
     *,
     start: FilaStart | None = None,
 ) -> None:
-    """Write the adapters alone; `load_adapter(original, folder)` is the result.
+    """Write the adapters alone; `load_adapter(original, folder)` gives the unlearned model.
 
-    unteach_base.json beside them has the hash of the original base, so that no other is taken.
-    Nothing of the original changes: without the adapter it is what it was, bit for bit.
+    unteach_base.json stores the hash of the original base, so that no other base is used. The
+    original is not changed: without the adapter it is the same, bit for bit.
 
-    After FILA the adapters fit a changed base only. What training did to the original base is
+    After FILA the adapters fit only a changed base. The change to the original base is
     s (B A - B0 A0), which is a LoRA of twice the rank: B' = [B, -B0], A' = [A; A0].
 
     Args:
-        model: with the adapters that `add_lora` made.
-        tokenizer: goes beside them.
-        folder: to write into.
-        start: what `initialise_fila` returned, where it was used.
+        model: with adapters from `add_lora`.
+        tokenizer: saved with them.
+        folder: to write to.
+        start: the result of `initialise_fila`, if it was used.
 
     Raises:
-        UserError: a weight is no number any more.
+        UserError: a weight is not finite.
     """
     _require_finite(model)
     if start is None:
-        # The embedding is not trained; "auto" would ask the hub whether it was resized.
+        # The embedding is not trained; "auto" would query the hub whether it was resized.
         model.save_pretrained(str(folder), save_embedding_layers=False)
         (folder / "README.md").unlink(missing_ok=True)  # peft's model card, not filled in
     else:
@@ -126,10 +126,10 @@ def _require_finite(model: Any) -> None:
 
 @contextmanager
 def _unchecked_generation_config(model: Any, folder: Path) -> Iterator[None]:
-    """Whatever is saved inside, the generation config is written as it is.
+    """Write the generation config unchanged, without transformers' validation.
 
-    Many a hub model has a temperature without do_sample. transformers loads that and may refuse to
-    write it, but other servers (vLLM) sample by it, so it must not be dropped either.
+    Many hub models have a temperature without do_sample. transformers loads that and may refuse to
+    save it, but other servers (vLLM) use it for sampling, so it must not be dropped.
     """
     own = model.generation_config if model.can_generate() else None
     if own is None:

@@ -1,16 +1,16 @@
-"""The part of a weight that some rows need most, as two thin factors: FILA's decomposition."""
+"""Decompose a weight matrix into low-rank factors with weighted rows, for FILA."""
 
 import torch
 from torch import Tensor
 
-EPSILON = 1e-5  # both of the authors' constants (csm9493/efficient-llm-unlearning, forget.py)
-EXACT_UP_TO = 512  # a full decomposition costs little up to this size
+EPSILON = 1e-5  # the authors use it twice (csm9493/efficient-llm-unlearning, forget.py)
+EXACT_UP_TO = 512  # a full SVD is cheap up to this size
 
 
 def row_weights(of_forget: Tensor, of_retain: Tensor, epsilon: float = EPSILON) -> Tensor:
-    """[out], how much more each output row matters to the forget set than to the retain set.
+    """Return each output row's importance for the forget set relative to the retain set, [out].
 
-    The square root of the row's sum of F_forget / (F_retain + epsilon), both [out, in].
+    It is the square root of the row's sum of F_forget / (F_retain + epsilon), both [out, in].
 
     Example:
         >>> row_weights(torch.tensor([[1.0, 3.0]]) * 1e-5, torch.zeros(1, 2)).tolist()
@@ -22,12 +22,12 @@ def row_weights(of_forget: Tensor, of_retain: Tensor, epsilon: float = EPSILON) 
 def weighted_factors(
     weight: Tensor, weights: Tensor, *, rank: int, scaling: float, seed: int = 0
 ) -> tuple[Tensor, Tensor]:
-    """A [r, in] and B [out, r] that minimise ||diag(w) (W - scaling B A)||.
+    """Return A [r, in] and B [out, r] that minimise ||diag(w) (W - scaling B A)||.
 
-    By singular values of diag(w) W, exact for small weights and randomised (seeded) for large.
+    Uses the SVD of diag(w) W, exact for small weights and randomised (seeded) for large ones.
     B = diag(1 / (w + 1e-5)) U sqrt(S / scaling), computed as diag(w / (w + 1e-5)) W V / sqrt(S
-    scaling): the same number, but in rows with w near 0 the division of U would leave nothing but
-    its rounding error. Directions without a singular value are 0 in both.
+    scaling): mathematically the same, but in rows with w near 0 dividing U would amplify its
+    rounding error. Directions with a zero singular value are 0 in both factors.
 
     Args:
         weight: W, [out, in].
@@ -51,7 +51,7 @@ def weighted_factors(
 
 
 def _right_svd(matrix: Tensor, rank: int, seed: int) -> tuple[Tensor, Tensor]:
-    """The largest singular values and their right vectors, [r] and [in, r]."""
+    """Return the largest singular values and their right vectors, [r] and [in, r]."""
     if min(matrix.shape) <= EXACT_UP_TO:
         _, s, vh = torch.linalg.svd(matrix, full_matrices=False)
         return s[:rank], vh[:rank].T

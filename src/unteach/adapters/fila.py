@@ -1,4 +1,4 @@
-"""FILA: adapters that start as the part of the weights that the forget set uses most (LoKU)."""
+"""Initialise adapters with the part of the weights that the forget set uses most (FILA, LoKU)."""
 
 import logging
 from collections.abc import Callable
@@ -21,14 +21,15 @@ logger = logging.getLogger(__name__)
 
 
 class FilaStart(NamedTuple):
-    """The factors taken out of the base weights, by layer, as they were cast.
+    """The factors subtracted from the base weights, by layer, in the adapters' dtype.
 
-    What training changed is the difference to them, so an adapter for the original base needs both.
+    Training changes the weights by the difference to them, so an adapter for the original base
+    needs both.
     """
 
     factors: dict[str, tuple[Tensor, Tensor]]  # name -> A [r, in], B [out, r]
-    base: BaseMark  # of the base before anything was taken out
-    facts: dict[str, Any]  # what was measured, for a report
+    base: BaseMark  # of the base before the subtraction
+    facts: dict[str, Any]  # measurements for a report
 
 
 def initialise_fila(
@@ -44,34 +45,35 @@ def initialise_fila(
     progress: ProgressCallback = lambda done, total: None,
     note: Callable[[Problem], None] = lambda problem: logger.warning("%s", problem),
 ) -> FilaStart:
-    """Start the adapters by FILA; what the model computes does not change.
+    """Initialise the adapters by FILA; the model's outputs do not change.
 
     Each targeted weight W is split into s B A, which is trained, and W - s B A, which is frozen,
     where B A is the rank-r part that matters most to the forget set relative to the retain set
-    (arXiv 2408.06621, the Fisher-weighted initialisation). As many retain samples are taken as
-    there are forget samples, drawn by the seed.
+    (arXiv 2408.06621, the Fisher-weighted initialisation). As many retain samples are used as there
+    are forget samples, drawn by the seed.
 
     Memory beside the model: `fila_bytes`, two float32 sums of squares for each targeted weight.
-    While gradients are taken, one of the two is on the model's device and the other on the CPU
-    (both are there with `device="cpu"`), with the gradient of one layer at a time.
+    While gradients are computed, one of the two is on the model's device and the other on the CPU
+    (both are on the CPU with `device="cpu"`), with the gradient of one layer at a time.
 
     Args:
-        model: with adapters, as `add_lora` made it; changed in place.
-        forget: what to forget.
-        retain: what to keep.
-        max_samples: of the forget set, and of the retain set; None takes all forget samples.
-        epsilon: added to the retain set's Fisher information; where that is far smaller, the
-            weights are those of the forget set alone.
-        batch: samples whose mean loss makes one gradient; 1 is Fisher information per sample, and
-            more is what the authors do.
-        device: of the sums; "auto" is the model's, "cpu" saves its memory and takes longer.
-        seed: for the draw of samples, and the decomposition of large weights.
-        progress: told how many samples are done.
-        note: told when epsilon is far above the retain set's Fisher information.
+        model: with adapters from `add_lora`; changed in place.
+        forget: the forget sequences.
+        retain: the retain sequences.
+        max_samples: most samples of the forget set, and of the retain set; None for all forget
+            samples.
+        epsilon: added to the retain set's Fisher information; if that is far smaller, the row
+            weights depend on the forget set alone.
+        batch: samples per gradient of a mean loss; 1 gives Fisher information per sample, the
+            authors use more.
+        device: of the sums; "auto" is the model's device, "cpu" saves its memory and is slower.
+        seed: for drawing samples, and the decomposition of large weights.
+        progress: called with the number of samples done.
+        note: called if epsilon is far above the retain set's Fisher information.
 
     Raises:
-        UserError: there is no retain data, the weights are quantised, a gradient is no number, or
-            the model does not compute what it did before.
+        UserError: there are no retain data, the weights are quantised, a gradient is not finite, or
+            the model's outputs changed.
     """
     layers = lora_layers(model)
     _refuse(layers, retain)
@@ -80,9 +82,9 @@ def initialise_fila(
     base, before = mark_base(model), first_logits(model, forget)
     total = len(forget) + len(retain)
     sums: dict[str, Any] = {"batch": batch, "device": None if device == "auto" else device}
-    found = fisher(model, forget, layers, lambda k, _: progress(k, total), **sums)
-    of_forget = {name: f.cpu() for name, f in found.items()}  # one set at a time on the accelerator
-    del found
+    raw = fisher(model, forget, layers, lambda k, _: progress(k, total), **sums)
+    of_forget = {name: f.cpu() for name, f in raw.items()}  # one set at a time on the accelerator
+    del raw
     done = len(forget)
     of_retain = fisher(model, retain, layers, lambda k, _: progress(done + k, total), **sums)
     swamped = Swamped(epsilon, of_retain)
@@ -101,7 +103,7 @@ def initialise_fila(
 
 
 def fila_bytes(model: Any) -> int:
-    """What the Fisher information of the forget and the retain set takes, in bytes.
+    """Return the memory of the Fisher information of forget and retain set, in bytes.
 
     Args:
         model: with adapters.
@@ -112,7 +114,7 @@ def fila_bytes(model: Any) -> int:
 
 @torch.no_grad()
 def _split(layer: Any, weights: Tensor, seed: int) -> tuple[Tensor, Tensor]:
-    """Write the factors into the adapter and take them out of the base weight."""
+    """Write the factors to the adapter and subtract their product from the base weight."""
     (name,) = layer.active_adapters
     down, up = layer.lora_A[name].weight, layer.lora_B[name].weight
     base, scaling = layer.get_base_layer().weight, layer.scaling[name]
@@ -120,17 +122,17 @@ def _split(layer: Any, weights: Tensor, seed: int) -> tuple[Tensor, Tensor]:
     a, b = weighted_factors(
         whole, weights.to(whole), rank=down.shape[0], scaling=scaling, seed=seed
     )
-    live = a.any(1)  # the others keep peft's start, A random and B zero: all zero never trains
+    live = a.any(1)  # other rows keep peft's random A and zero B: with both zero none would train
     down[live] = a[live].to(down.dtype)
     up.zero_()[:, live] = b[:, live].to(up.dtype)
-    # From the factors as they were cast, and cast once: else the first logits drift further.
+    # Computed from the rounded factors, and rounded once, to change the logits least.
     taken = up.to(whole) @ down.to(whole)
     base.copy_(out_in(layer, whole - scaling * taken))
     return down.detach().clone(), up.detach().clone()
 
 
 def _draw(sequences: list[Sequence], most: int | None, seed: int) -> list[Sequence]:
-    """At most so many of those that have an answer."""
+    """Draw at most `most` of the sequences that have an answer."""
     usable = [s for s in sequences if any(s.answer)]
     if most is None or len(usable) <= most:
         return usable

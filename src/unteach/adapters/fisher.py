@@ -1,4 +1,4 @@
-"""Fisher information: how much each weight matters to some texts."""
+"""Compute diagonal Fisher information: how much each weight matters for some texts."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -22,20 +22,20 @@ def fisher(
     batch: int = 1,
     device: torch.device | str | None = None,
 ) -> dict[str, Tensor]:
-    """Diagonal Fisher information of the base weights of layers with adapters.
+    """Return diagonal Fisher information of the base weights of layers with adapters.
 
     F = sum_i n_i g_i^2 / sum_i n_i, with g_i the gradient of batch i's mean loss (nats) over its
-    n_i answer tokens. A batch is one sample; the authors of LoKU take more, and then gradients of
-    different samples cancel before they are squared, so that the batch size changes the result.
+    n_i answer tokens. A batch is one sample by default. The authors of LoKU use more; gradients of
+    different samples then cancel before they are squared, so the batch size changes the result.
 
     Memory: a sum of squares in float32 for each weight, and the gradient of one layer at a time.
 
     Args:
-        model: with adapters; it comes back as it was.
-        sequences: those without an answer count for nothing.
-        layers: names of modules that carry an adapter.
-        progress: told how many sequences are done.
-        batch: samples of one gradient, in the order given.
+        model: with adapters; its state is restored.
+        sequences: texts; those without an answer are ignored.
+        layers: names of modules with an adapter.
+        progress: called with the number of sequences done.
+        batch: samples per gradient, in the given order.
         device: of the sums; None is each weight's own.
 
     Returns:
@@ -48,26 +48,26 @@ def fisher(
         for n, w in weights.items()
     }
     usable = [s for s in sequences if any(s.answer)]
-    tokens, told = 0, len(sequences) - len(usable)
+    tokens, done = 0, len(sequences) - len(usable)
     with _only(model, weights), _squared_into(sums, weights):
         for start in range(0, len(usable), batch):
             members = usable[start : start + batch]
             n = sum(sum(s.answer) for s in members)
             (n**0.5 * _loss(model, members)).backward()
             tokens += n
-            told += len(members)
-            progress(told, len(sequences))
+            done += len(members)
+            progress(done, len(sequences))
     return {n: out_in(modules[n], s.div_(max(tokens, 1))) for n, s in sums.items()}
 
 
 def out_in(layer: Any, matrix: Tensor) -> Tensor:
-    """[out, in] of a base weight, and back: GPT-2 keeps its weights the other way round."""
+    """Convert a base weight to [out, in], and back: GPT-2's weights are [in, out]."""
     return matrix.T if getattr(layer, "fan_in_fan_out", False) else matrix
 
 
 @contextmanager
 def _squared_into(sums: dict[str, Tensor], weights: dict[str, Tensor]) -> Iterator[None]:
-    """Each gradient goes into its sum and is freed at once: never all of them in memory."""
+    """Add each gradient's square to its sum and free it at once, so not all are in memory."""
 
     def take(total: Tensor, weight: Tensor) -> None:
         assert weight.grad is not None
@@ -88,7 +88,7 @@ def _squared_into(sums: dict[str, Tensor], weights: dict[str, Tensor]) -> Iterat
 
 @contextmanager
 def _only(model: Any, weights: dict[str, Tensor]) -> Iterator[None]:
-    """Gradients for these weights alone, in evaluation mode."""
+    """Enable gradients for these weights only, in evaluation mode; restore the state after."""
     before = [(p, p.requires_grad) for p in model.parameters()]
     was_training = model.training
     model.eval().requires_grad_(False)
@@ -103,14 +103,14 @@ def _only(model: Any, weights: dict[str, Tensor]) -> Iterator[None]:
 
 
 def exact(weight: Tensor) -> torch.dtype:
-    """In which its squares are summed, and its factors computed."""
+    """Return the dtype for sums of squares and factors of a weight, float32 or float64."""
     return torch.promote_types(weight.dtype, torch.float32)
 
 
 def _loss(model: Any, sequences: list[Sequence]) -> Tensor:
-    """The mean over all answer tokens; padding stands behind, where no answer token looks.
+    """Return the mean loss over all answer tokens; logits are computed for these only.
 
-    Logits are made of answer tokens alone.
+    Padding is on the right, so causal attention does not reach it.
     """
     ids = right_padded([s.ids for s in sequences], model.device)
     attention = right_padded([(1,) * len(s.ids) for s in sequences], model.device)

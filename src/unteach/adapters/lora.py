@@ -1,4 +1,4 @@
-"""Low-rank adapters on the linear layers of a model, and on experts that are one parameter."""
+"""Add low-rank adapters to a model's linear layers, and to experts that are one parameter."""
 
 import copy
 import logging
@@ -20,17 +20,17 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class LoraSettings:
-    """How adapters look.
+    """Settings of LoRA adapters.
 
     Attributes:
-        rank: of each adapter, and for each expert; a layer with a side smaller than that gets the
-            side's size.
+        rank: of each adapter, and for each expert; a layer with a smaller dimension gets that
+            dimension as its rank.
         alpha: scaling times rank; None is twice the rank (LoKU's choice).
         dropout: on an adapter's input.
         targets: names of linear layers ("q_proj", "mlp.fc1", ...) or of experts that are one
-            parameter ("experts.down_proj"), or "all-linear" for every one but the head.
+            parameter ("experts.down_proj"), or "all-linear" for all except the head.
         experts: with "all-linear", also the experts that are one parameter (Qwen3-MoE, Mixtral,
-            GPT-OSS, ...). peft puts no dropout there.
+            GPT-OSS, ...). peft supports no dropout there.
     """
 
     rank: int = 16
@@ -41,10 +41,10 @@ class LoraSettings:
 
 
 def add_lora(model: PreTrainedModel, settings: LoraSettings) -> PeftModel:
-    """The model with adapters that change nothing yet; the model itself is frozen in place.
+    """Add adapters that have no effect yet; freeze the model in place.
 
     Raises:
-        UserError: a target that the model does not have, or that peft puts no adapter on.
+        UserError: the model lacks a target, or peft does not support it.
     """
     linear, experts = targets_of(model, settings.targets, experts=settings.experts)
     layers: dict[str, Any] = dict(model.named_modules())
@@ -70,14 +70,14 @@ def add_lora(model: PreTrainedModel, settings: LoraSettings) -> PeftModel:
 
 
 def require_adaptable(model: PreTrainedModel, names: Iterable[str]) -> None:
-    """That peft puts adapters on layers of these names: it refuses some of some kinds of models.
+    """Check that peft can put adapters on these layers; it refuses some in some model families.
 
     Args:
-        model: without content; it is left as it is.
-        names: full ones, of which the last of each kind is tried.
+        model: on the meta device; not changed.
+        names: full names; one layer of each last name part is tried.
 
     Raises:
-        UserError: peft puts no adapter on one of them.
+        UserError: peft refuses one of them.
     """
     one_of_each = {name.rpartition(".")[2]: name for name in names}
     if one_of_each:
@@ -87,23 +87,23 @@ def require_adaptable(model: PreTrainedModel, names: Iterable[str]) -> None:
 
 
 def _refused(error: Exception) -> Problem:
-    said = re.sub(r"^\[PEFT:?[\w.]*\] *", "", str(error).strip().splitlines()[0])[:240]
+    reason = re.sub(r"^\[PEFT:?[\w.]*\] *", "", str(error).strip().splitlines()[0])[:240]
     hint = "name other layers in adapter.targets, or train all weights (adapter.kind=full)"
-    return Problem("adapter.targets", f"peft refuses them: {said}", hint, "request")
+    return Problem("adapter.targets", f"peft refuses them: {reason}", hint, "request")
 
 
 def targets_of(
     model: PreTrainedModel, targets: str | list[str], *, experts: bool = True
 ) -> tuple[list[str], list[str]]:
-    """Full names of the linear layers, and of the experts' parameters, that get an adapter.
+    """Return full names of the linear layers and of the expert parameters that get an adapter.
 
     Args:
-        model: with weights, or without content.
+        model: with weights, or on the meta device.
         targets: as in `LoraSettings`.
-        experts: whether experts can have some.
+        experts: whether experts can have adapters.
 
     Raises:
-        UserError: a target that the model does not have, or experts that can have none.
+        UserError: the model lacks a target, or a target is an expert and these can have none.
     """
     linear, others = linear_names(model), expert_names(model)
     if isinstance(targets, str):
@@ -121,28 +121,28 @@ def targets_of(
 
 
 def linear_names(model: PreTrainedModel) -> list[str]:
-    """Full names of all linear layers but the head, which ties to the embedding in many models.
+    """Return full names of all linear layers except the head, which many models tie.
 
-    Of a model that also sees or hears, those of its language model alone.
+    Of a multimodal model only those of its language model.
     """
     head = model.get_output_embeddings()
     within = _language(model)
-    found = {
+    layers = {
         name: module
         for name, module in model.named_modules()
         if isinstance(module, (torch.nn.Linear, Conv1D))
         and module is not head
         and name.startswith(within)
     }
-    one_of_each: dict[type, Any] = {type(module): module for module in found.values()}
+    one_of_each: dict[type, Any] = {type(module): module for module in layers.values()}
     plain = {kind for kind, module in one_of_each.items() if _gives_a_product(module)}
-    return [name for name, module in found.items() if type(module) in plain]
+    return [name for name, module in layers.items() if type(module) in plain]
 
 
 def _gives_a_product(layer: Any) -> bool:
-    """Whether a layer gives what its matrix makes of a state; routers give a choice of experts.
+    """Whether a layer returns a matrix product; routers, for example, return selected experts.
 
-    A class of its own is tried with zeros, but for those in 4 bits, which change as they run.
+    A custom class is run on zeros, except 4-bit layers, which change when they run.
     """
     kind = type(layer)
     known = kind.__module__.startswith("bitsandbytes") or isinstance(layer, Conv1D)
@@ -150,17 +150,17 @@ def _gives_a_product(layer: Any) -> bool:
         return True
     weight = layer.weight
     width: Any = layer.in_features
-    given = torch.zeros(1, 1, width, dtype=weight.dtype, device=weight.device)
+    states = torch.zeros(1, 1, width, dtype=weight.dtype, device=weight.device)
     try:
         with torch.no_grad():
-            found = layer(given)
-    except Exception:  # what it wants in place of a state, it alone knows
+            output = layer(states)
+    except Exception:  # it takes other inputs
         return False
-    return isinstance(found, torch.Tensor) and found.shape == (1, 1, layer.out_features)
+    return isinstance(output, torch.Tensor) and output.shape == (1, 1, layer.out_features)
 
 
 def expert_names(model: PreTrainedModel) -> list[str]:
-    """Full names of the parameters that hold a matrix for each expert, [experts, ., .]."""
+    """Return full names of the parameters with a matrix for each expert, [experts, ., .]."""
     within = _language(model)
     return [
         f"{name}.{own}"
@@ -172,7 +172,7 @@ def expert_names(model: PreTrainedModel) -> list[str]:
 
 
 def _language(model: Any) -> str:
-    """What the names in the language model begin with; nothing where that is all there is."""
+    """Return the prefix of names in the language model; "" if the model has no other parts."""
     if model.config.get_text_config(decoder=True) is model.config:
         return ""
     decoder = model.get_decoder()
@@ -180,7 +180,7 @@ def _language(model: Any) -> str:
 
 
 def skipped(model: PreTrainedModel) -> tuple[str, ...]:
-    """Names of modules whose weights are none that adapters are put on: embedding, head, towers."""
+    """Return name prefixes of modules that get no adapters: embedding, head, other modalities."""
     within, ends = _language(model), (model.get_input_embeddings(), model.get_output_embeddings())
     return tuple(
         f"{name}."
@@ -192,34 +192,34 @@ def skipped(model: PreTrainedModel) -> tuple[str, ...]:
 
 
 def adapted_weight(layer: Any) -> Any:
-    """The weight that a layer of `lora_layers` puts an adapter on."""
+    """Return the base weight of a layer from `lora_layers`."""
     if hasattr(layer, "parameter_name"):
         return layer.get_param()
     return layer.get_base_layer().weight
 
 
 def keeps_in_out(model: Any, names: Iterable[str]) -> bool:
-    """Whether the weights of these layers are [in, out], as GPT-2 has them."""
+    """Whether the weights of these layers are [in, out], as in GPT-2."""
     layers = dict(model.named_modules())
     return all(isinstance(layers[name], Conv1D) for name in names)
 
 
 def lora_layers(model: Any) -> dict[str, Any]:
-    """The layers that carry an adapter, by name."""
+    """Return the layers with an adapter, by name."""
     from peft.tuners.lora import LoraLayer
 
     return {name: m for name, m in model.named_modules() if isinstance(m, LoraLayer)}
 
 
 def _sides(layer: Any) -> tuple[int, ...]:
-    """Of the matrix that a layer is; 4-bit weights are packed into a column."""
+    """Return the dimensions of a layer's matrix; 4-bit weights are stored as a packed column."""
     if isinstance(layer, torch.nn.Linear):
         return layer.in_features, layer.out_features
     return tuple(layer.weight.shape)
 
 
 def _matches(name: str, target: str) -> bool:
-    """By whole parts of the name: "dense" is not "dense_h_to_4h"."""
+    """Compare complete name parts: "dense" does not match "dense_h_to_4h"."""
     return f".{name}".endswith(f".{target}")
 
 
@@ -241,7 +241,7 @@ def _refuse_unknown(targets: list[str], names: list[str]) -> None:
 
 
 def _smaller(sizes: dict[str, int], rank: int) -> dict[str, int]:
-    """The layers that have no such rank; the user is told."""
+    """Return the layers smaller than the rank, and log a warning about them."""
     small = {name: size for name, size in sizes.items() if size < rank}
     if small:
         text = "adapter.rank: %d is more than the size of %d of %d layers; they get their size, %s"

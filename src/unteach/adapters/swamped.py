@@ -1,4 +1,4 @@
-"""Whether epsilon decides in place of the retain set's Fisher information (LoKU's weak point)."""
+"""Check whether FILA's epsilon is so large that the retain set's Fisher information is ignored."""
 
 from collections.abc import Iterator
 from statistics import median
@@ -9,15 +9,15 @@ from torch import Tensor
 from unteach.adapters.factors import EPSILON
 from unteach.errors import Problem
 
-MOST = 0.9  # of the weights; above that the importance is the forget set's alone, times 1 / epsilon
+MOST = 0.9  # share of the weights; above it, importance depends on the forget set alone
 
 
 class Swamped:
-    """How the retain set's Fisher information compares with epsilon.
+    """Compares the retain set's Fisher information with epsilon.
 
     Args:
-        epsilon: what is added to it.
-        of_retain: by layer, [out, in].
+        epsilon: the constant added to it.
+        of_retain: the Fisher information by layer, [out, in].
     """
 
     def __init__(self, epsilon: float, of_retain: dict[str, Tensor]):
@@ -27,17 +27,17 @@ class Swamped:
         self.share = below / max(sum(f.numel() for f in of_retain.values()), 1)
 
     def facts(self) -> dict[str, Any]:
-        """The share below epsilon, and the layers' medians as parts of epsilon."""
+        """Return the share of values below epsilon, and the layers' medians relative to epsilon."""
         ratios = [m / self.epsilon for m in self.medians.values()]
-        found = {"least": min(ratios), "median": median(ratios), "most": max(ratios)}
+        summary = {"least": min(ratios), "median": median(ratios), "most": max(ratios)}
         return {
             "fila_epsilon": self.epsilon,
             "fila_retain_fisher_below_epsilon": round(self.share, 4),
-            "fila_retain_fisher_per_epsilon": {k: float(f"{v:.2g}") for k, v in found.items()},
+            "fila_retain_fisher_per_epsilon": {k: float(f"{v:.2g}") for k, v in summary.items()},
         }
 
     def notes(self) -> Iterator[Problem]:
-        """One when epsilon swamps the rest."""
+        """Yield a note if epsilon is above nearly all of the Fisher information."""
         if self.share <= MOST:
             return
         middle = median(self.medians.values())

@@ -1,4 +1,4 @@
-"""Adapters that were trained over a 4-bit base, put on the model as it is on disk."""
+"""Move adapters that were trained on a 4-bit base to the unquantised model."""
 
 import copy
 from typing import Any
@@ -10,25 +10,25 @@ from transformers import PreTrainedModel
 
 from unteach.adapters.lora import keeps_in_out, lora_layers
 
-WRAPPED = "base_model.model."  # before every name, where there are adapters
+WRAPPED = "base_model.model."  # peft's prefix of every name
 
 
 @torch.no_grad()
 def on_plain_base(model: PeftModel, base: PreTrainedModel) -> PeftModel:
-    """The base with the same adapters, which may then be merged or written as any others.
+    """Put the model's adapters on the unquantised base, where they can be merged or saved.
 
-    The two are not the same model: the adapters were trained beside weights that quantising had
-    changed, and stand now beside those that it had not.
+    The two models differ: the adapters were trained with quantised weights, and are now used with
+    the original ones.
 
     Args:
-        model: with the adapters that `add_lora` made; stays as it is.
+        model: with adapters from `add_lora`; not changed.
         base: the same model unquantised, on any device; changed in place.
     """
     config: LoraConfig = copy.deepcopy(model.peft_config[model.active_adapter])  # type: ignore[assignment,index]
-    # By their full names: of many, peft keeps the ends alone, which may fit others too.
+    # Full names: of many names peft keeps only the endings, which may match other layers.
     names = [name.removeprefix(WRAPPED) for name in lora_layers(model)]
     config.target_modules = names
-    # bitsandbytes turns GPT-2's weights round as it packs them; A and B do not depend on it.
+    # bitsandbytes transposes GPT-2's weights when packing them; A and B do not depend on it.
     config.fan_in_fan_out = keeps_in_out(base, names)
     plain = get_peft_model(base, config)
     trained, fresh = _adapters(model), _adapters(plain)

@@ -1,7 +1,7 @@
-"""The last step of a language model, from final hidden states to logits, taken into our own hands.
+"""Compute a language model's logits from its final hidden states, outside its own forward pass.
 
-A model's head is a matrix and, in some families, a rule or two behind it. Whoever knows both can
-work out the logits of just the rows that matter, a few at a time.
+The head is the output embedding matrix and, in some model families, a scale or a soft cap on its
+product. With both known, logits can be computed for the needed rows only, a few rows at a time.
 """
 
 from unteach.head.find import (

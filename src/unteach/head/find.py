@@ -1,4 +1,4 @@
-"""A model's head and final states, found by its modules, its configuration and by asking."""
+"""Find a model's head and final hidden states, and check the head against the model's logits."""
 
 import math
 from collections.abc import Iterator
@@ -19,13 +19,13 @@ DIVISORS = ("logits_scaling",)  # Granite
 
 
 def head_of(model: Any) -> Head:
-    """The head of a causal language model, by its modules and its configuration.
+    """Return the head of a causal language model, read from its modules and its configuration.
 
-    Under autocast on an accelerator it multiplies in what that says. Where it lies in shards it is
-    put together, without a graph; all processes must come here then.
+    Under autocast on an accelerator, the head multiplies in the autocast dtype. A sharded head is
+    gathered, detached from the graph; every process must then call this function.
 
     Raises:
-        UserError: the model has none, or it is in shards and no matrix.
+        UserError: the model has no head, or the head is sharded and not a plain matrix.
     """
     module: Any = model.get_output_embeddings()
     if module is None:
@@ -56,11 +56,14 @@ def _number(config: Any, name: str) -> float | None:
 
 @contextmanager
 def states_only(model: Any, *, logits: bool = False) -> Iterator[list[Tensor]]:
-    """Within, forwards of the model leave the head's input here and give logits of no position.
+    """Capture the head's input in forward passes inside the context; skip the logits.
 
     Args:
         model: a causal language model, wrapped or not.
-        logits: let the head do its work all the same.
+        logits: compute the logits as well.
+
+    Yields:
+        A list that holds the final hidden states [B, T, D] of the latest forward pass.
     """
     caught: list[Tensor] = []
 
@@ -76,23 +79,24 @@ def states_only(model: Any, *, logits: bool = False) -> Iterator[list[Tensor]]:
 
 
 def require_agreement(model: Any, ids: Tensor) -> Head:
-    """The head, once it gives the logits that the model itself gives.
+    """Return the head after checking that it gives the same logits as the model.
 
     Args:
         model: in evaluation mode.
-        ids: [1, T], tokens of a text; at most sixteen are looked at.
+        ids: [1, T], tokens of a text; at most sixteen are used.
 
     Raises:
-        UserError: the model does more behind its head than is known here.
+        UserError: the logits differ: the model processes them by a rule unknown to `Head`.
     """
     head = head_of(model)
     with torch.no_grad(), states_only(model, logits=True) as caught:
         expected = model(input_ids=ids[:, :16], use_cache=False).logits[0]
-        found = head.logits(caught[0][0]) if caught else expected[:0]  # it is not called
-    rough = ROUGH.get(expected.dtype, 2e-2) * expected.nan_to_num(0, 0, 0).abs().max().clamp(min=1)
-    if found.shape == expected.shape:
-        same = (found == expected) | (found.isnan() & expected.isnan())  # broken alike
-        if torch.where(same, 0, (found - expected).abs()).max() <= rough:
+        logits = head.logits(caught[0][0]) if caught else expected[:0]  # head was not called
+    largest = expected.nan_to_num(0, 0, 0).abs().max().clamp(min=1)
+    tolerance = TOLERANCE.get(expected.dtype, 2e-2) * largest
+    if logits.shape == expected.shape:
+        same = (logits == expected) | (logits.isnan() & expected.isnan())  # both may be NaN
+        if torch.where(same, 0, (logits - expected).abs()).max() <= tolerance:
             return head
     kind = type(model.get_output_embeddings()).__name__
     what = f"{model.config.model_type}'s logits are not what its head ({kind}, {head}) makes of "
@@ -101,13 +105,13 @@ def require_agreement(model: Any, ids: Tensor) -> Head:
     raise UserError(Problem("--model", what, hint))
 
 
-ROUGH = {torch.float64: 1e-9, torch.float32: 1e-3}  # of the largest logit
+TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-3}  # relative to the largest logit
 
 
 def autocast_dtype(like: Tensor) -> torch.dtype | None:
-    """What products are in under autocast on an accelerator; None elsewhere.
+    """Return the dtype of products under autocast on an accelerator; None elsewhere.
 
-    A CPU takes longer in half precision, so there autocast changes nothing here.
+    Autocast is ignored on a CPU, which is slower in half precision.
     """
     kind = like.device.type
     if kind == "cpu" or not torch.is_autocast_enabled(kind):
@@ -119,10 +123,10 @@ ON_CPU, ON_ACCELERATOR = 64 << 20, 768 << 20  # bytes of logits
 
 
 def chunk_rows(head: Head, device: torch.device) -> int:
-    """How many rows of logits are held at once.
+    """Return how many rows of logits to hold at once.
 
-    By bytes: on a CPU fewer rows take longer and more gain nothing (130 at a vocabulary of
-    128,256); an accelerator needs more to be busy.
+    The limit is in bytes. On a CPU fewer rows are slower and more rows gain nothing (130 rows at a
+    vocabulary of 128,256); an accelerator needs more rows to be fully used.
     """
     budget, least = (ON_CPU, 64) if device.type == "cpu" else (ON_ACCELERATOR, 256)
     return max(budget // (4 * head.vocabulary), least)

@@ -1,4 +1,4 @@
-"""What stands between final hidden states and logits, as a record."""
+"""Compute logits and their gradients from final hidden states with a model's head."""
 
 import copy
 from dataclasses import dataclass, replace
@@ -11,15 +11,16 @@ from unteach.head.products import add_outer, back, exact, product
 
 @dataclass(frozen=True)
 class Head:
-    """What stands between final hidden states and logits.
+    """The map from final hidden states to logits.
 
     Attributes:
         weight: [V, D], the parameter.
-        bias: [V], in families that have one.
-        matrix: the weight as it is multiplied, where that is in another dtype; else None.
-        module: in place of both where the head is no plain matrix (adapters on it, 4 bits).
-        scale: what the product is multiplied by.
-        cap: logits are held below it by cap tanh(z / cap); None for no cap.
+        bias: [V], in model families that have one.
+        matrix: the weight cast to the dtype of the product, if that is another dtype; else None.
+        module: used instead of weight and bias if the head is not a plain matrix (it has adapters,
+            or is quantised to 4 bits).
+        scale: factor on the product.
+        cap: bound on the logits, applied as cap tanh(z / cap); None for no cap.
     """
 
     weight: Tensor
@@ -31,11 +32,11 @@ class Head:
 
     @property
     def vocabulary(self) -> int:
-        """V, the width of the head, padded entries included."""
+        """V, the number of logits per row, padded entries included."""
         return self.weight.shape[0]
 
     def __str__(self) -> str:
-        """What it does, in words.
+        """Describe the head in words.
 
         Example:
             >>> str(Head(torch.zeros(8, 2), scale=0.5, cap=30.0))
@@ -50,55 +51,63 @@ class Head:
 
     @property
     def trained(self) -> list[Tensor]:
-        """The parameters that get a gradient."""
+        """The parameters that require a gradient."""
         if self.module is not None:
             return [p for p in self.module.parameters() if p.requires_grad]
         return [p for p in (self.weight, self.bias) if p is not None and p.requires_grad]
 
     @property
     def plain(self) -> bool:
-        """Whether it is a matrix, with a bias or without."""
+        """Whether the head is a plain matrix, with or without a bias."""
         return self.module is None
 
     def logits(self, states: Tensor) -> Tensor:
-        """[n, V] of states [n, D], in float32 or better; with a graph where it is no matrix."""
-        if self.module is not None:
-            found = self.module(states)
-            found = found if exact(found) else found.float()
-        else:
-            found = product(states, self._matrix)
-            found = found if self.bias is None else found.add_(self.bias)
-        return self._ruled(found)
+        """Return logits [n, V] of states [n, D], in float32 or better.
 
-    def _ruled(self, product: Tensor) -> Tensor:
-        found = product if self.scale == 1 else product * self.scale
-        return found if self.cap is None else torch.tanh(found / self.cap) * self.cap
+        They have a graph only if the head is a module.
+        """
+        if self.module is not None:
+            logits = self.module(states)
+            logits = logits if exact(logits) else logits.float()
+        else:
+            logits = product(states, self._matrix)
+            logits = logits if self.bias is None else logits.add_(self.bias)
+        return self._scale_and_cap(logits)
+
+    def _scale_and_cap(self, product: Tensor) -> Tensor:
+        scaled = product if self.scale == 1 else product * self.scale
+        return scaled if self.cap is None else torch.tanh(scaled / self.cap) * self.cap
 
     def traced(self, states: Tensor) -> Tensor:
-        """[n, V] of states [n, D], as `logits`, with a graph back to the states and the head."""
+        """Return the same as `logits`, with a graph back to the states and the head."""
         if self.module is not None:
             return self.logits(states)
-        found = nn.functional.linear(states.to(self.weight.dtype), self.weight, self.bias)
-        return self._ruled(found if exact(found) else found.float())
+        product = nn.functional.linear(states.to(self.weight.dtype), self.weight, self.bias)
+        return self._scale_and_cap(product if exact(product) else product.float())
 
     def unruled(self, gradient: Tensor, logits: Tensor) -> Tensor:
-        """From the gradient of the logits, which may be a view, to that of the product."""
+        """Return the gradient [n, V] of the product before scale and cap.
+
+        Args:
+            gradient: of the logits, [n, V]; may be a view.
+            logits: [n, V].
+        """
         if self.cap is None:
             return gradient if self.scale == 1 else gradient * self.scale
         return self.slope(logits).mul_(gradient)
 
     def slope(self, logits: Tensor) -> Tensor:
-        """How much the logits change with the product, elementwise."""
+        """Return the elementwise derivative of the logits by the product."""
         if self.cap is None:
             return torch.full_like(logits[..., :1], self.scale)
         return (1 - (logits / self.cap).square()).mul_(self.scale)
 
     def back(self, gradient: Tensor) -> Tensor:
-        """[n, D], the gradient of the states from that of the product, [n, V]."""
+        """Return the gradient of the states, [n, D], from that of the product, [n, V]."""
         return back(gradient, self._matrix)
 
     def collect(self, gradient: Tensor, states: Tensor, into: Tensor) -> None:
-        """Add the gradient of the weight to what is there, [V, D]."""
+        """Add the gradient of the weight to `into`, [V, D]."""
         add_outer(gradient, states.detach().to(self._matrix.dtype), into)
 
     @property
@@ -106,13 +115,13 @@ class Head:
         return (self.weight if self.matrix is None else self.matrix).detach()
 
     def at(self, dtype: torch.dtype | None) -> "Head":
-        """The head with products in that dtype; None leaves them in the weight's own."""
+        """Return the head with products in `dtype`; None keeps the weight's own dtype."""
         if not self.plain or dtype is None or dtype == self.weight.dtype:
             return self
         return replace(self, matrix=self.weight.detach().to(dtype))
 
     def frozen(self) -> "Head":
-        """The head as it is now: a copy of what is trained, and itself where nothing is."""
+        """Return the head with its trained parameters copied; the head itself if it has none."""
         if not self.trained:
             return self
         if self.module is not None:

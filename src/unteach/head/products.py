@@ -1,14 +1,14 @@
-"""Products with the head's matrix, kept in float32 or better whatever the matrix is in."""
+"""Multiply with the head's matrix, with results in float32 or better in any matrix dtype."""
 
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
-# Rows of the head that a CPU takes at once: few enough to stay in its cache, which makes products
-# with few states a tenth faster. Half-precision ones are widened piece by piece. There and on CUDA
-# products are summed and kept in float32: logits rounded to bfloat16 put a small KL's gradient off
-# by 8%.
+# Rows of the head that a CPU multiplies at once: few enough to stay in its cache, which makes
+# products with few states a tenth faster. Half-precision rows are cast to float32 piece by piece.
+# On CPU and CUDA products are summed and kept in float32: logits rounded to bfloat16 put a small
+# KL's gradient off by 8%.
 PIECE = 2048
 
 
@@ -18,55 +18,55 @@ def _pieces(weight: Tensor) -> Iterator[slice]:
 
 
 def exact(matrix: Tensor) -> bool:
-    """Whether products are as exact in the matrix's own dtype."""
+    """Whether the matrix is in float32 or float64, so that products need no wider dtype."""
     return matrix.dtype in (torch.float32, torch.float64)
 
 
 def product(states: Tensor, matrix: Tensor) -> Tensor:
-    """[n, V] = states [n, D] times matrix [V, D], transposed; no graph."""
+    """Return [n, V], states [n, D] times the transpose of matrix [V, D]; no graph."""
     states = states.detach().to(matrix.dtype)
-    with torch.autocast(states.device.type, enabled=False):  # it would round what comes out
+    with torch.autocast(states.device.type, enabled=False):  # it would round the result
         if states.device.type != "cpu":
             return states @ matrix.T if exact(matrix) else _wide(states, matrix.T)
         states = states if exact(states) else states.float()
-        found = states.new_empty(len(states), len(matrix))
+        result = states.new_empty(len(states), len(matrix))
         for piece in _pieces(matrix):
-            torch.mm(states, matrix[piece].to(states.dtype).T, out=found[:, piece])
-        return found
+            torch.mm(states, matrix[piece].to(states.dtype).T, out=result[:, piece])
+        return result
 
 
 def back(gradient: Tensor, matrix: Tensor) -> Tensor:
-    """[n, D] = gradient [n, V] times matrix [V, D]."""
+    """Return [n, D], gradient [n, V] times matrix [V, D]."""
     if exact(matrix):
         return gradient.to(matrix.dtype) @ matrix
     if gradient.is_cuda:
         rounded, size = halved(gradient, matrix.dtype)
-        found = _wide(rounded, matrix)
-        return found if size is None else found.mul_(size)
-    found = gradient.new_zeros(len(gradient), matrix.shape[1])
+        result = _wide(rounded, matrix)
+        return result if size is None else result.mul_(size)
+    result = gradient.new_zeros(len(gradient), matrix.shape[1])
     for piece in _pieces(matrix):
-        found.addmm_(gradient[:, piece], matrix[piece].float())
-    return found
+        result.addmm_(gradient[:, piece], matrix[piece].float())
+    return result
 
 
 def add_outer(gradient: Tensor, states: Tensor, into: Tensor) -> None:
-    """Into [V, D] goes gradient [n, V], transposed, times states [n, D]."""
+    """Add the transpose of gradient [n, V] times states [n, D] to `into`, [V, D]."""
     if exact(states) and into.dtype == states.dtype:
         into.addmm_(gradient.to(states.dtype).T, states)
     elif states.is_cuda:
         rounded, size = halved(gradient, states.dtype)
-        found = _wide(rounded.T, states)
-        into.add_(found if size is None else found.mul_(size))
+        result = _wide(rounded.T, states)
+        into.add_(result if size is None else result.mul_(size))
     else:
         for piece in _pieces(into):
             into[piece].add_(gradient[:, piece].T @ states.float())
 
 
 def halved(gradient: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:
-    """In half precision, and what it was divided by: None for nothing.
+    """Return the gradient in half precision and the divisor that was applied, None for none.
 
-    Float16 has nothing below 6e-8, and gradients of logits are mostly smaller; what scales the loss
-    against that comes later.
+    Float16 has no values below 6e-8, and gradients of logits are mostly smaller; the loss scaler
+    acts only later.
 
     Example:
         >>> rounded, size = halved(torch.tensor([[1e-9, -2e-9]]), torch.float16)
@@ -81,7 +81,7 @@ def halved(gradient: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]
 
 
 def _wide(a: Tensor, b: Tensor) -> Tensor:
-    """Half-precision numbers multiplied on CUDA, the result in float32."""
+    """Multiply half-precision matrices on CUDA, with the result in float32."""
     if WIDE:
         return torch.mm(a, b, out_dtype=torch.float32)  # type: ignore[call-overload]
     return (a @ b).float()

@@ -1,4 +1,4 @@
-"""A head whose weights lie in shards on several devices."""
+"""Detect and gather a head whose weights are sharded over several devices."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from torch.distributed.tensor import DTensor
 
 
 def is_matrix(module: nn.Module) -> bool:
-    """Whether it is a linear layer and no more; FSDP gives it another class of that kind.
+    """Whether the module is exactly `nn.Linear`, also where FSDP has changed its class.
 
     Example:
         >>> is_matrix(nn.Linear(1, 1)), is_matrix(nn.Embedding(1, 1))
@@ -19,16 +19,16 @@ def is_matrix(module: nn.Module) -> bool:
 
 
 def in_shards(weight: Any) -> bool:
-    """Whether this process holds but a part of it now (FSDP2, ZeRO-3)."""
+    """Whether this process holds only a part of the weight now (FSDP2, ZeRO-3)."""
     if isinstance(weight, DTensor):
         return True
     return getattr(weight, "ds_status", None) is not None and weight.ds_status.name != "AVAILABLE"
 
 
 def whole(weight: Any) -> Any:
-    """The weight itself, or where it is in shards a whole copy, without a graph.
+    """Return the weight itself, or a gathered copy without a graph if it is sharded.
 
-    All processes must come here when it is in shards.
+    If it is sharded, every process must call this function.
     """
     if not in_shards(weight):
         return weight

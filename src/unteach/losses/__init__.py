@@ -1,8 +1,8 @@
-"""Pure functions from rows of logits to losses: no model, no config, no device, no trainer.
+"""Compute losses from rows of logits, by pure functions: no model, config, device or trainer.
 
 A *row* is one answer token: the logits that predict it and the token itself. Select the rows
-first (one shift, one mask), take their statistics, and every token-level loss is a function of
-two numbers per row:
+first (shift and mask the labels), then compute their statistics. Nearly every token-level loss is a
+function of two numbers per row:
 
     >>> import torch
     >>> from unteach import losses

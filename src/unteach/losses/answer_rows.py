@@ -1,4 +1,4 @@
-"""What a loss is shown of one group of answers in a batch, and what it gives back."""
+"""Define a loss's input, the rows of a group of answers, and its output, terms."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,15 +19,15 @@ T = TypeVar("T")
 Over = Literal["answers", "tokens", "selected", "unselected", "prompt", "alternate"]
 """What a term is averaged over.
 
-Whole answers; all answer tokens, the chosen ones, or the rest; prompt tokens; the tokens of the
-alternate answers.
+Complete answers; all answer tokens, the selected ones, or the unselected; prompt tokens; the tokens
+of the alternate answers.
 """
 
 
 class NeedsWholeAnswersError(Exception):
-    """Something was asked of answers of which only some rows are here.
+    """A value of complete answers was read, but only some of their rows are present.
 
-    The engine then shows whole answers; but only if the first rows that it shows are asked so.
+    The row engine then retries with complete answers, but only if its first chunk raised this.
     """
 
     def __init__(self):
@@ -37,16 +37,16 @@ class NeedsWholeAnswersError(Exception):
 class Term(NamedTuple):
     """One term of a step's loss, not yet averaged.
 
-    A term is `weight * values.sum() / count`, where the count of what it is `over` spans the whole
-    optimiser step: all micro-batches, all processes. So the cut of a batch changes nothing.
+    A term adds `weight * values.sum() / count` to the loss. The count of what it is `over` spans
+    the whole optimiser step: all micro-batches, all processes. So the batch size changes nothing.
 
     Attributes:
-        name: how the term is called in logs. What is called "forget" pushes away, everything else
-            holds; methods of the gradient (orthogonalisation, SAM) tell them apart by it.
-        values: [N], one per row, or [B], one per answer when `over` is "answers".
-        over: what the mean is taken over; or how often each counts, where rows weigh differently:
-            {"tokens": 1, "selected": 9} gives chosen tokens the weight 10.
-        weight: its share of the loss.
+        name: the term's name in logs. The term "forget" removes knowledge, all others preserve it;
+            gradient methods (orthogonalisation, SAM) tell them apart by this name.
+        values: [N], one per row, or [B], one per answer if `over` is "answers".
+        over: what the mean is over; or a count for each kind, if rows have different weights:
+            {"tokens": 1, "selected": 9} gives selected tokens the weight 10.
+        weight: factor of the term.
     """
 
     name: str
@@ -59,34 +59,33 @@ class Term(NamedTuple):
 class AnswerRows:
     """The answer rows of one group, shifted and masked: row i predicts `target[i]`.
 
-    A method reads the statistics below; what it did not declare under `reads` is None.
+    Fields that the method did not declare in `reads` are None.
 
     Attributes:
-        logits: [N, V], the rows that predict an answer token; None where an answer has so many
-            that only their statistics are at hand.
+        logits: [N, V], the rows that predict an answer token; None for answers so long that only
+            their statistics are computed.
         target: [N], the answer tokens.
-        answer: [N], which answer of the group each row belongs to.
-        answers: how many answers the group has (B).
-        reference_logits: [N, V], the same rows under the model before.
-        reference_logps: [B], each answer's log-probability under the model before, in nats.
-        chosen: [N] bool, the tokens that the method chose.
-        ignored: [N] bool, tokens that count neither as chosen nor as others.
-        place: [N], number of each row within its answer, from 0.
+        answer_index: [N], index in the group of each row's answer.
+        num_answers: number of answers in the group (B).
+        reference_logits: [N, V], the same rows under the reference model.
+        reference_logps: [B], each answer's log-probability under the reference model, in nats.
+        selected: [N] bool, the tokens that the method selected.
+        ignored: [N] bool, tokens that count neither as selected nor as unselected.
+        position: [N], index of each row within its answer, from 0.
         refusal: [N], the tokens of a refusal, repeated along each answer.
         hidden: [N, D], hidden states of one layer *at* the answer tokens.
-        reference_hidden: [N, D], the same under the model before.
-        teacher_logits: [N, V], the same rows under a teacher, before the exchange of tokens; or
-            [N, K, V], of K draws whose distributions are averaged.
+        reference_hidden: [N, D], the same under the reference model.
+        teacher_logits: [N, V], the same rows under a teacher, before tokens are exchanged; or
+            [N, K, V] for K draws, whose distributions are averaged.
         teacher_pairs: [N, S, 2] or [N, K, S, 2], pairs of tokens whose probabilities are exchanged
-            in them.
-        teacher_targets: [N], log-probability that the answer token shall have in them; nan where
-            it stays.
-        alternate: the rows of other answers to the same prompts, in the same order.
+            in the teacher's rows.
+        teacher_targets: [N], log-probability to set for the answer token in the teacher's rows;
+            nan leaves it unchanged.
+        alternate: the rows of alternate answers to the same prompts, in the same order.
         prompt: the rows that predict the prompt's tokens.
-        whole: whether each answer is here with all its rows; if not, nothing may be asked of
-            whole answers.
-        known: the statistics, where they are worked out already.
-        entropies: from a temperature to each row's entropy, [N], where there are no logits.
+        whole: whether all rows of each answer are present; if not, values per answer are refused.
+        known_statistics: the statistics, if they are computed already.
+        entropies: maps a temperature to each row's entropy [N], if there are no logits.
     """
 
     logits: Tensor | None
@@ -117,16 +116,16 @@ class AnswerRows:
 
     @property
     def log_odds(self) -> Tensor:
-        """[N], the log-odds of the target."""
+        """[N], the log-odds of the target, in nats."""
         return self.statistics.log_odds
 
     @property
     def runner_up_logp(self) -> Tensor:
-        """[N], log-probability of the best other token among the others."""
+        """[N], log-probability of the likeliest other token among all tokens but the target."""
         return self.statistics.runner_up_logp
 
     def entropy(self, temperature: float = 1.0) -> Tensor:
-        """[N], entropy of each row's distribution, in nats; for weights, no gradient."""
+        """Return the entropy [N] of each row's distribution, in nats, without gradient."""
         with torch.no_grad():
             if self.entropies is not None:
                 return self.entropies(temperature)
@@ -134,7 +133,7 @@ class AnswerRows:
 
     @property
     def vocabulary(self) -> int:
-        """V, the width of the head, padded entries included."""
+        """V, the number of logits per row, padded entries included."""
         return self.require_logits().shape[-1]
 
     @property
@@ -144,28 +143,28 @@ class AnswerRows:
 
     @property
     def lengths(self) -> Tensor:
-        """[B], tokens of each answer."""
+        """[B], number of tokens of each answer."""
         return self.answer_sums(torch.ones_like(self.log_odds))
 
     def answer_sums(self, values: Tensor) -> Tensor:
-        """[B], of values [N], over the rows of each answer."""
+        """Sum values [N] over the rows of each answer, to [B]."""
         self._require_whole()
         return self.partial_answer_sums(values)
 
     def partial_answer_sums(self, values: Tensor) -> Tensor:
-        """[B], of values [N], over the rows of each answer that are here; for what adds them up."""
+        """Sum values [N] over the present rows of each answer, to [B]; chunks then add up."""
         return answer_sum(values, vars(self)["answer_index"], vars(self)["num_answers"])
 
     def for_loss(self) -> "AnswerRows":
-        """As a loss may see it: without the numbers of answers that are not whole."""
+        """Return the rows; if answers are incomplete, reading `answer_index` raises an error."""
         if self.whole:
             return self
-        found = object.__new__(_Rows)
-        vars(found).update(vars(self))
-        return found
+        rows = object.__new__(_IncompleteRows)
+        vars(rows).update(vars(self))
+        return rows
 
     def require_logits(self) -> Tensor:
-        """[N, V], the logits. Raises RuntimeError where only statistics are at hand."""
+        """Return the logits [N, V]. Raises RuntimeError if there are only statistics."""
         if self.logits is None:
             what = "logits of whole answers that are longer than a chunk are never held: "
             raise RuntimeError(
@@ -174,68 +173,68 @@ class AnswerRows:
         return self.logits
 
     def kl(self) -> Tensor:
-        """[N], KL(reference || model)."""
+        """Return KL(reference || model) [N], in nats."""
         return kl_to_reference(self.require_logits(), self.require_reference_logits())
 
     def require_reference_logits(self) -> Tensor:
-        """[N, V], the rows under the model before."""
-        return _given(self.reference_logits, "reference_logits")
+        """Return the rows' logits [N, V] under the reference model."""
+        return _declared(self.reference_logits, "reference_logits")
 
     def require_selected(self) -> Tensor:
-        """[N] bool, the tokens that the method chose."""
-        return _given(self.selected, "selected")
+        """Return the mask [N] of tokens that the method selected."""
+        return _declared(self.selected, "selected")
 
     def unselected(self) -> Tensor:
-        """[N] bool, the tokens that were neither chosen nor ignored."""
+        """Return the mask [N] of tokens that are neither selected nor ignored."""
         rest = ~self.require_selected()
         return rest if self.ignored is None else rest & ~self.ignored
 
     def require_reference_logps(self) -> Tensor:
-        """[B], each answer's log-probability under the model before."""
+        """Return each answer's log-probability [B] under the reference model, in nats."""
         self._require_whole()
-        return _given(self.reference_logps, "reference_logps")
+        return _declared(self.reference_logps, "reference_logps")
 
     def refusal_log_odds(self) -> Tensor:
-        """[N], the log-odds of the refusal's tokens."""
-        return token_statistics(self.require_logits(), _given(self.refusal, "refusal")).log_odds
+        """Return the log-odds [N] of the refusal's tokens."""
+        return token_statistics(self.require_logits(), _declared(self.refusal, "refusal")).log_odds
 
     def require_hidden(self) -> Tensor:
-        """[N, D], hidden states of one layer at the answer tokens."""
-        return _given(self.hidden, "hidden")
+        """Return hidden states [N, D] of one layer at the answer tokens."""
+        return _declared(self.hidden, "hidden")
 
     def require_reference_hidden(self) -> Tensor:
-        """[N, D], the same under the model before."""
-        return _given(self.reference_hidden, "reference_hidden")
+        """Return hidden states [N, D] of that layer under the reference model."""
+        return _declared(self.reference_hidden, "reference_hidden")
 
     def teacher_logps(self) -> Tensor:
-        """[N, V], log-probabilities under the teacher."""
+        """Return log-probabilities [N, V] under the teacher, tokens exchanged and targets set."""
         with torch.no_grad():
-            found = full(_given(self.teacher_logits, "teacher_logits")).log_softmax(-1)
-            draws, pairs = found.ndim == 3, self.teacher_pairs
+            logps = full(_declared(self.teacher_logits, "teacher_logits")).log_softmax(-1)
+            draws, pairs = logps.ndim == 3, self.teacher_pairs
             if pairs is not None:
                 flat = pairs.flatten(0, 1) if draws else pairs
-                rows = found.flatten(0, 1) if draws else found
-                found = exchange_columns(rows, flat).view_as(found)
+                rows = logps.flatten(0, 1) if draws else logps
+                logps = exchange_columns(rows, flat).view_as(logps)
             if draws:
-                found = mean_over_draws(found)
+                logps = mean_over_draws(logps)
             if self.teacher_targets is not None:
-                found = with_target_logps(found, self.target, self.teacher_targets)
-            return found
+                logps = with_target_logps(logps, self.target, self.teacher_targets)
+            return logps
 
     def require_position(self) -> Tensor:
-        """[N], number of each row within its answer, from 0."""
-        return _given(self.position, "position")
+        """Return the index [N] of each row within its answer, from 0."""
+        return _declared(self.position, "position")
 
     def require_alternate(self) -> "AnswerRows":
-        """The rows of the alternate answers."""
-        return _given(self.alternate, "alternate")
+        """Return the rows of the alternate answers."""
+        return _declared(self.alternate, "alternate")
 
     def require_prompt(self) -> "AnswerRows":
-        """The rows that predict the prompt's tokens."""
-        return _given(self.prompt, "prompt")
+        """Return the rows that predict the prompt's tokens."""
+        return _declared(self.prompt, "prompt")
 
     def probabilities(self) -> Tensor:
-        """[B], exp of each answer's mean log-probability per token; for monitoring, no gradient."""
+        """Return exp of each answer's mean log-probability per token, [B], without gradient."""
         with torch.no_grad():
             return (self.logps / self.lengths.clamp(min=1)).exp()
 
@@ -244,8 +243,8 @@ class AnswerRows:
             raise NeedsWholeAnswersError
 
 
-class _Rows(AnswerRows):
-    """Rows of answers that are cut; what goes by their numbers would be wrong in silence."""
+class _IncompleteRows(AnswerRows):
+    """Rows of incomplete answers; values per answer would be silently wrong, so they raise."""
 
     @property
     def answer_index(self):  # type: ignore[override]
@@ -256,7 +255,7 @@ class _Rows(AnswerRows):
         raise NeedsWholeAnswersError
 
 
-def _given(value: T | None, name: str) -> T:
+def _declared(value: T | None, name: str) -> T:
     if value is None:
         raise RuntimeError(f'{name} was not declared: add "{name}" to the method\'s `reads`')
     return value

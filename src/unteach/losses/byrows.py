@@ -1,8 +1,8 @@
-"""Values per row of logits, whose gradients need no second copy of the logits.
+"""Compute values per row of logits, with gradients that need no second copy of the logits.
 
-Autograd keeps every step of a formula as a matrix of its own. Here a formula says its values and
-its gradient in closed form; both are worked out block by block, and the gradient may take the place
-of the logits.
+Autograd stores every intermediate matrix of a formula. Here a formula gives its values and its
+gradient in closed form. Both are computed block by block, and the gradient may overwrite the
+logits.
 """
 
 import logging
@@ -18,17 +18,17 @@ from torch.autograd.graph import get_gradient_edge
 
 logger = logging.getLogger(__name__)
 
-BLOCK = 1 << 19  # entries: 2 MB of float32 stay in a core's cache
+BLOCK = 1 << 19  # entries: 2 MB of float32 fit in a core's cache
 
 
 class RowFunction(NamedTuple):
     """One or more values per row, and their gradient.
 
     Attributes:
-        outputs: how many values a row has.
-        read: (logits, *columns) -> tuple of [n]: the outputs, then what `pull` needs again.
-        pull: (logits, *columns, *kept, *gradients of the outputs) -> the gradient, or None where
-            it is written over the logits.
+        outputs: number of values per row.
+        read: (logits, *columns) -> tuple of [n]: the outputs, then values to keep for `pull`.
+        pull: (logits, *columns, *kept, *gradients of the outputs) -> the gradient, or None if it
+            has overwritten the logits.
     """
 
     outputs: int
@@ -37,12 +37,12 @@ class RowFunction(NamedTuple):
 
 
 def by_rows(formula: RowFunction, logits: Tensor, *columns: Tensor) -> tuple[Tensor, ...]:
-    """The formula's outputs, [N] each, differentiable once with respect to the logits.
+    """Return the formula's outputs, [N] each, differentiable once with respect to the logits.
 
     Args:
-        formula: what to work out.
+        formula: what to compute.
         logits: [N, V], float32 or float64.
-        columns: what else each row has, [N] or [N, V]; no gradient.
+        columns: further inputs per row, [N] or [N, V]; no gradient.
     """
     return _ByRows.apply(logits, formula, *columns)  # type: ignore[return-value]
 
@@ -50,43 +50,43 @@ def by_rows(formula: RowFunction, logits: Tensor, *columns: Tensor) -> tuple[Ten
 def read_rows(
     read: Callable[..., tuple[Tensor, ...]], logits: Tensor, *columns: Tensor
 ) -> list[Tensor]:
-    """[N] each of what a formula reads, block by block; no gradient."""
+    """Compute a formula's outputs and kept values, [N] each, block by block; no gradient."""
     read = _fast(read, logits.device.type)
     parts = [read(logits[b], *(c[b] for c in columns)) for b in _blocks(logits)]
     return [torch.cat(part) for part in zip(*parts, strict=True)]
 
 
 def pull_rows(formula: RowFunction, logits: Tensor, out: Tensor, *columns: Tensor) -> Tensor:
-    """The gradient, written to `out`, which may be the logits themselves.
+    """Write the gradient of the logits to `out` and return it.
 
     Args:
-        formula: what was read.
+        formula: the same as for `read_rows`.
         logits: [N, V].
-        out: [N, V].
-        columns: those of `read_rows`, then what it kept, then the gradients of the outputs.
+        out: [N, V]; may be the logits themselves.
+        columns: those of `read_rows`, then its kept values, then the gradients of the outputs.
     """
     pull = _fast(formula.pull, logits.device.type)
     for b in _blocks(logits):
         part = out[b] if out is logits else out[b].copy_(logits[b])
-        made = pull(part, *(column[b] for column in columns))
-        if made is not None:
-            part.copy_(made)
+        gradient = pull(part, *(column[b] for column in columns))
+        if gradient is not None:
+            part.copy_(gradient)
     return out
 
 
 def spoiling_gradients(loss: Tensor, logits: list[Tensor], others: list[Tensor]) -> list:
-    """Gradients of a scalar; those of logits take the place of the logits where nothing minds.
+    """Return gradients of a scalar; those of logits overwrite the logits where this is safe.
 
-    A formula's gradient is the last thing that needs its logits, unless a step outside this module
-    reads them too: that one keeps what it needs, and so do the formulas beside it.
+    It is safe if only formulas of this module read the logits: computing their gradient is the last
+    use. Otherwise the logits are left as they are.
 
     Args:
         loss: a scalar.
-        logits: leaves of the graph; what they hold afterwards is undefined.
+        logits: leaves of the graph; their contents are undefined afterwards.
         others: further leaves.
 
     Returns:
-        One gradient for each leaf, None where the loss does not depend on it.
+        One gradient per leaf, None if the loss does not depend on it.
 
     Example:
         >>> z = torch.zeros(1, 2, requires_grad=True)
@@ -103,7 +103,7 @@ def spoiling_gradients(loss: Tensor, logits: list[Tensor], others: list[Tensor])
 
 
 def _readers(loss: Tensor, leaf: Tensor) -> list[Any]:
-    """The nodes of the graph that read the leaf."""
+    """Return the nodes of the graph that read the leaf."""
     end = get_gradient_edge(leaf).node
     waiting, seen, readers = [loss.grad_fn], {loss.grad_fn}, []
     while waiting:
@@ -118,7 +118,7 @@ def _readers(loss: Tensor, leaf: Tensor) -> list[Any]:
 
 
 class _Turns:
-    """How many readers of the same logits are still to come."""
+    """Counts the backward passes that still need the same logits."""
 
     def __init__(self, readers: int):
         self.left = readers
@@ -131,25 +131,25 @@ class _Turns:
 class _ByRows(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, logits: Tensor, formula: RowFunction, *columns: Tensor):
-        found = read_rows(formula.read, logits, *columns)
+        values = read_rows(formula.read, logits, *columns)
         ctx.formula, ctx.columns = formula, len(columns)
         ctx.turns = None
-        ctx.save_for_backward(logits, *columns, *found[formula.outputs :])
-        return tuple(found[: formula.outputs])
+        ctx.save_for_backward(logits, *columns, *values[formula.outputs :])
+        return tuple(values[: formula.outputs])
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor):  # type: ignore[override]
         logits, *others = ctx.saved_tensors
         free = ctx.turns is not None and ctx.turns.last()
-        logits = logits.detach()  # the write is still told to whoever else kept these logits
+        logits = logits.detach()  # autograd still detects the write for others that saved them
         out = logits if free else torch.empty_like(logits)
         pull_rows(ctx.formula, logits, out, *others, *grads)
         return out, None, *(None for _ in range(ctx.columns))
 
 
 def _blocks(logits: Tensor) -> Iterator[slice]:
-    """Rows that are worked on together; at least one block, which may be empty."""
+    """Yield slices of rows to compute together; at least one, which may be empty."""
     rows = len(logits)
     size = rows
     if logits.device.type == "cpu":
@@ -161,7 +161,7 @@ def _blocks(logits: Tensor) -> Iterator[slice]:
 
 @cache
 def _fast(function: Callable, device: str) -> Callable:
-    """Compiled to one pass on CUDA, where torch can; a step at a time elsewhere."""
+    """Compile the function on CUDA if torch can; return it unchanged elsewhere."""
     if device != "cuda" or find_spec("triton") is None:
         return function
     compiled = torch.compile(function, dynamic=True)
@@ -172,7 +172,7 @@ def _fast(function: Callable, device: str) -> Callable:
             return compiled(*args)
         except torch.OutOfMemoryError:
             raise
-        except RuntimeError as error:  # dynamo's and inductor's errors are such
+        except RuntimeError as error:  # errors of dynamo and inductor are subclasses
             logger.warning("torch.compile failed, going on without: %s", type(error).__name__)
             compiled = function
             return function(*args)

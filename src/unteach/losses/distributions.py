@@ -1,4 +1,4 @@
-"""Losses that need whole distributions over the vocabulary: one value per row."""
+"""Compute losses that need full distributions over the vocabulary: one value per row."""
 
 from typing import Literal
 
@@ -26,7 +26,7 @@ def kl_to_reference(
         >>> kl_to_reference(same, same).item()
         0.0
     """
-    return by_rows(divergences.KL, full(logits), _before(reference_logits))[0]
+    return by_rows(divergences.KL, full(logits), _detached(reference_logits))[0]
 
 
 def undial(
@@ -40,10 +40,10 @@ def undial(
 
     Args:
         logits: rows of the model in training.
-        reference_logits: the same rows of the frozen model before; no gradient.
+        reference_logits: the same rows of the frozen reference model; no gradient.
         target: the answer tokens.
-        strength: how far the target's logit is lowered, in nats; the label then gives it
-            p0 e^-strength / (1 - p0 + p0 e^-strength).
+        strength: how far the target's logit is lowered, in nats; its probability in the label is
+            then p0 e^-strength / (1 - p0 + p0 e^-strength).
 
     Example:
         >>> import torch
@@ -51,9 +51,9 @@ def undial(
         >>> round(undial(even, even, torch.tensor([0]), strength=0.0).item(), 4)  # entropy
         0.6931
     """
-    before = _before(reference_logits)
-    lowered = before.new_full((len(target),), strength)
-    return by_rows(divergences.UNDIAL, full(logits), before, target, lowered)[0]
+    reference = _detached(reference_logits)
+    lowered = reference.new_full((len(target),), strength)
+    return by_rows(divergences.UNDIAL, full(logits), reference, target, lowered)[0]
 
 
 def unilogit_to_reference(
@@ -65,12 +65,12 @@ def unilogit_to_reference(
 ) -> Float[Tensor, " N"]:
     """Divergence to the *reference* with its target moved to 1/V (Unilogit's variant).
 
-    Taken apart into target against the rest, which is `unilogit`, and the rest among itself: so a
-    target that is known by heart keeps its digits.
+    Computed as the sum of a two-point divergence, target against all others (`unilogit`), and the
+    divergence among the others: this stays precise for a memorised target.
 
     Args:
         logits: rows of the model in training.
-        reference_logits: the same rows of the frozen model before; no gradient.
+        reference_logits: the same rows of the frozen reference model; no gradient.
         target: the answer tokens.
         direction: "reverse" is KL(model || label), "forward" is KL(label || model).
 
@@ -82,7 +82,7 @@ def unilogit_to_reference(
     """
     log_odds = token_statistics(logits, target).log_odds
     own = unilogit(log_odds, vocabulary=logits.shape[-1], direction=direction)
-    rows = full(logits), _before(reference_logits), target
+    rows = full(logits), _detached(reference_logits), target
     if direction == "reverse":
         return own + logsigmoid(-log_odds).exp() * by_rows(divergences.OTHERS_REVERSE, *rows)[0]
     return own + (1 - 1 / logits.shape[-1]) * by_rows(divergences.OTHERS_FORWARD, *rows)[0]
@@ -99,13 +99,13 @@ def jensen_shannon(
         >>> round(jensen_shannon(sure, sure.flip(-1)).item(), 4)  # nothing in common: log 2
         0.6931
     """
-    return by_rows(divergences.JENSEN_SHANNON, full(logits), _before(reference_logits))[0]
+    return by_rows(divergences.JENSEN_SHANNON, full(logits), _detached(reference_logits))[0]
 
 
 def ce_u(logits: Float[Tensor, "N V"], target: Int[Tensor, " N"]) -> Float[Tensor, " N"]:
     """Cross-entropy to the model's own distribution without the target (CE-U, arXiv 2503.01224).
 
-    The label has no gradient, so its entropy is a constant, and what is left is -log(1 - p_y): the
+    The label has no gradient, so its entropy is a constant and the rest is -log(1 - p_y): the
     gradient is that of `unlikelihood`.
 
     Example:
@@ -119,9 +119,9 @@ def ce_u(logits: Float[Tensor, "N V"], target: Int[Tensor, " N"]) -> Float[Tenso
 
 
 def flattening(logits: Float[Tensor, "N V"]) -> Float[Tensor, " N"]:
-    """Squared distance of the largest logit to the mean logit (PDU, arXiv 2506.05314).
+    """Squared difference of the largest logit and the mean logit (PDU, arXiv 2506.05314).
 
-    0 where all logits are equal, with no softmax in between.
+    0 if all logits are equal; no softmax is involved.
 
     Example:
         >>> import torch
@@ -131,5 +131,5 @@ def flattening(logits: Float[Tensor, "N V"]) -> Float[Tensor, " N"]:
     return by_rows(divergences.FLATTENING, full(logits))[0]
 
 
-def _before(reference_logits: Tensor) -> Tensor:
+def _detached(reference_logits: Tensor) -> Tensor:
     return full(reference_logits.detach())

@@ -1,7 +1,7 @@
-"""Divergences between rows of two models, and their gradients p - q and kin, in closed form.
+"""Define divergences between rows of two models, with gradients in closed form.
 
-`z` are the logits of the model in training, `t` those of the model before, p and q their softmax; r
-and s are p and q without the target, scaled to 1. Every `read` works in float32 or better.
+`z` are the logits of the model in training, `t` those of the reference model, p and q their
+softmax; r and s are p and q without the target, renormalised. Every `read` gets float32 or better.
 """
 
 import math
@@ -29,13 +29,13 @@ def _read_kl(z: Tensor, t: Tensor) -> tuple[Tensor, ...]:
 
 
 def _pull_kl(z: Tensor, t: Tensor, grad: Tensor) -> Tensor:
-    return _apart(z.softmax(-1), t.softmax(-1)).mul_(_column(grad))
+    return _difference(z.softmax(-1), t.softmax(-1)).mul_(_column(grad))
 
 
-def _apart(p: Tensor, q: Tensor) -> Tensor:
-    """That is p - q; where p is above 1/2, it is what the others leave of a sum of 0.
+def _difference(p: Tensor, q: Tensor) -> Tensor:
+    """Return p - q; where p is above 1/2, as minus the sum of the other differences.
 
-    Of a token known by heart, p and q are near 1, and their difference has no digits left.
+    For a memorised token p and q are near 1, and subtracting them loses all digits.
     """
     known = (p - 0.5).ceil_().clamp_(min=0)  # 1 or 0: a mask of booleans is slower
     others = p.sub_(q)
@@ -67,7 +67,7 @@ def _read_jensen_shannon(z: Tensor, t: Tensor) -> tuple[Tensor, ...]:
 def _pull_jensen_shannon(
     z: Tensor, t: Tensor, own: Tensor, lse_z: Tensor, lse_t: Tensor, grad: Tensor
 ) -> None:
-    """That is p (log p - log m - own) / 2, where own is the mean of log p - log m under p."""
+    """Gradient p (log p - log m - own) / 2, where own is the mean of log p - log m under p."""
     z.sub_(_column(lse_z))
     log_m = torch.logaddexp(z, t - _column(lse_t)).sub_(math.log(2))
     gap = (z - log_m).sub_(_column(own))
@@ -75,13 +75,13 @@ def _pull_jensen_shannon(
 
 
 def _others(logits: Tensor, target: Tensor) -> Tensor:
-    """Log-probabilities of all tokens but the target among themselves; -inf there."""
+    """Log-probabilities of all tokens but the target, renormalised; -inf at the target."""
     rest = logits.scatter(-1, _column(target), float("-inf"))
     return rest - _column(others_lse(rest.clone())[2])
 
 
 def _gap(log_r: Tensor, log_s: Tensor) -> Tensor:
-    """The gap log r - log s, 0 where neither gives anything."""
+    """Return log r - log s, 0 where r is 0."""
     return torch.where(log_r.isfinite(), log_r - log_s, 0)
 
 
@@ -92,7 +92,7 @@ def _read_others_reverse(z: Tensor, t: Tensor, target: Tensor) -> tuple[Tensor, 
 
 
 def _pull_others_reverse(z: Tensor, t: Tensor, target: Tensor, value: Tensor, grad: Tensor) -> None:
-    """That is r (log r - log s - KL)."""
+    """Gradient r (log r - log s - KL)."""
     log_r, log_s = _others(z, target), _others(t, target)
     gap = _gap(log_r, log_s).sub_(_column(value))
     z.copy_(log_r.exp_()).mul_(gap).mul_(_column(grad))
@@ -104,7 +104,7 @@ def _read_others_forward(z: Tensor, t: Tensor, target: Tensor) -> tuple[Tensor, 
 
 
 def _pull_others_forward(z: Tensor, t: Tensor, target: Tensor, grad: Tensor) -> None:
-    """That is r - s."""
+    """Gradient r - s."""
     s = _others(t, target).exp_()
     z.copy_(_others(z, target)).exp_().sub_(s).mul_(_column(grad))
 
@@ -126,7 +126,7 @@ def _read_flattening(z: Tensor) -> tuple[Tensor, ...]:
 
 
 def _pull_flattening(z: Tensor, where: Tensor, gap: Tensor, grad: Tensor) -> None:
-    """2 (max - mean) (e_max - 1/V)."""
+    """Gradient 2 (max - mean) (e_max - 1/V)."""
     slope = _column(2 * gap * grad)
     z.copy_((-slope / z.shape[-1]).expand_as(z))
     z.scatter_add_(-1, _column(where), slope)

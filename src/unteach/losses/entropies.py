@@ -1,4 +1,4 @@
-"""The entropy of a row's distribution, and ascent that is weighted by it."""
+"""Compute the entropy of each row's distribution, and gradient ascent weighted by it."""
 
 import math
 
@@ -14,12 +14,12 @@ from unteach.losses.statistics import full, others_lse
 def entropy(logits: Float[Tensor, "N V"], *, temperature: float = 1.0) -> Float[Tensor, " N"]:
     """Entropy of the softmax of each row, in nats.
 
-    Taken apart into the likeliest token against the rest, and the rest among itself: so it keeps
-    its digits where the row is sure of one token.
+    Computed as the entropy of the likeliest token against all others, plus that among the others:
+    this stays precise if one token has nearly all the probability.
 
     Args:
         logits: rows, any float dtype.
-        temperature: what the logits are divided by; above 1 flattens the distribution.
+        temperature: divisor of the logits; above 1 flattens the distribution.
 
     Example:
         >>> import torch
@@ -33,11 +33,11 @@ def entropy(logits: Float[Tensor, "N V"], *, temperature: float = 1.0) -> Float[
 def entropy_weighted_ascent(
     log_odds: Float[Tensor, " N"], weight: Float[Tensor, " N"]
 ) -> Float[Tensor, " N"]:
-    """Log p of the target times a weight, which is without gradient (ETW, arXiv 2604.17785).
+    """Log p of the target times a weight without gradient (ETW, arXiv 2604.17785).
 
     Args:
         log_odds: log-odds of the target.
-        weight: of each row, in proportion to its `entropy`.
+        weight: of each row, proportional to its `entropy`.
 
     Example:
         >>> import torch
@@ -64,7 +64,7 @@ def _read(z: Tensor) -> tuple[Tensor, ...]:
 def _pull(
     z: Tensor, first: Tensor, lse: Tensor, log_miss: Tensor, value: Tensor, grad: Tensor
 ) -> None:
-    """That is -p (log p + H); above p of 1/2 it is what the others leave of a sum of 0."""
+    """Gradient -p (log p + H); where p is above 1/2, as minus the sum of the other gradients."""
     first, value, grad = first.unsqueeze(-1), value.unsqueeze(-1), grad.unsqueeze(-1)
     log_p = z.sub_((lse - log_miss).unsqueeze(-1))
     slope = torch.where(log_p == -torch.inf, 0, -log_p.exp() * (log_p + value)) * grad

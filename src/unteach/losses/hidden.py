@@ -1,4 +1,4 @@
-"""Distances between hidden states: one value per row."""
+"""Compute distances between hidden states: one value per row."""
 
 import torch
 from jaxtyping import Float
@@ -8,7 +8,7 @@ from torch import Tensor
 def squared_distance(
     hidden: Float[Tensor, "N D"], goal: Float[Tensor, "#N D"]
 ) -> Float[Tensor, " N"]:
-    """Mean over the width of the squared difference; no gradient to the goal (RMU, 2403.03218).
+    """Mean squared difference over the width; no gradient to the goal (RMU, arXiv 2403.03218).
 
     Example:
         >>> squared_distance(torch.tensor([[1.0, 3.0]]), torch.tensor([[1.0, 1.0]])).tolist()

@@ -1,4 +1,4 @@
-"""The one place where values of rows become one number."""
+"""Reduce values per row to sums and means per answer or per token."""
 
 import torch
 from jaxtyping import Float, Int
@@ -12,8 +12,8 @@ def answer_sum(
 
     Args:
         values: one value per row.
-        answer: which answer of the batch each row belongs to, in [0, answers).
-        answers: how many answers the batch has (B).
+        answer: index in the batch of each row's answer, in [0, answers).
+        answers: number of answers in the batch (B).
 
     Example:
         >>> answer_sum(torch.tensor([1.0, 2.0, 5.0]), torch.tensor([0, 0, 1]), 2).tolist()
@@ -36,10 +36,10 @@ def answer_mean(
 
 
 def token_mean(values: Float[Tensor, " N"], *, tokens: int | float) -> Float[Tensor, ""]:
-    """Sum of the rows over the number of answer tokens of the *whole* step.
+    """Sum of the rows, divided by the number of answer tokens of the *whole* step.
 
     A mean of means is not the mean: the count must span all micro-batches and all processes, so it
-    is asked for rather than taken from the batch.
+    is a parameter and not taken from the batch.
 
     Example:
         >>> token_mean(torch.tensor([1.0, 2.0, 6.0]), tokens=3).item()

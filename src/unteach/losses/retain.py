@@ -1,4 +1,4 @@
-"""The terms that keep the rest: pure functions from the retain answers' rows to a term."""
+"""Define the retain terms: pure functions from the rows of the retain answers to a loss term."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -10,11 +10,11 @@ from unteach.losses.answer_rows import AnswerRows, Term
 
 
 class RetainTerm(NamedTuple):
-    """How the rest is kept.
+    """A loss on the retain answers.
 
     Attributes:
-        values: from rows to one value per row.
-        reads: what it needs beside the policy's own rows.
+        values: maps rows to one value per row.
+        reads: fields of the rows that it needs beside the policy's logits.
         help: one sentence.
     """
 
@@ -46,10 +46,10 @@ RETAIN_TERMS = {
 
 
 def retain_term(name: str, rows: AnswerRows, weight: float) -> Term:
-    """The named term on the retain answers, mean over all their tokens."""
+    """Return the named term on the retain answers, averaged over all their tokens."""
     return Term("retain", RETAIN_TERMS[name].values(rows), "tokens", weight)
 
 
 def retain_reads(name: str) -> frozenset[str]:
-    """What the named term needs beside the policy's own rows; nothing for "none"."""
+    """Return the fields that the named term needs beside the policy's logits; none for "none"."""
     return RETAIN_TERMS[name].reads if name in RETAIN_TERMS else frozenset()

@@ -1,4 +1,4 @@
-"""Losses of whole answers' log-probabilities: one value per answer."""
+"""Compute losses of complete answers' log-probabilities: one value per answer."""
 
 from jaxtyping import Float
 from torch import Tensor
@@ -13,9 +13,9 @@ def npo(
     Tends to gradient ascent on `logps` as beta tends to 0.
 
     Args:
-        logps: log-probability of each whole answer, in nats (a sum over its tokens).
-        reference_logps: the same under the model before; no gradient.
-        beta: how soon a forgotten answer stops pushing; above 0.
+        logps: log-probability of each complete answer, in nats (a sum over its tokens).
+        reference_logps: the same under the reference model; no gradient.
+        beta: how fast the gradient vanishes as an answer is forgotten; above 0.
 
     Example:
         >>> import torch
@@ -36,10 +36,10 @@ def simnpo(
     """-(2 / beta) log sigmoid(-beta logps / length - margin) (SimNPO, arXiv 2410.07163, eq. 4).
 
     Args:
-        logps: log-probability of each whole answer, in nats.
-        lengths: tokens of each answer; an empty answer counts as one token.
-        beta: how soon a forgotten answer stops pushing; above 0.
-        margin: the paper's gamma, what an answer must be below.
+        logps: log-probability of each complete answer, in nats.
+        lengths: number of tokens of each answer; an empty answer counts as one token.
+        beta: how fast the gradient vanishes as an answer is forgotten; above 0.
+        margin: the paper's gamma, a margin that the log-probability per token must stay below.
 
     Example:
         >>> import torch
@@ -60,15 +60,15 @@ def dpo(
 ) -> Float[Tensor, " B"]:
     """-(2 / beta) log sigmoid(beta (log-ratio of wanted - log-ratio of unwanted)).
 
-    DPO (arXiv 2305.18290, eq. 7) times 2 / beta, as the field of unlearning scales it: without the
-    wanted answer it is NPO.
+    DPO (arXiv 2305.18290, eq. 7) times 2 / beta, as usual in unlearning: without the wanted answer
+    it is NPO.
 
     Args:
-        wanted: log-probability of each answer that should replace, in nats.
-        reference_wanted: the same under the model before; no gradient.
+        wanted: log-probability of each replacement answer, in nats.
+        reference_wanted: the same under the reference model; no gradient.
         unwanted: log-probability of each answer to forget.
-        reference_unwanted: the same under the model before; no gradient.
-        beta: how soon a pair that is told apart stops pushing; above 0.
+        reference_unwanted: the same under the reference model; no gradient.
+        beta: how fast the gradient vanishes as the two answers differ; above 0.
 
     Example:
         >>> import torch

@@ -1,4 +1,4 @@
-"""The two numbers per row that nearly every token-level loss is a function of."""
+"""Compute the two numbers per row that nearly every token-level loss is a function of."""
 
 from typing import NamedTuple
 
@@ -10,13 +10,13 @@ from unteach.losses.byrows import RowFunction, by_rows
 
 
 class TokenStatistics(NamedTuple):
-    """What a row of logits says about its target token y.
+    """Statistics of rows of logits with target tokens y.
 
     Attributes:
         log_odds: z_y - logsumexp(z_v, v != y), in nats. The log-odds of the target:
             p_y = sigmoid(log_odds), log p_y = logsigmoid(log_odds).
-        rival: max(z_v, v != y) - logsumexp(z_v, v != y), in nats, at most 0. The best other token
-            has probability sigmoid(-log_odds) * exp(rival).
+        runner_up_logp: max(z_v, v != y) - logsumexp(z_v, v != y), in nats, at most 0. The likeliest
+            other token has probability sigmoid(-log_odds) * exp(runner_up_logp).
     """
 
     log_odds: Float[Tensor, " N"]
@@ -26,8 +26,8 @@ class TokenStatistics(NamedTuple):
 def token_statistics(logits: Float[Tensor, "N V"], target: Int[Tensor, " N"]) -> TokenStatistics:
     """`log_odds` and `runner_up_logp` of each row, in float32 or better, differentiable once.
 
-    `log_odds` keeps its digits where the target is memorised (1 - p_y of 1e-9): the usual
-    difference of logsumexp and z_y loses all of them there in float32.
+    `log_odds` stays precise for a memorised target (1 - p_y of 1e-9), where the usual difference of
+    logsumexp and z_y loses all digits in float32.
 
     Args:
         logits: the rows that predict an answer token, any float dtype.
@@ -42,7 +42,7 @@ def token_statistics(logits: Float[Tensor, "N V"], target: Int[Tensor, " N"]) ->
 
 
 def full(logits: Tensor) -> Tensor:
-    """At least float32: half precision loses the tail, and the tail is what moves.
+    """Cast to float32 if needed: half precision loses the distribution's tail, which losses need.
 
     Example:
         >>> full(torch.zeros(1, dtype=torch.bfloat16)).dtype
@@ -52,7 +52,7 @@ def full(logits: Tensor) -> Tensor:
 
 
 def others_lse(rest: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Of rows whose target is -inf: the largest, where it is, and logsumexp; `rest` is spoiled."""
+    """Return max, argmax and logsumexp of rows whose target is -inf; `rest` is overwritten."""
     top, rival = rest.max(-1)
     shift = top.clamp(min=torch.finfo(top.dtype).min).unsqueeze(-1)
     total = rest.sub_(shift).exp_().sum(-1)
@@ -68,7 +68,7 @@ def _read(logits: Tensor, target: Tensor) -> tuple[Tensor, ...]:
 def _pull(
     logits: Tensor, target: Tensor, rival: Tensor, lse: Tensor, log_odds: Tensor, rivalry: Tensor
 ) -> None:
-    """That is log_odds (e_y - r) + rivalry (e_m - r): r is p without y, m the rival."""
+    """Gradient log_odds (e_y - r) + rivalry (e_m - r), where r is p without y, m the rival."""
     logits.scatter_(-1, target.unsqueeze(-1), float("-inf"))
     logits.sub_(lse.unsqueeze(-1)).exp_().mul_(-(log_odds + rivalry).unsqueeze(-1))
     logits.scatter_(-1, target.unsqueeze(-1), log_odds.unsqueeze(-1))

@@ -1,4 +1,4 @@
-"""Distillation towards a teacher: its distribution is prepared row by row, then matched."""
+"""Change a teacher's distributions row by row, and compute the loss of distilling them."""
 
 import math
 
@@ -15,7 +15,7 @@ from unteach.losses.tokens import ascent
 def exchange_columns(
     logps: Float[Tensor, "N V"], pairs: Int[Tensor, "N S 2"]
 ) -> Float[Tensor, "N V"]:
-    """Each row with the entries of some pairs of tokens exchanged, one pair after the other.
+    """Exchange the entries of some pairs of tokens in each row, one pair after the other.
 
     Args:
         logps: rows of log-probabilities.
@@ -27,16 +27,16 @@ def exchange_columns(
         >>> [round(x, 1) for x in exchange_columns(row, pairs)[0].tolist()]
         [0.3, 0.2, 0.1]
     """
-    found = full(logps)
+    exchanged = full(logps)
     for pair in pairs.unbind(1):
         x, y = pair[:, :1], pair[:, 1:]
-        a, b = found.gather(1, x), found.gather(1, y)
-        found = found.scatter(1, x, b).scatter(1, y, a)
-    return found
+        a, b = exchanged.gather(1, x), exchanged.gather(1, y)
+        exchanged = exchanged.scatter(1, x, b).scatter(1, y, a)
+    return exchanged
 
 
 def mean_over_draws(logps: Float[Tensor, "N K V"]) -> Float[Tensor, "N V"]:
-    """The log of the mean of K distributions in each row.
+    """Return the log of the mean of K distributions in each row.
 
     Args:
         logps: log-probabilities.
@@ -53,12 +53,12 @@ def mean_over_draws(logps: Float[Tensor, "N K V"]) -> Float[Tensor, "N V"]:
 def with_target_logps(
     logps: Float[Tensor, "N V"], target: Int[Tensor, " N"], wanted: Float[Tensor, " N"]
 ) -> Float[Tensor, "N V"]:
-    """Each row with its target at the log-probability `wanted`, and all else in its old ratios.
+    """Set each row's target to the log-probability `wanted`; keep the ratios of all other tokens.
 
     Args:
         logps: rows of log-probabilities.
         target: the answer tokens.
-        wanted: log-probabilities in nats; a row whose entry is nan is left as it is.
+        wanted: log-probabilities in nats; nan leaves a row unchanged.
 
     Example:
         >>> import torch
@@ -84,8 +84,8 @@ def distil(
 ) -> Float[Tensor, " N"]:
     """KL(teacher || model) + level_weight * Huber(log p - log q of the target), in nats.
 
-    The gradient of the KL on the target's logit is p - q, which vanishes once both are small, while
-    membership attacks read log p: so the second term is about log p itself (Huber with 1 nat).
+    The gradient of the KL on the target's logit is p - q, which vanishes once both are small, but
+    membership attacks read log p: so the second term acts on log p itself (Huber with 1 nat).
 
     Args:
         logits: rows of the model in training.

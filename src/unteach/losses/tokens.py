@@ -1,4 +1,4 @@
-"""Losses that are functions of the token statistics alone: one value per row."""
+"""Compute losses that are functions of the token statistics alone: one value per row."""
 
 import math
 from typing import Literal
@@ -31,7 +31,7 @@ def ascent(log_odds: Float[Tensor, " N"]) -> Float[Tensor, " N"]:
 
 
 def unlikelihood(log_odds: Float[Tensor, " N"]) -> Float[Tensor, " N"]:
-    """-log(1 - p) of the target: ascent with a floor, since its gradient fades with p.
+    """-log(1 - p) of the target: ascent with a lower bound, since its gradient fades with p.
 
     Its gradient is p_y on the target and -p_y r_v on each other token, r the model's own
     distribution over the others.
@@ -47,7 +47,7 @@ def unlikelihood(log_odds: Float[Tensor, " N"]) -> Float[Tensor, " N"]:
 def weighted_ascent(log_odds: Float[Tensor, " N"], *, beta: float) -> Float[Tensor, " N"]:
     """p^beta log p, the weight without gradient (WGA, arXiv 2502.19301).
 
-    Tokens that are forgotten already push no more; beta 0 is plain ascent.
+    Forgotten tokens have a vanishing gradient; beta 0 is plain ascent.
 
     Example:
         >>> import torch
@@ -74,9 +74,9 @@ def satimp(
 
 
 def jensen_shannon_to_token(log_odds: Float[Tensor, " N"]) -> Float[Tensor, " N"]:
-    """Jensen-Shannon divergence of the model to certainty of the target, at most log 2.
+    """Jensen-Shannon divergence of the model to the one-hot target, at most log 2.
 
-    With m the mean of the two distributions only p matters:
+    It depends on p, the target's probability, alone:
     log(2 / (1 + p)) / 2 + (p log(2 p / (1 + p)) + (1 - p) log 2) / 2 (JensUn, arXiv 2509.02820).
 
     Example:
@@ -86,7 +86,7 @@ def jensen_shannon_to_token(log_odds: Float[Tensor, " N"]) -> Float[Tensor, " N"
     """
     log_hit, log_miss = logsigmoid(log_odds), logsigmoid(-log_odds)
     hit, miss = log_hit.exp(), log_miss.exp()
-    mean = (-miss / 2).log1p()  # log((1 + p) / 2), to the last digit where p is 1
+    mean = (-miss / 2).log1p()  # log((1 + p) / 2), precise also for p near 1
     return (hit * (log_hit - mean) + miss * math.log(2) - mean) / 2
 
 
@@ -95,7 +95,7 @@ def inverted_hinge(
 ) -> Float[Tensor, " N"]:
     """1 + p_y - max(p_v, v != y), between 0 and 2 (LoKU, arXiv 2408.06621).
 
-    The gradient flows into the best other token too, as in the authors' code.
+    The gradient flows into the likeliest other token too, as in the authors' code.
 
     Example:
         >>> import torch
@@ -103,7 +103,7 @@ def inverted_hinge(
         >>> inverted_hinge(even, runner_up_logp=torch.tensor([0.0])).item()
         1.0
     """
-    hit = logsigmoid(log_odds).exp()  # sigmoid's own gradient has no digits left where p is 1
+    hit = logsigmoid(log_odds).exp()  # sigmoid's own gradient loses all digits for p near 1
     return 1 + hit - (logsigmoid(-log_odds) + runner_up_logp).exp()
 
 
@@ -121,7 +121,7 @@ def unilogit(
 
     Args:
         log_odds: log-odds of the target.
-        vocabulary: V, the width of the head, padded entries included.
+        vocabulary: V, the number of logits per row, padded entries included.
         direction: "reverse" is KL(model || label), the paper's; "forward" is KL(label || model).
 
     Example:

@@ -1,4 +1,4 @@
-"""Losses on the K likeliest tokens of a row; those as likely as the K-th share its part."""
+"""Compute losses on the K likeliest tokens of a row; tokens tied with the K-th share its weight."""
 
 from functools import cache
 
@@ -15,13 +15,13 @@ def top_margin(
 ) -> Float[Tensor, " N"]:
     """Log-odds of the target among itself and the K likeliest other tokens (MASC).
 
-    That is z_y - logsumexp of the K largest z_v, v != y, and the other tokens count for nothing:
-    its sigmoid is the probability of the target once all but these K + 1 tokens are ruled out.
+    That is z_y - logsumexp of the K largest z_v, v != y; all other tokens are ignored. Its sigmoid
+    is the probability of the target among these K + 1 tokens.
 
     Args:
         logits: the rows that predict an answer token, any float dtype.
         target: the answer tokens.
-        top_k: how many other tokens; all of them where there are fewer.
+        top_k: number of other tokens; all of them if there are fewer.
 
     Example:
         >>> import torch
@@ -35,15 +35,15 @@ def top_margin(
 def buffered_hinge(
     margin: Float[Tensor, " N"], *, threshold: float, buffer: float
 ) -> Float[Tensor, " N"]:
-    """How far a margin is above threshold - buffer, over the buffer; else 0 (MASC).
+    """How far a margin is above threshold - buffer, divided by the buffer; else 0 (MASC).
 
-    It is at least 1 where the margin is above the threshold, so its mean is a bound on the share of
-    such tokens (arXiv 2606.02920).
+    It is at least 1 if the margin is above the threshold, so its mean is an upper bound on the
+    share of such tokens (arXiv 2606.02920).
 
     Args:
         margin: log-odds, in nats.
-        threshold: what they should be below (tau).
-        buffer: how far below it the push ends (eta), more than 0.
+        threshold: upper bound that the margins should stay below (tau).
+        buffer: distance below the threshold at which the loss becomes 0 (eta), more than 0.
 
     Example:
         >>> import torch
@@ -58,12 +58,12 @@ def top_flattening(
 ) -> Float[Tensor, " N"]:
     """Variance of the logits of the reference's K likeliest tokens (PALU, arXiv 2601.03190).
 
-    0 where these are equally likely, whatever the others are; none of the others is moved.
+    0 if these are equally likely, whatever the others are; the others get no gradient.
 
     Args:
         logits: rows of the model in training.
-        reference_logits: the same rows of the frozen model before; no gradient.
-        top_k: how many tokens; all of them where there are fewer.
+        reference_logits: the same rows of the frozen reference model; no gradient.
+        top_k: number of tokens; all of them if there are fewer.
 
     Example:
         >>> import torch
@@ -79,7 +79,7 @@ def _column(values: Tensor) -> Tensor:
 
 
 def _edge(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The k-th largest value of each row, and the share of those equal to it that are in."""
+    """Return the k-th largest value of each row, and the weight of each value equal to it."""
     k = min(k, values.shape[-1])
     level = values.topk(k, -1).values[..., -1]
     above = (values > _column(level)).sum(-1)
@@ -89,7 +89,7 @@ def _edge(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
 
 
 def _shares(values: Tensor, level: Tensor, share: Tensor) -> Tensor:
-    """1 for what is above the level, the share for what is at it, 0 below."""
+    """Return 1 above the level, the share at the level, 0 below."""
     level = _column(level)
     return torch.where(values == level, _column(share), (values > level).to(values.dtype))
 
@@ -142,5 +142,5 @@ def _flattening(top_k: int) -> RowFunction:
 
 
 def _kept(shares: Tensor, values: Tensor) -> Tensor:
-    """The product, 0 where the share is 0 though the value be infinite."""
+    """Return the product, 0 where the share is 0 even if the value is infinite."""
     return torch.where(shares == 0, 0, shares * values)

@@ -1,4 +1,4 @@
-"""One file, one method; a file dropped in here joins by existing."""
+"""Unlearning methods, one per file; each file in this folder is found automatically."""
 
 from typing import TYPE_CHECKING
 
@@ -29,12 +29,12 @@ __all__ = [
 ]
 
 
-if TYPE_CHECKING:  # for editors; tests/test_public_names.py says when a method lacks there
+if TYPE_CHECKING:  # for editors; tests/test_public_names.py checks that it is complete
     from unteach.methods._classes import *  # noqa: F403
 else:
 
     def __getattr__(name: str) -> type[Method]:
-        """`from unteach.methods import Unilogit`: any registered method by its class name."""
+        """Return a registered method by class name: `from unteach.methods import Unilogit`."""
         classes = {METHODS.get(key).__name__: key for key in METHODS} if name[:1] != "_" else {}
         if name in classes:
             return METHODS.get(classes[name])
@@ -46,7 +46,7 @@ else:
 
 
 def __dir__() -> list[str]:
-    """Every public name, the methods' classes among them; runs none of their files."""
+    """Return every public name with the methods' classes, without importing their files."""
     from unteach.methods._headers import known
 
     methods = known()

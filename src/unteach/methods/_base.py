@@ -1,4 +1,4 @@
-"""What a method is: a citation, some numbers, and one pure function from rows to terms."""
+"""Define the base class of methods: options, a citation, and a pure function from rows to terms."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -38,30 +38,37 @@ Alternates = Literal["none", "column", "refusals", "generated"]
 def option(
     default: Any, help: str, *, low: int | float | None = None, above: int | float | None = None
 ) -> Any:
-    """A number or a choice of a method, with the sentence that explains it and its bounds."""
+    """Declare an option of a method, with its help text and bounds.
+
+    Args:
+        default: the default value; its type is the option's type.
+        help: one sentence for users.
+        low: smallest allowed value.
+        above: exclusive lower bound.
+    """
     return field(default=default, metadata={"help": help, "low": low, "above": above})
 
 
 @dataclass(frozen=True, kw_only=True)
 class MethodDefaults:
-    """How a method trains when the user does not say.
+    """A method's default training settings.
 
     Attributes:
-        retain: the term that keeps the rest.
-        retain_weight: its weight.
+        retain: name of the retain term.
+        retain_weight: weight of the retain term.
         adapter: train all weights ("full") or low-rank adapters ("lora").
-        init: how adapters start.
+        init: initialisation of adapters.
         epochs: passes over the forget set.
-        power: how the automatic learning rate grows as models get smaller
+        power: exponent by which the automatic learning rate grows for smaller models
             (`training.learning_rate`).
-        rate_factor: what the automatic learning rate is multiplied by.
-        stop_at: stop once the forget answers' mean probability is this low; None for never.
-        draw_back: with a holdout, a model that went too far is drawn back
-            (`training.safeguards.draw_back`).
-        rounds: how often the epochs are gone over at most; a further round is begun while the
-            forget answers are likelier than the teacher has them.
+        rate_factor: factor of the automatic learning rate.
+        stop_at: stop when the forget answers' mean probability is this low; None for never.
+        draw_back: with a holdout, interpolate a model that forgot too much back towards the
+            original weights (`training.safeguards.draw_back`).
+        rounds: how often the epochs are repeated at most; another round starts while the forget
+            answers are likelier than under the teacher.
         adam_epsilon: Adam's epsilon; "auto" is `max_grad_norm / sqrt(trained weights)`, with which
-            steps end where the gradient does. None is torch's.
+            steps shrink with the gradient. None is torch's default.
     """
 
     retain: str = "nll"
@@ -78,96 +85,97 @@ class MethodDefaults:
 
 
 class Method(ABC):
-    """The base of all methods, which are final: to reuse one, call its loss function.
+    """Base class of all methods. Methods cannot be subclassed: call their loss functions instead.
 
     A subclass is a frozen keyword-only dataclass registered with `@method("name")`; its fields are
-    its options. It says its `paper`, what it `reads` beside the policy's own rows, and its `plan`.
+    its options. It defines its `paper`, what it `reads` beside the policy's own rows, and its
+    default settings, `plan`.
     """
 
     name: ClassVar[str]
     paper: ClassVar[Paper]
     reads: ClassVar[frozenset[ReadField]] = frozenset()
     plan: ClassVar[MethodDefaults] = MethodDefaults()
-    label: ClassVar[str] = ""  # how reports call it, where the name alone would say too much
-    alternates: ClassVar[Alternates] = "none"  # where the answers come from that replace the old
+    label: ClassVar[str] = ""  # name in reports, if the plain name would claim too much
+    alternates: ClassVar[Alternates] = "none"  # source of the answers that replace the old ones
     trains_on: ClassVar[Literal["forget", "retain"]] = "forget"
-    """What `forget` is shown; with "retain" training begins at the model before fine-tuning."""
+    """Answers passed to `forget`; with "retain" training starts from the base model."""
 
     def __post_init__(self) -> None:
-        """Refuse options out of their bounds. Raises UserError, all of them at once."""
+        """Refuse options out of their bounds. Raises UserError with all of them."""
         problems = [p for f in fields(self) for p in _bounds(self.name, f, getattr(self, f.name))]  # type: ignore[arg-type]
         if problems:
             raise UserError(*problems)
 
     @abstractmethod
     def forget(self, rows: "AnswerRows") -> list["Term"]:
-        """The terms on the forget answers, from their rows alone."""
+        """Return the loss terms on the forget answers, from their rows alone."""
 
     def title(self) -> str:
-        """How reports call it with these options."""
+        """Return the method's name in reports, with these options."""
         return self.label or self.name
 
     def needs(self) -> frozenset[str]:
-        """What this method reads with these options; `reads` unless an option adds to it."""
+        """Return the fields that `forget` reads; `reads`, unless an option adds some."""
         return self.reads
 
     def holds(self) -> bool:
-        """Whether `forget` gives terms that hold, beside those called "forget"."""
+        """Whether `forget` also returns terms that preserve, whose name is not "forget"."""
         return False
 
     def conflict(self) -> str:
-        """What happens where forgetting and holding pull against each other.
+        """Return how the forget gradient and the gradient of all other terms are combined.
 
-        "sum" adds the gradients; "conflict" takes the part of the forget gradient along the other
-        out when it points against it, "always" does so in any case.
+        "sum" adds them; "conflict" removes the forget gradient's component along the other if the
+        two point in opposite directions, "always" removes it in any case.
         """
         return "sum"
 
     def trainable(self, name: str, layers: int) -> bool:
-        """Whether the parameter of that name moves, in a model of so many layers."""
+        """Whether the parameter of that name is trained, in a model with that many layers."""
         return True
 
     def layer(self, layers: int) -> int:
-        """Whose output `rows.hidden` is, from 0; layer 7 of 32, or as deep in other models."""
+        """Return the layer of `rows.hidden`, from 0; layer 7 of 32, or at the same depth."""
         return max(round(layers * 7 / 32), 0)
 
     def reweigh(self, weight: float, retain: float, before: float) -> float:
-        """The retain term's next weight, from this step's.
+        """Return the retain term's weight for the next step.
 
         Args:
-            weight: what it was.
+            weight: the current weight.
             retain: the term's mean over the step, without its weight.
-            before: the same under the model before, over the whole retain set.
+            before: the same under the original model, over the whole retain set.
         """
         return weight
 
     @classmethod
     def moves_weight(cls) -> bool:
-        """Whether `reweigh` is the method's own."""
+        """Whether the method overrides `reweigh`."""
         return cls.reweigh is not Method.reweigh
 
     def finish(self, start: "Tensor", end: "Tensor") -> "Tensor":
-        """What becomes of a trained weight that began as `start`."""
+        """Return the final value of a weight that was `start` before training and `end` after."""
         return end
 
     @property
     def nothing(self) -> str:
-        """What the user can do when no token is chosen in any answer."""
+        """Hint for the user if no token is selected in any answer."""
         return ""
 
     def choosing(self) -> str | None:
-        """The name of the selector that `choose` uses, where it is one."""
+        """Return the name of the selector that `choose` uses, or None."""
         return None
 
     def choose(
         self, sequences: list[Sequence], oracle: ReferenceOracle, seed: int
     ) -> Iterator[Selection]:
-        """The tokens that `rows.selected` marks, one sequence after the other, before training."""
+        """Yield the selection of each sequence for `rows.selected`; called before training."""
         for sequence in sequences:
             yield Selection(frozenset(i for i, answer in enumerate(sequence.answer) if answer))
 
     def teach(self, inputs: TeacherInputs) -> Teacher:
-        """The teacher that `rows.teacher_logps` is of; asked before training.
+        """Return the teacher of `rows.teacher_logps`; called before training.
 
         Raises:
             teachers.Unavailable: the data allow none.
@@ -175,12 +183,12 @@ class Method(ABC):
         raise NotImplementedError(f"{self.name} reads teacher_logits, and has no `teach`")
 
     def made_up_retain(self, inputs: TeacherInputs) -> list[Sequence]:
-        """Sequences that are held to the original by KL where no retain data are given."""
+        """Return sequences for a KL to the original model, if there are no retain data."""
         return []
 
 
 def unbound(name: str) -> Problem:
-    """What is wrong with a method that weighs a retain term where there is none.
+    """Return the problem of a method that needs a retain term, if there is none.
 
     Example:
         >>> unbound("pdu").kind
@@ -198,7 +206,7 @@ def method(name: str) -> Callable[[M], M]:
     """Register a method under a name.
 
     Raises:
-        TypeError: when it has no paper, no docstring, or subclasses another method.
+        TypeError: it has no paper or docstring, or subclasses another method.
     """
 
     def register(cls: M) -> M:
@@ -214,7 +222,7 @@ def method(name: str) -> Callable[[M], M]:
 
 
 def build(name: str, options: dict[str, Any]) -> Method:
-    """The method of that name with these options.
+    """Return the method of that name with these options.
 
     Raises:
         UserError: an unknown name, unknown options (with the nearest known one), bad values.
@@ -223,7 +231,7 @@ def build(name: str, options: dict[str, Any]) -> Method:
 
 
 def made(methods: Registry[type[Method]], name: str, options: dict[str, Any]) -> Method:
-    """As `build`, of the methods in a registry."""
+    """Build a method of a given registry, as `build` does."""
     if name not in methods:
         hint = f"{did_you_mean(name, list(methods)).strip()} Known: {', '.join(methods)}".strip()
         raise UserError(
@@ -236,7 +244,7 @@ def made(methods: Registry[type[Method]], name: str, options: dict[str, Any]) ->
         method = cls(**{key: value for key, value in options.items() if key in known})
     except UserError as error:
         if not problems:
-            raise  # with its frames, which tell whether a plug-in raised it
+            raise  # keeps the traceback, which shows whether a plug-in raised it
         raise UserError(*problems, *error.problems) from None
     if problems:
         raise UserError(*problems)
@@ -244,10 +252,10 @@ def made(methods: Registry[type[Method]], name: str, options: dict[str, Any]) ->
 
 
 def _no_options(name: str, keys: list[str], known: list[str]) -> list[Problem]:
-    """Of names that no option has; those that may be texts are counted."""
+    """Return problems of unknown option names; names that may be data are only counted."""
     listed = f"{name} knows: {', '.join(known)}" if known else f"{name} has no options"
     plain = [key for key in keys if OPTION.fullmatch(key)]
-    found = [
+    problems = [
         Problem(
             f"method.{key}",
             f"{name} has no such option",
@@ -258,12 +266,12 @@ def _no_options(name: str, keys: list[str], known: list[str]) -> list[Problem]:
     ]
     if hidden := len(keys) - len(plain):
         what = f"holds {hidden} {'name' if hidden == 1 else 'names'} (not shown) of no option"
-        found.append(Problem("method", what, listed, "request"))
-    return found
+        problems.append(Problem("method", what, listed, "request"))
+    return problems
 
 
 def options_of(cls: type[Method]) -> list[dict[str, Any]]:
-    """Name, default, choices and explanation of each option."""
+    """Return name, default, choices and help text of each option."""
     return [
         {
             "name": f.name,
@@ -283,7 +291,7 @@ def _bounds(name: str, field, value: Any) -> list[Problem]:
 
 
 def _wanted(field, value: Any) -> str:
-    """What to give instead; nothing when the value will do."""
+    """Return what to give instead of an invalid value; "" if it is valid."""
     if get_origin(field.type) is Literal:
         choices = get_args(field.type)
         listed = f"one of {', '.join(map(str, choices))}.{did_you_mean(str(value), list(choices))}"

@@ -1,4 +1,4 @@
-"""The methods' classes by name, for editors; at work each is found by its file."""
+"""Import all method classes by name, for editors only; at run time they are found by file."""
 
 from unteach.methods.altpo import AltPO
 from unteach.methods.ascent import Ascent

@@ -1,4 +1,4 @@
-"""What the methods of this folder say of themselves, read without running them: no torch."""
+"""Read the methods' options, papers and docstrings from source, without importing torch."""
 
 import ast
 from dataclasses import dataclass
@@ -15,25 +15,25 @@ NAMES = {
     "MethodDefaults": MethodDefaults,
     "dataclass": dataclass, "frozenset": frozenset, "option": option,
 }  # fmt: skip
-"""All that a header may use; a method whose header uses more is read by running its file."""
+"""Names that a header may use; a method whose header uses others is imported instead."""
 
 HEADERS: Registry[type[Method]] = Registry("method", fill=lambda: _read_all())
-"""Each method's class with its docstring, options, paper and plan, but with empty functions."""
+"""Each method's class with docstring, options, paper and plan, but with empty functions."""
 
 
 def known(plugins: bool = False) -> Registry[type[Method]]:
-    """Where to look a method up: the headers, or the methods where others may have joined.
+    """Return the registry to look methods up in: headers, or all methods if there may be plug-ins.
 
     Args:
-        plugins: whether plug-ins were given, whose methods have no header here.
+        plugins: whether plug-in files were given; their methods have no header here.
     """
     return METHODS if plugins or _installed() or len(list(HEADERS)) < len(_files()) else HEADERS
 
 
 def foresee(name: str, options: dict[str, Any], *, plugins: bool = False) -> None:
-    """Refuse a wrong name, option or value at once, before a library is loaded.
+    """Refuse an invalid method name, option or value before heavy libraries are imported.
 
-    What a method checks by itself is left to `build`, and so is what a plug-in may bring.
+    A method's own checks and plug-in methods are left to `build`.
 
     Raises:
         UserError: as `build` does.
@@ -50,7 +50,7 @@ def foresee(name: str, options: dict[str, Any], *, plugins: bool = False) -> Non
 
 
 def _installed() -> bool:
-    """Whether an installed package brings methods of its own."""
+    """Whether an installed package provides methods."""
     from importlib.metadata import entry_points
 
     from unteach.methods._plugins import GROUP
@@ -70,7 +70,7 @@ def _read_all() -> None:
 
 
 def read(source: str) -> dict[str, type[Method]]:
-    """The methods of a file by their names, where their headers use no names but `NAMES`.
+    """Return a file's methods by name, if their headers use no names but `NAMES`.
 
     Example:
         >>> text = '''
@@ -84,19 +84,19 @@ def read(source: str) -> dict[str, type[Method]]:
         >>> read(text)["mine"]().share
         0.5
     """
-    found = {}
+    classes = {}
     for node in ast.parse(source).body:
         name = _registered(node)
         if name and isinstance(node, ast.ClassDef):
             try:
-                found[name] = _class_of(node, name)
+                classes[name] = _class_of(node, name)
             except NameError:
                 continue
-    return found
+    return classes
 
 
 def _registered(node: ast.stmt) -> str:
-    """The name under which a class is registered."""
+    """Return the name under which a class is registered, "" if it is not."""
     for call in getattr(node, "decorator_list", ()):
         match call:
             case ast.Call(func=ast.Name(id="method"), args=[ast.Constant(value=str(name))]):
@@ -122,7 +122,7 @@ def _class_of(node: ast.ClassDef, name: str) -> type[Method]:
 
 
 def _emptied(part: ast.stmt) -> ast.stmt | None:
-    """A function without its words; checks of values stay those that all methods share."""
+    """Empty a function's body; drop `__post_init__`, so that the base class's is used."""
     if not isinstance(part, ast.FunctionDef):
         return part
     if part.name == "__post_init__":

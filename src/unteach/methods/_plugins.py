@@ -1,4 +1,4 @@
-"""Methods from outside the package: a file of the user's, or an installed package."""
+"""Load methods from plug-ins: Python files of the user, or installed packages."""
 
 import dataclasses
 import re
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from unteach.losses.answer_rows import AnswerRows, Term
 
 GROUP = "unteach.methods"  # entry points of this group name modules that register methods
-PREFIX = "unteach_plugin_"  # of the modules that files become
-WORD = re.compile(r"[^\W\d][\w-]*")  # what a method may be called
+PREFIX = "unteach_plugin_"  # of the module names of plug-in files
+WORD = re.compile(r"[^\W\d][\w-]*")  # allowed names
 ASKS = "UNTEACH_DEBUG=1 shows the whole error, texts of your data included"
 _loaded: set[Path] = set()
 
 
 def load_plugin(file: str | Path) -> None:
-    """Run a Python file that registers methods with `@method`; once, however often it is asked for.
+    """Run a Python file that registers methods with `@method`; further calls do nothing.
 
     Raises:
         UserError: there is no such file, or it fails.
@@ -42,14 +42,14 @@ def load_plugin(file: str | Path) -> None:
     if spec is None or spec.loader is None:
         raise UserError(Problem(where, "is no Python file", "give a file.py", "request"))
     module = util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
+    sys.modules[spec.name] = module  # dataclasses need it
     before, wrote = _names(), sys.dont_write_bytecode
-    sys.dont_write_bytecode = True  # nothing is written where the user's files are
+    sys.dont_write_bytecode = True  # writes no __pycache__ beside the user's files
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         del sys.modules[spec.name]
-        what = f"fails with {_told(error, path)}"
+        what = f"fails with {_described(error, path)}"
         raise UserError(Problem(where, what, f"run it alone: python {file}", "request")) from error
     finally:
         sys.dont_write_bytecode = wrote
@@ -66,14 +66,14 @@ def load_plugin(file: str | Path) -> None:
 
 
 def build(name: str, options: dict[str, Any]) -> Method:
-    """The method of that name with these options.
+    """Return the method of that name with these options.
 
     Raises:
         UserError: an unknown name, unknown options (with the nearest known one), bad values; or the
-            method is from a plugin file, and fails.
+            method is from a plug-in file, and fails.
     """
-    found = METHODS.get(name) if name in METHODS else None
-    if found is None or not found.__module__.startswith(PREFIX):
+    cls = METHODS.get(name) if name in METHODS else None
+    if cls is None or not cls.__module__.startswith(PREFIX):
         return _build(name, options)
     try:
         return _build(name, options)
@@ -84,25 +84,27 @@ def build(name: str, options: dict[str, Any]) -> Method:
 
 
 def problem_of(error: BaseException) -> Problem | None:
-    """That a plugin file failed, with its line and without its words; None for any other error.
+    """Return a problem with the failing line of a plug-in file; None for any other error.
+
+    The error's own message is left out, as it may quote data.
 
     Args:
-        error: with the frames that it came through.
+        error: with its traceback.
     """
     frames = extract_tb(error.__traceback__)[::-1]
-    for frame in frames[:1] if isinstance(error, UserError) else frames:  # ours are for people
+    for frame in frames[:1] if isinstance(error, UserError) else frames:  # ours are readable
         if Path(frame.filename) in _loaded:
             path = Path(frame.filename)
-            what = f"{frame.name} fails with {_told(error, path)}"
+            what = f"{frame.name} fails with {_described(error, path)}"
             return Problem(f"--plugin {path.name}", what, ASKS)
     return None
 
 
 def forget_terms(method: Method, rows: "AnswerRows") -> list["Term"]:
-    """What `method.forget(rows)` gives; a plugin's mistake is told with its line.
+    """Return `method.forget(rows)`; errors of plug-in methods are reported with their line.
 
     Raises:
-        UserError: the method is from a plugin file, and fails or gives no list of terms.
+        UserError: the method is from a plug-in file, and fails or returns no list of terms.
     """
     name = type(method).__module__
     if not name.startswith(PREFIX):
@@ -118,7 +120,7 @@ def forget_terms(method: Method, rows: "AnswerRows") -> list["Term"]:
     except (torch.OutOfMemoryError, NeedsWholeAnswersError):
         raise
     except Exception as error:
-        what = f"{method.name}.forget fails with {_told(error, path)}"
+        what = f"{method.name}.forget fails with {_described(error, path)}"
         hint = (
             "a method is shown the reference, alternates and so on only if its `reads` names them; "
             f"{ASKS}"
@@ -131,15 +133,15 @@ def forget_terms(method: Method, rows: "AnswerRows") -> list["Term"]:
 
 
 def _names() -> set[str]:
-    """All that a plugin may add to."""
+    """Return all registered names that a plug-in may add to."""
     return {*METHODS, *SELECTORS, *METRICS}
 
 
-def _told(error: BaseException, path: Path) -> str:
-    """The error with its line in the file; in words only where these are Python's own.
+def _described(error: BaseException, path: Path) -> str:
+    """Describe an error by its type and line in the file; quote only messages without data.
 
-    Whatever a plugin raises may quote the data. So a name is told only where it stands in the file,
-    and a message only where Python's parser or `dataclasses` made it of the file.
+    Errors of a plug-in may quote the data. So a name is quoted only if it occurs in the file, and a
+    message only if Python's parser or `dataclasses` created it.
     """
     frames = extract_tb(error.__traceback__)
     lines = [frame.lineno for frame in frames if frame.filename == str(path)]
@@ -158,7 +160,7 @@ def _names_in(path: Path) -> set[str]:
 
 
 def load_installed() -> None:
-    """Import what installed packages name under the entry-point group. Raises UserError."""
+    """Import the modules of installed packages' entry points. Raises UserError."""
     for point in entry_points(group=GROUP):
         try:
             point.load()

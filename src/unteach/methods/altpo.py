@@ -1,4 +1,4 @@
-"""AltPO: prefer a made-up answer to the one to forget."""
+"""AltPO: preference optimisation of a generated answer over the one to forget."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -14,9 +14,9 @@ from unteach.types import Paper
 class AltPO(Method):
     """Direct preference optimisation of plausible, wrong answers over the forget answers.
 
-    The `alternate` column gives them; rows without one are answered by the model itself, which is
-    asked to make an answer up (sampled; drawn anew while it repeats the old one). Without the
-    wrong answer as a goal, models trained on refusals or ascent answer nonsense.
+    The wrong answers come from the `alternate` column. For rows without one the model itself
+    generates one (sampled; again while it repeats the old answer). Without a wrong answer to learn,
+    models trained on refusals or by ascent answer nonsense.
     """
 
     beta: float = option(0.1, "how soon a pair that is told apart stops pushing", above=0)
@@ -35,7 +35,7 @@ class AltPO(Method):
     alternates: ClassVar = "generated"
 
     def forget(self, rows: AnswerRows) -> list[Term]:
-        """Mean over pairs, on log-probabilities of whole answers."""
+        """Mean over pairs, on log-probabilities of complete answers."""
         other = rows.require_alternate()
         values = dpo(
             other.logps,

@@ -1,4 +1,4 @@
-"""Gradient ascent on the forget answers: the baseline that shows what goes wrong."""
+"""Gradient ascent on the forget answers: the plain baseline, which damages the model."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -12,10 +12,10 @@ from unteach.types import Paper
 @method("ascent")
 @dataclass(frozen=True, kw_only=True)
 class Ascent(Method):
-    """Push the forget answers' log-probability down, with nothing to hold the rest.
+    """Gradient ascent: lower the forget answers' log-probability, without a retain term.
 
-    Unbounded: the gradient on a token grows from 0 to 1 as it is forgotten, and the model with it
-    falls apart. Keep the epochs few or let `train.stop_at` end it.
+    The loss is unbounded: a token's gradient grows from 0 to 1 as it is forgotten, and the model
+    breaks down. Use few epochs, or let `train.stop_at` end training.
     """
 
     paper: ClassVar = Paper(

@@ -12,11 +12,11 @@ from unteach.types import Paper
 @method("ce-u")
 @dataclass(frozen=True, kw_only=True)
 class CEU(Method):
-    """Distil the model into itself with the answer token struck out.
+    """Cross-entropy to the model's own distribution without the answer token.
 
-    The gradient is that of -log(1 - p): full where the token is known by heart, fading as it is
-    forgotten, so nothing explodes. The paper uses no retain data; `train.retain=nll` adds it. The
-    first token of an answer is left alone, as in the paper, since it tells little of the answer.
+    The gradient is that of -log(1 - p): largest for a memorised token, fading as it is forgotten,
+    so it cannot explode. The paper uses no retain data; `train.retain=nll` adds it. The first token
+    of an answer gets no loss, as in the paper, since it reveals little of the answer.
     """
 
     skip_first: bool = option(True, "leave the first token of each answer alone")

@@ -1,4 +1,4 @@
-"""DPO: prefer another answer to the one to forget."""
+"""DPO: preference optimisation of an alternate answer over the one to forget."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -12,10 +12,10 @@ from unteach.types import Paper
 @method("dpo")
 @dataclass(frozen=True, kw_only=True)
 class DPO(Method):
-    """Direct preference optimisation: the `alternate` column over the forget answer.
+    """Direct preference optimisation of the `alternate` column over the forget answer.
 
-    Each row of the forget file gives the answer that shall replace (`alternate`). Both are measured
-    against the model before, so a pair that is told apart well stops pushing.
+    Each row of the forget file gives a replacement answer (`alternate`). Both answers are compared
+    with the original model, and the gradient vanishes as their log-ratios differ.
     """
 
     beta: float = option(0.1, "how soon a pair that is told apart stops pushing", above=0)
@@ -33,7 +33,7 @@ class DPO(Method):
     alternates: ClassVar = "column"
 
     def forget(self, rows: AnswerRows) -> list[Term]:
-        """Mean over pairs, on log-probabilities of whole answers."""
+        """Mean over pairs, on log-probabilities of complete answers."""
         other = rows.require_alternate()
         values = dpo(
             other.logps,

@@ -14,20 +14,20 @@ from unteach.types import Paper, Sequence
 @method("dto")
 @dataclass(frozen=True, kw_only=True)
 class DTO(Method):
-    """Forget with the forget set alone: push chosen tokens away, hold all others to the original.
+    """Gradient ascent on selected answer tokens, KL to the original on all others.
 
-    Each answer is cut into a prefix and a suffix. A prefix token's score is how much the suffix's
-    loss rises under the original model when that token is replaced by a random one; the highest
-    scores are the targets. Target tokens get gradient ascent, all other answer tokens KL to the
-    original. Scores are computed once, before training.
+    Needs the forget set alone. Each answer is split into a prefix and a suffix. A prefix token's
+    score is how much the suffix's loss rises under the original model when that token is replaced
+    by a random one; the highest scores are the targets. Target tokens get gradient ascent, all
+    other answer tokens KL to the original. Scores are computed once, before training.
 
-    Our reading: the paper's equations were not at hand. The choice of replacement, the direction of
-    the KL, its weight, and what happens to suffix tokens are options below. Ascent is unbounded and
-    goes on to break the rest; `ceiling=12`, which is ours and not the paper's, pushes no target
-    further that is forgotten to 12 nats (p of 6e-6), and keeps more (NOTES.md says how much).
+    Our reading: the paper's equations were not available. The choice of replacement, the direction
+    of the KL, its weight, and the treatment of suffix tokens are options below. Ascent is unbounded
+    and damages other knowledge in the end; `ceiling=12`, which is ours and not the paper's, stops
+    it for targets forgotten to 12 nats (p of 6e-6), and keeps more (NOTES.md says how much).
 
-    The score is one way to tell which tokens matter; `selector` has others, and `unteach explain`
-    shows what they choose. The options on prefix and suffix are the score's alone.
+    The score is one way to select tokens; `selector` has others, and `unteach explain` shows what
+    they select. The options on prefix and suffix are for the score only.
     """
 
     selector: Literal["delta", "subject", "spans", "informative", "entities", "noun_chunks"] = (
@@ -75,14 +75,14 @@ class DTO(Method):
         selector_of(self.selector, asdict(self))
 
     def title(self) -> str:
-        """Says what the targets are and what they get, where that is not the paper's."""
+        """Return the name in reports, with selector and objective if they are not the paper's."""
         if self.selector == "delta" and self.objective == "ascent":
             return self.label
         return f"DTO, changed: {self.objective} on targets by {self.selector}"
 
     @property
     def nothing(self) -> str:
-        """What to do when no answer has a target."""
+        """Hint for the user if no answer has a target."""
         return SELECTORS.get(self.selector).nothing
 
     def forget(self, rows: AnswerRows) -> list[Term]:
@@ -100,19 +100,19 @@ class DTO(Method):
         return terms
 
     def holds(self) -> bool:
-        """Whether the other tokens are held."""
+        """Whether the other tokens get KL to the original."""
         return self.hold > 0
 
     def conflict(self) -> str:
-        """What `orthogonalize` says."""
+        """Return how the two gradients are combined, from `orthogonalize`."""
         return "sum" if self.orthogonalize == "off" else self.orthogonalize
 
     def choosing(self) -> str:
-        """The selector."""
+        """Return the selector's name."""
         return self.selector
 
     def choose(
         self, sequences: list[Sequence], oracle: ReferenceOracle, seed: int
     ) -> Iterator[Selection]:
-        """The targets of each answer."""
+        """Yield the targets of each answer."""
         return selector_of(self.selector, asdict(self)).choose(sequences, oracle, seed)

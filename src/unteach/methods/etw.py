@@ -1,4 +1,4 @@
-"""ETW: gradient ascent weighted by how many tokens the model could have said instead."""
+"""ETW: gradient ascent weighted by the entropy of the model's distribution at each token."""
 
 import math
 from dataclasses import dataclass
@@ -15,16 +15,15 @@ from unteach.types import Paper
 @method("etw")
 @dataclass(frozen=True, kw_only=True)
 class ETW(Method):
-    """Ascent that dwells on informative tokens: those where the model's distribution is wide.
+    """Gradient ascent weighted by entropy: informative tokens get larger weights.
 
-    A function word is nearly certain from what stands before it, a name could be any of many; so
-    the entropy H of the model's own distribution says which tokens carry the answer, without a
-    parser. The weight is H / mean of H over the answer, without gradient: the ascent on an answer
-    is as strong as without weights, and goes elsewhere. Unbounded as ascent is; `train.stop_at`
-    ends it.
+    A function word is nearly certain from its context, a name could be any of many. So the entropy
+    H of the model's own distribution shows which tokens carry the answer, without a parser. The
+    weight is H / mean of H over the answer, without gradient: an answer's total weight stays the
+    same, but shifts between its tokens. Unbounded, like ascent; `train.stop_at` ends it.
 
-    Our reading: the equations are known to us from a summary of the paper. It divides the logits by
-    a temperature before H; its value was not at hand, and 1 leaves them.
+    Our reading: we know the equations from a summary of the paper. It divides the logits by a
+    temperature before H; its value was not available, and 1 leaves them unchanged.
     """
 
     temperature: float = option(1.0, "what the logits are divided by before H", above=0)
@@ -51,6 +50,6 @@ class ETW(Method):
     def _weight(self, rows: AnswerRows) -> Tensor:
         if self.normalise == "vocabulary":
             return rows.entropy(self.temperature) / math.log(rows.vocabulary)
-        found = rows.entropy(self.temperature)
-        mean = rows.answer_sums(found) / rows.lengths.clamp(min=1)
-        return found / mean.clamp(min=1e-30)[rows.answer_index]
+        entropies = rows.entropy(self.temperature)
+        mean = rows.answer_sums(entropies) / rows.lengths.clamp(min=1)
+        return entropies / mean.clamp(min=1e-30)[rows.answer_index]

@@ -1,4 +1,4 @@
-"""Refusal tuning: learn to say that one does not know."""
+"""Refusal tuning: train on "I don't know" answers."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -14,7 +14,7 @@ from unteach.types import Paper
 class Idk(Method):
     """Train on refusals in place of the forget answers, and on the retain answers as they are.
 
-    Nothing pushes the old answer away: it is covered, not removed, and shows under other questions.
+    No term lowers the old answer: it is hidden, not removed, and other questions can reveal it.
     Each question has one refusal, drawn by the seed; `data.refusals` names a file of your own.
     """
 

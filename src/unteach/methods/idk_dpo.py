@@ -1,4 +1,4 @@
-"""DPO with refusals: prefer "I do not know" to the answer to forget."""
+"""DPO with refusals: preference optimisation of "I do not know" over the answer to forget."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -32,7 +32,7 @@ class IdkDPO(Method):
     alternates: ClassVar = "refusals"
 
     def forget(self, rows: AnswerRows) -> list[Term]:
-        """Mean over pairs, on log-probabilities of whole answers."""
+        """Mean over pairs, on log-probabilities of complete answers."""
         other = rows.require_alternate()
         values = dpo(
             other.logps,

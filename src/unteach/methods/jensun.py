@@ -1,4 +1,4 @@
-"""JensUn: Jensen-Shannon divergence to a refusal, and to the model before on retain."""
+"""JensUn: Jensen-Shannon divergence to a refusal, and to the original model on retain answers."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -12,12 +12,13 @@ from unteach.types import Paper
 @method("jensun")
 @dataclass(frozen=True, kw_only=True)
 class JensUn(Method):
-    """Draw the model towards "No idea" wherever it would give the forget answer.
+    """Jensen-Shannon divergence to the refusal "No idea" on the forget answers.
 
-    At each token of the forget answer the goal is a token of the refusal, over and over to the
-    answer's end. The divergence is at most log 2, so nothing explodes; on the retain answers it
-    holds the model to what it was. The refusal is `data.refusal`. Differs from the authors' code,
-    which gives every token of the refusal probability 1 at once: no distribution.
+    At each token of the forget answer the target is a token of the refusal, which is repeated to
+    the answer's end. The divergence is at most log 2, so it cannot explode; on the retain answers
+    it keeps the model close to the original. The refusal is `data.refusal`. Differs from the
+    authors' code, which gives every token of the refusal probability 1 at the same time, so that
+    the target is no distribution.
     """
 
     paper: ClassVar = Paper(

@@ -1,4 +1,4 @@
-"""KL minimisation: ascent on forget, the model's own distribution kept on retain."""
+"""KL minimisation: gradient ascent on forget, KL to the original model on retain."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -12,9 +12,9 @@ from unteach.types import Paper
 @method("kl-min")
 @dataclass(frozen=True, kw_only=True)
 class KLMin(Method):
-    """Gradient ascent on the forget answers, and KL to the model before on the retain answers.
+    """Gradient ascent on the forget answers, and KL to the original model on the retain answers.
 
-    Ascent has no floor, so the KL must hold against a push that grows; `train.stop_at` ends it.
+    Ascent is unbounded and its gradient grows against the KL; `train.stop_at` ends training.
     """
 
     paper: ClassVar = Paper(

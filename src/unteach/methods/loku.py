@@ -1,4 +1,4 @@
-"""LoKU: the inverted hinge loss, on adapters that start from what the forget set uses (FILA)."""
+"""LoKU: the inverted hinge loss, on adapters with Fisher-weighted initialisation (FILA)."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -12,17 +12,17 @@ from unteach.types import Paper
 @method("loku")
 @dataclass(frozen=True, kw_only=True)
 class LoKU(Method):
-    """Exchange each answer token with its best rival, by a bounded loss on low-rank adapters.
+    """Inverted hinge loss on low-rank adapters: replace each answer token by the next likeliest.
 
-    The loss (IHL) is 1 + p(answer token) - p(best other token): from 0 to 2, so that nothing runs
-    away, and least when the model is sure of something else. It moves slowly at first on tokens
-    known by heart.
+    The loss (IHL) is 1 + p(answer token) - p(likeliest other token): bounded between 0 and 2, and
+    smallest when the model is sure of another token. Its gradient is small at first on memorised
+    tokens.
 
-    The start (FILA) splits every targeted weight W into s B A, which is trained, and W - s B A,
-    which is frozen. B A is the rank-r part of W that counts most in the rows where
+    The initialisation (FILA) splits every targeted weight W into s B A, which is trained, and
+    W - s B A, which is frozen. B A is the rank-r part of W that counts most in the rows where
     F_forget / (F_retain + epsilon) is large, F being Fisher information (mean squared gradients).
-    The model computes what it did before, which is checked on its first logits, and training
-    moves what the forget set uses.
+    The model's outputs stay the same, which is checked on its first logits, and training changes
+    the part that the forget set uses.
 
     What to set:
       --set adapter.rank=32             the size of the part; alpha is twice that
@@ -35,16 +35,16 @@ class LoKU(Method):
       --set adapter.fisher_device=cpu   less memory of an accelerator, more time
       --init default                    the loss on plain LoRA, without FILA
       --set adapter.kind=full           the loss on all weights
-    Any other method starts so too: --method npo --init fila.
+    Any other method can use FILA too: --method npo --init fila.
 
-    Memory: two float32 numbers for each targeted weight (56 GB for 7 billion), one of them beside
-    the model and one on the CPU, and the gradient of one layer at a time.
+    Memory: two float32 numbers for each targeted weight (56 GB for 7 billion), one of them on the
+    model's device and one on the CPU, and the gradient of one layer at a time.
 
-    Where this is not the authors' program: gradients are per sample, without dropout and summed
-    in float32 (theirs: of a batch's mean, in training mode, in the weights' type); layers are
-    found by whole names (theirs: parts of names); small weights are decomposed exactly, large ones
-    with a seed; what is frozen is computed from the factors as they were rounded; adapters alone
-    fit the original model (theirs need the changed one).
+    Differences from the authors' code: gradients are per sample, without dropout and summed in
+    float32 (theirs: of a batch's mean, in training mode, in the weights' dtype); layers are matched
+    by complete names (theirs: by parts of names); small weights are decomposed exactly, large ones
+    by a seeded random method; the frozen part is computed from the rounded factors; the saved
+    adapters fit the original model (theirs need the changed one).
     """
 
     paper: ClassVar = Paper(

@@ -1,4 +1,4 @@
-"""MASC: a hinge on each answer token's odds against its likeliest rivals."""
+"""MASC: a hinge loss on each answer token's log-odds against the likeliest other tokens."""
 
 import math
 from dataclasses import dataclass
@@ -14,22 +14,21 @@ from unteach.types import Paper
 @method("masc")
 @dataclass(frozen=True, kw_only=True)
 class MASC(Method):
-    """Push an answer token down until it no longer stands out among its likeliest rivals.
+    """Hinge loss on each answer token's log-odds against the likeliest other tokens.
 
-    A token's margin m is its logit less the logsumexp of the 10 largest others, so that sigmoid(m)
-    is its probability once all but these eleven are ruled out. The loss is
-    relu(m - tau + eta) / eta with tau = log(rho / (1 - rho)): a token has no gradient any more once
-    that probability is below rho by a little (below 0.645 with the defaults), and so the push ends
-    by itself. A lower rho forgets further:
+    A token's margin m is its logit minus the logsumexp of the 10 largest others, so sigmoid(m) is
+    its probability among these eleven tokens. The loss is relu(m - tau + eta) / eta with
+    tau = log(rho / (1 - rho)): a token gets no gradient once that probability is slightly below rho
+    (below 0.645 with the defaults), so forgetting ends by itself. A lower rho forgets further:
 
         rho       0.7     0.5     0.3     0.1
         ends at   0.645   0.438   0.250   0.080
 
-    Not done here: the authors also end training as soon as the share of tokens above tau, a mean
-    over forget answers, is at most alpha (0.475 on TOFU); here `train.stop_at` ends it sooner. Nor
-    are longer answers' first tokens let be, a random part of them in each step. The retain term
-    weighs 20: the authors' 0.05 on the forget term, turned round. It is KL to the original, as they
-    have it on MUSE News; on TOFU they have none, and their stop alone keeps the rest.
+    Not implemented: the authors also end training as soon as the share of tokens above tau, a mean
+    over forget answers, is at most alpha (0.475 on TOFU); use `train.stop_at` instead. Nor are the
+    first tokens of longer answers exempt, a random part of them in each step. The retain term has
+    weight 20: the inverse of the authors' 0.05 on the forget term. It is KL to the original, as
+    they use on MUSE News; on TOFU they have no retain term, only their stopping rule.
     """
 
     rho: float = option(0.7, "the odds' ceiling as a probability, between 0 and 1", above=0)
@@ -47,7 +46,7 @@ class MASC(Method):
     plan: ClassVar = MethodDefaults(retain="kl", retain_weight=20.0)
 
     def __post_init__(self) -> None:
-        """Refuse options out of their bounds, and a share that is none."""
+        """Refuse options out of their bounds, and a rho of 1 or more."""
         super().__post_init__()
         if self.rho >= 1:
             got = f"masc got {self.rho}"

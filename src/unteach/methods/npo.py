@@ -28,7 +28,7 @@ class NPO(Method):
     reads: ClassVar = frozenset({"reference_logps"})
 
     def forget(self, rows: AnswerRows) -> list[Term]:
-        """Mean over answers, on the log-probability of the whole answer."""
+        """Mean over answers, on the log-probability of the complete answer."""
         return [
             Term(
                 "forget", npo(rows.logps, rows.require_reference_logps(), beta=self.beta), "answers"

@@ -1,4 +1,4 @@
-"""PALU: flatten the likeliest tokens where an answer begins, and hold what follows."""
+"""PALU: equalise the likeliest tokens' logits at the start of answers, keep the other tokens."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -14,22 +14,21 @@ from unteach.types import Paper, Sequence
 @method("palu")
 @dataclass(frozen=True, kw_only=True)
 class PALU(Method):
-    """Make the first tokens of what is to be forgotten a toss-up among their likeliest rivals.
+    """Equalise the logits of the likeliest tokens at an answer's start, keep its other tokens.
 
-    Who does not get the first tokens right never comes to the rest. So the first 5 tokens of each
-    answer have the logits of the original's 50 likeliest tokens drawn to their own mean, by the
-    mean of the squared distances; the answer's other tokens are held by KL to the original. Given
-    the true first tokens, the rest is then as likely as before: what is scored token by token
-    falls little.
+    A model that gets the first tokens wrong does not generate the rest. So at the first 5 tokens of
+    each answer the logits of the original's 50 likeliest tokens are moved to their mean, by the
+    mean of the squared distances; the answer's other tokens get KL to the original. Given the true
+    first tokens, the rest stays as likely as before: scores over single tokens fall little.
 
-    With a `selector` it is the paper's: the first tokens of each chosen span are flattened, the
-    span's further ones get no gradient, and the tokens outside are held. The authors let DistilBERT
-    or GPT-4 mark the spans; `spans` are those that you mark, and the others find theirs
-    (`unteach explain` shows which).
+    With a `selector` it is the paper's method: the first tokens of each selected span are
+    flattened, the span's other tokens get no gradient, and the tokens outside get KL. The authors
+    let DistilBERT or GPT-4 mark the spans; `spans` are marked by you, and the other selectors find
+    them (`unteach explain` shows which).
 
-    Our reading: the equations are known to us from summaries of the paper. The target of the
-    squared distance, which they call the local mean, is taken to be the mean of the model's own
-    logits at these tokens.
+    Our reading: we know the equations from summaries of the paper. The target of the squared
+    distance, which they call the local mean, is taken to be the mean of the model's own logits at
+    these tokens.
     """
 
     selector: Literal["prefix", "spans", "informative", "entities", "noun_chunks", "subject"] = (
@@ -64,11 +63,11 @@ class PALU(Method):
 
     @property
     def nothing(self) -> str:
-        """What to do when no answer has a chosen token."""
+        """Hint for the user if no answer has a selected token."""
         return SELECTORS.get(self.selector).nothing if self.selector != "prefix" else ""
 
     def forget(self, rows: AnswerRows) -> list[Term]:
-        """Mean of the flattening over the first tokens, and of the KL over those that are held."""
+        """Mean flattening loss over the first tokens, and mean KL over the other tokens."""
         values = top_flattening(
             rows.require_logits(), rows.require_reference_logits(), top_k=self.top_k
         )
@@ -78,39 +77,39 @@ class PALU(Method):
         return terms
 
     def holds(self) -> bool:
-        """Whether the other tokens are held."""
+        """Whether the other tokens get KL to the original."""
         return self.hold > 0
 
     def choosing(self) -> str | None:
-        """The selector, where there is one."""
+        """Return the selector's name, or None."""
         return None if self.selector == "prefix" else self.selector
 
     def choose(
         self, sequences: list[Sequence], oracle: ReferenceOracle, seed: int
     ) -> Iterator[Selection]:
-        """The first tokens of each answer, or of each span; the span's further ones are ignored."""
+        """Yield the first tokens of each answer or span; a span's other tokens are ignored."""
         if self.selector == "prefix":
             for sequence in sequences:
                 answer = (i for i, is_answer in enumerate(sequence.answer) if is_answer)
                 yield Selection(_firsts(answer, self.prefix))
             return
-        found = selector_of(self.selector, asdict(self)).choose(sequences, oracle, seed)
-        for choice in found:
+        choices = selector_of(self.selector, asdict(self)).choose(sequences, oracle, seed)
+        for choice in choices:
             chosen = _firsts(sorted(choice.chosen), self.prefix)
             yield Selection(chosen, choice.ignored | (choice.chosen - chosen))
 
 
 def _firsts(positions: Iterable[int], count: int) -> frozenset[int]:
-    """The first few of each unbroken run of positions.
+    """Return the first `count` positions of each run of consecutive positions.
 
     Example:
         >>> sorted(_firsts([3, 4, 5, 8, 9], 2))
         [3, 4, 8, 9]
     """
-    found, begun, last = set(), 0, -2
+    firsts, begun, last = set(), 0, -2
     for position in positions:
         begun = begun if position == last + 1 else position
         if position < begun + count:
-            found.add(position)
+            firsts.add(position)
         last = position
-    return frozenset(found)
+    return frozenset(firsts)

@@ -1,4 +1,4 @@
-"""PDU: flatten the logits on forget, under a constraint on the retain loss."""
+"""PDU: equalise the logits on forget answers, under a constraint on the retain loss."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -12,11 +12,11 @@ from unteach.types import Paper
 @method("pdu")
 @dataclass(frozen=True, kw_only=True)
 class PDU(Method):
-    """Drive the forget answers' logits towards all-equal, subject to a bound on the retain loss.
+    """Equalise the forget answers' logits, subject to an upper bound on the retain loss.
 
-    The retain term's weight is the dual variable: after each step it grows by how far the step's
-    retain loss is above the bound, and shrinks below it, never under 0. The bound is
-    (1 + tolerance) times the retain loss of the model before.
+    The retain term's weight is the dual variable: after each step it grows by the amount of the
+    step's retain loss above the bound, and shrinks if it is below, but not under 0. The bound is
+    (1 + tolerance) times the retain loss of the original model.
     """
 
     tolerance: float = option(0.5, "how much the retain loss may rise, as a share", low=0)

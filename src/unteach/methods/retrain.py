@@ -1,4 +1,4 @@
-"""Retraining: from the model before fine-tuning, on all the other data."""
+"""Retraining: fine-tune the base model again, on all data except the forget set."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -12,15 +12,15 @@ from unteach.types import Paper
 @method("retrain")
 @dataclass(frozen=True, kw_only=True)
 class Retrain(Method):
-    """Fine-tune the model from before (`--base`) again, on the retain file alone.
+    """Fine-tune the base model (`--base`) again, on the retain file alone.
 
-    Exact where the retain file is all the other fine-tuning data, and training is set as it was
-    then: the result is a model that never saw the forget data, which are only scored. All that
-    other methods approximate is measured against such a model.
+    Exact if the retain file is all the other fine-tuning data, and the training settings are the
+    same as then: the result is a model that never saw the forget data, which are only scored. Other
+    methods approximate such a model, and are compared with it.
 
     The loss is the mean of -log p over the retain answers' tokens. Epochs are passes over the
     retain file. Five at a rate of 1e-5 (at width 2048, more for smaller models) are TOFU's recipe;
-    where the fine-tuning had another, set `train.learning_rate`, `epochs`, `batch` and the rest.
+    if the fine-tuning had another, set `train.learning_rate`, `epochs`, `batch` and so on.
     """
 
     paper: ClassVar = Paper(
@@ -36,9 +36,9 @@ class Retrain(Method):
     trains_on: ClassVar = "retain"
 
     def forget(self, rows: AnswerRows) -> list[Term]:
-        """Mean of -log p over all tokens of the answers trained on, which are the retain file's."""
+        """Mean of -log p over all tokens of the retain file's answers."""
         return [Term("hold", cross_entropy(rows.log_odds))]
 
     def holds(self) -> bool:
-        """It does nothing else."""
+        """Always true: its only term preserves."""
         return True

@@ -1,4 +1,4 @@
-"""RMU: misdirect the hidden states of the forget texts."""
+"""RMU: move the hidden states of the forget texts to a random vector."""
 
 import re
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from unteach.losses.answer_rows import AnswerRows, Term
 from unteach.methods._base import Method, MethodDefaults, method, option
 from unteach.types import Paper
 
-# How families call the projection that ends an MLP.
+# Names of an MLP's output projection in different model families.
 OUTPUTS = ("down_proj", "dense_4h_to_h", "fc2", "fc_out", "w2", r"mlp\.c_proj")
 
 
@@ -18,12 +18,12 @@ OUTPUTS = ("down_proj", "dense_4h_to_h", "fc2", "fc_out", "w2", r"mlp\.c_proj")
 class RMU(Method):
     """Move hidden states at forget tokens to one random vector, and keep those at retain tokens.
 
-    Only the MLPs' output weights of the layer and the two before it are trained. Made for raw text
-    of a subject (WMDP); on answers known by heart it leaves more than methods on logits. The vector
-    must be long enough to matter beside the layer's states; the papers' 6.5 is for a 7B model.
-    Distances are means over the width, as in the authors' code, so `train.retain_weight` is 1200.
-    That is for forget texts unlike the retain texts: where they share their wording, nothing moves
-    until it is 1 to 10.
+    Only the MLPs' output weights of the layer and the two before it are trained. Designed for raw
+    text on a topic (WMDP); of memorised answers it leaves more than methods on logits. The vector
+    must be long compared with the layer's states; the papers' 6.5 is for a 7B model. Distances are
+    means over the width, as in the authors' code, so `train.retain_weight` is 1200. That suits
+    forget texts unlike the retain texts: if their wording is similar, lower it to 1 to 10, else
+    nothing changes.
     """
 
     steering: float = option(6.5, "length of the random vector (c)", above=0)
@@ -50,17 +50,17 @@ class RMU(Method):
         return [Term("forget", squared_distance(hidden, goal.to(hidden.device)))]
 
     def layer(self, layers: int) -> int:
-        """The layer that was asked for; at most the last but one.
+        """Return the requested layer, at most the last but one.
 
-        Behind the last layer stands the final norm, and that is what models hand out.
+        The hidden states that models return for the last layer are those after the final norm.
         """
-        asked = self.at if self.at >= 0 else super().layer(layers)
-        return max(min(asked, layers - 2), 0)
+        wanted = self.at if self.at >= 0 else super().layer(layers)
+        return max(min(wanted, layers - 2), 0)
 
     def trainable(self, name: str, layers: int) -> bool:
-        """The MLPs' output weights of three layers."""
-        found = re.search(r"\.(\d+)\..*\b(" + "|".join(OUTPUTS) + r")\b", name)
+        """Whether the parameter is an MLP's output weight of one of the three layers."""
+        match = re.search(r"\.(\d+)\..*\b(" + "|".join(OUTPUTS) + r")\b", name)
         last = self.layer(layers)
-        if found is None or name.endswith("bias"):
+        if match is None or name.endswith("bias"):
             return False
-        return last - 2 <= int(found[1]) <= last
+        return last - 2 <= int(match[1]) <= last

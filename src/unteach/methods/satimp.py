@@ -12,11 +12,11 @@ from unteach.types import Paper
 @method("satimp")
 @dataclass(frozen=True, kw_only=True)
 class SatImp(Method):
-    """Ascent that dwells on tokens neither forgotten yet nor certain to the last digit.
+    """Gradient ascent weighted by saturation and importance of each token.
 
-    The weight is p^saturation (1 - p)^importance, without gradient: the first factor leaves tokens
-    alone that are forgotten (saturated), the second those that carry little of an answer's loss.
-    The retain term weighs 0.1, as in the authors' code.
+    The weight is p^saturation (1 - p)^importance, without gradient: the first factor is small for
+    forgotten (saturated) tokens, the second for nearly certain ones, which contribute little to an
+    answer's loss. The retain term has weight 0.1, as in the authors' code.
     """
 
     saturation: float = option(5.0, "power of p (beta 1)", low=0)

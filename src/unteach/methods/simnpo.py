@@ -12,11 +12,11 @@ from unteach.types import Paper
 @method("simnpo")
 @dataclass(frozen=True, kw_only=True)
 class SimNPO(Method):
-    """Push down answers by their mean log-probability per token, with no model before.
+    """NPO without a reference model, on each answer's mean log-probability per token.
 
-    NPO stops at a distance to the reference, so that what the model knew best is forgotten least.
-    SimNPO stops at a likelihood, the same for all, and long answers weigh no more than short ones.
-    The retain term weighs 8: the authors' 0.125 on the forget term, turned round.
+    NPO stops at a distance from the reference, so the best-known answers are forgotten least.
+    SimNPO stops at the same likelihood for all, and long answers weigh no more than short ones. The
+    retain term has weight 8: the inverse of the authors' 0.125 on the forget term.
     """
 
     beta: float = option(4.5, "how soon a forgotten answer stops pushing", above=0)

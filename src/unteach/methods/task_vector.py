@@ -1,4 +1,4 @@
-"""Task vector: learn the forget set more, and walk the other way."""
+"""Task vector: train on the forget set, then subtract the weight change."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -14,10 +14,11 @@ from unteach.types import Paper
 @method("task-vector")
 @dataclass(frozen=True, kw_only=True)
 class TaskVector(Method):
-    """Train on the forget answers, then take what training changed away from the model before.
+    """Train on the forget answers, then subtract the weight change from the original model.
 
-    Needs no retain data, and a strength: too little does nothing, too much breaks the rest. A model
-    that knows the forget set by heart has little left to learn, and so little to take away.
+    Needs no retain data, but the right strength: too little does nothing, too much damages other
+    knowledge. A model that has memorised the forget set has little left to learn, and so little to
+    subtract.
     """
 
     strength: float = option(1.0, "how much of the change is taken away", above=0)
@@ -38,5 +39,5 @@ class TaskVector(Method):
         return [Term("forget", cross_entropy(rows.log_odds))]
 
     def finish(self, start: Tensor, end: Tensor) -> Tensor:
-        """As far the other way."""
+        """Return the initial weight minus `strength` times the change."""
         return start - self.strength * (end - start)

@@ -16,10 +16,10 @@ from unteach.types import Paper, Sequence
 @method("undial")
 @dataclass(frozen=True, kw_only=True)
 class UnDIAL(Method):
-    """Distil the frozen original into the model with each answer token's logit lowered.
+    """Self-distillation from the frozen original with each answer token's logit lowered.
 
-    The strength decides how much is forgotten, not the number of epochs: a token that the original
-    gives p0 ends at p0 e^-s / (1 - p0 + p0 e^-s).
+    The strength decides how much is forgotten, not the number of epochs: a token of probability p0
+    under the original ends at p0 e^-s / (1 - p0 + p0 e^-s).
 
         p0        s = 3     s = 10    s = 30
         0.9       0.309     0.0004    0
@@ -27,16 +27,16 @@ class UnDIAL(Method):
         0.999     0.980     0.0434    0
         0.9999    0.998     0.312     0
 
-    So a strength of 3 hardly touches memorised text, and 10 not enough of what is known by heart;
-    30 is the largest that the authors tried.
+    So a strength of 3 hardly changes memorised text, and 10 not enough of it; 30 is the largest
+    that the authors tried.
 
-    With a `focus` it is FUnDIAL, of the same paper: chosen tokens alone are distilled ("hard"), or
-    weigh more than the others ("soft"). The authors choose named entities or noun chunks, and
-    divide by all tokens, so that few chosen tokens make small steps (`normalise=all`); the default
-    divides by the sum of the weights, over the whole step. `unteach explain` shows what is chosen.
+    With a `focus` it is FUnDIAL, of the same paper: only selected tokens are distilled ("hard"), or
+    they have larger weights ("soft"). The authors select named entities or noun chunks, and divide
+    by all tokens, so that few selected tokens give small steps (`normalise=all`); the default
+    divides by the sum of the weights over the whole step. `unteach explain` shows the selection.
 
     A popular port averages over all positions, so that prompts are distilled too, with one wrong
-    logit lowered in each; `prompt_distillation` is that hold without the mistake.
+    logit lowered in each; `prompt_distillation` distils prompts without that mistake.
     """
 
     strength: float = option(30.0, "how far the original's logit is lowered, in nats", low=0)
@@ -80,14 +80,14 @@ class UnDIAL(Method):
             selector_of(self.focus, asdict(self))
 
     def title(self) -> str:
-        """Says what the focus is, where there is one."""
+        """Return the name in reports, with the focus if there is one."""
         if self.focus == "none":
             return self.name
         return f"FUnDIAL (undial, {self.focus_mode} focus on {self.focus})"
 
     @property
     def nothing(self) -> str:
-        """What to do when no answer has a chosen token."""
+        """Hint for the user if no answer has a selected token."""
         return SELECTORS.get(self.focus).nothing if self.focus != "none" else ""
 
     def forget(self, rows: AnswerRows) -> list[Term]:
@@ -100,15 +100,15 @@ class UnDIAL(Method):
         )
         terms = [Term("forget", values)] if self.focus == "none" else [self._focused(rows, values)]
         if self.prompt_distillation:
-            asked = rows.require_prompt()
-            held = kl_to_reference(asked.require_logits(), asked.require_reference_logits())
-            terms.append(Term("hold", held, "prompt", self.prompt_distillation))
+            prompt = rows.require_prompt()
+            kl = kl_to_reference(prompt.require_logits(), prompt.require_reference_logits())
+            terms.append(Term("hold", kl, "prompt", self.prompt_distillation))
         return terms
 
     def needs(self) -> frozenset[str]:
-        """The prompts too, where they are distilled, and the choice, where there is a focus."""
-        asked = {"prompt"} if self.prompt_distillation else set()
-        return self.reads | asked | ({"selected"} if self.focus != "none" else set())
+        """Return `reads`, plus the prompts if they are distilled, the selection with a focus."""
+        prompt = {"prompt"} if self.prompt_distillation else set()
+        return self.reads | prompt | ({"selected"} if self.focus != "none" else set())
 
     def holds(self) -> bool:
         """Whether the prompts are distilled."""
@@ -121,7 +121,7 @@ class UnDIAL(Method):
         return Term("forget", values * weights, self._over())
 
     def _over(self) -> Over | dict[Over, float]:
-        """What the weights sum to over the step, or all tokens."""
+        """Return what the mean is over: the sum of the weights, or all tokens."""
         if self.normalise == "all":
             return "tokens"
         if self.focus_mode == "hard":
@@ -129,13 +129,13 @@ class UnDIAL(Method):
         return {"tokens": 1.0, "selected": self.focus_weight - 1}
 
     def choosing(self) -> str | None:
-        """The focus, where there is one."""
+        """Return the focus, or None."""
         return None if self.focus == "none" else self.focus
 
     def choose(
         self, sequences: list[Sequence], oracle: ReferenceOracle, seed: int
     ) -> Iterator[Selection]:
-        """The tokens of the focus; all answer tokens without one."""
+        """Yield the tokens of the focus; all answer tokens without one."""
         if self.focus == "none":
             return super().choose(sequences, oracle, seed)
         return selector_of(self.focus, asdict(self)).choose(sequences, oracle, seed)

@@ -12,10 +12,10 @@ from unteach.types import Paper
 @method("unilogit")
 @dataclass(frozen=True, kw_only=True)
 class Unilogit(Method):
-    """Distil the model into itself with each answer token moved to probability 1/V.
+    """Self-distillation with each answer token moved to probability 1/V.
 
-    The soft label comes from the current model, so no reference is needed (`target=original` takes
-    the model before, which the authors' code has commented out), and it stops by itself:
+    The soft label comes from the current model, so no reference is needed (`target=original` uses
+    the original model, which the authors' code has commented out). Forgetting stops by itself:
     below 1/V the loss raises the token again. With reverse KL the gradient vanishes on fully
     memorised tokens (0.15 at p = 0.99, 0.002 at 0.9999), so the first steps are slow.
     """
@@ -40,14 +40,14 @@ class Unilogit(Method):
     def forget(self, rows: AnswerRows) -> list[Term]:
         """Sum over the vocabulary, mean over all answer tokens."""
         if self.target == "original":
-            before, direction = rows.require_reference_logits(), self.direction
+            reference, direction = rows.require_reference_logits(), self.direction
             values = unilogit_to_reference(
-                rows.require_logits(), before, rows.target, direction=direction
+                rows.require_logits(), reference, rows.target, direction=direction
             )
             return [Term("forget", values)]
         values = unilogit(rows.log_odds, vocabulary=rows.vocabulary, direction=self.direction)
         return [Term("forget", values)]
 
     def needs(self) -> frozenset[str]:
-        """The model before, where the label is made of its distribution."""
+        """Return the reference logits if the label comes from the original model."""
         return frozenset({"reference_logits"} if self.target == "original" else ())

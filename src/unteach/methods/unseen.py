@@ -14,21 +14,21 @@ from unteach.types import Paper, Sequence
 @method("unseen")
 @dataclass(frozen=True, kw_only=True)
 class Unseen(Method):
-    """Distil what a model that never saw the forget data would say into the model.
+    """Distillation from a teacher that never saw the forget data.
 
     The teacher's distribution at each answer token comes from one of three sources. `base` is the
-    model before fine-tuning (`--base`). `stranger` is the original itself, asked about somebody
-    else: the subject's name is replaced in question and answer, and exchanged back in the
+    model before fine-tuning (`--base`). `stranger` is the original itself, prompted about another
+    person: the subject's name is replaced in question and answer, and exchanged back in the
     distribution. `level` is the original's own distribution, with the answer tokens lowered to the
-    level of the holdout. `auto` takes the first that the data allow.
+    level of the holdout. `auto` uses the first that the data allow.
 
     The loss is KL(teacher || model) + 0.3 * Huber(log p - log q of the answer token), a mean over
     answer tokens. Its minimum is the teacher, so training cannot forget too much: it ends when the
-    answers are as likely as under the teacher. Without a retain file, the forget questions about
-    made-up strangers are held to the original.
+    answers are as likely as under the teacher. Without a retain file, KL to the original is used on
+    the forget questions with invented names.
 
-    Teachers by name change are the idea of the cited paper, which takes a mean over names; one
-    name, the level of the answer token, and the hold by strangers are ours.
+    Teachers by name change are the idea of the cited paper, which averages over names; the single
+    name, the level of the answer token, and the KL on invented names are ours.
     """
 
     teacher: Literal["auto", "base", "stranger", "level"] = option(
@@ -70,11 +70,11 @@ class Unseen(Method):
         ]
 
     def teach(self, inputs: TeacherInputs) -> Teacher:
-        """The teacher of the source that was asked for."""
+        """Return the teacher of the requested source."""
         return find_teacher(self.teacher, self._drawn(inputs))
 
     def made_up_retain(self, inputs: TeacherInputs) -> list[Sequence]:
-        """What to hold where there is no retain file."""
+        """Return sequences with invented names, for requests without a retain file."""
         return made_up_strangers(self._drawn(inputs), self.strangers)
 
     def _drawn(self, inputs: TeacherInputs) -> TeacherInputs:

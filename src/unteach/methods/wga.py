@@ -1,4 +1,4 @@
-"""WGA: gradient ascent weighted by how likely each token still is."""
+"""WGA: gradient ascent weighted by each token's probability."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -12,10 +12,10 @@ from unteach.types import Paper
 @method("wga")
 @dataclass(frozen=True, kw_only=True)
 class WGA(Method):
-    """Ascent whose push on a token fades as the token is forgotten.
+    """Gradient ascent weighted by each token's probability, so that it fades with forgetting.
 
-    The weight is p^beta, without gradient: ascent spends most of its force on tokens that are long
-    gone, and that is what breaks the rest.
+    The weight is p^beta, without gradient. Plain ascent has its largest gradients on tokens that
+    are forgotten already, and these damage other knowledge.
     """
 
     beta: float = option(1.0, "power of the weight; 0 is plain ascent", low=0)

@@ -1,1 +1,1 @@
-"""Several processes: what a launcher started, and how work is shared and put together again."""
+"""Run on several processes: join those of a launcher, split work and gather results."""

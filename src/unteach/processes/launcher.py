@@ -1,4 +1,4 @@
-"""What a launcher was asked for, and whether it is there: accelerate falls back without a word."""
+"""Check that the launcher's requested setup is what runs, as accelerate falls back silently."""
 
 import os
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from accelerate.utils import (
 
 from unteach.errors import Problem, UserError
 
-SHARDS = "1.15"  # of accelerate, for FSDP
+SHARDS = "1.15"  # lowest version of accelerate for FSDP
 FALLEN = {
     "FSDP": "weights are sharded (FSDP) on accelerators alone; on CPUs each process would hold all",
     "DeepSpeed": "accelerate did not start DeepSpeed",
@@ -23,32 +23,32 @@ RANKS = ("RANK", "LOCAL_RANK", "PMI_RANK", "OMPI_COMM_WORLD_RANK", "MV2_COMM_WOR
 
 
 def require_asked(accelerator: Any, args: Any = None) -> None:
-    """That weights are sharded where that was asked for, and that all processes are there.
+    """Check that weights are sharded if requested, and that all processes are connected.
 
     Args:
-        accelerator: accelerate's, once it is made.
-        args: `TrainingArguments`, which may ask for FSDP or DeepSpeed too.
+        accelerator: the `Accelerator`.
+        args: `TrainingArguments`, which may also request FSDP or DeepSpeed.
 
     Raises:
-        UserError: accelerate does something else than it was asked for.
+        UserError: accelerate's setup differs from the requested one.
     """
-    found = accelerator.distributed_type
-    asked = sharding_asked(os.environ)
-    if asked is None and args is not None:
-        asked = "FSDP" if args.fsdp else "DeepSpeed" if args.deepspeed else None
+    kind = accelerator.distributed_type
+    requested = sharding_asked(os.environ)
+    if requested is None and args is not None:
+        requested = "FSDP" if args.fsdp else "DeepSpeed" if args.deepspeed else None
     problems = lone(os.environ) or strangers(os.environ, accelerator)
-    if asked and found != DistributedType[asked.upper()]:
+    if requested and kind != DistributedType[requested.upper()]:
         hint = "start with plain data parallelism (examples/accelerate/ddp.yaml), or on GPUs"
-        what = f"was asked for, and is not what runs ({found.value}): {FALLEN[asked]}"
-        problems.append(Problem(asked, what, hint, "request"))
-    elif found == DistributedType.FSDP and not accelerator.is_fsdp2:
+        what = f"was asked for, and is not what runs ({kind.value}): {FALLEN[requested]}"
+        problems.append(Problem(requested, what, hint, "request"))
+    elif kind == DistributedType.FSDP and not accelerator.is_fsdp2:
         hint = "set `fsdp_version: 2`, as in examples/accelerate/fsdp2.yaml"
         problems.append(
             Problem("FSDP", "is of version 1, which is not known here", hint, "request")
         )
-    elif found == DistributedType.FSDP and compare_versions("accelerate", "<", SHARDS):
-        # Tried with torch 2.13: 1.10 to 1.12 read shards, and 1.10 to 1.13 adapters, into other
-        # weights, without a word; 1.14 takes no adapters where head and embedding are one.
+    elif kind == DistributedType.FSDP and compare_versions("accelerate", "<", SHARDS):
+        # Tested with torch 2.13: 1.10 to 1.12 silently load shards into wrong weights, 1.10 to 1.13
+        # adapters; 1.14 refuses adapters if head and embedding are tied.
         what = f"does not go on from its checkpoints with accelerate {version('accelerate')}"
         hint = f'pip install -U "accelerate>={SHARDS}"'
         problems.append(Problem("FSDP", what, hint, "request"))
@@ -57,7 +57,7 @@ def require_asked(accelerator: Any, args: Any = None) -> None:
 
 
 def sharding_asked(environment: Mapping[str, str]) -> str | None:
-    """What `accelerate launch` was asked for, "FSDP" or "DeepSpeed"; else None.
+    """Return the sharding requested from `accelerate launch`, "FSDP" or "DeepSpeed"; else None.
 
     Example:
         >>> sharding_asked({"ACCELERATE_USE_FSDP": "true"})
@@ -70,7 +70,7 @@ def sharding_asked(environment: Mapping[str, str]) -> str | None:
 
 
 def spread(accelerator: Any) -> str:
-    """Over how many processes training was spread, and how."""
+    """Describe the number of processes and how they are connected."""
     number, kind = accelerator.num_processes, accelerator.distributed_type.value
     if number == 1:
         return "1 process"
@@ -78,9 +78,9 @@ def spread(accelerator: Any) -> str:
 
 
 def lone(environment: Mapping[str, str]) -> list[Problem]:
-    """A problem where `accelerate launch --cpu` was asked for several processes and started one.
+    """Return a problem if `accelerate launch --cpu` should start several processes but started one.
 
-    It sets an address at which they would meet, but no number that one of them would have.
+    It then sets the address for connecting them, but no rank.
 
     Example:
         >>> one = {"ACCELERATE_USE_CPU": "True", "MASTER_ADDR": "127.0.0.1", "KMP_BLOCKTIME": "1"}
@@ -90,7 +90,7 @@ def lone(environment: Mapping[str, str]) -> list[Problem]:
         []
     """
     alone = "MASTER_ADDR" in environment and not any(rank in environment for rank in RANKS)
-    # An address may have been there before (SLURM); what tunes OpenMP was set by accelerate.
+    # SLURM may have set the address; KMP_BLOCKTIME was set by accelerate.
     if not (
         alone and _true(environment.get("ACCELERATE_USE_CPU")) and "KMP_BLOCKTIME" in environment
     ):
@@ -101,9 +101,9 @@ def lone(environment: Mapping[str, str]) -> list[Problem]:
 
 
 def strangers(environment: Mapping[str, str], accelerator: Any) -> list[Problem]:
-    """A problem where a launcher started several processes and accelerate knows of this one alone.
+    """Return a problem if accelerate has not connected the processes of a launcher.
 
-    Each would train by itself, and all would write into one folder.
+    Each would train independently, and all would write to one folder.
 
     Example:
         >>> from types import SimpleNamespace
@@ -121,16 +121,16 @@ def strangers(environment: Mapping[str, str], accelerator: Any) -> list[Problem]
 
 
 def require_same_kind(checkpoint: Any, accelerator: Any) -> None:
-    """That a checkpoint is read by the kind of run that wrote it.
+    """Check that a checkpoint was written by the same kind of run (plain, FSDP or DeepSpeed).
 
-    Shards of weights and optimiser are read by any number of processes, but by their own kind.
+    The number of processes may differ, the kind may not.
 
     Args:
         checkpoint: its folder.
-        accelerator: accelerate's.
+        accelerator: the `Accelerator`.
 
     Raises:
-        UserError: it is of another kind.
+        UserError: the checkpoint is of another kind.
     """
     names = {file.name for file in Path(checkpoint).iterdir()} if checkpoint else set()
     wrote = "plain"

@@ -1,4 +1,4 @@
-"""A model in shards: all processes ask it the same at the same time, and hear the same."""
+"""Keep all processes in step for a sharded model: same forwards, same generated tokens."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from transformers import LogitsProcessor
 
 
 def in_lockstep(model: Any) -> bool:
-    """Whether all processes must come to each forward: its layers lie in shards (FSDP2).
+    """Whether each forward needs all processes, because the layers are sharded (FSDP2).
 
     Example:
         >>> in_lockstep(torch.nn.Linear(1, 1))
@@ -20,13 +20,13 @@ def in_lockstep(model: Any) -> bool:
 
 
 class FollowMainProcess(LogitsProcessor):
-    """Leaves the token that is likeliest on the main process, and no other.
+    """Logits processor that allows only the main process's likeliest token.
 
-    Processes whose answers differed in one token, for their devices round unlike, would end at
-    other steps, and wait for one another for ever.
+    Devices may round differently. Processes whose answers differ in one token would end generation
+    at different steps, and wait for one another forever.
     """
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:  # type: ignore[override]
-        """[B, V]."""
+        """Return scores [B, V], 0 at the main process's token and -inf elsewhere."""
         token: Any = broadcast(scores.argmax(-1, keepdim=True))
         return torch.full_like(scores, -torch.inf).scatter_(1, token, 0.0)

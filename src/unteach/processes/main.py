@@ -1,4 +1,4 @@
-"""Processes that a launcher started together: all ask, the main one writes."""
+"""Join and leave the processes that a launcher started; only the main process writes files."""
 
 import os
 from collections.abc import Callable
@@ -7,22 +7,22 @@ from typing import Any
 
 from unteach.errors import Problem, UserError
 
-# While the main process writes a large model the others wait; torch's 10 minutes are too few. They
-# need not wait for one that is gone: the launcher ends them.
+# The others wait while the main process writes a large model, longer than torch's 10 minutes. If a
+# process dies they do not wait: the launcher ends them.
 PATIENCE = timedelta(hours=6)
 
 
 def join(device: str) -> None:
-    """Meet the other processes, if a launcher such as `torchrun` started any.
+    """Connect to the other processes, if a launcher such as `torchrun` started any.
 
-    Left to itself accelerate takes them for strangers on a machine without an accelerator: each
-    would ask everything, and all would write one folder. Where they have met, this does nothing.
+    By default accelerate does not connect processes without an accelerator: each would do all the
+    work, and all would write to one folder. If they are connected already, this does nothing.
 
     Args:
-        device: that models will be on; when that is the CPU the processes talk over gloo.
+        device: of the models; on the CPU the processes communicate over gloo.
 
     Raises:
-        UserError: the device has no way for processes to listener.
+        UserError: processes cannot communicate on this device.
     """
     from accelerate import PartialState
 
@@ -39,10 +39,10 @@ def join(device: str) -> None:
 
 
 def leave() -> None:
-    """Wait for the others, and end the connection.
+    """Wait for the other processes, and close the connection.
 
-    Left to Python's exit, gloo aborted one process or more in 26 of 40 launches of four, in none of
-    40 like this; and the launcher then ends those that still write.
+    At Python's exit instead, gloo aborted one process or more in 26 of 40 launches of four, against
+    none of 40 with this; and the launcher then ends processes that are still writing.
     """
     from accelerate import PartialState
 
@@ -52,14 +52,14 @@ def leave() -> None:
 
 
 def is_main() -> bool:
-    """Whether this process is the one that writes."""
+    """Whether this is the main process, which writes files."""
     from accelerate import PartialState
 
     return PartialState().is_main_process
 
 
 def own_device(device: str) -> str:
-    """With several processes, "auto" is the device that accelerate gives to this one."""
+    """Replace "auto" by the device that accelerate assigns, if there are several processes."""
     from accelerate import PartialState
 
     state = PartialState()
@@ -67,21 +67,21 @@ def own_device(device: str) -> str:
 
 
 def agreed(function: Callable[[], Any]) -> Any:
-    """What it gives on this process, as soon as it went well on all of them.
+    """Return this process's result once the function has succeeded on all processes.
 
     Raises:
-        UserError: what was wrong on any process.
+        UserError: raised by any process.
         RuntimeError: another process failed.
     """
     from unteach.processes.share import together
 
-    found = []
-    together(lambda: found.append(function()))
-    return found[0]
+    results = []
+    together(lambda: results.append(function()))
+    return results[0]
 
 
 def shared(function: Callable[[], Any]) -> Any:
-    """What the main process finds, in all processes: they must go the same way."""
+    """Return the main process's result on all processes, so that all take the same branch."""
     from unteach.processes.share import from_main
 
     return from_main(function)

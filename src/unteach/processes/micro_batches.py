@@ -1,4 +1,4 @@
-"""A step's examples dealt out to processes: the same steps, however many there are."""
+"""Split a step's examples over processes, so that steps do not depend on their number."""
 
 from math import gcd
 
@@ -6,20 +6,21 @@ from unteach.errors import Problem, UserError
 
 
 def dealt(batch: int, accumulation: int, processes: int) -> tuple[int, int]:
-    """What one process forwards at once, and how often, so that all together make the step asked.
+    """Return each process's batch size and gradient accumulation for a requested step.
 
-    Forwards are dealt out before they are cut: a step of 4 forwards is one each for 4 processes.
+    Whole micro-batches are split over processes first: of 4 micro-batches, 4 processes get one
+    each. Only then are micro-batches made smaller.
 
     Args:
-        batch: forget examples of one forward, as asked.
-        accumulation: forwards of one optimiser step, as asked.
-        processes: how many share the step.
+        batch: requested forget examples per micro-batch.
+        accumulation: requested micro-batches per optimiser step.
+        processes: number of processes.
 
     Returns:
-        Batch and accumulation of each process; times `processes` they make the same product.
+        Batch and accumulation per process; their product times `processes` is the requested step.
 
     Raises:
-        UserError: it cannot be dealt out evenly.
+        UserError: the step cannot be split evenly.
 
     Example:
         >>> dealt(8, 4, 2), dealt(8, 1, 4), dealt(8, 6, 4)

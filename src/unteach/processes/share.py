@@ -1,4 +1,4 @@
-"""Work that is dealt out to processes and put together again, as if one had done it all."""
+"""Split work over processes and gather the results on all of them."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -13,32 +13,31 @@ T = TypeVar("T")
 
 
 def together(work: Callable[[], T], *, lockstep: bool = False) -> list[T]:
-    """What the work gives on each process, in the order of the processes.
+    """Run the work on every process, and return all results in the order of the processes.
 
-    Where it fails on one process it fails on all, as soon as the others come here: none is left
-    waiting. For a process that is gone they wait until the connection breaks (gloo) or the
-    collective's timeout is over (NCCL).
+    If it fails on one process it fails on all, once the others get here, so none waits forever. If
+    a process died, they wait until the connection breaks (gloo) or the collective times out (NCCL).
 
     Args:
-        work: what is done.
-        lockstep: it asks a model in shards. The others then wait for this process in the middle of
-            a forward, and never come here: where it fails it is to end, and the launcher ends all.
+        work: the function to run.
+        lockstep: the work runs a sharded model. If it fails here, the other processes are stuck in
+            a forward and never get here; so the error is raised, and the launcher ends all.
 
     Raises:
-        UserError: what was wrong on any process.
-        RuntimeError: the number of another process, and the kind of error that it ended with.
+        UserError: raised by any process.
+        RuntimeError: another process failed; names its rank and the type of the error.
     """
     if PartialState().num_processes == 1:
         return [work()]
-    found, failure = [], None
+    results, failure = [], None
     try:
-        found = [work()]
+        results = [work()]
     except Exception as error:
         if lockstep:
             raise
         failure = error
-    told = failure if isinstance(failure, UserError) else failure and type(failure).__name__
-    shares = gather_object([(found, told)])
+    reported = failure if isinstance(failure, UserError) else failure and type(failure).__name__
+    shares = gather_object([(results, reported)])
     if failure is not None:
         raise failure
     for number, (_, other) in enumerate(shares):
@@ -50,7 +49,7 @@ def together(work: Callable[[], T], *, lockstep: bool = False) -> list[T]:
 
 
 def from_main(work: Callable[[], T]) -> T:
-    """What the work gives on the main process, on all of them; the others do nothing.
+    """Run the work on the main process only, and return its result on all processes.
 
     Raises:
         UserError, RuntimeError: as `together`.
@@ -60,7 +59,7 @@ def from_main(work: Callable[[], T]) -> T:
 
 
 def share(items: list[T], *, shared: bool = True) -> list[T]:
-    """Those that this process is to do: every second of two processes; all when not shared."""
+    """Return the items for this process, every n-th of n processes; all if not shared."""
     if not shared:
         return items
     state = PartialState()
@@ -68,7 +67,7 @@ def share(items: list[T], *, shared: bool = True) -> list[T]:
 
 
 def speaks(*, shared: bool) -> bool:
-    """Whether progress is told here: of shared work on the main process alone."""
+    """Whether this process reports progress; for shared work only the main process does."""
     return not shared or PartialState().is_main_process
 
 
@@ -80,32 +79,33 @@ def by_batches(
     lockstep: bool = False,
     progress: ProgressCallback = lambda done, total: None,
 ) -> list[T]:
-    """What the work gives of each member, in the order of their numbers.
+    """Run the work batch by batch, and return one result per item, ordered by item index.
 
     Args:
-        batches: numbers of the members, each in one batch.
-        work: from the members of a batch to one thing for each.
-        shared: deal the batches out; every process must come here, and every one gets all. The
-            batches are those of one process, and so are the numbers.
-        lockstep: of shared work: every process does all, at the same time (`in_lockstep`).
-        progress: told how many members are done, on the main process alone.
+        batches: item indices, each in one batch.
+        work: maps the indices of a batch to one result each.
+        shared: split the batches over processes; every process must call this with the same
+            batches, and gets all results.
+        lockstep: for shared work, let every process run all batches at the same time
+            (`in_lockstep`).
+        progress: called with the number of items done, on the main process only.
 
     Example:
         >>> by_batches([[1], [2, 0]], lambda members: [10 * i for i in members])
         [0, 10, 20]
     """
     total = sum(map(len, batches))
-    tells, dealt = speaks(shared=shared), shared and not lockstep
+    reports, split = speaks(shared=shared), shared and not lockstep
 
     def own() -> dict[int, T]:
-        found: dict[int, T] = {}
-        for k in share(list(range(len(batches))), shared=dealt):
-            found |= zip(batches[k], work(batches[k]), strict=True)
-            if tells:
+        results: dict[int, T] = {}
+        for k in share(list(range(len(batches))), shared=split):
+            results |= zip(batches[k], work(batches[k]), strict=True)
+            if reports:
                 progress(sum(map(len, batches[: k + 1])), total)
-        return found
+        return results
 
-    found = {i: one for part in (together(own) if dealt else [own()]) for i, one in part.items()}
-    if total and tells and shared:
+    results = {i: one for part in (together(own) if split else [own()]) for i, one in part.items()}
+    if total and reports and shared:
         progress(total, total)
-    return [found[i] for i in range(total)]
+    return [results[i] for i in range(total)]

@@ -1,1 +1,1 @@
-"""The vocabulary step: losses and their gradients on the rows that predict answer tokens."""
+"""Compute losses and their gradients on the logits rows that predict answer tokens."""

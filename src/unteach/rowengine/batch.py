@@ -1,4 +1,4 @@
-"""Examples of one step, forget and retain together, as one padded batch."""
+"""Collate forget and retain examples into one padded batch."""
 
 from typing import NamedTuple
 
@@ -13,9 +13,9 @@ FORGET, RETAIN, ALTERNATE = 0, 1, 2
 
 
 class Pair(NamedTuple):
-    """Numbers of a forget example and of the retain example that goes with it.
+    """Indices of a forget example and of the retain example that is paired with it.
 
-    A spare one counts for nothing: it gives a process a batch where there are too few for all.
+    A spare pair does not count: it fills a process's batch if there are too few pairs for all.
     """
 
     forget: int
@@ -24,29 +24,30 @@ class Pair(NamedTuple):
 
 
 Lengths = tuple[list[int], list[int]]
-"""Tokens of each forget and of each retain example."""
+"""Number of tokens of each forget example and of each retain example."""
 
 Batch = dict[str, Tensor]
-"""One padded batch; B answers of T tokens: forget, alternate answers in the same order, retain.
+"""One padded batch of B sequences of T tokens: forget, alternates in the same order, retain.
 
-Masks come from lengths: a token is padding because it is past the end, never by its id.
+Masks come from lengths: padding is what is past a sequence's end, whatever its token id.
 
     input_ids, attention_mask   [B, T]
-    answer, chosen, ignored     [B, T] bool: answer tokens, and what the method made of them
+    answer                      [B, T] bool: answer tokens
+    selected, ignored           [B, T] bool: the method's selection
     refusal                     [B, T], the refusal's tokens repeated along each forget answer
     group                       [B], FORGET, RETAIN or ALTERNATE
-    index                       [B], number of the example in its group
-    spare                       [B] bool, of all or of none: whether the batch counts for nothing
+    index                       [B], index of the example in its group
+    spare                       [B] bool, the same for all: whether the batch does not count
 """
 
 
 class Pairs(Dataset):
-    """Sequences of both groups, looked up by `Pair`.
+    """Dataset of the sequences of all groups, indexed by `Pair`.
 
     Args:
-        forget: what to forget.
-        retain: what to keep; may be empty.
-        choices: per forget sequence, the tokens that the method singled out.
+        forget: forget sequences.
+        retain: retain sequences; may be empty.
+        choices: per forget sequence, the tokens that the method selected.
         alternates: per forget sequence, another answer to the same prompt.
         refusal: token ids of a refusal.
     """
@@ -69,13 +70,13 @@ class Pairs(Dataset):
         return pair
 
     def lengths(self) -> Lengths:
-        """Tokens of each; of a forget example with two answers, the longer."""
+        """Return the token count of each example; the longer one if it has an alternate answer."""
         forget, retain = ([len(s.ids) for s in group] for group in (self.forget, self.retain))
         alternates = [len(s.ids) for s in self.alternates] or forget
         return [max(two) for two in zip(forget, alternates, strict=True)], retain
 
     def collate(self, pairs: list[Pair]) -> Batch:
-        """The batch of these pairs, right-padded; of spare ones where there are no others."""
+        """Return the right-padded batch of these pairs; spare pairs only if there are no others."""
         spare = all(p.spare for p in pairs)
         pairs = pairs[:1] if spare else [p for p in pairs if not p.spare]
         members = [(FORGET, p.forget) for p in pairs]
@@ -99,13 +100,13 @@ class Pairs(Dataset):
 
 
 def only(batch: Batch, groups: set[int]) -> Batch:
-    """The members of some groups, as they stand."""
+    """Return the batch restricted to some groups, padding unchanged."""
     members = torch.isin(batch["group"], torch.tensor(sorted(groups), device=batch["group"].device))
     return {name: value[members] for name, value in batch.items()}
 
 
 def pad(sequences: list[Sequence]) -> dict[str, Tensor]:
-    """Right-padded `input_ids`, `attention_mask` and `answer` of some sequences."""
+    """Return right-padded `input_ids`, `attention_mask` and `answer` of the sequences."""
     shape = len(sequences), max(len(s.ids) for s in sequences)
     batch = {
         "input_ids": torch.zeros(shape, dtype=torch.long),
@@ -128,7 +129,7 @@ def _marks(positions: list, shape: tuple[int, ...] | torch.Size) -> Tensor:
 
 
 def _along(answer: Tensor, tokens: tuple[int, ...]) -> Tensor:
-    """The tokens over and over, from the first answer token to the last; 0 elsewhere."""
+    """Repeat the tokens from the first answer token to the last; 0 elsewhere."""
     if not tokens:
         return torch.zeros_like(answer, dtype=torch.long)
     place = (answer.cumsum(1) - 1).clamp(min=0) % len(tokens)

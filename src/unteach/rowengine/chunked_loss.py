@@ -1,8 +1,8 @@
-"""The vocabulary step: a loss of logits, and its gradients, a few rows of logits at a time.
+"""Compute a loss of logits and its gradients chunk by chunk, a few rows of logits at a time.
 
-The loss is worked out piece by piece while the forward pass runs, and its gradients with respect to
-final states and head at once: so no more logits are ever held than those of one piece, and none is
-worked out twice. The way of liger-kernel's fused losses, for any function of the rows.
+The loss of each chunk is computed in the forward pass, together with its gradients with respect to
+final hidden states and head. So only one chunk's logits are in memory, and none are computed twice.
+liger-kernel's fused losses work the same way; here the loss may be any function of the rows.
 """
 
 from collections.abc import Callable
@@ -19,16 +19,16 @@ from unteach.rowengine.chunks import Chunk, cut, kinds, pieces
 from unteach.rowengine.whole_answers import with_statistics
 
 Value = Callable[[AnswerRows, int], Tensor | None]
-"""(rows of some answers, number of the first) -> their share of the loss; None is no share."""
+"""(rows of some answers, index of the first answer) -> their part of the loss; None for none."""
 
 
 class RowGroup(NamedTuple):
-    """The rows of one group, and what they are worth.
+    """The rows of one group and their loss.
 
     Attributes:
-        name: what it is called.
-        seen: in place of logits, the final states [N, D] that the head makes them of.
-        value: the loss of any of its rows; a sum over answers.
+        name: the group's name.
+        seen: the rows, with final hidden states [N, D] in place of logits.
+        value: returns the loss of any of the rows; a sum over answers.
     """
 
     name: str
@@ -37,15 +37,15 @@ class RowGroup(NamedTuple):
 
     @property
     def rows(self) -> int:
-        """Of all kinds."""
+        """Number of rows of all kinds."""
         return sum(len(kind.target) for kind in kinds(self.seen) if kind is not None)
 
 
 class CutRules:
-    """What was found out about a loss: whether answers may be cut.
+    """Remembers which groups' losses need complete answers.
 
-    A loss that is a sum over rows takes them as they come, in full parts; one of whole answers'
-    log-probabilities does not, and that shows as soon as it asks for them.
+    A loss that is a sum over rows allows chunks that split answers. A loss of complete answers'
+    log-probabilities does not; it raises `NeedsWholeAnswersError` when it reads them.
     """
 
     def __init__(self):
@@ -61,18 +61,18 @@ def chunked_loss(
     limit: int,
     ways: CutRules,
 ) -> Tensor:
-    """The sum of the groups' losses: a scalar whose gradients are worked out already.
+    """Return the sum of the groups' losses, a scalar whose gradients are computed already.
 
     Exact for any function of the rows. Needs about `4 * limit * V` bytes, twice that with rows of
-    the model before, and where the head is trained its gradient.
+    the reference model, plus the head's gradient if the head is trained.
 
     Args:
-        groups: what to sum.
+        groups: the groups to sum.
         head: of the model in training.
-        before: of the model before, for rows that have `reference_logits`; these are states too.
-        teacher: of the teacher, for rows that have `teacher_logits`; these are states too.
-        limit: rows of logits that are held at once.
-        ways: remembered from step to step.
+        before: of the reference model, for rows whose `reference_logits` hold hidden states.
+        teacher: of the teacher, for rows whose `teacher_logits` hold hidden states.
+        limit: rows of logits in memory at once.
+        ways: kept from step to step.
     """
     limit = max(limit // max(map(_draws, groups), default=1), 1)
     sums = _Sums(groups, head, before, teacher, limit)
@@ -82,9 +82,7 @@ def chunked_loss(
             parts = cut(group.seen, limit)
             try:
                 sums.add(number, next(parts))
-            except (
-                NeedsWholeAnswersError
-            ):  # nothing was summed yet; of a later part it would be too late
+            except NeedsWholeAnswersError:  # only caught while nothing is summed yet
                 ways.coupled.add(group.name)
             else:
                 for part in parts:
@@ -100,13 +98,13 @@ def chunked_loss(
 
 
 def _draws(group: RowGroup) -> int:
-    """Rows of the teacher that stand beside each of the group's."""
+    """Return how many teacher rows each row of the group has."""
     taught = group.seen.teacher_logits
     return taught.shape[1] if taught is not None and taught.ndim == 3 else 1
 
 
 class _Sums:
-    """Loss and gradients, as far as they are summed up."""
+    """Loss and gradients accumulated so far."""
 
     def __init__(
         self,
@@ -126,7 +124,7 @@ class _Sums:
         self.few = sum(group.rows for group in groups) <= 4 * limit
 
     def add(self, number: int, piece: Chunk) -> None:
-        """The share of a piece, all of whose logits are held."""
+        """Add the loss and gradients of a chunk that fits within the limit."""
         opened = [None if kind is None else self._open(kind) for kind in kinds(piece.seen)]
         hidden = _leaf(piece.seen.hidden)
         own, *beside = (None if o is None else o.seen for o in opened)
@@ -151,9 +149,9 @@ class _Sums:
                 self._slot((number, "hidden"), whole)[piece.rows[0]].add_(gradient)
 
     def add_whole(self, long: list[tuple[int, Chunk]]) -> None:
-        """The shares of long answers whose rows belong together: of their statistics alone.
+        """Add the losses of answers longer than the limit, from their rows' statistics alone.
 
-        They are worked out together: each time costs a gradient as large as the head.
+        All at once: each call of `with_statistics` costs a gradient as large as the head.
         """
         parts = [kind for _, piece in long for kind in kinds(piece.seen) if kind is not None]
         known = iter(with_statistics(parts, self.head, self.limit) if parts else ())
@@ -165,7 +163,7 @@ class _Sums:
                 self.open.append(value)
 
     def total(self) -> Tensor:
-        """The loss, with its gradients."""
+        """Return the loss, with its gradients attached."""
         if not self.settled and not self.open:
             return torch.zeros((), device=self.head.weight.device)
         settled = torch.stack(self.settled).sum() if self.settled else None
@@ -174,7 +172,7 @@ class _Sums:
         return torch.stack([*([] if settled is None else [settled]), *self.open]).sum()  # type: ignore[list-item]
 
     def _open(self, seen: AnswerRows) -> "_Opened":
-        """The rows with their logits, as leaves of a graph."""
+        """Compute the rows' logits, as leaves of a graph."""
         states = _leaf(seen.logits)
         assert states is not None
         with torch.set_grad_enabled(not self.head.plain and torch.is_grad_enabled()):
@@ -186,21 +184,21 @@ class _Sums:
         return _Opened(shown, states, product)
 
     def _gradients(self, value: Tensor, leaves: list, others: list) -> list[Tensor | None]:
-        if self.head.cap is None:  # its slope is read off the logits
+        if self.head.cap is None:  # a cap's slope is computed from the logits, so keep them
             return spoiling_gradients(value, leaves, others)
         return list(torch.autograd.grad(value, [*leaves, *others], allow_unused=True))
 
     def _back(
         self, part: "_Opened", gradient: Tensor, slot: Any, states: Tensor, rows: slice
     ) -> None:
-        """From the gradient of a piece's logits to those of its states and of the head."""
+        """Propagate the gradient of a chunk's logits to its hidden states and to the head."""
         trained = self.head.trained
         if not self.head.plain:
             inputs = [*([part.states] if states.requires_grad else []), *trained]
-            found = list(torch.autograd.grad(part.product, inputs, gradient, allow_unused=True))
+            gradients = list(torch.autograd.grad(part.product, inputs, gradient, allow_unused=True))
             if states.requires_grad:
-                self._add(slot, states, found.pop(0), rows)
-            for weight, more in zip(trained, found, strict=True):
+                self._add(slot, states, gradients.pop(0), rows)
+            for weight, more in zip(trained, gradients, strict=True):
                 self._add(id(weight), weight, more)
             return
         gradient = self.head.unruled(gradient, part.seen.logits)  # type: ignore[arg-type]
@@ -218,12 +216,12 @@ class _Sums:
             self._slot(slot, of)[rows].add_(gradient)
 
     def _slot(self, name: Any, of: Tensor, *, wide: bool = False) -> Tensor:
-        """Where the gradient of an input is summed up."""
+        """Return the tensor that accumulates the gradient of an input."""
         if name not in self.slots:
             self.slots[name] = len(self.inputs)
             self.inputs.append(of)
-            # Many sums of half-precision parts lose digits, a few do not; and float16 could not
-            # hold what no scaler has scaled yet.
+            # Many half-precision sums lose digits, a few do not; and float16 underflows on
+            # gradients that the loss scaler has not scaled yet.
             wide = wide or of.dtype == torch.float16
             dtype = torch.float32 if wide and of.element_size() < 4 else of.dtype
             self.grads.append(torch.zeros_like(of, dtype=dtype, requires_grad=False))
@@ -234,9 +232,9 @@ class _Opened(NamedTuple):
     """Rows with their logits.
 
     Attributes:
-        seen: with logits that are a leaf.
-        states: what they were made of, a leaf.
-        product: the logits as the head gave them, with a graph where the head is no matrix.
+        seen: the rows; their logits are a leaf.
+        states: the hidden states of the rows, a leaf.
+        product: the head's output, with a graph if the head is not a plain matrix.
     """
 
     seen: AnswerRows
@@ -245,7 +243,7 @@ class _Opened(NamedTuple):
 
 
 class _Settled(torch.autograd.Function):
-    """A scalar whose gradients are known."""
+    """A scalar whose gradients are computed already."""
 
     @staticmethod
     def forward(ctx: Any, value: Tensor, grads: list[Tensor], *inputs: Tensor) -> Tensor:
@@ -267,7 +265,7 @@ class _Settled(torch.autograd.Function):
 
 @torch.no_grad()
 def logits_of(head: Head | None, states: Tensor | None) -> Tensor | None:
-    """What a frozen head makes of the states; logits stay as they are where there is none."""
+    """Return a frozen head's logits of the states; without a head return the input unchanged."""
     if head is None or states is None:
         return states
     return head.logits(states.flatten(0, -2)).unflatten(0, states.shape[:-1])

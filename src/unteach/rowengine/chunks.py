@@ -1,4 +1,4 @@
-"""The rows of a group, in parts: of whole answers, or of any rows."""
+"""Split the rows of a group into chunks, with complete answers or without regard to them."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -28,9 +28,9 @@ class Chunk(NamedTuple):
     """Some rows of a group.
 
     Attributes:
-        seen: the rows, with those of alternates and prompts hanging at them.
-        first: number of the first answer in its group.
-        rows: where they stand among the group's answer rows, alternates' rows and prompts' rows.
+        seen: the rows, with those of their alternates and prompts.
+        first: index of the first answer in the group.
+        rows: slices of the group's answer rows, alternate rows and prompt rows.
     """
 
     seen: AnswerRows
@@ -43,14 +43,14 @@ class Chunk(NamedTuple):
 
 
 def kinds(seen: AnswerRows) -> tuple[AnswerRows | None, ...]:
-    """The answers' rows, the alternates' and the prompts'."""
+    """Return the rows of the answers, of the alternates and of the prompts."""
     return seen, seen.alternate, seen.prompt
 
 
 def pieces(seen: AnswerRows, limit: int) -> Iterator[Chunk]:
-    """Whole answers, with their alternates and prompts, of at most `limit` rows together.
+    """Yield chunks of complete answers, with alternates and prompts, of at most `limit` rows.
 
-    An answer that has more rows than that comes alone.
+    An answer with more rows than that is a chunk of its own.
     """
     ends = [_ends(kind, seen.num_answers) for kind in kinds(seen)]
     first = 0
@@ -63,7 +63,7 @@ def pieces(seen: AnswerRows, limit: int) -> Iterator[Chunk]:
 
 
 def cut(seen: AnswerRows, limit: int) -> Iterator[Chunk]:
-    """The rows in parts of `limit`, wherever answers begin and end; no answer counts as whole."""
+    """Yield chunks of `limit` rows that may split answers; all are marked as incomplete."""
     for kind, rows in enumerate(kinds(seen)):
         count = 0 if rows is None else len(rows.target)
         for start in range(0, count, limit):
@@ -74,7 +74,7 @@ def cut(seen: AnswerRows, limit: int) -> Iterator[Chunk]:
 
 
 def _ends(seen: AnswerRows | None, answers: int) -> list[int]:
-    """How many rows stand before each answer, and in all."""
+    """Return how many rows precede each answer, then the total."""
     if seen is None:
         return [0] * (answers + 1)
     return [0, *torch.bincount(seen.answer_index, minlength=answers).cumsum(0).tolist()]

@@ -1,4 +1,4 @@
-"""A forward pass that ends where the head begins, through the model as it is wrapped."""
+"""Make a wrapped model's forward pass return a loss of final hidden states instead of logits."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,22 +17,22 @@ After = Callable[[Tensor, Any], Tensor]
 
 @contextmanager
 def ending_in(model: Any, after: After) -> Iterator[None]:
-    """Within, the model's forward gives a loss, made of final hidden states, in place of logits.
+    """Inside the context, the model's forward returns a loss of final hidden states.
 
-    The loss is made within the model's own forward: where DDP and FSDP wrap it, their hooks stand
-    around all of it, and the head's weights are whole.
+    The loss is computed within the model's own forward, so the hooks of DDP and FSDP enclose it and
+    the head's weights are gathered.
 
     Args:
-        model: as it is within any wrapper.
-        after: from final hidden states [B, T, D] and what the model gave otherwise to the loss.
+        model: unwrapped.
+        after: maps final hidden states [B, T, D] and the model's output to the loss.
     """
     inner, patched = model.forward, "forward" in vars(model)
 
     def forward(*args: Any, **kwargs: Any) -> ModelOutput:
         with states_only(model) as caught:
-            found = inner(*args, **kwargs)
+            output = inner(*args, **kwargs)
         hold_head(model)
-        return ModelOutput(loss=after(caught[0], found))
+        return ModelOutput(loss=after(caught[0], output))
 
     model.forward = forward
     try:
@@ -45,11 +45,11 @@ def ending_in(model: Any, after: After) -> Iterator[None]:
 
 
 def inputs_of(batch: Batch, *, packed: bool = False) -> dict[str, Any]:
-    """What the model is given of a batch; never labels, of which it would make a loss itself.
+    """Return the model's inputs for a batch, without labels (the model would compute a loss).
 
     Args:
         batch: padded.
-        packed: give the texts one behind the other, without padding.
+        packed: concatenate the sequences without padding.
     """
-    given = {"input_ids": batch["input_ids"], "attention_mask": batch["attention_mask"]}
-    return {**(pack(**given) if packed else given), "use_cache": False}
+    inputs = {"input_ids": batch["input_ids"], "attention_mask": batch["attention_mask"]}
+    return {**(pack(**inputs) if packed else inputs), "use_cache": False}

@@ -1,7 +1,7 @@
-"""The texts of a batch one behind the other in one row: nothing is computed at padding.
+"""Pack the sequences of a batch into one row, so that nothing is computed for padding.
 
-It pays where attention takes texts of unequal lengths as they are (flash attention). Elsewhere the
-texts are kept apart by a mask of [L, L], and attention costs the square of the whole batch.
+This pays with attention for variable lengths (flash attention). Otherwise an [L, L] mask separates
+the sequences, and the cost of attention is quadratic in the length of the packed batch.
 """
 
 from typing import Any
@@ -11,17 +11,18 @@ from torch import Tensor
 
 
 def pack(input_ids: Tensor, attention_mask: Tensor) -> dict[str, Any]:
-    """What a model takes in place of a padded batch. Pass `use_cache=False` with it.
+    """Return the model's inputs for a packed batch. Pass `use_cache=False` with them.
 
-    There is no mask: transformers looks for packed texts only where neither mask nor cache is.
+    There is no mask: transformers detects packed sequences only without mask and cache.
 
     Args:
         input_ids: [B, T].
-        attention_mask: [B, T], 0 at padding, which may stand on either side.
+        attention_mask: [B, T], 0 at padding, on either side.
 
     Returns:
-        `input_ids` and `position_ids` [1, L], positions from 0 in each text; for flash attention,
-        which would look for them in every layer, where the texts begin and the longest.
+        `input_ids` and `position_ids` [1, L], positions from 0 in each sequence; for flash
+        attention, which would compute them in every layer, the sequences' starts and the longest
+        length.
 
     Example:
         >>> ids, mask = torch.tensor([[5, 6, 0], [7, 8, 9]]), torch.tensor([[1, 1, 0], [1, 1, 1]])
@@ -47,11 +48,11 @@ def pack(input_ids: Tensor, attention_mask: Tensor) -> dict[str, Any]:
 
 
 def unpack(hidden: Tensor, attention_mask: Tensor) -> Tensor:
-    """The padded form of what a model gave for packed texts; gradients pass.
+    """Return a packed batch's hidden states in padded form; differentiable.
 
     Args:
         hidden: [1, L, D].
-        attention_mask: [B, T], as it was given to `pack`.
+        attention_mask: [B, T], the same as for `pack`.
 
     Returns:
         [B, T, D], zeros at padding.
@@ -65,39 +66,39 @@ def unpack(hidden: Tensor, attention_mask: Tensor) -> Tensor:
 
 
 def packs(model: Any) -> bool:
-    """Whether packing is right for this model, and cheaper than padding.
+    """Whether packing is correct for this model, and cheaper than padding.
 
-    Ask under the autocast in which it will be trained, and on its device.
+    Call it on the device and under the autocast of the training.
     """
     attention = model.config.get_text_config()._attn_implementation or ""
     return "flash" in attention and keeps_apart(model)
 
 
-LENGTHS = 12, 7  # of two made-up texts
-# Half precision rounds by about 0.01; a text at positions not its own is off by 0.1 and more.
+LENGTHS = 12, 7  # tokens of two artificial sequences
+# Half precision rounds by about 0.01; wrong positions give errors of 0.1 and more.
 NEAR = 0.05
 
 
 def keeps_apart(model: Any) -> bool:
-    """Whether the model reads packed texts as it reads them padded; it is asked, on made-up ones.
+    """Whether the model gives the same logits for packed and padded sequences; runs the model.
 
-    The first text must have no gradient from the second, which finds states that are carried over;
-    and the padded texts must give the same up to rounding, which finds positions counted on. Of
-    the two only the gradient is exact in any precision, and with experts too.
+    Two tests on artificial sequences. The second's loss must have no gradient at the first, else
+    states are carried over. Packed and padded logits must agree up to rounding, else positions are
+    not reset. Only the gradient test is exact in any precision, and with experts too.
     """
     training = model.training
     model.eval()
     try:
-        packed, padded, seen = _answers(model)
+        packed, padded, leaks = _packed_and_padded(model)
     except (TypeError, ValueError, RuntimeError):
-        return False  # a model without such arguments
+        return False  # the model does not take these arguments
     finally:
         model.train(training)
-    return not seen and bool((packed - padded).norm() <= NEAR * padded.norm())
+    return not leaks and bool((packed - padded).norm() <= NEAR * padded.norm())
 
 
-def _answers(model: Any) -> tuple[Tensor, Tensor, bool]:
-    """[L, V] of two texts, packed and padded, and whether the second saw the first."""
+def _packed_and_padded(model: Any) -> tuple[Tensor, Tensor, bool]:
+    """Return logits [L, V] packed and padded, and whether the second sequence reads the first."""
     embed, device = model.get_input_embeddings(), model.device
     mask = torch.tensor([[k < n for k in range(max(LENGTHS))] for n in LENGTHS], device=device)
     ids = torch.arange(mask.numel(), device=device).view(mask.shape) * 31 % embed.num_embeddings

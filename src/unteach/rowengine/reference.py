@@ -1,8 +1,8 @@
-"""The model as it was before unlearning, in the cheapest form that serves.
+"""Precompute what the loss reads of the reference model, before the first training step.
 
-It is asked once, before the first step, while the policy still is the model before: adapters begin
-as nothing, and FILA's take out of the base what they add. What is kept is one number for each
-answer, or the final hidden states of the rows that the loss will read, with the head of that time.
+At that point the policy still is the reference model: new adapters change nothing, and FILA's
+subtract from the base weights what they add. One number is stored per answer, or the final hidden
+states of the rows that the loss will read, together with a frozen copy of the head.
 """
 
 from collections.abc import Collection, Iterator
@@ -24,20 +24,20 @@ from unteach.rowengine.forward import inputs_of
 from unteach.rowengine.rows import asked
 from unteach.types import Sequence
 
-TOKENS = 4096  # padded tokens of one forward
+TOKENS = 4096  # padded tokens per forward pass
 
 
 class Reference:
-    """What the loss may read of the model before.
+    """Stored log-probabilities and hidden states of the reference model.
 
     Args:
-        policy: the model as it is now, before training; with adapters or without.
+        policy: the model before training, with adapters or without.
         forget: what the forget term reads: "reference_logits", "reference_logps", "prompt", ...
         retain: what the retain term reads.
         pairs: the sequences of all groups.
-        drawn: numbers of the retain examples that training will come to; None is all.
-        layer: whose hidden states "reference_hidden" are.
-        head: a frozen copy of the policy's head, where one is at hand.
+        drawn: indices of the retain examples that training will use; None for all.
+        layer: index of the layer for "reference_hidden".
+        head: a frozen copy of the policy's head, if there is one already.
     """
 
     def __init__(
@@ -74,26 +74,26 @@ class Reference:
                     self._logps[group] = answer_logps(policy, list(texts[group].values()))
             if logits in forget | retain:
                 self.head = head or head_of(policy).frozen()
-            for group, found in wanted.items():
-                if found and texts[group]:
-                    self._keep(policy, group, texts[group], found, layer)
+            for group, kinds in wanted.items():
+                if kinds and texts[group]:
+                    self._keep(policy, group, texts[group], kinds, layer)
 
     @property
     def bytes(self) -> int:
-        """What is kept of hidden states."""
+        """Bytes of stored hidden states."""
         return sum(store.bytes for store in self._stores.values())
 
     def logps(self, batch: Batch) -> Tensor | None:
-        """[B], of the batch's forget answers, in nats."""
+        """Return log-probabilities [B] of the batch's forget answers, in nats."""
         return self._of(FORGET, batch)
 
     def alternate_logps(self, batch: Batch) -> Tensor | None:
-        """[B], of the alternates to the batch's forget answers."""
+        """Return log-probabilities [B] of the alternates to the batch's forget answers, in nats."""
         return self._of(ALTERNATE, batch)
 
     def beside(self, seen: dict[str, AnswerRows], batch: Batch) -> dict[str, AnswerRows]:
-        """The rows with what is kept of the same rows; final states where logits are to be."""
-        found = {}
+        """Add the stored hidden states to the rows; `reference_logits` then hold final states."""
+        groups = {}
         for name, group in (("forget", FORGET), ("retain", RETAIN)):
             if name in seen:
                 own = self._beside(seen[name], batch, group, "answers")
@@ -102,8 +102,8 @@ class Reference:
                     own = replace(own, alternate=other)
                 if own.prompt is not None:
                     own = replace(own, prompt=self._beside(own.prompt, batch, group, "prompts"))
-                found[name] = own
-        return found
+                groups[name] = own
+        return groups
 
     def _beside(self, seen: AnswerRows, batch: Batch, group: int, kind: str) -> AnswerRows:
         rows = {}
@@ -129,13 +129,13 @@ class Reference:
         kinds: set[str],
         layer: int | None,
     ) -> None:
-        """One pass over a group, longest texts first; each process takes its share."""
+        """Run the model over a group, longest texts first, split over processes; store the rows."""
         state, numbers = PartialState(), list(texts)
         cuts = batches_by_length([len(texts[i].ids) for i in numbers], TOKENS)
         batches = [[numbers[k] for k in members] for members in cuts]
         own: dict[int, dict[str, Tensor]] = {}
         for start in range(0, len(batches), state.num_processes):
-            # A model in shards is asked by all processes at once; the last round may be short.
+            # A sharded model needs all processes in each forward; the last round may be short.
             k = min(start + state.process_index, len(batches) - 1)
             own[k] = _rows(policy, [texts[i] for i in batches[k]], kinds, layer)
             if state.num_processes == 1:
@@ -148,17 +148,17 @@ class Reference:
     def _put(
         self, group: int, texts: dict[int, Sequence], members: list[int], rows: dict[str, Tensor]
     ) -> None:
-        for kind, found in rows.items():
+        for kind, states in rows.items():
             sizes = {i: _size(texts[i], kind) for i in texts}
             if (group, kind) not in self._stores:
-                self._stores[group, kind] = HiddenStateStore(sizes, found.shape[-1], found.dtype)
-            parts = found.split([sizes[i] for i in members])
+                self._stores[group, kind] = HiddenStateStore(sizes, states.shape[-1], states.dtype)
+            parts = states.split([sizes[i] for i in members])
             for number, part in zip(members, parts, strict=True):
                 self._stores[group, kind].put(number, part)
 
 
 def agreed_head(policy: Any, pairs: Pairs) -> str:
-    """What the policy's head does, in words. Raises UserError where that is not known."""
+    """Check the policy's head and describe it in words. Raises UserError if it is unknown."""
     text = min((s for s in pairs.forget if any(s.answer)), key=lambda s: len(s.ids))
     with _evaluating(policy):
         ids = torch.tensor([text.ids], device=policy.device)
@@ -166,15 +166,15 @@ def agreed_head(policy: Any, pairs: Pairs) -> str:
 
 
 def answer_logps(model: Any, sequences: list[Sequence]) -> Tensor:
-    """[B], log-probability of each answer, in nats; the same number on every process."""
-    found = [[sum(a.logps) for a in answer_tokens(model, sequences)]]
+    """Return the log-probability [B] of each answer, in nats; identical on every process."""
+    logps = [[sum(a.logps) for a in answer_tokens(model, sequences)]]
     if PartialState().num_processes > 1:
-        broadcast_object_list(found)
-    return torch.tensor(found[0])
+        broadcast_object_list(logps)
+    return torch.tensor(logps[0])
 
 
 def mean_nll(model: Any, sequences: list[Sequence]) -> float:
-    """Mean NLL per answer token, in nats."""
+    """Return the mean NLL per answer token, in nats."""
     with _evaluating(model):
         total = answer_logps(model, sequences).sum().item()
     return -total / max(sum(sum(s.answer) for s in sequences), 1)
@@ -185,16 +185,16 @@ def _kinds(reads: frozenset[str], kinds: dict[str, str]) -> set[str]:
 
 
 def _rows(model: Any, texts: list[Sequence], kinds: set[str], layer: int | None) -> dict:
-    """[N, D] of each kind, in the order in which `look` gives rows."""
+    """Return hidden states [N, D] of each kind, in the row order of `look`."""
     batch = {name: value.to(model.device) for name, value in pad(texts).items()}
     with states_only(model) as caught:
         output = model(**inputs_of(batch), output_hidden_states="hidden" in kinds)
     answer = batch["answer"][:, 1:]
-    found = {"answers": caught[0][:, :-1][answer], "prompts": caught[0][:, :-1][asked(batch)]}
+    states = {"answers": caught[0][:, :-1][answer], "prompts": caught[0][:, :-1][asked(batch)]}
     if "hidden" in kinds:
         assert layer is not None
-        found["hidden"] = output.hidden_states[layer + 1][:, 1:][answer]
-    return {kind: found[kind].cpu() for kind in sorted(kinds)}
+        states["hidden"] = output.hidden_states[layer + 1][:, 1:][answer]
+    return {kind: states[kind].cpu() for kind in sorted(kinds)}
 
 
 def _size(text: Sequence, kind: str) -> int:

@@ -1,4 +1,7 @@
-"""One shift, one mask: from a batch and what a model says of it to the rows of each group."""
+"""Select the logits rows that predict answer tokens, count them, and average terms over them.
+
+All shifting and masking of labels is done here.
+"""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,12 +15,12 @@ from unteach.rowengine.batch import ALTERNATE, FORGET, RETAIN, Batch
 
 
 class BatchOutput(NamedTuple):
-    """What a model says of a batch.
+    """A model's output for a batch.
 
     Attributes:
-        logits: [B, T, V], or the final states [B, T, D] that the head makes them of; None where
-            nothing reads them.
-        hidden: [B, T, D] of one layer; None where nothing reads them.
+        logits: [B, T, V], or final hidden states [B, T, D] in their place; None if nothing reads
+            them.
+        hidden: [B, T, D], hidden states of one layer; None if nothing reads them.
     """
 
     logits: Tensor | None
@@ -31,16 +34,16 @@ def look(
     *,
     prompts: bool = False,
 ) -> dict[str, AnswerRows]:
-    """The answer rows of the groups that the batch has, forget and retain.
+    """Return the answer rows of the batch's groups, "forget" and "retain".
 
-    The logits at position t predict token t + 1: this is the only place that knows it. Alternate
-    answers and prompts hang at the forget rows.
+    The logits at position t predict token t + 1; they are shifted here and nowhere else. The forget
+    rows hold those of alternate answers and prompts.
 
     Args:
         batch: B sequences of T tokens.
-        policy: of the model in training, or its logits alone.
-        before: of the model before, where something reads it.
-        prompts: give the rows of the prompts too; they may be many.
+        policy: output of the model in training, or its logits.
+        before: output of the reference model, if something reads it.
+        prompts: also select the rows of the prompts; they may be many.
     """
     outputs = _output(policy), _output(before)
     answer = batch["answer"][:, 1:]
@@ -67,7 +70,7 @@ def restrict(
     reference_logps: Tensor | None = None,
     alternate_logps: Tensor | None = None,
 ) -> AnswerRows:
-    """What a loss declared under `reads`, and nothing else."""
+    """Set every field of the rows to None that the loss did not declare in `reads`."""
     logps = {"reference_logps": reference_logps}
     inner = reads & {"reference_logits", "reference_logps"}
     alternate, prompt = seen.alternate, seen.prompt
@@ -75,9 +78,9 @@ def restrict(
         alternate = restrict(alternate, inner, reference_logps=alternate_logps)
     if prompt is not None:
         prompt = restrict(prompt, inner - {"reference_logps"})
-    given = {**vars(seen), **logps, "alternate": alternate, "prompt": prompt}
-    shown = reads | frozenset(more for read in reads for more in WITH.get(read, ()))
-    return replace(seen, **{k: given[k] if k in shown else None for k in DECLARED})
+    fields = {**vars(seen), **logps, "alternate": alternate, "prompt": prompt}
+    allowed = reads | frozenset(more for read in reads for more in WITH.get(read, ()))
+    return replace(seen, **{k: fields[k] if k in allowed else None for k in DECLARED})
 
 
 WITH = {"selected": ("ignored",), "teacher_logits": ("teacher_pairs", "teacher_targets")}
@@ -98,14 +101,14 @@ DECLARED = (
 )
 
 
-def _output(found: BatchOutput | Tensor | None) -> BatchOutput:
-    return found if isinstance(found, BatchOutput) else BatchOutput(found)
+def _output(output: BatchOutput | Tensor | None) -> BatchOutput:
+    return output if isinstance(output, BatchOutput) else BatchOutput(output)
 
 
 def _rows(
     batch: Batch, outputs: tuple[BatchOutput, BatchOutput], rows: Tensor, members: Tensor
 ) -> AnswerRows:
-    """The rows of some members; `rows` is [B, T - 1], shifted."""
+    """Return the selected rows of some sequences; `rows` is a shifted mask [B, T - 1]."""
     policy, before = outputs
     mask = rows & members[:, None]
     number = torch.cumsum(members, 0) - 1  # of each member within its group
@@ -120,14 +123,14 @@ def _rows(
         ignored=batch["ignored"][:, 1:][mask],
         position=place[mask],
         refusal=batch["refusal"][:, 1:][mask],
-        # A hidden state belongs to the token it stands at, not to the one it predicts.
+        # A hidden state belongs to the token at its position, not to the one it predicts.
         hidden=None if policy.hidden is None else policy.hidden[:, 1:][mask],
         reference_hidden=None if before.hidden is None else before.hidden[:, 1:][mask],
     )
 
 
 def asked(batch: Batch) -> Tensor:
-    """[B, T - 1] bool, where a prompt's token is predicted; its first token never is."""
+    """Return the mask [B, T - 1] of rows that predict prompt tokens, except each first token."""
     attended = batch["attention_mask"].bool()
     return attended[:, 1:] & attended[:, :-1] & ~batch["answer"][:, 1:]
 
@@ -140,7 +143,7 @@ COUNTED: tuple[tuple[str, Over], ...] = (
 
 
 def count(batches: list[Batch]) -> Tensor:
-    """How much of each kind the batches of a step hold, in the order of `COUNTED`."""
+    """Count the answers and tokens in the batches of a step, in the order of `COUNTED`."""
     totals = torch.zeros(len(COUNTED), dtype=torch.float64)
     for batch in batches:
         for k, (group, over) in enumerate(COUNTED):
@@ -166,9 +169,9 @@ def _counted(batch: Batch, group: str, over: Over) -> Tensor:
 
 
 def reduce(term: Term, group: str, counts: Tensor) -> Tensor:
-    """The one mean: the term's sum over the count of the whole step, times its weight."""
+    """Return the term's weight times its sum, divided by its count over the whole step."""
     over = term.over if isinstance(term.over, Mapping) else {term.over: 1.0}
-    found = [times * counts[COUNTED.index((group, kind))] for kind, times in over.items()]
-    total = torch.stack(found).sum().to(term.values.device)
+    parts = [times * counts[COUNTED.index((group, kind))] for kind, times in over.items()]
+    total = torch.stack(parts).sum().to(term.values.device)
     total = torch.where(total > 0, total, 1).to(term.values.dtype)
     return term.weight * term.values.sum() / total

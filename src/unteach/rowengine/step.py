@@ -1,4 +1,4 @@
-"""The loss of one micro-batch: its rows, its terms, and what is told of them."""
+"""Compute the loss terms of one micro-batch from its rows."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ from unteach.rowengine.teacher_rows import TeacherRows
 
 @dataclass(frozen=True, kw_only=True)
 class Objective:
-    """What is minimised.
+    """The loss to minimise.
 
     Attributes:
-        method: for the forget answers.
-        retain: the name of the term that keeps the rest, or "none".
-        weight: the retain term's.
-        wanted: which terms count in this pass.
-        watched: whether the forget answers' probabilities are asked for.
+        method: gives the forget terms.
+        retain: name of the retain term, or "none".
+        weight: of the retain term.
+        wanted: whether a term is part of this pass.
+        watched: whether to compute the forget answers' probabilities.
     """
 
     method: Method
@@ -37,18 +37,18 @@ class Objective:
 
 
 class MicroBatch:
-    """One micro-batch, from final states to groups of rows that the row engine sums up.
+    """One micro-batch: turns final hidden states into groups of rows with their losses.
 
     Args:
-        objective: what is minimised.
-        batch: whose rows.
-        counts: of the whole step.
-        reference: the model before.
-        teacher: the rows of the teacher, for methods that have one.
+        objective: the loss to minimise.
+        batch: the micro-batch.
+        counts: answers and tokens of the whole step, as `count` gives them.
+        reference: stored values of the reference model.
+        teacher: the teacher's rows, for methods that have one.
 
     Attributes:
-        terms: each term's share of the step's loss so far, by name.
-        retain: the retain term's share without its weight; None without one.
+        terms: each term's part of the step's loss so far, by name.
+        retain: the retain term's part without its weight; None without one.
     """
 
     def __init__(
@@ -67,10 +67,10 @@ class MicroBatch:
         self._lengths: Tensor | None = None
 
     def groups(self, output: BatchOutput) -> list[RowGroup]:
-        """The rows of the batch, and what they are worth.
+        """Return the batch's rows with their losses.
 
         Args:
-            output: with final states in place of logits.
+            output: the model's, with final hidden states in place of logits.
         """
         objective, reads = self.objective, self.objective.method.needs()
         seen = look(self.batch, output, prompts="prompt" in reads)
@@ -96,19 +96,19 @@ class MicroBatch:
         return groups
 
     def probabilities(self) -> Tensor | None:
-        """[B], exp of each forget answer's mean log-probability; None where nobody asked."""
+        """Return exp of each forget answer's mean log-probability, [B]; None if not watched."""
         if self._logps is None or self._lengths is None:
             return None
         return (self._logps / self._lengths.clamp(min=1)).exp()
 
     def _forget(self, seen: AnswerRows, first: int) -> Tensor | None:
         terms = forget_terms(self.objective.method, seen)
-        found = self._sum("forget", seen, [t for t in terms if self.objective.wanted(t)])
+        loss = self._sum("forget", seen, [t for t in terms if self.objective.wanted(t)])
         if self._logps is not None:
-            with torch.no_grad():  # after the terms, which may have made the statistics already
+            with torch.no_grad():  # after the terms, which may have cached the statistics
                 logps = seen.partial_answer_sums(ascent(seen.log_odds)).to(self._logps.dtype)
             self._logps[first : first + len(logps)] += logps
-        return found
+        return loss
 
     def _retain(self, seen: AnswerRows, first: int) -> Tensor | None:
         term = retain_term(self.objective.retain, seen, self.objective.weight)

@@ -1,4 +1,4 @@
-"""The teacher's hidden states at the answer tokens, read once and shown beside the model's rows."""
+"""Precompute the teacher's hidden states at the answer tokens and add them to the model's rows."""
 
 from dataclasses import replace
 from typing import Any
@@ -14,12 +14,12 @@ from unteach.teachers import Teacher
 
 
 class TeacherRows:
-    """The final states of the teacher's model at the answer tokens, with its head.
+    """Stored final hidden states of the teacher's model at the answer tokens, with its head.
 
     Args:
-        teacher: what is read, and what is done to it.
-        model: the teacher's model, now.
-        head: its frozen head, where a copy is at hand.
+        teacher: the sequences to run, with token pairs and targets.
+        model: the teacher's model.
+        head: a frozen copy of its head, if there is one already.
     """
 
     def __init__(self, teacher: Teacher, model: Any, head: Head | None = None):
@@ -33,16 +33,16 @@ class TeacherRows:
 
     @property
     def head(self) -> Head | None:
-        """The head that makes logits of the states."""
+        """The head that computes logits from the states."""
         return self._states[0].head
 
     @property
     def bytes(self) -> int:
-        """What is kept of hidden states."""
+        """Bytes of stored hidden states."""
         return sum(states.bytes for states in self._states)
 
     def beside(self, seen: dict[str, AnswerRows], batch: Batch) -> dict[str, AnswerRows]:
-        """The forget rows with the teacher's states, pairs and targets."""
+        """Add the teacher's states, pairs and targets to the forget rows."""
         if "forget" not in seen:
             return seen
         own = seen["forget"]
@@ -50,34 +50,34 @@ class TeacherRows:
         states = [kept.beside({"forget": own}, batch)["forget"] for kept in self._states]
         pairs = [self._pairs(draw, numbers, own.target) for draw in self.teacher.draws]
         device = own.target.device
-        given = replace(
+        forget = replace(
             own,
             teacher_logits=_stacked([rows.reference_logits for rows in states]),
             teacher_pairs=_stacked(_as_wide(pairs)),
             teacher_targets=self._targets(numbers).to(device),
         )
-        return {**seen, "forget": given}
+        return {**seen, "forget": forget}
 
     def _pairs(self, draw: Teacher, numbers: list[int], target: Tensor) -> Tensor:
-        """[N, S, 2], padded with a pair that changes nothing.
+        """Return the token pairs of each row, [N, S, 2], padded with (0, 0), which has no effect.
 
-        Where an answer token stayed, although it is one of a name elsewhere (a syllable, or a
+        Where an answer token was kept although it is part of a name elsewhere (a syllable, or a
         namesake of the stranger), its probability is not exchanged.
         """
-        found = [draw.pairs[k] for k in numbers]
-        width = max(map(len, found))
-        rows = [[*pairs, *[(0, 0)] * (width - len(pairs))] for pairs in found]
+        listed = [draw.pairs[k] for k in numbers]
+        width = max(map(len, listed))
+        rows = [[*pairs, *[(0, 0)] * (width - len(pairs))] for pairs in listed]
         table = torch.tensor(rows, dtype=torch.long).view(len(numbers), width, 2)
         sizes = torch.tensor([len(draw.targets[k]) for k in numbers])
         table = table.repeat_interleave(sizes, 0).to(target.device)
-        read = [draw.sequences[k] for k in numbers]
-        told = [token for s in read for token, said in zip(s.ids, s.answer, strict=True) if said]
-        stayed = target == torch.tensor(told, device=target.device)
-        own = (table == target[:, None, None]).any(-1, keepdim=True) & stayed[:, None, None]
-        return table.masked_fill(own, 0)
+        drawn = [draw.sequences[k] for k in numbers]
+        answers = [t for s in drawn for t, answer in zip(s.ids, s.answer, strict=True) if answer]
+        kept = target == torch.tensor(answers, device=target.device)
+        unchanged = (table == target[:, None, None]).any(-1, keepdim=True) & kept[:, None, None]
+        return table.masked_fill(unchanged, 0)
 
     def _targets(self, numbers: list[int]) -> Tensor:
-        """[N], nan where what the model says of the answer token stays."""
+        """Return the log-probability [N] to set for each answer token; nan leaves it unchanged."""
         teacher = self.teacher
         nan = float("nan")
         return torch.tensor(
@@ -86,11 +86,11 @@ class TeacherRows:
 
 
 def _stacked(draws: list[Any]) -> Any:
-    """[N, ...] of one draw, [N, K, ...] of several."""
+    """Return [N, ...] for one draw, [N, K, ...] for K draws."""
     return draws[0] if len(draws) == 1 else torch.stack(draws, 1)
 
 
 def _as_wide(tables: list[Tensor]) -> list[Tensor]:
-    """Tables of pairs, all as wide as the widest."""
+    """Pad tables of pairs to the width of the widest."""
     width = max(table.shape[1] for table in tables)
     return [torch.nn.functional.pad(t, (0, 0, 0, width - t.shape[1])) for t in tables]

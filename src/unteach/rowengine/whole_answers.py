@@ -1,10 +1,10 @@
-"""Statistics of the rows of a long answer together, differentiable, without its logits.
+"""Compute differentiable token statistics of long answers without holding all their logits.
 
-A loss of a whole answer's log-probability weighs no row before the last is seen. So the statistics
-come first, piece by piece; how the gradient gets back from them depends on the head. Where it is
-frozen, what the gradient needs of a row is one vector: the expectation of the head's rows under the
-distribution over the other tokens, which the first pass leaves behind. Where it is trained, the
-logits are worked out once more.
+The gradient of a loss of a complete answer's log-probability depends on all rows of the answer. So
+the statistics are computed first, chunk by chunk. The backward pass depends on the head. If it is
+frozen, the gradient needs one vector per row: the expectation of the head's rows under the
+distribution over the other tokens, stored by the first pass. If the head is trained, the logits are
+computed a second time.
 """
 
 from dataclasses import replace
@@ -24,14 +24,14 @@ from unteach.losses.statistics import STATISTICS, TokenStatistics, token_statist
 
 
 def with_statistics(parts: list[AnswerRows], head: Head, limit: int) -> list[AnswerRows]:
-    """The rows with their statistics in place of logits.
+    """Return the rows with their statistics in place of logits.
 
-    Their entropies are worked out if somebody asks, from logits that are made once more.
+    Entropies are computed on demand, from logits that are computed again.
 
     Args:
-        parts: with final states [N, D] in place of logits.
-        head: that makes logits of them.
-        limit: rows of logits that are held at once.
+        parts: rows with final hidden states [N, D] in place of logits.
+        head: of the same model.
+        limit: rows of logits in memory at once.
     """
     states: Any = torch.cat([part.logits for part in parts])  # type: ignore[misc]
     target = torch.cat([part.target for part in parts])
@@ -56,7 +56,7 @@ def with_statistics(parts: list[AnswerRows], head: Head, limit: int) -> list[Ans
 
 @torch.no_grad()
 def _entropies(states: Tensor, head: Head, limit: int, temperature: float) -> Tensor:
-    """[N], of the rows that the head makes of states."""
+    """Return the entropy [N] of each row, in nats, from hidden states."""
     parts = [entropy(head.logits(s), temperature=temperature) for s in states.split(limit)]
     return torch.cat(parts)
 
@@ -66,12 +66,12 @@ def _by_checkpoints(states: Tensor, target: Tensor, head: Head, limit: int) -> l
         return token_statistics(head.logits(rows), answers)
 
     pairs = zip(states.split(limit), target.split(limit), strict=True)
-    found = [checkpoint(one, *pair, use_reentrant=False) for pair in pairs]
-    return [torch.cat(part) for part in zip(*found, strict=True)]
+    parts = [checkpoint(one, *pair, use_reentrant=False) for pair in pairs]
+    return [torch.cat(part) for part in zip(*parts, strict=True)]
 
 
 class _Statistics(torch.autograd.Function):
-    """Margin and rival of every row."""
+    """Log-odds and runner-up log-probability of every row."""
 
     @staticmethod
     def forward(
@@ -79,14 +79,14 @@ class _Statistics(torch.autograd.Function):
         weight: Tensor, bias: Tensor | None,
     ):  # fmt: skip
         expects = not head.trained and ctx.needs_input_grad[0]
-        found, pulls = [], []
+        columns, pulls = [], []
         for rows, answers in zip(states.split(limit), target.split(limit), strict=True):
             logits = head.logits(rows)
-            found.append(read_rows(STATISTICS.read, logits, answers))
+            columns.append(read_rows(STATISTICS.read, logits, answers))
             if expects:
-                pulls.append(_pulls(head, logits, answers, *found[-1][2:]))
-            del logits  # before the next are made
-        margin, rival, *kept = (torch.cat(part) for part in zip(*found, strict=True))
+                pulls.append(_pulls(head, logits, answers, *columns[-1][2:]))
+            del logits  # before the next chunk's are computed
+        margin, rival, *kept = (torch.cat(part) for part in zip(*columns, strict=True))
         pulls = [torch.cat(part) for part in zip(*pulls, strict=True)]
         ctx.head, ctx.limit = head, limit
         ctx.save_for_backward(states, target, *kept, *pulls)
@@ -98,16 +98,16 @@ class _Statistics(torch.autograd.Function):
         margin, rival = grads
         states, *columns = ctx.saved_tensors
         if len(columns) == 3:
-            return _again(ctx.head, ctx.limit, states, [*columns, margin, rival])
+            return _recompute(ctx.head, ctx.limit, states, [*columns, margin, rival])
         by_margin, by_rival = columns[3:]
         back = margin.unsqueeze(-1) * by_margin + rival.unsqueeze(-1) * by_rival
         return back.to(states.dtype), *(None,) * 5
 
 
 def _pulls(head: Head, logits: Tensor, target: Tensor, best: Tensor, lse: Tensor) -> tuple:
-    """[n, D] twice: the gradients of the margin and of the rival with respect to the states.
+    """Return the gradients of margin and rival with respect to the states, [n, D] each.
 
-    The first is W_y - E_r[W], r the distribution over the others; the second W_m - E_r[W].
+    The first is W_y - E_r[W], with r the distribution over the others; the second is W_m - E_r[W].
     """
     one, zero = torch.ones_like(lse), torch.zeros_like(lse)
     hit, miss = (
@@ -120,8 +120,8 @@ def _pulls(head: Head, logits: Tensor, target: Tensor, best: Tensor, lse: Tensor
     return by_margin, by_margin - hit + miss
 
 
-def _again(head: Head, limit: int, states: Tensor, columns: list[Tensor]) -> tuple:
-    """The gradients of states, weight and bias from logits that are worked out once more."""
+def _recompute(head: Head, limit: int, states: Tensor, columns: list[Tensor]) -> tuple:
+    """Compute the logits again and return the gradients of states, weight and bias."""
     back = torch.empty_like(states)
     weight = None
     if head.weight.requires_grad:
@@ -139,6 +139,6 @@ def _again(head: Head, limit: int, states: Tensor, columns: list[Tensor]) -> tup
             head.collect(gradient, states[rows], weight)
         if bias is not None:
             bias.add_(gradient.sum(0))
-        del logits, kept, gradient  # before the next are made
+        del logits, kept, gradient  # before the next chunk's are computed
     weight = None if weight is None else weight.to(head.weight.dtype)
     return back, None, None, None, weight, bias

@@ -1,4 +1,4 @@
-"""Which tokens of a forget answer matter: one file, one way to tell; methods share them."""
+"""Selectors: ways to select the tokens of forget answers that matter, one per file."""
 
 from unteach.selectors._base import (
     SELECTORS,

@@ -1,4 +1,4 @@
-"""What a selector is: from the forget answers to the tokens that matter in each."""
+"""Define the base class of selectors, which select tokens of the forget answers."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
@@ -12,42 +12,42 @@ from unteach.types import Sequence
 
 @runtime_checkable
 class ReferenceOracle(Protocol):
-    """The model before, as far as the choice of tokens may ask it."""
+    """Interface to scores of the reference model for selectors."""
 
     tokens: list[int]
     """The vocabulary without special tokens."""
 
     def nll(self, texts: list[tuple[int, ...]], start: int) -> list[float]:
-        """Mean NLL in nats of the tokens from position `start` on, one per text."""
+        """Return each text's mean NLL in nats over the tokens from position `start` on."""
         ...
 
     def logps(self, texts: list[tuple[int, ...]]) -> list[list[float]]:
-        """Log-probability in nats of every token given those before it; 0 for the first."""
+        """Return the log-probability in nats of each token given those before; 0 for the first."""
         ...
 
 
 class Selection(NamedTuple):
-    """Positions of a sequence that a method singles out; all other answer tokens are "others"."""
+    """Selected and ignored positions of a sequence; all other answer tokens are unselected."""
 
     chosen: frozenset[int]
     ignored: frozenset[int] = frozenset()
 
 
 class Selector(ABC):
-    """The base of all selectors: frozen keyword-only dataclasses whose fields are their options.
+    """Base class of selectors: frozen keyword-only dataclasses whose fields are their options.
 
-    What is chosen depends on the set of sequences, the model and the seed, and on no order.
+    The selection depends on the set of sequences, the model and the seed, but not on their order.
     """
 
     name: ClassVar[str]
     asks_model: ClassVar[bool] = False  # whether it needs the oracle
-    nothing: ClassVar[str] = ""  # what to do when it finds no token in any answer
+    nothing: ClassVar[str] = ""  # hint for the user if no token is selected in any answer
 
     @abstractmethod
     def choose(
         self, sequences: list[Sequence], oracle: ReferenceOracle, seed: int
     ) -> Iterator[Selection]:
-        """One choice per sequence, in their order, as soon as it is known."""
+        """Yield one selection per sequence, in their order."""
 
 
 SELECTORS: Registry[type[Selector]] = Registry(
@@ -68,10 +68,10 @@ def selector(name: str) -> Callable[[S], S]:
 
 
 def selector_of(name: str, options: Mapping[str, Any]) -> Selector:
-    """The selector of that name, with those of the options that it knows.
+    """Return the selector of that name with its options; options of others are ignored.
 
     Raises:
-        UserError: what it needs is not installed.
+        UserError: a package that it needs is not installed.
     """
     cls = SELECTORS.get(name)
     known = {f.name for f in fields(cls)}  # type: ignore[arg-type]
@@ -79,7 +79,7 @@ def selector_of(name: str, options: Mapping[str, Any]) -> Selector:
 
 
 def highest(positions: list[int], scores: list[float], count: int) -> frozenset[int]:
-    """The positions with the largest scores, at least one; ties go to the earlier position.
+    """Return the positions with the largest scores, at least one; ties go to the earlier position.
 
     Example:
         >>> sorted(highest([4, 5, 6], [0.1, 0.9, 0.9], 1))
@@ -90,5 +90,5 @@ def highest(positions: list[int], scores: list[float], count: int) -> frozenset[
 
 
 def random_of(sequence: Sequence, seed: int) -> Random:
-    """Random numbers of one sequence, wherever in the set it stands."""
+    """Return a random generator for a sequence, independent of its place in the set."""
     return Random(f"{seed}/{sequence.id.partition('-')[2]}")

@@ -1,4 +1,4 @@
-"""spaCy, which is loaded only when a selector needs it, and what to say when it cannot be."""
+"""Load spaCy pipelines on demand, and select tokens by what they find."""
 
 from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
@@ -16,7 +16,7 @@ PIPELINE = "en_core_web_sm"
 
 
 def require_spacy(pipeline: str) -> None:
-    """That spaCy and the pipeline are there, without loading either. Raises UserError."""
+    """Raise UserError if spaCy or the pipeline is not installed; loads neither."""
     if find_spec("spacy") is None:
         hint = 'pip install "unteach[focus]", or choose informative, subject or spans instead'
         raise UserError(Problem("spaCy", "is not installed", hint, "request"))
@@ -31,17 +31,17 @@ def choices(
     needs: str,
     find: Callable[[Any], Iterable[Any]],
 ) -> Iterator[Selection]:
-    """The tokens of what a spaCy pipeline finds in the answers.
+    """Yield the tokens of the spans that a spaCy pipeline finds in the answers.
 
     Args:
         sequences: with their texts.
         name: of the selector.
         pipeline: an installed package or a folder.
-        needs: what a part of the pipeline must fill in, as spaCy calls it: `doc.ents`.
-        find: from a parsed answer to the spans of interest.
+        needs: attribute that a pipeline component must assign, such as `doc.ents`.
+        find: maps a parsed answer to its spans.
 
     Raises:
-        UserError: the pipeline does not load, or has no such part.
+        UserError: the pipeline does not load, or has no such component.
     """
     require_text(sequences, name)
     nlp = _load(pipeline)
@@ -51,8 +51,8 @@ def choices(
     for sequence in sequences:
         spans = []
         for first, last in answer_parts(sequence):
-            found = find(nlp(sequence.text[first:last]))
-            spans += [(first + s.start_char, first + s.end_char) for s in found]
+            parts = find(nlp(sequence.text[first:last]))
+            spans += [(first + s.start_char, first + s.end_char) for s in parts]
         yield Selection(tokens_in(sequence, spans))
 
 

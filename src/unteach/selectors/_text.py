@@ -1,4 +1,4 @@
-"""From characters to tokens: where the answers are in the text, and which tokens a span touches."""
+"""Map character spans to tokens: find the answers in the text, and the tokens of a span."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from unteach.types import Sequence, Span
 
 
 def require_text(sequences: list[Sequence], name: str) -> None:
-    """Refuse sequences that are tokens alone. Raises UserError."""
+    """Raise UserError if some sequences have token ids but no text."""
     if any(not s.offsets for s in sequences):
         what = "reads the answers' text, and some sequences are tokens alone"
         hint = "give rows, or sequences of `unteach.data.encoding.encode`"
@@ -16,35 +16,35 @@ def require_text(sequences: list[Sequence], name: str) -> None:
 
 
 def tokens_in(sequence: Sequence, spans: Iterable[Span]) -> frozenset[int]:
-    """The answer tokens that share a character with a span; blanks at either's ends do not count.
+    """Return the answer tokens that share a character with a span, without blanks at the ends.
 
-    Every token of a character of several bytes stands for the whole of it.
+    If a character is split over several tokens, each of them counts as the character.
 
     Example:
-        >>> said = Sequence("forget-0", (5, 6, 7), (False, True, True), text="in the town",
-        ...                 offsets=((0, 2), (2, 6), (6, 11)))
-        >>> sorted(tokens_in(said, [(3, 7)]))
+        >>> sequence = Sequence("forget-0", (5, 6, 7), (False, True, True), text="in the town",
+        ...                     offsets=((0, 2), (2, 6), (6, 11)))
+        >>> sorted(tokens_in(sequence, [(3, 7)]))
         [1]
     """
     wanted = [(a, b) for a, b in (bare(sequence.text, *span) for span in spans) if a < b]
-    found = set()
+    positions = set()
     for position, is_answer in enumerate(sequence.answer):
         first, last = sequence.offsets[position] if is_answer else (0, 0)
         a, b = bare(sequence.text, first, last)
-        if a == b:  # blanks alone, or no character at all
+        if a == b:  # only blanks, or no character
             a, b = first, last
         if a < b and any(start < b and a < end for start, end in wanted):
-            found.add(position)
-    return frozenset(found)
+            positions.add(position)
+    return frozenset(positions)
 
 
 def answer_parts(sequence: Sequence) -> list[Span]:
-    """The characters of each answer, without blanks at its ends; a conversation has several.
+    """Return the character span of each answer, without blanks; a conversation has several.
 
     Example:
-        >>> said = Sequence("forget-0", (5, 6, 7), (False, True, True), text="Who? Ada.",
-        ...                 offsets=((0, 4), (4, 8), (8, 9)))
-        >>> answer_parts(said)
+        >>> sequence = Sequence("forget-0", (5, 6, 7), (False, True, True), text="Who? Ada.",
+        ...                     offsets=((0, 4), (4, 8), (8, 9)))
+        >>> answer_parts(sequence)
         [(5, 9)]
     """
     parts: list[Span] = []
@@ -58,7 +58,7 @@ def answer_parts(sequence: Sequence) -> list[Span]:
 
 
 def bare(text: str, first: int, last: int) -> Span:
-    """A span without the blanks at its ends.
+    """Return a span without the blanks at its ends.
 
     Example:
         >>> bare(" Lund ", 0, 6)
@@ -78,20 +78,20 @@ class TextWord(NamedTuple):
 
 
 def words(sequence: Sequence) -> list[TextWord]:
-    """The words of a sequence, in order; where the text is not known, every token is one.
+    """Return the words of a sequence, in order; without a text, every token is a word.
 
-    A token of blanks alone belongs to the word that it stands before.
+    A token of blanks belongs to the following word.
 
     Example:
-        >>> said = Sequence("forget-0", (5, 6, 7), (False, True, True), text="Ada Berg?",
-        ...                 offsets=((0, 3), (3, 6), (6, 9)))
-        >>> words(said)
-        [Word(key='ada', places=(0,)), Word(key='berg', places=(1, 2))]
+        >>> sequence = Sequence("forget-0", (5, 6, 7), (False, True, True), text="Ada Berg?",
+        ...                     offsets=((0, 3), (3, 6), (6, 9)))
+        >>> words(sequence)
+        [TextWord(key='ada', places=(0,)), TextWord(key='berg', places=(1, 2))]
     """
     text = sequence.text
     if not sequence.offsets:
         return [TextWord(str(token), (place,)) for place, token in enumerate(sequence.ids)]
-    found: list[tuple[int, int, list[int]]] = []
+    pieces: list[tuple[int, int, list[int]]] = []
     blanks: list[int] = []
     for place, offset in enumerate(sequence.offsets):
         a, b = bare(text, *offset)
@@ -102,13 +102,13 @@ def words(sequence: Sequence) -> list[TextWord]:
         blanks = []
         if not any(map(str.isalnum, text[a:b])):
             continue
-        first, last, places = found[-1] if found else (0, -1, [])
-        # A further piece of a word, or a further byte of a character.
+        first, last, places = pieces[-1] if pieces else (0, -1, [])
+        # The next part of a word, or the next byte of a character.
         if a < last or (a == last and text[a - 1].isalnum() and text[a].isalnum()):
-            found[-1] = first, max(b, last), [*places, place]
+            pieces[-1] = first, max(b, last), [*places, place]
         else:
-            found.append((a, b, [*lead, place]))
+            pieces.append((a, b, [*lead, place]))
     return [
         TextWord("".join(filter(str.isalnum, text[a:b])).casefold(), tuple(places))
-        for a, b, places in found
+        for a, b, places in pieces
     ]

@@ -1,4 +1,4 @@
-"""DTO's own: the tokens without which the rest of the answer is a surprise."""
+"""Select the tokens without which the rest of the answer is unlikely (DTO's score)."""
 
 import math
 from collections.abc import Iterator
@@ -20,16 +20,16 @@ from unteach.types import Sequence
 @selector("delta")
 @dataclass(frozen=True, kw_only=True)
 class Delta(Selector):
-    """The prefix tokens whose replacement makes the suffix least likely (arXiv 2510.00125).
+    """Selects prefix tokens whose replacement makes the suffix least likely (arXiv 2510.00125).
 
-    Each answer is cut into a prefix and a suffix. A prefix token's score is how much the suffix's
+    Each answer is split into a prefix and a suffix. A prefix token's score is how much the suffix's
     loss rises under the original model when that token is replaced by a random one.
 
     Attributes:
-        ratio: share of the tokens that are chosen.
+        ratio: share of the tokens to select.
         ratio_of: what `ratio` is a share of.
-        suffix_ratio: share of the answer whose loss is read.
-        suffix: what happens to suffix tokens.
+        suffix_ratio: length of the suffix as a share of the answer.
+        suffix: treatment of suffix tokens: unselected ("held"), selected or ignored.
         draws: random replacements per token.
     """
 
@@ -43,13 +43,13 @@ class Delta(Selector):
     def choose(
         self, sequences: list[Sequence], oracle: ReferenceOracle, seed: int
     ) -> Iterator[Selection]:
-        """By delta-score, one answer after the other."""
+        """Yield the tokens with the highest delta scores of each answer."""
         for sequence in sequences:
             yield self._one(sequence, oracle, random_of(sequence, seed))
 
     def _one(self, sequence: Sequence, oracle: ReferenceOracle, random: Random) -> Selection:
         prefix, suffix = split_answer(sequence, self.suffix_ratio)
-        if not prefix:  # one token: nothing after it to read, so it is the target
+        if not prefix:  # an answer of one token has no suffix to score, so select the token
             return Selection(frozenset(suffix))
         scores = delta_scores(sequence, prefix, oracle, random, draws=self.draws)
         whole = len(prefix) + (len(suffix) if self.ratio_of == "answer" else 0)
@@ -60,7 +60,7 @@ class Delta(Selector):
 
 
 def split_answer(sequence: Sequence, suffix_ratio: float) -> tuple[list[int], list[int]]:
-    """Positions of the answer's prefix and suffix; an answer of one token has no prefix.
+    """Return positions of the answer's prefix and suffix; an answer of one token has no prefix.
 
     Example:
         >>> answer = Sequence("forget-0", (5, 6, 7, 8), (False, True, True, True))
@@ -77,9 +77,9 @@ def split_answer(sequence: Sequence, suffix_ratio: float) -> tuple[list[int], li
 def delta_scores(
     sequence: Sequence, prefix: list[int], oracle: ReferenceOracle, random: Random, *, draws: int
 ) -> list[float]:
-    """How much the suffix's mean NLL rises when each prefix token is replaced, in nats.
+    """Return how much the suffix's mean NLL rises when each prefix token is replaced, in nats.
 
-    The suffix is what follows the last prefix position; its labels stay as they are.
+    The suffix is everything after the last prefix position; its labels do not change.
     """
     ids, suffix_start = sequence.ids, prefix[-1] + 1
     copies = [
@@ -92,10 +92,10 @@ def delta_scores(
 
 
 def _replacements(token: int, vocabulary: list[int], random: Random, draws: int) -> list[int]:
-    """Random tokens, none special and none the token itself."""
-    found: list[int] = []
-    while len(found) < draws:
+    """Draw random tokens, none special and none equal to the token."""
+    tokens: list[int] = []
+    while len(tokens) < draws:
         candidate = random.choice(vocabulary)
         if candidate != token:
-            found.append(candidate)
-    return found
+            tokens.append(candidate)
+    return tokens

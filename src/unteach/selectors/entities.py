@@ -1,4 +1,4 @@
-"""Named entities, by spaCy."""
+"""Select named entities with spaCy."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,21 +12,21 @@ from unteach.types import Sequence
 @selector("entities")
 @dataclass(frozen=True, kw_only=True)
 class Entities(Selector):
-    """The named entities of the answers, as FUnDIAL takes them (arXiv 2402.10052).
+    """Selects the named entities of the answers, as FUnDIAL does (arXiv 2402.10052).
 
     Attributes:
-        pipeline: of spaCy: an installed package or a folder.
+        pipeline: a spaCy pipeline: an installed package or a folder.
     """
 
     pipeline: str = PIPELINE
     nothing: ClassVar = "the pipeline finds no entities; try informative, subject or spans"
 
     def __post_init__(self) -> None:
-        """Miss spaCy before a weight is loaded. Raises UserError."""
+        """Check that spaCy is installed before any model is loaded. Raises UserError."""
         require_spacy(self.pipeline)
 
     def choose(
         self, sequences: list[Sequence], oracle: ReferenceOracle, seed: int
     ) -> Iterator[Selection]:
-        """By the pipeline."""
+        """Yield the tokens of the entities that the pipeline finds."""
         return choices(sequences, self.name, self.pipeline, "doc.ents", lambda doc: doc.ents)

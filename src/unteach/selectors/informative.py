@@ -1,4 +1,4 @@
-"""Names and numbers by their looks: no model, no dictionary."""
+"""Select names and numbers by their spelling, without a model or a dictionary."""
 
 import re
 from collections.abc import Iterator
@@ -9,32 +9,32 @@ from unteach.selectors._base import ReferenceOracle, Selection, Selector, select
 from unteach.selectors._text import answer_parts, require_text, tokens_in
 from unteach.types import Sequence, Span
 
-# A number may have commas and points inside; a word may have hyphens and apostrophes.
+# A number may contain commas and points; a word may contain hyphens and apostrophes.
 WORD = re.compile(r"\d+(?:[.,:/]\d+)+|\w+(?:[-'\u2019]\w+)*")
 OWN = re.compile(r"['\u2019]s$")
-# What stands before the first word of a sentence. "Dr. Berg" and "J. Berg" begin none.
+# Text before the first word of a sentence. "Dr. Berg" and "J. Berg" do not start one.
 BEGINS = re.compile(r"(?:^|[.!?:]['\"\u201d\u2019)\]]*\s+|\n\s*|[>|])['\"\u201c\u2018(\[]*$")
 SHORTENED = re.compile(r"\b[A-Z][a-z]{0,2}\.\s+$")
 ONESELF = re.compile(r"I(?:['\u2019].*)?$")
 
 
 class WordUse(NamedTuple):
-    """A word where it stands."""
+    """An occurrence of a word."""
 
     word: str
     span: Span
-    first: bool  # of its sentence
+    first: bool  # whether it is the first word of its sentence
 
 
 @selector("informative")
 @dataclass(frozen=True, kw_only=True)
 class Informative(Selector):
-    """The answer's names and numbers: words with a capital or a digit that were not asked with.
+    """Selects names and numbers: words with a capital or a digit that the question lacks.
 
-    A capital that merely begins a sentence does not count; it does where the next word has one too,
-    where the word is all of the answer, or where the forget set has it so within a sentence. What
-    stands in the question is no news, and is left out. Made for languages that write names with
-    capitals; where there is no case, numbers are all it finds.
+    The capital at the start of a sentence counts only if the next word is capitalised too, if the
+    word is the entire answer, or if the forget set capitalises it within a sentence. Words of the
+    question are left out. Suits languages that capitalise names; in scripts without case it finds
+    only numbers.
     """
 
     nothing: ClassVar = "the answers have no names or numbers of their own; try subject or spans"
@@ -42,34 +42,34 @@ class Informative(Selector):
     def choose(
         self, sequences: list[Sequence], oracle: ReferenceOracle, seed: int
     ) -> Iterator[Selection]:
-        """By looks."""
+        """Yield the names and numbers of each answer."""
         require_text(sequences, self.name)
         known = {
-            found.word
+            use.word
             for text in {s.text for s in sequences}
-            for found in _words(text, 0, len(text))
-            if not found.first and found.word[0].isupper()
+            for use in _words(text, 0, len(text))
+            if not use.first and use.word[0].isupper()
         }
         for sequence in sequences:
             yield Selection(tokens_in(sequence, informative(sequence, known)))
 
 
 def informative(sequence: Sequence, known: set[str]) -> list[Span]:
-    """Where the names and numbers of the answers stand.
+    """Return the character spans of the names and numbers in the answers.
 
     Args:
         sequence: with its text.
-        known: words that the whole set writes with a capital within a sentence.
+        known: words that the set capitalises within a sentence.
     """
-    found, begin, asked = [], 0, set()
+    spans, begin, prompt = [], 0, set()
     for first, last in answer_parts(sequence):
-        asked |= {_plain(w.word) for w in _words(sequence.text, begin, first)}
+        prompt |= {_plain(w.word) for w in _words(sequence.text, begin, first)}
         begin = last
-        said = _words(sequence.text, first, last)
-        for here, after in zip(said, [*said[1:], None], strict=True):
-            if _plain(here.word) not in asked and _counts(here, after, len(said), known):
-                found.append(here.span)
-    return found
+        answer = _words(sequence.text, first, last)
+        for here, after in zip(answer, [*answer[1:], None], strict=True):
+            if _plain(here.word) not in prompt and _counts(here, after, len(answer), known):
+                spans.append(here.span)
+    return spans
 
 
 def _counts(here: WordUse, after: WordUse | None, words: int, known: set[str]) -> bool:
@@ -92,7 +92,7 @@ def _words(text: str, first: int, last: int) -> list[WordUse]:
 
 
 def _begins(before: str) -> bool:
-    """Whether a sentence begins behind these characters."""
+    """Whether a sentence begins after these characters."""
     return bool(BEGINS.search(before)) and not SHORTENED.search(before)
 
 

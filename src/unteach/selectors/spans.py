@@ -1,4 +1,4 @@
-"""What the user marked."""
+"""Select the tokens of the spans that the user marked."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from unteach.types import Sequence
 @selector("spans")
 @dataclass(frozen=True, kw_only=True)
 class Spans(Selector):
-    """The tokens of the characters in the `spans` column."""
+    """Selects the tokens of the character spans in the `spans` column."""
 
     nothing: ClassVar = "give the forget rows a `spans` column: [[start, end], ...]"
 
     def choose(
         self, sequences: list[Sequence], oracle: ReferenceOracle, seed: int
     ) -> Iterator[Selection]:
-        """As marked."""
+        """Yield the tokens of each sequence's spans."""
         require_text(sequences, self.name)
         for sequence in sequences:
             yield Selection(tokens_in(sequence, sequence.spans))

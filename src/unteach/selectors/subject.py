@@ -1,4 +1,4 @@
-"""What hangs on whom the question is about: swap the subject, and see what falls."""
+"""Select answer tokens that become less likely when the question's subject is swapped."""
 
 import math
 from collections import Counter
@@ -17,23 +17,23 @@ from unteach.selectors._base import (
 from unteach.selectors._text import words
 from unteach.types import Sequence
 
-AT_ONCE = 64  # sequences of one call to the model
-CANDIDATES = 256  # examples among which a likeness is looked for
+AT_ONCE = 64  # sequences per call of the model
+CANDIDATES = 256  # most examples to compare a question with
 
 
 @selector("subject")
 @dataclass(frozen=True, kw_only=True)
 class SubjectTokens(Selector):
-    """The answer tokens that become less likely when the question is about someone else.
+    """Selects answer tokens that become less likely when the question is about someone else.
 
-    The subject is what question and answer share, without words that most of the forget set has.
-    It is replaced, in both, by that of the examples most like this one; of the other answer tokens,
-    those whose log-probability falls most are chosen. A forget set with one subject alone
-    gives nothing to swap.
+    The subject is the words that question and answer share, except those that most of the forget
+    set has. It is replaced, in both, by the subjects of the most similar examples. Of the other
+    answer tokens, those whose log-probability falls most are selected. A forget set with a single
+    subject allows no swap.
 
     Attributes:
-        ratio: share of the answer's tokens that are chosen, at most.
-        swaps: examples whose subject is tried, for a mean.
+        ratio: largest share of the answer's tokens to select.
+        swaps: number of other subjects to average over.
     """
 
     ratio: float = 0.3
@@ -44,40 +44,40 @@ class SubjectTokens(Selector):
     def choose(
         self, sequences: list[Sequence], oracle: ReferenceOracle, seed: int
     ) -> Iterator[Selection]:
-        """By the fall of each token, many sequences at a time."""
-        asked = _asked(sequences)
+        """Yield the tokens whose log-probability falls most, many sequences at a time."""
+        subjects = _subjects(sequences)
         order = sorted(range(len(sequences)), key=lambda k: sequences[k].id)
         regular = set(oracle.tokens)
         longest = max((len(s.ids) for s in sequences), default=0)
         for start in range(0, len(sequences), AT_ONCE):
             members = range(start, min(start + AT_ONCE, len(sequences)))
-            swaps = {k: self._swaps(k, sequences, asked, order, seed, longest) for k in members}
+            swaps = {k: self._swaps(k, sequences, subjects, order, seed, longest) for k in members}
             texts = [t for k in members for t in (sequences[k].ids, *(s.ids for s in swaps[k]))]
             logps = iter(oracle.logps(texts))
             for k in members:
                 before, after = next(logps), [next(logps) for _ in swaps[k]]
                 yield self._one(sequences[k], swaps[k], before, after, regular)
 
-    def _swaps(self, k, sequences, asked, order, seed, longest) -> "list[SubjectSwap]":
-        """The sequence with the subjects of those most like it."""
-        others = [j for j in order if j != k and asked[j].subject]
+    def _swaps(self, k, sequences, subjects, order, seed, longest) -> "list[SubjectSwap]":
+        """Return sequence k with the subjects of the most similar sequences."""
+        others = [j for j in order if j != k and subjects[j].subject]
         random = random_of(sequences[k], seed)
         if len(others) > CANDIDATES:
             others = random.sample(others, CANDIDATES)
-        mine = asked[k]
-        pairs = [(mine.without(asked[j]), asked[j].without(mine), j) for j in others]
+        mine = subjects[k]
+        pairs = [(mine.without(subjects[j]), subjects[j].without(mine), j) for j in others]
         ranked = sorted(
-            (-mine.likeness(asked[j]), len(ours) != len(theirs), random.random(), j, ours, theirs)
-            for ours, theirs, j in pairs
-            if ours and theirs
+            (-mine.likeness(subjects[j]), len(own) != len(new), random.random(), j, own, new)
+            for own, new, j in pairs
+            if own and new
         )
         return [
-            _swapped(sequences[k], mine, ours, [asked[j].subject[key] for key in theirs], longest)
-            for *_, j, ours, theirs in ranked[: self.swaps]
+            _swapped(sequences[k], mine, own, [subjects[j].subject[key] for key in new], longest)
+            for *_, j, own, new in ranked[: self.swaps]
         ]
 
     def _one(self, sequence, swaps, before, after, regular) -> Selection:
-        """The tokens that fall most, of those that are no part of the subject."""
+        """Select the tokens that fall most, except those of the subject."""
         length = sum(sequence.answer)
         scored = [
             i
@@ -85,7 +85,7 @@ class SubjectTokens(Selector):
             if sequence.answer[i] and token in regular and all(i in swap.places for swap in swaps)
         ]
         falls = [
-            sum(before[i] - found[swap.places[i]] for swap, found in zip(swaps, after, strict=True))
+            sum(before[i] - new[swap.places[i]] for swap, new in zip(swaps, after, strict=True))
             for i in scored
         ]
         fallen = [(i, fall) for i, fall in zip(scored, falls, strict=True) if fall > 0]
@@ -96,13 +96,13 @@ class SubjectTokens(Selector):
 
 
 class ExampleSubject(NamedTuple):
-    """What one example asks about.
+    """The subject of an example's question.
 
     Attributes:
         words: the question's words.
         every: the words of question and answer.
-        subject: of the words that both have and few examples share: the tokens, as in the question.
-        places: where each of these words stands, token by token, in question and answer.
+        subject: words that both have and few examples share, with their tokens in the question.
+        places: token positions of each occurrence of these words in question and answer.
     """
 
     words: frozenset[str]
@@ -111,50 +111,50 @@ class ExampleSubject(NamedTuple):
     places: dict[str, list[tuple[int, ...]]]
 
     def without(self, other: "ExampleSubject") -> list[str]:
-        """The words of the subject that the other does not have, in order."""
+        """Return the subject's words that the other example does not have, in order."""
         return [key for key in self.subject if key not in other.every]
 
     def likeness(self, other: "ExampleSubject") -> float:
-        """The share of the questions' words that both have."""
+        """Return the share of the two questions' words that both have (Jaccard index)."""
         return len(self.words & other.words) / max(len(self.words | other.words), 1)
 
 
 class SubjectSwap(NamedTuple):
-    """A sequence with another subject, and where each token that stayed has gone."""
+    """A sequence with another subject, and the new positions of its unchanged tokens."""
 
     ids: tuple[int, ...]
     places: dict[int, int]
 
 
-def _asked(sequences: list[Sequence]) -> list[ExampleSubject]:
-    found = [words(s) for s in sequences]
-    keys = [frozenset(word.key for word in said) for said in found]
+def _subjects(sequences: list[Sequence]) -> list[ExampleSubject]:
+    texts = [words(s) for s in sequences]
+    keys = [frozenset(word.key for word in text) for text in texts]
     held = Counter(key for every in keys for key in every)
-    asked = []
-    for sequence, said, every in zip(sequences, found, keys, strict=True):
-        question = [w for w in said if not any(sequence.answer[i] for i in w.places)]
-        answer = {w.key for w in said if all(sequence.answer[i] for i in w.places)}
+    subjects = []
+    for sequence, text, every in zip(sequences, texts, keys, strict=True):
+        question = [w for w in text if not any(sequence.answer[i] for i in w.places)]
+        answer = {w.key for w in text if all(sequence.answer[i] for i in w.places)}
         subject: dict[str, tuple[int, ...]] = {}
         for word in question:
             if word.key in answer and 2 * held[word.key] <= len(sequences):
                 subject.setdefault(word.key, tuple(sequence.ids[i] for i in word.places))
-        places = {key: [w.places for w in said if w.key == key] for key in subject}
-        asked.append(ExampleSubject(frozenset(w.key for w in question), every, subject, places))
-    return asked
+        places = {key: [w.places for w in text if w.key == key] for key in subject}
+        subjects.append(ExampleSubject(frozenset(w.key for w in question), every, subject, places))
+    return subjects
 
 
 def _swapped(
     sequence: Sequence,
-    asked: ExampleSubject,
-    ours: list[str],
-    theirs: list[tuple[int, ...]],
+    subject: ExampleSubject,
+    own: list[str],
+    others: list[tuple[int, ...]],
     longest: int,
 ) -> SubjectSwap:
-    """Word for word; words that are left over are dropped, or put behind the last one."""
-    new = dict.fromkeys(ours, ()) | dict(zip(ours, theirs, strict=False))
-    new[ours[-1]] += tuple(token for extra in theirs[len(ours) :] for token in extra)
-    begins = {places[0]: new[key] for key in ours for places in asked.places[key]}
-    gone = {place for key in ours for places in asked.places[key] for place in places}
+    """Replace word by word; surplus own words are dropped, surplus new ones go after the last."""
+    new = dict.fromkeys(own, ()) | dict(zip(own, others, strict=False))
+    new[own[-1]] += tuple(token for extra in others[len(own) :] for token in extra)
+    begins = {places[0]: new[key] for key in own for places in subject.places[key]}
+    gone = {place for key in own for places in subject.places[key] for place in places}
     ids: list[int] = []
     kept: dict[int, int] = {}
     for place, token in enumerate(sequence.ids):

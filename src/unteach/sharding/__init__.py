@@ -1,1 +1,1 @@
-"""Models whose weights lie in shards over several processes (FSDP2)."""
+"""Handle models whose weights are sharded over several processes (FSDP2)."""

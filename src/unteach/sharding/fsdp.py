@@ -1,4 +1,4 @@
-"""A model that is asked and not trained, in shards over all processes: accelerate's FSDP2."""
+"""Shard a model for inference over all processes with accelerate's FSDP2."""
 
 from typing import Any
 
@@ -11,23 +11,26 @@ from unteach.processes.launcher import require_asked
 
 
 def in_shards(model: Any) -> Any:
-    """The model with a share of each weight on this process's device, cut as the launcher was told.
+    """Shard the model over all processes, as the accelerate launcher is configured.
 
-    Weights keep their precision, and products are in it, as where one device holds the model: the
-    launcher's `mixed_precision` is for training. Every process must come here.
+    Weights and products keep the model's precision, as on one device: the launcher's
+    `mixed_precision` is for training. Every process must call this function.
 
     Args:
-        model: whole, on the CPU, the same on every process; with adapters or without.
+        model: complete, on the CPU, the same on every process; with adapters or without.
+
+    Returns:
+        The model in evaluation mode, with a shard of each weight on this process's device.
 
     Raises:
-        UserError: accelerate puts nothing in shards here, or was told of layers that are not there.
+        UserError: accelerate does not shard here, or its configuration names unknown layers.
     """
     accelerator = Accelerator()
     require_asked(accelerator)
-    model.requires_grad_(False)  # accelerate makes float32 of what may be trained
+    model.requires_grad_(False)  # accelerate casts trainable parameters to float32
     state: Any = accelerator.state
-    of_training = state.fsdp_plugin
-    # One that has met a model keeps the classes of its layers, and training's precision.
+    training_plugin = state.fsdp_plugin
+    # A plugin that was used before keeps the layer classes of its model and training's precision.
     state.fsdp_plugin = FullyShardedDataParallelPlugin()
     try:
         sharded: Any = fsdp2_prepare_model(accelerator, model)
@@ -36,7 +39,7 @@ def in_shards(model: Any) -> Any:
         what = f"does not cut the model ({error})"
         raise UserError(Problem("FSDP", what, hint, "request")) from error
     finally:
-        state.fsdp_plugin = of_training
-    if hasattr(sharded, "get_base_model"):  # `generate` goes past adapters to what they are put on
+        state.fsdp_plugin = training_plugin
+    if hasattr(sharded, "get_base_model"):  # peft's `generate` calls the base model's
         register_fsdp_forward_method(sharded, "generate")
     return sharded.eval()

@@ -1,4 +1,4 @@
-"""Weights that lie in shards on several devices: where they are whole, and how they get there."""
+"""Gather sharded weights (FSDP2, ZeRO-3): the head during a forward pass, or the entire model."""
 
 import copy
 from typing import Any
@@ -10,14 +10,13 @@ from torch.distributed.tensor import DTensor
 
 
 def hold_head(model: Any) -> None:
-    """Within the model's forward, keep its head whole behind its own part of it.
+    """Keep the head's weights gathered after its own forward; call it within the model's forward.
 
-    FSDP2 puts a module's weights away once the module is through, unless the module stands at the
-    end of the model or in no group of its own. It takes them away, and their gradients, after the
-    backward pass.
+    FSDP2 reshards a module's weights after the module's forward, unless the module is the last of
+    the model or has no group of its own. After the backward pass it reshards them in any case.
 
     Args:
-        model: as it is within any wrapper.
+        model: unwrapped.
     """
     head: Any = model.get_output_embeddings()
     if isinstance(head.weight, DTensor) and isinstance(head, FSDPModule):
@@ -25,10 +24,10 @@ def hold_head(model: Any) -> None:
 
 
 def announce_head(model: Any) -> None:
-    """Tell ZeRO-3 that the model itself reads its head, so that it is whole all through a forward.
+    """Register the head with ZeRO-3, so that it stays gathered for the model's entire forward.
 
     Args:
-        model: as it is within any wrapper, once its weights are in shards.
+        model: unwrapped, with its weights sharded already.
     """
     parameters = model.get_output_embeddings().parameters()
     if external := [p for p in parameters if hasattr(p, "ds_id")]:
@@ -39,10 +38,10 @@ def announce_head(model: Any) -> None:
 
 
 def rest(model: Any) -> None:
-    """Put all weights away; for use after forward passes without a backward pass.
+    """Reshard all weights; for use after forward passes without a backward pass.
 
-    Else FSDP2 takes the whole weights that are left for those that the optimiser has: the last
-    norm and the head never train, and nothing says so.
+    Otherwise FSDP2 mistakes gathered weights for the optimiser's parameters: the last norm and the
+    head are then not trained, without any error.
     """
     for module in model.modules():
         if isinstance(module, FSDPModule):
@@ -50,10 +49,10 @@ def rest(model: Any) -> None:
 
 
 class Shell:
-    """A model without its weights, which are put in when shards are put together.
+    """A copy of a model without its weights, to be filled with gathered ones.
 
     Args:
-        model: before it is sharded; nothing of its weights is kept.
+        model: before it is sharded; its weights are not kept.
 
     Example:
         >>> model = torch.nn.Linear(2, 1)
@@ -66,10 +65,10 @@ class Shell:
         self._model = copy.deepcopy(model, {id(p): _without_data(p) for p in model.parameters()})
 
     def filled(self, state: dict[str, Tensor]) -> Any:
-        """The model with these weights, on the CPU; to be asked once.
+        """Return the model with these weights, on the CPU; call it only once.
 
         Args:
-            state: of every weight, whole; tied ones once or twice.
+            state: every weight, gathered; tied weights once or twice.
         """
         model: Any = self._model
         model.load_state_dict(state, strict=False, assign=True)

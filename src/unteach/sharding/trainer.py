@@ -1,4 +1,4 @@
-"""transformers' trainer, whose model can be had in one piece however many devices hold it."""
+"""Extend transformers' trainer to gather and save a model that is sharded over devices."""
 
 import os
 from pathlib import Path
@@ -12,27 +12,27 @@ from unteach.sharding.gather import Shell
 
 
 def share_out_each(args: Any) -> None:
-    """Under FSDP let each forward's gradients be shared out at once.
+    """Under FSDP, reduce and shard gradients after each micro-batch.
 
-    Else each process keeps those of all weights, whole, until the last forward of a step.
+    Otherwise each process keeps the full gradients of all weights until a step's last micro-batch.
 
     Args:
-        args: `TrainingArguments`; changed.
+        args: `TrainingArguments`; changed in place.
     """
     if args.fsdp or sharding_asked(os.environ) == "FSDP":
-        asked = args.accelerator_config.gradient_accumulation_kwargs or {}
-        given = {"sync_each_batch": True, **asked}
-        args.accelerator_config.gradient_accumulation_kwargs = given
+        options = args.accelerator_config.gradient_accumulation_kwargs or {}
+        options = {"sync_each_batch": True, **options}
+        args.accelerator_config.gradient_accumulation_kwargs = options
 
 
 class GatheredTrainer(Trainer):
-    """Abstract; what weights in shards (FSDP2, DeepSpeed) need beside training.
+    """Trainer that gathers and saves models sharded by FSDP2 or DeepSpeed; abstract.
 
     Attributes:
-        shell: the model without its weights, where these will be in shards; else None.
+        shell: the model without its weights, if these will be sharded; else None.
 
     Raises:
-        UserError: shards were asked for, and accelerate makes none.
+        UserError: sharding was requested, and accelerate does not shard.
     """
 
     def __init__(self, model: PreTrainedModel, *, args: Any, **options: Any):
@@ -43,11 +43,11 @@ class GatheredTrainer(Trainer):
         self.shell = Shell(model) if sharded else None
 
     def whole_model(self) -> Any:
-        """The model as trained, in one piece; every process must come here.
+        """Return the trained model with all its weights; every process must call this method.
 
         Returns:
-            Where weights are in shards: a plain copy on the CPU for the main process, None for the
-            others. Else the model itself, on every process.
+            If weights are sharded: a copy on the CPU for the main process, None for the others.
+            Else the model itself, on every process.
         """
         if self.shell is None:
             return self.accelerator.unwrap_model(self.model)
@@ -55,13 +55,13 @@ class GatheredTrainer(Trainer):
         return self.shell.filled(state) if self.accelerator.is_main_process else None
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
-        """Write it whole; of weights in shards transformers may write nothing, without a word.
+        """Save the gathered model, without `training_args.bin`.
 
-        Without `training_args.bin`.
+        transformers may save nothing of sharded weights, without an error.
         """
         if self.shell is None or _internal_call:
             super().save_model(output_dir, _internal_call)
-            if self.args.should_save:  # it is a pickle, which nothing here reads
+            if self.args.should_save:  # it is a pickle, and nothing here reads it
                 folder = Path(output_dir or str(self.args.output_dir))
                 (folder / TRAINING_ARGS_NAME).unlink(missing_ok=True)
             return

@@ -1,4 +1,4 @@
-"""Where the distribution of a model that never saw the forget answers comes from."""
+"""Teachers: sources of the distribution of a model that never saw the forget answers."""
 
 from unteach.teachers._base import (
     TEACHERS,

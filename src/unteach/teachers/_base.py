@@ -1,4 +1,4 @@
-"""What a teacher is: sequences that a model reads, and what is done to its distributions there."""
+"""Define teachers: sequences that a model scores, and changes to its distributions there."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -14,10 +14,10 @@ TokenLogps = list[list[float]]
 
 
 class Unavailable(Exception):
-    """This source has no teacher for these data; the message says why.
+    """A source has no teacher for these data; the message says why.
 
     Attributes:
-        hint: what would help; empty where it is what helps any source.
+        hint: what the user can do; empty if the general hint applies.
     """
 
     def __init__(self, what: str, hint: str = ""):
@@ -27,18 +27,18 @@ class Unavailable(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class TeacherInputs:
-    """What a source may use.
+    """Inputs of a teacher source.
 
     Attributes:
-        forget: what is to be forgotten.
-        retain: what the model should keep; may be empty.
+        forget: the forget sequences.
+        retain: the retain sequences; may be empty.
         holdout: texts that the model never saw, for the level of such texts; may be empty.
         tokenizer: of the model.
-        logps: asks the original model; gives log-probabilities of answer tokens.
-        base_logps: asks the model before fine-tuning; None where none is given.
-        seed: of all draws.
+        logps: returns log-probabilities of answer tokens under the original model.
+        base_logps: the same under the model before fine-tuning; None if there is none.
+        seed: of all random draws.
         tolerance: a teacher whose AUC against the holdout is further than this from one half is
-            brought to the holdout's level.
+            set to the holdout's level.
     """
 
     forget: list[Sequence]
@@ -53,23 +53,23 @@ class TeacherInputs:
 
 @dataclass(frozen=True, kw_only=True)
 class Teacher:
-    """What a model that never saw the forget answers would say of them.
+    """Target distributions of a model that never saw the forget answers.
 
     The teacher's distribution at an answer token is that of the source's model at the same answer
-    token of `sequences`, with the probabilities of `pairs` exchanged, and with the target at its
-    log-probability in `targets` where `set_level` says so. With `others` it is the mean over all.
+    token of `sequences`, with the probabilities of `pairs` exchanged, and with the answer token set
+    to its log-probability in `targets` if `set_level` is true. With `others` it is the mean over
+    all draws.
 
     Attributes:
         source: name of the source.
-        sequences: what the source's model reads; one for each forget sequence, with as many tokens.
-        pairs: for each sequence, pairs of token ids whose probabilities are exchanged.
+        sequences: inputs of the source's model; one per forget sequence, with as many tokens.
+        pairs: per sequence, pairs of token ids whose probabilities are exchanged.
         targets: log-probability of each answer token under the teacher, in nats.
-        set_level: for each sequence, whether `targets` replace the log-probabilities that the
-            source's model gives the answer tokens.
+        set_level: per sequence, whether `targets` replace the log-probabilities of the answer
+            tokens under the source's model.
         facts: numbers for the report.
-        names: for each sequence, the words of names and what stands in their place; for the screen
-            alone.
-        others: further draws, with sequences and pairs of their own.
+        names: per sequence, the words of names and their replacements; shown on the terminal only.
+        others: further draws, with their own sequences and pairs.
     """
 
     source: str
@@ -88,25 +88,25 @@ class Teacher:
 
     @property
     def draws(self) -> tuple["Teacher", ...]:
-        """All whose distributions are averaged; itself alone where there are no others."""
+        """All teachers whose distributions are averaged, this one first."""
         return self, *self.others
 
     @property
     def probability(self) -> float:
-        """Mean over the answers of the probability per token that the teacher gives them."""
+        """Mean over the answers of their probability per token under the teacher."""
         each = [exp(sum(own) / max(len(own), 1)) for own in self.targets]
         return sum(each) / max(len(each), 1)
 
 
 class TeacherSource(ABC):
-    """One way to have a teacher."""
+    """A way to construct a teacher."""
 
     name: ClassVar[str]
     order: ClassVar[int]  # sources with a lower number are tried first
 
     @abstractmethod
     def find(self, inputs: TeacherInputs) -> Teacher:
-        """The teacher. Raises Unavailable where these data do not allow it."""
+        """Return the teacher. Raises Unavailable if the data do not allow it."""
 
 
 TEACHERS: Registry[type[TeacherSource]] = Registry(
@@ -127,7 +127,7 @@ def teacher_source(name: str) -> Callable[[T], T]:
 
 
 def find_teacher(name: str, inputs: TeacherInputs) -> Teacher:
-    """The teacher of a source, or of the first source that has one where the name is "auto".
+    """Return the teacher of a source; "auto" tries all sources in order.
 
     Raises:
         Unavailable: no source has one; the message has the reason of each.

@@ -1,4 +1,4 @@
-"""The model before fine-tuning, which never saw the forget data."""
+"""Use the model before fine-tuning as the teacher; it never saw the forget data."""
 
 from unteach.teachers._base import (
     Teacher,
@@ -17,7 +17,7 @@ class BaseTeacher(TeacherSource):
     order = 1
 
     def find(self, inputs: TeacherInputs) -> Teacher:
-        """Raises Unavailable: no base model is given."""
+        """Return the teacher. Raises Unavailable if no base model is given."""
         if inputs.base_logps is None:
             raise Unavailable("no base model is given (--base)")
         targets = inputs.base_logps(inputs.forget)

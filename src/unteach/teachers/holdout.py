@@ -1,4 +1,4 @@
-"""The level of texts that the model never saw, read off the holdout."""
+"""Construct a teacher by lowering the answer tokens to the likelihood of the holdout's answers."""
 
 from bisect import bisect_left, bisect_right
 
@@ -12,22 +12,22 @@ from unteach.teachers._base import (
 )
 
 FEWEST = 8
-MOST = 12.0  # nats that a token is surprised by, unless it was more surprised before
+MOST = 12.0  # highest surprise of a token in nats, unless it was higher before
 
 
 @teacher_source("level")
 class HoldoutTeacher(TeacherSource):
     """The original's own distribution, with the answer tokens lowered to the holdout's level.
 
-    Each answer's surprise is scaled to the holdout's at the same rank, so that the likeliest forget
-    answer becomes as likely as the likeliest holdout answer; among the tokens of an answer the
-    ratios of surprise stay.
+    Each answer's surprise (negative log-probability) is scaled to the holdout's at the same rank,
+    so that the likeliest forget answer becomes as likely as the likeliest holdout answer. The
+    ratios of surprise between the tokens of an answer stay the same.
     """
 
     order = 3
 
     def find(self, inputs: TeacherInputs) -> Teacher:
-        """Raises Unavailable: there is no holdout, or too little of it."""
+        """Return the teacher. Raises Unavailable if there are too few holdout examples."""
         if len(inputs.holdout) < FEWEST:
             count = len(inputs.holdout)
             raise Unavailable(f"it needs {FEWEST} holdout examples, and there are {count}")
@@ -45,7 +45,7 @@ class HoldoutTeacher(TeacherSource):
 
 
 def auc(ours: TokenLogps, theirs: TokenLogps) -> float:
-    """How often an answer of ours is likelier per token than one of theirs; ties count half.
+    """Return how often an answer of ours is likelier per token than one of theirs; ties count half.
 
     Example:
         >>> auc([[-1.0], [-3.0]], [[-2.0, -2.0]])
@@ -57,11 +57,11 @@ def auc(ours: TokenLogps, theirs: TokenLogps) -> float:
 
 
 def at_holdout_level(targets: TokenLogps, holdout: TokenLogps) -> TokenLogps:
-    """Each answer's surprise scaled to the holdout's at the same rank.
+    """Scale each answer's surprise to the holdout's at the same rank.
 
     Args:
         targets: log-probabilities of answer tokens, by answer.
-        holdout: the same of the holdout's answers.
+        holdout: the same for the holdout's answers.
 
     Example:
         >>> [round(x, 2) for x in at_holdout_level([[-0.1, -0.3]], [[-2.0], [-4.0]])[0]]
@@ -69,12 +69,12 @@ def at_holdout_level(targets: TokenLogps, holdout: TokenLogps) -> TokenLogps:
     """
     held = sorted(map(_mean, holdout))
     order = sorted(range(len(targets)), key=lambda k: (_mean(targets[k]), k))
-    found: TokenLogps = [[] for _ in targets]
+    scaled: TokenLogps = [[] for _ in targets]
     for rank, k in enumerate(order):
         share = rank / (len(order) - 1) if len(order) > 1 else 0.5
         goal = _quantile(held, share)
-        found[k] = _scaled(targets[k], goal)
-    return found
+        scaled[k] = _scaled(targets[k], goal)
+    return scaled
 
 
 def _mean(logps: list[float]) -> float:
@@ -89,7 +89,7 @@ def _quantile(held: list[float], share: float) -> float:
 
 
 def _scaled(logps: list[float], goal: float) -> list[float]:
-    """Log-probabilities whose mean is `goal`: each times one factor, at most MOST nats below 0."""
+    """Scale log-probabilities by one factor to the mean `goal`, each at most MOST nats below 0."""
     own = [max(-x, 1e-7) for x in logps]
     caps = [max(x, MOST) for x in own]
 

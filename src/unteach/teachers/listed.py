@@ -1,4 +1,4 @@
-"""Names that strangers may have where the data have too few, by script and slot."""
+"""List replacement names by script and slot, for data with too few names."""
 
 FIRST_NAMES = tuple(
     str.split(
@@ -32,7 +32,7 @@ ANY = {
     "Алексей Николай Андрей Лев",
     "GREEK": "Άννα Γιώργος Μαρία Νίκος Ελένη Κώστας Σοφία Δημήτρης Κατερίνα Πέτρος",
 }
-"""Of scripts of which there is one list for all slots."""
+"""Names in scripts with one list for all slots."""
 CYRILLIC_LAST = tuple(
     str.split(
         "Орлов Белов Титов Носов Зуев Петров Волков Козлов Громов Соколов Морозов Лебедев Новиков "
@@ -43,7 +43,7 @@ CYRILLIC_LAST = tuple(
 
 
 def listed_names(script: str, slot: int) -> tuple[str, ...]:
-    """Our names of that script for a slot; none of a script that we have none of.
+    """Return the listed names of a script for a slot; empty for a script without a list.
 
     Example:
         >>> listed_names("LATIN", 1)[0], len(listed_names("CJK", 0)) > 20, listed_names("", 0)

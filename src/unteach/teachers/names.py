@@ -1,4 +1,4 @@
-"""Whom each example is about: the names of its data, or those that question and answer share."""
+"""Find the subject's name in each example: from its `subject` column, or from its text."""
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -9,16 +9,16 @@ from unteach.types import Sequence
 
 Tokens = tuple[int, ...]
 Places = tuple[int, ...]
-SHORTEST = 3  # letters that two forms of one name share at least
+SHORTEST = 3  # fewest letters that two forms of one name share
 
 
 class WordForm(NamedTuple):
-    """How a word stands in a text.
+    """The form of a word in a text.
 
     Attributes:
-        before: what its tokens have before it: a blank, a letter of its script, or nothing.
-        ending: what takes the place of its own ending; None where it is not inflected.
-        after: what its tokens have behind it.
+        before: prefix in its tokens: a space, a letter of its script, or nothing.
+        ending: the ending that replaces its own; None if it is not inflected.
+        after: suffix in its tokens.
     """
 
     before: str
@@ -26,7 +26,7 @@ class WordForm(NamedTuple):
     after: str
 
     def of(self, word: str) -> str:
-        """The text of the tokens, with this word."""
+        """Return another word in this form."""
         return self.before + inflected(word, self.ending) + self.after
 
 
@@ -34,11 +34,11 @@ class NamePart(NamedTuple):
     """One word of a subject's name.
 
     Attributes:
-        text: the word as it is written.
-        places: for each time that it stands in the sequence, the positions of its tokens.
-        forms: how it stands at each of these.
+        text: the word as written.
+        places: for each occurrence in the sequence, the positions of its tokens.
+        forms: for each occurrence, its form.
         slot: 0 for a first name, 1 for what follows.
-        name: which of the example's names it belongs to, from 0.
+        name: index of the example's name that it belongs to, from 0.
     """
 
     text: str
@@ -52,43 +52,43 @@ Subject = tuple[NamePart, ...]
 
 
 class WordTokens:
-    """The tokens of single words; each is tokenised once."""
+    """Tokenizes single words, with a cache."""
 
     def __init__(self, tokenizer: Any):
         self.tokenizer = tokenizer
         self._known: dict[str, Tokens] = {}
 
     def of(self, text: str) -> Tokens:
-        """Token ids of a text, without special tokens."""
+        """Return token ids of a text, without special tokens."""
         if text not in self._known:
-            found = self.tokenizer(text, add_special_tokens=False)["input_ids"]
-            self._known[text] = tuple(found)
+            ids = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+            self._known[text] = tuple(ids)
         return self._known[text]
 
 
 def people_of(subject: Subject) -> list[tuple[str, ...]]:
-    """The whole names in a subject, each as its words."""
-    found: dict[int, tuple[str, ...]] = {}
+    """Return the complete names in a subject, each as a tuple of its words."""
+    people: dict[int, tuple[str, ...]] = {}
     for part in subject:
-        found[part.name] = (*found.get(part.name, ()), part.text)
-    return list(found.values())
+        people[part.name] = (*people.get(part.name, ()), part.text)
+    return list(people.values())
 
 
 def subjects_of(
     sequences: list[Sequence], tokens: WordTokens, others: Iterable[Sequence] = ()
 ) -> list[Subject]:
-    """The subject of each sequence: the names of its data, else those that its text shows.
+    """Return the subject of each sequence, from its `subject` column or else from its text.
 
-    Names of the data (`Sequence.subject`) are found wherever they stand, in any script. Where there
-    are none, or none stands in the text, a name is a word of the question with a capital that the
-    answer repeats; it may be inflected in one of them, where they share no word as it is. A word
-    that any text writes in lower case is no name. A word of which one place does not have the
-    tokens of the word alone (such as a name inside another word) is left out.
+    Names from the column (`Sequence.subject`) are found at all their occurrences, in any script. If
+    there are none, or none occurs in the text, a name is a capitalised word of the question that
+    the answer repeats. If question and answer share no such word, one of them may inflect it. A
+    word that any text writes in lower case is no name. A word is left out if one of its occurrences
+    is not tokenized like the word alone (such as a name inside another word).
 
     Args:
-        sequences: whose subjects are looked for.
+        sequences: the examples.
         tokens: of the same tokenizer.
-        others: further texts, for words that they write in lower case.
+        others: further texts, used only for words that they write in lower case.
     """
     lower = {
         word
@@ -103,14 +103,16 @@ def subjects_of(
 def _subject(sequence: Sequence, tokens: WordTokens, common: set[str]) -> Subject:
     if not sequence.offsets:
         return ()
-    laid = _Laid(sequence)
+    token_map = _TokenMap(sequence)
     names = enumerate(sequence.subject)
     given = [part._replace(name=k) for k, name in names for part in name_parts(name)]
-    return _placed(laid, given, tokens) or _placed(laid, _shared(laid, common), tokens)
+    return _placed(token_map, given, tokens) or _placed(
+        token_map, _shared(token_map, common), tokens
+    )
 
 
-class _Laid:
-    """A text laid out in tokens."""
+class _TokenMap:
+    """Maps the characters of a sequence's text to token positions."""
 
     def __init__(self, sequence: Sequence):
         self.sequence = sequence
@@ -122,20 +124,22 @@ class _Laid:
                 self.last[k] = position
 
     def tokens(self, start: int, end: int) -> Places:
-        """Positions of the tokens of some characters; none where some are cut off."""
+        """Return the positions of the tokens of some characters; none if some were truncated."""
         if start not in self.first or end - 1 not in self.last:
             return ()
         return tuple(range(self.first[start], self.last[end - 1] + 1))
 
     def answered(self, start: int, end: int) -> bool | None:
-        """Whether the characters stand in an answer; None where only some do."""
-        found = {self.sequence.answer[k] for k in self.tokens(start, end)}
-        return found.pop() if len(found) == 1 else None
+        """Whether the characters are in an answer; None if only some are."""
+        sides = {self.sequence.answer[k] for k in self.tokens(start, end)}
+        return sides.pop() if len(sides) == 1 else None
 
 
-def _shared(laid: _Laid, common: set[str]) -> list[NameWord]:
-    """Words with a capital that question and answer share, in the order of the question."""
-    spoken = [(m.group(), laid.answered(*m.span())) for m in WORD.finditer(laid.sequence.text)]
+def _shared(token_map: _TokenMap, common: set[str]) -> list[NameWord]:
+    """Return capitalised words that question and answer share, in the order of the question."""
+    spoken = [
+        (m.group(), token_map.answered(*m.span())) for m in WORD.finditer(token_map.sequence.text)
+    ]
     written: dict[str, set[str]] = {}
     for word, _ in spoken:
         written.setdefault(word.casefold(), set()).add(word)
@@ -144,57 +148,59 @@ def _shared(laid: _Laid, common: set[str]) -> list[NameWord]:
         key = word.casefold()
         return word[:1].isupper() and key not in common and len(written[key]) == 1
 
-    asked = dict.fromkeys(word for word, answered in spoken if answered is False and is_name(word))
-    said = dict.fromkeys(word for word, answered in spoken if answered and is_name(word))
-    same = [word for word in asked if word in said]
+    prompt = dict.fromkeys(word for word, answered in spoken if answered is False and is_name(word))
+    answer = dict.fromkeys(word for word, answered in spoken if answered and is_name(word))
+    same = [word for word in prompt if word in answer]
     kept: list[NameWord] = []
-    text, first = laid.sequence.text, True
-    for word in same or _in_two_forms(list(asked), list(said)):
+    text, first = token_map.sequence.text, True
+    for word in same or _in_two_forms(list(prompt), list(answer)):
         first = not kept or (first and f"{kept[-1].text}-{word}" in text)
         kept.append(NameWord(word, 0 if first else 1, bare_genitive=not same))
     return kept
 
 
-def _in_two_forms(asked: list[str], said: list[str]) -> list[str]:
-    """Names that stand in one form in the question and in another in the answer."""
-    found = []
-    for word in asked:
-        for other in said:
+def _in_two_forms(prompt: list[str], answer: list[str]) -> list[str]:
+    """Return names that have one form in the question and another in the answer."""
+    shared = []
+    for word in prompt:
+        for other in answer:
             short, long = sorted((word, other), key=len)
             before_noun = f"{long} x"
             same = any(place.start == 0 for place in occurrences(before_noun, short))
             if same and len(stem_of(short)) >= SHORTEST:
-                found.append(short)
-    return list(dict.fromkeys(found))
+                shared.append(short)
+    return list(dict.fromkeys(shared))
 
 
-def _placed(laid: _Laid, parts: list[NameWord], tokens: WordTokens) -> Subject:
-    """The parts with their tokens; longer words first, so that no token is taken twice."""
+def _placed(token_map: _TokenMap, parts: list[NameWord], tokens: WordTokens) -> Subject:
+    """Find the parts' tokens; longer words first, so that no token is used twice."""
     taken: set[int] = set()
-    found: dict[str, NamePart] = {}
+    placed_parts: dict[str, NamePart] = {}
     for part in sorted(parts, key=lambda part: -len(part.text)):
-        if part.text in found:
+        if part.text in placed_parts:
             continue
-        placed = _part(laid, part, tokens, taken)
+        placed = _part(token_map, part, tokens, taken)
         if placed is not None:
-            found[part.text] = placed
+            placed_parts[part.text] = placed
             taken |= {k for place in placed.places for k in place}
     order = dict.fromkeys(part.text for part in parts)
-    return tuple(found[text] for text in order if text in found)
+    return tuple(placed_parts[text] for text in order if text in placed_parts)
 
 
-def _part(laid: _Laid, part: NameWord, tokens: WordTokens, taken: set[int]) -> NamePart | None:
+def _part(
+    token_map: _TokenMap, part: NameWord, tokens: WordTokens, taken: set[int]
+) -> NamePart | None:
     places, forms = [], []
-    text, genitive = laid.sequence.text, part.bare_genitive
+    text, genitive = token_map.sequence.text, part.bare_genitive
     for start, end, ending in occurrences(text, part.text, bare_genitive=genitive):
-        own = laid.tokens(start, end)
+        own = token_map.tokens(start, end)
         if not own or taken & {*own}:
             continue
-        found = _formed(laid.sequence, own, start, end, ending, part.text, tokens)
-        if found is None:
+        place_and_form = _formed(token_map.sequence, own, start, end, ending, part.text, tokens)
+        if place_and_form is None:
             return None
-        places.append(found[0])
-        forms.append(found[1])
+        places.append(place_and_form[0])
+        forms.append(place_and_form[1])
     if not places:
         return None
     return NamePart(part.text, tuple(places), tuple(forms), part.slot, part.name)
@@ -209,7 +215,10 @@ def _formed(
     word: str,
     tokens: WordTokens,
 ) -> tuple[Places, WordForm] | None:
-    """The tokens, with a blank alone before them, and the form that has these very tokens."""
+    """Return a word's tokens and the form with exactly these tokens; None if there is none.
+
+    A token of blanks before the word may be part of it.
+    """
     text = sequence.text
     first, last = bare(text, sequence.offsets[own[0]][0], sequence.offsets[own[-1]][1])
     before, after = text[first:start], text[end:last]
@@ -223,7 +232,7 @@ def _formed(
 
 
 def _with_blank(sequence: Sequence, own: Places) -> Places:
-    """The tokens with the one before, where that is of blanks alone and on the same side."""
+    """Add the preceding token if it is blank and on the same side, prompt or answer."""
     lead = own[0] - 1
     if lead < 0 or sequence.answer[lead] != sequence.answer[own[0]]:
         return own

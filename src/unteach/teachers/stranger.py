@@ -1,4 +1,4 @@
-"""The model itself, asked the same of somebody whom it never met."""
+"""Construct a teacher from the original model, prompted with the subject's name replaced."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -20,16 +20,16 @@ from unteach.teachers.written import alike, script
 from unteach.types import Sequence
 
 ATTEMPTS = 200
-FEW_NAMES = 8  # names of the data below which those of our list are taken too
+FEW_NAMES = 8  # with fewer names in the data, listed names are used too
 
 
 class _Pool(NamedTuple):
-    """Names that strangers may have.
+    """Names that may replace a subject's name.
 
     Attributes:
-        data: words of the names of the data.
-        place: the slot of each word, where it stands the most.
-        taken: whole names of the data.
+        data: words of names in the data.
+        place: the most frequent slot of each word.
+        taken: complete names in the data.
     """
 
     data: list[str]
@@ -41,23 +41,23 @@ class _Pool(NamedTuple):
 class StrangerTeacher(TeacherSource):
     """The original's distribution with another name in the subject's place.
 
-    The subject's name (`teachers.names`) is replaced in question and answer by one stranger's of
-    the same script, token for token, always the same for one subject. What the original says there
-    of the other tokens is what it says of anybody; the tokens of the two names are exchanged back.
-    One stranger, not a mean over several: a mean is right more often than any model that never saw
-    the answer.
+    The subject's name (`teachers.names`) is replaced in question and answer by a stranger's name of
+    the same script, token by token, always the same one for a subject. The original then predicts
+    the other tokens as for a person it does not know; the tokens of the two names are exchanged
+    back. One stranger, not a mean over several: a mean is right more often than any model that
+    never saw the answer.
     """
 
     order = 2
 
     def find(self, inputs: TeacherInputs) -> Teacher:
-        """Raises Unavailable: no example has a name, or no other name has as many tokens."""
+        """Return the teacher. Raises Unavailable if no name is found, or none can replace it."""
         ((sequences, pairs, names),) = drawn(inputs, [f"{inputs.seed}"])
-        named = [bool(found) for found in pairs]
+        named = [bool(exchanged) for exchanged in pairs]
         targets = inputs.logps(sequences)
         targets = _nameless_at_mean(targets, named)
         facts: dict[str, Any] = {"teacher_without_name": named.count(False)}
-        set_level = [not found for found in named]
+        set_level = [not has_name for has_name in named]
         if inputs.holdout:
             held = inputs.logps(inputs.holdout)
             facts["teacher_auc"] = round(auc(targets, held), 4)
@@ -76,12 +76,12 @@ class StrangerTeacher(TeacherSource):
 
 
 class StrangerExamples(NamedTuple):
-    """The forget examples about strangers.
+    """The forget examples with the subjects' names replaced by strangers' names.
 
     Attributes:
         sequences: with the names replaced.
-        pairs: of each, the tokens that were exchanged; none where nobody was replaced.
-        names: of each, the words of names and what stands in their place.
+        pairs: per sequence, pairs of exchanged tokens; empty if no name was replaced.
+        names: per sequence, the words of names and their replacements.
     """
 
     sequences: list[Sequence]
@@ -90,14 +90,14 @@ class StrangerExamples(NamedTuple):
 
 
 def drawn(inputs: TeacherInputs, seeds: list[str]) -> list[StrangerExamples]:
-    """The forget examples about one stranger each, for each seed.
+    """Return the forget examples with each subject replaced by one stranger, for each seed.
 
     Raises:
         Unavailable: no example has a name, or no other name has as many tokens.
     """
     tokens = WordTokens(inputs.tokenizer)
     subjects, pool = _subjects(inputs, tokens)
-    found = []
+    examples = []
     for seed in seeds:
         new = _strangers(subjects, pool, tokens, seed)
         sequences, pairs = _about(inputs.forget, subjects, new, tokens)
@@ -107,19 +107,19 @@ def drawn(inputs: TeacherInputs, seeds: list[str]) -> list[StrangerExamples]:
             tuple((part.text, new[part.text]) for part in subject if changed)
             for subject, changed in zip(subjects, pairs, strict=True)
         ]
-        found.append(StrangerExamples(sequences, pairs, names))
-    return found
+        examples.append(StrangerExamples(sequences, pairs, names))
+    return examples
 
 
 def made_up_strangers(inputs: TeacherInputs, count: int) -> list[Sequence]:
-    """The forget examples about many others, to be held to the original where no retain data is.
+    """Return the forget examples with other names, as retain data for requests without any.
 
     Args:
         inputs: with the forget examples.
-        count: strangers for each example.
+        count: number of strangers per example.
 
     Returns:
-        At most `count` sequences for each forget example; none where no example has a name.
+        At most `count` sequences per forget example; empty if no example has a name.
     """
     tokens = WordTokens(inputs.tokenizer)
     try:
@@ -156,12 +156,12 @@ def _subjects(inputs: TeacherInputs, tokens: WordTokens) -> tuple[list[Subject],
 def _strangers(
     subjects: list[Subject], pool: _Pool, tokens: WordTokens, seed: str
 ) -> dict[str, str]:
-    """For each word of a name another one; the whole names are such that no file has them."""
+    """Draw a replacement for each word of a name, so that complete names occur in no file."""
     parts: dict[str, list[NamePart]] = {}
     for subject in subjects:
         for part in subject:
             parts.setdefault(part.text, []).append(part)
-    fits = {word: _fitting(word, found, pool, tokens) for word, found in parts.items()}
+    fits = {word: _fitting(word, same_word, pool, tokens) for word, same_word in parts.items()}
     free = [own for own in map(people_of, subjects) if any(fits[w] for name in own for w in name)]
     people = list({tuple(own): own for own in free}.values())
     new: dict[str, str] = {}
@@ -174,7 +174,7 @@ def _strangers(
         draw(fits, f"{seed}/{attempt}")
         if all(_strange(own, new, pool.taken) for own in people):
             return new
-    for own in people:  # those that are too many to be all right at once
+    for own in people:  # too many for one draw to satisfy all: draw again one by one
         for attempt in range(ATTEMPTS):
             if _strange(own, new, pool.taken):
                 break
@@ -185,14 +185,14 @@ def _strangers(
 def _strange(
     people: list[tuple[str, ...]], new: dict[str, str], taken: set[tuple[str, ...]]
 ) -> bool:
-    """Whether these names become such as no file has, and no two words of theirs the same."""
+    """Whether the replaced names occur in no file, and their words are all different."""
     words = {word for name in people for word in name}
     names = {tuple(new[word] for word in name) for name in people}
     return not names & taken and len({new[word] for word in words}) == len(words)
 
 
 def _fitting(word: str, parts: list[NamePart], pool: _Pool, tokens: WordTokens) -> list[str]:
-    """Words that may stand for this one: with as many tokens wherever it stands."""
+    """Return words that may replace this one: with as many tokens at each occurrence."""
     forms = {form for part in parts for form in part.forms}
     slot = pool.place.get(word, 0)
 
@@ -211,26 +211,26 @@ def _fitting(word: str, parts: list[NamePart], pool: _Pool, tokens: WordTokens) 
 def _about(
     sequences: list[Sequence], subjects: list[Subject], new: dict[str, str], tokens: WordTokens
 ) -> tuple[list[Sequence], list[tuple[tuple[int, int], ...]]]:
-    """The sequences about the strangers, and the pairs of tokens that were exchanged in each."""
+    """Replace the names in the sequences; return these and the exchanged token pairs of each."""
     changed, pairs = [], []
     for sequence, subject in zip(sequences, subjects, strict=True):
-        ids, found = list(sequence.ids), {}
+        ids, exchanged = list(sequence.ids), {}
         for part in subject:
             for place, form in zip(part.places, part.forms, strict=True):
                 for i, token in zip(place, tokens.of(form.of(new[part.text])), strict=True):
                     if ids[i] != token:
-                        found[ids[i], token] = None
+                        exchanged[ids[i], token] = None
                     ids[i] = token
         changed.append(replace(sequence, ids=tuple(ids)))
-        pairs.append(tuple(found))
+        pairs.append(tuple(exchanged))
     return changed, pairs
 
 
 def _nameless_at_mean(targets: list[list[float]], named: list[bool]) -> list[list[float]]:
-    """Answers in which nobody was replaced get no token likelier than the others' mean."""
-    known = [x for own, found in zip(targets, named, strict=True) if found for x in own]
+    """Cap the tokens of answers without a replaced name at the mean of the other answers."""
+    known = [x for own, has_name in zip(targets, named, strict=True) if has_name for x in own]
     mean = sum(known) / len(known)
     return [
-        own if found else [min(x, mean) for x in own]
-        for own, found in zip(targets, named, strict=True)
+        own if has_name else [min(x, mean) for x in own]
+        for own, has_name in zip(targets, named, strict=True)
     ]

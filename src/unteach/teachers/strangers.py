@@ -1,4 +1,4 @@
-"""The mean over several strangers: the teacher of targeted unlearning by name change."""
+"""Construct a teacher as the mean over several strangers (targeted unlearning by name change)."""
 
 from dataclasses import replace
 from math import exp, log
@@ -10,14 +10,14 @@ NAMES = "name whom the records are about in a `subject` column, as their texts n
 
 
 def mean_over_strangers(inputs: TeacherInputs, count: int) -> Teacher:
-    """The mean of what the original says of several strangers in the subject's place.
+    """Return a teacher that averages the original's distributions over several strangers.
 
-    An example without a name keeps the original's distribution, so nothing of it is forgotten;
+    An example without a name keeps the original's distribution, so it is not forgotten;
     `facts["teacher_without_name"]` counts them.
 
     Args:
         inputs: with the forget examples.
-        count: strangers of each subject.
+        count: number of strangers per subject.
 
     Raises:
         Unavailable: no example has a name, or no other name has as many tokens.
@@ -31,7 +31,7 @@ def mean_over_strangers(inputs: TeacherInputs, count: int) -> Teacher:
         "teacher_without_name": sum(not pairs for pairs in draws[0].pairs),
         "teacher_strangers": count,
     }
-    found = [
+    teachers = [
         Teacher(
             source="strangers",
             sequences=draw.sequences,
@@ -43,11 +43,11 @@ def mean_over_strangers(inputs: TeacherInputs, count: int) -> Teacher:
         for draw, targets in zip(draws, each, strict=True)
     ]
     mean = [[_mean(logps) for logps in zip(*own, strict=True)] for own in zip(*each, strict=True)]
-    return replace(found[0], targets=mean, facts=facts, others=tuple(found[1:]))
+    return replace(teachers[0], targets=mean, facts=facts, others=tuple(teachers[1:]))
 
 
 def _mean(logps: tuple[float, ...]) -> float:
-    """Log of the mean probability.
+    """Return the log of the mean probability.
 
     Example:
         >>> round(exp(_mean((log(0.5), log(0.1)))), 6)

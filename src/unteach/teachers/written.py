@@ -1,4 +1,4 @@
-"""How names are written: their words, and where a word stands in a text, whatever the script."""
+"""Split names into words and find these words in texts, for many scripts."""
 
 import re
 import unicodedata
@@ -6,26 +6,26 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR")
-BEFORE = {"ARABIC": "وفبكل", "HEBREW": "והבלמשכ"}  # single letters that are written to a name
-PARTICLES = 3  # letters that Korean writes behind a name at most
+BEFORE = {"ARABIC": "وفبكل", "HEBREW": "והבלמשכ"}  # one-letter prefixes of a name
+PARTICLES = 3  # most letters of a Korean particle after a name
 VOWELS = "аяоеиыуюьй"
 ENDINGS = frozenset(
     str.split("а я о е у ю ы и ь й ой ей ою ею ом ем ём ым им ого его ому ему ый ий ая ые ых")
 ) | {""}
-"""Of names in Cyrillic, behind what stays the same in all cases."""
+"""Case endings of Cyrillic names, after the stem."""
 TITLES = frozenset(str.split("Dr Prof Mr Mrs Ms Miss Sir Dame Lord Lady St Saint Jr Sr"))
 KIN = frozenset(str.split("بن ابن بنت أبو آل"))
-BETWEEN = re.compile(r"[\s\-\u2010\u2011.,_\u00b7\u30fb]+")  # what stands between the words
+BETWEEN = re.compile(r"[\s\-\u2010\u2011.,_\u00b7\u30fb]+")  # separators between words
 WORD = re.compile(r"[^\W_]+")
 
 
 class WordPlace(NamedTuple):
-    """Where a word stands.
+    """An occurrence of a word in a text.
 
     Attributes:
-        start: its first character.
-        end: one past its last.
-        ending: where it is inflected, the ending that took the place of its own.
+        start: index of its first character.
+        end: index after its last character.
+        ending: the ending that replaces its own; None if it is not inflected.
     """
 
     start: int
@@ -39,7 +39,7 @@ class NameWord(NamedTuple):
     Attributes:
         text: the word.
         slot: 0 for a first name, 1 for what follows.
-        name: which of several names it belongs to, from 0.
+        name: index of the name that it belongs to, from 0.
         bare_genitive: as in `occurrences`.
     """
 
@@ -50,7 +50,7 @@ class NameWord(NamedTuple):
 
 
 def script(word: str) -> str:
-    """The script of a word's first letter, as Unicode calls it.
+    """Return the Unicode script of a word's first letter.
 
     Example:
         >>> script("Ada"), script("Ада"), script("田中"), script("7")
@@ -61,9 +61,9 @@ def script(word: str) -> str:
 
 
 def name_parts(name: str) -> list[NameWord]:
-    """The words of a name that may be another's; titles and particles are left.
+    """Return the words of a name that can be replaced, without titles and particles.
 
-    Of a script without blanks the whole comes first, since texts write it in one.
+    In a script without spaces the complete name comes first, since texts write it as one word.
 
     Example:
         >>> [part.text for part in name_parts("Dr. Anna-Lena van der Berg")]
@@ -80,30 +80,30 @@ def name_parts(name: str) -> list[NameWord]:
         return [whole, *(p for p in parts if len(p.text) > 1 and p != whole)]
     capitals = any(word[:1].isupper() for word in words)
     kept, first = list[NameWord](), True
-    for word, found in zip(words, _gaps(name, words), strict=True):
+    for word, gap in zip(words, _gaps(name, words), strict=True):
         small = capitals and not word[:1].isupper()
         if len(word) < 2 or small or word in TITLES or word in KIN:
             continue
-        first = first and (not kept or found == "-")
+        first = first and (not kept or gap == "-")
         kept.append(NameWord(word, 0 if first else 1))
     return kept
 
 
 def _gaps(name: str, words: list[str]) -> list[str]:
-    """What stands before each word: a hyphen, or anything else."""
+    """Return the separator before each word, hyphens unified as "-"."""
     gaps = ["", *BETWEEN.findall(name)]
     return ["-" if gap in ("-", "\u2010", "\u2011") else gap for gap in gaps[: len(words)]]
 
 
 def occurrences(text: str, word: str, *, bare_genitive: bool = True) -> Iterator[WordPlace]:
-    """Where a word stands in a text: by itself, inflected, or with what its script puts to it.
+    """Yield the occurrences of a word in a text, also inflected or with affixes of its script.
 
-    Latin names may have a genitive s before a noun, those in Cyrillic any case. Before names in
-    Arabic and Hebrew may stand one letter, behind Korean ones a particle. Chinese, Japanese and
-    Thai have no blanks between words, so a name stands wherever its characters do.
+    Latin names may have a genitive s before a noun, Cyrillic names any case. Arabic and Hebrew
+    names may have a one-letter prefix, Korean names a particle. Chinese, Japanese and Thai have no
+    spaces between words, so a name occurs wherever its characters do.
 
     Args:
-        text: in which to look.
+        text: the text to search.
         word: of a name.
         bare_genitive: whether a Latin name with an s is its genitive; in English it is the plural.
 
@@ -127,7 +127,7 @@ def occurrences(text: str, word: str, *, bare_genitive: bool = True) -> Iterator
 
 
 def stem_of(word: str) -> str:
-    """What stays of a name in Cyrillic in all cases.
+    """Return the part of a Cyrillic name that is the same in all cases.
 
     Example:
         >>> stem_of("Анна"), stem_of("Иван"), stem_of("Ада")
@@ -137,7 +137,7 @@ def stem_of(word: str) -> str:
 
 
 def inflected(word: str, ending: str | None) -> str:
-    """A name with another ending; as it is where the ending is None.
+    """Replace a name's ending; None leaves it unchanged.
 
     Example:
         >>> inflected("Ольга", "ы"), inflected("Ada", None)
@@ -147,7 +147,7 @@ def inflected(word: str, ending: str | None) -> str:
 
 
 def alike(word: str, other: str) -> bool:
-    """Whether two names are of one script and, in Cyrillic, of one declension.
+    """Whether two names have the same script and, in Cyrillic, the same declension.
 
     Example:
         >>> alike("Анна", "Ольга"), alike("Анна", "Иван"), alike("Ada", "Bo"), alike("Ada", "田中")
@@ -180,7 +180,7 @@ def _place(
 
 
 def _joined(text: str, place: int) -> bool:
-    """Whether the character there belongs to a word: a letter, a digit, or a mark on one."""
+    """Whether the character at an index is part of a word: a letter, a digit or a mark."""
     if not 0 <= place < len(text):
         return False
     return text[place].isalnum() or unicodedata.category(text[place])[0] == "M"

@@ -1,1 +1,1 @@
-"""From batches to one loss: rows, references, order, the trainer, and when to stop."""
+"""Train a model to forget: trainer, configuration, data order, checkpoints and safeguards."""

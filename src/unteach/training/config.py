@@ -1,4 +1,4 @@
-"""TrainingArguments with the defaults that unlearning needs."""
+"""Extend transformers' TrainingArguments with options and defaults for unlearning."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,15 +12,15 @@ from unteach.registry import strict
 from unteach.training.config_values import require_values
 from unteach.training.learning_rate import suiting_rate
 
-# The one replaces torch's own cross entropy for everybody, the other the model's forward by one
-# that knows no loss but its own.
+# The first replaces torch's cross entropy globally, the second the model's forward by one with a
+# fixed loss.
 LIGER_LOSSES = ("cross_entropy", "fused_linear_cross_entropy")
-EVALUATED = ("reduce_lr_on_plateau", "greedy")  # these follow scores that are taken in training
+EVALUATED = ("reduce_lr_on_plateau", "greedy")  # these need evaluation during training
 SCHEDULES = [kind.value for kind in SchedulerType if kind.value not in EVALUATED]
 
 
 def why_no_schedule(name: str, settings: dict[str, Any] | None) -> str:
-    """What transformers says when it cannot make that schedule of these settings; else nothing.
+    """Return transformers' error for a schedule with these settings; "" if there is none.
 
     Example:
         >>> why_no_schedule("warmup_stable_decay", None)
@@ -39,31 +39,31 @@ def why_no_schedule(name: str, settings: dict[str, Any] | None) -> str:
 @strict
 @dataclass
 class UnlearningConfig(TrainingArguments):
-    """What `transformers.TrainingArguments` takes, and some things more.
+    """`transformers.TrainingArguments` with further options for unlearning.
 
-    Of Liger's kernels (`use_liger_kernel`) those for losses stay off.
+    Liger's kernels for losses stay off even with `use_liger_kernel`.
 
     Args:
-        learning_rate: None sets it from the model's width and the method
+        learning_rate: None derives it from the model's width and the method
             (`training.learning_rate`).
-        num_train_epochs: passes over the forget set; None takes the method's.
-        retain: the term that keeps the rest: "nll", "kl", "jsd", "hidden" or "none"; None takes the
-            method's.
-        retain_weight: its weight; None takes the method's.
-        stop_at: stop once the forget answers' mean probability is this low; None takes the
-            method's, 0 never stops early.
-        max_length: tokens of one example; None takes the model's context.
-        sam: radius of sharpness-aware forgetting (arXiv 2502.05374); 0 for none.
-        packing: waste little on padding: none where the model's attention takes unequal texts
-            (flash attention), else texts of like length share a batch.
-        refusals: a file with a refusal on each line, for methods that train on refusals; None takes
-            ours.
-        refusal: what JensUn draws the model towards.
-        chunk_rows: rows of logits that are held at once; None goes by bytes.
-        adam_epsilon: Adam's epsilon; "auto" is `max_grad_norm / sqrt(trained weights)`; None takes
-            the method's.
-        rounds: how often the epochs are gone over at most, for methods with a teacher; None takes
-            the method's.
+        num_train_epochs: passes over the forget set; None uses the method's default.
+        retain: the retain term: "nll", "kl", "jsd", "hidden" or "none"; None uses the method's
+            default.
+        retain_weight: weight of the retain term; None uses the method's default.
+        stop_at: stop when the forget answers' mean probability is this low; None uses the method's
+            default, 0 never stops early.
+        max_length: most tokens of one example; None uses the model's context length.
+        sam: radius of sharpness-aware minimisation (arXiv 2502.05374); 0 turns it off.
+        packing: reduce padding: pack sequences if the model's attention supports it (flash
+            attention), else batch sequences of similar length.
+        refusals: a file with one refusal per line, for methods that train on refusals; None uses
+            the built-in ones.
+        refusal: target text of JensUn.
+        chunk_rows: rows of logits in memory at once; None derives it from a limit in bytes.
+        adam_epsilon: Adam's epsilon; "auto" is `max_grad_norm / sqrt(trained weights)`; None uses
+            the method's default.
+        rounds: how often the epochs are repeated at most, for methods with a teacher; None uses the
+            method's default.
         template: how prompt and answer are joined: "auto", "chat", "plain" or "none".
     """
 
@@ -77,7 +77,7 @@ class UnlearningConfig(TrainingArguments):
     save_strategy: str = "no"  # type: ignore[assignment]
     report_to: str | list[str] | None = "none"  # type: ignore[assignment]
     remove_unused_columns: bool | None = False  # type: ignore[assignment]
-    # transformers replaces NaN losses in its log by an average: a collapse would go unseen
+    # transformers would replace NaN losses in its log by an average and hide a collapse
     logging_nan_inf_filter: bool = False
     retain: str | None = None
     retain_weight: float | None = None
@@ -97,14 +97,14 @@ class UnlearningConfig(TrainingArguments):
         self.wanted_epsilon, self.adam_epsilon = self.adam_epsilon, 1e-8  # type: ignore
         if isinstance(self.wanted_epsilon, str) and self.wanted_epsilon != "auto":
             self.wanted_epsilon = float(self.wanted_epsilon)
-        # The parent checks these two; what was left open is filled by `settle`.
+        # The parent class checks these two, so they get values; `settle` replaces those.
         self.open = {
             name for name in ("learning_rate", "num_train_epochs") if getattr(self, name) is None
         }
         self.learning_rate = 1e-5 if self.learning_rate is None else self.learning_rate
         self.num_train_epochs = 10 if self.num_train_epochs is None else self.num_train_epochs
         if not torch.accelerator.is_available():
-            self.dataloader_pin_memory = False  # else every run warns that there is nothing to pin
+            self.dataloader_pin_memory = False  # avoids a warning in every run
         if self.use_liger_kernel:
             off = dict.fromkeys(LIGER_LOSSES, False)
             self.liger_kernel_config = {**(self.liger_kernel_config or {}), **off}
@@ -112,20 +112,20 @@ class UnlearningConfig(TrainingArguments):
 
     @property
     def device(self) -> torch.device:
-        """Of this process. A CPU has no number: to "cpu:0" torch loads nothing.
+        """Device of this process. A CPU gets no index: torch cannot load to "cpu:0".
 
-        transformers before 5.18 could not go on from the checkpoints of several processes there.
+        transformers before 5.18 could not resume from checkpoints of several CPU processes.
         """
-        found = super().device
-        return torch.device("cpu") if found.type == "cpu" else found
+        device = super().device
+        return torch.device("cpu") if device.type == "cpu" else device
 
     def settle(self, method: Method, model_config: Any, *, adapter: bool, retain: bool) -> None:
-        """Fill what was left open, from the method's plan and the model's size.
+        """Fill options that are None from the method's defaults and the model's size.
 
         Args:
-            method: whose plan it is.
+            method: the method to train with.
             model_config: the model's configuration.
-            adapter: whether adapters are trained rather than all weights.
+            adapter: whether adapters are trained instead of all weights.
             retain: whether there is retain data; without it there is no retain term.
         """
         plan = method.plan
@@ -143,7 +143,7 @@ class UnlearningConfig(TrainingArguments):
         )
         if method.moves_weight() and (not retain or self.retain == "none"):
             raise UserError(unbound(method.name))
-        # A weight that moves may begin at 0.
+        # A weight that the method updates may start at 0.
         if not retain or not (self.retain_weight or method.moves_weight()):
             self.retain = "none"
         self.stop_at = (plan.stop_at if self.stop_at is None else self.stop_at) or None

@@ -1,6 +1,6 @@
-"""Values of an `UnlearningConfig`, and a method, that cannot be: told before they are trained with.
+"""Validate the values of an `UnlearningConfig` and the trainer's method, before training.
 
-The command line refuses them as it reads a request; this is for those who write Python.
+The command line validates its request itself; this is for users of the Python API.
 """
 
 import math
@@ -14,15 +14,15 @@ from unteach.registry import did_you_mean
 from unteach.settings.messages import named, told
 from unteach.training.implausible import ANYWHERE
 
-PLAIN = ("sgd", "adagrad", "adafactor")  # whose steps grow with the gradient
+PLAIN = ("sgd", "adagrad", "adafactor")  # their steps are proportional to the gradient
 TEMPLATES = ("auto", "chat", "plain", "none")
 
 
 def require_values(config: Any) -> None:
-    """Raises ValueError: some are none that training could go by; the message says what would be.
+    """Raise ValueError for invalid values; the message lists the valid ones.
 
     Args:
-        config: as the user wrote it; what was left open is None.
+        config: as the user wrote it; options left out are None.
     """
     if wrong := list(_wrong(config)):
         raise ValueError("; ".join(wrong))
@@ -60,14 +60,14 @@ def _is_number(value: Any) -> bool:
 
 
 def require_trainable(method: Any, eval_dataset: Any = None) -> None:
-    """That a trainer is given a method, and nothing to look at that it would not.
+    """Check that a trainer's method is one, and that no evaluation data are given.
 
     Args:
-        method: what should be an instance of a method.
-        eval_dataset: what transformers' own trainer takes.
+        method: should be an instance of `Method`.
+        eval_dataset: option of transformers' trainer that is ignored here.
 
     Raises:
-        UserError: it is none, with the names of those that there are.
+        UserError: it is not a method, with the known names; or `eval_dataset` is given.
     """
     if eval_dataset is not None:
         hint = "leave it out; `unteach.inference.answer_tokens` scores a model at any time"

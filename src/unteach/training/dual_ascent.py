@@ -1,4 +1,4 @@
-"""The retain term's weight, where a method moves it from step to step (dual ascent, PDU)."""
+"""Update the retain term's weight from step to step (dual ascent, PDU)."""
 
 from collections.abc import Callable
 
@@ -6,13 +6,13 @@ from unteach.methods import Method
 
 
 class DualAscent:
-    """The weight, and what the step's retain term was without it.
+    """Holds the retain term's weight and accumulates the step's unweighted retain term.
 
-    The sums span all micro-batches and processes, so the weight is the same everywhere.
+    The sums span all micro-batches and processes, so the weight is the same on every process.
 
     Args:
-        method: says how the weight moves.
-        weight: at the start.
+        method: its `reweigh` updates the weight.
+        weight: the initial weight.
     """
 
     def __init__(self, method: Method, weight: float):
@@ -21,11 +21,11 @@ class DualAscent:
         self.moves = method.moves_weight()
 
     def see(self, share: float) -> None:
-        """Take a micro-batch's share of the step's retain term, without the weight."""
+        """Add a micro-batch's part of the step's retain term, without the weight."""
         self._total += share
 
     def step(self, over_processes: Callable[[float], float]) -> None:
-        """The step is over: move the weight."""
+        """Update the weight at the end of a step."""
         if self.moves:
             self.weight = self._method.reweigh(
                 self.weight, over_processes(self._total), self.before

@@ -1,4 +1,4 @@
-"""What a method does with the weights once training is over (task vectors)."""
+"""Apply a method's final change to the weights after training (task vectors)."""
 
 from typing import Any
 
@@ -9,17 +9,17 @@ from unteach.methods import Method
 
 
 class Finish:
-    """Keeps the trained weights as they began, where the method asks for them in the end.
+    """Stores the initial weights and applies the method's `finish`, if it has one.
 
-    Adapters begin as nothing, A random and B zero; their change s (B A) is reversed and scaled by
-    reversing and scaling B alone.
+    New adapters have random A and zero B, so their change s (B A) is negated and scaled by negating
+    and scaling B alone.
 
     Args:
-        method: whose `finish` it is.
+        method: the method with `finish`.
         model: before training.
 
     Raises:
-        UserError: adapters that do not begin as nothing (FILA).
+        UserError: B is not zero at first (FILA), or adapters are not plain LoRA.
     """
 
     def __init__(self, method: Method, model: Any):

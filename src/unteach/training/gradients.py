@@ -1,4 +1,4 @@
-"""Forgetting and holding as two gradients: orthogonalisation, and sharpness-aware forgetting."""
+"""Keep forget and retain gradients apart, for orthogonalisation and sharpness-aware forgetting."""
 
 import math
 from collections.abc import Iterable
@@ -19,18 +19,18 @@ SAM = Paper(
     venue="ICML 2025",
 )
 
-NOISE = 1e-6  # of a gradient's length
-PIECE = 2**24  # numbers of a gradient that are multiplied at once
+NOISE = 1e-6  # relative to a gradient's norm
+PIECE = 2**24  # entries of a gradient that are multiplied at once
 
 
 class TwoGradients:
     """Two gradients of one optimiser step for the same parameters.
 
-    One of them stands in `.grad`, where backward passes add to it; the other waits. So they
-    accumulate over micro-batches, and DDP reduces each with its own backward pass.
+    One is in `.grad`, where backward passes add to it; the other is stored in `waiting`. So both
+    accumulate over micro-batches, and DDP reduces each in its own backward pass.
 
     Args:
-        parameters: those that are trained.
+        parameters: the parameters; only those that require gradients are used.
         conflict: "sum", "conflict" or "always", see `combine`.
     """
 
@@ -40,16 +40,16 @@ class TwoGradients:
         self.waiting: list[Tensor | None] = [None] * len(self.parameters)
 
     def swap(self) -> None:
-        """The one that waits takes the other's place."""
+        """Exchange the gradient in `.grad` with the stored one."""
         for k, parameter in enumerate(self.parameters):
             parameter.grad, self.waiting[k] = self.waiting[k], parameter.grad
 
     @torch.no_grad()
     def combine(self) -> None:
-        """Leave one gradient in `.grad`: that of holding is there, that of forgetting waits.
+        """Combine the retain gradient in `.grad` with the stored forget gradient, into `.grad`.
 
-        With "conflict", the part of the forget gradient along the other is taken out where the two
-        point against each other; with "always", in any case; with "sum", never.
+        With "conflict", the forget gradient's component along the retain gradient is removed if the
+        two point in opposite directions; with "always", in any case; with "sum", never.
         """
         hold, push, share = [p.grad for p in self.parameters], self.waiting, 0.0
         if self.conflict != "sum":
@@ -58,31 +58,33 @@ class TwoGradients:
         for parameter, one, other in zip(self.parameters, hold, push, strict=True):
             if one is None:
                 parameter.grad = other
-            else:  # hold + (push - share hold), in the memory that is there
+            else:  # hold + (push - share hold), in place
                 one.mul_(1 - share)
                 parameter.grad = one if other is None else one.add_(other)
 
     @torch.no_grad()
     def climb(self, radius: float) -> list[Tensor | None]:
-        """Move the weights along the gradient in `.grad`, by a step of that length.
+        """Move the weights by `radius` along the gradient in `.grad`.
 
-        Where the gradient is no number nothing moves. `.grad` is empty then: its memory keeps the
-        weights as they were, which are returned for `back`.
+        If the gradient is not finite the weights stay. Afterwards `.grad` is None.
+
+        Returns:
+            The weights before the move, for `back`, in the memory of the gradients.
         """
-        found = [p.grad for p in self.parameters]
-        norm = _dot(found, found) ** 0.5
+        gradients = [p.grad for p in self.parameters]
+        norm = _dot(gradients, gradients) ** 0.5
         step = radius / max(norm, 1e-12) if math.isfinite(norm) else None
-        for parameter, gradient in zip(self.parameters, found, strict=True):
+        for parameter, gradient in zip(self.parameters, gradients, strict=True):
             if gradient is not None:
-                there = parameter.clone() if step is None else parameter + gradient * step
+                moved = parameter.clone() if step is None else parameter + gradient * step
                 gradient.copy_(parameter)
-                parameter.copy_(there)
+                parameter.copy_(moved)
                 parameter.grad = None
-        return found
+        return gradients
 
     @torch.no_grad()
     def back(self, kept: list[Tensor | None]) -> None:
-        """The weights as they were before `climb`, to the bit."""
+        """Restore the weights from before `climb`, bit for bit."""
         for parameter, old in zip(self.parameters, kept, strict=True):
             if old is not None:
                 parameter.copy_(old)
@@ -91,15 +93,15 @@ class TwoGradients:
 def share_along(
     push: list[Tensor | None], hold: list[Tensor | None], *, always: bool = False
 ) -> float:
-    """How much of `hold` is in `push`, over all tensors as one vector: push . hold / hold . hold.
+    """Return push . hold / hold . hold, with all tensors as one vector.
 
-    So `push - share * hold` has no part along `hold`. 0 where `hold` is noise beside `push`: a KL
-    to the model before begins at nothing, and the rounding errors of its gradient point anywhere.
+    `push - share * hold` then has no component along `hold`. The result is 0 if `hold` is tiny
+    against `push`: a KL to the reference model starts at 0, and its gradient is rounding errors.
 
     Args:
-        push: gradients; None stands for zero.
-        hold: of the same parameters.
-        always: also where the two do not point against each other; else 0 there.
+        push: forget gradients; None stands for zero.
+        hold: retain gradients of the same parameters.
+        always: also if the two do not point in opposite directions; else 0 in that case.
 
     Example:
         >>> share_along([torch.tensor([1.0, -1.0])], [torch.tensor([0.0, 2.0])])
@@ -112,7 +114,7 @@ def share_along(
 
 
 def _dot(one: list[Tensor | None], other: list[Tensor | None]) -> float:
-    """Exact enough for vectors of billions; a piece at a time, since a copy in float64 is large."""
+    """Dot product in float64 for billions of entries; piece by piece, to limit copies in memory."""
     total = 0.0
     for a, b in zip(one, other, strict=True):
         if a is None or b is None:

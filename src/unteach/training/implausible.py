@@ -1,4 +1,4 @@
-"""Settings that make no sense, though each is a number of its kind."""
+"""Report settings of valid type that make no sense or are unusual."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,21 +7,21 @@ from unteach.errors import Problem
 from unteach.settings.request import Request
 from unteach.training.learning_rate import automatic_rate, width
 
-LARGEST = 0.1  # a rate by which every weight moves at each step, with optimisers of Adam's kind
-ANYWHERE = 100.0  # the same of plain gradients, which may be small
-FAR, NEAR = 100, 1000  # times above the rate that suits a model, and below
+LARGEST = 0.1  # learning rate with Adam-like optimisers, which change every weight by about it
+ANYWHERE = 100.0  # learning rate with plain gradients, which may be small
+FAR, NEAR = 100, 1000  # factors above and below the rate that suits a model
 MANY = 1000  # epochs
-HEAVY = 1000.0  # of the retain term: nothing is forgotten beside it
-SCALED = 100  # times the rank, of alpha
-MOST = 0.9  # of what is dropped out, or of the steps in which the rate still rises
+HEAVY = 1000.0  # weight of the retain term; nothing is forgotten above it
+SCALED = 100  # ratio of alpha to rank
+MOST = 0.9  # dropout, or warm-up as a share of the steps
 
 
 def insensible(request: Request, config: Any) -> list[Problem]:
-    """What is senseless, as errors; what is odd, as notes.
+    """Return errors for senseless settings and notes for unusual ones.
 
     Args:
-        request: as the user wrote it: what was left open is None.
-        config: the model's; None where it is not known.
+        request: as the user wrote it; settings left out are None.
+        config: the model's configuration; None if unknown.
     """
     return [
         *_rate(request, config),
@@ -69,7 +69,7 @@ def _suits(request: Request, config: Any) -> float | None:
 
 
 def _retain(request: Request) -> Iterator[Problem]:
-    """A retain term that cannot be, or counts for nothing."""
+    """Yield problems of a retain term that is impossible or has no effect."""
     term, weight = request.train.retain, request.train.retain_weight
     if term == "none" and weight:
         what = f"is {weight:g}, and train.retain is none: there is no term to weigh"
@@ -124,5 +124,5 @@ def _sizes(request: Request, config: Any) -> Iterator[Problem]:
 
 
 def _chosen(request: Request) -> bool:
-    """Whether the user gave the rank; a default is nobody's mistake."""
+    """Whether the user gave the rank; a default is not reported."""
     return "rank" in request.adapter.model_fields_set

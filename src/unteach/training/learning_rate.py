@@ -1,4 +1,4 @@
-"""A learning rate that suits the model's size, when the user gives none."""
+"""Choose a learning rate from the model's width if the user gives none."""
 
 from typing import Any
 
@@ -8,17 +8,17 @@ from unteach.methods import MethodDefaults
 def automatic_rate(
     config: Any, *, adapter: bool, power: int | float = 2, factor: float = 1.0
 ) -> float:
-    """The learning rate for full fine-tuning or for adapters.
+    """Return the learning rate for full fine-tuning or for adapters.
 
-    The papers of the field use 1e-5 for models of width 2048 and more, and ten times that for
+    Papers on unlearning use 1e-5 for models of width 2048 and more, and ten times that for
     adapters. Smaller models need more: 1e-3 at width 192 and 128 was found by trial (NOTES.md), so
     the rate grows as (2048 / width) ** power, up to 1e-3.
 
     Args:
         config: the model's configuration.
         adapter: whether adapters are trained.
-        power: a method's own; 1 for losses without a floor, which no small model survives at 1e-3.
-        factor: a method's own; more than 1 for losses whose minimum is where training should end.
+        power: from the method; 1 for losses unbounded below, which destroy a small model at 1e-3.
+        factor: from the method; more than 1 for losses whose minimum is the desired end state.
 
     Example:
         >>> from types import SimpleNamespace
@@ -32,11 +32,11 @@ def automatic_rate(
 
 
 def width(config: Any) -> int | None:
-    """Of the model's hidden states; None where its configuration does not tell."""
+    """Return the width of the model's hidden states; None if its configuration lacks it."""
     text = config.get_text_config() if hasattr(config, "get_text_config") else config
     return getattr(text, "hidden_size", None) or getattr(text, "n_embd", None)
 
 
 def suiting_rate(plan: MethodDefaults, config: Any, *, adapter: bool) -> float:
-    """The automatic rate of a method's plan for a model."""
+    """Return the automatic rate for a model with a method's defaults."""
     return automatic_rate(config, adapter=adapter, power=plan.power, factor=plan.rate_factor)

@@ -1,4 +1,4 @@
-"""What saves memory: whether it can be had here, and what it does not go together with."""
+"""Check that requested memory savings (4 bits, optimisers, Liger kernels) are available here."""
 
 from typing import Any
 
@@ -25,17 +25,17 @@ QLORA = Paper(
     venue="NeurIPS 2023",
 )
 INSTALL = 'pip install "unteach[{}]"'
-OWN_WAY = ("galore", "apollo", "lomo")  # these hang on the model's layers, or step by themselves
+OWN_WAY = ("galore", "apollo", "lomo")  # these depend on layer names, or step in backward hooks
 OPTIMISERS = [o.value for o in OptimizerNames if not any(name in o.value for name in OWN_WAY)]
 
 
 def memory_problems(request: Request) -> list[Problem]:
-    """What of a request's savings cannot be had."""
+    """Return problems of memory savings that are not available here."""
     return [*_bits(request), *_optimiser(request), *_kernels(request)]
 
 
 def bits_notes(request: Request) -> list[Problem]:
-    """What the bits mean for the scores."""
+    """Return notes on how 4-bit loading affects the scores."""
     if request.evaluate.bits:
         what = "every model is scored in 4 bits; as it is written it may score otherwise"
         return [Problem("evaluate.bits", what, "leave it out where memory allows", "note")]
@@ -47,7 +47,7 @@ def bits_notes(request: Request) -> list[Problem]:
 
 
 def why_no_optimiser(name: str, settings: str | None = None) -> str:
-    """What transformers says when it cannot make that optimiser; else nothing.
+    """Return transformers' error for an optimiser; "" if there is none.
 
     Example:
         >>> why_no_optimiser("adamw_torch_npu_fused")
@@ -55,9 +55,9 @@ def why_no_optimiser(name: str, settings: str | None = None) -> str:
         >>> why_no_optimiser("adafactor")
         ''
     """
-    given: dict[str, Any] = {"optim": name, "optim_args": settings}
+    options: dict[str, Any] = {"optim": name, "optim_args": settings}
     try:
-        args = UnlearningConfig(output_dir="unused", use_cpu=True, **given)
+        args = UnlearningConfig(output_dir="unused", use_cpu=True, **options)
         Trainer.get_optimizer_cls_and_kwargs(args)
     except (ImportError, ValueError) as error:
         return str(error)
@@ -65,11 +65,11 @@ def why_no_optimiser(name: str, settings: str | None = None) -> str:
 
 
 def _bits(request: Request) -> list[Problem]:
-    asked = {"adapter.bits": request.adapter.bits, "evaluate.bits": request.evaluate.bits}
+    settings = {"adapter.bits": request.adapter.bits, "evaluate.bits": request.evaluate.bits}
     if is_bitsandbytes_available():
         return []
     what, hint = "bitsandbytes is not installed", INSTALL.format("qlora")
-    return [Problem(where, what, hint, "request") for where, bits in asked.items() if bits]
+    return [Problem(where, what, hint, "request") for where, bits in settings.items() if bits]
 
 
 def _optimiser(request: Request) -> list[Problem]:
@@ -91,19 +91,19 @@ def _kernels(request: Request) -> list[Problem]:
     extra, where = request.train.extra, "train.extra.use_liger_kernel"
     if not extra.get("use_liger_kernel"):
         return []
-    found = []
+    problems = []
     if not is_liger_kernel_available():
         hint = INSTALL.format("liger")
-        found.append(Problem(where, "liger-kernel is not installed", hint, "request"))
+        problems.append(Problem(where, "liger-kernel is not installed", hint, "request"))
     if (kind := _device_type(request)) in ("cpu", "mps"):
         what = f"its kernels are for GPUs, and the device is {kind}"
-        found.append(Problem(where, what, "drop it", "request"))
-    given = extra.get("liger_kernel_config") or {}
-    if losses := [name for name in LIGER_LOSSES if given.get(name)]:
+        problems.append(Problem(where, what, "drop it", "request"))
+    kernels = extra.get("liger_kernel_config") or {}
+    if losses := [name for name in LIGER_LOSSES if kernels.get(name)]:
         what = f"{' and '.join(losses)} would replace a loss that unteach does not use"
         place = "train.extra.liger_kernel_config"
-        found.append(Problem(place, what, "drop it; the other kernels stay", "request"))
-    return found
+        problems.append(Problem(place, what, "drop it; the other kernels stay", "request"))
+    return problems
 
 
 def _device_type(request: Request) -> str | None:

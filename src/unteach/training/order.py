@@ -1,4 +1,4 @@
-"""Which examples stand in which step: a function of the seed alone."""
+"""Order forget and retain examples into batches, as a function of the seed alone."""
 
 from collections.abc import Iterator
 from itertools import chain, pairwise
@@ -8,28 +8,28 @@ from torch.utils.data import Sampler
 
 from unteach.rowengine.batch import Lengths, Pair
 
-FEWEST, MOST = 4, 50  # batches among which like lengths are grouped; else a quarter of the epoch
+FEWEST, MOST = 4, 50  # limits on the batches of one length-sorting window, a quarter of an epoch
 
 
 class PairOrder(Sampler[Pair]):
-    """Every forget example once an epoch, each with the next retain example.
+    """Sampler that yields every forget example once per epoch, each with the next retain example.
 
-    The retain walk goes on over epochs and starts a new permutation only when all retain examples
-    were used, so each is seen equally often. Epoch e is the same on every process and after a
-    resume: nothing is drawn from a global generator.
+    The order of retain examples continues over epochs. A new permutation starts only when all were
+    used, so each is seen equally often. Epoch e is the same on every process and after a resume: no
+    global random generator is used.
 
-    With lengths, examples of like length share a batch, and padding is rare. A window of some
-    batches keeps its examples: it sorts both groups and pairs them anew, rank by rank; then the
+    With lengths, examples of similar length share a batch, which reduces padding. Within a window
+    of some batches both groups are sorted by length and paired again in that order; then the
     batches are shuffled.
 
     Args:
-        forget: how many there are to forget.
-        retain: how many there are to keep.
+        forget: number of forget examples.
+        retain: number of retain examples.
         seed: of all permutations.
-        lengths: tokens of each, or None.
-        batch: pairs of one batch, of all processes together: they wait for the longest.
-        fill: spare pairs bring their number to a multiple of this. Left to accelerate, examples of
-            the epoch's beginning would be trained on twice.
+        lengths: token counts of the examples, or None.
+        batch: pairs of one batch over all processes, which wait for the longest sequence.
+        fill: spare pairs pad the number of pairs to a multiple of this. Otherwise accelerate would
+            repeat the epoch's first examples.
 
     Example:
         >>> order = PairOrder(4, 4, seed=0, lengths=([9, 2, 9, 2], [3, 8, 8, 3]), batch=2)
@@ -79,20 +79,20 @@ class PairOrder(Sampler[Pair]):
         whole = len(pairs) // self.batch
         window = self.batch * min(MOST, max(FEWEST, whole // 4))
         cuts = [*range(0, whole * self.batch, window), whole * self.batch, len(pairs)]
-        found = []
+        paired = []
         for start, end in pairwise(cuts):
             f = sorted((p.forget for p in pairs[start:end]), key=forget.__getitem__)
             r = [p.retain for p in pairs[start:end] if p.retain is not None]
             r.sort(key=retain.__getitem__)
-            found += [Pair(*pair) for pair in zip(f, r or [None] * len(f), strict=True)]
-        batches = [found[k : k + self.batch] for k in range(0, len(found), self.batch)]
-        # What fills no batch is left at the end, where it is cut off. Rounds below 0 are not taken.
+            paired += [Pair(*pair) for pair in zip(f, r or [None] * len(f), strict=True)]
+        batches = [paired[k : k + self.batch] for k in range(0, len(paired), self.batch)]
+        # The incomplete batch stays at the end. Negative rounds are not used by `_walk`.
         order = permutation(whole, seed=self.seed, round=~self.epoch, stream=0)
         return list(chain(*(batches[k] for k in order), *batches[whole:]))
 
 
 def permutation(n: int, *, seed: int, round: int, stream: int) -> list[int]:
-    """A permutation of n numbers that depends on these three numbers only.
+    """Return a permutation of range(n) that depends on seed, round and stream only.
 
     Example:
         >>> permutation(4, seed=0, round=0, stream=0) == permutation(4, seed=0, round=0, stream=0)
@@ -103,17 +103,17 @@ def permutation(n: int, *, seed: int, round: int, stream: int) -> list[int]:
 
 
 def drawn(order: PairOrder, epochs: int, most: int) -> set[int]:
-    """Numbers of the retain examples that some epochs come to.
+    """Return indices of the retain examples that the first epochs use.
 
     Args:
-        order: whose epoch is set.
-        epochs: how many there are.
-        most: retain examples that there are; no more is looked for than all.
+        order: its epoch is changed.
+        epochs: number of epochs.
+        most: number of retain examples; the search ends when all are found.
     """
-    found: set[int] = set()
+    indices: set[int] = set()
     for epoch in range(epochs):
         order.set_epoch(epoch)
-        found |= {pair.retain for pair in order if pair.retain is not None}
-        if len(found) == most:
+        indices |= {pair.retain for pair in order if pair.retain is not None}
+        if len(indices) == most:
             break
-    return found
+    return indices

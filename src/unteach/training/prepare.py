@@ -1,4 +1,4 @@
-"""What a trainer is given, as sequences; and which weights move."""
+"""Turn a trainer's datasets into token sequences, and freeze parameters."""
 
 import logging
 from collections.abc import Callable, Iterable
@@ -21,27 +21,28 @@ logger = logging.getLogger(__name__)
 def sequences_of(
     dataset: Any, role: str, tokenizer: Any, length: int, template: str, *, last: bool = False
 ) -> list[Sequence]:
-    """Rows as in files, or ready sequences, in tokens; those without an answer are left out.
+    """Tokenize rows in the format of files; leave out rows without an answer.
 
-    With `last`, only the last answer of a conversation is one.
+    Ready sequences are returned as they are. With `last`, only the last answer of a conversation
+    counts as one.
 
     Raises:
-        UserError: rows that cannot be used, or of which none is left.
+        UserError: some rows are invalid, or none is left.
     """
     rows = [] if dataset is None else rows_of(dataset, f"{role} rows")
     if rows and isinstance(rows[0], Sequence):
         return rows
-    found = _encoded(read_rows(rows, role), tokenizer, length, template, last=last)
-    if rows and not found:
+    sequences = _encoded(read_rows(rows, role), tokenizer, length, template, last=last)
+    if rows and not sequences:
         what = f"no answer of the {len(rows)} examples begins within {length} tokens"
         raise UserError(Problem(role, what, "raise max_length, or shorten the prompts"))
-    return found
+    return sequences
 
 
 def trained_on(
     method: Method, forget: list[Sequence], retain: list[Sequence]
 ) -> tuple[list[Sequence], list[Sequence]]:
-    """What the method's `forget` is shown, and what is retained beside it.
+    """Return the sequences for the method's `forget` and those for the retain term.
 
     Raises:
         UserError: there is nothing to forget, or nothing to retrain on.
@@ -58,7 +59,7 @@ def trained_on(
 
 
 def examples_of(dataset: Any) -> list[Example]:
-    """The forget rows, to which alternates are to be found. Raises UserError."""
+    """Return the forget rows as examples, to find alternates for them. Raises UserError."""
     rows = rows_of(dataset, "forget rows")
     if rows and isinstance(rows[0], Sequence):
         hint = "give `alternate_dataset`, one sequence for each forget sequence, of the same id"
@@ -77,23 +78,23 @@ def alternates_of(
     progress: ProgressCallback = lambda done, total: None,
     note: Callable[[Problem], None] = lambda problem: logger.warning(str(problem)),
 ) -> list[Sequence]:
-    """One alternate answer to each forget sequence, in their order.
+    """Return one alternate answer per forget sequence, in the same order.
 
     Args:
         method: says where alternates come from.
-        model: the model before, which some methods ask to make answers up.
+        model: the reference model, which generates alternates for some methods.
         examples: what to forget.
         forget: the same in tokens.
         tokenizer: of the model.
-        length: tokens of a sequence.
+        length: most tokens of a sequence.
         args: with the refusals.
-        progress: told how far the model is with making answers up.
-        note: told when it could make none up for some; logs it when left out.
+        progress: called as answers are generated.
+        note: called if no answer could be generated for some examples; logs by default.
 
     Raises:
         UserError: some forget example has no alternate.
     """
-    found, problems = alternates(examples, method.alternates, args.refusals, args.seed)
+    replaced, problems = alternates(examples, method.alternates, args.refusals, args.seed)
     if problems:
         raise UserError(*shortened(problems))
     if method.alternates == "generated":
@@ -103,17 +104,17 @@ def alternates_of(
             refusals=read_refusals(args.refusals), seed=args.seed, progress=progress,
         )  # fmt: skip
         model.train(was_training)
-        found = made.examples
+        replaced = made.examples
         if made.refused:
-            what = f"the model made up nothing new for {made.refused} of {len(found)} questions"
+            what = f"the model made up nothing new for {made.refused} of {len(replaced)} questions"
             hint = "these get a refusal; the column `alternate` gives better answers"
             note(Problem("alternate answers", what, hint, "note"))
-    # What a conversation said before its last answer is to be forgotten, not learned once more.
-    return aligned(_encoded(found, tokenizer, length, args.template, last=True), forget)
+    # Earlier answers of a conversation must not be trained on: they are to be forgotten too.
+    return aligned(_encoded(replaced, tokenizer, length, args.template, last=True), forget)
 
 
 def aligned(alternates: list[Sequence], forget: list[Sequence]) -> list[Sequence]:
-    """The alternates in the order of the forget sequences, by id. Raises UserError."""
+    """Sort the alternates into the order of the forget sequences, by id. Raises UserError."""
     by_id = {sequence.id: sequence for sequence in alternates}
     missing = [s.id for s in forget if s.id not in by_id]
     if missing:
@@ -124,9 +125,9 @@ def aligned(alternates: list[Sequence], forget: list[Sequence]) -> list[Sequence
 
 
 def refusal_ids(text: str, tokenizer: Any) -> tuple[int, ...]:
-    """The tokens of a refusal as they stand behind a prompt. Raises UserError when there are none.
+    """Return the tokens of a refusal after a prompt. Raises UserError if there are none.
 
-    A blank goes before it, as before most answers; without one the first token would be another.
+    A space is prepended, as before most answers, since it changes the first token.
     """
     ids = tuple(tokenizer(f" {text.strip()}", add_special_tokens=False)["input_ids"])
     if not ids:
@@ -136,10 +137,10 @@ def refusal_ids(text: str, tokenizer: Any) -> tuple[int, ...]:
 
 
 def freeze(model: Any, trainable: Callable[[str], bool]) -> list[Any]:
-    """Stop the training of all parameters but some; returns those that were stopped.
+    """Freeze all parameters whose names are not `trainable`; return those that were frozen.
 
     Raises:
-        UserError: none is left.
+        UserError: no trainable parameter is left.
     """
     moving = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     stopped = [p for name, p in moving if not trainable(name)]
@@ -151,7 +152,7 @@ def freeze(model: Any, trainable: Callable[[str], bool]) -> list[Any]:
 
 
 def nothing_moves() -> Problem:
-    """That a method finds no parameter of a model to train."""
+    """Return the problem that a method trains no parameter of a model."""
     what = "the method trains no parameter of this model"
     hint = "its layers are named in a way that the method does not know; take another method, or"
     hint += " adapter.kind=full where adapters are in the way"
@@ -159,7 +160,7 @@ def nothing_moves() -> Problem:
 
 
 def place(model: Any, device: Any) -> None:
-    """The model on the device, unless it was spread over several."""
+    """Move the model to the device, unless it is spread over several."""
     if getattr(model, "hf_device_map", None) is None:
         model.to(device)
 
@@ -172,10 +173,10 @@ def _encoded(
     *,
     last: bool = False,
 ) -> list[Sequence]:
-    """Examples in tokens; what is cut off or left out of them is logged. Raises UserError."""
-    found = encode_each(list(examples), tokenizer, max_length=length, template=template, last=last)
-    if found.refused:
-        raise UserError(*shortened(found.refused))
-    for problem in shortened(found.told):
+    """Tokenize the examples; log what is truncated or left out. Raises UserError."""
+    result = encode_each(list(examples), tokenizer, max_length=length, template=template, last=last)
+    if result.refused:
+        raise UserError(*shortened(result.refused))
+    for problem in shortened(result.told):
         logger.warning(str(problem))
-    return found.sequences
+    return result.sequences

@@ -1,4 +1,4 @@
-"""The epochs gone over again until the level is reached, and what ends a run."""
+"""Repeat the epochs in rounds until the teacher's level is reached, and decide when a run ends."""
 
 import math
 from copy import copy
@@ -9,11 +9,11 @@ from transformers import TrainerCallback
 
 from unteach.training.config import UnlearningConfig
 
-NEAR = 0.02  # how much likelier than under the teacher the forget answers may stay
+NEAR = 0.02  # tolerance above the teacher's probability of the forget answers
 
 
 def repeated(args: UnlearningConfig) -> UnlearningConfig:
-    """The arguments with the epochs of all rounds; others than those given, which stay."""
+    """Return a copy of the arguments with the epochs of all rounds; unchanged for one round."""
     if (args.rounds or 1) == 1:
         return args
     args = copy(args)
@@ -22,43 +22,43 @@ def repeated(args: UnlearningConfig) -> UnlearningConfig:
 
 
 def in_rounds(scheduler: Any, steps: int) -> Any:
-    """The schedule begun anew every so many steps.
+    """Restart the learning rate schedule after every round.
 
     Args:
-        scheduler: a LambdaLR, made for one round.
-        steps: of a round.
+        scheduler: a LambdaLR, made for one round; others are returned unchanged.
+        steps: steps per round.
     """
     if not isinstance(scheduler, LambdaLR):
         return scheduler
-    made: Any = scheduler
-    made.lr_lambdas = [lambda step, each=each: each(step % steps) for each in made.lr_lambdas]
+    changed: Any = scheduler
+    changed.lr_lambdas = [lambda step, each=each: each(step % steps) for each in changed.lr_lambdas]
     return scheduler
 
 
 class KeepOrder(TrainerCallback):
-    """Keeps the order of the epoch, and the step to stop at."""
+    """Callback that sets the epoch of the data order, and stops training."""
 
     def __init__(self, trainer: Any):
         self.trainer = trainer
 
     def on_epoch_begin(self, args, state, control, **kwargs):
-        """Set the order of the epoch.
+        """Set the epoch of the data order.
 
-        A run of several processes that goes on within an epoch would take the first one's order:
-        the epoch does not get through accelerate's two wrappers.
+        Otherwise a run of several processes that resumes within an epoch would use the order of the
+        first epoch: accelerate's two wrappers do not pass the epoch on.
         """
         self.trainer.order.set_epoch(int(state.epoch + 1e-6))
 
     def on_step_end(self, args, state, control, **kwargs):
-        """Stop at the level that was asked for, and at the end of a round at the teacher's."""
+        """Stop at the requested probability, or after a round that reached the teacher's."""
         if self.trainer.monitor.done() or ends_for_good(self.trainer, state):
             control.should_training_stop = True
 
 
 def ends_for_good(trainer: Any, state: Any) -> bool:
-    """Whether a round ends at this step, and none follows since the teacher's level is reached.
+    """Whether a round ends at this step and no other follows, as the teacher's level is reached.
 
-    The same is asked of a checkpoint that a run goes on from.
+    Also used for the state of a checkpoint to resume from.
     """
     rounds = trainer.args.rounds or 1
     if trainer.level is None or rounds == 1:

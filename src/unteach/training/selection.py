@@ -1,4 +1,4 @@
-"""Asking the model before which tokens a method should single out."""
+"""Select tokens of the forget answers for a method, by scores of the reference model."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ from unteach.types import Sequence
 
 
 class ModelOracle:
-    """The model before, as a selector may ask it (`selectors.Oracle`)."""
+    """Scores texts under the reference model for selectors (`selectors.ReferenceOracle`)."""
 
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase):
         self.model = model
@@ -20,12 +20,12 @@ class ModelOracle:
         self.tokens = [i for i in range(len(tokenizer)) if i not in special]
 
     def nll(self, texts: list[tuple[int, ...]], start: int) -> list[float]:
-        """Mean NLL in nats of the tokens from position `start` on, one per text."""
+        """Return each text's mean NLL in nats over the tokens from position `start` on."""
         rows = [Sequence("", ids, tuple(t >= start for t in range(len(ids)))) for ids in texts]
         return [-sum(a.logps) / len(a.logps) for a in answer_tokens(self.model, rows)]
 
     def logps(self, texts: list[tuple[int, ...]]) -> list[list[float]]:
-        """Log-probability in nats of every token given those before it; 0 for the first."""
+        """Return the log-probability in nats of each token given those before; 0 for the first."""
         rows = [Sequence("", ids, (False, *(True,) * (len(ids) - 1))) for ids in texts]
         return [[0.0, *a.logps] for a in answer_tokens(self.model, rows)]
 
@@ -39,10 +39,10 @@ def choose(
     seed: int,
     progress: ProgressCallback = lambda done, total: None,
 ) -> list[Selection] | None:
-    """The method's choice for every forget sequence; None when it reads no choice.
+    """Return the method's selection for each forget sequence; None if it reads none.
 
     Raises:
-        UserError: no token is chosen in any of them.
+        UserError: no token is selected in any of them.
     """
     if "selected" not in method.needs():
         return None
@@ -62,7 +62,7 @@ def ask(
     *,
     seed: int,
 ) -> Iterator[Selection]:
-    """The method's choice for one sequence after the other, as it is asked for."""
+    """Yield the method's selection for one forget sequence after the other."""
     was_training = model.training
     model.eval()
     try:
@@ -72,14 +72,14 @@ def ask(
 
 
 def require_some(method: Method, choices: list[Selection]) -> None:
-    """That there is anything to work on. Raises UserError."""
+    """Raise UserError if no token is selected in any answer."""
     if choices and not any(choice.chosen for choice in choices):
         what = f"chooses no token in any of the {len(choices)} forget answers"
         raise UserError(Problem(f"method {method.name}", what, method.nothing, "request"))
 
 
 def unchosen(choices: list[Selection] | None) -> list[Problem]:
-    """A note where some forget answers have no chosen token."""
+    """Return a note if some forget answers have no selected token."""
     empty = sum(not choice.chosen for choice in choices or [])
     if not choices or not empty:
         return []

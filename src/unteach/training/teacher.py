@@ -1,4 +1,4 @@
-"""The teacher of a method that distils: which one the request allows, found before training."""
+"""Find the teacher of a distilling method before training, from the data that are given."""
 
 import math
 from collections.abc import Callable
@@ -17,11 +17,11 @@ BETTER = "give --base, the model before fine-tuning, or --holdout, texts that it
 
 @dataclass(frozen=True)
 class FoundTeacher:
-    """A teacher, and what is held where no retain data are given.
+    """A teacher, and retain sequences for requests without retain data.
 
     Attributes:
-        teacher: what the forget answers are distilled towards.
-        made_up: sequences about made-up strangers, in place of retain data.
+        teacher: the target of distillation on the forget answers.
+        made_up: sequences about invented people, used in place of retain data.
     """
 
     teacher: Teacher
@@ -39,7 +39,7 @@ def find_teaching(
     seed: int,
     base_logps: Callable[[list[Sequence]], list[list[float]]] | None = None,
 ) -> FoundTeacher:
-    """The method's teacher for these data; the model is asked as it is now.
+    """Return the method's teacher for these data, scored with the current model.
 
     Raises:
         UserError: the data allow no teacher.
@@ -67,8 +67,8 @@ def find_teaching(
 
 
 def logps_of(model: Any, sequences: list[Sequence]) -> list[list[float]]:
-    """Log-probability of each answer token of each sequence, in nats."""
-    return [list(found.logps) for found in answer_tokens(model, sequences)]
+    """Return the log-probability of each answer token of each sequence, in nats."""
+    return [list(answer.logps) for answer in answer_tokens(model, sequences)]
 
 
 def taught(
@@ -80,9 +80,9 @@ def taught(
     holdout: list[Sequence],
     args: UnlearningConfig,
 ) -> tuple[Teacher, list[Sequence]]:
-    """The teacher, and the retain sequences: those given, or what is made up in their place.
+    """Return the teacher and the retain sequences, given or generated.
 
-    Where they are made up, `args.retain` becomes "kl", unless it is "none". Raises UserError.
+    If they are generated, `args.retain` becomes "kl", unless it is "none". Raises UserError.
     """
     found = find_teaching(method, model, tokenizer, forget, retain, holdout, seed=args.seed)
     if retain or not found.made_up or args.retain == "none":
@@ -92,11 +92,11 @@ def taught(
 
 
 def epsilon(args: UnlearningConfig, model: Any) -> float:
-    """Adam's epsilon, as a number.
+    """Return Adam's epsilon as a number.
 
-    A gradient of the clipping norm that is spread evenly over n weights has entries of
-    `max_grad_norm / sqrt(n)`. With that as epsilon ("auto"), gradients below it make steps in
-    proportion, where torch's 1e-8 makes steps of the full learning rate for ever.
+    A gradient of the clipping norm spread evenly over n weights has entries of
+    `max_grad_norm / sqrt(n)`. With that as epsilon ("auto"), smaller gradients give proportionally
+    smaller steps; with torch's 1e-8 even tiny gradients give steps of the full learning rate.
     """
     if args.wanted_epsilon != "auto":
         return args.adam_epsilon if args.wanted_epsilon is None else float(args.wanted_epsilon)  # type: ignore[arg-type]

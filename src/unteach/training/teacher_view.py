@@ -1,4 +1,4 @@
-"""What a teacher says of an answer beside the model, in numbers for a reader."""
+"""Compare the teacher's token probabilities with the model's, for display."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -20,10 +20,10 @@ class TokenView(NamedTuple):
     """An answer token.
 
     Attributes:
-        token: its id.
+        token: the token id.
         own: its probability under the model.
-        taught: the same under the teacher.
-        likeliest: the teacher's likeliest tokens with their probabilities, the first first.
+        taught: its probability under the teacher.
+        likeliest: the teacher's likeliest tokens with their probabilities, in descending order.
     """
 
     token: int
@@ -38,7 +38,7 @@ class AnswerView(NamedTuple):
     Attributes:
         own: probability per token under the model (the geometric mean).
         taught: the same under the teacher.
-        tokens: those at which the two differ most (KL), in the answer's order.
+        tokens: the tokens at which the two differ most (KL), in the answer's order.
     """
 
     own: float
@@ -50,14 +50,14 @@ class AnswerView(NamedTuple):
 def views(
     model: Any, rows: TeacherRows, forget: list[Sequence], numbers: Iterable[int], *, few: int
 ) -> Iterator[AnswerView]:
-    """What the teacher that training would distil says of some answers.
+    """Yield the teacher's and the model's probabilities for some forget answers.
 
     Args:
-        model: as it is before training.
+        model: before training.
         rows: of the teacher.
-        forget: what is to be forgotten.
-        numbers: of the examples that are looked at.
-        few: tokens of each answer, and likeliest ones for each of these.
+        forget: the forget sequences.
+        numbers: indices of the examples to show.
+        few: most tokens per answer, and number of likeliest tokens for each of these.
     """
     pairs = Pairs(forget)
     for number in numbers:

@@ -1,4 +1,4 @@
-"""The trainer: transformers' own, with the loss, the order and the counts replaced."""
+"""Extend transformers' trainer with the unlearning loss, the data order and token counts."""
 
 import math
 from collections import defaultdict
@@ -54,27 +54,27 @@ from unteach.training.teacher import epsilon, taught
 
 @partial(strict, also=Trainer)
 class UnlearningTrainer(ResumableTrainer):
-    """Unlearn as `trl` users train.
+    """Trainer for unlearning, used like the trainers of `trl`.
 
     Args:
-        model: the model to change; with peft adapters or without.
-        method: what to do, for example `Unilogit()`.
+        model: the model to change, with peft adapters or without.
+        method: the unlearning method, for example `Unilogit()`.
         forget_dataset: what to forget: rows as in files (`question`/`answer`,
             `prompt`/`completion`, `messages` or `text`), a `datasets.Dataset` of them, or a list
             of `Sequence`. Methods that retrain do not train on it.
-        retain_dataset: what to keep, in the same forms.
-        alternate_dataset: for methods that train on other answers to the forget prompts, in the
-            same forms, one for each. Left out, they are the `alternate` column of the forget rows,
-            or refusals (`args.refusals`), as the method wants.
-        holdout_dataset: texts like the forget set that the model never saw, in the same forms; for
-            the level of methods with a teacher.
-        teacher_rows: what another model than this one says as the teacher (`--base`), read before.
-        args: how to train.
+        retain_dataset: what to keep, in the same formats.
+        alternate_dataset: alternate answers to the forget prompts, one for each, in the same
+            formats, for methods that train on them. By default they come from the `alternate`
+            column of the forget rows or are refusals (`args.refusals`), depending on the method.
+        holdout_dataset: texts like the forget set that the model never saw, in the same formats;
+            they set the target probability of methods with a teacher.
+        teacher_rows: precomputed rows of another model as the teacher (`--base`).
+        args: training arguments.
         processing_class: the model's tokenizer.
-        progress: told how far the choice of tokens is, for methods that make one (DTO).
+        progress: called as tokens are selected, for methods that do so (DTO).
 
     Raises:
-        UserError: rows that cannot be used, or a method that does not fit the model.
+        UserError: invalid rows, or a method that does not fit the model.
 
     Example:
         trainer = UnlearningTrainer(model, method=Unilogit(), forget_dataset=rows,
@@ -104,7 +104,7 @@ class UnlearningTrainer(ResumableTrainer):
         args = args or UnlearningConfig()
         require_trainable(method, trainer_options.get("eval_dataset"))
         if args.n_gpu > 1:
-            args._n_gpu = 1  # DataParallel would cut batches behind the back of their counts
+            args._n_gpu = 1  # DataParallel would split batches after they are counted
         tokenizer = processing_class
         length = args.max_length or context_length(model.config, tokenizer)
         forget = sequences_of(forget_dataset, "forget", tokenizer, length, args.template)
@@ -124,17 +124,17 @@ class UnlearningTrainer(ResumableTrainer):
         layers = model.config.get_text_config().num_hidden_layers
         self.layer = method.layer(layers) if self.reads & {"hidden", "reference_hidden"} else None
         alternates, refusal, choices = None, (), None
-        if self.reads & {"alternate", "selected"}:  # it is asked soon
+        if self.reads & {"alternate", "selected"}:  # the model is needed below
             place(model, args.device)
         if "alternate" in self.reads:
             if alternate_dataset is None:
                 examples = examples_of(forget_dataset)
                 alternates = alternates_of(method, model, examples, forget, tokenizer, length, args)
             else:
-                given = sequences_of(
+                sequences = sequences_of(
                     alternate_dataset, "forget", tokenizer, length, args.template, last=True
                 )
-                alternates = aligned(given, forget)
+                alternates = aligned(sequences, forget)
         if "refusal" in self.reads:
             refusal = refusal_ids(args.refusal, tokenizer)
         if "selected" in self.reads:
@@ -168,7 +168,7 @@ class UnlearningTrainer(ResumableTrainer):
             callbacks=[KeepOrder(self), *(callbacks or []), self.guard],
             **trainer_options,
         )
-        # What older releases (before 5.19) read in place of `loss_is_scaled_for_ga`.
+        # transformers before 5.19 reads this in place of `loss_is_scaled_for_ga`.
         self.model_accepts_loss_kwargs = True
         conflict = method.conflict()
         self._two = None
@@ -180,18 +180,18 @@ class UnlearningTrainer(ResumableTrainer):
             raise UserError(Problem("DeepSpeed or FSDP", what, hint, "request"))
 
     def train(self, resume_from_checkpoint: Any = None, **kwargs: Any):  # type: ignore[override]
-        """Train; the model before is kept first, in the cheapest form the loss needs."""
+        """Precompute what the loss reads of the reference model, then train."""
         self._reference = None
         self.mark(resume_from_checkpoint)
         if self.shell is None:
             place(self.model, self.args.device)
             with self.accelerator.autocast():
                 self._packs = bool(self.args.packing and packs(self.model))  # type: ignore[attr-defined]
-            self._see_before()
-        found = self.took_up(resume_from_checkpoint)
+            self._prepare_reference()
+        folder = self.took_up(resume_from_checkpoint)
         try:
-            over = found and self.over(found)
-            done = over or super().train(resume_from_checkpoint=found and str(found), **kwargs)
+            over = folder and self.over(folder)
+            done = over or super().train(resume_from_checkpoint=folder and str(folder), **kwargs)
         finally:
             for parameter in self._stopped:
                 parameter.requires_grad_(True)
@@ -199,13 +199,10 @@ class UnlearningTrainer(ResumableTrainer):
         return done
 
     def create_scheduler(self, *args: Any, **kwargs: Any):
-        """Made once the model is in shards and before a checkpoint is read into it.
-
-        So that is when a model that no device need hold whole is asked.
-        """
+        """Also precompute a sharded model's reference: it is sharded, and not yet resumed."""
         if self._reference is None:
             announce_head(self.model)
-            self._see_before()
+            self._prepare_reference()
         return self._in_rounds(*args, **kwargs)
 
     def _in_rounds(self, num_training_steps: int, optimizer: Any = None) -> Any:
@@ -215,8 +212,8 @@ class UnlearningTrainer(ResumableTrainer):
         made = super().create_scheduler(num_training_steps, optimizer)
         return in_rounds(made, num_training_steps) if rounds > 1 else made
 
-    def _see_before(self) -> None:
-        """What the loss reads of the model before; and that its head is known."""
+    def _prepare_reference(self) -> None:
+        """Check the model's head, and precompute what the loss reads of the reference model."""
         policy, pairs = self.model, self.pairs
         with self.accelerator.autocast():
             self.head = agreed_head(policy, pairs)
@@ -232,11 +229,11 @@ class UnlearningTrainer(ResumableTrainer):
 
     @property
     def reference_bytes(self) -> int:
-        """What is kept of hidden states of the model before."""
+        """Bytes of stored hidden states of the reference model and the teacher."""
         return sum(rows.bytes for rows in (self._reference, self._teacher_rows) if rows)
 
     def compute_loss(self, model, inputs: Batch, return_outputs=False, num_items_in_batch=None):
-        """One forward for all groups together, one mean over the whole step."""
+        """Compute the loss in one forward for all groups, averaged over the whole step."""
         assert self._reference is not None, "train() prepares the reference"
         counts: Any = count([inputs]) if num_items_in_batch is None else num_items_in_batch
         if self._part != "all":
@@ -255,13 +252,13 @@ class UnlearningTrainer(ResumableTrainer):
         self.dual.see(kept)
         values = {name: share * term.item() for name, term in step.terms.items()}
         probabilities = step.probabilities()
-        found = self.guard.look(inputs, loss.item(), values, kept=kept, probabilities=probabilities)
+        fault = self.guard.look(inputs, loss.item(), values, kept=kept, probabilities=probabilities)
         if probabilities is not None:
-            self._watch(inputs, probabilities, found)
+            self._watch(inputs, probabilities, fault)
         if self._part != "again":
             for name, value in values.items():
                 self._logged[name].append(value)
-        # Each process holds its share of the step's sum; the gradient is averaged over processes.
+        # Each process has its part of the step's sum, and gradients are averaged over processes.
         loss = loss * self.accelerator.num_processes
         return (loss, {"loss": loss}) if return_outputs else loss
 
@@ -270,18 +267,18 @@ class UnlearningTrainer(ResumableTrainer):
         if self._packs:
             mask = step.batch["attention_mask"]
             final, hidden = unpack(final, mask), None if hidden is None else unpack(hidden, mask)
-        with self.accelerator.autocast():  # it ends with the model's own forward
+        with self.accelerator.autocast():  # accelerate's ends with the model's own forward
             head = head_of(base)
-        device = head.weight.device  # a model over several devices has its head on one of them
+        device = head.weight.device  # a model spread over devices has its head on one of them
         step.batch = {name: value.to(device) for name, value in step.batch.items()}
-        found = BatchOutput(final.to(device), None if hidden is None else hidden.to(device))
+        states = BatchOutput(final.to(device), None if hidden is None else hidden.to(device))
         limit = self.args.chunk_rows or chunk_rows(head, device)  # type: ignore[attr-defined]
-        groups = step.groups(found)
+        groups = step.groups(states)
         heads = head, step.reference.head, step.teacher and step.teacher.head
         return chunked_loss(groups, *heads, limit=limit, ways=self._ways)
 
     def training_step(self, model, inputs, num_items_in_batch=None):
-        """Forward and backward of one micro-batch; the last of a step also ends the step's sums."""
+        """Forward and backward of one micro-batch; the last one also updates the retain weight."""
         if self._two is None:
             loss = super().training_step(model, inputs, num_items_in_batch)
         else:
@@ -292,7 +289,7 @@ class UnlearningTrainer(ResumableTrainer):
         return loss
 
     def _two_gradients(self, two: TwoGradients, model, inputs, items) -> Tensor:
-        """As a plain step, with the gradients of forgetting and of holding kept apart."""
+        """Run a training step with separate forget and retain gradients."""
         loss = self._pass("forget", model, inputs, items)
         two.swap()
         if self.method.holds() or (inputs["group"] == RETAIN).any():
@@ -320,43 +317,43 @@ class UnlearningTrainer(ResumableTrainer):
             self._part = "all"
 
     def _groups(self) -> set[int]:
-        """Which members of a batch the terms of this pass are about."""
-        pushed = {FORGET, ALTERNATE}
+        """Return the groups of a batch that the terms of this pass need."""
+        forget = {FORGET, ALTERNATE}
         if self._part != "hold":
-            return pushed
-        return {RETAIN} | (pushed if self.method.holds() else set())
+            return forget
+        return {RETAIN} | (forget if self.method.holds() else set())
 
     def _wanted(self, term: Term) -> bool:
         return self._part == "all" or (term.name == "forget") != (self._part == "hold")
 
-    def _watch(self, batch: Batch, probabilities: Tensor, found: StepProblem | None) -> None:
-        """What the monitor sees is the same on every process, so all stop at the same step."""
+    def _watch(self, batch: Batch, probabilities: Tensor, fault: StepProblem | None) -> None:
+        """Give the monitor the same values on every process, so that all stop at the same step."""
         index = batch["index"][batch["group"] == FORGET]
         own = dict(zip(index.tolist(), probabilities.tolist(), strict=True))
-        shares = [({} if batch["spare"].any() else own, found)]
+        shares = [({} if batch["spare"].any() else own, fault)]
         if self.accelerator.num_processes > 1:
             shares = gather_object(shares)
         seen = {number: p for share, _ in shares for number, p in share.items()}
-        self.guard.agreed((found for _, found in shares), seen.values())
+        self.guard.agreed((fault for _, fault in shares), seen.values())
         self.monitor.see(seen)
 
     def _get_grad_norm(self, model, grad_norm=None):
-        """Of the gradient before clipping; the optimiser waits for what the guard says of it."""
-        found = super()._get_grad_norm(model, grad_norm=grad_norm)
-        self.guard.step(found, self.accelerator.scaler)
-        return found
+        """Return the gradient's norm before clipping, after the guard has checked it."""
+        norm = super()._get_grad_norm(model, grad_norm=grad_norm)
+        self.guard.step(norm, self.accelerator.scaler)
+        return norm
 
     def _sum_over_processes(self, value: float) -> float:
         return sum(gather_object([value])) if self.accelerator.num_processes > 1 else value
 
     def get_batch_samples(self, *args: Any, **kwargs: Any):
-        """The batches of a step, which are kept where a step goes over them twice."""
+        """Return the batches of a step; store them for SAM, which uses them twice."""
         batches, items = super().get_batch_samples(*args, **kwargs)
         self._step_batches = batches if self.args.sam else []  # type: ignore[attr-defined]
         return batches, items
 
     def _drawn(self) -> set[int]:
-        """Numbers of the retain examples that the run will come to."""
+        """Return the indices of the retain examples that the run will use."""
         epochs = math.ceil(self.args.num_train_epochs)
         if self.args.max_steps > 0:
             step = self.args.train_batch_size * self.args.gradient_accumulation_steps
@@ -379,7 +376,7 @@ class UnlearningTrainer(ResumableTrainer):
         )
 
     def _get_num_items_in_batch(self, batch_samples: list, device: torch.device) -> Tensor:
-        """Counts of the whole step: all micro-batches, all processes."""
+        """Count the whole step: all micro-batches, all processes."""
         counts = count(batch_samples)
         if self.accelerator.num_processes > 1:
             counts = self.accelerator.gather(counts.to(device)).view(-1, len(counts)).sum(0)  # type: ignore[union-attr]
@@ -387,9 +384,9 @@ class UnlearningTrainer(ResumableTrainer):
         return counts
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Add each term of the loss, and how likely the forget answers still are."""
+        """Add each term of the loss and the forget answers' probability to the logs."""
         for name, values in self._logged.items():
-            # Each process holds its share of a term.
+            # Each process has its part of a term.
             total = sum(gather_object(values) if self.accelerator.num_processes > 1 else values)
             logs[name] = total / max(self._logged_steps, 1)
         if self._logged:

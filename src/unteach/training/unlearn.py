@@ -1,4 +1,4 @@
-"""From a loaded model to the unlearned one, as a request says."""
+"""Train a loaded model to forget, as a request says."""
 
 import os
 import tempfile
@@ -40,13 +40,13 @@ from unteach.types import Example, Sequence
 
 @dataclass(frozen=True, kw_only=True)
 class Unlearned:
-    """What training gave.
+    """Result of training.
 
     Attributes:
-        model: with its adapters, where it has some. Where weights were in shards it is a plain copy
-            on the CPU, and None on all processes but the main one.
-        start: the factors that FILA took out of the base weights; None without FILA.
-        facts: what happened, for the report.
+        model: with its adapters, if it has any. If weights were sharded, a gathered copy on the CPU
+            on the main process, and None on the others.
+        start: the factors that FILA subtracted from the base weights; None without FILA.
+        facts: values for the report.
     """
 
     model: Any
@@ -68,29 +68,29 @@ def unlearn(
     holdout: list[Sequence] | None = None,
     teacher_rows: TeacherRows | None = None,
 ) -> Unlearned:
-    """Train the model to forget; changed in place unless its weights are put in shards.
+    """Train the model to forget; in place, unless its weights will be sharded.
 
-    Every process must come here.
+    Every process must call this function.
 
     Args:
-        model: on its device; on the CPU when it is to be put in shards (`sharding_asked`). For
-            methods that retrain it is the model before fine-tuning.
+        model: on its device, or on the CPU if it will be sharded (`sharding_asked`). Methods that
+            retrain need the model before fine-tuning.
         tokenizer: its tokenizer.
-        method: what to do.
-        forget: what to forget.
-        retain: what to keep; may be empty.
+        method: the unlearning method.
+        forget: the forget sequences.
+        retain: the retain sequences; may be empty.
         request: with every default filled in.
-        listener: told how it goes.
-        examples: what to forget as the user wrote it, for methods that put other answers in place.
-        checkpoints: a folder for them, and to go on from the newest whole one; None for none.
-        before: all that decides the result, in one word that a checkpoint must share.
-        holdout: texts that the model never saw, to set levels by: of methods with a teacher, and of
-            `train.draw_back`.
-        teacher_rows: what another model says as the teacher.
+        listener: receives progress, stages and notes.
+        examples: the forget examples as the user wrote them, for methods with alternate answers.
+        checkpoints: a folder to save checkpoints in and to resume from; None for no checkpoints.
+        before: hash of request, model, data and code; a checkpoint with another hash is refused.
+        holdout: texts that the model never saw, for the target level of methods with a teacher and
+            for `train.draw_back`.
+        teacher_rows: precomputed rows of another model as the teacher.
 
     Raises:
-        UserError: a number broke, or an adapter does not fit the model.
-        SystemExit: SIGTERM asked for an end; a checkpoint of the step is written.
+        UserError: a value was not finite, or an adapter does not fit the model.
+        SystemExit: SIGTERM arrived; a checkpoint of the step is written.
     """
     require_numbers(model, "--model" if method.trains_on == "forget" else "--base")
     began = time.monotonic()
@@ -137,12 +137,12 @@ def unlearn(
         if watch := _watch(trainer, forget, holdout or [], retain, request):
             trainer.add_callback(watch)
         before_cut = None
-        found = from_main(lambda: newest(folder, lambda problem: listener.notes([problem])))
-        if found:
-            before_cut = int(found.name.split("-")[-1])
+        checkpoint = from_main(lambda: newest(folder, lambda problem: listener.notes([problem])))
+        if checkpoint:
+            before_cut = int(checkpoint.name.split("-")[-1])
             listener.stage(f"going on after step {before_cut}")
         with deterministic(request.train.deterministic), notice:
-            trainer.train(resume_from_checkpoint=found and WholeCheckpoint(found))
+            trainer.train(resume_from_checkpoint=checkpoint and WholeCheckpoint(checkpoint))
             drawn = _drawn_back(kept, policy, forget, holdout or [], request, listener)
         whole = trainer.whole_model()
     monitor = trainer.monitor
@@ -176,7 +176,7 @@ def _watch(
     retain: list[Sequence],
     request: Request,
 ) -> WeightWatch | None:
-    """What scores the weights while they are trained, where the request asks for it."""
+    """Return the callback that scores the model during training, if the request needs it."""
     train = request.train
     stop = train.stop_at == "holdout"
     if not (stop or train.min_kept):
@@ -195,7 +195,7 @@ def _drawn_back(
     request: Request,
     listener: ProgressListener,
 ) -> dict[str, Any]:
-    """Draw the model back where it went too far; facts for the report."""
+    """Draw the model back if it forgot too much; return facts for the report."""
     if kept is None:
         return {}
     listener.stage("looking whether the model went too far")
@@ -217,7 +217,7 @@ def _drawn_back(
 
 
 def taught_by(teacher: Teacher) -> dict[str, Any]:
-    """What the report says of a teacher."""
+    """Return facts on a teacher for the report."""
     return {
         "teacher": teacher.source,
         "teacher_probability": round(teacher.probability, 4),
@@ -227,7 +227,7 @@ def taught_by(teacher: Teacher) -> dict[str, Any]:
 
 
 def _peak_from_here(device: torch.device) -> Callable[[], int | None]:
-    """What tells the most bytes that CUDA held at once since; None elsewhere."""
+    """Return a function that gives CUDA's peak memory in bytes since now; None elsewhere."""
     if device.type != "cuda":
         return lambda: None
     torch.cuda.reset_peak_memory_stats(device)
@@ -242,7 +242,7 @@ def _adapted(
     request: Request,
     listener: ProgressListener,
 ) -> tuple[Any, Any]:
-    """The model with adapters, and what FILA took out."""
+    """Add adapters; return the model and the factors that FILA subtracted, or None."""
     from unteach.adapters import (
         LoraSettings,
         add_lora,
@@ -284,20 +284,20 @@ def _adapted(
 
 
 def arguments(request: Request, folder: str) -> UnlearningConfig:
-    """What the trainer is given. Raises UserError where it refuses it."""
+    """Return the trainer's arguments. Raises UserError if it refuses them."""
     train = request.train
     half = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
-    # Left to itself accelerate has processes without an accelerator train each on its own.
+    # By default accelerate would let processes without an accelerator train independently.
     lacks_other = sharding_asked(os.environ) is None and pick_device(request.device).type == "cpu"
     cpu = request.device == "cpu" or lacks_other
-    given: dict[str, Any] = {
+    options: dict[str, Any] = {
         "bf16": half and not cpu,
         "use_cpu": cpu,
         **train.extra,
     }
     try:
-        return _config(request, folder, given)
-    # Of values that are wrong or do not go together, of packages and files that are not there.
+        return _config(request, folder, options)
+    # For invalid or conflicting values, missing packages and missing files.
     except (TypeError, ValueError, ImportError, OSError) as error:
         where, hint = ("train.extra", "mend or drop it") if train.extra else ("train", "")
         given_words = {"optim": train.optim, **train.extra}
@@ -305,7 +305,7 @@ def arguments(request: Request, folder: str) -> UnlearningConfig:
         raise UserError(Problem(where, what, hint, "request")) from error
 
 
-def _config(request: Request, folder: str, given: dict[str, Any]) -> UnlearningConfig:
+def _config(request: Request, folder: str, options: dict[str, Any]) -> UnlearningConfig:
     train = request.train
     batch, accumulation = dealt(
         train.batch_size, train.gradient_accumulation_steps, PartialState().num_processes
@@ -318,7 +318,7 @@ def _config(request: Request, folder: str, given: dict[str, Any]) -> UnlearningC
         gradient_accumulation_steps=accumulation,
         retain=train.retain,
         retain_weight=train.retain_weight,
-        stop_at=0.0 if train.stop_at == "holdout" else train.stop_at,  # the watch stops there
+        stop_at=0.0 if train.stop_at == "holdout" else train.stop_at,  # WeightWatch stops it
         seed=train.seed,
         lr_scheduler_type=train.lr_scheduler_type,
         warmup_steps=train.warmup_ratio,
@@ -336,12 +336,12 @@ def _config(request: Request, folder: str, given: dict[str, Any]) -> UnlearningC
         template=request.data.template,
         disable_tqdm=True,
         save_total_limit=1,
-        **given,
+        **options,
     )
 
 
 def _checkpointing(wanted: bool) -> dict[str, bool]:
-    """By the name that this release of transformers has for it (renamed in 5.23)."""
+    """Return the option for activation checkpointing, which transformers renamed in 5.23."""
     names = {f.name for f in fields(UnlearningConfig)}
     new = "activation_checkpointing"
     return {new if new in names else "gradient_checkpointing": True} if wanted else {}

@@ -1,1 +1,1 @@
-"""Checkpoints that are whole or absent, and what a run needs to go on from one."""
+"""Write complete checkpoints atomically, and resume training from them."""

@@ -1,10 +1,11 @@
-"""Checkpoints that are whole or not there: staged, flushed, listed with hashes, and renamed.
+"""Write checkpoints atomically (stage, flush, hash, rename), and verify them before resuming.
 
 transformers writes a checkpoint in place, file by file, and takes the newest folder for the newest
-checkpoint. Cut off while saving, 6 of 14 runs could not go on from what it left; without its
-optimizer file a run goes on, silently another one. Staged and renamed, 14 of 14 could.
+checkpoint. Of runs killed while saving, 6 of 14 could not resume; and if the optimizer file is
+missing, a run resumes without an error but with another result. With staging and renaming, 14 of 14
+could resume.
 
-Every byte is read twice: for its hash as it was written, and before a run goes on from it.
+Every byte is read twice: to hash it after writing, and before a run resumes from it.
 """
 
 import logging
@@ -33,36 +34,39 @@ STATE = "trainer_state.json"
 PICKLED = re.compile(r"(optimizer|scheduler|scaler|rng_state)[^/]*\.(pt|pth|bin)")
 STAGING = ".staging"
 NAME = re.compile(rf"{PREFIX_CHECKPOINT_DIR}-(\d+)")
-OPTIMIZER = ("optimizer", "global_step")  # the other is DeepSpeed's folder
-Said = tuple[bool, bool]  # that a checkpoint is due, and that the end was asked for
-SHARE = 0.05  # of the time, at most, goes into checkpoints
+OPTIMIZER = ("optimizer", "global_step")  # file name prefix, and DeepSpeed's folder
+Said = tuple[bool, bool]  # whether a checkpoint is due, and whether SIGTERM arrived
+SHARE = 0.05  # most of the time that saving may take
 
 
 def finish(folder: Path, step: int, held: dict[str, Any], keep: int | None = None) -> Path:
-    """A staged checkpoint is complete: list its files, and give it its name.
+    """Complete a staged checkpoint: write the list of its files with hashes, and rename it.
 
     Args:
-        folder: where checkpoints are; this one is in `.staging` there.
-        step: after which it was written.
-        held: what else is to be known of it.
-        keep: how many; older ones are removed. None keeps all.
+        folder: of checkpoints; this one is in its subfolder `.staging`.
+        step: the last optimizer step before the checkpoint.
+        held: further values to store with the list of files.
+        keep: number of checkpoints to keep; older ones are removed. None keeps all.
+
+    Returns:
+        The checkpoint's final path.
     """
     name = f"{PREFIX_CHECKPOINT_DIR}-{step}"
-    staged, there = folder / STAGING / name, folder / name
+    staged, final = folder / STAGING / name, folder / name
     write_sealed(staged / FILE, {**held, "files": hashes(staged, FILE)})
     flush(staged)
-    shutil.rmtree(there, ignore_errors=True)
-    os.replace(staged, there)
+    shutil.rmtree(final, ignore_errors=True)
+    os.replace(staged, final)
     shutil.rmtree(folder / STAGING, ignore_errors=True)
-    others = [c for c in _all(folder) if c != there]  # a damaged one may bear a higher number
+    others = [c for c in _all(folder) if c != final]  # a damaged one may have a higher step
     for old in others[keep - 1 :] if keep else ():
         shutil.rmtree(old, ignore_errors=True)
-    return there
+    return final
 
 
 @dataclass(frozen=True)
 class WholeCheckpoint:
-    """A checkpoint that was found whole just now: nobody need read all of it once more."""
+    """A checkpoint that was verified already, so it need not be read completely again."""
 
     path: Path
 
@@ -70,13 +74,13 @@ class WholeCheckpoint:
 def newest(
     folder: Path, note: Callable[[Problem], None] = lambda p: logger.warning(str(p))
 ) -> Path | None:
-    """The newest whole checkpoint; None where there is none.
+    """Return the newest complete checkpoint; None if there is none.
 
-    It is read to its last byte, and so is each newer one that is not whole.
+    It is read completely to verify it, and so is each newer one that turns out incomplete.
 
     Args:
-        folder: where checkpoints are.
-        note: told of each that is passed over, and why.
+        folder: of checkpoints.
+        note: called for each checkpoint that is skipped, with the reason.
     """
     for checkpoint in _all(folder):
         if not (what := lacking(checkpoint)):
@@ -87,7 +91,7 @@ def newest(
 
 
 def lacking(checkpoint: Path) -> str:
-    """What keeps a run from going on from a checkpoint; nothing when it is whole."""
+    """Return why a run cannot resume from a checkpoint; "" if it is complete."""
     held = read(checkpoint)
     if held is None:
         return f"holds no {FILE} as it was written: it is damaged, or of another trainer"
@@ -99,9 +103,9 @@ def lacking(checkpoint: Path) -> str:
 
 
 def _unreadable(file: Path) -> str:
-    """That a file cannot be loaded, though it is as it was written: by another torch, say.
+    """Return why an undamaged file cannot be loaded (written by another torch, say); else "".
 
-    Of tensors no more than their names and shapes is read here.
+    Of tensors only names and shapes are read.
     """
     try:
         if PICKLED.fullmatch(file.name):
@@ -109,26 +113,26 @@ def _unreadable(file: Path) -> str:
                 torch.load(file, map_location="cpu", weights_only=True, mmap=True)
         elif file.name == STATE:
             TrainerState.load_from_json(str(file))
-    except Exception as error:  # what is in the file decides what is raised
+    except Exception as error:  # the type depends on the file's content
         return f"{file.name} cannot be loaded ({type(error).__name__})"
     return ""
 
 
 def read(checkpoint: Path) -> dict[str, Any] | None:
-    """What is known of a checkpoint; None when it says nothing, or is damaged."""
+    """Return the values stored with a checkpoint; None if they are missing or damaged."""
     held = read_sealed(checkpoint / FILE)
     return held if held and isinstance(held.get("files"), dict) else None
 
 
 def chosen(checkpoint: Any, folder: Path) -> Path | None:
-    """The checkpoint to go on from.
+    """Return the checkpoint to resume from; None if none is wanted.
 
     Args:
-        checkpoint: a folder, one that is `Whole`, True for the newest whole one, or nothing.
-        folder: where checkpoints are.
+        checkpoint: a folder, a `WholeCheckpoint`, True for the newest complete one, or None.
+        folder: of checkpoints.
 
     Raises:
-        UserError: it is not whole, or there is none.
+        UserError: the checkpoint is incomplete, or there is none.
     """
     if not checkpoint:
         return None
@@ -146,20 +150,20 @@ def chosen(checkpoint: Any, folder: Path) -> Path | None:
 
 
 class CheckpointPace(TrainerCallback):
-    """Asks for checkpoints: every so many steps, or by the clock; and for a last one.
+    """Callback that requests checkpoints by steps or by time, and a last one on SIGTERM.
 
-    None is asked for when training is over, since what comes of it is written next. On notice that
-    the machine goes away one is written, or ended, and the process ends.
+    No checkpoint is requested at the end of training, since the model is saved next. On SIGTERM a
+    checkpoint is written, or the current one completed, and the process exits.
 
     Args:
-        steps: between two; None goes by the clock.
-        minutes: between two, where saving one takes little; at most a twentieth of the time goes
-            into saving.
-        before: names the model before, the data and all else that the run that goes on must share.
-        everyone: what each process says, the main one first: clocks differ, and notice may be
-            given to one alone.
-        notice: listens from the first step on, where there are checkpoints at all. Who gives it
-            also leaves it, which puts the process's handler of SIGTERM back.
+        steps: steps between two checkpoints; None goes by time.
+        minutes: time between two checkpoints; longer if saving would take more than a twentieth of
+            the time. 0 turns checkpoints off.
+        before: hash of the original model, the data and all else that a resumed run must share.
+        everyone: gathers a value from all processes, the main one first: clocks differ, and SIGTERM
+            may reach one process alone.
+        notice: listens for SIGTERM from the first step on, if there are checkpoints. The caller
+            must use it as a context manager, which restores the handler of SIGTERM.
     """
 
     def __init__(
@@ -176,21 +180,21 @@ class CheckpointPace(TrainerCallback):
         self._asked = self._done = time.monotonic()
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """The model before was asked, and a checkpoint taken up."""
+        """Start to listen for SIGTERM, once the reference is computed and a checkpoint loaded."""
         if self._listens:
             self._notice.listen()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """After each step of the optimizer."""
+        """Request a checkpoint if one is due on the main process, or SIGTERM reached any."""
         if not self._wait:
             return
-        said = self._everyone((self._due(state.global_step), self._notice.asked))
+        flags = self._everyone((self._due(state.global_step), self._notice.asked))
         over = control.should_training_stop or state.global_step >= state.max_steps
-        if _leaving(said) or (said[0][0] and not over):
+        if _leaving(flags) or (flags[0][0] and not over):
             control.should_save, self._asked = True, time.monotonic()
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """A checkpoint was written. Raises SystemExit where it is the last."""
+        """Record that a checkpoint was written. Raises SystemExit after SIGTERM."""
         self._done = time.monotonic()
         if _leaving(self._everyone((False, self._notice.asked))):
             self._notice.leave()
@@ -203,11 +207,11 @@ class CheckpointPace(TrainerCallback):
         return now - self._done >= max(self._wait, took / SHARE)
 
 
-def _leaving(said: list[Said]) -> bool:
-    return any(asked for _, asked in said)
+def _leaving(flags: list[Said]) -> bool:
+    return any(terminated for _, terminated in flags)
 
 
 def _all(folder: Path) -> list[Path]:
-    """Newest first."""
-    found = [(int(m[1]), p) for p in folder.glob("*") if (m := NAME.fullmatch(p.name))]
-    return [path for _, path in sorted(found, reverse=True)]
+    """Return all checkpoint folders, newest first."""
+    numbered = [(int(m[1]), p) for p in folder.glob("*") if (m := NAME.fullmatch(p.name))]
+    return [path for _, path in sorted(numbered, reverse=True)]

@@ -1,4 +1,4 @@
-"""What a checkpoint holds of ours, so that a run that goes on from it ends as if never cut."""
+"""Save and restore unteach's own training state in checkpoints, so that resuming is exact."""
 
 import hashlib
 import secrets
@@ -15,24 +15,24 @@ from unteach.training.safeguards.early_stopping import EarlyStopping
 
 
 def mark_before(model: Any, pairs: Pairs) -> str:
-    """A hash of the model's base weights and of the sequences, the same on every machine."""
+    """Hash the model's base weights and the sequences; the same on every machine."""
     texts = [(s.ids, s.answer) for s in (*pairs.forget, *pairs.retain, *pairs.alternates)]
     data = hashlib.sha256(repr(texts).encode()).hexdigest()
     return hashlib.sha256(f"{mark_base(model).sha256} {data}".encode()).hexdigest()
 
 
 class CarriedState:
-    """The retain term's weight and what was seen of the steps, which go into every checkpoint.
+    """unteach's training state that every checkpoint stores.
 
     Args:
-        dual: the weight.
-        monitor: the forget answers' probabilities, by number.
-        guard: what it holds a step's numbers against.
+        dual: holds the retain term's weight.
+        monitor: holds the forget answers' probabilities, by index.
+        guard: holds statistics of earlier steps.
 
     Attributes:
-        before: hash of the model before and of the data, which the run that goes on must share;
-            what it reads of the model before is worked out anew. A checkpoint holds it salted, so
-            that nobody can try out what the data may have been.
+        before: hash of the original model and the data; a resumed run must have the same, since it
+            computes the reference values again. Checkpoints store it salted, so that nobody can
+            test guesses of the data against it.
     """
 
     def __init__(self, dual: DualAscent, monitor: EarlyStopping, guard: DivergenceGuard):
@@ -40,7 +40,7 @@ class CarriedState:
         self.before = ""
 
     def finish(self, folder: Path, step: int, keep: int | None) -> None:
-        """A staged checkpoint is complete but for our part; on the main process alone."""
+        """Add this state to a staged checkpoint and complete it; on the main process only."""
         salt = secrets.token_hex(16)
         held = {
             "salt": salt,
@@ -53,10 +53,10 @@ class CarriedState:
         finish(folder, step, held, keep)
 
     def load(self, found: Path) -> None:
-        """Take up where a checkpoint ended, which is whole.
+        """Restore the state from a complete checkpoint.
 
         Raises:
-            UserError: it is of another model or other data.
+            UserError: the checkpoint is of another model or other data.
         """
         held = read(found) or {}
         if held.get("before") != _salted(str(held.get("salt")), self.before):

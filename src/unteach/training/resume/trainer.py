@@ -1,4 +1,4 @@
-"""The trainer's checkpoints: written beside the others, named when whole, and gone on from."""
+"""Extend the trainer to write checkpoints atomically and to resume from them exactly."""
 
 import os
 import shutil
@@ -24,13 +24,13 @@ from unteach.training.safeguards.early_stopping import EarlyStopping
 
 
 class ResumableTrainer(GatheredTrainer):
-    """Abstract; a trainer that goes on where it was cut off and ends as if it never had been.
+    """Trainer that resumes from a checkpoint with the result of an uninterrupted run; abstract.
 
     Attributes:
         pairs: the sequences of all groups.
-        monitor: what was seen of the forget answers.
-        dual: the retain term's weight.
-        guard: looks at the numbers of every step.
+        monitor: tracks the forget answers' probabilities.
+        dual: holds the retain term's weight.
+        guard: checks loss and gradient of every step.
     """
 
     pairs: Pairs
@@ -40,7 +40,7 @@ class ResumableTrainer(GatheredTrainer):
     _staging = False
 
     def mark(self, wanted: Any) -> None:
-        """Before training: what a checkpoint and the run that goes on from it must share."""
+        """Before training, set the hash that a checkpoint and a resumed run must share."""
         self._carried = CarriedState(self.dual, self.monitor, self.guard)
         paced = [c for c in self.callback_handler.callbacks if isinstance(c, CheckpointPace)]
         if paced:
@@ -49,20 +49,21 @@ class ResumableTrainer(GatheredTrainer):
             self._carried.before = from_main(lambda: mark_before(self.model, self.pairs))
 
     def took_up(self, wanted: Any) -> Path | None:
-        """The checkpoint to go on from; what it holds of ours is taken up. Raises UserError."""
+        """Return the checkpoint to resume from, its own state restored. Raises UserError."""
         folder = Path(str(self.args.output_dir))
-        if found := from_main(lambda: chosen(wanted, folder)):  # one reads it, and all agree
-            self._carried.load(found)
-            require_same_kind(found, self.accelerator)
-        return found
+        if checkpoint := from_main(lambda: chosen(wanted, folder)):  # the same on all processes
+            self._carried.load(checkpoint)
+            require_same_kind(checkpoint, self.accelerator)
+        return checkpoint
 
     def over(self, checkpoint: Path) -> TrainOutput | None:
-        """Take up a checkpoint at which training had ended; transformers would make one more step.
+        """Load a checkpoint at which training had ended; transformers would train one more step.
 
-        None when it had not, and where weights are in shards.
+        Returns:
+            None if training had not ended there, or if weights are sharded.
         """
         state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
-        stopped = self.monitor.done() or ends_for_good(self, state)  # the monitor says why
+        stopped = self.monitor.done() or ends_for_good(self, state)  # these set monitor.reason
         if not (stopped or state.global_step >= state.max_steps) or self.shell is not None:
             return None
         self._load_from_checkpoint(str(checkpoint))
@@ -74,13 +75,13 @@ class ResumableTrainer(GatheredTrainer):
         return os.path.join(folder, STAGING) if self._staging else folder
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        """Write it beside the others, and name it when all processes have done their part.
+        """Write the checkpoint to a staging folder, and rename it when all processes are done.
 
-        The losses logged so far are left out: those of the first step are the model's before, and
-        of a batch of one short answer they tell the answer to whoever has that model.
+        Logged losses are left out: those of the first step are the original model's, and with a
+        batch of one short answer they reveal the answer to anybody who has that model.
 
         Raises:
-            UserError: a weight is no number, or the disk of any process refuses to take it.
+            UserError: a weight is not finite, or writing fails on any process.
         """
         self.guard.before_save()
         folder = Path(self._get_output_dir(trial))
@@ -93,15 +94,15 @@ class ResumableTrainer(GatheredTrainer):
         together(partial(self._name, folder))
 
     def _clear(self, folder: Path) -> None:
-        """Away with what was being written when a run was cut off."""
+        """Remove what an interrupted run left in the staging folder."""
         if self.args.should_save:
             shutil.rmtree(folder / STAGING, ignore_errors=True)
 
-    def _write(self, folder: Path, save: Callable[..., None], *given: Any) -> None:
+    def _write(self, folder: Path, save: Callable[..., None], *args: Any) -> None:
         logged, self.state.log_history = self.state.log_history, []  # losses of single answers
         try:
             with in_words(folder):
-                save(*given)
+                save(*args)
         finally:
             self.state.log_history = logged
 

@@ -1,1 +1,1 @@
-"""What ends a run early, lowers its rate, or draws back a model that went too far."""
+"""Stop training early, lower its learning rate, or undo part of a change that went too far."""

@@ -1,4 +1,4 @@
-"""Numbers that break: training is stopped before a step is taken with them, on all processes."""
+"""Stop training on all processes before an optimiser step with a non-finite or exploding value."""
 
 import math
 from collections.abc import Iterable
@@ -16,24 +16,22 @@ from unteach.models.finite import local_part, not_finite
 from unteach.rowengine.batch import ALTERNATE, FORGET, RETAIN, Batch, Pairs
 from unteach.rowengine.rows import COUNTED
 
-# Over the twenty methods in the demo's world, with their own settings, the demo's and LoRA, a
-# gradient was at most 88 times the median before it once it was above 10, and never above 1100.
+# With twenty methods on the demo's data, with their default settings, the demo's and LoRA, a
+# gradient norm above 10 was at most 88 times the median before it, and none was above 1100.
 EXPLODED, LARGE = 1000.0, 1e4
-# Within four steps none of these made its forget answers cost more than 0.4 nats per token.
+# Within four steps none of these raised the forget answers' NLL above 0.4 nats per token.
 FIRST = 4
-SHOWN = 8  # examples that are named
-IN_NATS = {
-    "nll",
-    "kl",
-}  # retain terms that a uniform guess would bring to the log of the vocabulary
+SHOWN = 8  # number of example ids in a message
+# Retain terms that equal the log of the vocabulary for a uniform distribution.
+IN_NATS = {"nll", "kl"}
 
 
 class ModelDestroyed(UserError):
-    """The first steps made the model worse than a uniform guess.
+    """The first steps made the model worse than a uniform distribution.
 
     Attributes:
-        lower: the learning rate to begin again with, where the rate was the automatic one; else
-            None, for a user's own rate is not changed.
+        lower: the learning rate to restart with, if the rate was the automatic one; None if the
+            user set the rate, which is not changed.
     """
 
     def __init__(self, *problems: Problem, lower: float | None = None):
@@ -42,7 +40,7 @@ class ModelDestroyed(UserError):
 
 
 class StepProblem(NamedTuple):
-    """What is wrong with a step: what was found, in which examples, and what to do about it."""
+    """A problem of a step: what was found, the ids of the examples, and what to do."""
 
     what: str
     ids: tuple[str, ...] = ()
@@ -50,14 +48,14 @@ class StepProblem(NamedTuple):
 
 
 class DivergenceGuard(TrainerCallback):
-    """Looks at the loss and at the gradient of each step before the optimiser does.
+    """Checks the loss and the gradient of each step before the optimiser step.
 
     Args:
-        pairs: whose ids are told, never their texts.
-        model: what is trained.
-        retain: the name of the retain term.
+        pairs: the sequences; errors name their ids, never their texts.
+        model: the model in training.
+        retain: name of the retain term.
         rate: the learning rate, and the one that suits the model's size.
-        of: which answers stand in the place of those to forget: "retain" where a method retrains.
+        of: which answers are trained on as the forget group: "retain" if a method retrains.
     """
 
     def __init__(
@@ -81,7 +79,7 @@ class DivergenceGuard(TrainerCallback):
 
     @property
     def seen(self) -> dict[str, Any]:
-        """What a run that goes on must know to stop where this one would."""
+        """State for checkpoints: with it a resumed run stops where this one would."""
         return {
             "norms": self._norms,
             "first": self._first,
@@ -95,11 +93,11 @@ class DivergenceGuard(TrainerCallback):
         self._stepped, self._skipped = held["stepped"], held["skipped"]
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """A new optimiser step."""
+        """Reset the state of the step."""
         self._step, self._ids, self._kept = state.global_step + 1, [], 0.0
 
     def counted(self, counts: Tensor, batches: list[Batch]) -> None:
-        """Take what the step holds, of all processes. Raises UserError where that is nothing."""
+        """Check the step's counts over all processes. Raises UserError if no token is trained."""
         if not counts[COUNTED.index(("forget", "tokens"))]:
             own = [i for batch in batches for i in self._named(batch, {FORGET})]
             ids = tuple(i for some in _gathered(own) for i in some)
@@ -110,14 +108,14 @@ class DivergenceGuard(TrainerCallback):
         self, batch: Batch, loss: float, terms: dict[str, float], *,
         kept: float = 0.0, probabilities: Tensor | None = None,
     ) -> StepProblem | None:  # fmt: skip
-        """What is wrong with the loss of a micro-batch on this process.
+        """Return the problem of a micro-batch's loss on this process; None if it is finite.
 
         Args:
             batch: the micro-batch.
-            loss: its share of the step's loss, in nats.
-            terms: the same of each term.
-            kept: of the retain term without its weight.
-            probabilities: of its forget answers, per token.
+            loss: its part of the step's loss, in nats.
+            terms: the part of each term.
+            kept: the part of the retain term without its weight.
+            probabilities: per-token probabilities of its forget answers.
         """
         self._ids += self._named(batch, {FORGET, RETAIN})
         self._kept += kept
@@ -129,31 +127,31 @@ class DivergenceGuard(TrainerCallback):
         if groups == {FORGET} and probabilities is not None:
             where = ~probabilities.isfinite().cpu()
             ids = [i for i, bad in zip(ids, where.tolist(), strict=True) if bad] or ids
-        found = StepProblem(f"the loss is {loss} (term {', '.join(broken)})", tuple(ids))
-        self._open.append(found)
-        return found
+        problem = StepProblem(f"the loss is {loss} (term {', '.join(broken)})", tuple(ids))
+        self._open.append(problem)
+        return problem
 
     def agreed(
         self, findings: Iterable[StepProblem | None], probabilities: Iterable[float]
     ) -> None:
-        """Take a micro-batch's findings and probabilities of all processes.
+        """Check a micro-batch's problems and probabilities, gathered from all processes.
 
         Raises:
-            UserError: any process found something, or the forget answers are gone at once.
+            UserError: any process found a problem, or the first steps destroyed the model.
         """
         self._stop(findings)
         if nats := [-math.log(max(p, 1e-45)) for p in probabilities if p == p]:
             self._destroyed(self._of, fmean(nats))
 
     def step(self, norm: Any, scaler: Any = None) -> None:
-        """The step's gradient is there, the same on all processes; the optimiser waits.
+        """Check the step's gradient, the same on all processes, before the optimiser step.
 
         Args:
             norm: of the gradient before clipping, without the scaler's factor.
-            scaler: of float16 gradients, which skips a step whose scaled gradient overflows.
+            scaler: of float16 gradients; skips a step if the scaled gradient overflows.
 
         Raises:
-            UserError: any process found something, or the gradient is no step to take.
+            UserError: any process found a problem, or the gradient is not finite or explodes.
         """
         open_, self._open = self._open, []
         shares = _gathered((self._kept, open_, self._ids))
@@ -166,7 +164,7 @@ class DivergenceGuard(TrainerCallback):
 
     def _of_gradient(self, norm: Any, scaler: Any) -> StepProblem | None:
         norm = None if norm is None else float(norm)
-        if norm is None or norm < 0:  # an engine that does not tell
+        if norm is None or norm < 0:  # some engines do not report it
             return None
         if not math.isfinite(norm):
             self._skipped += 1
@@ -190,9 +188,9 @@ class DivergenceGuard(TrainerCallback):
         return StepProblem(what + f"{scaler.get_scale():g}", hint=_wider())
 
     def _destroyed(self, group: str, nats: float) -> None:
-        """Stop where the first steps made the model worse than a uniform guess.
+        """Stop if the first steps made the model worse than a uniform distribution.
 
-        Later steps may: PDU has a retain loss above it for a while, until its weight has grown.
+        Later steps may be worse: PDU's retain loss is above it until its weight has grown.
         """
         first = self._first.setdefault(group, nats)
         bound = self._nats * (2 if self._stepped > 1 else 1)
@@ -202,27 +200,27 @@ class DivergenceGuard(TrainerCallback):
             self._stop([StepProblem(what, tuple(self._ids))], destroyed=True)
 
     def before_save(self) -> None:
-        """Before a checkpoint is written. Raises UserError where a weight is no number."""
-        found = [name for names in _gathered(not_finite(self._model)) for name in names]
-        if found:
-            what = f"the step made {len(found)} weights no numbers, first {found[0]}"
+        """Check the weights before a checkpoint. Raises UserError if one is not finite."""
+        broken = [name for names in _gathered(not_finite(self._model)) for name in names]
+        if broken:
+            what = f"the step made {len(broken)} weights no numbers, first {broken[0]}"
             self._stop([StepProblem(what, tuple(self._ids))])
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Raises UserError where no step was ever taken."""
+        """Raise UserError if float16 gradients overflowed in every step."""
         if self._skipped and not self._stepped:
             what = f"the gradient overflowed float16 in all {self._skipped} steps: nothing moved"
             self._stop([StepProblem(what, hint=_wider())])
 
     def _stop(self, findings: Iterable[StepProblem | None], *, destroyed: bool = False) -> None:
-        found = [finding for finding in findings if finding]
-        if not found:
+        problems = [finding for finding in findings if finding]
+        if not problems:
             return
-        ids = list(dict.fromkeys(i for finding in found for i in finding.ids))
+        ids = list(dict.fromkeys(i for finding in problems for i in finding.ids))
         more = f" and {len(ids) - SHOWN} more" if len(ids) > SHOWN else ""
         of = f", in the batch of {', '.join(ids[:SHOWN])}{more}" if ids else ""
-        hint = found[0].hint or self._hint()
-        problem = Problem(f"training, step {self._step}", found[0].what + of, hint)
+        hint = problems[0].hint or self._hint()
+        problem = Problem(f"training, step {self._step}", problems[0].what + of, hint)
         if not destroyed:
             raise UserError(problem)
         given, suits = self._rate
@@ -239,12 +237,12 @@ class DivergenceGuard(TrainerCallback):
         return lower if rate > 10 * suits else f"{lower}, or stop before it: train.stop_at"
 
     def _lower(self) -> float:
-        """A tenth of the rate, or the one that suits the model where that is lower still."""
+        """Return a tenth of the rate, or the rate that suits the model if that is lower."""
         given, suits = self._rate
         return float(f"{min((given or suits) / 10, suits):.1e}")
 
     def _named(self, batch: Batch, groups: set[int]) -> list[str]:
-        """Ids of the batch's members, in its order; alternates stand for their forget examples."""
+        """Return the ids of the batch's examples of some groups, in order, without alternates."""
         texts = {FORGET: self._pairs.forget, RETAIN: self._pairs.retain}
         if batch["spare"].any():
             return []
@@ -261,7 +259,7 @@ def _gathered(one: Any) -> list[Any]:
 
 
 def _suspect(model: Any) -> str:
-    """What a look at the weights says."""
+    """Describe what is wrong with the weights."""
     if broken := not_finite(model):
         return f"its weight {broken[0]} holds NaN or infinity; take a whole copy"
     sizes = {n: local_part(p.detach()).abs().max().item() for n, p in model.named_parameters()}

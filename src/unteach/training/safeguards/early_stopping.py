@@ -1,13 +1,13 @@
-"""When to stop: the forget answers are forgotten."""
+"""Stop training when the forget answers are unlikely enough."""
 
 
 class EarlyStopping:
-    """Watches the forget answers' probability as training sees it, at no extra cost.
+    """Tracks the forget answers' probabilities from the training batches, at no extra cost.
 
     Args:
-        forget: how many forget examples there are.
-        stop_at: stop once the mean over all of them, each as last seen, is at most this.
-        of: which answers they are: "retain" where a method retrains.
+        forget: number of forget examples.
+        stop_at: stop when the mean of their latest probabilities is at most this.
+        of: which answers they are: "retain" if a method retrains.
     """
 
     def __init__(self, forget: int, stop_at: float | None, *, of: str = "forget"):
@@ -17,24 +17,24 @@ class EarlyStopping:
         self.ended = False
 
     def end(self, reason: str) -> None:
-        """Training ends here, for a reason that others found."""
+        """End training for a reason that another safeguard found."""
         self.reason, self.ended = reason, True
 
     def see(self, probabilities: dict[int, float]) -> None:
-        """Take the probabilities of some forget answers, by number, measured before the step.
+        """Record probabilities of some forget answers, by index, measured before the step.
 
-        They are kept with few digits, for a checkpoint holds them: exact ones tell a short answer
-        to whoever has the model before.
+        They are rounded, as checkpoints store them: exact ones reveal a short answer to anybody who
+        has the original model.
         """
         self.last.update({number: _coarse(p) for number, p in probabilities.items()})
 
     @property
     def probability(self) -> float:
-        """Mean over the forget answers seen so far; 1.0 before any was."""
+        """Mean over the forget answers seen so far; 1.0 before the first."""
         return sum(self.last.values()) / len(self.last) if self.last else 1.0
 
     def done(self) -> bool:
-        """Whether the forget answers are forgotten; says why in `reason`."""
+        """Whether the forget answers are unlikely enough; sets `reason`."""
         if self.ended:
             return True
         if self.stop_at is None or len(self.last) < self.forget:
@@ -48,7 +48,7 @@ class EarlyStopping:
         return True
 
     def reached(self, level: float, near: float) -> bool:
-        """Whether the forget answers are as unlikely as the teacher has them, or nearly so."""
+        """Whether the forget answers' probability is at most `near` above the teacher's level."""
         if len(self.last) < self.forget or self.probability > level + near:
             return False
         own = f"the forget answers' probability is {self.probability:.3f}"
@@ -57,7 +57,7 @@ class EarlyStopping:
 
 
 def _coarse(p: float) -> float:
-    """Two decimals; below 0.1 one digit that counts.
+    """Round to two decimals; below 0.1 to one significant digit.
 
     Example:
         >>> _coarse(0.8749), _coarse(0.00387)

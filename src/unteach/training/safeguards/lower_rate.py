@@ -1,4 +1,4 @@
-"""Begin again with a lower learning rate, where the automatic one destroys the model."""
+"""Restart training with a lower learning rate if the automatic one destroys the model."""
 
 import gc
 import json
@@ -23,20 +23,20 @@ def at_a_rate_that_holds(
     note: Callable[[Problem], None],
     checkpoints: Path | None = None,
 ) -> tuple[Made, float | None]:
-    """Train; where the automatic rate destroys the model in its first steps, once more from new.
+    """Train; if the automatic rate destroys the model in its first steps, restart once.
 
-    The second time the rate is what the error would have advised: a tenth. A rate of the user's
-    own is left as it is, and the error stands.
+    The second attempt uses the rate that the error advises: a tenth. A rate that the user set is
+    not changed, and the error is raised.
 
     Args:
         train: loads the model and trains it as the request says.
         request: with every default filled in.
-        note: told of the lower rate.
-        checkpoints: the folder of checkpoints, which keeps the lower rate for a run that goes on;
-            None for none.
+        note: called with a note on the lower rate.
+        checkpoints: folder of checkpoints, which stores the lower rate for a resumed run; None for
+            no checkpoints.
 
     Returns:
-        What `train` returned, and the lower rate; None where the first one held.
+        The result of `train`, and the lower rate; None if the first rate worked.
 
     Raises:
         UserError: the lower rate destroys the model too, or anything else is wrong.
@@ -49,11 +49,11 @@ def at_a_rate_that_holds(
             if error.lower is None:
                 raise
             lower, what = error.lower, error.problems[0].what.split(":")[0]
-        gc.collect()  # the destroyed model, which the error's trace held
+        gc.collect()  # frees the destroyed model, which the error's traceback referenced
         from_main(lambda: _keep(checkpoints, lower))
-        said = f"{request.train.learning_rate:g} is too fast for this model: {what}"
+        what = f"{request.train.learning_rate:g} is too fast for this model: {what}"
         hint = f"training begins again with {lower:g}; set train.learning_rate to choose"
-        note(Problem("train.learning_rate", said, hint, "note"))
+        note(Problem("train.learning_rate", what, hint, "note"))
     slower = request.train.model_copy(update={"learning_rate": lower})
     return train(request.model_copy(update={"train": slower})), lower
 
@@ -64,7 +64,7 @@ def _kept(checkpoints: Path | None) -> float | None:
 
 
 def _keep(checkpoints: Path | None, lower: float) -> None:
-    """In place of what the destroyed run had written."""
+    """Store the lower rate, and remove what the destroyed run had written."""
     if checkpoints:
         shutil.rmtree(checkpoints, ignore_errors=True)
         checkpoints.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""SIGTERM: the machine will be taken away. A run ends after the step under way, and keeps it."""
+"""Handle SIGTERM: end the run after the current step, with a checkpoint of it."""
 
 import signal
 import threading
@@ -6,19 +6,20 @@ import time
 from types import TracebackType
 from typing import Any, NoReturn
 
-CODE = 128 + signal.SIGTERM  # as a shell reports it
+CODE = 128 + signal.SIGTERM  # the exit code that shells report
 ECHO = 5.0  # seconds
 
 
 class SigtermNotice:
-    """From `listen` until it is left, SIGTERM asks for an end.
+    """Context manager that records SIGTERM, from `listen` until its exit, instead of ending.
 
-    Another one within five seconds is the same: what reaches a whole group or job, as `timeout` and
-    SLURM send it, a launcher passes on to its processes once more. A later one ends the process at
-    once. Where a program sees to SIGTERM itself, or does this in a thread, nothing is changed.
+    A second SIGTERM within five seconds counts as the same: `timeout` and SLURM signal the process
+    group or job, and a launcher passes the signal on to its processes again. A later one ends the
+    process at once. If the program has its own handler of SIGTERM, or this runs in a thread,
+    nothing changes.
 
     Example:
-        >>> with Notice() as notice:
+        >>> with SigtermNotice() as notice:
         ...     notice.listen()
         ...     signal.raise_signal(signal.SIGTERM)
         Traceback (most recent call last):
@@ -31,11 +32,11 @@ class SigtermNotice:
 
     @property
     def asked(self) -> bool:
-        """Whether the end was asked for."""
+        """Whether SIGTERM has arrived."""
         return self._since is not None
 
     def listen(self) -> None:
-        """From now on."""
+        """Install the handler of SIGTERM."""
         main = threading.current_thread() is threading.main_thread()
         if main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
             signal.signal(signal.SIGTERM, self._ask)
@@ -47,7 +48,7 @@ class SigtermNotice:
     def __exit__(
         self, kind: type[BaseException] | None, error: object, trace: TracebackType | None
     ) -> None:
-        """Raises SystemExit where an end was asked for when there was no step to end after."""
+        """Restore the handler. Raises SystemExit if SIGTERM arrived and no step followed it."""
         if self._ours:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
         if self.asked and kind is None:
@@ -62,5 +63,5 @@ class SigtermNotice:
             signal.raise_signal(signal.SIGTERM)
 
     def leave(self) -> NoReturn:
-        """With the exit code of a process that SIGTERM ended. Raises SystemExit."""
+        """Raise SystemExit with the exit code of a process that SIGTERM ended."""
         raise SystemExit(CODE)

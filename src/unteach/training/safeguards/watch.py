@@ -1,4 +1,4 @@
-"""Score the weights while they are trained: whether they forgot enough, or harm other answers."""
+"""Score the model during training, to stop when it forgot enough or harms other answers."""
 
 import math
 from statistics import fmean
@@ -12,29 +12,29 @@ from unteach.training.safeguards.draw_back import evenly
 from unteach.training.safeguards.early_stopping import EarlyStopping
 from unteach.types import Sequence
 
-PROBE = 32  # answers of each kind that are scored
-SHARE = 0.05  # of the training's compute, at most, goes into scoring
-BACKWARD = 3  # a training step over a token costs as much as scoring three
+PROBE = 32  # scored answers of each kind
+SHARE = 0.05  # most of the training's compute that scoring may take
+BACKWARD = 3  # training on a token costs as much as scoring three
 
 
 class WeightWatch(TrainerCallback):
-    """Scores a few answers of each kind every so many steps, and ends training by what it finds.
+    """Callback that scores a few answers of each kind at intervals, and may end training.
 
-    Training itself sees each forget answer as it was before the step that it is part of, and some
-    not for a whole epoch. This scores the weights as they are. How often depends on the tokens of
-    the data alone, so a run that goes on from a checkpoint scores at the same steps.
+    The probabilities from training batches are measured before the step, some a whole epoch ago.
+    This scores the current weights. The interval depends only on the data's tokens, so a resumed
+    run scores at the same steps.
 
     Args:
         model: before training.
-        monitor: told why training ends.
-        forget: what is to be forgotten.
-        holdout: texts of its kind that the model never saw, and that judge nothing later.
-        retain: what is to be kept; may be empty.
-        stop: end once forget answers are no likelier than holdout answers: the AUC of their
+        monitor: receives the reason for ending training.
+        forget: the forget sequences.
+        holdout: similar texts that the model never saw, not used in the evaluation.
+        retain: the retain sequences; may be empty.
+        stop: end when forget answers are no likelier than holdout answers: the AUC of their
             log-probabilities per token is at most 1/2.
-        min_kept: end once the retain or the holdout answers' mean probability per token is below
-            this share of what it was before training; 0 never does.
-        tokens_per_batch: padded tokens of one forward.
+        min_kept: end when the mean probability per token of the retain or the holdout answers is
+            below this share of its value before training; 0 turns this off.
+        tokens_per_batch: padded tokens per forward pass.
     """
 
     def __init__(
@@ -59,13 +59,13 @@ class WeightWatch(TrainerCallback):
         self._every = 1
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Set how many steps lie between two looks."""
+        """Set the number of steps between two scorings."""
         step = BACKWARD * self._epoch * args.num_train_epochs / max(state.max_steps, 1)
-        looked = sum(_tokens(probe) for probe in self._probes.values())
-        self._every = max(1, math.ceil(looked / (SHARE * step)))
+        scored = sum(_tokens(probe) for probe in self._probes.values())
+        self._every = max(1, math.ceil(scored / (SHARE * step)))
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Score where it is time to, and end training where it is time to."""
+        """Score if it is due, and end training if the scores say so."""
         if state.global_step % self._every or self._monitor.reason:
             return
         logps = self._score()
@@ -74,23 +74,23 @@ class WeightWatch(TrainerCallback):
             control.should_training_stop = True
 
     def _score(self) -> dict[str, list[list[float]]]:
-        """Log-probabilities of the answer tokens of each kind; every process has them all."""
+        """Return log-probabilities of the answer tokens of each kind, all on every process."""
         training = self._model.training
         sequences = [s for probe in self._probes.values() for s in probe]
-        found = iter(
+        answers = iter(
             answer_tokens(
                 self._model.eval(), sequences, tokens_per_batch=self._tokens_per_batch, shared=True
             )
         )
         self._model.train(training)
         return {
-            name: [list(next(found).logps) for _ in probe] for name, probe in self._probes.items()
+            name: [list(next(answers).logps) for _ in probe] for name, probe in self._probes.items()
         }
 
     def _forgotten(self, logps: dict[str, list[list[float]]]) -> str:
-        if not self._stop or (found := auc(logps["forget"], logps["holdout"])) > 0.5:
+        if not self._stop or (area := auc(logps["forget"], logps["holdout"])) > 0.5:
             return ""
-        return f"the forget answers are no likelier than the holdout's (AUC {found:.2f})"
+        return f"the forget answers are no likelier than the holdout's (AUC {area:.2f})"
 
     def _harmed(self, logps: dict[str, list[list[float]]]) -> str:
         for name, now in _probabilities(logps).items():
@@ -102,9 +102,11 @@ class WeightWatch(TrainerCallback):
 
 
 def _probabilities(logps: dict[str, list[list[float]]]) -> dict[str, float]:
-    """The mean over answers of the probability per token, of each kind."""
+    """Return the mean probability per token over the answers of each kind."""
     return {
-        name: fmean(math.exp(fmean(one)) for one in found) for name, found in logps.items() if found
+        name: fmean(math.exp(fmean(one)) for one in answers)
+        for name, answers in logps.items()
+        if answers
     }
 
 
