@@ -1,4 +1,4 @@
-"""The user's marks: which characters of an answer matter, as written and where they end up."""
+"""Read the `spans` that a user marks in an answer, and find them in the rendered text."""
 
 import json
 from typing import Any
@@ -11,12 +11,12 @@ HINT = "write [[start, end], ...]: characters of the answer, counted from 0, end
 
 
 def spans_of(value: Any, where: str, length: int | None) -> tuple[tuple[Span, ...], list[Problem]]:
-    """The pairs of a `spans` column, and all that is wrong with them.
+    """Read the pairs of a `spans` column, and collect their problems.
 
     Args:
         value: a list of pairs, or the same as JSON text (as a CSV file has it).
         where: file and line, for messages.
-        length: characters of the answer; None where it has none.
+        length: number of characters of the answer; None without an answer.
 
     Example:
         >>> spans_of([[0, 4], (9, 7)], "forget.jsonl:3", 20)[1][0].what
@@ -39,16 +39,16 @@ def spans_of(value: Any, where: str, length: int | None) -> tuple[tuple[Span, ..
 
 
 def placed(example: Example, text: str, first: int, last: int) -> tuple[Span, ...]:
-    """The example's marks as characters of the text in which its answer was put.
+    """Convert the example's spans from positions in its answer to positions in the rendered text.
 
     Args:
-        example: with its marks, which count from the answer's first character.
-        text: holds the answer, perhaps without the blanks at its ends.
-        first: where in the text the part begins that has the answer in it.
-        last: where that part ends.
+        example: its spans count from the first character of the answer.
+        text: the rendered text, which contains the answer, perhaps stripped.
+        first: start of the part of the text that contains the answer.
+        last: end of that part.
 
     Raises:
-        UserError: the answer stands there in other words.
+        UserError: the template changed the answer.
     """
     if not example.spans:
         return ()
@@ -68,7 +68,7 @@ def placed(example: Example, text: str, first: int, last: int) -> tuple[Span, ..
 
 
 def _pieces(answer: str) -> list[tuple[int, str]]:
-    """Thought and answer, which a template may set apart, without blanks at their ends."""
+    """Split into thought and answer, which a template may separate; stripped, with positions."""
     head, tag, rest = answer.rpartition("</think>")
     thought = head.partition("<think>")[2] if "<think>" in head else head
     pieces = [(len(head) - len(thought), thought), (len(head + tag), rest)]

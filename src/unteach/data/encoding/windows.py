@@ -1,4 +1,4 @@
-"""Windows of a raw text, each behind the tokens that the tokenizer puts in front."""
+"""Split a raw text into windows, each with the tokenizer's special tokens in front."""
 
 from typing import Any
 
@@ -8,9 +8,9 @@ from unteach.types import Example, Sequence, Span
 
 
 def windows(example: Example, tokenizer: Any, max_length: int) -> list[Sequence]:
-    """The text in windows of at most so many tokens; they overlap by one token.
+    """Tokenise a text in windows of at most `max_length` tokens that overlap by one token.
 
-    A bos that the text brings, behind blanks too, stands in front once, and is not supervised.
+    A bos at the start of the text, after blanks too, is kept once and is not supervised.
     """
     put = front(tokenizer)
     ids, offsets = tokenised(example.text, tokenizer, special=False)
@@ -24,7 +24,7 @@ def windows(example: Example, tokenizer: Any, max_length: int) -> list[Sequence]
     sequences = []
     for start in range(0, max(len(ids) - 1, 1), width - 1):
         body = ids[start : start + width]
-        known = bool(put) and start == 0  # what stands before the first token predicts it
+        known = bool(put) and start == 0  # a token in front predicts the first token
         answer = [False] * len(put) + [known] + [True] * (len(body) - 1)
         number = f"/{len(sequences) + 1}" if sequences else ""
         within = places[start : start + width]
@@ -46,5 +46,5 @@ def windows(example: Example, tokenizer: Any, max_length: int) -> list[Sequence]
 
 
 def _clipped(spans: tuple[Span, ...], first: int, last: int) -> tuple[Span, ...]:
-    """What of them lies between two characters, counted from the first of these."""
+    """Clip the ranges to those between two positions, relative to the first of them."""
     return tuple((max(a, first) - first, min(b, last) - first) for a, b in spans)

@@ -1,4 +1,4 @@
-"""JSON objects that hold many records: tables as pandas writes them, and records by key."""
+"""Read JSON objects that hold many records: tables as pandas writes them, and records by key."""
 
 from typing import Any
 
@@ -10,16 +10,16 @@ from unteach.errors import Problem
 from unteach.types import ROLES
 
 FOR_EACH = ("context", "history", "tools", "functions", *SYSTEMS)
-"""What belongs to a record, and is lost where a file says it once."""
+"""Columns that belong to each record; a value given once for the whole file is an error."""
 
 IDS = ("id", "prompt_id", "conversation_id", "dialogue_id", "dialog_id", "uuid")
 
 
 def table(whole: dict, name: str) -> tuple[list[dict], list[Problem]] | None:
-    """The rows of an object that is a table, and what is wrong with it; None where it is none.
+    """Return the rows of an object that is a table, and its problems; None if it is no table.
 
-    Tables are columns of values by row (`{"question": {"0": "..."}}`, pandas' default), columns of
-    lists, and pandas' `split`: names in `columns`, rows in `data`.
+    A table has columns of values by row (`{"question": {"0": "..."}}`, pandas' default), columns
+    of lists, or pandas' layout `split`: names in `columns`, rows in `data`.
 
     Example:
         >>> table({"question": {"0": "Who?"}, "answer": {"0": "Ada."}}, "a.json")
@@ -47,7 +47,7 @@ def table(whole: dict, name: str) -> tuple[list[dict], list[Problem]] | None:
 
 
 def keyed(whole: dict) -> bool:
-    """Whether the object holds records, each under a key of its own."""
+    """Whether the values of the object are records."""
     values = list(whole.values())
     if not values or not all(isinstance(value, dict) for value in values):
         return False
@@ -64,10 +64,10 @@ def is_split(whole: dict) -> bool:
 
 
 def only_list(whole: dict, key: str, name: str) -> Problem:
-    """What is told of an object of which one list is read: what else it says.
+    """Make the problem for an object of which one list is read and the other keys are not.
 
-    A list of texts beside other keys may be one conversation; what belongs to each record, such as
-    a system text, is not read there.
+    A note, but an error where the list may be one conversation (texts beside an id), or where
+    another key belongs to each record, such as a system message.
     """
     rest = [key for key, value in whole.items() if not isinstance(value, list)]
     said = [k for k in rest if not is_blank(whole[k]) and not is_harmless(k)]
@@ -83,7 +83,7 @@ def only_list(whole: dict, key: str, name: str) -> Problem:
 
 
 def _lost(whole: dict, keys: list[str], name: str) -> Problem | None:
-    """That a file says once what belongs to each of its records."""
+    """Make the problem of a value that is given once but belongs to each record."""
     once = [k for k in keys if SPELLED.get(k.strip().casefold()) in FOR_EACH]
     lost = [k for k in once if not is_blank(whole[k])]
     hint = "write it into each record, or take it out"
@@ -91,7 +91,7 @@ def _lost(whole: dict, keys: list[str], name: str) -> Problem | None:
 
 
 def several_lists(whole: dict, lists: list[str], name: str) -> Problem:
-    """That an object holds no list of records, or several, and what to do."""
+    """Make the problem of an object with no list of records, or with several."""
     what = f"is an object with {len(lists)} lists in it"
     if lists:
         what += f" ({shown(lists)})"
@@ -107,7 +107,7 @@ def several_lists(whole: dict, lists: list[str], name: str) -> Problem:
 
 
 def _is_of_rows(values: dict) -> bool:
-    """Whether keys are those of rows: numbers, dates, ids. Words may be the keys of one record."""
+    """Whether all keys have a digit, as row numbers, dates and ids; words may be record keys."""
     return all(any(sign.isdigit() for sign in key) for key in values)
 
 
@@ -119,7 +119,7 @@ def _objects(columns: list[str], name: str) -> Problem:
 
 def _by_row(columns: dict[str, dict], name: str) -> tuple[list[dict], list[Problem]]:
     first = next(iter(columns.values()))
-    # All of them would make a table that is far larger than the file.
+    # Filling the gaps could make a table that is far larger than the file.
     if any(values.keys() != first.keys() for values in columns.values()):
         what = f"has columns of different rows: {shown([*columns])}"
         return [], [Problem(name, what, "give each column a value for every record")]

@@ -1,4 +1,4 @@
-"""Calls of tools, and the tools themselves, in the form that chat templates read."""
+"""Convert tool calls and tool descriptions to the form that chat templates read."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,13 +7,12 @@ from unteach.data.records.values import decoded, is_blank, is_list, is_null
 
 
 def calls_of(message: Mapping) -> list[dict] | str:
-    """The `tool_calls` of a message, or its one `function_call` of old.
+    """Return the `tool_calls` of a message, or its `function_call` (the older format).
 
-    Arguments that stand there as JSON text, as OpenAI's API gives them, become the object that
-    chat templates expect.
+    Arguments that are JSON text, as in OpenAI's API, become the object that chat templates expect.
 
     Returns:
-        None at all where it has none; a few words on what is wrong with them, where something is.
+        The calls, an empty list without any; a description of the problem where there is one.
 
     Example:
         >>> calls_of({"function_call": {"name": "look", "arguments": '{"who": "Ada"}'}})
@@ -36,7 +35,7 @@ def calls_of(message: Mapping) -> list[dict] | str:
 
 
 def said_calls(content: Any) -> list[dict] | str:
-    """Calls that are the content of a turn, as JSON; a few words where it is something else."""
+    """Read tool calls from a content that is JSON; a description of the problem if it is not."""
     calls = decoded(content)
     calls = calls if is_list(calls) else [calls]
     if not calls or not all(map(_is_named, calls)):
@@ -46,11 +45,11 @@ def said_calls(content: Any) -> list[dict] | str:
 
 
 def tools_of(tools: Any, functions: Any) -> tuple[Any, ...] | str:
-    """The tools that a record names; a few words on what is wrong with them.
+    """Return the tools of a record; a description of the problem where there is one.
 
     Args:
         tools: a list of objects, or the same as JSON text.
-        functions: OpenAI's list of old, of the functions alone.
+        functions: OpenAI's older format: a list of the functions alone.
 
     Example:
         >>> tools_of(None, {"name": "look"})
@@ -67,7 +66,7 @@ def tools_of(tools: Any, functions: Any) -> tuple[Any, ...] | str:
 
 
 def _objects(value: Any) -> list[dict] | None:
-    """The objects of a list; none where it is blank, None where it is something else."""
+    """Return the objects of a list; an empty list if blank, None if it is something else."""
     value = decoded(value)
     if is_blank(value):
         return []
@@ -102,7 +101,7 @@ def _function(call: Mapping) -> Mapping:
 
 
 def _bare(call: Mapping) -> tuple[Any, Any]:
-    """Which function a call names, and with what."""
+    """Return the function name and the arguments of a call."""
     return _function(call).get("name"), _function(call).get("arguments")
 
 

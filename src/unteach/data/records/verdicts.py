@@ -1,4 +1,4 @@
-"""What a record says of itself: not trained on, a bad answer, or one message of many."""
+"""Detect records that are excluded from training, bad answers, or single messages."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ THREAD = ("parent_id", "message_id", "message_tree_id", "conversation_id", "turn
 
 
 def is_excluded(columns: Columns) -> bool:
-    """Whether the record says that it is not trained on, by `weight` 0 or `train` false."""
+    """Whether the record excludes itself from training by `weight` 0 or `train` false."""
     said = {name: _truth(columns.seen(name)) for name in TRAINED if name in columns}
     for name, truth in said.items():
         if truth is not None:
@@ -20,7 +20,7 @@ def is_excluded(columns: Columns) -> bool:
 
 
 def unwanted(columns: Columns, where: str) -> list[Problem]:
-    """That the answer is one that was not to be given, as in data for KTO."""
+    """Find answers that are marked as bad, as in data for KTO."""
     found = []
     for name in WANTED:
         value = columns.seen(name)
@@ -34,7 +34,7 @@ def unwanted(columns: Columns, where: str) -> list[Problem]:
 
 
 def one_message(columns: Columns, where: str) -> list[Problem]:
-    """That a text is one message of a conversation, which has others in other records."""
+    """Find records that are one message of a conversation whose others are in other records."""
     for name in SINGLE:
         value = columns.seen(name)
         if not isinstance(value, str):
@@ -53,6 +53,6 @@ JOIN = (
 
 
 def _truth(value: Any) -> bool | None:
-    """True, false, or that the value says neither."""
+    """Parse a value as true or false; None if it is neither."""
     said = str(value).strip().casefold()
     return True if said in YES else False if said in NO else None
