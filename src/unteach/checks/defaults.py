@@ -1,4 +1,4 @@
-"""A request with every default filled in, from the method's plan and the model's size."""
+"""Fill in the defaults of a request from the method's plan and the model's size."""
 
 import os
 from dataclasses import asdict
@@ -12,7 +12,7 @@ from unteach.settings.request import AdapterSettings, Request
 def resolve(
     request: Request, method: Any, config: Any, tokenizer: Any
 ) -> tuple[Request, list[Problem]]:
-    """The request with every default filled in, and what was decided against the method's plan."""
+    """Return the request with all defaults, and notes on deviations from the method's plan."""
     from unteach.methods import unbound
     from unteach.training.learning_rate import suiting_rate
 
@@ -62,7 +62,7 @@ def resolve(
 
 
 def _draw_back(request: Request, plan: Any) -> str:
-    """Whether a model that went too far is drawn back; shards are not, but for who asks for it."""
+    """Return `train.draw_back`; with sharded weights it is "never" unless the user sets it."""
     from unteach.processes.launcher import sharding_asked
 
     if request.train.draw_back:
@@ -72,7 +72,7 @@ def _draw_back(request: Request, plan: Any) -> str:
 
 
 def _holds_made_up(request: Request, method: Any) -> bool:
-    """Whether the method holds made-up examples in place of a retain file."""
+    """Whether the method uses made-up examples in place of a retain file."""
     from unteach.methods import Method
 
     own = type(method).made_up_retain is not Method.made_up_retain
@@ -80,7 +80,7 @@ def _holds_made_up(request: Request, method: Any) -> bool:
 
 
 def _unused(given: AdapterSettings) -> list[str]:
-    """Settings of adapters that are not as they are when nobody gives them."""
+    """Return the names of adapter settings that differ from their defaults."""
     plain = {
         **AdapterSettings().model_dump(),
         "kind": given.kind,

@@ -1,4 +1,4 @@
-"""Everything that can be wrong with a request, found before a weight is loaded."""
+"""Check a whole request before any weights are loaded, and report all problems at once."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -32,18 +32,18 @@ from unteach.types import ROLES, Example, Sequence
 
 @dataclass(frozen=True, kw_only=True)
 class CheckedRequest:
-    """A request that was checked, with what it names.
+    """A request that was checked, with its method, tokenizer and examples.
 
     Attributes:
-        request: with every default filled in.
-        method: built with its options.
+        request: the request with all defaults.
+        method: the method, built with its options.
         tokenizer: of the model.
-        groups: the examples of each role that was given.
-        sequences: the same in tokens.
-        calibration: holdout texts in tokens that set levels in training; none of them is in
-            `groups`, which judge the result, unless there are too few to share.
-        notes: what the user should know, though nothing is wrong.
-        ages: of the models' files, as they were when they were checked.
+        groups: examples by role.
+        sequences: the same, tokenised.
+        calibration: tokenised holdout examples that set levels in training; none of them is in
+            `groups`, which evaluate the result, unless there are too few to split.
+        notes: notes for the user.
+        ages: `ages` of the models' files at the time of the check.
     """
 
     request: Request
@@ -60,7 +60,7 @@ def check(request: Request) -> CheckedRequest:
     """Check everything at once; loads no weights and puts nothing on an accelerator.
 
     Raises:
-        UserError: all problems, requests and data alike.
+        UserError: all problems of the request and of the data.
     """
     from unteach.methods import build
     from unteach.models.loading import device_problem
@@ -146,7 +146,7 @@ def check(request: Request) -> CheckedRequest:
 
 
 def _apart(request: Request) -> list[Problem]:
-    """Inputs that the result would replace."""
+    """Find inputs that the result would replace."""
     named = [("--model", request.model), ("--retrained", request.retrained)]
     named += [("--base", request.base)]
     named += [(f"--{role}", getattr(request, role)) for role in ROLES]
@@ -156,9 +156,9 @@ def _apart(request: Request) -> list[Problem]:
 
 
 def _repeats(request: Request) -> bool:
-    """Whether the result in `out` is of this request; whether of these data, the run finds out.
+    """Whether `out` holds the result of this request; the run compares the data later.
 
-    Then nothing is to be written, so it may stand where nothing can be.
+    Then nothing is written, so `out` need not be writable.
     """
     try:
         return not request.overwrite and load(request.out / FILE).asked() == request.asked()
@@ -167,7 +167,7 @@ def _repeats(request: Request) -> bool:
 
 
 def _base(request: Request, method: Any, model: ModelInfo, empty: Any) -> list[Problem]:
-    """That the base can be teacher or start. Raises UserError where it is none, or unlike."""
+    """Check that the base model can be the teacher or the start of training. Raises UserError."""
     base, own = str(request.base), request.trust_remote_code
     start = method.trains_on == "retain"
     if "teacher_logits" not in method.needs() and not start:
@@ -183,7 +183,7 @@ def _base(request: Request, method: Any, model: ModelInfo, empty: Any) -> list[P
 
 
 def _beside(request: Request, name: str, config: Any, model: ModelInfo) -> None:
-    """That a model can be asked what `--model` is asked. Raises UserError."""
+    """Check that a model can be evaluated on the sequences of `--model`. Raises UserError."""
     require_beside(
         getattr(request, name),
         f"--{name}",
@@ -195,14 +195,14 @@ def _beside(request: Request, name: str, config: Any, model: ModelInfo) -> None:
 
 
 def written(request: Request) -> int:
-    """Bytes of the weights that a run writes at the least; 0 where that is not known here."""
+    """Return the minimum bytes of weights that a run writes; 0 if unknown."""
     if request.adapter_only or request.dtype != "auto":
         return 0
     return sum(file.stat().st_size for file in Path(request.model).glob("model*.safetensors"))
 
 
 def _hopeless(problems: list[Problem]) -> bool:
-    """Whether the tokenizer itself is at fault: then every example would say so again."""
+    """Whether the tokenizer itself has a problem, which every example would report again."""
     return any(p.where in ("tokenizer", "data.template") and p.kind != "note" for p in problems)
 
 
@@ -223,7 +223,7 @@ def _method(request: Request) -> Any:
 
 
 def _alternates(request: Request, method: Any, groups: dict) -> list[Problem]:
-    """What keeps forget examples from having another answer, where the method trains on one."""
+    """Find forget examples without an alternate answer, if the method trains on one."""
     if not method:
         return []
     from unteach.data.alternates import alternates
@@ -243,7 +243,7 @@ def _refusals(request: Request, method: Any, empty: Any, tokenizer: Any) -> list
 
 
 def _choice(method: Any, forget: list[Sequence], seed: int) -> None:
-    """That some token is chosen, where that is known without asking the model."""
+    """Check that the method selects some token, if its selector does not run the model."""
     from unteach.selectors import SELECTORS
 
     name = method.choosing()
@@ -255,7 +255,7 @@ def _choice(method: Any, forget: list[Sequence], seed: int) -> None:
 
 
 def _model(request: Request, name: str, problems: list[Problem]) -> tuple[Any, Request]:
-    """A model as checked, and the request with the hub's commit in the model's place."""
+    """Check a model; return it, and the request with the model's hub commit."""
     model, flag = getattr(request, name), f"--{name}"
     training = name == "model"
     checked = _attempt(

@@ -1,4 +1,4 @@
-"""When retraining is asked for, and when it could be: what it needs, and what is said of it."""
+"""Check what a method that retrains needs, and suggest retraining where it is possible."""
 
 from typing import Any
 
@@ -9,11 +9,11 @@ EXACT = "exact where the retain file is all the other fine-tuning data"
 
 
 def retraining_problems(request: Request, method: Any) -> list[Problem]:
-    """What a method that retrains lacks, which settings say nothing to it, and when it is exact.
+    """Find missing inputs and unused settings of a method that retrains; else note its limits.
 
     Args:
         request: as the user wrote it.
-        method: built.
+        method: the method, built with its options.
     """
     if method.trains_on != "retain":
         return []
@@ -50,7 +50,7 @@ def _of_forgetting(request: Request) -> list[str]:
 
 
 def could_retrain(request: Request, method: Any) -> list[Problem]:
-    """A note that retraining is exact, where a method with a teacher has all that it needs."""
+    """Note that retraining is exact, if a method with a teacher has all inputs for it."""
     if not (request.base and request.retain and "teacher_logits" in method.needs()):
         return []
     what = f"retraining from it is {EXACT}, and may be cheaper"

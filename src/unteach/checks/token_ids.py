@@ -1,4 +1,4 @@
-"""Tokens that a model has no row for, wherever in the data they stand."""
+"""Find token ids in the data that exceed the rows of the model's embedding."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,11 +11,11 @@ from unteach.types import Example, Sequence
 
 
 def knows_more(empty: Any, tokenizer: Any) -> bool:
-    """Whether a tokenizer gives ids that a model has no row for.
+    """Whether a tokenizer has ids beyond the rows of the model's embedding.
 
     Args:
-        empty: the model without content, or None.
-        tokenizer: its own.
+        empty: the model on the meta device, or None.
+        tokenizer: of the model.
     """
     from unteach.models.weights import rows_of
 
@@ -32,15 +32,15 @@ def check_answers(
     max_length: int,
     template: str,
 ) -> list[Problem]:
-    """As `check_ids`, also of the answers that stand beside the examples' own.
+    """Run `check_ids` on the examples and on their paraphrases, perturbed and alternate answers.
 
     Args:
-        empty: the model without content, or None.
-        tokenizer: its own.
+        empty: the model on the meta device, or None.
+        tokenizer: of the model.
         groups: examples by role.
-        sequences: their own answers in tokens.
-        max_length: the most tokens of a text.
-        template: how prompt and answer are joined.
+        sequences: the same, tokenised.
+        max_length: maximum number of tokens of a sequence.
+        template: see `encode`.
     """
     if not knows_more(empty, tokenizer):
         return []
@@ -59,14 +59,14 @@ def check_answers(
 def check_refusals(
     empty: Any, tokenizer: Any, method: Any, *, refusals: Any, refusal: str
 ) -> list[Problem]:
-    """As `check_ids`, of what a method trains on in place of the answers.
+    """Run `check_ids` on the refusals that a method trains on in place of the answers.
 
     Args:
-        empty: the model without content, or None.
-        tokenizer: its own.
-        method: built with its options.
+        empty: the model on the meta device, or None.
+        tokenizer: of the model.
+        method: the method, built with its options.
         refusals: the file of `data.refusals`, or None.
-        refusal: as `data.refusal` has it.
+        refusal: the text of `data.refusal`.
 
     Raises:
         UserError: the file cannot be read.
@@ -88,12 +88,12 @@ def _said(text: str, tokenizer: Any) -> Sequence:
 
 
 def check_ids(empty: Any, tokenizer: Any, groups: dict[str, list[Sequence]]) -> list[Problem]:
-    """Tokens in the data, or put there by the template, that a model has no row for.
+    """Find token ids beyond the rows of the model's embedding.
 
     Args:
-        empty: the model without content, or None.
-        tokenizer: what gave the ids; its special tokens and the template's are named alone.
-        groups: sequences by role, or by the setting that they are of.
+        empty: the model on the meta device, or None.
+        tokenizer: of the model; messages name only its special tokens and those of its template.
+        groups: sequences by role, or by the setting that they come from.
     """
     from unteach.models.weights import rows_of, some
 
@@ -118,7 +118,7 @@ def check_ids(empty: Any, tokenizer: Any, groups: dict[str, list[Sequence]]) -> 
 
 
 def _no_secret(token: int, tokenizer: Any) -> bool:
-    """Whether a token is one of the template's, or special; others may be words of the data."""
+    """Whether a token may be shown: it is special or in the template, so no word of the data."""
     template = getattr(tokenizer, "chat_template", None)
     return token in tokenizer.all_special_ids or (
         isinstance(template, str) and _name(token, tokenizer) in template
@@ -126,5 +126,5 @@ def _no_secret(token: int, tokenizer: Any) -> bool:
 
 
 def _name(token: int, tokenizer: Any) -> str:
-    """A token as people write it, without the mark of a blank before it."""
+    """Return the token's text without the tokenizer's sign for a blank in front."""
     return str(tokenizer.convert_ids_to_tokens(token)).lstrip("\u2581\u0120")

@@ -1,4 +1,4 @@
-"""What is wrong with how training was asked for, beside the numbers that are senseless."""
+"""Check the training settings of a request, except for implausible numbers."""
 
 import os
 from collections.abc import Iterator
@@ -14,19 +14,19 @@ from unteach.settings.request import Request
 
 
 def training_problems(request: Request) -> list[Problem]:
-    """Of `train`, `train.extra` and `adapter`, as far as no model is needed to find it."""
+    """Find problems of `train`, `train.extra` and `adapter` that need no model."""
     return [
         *_extra(request),
         *_schedule(request),
         *_without_adapters(request),
         *_memory(request),
         *_stop(request),
-        *_deal(request),
+        *_processes(request),
     ]
 
 
-def _deal(request: Request) -> list[Problem]:
-    """That the processes at work cannot share a step."""
+def _processes(request: Request) -> list[Problem]:
+    """Find why a step cannot be split over the running processes."""
     from accelerate import PartialState
 
     from unteach.processes.micro_batches import dealt
@@ -39,7 +39,7 @@ def _deal(request: Request) -> list[Problem]:
 
 
 def _without_adapters(request: Request) -> list[Problem]:
-    """What was asked of adapters, though all weights are to be trained."""
+    """Find settings of adapters although all weights are trained."""
     what = "adapter.kind is full, so there is none"
     hint = "set adapter.kind=lora, or drop "
     asked = [
@@ -52,7 +52,7 @@ def _without_adapters(request: Request) -> list[Problem]:
 
 
 def _stop(request: Request) -> list[Problem]:
-    """A level to stop at, or to draw back to, that nothing tells."""
+    """Find stopping rules whose data is missing, or that do not work with sharded weights."""
     from unteach.processes.launcher import sharding_asked
 
     train, found = request.train, list[Problem]()
@@ -147,20 +147,20 @@ def _extra(request: Request) -> list[Problem]:
             hint = did_you_mean(name, known).strip()
             found.append(Problem(where, "transformers has no such argument", hint, "request"))
     extra = request.train.extra
-    found += [*_sent(extra), *_reported(extra), *_deepspeed(extra)]
+    found += [*_uploads(extra), *_trackers(extra), *_deepspeed(extra)]
     return found or _refused(request)
 
 
-def _sent(extra: dict[str, Any]) -> Iterator[Problem]:
-    """That the model is to be sent to the hub as it trains."""
+def _uploads(extra: dict[str, Any]) -> Iterator[Problem]:
+    """Find a request to upload the model to the hub during training."""
     if extra.get("push_to_hub"):
         what = "sends the model away while it trains, before anyone has seen how it went"
         hint = "leave it out, and upload the result once its report is fine"
         yield Problem("train.extra.push_to_hub", what, hint, "request")
 
 
-def _reported(extra: dict[str, Any]) -> Iterator[Problem]:
-    """Trackers that are not known or not installed."""
+def _trackers(extra: dict[str, Any]) -> Iterator[Problem]:
+    """Find experiment trackers that are unknown or not installed."""
     from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK as callbacks
     from transformers.integrations.integration_utils import (
         get_available_reporting_integrations as available,
@@ -182,7 +182,7 @@ def _reported(extra: dict[str, Any]) -> Iterator[Problem]:
 
 
 def _deepspeed(extra: dict[str, Any]) -> Iterator[Problem]:
-    """A configuration of DeepSpeed that is not there, or nobody to read it."""
+    """Find a DeepSpeed configuration that does not exist, or without DeepSpeed installed."""
     given, where = extra.get("deepspeed"), "train.extra.deepspeed"
     if given and not find_spec("deepspeed"):
         yield Problem(where, "DeepSpeed is not installed here", "leave it out", "request")
@@ -192,7 +192,7 @@ def _deepspeed(extra: dict[str, Any]) -> Iterator[Problem]:
 
 
 def _refused(request: Request) -> list[Problem]:
-    """What the trainer says of the values; what has a setting of its own is checked elsewhere."""
+    """Return the trainer's errors, without those of settings that are checked elsewhere."""
     from unteach.training.unlearn import arguments
 
     plain = {"schedule": "linear", "optim": "sgd"}

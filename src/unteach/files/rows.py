@@ -1,4 +1,4 @@
-"""Rows on disk: a line on what they are, then a line for each row; no text, nothing of a token."""
+"""Read and write rows as JSON lines: a header line, then one row per line, without texts."""
 
 import json
 from collections.abc import Mapping
@@ -13,19 +13,19 @@ from unteach.types import Row
 
 SCHEMA = 2
 Groups = dict[str, list[Row]]
-LARGEST = 2.0**1000  # any number of a row is far below
+LARGEST = 2.0**1000  # far above any valid number of a row
 ALWAYS = ("id", "kind", "tokens")
 COUNTS = ("index", "tokens", "zlib", "said_tokens")
 FIELDS: dict[str, Any] = {field.name: field.default for field in fields(Row)}
 
 
 def write_rows(file: Path, groups: Groups, about: Mapping[str, Any] | None = None) -> None:
-    """The rows of one model, in the order of groups and rows; what a row leaves open is left out.
+    """Write the rows of one model, in the order of groups and rows, without default values.
 
     Args:
         file: to write; its folder is made.
-        groups: the rows.
-        about: what they are of: suite, version, model.
+        groups: the rows by group.
+        about: where they come from: suite, version, model.
 
     Example:
         >>> import tempfile
@@ -41,10 +41,10 @@ def write_rows(file: Path, groups: Groups, about: Mapping[str, Any] | None = Non
 
 
 def read_rows(file: Path) -> tuple[Groups, dict[str, Any]]:
-    """What `write_rows` wrote: the rows by group, and what they are of.
+    """Read what `write_rows` wrote: the rows by group, and where they come from.
 
     Raises:
-        UserError: the file cannot be read, or holds something else.
+        UserError: the file cannot be read, or is no valid rows file.
     """
     groups: Groups = {}
     about: dict[str, Any] = {}
@@ -69,7 +69,7 @@ def read_rows(file: Path) -> tuple[Groups, dict[str, Any]]:
 
 
 def _lines(text: str) -> list[str]:
-    return text.removesuffix("\n").split("\n")  # as written: a torn file has no line to spare
+    return text.removesuffix("\n").split("\n")  # strict: an additional blank line is an error
 
 
 def _name(value: Any) -> str:
@@ -83,7 +83,7 @@ def _written(row: Row) -> dict[str, Any]:
 
 
 class _NoRow(ValueError):
-    """Why a line is none, in words that hold nothing of it but names of fields."""
+    """Why a line is no valid row; the message quotes only names of fields."""
 
 
 def _read(record: dict[str, Any]) -> Row:
@@ -108,7 +108,7 @@ def _fits(name: str, value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    # No whole number is too large for a float then, which math.isfinite would stumble over.
+    # Excludes integers too large for a float, for which math.isfinite raises.
     return isinstance(value, (int, float)) and -LARGEST < value < LARGEST
 
 

@@ -1,7 +1,7 @@
-"""Values in a model's config.json and generation_config.json that cannot be right, all at once.
+"""Find invalid values in a model's config.json and generation_config.json, all at once.
 
-transformers finds some of these as it loads the weights, one by one and without the key; others it
-copies into the result, where whoever serves the model meets them.
+transformers finds some of them while it loads the weights, one at a time and without the key. It
+copies others into the result, where they fail when the model is served.
 """
 
 import json
@@ -48,11 +48,13 @@ LONGEST = 40  # characters of a value in a message
 
 
 def settings_problems(model: str, where: str) -> list[Problem]:
-    """What of both files is wrong whatever the model's class; nothing of files that are not here.
+    """Find values in both files that are invalid for any model class.
+
+    Files that are not on this machine are skipped.
 
     Args:
         model: a folder or a hub id.
-        where: what messages call the model by.
+        where: name of the model in messages.
     """
     config, generation = _read(model, CONFIG), _read(model, GENERATION)
     found = [_wrong(where, CONFIG, *odd) for part in _parts(config) for odd in _of_config(part)]
@@ -66,9 +68,9 @@ def settings_problems(model: str, where: str) -> list[Problem]:
 
 
 def suspects(model: str, where: str) -> list[Problem]:
-    """Values of config.json of which one is at fault where a model's class does not take it.
+    """Find suspicious values of config.json, after the model's class has refused it.
 
-    A class with code of its own may know more of them, so they are asked for after it failed.
+    They are checked only then, since a class with its own code may accept further values.
     """
     config = _read(model, CONFIG)
     odd = (odd for part in _parts(config) for odd in _suspect(part))
@@ -76,7 +78,7 @@ def suspects(model: str, where: str) -> list[Problem]:
 
 
 def _read(model: str, name: str) -> dict[str, Any] | str | None:
-    """The object in a file; why there is none, as a text; None where the file is not here."""
+    """Read the JSON object in a file; an error text if it is none; None without such a file."""
     folder = folder_of(model)
     if folder is None or not (folder / name).is_file():
         return None
@@ -87,7 +89,7 @@ def _read(model: str, name: str) -> dict[str, Any] | str | None:
 
 
 def _parts(config: Any) -> list[Mapping[str, Any]]:
-    """The configuration, and that of its text where it is one of several parts."""
+    """Return the configuration, and its `text_config` if it has one."""
     if not isinstance(config, Mapping):
         return []
     text = config.get("text_config")
@@ -95,7 +97,7 @@ def _parts(config: Any) -> list[Mapping[str, Any]]:
 
 
 Odd = tuple[str, Any, str]
-"""A key, what stands there, and what should."""
+"""A key, its value, and a description of valid values."""
 
 
 def _of_config(config: Mapping[str, Any]) -> Iterator[Odd]:
@@ -112,7 +114,7 @@ def _of_config(config: Mapping[str, Any]) -> Iterator[Odd]:
 
 
 def _tokens_of(config: Any) -> dict[str, Any]:
-    """What config.json says of how texts are made."""
+    """Return the generation settings in config.json."""
     found = _parts(config)[-1:]
     return {key: found[0][key] for key in ("eos_token_id",) if found and key in found[0]}
 
@@ -131,7 +133,7 @@ def _of_generation(settings: Mapping[str, Any]) -> Iterator[Odd]:
 
 
 def _kind(key: str, value: Any) -> Odd | None:
-    """A value of another kind than all of this key have."""
+    """Return the key and its value if the value has the wrong type for the key."""
     if value is None:
         return None
     if key in NUMBERS and not _is_number(value):
@@ -153,7 +155,7 @@ def _kind(key: str, value: Any) -> Odd | None:
 
 
 def _refused(settings: Mapping[str, Any]) -> str:
-    """What transformers says of settings that it does not take; nothing of others."""
+    """Return the error of transformers for settings that it refuses; otherwise empty."""
     import warnings
 
     from transformers import GenerationConfig
@@ -165,7 +167,7 @@ def _refused(settings: Mapping[str, Any]) -> str:
         with hushed(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             GenerationConfig(**settings)
-    except Exception as error:  # what is in the file decides what is raised
+    except Exception as error:  # depends on the content of the file
         said = first_line(error)
         return "another value" if said == type(error).__name__ else f"another value: {said}"
     return ""
@@ -192,7 +194,7 @@ def _suspect(config: Mapping[str, Any]) -> Iterator[Odd]:
 
 
 def _rope(key: str, value: Any) -> Iterator[Odd]:
-    """What is odd of a position encoding; models with layers of several kinds have one of each."""
+    """Find invalid values of RoPE settings; models with several layer types have one per type."""
     if value is None:
         return
     if not isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""What would make a run fit a device, fewest changes first."""
+"""Suggest settings with which a run fits a device, fewest changes first."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from unteach.sizing.size import Size, size_of
 MOST_CHANGES, MOST_PROCESSES = 3, 1024
 
 Change = tuple[str, Callable[[SizeSettings], SizeSettings]]
-"""How the user writes it, and what becomes of a setting."""
+"""Text of a change as the user writes it, and a function that applies it."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Advice:
 
     Attributes:
         changes: as the user writes them.
-        total: bytes of a device with them.
+        total: peak bytes of the device with them.
     """
 
     changes: tuple[str, ...]
@@ -27,9 +27,9 @@ class Advice:
 
 
 def advise(size: Size, room: float) -> list[Advice]:
-    """The changes that bring a run below so many bytes: all sets of as few as do.
+    """Return all smallest sets of changes with which a run needs at most `room` bytes.
 
-    Nothing, where it fits already or three changes do not help.
+    Nothing if even three changes do not suffice.
     """
     setting = size.setting
     kinds = [kind for kind in _kinds(setting) if kind]
@@ -41,7 +41,7 @@ def advise(size: Size, room: float) -> list[Advice]:
 
 
 def _least(setting: SizeSettings, kinds: tuple[list[Change], ...], room: float) -> Advice | None:
-    """Of each kind the mildest change that is enough, given the strongest of those after it."""
+    """Choose the mildest sufficient change of each kind, given the strongest of later kinds."""
     if size_of(_with(setting, [kind[-1] for kind in kinds])).total > room:
         return None
     chosen: list[Change] = []
@@ -62,7 +62,7 @@ def _with(setting: SizeSettings, changes: list[Change]) -> SizeSettings:
 
 
 def _kinds(setting: SizeSettings) -> Iterator[list[Change]]:
-    """Each kind of change, mildest first; what changes the result least comes first."""
+    """Yield the kinds of change, each mildest first; kinds that affect the result least first."""
     if not setting.checkpointing:
         yield [("train.checkpointing=true", lambda s: replace(s, checkpointing=True))]
     yield [_batch(setting, size) for size in _halves(setting.batch)]

@@ -1,4 +1,4 @@
-"""What a run needs beside its device: memory of the machine, and room on disk."""
+"""Estimate the host memory and the disk space that a run needs."""
 
 from unteach.inference.store import IN_MEMORY
 from unteach.losses.retain import retain_reads
@@ -12,7 +12,7 @@ SIZES = {"float32": 4, "bfloat16": 2, "float16": 2, "float64": 8}
 
 
 def kept_states(setting: SizeSettings, found: TracedModel) -> float:
-    """What is kept of the model before: states of answer tokens, or a number for each answer."""
+    """Return the bytes of the original model's cached hidden states and log-probabilities."""
     of_forget, of_retain = setting.method.needs(), retain_reads(setting.retain)
     rows = setting.examples * min(setting.answers, setting.length - 1)
     groups = {"alternate": of_forget - {"reference_hidden"}} if "alternate" in of_forget else {}
@@ -27,9 +27,9 @@ def kept_states(setting: SizeSettings, found: TracedModel) -> float:
 
 
 def host(setting: SizeSettings, found: TracedModel) -> Parts:
-    """Of one process, in the machine's memory; on a CPU, beside what the device holds."""
+    """Return the host memory of one process; on a CPU, in addition to the device's memory."""
     parts: Parts = {}
-    if setting.sharded:  # on a CPU too: it is there whole, beside its shards
+    if setting.sharded:  # on a CPU too, in addition to the shards
         whole = found.weights(setting.weight_dtype.itemsize, setting.bits)
         parts["the model while it is loaded"] = whole + found.adapters
     elif not setting.cpu:
@@ -47,7 +47,7 @@ def host(setting: SizeSettings, found: TracedModel) -> Parts:
 
 
 def disk(setting: SizeSettings, found: TracedModel) -> Parts:
-    """In the output folder and the temporary one."""
+    """Return the bytes in the output folder and the temporary folder."""
     states = kept_states(setting, found)
     written = found.adapters * (2 if setting.fila else 1) if setting.adapter_only else None
     own = found.adapters if setting.lora else FLOAT * found.parameters
