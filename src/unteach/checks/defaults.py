@@ -23,7 +23,7 @@ def resolve(
     made_up = False
     if method.moves_weight() and (retain == "none" or not request.retain):
         notes.append(unbound(method.name))
-    elif made_up := _holds_made_up(request, method):
+    elif made_up := _uses_made_up_retain(request, method):
         retain, weight = "kl", 1.0
         what = "none given; where names are found, what the model says of made-up people is held"
         hint = "give --retain a file of what the model should keep, where you have one"
@@ -71,7 +71,7 @@ def _draw_back(request: Request, plan: Any) -> str:
     return "holdout" if may and request.holdout and not sharding_asked(os.environ) else "never"
 
 
-def _holds_made_up(request: Request, method: Any) -> bool:
+def _uses_made_up_retain(request: Request, method: Any) -> bool:
     """Whether the method uses made-up examples in place of a retain file."""
     from unteach.methods import Method
 
@@ -79,7 +79,7 @@ def _holds_made_up(request: Request, method: Any) -> bool:
     return own and not request.retain and request.train.retain is None
 
 
-def _unused(given: AdapterSettings) -> list[str]:
+def _changed_settings(given: AdapterSettings) -> list[str]:
     """Return the names of adapter settings that differ from their defaults."""
     plain = {
         **AdapterSettings().model_dump(),
@@ -106,7 +106,7 @@ def _adapter(request: Request, plan: Any, notes: list[Problem]) -> AdapterSettin
         hint = "set adapter.init=default, or leave adapter.bits out"
         notes.append(Problem("adapter.init", what, hint, "request"))
     alpha = given.alpha or 2.0 * given.rank
-    if kind == "full" and (unused := _unused(given)):
+    if kind == "full" and (unused := _changed_settings(given)):
         what = "all weights are trained, so there are no adapters that it could be of"
         hint = "set adapter.kind=lora to train adapters, or leave it out"
         notes.append(Problem(", ".join(f"adapter.{name}" for name in unused), what, hint, "note"))

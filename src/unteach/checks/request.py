@@ -67,30 +67,30 @@ def check(request: Request) -> CheckedRequest:
     from unteach.training.implausible import insensible
 
     before = ages_of([request.model, request.retrained, request.base])
-    problems = [*training_problems(request), *_apart(request)]
+    problems = [*training_problems(request), *_overlapping_inputs(request)]
     problems += [problem] if (problem := device_problem(request.device)) else []
-    method = _attempt(problems, _method, request)
+    method = _collect(problems, _method, request)
     checked, request = _model(request, "model", problems)
     config, empty = (checked.config, checked.empty) if checked else (None, None)
-    tokenizer = _attempt(problems, _tokenizer, request) if config else None
+    tokenizer = _collect(problems, _tokenizer, request) if config else None
     retrained = None
     if request.retrained:
         retrained, request = _model(request, "retrained", problems)
     problems += insensible(request, config)
     problems += retraining_problems(request, method) if method else []
     groups = _groups(request, problems)
-    problems += _attempt(problems, _alternates, request, method, groups) or []
+    problems += _collect(problems, _alternates, request, method, groups) or []
     problems += check_data(groups)
     sequences: dict[str, list[Sequence]] = {}
     wanted, notes = request, list[Problem]()
     if method and config and tokenizer:
         request, notes = resolve(request, method, config, tokenizer)
         problems += notes
-        problems += _attempt(problems, check_training, request.adapter, method, empty) or []
+        problems += _collect(problems, check_training, request.adapter, method, empty) or []
         problems += check_tokenizer(tokenizer, groups, request.data.template)
-        if not _hopeless(problems):
+        if not _tokenizer_failed(problems):
             problems += try_tokenizer(tokenizer, groups, request.data.template)
-        for role, examples in groups.items() if not _hopeless(problems) else ():
+        for role, examples in groups.items() if not _tokenizer_failed(problems) else ():
             sequences[role], found = encode_all(
                 examples,
                 tokenizer,
@@ -101,18 +101,18 @@ def check(request: Request) -> CheckedRequest:
         problems += check_answers(
             empty,
             tokenizer,
-            groups if not _hopeless(problems) else {},
+            groups if not _tokenizer_failed(problems) else {},
             sequences,
             max_length=request.data.max_length or 2048,
             template=request.data.template,
         )
-        problems += _attempt(problems, _refusals, request, method, empty, tokenizer) or []
-        _attempt(problems, _choice, method, sequences.get("forget", []), request.train.seed)
+        problems += _collect(problems, _refusals, request, method, empty, tokenizer) or []
+        _collect(problems, _choice, method, sequences.get("forget", []), request.train.seed)
     calibration: list[Sequence] = []
     if sequences.get("holdout"):
         calibration, found = calibrating_half(groups, sequences)
         problems += found
-    if method and not _hopeless(problems):
+    if method and not _tokenizer_failed(problems):
         found = teacher_problem(wanted, method, sequences, calibration, tokenizer)
         if found and found.kind == "request" and wanted.method_name == AUTO:
             method = build(ELSE, {})
@@ -124,10 +124,10 @@ def check(request: Request) -> CheckedRequest:
         problems += [found] if found else []
     known = ModelInfo(config, tokenizer) if config and tokenizer else None
     if retrained and known:
-        _attempt(problems, _beside, request, "retrained", retrained.config, known)
+        _collect(problems, _check_comparable, request, "retrained", retrained.config, known)
     if request.base and method and known:
-        problems += _attempt(problems, _base, request, method, known, empty) or []
-    if not _repeats(request):
+        problems += _collect(problems, _base, request, method, known, empty) or []
+    if not _is_done(request):
         unfit = check_out(request.out, overwrite=request.overwrite)
         problems += unfit or check_room(request.out, written(request))
     notes = tuple(p for p in problems if p.kind == "note")
@@ -145,7 +145,7 @@ def check(request: Request) -> CheckedRequest:
     )
 
 
-def _apart(request: Request) -> list[Problem]:
+def _overlapping_inputs(request: Request) -> list[Problem]:
     """Find inputs that the result would replace."""
     named = [("--model", request.model), ("--retrained", request.retrained)]
     named += [("--base", request.base)]
@@ -155,7 +155,7 @@ def _apart(request: Request) -> list[Problem]:
     return overlap(request.out, [*named, ("data.refusals", request.data.refusals)])
 
 
-def _repeats(request: Request) -> bool:
+def _is_done(request: Request) -> bool:
     """Whether `out` holds the result of this request; the run compares the data later.
 
     Then nothing is written, so `out` need not be writable.
@@ -177,12 +177,12 @@ def _base(request: Request, method: Any, model: ModelInfo, empty: Any) -> list[P
     checked = check_model(
         base, "--base", trust_remote_code=own, device=request.device, training=start
     )
-    _beside(request, "base", checked.config, model)
+    _check_comparable(request, "base", checked.config, model)
     unlike = shapes_problem(checked.empty, empty, f"--base {base}") if start else None
     return [unlike] if unlike else could_retrain(request, method)
 
 
-def _beside(request: Request, name: str, config: Any, model: ModelInfo) -> None:
+def _check_comparable(request: Request, name: str, config: Any, model: ModelInfo) -> None:
     """Check that a model can be evaluated on the sequences of `--model`. Raises UserError."""
     require_beside(
         getattr(request, name),
@@ -201,12 +201,12 @@ def written(request: Request) -> int:
     return sum(file.stat().st_size for file in Path(request.model).glob("model*.safetensors"))
 
 
-def _hopeless(problems: list[Problem]) -> bool:
+def _tokenizer_failed(problems: list[Problem]) -> bool:
     """Whether the tokenizer itself has a problem, which every example would report again."""
     return any(p.where in ("tokenizer", "data.template") and p.kind != "note" for p in problems)
 
 
-def _attempt(problems: list[Problem], function: Any, *args: Any) -> Any:
+def _collect(problems: list[Problem], function: Any, *args: Any) -> Any:
     try:
         return function(*args)
     except UserError as error:
@@ -258,7 +258,7 @@ def _model(request: Request, name: str, problems: list[Problem]) -> tuple[Any, R
     """Check a model; return it, and the request with the model's hub commit."""
     model, flag = getattr(request, name), f"--{name}"
     training = name == "model"
-    checked = _attempt(
+    checked = _collect(
         problems,
         lambda: check_model(
             model,

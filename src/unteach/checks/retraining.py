@@ -26,7 +26,9 @@ def retraining_problems(request: Request, method: Any) -> list[Problem]:
         if not given
     ]
     what = f"is about forgetting, and {method.name} is never shown what is to be forgotten"
-    found += [Problem(name, what, "leave it out", "request") for name in _of_forgetting(request)]
+    found += [
+        Problem(name, what, "leave it out", "request") for name in _forgetting_settings(request)
+    ]
     if found:
         return found
     what = f"is {EXACT}, and the settings are those of the fine-tuning"
@@ -34,7 +36,7 @@ def retraining_problems(request: Request, method: Any) -> list[Problem]:
     return [Problem(f"--method {method.name}", what, hint, "note")]
 
 
-def _of_forgetting(request: Request) -> list[str]:
+def _forgetting_settings(request: Request) -> list[str]:
     train = request.train
     asked = {
         "train.retain": train.retain not in (None, "none"),

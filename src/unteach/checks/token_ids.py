@@ -78,11 +78,13 @@ def check_refusals(
         texts["data.refusals"] = read_refusals(refusals)
     if "refusal" in method.needs():
         texts["data.refusal"] = (refusal,)
-    found = {name: [_said(text, tokenizer) for text in said] for name, said in texts.items()}
+    found = {
+        name: [_refusal_sequence(text, tokenizer) for text in said] for name, said in texts.items()
+    }
     return check_ids(empty, tokenizer, found)
 
 
-def _said(text: str, tokenizer: Any) -> Sequence:
+def _refusal_sequence(text: str, tokenizer: Any) -> Sequence:
     ids = tuple(tokenizer(f" {text.strip()}", add_special_tokens=False)["input_ids"])
     return Sequence("refusal", ids, (True,) * len(ids))
 
@@ -105,7 +107,7 @@ def check_ids(empty: Any, tokenizer: Any, groups: dict[str, list[Sequence]]) -> 
         odd = {i for s in sequences if max(s.ids, default=0) >= rows for i in s.ids if i >= rows}
         if not odd:
             continue
-        shown = [i for i in odd if _no_secret(i, tokenizer)]
+        shown = [i for i in odd if _may_be_shown(i, tokenizer)]
         names = sorted(_name(i, tokenizer) for i in shown)
         place = role if role.startswith("data.") else f"the {role} set"
         what = f"the embedding has {rows} rows, and {place} has {len(odd)} kinds of tokens "
@@ -117,7 +119,7 @@ def check_ids(empty: Any, tokenizer: Any, groups: dict[str, list[Sequence]]) -> 
     return shortened(found)
 
 
-def _no_secret(token: int, tokenizer: Any) -> bool:
+def _may_be_shown(token: int, tokenizer: Any) -> bool:
     """Whether a token may be shown: it is special or in the template, so no word of the data."""
     template = getattr(tokenizer, "chat_template", None)
     return token in tokenizer.all_special_ids or (

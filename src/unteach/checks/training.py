@@ -16,11 +16,11 @@ from unteach.settings.request import Request
 def training_problems(request: Request) -> list[Problem]:
     """Find problems of `train`, `train.extra` and `adapter` that need no model."""
     return [
-        *_extra(request),
+        *_extra_arguments(request),
         *_schedule(request),
         *_without_adapters(request),
         *_memory(request),
-        *_stop(request),
+        *_stopping_rules(request),
         *_processes(request),
     ]
 
@@ -51,7 +51,7 @@ def _without_adapters(request: Request) -> list[Problem]:
     return [Problem(flag, what, hint + flag, "request") for flag in wrong]
 
 
-def _stop(request: Request) -> list[Problem]:
+def _stopping_rules(request: Request) -> list[Problem]:
     """Find stopping rules whose data is missing, or that do not work with sharded weights."""
     from unteach.processes.launcher import sharding_asked
 
@@ -132,7 +132,7 @@ OWNED = {
 }
 
 
-def _extra(request: Request) -> list[Problem]:
+def _extra_arguments(request: Request) -> list[Problem]:
     if not request.train.extra:
         return []
     from unteach.training.config import UnlearningConfig
@@ -148,7 +148,7 @@ def _extra(request: Request) -> list[Problem]:
             found.append(Problem(where, "transformers has no such argument", hint, "request"))
     extra = request.train.extra
     found += [*_uploads(extra), *_trackers(extra), *_deepspeed(extra)]
-    return found or _refused(request)
+    return found or _trainer_errors(request)
 
 
 def _uploads(extra: dict[str, Any]) -> Iterator[Problem]:
@@ -191,7 +191,7 @@ def _deepspeed(extra: dict[str, Any]) -> Iterator[Problem]:
         yield Problem(where, "there is no such file", hint, "request")
 
 
-def _refused(request: Request) -> list[Problem]:
+def _trainer_errors(request: Request) -> list[Problem]:
     """Return the trainer's errors, without those of settings that are checked elsewhere."""
     from unteach.training.unlearn import arguments
 

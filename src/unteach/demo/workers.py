@@ -42,7 +42,7 @@ class Workers:
         context = get_context("spawn")
         self.board, self.told = board, context.Queue()
         self.pool = ProcessPoolExecutor(
-            count, mp_context=context, initializer=_begin, initargs=(self.told,)
+            count, mp_context=context, initializer=_start_worker, initargs=(self.told,)
         )
 
     def __enter__(self) -> "Workers":
@@ -96,7 +96,7 @@ def _result(name: str, future: Future) -> Any:
         raise UserError(Problem(name, what, hint)) from None
 
 
-def _begin(told: Any) -> None:
+def _start_worker(told: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers
     Thread(target=_end_with_parent, daemon=True).start()
 

@@ -86,7 +86,7 @@ def what_changed(folder: Path, known: Mapping[str, Any]) -> Iterator[str]:
 def write_sealed(file: Path, record: Mapping[str, Any]) -> None:
     """Write a record as JSON with a hash of itself, atomically."""
     held = json.loads(json.dumps(record))
-    write_text(file, json.dumps({**held, SEAL: _seal(held)}))
+    write_text(file, json.dumps({**held, SEAL: _hash_of_record(held)}))
 
 
 def read_sealed(file: Path) -> dict[str, Any] | None:
@@ -95,10 +95,10 @@ def read_sealed(file: Path) -> dict[str, Any] | None:
         held = json.loads(read_text(file, largest=LARGEST))
     except (UserError, ValueError, RecursionError):
         return None
-    if not isinstance(held, dict) or held.pop(SEAL, None) != _seal(held):
+    if not isinstance(held, dict) or held.pop(SEAL, None) != _hash_of_record(held):
         return None
     return held
 
 
-def _seal(held: dict[str, Any]) -> str:
+def _hash_of_record(held: dict[str, Any]) -> str:
     return xxhash.xxh3_128(json.dumps(held, sort_keys=True).encode()).hexdigest()

@@ -50,7 +50,7 @@ def size_problem(model: str, where: str) -> Problem | None:
         if size > most:
             what = f"its {name} has {size:,} bytes; at most {most:,} are read"
             return Problem(where, what, "give the file that the model was saved with", "request")
-    if layers := _layers(folder / "config.json"):
+    if layers := _excess_layers(folder / "config.json"):
         what = f"its config.json names {layers:,} layers; at most {LAYERS:,} are read"
         return Problem(where, what, "give the file that the model was saved with", "request")
     return None
@@ -75,7 +75,7 @@ def stand_in_problems(folder: Path | None, weights: list[Path], where: str) -> l
     return found
 
 
-def _layers(file: Path) -> int:
+def _excess_layers(file: Path) -> int:
     """Return the number of layers in a config.json if it is too large, else 0."""
     try:
         found = json.loads(file.read_text(encoding="utf-8"))

@@ -48,13 +48,13 @@ class Lock:
             return False
         except OSError:  # a file system without locks
             pass
-        if not self._is(handle):  # the file was removed meanwhile: the lock has no effect
+        if not self._is_current(handle):  # the file was removed meanwhile: the lock has no effect
             os.close(handle)
             return False
         self._handle = handle
         return True
 
-    def _is(self, handle: int) -> bool:
+    def _is_current(self, handle: int) -> bool:
         try:
             return os.path.samestat(os.fstat(handle), os.stat(self._file))
         except FileNotFoundError:

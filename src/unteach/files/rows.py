@@ -36,7 +36,7 @@ def write_rows(file: Path, groups: Groups, about: Mapping[str, Any] | None = Non
         True
     """
     head = {"about": {"schema": SCHEMA, **(about or {})}, "groups": list(groups)}
-    lines = [{"group": g, **_written(row)} for g, rows in groups.items() for row in rows]
+    lines = [{"group": g, **_as_record(row)} for g, rows in groups.items() for row in rows]
     write_lines(file, [head, *lines])
 
 
@@ -60,7 +60,7 @@ def read_rows(file: Path) -> tuple[Groups, dict[str, Any]]:
             else:
                 groups.setdefault(_name(record.pop("group")), []).append(_read(record))
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        said = error if isinstance(error, _NoRow) else type(error).__name__
+        said = error if isinstance(error, _InvalidRow) else type(error).__name__
         what, hint = f"is no row ({said})", "write the rows anew, with this release"
         raise UserError(Problem(at, what, hint, "request")) from None
     if not any(groups.values()):
@@ -74,28 +74,28 @@ def _lines(text: str) -> list[str]:
 
 def _name(value: Any) -> str:
     if not isinstance(value, str):
-        raise _NoRow("its group is no name")
+        raise _InvalidRow("its group is no name")
     return value
 
 
-def _written(row: Row) -> dict[str, Any]:
+def _as_record(row: Row) -> dict[str, Any]:
     return {k: v for k, v in asdict(row).items() if k in ALWAYS or v != FIELDS[k]}
 
 
-class _NoRow(ValueError):
+class _InvalidRow(ValueError):
     """Why a line is no valid row; the message quotes only names of fields."""
 
 
 def _read(record: dict[str, Any]) -> Row:
     if unknown := sorted(record.keys() - FIELDS.keys()):
         named = [name for name in unknown if name.isidentifier()]  # else it may be a text
-        raise _NoRow(f"this release does not know {', '.join(named) or 'one of its fields'}")
+        raise _InvalidRow(f"this release does not know {', '.join(named) or 'one of its fields'}")
     for name, value in record.items():
         if not _fits(name, value):
-            raise _NoRow(f"{name} is not what it should be")
+            raise _InvalidRow(f"{name} is not what it should be")
     row = Row(**record)
     if row.tokens and row.logp is None:
-        raise _NoRow("it has tokens and no logp")
+        raise _InvalidRow("it has tokens and no logp")
     return row
 
 
@@ -114,7 +114,7 @@ def _is_number(value: Any) -> bool:
 
 def _about(file: Path, about: Any) -> dict[str, Any]:
     if not isinstance(about, dict):
-        raise _NoRow("what it is of is no object")
+        raise _InvalidRow("what it is of is no object")
     said = about.get("schema")
     if said == 1:
         what = "is of an earlier release, and holds numbers of each token: with the model at hand "

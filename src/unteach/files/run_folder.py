@@ -41,9 +41,9 @@ class RunFolder:
     Attributes:
         folder: the hidden folder beside `out`; `out` itself if the result exists already.
         out: where the result goes.
-        identity: text that identifies the run: request, model, data and code.
-        mark: identity that may be written into the result, since it reveals nothing of the data;
-            None if there is none.
+        identity: hash of request, model, data and code.
+        mark: a second hash that may be written into the result, since it reveals nothing of the
+            data; None if there is none.
         placed: whether the result is in `out` already.
     """
 
@@ -180,12 +180,12 @@ def working(
 
     Args:
         out: where the result goes.
-        identity: text that identifies the run; only a salted hash of it is written, since it
-            reveals facts about the data.
+        identity: hash of request, model, data and code; it is written only with a salt, since a
+            guess of short data could be confirmed with it.
         note: called with notes on folders that were left behind.
         overwrite: replace the content of `out`, even if it appears during the run.
-        mark: identity that is written into `out` and reveals nothing of the data; None for a run
-            that need not be recognised when it is done.
+        mark: a second hash, which is written into `out` and reveals nothing of the data; None for
+            a run that need not be recognised when it is done.
 
     Raises:
         UserError: another run is writing to `out`, or `out` has other content.
@@ -193,9 +193,9 @@ def working(
     out = real(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     with turn(out.parent):
-        taken = _taken(out, identity, note)
+        taken = _unfinished(out, identity, note)
         known = mark is not None and not overwrite and run_of(out).get("mark") == mark
-        begun = taken or (None if known else _begun(out, identity))
+        begun = taken or (None if known else _new_folder(out, identity))
     if begun is None:
         _require_unchanged(out, run_of(out))
         yield RunFolder(out, out, identity, mark, placed=True)
@@ -204,7 +204,7 @@ def working(
     placed = is_placed(folder, out)
     if placed and overwrite and _changed(out, run_of(folder), run_of(out)):
         leave(folder, lock, out)
-        (folder, lock), placed = _begun(out, identity), False
+        (folder, lock), placed = _new_folder(out, identity), False
     work = RunFolder(folder, out, identity, mark, placed=placed)
     try:
         if work.placed:
@@ -229,7 +229,9 @@ def working(
     leave(folder, lock, out)
 
 
-def _taken(out: Path, identity: str, note: Callable[[Problem], None]) -> tuple[Path, Lock] | None:
+def _unfinished(
+    out: Path, identity: str, note: Callable[[Problem], None]
+) -> tuple[Path, Lock] | None:
     """Return the locked folder of an unfinished run of this request; others are not touched."""
     found = None
     for folder in siblings(out):
@@ -238,7 +240,7 @@ def _taken(out: Path, identity: str, note: Callable[[Problem], None]) -> tuple[P
             if found:
                 found[1].free()
             raise UserError(busy(out))
-        if found is None and _is_of(folder, identity):
+        if found is None and _belongs_to(folder, identity):
             found = folder, lock
             continue
         lock.free()
@@ -251,7 +253,7 @@ def _taken(out: Path, identity: str, note: Callable[[Problem], None]) -> tuple[P
     return found
 
 
-def _begun(out: Path, identity: str) -> tuple[Path, Lock]:
+def _new_folder(out: Path, identity: str) -> tuple[Path, Lock]:
     folder, lock = made(out)
     salt = secrets.token_hex(16)
     try:
@@ -262,7 +264,7 @@ def _begun(out: Path, identity: str) -> tuple[Path, Lock]:
     return folder, lock
 
 
-def _is_of(folder: Path, identity: str) -> bool:
+def _belongs_to(folder: Path, identity: str) -> bool:
     held = run_of(folder)
     return "key" in held and held["key"] == _key(str(held.get("salt")), identity)
 

@@ -32,7 +32,7 @@ def check_out(out: Path, *, overwrite: bool) -> list[Problem]:
     """Find why a result cannot be written to `out`; cleans up after killed runs."""
     there = real(out)
     try:
-        what = _unfit(there)
+        what = _why_not_replaceable(there)
     except OSError as error:  # for example a path that is too long
         what = f"cannot be made ({os.strerror(error.errno or 0).lower()})"
     if what:
@@ -64,7 +64,7 @@ def check_room(out: Path, needed: int) -> list[Problem]:
     return [Problem(f"--out {out}", what, "make room, or give a folder on another disk")]
 
 
-def _unfit(there: Path) -> str:
+def _why_not_replaceable(there: Path) -> str:
     """Describe why `there` cannot be replaced by another folder; empty if it can."""
     if any(path.is_symlink() for path in (there, *there.parents)):  # valid links were resolved
         return "is a link, or lies behind one, that leads round in a circle"

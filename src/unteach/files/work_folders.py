@@ -63,11 +63,11 @@ def siblings(out: Path) -> Iterator[Path]:
         return
     for path in there:
         number = path.name.removeprefix(start)
-        if number != path.name and NUMBER.fullmatch(number) and _ours(path):
+        if number != path.name and NUMBER.fullmatch(number) and _is_work_folder(path):
             yield path
 
 
-def _ours(path: Path) -> bool:
+def _is_work_folder(path: Path) -> bool:
     """Whether it has a lock file or is empty, and this user has all permissions."""
     if path.is_symlink() or not path.is_dir() or not os.access(path, ALL):
         return False

@@ -95,7 +95,7 @@ class _Loader(yaml.SafeLoader):
         except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError):
             # Raised by the constructors for `!!int x` and the like.
             raise ConstructorError(None, None, "no such value", node.start_mark) from None
-        if what := _unfit(made):
+        if what := _value_error(made):
             raise ConstructorError(None, None, what, node.start_mark)
         return made
 
@@ -110,7 +110,7 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _unfit(value: Any) -> str:
+def _value_error(value: Any) -> str:
     if isinstance(value, str) and NO_TEXT.search(value):
         return "a character that is no text"
     if isinstance(value, float) and not math.isfinite(value):

@@ -57,13 +57,17 @@ def settings_problems(model: str, where: str) -> list[Problem]:
         where: name of the model in messages.
     """
     config, generation = _read(model, CONFIG), _read(model, GENERATION)
-    found = [_wrong(where, CONFIG, *odd) for part in _parts(config) for odd in _of_config(part)]
+    found = [
+        _value_problem(where, CONFIG, *odd)
+        for part in _parts(config)
+        for odd in _config_errors(part)
+    ]
     if isinstance(generation, str):
         what = f"its {GENERATION} is no JSON object ({generation})"
         hint = "write it anew, or take it away: the result has a copy of it"
         return [*found, Problem(where, what, hint, "request")]
-    for name, settings in ((CONFIG, _tokens_of(config)), (GENERATION, generation or {})):
-        found += [_wrong(where, name, *odd) for odd in _of_generation(settings)]
+    for name, settings in ((CONFIG, _generation_in_config(config)), (GENERATION, generation or {})):
+        found += [_value_problem(where, name, *odd) for odd in _generation_errors(settings)]
     return found
 
 
@@ -73,8 +77,8 @@ def suspects(model: str, where: str) -> list[Problem]:
     They are checked only then, since a class with its own code may accept further values.
     """
     config = _read(model, CONFIG)
-    odd = (odd for part in _parts(config) for odd in _suspect(part))
-    return [_wrong(where, CONFIG, *each) for each in odd]
+    odd = (odd for part in _parts(config) for odd in _suspicious_values(part))
+    return [_value_problem(where, CONFIG, *each) for each in odd]
 
 
 def _read(model: str, name: str) -> dict[str, Any] | str | None:
@@ -100,7 +104,7 @@ Odd = tuple[str, Any, str]
 """A key, its value, and a description of valid values."""
 
 
-def _of_config(config: Mapping[str, Any]) -> Iterator[Odd]:
+def _config_errors(config: Mapping[str, Any]) -> Iterator[Odd]:
     for key in SIZES:
         value = config.get(key)
         if _is_number(value) and value < 1:
@@ -113,14 +117,14 @@ def _of_config(config: Mapping[str, Any]) -> Iterator[Odd]:
         yield "architectures", named, "a list with the name of a class"
 
 
-def _tokens_of(config: Any) -> dict[str, Any]:
+def _generation_in_config(config: Any) -> dict[str, Any]:
     """Return the generation settings in config.json."""
     found = _parts(config)[-1:]
     return {key: found[0][key] for key in ("eos_token_id",) if found and key in found[0]}
 
 
-def _of_generation(settings: Mapping[str, Any]) -> Iterator[Odd]:
-    odd = [odd for key, value in settings.items() if (odd := _kind(key, value))]
+def _generation_errors(settings: Mapping[str, Any]) -> Iterator[Odd]:
+    odd = [odd for key, value in settings.items() if (odd := _type_error(key, value))]
     yield from odd
     known = {key for key, _, _ in odd}
     others = {key: value for key, value in settings.items() if key not in known}
@@ -132,7 +136,7 @@ def _of_generation(settings: Mapping[str, Any]) -> Iterator[Odd]:
         yield "several keys", "", why
 
 
-def _kind(key: str, value: Any) -> Odd | None:
+def _type_error(key: str, value: Any) -> Odd | None:
     """Return the key and its value if the value has the wrong type for the key."""
     if value is None:
         return None
@@ -173,7 +177,7 @@ def _refused(settings: Mapping[str, Any]) -> str:
     return ""
 
 
-def _suspect(config: Mapping[str, Any]) -> Iterator[Odd]:
+def _suspicious_values(config: Mapping[str, Any]) -> Iterator[Odd]:
     import torch
     from transformers.activations import ACT2FN
 
@@ -187,13 +191,13 @@ def _suspect(config: Mapping[str, Any]) -> Iterator[Odd]:
         if value is not None and not isinstance(named, torch.dtype):
             yield key, value, "a type of torch, such as bfloat16"
     for key in ROPE:
-        yield from _rope(key, config.get(key))
+        yield from _rope_errors(key, config.get(key))
     pad, size = config.get("pad_token_id"), config.get("vocab_size")
     if _is_whole(pad) and _is_whole(size) and pad >= size:
         yield "pad_token_id", pad, f"the id of a token, below the {size} of vocab_size"
 
 
-def _rope(key: str, value: Any) -> Iterator[Odd]:
+def _rope_errors(key: str, value: Any) -> Iterator[Odd]:
     """Find invalid values of RoPE settings; models with several layer types have one per type."""
     if value is None:
         return
@@ -202,7 +206,7 @@ def _rope(key: str, value: Any) -> Iterator[Odd]:
         return
     if value and all(isinstance(each, Mapping) for each in value.values()):
         for kind, each in value.items():
-            yield from _rope(f"{key}.{kind}", each)
+            yield from _rope_errors(f"{key}.{kind}", each)
         return
     from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
@@ -223,7 +227,7 @@ def _is_whole(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _wrong(where: str, file: str, key: str, value: Any, wanted: str) -> Problem:
+def _value_problem(where: str, file: str, key: str, value: Any, wanted: str) -> Problem:
     shown = json.dumps(value)[:LONGEST]
     what = f"{file}: {key} is {shown}" if value != "" else f"{file}: {key} do not go together"
     return Problem(where, what, f"write {wanted}; or take the key out", "request")

@@ -69,7 +69,7 @@ def load_config(
     if problems := problems or settings_problems(model, where):
         raise UserError(*problems)
     try:
-        config = AutoConfig.from_pretrained(**_of(model, trust_remote_code))
+        config = AutoConfig.from_pretrained(**_source_options(model, trust_remote_code))
     except Exception as error:  # depends on the content of the model's files
         if problem := gguf_problem(model, flag):
             raise UserError(problem) from error
@@ -88,7 +88,7 @@ def load_tokenizer(
     where = f"{flag} {model}"
     require(size_problem(model, where))
     try:
-        return AutoTokenizer.from_pretrained(**_of(model, trust_remote_code))
+        return AutoTokenizer.from_pretrained(**_source_options(model, trust_remote_code))
     except Exception as error:  # depends on the content of its files
         hint = "save it with `tokenizer.save_pretrained` by the weights"
         if problem := _own_code(where, error):
@@ -134,7 +134,7 @@ def load_model(
     wanted: Any = DTYPES.get(dtype, torch.float32 if where.type == "cpu" else "auto")
     given: dict[str, Any] = {"dtype": "auto" if dtype == "checkpoint" else wanted}
     if bits:
-        given = _four_bits(DTYPES.get(dtype) or _product_dtype(where), where)
+        given = _four_bit_options(DTYPES.get(dtype) or _compute_dtype(where), where)
     name = f"{flag} {model}"
     config = load_config(model, flag=flag, trust_remote_code=trust_remote_code, weights=True)
     require(kind_problem(config, name))
@@ -142,16 +142,16 @@ def load_model(
     if packed := bool(quantised_as(config)):
         given = {"dtype": "auto", "device_map": {"": where}}
     model = pinned(model)
-    given |= {"use_safetensors": True, **_of(model, trust_remote_code)}
-    loaded = _read(given, name, model, packed=packed)
+    given |= {"use_safetensors": True, **_source_options(model, trust_remote_code)}
+    loaded = _load_checked(given, name, model, packed=packed)
     require(attention_problem(loaded, name, where.type))
     setattr(loaded, SOURCE, model)
     if bits and where.type == "cpu":
-        _make_exact(loaded)
+        _disable_cpu_kernel(loaded)
     return (loaded.to(where) if placed and not bits and not packed else loaded).eval()
 
 
-def _read(given: dict[str, Any], where: str, model: str, *, packed: bool) -> Any:
+def _load_checked(given: dict[str, Any], where: str, model: str, *, packed: bool) -> Any:
     """Load the model with transformers. Raises UserError for missing or unexpected weights.
 
     Weights that are quantised on disk may be plain in memory: MXFP4 is dequantised if there is no
@@ -176,7 +176,7 @@ def _read(given: dict[str, Any], where: str, model: str, *, packed: bool) -> Any
     return loaded
 
 
-def _four_bits(dtype: torch.dtype, device: torch.device) -> dict[str, Any]:
+def _four_bit_options(dtype: torch.dtype, device: torch.device) -> dict[str, Any]:
     """Return the settings for NF4 with double quantisation, as in QLoRA (arXiv 2305.14314)."""
     from transformers import BitsAndBytesConfig
 
@@ -191,7 +191,7 @@ def _four_bits(dtype: torch.dtype, device: torch.device) -> dict[str, Any]:
     return {"quantization_config": config, "dtype": dtype, "device_map": {"": device}}
 
 
-def _make_exact(model: Any) -> None:
+def _disable_cpu_kernel(model: Any) -> None:
     """Turn off a CPU kernel of bitsandbytes (0.50) for 4-bit layers, and refuse misread widths.
 
     Once such a layer has run in evaluation mode, it is repacked for a faster product that has no
@@ -207,7 +207,7 @@ def _make_exact(model: Any) -> None:
         raise UserError(Problem("adapter.bits", what, hint, "request"))
 
 
-def _product_dtype(device: torch.device) -> torch.dtype:
+def _compute_dtype(device: torch.device) -> torch.dtype:
     """Return the compute dtype of 4-bit layers; not float16, which would need loss scaling."""
     if device.type == "cuda" and not torch.cuda.is_bf16_supported():
         return torch.float32
@@ -260,7 +260,7 @@ def runs_own_code(model: Any) -> bool:
     return type(model).__module__.startswith(OWN_CODE)
 
 
-def _of(model: str, trust_remote_code: bool) -> dict[str, Any]:
+def _source_options(model: str, trust_remote_code: bool) -> dict[str, Any]:
     """Return arguments of `from_pretrained`; `trust_remote_code` is set to avoid its prompt."""
     name, revision = split_id(model)
     given = {"pretrained_model_name_or_path": name, "trust_remote_code": trust_remote_code}

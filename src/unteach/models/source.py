@@ -67,10 +67,10 @@ def is_there(model: str) -> bool:
 def pinned(model: str) -> str:
     """Return a hub id with its commit as revision; a folder as it is."""
     commit = commit_of(model)
-    return _with(model, commit) if commit else model
+    return _with_commit(model, commit) if commit else model
 
 
-def _with(model: str, commit: str) -> str:
+def _with_commit(model: str, commit: str) -> str:
     return f"{split_id(model)[0]}@{commit}"
 
 
@@ -96,7 +96,7 @@ def pin_note(model: str, flag: str) -> Problem | None:
     if is_there(model) or (revision and COMMIT.fullmatch(revision)):
         return None
     what = f"is commit {commit} today" if commit else "names no commit"
-    hint = f"to have the same again: {_with(model, commit or 'COMMIT')}"
+    hint = f"to have the same again: {_with_commit(model, commit or 'COMMIT')}"
     return Problem(f"{flag} {model}", what, hint, "note")
 
 
@@ -112,9 +112,9 @@ def weights_problem(model: str, flag: str) -> Problem | None:
         return None  # neither on disk nor on the hub: loading will report it
     where = f"{flag} {model}"
     if names & {WEIGHTS, INDEX} and ADAPTER_CONFIG in names:
-        return _two_in_one(where)
+        return _weights_and_adapters_problem(where)
     if WEIGHTS in names:
-        return _beside_shards(folder, names, where) if INDEX in names else None
+        return _duplicate_weights_problem(folder, names, where) if INDEX in names else None
     if INDEX in names:
         return _index_problem(model, folder, where)
     if any(_is_gguf(name) for name in names):
@@ -157,7 +157,7 @@ def _is_gguf(name: str) -> bool:
     return name.lower().endswith(".gguf")
 
 
-def _two_in_one(where: str) -> Problem:
+def _weights_and_adapters_problem(where: str) -> Problem:
     """Make the problem of weights beside adapters, which transformers would load onto them."""
     what = f"holds whole weights and, in {ADAPTER_CONFIG}, adapters: which is meant is not clear"
     hint = (
@@ -284,7 +284,7 @@ def _files(model: str) -> tuple[Path | None, set[str] | None]:
 
 def _index_problem(model: str, folder: Path | None, where: str) -> Any:
     if folder and (folder / INDEX).exists():
-        return _wrong_index(folder / INDEX, where, whole=is_there(model))
+        return _invalid_index(folder / INDEX, where, whole=is_there(model))
     from huggingface_hub import hf_hub_download
 
     name, revision = split_id(model)
@@ -292,10 +292,10 @@ def _index_problem(model: str, folder: Path | None, where: str) -> Any:
         file = hf_hub_download(name, INDEX, revision=revision)
     except Exception:  # loading will report it
         return None
-    return _wrong_index(Path(file), where, whole=False)
+    return _invalid_index(Path(file), where, whole=False)
 
 
-def _wrong_index(file: Path, where: str, *, whole: bool) -> Problem | None:
+def _invalid_index(file: Path, where: str, *, whole: bool) -> Problem | None:
     """Find why an index is invalid: no files, files outside the folder, or missing files."""
     hint = "save the model again with `save_pretrained`"
     try:
@@ -305,7 +305,7 @@ def _wrong_index(file: Path, where: str, *, whole: bool) -> Problem | None:
         return Problem(where, what, hint, "request")
     if not names:
         return Problem(where, f"{INDEX} names no files", hint, "request")
-    if any(_leaves(name) for name in names):
+    if any(_leads_outside(name) for name in names):
         what = f"{INDEX} names files outside the folder, which are not read"
         return Problem(where, what, hint, "request")
     if any(not name.endswith(".safetensors") for name in names):
@@ -320,7 +320,7 @@ def _wrong_index(file: Path, where: str, *, whole: bool) -> Problem | None:
     return None
 
 
-def _beside_shards(folder: Path | None, names: set[str], where: str) -> Problem | None:
+def _duplicate_weights_problem(folder: Path | None, names: set[str], where: str) -> Problem | None:
     """Make the problem of weights in one file and also in shards: only the file would be read."""
     try:
         listed = read_json(folder / INDEX)["weight_map"].values() if folder else ()
@@ -334,7 +334,7 @@ def _beside_shards(folder: Path | None, names: set[str], where: str) -> Problem 
     return Problem(where, f"{what}meant is not clear", hint, "request")
 
 
-def _leaves(name: str) -> bool:
+def _leads_outside(name: str) -> bool:
     """Whether a relative path leads out of its folder."""
     paths = PurePosixPath(name), PureWindowsPath(name)
     return any(path.anchor or ".." in path.parts for path in paths)

@@ -46,14 +46,14 @@ def kind_problem(config: Any, where: str) -> Problem | None:
     kind = getattr(config, "model_type", "unknown")
     if not has_causal_head(config):
         what = f"a {kind} has no causal head"
-    elif what := _of_another_class(config):
+    elif what := _other_class(config):
         pass
-    elif _both_ways(config):
+    elif _is_bidirectional(config):
         what = f"a {kind} reads its text both ways, as an encoder does, so it has no next token"
     return Problem(where, what, PLAIN, "request") if what else None
 
 
-def _of_another_class(config: Any) -> str:
+def _other_class(config: Any) -> str:
     """Describe the class in config.json if the model would be loaded as another; else empty."""
     import transformers
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
@@ -72,7 +72,7 @@ def _of_another_class(config: Any) -> str:
     return f"is a {named[0]}, which has no head that gives the next token"
 
 
-def _both_ways(config: Any) -> bool:
+def _is_bidirectional(config: Any) -> bool:
     from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING
 
     plain = not getattr(config, "is_encoder_decoder", False)
@@ -117,7 +117,7 @@ def quantised_problem(
     if training or bits:
         what = f"is quantised already ({kind}), so its weights are not "
         what += "trained" if training else "put in 4 bits"
-        return Problem(where, what, _plain_one(kind, model, training), "request")
+        return Problem(where, what, _unquantised_hint(kind, model, training), "request")
     from transformers.quantizers.auto import AutoHfQuantizer
 
     try:
@@ -125,11 +125,11 @@ def quantised_problem(
         quantizer.validate_environment(device_map={"": device})
     except Exception as error:  # each quantisation library raises its own errors
         what = f"is quantised ({kind}), which does not load here: {first_line(error)}"
-        return Problem(where, what, _plain_one(kind, model, False), "request")
+        return Problem(where, what, _unquantised_hint(kind, model, False), "request")
     return None
 
 
-def _plain_one(kind: str, model: str, training: bool) -> str:
+def _unquantised_hint(kind: str, model: str, training: bool) -> str:
     hint = "give the model that it was made of"
     if training:
         hint += " (adapter.bits=4 trains over 4 bits of it)"

@@ -92,7 +92,7 @@ def headers(model: str, where: str) -> dict[str, Any] | None:
     if wrong:
         raise UserError(*wrong)
     if len(files) > 1:
-        require(_untrue(files[0].parent, found, where))
+        require(_index_mismatch(files[0].parent, found, where))
     return {name: tensor for tensors in found.values() for name, tensor in tensors.items()}
 
 
@@ -109,7 +109,9 @@ def _header(file: Path) -> dict[str, Any]:
     return found
 
 
-def _untrue(folder: Path, found: Mapping[str, Mapping[str, Any]], where: str) -> Problem | None:
+def _index_mismatch(
+    folder: Path, found: Mapping[str, Mapping[str, Any]], where: str
+) -> Problem | None:
     """Make the problem of an index with tensors that are not in their files, or in two files."""
     listed = read_json(folder / INDEX)["weight_map"]
     lacking = [name for name, file in listed.items() if name not in found[file]]
@@ -200,7 +202,7 @@ def not_floating(weights: Mapping[str, Any], model: Any, where: str) -> Problem 
 
 
 def _is_floating(tensor: Any) -> bool:
-    """Whether it is floating; None stands for a weight that has another name on disk."""
+    """Whether it is floating; None, for a weight with another name on disk, counts as floating."""
     return tensor is None or tensor.is_floating_point()
 
 

@@ -42,7 +42,7 @@ def settings() -> list[Setting]:
         >>> {s.name: s.kind for s in settings()}["train.epochs"]
         'number > 0'
     """
-    return list(_of(Request, ""))
+    return list(_settings_of(Request, ""))
 
 
 def schema() -> dict[str, Any]:
@@ -75,12 +75,12 @@ def commented() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _of(section: type[BaseModel], prefix: str) -> Iterator[Setting]:
+def _settings_of(section: type[BaseModel], prefix: str) -> Iterator[Setting]:
     meant, described = meanings(section), section.model_json_schema()["properties"]
     for name, field in section.model_fields.items():
         kind = field.annotation
         if isinstance(kind, type) and issubclass(kind, Section):
-            yield from _of(kind, f"{prefix}{name}.")
+            yield from _settings_of(kind, f"{prefix}{name}.")
             continue
         default = field.get_default(call_default_factory=True)
         yield Setting(

@@ -112,13 +112,13 @@ def explained(
     hidden: dict[str, int] = {}
     for error in errors:
         path = [str(p) for p in error["loc"] if not str(p).startswith(("literal[", "list["))]
-        known = _known(path, model)
+        known = _known_part(path, model)
         if error["type"] == "missing":
             name = ".".join(path)
             flag = FLAGS.get(name, f"--set {name}=...")
             found.append(Problem(flag, "is not given", f"add {flag}", "request"))
         elif _may_be_shown(path, known, model, typed):
-            found.append(_one(error, path, known, where, meant))
+            found.append(_problem_of(error, path, known, where, meant))
         else:
             place = ", ".join([where, *([".".join(known)] if known else [])])
             hidden[place] = hidden.get(place, 0) + 1
@@ -130,7 +130,7 @@ def explained(
     return found
 
 
-def _one(error: Any, path: list[str], known: list[str], where: str, meant: Any) -> Problem:
+def _problem_of(error: Any, path: list[str], known: list[str], where: str, meant: Any) -> Problem:
     name = ".".join(path)
     if error["type"] == "extra_forbidden":
         return Problem(f"{where}, {name}", "is not a setting", meant(path).strip(), "request")
@@ -156,7 +156,7 @@ def _may_be_shown(
     )
 
 
-def _known(path: list[str], model: type[BaseModel]) -> list[str]:
+def _known_part(path: list[str], model: type[BaseModel]) -> list[str]:
     """Return the leading part of a path that consists of settings."""
     known: list[str] = []
     while len(known) < len(path) and path[len(known)] in fields_of(known, model):
@@ -184,7 +184,7 @@ def texts_in(values: BaseModel, where: str, prefix: str = "") -> list[Problem]:
         elif path not in FREE_TEXT and get_origin(field.annotation) is not Literal:
             wrong = _is_no_word if path in ONE_WORD else is_text
             if any(map(wrong, _strings(given))):
-                what = f"got {NOT_SHOWN} where {_wanted(path)} belongs"
+                what = f"got {NOT_SHOWN} where {_expected(path)} belongs"
                 hint = "texts go into a file, and the file to --forget, --retain or --holdout"
                 found.append(Problem(f"{where}, {path}", what, hint, "request"))
     return found
@@ -198,7 +198,7 @@ def _is_no_word(value: str) -> bool:
     return not WORD.fullmatch(value)
 
 
-def _wanted(path: str) -> str:
+def _expected(path: str) -> str:
     return "a name" if path in ONE_WORD else "a file, a folder or an id"
 
 

@@ -259,7 +259,7 @@ class Request(Section):
         return to_yaml(self.model_dump(mode="json"))
 
 
-NESTED = {  # flags that stand for a setting in a section
+NESTED = {  # flags that set a field of a section
     "method": ["method", "name"],
     "init": ["adapter", "init"],
     "sam": ["train", "sam"],
@@ -287,7 +287,7 @@ def load(
         raise UserError(*(Problem(f"--{name}", what, hint, "request") for name in bad))
     for flag, path in NESTED.items():
         if flag in given and not isinstance(given[flag], dict):
-            _put(values, path, given.pop(flag))
+            _set_value(values, path, given.pop(flag))
     values |= given
     typed = {".".join(NESTED.get(flag, [flag])) for flag in flags or {}}
     for setting in sets or []:
@@ -297,14 +297,14 @@ def load(
         if not equals or not all(parts) or len(parts) > DEEPEST or NO_TEXT.search(path):
             hint = "write --set section.name=value"
             raise UserError(Problem(shown, "is not a setting", hint, "request"))
-        _put(values, parts, read_yaml(value, shown))
+        _set_value(values, parts, read_yaml(value, shown))
         typed.add(path)
     where = str(file) if file else "request"
     try:
         request = Request.model_validate(values)
     except ValidationError as error:
         raise UserError(
-            *explained(by_setting(error.errors()), Request, where, typed, _meant)
+            *explained(by_setting(error.errors()), Request, where, typed, _suggestion)
         ) from None
     if problems := texts_in(request, where):
         raise UserError(*problems)
@@ -323,7 +323,7 @@ def _read(file: Path) -> dict[str, Any]:
     return values
 
 
-def _put(values: dict[str, Any], path: list[str], value: Any) -> None:
+def _set_value(values: dict[str, Any], path: list[str], value: Any) -> None:
     for name in path[:-1]:
         inner = values.get(name)
         if isinstance(inner, str) and name == "method":
@@ -358,7 +358,7 @@ def setting_of(name: str) -> str:
     return ELSEWHERE.get(name, "")
 
 
-def _meant(path: list[str]) -> str:
+def _suggestion(path: list[str]) -> str:
     """Suggest a setting for a name that is none."""
     name, known = path[-1], list(fields_of(path[:-1], Request))
     listed = f" Known: {', '.join(known)}"

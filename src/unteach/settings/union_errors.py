@@ -18,10 +18,10 @@ def by_setting(errors: Sequence[Any]) -> list[Any]:
         found.setdefault(path, []).append(error)
     inner = {path[:-1] for path in found}  # settings with an error in a named part of the value
     tried = {path for path, some in found.items() if len(some[0]["loc"]) > len(path)}
-    return [_joined(p, some) for p, some in found.items() if not (p in tried and p in inner)]
+    return [_merged(p, some) for p, some in found.items() if not (p in tried and p in inner)]
 
 
-def _joined(path: tuple[Any, ...], errors: list[Any]) -> Any:
+def _merged(path: tuple[Any, ...], errors: list[Any]) -> Any:
     """Join the messages of all union members; for a number, only those for numbers."""
     value = errors[0]["input"]
     names = [error for error in errors if error["type"] == "literal_error"]

@@ -34,28 +34,28 @@ def advise(size: Size, room: float) -> list[Advice]:
     setting = size.setting
     kinds = [kind for kind in _kinds(setting) if kind]
     for count in range(1, MOST_CHANGES + 1):
-        found = [a for some in combinations(kinds, count) if (a := _least(setting, some, room))]
+        found = [a for some in combinations(kinds, count) if (a := _mildest(setting, some, room))]
         if found:
             return found
     return []
 
 
-def _least(setting: SizeSettings, kinds: tuple[list[Change], ...], room: float) -> Advice | None:
+def _mildest(setting: SizeSettings, kinds: tuple[list[Change], ...], room: float) -> Advice | None:
     """Choose the mildest sufficient change of each kind, given the strongest of later kinds."""
-    if size_of(_with(setting, [kind[-1] for kind in kinds])).total > room:
+    if size_of(_apply(setting, [kind[-1] for kind in kinds])).total > room:
         return None
     chosen: list[Change] = []
     for place, kind in enumerate(kinds):
         rest = [other[-1] for other in kinds[place + 1 :]]
         for change in kind:
-            if size_of(_with(setting, [*chosen, change, *rest])).total <= room:
+            if size_of(_apply(setting, [*chosen, change, *rest])).total <= room:
                 chosen.append(change)
                 break
-    total = size_of(_with(setting, chosen)).total
+    total = size_of(_apply(setting, chosen)).total
     return Advice(tuple(said for said, _ in chosen), total)
 
 
-def _with(setting: SizeSettings, changes: list[Change]) -> SizeSettings:
+def _apply(setting: SizeSettings, changes: list[Change]) -> SizeSettings:
     for _, change in changes:
         setting = change(setting)
     return setting

@@ -33,7 +33,7 @@ def host(setting: SizeSettings, found: TracedModel) -> Parts:
         whole = found.weights(setting.weight_dtype.itemsize, setting.bits)
         parts["the model while it is loaded"] = whole + found.adapters
     elif not setting.cpu:
-        parts["the model while it is loaded"] = found.parameters * _size_on_disk(setting)
+        parts["the model while it is loaded"] = found.parameters * _bytes_on_disk(setting)
     states = kept_states(setting, found)
     parts["kept of the model before"] = states if states <= IN_MEMORY else 0
     if setting.sharded:
@@ -53,7 +53,7 @@ def disk(setting: SizeSettings, found: TracedModel) -> Parts:
     own = found.adapters if setting.lora else FLOAT * found.parameters
     checkpoint = own + state_bytes(setting.optim, found.trained)
     parts = {
-        "what is written": written or found.parameters * _size_on_disk(setting),
+        "what is written": written or found.parameters * _bytes_on_disk(setting),
         "a checkpoint of training": checkpoint,
         "the next one while it is written": checkpoint,
         "kept of the model before": states if states > IN_MEMORY else 0,
@@ -61,6 +61,6 @@ def disk(setting: SizeSettings, found: TracedModel) -> Parts:
     return {name: size for name, size in parts.items() if size}
 
 
-def _size_on_disk(setting: SizeSettings) -> int:
+def _bytes_on_disk(setting: SizeSettings) -> int:
     named = str(getattr(setting.config, "dtype", None) or "bfloat16").removeprefix("torch.")
     return SIZES.get(named, FLOAT)

@@ -41,7 +41,7 @@ def moments(setting: SizeSettings, found: TracedModel) -> list[Moment]:
     """Return the stages of a run in order; the device must hold the largest."""
     held = _held(setting, found)
     gradients = held.pop("gradients")
-    standing = held | _kept_head(setting, found)
+    standing = held | _original_head(setting, found)
     carried = {"gradients": gradients} if setting.accumulation > 1 else {}
     if setting.two_gradients:
         standing["a second gradient"] = gradients
@@ -49,11 +49,11 @@ def moments(setting: SizeSettings, found: TracedModel) -> list[Moment]:
     if setting.bits:
         standing["a layer widened from 4 bits"] = found.largest
     passing = standing | _gathered(setting, found) | carried
-    after = {"activations": found.kept} | _engine(setting, found)
+    after = {"activations": found.kept} | _loss(setting, found)
     last = {"gradients": gradients, "the optimiser's work": work}
     return [
         Moment("loading", _loading(setting, found)),
-        Moment("before training", _before(setting, found)),
+        Moment("before training", _before_training(setting, found)),
         Moment("forward", passing | {"activations": found.forward}),
         Moment("loss", passing | after),
         Moment("backward", passing | _backward(setting, found, gradients)),
@@ -74,14 +74,14 @@ def _evaluation(setting: SizeSettings, found: TracedModel) -> Parts:
         largest = found.unit if found.tied else max(found.unit, found.root)
         parts["gathered layers"] = each.itemsize * (found.unit + found.root + largest)
     head = {"head of the model asked before": each.itemsize * found.head[0] * found.head[1]}
-    comparing = {"a forward without gradients": max(found.scan, _comparing(setting, found))}
-    reading, answering = _answers(setting, found, each)
+    comparing = {"a forward without gradients": max(found.scan, _comparison_bytes(setting, found))}
+    reading, answering = _generation(setting, found, each)
     if setting.cpu:  # the head is copied on a CPU
         reading, answering = reading | head, answering | head
     return parts | max(comparing | head, reading, answering, key=lambda some: sum(some.values()))
 
 
-def _answers(setting: SizeSettings, found: TracedModel, each: Any) -> tuple[Parts, Parts]:
+def _generation(setting: SizeSettings, found: TracedModel, each: Any) -> tuple[Parts, Parts]:
     """Memory of generation: at the prefill, and at the end, when a layer's cache is copied."""
     like: Any = SimpleNamespace(config=setting.config, dtype=each, device=SimpleNamespace(
         type="cpu" if setting.cpu else "accelerator"))  # fmt: skip
@@ -95,7 +95,7 @@ def _answers(setting: SizeSettings, found: TracedModel, each: Any) -> tuple[Part
     return forward | {name: cache / 2}, beside | {name: cache * (1 + 1 / layers)}
 
 
-def _comparing(setting: SizeSettings, found: TracedModel) -> float:
+def _comparison_bytes(setting: SizeSettings, found: TracedModel) -> float:
     """Bytes after the forward pass: a chunk of logits of two models."""
     vocabulary = found.head[0]
     texts = max(min(SCAN // setting.length, setting.examples), 1)
@@ -139,7 +139,7 @@ def _held(setting: SizeSettings, found: TracedModel) -> Parts:
     return parts
 
 
-def _kept_head(setting: SizeSettings, found: TracedModel) -> Parts:
+def _original_head(setting: SizeSettings, found: TracedModel) -> Parts:
     """Memory of the original model's head, if the loss reads its logits."""
     if "reference_logits" not in setting.reads:
         return {}
@@ -164,16 +164,16 @@ def _loading(setting: SizeSettings, found: TracedModel) -> Parts:
     return parts | {"a layer before it is shared out": each * max(found.unit, found.root)}
 
 
-def _before(setting: SizeSettings, found: TracedModel) -> Parts:
+def _before_training(setting: SizeSettings, found: TracedModel) -> Parts:
     """Memory while the original model is evaluated before training; already sharded, if at all."""
     part = 1 if setting.whole else 1 / setting.processes
     parts: Parts = {"weights": base_of(setting, found) * part, "adapters": found.adapters * part}
-    parts |= _kept_head(setting, found)
+    parts |= _original_head(setting, found)
     if setting.fila and not setting.fisher_cpu:
         parts["FILA's squared gradients"] = FLOAT * found.targeted
     if setting.asks_before:
         parts["gathered layers"] = _gathered(setting, found).get("gathered layers", 0)
-        parts["a forward without gradients"] = max(found.scan, _scoring(setting, found))
+        parts["a forward without gradients"] = max(found.scan, _scoring_bytes(setting, found))
     sent = (
         min(base_of(setting, found) + found.adapters, BROADCAST) if setting.sharding == "ddp" else 0
     )
@@ -183,7 +183,7 @@ def _before(setting: SizeSettings, found: TracedModel) -> Parts:
     return parts
 
 
-def _scoring(setting: SizeSettings, found: TracedModel) -> float:
+def _scoring_bytes(setting: SizeSettings, found: TracedModel) -> float:
     """Bytes of the head when the answers are scored, after the forward pass."""
     if not setting.reads & {"reference_logps", "selected"}:
         return 0
@@ -223,7 +223,7 @@ def _rows(setting: SizeSettings) -> dict[str, int]:
     return rows
 
 
-def _engine(setting: SizeSettings, found: TracedModel) -> Parts:
+def _loss(setting: SizeSettings, found: TracedModel) -> Parts:
     """Memory of the loss in addition to the activations; see `rowengine.rows`."""
     from unteach.losses.retain import retain_reads
 

@@ -164,7 +164,7 @@ def setting_of(
     from unteach.checks.defaults import resolve
 
     method = method_of(request)
-    request, _ = resolve(request, method, config, _Tokenizer())
+    request, _ = resolve(request, method, config, _TokenizerStub())
     adapter, train = request.adapter, request.train
     cpu = request.device == "cpu"
     named = str(getattr(config, "dtype", None) or "bfloat16").removeprefix("torch.")
@@ -184,16 +184,16 @@ def setting_of(
     )  # fmt: skip
     if problems := _problems(setting):
         raise UserError(*problems)
-    return _shared_out(setting)
+    return _with_local_batch(setting)
 
 
-class _Tokenizer:
+class _TokenizerStub:
     """Stand-in for the tokenizer that `resolve` needs; an estimate needs no real one."""
 
     model_max_length = 10**9
 
 
-def _shared_out(setting: SizeSettings) -> SizeSettings:
+def _with_local_batch(setting: SizeSettings) -> SizeSettings:
     """Limit the batch to one process's share of the pairs of a step."""
     from dataclasses import replace
 

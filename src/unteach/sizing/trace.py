@@ -114,12 +114,12 @@ def _traced(setting: SizeSettings, _shape: str) -> TracedModel:
 
     with _quiet():
         with torch.device("meta"):
-            model = _built(setting)
-        base = _counted(model, setting)
+            model = _build(setting)
+        base = _count(model, setting)
         try:
             with FakeTensorMode(), _masks(setting):
-                _give_a_device(model)
-                return TracedModel(**base, **_passed(model, setting))
+                _meta_to_fake(model)
+                return TracedModel(**base, **_measure(model, setting))
         except Exception as error:  # a model's code may not run on fake tensors
             what = f"{setting.config.model_type}'s code does not run without content "
             what += f"({type(error).__name__}), so its activations are not known"
@@ -144,7 +144,7 @@ def _masks(setting: SizeSettings) -> Iterator[None]:
         yield
 
 
-def _give_a_device(model: Any) -> None:
+def _meta_to_fake(model: Any) -> None:
     """Replace meta tensors by fake tensors, since models do not run on the meta device."""
     same: dict[int, Any] = {}
     for module in model.modules():
@@ -160,7 +160,7 @@ def _give_a_device(model: Any) -> None:
                 held[name] = same[id(old)]
 
 
-def _built(setting: SizeSettings) -> Any:
+def _build(setting: SizeSettings) -> Any:
     from transformers import AutoModelForCausalLM
 
     from unteach.adapters import LoraSettings, add_lora
@@ -188,7 +188,7 @@ def _built(setting: SizeSettings) -> Any:
     return model
 
 
-def _counted(model: Any, setting: SizeSettings) -> dict[str, Any]:
+def _count(model: Any, setting: SizeSettings) -> dict[str, Any]:
     from unteach.adapters.lora import adapted_weight, lora_layers
 
     embedding = model.get_input_embeddings()
@@ -233,23 +233,23 @@ def _layers(model: Any) -> nn.ModuleList:
     return max(lists, key=lambda m: sum(p.numel() for p in m.parameters()))
 
 
-def _passed(model: Any, setting: SizeSettings) -> dict[str, Any]:
+def _measure(model: Any, setting: SizeSettings) -> dict[str, Any]:
     """Measure the passes of all layers; if the layers are alike, extrapolate from two and three."""
     layers = _layers(model)
     count = len(layers)
-    if count < 4 or not _alike(layers, setting):
-        return _passes(model, setting)
+    if count < 4 or not _layers_alike(layers, setting):
+        return _measure_passes(model, setting)
     found = []
     for few in (3, 2):
         del layers[few:]
-        found.append(_passes(model, setting))
+        found.append(_measure_passes(model, setting))
     three, two = found
     more = count - 2
     made = {k: v + more * (three[k] - v) for k, v in two.items() if k != "backward"}
-    return made | {"backward": _stretched(two["backward"], three["backward"], more)}
+    return made | {"backward": _extrapolated(two["backward"], three["backward"], more)}
 
 
-def _alike(layers: Any, setting: SizeSettings) -> bool:
+def _layers_alike(layers: Any, setting: SizeSettings) -> bool:
     kinds = getattr(setting.config.get_text_config(), "layer_types", None) or [""]
     looks = {
         (type(x), tuple((n, p.shape, p.dtype, p.requires_grad) for n, p in x.named_parameters()))
@@ -258,7 +258,7 @@ def _alike(layers: Any, setting: SizeSettings) -> bool:
     return len(looks) == len(set(kinds)) == 1
 
 
-def _stretched(two: Points, three: Points, more: int) -> Points:
+def _extrapolated(two: Points, three: Points, more: int) -> Points:
     """Extrapolate the steps of the backward pass; layers in between are taken as linear."""
     half = len(two) // 2
 
@@ -270,7 +270,7 @@ def _stretched(two: Points, three: Points, more: int) -> Points:
     return (*first, *last)
 
 
-def _passes(model: Any, setting: SizeSettings) -> dict[str, Any]:
+def _measure_passes(model: Any, setting: SizeSettings) -> dict[str, Any]:
     grown: dict[int, int] = {}
     so_far = 0
     there = [*model.parameters(), *model.buffers()]
@@ -331,5 +331,5 @@ def _backbone(model: Any) -> Any:
 
 
 def _precision(setting: SizeSettings) -> Any:
-    """Return CPU autocast, which also stands in for an accelerator's."""
+    """Return CPU autocast, also as a substitute for an accelerator's."""
     return torch.autocast("cpu", dtype=torch.bfloat16) if setting.autocast else nullcontext()

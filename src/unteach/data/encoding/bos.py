@@ -26,7 +26,7 @@ def without_bos(example: Example, tokenizer: Any, *, beginning: bool) -> Example
     turns, among_first = [], True
     for turn in example.turns:
         counts = _begins(turn, bos) and (among_first or not beginning)
-        turns.append(replace(turn, text=_bare(turn.text, put)) if counts else turn)
+        turns.append(replace(turn, text=_without_front(turn.text, put)) if counts else turn)
         among_first = among_first and turn.role in SYSTEMS
     return example if turns == [*example.turns] else replace(example, turns=tuple(turns))
 
@@ -68,7 +68,7 @@ def _begins(turn: Turn, bos: str) -> bool:
     return turn.text.lstrip().startswith(bos)
 
 
-def _bare(text: str, put: set[str]) -> str:
+def _without_front(text: str, put: set[str]) -> str:
     while token := next((t for t in put if text.lstrip().startswith(t)), ""):
         text = text.lstrip().removeprefix(token)
     return text

@@ -56,7 +56,7 @@ def chat(example: Example, tokenizer: Any) -> RenderedExample:
             places.append(place)
             left_out += turn.left_out
         elif turn is turns[-1]:
-            raise UserError(_nothing_shown(example, turn))
+            raise UserError(_nothing_shown_problem(example, turn))
         else:
             left_out += ["turn"] if place else turn.left_out
     if turns[-1].opened:
@@ -165,7 +165,9 @@ class AssistantTurn:
             return False
         marks = marks_for(self.template.whole + self._marks())
         others = {n: next(marks, "") for n in range(len(self.template.messages))}
-        messages = [_instead(m, others[n]) for n, m in enumerate(self.template.messages)]
+        messages = [
+            _with_marked_content(m, others[n]) for n, m in enumerate(self.template.messages)
+        ]
         messages[self.number] = self.marked.message
         frame = self.template.attempt(messages)
         places = [frame.index(mark) for mark in self._marks() if mark in frame]
@@ -176,7 +178,7 @@ class AssistantTurn:
         end = self._end()
         following = self.template.whole[last:]
         if not following.startswith(end):
-            end = _shared(end, following, self.template.tokenizer)
+            end = _shared_end_markers(end, following, self.template.tokenizer)
         return TurnPosition(self._start(first, last), (first, last), last + len(end), bool(end))
 
     def _of_prefixes(self) -> TurnPosition | None:
@@ -215,16 +217,16 @@ class AssistantTurn:
             return self.template.whole[:first]
         bare = {"role": self.message["role"], "content": self.message["content"] or "-"}
         mark = next(marks_for(self.template.whole))
-        lead, found, _ = self._with(_instead(bare, mark)).partition(mark)
+        lead, found, _ = self._with(_with_marked_content(bare, mark)).partition(mark)
         return lead if found else ""
 
 
-def _instead(message: Message, mark: str) -> Message:
+def _with_marked_content(message: Message, mark: str) -> Message:
     """Replace each character of the message's content by a mark."""
     return {**message, "content": mark * len(message["content"]) or message["content"]}
 
 
-def _shared(end: str, following: str, tokenizer: Any) -> str:
+def _shared_end_markers(end: str, following: str, tokenizer: Any) -> str:
     """Return the end markers that also follow the turn when it is not the last.
 
     Some templates write an end marker only after the last turn.
@@ -247,7 +249,7 @@ def _unseen_turns(template: ChatTemplate) -> list[str]:
         trained = turn.role == "assistant" and turn.supervised
         if not trained and text and (len(text) < SHORT or text not in whole):
             mark = next(marks, "")
-            messages[n] = _instead(message, mark)
+            messages[n] = _with_marked_content(message, mark)
             sought[n] = mark
     frame = template.attempt(messages) if sought else ""
     return [
@@ -265,7 +267,7 @@ def _unseen_tools(template: ChatTemplate) -> list[str]:
     return ["tools"] if without == template.whole else []
 
 
-def _nothing_shown(example: Example, turn: AssistantTurn) -> Problem:
+def _nothing_shown_problem(example: Example, turn: AssistantTurn) -> Problem:
     kinds = {slot.kind for slot in turn.marked.slots}
     if not kinds:
         what, hint = "the last answer has no text", "fill it, or take the line out"

@@ -15,7 +15,7 @@ MARKER = re.compile(
     r"|<\|start_of_role\|>|^(?:### ?(?:Instruction|Response|Human|Assistant):|(?:Human|USER): )",
     re.MULTILINE,
 )
-ASKED = re.compile(r"(?:\S+\s?)?Question: [^\n]*\nAnswer:")  # perhaps behind a bos
+ASKED = re.compile(r"(?:\S+\s?)?Question: [^\n]*\nAnswer:")  # a bos may come first
 BEGIN = re.compile(r"\s*(<s>|<bos>|<\|begin_of_text\|>|<\|startoftext\|>|<\|endoftext\|>)")
 
 

@@ -30,7 +30,7 @@ def spans_of(value: Any, where: str, length: int | None) -> tuple[tuple[Span, ..
         return (), [Problem(where, "spans is no list of pairs", HINT)]
     found, problems = [], []
     for number, pair in enumerate(value, 1):
-        what = _wrong(pair, length)
+        what = _pair_error(pair, length)
         if what:
             problems.append(Problem(where, f"spans: pair {number} {what}", HINT))
         else:
@@ -54,7 +54,7 @@ def placed(example: Example, text: str, first: int, last: int) -> tuple[Span, ..
         return ()
     found: list[Span] = []
     for start, end in example.spans:
-        for place, shown in _pieces(example.answer):
+        for place, shown in _thought_and_answer(example.answer):
             a, b = max(start, place), min(end, place + len(shown))
             if a < b:
                 thought = place + len(shown) < len(example.answer.rstrip())
@@ -67,7 +67,7 @@ def placed(example: Example, text: str, first: int, last: int) -> tuple[Span, ..
     return tuple(found)
 
 
-def _pieces(answer: str) -> list[tuple[int, str]]:
+def _thought_and_answer(answer: str) -> list[tuple[int, str]]:
     """Split into thought and answer, which a template may separate; stripped, with positions."""
     head, tag, rest = answer.rpartition("</think>")
     thought = head.partition("<think>")[2] if "<think>" in head else head
@@ -86,7 +86,7 @@ def _from_json(text: str) -> Any:
         return text
 
 
-def _wrong(pair: Any, length: int | None) -> str:
+def _pair_error(pair: Any, length: int | None) -> str:
     whole = isinstance(pair, (list, tuple)) and len(pair) == 2
     if not whole or not all(isinstance(x, int) and not isinstance(x, bool) for x in pair):
         return "is no pair of whole numbers"

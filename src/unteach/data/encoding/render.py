@@ -37,7 +37,7 @@ def render(example: Example, tokenizer: Any, template: str = "auto") -> Rendered
     if example.kind == "text":
         bare = without_bos(example, tokenizer, beginning=False)
         front = "" if bare is example else tokenizer.bos_token
-        return _joined(bare, {}, closed=True, front=front)
+        return _render_plain(bare, {}, closed=True, front=front)
     in_chat = template == "chat" or (template == "auto" and has_chat_template(tokenizer))
     ended = _without_eos(example, tokenizer)
     # With "none" the texts may already follow another template that has a bos in each turn.
@@ -49,13 +49,13 @@ def render(example: Example, tokenizer: Any, template: str = "auto") -> Rendered
     else:
         front = tokenizer.bos_token if brought else ""
         leads = {} if template == "none" else LEADS
-        made = _joined(bare, leads, closed=False, front=front)
+        made = _render_plain(bare, leads, closed=False, front=front)
     if template != "none" and has_bos(bare, tokenizer):
         made = made._replace(left_out=(*made.left_out, "bos"))
     return made
 
 
-def _joined(
+def _render_plain(
     example: Example, leads: dict[str, str], *, closed: bool, front: str = ""
 ) -> RenderedExample:
     """Join the turns; where `leads` has prefixes such as "Answer: ", one turn per line."""
@@ -80,11 +80,11 @@ def _joined(
         what = "the last answer has no text, and a template without messages writes nothing else"
         hint = "use data.template=chat, or take the line out"
         raise UserError(Problem(example.where, what, hint))
-    left_out = _unwritten(example, turns)
+    left_out = _left_out_kinds(example, turns)
     return RenderedExample(text, tuple(spans), tuple(said), spans[-1], closed, True, left_out)
 
 
-def _unwritten(example: Example, turns: tuple[Turn, ...]) -> tuple[str, ...]:
+def _left_out_kinds(example: Example, turns: tuple[Turn, ...]) -> tuple[str, ...]:
     """Return the kinds of content that only a chat template can write."""
     said = [turn for turn in turns if turn.role == "assistant"]
     calls = ["call" for turn in said if turn.template_keys.get("tool_calls")]
@@ -101,11 +101,13 @@ def _without_eos(example: Example, tokenizer: Any) -> Example:
     eos = getattr(tokenizer, "eos_token", None)
     if not eos or not any(eos in turn.text for turn in example.turns):
         return example
-    turns = tuple(_ended(turn, eos) if turn.role == "assistant" else turn for turn in example.turns)
+    turns = tuple(
+        _turn_without_eos(turn, eos) if turn.role == "assistant" else turn for turn in example.turns
+    )
     return replace(example, turns=turns)
 
 
-def _ended(turn: Turn, eos: str) -> Turn:
+def _turn_without_eos(turn: Turn, eos: str) -> Turn:
     text = turn.text.rstrip()
     if not text.endswith(eos):
         return turn

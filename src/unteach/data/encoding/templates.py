@@ -99,7 +99,7 @@ class ChatTemplate:
 
     def _refusal(self, messages: list[Message], error: Exception) -> Problem:
         """Explain why the template refuses messages, by trying again without a part of them."""
-        for what, hint, without in _lighter(messages):
+        for what, hint, without in _reduced_variants(messages):
             if self.attempt(without):
                 return Problem(self.example.where, f"the chat template takes no {what}", hint)
         what = f"the chat template refuses it ({self._reason(error)})"
@@ -183,7 +183,7 @@ def _with_arguments(message: Message) -> Message:
     return {**message, "tool_calls": calls} if calls else message
 
 
-def _lighter(messages: list[Message]) -> list[tuple[str, str, list[Message]]]:
+def _reduced_variants(messages: list[Message]) -> list[tuple[str, str, list[Message]]]:
     """Return parts that a template may not support: name, hint, and the messages without it."""
     found = []
     plain = "or use data.template=plain"

@@ -34,8 +34,8 @@ def tokens_of(rendered: RenderedExample, tokenizer: Any) -> TokenizedText:
     if own_end:  # some tokenizers add eos to every text; here it is added below where it belongs
         ids, offsets = ids[:-1], offsets[:-1]
     said = _trimmed(rendered.text, rendered.said)
-    answer = [_within(first, last, rendered.spans) for first, last in offsets]
-    speaks = [_within(first, last, said) for first, last in offsets]
+    answer = [_overlaps(first, last, rendered.spans) for first, last in offsets]
+    speaks = [_overlaps(first, last, said) for first, last in offsets]
     if not rendered.closed and eos is not None:
         ids, offsets = [*ids, eos], [*offsets, (len(rendered.text), len(rendered.text))]
         answer, speaks = [*answer, True], [*speaks, False]
@@ -120,7 +120,7 @@ def visible(ids: list[int], offsets: list[Span], tokenizer: Any) -> tuple[Span, 
     )
 
 
-def _within(first: int, last: int, spans: tuple[Span, ...]) -> bool:
+def _overlaps(first: int, last: int, spans: tuple[Span, ...]) -> bool:
     if first == last:  # a blank whose offsets the tokenizer trimmed: it is the character before
         first -= 1
     return any(start < last and first < end for start, end in spans)

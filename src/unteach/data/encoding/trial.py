@@ -42,7 +42,7 @@ def try_tokenizer(
         template: see `encode`.
         where: name of the model in messages; may be empty.
     """
-    tried = [example for examples in groups.values() for example in _few(examples)]
+    tried = [example for examples in groups.values() for example in _samples(examples)]
     hint = "give a model whose files you trust"
     if why := blown(lambda: _rendered(tried, tokenizer, template)):
         hint += ", or use data.template=plain"
@@ -74,8 +74,8 @@ def blown(work: Callable[[], None], *, seconds: int = SECONDS, memory: int = MEM
         warnings.simplefilter("ignore")  # Python 3.12 warns where there are threads
         child = os.fork()
     if not child:
-        _do(work, seconds, memory)
-    status, used = _waited(child)
+        _run_in_fork(work, seconds, memory)
+    status, used = _wait_for(child)
     code = os.waitstatus_to_exitcode(status)
     if code == -signal.SIGXCPU or (code == -signal.SIGKILL and used >= 1):
         return f"takes more than {seconds} seconds for a short text"
@@ -92,7 +92,7 @@ class OutOfProportion(Exception):
     """The output is far longer than the input."""
 
 
-def _do(work: Callable[[], None], seconds: int, memory: int) -> None:
+def _run_in_fork(work: Callable[[], None], seconds: int, memory: int) -> None:
     """Run the function in the fork, with limits; never returns."""
     code = BROKEN
     try:
@@ -126,7 +126,7 @@ def _do(work: Callable[[], None], seconds: int, memory: int) -> None:
         os._exit(code)
 
 
-def _waited(child: int) -> tuple[int, float]:
+def _wait_for(child: int) -> tuple[int, float]:
     """Wait for the fork; return its exit status, and the CPU time that it took in seconds."""
     end, pause = time.monotonic() + PATIENCE, 0.002
     while True:
@@ -139,19 +139,19 @@ def _waited(child: int) -> tuple[int, float]:
         pause = min(2 * pause, 0.1)
 
 
-def _few(examples: list[Example]) -> Iterable[Example]:
+def _samples(examples: list[Example]) -> Iterable[Example]:
     """Select the longest example and the one with the most turns, cut to `SHORT` characters."""
     if not examples:
         return []
     found = [max(examples, key=_size), max(examples, key=lambda e: len(e.turns))]
-    return [_cut(e) for e in {e.id: e for e in found}.values()]
+    return [_truncated(e) for e in {e.id: e for e in found}.values()]
 
 
 def _size(example: Example) -> int:
     return len(example.text) + sum(len(turn.text) for turn in example.turns)
 
 
-def _cut(example: Example) -> Example:
+def _truncated(example: Example) -> Example:
     most = SHORT // max(len(example.turns), 1)
     turns = tuple(replace(turn, text=turn.text[:most]) for turn in example.turns)
     return replace(example, text=example.text[:SHORT], turns=turns, spans=())

@@ -31,41 +31,45 @@ def read_cells(rows: Rows, header: list[str], name: str) -> list[Problem]:
     told: list[Problem] = []
     if wrong := known.get("perturbed_answer"):
         for _, row in rows:
-            row[wrong] = _texts(row[wrong]) or row[wrong]
+            row[wrong] = _texts_of_list(row[wrong]) or row[wrong]
     for answers in (known[column] for column in ANSWERS if column in known):
-        told += _lists(rows, answers, name)
+        told += _convert_lists(rows, answers, name)
     choices = [known[column] for column in CHOICES if column in known]
     keys = [known[column] for column in (*ANSWERS, *KEYS) if column in known]
     if choices and keys:
-        told += [problem for where, row in rows for problem in _numbered(row, choices, keys, where)]
+        told += [
+            problem
+            for where, row in rows
+            for problem in _convert_numbers(row, choices, keys, where)
+        ]
     return told
 
 
-def _lists(rows: Rows, column: str, name: str) -> list[Problem]:
+def _convert_lists(rows: Rows, column: str, name: str) -> list[Problem]:
     """Convert a column to lists if each of its cells is a list of answers."""
     if column == "answers" or not rows:
         return []
     cells = [row[column] for _, row in rows if row[column].strip()]
     if cells and all(map(is_repr, cells)):
         return [Problem(name, f"holds lists as Python writes them under {column}", REPR)]
-    if not cells or not all(map(_texts, cells)):
+    if not cells or not all(map(_texts_of_list, cells)):
         return []
-    if any(len({*(_texts(cell) or ())}) > 1 for cell in cells):
+    if any(len({*(_texts_of_list(cell) or ())}) > 1 for cell in cells):
         return [Problem(name, f"holds lists of several texts under {column}", SEVERAL)]
     for _, row in rows:
-        row[column] = _texts(row[column]) or row[column]
+        row[column] = _texts_of_list(row[column]) or row[column]
     what = f"holds lists as JSON text under {column}, of which the one text is read"
     return [Problem(name, what, AS_TEXT, "note")]
 
 
-def _texts(cell: str) -> list[str] | None:
+def _texts_of_list(cell: str) -> list[str] | None:
     """Return the texts of a cell that is a JSON list of texts, else None."""
     found = decoded(cell)
     good = is_list(found) and found and all(isinstance(text, str) for text in found)
     return found if good else None
 
 
-def _numbered(
+def _convert_numbers(
     row: dict[str, Any], choices: list[str], keys: list[str], where: str
 ) -> Iterator[Problem]:
     """Convert cells that name a choice by number to int; only if the choices have no names."""

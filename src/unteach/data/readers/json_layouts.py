@@ -27,17 +27,17 @@ def table(whole: dict, name: str) -> tuple[list[dict], list[Problem]] | None:
     """
     if is_split(whole):
         return [dict(zip(whole["columns"], row, strict=True)) for row in whole["data"]], []
-    layouts: tuple[Any, ...] = ((dict, _by_row, 1), (list, _by_place, 2))
+    layouts: tuple[Any, ...] = ((dict, _by_row, 1), (list, _by_index, 2))
     for kind, rows_of, least in layouts:
         columns = {key: value for key, value in whole.items() if isinstance(value, kind)}
         names = frozenset(SPELLED.get(key.strip().casefold(), key) for key in columns)
         if len(columns) < least or not form_of_names(names & {*MAKING}):
             continue
-        if kind is dict and not all(map(_is_of_rows, columns.values())):
-            return [], [_objects([*columns], name)]
+        if kind is dict and not all(map(_are_row_keys, columns.values())):
+            return [], [_objects_problem([*columns], name)]
         rows, problems = rows_of(columns, name)
         rest = [key for key in whole if key not in columns]
-        if lost := _lost(whole, rest, name):
+        if lost := _given_once_problem(whole, rest, name):
             return [], [lost]
         if rest:
             what = f"is a table, beside which this is not read: {shown(rest)}"
@@ -71,7 +71,7 @@ def only_list(whole: dict, key: str, name: str) -> Problem:
     """
     rest = [key for key, value in whole.items() if not isinstance(value, list)]
     said = [k for k in rest if not is_blank(whole[k]) and not is_harmless(k)]
-    if lost := _lost(whole, rest, name):
+    if lost := _given_once_problem(whole, rest, name):
         return lost
     texts = all(isinstance(item, str) for item in whole[key])
     if rest and whole[key] and texts and {*map(str.casefold, rest)} & {*IDS}:
@@ -82,7 +82,7 @@ def only_list(whole: dict, key: str, name: str) -> Problem:
     return Problem(name, what + (f"; not read: {shown(said)}" if said else ""), "", "note")
 
 
-def _lost(whole: dict, keys: list[str], name: str) -> Problem | None:
+def _given_once_problem(whole: dict, keys: list[str], name: str) -> Problem | None:
     """Make the problem of a value that is given once but belongs to each record."""
     once = [k for k in keys if SPELLED.get(k.strip().casefold()) in FOR_EACH]
     lost = [k for k in once if not is_blank(whole[k])]
@@ -106,12 +106,12 @@ def several_lists(whole: dict, lists: list[str], name: str) -> Problem:
     return Problem(name, what, hint)
 
 
-def _is_of_rows(values: dict) -> bool:
+def _are_row_keys(values: dict) -> bool:
     """Whether all keys have a digit, as row numbers, dates and ids; words may be record keys."""
     return all(any(sign.isdigit() for sign in key) for key in values)
 
 
-def _objects(columns: list[str], name: str) -> Problem:
+def _objects_problem(columns: list[str], name: str) -> Problem:
     what = f"has objects under {shown(columns)}"
     hint = "in a record, write the texts themselves, or messages as a list of them; of a table, "
     return Problem(name, what, f"{hint}pandas writes records with orient='records'")
@@ -126,7 +126,7 @@ def _by_row(columns: dict[str, dict], name: str) -> tuple[list[dict], list[Probl
     return [{column: values[row] for column, values in columns.items()} for row in first], []
 
 
-def _by_place(columns: dict[str, list], name: str) -> tuple[list[dict[str, Any]], list[Problem]]:
+def _by_index(columns: dict[str, list], name: str) -> tuple[list[dict[str, Any]], list[Problem]]:
     lengths = {column: len(values) for column, values in columns.items()}
     if len({*lengths.values()}) > 1:
         told = ", ".join(str(length) for length in lengths.values())

@@ -30,11 +30,11 @@ def rows_of(given: Any, source: str) -> list[Any]:
         return [_without_nulls(row) for row in given.to_pylist()]
     if isinstance(given, (str, bytes)) or hasattr(given, "__fspath__"):
         hint = "give the rows; `unteach.data.read` gives the examples of a file"
-        raise _no_rows(source, "is a text or a path, and no rows", hint)
+        raise _no_rows_error(source, "is a text or a path, and no rows", hint)
     if isinstance(given, Mapping):
-        raise _no_rows(source, *_of_mapping(given))
+        raise _no_rows_error(source, *_describe_mapping(given))
     if not isinstance(given, Iterable) and not hasattr(given, "__getitem__"):
-        raise _no_rows(source, "is no list of rows", "give a list of records, or a data set")
+        raise _no_rows_error(source, "is no list of rows", "give a list of records, or a data set")
     # `datasets` fills a row with null for every key that only other rows have.
     of_arrow = hasattr(given, "features")
     return [_without_nulls(row) if of_arrow else plain(row) for row in given]
@@ -75,11 +75,11 @@ def _is_frame(given: Any) -> bool:
 def _rows_of_frame(frame: Any, source: str) -> list[Any]:
     if not frame.columns.is_unique:
         hint = "give each column a name of its own"
-        raise _no_rows(source, "names one column twice", hint)
+        raise _no_rows_error(source, "names one column twice", hint)
     return [_without_nulls(row) for row in frame.to_dict("records")]
 
 
-def _of_mapping(given: Mapping) -> tuple[str, str]:
+def _describe_mapping(given: Mapping) -> tuple[str, str]:
     """Describe a mapping that was given instead of rows, and what to give instead."""
     values = list(given.values())
     if values and all(hasattr(value, "column_names") or _is_frame(value) for value in values):
@@ -92,5 +92,5 @@ def _of_mapping(given: Mapping) -> tuple[str, str]:
     return "is one mapping, and no rows", "give a list of them, one for each record"
 
 
-def _no_rows(source: str, what: str, hint: str) -> UserError:
+def _no_rows_error(source: str, what: str, hint: str) -> UserError:
     return UserError(Problem(source, what, hint, "request"))

@@ -101,10 +101,10 @@ def _dataset(source: str) -> Read:
         rows = [(f"{source}, row {k}", without_nulls(row)) for k, row in enumerate(loaded, 1)]
         pinned = not rows or COMMIT.fullmatch(revision)
         return rows, [] if pinned else [_not_pinned(source, loaded)]
-    except Exception as error:  # whatever the hub and its loaders raise
+    except Exception as error:  # the hub and its loaders raise many types
         kind = type(error)
         # Arrow's messages quote cells, which may be forget data.
-        detail = "" if kind.__module__.startswith("pyarrow") else f": {_first(error)}"
+        detail = "" if kind.__module__.startswith("pyarrow") else f": {_first_line(error)}"
         hint = "check the id (owner/name:config:split), the network, and HF_HUB_OFFLINE"
         what = f"does not load ({kind.__name__}{detail})"
         raise UserError(Problem(source, what, hint, "request")) from None
@@ -128,5 +128,5 @@ def _not_pinned(source: str, loaded: Any) -> Problem:
     return Problem(source, f"is whatever the hub has under that name{of}", hint, "note")
 
 
-def _first(error: Exception) -> str:
+def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0][:160] if str(error).strip() else ""

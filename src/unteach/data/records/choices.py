@@ -45,20 +45,20 @@ def answer_of(
     if not isinstance(found, OfferedChoices):
         return found
     if found.columns:
-        return _one_of(found, columns, column, where, notes)
+        return _selected_choice(found, columns, column, where, notes)
     if is_whole(value):
         return [Problem(where, f"{column} is {kind_of(value)}", NO_NUMBER)]
     if column == "answers" and is_repr(value):
         return [Problem(where, "answers is a list as Python writes it", REPR)]
     notes.read("answer", column)
-    texts = _several(decoded(value) if column == "answers" else value)
+    texts = _several_answers(decoded(value) if column == "answers" else value)
     if texts is None:
         return ChosenAnswer(value)
     notes.several += len(texts) > 1
     return ChosenAnswer(texts[0] if texts else "")
 
 
-def _one_of(
+def _selected_choice(
     found: OfferedChoices, columns: Columns, column: str, where: str, notes: FileNotes
 ) -> ChosenAnswer | list[Problem]:
     """Return the choice that a column selects; all columns that select one must agree."""
@@ -124,7 +124,7 @@ def _places(choices: AnswerChoices, value: Any) -> set[Any]:
     return found | ({as_name[letter]} if letter in as_name else set())
 
 
-def _several(value: Any) -> list[str] | None:
+def _several_answers(value: Any) -> list[str] | None:
     """Return the texts of a list of answers; None where the value is no such list."""
     if isinstance(value, Mapping) and "text" in value:
         value = value["text"] if is_list(value["text"]) else [value["text"]]

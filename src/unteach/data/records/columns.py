@@ -48,7 +48,7 @@ class Columns(Mapping[str, Any]):
         self._read.add(theirs)
         value = self._record[theirs]
         if name in SPOKEN and type(value) is str and value.lstrip()[:1] in OPENING:
-            return value if self._is_beside(name) else _conversation_in(value)
+            return value if self._is_instruction_input(name) else _conversation_in(value)
         return value
 
     def __iter__(self) -> Iterator[str]:
@@ -61,7 +61,7 @@ class Columns(Mapping[str, Any]):
         """Whether there is such a column; does not mark it as read."""
         return name in self._names
 
-    def _is_beside(self, name: str) -> bool:
+    def _is_instruction_input(self, name: str) -> bool:
         """Whether it is the input of an instruction, which may be JSON and not a conversation."""
         return name == "input" and "instruction" in self._names
 
@@ -99,7 +99,7 @@ def form_of(record: Any) -> Form | None:
         return None
     columns = record if isinstance(record, Columns) else Columns(record)
     value = columns.seen
-    filled = frozenset(name for name in MAKING if name in columns and _says(name, value))
+    filled = frozenset(name for name in MAKING if name in columns and _fits_name(name, value))
     named = frozenset(name for name in MAKING if name in columns and name not in TALKS[1:])
     form = form_of_names(filled)
     empty = (isinstance(value(name), str) for name in answers_in(named))
@@ -122,7 +122,7 @@ def _plain(name: Any) -> Any:
     return name.strip().casefold() if isinstance(name, str) and len(name) <= LONGEST else name
 
 
-def _says(name: str, value: Any) -> bool:
+def _fits_name(name: str, value: Any) -> bool:
     """Whether a column's value fits its name; an unrelated column may have the same name."""
     given = value(name)
     if is_null(given) or (isinstance(given, str) and not given.strip()):

@@ -71,7 +71,7 @@ def _example(
         problems = [p for c in form for p in wrong_text(columns[c], c, where)]
         turns = Turn("user", columns["prompt"]), Turn("assistant", columns["gt"])
         return problems or Example(id=id, where=where, kind="text", turns=turns)
-    return _talk(columns, form, id, where, notes)
+    return _dialogue(columns, form, id, where, notes)
 
 
 def _text(columns: Columns, id: str, where: str, notes: FileNotes) -> Example | list[Problem]:
@@ -84,7 +84,7 @@ def _text(columns: Columns, id: str, where: str, notes: FileNotes) -> Example | 
     return problems or Example(id=id, where=where, kind="text", text=columns["text"])
 
 
-def _talk(
+def _dialogue(
     columns: Columns, form: Form, id: str, where: str, notes: FileNotes
 ) -> Example | list[Problem]:
     """Convert a record into a pair or a conversation, with system message, tools and extras."""

@@ -57,7 +57,7 @@ def shown(names: list[str]) -> str:
         >>> shown(["id", "qestion", "Where was Ada born?", "ada"])
         'id, qestion (2 not shown: they may be texts)'
     """
-    return _told(names, [name for name in names if not name.strip() or _is_usual(name)])
+    return _list_shown(names, [name for name in names if not name.strip() or _is_usual(name)])
 
 
 def listed(counts: Mapping[str, int], records: int) -> str:
@@ -83,7 +83,7 @@ def listed(counts: Mapping[str, int], records: int) -> str:
     half = {name for name, count in counts.items() if "_" in name or 2 * count >= records}
     small = {name for name in half if LOWER.fullmatch(name)}
     plain = [n for n in first if _is_usual(n) or n in small or (n in agreed and NAME.fullmatch(n))]
-    return _told(first, plain) + (f" and {more} more" if more > 0 else "")
+    return _list_shown(first, plain) + (f" and {more} more" if more > 0 else "")
 
 
 def roles_shown(roles: Iterable[str]) -> str:
@@ -94,10 +94,10 @@ def roles_shown(roles: Iterable[str]) -> str:
         'narrator (1 not shown: it may be a text)'
     """
     names = [*roles]
-    return _told(names[:MANY], [name for name in names[:MANY] if kept_from(name) == name])
+    return _list_shown(names[:MANY], [name for name in names[:MANY] if kept_from(name) == name])
 
 
-def _told(names: list[str], plain: list[str]) -> str:
+def _list_shown(names: list[str], plain: list[str]) -> str:
     hidden = len(names) - len(plain)
     why = "it may be a text" if hidden == 1 else "they may be texts"
     said = [name if name.strip() else "one without a name" for name in plain]
@@ -150,7 +150,7 @@ def _guess(columns: tuple[str, ...], filled: tuple[str, ...], classes: tuple[str
         return f" Write the text that {classes[0]} stands for as answer: a class is none."
     others = [c for c in plain if c not in SPELLED and c not in MEANT and not COUNTED.search(c)]
     guesses = (did_you_mean(name, KNOWN, CLOSE) for name in others)
-    return next(filter(None, guesses), "") or _half(asked, answers)
+    return next(filter(None, guesses), "") or _half_pair(asked, answers)
 
 
 def _plain(name: str) -> str:
@@ -177,7 +177,7 @@ def _too_many(known: frozenset[str]) -> str:
     return ""
 
 
-def _half(asked: list[str], answers: list[str]) -> str:
+def _half_pair(asked: list[str], answers: list[str]) -> str:
     if asked and not answers:
         return f" What answers {asked[0]} is missing: name that column answer."
     if answers and not asked:

@@ -28,7 +28,7 @@ def calls_of(message: Mapping) -> list[dict] | str:
         if not _is_named(old):
             return "has a function_call that is no object with a name"
         one = [_call(old)]
-        if found and [*map(_bare, found)] != [*map(_bare, one)]:
+        if found and [*map(_name_and_arguments, found)] != [*map(_name_and_arguments, one)]:
             return "has tool_calls and function_call, which differ"
         found = found or one
     return found if all(map(_has_arguments, found)) else "has a call whose arguments are no object"
@@ -100,7 +100,7 @@ def _function(call: Mapping) -> Mapping:
     return function if isinstance(function, Mapping) else call
 
 
-def _bare(call: Mapping) -> tuple[Any, Any]:
+def _name_and_arguments(call: Mapping) -> tuple[Any, Any]:
     """Return the function name and the arguments of a call."""
     return _function(call).get("name"), _function(call).get("arguments")
 

@@ -12,7 +12,7 @@ THREAD = ("parent_id", "message_id", "message_tree_id", "conversation_id", "turn
 
 def is_excluded(columns: Columns) -> bool:
     """Whether the record excludes itself from training by `weight` 0 or `train` false."""
-    said = {name: _truth(columns.seen(name)) for name in TRAINED if name in columns}
+    said = {name: _as_bool(columns.seen(name)) for name in TRAINED if name in columns}
     for name, truth in said.items():
         if truth is not None:
             columns[name]
@@ -52,7 +52,7 @@ JOIN = (
 )
 
 
-def _truth(value: Any) -> bool | None:
+def _as_bool(value: Any) -> bool | None:
     """Parse a value as true or false; None if it is neither."""
     said = str(value).strip().casefold()
     return True if said in YES else False if said in NO else None
