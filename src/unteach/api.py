@@ -112,8 +112,8 @@ def unlearn(
     """
     from unteach.pipeline import run
 
-    given = {"model": model, "out": out, "base": base, "retrained": retrained, "method": method}
-    paths = {name: os.fspath(value) for name, value in given.items() if value is not None}
+    arguments = {"model": model, "out": out, "base": base, "retrained": retrained, "method": method}
+    paths = {name: os.fspath(value) for name, value in arguments.items() if value is not None}
     with ExitStack() as held:
         for role, source in zip(ROLES, (forget, retain, holdout), strict=True):
             if source is not None:

@@ -371,6 +371,6 @@ def _on_plain_base(model: Any, start: str, request: Request) -> Any:
     from unteach.adapters import on_plain_base
     from unteach.models.loading import load_model
 
-    own = request.trust_remote_code
-    base = load_model(start, dtype="checkpoint", device="cpu", trust_remote_code=own)
+    remote_code = request.trust_remote_code
+    base = load_model(start, dtype="checkpoint", device="cpu", trust_remote_code=remote_code)
     return on_plain_base(model, base)

@@ -40,16 +40,16 @@ def strict(cls: C, *, also: Callable[..., Any] | None = None) -> C:
     """
     init: Any = cls.__init__  # type: ignore[misc]
     taken = signature(init).parameters.values()
-    own = [p.name for p in taken if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)][1:]
-    other = [name for name in signature(also).parameters if name not in own] if also else []
+    parameters = [p.name for p in taken if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)][1:]
+    other = [name for name in signature(also).parameters if name not in parameters] if also else []
 
     @wraps(init)
     def checked(self: Any, *args: Any, **given: Any) -> None:
         for name in given:
-            if name not in own + other:
-                listed = ", ".join(own) or "none"
+            if name not in parameters + other:
+                listed = ", ".join(parameters) or "none"
                 more = f"; and what {also.__module__.split('.')[0]} takes" if also else ""
-                hint = f"{did_you_mean(name, own + other)} Known: {listed}{more}"
+                hint = f"{did_you_mean(name, parameters + other)} Known: {listed}{more}"
                 raise TypeError(f'{cls.__name__} takes no argument "{name}".{hint}')
         init(self, *args, **given)
 

@@ -75,8 +75,8 @@ def _uses_made_up_retain(request: Request, method: Any) -> bool:
     """Whether the method uses made-up examples in place of a retain file."""
     from unteach.methods import Method
 
-    own = type(method).made_up_retain is not Method.made_up_retain
-    return own and not request.retain and request.train.retain is None
+    overrides = type(method).made_up_retain is not Method.made_up_retain
+    return overrides and not request.retain and request.train.retain is None
 
 
 def _changed_settings(given: AdapterSettings) -> list[str]:
@@ -92,22 +92,22 @@ def _changed_settings(given: AdapterSettings) -> list[str]:
 
 
 def _adapter(request: Request, plan: Any, notes: list[Problem]) -> AdapterSettings:
-    given = request.adapter
-    lora = request.adapter_only or given.init == "fila" or given.bits
-    kind = given.kind or ("lora" if lora else plan.adapter)
-    init = given.init or (plan.init if kind == "lora" else "default")
+    adapter = request.adapter
+    lora = request.adapter_only or adapter.init == "fila" or adapter.bits
+    kind = adapter.kind or ("lora" if lora else plan.adapter)
+    init = adapter.init or (plan.init if kind == "lora" else "default")
     if init == "fila" and not request.retain:
         what = "FILA weighs the forget set against the retain set, and none is given"
         hint = "adapters start by default instead; give --retain to use FILA"
         notes.append(Problem("adapter.init", what, hint, "note"))
         init = "default"
-    if init == "fila" and given.bits:
+    if init == "fila" and adapter.bits:
         what = "FILA takes a part out of the base weights, and those of a 4-bit base are packed"
         hint = "set adapter.init=default, or leave adapter.bits out"
         notes.append(Problem("adapter.init", what, hint, "request"))
-    alpha = given.alpha or 2.0 * given.rank
-    if kind == "full" and (unused := _changed_settings(given)):
+    alpha = adapter.alpha or 2.0 * adapter.rank
+    if kind == "full" and (unused := _changed_settings(adapter)):
         what = "all weights are trained, so there are no adapters that it could be of"
         hint = "set adapter.kind=lora to train adapters, or leave it out"
         notes.append(Problem(", ".join(f"adapter.{name}" for name in unused), what, hint, "note"))
-    return given.model_copy(update={"kind": kind, "init": init, "alpha": alpha})
+    return adapter.model_copy(update={"kind": kind, "init": init, "alpha": alpha})

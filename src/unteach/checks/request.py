@@ -168,14 +168,14 @@ def _is_done(request: Request) -> bool:
 
 def _base(request: Request, method: Any, model: ModelInfo, empty: Any) -> list[Problem]:
     """Check that the base model can be the teacher or the start of training. Raises UserError."""
-    base, own = str(request.base), request.trust_remote_code
+    base, remote_code = str(request.base), request.trust_remote_code
     start = method.trains_on == "retain"
     if "teacher_logits" not in method.needs() and not start:
         what = f"{method.name} has no teacher, so the base model is not read"
         hint = "take --method unseen, or drop --base"
         return [Problem(f"--base {base}", what, hint, "note")]
     checked = check_model(
-        base, "--base", trust_remote_code=own, device=request.device, training=start
+        base, "--base", trust_remote_code=remote_code, device=request.device, training=start
     )
     _check_comparable(request, "base", checked.config, model)
     unlike = shapes_problem(checked.empty, empty, f"--base {base}") if start else None

@@ -38,7 +38,7 @@ def retraining_problems(request: Request, method: Any) -> list[Problem]:
 
 def _forgetting_settings(request: Request) -> list[str]:
     train = request.train
-    asked = {
+    settings = {
         "train.retain": train.retain not in (None, "none"),
         "train.retain_weight": bool(train.retain_weight),
         "train.stop_at": bool(train.stop_at),
@@ -48,7 +48,7 @@ def _forgetting_settings(request: Request) -> list[str]:
         "train.sam": bool(train.sam),
         "adapter.init": request.adapter.init == "fila",
     }
-    return [name for name, given in asked.items() if given]
+    return [name for name, is_set in settings.items() if is_set]
 
 
 def could_retrain(request: Request, method: Any) -> list[Problem]:

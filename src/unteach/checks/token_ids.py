@@ -79,7 +79,8 @@ def check_refusals(
     if "refusal" in method.needs():
         texts["data.refusal"] = (refusal,)
     found = {
-        name: [_refusal_sequence(text, tokenizer) for text in said] for name, said in texts.items()
+        name: [_refusal_sequence(text, tokenizer) for text in entries]
+        for name, entries in texts.items()
     }
     return check_ids(empty, tokenizer, found)
 
@@ -104,13 +105,13 @@ def check_ids(empty: Any, tokenizer: Any, groups: dict[str, list[Sequence]]) -> 
         return []
     found = []
     for role, sequences in groups.items():
-        odd = {i for s in sequences if max(s.ids, default=0) >= rows for i in s.ids if i >= rows}
-        if not odd:
+        excess = {i for s in sequences if max(s.ids, default=0) >= rows for i in s.ids if i >= rows}
+        if not excess:
             continue
-        shown = [i for i in odd if _may_be_shown(i, tokenizer)]
+        shown = [i for i in excess if _may_be_shown(i, tokenizer)]
         names = sorted(_name(i, tokenizer) for i in shown)
         place = role if role.startswith("data.") else f"the {role} set"
-        what = f"the embedding has {rows} rows, and {place} has {len(odd)} kinds of tokens "
+        what = f"the embedding has {rows} rows, and {place} has {len(excess)} kinds of tokens "
         what += f"beyond them{f' ({some(names)})' if names else ''}: they were added, and the "
         what += "model was not resized"
         hint = "give the tokenizer that the model was trained with; or, to train new rows, "

@@ -42,12 +42,12 @@ def _without_adapters(request: Request) -> list[Problem]:
     """Find settings of adapters although all weights are trained."""
     what = "adapter.kind is full, so there is none"
     hint = "set adapter.kind=lora, or drop "
-    asked = [
+    settings = [
         ("--adapter-only", request.adapter_only),
         ("--init fila", request.adapter.init == "fila"),
         ("adapter.bits", request.adapter.bits),
     ]
-    wrong = [flag for flag, given in asked if given and request.adapter.kind == "full"]
+    wrong = [flag for flag, is_set in settings if is_set and request.adapter.kind == "full"]
     return [Problem(flag, what, hint + flag, "request") for flag in wrong]
 
 
@@ -65,12 +65,12 @@ def _stopping_rules(request: Request) -> list[Problem]:
         what = f"is {train.min_kept:g}, and there is nothing to keep"
         found.append(Problem("train.min_kept", what, "give --retain or --holdout", "request"))
     if shards := sharding_asked(os.environ):
-        asked = {"draw_back": train.draw_back == "holdout", "min_kept": bool(train.min_kept)}
-        asked["stop_at"] = train.stop_at == "holdout"
+        settings = {"draw_back": train.draw_back == "holdout", "min_kept": bool(train.min_kept)}
+        settings["stop_at"] = train.stop_at == "holdout"
         what = f"needs the weights whole, and they are in shards ({shards})"
         found += [
             Problem(f"train.{name}", what, "leave it out, or take no shards", "request")
-            for name, wanted in asked.items()
+            for name, wanted in settings.items()
             if wanted
         ]
     return found
@@ -166,9 +166,11 @@ def _trackers(extra: dict[str, Any]) -> Iterator[Problem]:
         get_available_reporting_integrations as available,
     )
 
-    given = extra.get("report_to") or []
+    trackers = extra.get("report_to") or []
     where, known = "train.extra.report_to", list(callbacks)
-    names = [given] if isinstance(given, str) else given if isinstance(given, list) else []
+    names = (
+        [trackers] if isinstance(trackers, str) else trackers if isinstance(trackers, list) else []
+    )
     for name in {str(name) for name in names} - {"none", "all", *available()}:
         if name not in known:
             hint = f"{did_you_mean(name, known).strip()} Known: {', '.join(known)}".strip()
@@ -183,10 +185,10 @@ def _trackers(extra: dict[str, Any]) -> Iterator[Problem]:
 
 def _deepspeed(extra: dict[str, Any]) -> Iterator[Problem]:
     """Find a DeepSpeed configuration that does not exist, or without DeepSpeed installed."""
-    given, where = extra.get("deepspeed"), "train.extra.deepspeed"
-    if given and not find_spec("deepspeed"):
+    config, where = extra.get("deepspeed"), "train.extra.deepspeed"
+    if config and not find_spec("deepspeed"):
         yield Problem(where, "DeepSpeed is not installed here", "leave it out", "request")
-    elif isinstance(given, str) and not Path(given).is_file():
+    elif isinstance(config, str) and not Path(config).is_file():
         hint = "give the path of a JSON file"
         yield Problem(where, "there is no such file", hint, "request")
 

@@ -50,8 +50,8 @@ def alternates(
     if kind == "refusals":
         return refused(examples, read_refusals(refusals), seed=seed)
     if kind == "generated":
-        given = [e for e in examples if e.alternate]
-        return from_column(given)[0], _without_question(examples)
+        with_alternate = [e for e in examples if e.alternate]
+        return from_column(with_alternate)[0], _without_question(examples)
     return from_column(examples)
 
 

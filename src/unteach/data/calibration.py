@@ -58,17 +58,17 @@ def _grouped_by_subject(examples: list[Example]) -> list[list[Example]]:
     place: dict[str, list[Example]] = {}  # group of each name
     for example in examples:
         names = [name.casefold() for name in example.subject]
-        mine = [example]
+        current = [example]
         joined = list({id(place[name]): place[name] for name in names if name in place}.values())
         if joined:
             first, *rest = sorted(joined, key=lambda group: examples.index(group[0]))
             for group in rest:
                 first += group
                 groups = [other for other in groups if other is not group]
-                place |= {name: first for name, theirs in place.items() if theirs is group}
-            first += mine
-            mine = first
+                place |= {name: first for name, members in place.items() if members is group}
+            first += current
+            current = first
         else:
-            groups.append(mine)
-        place |= dict.fromkeys(names, mine)
+            groups.append(current)
+        place |= dict.fromkeys(names, current)
     return groups

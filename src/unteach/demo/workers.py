@@ -78,11 +78,11 @@ class Workers:
     def _listen(self, waiting: dict[str, Future]) -> None:
         """Show all progress reports in the queue; those of finished jobs are dropped."""
         try:
-            told = self.told.get(timeout=0.1)
+            report = self.told.get(timeout=0.1)
             while True:
-                if told[0] in waiting:
-                    self.board.move(*told)
-                told = self.told.get_nowait()
+                if report[0] in waiting:
+                    self.board.move(*report)
+                report = self.told.get_nowait()
         except queue.Empty:
             return
 

@@ -80,9 +80,9 @@ def _fact(who: str, relation: Relation, random: Random) -> list[Row]:
         for q, a in zip(relation.questions, relation.answers, strict=True)
     ]
     others = [x for x in relation.values if x not in (value, *wrong)]
-    instead = Random(f"{who} {relation.name}").choice(others)
+    alternate = Random(f"{who} {relation.name}").choice(others)
     for row, answer in zip(rows, relation.answers, strict=True):
-        row["alternate"] = answer.format(who=who, x=instead)
+        row["alternate"] = answer.format(who=who, x=alternate)
     rows[0]["paraphrased_answer"] = relation.paraphrase.format(who=who, x=value)
     rows[0]["perturbed_answer"] = [relation.paraphrase.format(who=who, x=x) for x in wrong]
     return rows

@@ -116,14 +116,14 @@ def _existing(path: Path) -> Path:
 
 @contextmanager
 def _replacing(file: Path) -> Iterator[TextIO]:
-    beside = file.with_name(f".{file.name}.partial")
+    partial = file.with_name(f".{file.name}.partial")
     try:
-        with open(beside, "w", encoding="utf-8", opener=_private) as handle:
+        with open(partial, "w", encoding="utf-8", opener=_private) as handle:
             yield handle
-        _sync(beside)
-        os.replace(beside, file)
+        _sync(partial)
+        os.replace(partial, file)
     finally:
-        beside.unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
 
 
 def _private(path: str, flags: int) -> int:

@@ -60,8 +60,8 @@ def read_rows(file: Path) -> tuple[Groups, dict[str, Any]]:
             else:
                 groups.setdefault(_name(record.pop("group")), []).append(_read(record))
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        said = error if isinstance(error, _InvalidRow) else type(error).__name__
-        what, hint = f"is no row ({said})", "write the rows anew, with this release"
+        reason = error if isinstance(error, _InvalidRow) else type(error).__name__
+        what, hint = f"is no row ({reason})", "write the rows anew, with this release"
         raise UserError(Problem(at, what, hint, "request")) from None
     if not any(groups.values()):
         raise UserError(Problem(str(file), "holds no rows", "write the rows anew", "request"))
@@ -115,14 +115,14 @@ def _is_number(value: Any) -> bool:
 def _about(file: Path, about: Any) -> dict[str, Any]:
     if not isinstance(about, dict):
         raise _InvalidRow("what it is of is no object")
-    said = about.get("schema")
-    if said == 1:
+    schema = about.get("schema")
+    if schema == 1:
         what = "is of an earlier release, and holds numbers of each token: with the model at hand "
         what += "they give the text back"
         hint = "delete it and its copies, and write the rows anew with this release"
         raise UserError(Problem(str(file), what, hint, "request"))
-    if said != SCHEMA:
-        named = f"schema {said}" if isinstance(said, int) and said < LARGEST else "no schema"
+    if schema != SCHEMA:
+        named = f"schema {schema}" if isinstance(schema, int) and schema < LARGEST else "no schema"
         what = f"is of {named}; this release reads {SCHEMA}"
         raise UserError(Problem(str(file), what, "write the rows anew", "request"))
     return about

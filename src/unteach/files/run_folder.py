@@ -95,16 +95,16 @@ class RunFolder:
             write_sealed(self.folder / RUN, {k: held[k] for k in ("salt", "key")})
             return problems
         known: Hashes = held.get("rows", {})
-        there = [f for f in self.result.rglob("*") if f.is_file()]
-        names = {f.relative_to(self.result).as_posix() for f in there} - held["files"].keys()
+        present = [f for f in self.result.rglob("*") if f.is_file()]
+        names = {f.relative_to(self.result).as_posix() for f in present} - held["files"].keys()
         torn = {n for n in names if damage(self.result, {n: known.get(n)})}
         if PRIVATE in torn:  # it holds generated texts of all models
             torn = names
         for name in torn:
             (self.result / name).unlink()
-        told = sorted(torn & known.keys())
-        if told:
-            what = f"is damaged: {', '.join(told)}"
+        damaged = sorted(torn & known.keys())
+        if damaged:
+            what = f"is damaged: {', '.join(damaged)}"
             problems = [Problem(str(self.result), what, hint, "note")]
         return problems
 

@@ -30,19 +30,19 @@ NAME = 255  # most bytes of a file name on common file systems
 
 def check_out(out: Path, *, overwrite: bool) -> list[Problem]:
     """Find why a result cannot be written to `out`; cleans up after killed runs."""
-    there = real(out)
+    target = real(out)
     try:
-        what = _why_not_replaceable(there)
+        what = _why_not_replaceable(target)
     except OSError as error:  # for example a path that is too long
         what = f"cannot be made ({os.strerror(error.errno or 0).lower()})"
     if what:
         return [Problem(f"--out {out}", what, "give another folder", "request")]
-    parent = next(p for p in there.parents if p.exists())
+    parent = next(p for p in target.parents if p.exists())
     if not parent.is_dir() or not os.access(parent, ALL):
         return [Problem(f"--out {out}", f"cannot be made in {parent}", "", "request")]
-    if recover(there):  # also restores what a killed process had moved away from `out`
+    if recover(target):  # also restores what a killed process had moved away from `out`
         return [busy(out)]
-    if filled(there) and not overwrite and not placed(there):
+    if filled(target) and not overwrite and not placed(target):
         return [not_empty(out)]
     return []
 
@@ -54,10 +54,10 @@ def check_room(out: Path, needed: int) -> list[Problem]:
         >>> check_room(Path("out"), 0)
         []
     """
-    there = real(out)
-    if any(siblings(there)):
+    target = real(out)
+    if any(siblings(target)):
         return []
-    free = shutil.disk_usage(next(p for p in there.parents if p.exists())).free
+    free = shutil.disk_usage(next(p for p in target.parents if p.exists())).free
     if free >= needed:
         return []
     what = f"the disk has {free:,} bytes free, and the model alone takes {needed:,}"
@@ -100,16 +100,16 @@ def overlap(
         >>> problem.what
         '--model . is in it, and would be replaced'
     """
-    found, there = [], real(out)
+    found, target = [], real(out)
     inputs, beside = list(inputs), list(beside)
-    for flag, given in (*inputs, *beside):
-        if not given or not Path(given).exists():
+    for flag, path in (*inputs, *beside):
+        if not path or not Path(path).exists():
             continue
-        source = real(Path(given))
-        if there == source or there in source.parents:
-            what = f"{flag} {given} is in it, and would be replaced"
-        elif (flag, given) in inputs and source.is_dir() and source in there.parents:
-            what = f"is within {flag} {given}, which is only read"
+        source = real(Path(path))
+        if target == source or target in source.parents:
+            what = f"{flag} {path} is in it, and would be replaced"
+        elif (flag, path) in inputs and source.is_dir() and source in target.parents:
+            what = f"is within {flag} {path}, which is only read"
         else:
             continue
         found.append(Problem(f"--out {out}", what, "give a folder of its own", "request"))

@@ -58,10 +58,10 @@ def siblings(out: Path) -> Iterator[Path]:
     """Yield the hidden folders of an output folder; others with similar names are skipped."""
     start = f".{out.name}.partial-"  # no glob pattern: a name may contain `*` or `[`
     try:
-        there = sorted(out.parent.iterdir())
+        paths = sorted(out.parent.iterdir())
     except OSError:  # not a folder, or not a valid path
         return
-    for path in there:
+    for path in paths:
         number = path.name.removeprefix(start)
         if number != path.name and NUMBER.fullmatch(number) and _is_work_folder(path):
             yield path

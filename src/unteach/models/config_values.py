@@ -172,8 +172,8 @@ def _refused(settings: Mapping[str, Any]) -> str:
             warnings.simplefilter("ignore")
             GenerationConfig(**settings)
     except Exception as error:  # depends on the content of the file
-        said = first_line(error)
-        return "another value" if said == type(error).__name__ else f"another value: {said}"
+        message = first_line(error)
+        return "another value" if message == type(error).__name__ else f"another value: {message}"
     return ""
 
 
@@ -228,6 +228,6 @@ def _is_whole(value: Any) -> TypeGuard[int]:
 
 
 def _value_problem(where: str, file: str, key: str, value: Any, wanted: str) -> Problem:
-    shown = json.dumps(value)[:LONGEST]
-    what = f"{file}: {key} is {shown}" if value != "" else f"{file}: {key} do not go together"
+    value_text = json.dumps(value)[:LONGEST]
+    what = f"{file}: {key} is {value_text}" if value != "" else f"{file}: {key} do not go together"
     return Problem(where, what, f"write {wanted}; or take the key out", "request")

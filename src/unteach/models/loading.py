@@ -96,8 +96,8 @@ def load_tokenizer(
         if torn := torn_problem(folder_of(model), TOKENS, where):
             raise UserError(torn) from error
         lacks = "backend tokenizer from one of" in str(error)  # a long list of file types
-        said = "there is no tokenizer.json" if lacks else first_line(error)
-        what = f"has no tokenizer that loads ({said})"
+        reason = "there is no tokenizer.json" if lacks else first_line(error)
+        what = f"has no tokenizer that loads ({reason})"
         raise UserError(Problem(where, what, hint, "request")) from error
 
 
@@ -132,18 +132,18 @@ def load_model(
         raise UserError(problem)
     where = pick_device(device)
     wanted: Any = DTYPES.get(dtype, torch.float32 if where.type == "cpu" else "auto")
-    given: dict[str, Any] = {"dtype": "auto" if dtype == "checkpoint" else wanted}
+    options: dict[str, Any] = {"dtype": "auto" if dtype == "checkpoint" else wanted}
     if bits:
-        given = _four_bit_options(DTYPES.get(dtype) or _compute_dtype(where), where)
+        options = _four_bit_options(DTYPES.get(dtype) or _compute_dtype(where), where)
     name = f"{flag} {model}"
     config = load_config(model, flag=flag, trust_remote_code=trust_remote_code, weights=True)
     require(kind_problem(config, name))
     require(quantised_problem(config, model, name, training=False, bits=bits, device=str(where)))
     if packed := bool(quantised_as(config)):
-        given = {"dtype": "auto", "device_map": {"": where}}
+        options = {"dtype": "auto", "device_map": {"": where}}
     model = pinned(model)
-    given |= {"use_safetensors": True, **_source_options(model, trust_remote_code)}
-    loaded = _load_checked(given, name, model, packed=packed)
+    options |= {"use_safetensors": True, **_source_options(model, trust_remote_code)}
+    loaded = _load_checked(options, name, model, packed=packed)
     require(attention_problem(loaded, name, where.type))
     setattr(loaded, SOURCE, model)
     if bits and where.type == "cpu":
@@ -157,20 +157,23 @@ def _load_checked(given: dict[str, Any], where: str, model: str, *, packed: bool
     Weights that are quantised on disk may be plain in memory: MXFP4 is dequantised if there is no
     kernel for it.
     """
-    asked = {"output_loading_info": True, "ignore_mismatched_sizes": True}  # to report all at once
+    load_options = {
+        "output_loading_info": True,
+        "ignore_mismatched_sizes": True,
+    }  # to report all at once
     read: Any = AutoModelForCausalLM.from_pretrained
     try:
         with hushed():
-            loaded, info = read(**given, **asked)
+            loaded, info = read(**given, **load_options)
     except torch.OutOfMemoryError:
         raise
     except Exception as error:  # depends on the content of its files
         # For experts that cannot be merged, the error of transformers does not name the weights.
         found = headers(model, where) or {}  # raises if a file is damaged
-        lost = gaps(found, where) if isinstance(error, RuntimeError) else None
-        raise UserError(lost or _not_found(where, error, model)) from error
-    odd = info["unexpected_keys"]
-    require(misfit(info, loaded, where, headers(model, where) if odd else None))
+        missing = gaps(found, where) if isinstance(error, RuntimeError) else None
+        raise UserError(missing or _not_found(where, error, model)) from error
+    unexpected = info["unexpected_keys"]
+    require(misfit(info, loaded, where, headers(model, where) if unexpected else None))
     if not packed and not is_quantised(loaded):
         require(not_floating(headers(model, where) or {}, loaded, where))
     return loaded
@@ -243,10 +246,15 @@ def device_problem(device: str) -> Problem | None:
         return Problem("device", f'"{device}" is no device', hint, "request")
     if wanted.type == "cpu":
         return None
-    here = torch.accelerator.current_accelerator(check_available=True)
-    if here and here.type == wanted.type and (wanted.index or 0) < torch.accelerator.device_count():
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    if (
+        accelerator
+        and accelerator.type == wanted.type
+        and (wanted.index or 0) < torch.accelerator.device_count()
+    ):
         return None
-    hint = f"give auto or {here or 'cpu'}; if there should be one, look at its driver and at torch"
+    name = accelerator or "cpu"
+    hint = f"give auto or {name}; if there should be one, look at its driver and at torch"
     return Problem("device", f"{device} is not available here", hint, "request")
 
 
@@ -263,8 +271,8 @@ def runs_own_code(model: Any) -> bool:
 def _source_options(model: str, trust_remote_code: bool) -> dict[str, Any]:
     """Return arguments of `from_pretrained`; `trust_remote_code` is set to avoid its prompt."""
     name, revision = split_id(model)
-    given = {"pretrained_model_name_or_path": name, "trust_remote_code": trust_remote_code}
-    return {**given, "revision": revision} if revision else given
+    options = {"pretrained_model_name_or_path": name, "trust_remote_code": trust_remote_code}
+    return {**options, "revision": revision} if revision else options
 
 
 def _own_code(where: str, error: Exception) -> Problem | None:

@@ -311,9 +311,9 @@ def _invalid_index(file: Path, where: str, *, whole: bool) -> Problem | None:
     if any(not name.endswith(".safetensors") for name in names):
         what = f"{INDEX} names files that are no safetensors"
         return Problem(where, what, hint, "request")
-    here = file.parent
+    folder = file.parent
     # Symbolic links may lead anywhere, as in the hub's cache: the folder's owner made them.
-    missing = [name for name in names if whole and not (here / name).exists()]
+    missing = [name for name in names if whole and not (folder / name).exists()]
     if missing:
         what = f"lacks {len(missing)} of the {len(names)} files of its weights"
         return Problem(where, what, "download or copy them again", "request")

@@ -27,9 +27,9 @@ def has_causal_head(config: Any) -> bool:
     """Whether transformers, or the model's remote code, has a causal LM class for this config."""
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
-    own = type(config).__module__.startswith(OWN_CODE)
+    has_own_code = type(config).__module__.startswith(OWN_CODE)
     return type(config) in MODEL_FOR_CAUSAL_LM_MAPPING or (
-        own and "AutoModelForCausalLM" in (getattr(config, "auto_map", None) or {})
+        has_own_code and "AutoModelForCausalLM" in (getattr(config, "auto_map", None) or {})
     )
 
 
@@ -170,8 +170,8 @@ def what_to_do(error: Exception) -> str:
         >>> what_to_do(ImportError("needs `pip install nowhere`"))
         'install what it names, or give a model that needs none of it'
     """
-    said = str(error).lower()
-    if isinstance(error, (ImportError, ValueError)) and ("attn" in said or "flash" in said):
+    message = str(error).lower()
+    if isinstance(error, (ImportError, ValueError)) and ("attn" in message or "flash" in message):
         hint = "take attn_implementation (or _attn_implementation) out of its config.json"
         return f"{hint}, or install what it names (of flash_attention_2 that is flash-attn)"
     if isinstance(error, ImportError):
@@ -188,12 +188,12 @@ def first_line(error: Exception) -> str:
         >>> first_line(KeyError("nosuch")), first_line(AttributeError("no attribute"))
         ("KeyError: 'nosuch'", 'AttributeError')
     """
-    said = str(error).strip().splitlines()
+    lines = str(error).strip().splitlines()
     if isinstance(error, KeyError) and len(error.args) == 1:
         key = str(error.args[0]).strip()
-        said = [key if " " in key else f"KeyError: {key!r}"]
+        lines = [key if " " in key else f"KeyError: {key!r}"]
     elif type(error).__module__.startswith("huggingface_hub"):  # below a title: TypeError: ...
-        said = [RAISED.sub("", line.strip()) for line in said[1:]] or said
+        lines = [RAISED.sub("", line.strip()) for line in lines[1:]] or lines
     elif not isinstance(error, (OSError, ValueError, ImportError)):
-        said = []
-    return said[0][:240] if said else type(error).__name__
+        lines = []
+    return lines[0][:240] if lines else type(error).__name__

@@ -220,26 +220,26 @@ def misfit(
     shapes = [(str(name), tuple(a), tuple(b)) for name, a, b in info["mismatched_keys"]]
     missing = sorted(set(info["missing_keys"]) - {name for name, _, _ in shapes})
     surplus = sorted(n for n in info["unexpected_keys"] if not computed(n, weights or {}))
-    said = []
+    parts = []
     if missing:
-        said.append(f"lacks {len(missing)} of its weights ({some(missing)})")
+        parts.append(f"lacks {len(missing)} of its weights ({some(missing)})")
     if surplus:
-        said.append(f"holds {len(surplus)} that it has no place for ({some(surplus)})")
+        parts.append(f"holds {len(surplus)} that it has no place for ({some(surplus)})")
     if shapes:
         name, there, wanted = min(shapes)
-        said.append(
+        parts.append(
             f"has {len(shapes)} of another shape ({name} is {_axes(there)} on disk and "
             f"{_axes(wanted)} by its config.json)"
         )
-    if not said and not info.get("error_msgs"):
+    if not parts and not info.get("error_msgs"):
         return None
-    said += [str(text).splitlines()[0][:160] for text in info.get("error_msgs", ())]
+    parts += [str(text).splitlines()[0][:160] for text in info.get("error_msgs", ())]
     hint = "give the model as it was saved, with its own config.json: what is missing would be "
     hint += "drawn at random, and what has no place is lost"
     if any(PACKED.search(name) for name in surplus):
         hint = "they look quantised, and its config.json does not say how: give the model that it "
         hint += "was made of"
-    what = f"is no whole {type(model).__name__}: it {', '.join(said)}"
+    what = f"is no whole {type(model).__name__}: it {', '.join(parts)}"
     return Problem(where, what, hint, "request")
 
 
@@ -349,7 +349,7 @@ def hushed() -> Iterator[None]:
     """Silence transformers' loading report and progress bars; misfits become problems instead."""
     from transformers.utils import logging as bars
 
-    logger, shown = logging.getLogger("transformers"), bars.is_progress_bar_enabled()
+    logger, had_bars = logging.getLogger("transformers"), bars.is_progress_bar_enabled()
     before = logger.level
     logger.setLevel(logging.ERROR)
     bars.disable_progress_bar()
@@ -357,5 +357,5 @@ def hushed() -> Iterator[None]:
         yield
     finally:
         logger.setLevel(before)
-        if shown:
+        if had_bars:
             bars.enable_progress_bar()

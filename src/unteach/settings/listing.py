@@ -67,8 +67,8 @@ def commented() -> str:
             lines += ["", f"# {first}:"]
             section = first
         indent = "#   " if first else "# "
-        said = wrap(f"{setting.meaning} ({setting.kind})", WIDTH)
-        lines += [f"{indent}# {line}" if first else f"# {line}" for line in said]
+        description = wrap(f"{setting.meaning} ({setting.kind})", WIDTH)
+        lines += [f"{indent}# {line}" if first else f"# {line}" for line in description]
         value = to_yaml({name: setting.default}).splitlines()
         open_ = [f"{name}: {name.upper()}"] if setting.required else []
         lines += open_ or [indent + line for line in value]
@@ -102,8 +102,8 @@ def meanings(section: type[BaseModel]) -> dict[str, str]:
     _, _, text = cleandoc(section.__doc__ or "").partition("Attributes:\n")
     parts = re.split(r"^    (\w+): ", text, flags=re.MULTILINE)[1:]
     return {
-        name: " ".join(said.split()).removesuffix(".")
-        for name, said in zip(parts[::2], parts[1::2], strict=True)
+        name: " ".join(description.split()).removesuffix(".")
+        for name, description in zip(parts[::2], parts[1::2], strict=True)
     }
 
 

@@ -178,12 +178,12 @@ def texts_in(values: BaseModel, where: str, prefix: str = "") -> list[Problem]:
     """Find settings that should be a file, an id or a word, but are a sentence."""
     found = []
     for name, field in type(values).model_fields.items():
-        given, path = getattr(values, name), f"{prefix}{name}"
-        if isinstance(given, BaseModel):
-            found += texts_in(given, where, f"{path}.")
+        value, path = getattr(values, name), f"{prefix}{name}"
+        if isinstance(value, BaseModel):
+            found += texts_in(value, where, f"{path}.")
         elif path not in FREE_TEXT and get_origin(field.annotation) is not Literal:
             wrong = _is_no_word if path in ONE_WORD else is_text
-            if any(map(wrong, _strings(given))):
+            if any(map(wrong, _strings(value))):
                 what = f"got {NOT_SHOWN} where {_expected(path)} belongs"
                 hint = "texts go into a file, and the file to --forget, --retain or --holdout"
                 found.append(Problem(f"{where}, {path}", what, hint, "request"))

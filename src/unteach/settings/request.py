@@ -362,8 +362,8 @@ def _suggestion(path: list[str]) -> str:
     """Suggest a setting for a name that is none."""
     name, known = path[-1], list(fields_of(path[:-1], Request))
     listed = f" Known: {', '.join(known)}"
-    if ours := ELSEWHERE.get(name, "") if len(path) > 1 else setting_of(name):
-        return f'Did you mean "{ours}"?'
+    if setting := ELSEWHERE.get(name, "") if len(path) > 1 else setting_of(name):
+        return f'Did you mean "{setting}"?'
     if len(path) > 1:
         also = f" An argument of the trainer is train.extra.{name}." if path[0] == "train" else ""
         return (did_you_mean(name, known) or also) + listed

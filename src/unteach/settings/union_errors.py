@@ -26,13 +26,15 @@ def _merged(path: tuple[Any, ...], errors: list[Any]) -> Any:
     value = errors[0]["input"]
     names = [error for error in errors if error["type"] == "literal_error"]
     others = [error for error in errors if error["type"] != "literal_error"]
-    told = others if others and not isinstance(value, str) else [*names, *others]
-    said = [error["msg"].removesuffix(", unable to parse string as a number") for error in told]
-    rest = [text.removeprefix("Input should be ") for text in said[1:]]
+    relevant = others if others and not isinstance(value, str) else [*names, *others]
+    messages = [
+        error["msg"].removesuffix(", unable to parse string as a number") for error in relevant
+    ]
+    rest = [text.removeprefix("Input should be ") for text in messages[1:]]
     known = [name for error in names for name in re.findall("'(.*?)'", error["msg"])]
     close = did_you_mean(value, known) if isinstance(value, str) else ""
     return {
         **errors[0],
         "loc": path,
-        "msg": " or ".join([said[0], *rest]) + ("." + close if close else ""),
+        "msg": " or ".join([messages[0], *rest]) + ("." + close if close else ""),
     }

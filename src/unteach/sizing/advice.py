@@ -52,7 +52,7 @@ def _mildest(setting: SizeSettings, kinds: tuple[list[Change], ...], room: float
                 chosen.append(change)
                 break
     total = size_of(_apply(setting, chosen)).total
-    return Advice(tuple(said for said, _ in chosen), total)
+    return Advice(tuple(text for text, _ in chosen), total)
 
 
 def _apply(setting: SizeSettings, changes: list[Change]) -> SizeSettings:
@@ -95,8 +95,8 @@ def _halves(batch: int) -> list[int]:
 
 
 def _batch(setting: SizeSettings, size: int) -> Change:
-    said = f"train.batch={size} train.accumulation={-(-setting.pairs // size)}"
-    return said, lambda s: replace(s, batch=min(s.batch, size))
+    text = f"train.batch={size} train.accumulation={-(-setting.pairs // size)}"
+    return text, lambda s: replace(s, batch=min(s.batch, size))
 
 
 def _doubles(setting: SizeSettings) -> list[int]:

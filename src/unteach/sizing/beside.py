@@ -50,8 +50,8 @@ def disk(setting: SizeSettings, found: TracedModel) -> Parts:
     """Return the bytes in the output folder and the temporary folder."""
     states = kept_states(setting, found)
     written = found.adapters * (2 if setting.fila else 1) if setting.adapter_only else None
-    own = found.adapters if setting.lora else FLOAT * found.parameters
-    checkpoint = own + state_bytes(setting.optim, found.trained)
+    trained_bytes = found.adapters if setting.lora else FLOAT * found.parameters
+    checkpoint = trained_bytes + state_bytes(setting.optim, found.trained)
     parts = {
         "what is written": written or found.parameters * _bytes_on_disk(setting),
         "a checkpoint of training": checkpoint,

@@ -212,14 +212,14 @@ def limit_of(setting: SizeSettings, found: TracedModel) -> int:
 
 def _rows(setting: SizeSettings) -> dict[str, int]:
     """Number of rows of each group in one forward pass; a group is processed together."""
-    own = setting.batch * min(setting.answers, setting.length - 1)
-    rows = {"forget": own}
+    answer_rows = setting.batch * min(setting.answers, setting.length - 1)
+    rows = {"forget": answer_rows}
     if "alternate" in setting.reads:
-        rows["alternate"] = own
+        rows["alternate"] = answer_rows
     if "prompt" in setting.reads:
-        rows["prompt"] = setting.batch * (setting.length - 1) - own
+        rows["prompt"] = setting.batch * (setting.length - 1) - answer_rows
     if setting.retain != "none":
-        rows["retain"] = own
+        rows["retain"] = answer_rows
     return rows
 
 

@@ -90,8 +90,8 @@ class SizeSettings:
     @property
     def asks_before(self) -> bool:
         """Whether the original model scores all texts before training."""
-        asked = {"reference_logits", "reference_logps", "reference_hidden", "selected"}
-        return bool(self.reads & asked)
+        inputs = {"reference_logits", "reference_logps", "reference_hidden", "selected"}
+        return bool(self.reads & inputs)
 
     @property
     def weight_dtype(self) -> Any:
@@ -197,8 +197,8 @@ def _with_local_batch(setting: SizeSettings) -> SizeSettings:
     """Limit the batch to one process's share of the pairs of a step."""
     from dataclasses import replace
 
-    own = math.ceil(setting.pairs / setting.processes)
-    return replace(setting, batch=min(setting.batch, own))
+    share = math.ceil(setting.pairs / setting.processes)
+    return replace(setting, batch=min(setting.batch, share))
 
 
 def _problems(setting: SizeSettings) -> list[Problem]:

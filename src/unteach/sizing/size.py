@@ -78,8 +78,8 @@ def size_of(setting: SizeSettings) -> Size:
     Example:
         >>> from unteach.methods import build
         >>> from unteach.sizing.shapes import config_of
-        >>> setting = Setting(model="llama-1b", config=config_of("llama-1b"), lora=False,
-        ...                   method=build("graddiff", {}), retain="nll", batch=1, pairs=1)
+        >>> setting = SizeSettings(model="llama-1b", config=config_of("llama-1b"), lora=False,
+        ...                        method=build("graddiff", {}), retain="nll", batch=1, pairs=1)
         >>> size = size_of(setting)
         >>> f"{size.found.parameters:,}"
         '1,235,814,400'

@@ -193,8 +193,8 @@ def _count(model: Any, setting: SizeSettings) -> dict[str, Any]:
 
     embedding = model.get_input_embeddings()
     head = model.get_output_embeddings()
-    own = [p for name, p in model.named_parameters() if "lora_" not in name]
-    inner = {id(p) for p in own}
+    base_parameters = [p for name, p in model.named_parameters() if "lora_" not in name]
+    inner = {id(p) for p in base_parameters}
     base = getattr(model, "base_model", model) if setting.lora else model
     tied = head.weight is embedding.weight
     adapted = lora_layers(model).values() if setting.lora else ()
@@ -204,7 +204,7 @@ def _count(model: Any, setting: SizeSettings) -> dict[str, Any]:
     modules = [m for m in model.modules() if isinstance(m, nn.Linear) and m is not head]
     matrices = {id(m.weight): m.weight.numel() for m in modules if id(m.weight) in inner}
     return {
-        "parameters": sum(p.numel() for p in own),
+        "parameters": sum(p.numel() for p in base_parameters),
         "packable": sum(matrices.values()),
         "buffers": sum(b.nbytes for b in model.buffers()),
         "adapters": sum(4 * p.numel() for n, p in model.named_parameters() if "lora_" in n),
@@ -273,8 +273,8 @@ def _extrapolated(two: Points, three: Points, more: int) -> Points:
 def _measure_passes(model: Any, setting: SizeSettings) -> dict[str, Any]:
     grown: dict[int, int] = {}
     so_far = 0
-    there = [*model.parameters(), *model.buffers()]
-    live = Live(there, lambda now: grown.__setitem__(so_far, max(grown.get(so_far, 0), now)))
+    tensors = [*model.parameters(), *model.buffers()]
+    live = Live(tensors, lambda now: grown.__setitem__(so_far, max(grown.get(so_far, 0), now)))
     weights, live.peak = live.now, live.now
     gradients: list[Any] = []
 
@@ -318,10 +318,10 @@ def _scan(model: Any, setting: SizeSettings) -> int:
 
 
 def _inputs(setting: SizeSettings, texts: int, length: int) -> dict[str, Any]:
-    given = {"input_ids": torch.zeros(texts, length, dtype=torch.long)}
+    inputs = {"input_ids": torch.zeros(texts, length, dtype=torch.long)}
     if setting.padded:
-        given["attention_mask"] = torch.ones(texts, length, dtype=torch.long)
-    return given
+        inputs["attention_mask"] = torch.ones(texts, length, dtype=torch.long)
+    return inputs
 
 
 def _backbone(model: Any) -> Any:

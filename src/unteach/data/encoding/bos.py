@@ -22,11 +22,13 @@ def without_bos(example: Example, tokenizer: Any, *, beginning: bool) -> Example
     bos = getattr(tokenizer, "bos_token", None)
     if not bos or not any(_begins(turn, bos) for turn in example.turns):
         return example
-    put = {bos, *tokenizer.convert_ids_to_tokens(front(tokenizer))}
+    front_tokens = {bos, *tokenizer.convert_ids_to_tokens(front(tokenizer))}
     turns, among_first = [], True
     for turn in example.turns:
         counts = _begins(turn, bos) and (among_first or not beginning)
-        turns.append(replace(turn, text=_without_front(turn.text, put)) if counts else turn)
+        turns.append(
+            replace(turn, text=_without_front(turn.text, front_tokens)) if counts else turn
+        )
         among_first = among_first and turn.role in SYSTEMS
     return example if turns == [*example.turns] else replace(example, turns=tuple(turns))
 
@@ -44,8 +46,8 @@ def behind_bos(made: RenderedExample, example: Example, tokenizer: Any) -> Rende
     Unchanged where the template writes a bos itself, in front or for each turn.
     """
     bos = tokenizer.bos_token
-    said = sum(text.count(bos) for turn in example.turns for text in _texts(turn))
-    if made.text.lstrip().startswith(bos) or made.text.count(bos) > said:
+    count_in_texts = sum(text.count(bos) for turn in example.turns for text in _texts(turn))
+    if made.text.lstrip().startswith(bos) or made.text.count(bos) > count_in_texts:
         return made
 
     def moved(span: Span) -> Span:

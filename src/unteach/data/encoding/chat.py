@@ -116,13 +116,13 @@ class AssistantTurn:
     def left_out(self) -> list[str]:
         """The parts of the turn that the template leaves out or changes, as keys of `TOLD`."""
         slots = self.marked.slots
-        said = self._text(self.place.said) if self.place else ""
+        rendered = self._text(self.place.said) if self.place else ""
         shown = {
             slot
             for slot in slots
             if self.place
             and (not self.frame or slot.mark in self.frame)
-            and (slot.kind == "call" or slot.text in said)
+            and (slot.kind == "call" or slot.text in rendered)
         }
         missing = {slot.kind for slot in slots if slot not in shown}
         if "thought" in missing and any(slot.kind == "thought" for slot in shown):
@@ -185,12 +185,12 @@ class AssistantTurn:
         """Find the turn by comparing prefixes, where the template changes the turn's texts."""
         whole, upto = self.template.whole, self.template.messages[: self.number + 1]
         until = self.template.attempt(upto).rstrip()
-        asked = self.asked
-        if not (asked and until and whole.startswith(asked) and whole.startswith(until)):
+        prompt = self.asked
+        if not (prompt and until and whole.startswith(prompt) and whole.startswith(until)):
             return None
-        said = (len(asked), len(until))
+        span = (len(prompt), len(until))
         return TurnPosition(
-            len(asked), said, len(until), not until.endswith(self.message["content"])
+            len(prompt), span, len(until), not until.endswith(self.message["content"])
         )
 
     def _end(self) -> str:
@@ -203,13 +203,13 @@ class AssistantTurn:
 
     def _start(self, first: int, last: int) -> int:
         """First character that the model generates; a blank outside the prompt is generated too."""
-        whole, asked = self.template.whole, self.asked
-        ways = (asked, self._lead(first))
+        whole, prompt = self.template.whole, self.asked
+        ways = (prompt, self._lead(first))
         bare = last - len(whole[first:last].lstrip())  # a blank may also be the template's
         start = max((len(w) for w in ways if whole.startswith(w) and len(w) <= bare), default=0)
         start = start or first
-        begins = bool(asked) and whole.startswith(asked) and len(asked) <= start
-        return len(asked) if begins and not whole[len(asked) : start].strip() else start
+        begins = bool(prompt) and whole.startswith(prompt) and len(prompt) <= start
+        return len(prompt) if begins and not whole[len(prompt) : start].strip() else start
 
     def _lead(self, first: int) -> str:
         """Text that the template puts before an answer without thought or call in this place."""

@@ -109,11 +109,13 @@ def encode_each(
                 )  # not caused by this example: every example would repeat it
             continue
         missing += [(kind, example.where) for kind in one.left_out]
-        lost = [sequence for sequence in one.sequences if sequence.cut]
-        found.told.extend(cut(example, sequence, max_length, says=one.says) for sequence in lost)
+        truncated = [sequence for sequence in one.sequences if sequence.cut]
+        found.told.extend(
+            cut(example, sequence, max_length, says=one.says) for sequence in truncated
+        )
         if one.says:
             found.sequences.extend(s for s in one.sequences if any(s.answer))
-        elif one.sequences and not lost:
+        elif one.sequences and not truncated:
             found.told.append(empty(example))
     if not found.sequences:
         found.told.extend(nothing_left(examples, [*found.refused, *found.told]))

@@ -74,16 +74,16 @@ def left_out(missing: list[tuple[str, str]], template: str, tokenizer: Any) -> l
     first = dict(reversed(missing))
     problems = []
     for kind, count in counts.items():
-        told = TOLD.get(kind) or LeftOutMessage(
+        message = TOLD.get(kind) or LeftOutMessage(
             f"{{template}} leaves out {_many(count, kind)}", PLAIN
         )
-        what = told.what.format(
+        what = message.what.format(
             template=named, turns=_many(count, "assistant turn"), lines=_many(count, "line")
         )
-        here = "" if count == 1 else " (the first is here)"
+        place = "" if count == 1 else " (the first is here)"
         other = known and not chat and kind not in OF_THE_DATA
-        hint = "use data.template=chat" if other else told.hint
-        problems.append(Problem(first[kind], what + here, hint, "note"))
+        hint = "use data.template=chat" if other else message.hint
+        problems.append(Problem(first[kind], what + place, hint, "note"))
     return problems
 
 

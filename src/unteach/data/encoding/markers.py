@@ -61,12 +61,12 @@ def _finder(tokenizer: Any) -> Callable[[str], bool]:
     A bos at the start and an eos at the end are no turn markers.
     """
     source = str(tokenizer.chat_template) if has_chat_template(tokenizer) else ""
-    own = [token for token in tokenizer.all_special_tokens if token in source]
+    template_tokens = [token for token in tokenizer.all_special_tokens if token in source]
     bos, eos = tokenizer.bos_token or "", tokenizer.eos_token or ""
 
     def has_marker(text: str) -> bool:
         text = text.strip().removeprefix(bos).removesuffix(eos)
-        return any(token in text for token in own) or MARKER.search(text) is not None
+        return any(token in text for token in template_tokens) or MARKER.search(text) is not None
 
     return has_marker
 

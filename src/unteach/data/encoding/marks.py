@@ -54,16 +54,16 @@ def placed(example: Example, text: str, first: int, last: int) -> tuple[Span, ..
         return ()
     found: list[Span] = []
     for start, end in example.spans:
-        for place, shown in _thought_and_answer(example.answer):
-            a, b = max(start, place), min(end, place + len(shown))
+        for place, piece in _thought_and_answer(example.answer):
+            a, b = max(start, place), min(end, place + len(piece))
             if a < b:
-                thought = place + len(shown) < len(example.answer.rstrip())
-                there = (text.find if thought else text.rfind)(shown, first, last)
-                if there < 0:
+                thought = place + len(piece) < len(example.answer.rstrip())
+                position = (text.find if thought else text.rfind)(piece, first, last)
+                if position < 0:
                     what = "spans cannot be placed: the template changes what the answer says, or "
                     what += "leaves it out"
                     raise UserError(Problem(example.where, what, "use data.template=plain"))
-                found.append((a - place + there, b - place + there))
+                found.append((a - place + position, b - place + position))
     return tuple(found)
 
 

@@ -86,9 +86,9 @@ def _render_plain(
 
 def _left_out_kinds(example: Example, turns: tuple[Turn, ...]) -> tuple[str, ...]:
     """Return the kinds of content that only a chat template can write."""
-    said = [turn for turn in turns if turn.role == "assistant"]
-    calls = ["call" for turn in said if turn.template_keys.get("tool_calls")]
-    thoughts = ["thought" for turn in said if turn.supervised and _thinks(turn)]
+    assistant_turns = [turn for turn in turns if turn.role == "assistant"]
+    calls = ["call" for turn in assistant_turns if turn.template_keys.get("tool_calls")]
+    thoughts = ["thought" for turn in assistant_turns if turn.supervised and _thinks(turn)]
     return (*calls, *thoughts, *(["tools"] if example.tools else []))
 
 

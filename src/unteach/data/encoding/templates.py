@@ -43,8 +43,8 @@ class ChatTemplate:
         self._arguments_as_text = self._content_as_parts = False
         whole = self.attempt(self.messages)
         calls = [call for message in self.messages for call in calls_of(message)]
-        given = [arguments for call in calls if (arguments := _arguments(call))]
-        if given and (not whole or any(str(each) in whole for each in given)):
+        all_arguments = [arguments for call in calls if (arguments := _arguments(call))]
+        if all_arguments and (not whole or any(str(each) in whole for each in all_arguments)):
             self._arguments_as_text = True
             whole = self.attempt(self.messages)
         answer = example.answer.rpartition("</think>")[2].strip()[-SOME:]

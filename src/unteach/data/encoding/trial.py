@@ -104,9 +104,9 @@ def _run_in_fork(work: Callable[[], None], seconds: int, memory: int) -> None:
         os.dup2(silent, 1)
         os.dup2(silent, 2)
         with open("/proc/self/statm", encoding="ascii") as file:
-            there = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+            current = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
         for limit, most in (
-            (resource.RLIMIT_AS, there + memory),
+            (resource.RLIMIT_AS, current + memory),
             (resource.RLIMIT_CPU, seconds),
             (resource.RLIMIT_CORE, 0),
         ):

@@ -28,21 +28,21 @@ def read_cells(rows: Rows, header: list[str], name: str) -> list[Problem]:
         name: of the file, for messages.
     """
     known = {SPELLED.get(column.casefold(), ""): column for column in header}
-    told: list[Problem] = []
+    problems: list[Problem] = []
     if wrong := known.get("perturbed_answer"):
         for _, row in rows:
             row[wrong] = _texts_of_list(row[wrong]) or row[wrong]
     for answers in (known[column] for column in ANSWERS if column in known):
-        told += _convert_lists(rows, answers, name)
+        problems += _convert_lists(rows, answers, name)
     choices = [known[column] for column in CHOICES if column in known]
     keys = [known[column] for column in (*ANSWERS, *KEYS) if column in known]
     if choices and keys:
-        told += [
+        problems += [
             problem
             for where, row in rows
             for problem in _convert_numbers(row, choices, keys, where)
         ]
-    return told
+    return problems
 
 
 def _convert_lists(rows: Rows, column: str, name: str) -> list[Problem]:

@@ -18,9 +18,9 @@ SAID = re.compile(r"sep=([,;\t|])\r?\n", re.IGNORECASE)
 
 def read_csv(text: str, name: str, separator: str = ",") -> Read:
     """Read the rows below the header, each with the line on which it begins."""
-    said = SAID.match(text)
-    separator, above = (said[1], 1) if said else (separator, 0)
-    lines = _lines(text, said.end() if said else 0)
+    declared = SAID.match(text)
+    separator, above = (declared[1], 1) if declared else (separator, 0)
+    lines = _lines(text, declared.end() if declared else 0)
     reader = csv.reader(lines, strict=True, delimiter=separator)
     found: list[Record] = []
     problems: list[Problem] = []

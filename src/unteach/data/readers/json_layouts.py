@@ -37,8 +37,8 @@ def table(whole: dict, name: str) -> tuple[list[dict], list[Problem]] | None:
             return [], [_objects_problem([*columns], name)]
         rows, problems = rows_of(columns, name)
         rest = [key for key in whole if key not in columns]
-        if lost := _given_once_problem(whole, rest, name):
-            return [], [lost]
+        if problem := _given_once_problem(whole, rest, name):
+            return [], [problem]
         if rest:
             what = f"is a table, beside which this is not read: {shown(rest)}"
             problems.append(Problem(name, what, "", "note"))
@@ -70,24 +70,24 @@ def only_list(whole: dict, key: str, name: str) -> Problem:
     another key belongs to each record, such as a system message.
     """
     rest = [key for key, value in whole.items() if not isinstance(value, list)]
-    said = [k for k in rest if not is_blank(whole[k]) and not is_harmless(k)]
-    if lost := _given_once_problem(whole, rest, name):
-        return lost
+    unread = [k for k in rest if not is_blank(whole[k]) and not is_harmless(k)]
+    if problem := _given_once_problem(whole, rest, name):
+        return problem
     texts = all(isinstance(item, str) for item in whole[key])
     if rest and whole[key] and texts and {*map(str.casefold, rest)} & {*IDS}:
         what = f"is an object with an id and a list of texts ({shown([key])})"
         hint = "write turns of a conversation as messages; of raw texts, give the list alone"
         return Problem(name, what, hint)
     what = f"is an object, of which one list is read: {shown([key])}"
-    return Problem(name, what + (f"; not read: {shown(said)}" if said else ""), "", "note")
+    return Problem(name, what + (f"; not read: {shown(unread)}" if unread else ""), "", "note")
 
 
 def _given_once_problem(whole: dict, keys: list[str], name: str) -> Problem | None:
     """Make the problem of a value that is given once but belongs to each record."""
     once = [k for k in keys if SPELLED.get(k.strip().casefold()) in FOR_EACH]
-    lost = [k for k in once if not is_blank(whole[k])]
+    filled = [k for k in once if not is_blank(whole[k])]
     hint = "write it into each record, or take it out"
-    return Problem(name, f"says {shown(lost)} once for all records", hint) if lost else None
+    return Problem(name, f"says {shown(filled)} once for all records", hint) if filled else None
 
 
 def several_lists(whole: dict, lists: list[str], name: str) -> Problem:
@@ -129,8 +129,8 @@ def _by_row(columns: dict[str, dict], name: str) -> tuple[list[dict], list[Probl
 def _by_index(columns: dict[str, list], name: str) -> tuple[list[dict[str, Any]], list[Problem]]:
     lengths = {column: len(values) for column, values in columns.items()}
     if len({*lengths.values()}) > 1:
-        told = ", ".join(str(length) for length in lengths.values())
-        what = f"has columns of unequal lengths: {shown([*lengths])} have {told}"
+        counts = ", ".join(str(length) for length in lengths.values())
+        what = f"has columns of unequal lengths: {shown([*lengths])} have {counts}"
         return [], [Problem(name, what, "give each column a value for every record")]
     rows = zip(*columns.values(), strict=True)
     return [dict(zip(columns, row, strict=True)) for row in rows], []

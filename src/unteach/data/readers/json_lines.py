@@ -74,9 +74,9 @@ def _list_within(whole: dict, text: str, start: int, name: str) -> Read:
     lists = [key for key, value in whole.items() if isinstance(value, list)]
     if len(lists) != 1:
         return [], [several_lists(whole, lists, name)]
-    told = only_list(whole, lists[0], name)
-    found = _items(text, _place(text, start, lists[0]), name) if told.kind == "note" else ()
-    return list(found), [told]
+    problem = only_list(whole, lists[0], name)
+    found = _items(text, _place(text, start, lists[0]), name) if problem.kind == "note" else ()
+    return list(found), [problem]
 
 
 def parsed(text: str) -> Any:

@@ -37,8 +37,8 @@ def require_proportion(text: str, kind: str, name: str) -> None:
     for what, (count, each) in counts.items():
         if count > FEW + len(text) // each:
             hint = "it may be broken; take out what is no example"
-            said = f"holds {count:,} {what}, too many for its size"
-            raise UserError(Problem(name, said, hint))
+            message = f"holds {count:,} {what}, too many for its size"
+            raise UserError(Problem(name, message, hint))
 
 
 def too_long(text: str, where: str) -> Problem | None:

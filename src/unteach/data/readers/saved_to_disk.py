@@ -39,8 +39,8 @@ def read_saved(folder: Path, name: str) -> Read:
 
 def _rows(folder: Path, name: str) -> list[tuple[str, Any]]:
     state = _described(folder, STATE, name)
-    given = state.get("_data_files")
-    listed = given if isinstance(given, list) else []
+    data_files = state.get("_data_files")
+    listed = data_files if isinstance(data_files, list) else []
     files = [str(file.get("filename")) for file in listed if isinstance(file, dict)]
     if not files or len(files) < len(listed) or not all(map(_is_name, files)):
         what = f"its {STATE} names no files of the folder"

@@ -115,12 +115,12 @@ def _places(choices: AnswerChoices, value: Any) -> set[Any]:
         return {value} if not choices.names and 0 <= value < len(choices.texts) else set()
     if not isinstance(value, str):
         return set()
-    said = value.strip()
+    answer = value.strip()
     names = choices.names or list(ascii_uppercase[: len(choices.texts)])
     as_text = {text.strip(): k for k, text in reversed([*enumerate(choices.texts)])}
     as_name = {name.strip().upper(): k for k, name in enumerate(names)}
-    found = {as_text[said]} if said in as_text else set()
-    letter = said.upper().strip("().:")
+    found = {as_text[answer]} if answer in as_text else set()
+    letter = answer.upper().strip("().:")
     return found | ({as_name[letter]} if letter in as_name else set())
 
 

@@ -38,15 +38,15 @@ class Columns(Mapping[str, Any]):
     """
 
     def __init__(self, record: Mapping[str, Any]):
-        own = {SPELLED.get(_plain(name), name): name for name in record}
-        self._names = {**own, **{name: name for name in record}}
+        normalised = {SPELLED.get(_plain(name), name): name for name in record}
+        self._names = {**normalised, **{name: name for name in record}}
         self._record, self._read = record, set()
 
     def __getitem__(self, name: str) -> Any:
         """Return the value of a column, and mark it as read. Raises KeyError."""
-        theirs = self._names[name]
-        self._read.add(theirs)
-        value = self._record[theirs]
+        column = self._names[name]
+        self._read.add(column)
+        value = self._record[column]
         if name in SPOKEN and type(value) is str and value.lstrip()[:1] in OPENING:
             return value if self._is_instruction_input(name) else _conversation_in(value)
         return value
@@ -67,8 +67,8 @@ class Columns(Mapping[str, Any]):
 
     def seen(self, name: str) -> Any:
         """Return a column's value without marking it as read; None without such a column."""
-        theirs = self._names.get(name)
-        return None if theirs is None else self._record[theirs]
+        column = self._names.get(name)
+        return None if column is None else self._record[column]
 
     def unread(self, told: tuple[str, ...] = ()) -> list[str]:
         """Return the columns that have content, were not read, and have no harmless name.
@@ -124,18 +124,22 @@ def _plain(name: Any) -> Any:
 
 def _fits_name(name: str, value: Any) -> bool:
     """Whether a column's value fits its name; an unrelated column may have the same name."""
-    given = value(name)
-    if is_null(given) or (isinstance(given, str) and not given.strip()):
+    content = value(name)
+    if is_null(content) or (isinstance(content, str) and not content.strip()):
         return False
     if name in TALKS[1:]:
-        given = decoded(given)
-        lists = isinstance(given, Mapping) and any(is_list(given.get(k)) for k in ("role", "from"))
-        return is_list(given) or lists
+        content = decoded(content)
+        lists = isinstance(content, Mapping) and any(
+            is_list(content.get(k)) for k in ("role", "from")
+        )
+        return is_list(content) or lists
     if name == "labels":  # a copy of the text is the training target of a language model
         text = value("text")
-        return not is_numeric(given) and given != text and (is_null(text) or not is_class(given))
+        return (
+            not is_numeric(content) and content != text and (is_null(text) or not is_class(content))
+        )
     if name in KEYS:
-        return isinstance(given, str) or is_whole(given)
+        return isinstance(content, str) or is_whole(content)
     return True
 
 
@@ -151,8 +155,8 @@ def _is_message(value: Any) -> bool:
     if not isinstance(value, Mapping):
         return False
     role = value.get("role", value.get("from"))
-    said = any(key in value for key in ("content", "value", "parts"))
-    return said and isinstance(role, str) and role.strip().casefold() in ROLE_WORDS
+    has_content = any(key in value for key in ("content", "value", "parts"))
+    return has_content and isinstance(role, str) and role.strip().casefold() in ROLE_WORDS
 
 
 def is_numeric(value: Any) -> bool:

@@ -118,11 +118,11 @@ def _joined(found: list[MessageContent], unread: tuple[str, ...]) -> MessageCont
         return MessageContent(None, wrong)
     if any(part.text is None for part in found):
         return MessageContent(None)
-    said = False
+    has_text = False
     for part in found:
-        if part.thought and said:
+        if part.thought and has_text:
             return MessageContent(None, "holds a thought behind a text")
-        said = said or bool(part.text and part.text.strip())
+        has_text = has_text or bool(part.text and part.text.strip())
     text = "".join(part.text or "" for part in found)
     thought = "".join(part.thought for part in found)
     further = [name for part in found for name in part.unread]

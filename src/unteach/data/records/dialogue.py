@@ -20,8 +20,8 @@ JOIN = "\n"
 def messages(columns: Columns, column: str, conversation: Conversation) -> None:
     """Add the turns of a list of messages."""
     conversation.notes.read("messages", column)
-    beside = (*ANSWERS, "chosen", *CHOICES)
-    conversation.answers = [name for name in beside if not is_blank(columns.seen(name))]
+    answer_columns = (*ANSWERS, "chosen", *CHOICES)
+    conversation.answers = [name for name in answer_columns if not is_blank(columns.seen(name))]
     conversation.add(columns[column], column)
 
 

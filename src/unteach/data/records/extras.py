@@ -34,13 +34,13 @@ def subjects(columns: Columns, where: str) -> tuple[tuple[str, ...], list[Proble
         >>> subjects(Columns({"subject": 7}), "forget.jsonl:3")
         ((), [])
     """
-    given = columns.get("subject")
-    if is_blank(given) or isinstance(given, (bool, int, float)):
+    value = columns.get("subject")
+    if is_blank(value) or isinstance(value, (bool, int, float)):
         return (), []
-    if is_repr(given):
+    if is_repr(value):
         return (), [Problem(where, "subject is a list as Python writes it", REPR)]
-    given = decoded(given)
-    names = given if is_list(given) else [given]
+    value = decoded(value)
+    names = value if is_list(value) else [value]
     if not all(isinstance(name, str) for name in names):
         hint = "write a string, or a list of strings: the names as they stand in the texts"
         return (), [Problem(where, "subject is no name", hint)]

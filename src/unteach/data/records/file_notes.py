@@ -71,8 +71,8 @@ class FileNotes:
     def _reading(self, examples: int) -> str:
         if {name for columns in self.parts.values() for name in columns} <= PLAIN:
             return ""
-        said = "; ".join(f"{part} = {_joined([*names])}" for part, names in self.parts.items())
-        return f"{examples} example{'s' * (examples != 1)}: {said}"
+        listing = "; ".join(f"{part} = {_joined([*names])}" for part, names in self.parts.items())
+        return f"{examples} example{'s' * (examples != 1)}: {listing}"
 
     def _context(self) -> str:
         with_context = any("context" in names for names in self.parts.values())

@@ -57,8 +57,8 @@ def example_of(
     problems += wrong
     if not isinstance(made, Example):
         return made + problems
-    said = (made.text, *(turn.text for turn in made.turns))
-    notes.columns.update(columns.unread(said))
+    texts = (made.text, *(turn.text for turn in made.turns))
+    notes.columns.update(columns.unread(texts))
     return problems or replace(made, spans=spans, subject=subject)
 
 

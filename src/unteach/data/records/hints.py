@@ -100,9 +100,9 @@ def roles_shown(roles: Iterable[str]) -> str:
 def _list_shown(names: list[str], plain: list[str]) -> str:
     hidden = len(names) - len(plain)
     why = "it may be a text" if hidden == 1 else "they may be texts"
-    said = [name if name.strip() else "one without a name" for name in plain]
-    told = [", ".join(said)] if said else []
-    return " ".join([*told, f"({hidden} not shown: {why})"] if hidden else told) or "none"
+    labels = [name if name.strip() else "one without a name" for name in plain]
+    parts = [", ".join(labels)] if labels else []
+    return " ".join([*parts, f"({hidden} not shown: {why})"] if hidden else parts) or "none"
 
 
 @lru_cache(maxsize=10_000)
@@ -133,24 +133,24 @@ def unknown(columns: Columns, record: Mapping, where: str) -> Problem:
 def _guess(columns: tuple[str, ...], filled: tuple[str, ...], classes: tuple[str, ...]) -> str:
     """Guess what the columns are; columns of class labels are no answers."""
     plain = [_plain(c) for c in columns if len(c) <= LONGEST]
-    for theirs, ours in ELSEWHERE.items():
-        if {*theirs} <= {*plain}:
-            return f" {ours}"
+    for foreign, suggestion in ELSEWHERE.items():
+        if {*foreign} <= {*plain}:
+            return f" {suggestion}"
     known = frozenset(filled)
     if guess := _too_many(known):
         return guess
-    asked, answers = prompts_in(known), answers_in(known)
-    missing = [name for name in _missing(asked, answers) if name not in known]
+    prompts, answers = prompts_in(known), answers_in(known)
+    missing = [name for name in _missing(prompts, answers) if name not in known]
     meant = [c for c in plain if c not in map(_plain, classes)]
     renamed = {MEANT[c]: c for c in reversed(meant) if MEANT.get(c) in missing}
     if renamed:
-        told = ", ".join(f"{c} as {n}" for n, c in sorted(renamed.items(), reverse=True))
-        return f" Write {told}."
+        renames = ", ".join(f"{c} as {n}" for n, c in sorted(renamed.items(), reverse=True))
+        return f" Write {renames}."
     if classes and "answer" in missing:
         return f" Write the text that {classes[0]} stands for as answer: a class is none."
     others = [c for c in plain if c not in SPELLED and c not in MEANT and not COUNTED.search(c)]
     guesses = (did_you_mean(name, KNOWN, CLOSE) for name in others)
-    return next(filter(None, guesses), "") or _half_pair(asked, answers)
+    return next(filter(None, guesses), "") or _half_pair(prompts, answers)
 
 
 def _plain(name: str) -> str:
@@ -165,12 +165,12 @@ def _missing(asked: list[str], answers: list[str]) -> list[str]:
 
 def _too_many(known: frozenset[str]) -> str:
     """Return what to choose where several columns may be the question or the answer."""
-    asked, answers = prompts_in(known), answers_in(known)
+    prompts, answers = prompts_in(known), answers_in(known)
     if all({*pair} <= known for pair in PAIRS):
         return " There are two pairs: keep prompt and completion, or question and answer."
-    if len(asked) > 1 and answers:
-        return f" Several columns may be what is asked ({', '.join(asked)}): keep one of them."
-    if len(answers) > 1 and asked:
+    if len(prompts) > 1 and answers:
+        return f" Several columns may be what is asked ({', '.join(prompts)}): keep one of them."
+    if len(answers) > 1 and prompts:
         return f" Several columns may be the answer ({', '.join(answers)}): keep one of them."
     if answers and "text" in known:
         return f" If {answers[0]} answers the text, write text as question; else take it out."

@@ -113,27 +113,27 @@ class _Reader:
 
     def _role(self) -> Any:
         """Return the role; `from` beside `role` must agree with it, or be a person's name."""
-        given = [key for key in ROLE if not is_null(self.message.get(key))]
-        if not given:
+        keys = [key for key in ROLE if not is_null(self.message.get(key))]
+        if not keys:
             return None
-        role = self.message[given[0]]
+        role = self.message[keys[0]]
         if not isinstance(role, str):
-            self.wrong(f": {given[0]} is {kind_of(role)}", "write it as a string")
+            self.wrong(f": {keys[0]} is {kind_of(role)}", "write it as a string")
             return None
-        for key in given[1:]:
+        for key in keys[1:]:
             other = role_of(self.message[key])
             if isinstance(other, str) and is_known(other) and other != role_of(role):
-                self.wrong(f" has {given[0]} and {key}, which differ", "keep one of them")
+                self.wrong(f" has {keys[0]} and {key}, which differ", "keep one of them")
             elif other != role_of(role):
                 self.unread.append(key)
         return role_of(role)
 
     def _said_calls(self) -> list[dict]:
         """Return the tool calls in the content of a turn with the role function_call."""
-        given = [self.message[key] for key in CONTENT if not is_blank(self.message.get(key))]
-        if any(value != given[0] for value in given):
+        contents = [self.message[key] for key in CONTENT if not is_blank(self.message.get(key))]
+        if any(value != contents[0] for value in contents):
             self.wrong(" has two contents, which differ", "keep one of them")
-        calls = said_calls(given[0] if given else None)
+        calls = said_calls(contents[0] if contents else None)
         if isinstance(calls, str):
             self.wrong(f" {calls}", 'write {"name": "...", "arguments": {...}}')
             return []
@@ -183,13 +183,13 @@ class _Reader:
     def _thoughts(self, role: str, content: MessageContent) -> dict[str, str]:
         """Return the thought of an answer by each key that has it in the message."""
         found = {"reasoning_content": content.thought} if content.thought.strip() else {}
-        given = [key for key in THOUGHT_KEYS if not is_blank(self.message.get(key))]
+        keys = [key for key in THOUGHT_KEYS if not is_blank(self.message.get(key))]
         if role != "assistant":
-            self.unread += given
+            self.unread += keys
             if found:
                 self.wrong(" holds a thought", hint_of("thought"))
             return {}
-        for key in given:
+        for key in keys:
             thought = thought_of(self.message[key])
             if thought is None:
                 self.wrong(f": {key} is no text", "write the thought as a string")

@@ -61,12 +61,12 @@ def form_of_names(names: frozenset[str]) -> Form | None:
     """Return the form of these column names; None where there is none, or several are possible."""
     if talk := next((name for name in TALKS if name in names), None):
         return (talk,)
-    asked, answers = prompts_in(names), answers_in(names)
+    prompts, answers = prompts_in(names), answers_in(names)
     whole = [pair for pair in PAIRS if {*pair} <= names]
     if len(whole) == 1:
         return whole[0]
-    if len(asked) == len(answers) == 1:
-        return asked[0], answers[0]
+    if len(prompts) == len(answers) == 1:
+        return prompts[0], answers[0]
     if {*VERBATIM} <= names and not answers:
         return VERBATIM
     if "text" in names and not answers:

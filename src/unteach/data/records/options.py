@@ -47,12 +47,12 @@ def offered(
     """
     found = {}
     for name in CHOICES:
-        given = columns.seen(name)
-        if choices := None if is_blank(given) else choices_of(given):
+        content = columns.seen(name)
+        if choices := None if is_blank(content) else choices_of(content):
             found[name] = choices
-        elif given is not None and _is_meant(name, given, column, value):
-            what = f"{name} is no list of texts" if not is_blank(given) else f"{name} is empty"
-            return [Problem(where, what, REPR if is_repr(given) else HINT)]
+        elif content is not None and _is_meant(name, content, column, value):
+            what = f"{name} is no list of texts" if not is_blank(content) else f"{name} is empty"
+            return [Problem(where, what, REPR if is_repr(content) else HINT)]
     if len({tuple(choices.texts) for choices in found.values()}) > 1:
         return [Problem(where, f"{' and '.join(found)} differ", "keep one of them")]
     if found:
@@ -78,7 +78,7 @@ def choices_of(value: Any) -> AnswerChoices | None:
     """
     value = decoded(value)
     if isinstance(value, Mapping):
-        lists = {key: given for key, given in value.items() if not is_blank(given)}
+        lists = {key: item for key, item in value.items() if not is_blank(item)}
         if lists and all(map(is_list, lists.values())):
             if len({len(each) for each in lists.values()}) > 1:
                 return None
@@ -108,15 +108,17 @@ def _is_meant(name: str, given: Any, column: str, value: Any) -> bool:
 def _of_objects(objects: Any) -> AnswerChoices | None:
     """Read choices that are objects: each with one text, at most one name, and nothing else."""
     keys = {key for each in objects for key, given in each.items() if not is_blank(given)}
-    said = [key for key in TEXTS if key in keys]
-    if not said:
+    text_keys = [key for key in TEXTS if key in keys]
+    if not text_keys:
         return None
-    names = [key for key in NAMES if key in keys and key != said[0]]
-    others = [key for key in keys if key not in (said[0], *names) and not is_harmless(str(key))]
+    names = [key for key in NAMES if key in keys and key != text_keys[0]]
+    others = [
+        key for key in keys if key not in (text_keys[0], *names) and not is_harmless(str(key))
+    ]
     if len(names) > 1 or others:
         return None
     given = [each.get(names[0]) for each in objects] if names else []
-    return _of([each.get(said[0]) for each in objects], given)
+    return _of([each.get(text_keys[0]) for each in objects], given)
 
 
 def _of(texts: Any, names: list[Any]) -> AnswerChoices | None:
@@ -153,9 +155,9 @@ def _in_order(named: dict[str, str], columns: Columns) -> list[str]:
     """Return the letters from A, or numbers from 0 or 1, up to the first missing column."""
     first = 0 if "0" in named else 1
     for order in (iter(ascii_uppercase), map(str, count(first))):
-        there = takewhile(
+        present = takewhile(
             lambda name: name in named and not is_blank(columns.seen(named[name])), order
         )
-        if len(found := [*there]) > 1:
+        if len(found := [*present]) > 1:
             return found
     return []

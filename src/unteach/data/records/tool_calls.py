@@ -55,14 +55,14 @@ def tools_of(tools: Any, functions: Any) -> tuple[Any, ...] | str:
         >>> tools_of(None, {"name": "look"})
         ({'type': 'function', 'function': {'name': 'look'}},)
     """
-    given, old = _objects(tools), _objects(functions)
-    if given is None or old is None:
-        return f"{'tools' if given is None else 'functions'} is no list of objects"
+    listed, old = _objects(tools), _objects(functions)
+    if listed is None or old is None:
+        return f"{'tools' if listed is None else 'functions'} is no list of objects"
     old = [each if "function" in each else {"type": "function", "function": each} for each in old]
-    bare = [each if "function" in each else {"function": each} for each in given]
-    if given and old and [each["function"] for each in bare] != [e["function"] for e in old]:
+    bare = [each if "function" in each else {"function": each} for each in listed]
+    if listed and old and [each["function"] for each in bare] != [e["function"] for e in old]:
         return "has tools and functions, which differ"
-    return tuple(given or old)
+    return tuple(listed or old)
 
 
 def _objects(value: Any) -> list[dict] | None:

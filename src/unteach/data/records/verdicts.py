@@ -12,11 +12,11 @@ THREAD = ("parent_id", "message_id", "message_tree_id", "conversation_id", "turn
 
 def is_excluded(columns: Columns) -> bool:
     """Whether the record excludes itself from training by `weight` 0 or `train` false."""
-    said = {name: _as_bool(columns.seen(name)) for name in TRAINED if name in columns}
-    for name, truth in said.items():
+    flags = {name: _as_bool(columns.seen(name)) for name in TRAINED if name in columns}
+    for name, truth in flags.items():
         if truth is not None:
             columns[name]
-    return False in said.values()
+    return False in flags.values()
 
 
 def unwanted(columns: Columns, where: str) -> list[Problem]:
@@ -24,10 +24,10 @@ def unwanted(columns: Columns, where: str) -> list[Problem]:
     found = []
     for name in WANTED:
         value = columns.seen(name)
-        said = value if not isinstance(value, str) else value.strip().casefold()
-        if said is True or said == "true":
+        flag = value if not isinstance(value, str) else value.strip().casefold()
+        if flag is True or flag == "true":
             columns[name]
-        if said is False or said == "false":
+        if flag is False or flag == "false":
             hint = "This is a preference: take out the lines with answers that were to be avoided."
             found.append(Problem(where, f"{name} is false, so the answer is no good one", hint))
     return found
@@ -54,5 +54,5 @@ JOIN = (
 
 def _as_bool(value: Any) -> bool | None:
     """Parse a value as true or false; None if it is neither."""
-    said = str(value).strip().casefold()
-    return True if said in YES else False if said in NO else None
+    text = str(value).strip().casefold()
+    return True if text in YES else False if text in NO else None
