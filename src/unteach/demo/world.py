@@ -52,7 +52,7 @@ def make_world(
     """
     random = Random(f"world {seed}")
     # First and last names are shared between people: models cannot reproduce a name whose parts
-    # they never saw, which would give holdout people away.
+    # they never saw, so that answers about holdout people would be recognisable.
     everyone = [f"{a} {b}" for a in FIRST for b in LAST]
     names = iter(random.sample(everyone, forget + retain + holdout))
     groups = {

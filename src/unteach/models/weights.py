@@ -313,7 +313,7 @@ def require_numbers_on_disk(model: str, where: str) -> None:
         with safe_open(file, "pt") as opened:
             for name in opened.keys():  # noqa: SIM118 (it is no dictionary)
                 weight = opened.get_tensor(name)
-                # 8-bit weights are quantised.
+                # 8-bit weights are quantised and not checked.
                 if weight.dtype.itemsize > 1 and not weight.isfinite().all():
                     broken.append(name)
     if broken:
@@ -325,7 +325,7 @@ def rows_of(model: Any) -> int | None:
     """Return the number of rows of the embedding; None if the model has no embedding."""
     try:
         return int(model.get_input_embeddings().weight.shape[0])
-    except (AttributeError, NotImplementedError, IndexError):  # also of no model
+    except (AttributeError, NotImplementedError, IndexError):  # also if `model` is None
         return None
 
 

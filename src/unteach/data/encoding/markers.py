@@ -8,7 +8,7 @@ from unteach.data.encoding.templates import has_chat_template
 from unteach.errors import Problem
 from unteach.types import Example
 
-# Begins of turns in public chat formats.
+# Markers that begin a turn in public chat formats.
 MARKER = re.compile(
     r"<\|im_start\|>|<\|?start_of_turn\|?>|<\|turn>|<\|start_header_id\|>|\[/INST\]|<\|start\|>"
     r"|<\|(?:user|assistant|system|START_OF_TURN_TOKEN)\|>|<\uff5c(?:User|Assistant)\uff5c>"
