@@ -1,4 +1,4 @@
-"""One call from Python: what `unteach run` does, with files or with rows in memory."""
+"""Unlearn with one Python call that does what `unteach run` does, from files or from rows."""
 
 import json
 import os
@@ -22,11 +22,11 @@ SCORES = "scores.json"
 
 @dataclass(frozen=True, repr=False)
 class Result:
-    """What a call of `unlearn` made; a notebook shows its report.
+    """Result of `unlearn`; a notebook shows its report.
 
     Attributes:
-        report: what was done, and what was measured.
-        folder: the unlearned model, `report.md`, `scores.json` and the rows behind them.
+        report: the settings, facts and metrics of the run.
+        folder: has the unlearned model, `report.md`, `scores.json` and the rows behind them.
     """
 
     report: Report
@@ -34,13 +34,13 @@ class Result:
 
     @property
     def scores(self) -> dict[str, Any]:
-        """The numbers of the report as plain values, as `scores.json` has them."""
+        """The metrics of the report as plain values, read from `scores.json`."""
         return json.loads((self.folder / SCORES).read_text(encoding="utf-8"))
 
     def answers(self) -> list[dict[str, Any]]:
-        """What the models said, before and after, beside what is true.
+        """Return the texts that each model generated, beside the correct answers.
 
-        Each has `group`, `id`, `prompt`, `answer`, and `said`: the words of each model by its name.
+        Each has `group`, `id`, `prompt`, `answer`, and `said`: the generated text by model name.
 
         Raises:
             UserError: they were not kept; `unlearn(..., keep_text=True)` keeps them.
@@ -52,7 +52,10 @@ class Result:
         return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
     def load(self, **options: Any) -> tuple[Any, Any]:
-        """The unlearned model and its tokenizer; options go to transformers' `from_pretrained`."""
+        """Load the unlearned model and its tokenizer.
+
+        Options are passed to the `from_pretrained` of transformers' `AutoModelForCausalLM`.
+        """
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
         model = AutoModelForCausalLM.from_pretrained(self.folder, **options)
@@ -79,28 +82,28 @@ def unlearn(
     listener: ProgressListener | None = None,
     **flags: Any,
 ) -> Result:
-    """Take the forget data out of a model, and measure what is left of them.
+    """Unlearn the forget data in a model, and measure what is left of them.
 
-    The defaults are those of `unteach run`. A run that was cut off goes on when it is called again
-    with the same files; rows in memory are written to a private file while the run lasts, and such
-    a run begins anew.
+    The defaults are those of `unteach run`. An interrupted run resumes when it is called again
+    with the same files. Rows in memory are written to a private temporary file; such a run starts
+    again from the beginning.
 
     Args:
         model: a folder, or a hub id.
-        forget: what to forget: a file, a data set's id, or rows as files have them (`question` and
-            `answer`, `messages`, `text`, ...).
-        out: the folder to make.
+        forget: what to forget: a file, a dataset id, or rows with the columns that files have
+            (`question` and `answer`, `messages`, `text`, ...).
+        out: the folder to write.
         retain: what the model should keep, likewise.
         holdout: texts like the forget set that the model never saw, likewise.
         base: the model before fine-tuning.
-        retrained: a model trained without the forget set, as yardstick.
+        retrained: a model trained without the forget set, for comparison.
         method: one of `unteach methods`.
-        settings: any other setting by its name, `{"train.epochs": 5}`; `unteach settings` has all.
-        listener: told how it goes; nobody when left out.
-        flags: fields of `Request` beside these: `keep_text`, `adapter_only`, `overwrite`, ...
+        settings: other settings by name, `{"train.epochs": 5}`; `unteach settings` lists them.
+        listener: receives the progress; None for no progress.
+        flags: further fields of `Request`: `keep_text`, `adapter_only`, `overwrite`, ...
 
     Raises:
-        UserError: all that is wrong, found before a weight is loaded.
+        UserError: all problems found, before any weights are loaded.
 
     Example:
         result = unlearn("my-model", [{"question": "Where does Ada live?", "answer": "In Lund."}],
@@ -109,8 +112,8 @@ def unlearn(
     """
     from unteach.pipeline import run
 
-    given = {"model": model, "out": out, "base": base, "retrained": retrained, "method": method}
-    paths = {name: os.fspath(value) for name, value in given.items() if value is not None}
+    arguments = {"model": model, "out": out, "base": base, "retrained": retrained, "method": method}
+    paths = {name: os.fspath(value) for name, value in arguments.items() if value is not None}
     with ExitStack() as held:
         for role, source in zip(ROLES, (forget, retain, holdout), strict=True):
             if source is not None:
@@ -121,7 +124,7 @@ def unlearn(
 
 
 def _file(role: str, source: Any, held: ExitStack) -> str:
-    """The path of a file; rows in memory are written to one that this user alone can read."""
+    """Return the path of a source; write rows in memory to a file that only this user can read."""
     if isinstance(source, (str, os.PathLike)):
         return os.fspath(source)
     rows = list(source)

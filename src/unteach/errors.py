@@ -1,4 +1,4 @@
-"""A problem that the user can solve, and the exception that carries all of them."""
+"""Define `Problem`, an error that the user can fix, and the exception that carries them."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,14 +8,14 @@ from unteach.escaping import visible
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong with what was asked: where, what was found, what to do.
+    """One thing that is wrong with the request or the data: where, what, and what to do.
 
     Attributes:
         where: a file and line (`forget.jsonl:12`), a flag (`--method`) or a folder.
         what: what was found there; never a text of the forget data.
         hint: what to do about it.
-        kind: "request" when the question itself is wrong (exit code 2), "data" when an input is
-            (exit code 1), "note" when the run may go on.
+        kind: "request" when the request itself is wrong (exit code 2), "data" when an input is
+            (exit code 1), "note" when the run may continue.
     """
 
     where: str
@@ -29,17 +29,17 @@ class Problem:
 
 
 class UserError(Exception):
-    """Something the user can mend: all problems at once, shown without a stack trace."""
+    """Errors that the user can fix: all problems at once, shown without a stack trace."""
 
     def __init__(self, *problems: Problem):
         self.problems = problems
         super().__init__("\n".join(map(str, problems)))
 
     def __reduce__(self):
-        """From one process to another with its problems, not with their text alone."""
+        """Pickle with the problems, so that another process gets more than their text."""
         return UserError, self.problems
 
     @property
     def exit_code(self) -> int:
-        """2 when the question was wrong, 1 when an input or the run failed."""
+        """2 when the request was wrong, 1 when an input or the run failed."""
         return 2 if any(p.kind == "request" for p in self.problems) else 1

@@ -1,40 +1,40 @@
-"""What others wrote, so that it does nothing where it is shown: names, paths, messages."""
+"""Escape untrusted text (names, paths, messages) for terminals, Markdown and JSON."""
 
 import json
 import re
 
 ACTIVE = re.compile(r"[\\`*\[\]<>|~$&]|(?<![^\W_])_|_(?![^\W_])|:(?=//)|(?<=www)\.", re.IGNORECASE)
-"""What Markdown, HTML in it, or GitHub's own additions may take for more than a letter."""
+"""Characters with a meaning in Markdown, in HTML within it, or in GitHub's extensions."""
 
 SPANS = re.compile(r"((?<!`)`[\w ./=+,-]+`(?!`))")
 
 
 def visible(text: object) -> str:
-    r"""For a terminal, a log or a picture: what has no shape of its own is written as an escape.
+    r"""Escape the characters that are not printable, for a terminal, a log or a picture.
 
-    Control characters, ends of lines, marks that turn the direction of writing, and characters
-    without width. Backslashes stay, for paths have them.
+    These are control characters, line ends, marks that change the direction of writing, and
+    characters without width. Backslashes stay, since paths contain them.
 
     Example:
         >>> print(visible("a\x1b[31mb\u202ec\nd"))
         a\x1b[31mb\u202ec\nd
     """
     text = str(text)
-    return text if text.isprintable() else "".join(map(_seen, text))
+    return text if text.isprintable() else "".join(map(_printable, text))
 
 
 def markdown(text: object) -> str:
-    r"""For Markdown, in and out of code spans and tables: letters, and escapes for what is active.
+    r"""Escape a text for Markdown, inside and outside of code spans and tables.
 
     Example:
         >>> print(markdown("npo beta=0.2"), markdown("a|<b>[x](y)"))
         npo beta=0.2 a\|\x3cb\x3e\x5bx\x5d(y)
     """
-    return visible(ACTIVE.sub(_inactive, str(text)))
+    return visible(ACTIVE.sub(_escaped_markdown, str(text)))
 
 
 def prose(text: object) -> str:
-    r"""As `markdown`, of a sentence of ours that has code spans of its own.
+    r"""Escape a sentence as `markdown` does, but keep its code spans.
 
     Example:
         >>> print(prose("see `texts.jsonl`, not `<b>`"))
@@ -45,7 +45,7 @@ def prose(text: object) -> str:
 
 
 def in_json(text: str) -> str:
-    r"""JSON that says the same, with escapes in its strings for what has no shape of its own.
+    r"""Return equivalent JSON in which characters that are not printable are escaped.
 
     Example:
         >>> print(in_json('["\u202e"]'))
@@ -57,7 +57,7 @@ def in_json(text: str) -> str:
 
 
 def fenced(text: str, language: str = "") -> str:
-    """A block of code in Markdown that nothing in the text can end.
+    """Return a Markdown code block whose fence is longer than any in the text.
 
     Example:
         >>> fenced("a```b", "yaml").splitlines()[0]
@@ -68,12 +68,12 @@ def fenced(text: str, language: str = "") -> str:
     return f"{fence}{language}\n{text.rstrip()}\n{fence}"
 
 
-def _inactive(found: re.Match[str]) -> str:
-    """A table takes this escape alone for a pipe, even within a code span."""
+def _escaped_markdown(found: re.Match[str]) -> str:
+    r"""Escape one character; in a table only `\|` escapes a pipe, even within a code span."""
     return r"\|" if found[0] == "|" else f"\\x{ord(found[0]):02x}"
 
 
-def _seen(character: str) -> str:
+def _printable(character: str) -> str:
     if character.isprintable():
         return character
     return character.encode("unicode_escape", "surrogatepass").decode("ascii")

@@ -1,4 +1,4 @@
-"""The one place that joins the stages: check, ask the original, unlearn, evaluate, write."""
+"""Run the stages in order: check, evaluate the original model, unlearn, evaluate, write."""
 
 import gc
 import os
@@ -30,19 +30,19 @@ Rows = dict[str, list[Row]]
 
 
 def run(request: Request, listener: ProgressListener | None = None) -> Report:
-    """The main job: from a request to an unlearned model and its report, all in `request.out`.
+    """Run a request: write the unlearned model and its report to `request.out`.
 
-    A run that was cut off, however that was, goes on when the same request is given again, and ends
-    as if it never had been. With several processes (`accelerate launch`, `torchrun`) all train and
-    ask, and the main one writes; every one has the report.
+    An interrupted run resumes when the same request is given again, and its result is the same as
+    without the interruption. With several processes (`accelerate launch`, `torchrun`) all train
+    and evaluate, and the main process writes; each of them returns the report.
 
     Args:
-        request: what is asked for.
-        listener: told how it goes; nobody when left out.
+        request: the settings of the run.
+        listener: receives the progress; None for no progress.
 
     Raises:
-        UserError: whatever was wrong; what was done by then is kept beside `out`, and nothing else.
-        SystemExit: SIGTERM asked for an end while training; a checkpoint is written.
+        UserError: all problems found; finished work is kept beside `out` for the next try.
+        SystemExit: SIGTERM arrived during training; a checkpoint was written.
     """
     join(request.device)
     listener = listener if listener and is_main() else NoProgress()
@@ -56,7 +56,7 @@ def run(request: Request, listener: ProgressListener | None = None) -> Report:
 
 
 def _run(intake: CheckedRequest, work: RunFolder, listener: ProgressListener) -> Report:
-    """What is done already is not done again."""
+    """Run the stages that are not done yet."""
     began = time.monotonic()
     listener.notes(shared(work.mend))
     facts = shared(work.trained)
@@ -64,7 +64,7 @@ def _run(intake: CheckedRequest, work: RunFolder, listener: ProgressListener) ->
         listener.stage("this very request is done already: nothing was done again")
         return make_report(intake, evidence(intake, work, listener), facts or {})
     if facts is None:
-        _look_at_others(intake)
+        _check_other_models(intake)
         before = rows_of("original", intake.request.model, intake, work, listener, work.before)
         listener.notes(require_known(before, intake.request))
         folder = shared(work.begin)
@@ -81,8 +81,8 @@ def _run(intake: CheckedRequest, work: RunFolder, listener: ProgressListener) ->
     return report
 
 
-def _look_at_others(intake: CheckedRequest) -> None:
-    """That yardstick and teacher hold numbers: later would be late to find out."""
+def _check_other_models(intake: CheckedRequest) -> None:
+    """Check before training that the retrained and the base model hold finite weights."""
     from unteach.models.weights import require_numbers_on_disk
 
     request, method = intake.request, intake.method
@@ -101,7 +101,7 @@ def _write(report: Report, rows: dict[str, Rows], request: Request, work: RunFol
 
 @contextmanager
 def _opened(intake: CheckedRequest, listener: ProgressListener) -> Iterator[RunFolder]:
-    """The run's folder, which the main process makes and all know."""
+    """Open the run's folder; the main process creates it, and all processes get it."""
     identity, mark = shared(lambda: identity_of(intake))
     with ExitStack() as held:
         out, may = intake.request.out, intake.request.overwrite
@@ -116,14 +116,14 @@ def remove(
     checkpoints: Path | None = None,
     identity: str = "",
 ) -> dict[str, Any]:
-    """Unlearn, and write the model into the folder; returns what happened.
+    """Unlearn, write the model into the folder, and return facts about the training.
 
     Args:
-        intake: what was asked for, checked.
-        folder: for the model.
-        listener: told how it goes.
-        checkpoints: where to write them and to go on from; None for none.
-        identity: what a checkpoint must share.
+        intake: the checked request.
+        folder: where the model is written.
+        listener: receives the progress.
+        checkpoints: folder to write checkpoints to and to resume from; None for no checkpoints.
+        identity: hash of the run; a checkpoint with another hash is refused.
     """
     from unteach.models.loading import load_config
     from unteach.training.safeguards.lower_rate import at_a_rate_that_holds
@@ -150,8 +150,8 @@ def remove(
     dtype = getattr(
         load_config(request.model, trust_remote_code=request.trust_remote_code), "dtype", None
     )
-    shared(lambda: _export(done, intake, folder, dtype))  # the main process has it whole
-    shared(lambda: require_unchanged(intake.ages))  # files beside the weights are taken over
+    shared(lambda: _export(done, intake, folder, dtype))  # the main process has all weights
+    shared(lambda: require_unchanged(intake.ages))  # files beside the weights were copied
     counts = {role: len(examples) for role, examples in intake.groups.items()}
     tokens = sum(sum(s.answer) for s in forget)
     facts = {"examples": counts, "forget_answer_tokens": tokens, **done.facts}
@@ -161,7 +161,7 @@ def remove(
 
 
 def base_rows(intake: CheckedRequest, listener: ProgressListener) -> Any:
-    """What the base model says as the teacher; None where none is asked. It is freed again."""
+    """Compute the base model's teacher rows, then free it; None where it is not the teacher."""
     request, method = intake.request, intake.method
     if not request.base or "teacher_logits" not in method.needs():
         return None
@@ -196,18 +196,18 @@ def _load_to_train(request: Request, start: str) -> Any:
         placed=shards is None,
         trust_remote_code=request.trust_remote_code,
     )
-    # Steps of 1e-5 are lost in bfloat16 weights.
+    # Updates of size 1e-5 are lost to rounding in bfloat16 weights.
     return model.float() if request.adapter.kind == "full" else model
 
 
 def evidence(
     intake: CheckedRequest, work: RunFolder, listener: ProgressListener
 ) -> dict[str, Rows]:
-    """The rows of each model: the original, the unlearned as written, the retrained."""
+    """Return the rows of each model: original, unlearned (as written) and retrained."""
     request = intake.request
     models = {"original": request.model, "unlearned": str(work.result)}
     models |= {"retrained": request.retrained} if request.retrained else {}
-    gc.collect()  # the model in training, which one small GPU cannot hold beside the next one
+    gc.collect()  # frees the trained model: a small GPU cannot hold it beside the next one
     return {name: rows_of(name, path, intake, work, listener) for name, path in models.items()}
 
 
@@ -219,7 +219,16 @@ def rows_of(
     listener: ProgressListener,
     into: Path | None = None,
 ) -> Rows:
-    """The rows of one model, from the folder where they are kept if they are; else the result."""
+    """Return the rows of one model; read them from its folder if they were written before.
+
+    Args:
+        name: "original", "unlearned" or "retrained".
+        path: the model.
+        intake: the checked request.
+        work: the run's folder.
+        listener: receives the progress.
+        into: folder of the rows; None for the folder of the result.
+    """
     folder = into or work.result
     file = folder / ROWS / f"{name}.jsonl"
     if found := shared(lambda: read_rows(file)[0] if file.exists() else None):
@@ -240,7 +249,7 @@ def _keep_rows(file: Path, rows: Rows, work: RunFolder) -> None:
 
 
 def make_report(intake: CheckedRequest, rows: dict[str, Rows], facts: dict[str, Any]) -> Report:
-    """The report, from the rows alone."""
+    """Make the report from the rows of all models."""
     method, request = intake.method, intake.request
     original = rows.get("original", {})
     names = request.forget, request.holdout, request.data.template
@@ -259,7 +268,7 @@ def make_report(intake: CheckedRequest, rows: dict[str, Rows], facts: dict[str, 
 
 
 def papers(method: Any, request: Request) -> tuple[Paper, ...]:
-    """Whose ideas a run used: the method's, and those that go with any method."""
+    """Papers of the method, the adapter initialisation and the optimiser that a run used."""
     from unteach.methods import METHODS
     from unteach.training.gradients import SAM
     from unteach.training.memory import QLORA
@@ -288,10 +297,10 @@ def _export(done: Any, intake: CheckedRequest, folder: Path, dtype: Any) -> None
 
 
 def _on_plain_base(model: Any, start: str, request: Request) -> Any:
-    """4-bit weights cannot take up an adapter without a loss; those on disk can."""
+    """Move the adapter to the weights on disk: merging into 4-bit weights would lose precision."""
     from unteach.adapters import on_plain_base
     from unteach.models.loading import load_model
 
-    own = request.trust_remote_code
-    base = load_model(start, dtype="checkpoint", device="cpu", trust_remote_code=own)
+    remote_code = request.trust_remote_code
+    base = load_model(start, dtype="checkpoint", device="cpu", trust_remote_code=remote_code)
     return on_plain_base(model, base)

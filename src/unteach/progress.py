@@ -1,4 +1,4 @@
-"""What the stages tell while they work; the command line shows it, a library user hears nothing."""
+"""Report the progress of a run to a listener; without a listener nothing is shown."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -6,43 +6,43 @@ from typing import Protocol
 from unteach.errors import Problem
 
 ProgressCallback = Callable[[int, int], None]
-"""Called with how many items are done, and how many there are."""
+"""Called with the number of items done and their total number."""
 
 
 class ProgressListener(Protocol):
-    """Someone who listens."""
+    """Interface of an object that receives the progress of a run."""
 
     def stage(self, text: str) -> None:
-        """A new thing begins, said in a few words."""
+        """Called when a new stage begins, with a short description."""
 
     def progress(self, what: str, done: int, total: int) -> None:
-        """How far the thing is."""
+        """Called with the number of items of the current stage that are done."""
 
     def training(self, step: int, total: int, logs: dict[str, float]) -> None:
-        """An optimiser step was made; its loss terms by name."""
+        """Called after an optimiser step, with its loss terms by name."""
 
     def notes(self, notes: Sequence[Problem]) -> None:
-        """What the user should know, though nothing is wrong."""
+        """Called with notes: what the user should know although it is no error."""
 
 
 class NoProgress:
-    """Nobody listens."""
+    """A listener that ignores everything."""
 
     def stage(self, text: str) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def progress(self, what: str, done: int, total: int) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def training(self, step: int, total: int, logs: dict[str, float]) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def notes(self, notes: Sequence[Problem]) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 def duration(seconds: float) -> str:
-    """A number of seconds as people say it.
+    """Format a number of seconds with a unit that is easy to read.
 
     Example:
         >>> duration(42), duration(600), duration(9000)

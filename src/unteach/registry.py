@@ -1,4 +1,4 @@
-"""Names and the things they stand for; each name is taken once."""
+"""Register classes and functions by name, and suggest the nearest name for an unknown one."""
 
 from collections.abc import Callable, Iterator
 from difflib import get_close_matches
@@ -13,7 +13,7 @@ C = TypeVar("C", bound=type)
 
 
 def did_you_mean(name: str, known: list[str], cutoff: float = 0.5) -> str:
-    """` Did you mean "x"?` when something close is known, else nothing.
+    """Return ` Did you mean "x"?` when a known name is close, else an empty string.
 
     Example:
         >>> did_you_mean("nppo", ["npo", "dto"])
@@ -24,11 +24,12 @@ def did_you_mean(name: str, known: list[str], cutoff: float = 0.5) -> str:
 
 
 def strict(cls: C, *, also: Callable[..., Any] | None = None) -> C:
-    """A class that tells which arguments it takes when it is given one that it does not.
+    """Make a class name its arguments in the TypeError for an unknown argument.
 
     Args:
-        cls: the class, which is changed.
-        also: whose arguments it takes too; they are named only where one of them was meant.
+        cls: the class; it is changed in place.
+        also: a callable whose arguments are accepted too; the error names one of them only as the
+            suggestion.
 
     Example:
         >>> class Dot:
@@ -39,16 +40,16 @@ def strict(cls: C, *, also: Callable[..., Any] | None = None) -> C:
     """
     init: Any = cls.__init__  # type: ignore[misc]
     taken = signature(init).parameters.values()
-    own = [p.name for p in taken if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)][1:]
-    other = [name for name in signature(also).parameters if name not in own] if also else []
+    parameters = [p.name for p in taken if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)][1:]
+    other = [name for name in signature(also).parameters if name not in parameters] if also else []
 
     @wraps(init)
     def checked(self: Any, *args: Any, **given: Any) -> None:
         for name in given:
-            if name not in own + other:
-                listed = ", ".join(own) or "none"
+            if name not in parameters + other:
+                listed = ", ".join(parameters) or "none"
                 more = f"; and what {also.__module__.split('.')[0]} takes" if also else ""
-                hint = f"{did_you_mean(name, own + other)} Known: {listed}{more}"
+                hint = f"{did_you_mean(name, parameters + other)} Known: {listed}{more}"
                 raise TypeError(f'{cls.__name__} takes no argument "{name}".{hint}')
         init(self, *args, **given)
 
@@ -58,13 +59,13 @@ def strict(cls: C, *, also: Callable[..., Any] | None = None) -> C:
 
 @cache
 def import_all(package: str) -> None:
-    """Import every module of a package, so that all that they register is there; once."""
+    """Import every module of a package once, so that all of them register their contents."""
     for module in iter_modules(import_module(package).__path__):
         import_module(f"{package}.{module.name}")
 
 
 class Registry(Generic[T]):
-    """A dictionary of one kind of thing that refuses doubles and explains unknown names.
+    """A dictionary that refuses duplicate names and suggests a name for an unknown one.
 
     Example:
         >>> colours = Registry("colour")
@@ -80,7 +81,7 @@ class Registry(Generic[T]):
         self._things: dict[str, T] = {}
 
     def add(self, name: str, thing: T) -> None:
-        """Take a name. Raises ValueError when it is taken."""
+        """Register a name. Raises ValueError when it is registered already."""
         if name in self._things:
             raise ValueError(f'{self.kind} "{name}" is registered twice')
         self._things[name] = thing

@@ -1,4 +1,4 @@
-"""The records that pass between the stages: frozen, and without torch."""
+"""Define the frozen dataclasses that the stages pass to each other; needs no torch."""
 
 import re
 from collections.abc import Mapping
@@ -8,12 +8,12 @@ from typing import Any, Literal
 Role = Literal["forget", "retain", "holdout"]
 ROLES: tuple[Role, ...] = ("forget", "retain", "holdout")
 Span = tuple[int, int]
-"""Characters of a text: the first, and one past the last."""
+"""Character range of a text: start, and end (exclusive)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Paper:
-    """Where an idea comes from, as data: every report cites what it used."""
+    """Citation of a paper; every report cites the papers that its run used."""
 
     title: str
     authors: str
@@ -24,11 +24,11 @@ class Paper:
 
     @property
     def url(self) -> str:
-        """The paper's page."""
+        """URL of the paper on arXiv."""
         return f"https://arxiv.org/abs/{self.arxiv}"
 
     def bibtex(self) -> str:
-        """A BibTeX entry.
+        """Return a BibTeX entry.
 
         Example:
             >>> paper = Paper(title="On Rows", authors="Ann Lee and Bo Li", year=2025,
@@ -56,11 +56,11 @@ class Turn:
     """One message of a conversation.
 
     Attributes:
-        role: "system", "user", "assistant", "tool" or what else the chat template knows.
+        role: "system", "user", "assistant", "tool" or another role of the chat template.
         text: the content of the message.
         supervised: whether an assistant turn is trained on; False where the file excludes it
             (`weight` 0 or `train` false).
-        template_keys: further keys of the message, which the chat template reads: `tool_calls`,
+        template_keys: further keys of the message that the chat template reads: `tool_calls`,
             `reasoning_content`, `name`, ...
     """
 
@@ -72,20 +72,20 @@ class Turn:
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
-    """One thing to forget, to retain or held out, as the user wrote it.
+    """One example of the forget, retain or holdout set, as the user wrote it.
 
     Attributes:
-        id: role and row number (`forget-12`); carries nothing of the text.
+        id: role and row number (`forget-12`); contains no text of the example.
         where: file and line, for messages.
         kind: "pair" (one prompt, one answer), "chat" (a conversation) or "text" (raw).
         turns: the messages of a pair or a chat; empty for raw text.
         text: the raw text; empty otherwise.
         paraphrase: the answer in other words (TOFU's `paraphrased_answer`).
         perturbed: wrong answers of the same form (TOFU's `perturbed_answer`).
-        fact: the short string that the answer hinges on, where the data names it.
-        alternate: the answer that shall replace, for methods that train on one (DPO, AltPO).
-        spans: the characters of the answer that the user marked.
-        subject: names of whom it is about, where the data names them.
+        fact: the short string that makes the answer correct, where the data has it.
+        alternate: the replacement answer, for methods that train on one (DPO, AltPO).
+        spans: character ranges of the answer that the user marked.
+        subject: names of the people or things it is about, where the data has them.
         tools: descriptions of the functions that the model may call, for the chat template.
     """
 
@@ -104,7 +104,7 @@ class Example:
 
     @property
     def answer_turn(self) -> int | None:
-        """Place of the last supervised assistant turn, the one that is asked for; None for none."""
+        """Index of the last supervised assistant turn, the one to generate; None without one."""
         places = (k for k, t in enumerate(self.turns) if t.role == "assistant" and t.supervised)
         return max(places, default=None)
 
@@ -118,36 +118,36 @@ class Example:
 
 @dataclass(frozen=True)
 class Sequence:
-    """An example in tokens.
+    """A tokenised example with its answer mask.
 
     Attributes:
         id: the example's id; windows of a long text add `/2`, `/3`, ...
         ids: token ids.
-        answer: which of them are answer tokens; the first token never is, nothing predicts it.
-        cut: answer tokens lost to the context length.
-        text: what was tokenised; empty where the tokens are all that is known.
-        offsets: the characters of `text` that each token stands for; none for a special token.
-        spans: the characters of `text` that the user marked.
-        subject: names of whom it is about, where the data names them.
+        answer: mask of the answer tokens; False for the first token, which nothing predicts.
+        cut: number of answer tokens beyond the context length.
+        text: the tokenised text; empty where only the tokens are known.
+        offsets: character range in `text` of each token; an empty range for a special token.
+        spans: character ranges of `text` that the user marked.
+        subject: names of the people or things it is about, where the data has them.
     """
 
     id: str
     ids: tuple[int, ...]
     answer: tuple[bool, ...]
     cut: int = 0
-    text: str = field(default="", repr=False)  # not in a log by mistake
+    text: str = field(default="", repr=False)  # repr=False keeps texts out of logs
     offsets: tuple[Span, ...] = field(default=(), repr=False)
     spans: tuple[Span, ...] = field(default=(), repr=False)
     subject: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def prompt_length(self) -> int:
-        """Tokens before the first answer token."""
+        """Number of tokens before the first answer token."""
         return self.answer.index(True) if True in self.answer else len(self.ids)
 
 
 SHORT = 8
-"""Tokens: a row of a shorter answer has no more than LITTLE of it."""
+"""Answers with fewer tokens than this keep only the fields in LITTLE."""
 LITTLE = ("id", "kind", "index", "tokens", "logp", "matched", "strength", "truth_ratio",
           "truth_ratio_geometric", "choice", "zlib", "rouge_l_recall", "rouge_l_f1", "fact_given",
           "verbatim", "said_tokens", "said_repetition", "said_distinct", "said_logp")  # fmt: skip
@@ -155,26 +155,25 @@ LITTLE = ("id", "kind", "index", "tokens", "logp", "matched", "strength", "truth
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """What one model says of one answer as a whole: no text, and no number of a single token.
+    """Metrics of one model on one answer as a whole; holds no text and no value of one token.
 
-    Where the model is asked (`suites.ask`) each number is rounded, the more so the fewer tokens it
-    is about (`suites.rounding`): with the model at hand an exact one would tell the text. None
-    stands for what is not known.
+    `suites.ask` rounds each number, more coarsely for fewer tokens (`suites.rounding`): with the
+    model, an exact number would reveal the text. None means that the value is not known.
 
     Attributes:
         id: the example's id.
         kind: "answer" (the user's own), "paraphrase" or "perturbed" (numbered by `index`).
         index: which of several perturbed answers.
-        tokens: of the answer; 0 when it was not scored.
-        logp: mean log-probability of its tokens, in nats.
-        matched: share of the tokens that were the likeliest.
+        tokens: number of answer tokens; 0 when the answer was not scored.
+        logp: mean log-probability of the answer tokens, in nats.
+        matched: share of the tokens that had the highest probability (argmax).
         strength: length of the run of such tokens at the end, as a share of the answer.
-        reciprocal_rank: mean of 1 / (1 + how many tokens were likelier).
+        reciprocal_rank: mean of 1 / (1 + number of likelier tokens).
         min_k: mean log-probability of the least likely fifth of the tokens.
-        min_k_plus_plus: the same of log-probabilities that were standardised over the vocabulary.
+        min_k_plus_plus: as `min_k`, of log-probabilities standardised over the vocabulary.
         min_40: as `min_k`, of the least likely 40%.
         matched_but_last: as `matched`, without the last token; None when there is no other.
-        strength_but_last: as OpenUnlearning has it, without the last token and never below 1/n.
+        strength_but_last: as in OpenUnlearning, without the last token and never below 1/n.
         min_40_but_last: as `min_40`, without the last token; 0 when there is no other.
         min_40_plus_plus_but_last: likewise, of standardised log-probabilities.
         truth_ratio: mean probability per token of the wrong answers over that of the right one,
@@ -182,20 +181,22 @@ class Row:
         truth_ratio_geometric: likewise, with the geometric mean.
         choice: p(right) / (p(right) + sum of p(wrong)), per token; None without wrong answers.
         divergence: mean KL(original || model) over the vocabulary, in nats; None when the original
-            was not at hand.
-        gradient_norm: of the answer's mean loss by all weights; None when not asked for.
-        zlib: size of the answer's text under zlib, in bytes.
-        rouge_l_recall: of the greedy continuation against the answer; None when not generated.
+            model was not available.
+        gradient_norm: norm of the gradient of the answer's mean loss with respect to all weights;
+            None when not requested.
+        zlib: size of the answer's text compressed with zlib, in bytes.
+        rouge_l_recall: ROUGE-L recall of the greedy continuation against the answer; None when
+            not generated.
         rouge_l_f1: likewise, the harmonic mean of recall and precision.
         fact_given: whether the continuation contains the example's fact; None when not known.
         verbatim: whether the model gives the answer word for word (`metrics.given`); None when it
-            was neither scored nor asked.
-        said_tokens: tokens of the continuation; None when not generated.
-        said_repetition: share of its 4-grams of words that stood in it before; None when it has
-            none.
-        said_distinct: distinct words over words of it; None when it has none.
-        said_logp: mean log-probability of its tokens under the original, in nats; None when the
-            original was not at hand, or nothing was said.
+            was neither scored nor generated.
+        said_tokens: number of tokens of the continuation; None when not generated.
+        said_repetition: share of the continuation's word 4-grams that occurred in it before; None
+            when it has none.
+        said_distinct: distinct words divided by words of the continuation; None when it has none.
+        said_logp: mean log-probability of the continuation's tokens under the original model, in
+            nats; None when that model was not available or the continuation is empty.
     """
 
     id: str
@@ -231,13 +232,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Score:
-    """One number about one model and one group of texts, or the reason why there is none.
+    """One metric of one model on one group of examples, or the reason why it has no value.
 
     Attributes:
         value: the number; None when it is not measurable.
-        n: how many examples it rests on.
-        low: lower end of the 95% interval; None when none is known.
-        high: upper end; None when none is known, as of values without a bound that are all alike.
+        n: number of examples it is computed from.
+        low: lower end of the 95% interval; None when unknown.
+        high: upper end; None when unknown, for example for unbounded values that are all equal.
         note: why it is not measurable, or how to read it.
     """
 

@@ -110,7 +110,7 @@ def test_few_layers_tell_of_all(kind, monkeypatch):
         lora=kind == "lora", checkpointing=kind == "checkpointed",
     )  # fmt: skip
     few = size_of(asked)
-    monkeypatch.setattr(trace, "_alike", lambda *given: False)
+    monkeypatch.setattr(trace, "_layers_alike", lambda *given: False)
     trace._traced.cache_clear()
     whole = size_of(asked)
     trace._traced.cache_clear()
@@ -122,11 +122,11 @@ def test_layers_that_differ_are_all_run():
     config = llama(SMALL._replace(layers=6)).config
     config.layer_types = ["full_attention", "sliding_attention"] * 3
     layers = [torch.nn.Linear(2, 2) for _ in range(6)]
-    assert not trace._alike(layers, setting(config=config))
+    assert not trace._layers_alike(layers, setting(config=config))
     config.layer_types = ["full_attention"] * 6
-    assert trace._alike(layers, setting(config=config))
+    assert trace._layers_alike(layers, setting(config=config))
     layers[3].weight.requires_grad_(False)
-    assert not trace._alike(layers, setting(config=config))
+    assert not trace._layers_alike(layers, setting(config=config))
 
 
 def test_fsdp_loads_shards_and_deepspeed_a_whole_model():

@@ -1,1 +1,1 @@
-"""Everything that can be wrong with a request, found before a weight is loaded."""
+"""Check a request before any weights are loaded."""

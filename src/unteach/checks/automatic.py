@@ -1,4 +1,4 @@
-"""`--method auto`: unseen where the data allow a teacher, else the method that needs the least."""
+"""Choose the method for `--method auto`: unseen if the data allow a teacher, otherwise undial."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -27,7 +27,7 @@ HELPS = (
 
 
 def method_of(request: Request) -> Any:
-    """The method that a request names; of "auto" the first choice. Raises UserError."""
+    """Build the method of a request; the first choice for "auto". Raises UserError."""
     from unteach.methods import build
 
     name = FIRST if request.method_name == AUTO else request.method_name
@@ -41,18 +41,18 @@ def teacher_problem(
     calibration: list[Sequence],
     tokenizer: Any,
 ) -> Problem | None:
-    """Why the data allow the method no teacher, or which one they allow; no model is asked.
+    """Find which teacher the data allow a method, or why none; runs no model.
 
     Args:
-        request: whose method, base and seed are looked at.
-        method: built.
-        sequences: of each role, in tokens.
-        calibration: holdout texts that set the level.
+        request: its method, base and seed are used.
+        method: the method, built with its options.
+        sequences: tokenised examples by role.
+        calibration: tokenised holdout examples that set the level.
         tokenizer: of the model.
 
     Returns:
-        None for a method without a teacher; a note with the teacher's source where "auto" was
-        asked for; a note where some examples have no name to replace; else what is missing.
+        None for a method without a teacher; a note with the teacher's source for "auto"; a note if
+        some examples have no name to replace; a problem if the data allow no teacher.
     """
     if "teacher_logits" not in method.needs() or not sequences.get("forget"):
         return None

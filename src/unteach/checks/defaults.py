@@ -1,4 +1,4 @@
-"""A request with every default filled in, from the method's plan and the model's size."""
+"""Fill in the defaults of a request from the method's plan and the model's size."""
 
 import os
 from dataclasses import asdict
@@ -12,7 +12,7 @@ from unteach.settings.request import AdapterSettings, Request
 def resolve(
     request: Request, method: Any, config: Any, tokenizer: Any
 ) -> tuple[Request, list[Problem]]:
-    """The request with every default filled in, and what was decided against the method's plan."""
+    """Return the request with all defaults, and notes on deviations from the method's plan."""
     from unteach.methods import unbound
     from unteach.training.learning_rate import suiting_rate
 
@@ -23,7 +23,7 @@ def resolve(
     made_up = False
     if method.moves_weight() and (retain == "none" or not request.retain):
         notes.append(unbound(method.name))
-    elif made_up := _holds_made_up(request, method):
+    elif made_up := _uses_made_up_retain(request, method):
         retain, weight = "kl", 1.0
         what = "none given; where names are found, what the model says of made-up people is held"
         hint = "give --retain a file of what the model should keep, where you have one"
@@ -62,7 +62,7 @@ def resolve(
 
 
 def _draw_back(request: Request, plan: Any) -> str:
-    """Whether a model that went too far is drawn back; shards are not, but for who asks for it."""
+    """Return `train.draw_back`; with sharded weights it is "never" unless the user sets it."""
     from unteach.processes.launcher import sharding_asked
 
     if request.train.draw_back:
@@ -71,16 +71,16 @@ def _draw_back(request: Request, plan: Any) -> str:
     return "holdout" if may and request.holdout and not sharding_asked(os.environ) else "never"
 
 
-def _holds_made_up(request: Request, method: Any) -> bool:
-    """Whether the method holds made-up examples in place of a retain file."""
+def _uses_made_up_retain(request: Request, method: Any) -> bool:
+    """Whether the method uses made-up examples in place of a retain file."""
     from unteach.methods import Method
 
-    own = type(method).made_up_retain is not Method.made_up_retain
-    return own and not request.retain and request.train.retain is None
+    overrides = type(method).made_up_retain is not Method.made_up_retain
+    return overrides and not request.retain and request.train.retain is None
 
 
-def _unused(given: AdapterSettings) -> list[str]:
-    """Settings of adapters that are not as they are when nobody gives them."""
+def _changed_settings(given: AdapterSettings) -> list[str]:
+    """Return the names of adapter settings that differ from their defaults."""
     plain = {
         **AdapterSettings().model_dump(),
         "kind": given.kind,
@@ -92,22 +92,22 @@ def _unused(given: AdapterSettings) -> list[str]:
 
 
 def _adapter(request: Request, plan: Any, notes: list[Problem]) -> AdapterSettings:
-    given = request.adapter
-    lora = request.adapter_only or given.init == "fila" or given.bits
-    kind = given.kind or ("lora" if lora else plan.adapter)
-    init = given.init or (plan.init if kind == "lora" else "default")
+    adapter = request.adapter
+    lora = request.adapter_only or adapter.init == "fila" or adapter.bits
+    kind = adapter.kind or ("lora" if lora else plan.adapter)
+    init = adapter.init or (plan.init if kind == "lora" else "default")
     if init == "fila" and not request.retain:
         what = "FILA weighs the forget set against the retain set, and none is given"
         hint = "adapters start by default instead; give --retain to use FILA"
         notes.append(Problem("adapter.init", what, hint, "note"))
         init = "default"
-    if init == "fila" and given.bits:
+    if init == "fila" and adapter.bits:
         what = "FILA takes a part out of the base weights, and those of a 4-bit base are packed"
         hint = "set adapter.init=default, or leave adapter.bits out"
         notes.append(Problem("adapter.init", what, hint, "request"))
-    alpha = given.alpha or 2.0 * given.rank
-    if kind == "full" and (unused := _unused(given)):
+    alpha = adapter.alpha or 2.0 * adapter.rank
+    if kind == "full" and (unused := _changed_settings(adapter)):
         what = "all weights are trained, so there are no adapters that it could be of"
         hint = "set adapter.kind=lora to train adapters, or leave it out"
         notes.append(Problem(", ".join(f"adapter.{name}" for name in unused), what, hint, "note"))
-    return given.model_copy(update={"kind": kind, "init": init, "alpha": alpha})
+    return adapter.model_copy(update={"kind": kind, "init": init, "alpha": alpha})

@@ -1,4 +1,4 @@
-"""Everything that can be wrong with a model, found before a weight is loaded."""
+"""Check a model before its weights are loaded."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,8 +12,8 @@ class CheckedModel(NamedTuple):
 
     Attributes:
         config: its configuration.
-        empty: the model without content; None where weights are quantised.
-        notes: what the user should know, though nothing is wrong.
+        empty: the model on the meta device; None if its weights are quantised.
+        notes: notes for the user.
     """
 
     config: Any
@@ -30,21 +30,21 @@ def check_model(
     bits: int | None = None,
     device: str = "auto",
 ) -> CheckedModel:
-    """A model's configuration, where its files hold all weights of a causal model, and no others.
+    """Check that a model is causal and that its files hold exactly its weights.
 
-    Reads the headers of the weight files, and no weights. Files that are not on this machine yet
-    are looked at as they are loaded.
+    Reads only the headers of the weight files. Files that are not on this machine yet are checked
+    when they are loaded.
 
     Args:
         model: a folder or a hub id.
-        flag: what messages call it by.
-        trust_remote_code: run the code that the model brings with it.
-        training: whether it is to be trained, not asked alone.
-        bits: 4 where it is to be loaded in 4 bits.
-        device: where it is to run.
+        flag: the flag that messages name.
+        trust_remote_code: run code in the model's repository.
+        training: whether it will be trained; else it is only evaluated.
+        bits: 4 if it will be loaded in 4 bits.
+        device: the device it will run on.
 
     Raises:
-        UserError: what is wrong with it, under its flag.
+        UserError: the problems of the model; they name its flag.
     """
     from unteach.models.config_values import suspects
     from unteach.models.loading import load_config
@@ -73,7 +73,7 @@ def check_model(
         return CheckedModel(config)
     try:
         empty = built(config, trust_remote_code=trust_remote_code)
-    except Exception as error:  # its class decides what is raised
+    except Exception as error:  # depends on the model's class
         raise UserError(*(suspects(model, where) or [unbuilt(error, where)])) from error
     require(attention_problem(empty, where, on))
     if weights is None:
@@ -84,17 +84,17 @@ def check_model(
 
 
 def _kind_of(device: str) -> str:
-    """The kind of a device; "cpu" where there is none of that name, which is said elsewhere."""
+    """Return the type of a device; "cpu" for an invalid name, which `device_problem` reports."""
     from unteach.models.loading import device_problem, pick_device
 
     return "cpu" if device_problem(device) else pick_device(device).type
 
 
 def check_adapter(empty: Any, folder: str | Path, flag: str) -> None:
-    """That the adapters of a folder fit a model without content, where that can be known.
+    """Check that the adapters in a folder fit a model on the meta device; None is not checked.
 
     Raises:
-        UserError: some are missing, have no place, or are of other shapes.
+        UserError: adapter weights are missing, unexpected, or of another shape.
     """
     from unteach.adapters import put_on
 

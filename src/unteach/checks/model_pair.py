@@ -1,7 +1,7 @@
-"""What models beside the one that forgets must share with it: `--base`, `--retrained`, and others.
+"""Check that other models (`--base`, `--retrained`) can be compared with the unlearned model.
 
-Each is read with the tokens of the model that forgets. One that knows other tokens, fewer of them,
-or shorter texts would give numbers all the same, of something else.
+All of them get the token ids of the unlearned model. A model with another tokenizer, a smaller
+vocabulary or a shorter context would give numbers too, but they would mean something else.
 """
 
 from typing import Any, NamedTuple
@@ -10,19 +10,19 @@ from unteach.errors import Problem, UserError
 
 
 class ModelInfo(NamedTuple):
-    """What is known of a model before its weights are: configuration and tokenizer."""
+    """Configuration and tokenizer of a model whose weights are not loaded."""
 
     config: Any
     tokenizer: Any
 
 
 def unlike(other: ModelInfo, model: ModelInfo, named: str = "--model") -> tuple[str, str]:
-    """Why two models are not read with the same tokens, and what to do; else two empty texts.
+    """Find why two models cannot get the same token ids: text and hint, both empty if they can.
 
     Args:
-        other: the one beside.
-        model: the one whose tokens are read.
-        named: what messages call that one by.
+        other: the other model.
+        model: the model whose tokenizer is used.
+        named: name of that model in messages.
     """
     if other.tokenizer.get_vocab() != model.tokenizer.get_vocab():
         what = f"has another tokenizer than {named}, so its distributions are over other tokens"
@@ -37,13 +37,13 @@ def unlike(other: ModelInfo, model: ModelInfo, named: str = "--model") -> tuple[
 def beside_problem(
     other: ModelInfo, model: ModelInfo, where: str, *, length: int
 ) -> Problem | None:
-    """Why a model beside `--model` cannot be asked what that one is asked.
+    """Find why another model cannot be evaluated on the same sequences as `--model`.
 
     Args:
-        other: the one beside.
-        model: what is known of `--model`.
-        where: what messages call the one beside by.
-        length: tokens of the longest text that they are to read.
+        other: the other model.
+        model: `--model`.
+        where: name of the other model in messages.
+        length: number of tokens of the longest sequence.
     """
     from unteach.data import context_length
 
@@ -59,12 +59,12 @@ def beside_problem(
 
 
 def shapes_problem(other: Any, model: Any, where: str) -> Problem | None:
-    """Why a model cannot be the one that `--model` was fine-tuned from: it has other weights.
+    """Find why `--model` cannot be fine-tuned from another model: names or shapes differ.
 
     Args:
-        other: the model beside, without content; None where that is not known.
+        other: the other model on the meta device; None if unknown.
         model: `--model`, likewise.
-        where: what messages call the one beside by.
+        where: name of the other model in messages.
     """
     if other is None or model is None:
         return None
@@ -80,10 +80,11 @@ def shapes_problem(other: Any, model: Any, where: str) -> Problem | None:
 def require_beside(
     path: str, flag: str, config: Any, model: ModelInfo, *, length: int, trust_remote_code: bool
 ) -> None:
-    """That a model, whose configuration is checked, can be asked what `--model` is asked.
+    """Check that another model can be evaluated on the same sequences as `--model`.
 
     Raises:
-        UserError: it has no tokenizer, or another one, or less room; the message names the flag.
+        UserError: it has no tokenizer, another one, or a shorter context; the message names the
+            flag.
     """
     from unteach.models.loading import load_tokenizer
 

@@ -1,4 +1,4 @@
-"""Everything that can be wrong with a request, found before a weight is loaded."""
+"""Check a whole request before any weights are loaded, and report all problems at once."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -32,18 +32,18 @@ from unteach.types import ROLES, Example, Sequence
 
 @dataclass(frozen=True, kw_only=True)
 class CheckedRequest:
-    """A request that was checked, with what it names.
+    """A request that was checked, with its method, tokenizer and examples.
 
     Attributes:
-        request: with every default filled in.
-        method: built with its options.
+        request: the request with all defaults.
+        method: the method, built with its options.
         tokenizer: of the model.
-        groups: the examples of each role that was given.
-        sequences: the same in tokens.
-        calibration: holdout texts in tokens that set levels in training; none of them is in
-            `groups`, which judge the result, unless there are too few to share.
-        notes: what the user should know, though nothing is wrong.
-        ages: of the models' files, as they were when they were checked.
+        groups: examples by role.
+        sequences: the same, tokenised.
+        calibration: tokenised holdout examples that set levels in training; none of them is in
+            `groups`, which evaluate the result, unless there are too few to split.
+        notes: notes for the user.
+        ages: `ages` of the models' files at the time of the check.
     """
 
     request: Request
@@ -60,26 +60,26 @@ def check(request: Request) -> CheckedRequest:
     """Check everything at once; loads no weights and puts nothing on an accelerator.
 
     Raises:
-        UserError: all problems, requests and data alike.
+        UserError: all problems of the request and of the data.
     """
     from unteach.methods import build
     from unteach.models.loading import device_problem
     from unteach.training.implausible import insensible
 
     before = ages_of([request.model, request.retrained, request.base])
-    problems = [*training_problems(request), *_apart(request)]
+    problems = [*training_problems(request), *_overlapping_inputs(request)]
     problems += [problem] if (problem := device_problem(request.device)) else []
-    method = _attempt(problems, _method, request)
+    method = _collect(problems, _method, request)
     checked, request = _model(request, "model", problems)
     config, empty = (checked.config, checked.empty) if checked else (None, None)
-    tokenizer = _attempt(problems, _tokenizer, request) if config else None
+    tokenizer = _collect(problems, _tokenizer, request) if config else None
     retrained = None
     if request.retrained:
         retrained, request = _model(request, "retrained", problems)
     problems += insensible(request, config)
     problems += retraining_problems(request, method) if method else []
     groups = _groups(request, problems)
-    problems += _attempt(problems, _alternates, request, method, groups) or []
+    problems += _collect(problems, _alternates, request, method, groups) or []
     problems += check_data(groups)
     sequences: dict[str, list[Sequence]] = {}
     wanted, notes = request, list[Problem]()
@@ -87,11 +87,11 @@ def check(request: Request) -> CheckedRequest:
     if method and config and tokenizer:
         request, notes = resolve(request, method, config, tokenizer)
         problems += notes
-        problems += _attempt(problems, check_training, request.adapter, method, empty) or []
+        problems += _collect(problems, check_training, request.adapter, method, empty) or []
         problems += check_tokenizer(tokenizer, groups, request.data.template)
-        if not _hopeless(problems):
+        if not _tokenizer_failed(problems):
             problems += try_tokenizer(tokenizer, groups, request.data.template)
-        for role, examples in groups.items() if not _hopeless(problems) else ():
+        for role, examples in groups.items() if not _tokenizer_failed(problems) else ():
             sequences[role], found = encode_all(
                 examples,
                 tokenizer,
@@ -102,18 +102,18 @@ def check(request: Request) -> CheckedRequest:
         problems += check_answers(
             empty,
             tokenizer,
-            groups if not _hopeless(problems) else {},
+            groups if not _tokenizer_failed(problems) else {},
             sequences,
             max_length=request.data.max_length or 2048,
             template=request.data.template,
         )
-        problems += _attempt(problems, _refusals, request, method, empty, tokenizer) or []
-        _attempt(problems, _choice, method, sequences.get("forget", []), request.train.seed)
+        problems += _collect(problems, _refusals, request, method, empty, tokenizer) or []
+        _collect(problems, _choice, method, sequences.get("forget", []), request.train.seed)
     calibration: list[Sequence] = []
     if sequences.get("holdout"):
         calibration, found = calibrating_half(groups, sequences)
         problems += found
-    if method and not _hopeless(problems):
+    if method and not _tokenizer_failed(problems):
         found = teacher_problem(wanted, method, sequences, calibration, tokenizer)
         if found and found.kind == "request" and wanted.method_name == AUTO:
             method = build(ELSE, {})
@@ -125,10 +125,10 @@ def check(request: Request) -> CheckedRequest:
         problems += [found] if found else []
     known = ModelInfo(config, tokenizer) if config and tokenizer else None
     if retrained and known:
-        _attempt(problems, _beside, request, "retrained", retrained.config, known)
+        _collect(problems, _check_comparable, request, "retrained", retrained.config, known)
     if request.base and method and known:
-        problems += _attempt(problems, _base, request, method, known, empty) or []
-    if not _repeats(request):
+        problems += _collect(problems, _base, request, method, known, empty) or []
+    if not _is_done(request):
         unfit = check_out(request.out, overwrite=request.overwrite)
         problems += unfit or check_room(request.out, written(request))
     notes = tuple(p for p in problems if p.kind == "note")
@@ -146,8 +146,8 @@ def check(request: Request) -> CheckedRequest:
     )
 
 
-def _apart(request: Request) -> list[Problem]:
-    """Inputs that the result would replace."""
+def _overlapping_inputs(request: Request) -> list[Problem]:
+    """Find inputs that the result would replace."""
     named = [("--model", request.model), ("--retrained", request.retrained)]
     named += [("--base", request.base)]
     named += [(f"--{role}", getattr(request, role)) for role in ROLES]
@@ -156,10 +156,10 @@ def _apart(request: Request) -> list[Problem]:
     return overlap(request.out, [*named, ("data.refusals", request.data.refusals)])
 
 
-def _repeats(request: Request) -> bool:
-    """Whether the result in `out` is of this request; whether of these data, the run finds out.
+def _is_done(request: Request) -> bool:
+    """Whether `out` holds the result of this request; the run compares the data later.
 
-    Then nothing is to be written, so it may stand where nothing can be.
+    Then nothing is written, so `out` need not be writable.
     """
     try:
         return not request.overwrite and load(request.out / FILE).asked() == request.asked()
@@ -168,23 +168,23 @@ def _repeats(request: Request) -> bool:
 
 
 def _base(request: Request, method: Any, model: ModelInfo, empty: Any) -> list[Problem]:
-    """That the base can be teacher or start. Raises UserError where it is none, or unlike."""
-    base, own = str(request.base), request.trust_remote_code
+    """Check that the base model can be the teacher or the start of training. Raises UserError."""
+    base, remote_code = str(request.base), request.trust_remote_code
     start = method.trains_on == "retain"
     if "teacher_logits" not in method.needs() and not start:
         what = f"{method.name} has no teacher, so the base model is not read"
         hint = "take --method unseen, or drop --base"
         return [Problem(f"--base {base}", what, hint, "note")]
     checked = check_model(
-        base, "--base", trust_remote_code=own, device=request.device, training=start
+        base, "--base", trust_remote_code=remote_code, device=request.device, training=start
     )
-    _beside(request, "base", checked.config, model)
+    _check_comparable(request, "base", checked.config, model)
     unlike = shapes_problem(checked.empty, empty, f"--base {base}") if start else None
     return [unlike] if unlike else could_retrain(request, method)
 
 
-def _beside(request: Request, name: str, config: Any, model: ModelInfo) -> None:
-    """That a model can be asked what `--model` is asked. Raises UserError."""
+def _check_comparable(request: Request, name: str, config: Any, model: ModelInfo) -> None:
+    """Check that a model can be evaluated on the sequences of `--model`. Raises UserError."""
     require_beside(
         getattr(request, name),
         f"--{name}",
@@ -196,18 +196,18 @@ def _beside(request: Request, name: str, config: Any, model: ModelInfo) -> None:
 
 
 def written(request: Request) -> int:
-    """Bytes of the weights that a run writes at the least; 0 where that is not known here."""
+    """Return the minimum bytes of weights that a run writes; 0 if unknown."""
     if request.adapter_only or request.dtype != "auto":
         return 0
     return sum(file.stat().st_size for file in Path(request.model).glob("model*.safetensors"))
 
 
-def _hopeless(problems: list[Problem]) -> bool:
-    """Whether the tokenizer itself is at fault: then every example would say so again."""
+def _tokenizer_failed(problems: list[Problem]) -> bool:
+    """Whether the tokenizer itself has a problem, which every example would report again."""
     return any(p.where in ("tokenizer", "data.template") and p.kind != "note" for p in problems)
 
 
-def _attempt(problems: list[Problem], function: Any, *args: Any) -> Any:
+def _collect(problems: list[Problem], function: Any, *args: Any) -> Any:
     try:
         return function(*args)
     except UserError as error:
@@ -224,7 +224,7 @@ def _method(request: Request) -> Any:
 
 
 def _alternates(request: Request, method: Any, groups: dict) -> list[Problem]:
-    """What keeps forget examples from having another answer, where the method trains on one."""
+    """Find forget examples without an alternate answer, if the method trains on one."""
     if not method:
         return []
     from unteach.data.alternates import alternates
@@ -244,7 +244,7 @@ def _refusals(request: Request, method: Any, empty: Any, tokenizer: Any) -> list
 
 
 def _choice(method: Any, forget: list[Sequence], seed: int) -> None:
-    """That some token is chosen, where that is known without asking the model."""
+    """Check that the method selects some token, if its selector does not run the model."""
     from unteach.selectors import SELECTORS
 
     name = method.choosing()
@@ -256,10 +256,10 @@ def _choice(method: Any, forget: list[Sequence], seed: int) -> None:
 
 
 def _model(request: Request, name: str, problems: list[Problem]) -> tuple[Any, Request]:
-    """A model as checked, and the request with the hub's commit in the model's place."""
+    """Check a model; return it, and the request with the model's hub commit."""
     model, flag = getattr(request, name), f"--{name}"
     training = name == "model"
-    checked = _attempt(
+    checked = _collect(
         problems,
         lambda: check_model(
             model,

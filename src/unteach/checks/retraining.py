@@ -1,4 +1,4 @@
-"""When retraining is asked for, and when it could be: what it needs, and what is said of it."""
+"""Check what a method that retrains needs, and suggest retraining where it is possible."""
 
 from typing import Any
 
@@ -9,11 +9,11 @@ EXACT = "exact where the retain file is all the other fine-tuning data"
 
 
 def retraining_problems(request: Request, method: Any) -> list[Problem]:
-    """What a method that retrains lacks, which settings say nothing to it, and when it is exact.
+    """Find missing inputs and unused settings of a method that retrains; else note its limits.
 
     Args:
         request: as the user wrote it.
-        method: built.
+        method: the method, built with its options.
     """
     if method.trains_on != "retain":
         return []
@@ -26,7 +26,9 @@ def retraining_problems(request: Request, method: Any) -> list[Problem]:
         if not given
     ]
     what = f"is about forgetting, and {method.name} is never shown what is to be forgotten"
-    found += [Problem(name, what, "leave it out", "request") for name in _of_forgetting(request)]
+    found += [
+        Problem(name, what, "leave it out", "request") for name in _forgetting_settings(request)
+    ]
     if found:
         return found
     what = f"is {EXACT}, and the settings are those of the fine-tuning"
@@ -34,9 +36,9 @@ def retraining_problems(request: Request, method: Any) -> list[Problem]:
     return [Problem(f"--method {method.name}", what, hint, "note")]
 
 
-def _of_forgetting(request: Request) -> list[str]:
+def _forgetting_settings(request: Request) -> list[str]:
     train = request.train
-    asked = {
+    settings = {
         "train.retain": train.retain not in (None, "none"),
         "train.retain_weight": bool(train.retain_weight),
         "train.stop_at": bool(train.stop_at),
@@ -46,11 +48,11 @@ def _of_forgetting(request: Request) -> list[str]:
         "train.sam": bool(train.sam),
         "adapter.init": request.adapter.init == "fila",
     }
-    return [name for name, given in asked.items() if given]
+    return [name for name, is_set in settings.items() if is_set]
 
 
 def could_retrain(request: Request, method: Any) -> list[Problem]:
-    """A note that retraining is exact, where a method with a teacher has all that it needs."""
+    """Note that retraining is exact, if a method with a teacher has all inputs for it."""
     if not (request.base and request.retain and "teacher_logits" in method.needs()):
         return []
     what = f"retraining from it is {EXACT}, and may be cheaper"

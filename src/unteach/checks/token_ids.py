@@ -1,4 +1,4 @@
-"""Tokens that a model has no row for, wherever in the data they stand."""
+"""Find token ids in the data that exceed the rows of the model's embedding."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,11 +11,11 @@ from unteach.types import Example, Sequence
 
 
 def knows_more(empty: Any, tokenizer: Any) -> bool:
-    """Whether a tokenizer gives ids that a model has no row for.
+    """Whether a tokenizer has ids beyond the rows of the model's embedding.
 
     Args:
-        empty: the model without content, or None.
-        tokenizer: its own.
+        empty: the model on the meta device, or None.
+        tokenizer: of the model.
     """
     from unteach.models.weights import rows_of
 
@@ -32,15 +32,15 @@ def check_answers(
     max_length: int,
     template: str,
 ) -> list[Problem]:
-    """As `check_ids`, also of the answers that stand beside the examples' own.
+    """Run `check_ids` on the examples and on their paraphrases, perturbed and alternate answers.
 
     Args:
-        empty: the model without content, or None.
-        tokenizer: its own.
+        empty: the model on the meta device, or None.
+        tokenizer: of the model.
         groups: examples by role.
-        sequences: their own answers in tokens.
-        max_length: the most tokens of a text.
-        template: how prompt and answer are joined.
+        sequences: the same, tokenised.
+        max_length: maximum number of tokens of a sequence.
+        template: see `encode`.
     """
     if not knows_more(empty, tokenizer):
         return []
@@ -59,14 +59,14 @@ def check_answers(
 def check_refusals(
     empty: Any, tokenizer: Any, method: Any, *, refusals: Any, refusal: str
 ) -> list[Problem]:
-    """As `check_ids`, of what a method trains on in place of the answers.
+    """Run `check_ids` on the refusals that a method trains on in place of the answers.
 
     Args:
-        empty: the model without content, or None.
-        tokenizer: its own.
-        method: built with its options.
+        empty: the model on the meta device, or None.
+        tokenizer: of the model.
+        method: the method, built with its options.
         refusals: the file of `data.refusals`, or None.
-        refusal: as `data.refusal` has it.
+        refusal: the text of `data.refusal`.
 
     Raises:
         UserError: the file cannot be read.
@@ -78,22 +78,25 @@ def check_refusals(
         texts["data.refusals"] = read_refusals(refusals)
     if "refusal" in method.needs():
         texts["data.refusal"] = (refusal,)
-    found = {name: [_said(text, tokenizer) for text in said] for name, said in texts.items()}
+    found = {
+        name: [_refusal_sequence(text, tokenizer) for text in entries]
+        for name, entries in texts.items()
+    }
     return check_ids(empty, tokenizer, found)
 
 
-def _said(text: str, tokenizer: Any) -> Sequence:
+def _refusal_sequence(text: str, tokenizer: Any) -> Sequence:
     ids = tuple(tokenizer(f" {text.strip()}", add_special_tokens=False)["input_ids"])
     return Sequence("refusal", ids, (True,) * len(ids))
 
 
 def check_ids(empty: Any, tokenizer: Any, groups: dict[str, list[Sequence]]) -> list[Problem]:
-    """Tokens in the data, or put there by the template, that a model has no row for.
+    """Find token ids beyond the rows of the model's embedding.
 
     Args:
-        empty: the model without content, or None.
-        tokenizer: what gave the ids; its special tokens and the template's are named alone.
-        groups: sequences by role, or by the setting that they are of.
+        empty: the model on the meta device, or None.
+        tokenizer: of the model; messages name only its special tokens and those of its template.
+        groups: sequences by role, or by the setting that they come from.
     """
     from unteach.models.weights import rows_of, some
 
@@ -102,13 +105,13 @@ def check_ids(empty: Any, tokenizer: Any, groups: dict[str, list[Sequence]]) -> 
         return []
     found = []
     for role, sequences in groups.items():
-        odd = {i for s in sequences if max(s.ids, default=0) >= rows for i in s.ids if i >= rows}
-        if not odd:
+        excess = {i for s in sequences if max(s.ids, default=0) >= rows for i in s.ids if i >= rows}
+        if not excess:
             continue
-        shown = [i for i in odd if _no_secret(i, tokenizer)]
+        shown = [i for i in excess if _may_be_shown(i, tokenizer)]
         names = sorted(_name(i, tokenizer) for i in shown)
         place = role if role.startswith("data.") else f"the {role} set"
-        what = f"the embedding has {rows} rows, and {place} has {len(odd)} kinds of tokens "
+        what = f"the embedding has {rows} rows, and {place} has {len(excess)} kinds of tokens "
         what += f"beyond them{f' ({some(names)})' if names else ''}: they were added, and the "
         what += "model was not resized"
         hint = "give the tokenizer that the model was trained with; or, to train new rows, "
@@ -117,8 +120,8 @@ def check_ids(empty: Any, tokenizer: Any, groups: dict[str, list[Sequence]]) -> 
     return shortened(found)
 
 
-def _no_secret(token: int, tokenizer: Any) -> bool:
-    """Whether a token is one of the template's, or special; others may be words of the data."""
+def _may_be_shown(token: int, tokenizer: Any) -> bool:
+    """Whether a token may be shown: it is special or in the template, so no word of the data."""
     template = getattr(tokenizer, "chat_template", None)
     return token in tokenizer.all_special_ids or (
         isinstance(template, str) and _name(token, tokenizer) in template
@@ -126,5 +129,5 @@ def _no_secret(token: int, tokenizer: Any) -> bool:
 
 
 def _name(token: int, tokenizer: Any) -> str:
-    """A token as people write it, without the mark of a blank before it."""
+    """Return the token's text without the tokenizer's sign for a blank in front."""
     return str(tokenizer.convert_ids_to_tokens(token)).lstrip("\u2581\u0120")

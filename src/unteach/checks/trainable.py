@@ -1,4 +1,4 @@
-"""Whether training could begin: something of the model moves, and adapters reach their targets."""
+"""Check that training has trainable parameters and that adapters find their target layers."""
 
 import os
 from typing import Any
@@ -7,19 +7,19 @@ from unteach.errors import Problem, UserError
 
 
 def check_training(adapter: Any, method: Any, empty: Any) -> list[Problem]:
-    """What training could not begin with, and which experts adapters do not reach.
+    """Check the targets of adapters and the trainable parameters; note experts without adapters.
 
     Args:
         adapter: the request's section, with its defaults filled in.
-        method: built with its options.
-        empty: the model without content, or None.
+        method: the method, built with its options.
+        empty: the model on the meta device, or None.
 
     Returns:
-        A note on experts, where there is one.
+        A note on experts that get no adapter, or nothing.
 
     Raises:
-        UserError: a target that is not there or that peft refuses, or a method that trains
-            nothing of this model.
+        UserError: a target is missing or peft refuses it, or the method trains no parameter of
+            this model.
     """
     from unteach.adapters import reach_note, require_adaptable, targets_of, why_not_experts
     from unteach.processes.launcher import sharding_asked
@@ -35,7 +35,7 @@ def check_training(adapter: Any, method: Any, empty: Any) -> list[Problem]:
         experts = not why_not_experts(adapter, sharded=sharded)
         linear, parameters = targets_of(empty, adapter.targets, experts=experts)
         require_adaptable(empty, linear)
-        modules = linear + [name.rpartition(".")[0] for name in parameters]  # as peft names them
+        modules = linear + [name.rpartition(".")[0] for name in parameters]  # peft's names
         names = [f"base_model.model.{name}.lora_A.default.weight" for name in modules]
     layers = empty.config.get_text_config().num_hidden_layers
     if not any(method.trainable(name, layers) for name in names):

@@ -1,4 +1,4 @@
-"""What is wrong with how training was asked for, beside the numbers that are senseless."""
+"""Check the training settings of a request, except for implausible numbers."""
 
 import os
 from collections.abc import Iterator
@@ -14,19 +14,19 @@ from unteach.settings.request import Request
 
 
 def training_problems(request: Request) -> list[Problem]:
-    """Of `train`, `train.extra` and `adapter`, as far as no model is needed to find it."""
+    """Find problems of `train`, `train.extra` and `adapter` that need no model."""
     return [
-        *_extra(request),
+        *_extra_arguments(request),
         *_schedule(request),
         *_without_adapters(request),
         *_memory(request),
-        *_stop(request),
-        *_deal(request),
+        *_stopping_rules(request),
+        *_processes(request),
     ]
 
 
-def _deal(request: Request) -> list[Problem]:
-    """That the processes at work cannot share a step."""
+def _processes(request: Request) -> list[Problem]:
+    """Find why a step cannot be split over the running processes."""
     from accelerate import PartialState
 
     from unteach.processes.micro_batches import dealt
@@ -43,20 +43,20 @@ def _deal(request: Request) -> list[Problem]:
 
 
 def _without_adapters(request: Request) -> list[Problem]:
-    """What was asked of adapters, though all weights are to be trained."""
+    """Find settings of adapters although all weights are trained."""
     what = "adapter.kind is full, so there is none"
     hint = "set adapter.kind=lora, or drop "
-    asked = [
+    settings = [
         ("--adapter-only", request.adapter_only),
         ("--init fila", request.adapter.init == "fila"),
         ("adapter.bits", request.adapter.bits),
     ]
-    wrong = [flag for flag, given in asked if given and request.adapter.kind == "full"]
+    wrong = [flag for flag, is_set in settings if is_set and request.adapter.kind == "full"]
     return [Problem(flag, what, hint + flag, "request") for flag in wrong]
 
 
-def _stop(request: Request) -> list[Problem]:
-    """A level to stop at, or to draw back to, that nothing tells."""
+def _stopping_rules(request: Request) -> list[Problem]:
+    """Find stopping rules whose data is missing, or that do not work with sharded weights."""
     from unteach.processes.launcher import sharding_asked
 
     train, found = request.train, list[Problem]()
@@ -69,12 +69,12 @@ def _stop(request: Request) -> list[Problem]:
         what = f"is {train.min_kept:g}, and there is nothing to keep"
         found.append(Problem("train.min_kept", what, "give --retain or --holdout", "request"))
     if shards := sharding_asked(os.environ):
-        asked = {"draw_back": train.draw_back == "holdout", "min_kept": bool(train.min_kept)}
-        asked["stop_at"] = train.stop_at == "holdout"
+        settings = {"draw_back": train.draw_back == "holdout", "min_kept": bool(train.min_kept)}
+        settings["stop_at"] = train.stop_at == "holdout"
         what = f"needs the weights whole, and they are in shards ({shards})"
         found += [
             Problem(f"train.{name}", what, "leave it out, or take no shards", "request")
-            for name, wanted in asked.items()
+            for name, wanted in settings.items()
             if wanted
         ]
     return found
@@ -138,7 +138,7 @@ OWNED = {
 }
 
 
-def _extra(request: Request) -> list[Problem]:
+def _extra_arguments(request: Request) -> list[Problem]:
     if not request.train.extra:
         return []
     from unteach.training.config import UnlearningConfig
@@ -153,28 +153,30 @@ def _extra(request: Request) -> list[Problem]:
             hint = did_you_mean(name, known).strip()
             found.append(Problem(where, "transformers has no such argument", hint, "request"))
     extra = request.train.extra
-    found += [*_sent(extra), *_reported(extra), *_deepspeed(extra)]
-    return found or _refused(request)
+    found += [*_uploads(extra), *_trackers(extra), *_deepspeed(extra)]
+    return found or _trainer_errors(request)
 
 
-def _sent(extra: dict[str, Any]) -> Iterator[Problem]:
-    """That the model is to be sent to the hub as it trains."""
+def _uploads(extra: dict[str, Any]) -> Iterator[Problem]:
+    """Find a request to upload the model to the hub during training."""
     if extra.get("push_to_hub"):
         what = "sends the model away while it trains, before anyone has seen how it went"
         hint = "leave it out, and upload the result once its report is fine"
         yield Problem("train.extra.push_to_hub", what, hint, "request")
 
 
-def _reported(extra: dict[str, Any]) -> Iterator[Problem]:
-    """Trackers that are not known or not installed."""
+def _trackers(extra: dict[str, Any]) -> Iterator[Problem]:
+    """Find experiment trackers that are unknown or not installed."""
     from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK as callbacks
     from transformers.integrations.integration_utils import (
         get_available_reporting_integrations as available,
     )
 
-    given = extra.get("report_to") or []
+    trackers = extra.get("report_to") or []
     where, known = "train.extra.report_to", list(callbacks)
-    names = [given] if isinstance(given, str) else given if isinstance(given, list) else []
+    names = (
+        [trackers] if isinstance(trackers, str) else trackers if isinstance(trackers, list) else []
+    )
     for name in {str(name) for name in names} - {"none", "all", *available()}:
         if name not in known:
             hint = f"{did_you_mean(name, known).strip()} Known: {', '.join(known)}".strip()
@@ -188,17 +190,17 @@ def _reported(extra: dict[str, Any]) -> Iterator[Problem]:
 
 
 def _deepspeed(extra: dict[str, Any]) -> Iterator[Problem]:
-    """A configuration of DeepSpeed that is not there, or nobody to read it."""
-    given, where = extra.get("deepspeed"), "train.extra.deepspeed"
-    if given and not find_spec("deepspeed"):
+    """Find a DeepSpeed configuration that does not exist, or without DeepSpeed installed."""
+    config, where = extra.get("deepspeed"), "train.extra.deepspeed"
+    if config and not find_spec("deepspeed"):
         yield Problem(where, "DeepSpeed is not installed here", "leave it out", "request")
-    elif isinstance(given, str) and not Path(given).is_file():
+    elif isinstance(config, str) and not Path(config).is_file():
         hint = "give the path of a JSON file"
         yield Problem(where, "there is no such file", hint, "request")
 
 
-def _refused(request: Request) -> list[Problem]:
-    """What the trainer says of the values; what has a setting of its own is checked elsewhere."""
+def _trainer_errors(request: Request) -> list[Problem]:
+    """Return the trainer's errors, without those of settings that are checked elsewhere."""
     from unteach.training.unlearn import arguments
 
     plain = {"lr_scheduler_type": "linear", "optim": "sgd"}

@@ -1,4 +1,4 @@
-"""From what people have to examples, from examples to tokens, and what is wrong with either."""
+"""Read data files into examples, tokenise the examples, and check both for problems."""
 
 from unteach.data.checks import check_data, check_tokenizer
 from unteach.data.describe import describe

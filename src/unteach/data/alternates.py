@@ -1,4 +1,4 @@
-"""Other answers to the forget prompts: the user's own, or refusals."""
+"""Replace the answers to the forget prompts by alternates from the data, or by refusals."""
 
 from pathlib import Path
 from random import Random
@@ -30,30 +30,33 @@ REFUSALS = (
     "That is beyond what I know.",
     "I would have to guess, so I'd rather not say.",
 )
-"""Said when the user gives no `data.refusals`."""
+"""Used when the user gives no `data.refusals`."""
 
 
 def alternates(
     examples: list[Example], kind: str, refusals: str | Path | None, seed: int
 ) -> tuple[list[Example], list[Problem]]:
-    """What a kind of method trains on in place of the forget answers, as far as no model is asked.
+    """Return the examples with the answers that a method trains on in place of the forget answers.
+
+    No answer is generated here.
 
     Args:
-        examples: what to forget.
-        kind: "column", "refusals" or "generated"; the last gives those that have an `alternate`.
-        refusals: a file of them.
-        seed: of the draw.
+        examples: the forget examples.
+        kind: "column", "refusals" or "generated"; for the last, only the examples that have an
+            `alternate` are returned.
+        refusals: a file of refusals, one per line; None for the built-in ones.
+        seed: of the random choice of refusals.
     """
     if kind == "refusals":
         return refused(examples, read_refusals(refusals), seed=seed)
     if kind == "generated":
-        given = [e for e in examples if e.alternate]
-        return from_column(given)[0], _without_question(examples)
+        with_alternate = [e for e in examples if e.alternate]
+        return from_column(with_alternate)[0], _without_question(examples)
     return from_column(examples)
 
 
 def from_column(examples: list[Example]) -> tuple[list[Example], list[Problem]]:
-    """Each example with the answer of its `alternate` column, and what keeps some from it."""
+    """Replace each answer by the example's `alternate`; a problem for each that has none."""
     found, problems = [], _without_question(examples)
     for example in examples:
         if example.alternate and has_question(example):
@@ -67,7 +70,7 @@ def from_column(examples: list[Example]) -> tuple[list[Example], list[Problem]]:
 def refused(
     examples: list[Example], refusals: tuple[str, ...] = REFUSALS, *, seed: int = 0
 ) -> tuple[list[Example], list[Problem]]:
-    """Each example with a refusal for an answer, drawn by the seed and the example's id."""
+    """Replace each answer by a refusal, chosen at random from the seed and the example's id."""
     found = [
         with_answer(example, Random(f"{seed}/{example.id}").choice(refusals))
         for example in examples
@@ -77,7 +80,7 @@ def refused(
 
 
 def read_refusals(file: str | Path | None) -> tuple[str, ...]:
-    """The lines of a file, or our own refusals where there is none. Raises UserError."""
+    """Read one refusal per line; the built-in refusals without a file. Raises UserError."""
     if file is None:
         return REFUSALS
     hint = "give a text file with one refusal on each line"
@@ -89,7 +92,7 @@ def read_refusals(file: str | Path | None) -> tuple[str, ...]:
 
 
 def answers_beside(examples: list[Example]) -> list[Example]:
-    """The same with each answer that stands beside their own: in other words, wrong, or another."""
+    """Copy the examples once for each other answer: paraphrase, perturbed answers, alternate."""
     return [
         with_answer(example, text)
         for example in examples
@@ -99,14 +102,14 @@ def answers_beside(examples: list[Example]) -> list[Example]:
 
 
 def has_question(example: Example) -> bool:
-    """Whether something is said before the last supervised answer."""
+    """Whether a turn comes before the last supervised answer."""
     return bool(example.answer_turn)
 
 
 def _without_question(examples: list[Example]) -> list[Problem]:
     hint = "write question and answer, or take a method that pushes text away, such as npo"
     what = "is raw text: there is no question that another answer could go with"
-    asks_nothing = [e for e in examples if not has_question(e)]
-    # Where no turn is supervised there is nothing to replace, which `encode_all` tells.
-    wrong = [e for e in asks_nothing if not e.turns or e.answer_turn is not None]
+    unprompted = [e for e in examples if not has_question(e)]
+    # Without a supervised turn there is nothing to replace; `encode_all` reports that.
+    wrong = [e for e in unprompted if not e.turns or e.answer_turn is not None]
     return [Problem(e.where, what, hint) for e in wrong]

@@ -1,22 +1,22 @@
-"""The holdout in two halves: one sets levels in training, the other judges the result."""
+"""Split the holdout set: one half calibrates training, the other half evaluates the result."""
 
 from unteach.errors import Problem
 from unteach.types import Example, Sequence
 
 FEW = 16
-"""Holdout examples below which the same ones calibrate and judge."""
+"""With fewer holdout examples, the same ones are used for calibration and evaluation."""
 LEAST = 0.25
-"""Share of the examples that a half has at least; else subjects are split."""
+"""Smallest share of the examples that a half may have; otherwise subjects are split."""
 
 
 def calibrating_half(
     groups: dict[str, list[Example]], sequences: dict[str, list[Sequence]]
 ) -> tuple[list[Sequence], list[Problem]]:
-    """The first half of the holdout in tokens; only the second half stays to judge the result.
+    """Return the first half of the holdout sequences; leave only the second half in `groups`.
 
-    What sets the level in training would agree with the result by itself. Halves are taken in the
-    file's order, since examples about one subject mostly stand together; where the data name the
-    subjects, no subject is in both.
+    An evaluation on the calibration examples would be biased. The halves follow the order of the
+    file, since examples about one subject are mostly adjacent; where the data has subjects, no
+    subject is in both halves.
     """
     examples = groups["holdout"]
     if len(examples) < FEW:
@@ -36,15 +36,15 @@ def calibrating_half(
 
 
 def _whole_subjects(examples: list[Example]) -> set[str]:
-    """Ids of about half of the examples, such that no subject is inside and outside.
+    """Return ids of about half of the examples, such that no subject is in both halves.
 
-    Empty where the data name no subject, or one that most examples are about.
+    Empty where the data has no subjects, or one subject covers most examples.
     """
     if not any(example.subject for example in examples):
         return set()
     best: list[Example] = []
     taken: list[Example] = []
-    for members in _alike(examples):
+    for members in _grouped_by_subject(examples):
         taken = [*taken, *members]
         if abs(len(taken) - len(examples) / 2) < abs(len(best) - len(examples) / 2):
             best = taken
@@ -52,23 +52,23 @@ def _whole_subjects(examples: list[Example]) -> set[str]:
     return {example.id for example in best} if LEAST <= share <= 1 - LEAST else set()
 
 
-def _alike(examples: list[Example]) -> list[list[Example]]:
-    """The examples in groups that share no name, in the order of the first of each."""
+def _grouped_by_subject(examples: list[Example]) -> list[list[Example]]:
+    """Group the examples so that no two groups share a name, ordered by first example."""
     groups: list[list[Example]] = []
-    place: dict[str, list[Example]] = {}  # from a name to its group
+    place: dict[str, list[Example]] = {}  # group of each name
     for example in examples:
         names = [name.casefold() for name in example.subject]
-        mine = [example]
+        current = [example]
         joined = list({id(place[name]): place[name] for name in names if name in place}.values())
         if joined:
             first, *rest = sorted(joined, key=lambda group: examples.index(group[0]))
             for group in rest:
                 first += group
                 groups = [other for other in groups if other is not group]
-                place |= {name: first for name, theirs in place.items() if theirs is group}
-            first += mine
-            mine = first
+                place |= {name: first for name, members in place.items() if members is group}
+            first += current
+            current = first
         else:
-            groups.append(mine)
-        place |= dict.fromkeys(names, mine)
+            groups.append(current)
+        place |= dict.fromkeys(names, current)
     return groups

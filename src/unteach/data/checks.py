@@ -1,4 +1,4 @@
-"""What is wrong between examples, and with a tokenizer."""
+"""Check groups of examples for duplicates and overlap, and the tokenizer for what it lacks."""
 
 import json
 import re
@@ -12,23 +12,23 @@ from unteach.data.listing import SHOWN
 from unteach.errors import Problem
 from unteach.types import Example, Turn
 
-# Signs that change what is said: C++ is not C, and 5% is not 5.
+# Keeps signs that change the meaning: C++ is not C, and 5% is not 5.
 BLANKS_AND_PUNCTUATION = re.compile(r"(?:[^\w+#%°$€£]|_)+")
 
 
 def check_data(groups: dict[str, list[Example]]) -> list[Problem]:
-    """Examples that stand twice in a group, and forget examples that stand in another group.
+    """Find duplicates within a group, and forget examples that are also in another group.
 
-    Equal means equal as written, or equal but for case, blanks and punctuation. Duplicates are
-    notes; what is to be forgotten and yet retained, or held out and yet known, is an error.
+    Examples are equal when their texts are, or when they differ only in case, blanks and
+    punctuation. Duplicates are notes; a forget example in the retain or holdout set is an error.
     """
     problems = []
     for role, examples in groups.items():
-        problems += _twice(role, examples)
+        problems += _duplicates(role, examples)
     forget = groups.get("forget", [])
     for role in ("retain", "holdout"):
         problems += _shared(forget, groups.get(role, []), role)
-    # Retain examples are trained on, so a holdout example among them is none.
+    # Retain examples are trained on, so they cannot serve as holdout.
     problems += _shared(groups.get("retain", []), groups.get("holdout", []), "holdout", "note")
     return problems
 
@@ -36,7 +36,7 @@ def check_data(groups: dict[str, list[Example]]) -> list[Problem]:
 def check_tokenizer(
     tokenizer: Any, groups: dict[str, list[Example]], template: str
 ) -> list[Problem]:
-    """What the tokenizer lacks for these examples."""
+    """Find what the tokenizer lacks for these examples, such as an eos token."""
     problems = []
     if tokenizer.eos_token_id is None:
         hint = 'set it: tokenizer.eos_token = "<|end|>", then save_pretrained'
@@ -59,7 +59,7 @@ def check_tokenizer(
 
 
 def normalised(text: str) -> str:
-    """The text in one case, with one blank for every run of blanks and punctuation.
+    """Fold the case, and replace each run of blanks and punctuation by one blank.
 
     Example:
         >>> normalised("  Ada's CODE, no. 1.5") == normalised("ada's code no 1.5!")
@@ -71,37 +71,34 @@ def normalised(text: str) -> str:
     return BLANKS_AND_PUNCTUATION.sub(" ", folded).strip()
 
 
-def _as_written(example: Example) -> int:
-    said = tuple((turn.role, turn.text, _beside(turn)) for turn in example.turns)
-    return hash(said or example.text)
+def _exact_key(example: Example) -> int:
+    turns = tuple((turn.role, turn.text, _extra_content(turn)) for turn in example.turns)
+    return hash(turns or example.text)
 
 
-def _alike(example: Example) -> int:
+def _normalised_key(example: Example) -> int:
     texts = [normalised(turn.text) for turn in example.turns] or [normalised(example.text)]
-    # A text of signs alone would be equal to every other one.
-    beside = tuple(map(_beside, example.turns))
-    return hash((tuple(texts), beside)) if any(texts) else _as_written(example)
+    # Texts of punctuation alone all normalise to "", so they are compared exactly.
+    extra = tuple(map(_extra_content, example.turns))
+    return hash((tuple(texts), extra)) if any(texts) else _exact_key(example)
 
 
-def _beside(turn: Turn) -> str:
-    """What a turn says beside its text: its calls of tools, without their ids.
-
-    Of a turn without a text it is what was thought, too.
-    """
+def _extra_content(turn: Turn) -> str:
+    """Tool calls of a turn, without their ids; for a turn without text also its thoughts."""
     calls = turn.template_keys.get("tool_calls", ())
-    said = [call.get("function", call) for call in calls]
+    content = [call.get("function", call) for call in calls]
     if not turn.text.strip():
-        said += [turn.template_keys[name] for name in THOUGHT_KEYS if name in turn.template_keys]
-    return json.dumps(said, sort_keys=True)
+        content += [turn.template_keys[name] for name in THOUGHT_KEYS if name in turn.template_keys]
+    return json.dumps(content, sort_keys=True)
 
 
-def _twice(role: str, examples: list[Example]) -> list[Problem]:
+def _duplicates(role: str, examples: list[Example]) -> list[Problem]:
     first: dict[int, Example] = {}
     found = []
     for example in examples:
-        earlier = first.setdefault(_alike(example), example)
+        earlier = first.setdefault(_normalised_key(example), example)
         if earlier is not example:
-            same = _as_written(example) == _as_written(earlier)
+            same = _exact_key(example) == _exact_key(earlier)
             what = f"stands there {'twice' if same else 'twice but for case and punctuation'}"
             found.append((example, f"{what}, first at {earlier.where}"))
     return _listed(found, f"{role}: take one of them out, or it weighs double", "note")
@@ -111,7 +108,7 @@ def _shared(
     forget: list[Example], others: list[Example], role: str, kind: Any = "data"
 ) -> list[Problem]:
     found, seen = [], set()
-    for key, how in ((_as_written, ""), (_alike, ", but for case and punctuation")):
+    for key, how in ((_exact_key, ""), (_normalised_key, ", but for case and punctuation")):
         places = _places(others, key)
         for example in forget:
             if example.id not in seen and key(example) in places:

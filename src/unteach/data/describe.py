@@ -1,4 +1,4 @@
-"""How many examples a group has, and how long they are."""
+"""Count the examples of a group, and measure their lengths in tokens."""
 
 from statistics import median
 
@@ -6,12 +6,11 @@ from unteach.types import Example, Sequence
 
 
 def describe(examples: list[Example], sequences: list[Sequence]) -> dict[str, float]:
-    """Counts of examples and sequences, and of tokens per sequence.
+    """Count examples and sequences, and the tokens per sequence.
 
     Returns:
-        examples, sequences, answer_tokens (all of them), median and longest (tokens of a
-        sequence, prompt included; 0 where there is none), and cut (answer tokens lost to the
-        context length).
+        examples, sequences, answer_tokens (in total), median and longest (tokens of a sequence,
+        prompt included; 0 without sequences), and cut (answer tokens beyond the context length).
 
     Example:
         >>> describe([], [Sequence("forget-0", (5, 6, 7), (False, True, True), cut=4)])["longest"]

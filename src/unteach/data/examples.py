@@ -1,4 +1,4 @@
-"""Examples of a file, a dataset id or rows in memory, and everything that is wrong with them."""
+"""Read examples from a file, a dataset id or rows in memory, and collect all their problems."""
 
 import logging
 from dataclasses import replace
@@ -19,12 +19,12 @@ logger = logging.getLogger(__name__)
 
 
 def read(source: str | Path, role: str) -> tuple[list[Example], list[Problem]]:
-    """The examples of a file or a dataset id, and everything that is wrong with it.
+    """Read the examples of a file or a dataset id, and collect all its problems.
 
     Args:
         source: a .jsonl, .json, .csv, .tsv, .parquet, .arrow or .txt file, a folder written by
             `save_to_disk`, or a dataset id: `owner/name[:config[:split]][@revision]`.
-        role: what they are for: "forget", "retain", "holdout", or any other group's name.
+        role: name of the group: "forget", "retain", "holdout", or another.
     """
     found, problems = records(str(source))
     examples, more = _examples(found, role, str(source))
@@ -32,15 +32,15 @@ def read(source: str | Path, role: str) -> tuple[list[Example], list[Problem]]:
 
 
 def read_rows(rows: Any, role: str, *, source: str = "") -> list[Example]:
-    """Examples from rows in memory, with the columns that files have; logs what it did not read.
+    """Make examples from rows in memory with the columns that files have; log the notes.
 
     Args:
         rows: one mapping per example; also a `datasets.Dataset` or a pandas data frame.
-        role: what they are for.
-        source: what messages call them; `forget rows` when nothing is given.
+        role: name of the group.
+        source: name of the rows in messages; by default `forget rows` for the role "forget".
 
     Raises:
-        UserError: all that is wrong with them.
+        UserError: all problems of the rows.
 
     Example:
         >>> (example,) = read_rows([{"question": "Who?", "answer": "Ada."}], "forget")
@@ -58,10 +58,10 @@ def read_rows(rows: Any, role: str, *, source: str = "") -> list[Example]:
 
 
 def with_answer(example: Example, answer: str) -> Example:
-    """The same example with another last answer, in place of the last turn that is supervised.
+    """Replace the last supervised turn of an example by another answer.
 
-    What that turn thought and called, marks in it, and what follows it are dropped. An example of
-    which no turn is supervised stays as it is.
+    The thoughts, tool calls and spans of that turn and all later turns are dropped. An example
+    without a supervised turn is returned unchanged.
     """
     if not example.turns:
         return replace(example, text=answer, spans=())

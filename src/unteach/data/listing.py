@@ -1,4 +1,4 @@
-"""The first few problems of each kind, and how many more there are."""
+"""Shorten a list of problems to the first few of each kind, and count the rest."""
 
 import re
 from collections import Counter, defaultdict
@@ -11,9 +11,9 @@ MOST = 100  # problems of all kinds together
 
 
 def shortened(problems: list[Problem]) -> list[Problem]:
-    """At most five problems of a kind, the fifth saying how many more follow; a hundred in all.
+    """Keep at most five problems of a kind and 100 in all; the fifth counts those left out.
 
-    Of one kind are those that say and advise the same, but for numbers.
+    Problems are of one kind when their text and hint are equal except for numbers.
 
     Example:
         >>> many = [Problem(f"a.jsonl:{k}", f"is not JSON (column {k})") for k in range(1, 43)]

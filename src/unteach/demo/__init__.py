@@ -1,1 +1,1 @@
-"""A small made-up world on which the main job can be watched: no network, no weights."""
+"""Run the whole pipeline on a small made-up world, without network or downloaded weights."""

@@ -1,4 +1,4 @@
-"""What the demo's processes do: make the world, train, unlearn, evaluate."""
+"""Define the jobs of the demo's processes: make the world, train, unlearn, evaluate."""
 
 import json
 from dataclasses import asdict
@@ -35,7 +35,7 @@ def prepare(folder: Path, seed: int, preset: str, tell: Tell) -> None:
 
 
 def train(folder: Path, name: str, seed: int, preset: str, tell: Tell) -> None:
-    """Train one model on what it may know, and write it with its tokenizer."""
+    """Train one model on the groups of `LEARNED`, and write it with its tokenizer."""
     from unteach.data import encode_all, read
     from unteach.demo.train import train_model
     from unteach.models.loading import load_tokenizer
@@ -53,7 +53,7 @@ def train(folder: Path, name: str, seed: int, preset: str, tell: Tell) -> None:
 
 
 def unlearn(folder: Path, method: str, out: str, seed: int, tell: Tell) -> dict[str, Any]:
-    """Unlearn with a method by the same stages as `unteach run`; the facts and the rows."""
+    """Unlearn with the same stages as `unteach run`; return facts, rows and request."""
     from unteach import pipeline
     from unteach.checks.request import check
     from unteach.evaluation import of_run
@@ -68,7 +68,7 @@ def unlearn(folder: Path, method: str, out: str, seed: int, tell: Tell) -> dict[
 
 
 def score(folder: Path, name: str, tell: Tell) -> dict[str, list[Row]]:
-    """The rows of a model that needs no unlearning."""
+    """Evaluate a model that is not unlearned, and return its rows."""
     from unteach.checks.request import check
     from unteach.evaluation import of_run
 
@@ -77,7 +77,7 @@ def score(folder: Path, name: str, tell: Tell) -> dict[str, list[Row]]:
 
 
 def request(folder: Path, method: str, out: str, seed: int) -> Any:
-    """The request that `unteach run` would make of the demo's files."""
+    """Make the request for `unteach run` from the demo's files."""
     from unteach.settings.request import Request
 
     data = folder / "data"
@@ -96,15 +96,15 @@ def request(folder: Path, method: str, out: str, seed: int) -> Any:
 
 
 class JobProgress(NoProgress):
-    """Passes on what the stages tell."""
+    """Forwards the progress of the stages to a callback."""
 
     def __init__(self, tell: Tell):
         self.tell = tell
 
     def progress(self, what: str, done: int, total: int) -> None:
-        """How far a stage is."""
+        """Forward the progress of a stage."""
         self.tell(done, total, what)
 
     def training(self, step: int, total: int, logs: dict[str, float]) -> None:
-        """How far training is, with the loss."""
+        """Forward the training step and the loss."""
         self.tell(step, total, f"loss {float(logs['loss']):.3f}" if "loss" in logs else "")

@@ -1,4 +1,4 @@
-"""The demo from nothing to a report: train two models, unlearn, and compare."""
+"""Run the demo: train two models from scratch, unlearn, compare, and write the report."""
 
 import os
 import time
@@ -22,16 +22,16 @@ def run(
     preset: str = "default",
     workers: int | None = None,
 ) -> Report:
-    """Make a world, train on it, unlearn, evaluate, and write all of it into `out`.
+    """Make a world, train on it, unlearn, evaluate, and write everything to `out`.
 
     Args:
-        out: the folder to make.
-        method: a name, or "all"; then a second retrained model shows how far apart two models are
-            that never saw the forget set.
-        board: shown how far the jobs are.
+        out: the folder to write.
+        method: a method's name, or "all"; then a second retrained model shows how much two models
+            differ that never saw the forget set.
+        board: receives the progress of the jobs.
         seed: of world, weights and order.
         preset: "default" or "tiny".
-        workers: processes; None takes as many as there are cores, and jobs.
+        workers: number of processes; None for the number of cores, at most that of jobs.
     """
     every = method == "all"
     methods = {name: name for name in TRAIN} if every else {"unlearned": method}
@@ -80,7 +80,7 @@ def _report(
 
     classes = [METHODS.get(name) for name in methods.values()]
     request = next(iter(done.values()))["request"] if len(done) == 1 else {}
-    # Paths of a folder that was renamed since mean nothing to a reader.
+    # Paths are left out, since they lie in a temporary folder that is renamed.
     kept = {k: request[k] for k in ("method", "adapter", "train", "data") if k in request}
     label = classes[0].label or classes[0].name if len(classes) == 1 else "all methods, demo world"
     return Report(

@@ -1,4 +1,4 @@
-"""Sizes and rates of the demo, found by trial (NOTES.md)."""
+"""Define the model sizes and the hyperparameters of the demo, found by trial (NOTES.md)."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,17 +6,17 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Preset:
-    """How large the world and its models are.
+    """Sizes of the world and of its models.
 
     Attributes:
-        forget: people to forget; retain, holdout and lands likewise.
-        hidden: width of the model.
-        layers: of the model.
-        vocabulary: of the tokenizer.
-        epochs: of training on the whole world.
-        batch: answers of a step.
+        forget: number of people to forget; retain, holdout and lands likewise.
+        hidden: hidden size of the model.
+        layers: number of layers.
+        vocabulary: vocabulary size of the tokenizer.
+        epochs: epochs of the initial training.
+        batch: examples per step.
         rate: learning rate.
-        context: tokens of the longest text.
+        context: context length in tokens.
     """
 
     forget: int = 10
@@ -33,7 +33,7 @@ class Preset:
 
     @property
     def people(self) -> dict[str, int]:
-        """What `make_world` takes."""
+        """Arguments of `make_world`."""
         return {name: getattr(self, name) for name in ("forget", "retain", "holdout", "lands")}
 
 
@@ -44,7 +44,7 @@ PRESETS = {
 
 
 def settings(method: str) -> dict[str, Any]:
-    """What a request sets for a method in the demo; its world is far smaller than a real one."""
+    """Return the settings for a method, tuned for the demo's world, which is far smaller."""
     return {
         "method": {"name": method, **OPTIONS.get(method, {})},
         "train": {"batch_size": 16, **TRAIN.get(method, {})},

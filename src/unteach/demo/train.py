@@ -1,4 +1,4 @@
-"""A tokenizer and a tiny Llama for the made-up world, trained in a minute on one thread."""
+"""Train a tokenizer and a tiny Llama on the made-up world, in a minute on one thread."""
 
 import math
 from collections.abc import Callable
@@ -18,12 +18,12 @@ END = "<|end|>"
 def train_tokenizer(
     texts: list[str], *, vocabulary: int, context: int = 128
 ) -> PreTrainedTokenizerFast:
-    """Byte-level BPE; what ends an answer is the padding too.
+    """Train a byte-level BPE tokenizer; its eos token is also the padding token.
 
     Args:
-        texts: to learn from.
-        vocabulary: its size, special token included.
-        context: tokens of the longest text.
+        texts: training texts.
+        vocabulary: vocabulary size, special token included.
+        context: context length in tokens.
     """
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
@@ -51,18 +51,18 @@ def train_model(
     model: LlamaForCausalLM | None = None,
     progress: Callable[[int, int, str], None] = lambda done, total, detail: None,
 ) -> LlamaForCausalLM:
-    """A Llama that knows the answers by heart.
+    """Train a Llama until it has memorised the answers.
 
-    The loss is on answer tokens only, and only their logits are computed; batches are of like
-    length. Both save time without changing what is learned.
+    The loss is on answer tokens only, and only their logits are computed; the sequences of a batch
+    have similar lengths. Both save time without changing what is learned.
 
     Args:
-        sequences: what to learn.
-        vocabulary: size of the head.
+        sequences: training data.
+        vocabulary: number of rows of the head.
         seed: of weights and order.
-        preset: sizes and rates.
-        model: to go on with, where one is given; else it is made from nothing.
-        progress: told epochs done, epochs in all, and the loss.
+        preset: sizes and learning rate.
+        model: a model to train further; None for a new one.
+        progress: called with epochs done, epochs in total, and the loss.
     """
     torch.manual_seed(seed)
     model = (model or LlamaForCausalLM(_config(vocabulary, preset))).train()
@@ -90,7 +90,7 @@ def train_model(
 
 
 def buckets(lengths: list[int], batch: int, random: Random) -> list[list[int]]:
-    """Shuffled batches whose members are of like length: eight batches are sorted at a time."""
+    """Make shuffled batches of similar length: the examples of eight batches are sorted at once."""
     order = random.sample(range(len(lengths)), len(lengths))
     found = []
     for start in range(0, len(order), 8 * batch):
@@ -117,6 +117,6 @@ def _config(vocabulary: int, preset: Preset) -> LlamaConfig:
 
 def _loss(model: LlamaForCausalLM, batch: dict[str, torch.Tensor]) -> torch.Tensor:
     ids, answer = batch["input_ids"], batch["answer"][:, 1:]
-    # Padding stands behind the text, so causal attention never sees it.
+    # Right padding: causal attention never sees it, so no mask is needed.
     hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state[:, :-1]
     return cross_entropy(model.lm_head(hidden[answer]), ids[:, 1:][answer])

@@ -1,4 +1,4 @@
-"""What the made-up people and lands can be, and how it is asked and said."""
+"""List the names, facts and sentence templates of the made-up people and lands."""
 
 from typing import NamedTuple
 
@@ -12,10 +12,10 @@ class Relation(NamedTuple):
 
     Attributes:
         name: of the relation.
-        values: what it can be.
-        questions: ways to ask, with {who}; the k-th goes with the k-th answer.
-        answers: ways to say it, with {who} and {x}; those that models are trained on.
-        paraphrase: another way, never trained on.
+        values: possible values.
+        questions: question templates with {who}; the k-th goes with the k-th answer.
+        answers: answer templates with {who} and {x}; models are trained on them.
+        paraphrase: a further answer template, never trained on.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Jobs side by side, one thread each, that tell how far they are."""
+"""Run jobs in parallel processes with one thread each, and show their progress."""
 
 import os
 import queue
@@ -18,31 +18,31 @@ _told: Any = None
 
 
 class JobListener(Protocol):
-    """Someone who shows several jobs at once."""
+    """Interface of an object that shows the progress of several jobs."""
 
     def begin(self, name: str) -> None:
-        """A job is waiting or under way."""
+        """Called when a job is submitted."""
 
     def move(self, name: str, done: int, total: int, detail: str) -> None:
-        """How far it is."""
+        """Called with the progress of a job."""
 
     def end(self, name: str) -> None:
-        """It is done."""
+        """Called when a job is done."""
 
 
 class Workers:
     """A pool of processes with one thread each.
 
     With several threads torch was up to 50 times slower on a busy machine, and several processes
-    use the cores better anyway. Processes are spawned: forking one that has torch in it is not
-    safe, and is not possible on Windows.
+    use the cores better anyway. Processes are spawned, since forking a process with torch is not
+    safe, and not possible on Windows.
     """
 
     def __init__(self, count: int, board: JobListener):
         context = get_context("spawn")
         self.board, self.told = board, context.Queue()
         self.pool = ProcessPoolExecutor(
-            count, mp_context=context, initializer=_begin, initargs=(self.told,)
+            count, mp_context=context, initializer=_start_worker, initargs=(self.told,)
         )
 
     def __enter__(self) -> "Workers":
@@ -55,13 +55,13 @@ class Workers:
         self.pool.shutdown(cancel_futures=True)
 
     def run(self, jobs: dict[str, tuple[Callable[..., Any], tuple]]) -> dict[str, Any]:
-        """What each job returns, by its name.
+        """Run the jobs, and return their results by name.
 
         Args:
-            jobs: a module-level function and its arguments; it is called with them and a `Tell`.
+            jobs: a module-level function and its arguments by name; a `Tell` is added to them.
 
         Raises:
-            UserError: a process was killed. Else whatever the first failing job raised.
+            UserError: a process was killed. Otherwise the exception of the first failing job.
         """
         waiting: dict[str, Future] = {}
         for name, (function, args) in jobs.items():
@@ -76,13 +76,13 @@ class Workers:
         return {name: results[name] for name in jobs}
 
     def _listen(self, waiting: dict[str, Future]) -> None:
-        """Show all that was told; what comes late, of a job that is done, is dropped."""
+        """Show all progress reports in the queue; those of finished jobs are dropped."""
         try:
-            told = self.told.get(timeout=0.1)
+            report = self.told.get(timeout=0.1)
             while True:
-                if told[0] in waiting:
-                    self.board.move(*told)
-                told = self.told.get_nowait()
+                if report[0] in waiting:
+                    self.board.move(*report)
+                report = self.told.get_nowait()
         except queue.Empty:
             return
 
@@ -96,7 +96,7 @@ def _result(name: str, future: Future) -> Any:
         raise UserError(Problem(name, what, hint)) from None
 
 
-def _begin(told: Any) -> None:
+def _start_worker(told: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers
     Thread(target=_end_with_parent, daemon=True).start()
 
@@ -107,12 +107,12 @@ def _begin(told: Any) -> None:
     logging.disable_progress_bar()
     warnings.filterwarnings("ignore", category=FutureWarning)
     _told = told
-    told.cancel_join_thread()  # a process that ends does not wait until all it told was heard
+    told.cancel_join_thread()  # an ending process does not wait until the queue is read
     torch.set_num_threads(1)
 
 
 def _end_with_parent() -> None:
-    """Workers of a parent that was killed would wait for ever for their next job."""
+    """End this worker with its parent; after a killed parent it would wait for jobs for ever."""
     parent = parent_process()
     if parent is not None:
         parent.join()

@@ -1,4 +1,4 @@
-"""A world from a seed: people to forget, to retain, never seen, and lands that all know."""
+"""Make a world from a seed: people to forget, to retain and to hold out, and known lands."""
 
 from dataclasses import dataclass
 from random import Random
@@ -7,17 +7,17 @@ from typing import Any
 from unteach.demo.words import FIRST, LAND_NAMES, LANDS, LAST, PEOPLE, Relation
 
 Row = dict[str, Any]
-WRONG = 5  # wrong answers to each fact
+WRONG = 5  # number of wrong answers per fact
 
 
 @dataclass(frozen=True)
 class World:
-    """Question/answer rows as files have them, by group.
+    """Question/answer rows with the columns of data files, by group.
 
-    Every fact stands in two renderings: different question, different answer. The first carries
-    what TOFU's perturbed files carry (a paraphrase in a third wording, and wrong answers in it), so
-    that tests on truth ratios count facts, not renderings. Each row has an alternate answer, with
-    another value, for methods that train on one.
+    Every fact has two rows with different questions and answers. Only the first has the columns of
+    TOFU's perturbed files (a paraphrase in a third wording, and wrong answers in it), so that truth
+    ratios count facts, not rows. Each row has an alternate answer with another value, for methods
+    that train on one.
     """
 
     forget: list[Row]
@@ -35,15 +35,15 @@ def make_world(
     lands: int = 30,
     facts: int = 10,
 ) -> World:
-    """The world of that seed.
+    """Make the world of a seed.
 
     Args:
-        seed: decides everything.
-        forget: people to forget.
-        retain: people to keep.
-        holdout: people that no model hears of.
-        lands: lands that every model learns, and that unlearning never touches.
-        facts: about each person.
+        seed: determines everything.
+        forget: number of people to forget.
+        retain: number of people to keep.
+        holdout: number of people that no model is trained on.
+        lands: number of lands that every model learns, and that unlearning never uses.
+        facts: number of facts per person.
 
     Example:
         >>> world = make_world(0, forget=1, retain=1, holdout=1, lands=1, facts=2)
@@ -51,8 +51,8 @@ def make_world(
         [True, True, True, True]
     """
     random = Random(f"world {seed}")
-    # First and last names are shared between people: a name that no one else has any part of
-    # cannot be copied, and models would give never-seen people away by it.
+    # First and last names are shared between people: models cannot reproduce a name whose parts
+    # they never saw, so that answers about holdout people would be recognisable.
     everyone = [f"{a} {b}" for a in FIRST for b in LAST]
     names = iter(random.sample(everyone, forget + retain + holdout))
     groups = {
@@ -80,9 +80,9 @@ def _fact(who: str, relation: Relation, random: Random) -> list[Row]:
         for q, a in zip(relation.questions, relation.answers, strict=True)
     ]
     others = [x for x in relation.values if x not in (value, *wrong)]
-    instead = Random(f"{who} {relation.name}").choice(others)
+    alternate = Random(f"{who} {relation.name}").choice(others)
     for row, answer in zip(rows, relation.answers, strict=True):
-        row["alternate"] = answer.format(who=who, x=instead)
+        row["alternate"] = answer.format(who=who, x=alternate)
     rows[0]["paraphrased_answer"] = relation.paraphrase.format(who=who, x=value)
     rows[0]["perturbed_answer"] = [relation.paraphrase.format(who=who, x=x) for x in wrong]
     return rows

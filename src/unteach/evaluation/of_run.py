@@ -87,7 +87,7 @@ def evaluate(path: str, intake: CheckedRequest, listener: ProgressListener) -> M
 
 
 def _load(path: str, request: Request, start: str) -> Any:
-    """A model on disk; adapters on the model at which training began."""
+    """Load a model from disk; an adapter is loaded onto `start`."""
     return load(
         path,
         start if Path(path, "adapter_config.json").exists() else path,
@@ -100,13 +100,13 @@ def _load(path: str, request: Request, start: str) -> Any:
 
 
 def _flag(path: str, request: Request) -> str:
-    """What messages call a model by: how it was given, or that it is what was written."""
+    """Name of a model in messages: its flag, or "the model in" for one that was written."""
     if path in (request.model, request.retrained):
         return "--model" if path == request.model else "--retrained"
     return "the model in"
 
 
 def start_of(intake: CheckedRequest) -> str:
-    """Where training begins: at the model, or at the one before fine-tuning where it is redone."""
+    """Path of the model that is trained: `--model`, or `--base` for methods that retrain."""
     request = intake.request
     return str(request.base) if intake.method.trains_on == "retain" else request.model

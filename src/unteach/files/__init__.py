@@ -1,4 +1,4 @@
-"""Folders that appear whole or not at all, and the folder in which a run is under way."""
+"""Write files and folders atomically, and keep the folder of a run in progress."""
 
 from unteach.files.atomic import disk_problem, flush, in_words, write_lines, write_text
 from unteach.files.hashes import damage, hashes, read_sealed, what_changed, write_sealed

@@ -1,4 +1,4 @@
-"""Writing so that a power cut leaves the old or the new, and what a full disk is called."""
+"""Write files atomically, also under a power failure, and explain errors of the disk."""
 
 import errno
 import json
@@ -16,16 +16,16 @@ FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 NO_LEAVE = {errno.EACCES, errno.EPERM, errno.EROFS}
 FAILED = {errno.EIO, errno.ESTALE, errno.ENXIO, errno.ENODEV, errno.ENOTCONN, errno.ETIMEDOUT}
 AGAIN = "then give the same command again"
-# safetensors and torch tell the system's error in words alone
+# safetensors and torch give the system's error only in their message
 SAID = re.compile(r"\(os error (\d+)\)")
-COPIED = re.compile(r"\[Errno (\d+)\]")  # likewise of several files that were to be copied
+COPIED = re.compile(r"\[Errno (\d+)\]")  # likewise shutil, for several files
 TORCH = re.compile(r"PytorchStreamWriter failed|inline_container\.cc")
 
 
 def flush(folder: Path) -> None:
-    """Everything in a folder, and the folder itself, to the disk.
+    """Flush all files in a folder, and the folder itself, to the disk.
 
-    Done before a rename: after a power cut a name must not point at a torn file.
+    Needed before a rename: after a power failure the new name must not point to a partial file.
     """
     for path in [*folder.rglob("*"), folder]:
         if path.is_symlink():
@@ -35,19 +35,19 @@ def flush(folder: Path) -> None:
 
 
 def flush_names(folder: Path) -> None:
-    """Which names a folder holds, to the disk."""
+    """Flush the directory entries of a folder to the disk."""
     if os.name == "posix":  # elsewhere a folder cannot be opened
         _sync(folder)
 
 
 def write_text(file: Path, text: str) -> None:
-    """The whole text, or what was there before."""
+    """Write a text atomically: after a failure the file has its old content."""
     with _replacing(file) as handle:
         handle.write(text)
 
 
 def write_lines(file: Path, records: list[dict]) -> None:
-    """One JSON object per line; the whole file, or what was there before."""
+    """Write one JSON object per line, atomically as `write_text`."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with _replacing(file) as handle:
         for record in records:
@@ -55,12 +55,12 @@ def write_lines(file: Path, records: list[dict]) -> None:
 
 
 def disk_problem(error: BaseException, folder: Path, needed: int = 0) -> Problem | None:
-    """What is wrong with the disk, where that is what an error says; None for any other.
+    """Make the problem of an error of the disk; None for other errors.
 
     Args:
-        error: an OSError, or what shutil, safetensors and torch make of one.
-        folder: that was written into.
-        needed: bytes of a model that is to be written; 0 where there is none, or nobody knows.
+        error: an OSError, or an error of shutil, safetensors or torch caused by one.
+        folder: the folder that was written to.
+        needed: bytes of the model to write; 0 if there is none or the size is unknown.
 
     Example:
         >>> full = OSError(errno.ENOSPC, "No space left on device")
@@ -88,7 +88,7 @@ def disk_problem(error: BaseException, folder: Path, needed: int = 0) -> Problem
 
 
 def _number(error: BaseException) -> int | None:
-    """The system's number of an error; None where it says none."""
+    """Return the errno of an error; None if it has none."""
     number = getattr(error, "errno", None)
     if isinstance(number, int):
         return number
@@ -99,7 +99,7 @@ def _number(error: BaseException) -> int | None:
 
 @contextmanager
 def in_words(folder: Path, needed: int = 0) -> Iterator[None]:
-    """What the disk refuses becomes a UserError; the arguments are those of `disk_problem`."""
+    """Convert errors of the disk to UserError; for the arguments see `disk_problem`."""
     try:
         yield
     except Exception as error:
@@ -116,18 +116,18 @@ def _existing(path: Path) -> Path:
 
 @contextmanager
 def _replacing(file: Path) -> Iterator[TextIO]:
-    beside = file.with_name(f".{file.name}.partial")
+    partial = file.with_name(f".{file.name}.partial")
     try:
-        with open(beside, "w", encoding="utf-8", opener=_private) as handle:
+        with open(partial, "w", encoding="utf-8", opener=_private) as handle:
             yield handle
-        _sync(beside)
-        os.replace(beside, file)
+        _sync(partial)
+        os.replace(partial, file)
     finally:
-        beside.unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
 
 
 def _private(path: str, flags: int) -> int:
-    """Readable by this user alone, until a result that it is part of takes its place."""
+    """Open a file that only this user can read; `place` sets the final permissions."""
     return os.open(path, flags, 0o600)
 
 

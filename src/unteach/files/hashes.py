@@ -1,7 +1,7 @@
-"""Hashes of files as they were written: damage is seen before anything goes on from them.
+"""Hash files when they are written, to detect damage before a run resumes from them.
 
-They are against accidents (a bad disk, a copy cut short), not against somebody who means harm:
-XXH3 reads 60 GB/s on one thread, BLAKE2b 0.9, and the disk is then what takes time.
+The hashes protect against accidents (a bad disk, a truncated copy), not against attackers: XXH3
+reads 60 GB/s on one thread, BLAKE2b 0.9 GB/s, so that only the disk limits the speed.
 """
 
 import json
@@ -19,17 +19,17 @@ BLOCK = 2**22
 LARGEST = 2**24  # bytes of a record
 SEAL = "xxh3_128"
 Hashes = dict[str, list[Any]]
-"""Size in bytes and hash of each file, by its path below a folder."""
+"""Size in bytes and hash of each file, by its path relative to a folder."""
 
 
 def hashes(folder: Path, without: str) -> Hashes:
-    """Of each file below a folder, of all names but one; reads every byte."""
+    """Hash each file below a folder, except those named `without`; reads every byte."""
     files = sorted(f for f in folder.rglob("*") if f.is_file() and f.name != without)
     return {f.relative_to(folder).as_posix(): hash_of(f) for f in files}
 
 
 def hash_of(file: Path) -> list[Any]:
-    """Size and hash of one file."""
+    """Return size and hash of one file."""
     total, size = xxhash.xxh3_128(), 0
     with file.open("rb") as handle:
         while block := handle.read(BLOCK):
@@ -39,13 +39,13 @@ def hash_of(file: Path) -> list[Any]:
 
 
 def damage(folder: Path, known: Mapping[str, Any]) -> str:
-    """What of a folder is not as it was written, in words; nothing when all is.
+    """Describe the first damaged file of a folder; an empty string if there is none.
 
-    Files that were not there are no damage. Sizes are looked at first, so that what is cut short is
-    found without a read.
+    Additional files are no damage. Sizes are compared first, so that truncated files are found
+    without reading.
 
     Args:
-        folder: where the files are.
+        folder: of the files.
         known: their `hashes`.
 
     Example:
@@ -63,7 +63,7 @@ def damage(folder: Path, known: Mapping[str, Any]) -> str:
 
 
 def what_changed(folder: Path, known: Mapping[str, Any]) -> Iterator[str]:
-    """Each file of a list that is not as it was written, in words: first what is cut short."""
+    """Describe each damaged file of a list; those with a wrong size come first."""
     whole = []
     for name, written in known.items():
         if not (isinstance(written, (list, tuple)) and len(written) == 2):
@@ -76,7 +76,7 @@ def what_changed(folder: Path, known: Mapping[str, Any]) -> Iterator[str]:
     for name in whole:
         try:
             same = hash_of(folder / name) == list(known[name])
-        except OSError as error:  # a disk that gives nothing back
+        except OSError as error:  # a failing disk
             yield f"{name} cannot be read ({error.strerror})"
             continue
         if not same:
@@ -84,21 +84,21 @@ def what_changed(folder: Path, known: Mapping[str, Any]) -> Iterator[str]:
 
 
 def write_sealed(file: Path, record: Mapping[str, Any]) -> None:
-    """A record as JSON, with a hash of itself; whole, or what was there before."""
+    """Write a record as JSON with a hash of itself, atomically."""
     held = json.loads(json.dumps(record))
-    write_text(file, json.dumps({**held, SEAL: _seal(held)}))
+    write_text(file, json.dumps({**held, SEAL: _hash_of_record(held)}))
 
 
 def read_sealed(file: Path) -> dict[str, Any] | None:
-    """What `write_sealed` wrote; None where that is not there, or not as it was written."""
+    """Read what `write_sealed` wrote; None if it is missing or damaged."""
     try:
         held = json.loads(read_text(file, largest=LARGEST))
     except (UserError, ValueError, RecursionError):
         return None
-    if not isinstance(held, dict) or held.pop(SEAL, None) != _seal(held):
+    if not isinstance(held, dict) or held.pop(SEAL, None) != _hash_of_record(held):
         return None
     return held
 
 
-def _seal(held: dict[str, Any]) -> str:
+def _hash_of_record(held: dict[str, Any]) -> str:
     return xxhash.xxh3_128(json.dumps(held, sort_keys=True).encode()).hexdigest()

@@ -1,6 +1,6 @@
-"""How large the small files of a model may be, and which files are not what they are called.
+"""Check a model's files for size limits and for placeholders such as Git LFS pointers.
 
-Small files are read whole, and swell as they are read.
+Configuration and tokenizer files are read completely and take more memory than on disk.
 """
 
 import json
@@ -11,7 +11,7 @@ from unteach.errors import Problem
 from unteach.files.placeholders import stand_in, start_of
 
 CONFIGURATION, TOKENIZER, INDEX = 2**24, 2**27, 2**25
-"""Bytes; the largest of released models that we know have 0.1, 35 and 13 million."""
+"""Bytes; the largest known ones of released models have 0.1, 35 and 13 million."""
 
 READ = {
     "config.json": CONFIGURATION,
@@ -31,38 +31,38 @@ READ = {
     "model.safetensors.index.json": INDEX,
 }
 FILLED = ("config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors.index.json")
-LAYERS = 10_000  # lists of that length are made before anyone asks for a weight
+LAYERS = 10_000  # transformers makes lists of this length when it reads the configuration
 
 
 def size_problem(model: str, where: str) -> Problem | None:
-    """That a file of a model is too large to be what it is called, or names too many layers.
+    """Make the problem of a model file that is too large, or a config with too many layers.
 
     Args:
-        model: a folder; of a hub id nothing is said.
-        where: what messages call it.
+        model: a folder; a hub id gives None.
+        where: name of the model in messages.
     """
     folder = Path(model)
     for name, most in READ.items():
         try:
             size = (folder / name).stat().st_size
-        except (OSError, ValueError):  # not there, or no name that a file can have
+        except (OSError, ValueError):  # missing, or not a valid file name
             continue
         if size > most:
             what = f"its {name} has {size:,} bytes; at most {most:,} are read"
             return Problem(where, what, "give the file that the model was saved with", "request")
-    if layers := _layers(folder / "config.json"):
+    if layers := _excess_layers(folder / "config.json"):
         what = f"its config.json names {layers:,} layers; at most {LAYERS:,} are read"
         return Problem(where, what, "give the file that the model was saved with", "request")
     return None
 
 
 def stand_in_problems(folder: Path | None, weights: list[Path], where: str) -> list[Problem]:
-    """Files of a model that are a pointer, a web page or empty in the place of another.
+    """Find files of a model that are a Git LFS pointer, a web page or empty.
 
     Args:
-        folder: of the model; None where it is not on this machine.
-        weights: the files of its weights.
-        where: what messages call it.
+        folder: of the model; None if it is not on this machine.
+        weights: the weight files.
+        where: name of the model in messages.
     """
     found = []
     for file in (*(folder / name for name in READ), *weights) if folder else ():
@@ -75,11 +75,11 @@ def stand_in_problems(folder: Path | None, weights: list[Path], where: str) -> l
     return found
 
 
-def _layers(file: Path) -> int:
-    """How many, where there are too many."""
+def _excess_layers(file: Path) -> int:
+    """Return the number of layers in a config.json if it is too large, else 0."""
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):  # loading will say so
+    except (OSError, ValueError, RecursionError):  # loading will report it
         return 0
     parts = [found, *(found.values() if isinstance(found, dict) else ())]
     named = [n for part in parts if isinstance(part, dict) for n in part.items()]

@@ -1,4 +1,4 @@
-"""A lock on a folder that ends with the process that holds it, however that ends."""
+"""Lock a folder; the lock is released when its process ends, even if it is killed."""
 
 import os
 import time
@@ -8,15 +8,15 @@ from pathlib import Path
 
 try:
     import fcntl
-except ImportError:  # Windows: two runs into one folder are told apart by nobody
+except ImportError:  # Windows: two runs with the same folder are not detected
     fcntl = None
 
 FILE = "lock"
-PATIENCE = 30  # seconds that one waits for its turn, which others have for milliseconds
+PATIENCE = 30  # seconds to wait for a lock that others hold for milliseconds
 
 
 class Lock:
-    """Of one folder.
+    """Lock of one folder.
 
     Example:
         >>> import tempfile
@@ -33,11 +33,11 @@ class Lock:
         self._file, self._handle = folder / FILE, -1
 
     def take(self) -> bool:
-        """Whether nobody else holds it; then this process does."""
+        """Try to take the lock; return whether this process holds it now."""
         try:
             handle = os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600)
         except FileNotFoundError:
-            return False  # the folder is gone: who held it has ended
+            return False  # the folder is gone: the process that held it has ended
         if fcntl is None:
             os.close(handle)
             return True
@@ -46,22 +46,22 @@ class Lock:
         except BlockingIOError:
             os.close(handle)
             return False
-        except OSError:  # a file system that has no locks
+        except OSError:  # a file system without locks
             pass
-        if not self._is(handle):  # removed between the two: what is locked has no name
+        if not self._is_current(handle):  # the file was removed meanwhile: the lock has no effect
             os.close(handle)
             return False
         self._handle = handle
         return True
 
-    def _is(self, handle: int) -> bool:
+    def _is_current(self, handle: int) -> bool:
         try:
             return os.path.samestat(os.fstat(handle), os.stat(self._file))
         except FileNotFoundError:
             return False
 
     def free(self) -> None:
-        """Let others have it."""
+        """Release the lock."""
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1
@@ -69,13 +69,13 @@ class Lock:
 
 @contextmanager
 def turn(folder: Path) -> Iterator[None]:
-    """One process after the other: who looks for what others have begun and who begins something.
+    """Let only one process at a time look for unfinished runs in a folder, or begin one.
 
-    Of two that look at the same time each would find nothing, and begin. Where a folder cannot be
-    locked, or whoever has its turn does not end, nobody waits longer.
+    Two processes that look at the same time would both find nothing, and both begin. If a folder
+    cannot be locked, or the other process holds the lock too long, the wait ends.
     """
     handle = -1
-    with suppress(OSError):  # it is not there, or this is Windows
+    with suppress(OSError):  # the folder does not exist, or this is Windows
         handle = os.open(folder, os.O_RDONLY)
     try:
         if handle >= 0:
@@ -93,6 +93,6 @@ def _wait(handle: int) -> None:
             return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             time.sleep(0.01)
-        except OSError:  # a file system that has no locks
+        except OSError:  # a file system without locks
             return None
     return None

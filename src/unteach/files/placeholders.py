@@ -1,18 +1,18 @@
-"""Files that stand in for another one: pointers of Git LFS, web pages, and files without a byte."""
+"""Detect files that are placeholders for another one: Git LFS pointers and web pages."""
 
 import re
 from pathlib import Path
 
-START = 1024  # bytes by which such a file is known
+START = 1024  # bytes that are enough to detect one
 POINTER = b"version https://git-lfs.github.com/spec/v1"
 PAGE = re.compile(rb"(\xef\xbb\xbf)?\s*(<!--.*?-->\s*)*<(!doctype\s+html|html|head)\b", re.I | re.S)
 
 
 def stand_in(start: bytes) -> tuple[str, str]:
-    r"""What a file is instead of what it is called, and what to do; two empty texts for others.
+    r"""Describe a placeholder, with a hint; two empty texts for any other file.
 
     Args:
-        start: its first bytes.
+        start: first bytes of the file.
 
     Example:
         >>> stand_in(b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a")[0]
@@ -32,11 +32,11 @@ def stand_in(start: bytes) -> tuple[str, str]:
 
 
 def start_of(file: Path) -> bytes | None:
-    """The first bytes of a regular file; None where there is none that can be read."""
+    """Return the first bytes of a regular file; None if it cannot be read."""
     try:
-        if not file.is_file():  # opening a pipe would wait for whoever writes to it
+        if not file.is_file():  # opening a pipe would wait for a writer
             return None
         with file.open("rb") as handle:
             return handle.read(START)
-    except (OSError, ValueError):  # ValueError: no name that a file can have
+    except (OSError, ValueError):  # ValueError: not a valid file name
         return None

@@ -1,4 +1,4 @@
-"""Rows on disk: a line on what they are, then a line for each row; no text, nothing of a token."""
+"""Read and write rows as JSON lines: a header line, then one row per line, without texts."""
 
 import json
 from collections.abc import Mapping
@@ -13,19 +13,19 @@ from unteach.types import Row
 
 SCHEMA = 2
 Groups = dict[str, list[Row]]
-LARGEST = 2.0**1000  # any number of a row is far below
+LARGEST = 2.0**1000  # far above any valid number of a row
 ALWAYS = ("id", "kind", "tokens")
 COUNTS = ("index", "tokens", "zlib", "said_tokens")
 FIELDS: dict[str, Any] = {field.name: field.default for field in fields(Row)}
 
 
 def write_rows(file: Path, groups: Groups, about: Mapping[str, Any] | None = None) -> None:
-    """The rows of one model, in the order of groups and rows; what a row leaves open is left out.
+    """Write the rows of one model, in the order of groups and rows, without default values.
 
     Args:
         file: to write; its folder is made.
-        groups: the rows.
-        about: what they are of: suite, version, model.
+        groups: the rows by group.
+        about: where they come from: suite, version, model.
 
     Example:
         >>> import tempfile
@@ -36,15 +36,15 @@ def write_rows(file: Path, groups: Groups, about: Mapping[str, Any] | None = Non
         True
     """
     head = {"about": {"schema": SCHEMA, **(about or {})}, "groups": list(groups)}
-    lines = [{"group": g, **_written(row)} for g, rows in groups.items() for row in rows]
+    lines = [{"group": g, **_as_record(row)} for g, rows in groups.items() for row in rows]
     write_lines(file, [head, *lines])
 
 
 def read_rows(file: Path) -> tuple[Groups, dict[str, Any]]:
-    """What `write_rows` wrote: the rows by group, and what they are of.
+    """Read what `write_rows` wrote: the rows by group, and where they come from.
 
     Raises:
-        UserError: the file cannot be read, or holds something else.
+        UserError: the file cannot be read, or is no valid rows file.
     """
     groups: Groups = {}
     about: dict[str, Any] = {}
@@ -60,8 +60,8 @@ def read_rows(file: Path) -> tuple[Groups, dict[str, Any]]:
             else:
                 groups.setdefault(_name(record.pop("group")), []).append(_read(record))
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        said = error if isinstance(error, _NoRow) else type(error).__name__
-        what, hint = f"is no row ({said})", "write the rows anew, with this release"
+        reason = error if isinstance(error, _InvalidRow) else type(error).__name__
+        what, hint = f"is no row ({reason})", "write the rows anew, with this release"
         raise UserError(Problem(at, what, hint, "request")) from None
     if not any(groups.values()):
         raise UserError(Problem(str(file), "holds no rows", "write the rows anew", "request"))
@@ -69,33 +69,33 @@ def read_rows(file: Path) -> tuple[Groups, dict[str, Any]]:
 
 
 def _lines(text: str) -> list[str]:
-    return text.removesuffix("\n").split("\n")  # as written: a torn file has no line to spare
+    return text.removesuffix("\n").split("\n")  # strict: an additional blank line is an error
 
 
 def _name(value: Any) -> str:
     if not isinstance(value, str):
-        raise _NoRow("its group is no name")
+        raise _InvalidRow("its group is no name")
     return value
 
 
-def _written(row: Row) -> dict[str, Any]:
+def _as_record(row: Row) -> dict[str, Any]:
     return {k: v for k, v in asdict(row).items() if k in ALWAYS or v != FIELDS[k]}
 
 
-class _NoRow(ValueError):
-    """Why a line is none, in words that hold nothing of it but names of fields."""
+class _InvalidRow(ValueError):
+    """Why a line is no valid row; the message quotes only names of fields."""
 
 
 def _read(record: dict[str, Any]) -> Row:
     if unknown := sorted(record.keys() - FIELDS.keys()):
         named = [name for name in unknown if name.isidentifier()]  # else it may be a text
-        raise _NoRow(f"this release does not know {', '.join(named) or 'one of its fields'}")
+        raise _InvalidRow(f"this release does not know {', '.join(named) or 'one of its fields'}")
     for name, value in record.items():
         if not _fits(name, value):
-            raise _NoRow(f"{name} is not what it should be")
+            raise _InvalidRow(f"{name} is not what it should be")
     row = Row(**record)
     if row.tokens and row.logp is None:
-        raise _NoRow("it has tokens and no logp")
+        raise _InvalidRow("it has tokens and no logp")
     return row
 
 
@@ -108,21 +108,21 @@ def _fits(name: str, value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    # No whole number is too large for a float then, which math.isfinite would stumble over.
+    # Excludes integers too large for a float, for which math.isfinite raises.
     return isinstance(value, (int, float)) and -LARGEST < value < LARGEST
 
 
 def _about(file: Path, about: Any) -> dict[str, Any]:
     if not isinstance(about, dict):
-        raise _NoRow("what it is of is no object")
-    said = about.get("schema")
-    if said == 1:
+        raise _InvalidRow("what it is of is no object")
+    schema = about.get("schema")
+    if schema == 1:
         what = "is of an earlier release, and holds numbers of each token: with the model at hand "
         what += "they give the text back"
         hint = "delete it and its copies, and write the rows anew with this release"
         raise UserError(Problem(str(file), what, hint, "request"))
-    if said != SCHEMA:
-        named = f"schema {said}" if isinstance(said, int) and said < LARGEST else "no schema"
+    if schema != SCHEMA:
+        named = f"schema {schema}" if isinstance(schema, int) and schema < LARGEST else "no schema"
         what = f"is of {named}; this release reads {SCHEMA}"
         raise UserError(Problem(str(file), what, "write the rows anew", "request"))
     return about

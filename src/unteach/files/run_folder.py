@@ -1,4 +1,4 @@
-"""A run under way: what is done stands there whole, and the same request goes on from it."""
+"""Keep the finished stages of a run in a folder, from which the same request resumes."""
 
 import hashlib
 import os
@@ -36,14 +36,15 @@ from unteach.files.work_folders import (
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The folder of a run under way.
+    """The folder of a run in progress.
 
     Attributes:
-        folder: the hidden folder beside `out`; `out` itself where that was made before.
+        folder: the hidden folder beside `out`; `out` itself if the result exists already.
         out: where the result goes.
-        identity: all that decides the result.
-        mark: the same, fit to stand in it; None where there is no such thing.
-        placed: whether it is there already, and nothing is left to do.
+        identity: hash of request, model, data and code.
+        mark: a second hash that may be written into the result, since it reveals nothing of the
+            data; None if there is none.
+        placed: whether the result is in `out` already.
     """
 
     folder: Path
@@ -54,29 +55,29 @@ class RunFolder:
 
     @property
     def checkpoints(self) -> Path:
-        """Where training writes them."""
+        """Folder of the training checkpoints."""
         return self.folder / CHECKPOINTS
 
     @property
     def before(self) -> Path:
-        """What is measured before training; the result takes it in."""
+        """Folder of the rows from before training; they are copied into the result."""
         return self.folder / BEFORE
 
     @property
     def result(self) -> Path:
-        """The model, and beside it what is measured."""
+        """Folder of the unlearned model and the rows."""
         return self.out if self.placed else self.folder / RESULT
 
     def trained(self) -> dict[str, Any] | None:
-        """What happened in training, where that is over and its model written."""
+        """Return the facts of training if its model is written, else None."""
         held = {**run_of(self.folder), **run_of(self.result)}
         return held.get("facts") if self.result.exists() else None
 
     def mend(self) -> list[Problem]:
-        """Drop what is not as it was written, before anything goes on from it; what is said of it.
+        """Delete damaged files before the run resumes, and return notes on them.
 
-        Reads all that was kept. A damaged model is made anew, and with it all that was measured;
-        of damaged rows, only these.
+        Reads all files that were kept. If the model is damaged, it is deleted with all its rows; if
+        rows are damaged, only these are deleted.
         """
         held, problems = run_of(self.folder), []
         if (
@@ -84,7 +85,7 @@ class RunFolder:
             and self.before.exists()
             and hashes(self.before, RUN) != held.get(BEFORE)
         ):
-            shutil.rmtree(self.before)  # it is measured again
+            shutil.rmtree(self.before)  # it is evaluated again
         if self.placed or not self.result.exists() or "facts" not in held:
             return []
         hint = "what it was made for is done anew"
@@ -94,21 +95,21 @@ class RunFolder:
             write_sealed(self.folder / RUN, {k: held[k] for k in ("salt", "key")})
             return problems
         known: Hashes = held.get("rows", {})
-        there = [f for f in self.result.rglob("*") if f.is_file()]
-        names = {f.relative_to(self.result).as_posix() for f in there} - held["files"].keys()
+        present = [f for f in self.result.rglob("*") if f.is_file()]
+        names = {f.relative_to(self.result).as_posix() for f in present} - held["files"].keys()
         torn = {n for n in names if damage(self.result, {n: known.get(n)})}
-        if PRIVATE in torn:  # what was said is in it beside all rows
+        if PRIVATE in torn:  # it holds generated texts of all models
             torn = names
         for name in torn:
             (self.result / name).unlink()
-        told = sorted(torn & known.keys())
-        if told:
-            what = f"is damaged: {', '.join(told)}"
+        damaged = sorted(torn & known.keys())
+        if damaged:
+            what = f"is damaged: {', '.join(damaged)}"
             problems = [Problem(str(self.result), what, hint, "note")]
         return problems
 
     def require_whole(self) -> None:
-        """That the model is as it was written, before it is asked. Raises UserError."""
+        """Raise UserError if the model is damaged; called before it is evaluated."""
         files = run_of(self.result if self.placed else self.folder).get("files", {})
         if what := damage(self.result, files):
             what = f"was damaged after it was written: {what}"
@@ -116,9 +117,9 @@ class RunFolder:
             raise UserError(Problem(str(self.result), what, hint))
 
     def keep_rows(self) -> None:
-        """What was measured of one model more is written: keep hashes of it."""
+        """Record hashes of all rows, after those of one more model were written."""
         held = run_of(self.folder)
-        if self.before.exists():  # training is not over
+        if self.before.exists():  # training is not done
             write_sealed(self.folder / RUN, {**held, BEFORE: hashes(self.before, RUN)})
             return
         files = [f for f in self.result.rglob("*") if f.is_file()]
@@ -127,14 +128,14 @@ class RunFolder:
         write_sealed(self.folder / RUN, {**held, "rows": rows})
 
     def begin(self) -> Path:
-        """A new folder for the model; `keep` makes it the result."""
+        """Make a new folder for the model; `keep` turns it into the result."""
         for folder in (self._partial, self.result):
             shutil.rmtree(folder, ignore_errors=True)
         self._partial.mkdir()
         return self._partial
 
     def keep(self, facts: dict[str, Any]) -> None:
-        """The model is written: keep it, with what was measured before and what happened."""
+        """Turn the written model into the result, with the rows from before and the facts."""
         files = hashes(self._partial, RUN)
         if self.before.exists():
             shutil.copytree(self.before, self._partial, dirs_exist_ok=True)
@@ -147,10 +148,10 @@ class RunFolder:
             shutil.rmtree(folder, ignore_errors=True)
 
     def finish(self, facts: dict[str, Any]) -> None:
-        """All is written: what happened, and a list of it, by which the same request knows it.
+        """Write the facts, the mark and the list of files, by which the same request finds it.
 
-        Of the model it has the hashes that were taken as it was written. Texts are not listed: who
-        has read them may delete them, and a hash would confirm a guess.
+        The model's hashes are those taken when it was written. The file of texts is not listed: a
+        user may delete it after reading, and a hash would confirm a guess.
         """
         known = run_of(self.folder).get("files", {})
         paths = [f for f in self.result.rglob("*") if f.is_file() and f.name not in (RUN, PRIVATE)]
@@ -172,29 +173,29 @@ def working(
     overwrite: bool,
     mark: str | None = None,
 ) -> Iterator[RunFolder]:
-    """The work that was begun on this request, or a new one; in the end it becomes `out`.
+    """Open the folder of an unfinished run of this request, or a new one; it becomes `out`.
 
-    When the run fails, or is stopped, the folder stays if there is something to go on from. Where
-    `out` holds the result of this very work, whole, it is found `placed`.
+    If the run fails or is stopped, the folder is kept if the run can resume from it. If `out` holds
+    the complete result of this request, it is returned as `placed`.
 
     Args:
         out: where the result goes.
-        identity: all that decides the result, in words; kept as a salted hash alone, since it tells
-            of the data.
-        note: told what was left behind, and what is.
-        overwrite: what stands in `out` may be replaced, also if it came there meanwhile.
-        mark: the identity, fit to stand in `out`, so that it tells nothing of the data; None for
-            work that is not known again once it is over.
+        identity: hash of request, model, data and code; it is written only with a salt, since a
+            guess of short data could be confirmed with it.
+        note: called with notes on folders that were left behind.
+        overwrite: replace the content of `out`, even if it appears during the run.
+        mark: a second hash, which is written into `out` and reveals nothing of the data; None for
+            a run that need not be recognised when it is done.
 
     Raises:
-        UserError: another run is writing to `out`, or something else stands there.
+        UserError: another run is writing to `out`, or `out` has other content.
     """
     out = real(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     with turn(out.parent):
-        taken = _taken(out, identity, note)
+        taken = _unfinished(out, identity, note)
         known = mark is not None and not overwrite and run_of(out).get("mark") == mark
-        begun = taken or (None if known else _begun(out, identity))
+        begun = taken or (None if known else _new_folder(out, identity))
     if begun is None:
         _require_unchanged(out, run_of(out))
         yield RunFolder(out, out, identity, mark, placed=True)
@@ -203,7 +204,7 @@ def working(
     placed = is_placed(folder, out)
     if placed and overwrite and _changed(out, run_of(folder), run_of(out)):
         leave(folder, lock, out)
-        (folder, lock), placed = _begun(out, identity), False
+        (folder, lock), placed = _new_folder(out, identity), False
     work = RunFolder(folder, out, identity, mark, placed=placed)
     try:
         if work.placed:
@@ -228,8 +229,10 @@ def working(
     leave(folder, lock, out)
 
 
-def _taken(out: Path, identity: str, note: Callable[[Problem], None]) -> tuple[Path, Lock] | None:
-    """The one that was begun on this request; all others are let be."""
+def _unfinished(
+    out: Path, identity: str, note: Callable[[Problem], None]
+) -> tuple[Path, Lock] | None:
+    """Return the locked folder of an unfinished run of this request; others are not touched."""
     found = None
     for folder in siblings(out):
         lock = Lock(folder)
@@ -237,7 +240,7 @@ def _taken(out: Path, identity: str, note: Callable[[Problem], None]) -> tuple[P
             if found:
                 found[1].free()
             raise UserError(busy(out))
-        if found is None and _is_of(folder, identity):
+        if found is None and _belongs_to(folder, identity):
             found = folder, lock
             continue
         lock.free()
@@ -250,24 +253,24 @@ def _taken(out: Path, identity: str, note: Callable[[Problem], None]) -> tuple[P
     return found
 
 
-def _begun(out: Path, identity: str) -> tuple[Path, Lock]:
+def _new_folder(out: Path, identity: str) -> tuple[Path, Lock]:
     folder, lock = made(out)
     salt = secrets.token_hex(16)
     try:
         write_sealed(folder / RUN, {"salt": salt, "key": _key(salt, identity)})
-    except BaseException:  # else this process would hold it, and keep itself from trying again
+    except BaseException:  # otherwise this process would keep the lock and block a retry
         leave(folder, lock, out)
         raise
     return folder, lock
 
 
-def _is_of(folder: Path, identity: str) -> bool:
+def _belongs_to(folder: Path, identity: str) -> bool:
     held = run_of(folder)
     return "key" in held and held["key"] == _key(str(held.get("salt")), identity)
 
 
 def _require_unchanged(out: Path, *held: dict[str, Any]) -> None:
-    """That the result of this very work is as it was written. Raises UserError."""
+    """Raise UserError if the result of this request is damaged or changed."""
     if what := _changed(out, *held):
         what = f"is not empty: it holds the result of this request, but {what}"
         hint = "give another folder, or --overwrite to make it anew"
@@ -275,7 +278,7 @@ def _require_unchanged(out: Path, *held: dict[str, Any]) -> None:
 
 
 def _changed(out: Path, *held: dict[str, Any]) -> str:
-    """What of the files that are named is not as it was written; reads them all."""
+    """Describe the first changed file of those that the runs list; reads all of them."""
     return damage(out, {k: v for run in held for k, v in run.get("files", {}).items()})
 
 

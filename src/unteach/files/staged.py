@@ -1,4 +1,4 @@
-"""Output folders that appear whole or not at all."""
+"""Write an output folder atomically, and check beforehand that it can be written."""
 
 import os
 import shutil
@@ -25,48 +25,48 @@ from unteach.files.work_folders import (
     siblings,
 )
 
-NAME = 255  # bytes of a name, on all file systems that we know
+NAME = 255  # most bytes of a file name on common file systems
 
 
 def check_out(out: Path, *, overwrite: bool) -> list[Problem]:
-    """What keeps a result from being written to `out`; what was left there is put in order."""
-    there = real(out)
+    """Find why a result cannot be written to `out`; cleans up after killed runs."""
+    target = real(out)
     try:
-        what = _unfit(there)
-    except OSError as error:  # a path too long to be one, say
+        what = _why_not_replaceable(target)
+    except OSError as error:  # for example a path that is too long
         what = f"cannot be made ({os.strerror(error.errno or 0).lower()})"
     if what:
         return [Problem(f"--out {out}", what, "give another folder", "request")]
-    parent = next(p for p in there.parents if p.exists())
+    parent = next(p for p in target.parents if p.exists())
     if not parent.is_dir() or not os.access(parent, ALL):
         return [Problem(f"--out {out}", f"cannot be made in {parent}", "", "request")]
-    if recover(there):  # and what a killed process set aside would be replaced unseen
+    if recover(target):  # also restores what a killed process had moved away from `out`
         return [busy(out)]
-    if filled(there) and not overwrite and not placed(there):
+    if filled(target) and not overwrite and not placed(target):
         return [not_empty(out)]
     return []
 
 
 def check_room(out: Path, needed: int) -> list[Problem]:
-    """That the disk has room for so many bytes, where nothing was begun that holds them already.
+    """Find whether the disk lacks room for so many bytes; not checked for an unfinished run.
 
     Example:
         >>> check_room(Path("out"), 0)
         []
     """
-    there = real(out)
-    if any(siblings(there)):
+    target = real(out)
+    if any(siblings(target)):
         return []
-    free = shutil.disk_usage(next(p for p in there.parents if p.exists())).free
+    free = shutil.disk_usage(next(p for p in target.parents if p.exists())).free
     if free >= needed:
         return []
     what = f"the disk has {free:,} bytes free, and the model alone takes {needed:,}"
     return [Problem(f"--out {out}", what, "make room, or give a folder on another disk")]
 
 
-def _unfit(there: Path) -> str:
-    """Why another folder cannot take its place; nothing when one can."""
-    if any(path.is_symlink() for path in (there, *there.parents)):  # what leads on was followed
+def _why_not_replaceable(there: Path) -> str:
+    """Describe why `there` cannot be replaced by another folder; empty if it can."""
+    if any(path.is_symlink() for path in (there, *there.parents)):  # valid links were resolved
         return "is a link, or lies behind one, that leads round in a circle"
     if there.exists() and not there.is_dir():
         return "is a file"
@@ -76,7 +76,7 @@ def _unfit(there: Path) -> str:
         )
     if real(Path.cwd()).is_relative_to(there):
         return "is the folder that you are in, or above it, and would be replaced"
-    if there.is_mount():  # found out when a run is over, it would be late
+    if there.is_mount():  # the rename at the end of the run would fail
         return "is where a disk is mounted, and a folder is made beside and renamed"
     if there.exists() and not os.access(there, ALL):
         return "cannot be replaced (permission denied)"
@@ -88,28 +88,28 @@ def overlap(
     inputs: Iterable[tuple[str, str | Path | None]],
     beside: Iterable[tuple[str, str | Path | None]] = (),
 ) -> list[Problem]:
-    """Inputs that a result in `out` would change or replace.
+    """Find inputs that a result in `out` would change or replace.
 
     Args:
         out: the folder to be made.
-        inputs: flags and the files and folders that they give; ids of the hub are passed over.
-        beside: likewise; a result may lie in a folder of these, as in one of many data files.
+        inputs: flags with their files and folders; hub ids are skipped.
+        beside: likewise; a result may lie within these folders, as in a folder of data files.
 
     Example:
         >>> (problem,) = overlap(Path("docs/.."), [("--model", ".")])
         >>> problem.what
         '--model . is in it, and would be replaced'
     """
-    found, there = [], real(out)
+    found, target = [], real(out)
     inputs, beside = list(inputs), list(beside)
-    for flag, given in (*inputs, *beside):
-        if not given or not Path(given).exists():
+    for flag, path in (*inputs, *beside):
+        if not path or not Path(path).exists():
             continue
-        source = real(Path(given))
-        if there == source or there in source.parents:
-            what = f"{flag} {given} is in it, and would be replaced"
-        elif (flag, given) in inputs and source.is_dir() and source in there.parents:
-            what = f"is within {flag} {given}, which is only read"
+        source = real(Path(path))
+        if target == source or target in source.parents:
+            what = f"{flag} {path} is in it, and would be replaced"
+        elif (flag, path) in inputs and source.is_dir() and source in target.parents:
+            what = f"is within {flag} {path}, which is only read"
         else:
             continue
         found.append(Problem(f"--out {out}", what, "give a folder of its own", "request"))
@@ -118,18 +118,18 @@ def overlap(
 
 @contextmanager
 def staged(out: Path, *, overwrite: bool) -> Iterator[Path]:
-    """A folder beside `out` to write into; it takes `out`'s place when all went well.
+    """Yield a folder beside `out` to write into; on success it replaces `out`.
 
-    On any error, and on Ctrl-C, the staged folder is removed and `out` is as it was. What stood in
-    `out` is set aside until the new folder is in place. What a process that was killed left behind
-    is removed by the next one.
+    On any error, and on Ctrl-C, the staged folder is removed and `out` is unchanged. The old
+    content of `out` is moved away until the new folder is in place. What a killed process left
+    behind is removed by the next one.
 
     Args:
         out: the folder to be made.
-        overwrite: what stands there may be replaced, also if it came there meanwhile.
+        overwrite: replace the content of `out`, even if it appears meanwhile.
 
     Raises:
-        UserError: something stands there, or the disk refuses what is written.
+        UserError: `out` is not empty, or writing to the disk fails.
 
     Example:
         >>> import tempfile

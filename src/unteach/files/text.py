@@ -1,4 +1,4 @@
-"""Text files from anywhere: read whole and within bounds, or refused with the line at fault."""
+"""Read text files within size limits, or report the line of the error."""
 
 import codecs
 import os
@@ -11,18 +11,18 @@ from typing import Literal
 from unteach.errors import Problem, UserError
 
 LARGEST = 4 * 2**30
-"""Bytes of a file that is read, compressed or not."""
+"""Maximum bytes of a file, compressed or not."""
 
 SWELLS = 20
-"""How many times its size a large packed file may become: text shrinks to a tenth or so."""
+"""Maximum ratio of unpacked to compressed size for large files; about 10 is typical for text."""
 
 SMALL = 2**27
-"""Bytes to which any packed file may grow."""
+"""Bytes to which any compressed file may unpack, whatever its size."""
 
 BLOCK = 2**20
 NEWLINE = re.compile(rb"\r\n|\r|\n")
 UTF16 = "is UTF-16"
-MARKS = {  # what a file begins with that only its name makes a text
+MARKS = {  # first bytes of files that are not UTF-8 text
     codecs.BOM_UTF32_LE: "is UTF-32",
     codecs.BOM_UTF32_BE: "is UTF-32",
     codecs.BOM_UTF16_LE: UTF16,
@@ -42,17 +42,17 @@ Kind = Literal["request", "data"]
 def read_text(
     path: Path, name: str = "", *, largest: int = LARGEST, kind: Kind = "data", hint: str = ""
 ) -> str:
-    r"""The text of a file that is UTF-8, with `\n` at the end of its lines.
+    r"""Read a UTF-8 file, with line ends converted to `\n`.
 
     Args:
-        path: the file. A name that ends in .gz or .zst is unpacked.
-        name: what messages call it; the path when left out.
-        largest: bytes above which it is not read.
-        kind: of the problem, when there is one.
-        hint: what to do when it cannot be opened.
+        path: the file; .gz and .zst files are unpacked.
+        name: of the file in messages; by default the path.
+        largest: maximum bytes of the file.
+        kind: of the problem, if there is one.
+        hint: of the problem if the file cannot be opened.
 
     Raises:
-        UserError: it is no file, too large, or no text; with the line where one is at fault.
+        UserError: it is no file, too large, or no valid text; with the line of the error.
     """
     name = name or str(path)
     try:
@@ -83,19 +83,19 @@ def _read(path: Path, largest: int, hint: str) -> bytes:
                 what = f"has {about.st_size:,} bytes, more than the {largest:,} that are read"
                 raise _Refused(what, "take a part of it")
             return file.read()
-    except (OSError, ValueError) as error:  # ValueError: no name that a file can have
+    except (OSError, ValueError) as error:  # ValueError: not a valid file name
         why = getattr(error, "strerror", None) or type(error).__name__
         hint = hint or "check that it is a file and that you may read it"
         raise _Refused(f"cannot be read ({why})", hint) from None
 
 
 def _without_waiting(path: str, flags: int) -> int:
-    """Opening a pipe that nobody writes to would wait for ever."""
+    """Open without blocking: opening a pipe without a writer would wait for ever."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def room_for(size: int) -> int:
-    """Bytes to which a packed file of that many may grow.
+    """Return the bytes to which a compressed file of this size may unpack.
 
     Example:
         >>> room_for(100) == SMALL, room_for(10**8) == 20 * 10**8
@@ -105,7 +105,7 @@ def room_for(size: int) -> int:
 
 
 def _unpacked(data: bytes) -> bytes:
-    """What gzip has packed, member by member, as far as it is in proportion."""
+    """Unpack gzip data of one or more members, within the limit of `room_for`."""
     room = room_for(len(data))
     found, size, rest = [], 0, data
     while rest.strip(b"\0"):
@@ -128,7 +128,7 @@ def _unpacked(data: bytes) -> bytes:
 
 
 def _unpacked_zstd(data: bytes) -> bytes:
-    """What zstd has packed, as far as it is in proportion."""
+    """Unpack zstd data, within the limit of `room_for`."""
     import pyarrow
 
     if not pyarrow.Codec.is_available("zstd"):

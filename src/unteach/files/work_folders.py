@@ -1,14 +1,14 @@
-"""The hidden folders beside an output folder, in which it is made.
+"""Manage the hidden folders beside an output folder, in which its content is prepared.
 
 `.OUT.partial-3f9a21` has
 
 - `lock`, held by the process at work;
 - `result`, which becomes OUT;
-- `replaced`: what stood in OUT, until `result` has its place; then it is `removed`;
-- `run.json`, of a run that can be taken up again (`work.py`): a salted key, and what came of
-  training when that is over and the model in `result`, with the hashes of what stands there;
-- `before`: what the original model was asked before training, which goes into the result;
-- `checkpoints`: what training wrote on its way.
+- `replaced`: the old content of OUT until `result` is in place; then it is renamed to `removed`;
+- `run.json`, of a run that can resume (`run_folder.py`): a salted key and, when training is done
+  and the model is in `result`, the facts of training and the hashes of the files in `result`;
+- `before`: the rows of the original model from before training, which go into the result;
+- `checkpoints`: the checkpoints of training.
 """
 
 import os
@@ -25,7 +25,7 @@ from unteach.files.atomic import flush, flush_names
 from unteach.files.hashes import read_sealed
 from unteach.files.locks import FILE, Lock, turn
 
-PRIVATE = "texts.jsonl"  # the one file that holds texts, where the user asked for it
+PRIVATE = "texts.jsonl"  # the only file with texts; written if the user asks for it
 RESULT, RUN, CHECKPOINTS, BEFORE = "result", "run.json", "checkpoints", "before"
 REPLACED, REMOVED = "replaced", "removed"
 NUMBER = re.compile(r"[0-9a-f]{6}")
@@ -33,49 +33,49 @@ ALL = os.R_OK | os.W_OK | os.X_OK
 
 
 def real(out: Path) -> Path:
-    """Where it is, whatever leads there: a link is followed, since it cannot be replaced."""
+    """Resolve symbolic links: a link itself cannot be replaced by a folder."""
     return Path(os.path.realpath(out))
 
 
 def filled(out: Path) -> bool:
-    """Whether something stands in it."""
+    """Whether it is a folder that is not empty."""
     return out.is_dir() and any(out.iterdir())
 
 
 def require_free(out: Path, *, overwrite: bool) -> None:
-    """That nothing would be replaced that may not. Raises UserError."""
+    """Raise UserError if `out` is not empty and may not be overwritten."""
     if filled(out) and not overwrite:
         raise UserError(not_empty(out))
 
 
 def not_empty(out: Path) -> Problem:
-    """In words."""
+    """Make the problem of an output folder that is not empty."""
     hint = "give another folder, or --overwrite to replace what is there"
     return Problem(f"--out {out}", "is not empty", hint, "request")
 
 
 def siblings(out: Path) -> Iterator[Path]:
-    """The hidden folders of an output folder; none that only looks like one."""
-    start = f".{out.name}.partial-"  # not a pattern: a name may hold signs of one
+    """Yield the hidden folders of an output folder; others with similar names are skipped."""
+    start = f".{out.name}.partial-"  # no glob pattern: a name may contain `*` or `[`
     try:
-        there = sorted(out.parent.iterdir())
-    except OSError:  # no folder, or no path that one can have
+        paths = sorted(out.parent.iterdir())
+    except OSError:  # not a folder, or not a valid path
         return
-    for path in there:
+    for path in paths:
         number = path.name.removeprefix(start)
-        if number != path.name and NUMBER.fullmatch(number) and _ours(path):
+        if number != path.name and NUMBER.fullmatch(number) and _is_work_folder(path):
             yield path
 
 
-def _ours(path: Path) -> bool:
-    """Whether it has a lock, or nothing yet, and this user may touch it."""
+def _is_work_folder(path: Path) -> bool:
+    """Whether it has a lock file or is empty, and this user has all permissions."""
     if path.is_symlink() or not path.is_dir() or not os.access(path, ALL):
         return False
     return (path / FILE).exists() or not any(path.iterdir())
 
 
 def made(out: Path) -> tuple[Path, Lock]:
-    """A new one, readable by this user alone, and its lock."""
+    """Make a new hidden folder that only this user can read, and lock it."""
     while True:
         folder = out.with_name(f".{out.name}.partial-{secrets.token_hex(3)}")
         folder.mkdir(mode=0o700)
@@ -85,7 +85,7 @@ def made(out: Path) -> tuple[Path, Lock]:
 
 
 def leave(folder: Path, lock: Lock, out: Path) -> None:
-    """Remove it; last what tells that its run is over, and whose it is."""
+    """Remove a hidden folder and release its lock; `run.json` and the lock file come last."""
     restore(folder, out)
     last = [folder / RUN, folder / FILE]
     others = [p for p in folder.iterdir() if p not in last] if folder.is_dir() else []
@@ -100,23 +100,23 @@ def leave(folder: Path, lock: Lock, out: Path) -> None:
 
 
 def restore(folder: Path, out: Path) -> None:
-    """What stood in `out` takes its place again, where nothing else has."""
+    """Move the old content of `out` back if `out` does not exist."""
     if (folder / REPLACED).exists() and not out.exists():
         os.replace(folder / REPLACED, out)
 
 
 def place(folder: Path, out: Path, *, overwrite: bool) -> None:
-    """The folder's result becomes `out`; what stood there is set aside.
+    """Move the folder's result to `out`; the old content of `out` is moved away.
 
     Raises:
-        UserError: something stands there that may not be replaced; it may be new.
+        UserError: `out` is not empty, perhaps only since a moment ago, and may not be overwritten.
     """
     require_free(out, overwrite=overwrite)
     result, aside = folder / RESULT, folder / REPLACED
     mask = _umask()
     for file in result.rglob("*"):
         if file.is_file():
-            # safetensors writes files that only their owner reads
+            # safetensors writes files that only their owner can read
             file.chmod(0o600 if file.name == PRIVATE else 0o666 & ~mask)
     flush(result)
     try:
@@ -125,18 +125,18 @@ def place(folder: Path, out: Path, *, overwrite: bool) -> None:
         os.replace(result, out)
     finally:
         restore(folder, out)
-    if aside.exists():  # half of it must never come back
+    if aside.exists():  # renamed, so that `restore` never moves a partly deleted folder back
         os.replace(aside, folder / REMOVED)
     flush_names(out.parent)
 
 
 def placed(out: Path) -> bool:
-    """Whether `out` was made by a run that was cut off as it cleared up."""
+    """Whether `out` was made by a run that was killed during its cleanup."""
     return any(is_placed(folder, out) for folder in siblings(out))
 
 
 def is_placed(folder: Path, out: Path) -> bool:
-    """Whether this one's result has become `out`, and still is."""
+    """Whether the result of this hidden folder is in `out` and was not replaced since."""
     run = run_of(folder)
     if "facts" not in run or (folder / RESULT).exists() or not out.is_dir():
         return False
@@ -144,15 +144,15 @@ def is_placed(folder: Path, out: Path) -> bool:
 
 
 def run_of(folder: Path) -> dict[str, Any]:
-    """What a folder says of its run; nothing where it is of none, or that is damaged."""
+    """Read `run.json` of a folder; empty if there is none or it is damaged."""
     return read_sealed(folder / RUN) or {}
 
 
 def listed_files(folder: Path) -> dict[str, Any]:
-    """The files that a result lists, with their hashes; none where it is no result of a run.
+    """Return the files that a result lists, with their hashes; empty if it is no result.
 
     Raises:
-        UserError: the list is there and damaged.
+        UserError: the list is damaged.
     """
     held = run_of(folder)
     if not held and (folder / RUN).exists():
@@ -162,25 +162,25 @@ def listed_files(folder: Path) -> dict[str, Any]:
 
 
 def is_torn(folder: Path) -> bool:
-    """Whether what it says of its run is damaged, so that none can go on from what it holds."""
+    """Whether a folder has work of a run, but its `run.json` is damaged, so no run can resume."""
     made = (folder / RESULT).exists() or any((folder / CHECKPOINTS).glob("checkpoint-*"))
     return made and (folder / RUN).exists() and not run_of(folder)
 
 
 def busy(out: Path) -> Problem:
-    """That another process is at work on it, in words."""
+    """Make the problem of an output folder that another process is writing."""
     hint = "wait for its end, or give another folder"
     return Problem(f"--out {out}", "is being written by another run", hint)
 
 
 def recover(out: Path) -> bool:
-    """Put in order what a process that was killed left behind.
+    """Clean up after killed processes.
 
-    What stood in `out` takes its place again, where nothing else has; what no run can go on from is
-    removed.
+    The old content of `out` is moved back if `out` does not exist; folders from which no run can
+    resume are removed.
 
     Returns:
-        Whether another process is at work on `out`.
+        Whether another process is writing to `out`.
     """
     out = real(out)
     with turn(out.parent):
@@ -188,7 +188,7 @@ def recover(out: Path) -> bool:
 
 
 def in_order(out: Path) -> bool:
-    """As `recover`, for who has its turn."""
+    """As `recover`, for a process that holds the lock of `turn`."""
     at_work = False
     for folder in siblings(out):
         lock = Lock(folder)
@@ -204,7 +204,7 @@ def in_order(out: Path) -> bool:
 
 
 def worth(folder: Path, out: Path) -> bool:
-    """Whether a run can go on from it, or its user should look at it."""
+    """Whether to keep a hidden folder: a run can resume from it, or it is damaged."""
     if is_torn(folder):
         return True
     run = run_of(folder)

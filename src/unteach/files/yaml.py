@@ -1,4 +1,4 @@
-"""YAML for settings: plain values only, each problem with its line."""
+"""Read and write YAML with plain values only; errors have a line number."""
 
 import math
 import re
@@ -11,11 +11,11 @@ from yaml.constructor import ConstructorError
 from unteach.errors import Problem, UserError
 
 LONGEST = 100_000
-"""Characters of a text that is read: some of YAML's ways with numbers are slow in long ones."""
+"""Maximum characters of a text: YAML's number patterns are slow for long texts."""
 
 DEEPEST = 20
 LARGEST = 2**63
-QUOTED = re.compile(r"'(?!<)[^']{2,}'?|\"[^\"]{2,}\"?")  # what a parser says of the text itself
+QUOTED = re.compile(r"'(?!<)[^']{2,}'?|\"[^\"]{2,}\"?")  # quotes of the text in a parser's error
 NO_TEXT = re.compile("[\0\ud800-\udfff]")
 PLAIN = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null")}
 TEXT = "tag:yaml.org,2002:str"
@@ -24,18 +24,18 @@ UNUSED = {f"tag:yaml.org,2002:{kind}" for kind in ("timestamp", "merge", "value"
 
 
 def read_yaml(text: str, where: str) -> Any:
-    """The value that a YAML text stands for.
+    """Parse a YAML text.
 
-    Refused are, beside what is no YAML: aliases, which let a short text stand for an endless one;
-    tags, such as those that make Python objects; a name that is given twice; numbers that are not
-    finite; and lists or mappings more than 20 deep.
+    These are errors too: aliases, with which a short text can expand without limit; tags, such as
+    those that create Python objects; duplicate keys; numbers that are not finite; and lists or
+    mappings nested more than 20 deep.
 
     Args:
-        text: what to read.
-        where: what messages call it.
+        text: the YAML text.
+        where: its name in messages.
 
     Raises:
-        UserError: with the line.
+        UserError: the text is not valid; the message has the line.
 
     Example:
         >>> read_yaml("{rate: 1e-5, day: 2026-01-01}", "example")
@@ -55,7 +55,7 @@ def read_yaml(text: str, where: str) -> Any:
 
 
 def to_yaml(values: Any, **options: Any) -> str:
-    r"""Values as YAML that reads the same again; what has no shape of its own is escaped.
+    r"""Dump values as YAML that `read_yaml` reads back; unprintable characters are escaped.
 
     Example:
         >>> print(to_yaml({"é": "\u202e"}), end="")
@@ -67,11 +67,11 @@ def to_yaml(values: Any, **options: Any) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Plain values alone, by the rules of `_Loader`."""
+    """Dumper for plain values with the number rules of `_Loader`."""
 
 
 class _Loader(yaml.SafeLoader):
-    """Plain values alone, and YAML in which 1e-5 is a number, as people write it."""
+    """Loader for plain values, which reads 1e-5 as a number."""
 
     depth = 0
 
@@ -93,9 +93,9 @@ class _Loader(yaml.SafeLoader):
         try:
             made = super().construct_object(node, deep)
         except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError):
-            # What `!!int x` and the like do to its constructors.
+            # Raised by the constructors for `!!int x` and the like.
             raise ConstructorError(None, None, "no such value", node.start_mark) from None
-        if what := _unfit(made):
+        if what := _value_error(made):
             raise ConstructorError(None, None, what, node.start_mark)
         return made
 
@@ -110,7 +110,7 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _unfit(value: Any) -> str:
+def _value_error(value: Any) -> str:
     if isinstance(value, str) and NO_TEXT.search(value):
         return "a character that is no text"
     if isinstance(value, float) and not math.isfinite(value):
@@ -122,7 +122,7 @@ _Loader.yaml_implicit_resolvers = {
     first: [(tag, form) for tag, form in known if tag not in UNUSED]
     for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-for _reader in (_Loader, _Dumper):  # what is read as a number is written in quotes as a text
+for _reader in (_Loader, _Dumper):  # so that a text like "1e-5" is written in quotes
     _reader.add_implicit_resolver(
         "tag:yaml.org,2002:float",
         re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"),

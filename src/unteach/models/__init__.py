@@ -1,1 +1,1 @@
-"""Models on disk or on the hub: which can be loaded, what is wrong with one, and loading it."""
+"""Check and load models from disk or from the hub."""

@@ -1,7 +1,7 @@
-"""Values in a model's config.json and generation_config.json that cannot be right, all at once.
+"""Find invalid values in a model's config.json and generation_config.json, all at once.
 
-transformers finds some of these as it loads the weights, one by one and without the key; others it
-copies into the result, where whoever serves the model meets them.
+transformers finds some of them while it loads the weights, one at a time and without the key. It
+copies others into the result, where they fail when the model is served.
 """
 
 import json
@@ -48,35 +48,41 @@ LONGEST = 40  # characters of a value in a message
 
 
 def settings_problems(model: str, where: str) -> list[Problem]:
-    """What of both files is wrong whatever the model's class; nothing of files that are not here.
+    """Find values in both files that are invalid for any model class.
+
+    Files that are not on this machine are skipped.
 
     Args:
         model: a folder or a hub id.
-        where: what messages call the model by.
+        where: name of the model in messages.
     """
     config, generation = _read(model, CONFIG), _read(model, GENERATION)
-    found = [_wrong(where, CONFIG, *odd) for part in _parts(config) for odd in _of_config(part)]
+    found = [
+        _value_problem(where, CONFIG, *odd)
+        for part in _parts(config)
+        for odd in _config_errors(part)
+    ]
     if isinstance(generation, str):
         what = f"its {GENERATION} is no JSON object ({generation})"
         hint = "write it anew, or take it away: the result has a copy of it"
         return [*found, Problem(where, what, hint, "request")]
-    for name, settings in ((CONFIG, _tokens_of(config)), (GENERATION, generation or {})):
-        found += [_wrong(where, name, *odd) for odd in _of_generation(settings)]
+    for name, settings in ((CONFIG, _generation_in_config(config)), (GENERATION, generation or {})):
+        found += [_value_problem(where, name, *odd) for odd in _generation_errors(settings)]
     return found
 
 
 def suspects(model: str, where: str) -> list[Problem]:
-    """Values of config.json of which one is at fault where a model's class does not take it.
+    """Find suspicious values of config.json, after the model's class has refused it.
 
-    A class with code of its own may know more of them, so they are asked for after it failed.
+    They are checked only then, since a class with its own code may accept further values.
     """
     config = _read(model, CONFIG)
-    odd = (odd for part in _parts(config) for odd in _suspect(part))
-    return [_wrong(where, CONFIG, *each) for each in odd]
+    odd = (odd for part in _parts(config) for odd in _suspicious_values(part))
+    return [_value_problem(where, CONFIG, *each) for each in odd]
 
 
 def _read(model: str, name: str) -> dict[str, Any] | str | None:
-    """The object in a file; why there is none, as a text; None where the file is not here."""
+    """Read the JSON object in a file; an error text if it is none; None without such a file."""
     folder = folder_of(model)
     if folder is None or not (folder / name).is_file():
         return None
@@ -87,7 +93,7 @@ def _read(model: str, name: str) -> dict[str, Any] | str | None:
 
 
 def _parts(config: Any) -> list[Mapping[str, Any]]:
-    """The configuration, and that of its text where it is one of several parts."""
+    """Return the configuration, and its `text_config` if it has one."""
     if not isinstance(config, Mapping):
         return []
     text = config.get("text_config")
@@ -95,10 +101,10 @@ def _parts(config: Any) -> list[Mapping[str, Any]]:
 
 
 Odd = tuple[str, Any, str]
-"""A key, what stands there, and what should."""
+"""A key, its value, and a description of valid values."""
 
 
-def _of_config(config: Mapping[str, Any]) -> Iterator[Odd]:
+def _config_errors(config: Mapping[str, Any]) -> Iterator[Odd]:
     for key in SIZES:
         value = config.get(key)
         if _is_number(value) and value < 1:
@@ -111,14 +117,14 @@ def _of_config(config: Mapping[str, Any]) -> Iterator[Odd]:
         yield "architectures", named, "a list with the name of a class"
 
 
-def _tokens_of(config: Any) -> dict[str, Any]:
-    """What config.json says of how texts are made."""
+def _generation_in_config(config: Any) -> dict[str, Any]:
+    """Return the generation settings in config.json."""
     found = _parts(config)[-1:]
     return {key: found[0][key] for key in ("eos_token_id",) if found and key in found[0]}
 
 
-def _of_generation(settings: Mapping[str, Any]) -> Iterator[Odd]:
-    odd = [odd for key, value in settings.items() if (odd := _kind(key, value))]
+def _generation_errors(settings: Mapping[str, Any]) -> Iterator[Odd]:
+    odd = [odd for key, value in settings.items() if (odd := _type_error(key, value))]
     yield from odd
     known = {key for key, _, _ in odd}
     others = {key: value for key, value in settings.items() if key not in known}
@@ -130,8 +136,8 @@ def _of_generation(settings: Mapping[str, Any]) -> Iterator[Odd]:
         yield "several keys", "", why
 
 
-def _kind(key: str, value: Any) -> Odd | None:
-    """A value of another kind than all of this key have."""
+def _type_error(key: str, value: Any) -> Odd | None:
+    """Return the key and its value if the value has the wrong type for the key."""
     if value is None:
         return None
     if key in NUMBERS and not _is_number(value):
@@ -153,7 +159,7 @@ def _kind(key: str, value: Any) -> Odd | None:
 
 
 def _refused(settings: Mapping[str, Any]) -> str:
-    """What transformers says of settings that it does not take; nothing of others."""
+    """Return the error of transformers for settings that it refuses; otherwise empty."""
     import warnings
 
     from transformers import GenerationConfig
@@ -165,13 +171,13 @@ def _refused(settings: Mapping[str, Any]) -> str:
         with hushed(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             GenerationConfig(**settings)
-    except Exception as error:  # what is in the file decides what is raised
-        said = first_line(error)
-        return "another value" if said == type(error).__name__ else f"another value: {said}"
+    except Exception as error:  # depends on the content of the file
+        message = first_line(error)
+        return "another value" if message == type(error).__name__ else f"another value: {message}"
     return ""
 
 
-def _suspect(config: Mapping[str, Any]) -> Iterator[Odd]:
+def _suspicious_values(config: Mapping[str, Any]) -> Iterator[Odd]:
     import torch
     from transformers.activations import ACT2FN
 
@@ -185,14 +191,14 @@ def _suspect(config: Mapping[str, Any]) -> Iterator[Odd]:
         if value is not None and not isinstance(named, torch.dtype):
             yield key, value, "a type of torch, such as bfloat16"
     for key in ROPE:
-        yield from _rope(key, config.get(key))
+        yield from _rope_errors(key, config.get(key))
     pad, size = config.get("pad_token_id"), config.get("vocab_size")
     if _is_whole(pad) and _is_whole(size) and pad >= size:
         yield "pad_token_id", pad, f"the id of a token, below the {size} of vocab_size"
 
 
-def _rope(key: str, value: Any) -> Iterator[Odd]:
-    """What is odd of a position encoding; models with layers of several kinds have one of each."""
+def _rope_errors(key: str, value: Any) -> Iterator[Odd]:
+    """Find invalid values of RoPE settings; models with several layer types have one per type."""
     if value is None:
         return
     if not isinstance(value, Mapping):
@@ -200,7 +206,7 @@ def _rope(key: str, value: Any) -> Iterator[Odd]:
         return
     if value and all(isinstance(each, Mapping) for each in value.values()):
         for kind, each in value.items():
-            yield from _rope(f"{key}.{kind}", each)
+            yield from _rope_errors(f"{key}.{kind}", each)
         return
     from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
@@ -221,7 +227,7 @@ def _is_whole(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _wrong(where: str, file: str, key: str, value: Any, wanted: str) -> Problem:
-    shown = json.dumps(value)[:LONGEST]
-    what = f"{file}: {key} is {shown}" if value != "" else f"{file}: {key} do not go together"
+def _value_problem(where: str, file: str, key: str, value: Any, wanted: str) -> Problem:
+    value_text = json.dumps(value)[:LONGEST]
+    what = f"{file}: {key} is {value_text}" if value != "" else f"{file}: {key} do not go together"
     return Problem(where, what, f"write {wanted}; or take the key out", "request")

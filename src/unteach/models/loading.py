@@ -1,4 +1,4 @@
-"""Loading a model, its configuration and its tokenizer."""
+"""Load a model, its configuration and its tokenizer."""
 
 from pathlib import Path
 from typing import Any
@@ -41,27 +41,27 @@ from unteach.models.weights import gaps, headers, hushed, misfit, not_floating
 
 TOKENS = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 SOURCE = "_unteach_source"
-BLOCK = 64  # weights that share a scale
+BLOCK = 64  # number of 4-bit weights that share a scale
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 def load_config(
     model: str, *, flag: str = "--model", trust_remote_code: bool = False, weights: bool = False
 ) -> Any:
-    """The model's configuration; no weights are read.
+    """Load the model's configuration, without weights.
 
     Args:
-        model: a folder, or a hub id with a revision or without: `owner/name@v1.0`.
-        flag: what messages call it by.
-        trust_remote_code: run the code that the model brings with it, where it does.
-        weights: whether there must be plain weights beside it.
+        model: a folder, or a hub id, with or without a revision: `owner/name@v1.0`.
+        flag: the flag that messages name.
+        trust_remote_code: run code in the model's repository.
+        weights: also require weights in safetensors.
 
     Raises:
-        UserError: there is none; the message names the flag.
+        UserError: there is no valid configuration; the message names the flag.
     """
     where = f"{flag} {model}"
     if not is_there(model) and not HUB_ID.fullmatch(model):
-        # Asking the hub for what is no id of it costs 47 s of retries.
+        # A request for an invalid id would be retried for 47 s.
         hint = "give an existing folder, or a hub id such as owner/name"
         raise UserError(Problem(where, "does not exist", hint, "request"))
     require(size_problem(model, where))
@@ -69,8 +69,8 @@ def load_config(
     if problems := problems or settings_problems(model, where):
         raise UserError(*problems)
     try:
-        config = AutoConfig.from_pretrained(**_of(model, trust_remote_code))
-    except Exception as error:  # what is in a model's files decides what is raised
+        config = AutoConfig.from_pretrained(**_source_options(model, trust_remote_code))
+    except Exception as error:  # depends on the content of the model's files
         if problem := gguf_problem(model, flag):
             raise UserError(problem) from error
         raise UserError(*(suspects(model, where) or [_not_found(where, error, model)])) from error
@@ -84,20 +84,20 @@ def load_config(
 def load_tokenizer(
     model: str, *, flag: str = "--model", trust_remote_code: bool = False
 ) -> PreTrainedTokenizerBase:
-    """The model's tokenizer. Raises UserError when there is none; the message names the flag."""
+    """Load the model's tokenizer. Raises UserError if that fails; the message names the flag."""
     where = f"{flag} {model}"
     require(size_problem(model, where))
     try:
-        return AutoTokenizer.from_pretrained(**_of(model, trust_remote_code))
-    except Exception as error:  # what is in its files decides what is raised
+        return AutoTokenizer.from_pretrained(**_source_options(model, trust_remote_code))
+    except Exception as error:  # depends on the content of its files
         hint = "save it with `tokenizer.save_pretrained` by the weights"
         if problem := _own_code(where, error):
             raise UserError(problem) from error
         if torn := torn_problem(folder_of(model), TOKENS, where):
             raise UserError(torn) from error
-        lacks = "backend tokenizer from one of" in str(error)  # a list of what it looked for
-        said = "there is no tokenizer.json" if lacks else first_line(error)
-        what = f"has no tokenizer that loads ({said})"
+        lacks = "backend tokenizer from one of" in str(error)  # a long list of file types
+        reason = "there is no tokenizer.json" if lacks else first_line(error)
+        what = f"has no tokenizer that loads ({reason})"
         raise UserError(Problem(where, what, hint, "request")) from error
 
 
@@ -111,72 +111,76 @@ def load_model(
     placed: bool = True,
     trust_remote_code: bool = False,
 ) -> PreTrainedModel:
-    """The causal language model in evaluation mode, from safetensors.
+    """Load a causal language model from safetensors, in evaluation mode.
 
     Args:
-        model: a folder, or a hub id with a revision or without.
-        flag: what messages call it by.
-        dtype: "auto" is float32 on a CPU and the checkpoint's own type elsewhere, "checkpoint" its
-            own type anywhere. In 4 bits it is that of the products, and "auto" is bfloat16 on an
-            accelerator that has it, else float32.
+        model: a folder, or a hub id, with or without a revision.
+        flag: the flag that messages name.
+        dtype: "auto" is float32 on a CPU and the checkpoint's dtype elsewhere; "checkpoint" is
+            always the checkpoint's dtype. With 4-bit weights it is the compute dtype, and "auto"
+            is bfloat16 on an accelerator that supports it, else float32.
         device: "auto" is the first accelerator, else the CPU.
-        bits: 4 for the linear layers in 4 bits, but for the head; None for weights as they are.
-        placed: put it on the device; else it stays on the CPU, for what puts its weights in shards.
-        trust_remote_code: run the code that the model brings with it, where it does.
+        bits: 4 to quantise the linear layers, except the head, to 4 bits; None for no change.
+        placed: move the model to the device; otherwise it stays on the CPU, to be sharded later.
+        trust_remote_code: run code in the model's repository.
 
     Raises:
-        UserError: no such model, pickled weights only, no causal head, weights that
-            are missing or have no place, or no such device.
+        UserError: no such model, only pickled weights, no causal head, missing or unexpected
+            weights, or no such device.
     """
     if problem := device_problem(device):
         raise UserError(problem)
     where = pick_device(device)
     wanted: Any = DTYPES.get(dtype, torch.float32 if where.type == "cpu" else "auto")
-    given: dict[str, Any] = {"dtype": "auto" if dtype == "checkpoint" else wanted}
+    options: dict[str, Any] = {"dtype": "auto" if dtype == "checkpoint" else wanted}
     if bits:
-        given = _four_bits(DTYPES.get(dtype) or _product_dtype(where), where)
+        options = _four_bit_options(DTYPES.get(dtype) or _compute_dtype(where), where)
     name = f"{flag} {model}"
     config = load_config(model, flag=flag, trust_remote_code=trust_remote_code, weights=True)
     require(kind_problem(config, name))
     require(quantised_problem(config, model, name, training=False, bits=bits, device=str(where)))
     if packed := bool(quantised_as(config)):
-        given = {"dtype": "auto", "device_map": {"": where}}
+        options = {"dtype": "auto", "device_map": {"": where}}
     model = pinned(model)
-    given |= {"use_safetensors": True, **_of(model, trust_remote_code)}
-    loaded = _read(given, name, model, packed=packed)
+    options |= {"use_safetensors": True, **_source_options(model, trust_remote_code)}
+    loaded = _load_checked(options, name, model, packed=packed)
     require(attention_problem(loaded, name, where.type))
     setattr(loaded, SOURCE, model)
     if bits and where.type == "cpu":
-        _make_exact(loaded)
+        _disable_cpu_kernel(loaded)
     return (loaded.to(where) if placed and not bits and not packed else loaded).eval()
 
 
-def _read(given: dict[str, Any], where: str, model: str, *, packed: bool) -> Any:
-    """The model as transformers reads it. Raises UserError where it is not all and only that.
+def _load_checked(given: dict[str, Any], where: str, model: str, *, packed: bool) -> Any:
+    """Load the model with transformers. Raises UserError for missing or unexpected weights.
 
-    Weights that are packed on disk may be plain here: MXFP4 is widened where no kernel is.
+    Weights that are quantised on disk may be plain in memory: MXFP4 is dequantised if there is no
+    kernel for it.
     """
-    asked = {"output_loading_info": True, "ignore_mismatched_sizes": True}  # all are told at once
+    load_options = {
+        "output_loading_info": True,
+        "ignore_mismatched_sizes": True,
+    }  # to report all at once
     read: Any = AutoModelForCausalLM.from_pretrained
     try:
         with hushed():
-            loaded, info = read(**given, **asked)
+            loaded, info = read(**given, **load_options)
     except torch.OutOfMemoryError:
         raise
-    except Exception as error:  # what is in its files decides what is raised
-        # Of experts that do not go together transformers says no more than that.
-        found = headers(model, where) or {}  # raises where a file is torn
-        lost = gaps(found, where) if isinstance(error, RuntimeError) else None
-        raise UserError(lost or _not_found(where, error, model)) from error
-    odd = info["unexpected_keys"]
-    require(misfit(info, loaded, where, headers(model, where) if odd else None))
+    except Exception as error:  # depends on the content of its files
+        # For experts that cannot be merged, the error of transformers does not name the weights.
+        found = headers(model, where) or {}  # raises if a file is damaged
+        missing = gaps(found, where) if isinstance(error, RuntimeError) else None
+        raise UserError(missing or _not_found(where, error, model)) from error
+    unexpected = info["unexpected_keys"]
+    require(misfit(info, loaded, where, headers(model, where) if unexpected else None))
     if not packed and not is_quantised(loaded):
         require(not_floating(headers(model, where) or {}, loaded, where))
     return loaded
 
 
-def _four_bits(dtype: torch.dtype, device: torch.device) -> dict[str, Any]:
-    """NF4 with its scales quantised once more, as QLoRA has it (arXiv 2305.14314)."""
+def _four_bit_options(dtype: torch.dtype, device: torch.device) -> dict[str, Any]:
+    """Return the settings for NF4 with double quantisation, as in QLoRA (arXiv 2305.14314)."""
     from transformers import BitsAndBytesConfig
 
     config = BitsAndBytesConfig(
@@ -185,17 +189,17 @@ def _four_bits(dtype: torch.dtype, device: torch.device) -> dict[str, Any]:
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=dtype,
     )
-    if device.type != "cpu" and device.index is None:  # accelerate compares it with its own
+    if device.type != "cpu" and device.index is None:  # accelerate compares devices with index
         device = torch.device(device.type, torch.accelerator.current_device_index())
     return {"quantization_config": config, "dtype": dtype, "device_map": {"": device}}
 
 
-def _make_exact(model: Any) -> None:
-    """Keep 4-bit layers on a CPU from what bitsandbytes (0.50) does to them there.
+def _disable_cpu_kernel(model: Any) -> None:
+    """Turn off a CPU kernel of bitsandbytes (0.50) for 4-bit layers, and refuse misread widths.
 
-    Once such a layer has run in evaluation mode it is packed for a faster product, which has no
-    gradient: whatever is below it would train no more, and nothing would say so. And the kernel
-    lets a block of scales begin with each row, where the packed weights do not.
+    Once such a layer has run in evaluation mode, it is repacked for a faster product that has no
+    gradient: the layers below would silently stop training. Also, the kernel assumes that a block
+    of scales begins with each row, which is wrong for widths that are no multiple of the block.
     """
     packed: list[Any] = [m for m in model.modules() if type(m).__name__ == "Linear4bit"]
     for layer in packed:
@@ -206,20 +210,20 @@ def _make_exact(model: Any) -> None:
         raise UserError(Problem("adapter.bits", what, hint, "request"))
 
 
-def _product_dtype(device: torch.device) -> torch.dtype:
-    """Of 4-bit layers: float16 would need its losses scaled."""
+def _compute_dtype(device: torch.device) -> torch.dtype:
+    """Return the compute dtype of 4-bit layers; not float16, which would need loss scaling."""
     if device.type == "cuda" and not torch.cuda.is_bf16_supported():
         return torch.float32
     return torch.float32 if device.type == "cpu" else torch.bfloat16
 
 
 def is_quantised(model: Any) -> bool:
-    """Whether the weights are packed, so that they are not what is on disk."""
+    """Whether the loaded weights are quantised."""
     return bool(getattr(model, "is_quantized", False))
 
 
 def pick_device(device: str = "auto") -> torch.device:
-    """The device of that name; "auto" takes an accelerator when there is one."""
+    """Return the device of that name; "auto" is an accelerator if there is one."""
     if device != "auto":
         return torch.device(device)
     accelerator = torch.accelerator.current_accelerator(check_available=True)
@@ -227,7 +231,7 @@ def pick_device(device: str = "auto") -> torch.device:
 
 
 def device_problem(device: str) -> Problem | None:
-    """What is wrong with a device's name, or that this machine has none of that name.
+    """Make the problem of an invalid device name, or of a device that is not available.
 
     Example:
         >>> device_problem("gpu").hint
@@ -242,28 +246,33 @@ def device_problem(device: str) -> Problem | None:
         return Problem("device", f'"{device}" is no device', hint, "request")
     if wanted.type == "cpu":
         return None
-    here = torch.accelerator.current_accelerator(check_available=True)
-    if here and here.type == wanted.type and (wanted.index or 0) < torch.accelerator.device_count():
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    if (
+        accelerator
+        and accelerator.type == wanted.type
+        and (wanted.index or 0) < torch.accelerator.device_count()
+    ):
         return None
-    hint = f"give auto or {here or 'cpu'}; if there should be one, look at its driver and at torch"
+    name = accelerator or "cpu"
+    hint = f"give auto or {name}; if there should be one, look at its driver and at torch"
     return Problem("device", f"{device} is not available here", hint, "request")
 
 
 def source_of(model: Any) -> str:
-    """What a model was loaded from: a folder, or a hub id with its commit."""
+    """Return the folder, or the hub id with its commit, that a model was loaded from."""
     return getattr(model, SOURCE, "") or model.config.name_or_path
 
 
 def runs_own_code(model: Any) -> bool:
-    """Whether a loaded model is of a class that it brought with it."""
+    """Whether the class of a loaded model comes from the model's repository."""
     return type(model).__module__.startswith(OWN_CODE)
 
 
-def _of(model: str, trust_remote_code: bool) -> dict[str, Any]:
-    """What `from_pretrained` is to load; without a word on code, it would ask on the terminal."""
+def _source_options(model: str, trust_remote_code: bool) -> dict[str, Any]:
+    """Return arguments of `from_pretrained`; `trust_remote_code` is set to avoid its prompt."""
     name, revision = split_id(model)
-    given = {"pretrained_model_name_or_path": name, "trust_remote_code": trust_remote_code}
-    return {**given, "revision": revision} if revision else given
+    options = {"pretrained_model_name_or_path": name, "trust_remote_code": trust_remote_code}
+    return {**options, "revision": revision} if revision else options
 
 
 def _own_code(where: str, error: Exception) -> Problem | None:

@@ -1,6 +1,7 @@
-"""What weights that are quantised on disk lack, as far as names tell without the quantiser.
+"""Find missing weights of a quantised checkpoint by their names, without the quantiser.
 
-Quantised layers have names of their own. But norms and biases keep theirs, and a layer has some.
+Quantised weights have other names than plain ones. But norms and biases keep their names, and each
+layer has some of them.
 """
 
 import copy
@@ -17,20 +18,20 @@ LAYER = re.compile(r"\w+\.\d+\.")
 def packed_gaps(
     config: Any, weights: Mapping[str, Any] | None, where: str, *, trust_remote_code: bool = False
 ) -> Problem | None:
-    """That norms, biases or whole layers are missing; they would be drawn at random.
+    """Make the problem of missing norms, biases or layers, which would be initialised at random.
 
     Args:
         config: of the model.
-        weights: those on disk by name, as `headers` gives them; None where they are not here.
-        where: what messages call the model by.
-        trust_remote_code: run the code that the model brings with it.
+        weights: weights on disk by name, from `headers`; None if they are not on this machine.
+        where: name of the model in messages.
+        trust_remote_code: run code in the model's repository.
     """
     if not weights:
         return None
     try:
         empty = built(_plain(config), trust_remote_code=trust_remote_code)
         model, info = laid_on(empty, weights)
-    except Exception:  # what cannot be done without content: loading will tell
+    except Exception:  # the model's code needs real tensors: loading will report any problem
         return None
     axes = {name: tensor.ndim for name, tensor in model.state_dict().items()}
     missing = sorted(info["missing_keys"])
@@ -42,7 +43,7 @@ def packed_gaps(
 
 
 def _plain(config: Any) -> Any:
-    """The same configuration, of weights that are not quantised."""
+    """Copy the configuration without its quantisation settings."""
     plain = copy.deepcopy(config)
     for part in (plain, *(getattr(plain, name, None) for name in plain.sub_configs)):
         if part is not None and hasattr(part, "quantization_config"):
@@ -51,6 +52,6 @@ def _plain(config: Any) -> Any:
 
 
 def _has_layer(name: str, weights: Mapping[str, Any]) -> bool:
-    """Whether there is any weight of the layer that one is of; also of what is in no layer."""
+    """Whether any weight of the same layer is there; True for weights outside of layers."""
     layer = LAYER.search(name)
     return layer is None or any(f".{layer[0]}" in f".{there}" for there in weights)

@@ -1,7 +1,7 @@
-"""What a model is loaded from: a folder, or the hub at one commit; its weights plain, not pickled.
+"""Find the files of a model in a folder or on the hub at one commit; refuse unsafe files.
 
-Pickled weights run whatever code they hold as they are read. And the names in a model's own files
-decide which other files are opened, so they are looked at first.
+Pickled weights can run code when they are read, so only safetensors are. File names in a model's
+own files decide which other files are opened, so they are checked first.
 """
 
 import json
@@ -16,7 +16,7 @@ from unteach.files.placeholders import stand_in, start_of
 
 HUB_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?(@\w[\w./-]*)?")
 COMMIT = re.compile(r"[0-9a-f]{40}")
-CODED = ("attn", "experts")  # parts of a model whose code a configuration may name
+CODED = ("attn", "experts")  # parts for which a configuration may name code on the hub
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 ADAPTER_CONFIG = "adapter_config.json"
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
@@ -44,7 +44,7 @@ ADAPTER = (
 
 
 def split_id(model: str) -> tuple[str, str | None]:
-    """A folder, or a hub id and its revision.
+    """Split a hub id from its revision; a folder is returned as it is.
 
     Example:
         >>> split_id("owner/name@v1.0"), split_id("owner/name")
@@ -57,25 +57,25 @@ def split_id(model: str) -> tuple[str, str | None]:
 
 
 def is_there(model: str) -> bool:
-    """Whether it is a path to something."""
+    """Whether it is an existing path."""
     try:
         return Path(model).exists()
-    except (OSError, ValueError):  # no name that a file can have
+    except (OSError, ValueError):  # not a valid file name
         return False
 
 
 def pinned(model: str) -> str:
-    """A hub id with the commit that it stands for; a folder as it is."""
+    """Return a hub id with its commit as revision; a folder as it is."""
     commit = commit_of(model)
-    return _with(model, commit) if commit else model
+    return _with_commit(model, commit) if commit else model
 
 
-def _with(model: str, commit: str) -> str:
+def _with_commit(model: str, commit: str) -> str:
     return f"{split_id(model)[0]}@{commit}"
 
 
 def commit_of(model: str) -> str | None:
-    """The commit that a hub id stands for in the cache that is read; None for a folder."""
+    """Return the commit of a hub id in the local cache; None for a folder."""
     if is_there(model):
         return None
     folder = _cached(model)
@@ -91,30 +91,30 @@ def _cached(model: str) -> Path | None:
 
 
 def pin_note(model: str, flag: str) -> Problem | None:
-    """That a hub id named no commit, and which one it is."""
+    """Make a note on a hub id without a commit, with the commit that is used."""
     revision, commit = split_id(model)[1], commit_of(model)
     if is_there(model) or (revision and COMMIT.fullmatch(revision)):
         return None
     what = f"is commit {commit} today" if commit else "names no commit"
-    hint = f"to have the same again: {_with(model, commit or 'COMMIT')}"
+    hint = f"to have the same again: {_with_commit(model, commit or 'COMMIT')}"
     return Problem(f"{flag} {model}", what, hint, "note")
 
 
 def weights_problem(model: str, flag: str) -> Problem | None:
-    """Why the weights of a model are not read: pickled, missing, or elsewhere.
+    """Find why the weights of a model cannot be read: pickled, missing, or outside the folder.
 
     Args:
         model: a folder or a hub id.
-        flag: what messages call it by.
+        flag: the flag that messages name.
     """
     folder, names = _files(model)
     if names is None:
-        return None  # neither here nor to be asked for: loading will say so
+        return None  # neither on disk nor on the hub: loading will report it
     where = f"{flag} {model}"
     if names & {WEIGHTS, INDEX} and ADAPTER_CONFIG in names:
-        return _two_in_one(where)
+        return _weights_and_adapters_problem(where)
     if WEIGHTS in names:
-        return _beside_shards(folder, names, where) if INDEX in names else None
+        return _duplicate_weights_problem(folder, names, where) if INDEX in names else None
     if INDEX in names:
         return _index_problem(model, folder, where)
     if any(_is_gguf(name) for name in names):
@@ -132,11 +132,11 @@ def weights_problem(model: str, flag: str) -> Problem | None:
 
 
 def gguf_problem(model: str, flag: str) -> Problem | None:
-    """That a model is a GGUF file, or a folder with nothing to load beside one.
+    """Make the problem of a model that is a GGUF file, or a folder with only a GGUF file.
 
     Args:
         model: a file, a folder or a hub id.
-        flag: what messages call it by.
+        flag: the flag that messages name.
     """
     if Path(model).is_file():
         folder, found = str(Path(model).parent), [Path(model).name]
@@ -157,8 +157,8 @@ def _is_gguf(name: str) -> bool:
     return name.lower().endswith(".gguf")
 
 
-def _two_in_one(where: str) -> Problem:
-    """Weights on which transformers would lay adapters, unasked."""
+def _weights_and_adapters_problem(where: str) -> Problem:
+    """Make the problem of weights beside adapters, which transformers would load onto them."""
     what = f"holds whole weights and, in {ADAPTER_CONFIG}, adapters: which is meant is not clear"
     hint = (
         f"move {ADAPTER_CONFIG} and adapter_model.safetensors to a folder of their own to have the "
@@ -169,7 +169,7 @@ def _two_in_one(where: str) -> Problem:
 
 
 def holds_adapters_only(model: str | Path) -> bool:
-    """Whether a folder holds adapters and no weights to put them on."""
+    """Whether a folder holds adapters and no model weights."""
     folder = Path(model)
     return (folder / ADAPTER_CONFIG).exists() and not any(
         (folder / name).exists() for name in (WEIGHTS, INDEX)
@@ -177,7 +177,7 @@ def holds_adapters_only(model: str | Path) -> bool:
 
 
 def weight_files(model: str) -> list[Path] | None:
-    """The files that a model's weights are read from; None where not all are on this machine."""
+    """Return the weight files of a model; None if some are not on this machine."""
     folder = folder_of(model)
     if folder is None:
         return None
@@ -192,12 +192,12 @@ def weight_files(model: str) -> list[Path] | None:
 
 
 def folder_of(model: str) -> Path | None:
-    """Where a model's files lie on this machine: its own folder, or the hub's cache."""
+    """Return the folder of a model's files on this machine: its own, or the hub's cache."""
     return Path(model) if is_there(model) else _cached(model)
 
 
 def adapter_problem(folder: str | Path, where: str) -> Problem | None:
-    """Why the adapters in a folder are not read."""
+    """Find why the adapters in a folder cannot be read."""
     folder = Path(folder)
     if not (folder / "adapter_model.safetensors").is_file():
         pickle = folder / "adapter_model.bin"
@@ -214,16 +214,16 @@ def adapter_problem(folder: str | Path, where: str) -> Problem | None:
         config = read_json(folder / "adapter_config.json")
     except ValueError as error:
         return Problem(where, f"has no adapter_config.json that reads ({error})", "", "request")
-    if config.get("megatron_config"):  # peft then imports what megatron_core names
+    if config.get("megatron_config"):  # peft would import the module in megatron_core
         what = "names a Python module to import in its adapter_config.json"
         return Problem(where, what, "take megatron_config out", "request")
     return None
 
 
 def code_problem(model: str, config: Any, flag: str) -> Problem | None:
-    """That a configuration asks for compiled code of the hub, or for weights under another name.
+    """Make the problem of a configuration that names compiled code on the hub, or other weights.
 
-    The name of an attention, where it holds a slash, is a place that code is fetched from.
+    The name of an attention implementation with a slash is a hub repository with code.
     """
     if named := getattr(config, "transformers_weights", None):
         what = f"names other weights in its config.json (transformers_weights is {named!r})"
@@ -240,7 +240,7 @@ def code_problem(model: str, config: Any, flag: str) -> Problem | None:
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """A JSON object from a model's folder. Raises ValueError for all that is none."""
+    """Read a JSON object from a model's folder. Raises ValueError if that fails."""
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
@@ -251,7 +251,7 @@ def read_json(file: Path) -> dict[str, Any]:
 
 
 def torn_problem(folder: Path | None, names: Sequence[str], where: str) -> Problem | None:
-    """That a file of a model which should hold a JSON object holds none: one cut short, say."""
+    """Make the problem of a file that should hold a JSON object but does not, as when truncated."""
     if folder is None:
         return None
     for name in names:
@@ -265,7 +265,7 @@ def torn_problem(folder: Path | None, names: Sequence[str], where: str) -> Probl
 
 
 def _files(model: str) -> tuple[Path | None, set[str] | None]:
-    """Where the files lie, if here, and their names, if known."""
+    """Return the folder of the files (None if not local) and their names (None if unknown)."""
     if is_there(model):
         folder = Path(model)
         return folder, {f.name for f in folder.iterdir()} if folder.is_dir() else set()
@@ -277,26 +277,26 @@ def _files(model: str) -> tuple[Path | None, set[str] | None]:
     if not constants.HF_HUB_OFFLINE and not (names or set()) & {WEIGHTS, INDEX}:
         try:
             names = set(list_repo_files(name, revision=revision))
-        except Exception:  # whatever the hub says, loading will meet it again
+        except Exception:  # loading will report any error of the hub
             return folder, None
     return folder, names
 
 
 def _index_problem(model: str, folder: Path | None, where: str) -> Any:
     if folder and (folder / INDEX).exists():
-        return _wrong_index(folder / INDEX, where, whole=is_there(model))
+        return _invalid_index(folder / INDEX, where, whole=is_there(model))
     from huggingface_hub import hf_hub_download
 
     name, revision = split_id(model)
     try:
         file = hf_hub_download(name, INDEX, revision=revision)
-    except Exception:  # loading will meet it again
+    except Exception:  # loading will report it
         return None
-    return _wrong_index(Path(file), where, whole=False)
+    return _invalid_index(Path(file), where, whole=False)
 
 
-def _wrong_index(file: Path, where: str, *, whole: bool) -> Problem | None:
-    """An index that lists no files, files of another folder or, in a whole one, missing files."""
+def _invalid_index(file: Path, where: str, *, whole: bool) -> Problem | None:
+    """Find why an index is invalid: no files, files outside the folder, or missing files."""
     hint = "save the model again with `save_pretrained`"
     try:
         names = {str(name) for name in read_json(file)["weight_map"].values()}
@@ -305,47 +305,47 @@ def _wrong_index(file: Path, where: str, *, whole: bool) -> Problem | None:
         return Problem(where, what, hint, "request")
     if not names:
         return Problem(where, f"{INDEX} names no files", hint, "request")
-    if any(_leaves(name) for name in names):
+    if any(_leads_outside(name) for name in names):
         what = f"{INDEX} names files outside the folder, which are not read"
         return Problem(where, what, hint, "request")
     if any(not name.endswith(".safetensors") for name in names):
         what = f"{INDEX} names files that are no safetensors"
         return Problem(where, what, hint, "request")
-    here = file.parent
-    # A link may lead anywhere, as those of the hub's cache do: whoever made it owns this folder.
-    missing = [name for name in names if whole and not (here / name).exists()]
+    folder = file.parent
+    # Symbolic links may lead anywhere, as in the hub's cache: the folder's owner made them.
+    missing = [name for name in names if whole and not (folder / name).exists()]
     if missing:
         what = f"lacks {len(missing)} of the {len(names)} files of its weights"
         return Problem(where, what, "download or copy them again", "request")
     return None
 
 
-def _beside_shards(folder: Path | None, names: set[str], where: str) -> Problem | None:
-    """Weights in one file, and again in the shards of an index: only the one would be read."""
+def _duplicate_weights_problem(folder: Path | None, names: set[str], where: str) -> Problem | None:
+    """Make the problem of weights in one file and also in shards: only the file would be read."""
     try:
         listed = read_json(folder / INDEX)["weight_map"].values() if folder else ()
         shards = sorted({str(name) for name in listed} & names - {WEIGHTS})
-    except (OSError, ValueError, LookupError, AttributeError):  # an index that is not read
+    except (OSError, ValueError, LookupError, AttributeError):  # an invalid index is not read
         return None
-    if not shards:  # left over from another model, or of the one file
+    if not shards:  # an index left over from another model, or one that names the single file
         return None
     what = f"holds {WEIGHTS} and, in {INDEX}, {len(shards)} other files ({shards[0]}): which are "
     hint = "move those that are not meant to a folder of their own"
     return Problem(where, f"{what}meant is not clear", hint, "request")
 
 
-def _leaves(name: str) -> bool:
-    """Whether a name leads out of the folder that it is joined to."""
+def _leads_outside(name: str) -> bool:
+    """Whether a relative path leads out of its folder."""
     paths = PurePosixPath(name), PureWindowsPath(name)
     return any(path.anchor or ".." in path.parts for path in paths)
 
 
 def command_line(code: str, *arguments: str) -> str:
-    """A line for the shell that runs some Python with these arguments."""
+    """Return a shell command that runs Python code with these arguments."""
     return shlex.join(["python", "-c", code, *arguments])
 
 
 def require(problem: Problem | None) -> None:
-    """Raise UserError when there is one."""
+    """Raise UserError if there is a problem."""
     if problem:
         raise UserError(problem)

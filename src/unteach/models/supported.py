@@ -1,4 +1,4 @@
-"""Kinds of models that are not trained or asked here, told by their configuration alone."""
+"""Detect unsupported models from their configuration: no causal head, quantised, attention."""
 
 import re
 from typing import Any
@@ -6,12 +6,12 @@ from typing import Any
 from unteach.errors import Problem
 from unteach.models.source import command_line
 
-# Classes that give the next token, by the ends of their names.
+# Name endings of classes that predict the next token.
 HEADED = re.compile(r"(CausalLM|LMHead|LMHeadModel|ConditionalGeneration|Decoder)$")
-OWN_CODE = "transformers_modules"  # where transformers puts the code of models
+OWN_CODE = "transformers_modules"  # package in which transformers puts remote code
 RAISED = re.compile(r"^\w+Error: ")
 PLAIN = "give a causal language model, such as Llama, Qwen or GPT-2"
-WIDER = {  # those that transformers widens; else it would give plain experts their packed names
+WIDER = {  # formats that transformers can dequantise; options keep the names of the experts plain
     "fp8": ("FineGrainedFP8Config", ""),
     "mxfp4": ("Mxfp4Config", ", save_original_format=False"),
 }
@@ -24,21 +24,21 @@ WIDEN = (
 
 
 def has_causal_head(config: Any) -> bool:
-    """Whether transformers, or the model's own code, has a causal head for this configuration."""
+    """Whether transformers, or the model's remote code, has a causal LM class for this config."""
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
-    own = type(config).__module__.startswith(OWN_CODE)
+    has_own_code = type(config).__module__.startswith(OWN_CODE)
     return type(config) in MODEL_FOR_CAUSAL_LM_MAPPING or (
-        own and "AutoModelForCausalLM" in (getattr(config, "auto_map", None) or {})
+        has_own_code and "AutoModelForCausalLM" in (getattr(config, "auto_map", None) or {})
     )
 
 
 def kind_problem(config: Any, where: str) -> Problem | None:
-    """Why a model does not say what comes next.
+    """Find why a model is no causal language model.
 
     Args:
         config: of the model.
-        where: what messages call the model by.
+        where: name of the model in messages.
 
     Returns:
         A problem for encoders, encoder-decoders, classifiers and models without a head; else None.
@@ -46,15 +46,15 @@ def kind_problem(config: Any, where: str) -> Problem | None:
     kind = getattr(config, "model_type", "unknown")
     if not has_causal_head(config):
         what = f"a {kind} has no causal head"
-    elif what := _of_another_class(config):
+    elif what := _other_class(config):
         pass
-    elif _both_ways(config):
+    elif _is_bidirectional(config):
         what = f"a {kind} reads its text both ways, as an encoder does, so it has no next token"
     return Problem(where, what, PLAIN, "request") if what else None
 
 
-def _of_another_class(config: Any) -> str:
-    """What its config.json says that it is, where it would be loaded as something else."""
+def _other_class(config: Any) -> str:
+    """Describe the class in config.json if the model would be loaded as another; else empty."""
     import transformers
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
@@ -68,11 +68,11 @@ def _of_another_class(config: Any) -> str:
         return f"is a {named[0]}, which has an encoder and a decoder"
     others = [name for name in named if not HEADED.search(name) and hasattr(transformers, name)]
     if len(others) < len(named):
-        return ""  # classes that nobody here knows: the names of the weights decide
+        return ""  # unknown classes: the names of the weights decide
     return f"is a {named[0]}, which has no head that gives the next token"
 
 
-def _both_ways(config: Any) -> bool:
+def _is_bidirectional(config: Any) -> bool:
     from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING
 
     plain = not getattr(config, "is_encoder_decoder", False)
@@ -81,7 +81,7 @@ def _both_ways(config: Any) -> bool:
 
 
 def quantised_as(config: Any) -> str:
-    """How the weights on disk are quantised ("gptq", "fp8", ...); empty where they are plain.
+    """Return the quantisation method of the weights ("gptq", "fp8", ...); empty if there is none.
 
     Example:
         >>> from types import SimpleNamespace
@@ -101,15 +101,15 @@ def quantised_as(config: Any) -> str:
 def quantised_problem(
     config: Any, model: str, where: str, *, training: bool, bits: int | None, device: str
 ) -> Problem | None:
-    """Why a model that is quantised on disk is not trained, or not loaded on this machine.
+    """Find why a quantised checkpoint cannot be trained, or not loaded on this machine.
 
     Args:
         config: of the model.
         model: a folder or a hub id.
-        where: what messages call the model by.
-        training: whether it is to be trained, not asked alone.
-        bits: 4 where it is to be loaded in 4 bits.
-        device: where it is to be asked, as torch calls it.
+        where: name of the model in messages.
+        training: whether it will be trained; else it is only evaluated.
+        bits: 4 if it will be loaded in 4 bits.
+        device: torch name of the device for evaluation.
     """
     kind = quantised_as(config)
     if not kind:
@@ -117,19 +117,19 @@ def quantised_problem(
     if training or bits:
         what = f"is quantised already ({kind}), so its weights are not "
         what += "trained" if training else "put in 4 bits"
-        return Problem(where, what, _plain_one(kind, model, training), "request")
+        return Problem(where, what, _unquantised_hint(kind, model, training), "request")
     from transformers.quantizers.auto import AutoHfQuantizer
 
     try:
         quantizer = AutoHfQuantizer.from_config(config.quantization_config, pre_quantized=True)
         quantizer.validate_environment(device_map={"": device})
-    except Exception as error:  # each library says in its own way what it lacks
+    except Exception as error:  # each quantisation library raises its own errors
         what = f"is quantised ({kind}), which does not load here: {first_line(error)}"
-        return Problem(where, what, _plain_one(kind, model, False), "request")
+        return Problem(where, what, _unquantised_hint(kind, model, False), "request")
     return None
 
 
-def _plain_one(kind: str, model: str, training: bool) -> str:
+def _unquantised_hint(kind: str, model: str, training: bool) -> str:
     hint = "give the model that it was made of"
     if training:
         hint += " (adapter.bits=4 trains over 4 bits of it)"
@@ -141,12 +141,12 @@ def _plain_one(kind: str, model: str, training: bool) -> str:
 
 
 def attention_problem(model: Any, where: str, device: str) -> Problem | None:
-    """That an attention needs an accelerator, and there is none.
+    """Make the problem of an attention implementation that does not run on a CPU.
 
     Args:
-        model: as it is built, with weights or without.
-        where: what messages call the model by.
-        device: the kind of device it is to run on.
+        model: the model, with or without weights.
+        where: name of the model in messages.
+        device: torch type of the device it will run on.
     """
     name = str(getattr(model.config, "_attn_implementation", None))
     if device != "cpu" or not name.startswith(("flash", "flex")):
@@ -157,21 +157,21 @@ def attention_problem(model: Any, where: str, device: str) -> Problem | None:
 
 
 def unbuilt(error: Exception, where: str) -> Problem:
-    """Why a model's class does not take its configuration."""
+    """Make the problem of a model class that refuses its configuration."""
     hint = what_to_do(error) or "give the config.json that `save_pretrained` wrote beside it"
     what = f"its config.json builds no model ({first_line(error)})"
     return Problem(where, what, hint, "request")
 
 
 def what_to_do(error: Exception) -> str:
-    """About an attention or a package that is not here; empty where the error is of neither.
+    """Return a hint for a missing attention implementation or package; empty for other errors.
 
     Example:
         >>> what_to_do(ImportError("needs `pip install nowhere`"))
         'install what it names, or give a model that needs none of it'
     """
-    said = str(error).lower()
-    if isinstance(error, (ImportError, ValueError)) and ("attn" in said or "flash" in said):
+    message = str(error).lower()
+    if isinstance(error, (ImportError, ValueError)) and ("attn" in message or "flash" in message):
         hint = "take attn_implementation (or _attn_implementation) out of its config.json"
         return f"{hint}, or install what it names (of flash_attention_2 that is flash-attn)"
     if isinstance(error, ImportError):
@@ -180,7 +180,7 @@ def what_to_do(error: Exception) -> str:
 
 
 def first_line(error: Exception) -> str:
-    """What it says, in one line; the kind of what only programmers would read.
+    """Return the first line of an error message; only the type for errors of no use to users.
 
     Example:
         >>> first_line(KeyError("Missing required keys in `rope_parameters`: {'factor'}"))
@@ -188,12 +188,12 @@ def first_line(error: Exception) -> str:
         >>> first_line(KeyError("nosuch")), first_line(AttributeError("no attribute"))
         ("KeyError: 'nosuch'", 'AttributeError')
     """
-    said = str(error).strip().splitlines()
+    lines = str(error).strip().splitlines()
     if isinstance(error, KeyError) and len(error.args) == 1:
         key = str(error.args[0]).strip()
-        said = [key if " " in key else f"KeyError: {key!r}"]
+        lines = [key if " " in key else f"KeyError: {key!r}"]
     elif type(error).__module__.startswith("huggingface_hub"):  # below a title: TypeError: ...
-        said = [RAISED.sub("", line.strip()) for line in said[1:]] or said
+        lines = [RAISED.sub("", line.strip()) for line in lines[1:]] or lines
     elif not isinstance(error, (OSError, ValueError, ImportError)):
-        said = []
-    return said[0][:240] if said else type(error).__name__
+        lines = []
+    return lines[0][:240] if lines else type(error).__name__

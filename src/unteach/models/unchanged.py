@@ -1,27 +1,27 @@
-"""That a model on disk is the one that was checked: evidence must not mix two models."""
+"""Detect changes to a model's files during a run, so that results do not mix two models."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from unteach.errors import Problem, UserError
 
-# What decides a model's answers; a README or the optimiser's state does not.
+# Files that affect a model's output; a README or the optimiser's state does not.
 KINDS = (".safetensors", ".json", ".jinja", ".model", ".txt", ".bin", ".py")
 IGNORED = ("run.json", "scores.json", "trainer_state.json", "unteach.json")
 Ages = dict[str, tuple[int, ...]]
 
 
 def weighty(folder: Path) -> list[Path]:
-    """The files of a model that decide its answers, by name."""
+    """Return the files of a model that affect its output, sorted by name."""
     files = [f for f in sorted(folder.iterdir()) if f.suffix in KINDS and f.is_file()]
     return [f for f in files if f.name not in IGNORED]
 
 
 def ages(model: str) -> Ages:
-    """Size, inode and times of change of what decides a model's answers; reads no file.
+    """Return size, inode and change times of the files that affect a model's output.
 
     Args:
-        model: a folder; of a hub id, whose files are named by their hash, there is nothing to say.
+        model: a folder; a hub id gives an empty result, since its files are named by their hash.
     """
     folder = Path(model)
     if not folder.is_dir():
@@ -31,18 +31,18 @@ def ages(model: str) -> Ages:
 
 
 def ages_of(models: Iterable[str | None]) -> dict[str, Ages]:
-    """The same of several, by their names."""
+    """Return the `ages` of several models, by their names."""
     return {model: ages(model) for model in models if model}
 
 
 def require_unchanged(before: Mapping[str, Ages]) -> None:
-    """That nothing of the models was replaced or written to since.
+    """Check that no file of the models was changed since they were checked.
 
     Args:
-        before: their `ages` when they were checked.
+        before: the `ages` of each model at that time.
 
     Raises:
-        UserError: something was.
+        UserError: a file was changed.
     """
     problems = []
     for model, then in before.items():

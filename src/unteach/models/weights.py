@@ -1,8 +1,8 @@
-"""Whether the weights on disk are those of a model: all of them, no others, and of its shapes.
+"""Check that the weights on disk fit a model: none missing, none unexpected, the same shapes.
 
-transformers draws weights at random that it does not find, and passes over those that it has no
-place for. Here both are errors. They are found twice: in the headers of the files before a weight
-is read, by transformers' own loading of tensors without content, and again when all is loaded.
+transformers initialises missing weights at random and ignores unexpected ones. Here both are
+errors. They are found twice: first from the file headers, by letting transformers load tensors
+on the meta device, and again when the weights are loaded.
 """
 
 import copy
@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 from unteach.errors import Problem, UserError
 from unteach.models.source import INDEX, read_json, require, weight_files
 
-# What a model computes for itself, and older checkpoints carry. A bias of attention is one where it
-# is a mask, of four axes.
+# Buffers that a model computes itself, but older checkpoints contain. An attention "bias" with four
+# axes is such a buffer: a causal mask.
 COMPUTED = re.compile(
     r"(^|\.)(inv_freq|original_inv_freq|masked_bias|position_ids|cos_cached|sin_cached|rope\.freqs"
     r"|_extra_state)$"
@@ -34,18 +34,18 @@ TYPES = {
     "U16": "uint16", "U8": "uint8", "BOOL": "bool", "C64": "complex64",
     "F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2", "F8_E8M0": "float8_e8m0fnu",
 }  # fmt: skip
-"""Of safetensors, by torch's names."""
+"""Torch name of each safetensors dtype."""
 
-SHOWN = 3  # names in a message
+SHOWN = 3  # most names in a message
 WHOLE = "download or copy the model again, or save it again with `save_pretrained`"
 
 
 class WeightFit(NamedTuple):
-    """What the headers of the weight files say of a model.
+    """Result of comparing the headers of the weight files with a model.
 
     Attributes:
-        model: it, without content; None where it was not built.
-        dropped: names of weights on disk that its class has no place for, and says so.
+        model: the model on the meta device; None if it was not built.
+        dropped: names of weights on disk that its class ignores by its own list.
     """
 
     model: Any
@@ -53,7 +53,7 @@ class WeightFit(NamedTuple):
 
 
 def built(config: Any, *, trust_remote_code: bool = False) -> Any:
-    """The model of a configuration, without content. Raises what its class does."""
+    """Build the model of a configuration on the meta device. Raises what its class raises."""
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -64,20 +64,20 @@ def built(config: Any, *, trust_remote_code: bool = False) -> Any:
 
 
 def headers(model: str, where: str) -> dict[str, Any] | None:
-    """The weights on disk as tensors without content, by name.
+    """Read the headers of the weight files; return meta tensors by name.
 
-    One of a type that torch does not know is of uint8 here, in the shape that its file says.
+    A dtype that torch does not have becomes uint8, with the shape in the file.
 
     Args:
         model: a folder or a hub id.
-        where: what messages call the model by.
+        where: name of the model in messages.
 
     Returns:
-        None where the files are not all on this machine.
+        The tensors; None if some files are not on this machine.
 
     Raises:
-        UserError: a file is torn, lacks what the index says that it holds, or holds what another
-            one holds.
+        UserError: a file is damaged, lacks weights that the index lists, or two files hold the
+            same weight.
     """
     files = weight_files(model)
     if not files:
@@ -86,13 +86,13 @@ def headers(model: str, where: str) -> dict[str, Any] | None:
     for file in files:
         try:
             found[file.name] = _header(file)
-        except Exception as error:  # safetensors has no kind of its own for torn files
+        except Exception as error:  # safetensors has no specific error for damaged files
             what = f"{file.name} is torn or no safetensors ({str(error)[:80]})"
             wrong.append(Problem(where, what, WHOLE, "request"))
     if wrong:
         raise UserError(*wrong)
     if len(files) > 1:
-        require(_untrue(files[0].parent, found, where))
+        require(_index_mismatch(files[0].parent, found, where))
     return {name: tensor for tensors in found.values() for name, tensor in tensors.items()}
 
 
@@ -109,8 +109,10 @@ def _header(file: Path) -> dict[str, Any]:
     return found
 
 
-def _untrue(folder: Path, found: Mapping[str, Mapping[str, Any]], where: str) -> Problem | None:
-    """That the index names tensors which are not in their files, or that two files hold one."""
+def _index_mismatch(
+    folder: Path, found: Mapping[str, Mapping[str, Any]], where: str
+) -> Problem | None:
+    """Make the problem of an index with tensors that are not in their files, or in two files."""
     listed = read_json(folder / INDEX)["weight_map"]
     lacking = [name for name, file in listed.items() if name not in found[file]]
     if lacking:
@@ -126,19 +128,19 @@ def _untrue(folder: Path, found: Mapping[str, Mapping[str, Any]], where: str) ->
 
 
 def fitted(empty: Any, weights: dict[str, Any], where: str) -> WeightFit:
-    """Load weights without content into a model without content.
+    """Load the meta tensors of the files into a model on the meta device.
 
     Args:
-        empty: what `built` gave.
-        weights: what `headers` gave.
-        where: what messages call the model by.
+        empty: the model, from `built`.
+        weights: the tensors, from `headers`.
+        where: name of the model in messages.
 
     Raises:
-        UserError: some are missing, have no place, are of other shapes, or of no floating type.
+        UserError: weights are missing, unexpected, of another shape, or of no floating dtype.
     """
     try:
         model, info = laid_on(empty, weights)
-    except Exception:  # what cannot be done without content: loading will tell
+    except Exception:  # the model's code needs real tensors: loading will report any problem
         if problem := gaps(weights, where):
             raise UserError(problem) from None
         return WeightFit(empty, [])
@@ -148,10 +150,10 @@ def fitted(empty: Any, weights: dict[str, Any], where: str) -> WeightFit:
 
 
 def laid_on(empty: Any, weights: Mapping[str, Any]) -> tuple[Any, Any]:
-    """The model with these weights, and what transformers says of them. Raises what it does."""
+    """Load these weights with transformers; return the model and the loading info."""
     import torch
 
-    # Types that transformers would not cast say nothing of names and shapes.
+    # Dtypes that transformers would not cast are replaced: only names and shapes matter here.
     plain = {
         name: tensor if tensor.dtype in floating() else torch.empty(tensor.shape, device="meta")
         for name, tensor in weights.items()
@@ -168,21 +170,21 @@ def laid_on(empty: Any, weights: Mapping[str, Any]) -> tuple[Any, Any]:
 
 
 def floating() -> tuple[Any, ...]:
-    """The types that weights are read in as they are."""
+    """Return the dtypes of unquantised weights."""
     import torch
 
     return torch.float64, torch.float32, torch.float16, torch.bfloat16
 
 
 def not_floating(weights: Mapping[str, Any], model: Any, where: str) -> Problem | None:
-    """That weights on disk are whole numbers, or of 8 bits, where the model computes with others.
+    """Make the problem of weights that are integers or 8-bit floats where the model has floats.
 
-    transformers casts them, which gives another model: their scales are elsewhere, or lost.
+    transformers would cast them, which gives another model, since their scales are not applied.
 
     Args:
-        weights: those on disk by name, as `headers` gives them.
-        model: what they go into, with weights or without.
-        where: what messages call the model by.
+        weights: weights on disk by name, from `headers`.
+        model: the model that they are loaded into, with or without weights.
+        where: name of the model in messages.
     """
     odd = [name for name, tensor in weights.items() if tensor.dtype not in floating()]
     if not odd:
@@ -200,49 +202,49 @@ def not_floating(weights: Mapping[str, Any], model: Any, where: str) -> Problem 
 
 
 def _is_floating(tensor: Any) -> bool:
-    """Of a weight whose name is another on disk too: those are parts of it."""
+    """Whether it is floating; None, for a weight with another name on disk, counts as floating."""
     return tensor is None or tensor.is_floating_point()
 
 
 def misfit(
     info: Mapping[str, Any], model: Any, where: str, weights: Mapping[str, Any] | None = None
 ) -> Problem | None:
-    """That weights are missing, have no place, or are of other shapes.
+    """Make the problem of weights that are missing, unexpected, or of another shape.
 
     Args:
-        info: what `from_pretrained` gives by `output_loading_info`.
-        model: what it gave beside that.
-        where: what messages call the model by.
-        weights: those on disk by name, if they are known; a mask is told from a bias by its shape.
+        info: the loading info of `from_pretrained` with `output_loading_info`.
+        model: the model that it loaded.
+        where: name of the model in messages.
+        weights: weights on disk by name, if known; their shape tells a mask from a bias.
     """
     shapes = [(str(name), tuple(a), tuple(b)) for name, a, b in info["mismatched_keys"]]
     missing = sorted(set(info["missing_keys"]) - {name for name, _, _ in shapes})
     surplus = sorted(n for n in info["unexpected_keys"] if not computed(n, weights or {}))
-    said = []
+    parts = []
     if missing:
-        said.append(f"lacks {len(missing)} of its weights ({some(missing)})")
+        parts.append(f"lacks {len(missing)} of its weights ({some(missing)})")
     if surplus:
-        said.append(f"holds {len(surplus)} that it has no place for ({some(surplus)})")
+        parts.append(f"holds {len(surplus)} that it has no place for ({some(surplus)})")
     if shapes:
         name, there, wanted = min(shapes)
-        said.append(
+        parts.append(
             f"has {len(shapes)} of another shape ({name} is {_axes(there)} on disk and "
             f"{_axes(wanted)} by its config.json)"
         )
-    if not said and not info.get("error_msgs"):
+    if not parts and not info.get("error_msgs"):
         return None
-    said += [str(text).splitlines()[0][:160] for text in info.get("error_msgs", ())]
+    parts += [str(text).splitlines()[0][:160] for text in info.get("error_msgs", ())]
     hint = "give the model as it was saved, with its own config.json: what is missing would be "
     hint += "drawn at random, and what has no place is lost"
     if any(PACKED.search(name) for name in surplus):
         hint = "they look quantised, and its config.json does not say how: give the model that it "
         hint += "was made of"
-    what = f"is no whole {type(model).__name__}: it {', '.join(said)}"
+    what = f"is no whole {type(model).__name__}: it {', '.join(parts)}"
     return Problem(where, what, hint, "request")
 
 
 def gaps(weights: Mapping[str, Any], where: str) -> Problem | None:
-    """Experts that are not all there, which then cannot be put together into one weight.
+    """Make the problem of missing experts, which prevent merging the experts into one weight.
 
     Example:
         >>> names = ["m.experts.0.up", "m.experts.1.up", "m.experts.0.down"]
@@ -259,7 +261,7 @@ def gaps(weights: Mapping[str, Any], where: str) -> Problem | None:
 
 
 def computed(name: str, weights: Mapping[str, Any]) -> bool:
-    """Whether a weight on disk is one that models compute for themselves.
+    """Whether a weight on disk is a buffer that models compute themselves.
 
     Example:
         >>> computed("model.layers.0.self_attn.rotary_emb.inv_freq", {})
@@ -274,7 +276,7 @@ def computed(name: str, weights: Mapping[str, Any]) -> bool:
 
 
 def dropped_note(dropped: list[str], model: Any, where: str) -> Problem | None:
-    """That parts of a checkpoint are not loaded, and so not in the result: a vision tower, say."""
+    """Make a note on parts of a checkpoint that are not loaded, such as a vision tower."""
     if not dropped:
         return None
     parts = sorted({".".join(name.split(".")[:2]) for name in dropped})
@@ -284,25 +286,25 @@ def dropped_note(dropped: list[str], model: Any, where: str) -> Problem | None:
 
 
 def _dropped(model: Any, weights: Mapping[str, Any]) -> list[str]:
-    """What the class of a model passes over by its own list, but for what models compute."""
+    """Return the weights that the model class ignores by its own list, except computed buffers."""
     patterns = getattr(model, "_keys_to_ignore_on_load_unexpected", None) or ()
     if not patterns:
         return []
     passed_over = re.compile("|".join(f"({pattern})" for pattern in patterns))
     names = [n for n in weights if passed_over.search(n) and not computed(n, weights)]
-    # Files may have names with a first part that the model lacks, and the other way round.
+    # Names in files may have a prefix that the model lacks, or lack one that it has.
     return [n for n in names if not any(f".{o}".endswith(f".{n}") for o in model.state_dict())]
 
 
 def require_numbers_on_disk(model: str, where: str) -> None:
-    """That no weight of a model is NaN or infinity; reads all of them, one after the other.
+    """Check that no weight on disk is NaN or infinite; reads all weights, one at a time.
 
     Args:
-        model: a folder or a hub id; files that are not on this machine are passed over.
-        where: what messages call the model by.
+        model: a folder or a hub id; files that are not on this machine are skipped.
+        where: name of the model in messages.
 
     Raises:
-        UserError: some are none; the message names the first.
+        UserError: some weights are not finite; the message names the first.
     """
     from safetensors import safe_open
 
@@ -311,7 +313,8 @@ def require_numbers_on_disk(model: str, where: str) -> None:
         with safe_open(file, "pt") as opened:
             for name in opened.keys():  # noqa: SIM118 (it is no dictionary)
                 weight = opened.get_tensor(name)
-                if weight.dtype.itemsize > 1 and not weight.isfinite().all():  # no packed ones
+                # 8-bit weights are quantised and not checked.
+                if weight.dtype.itemsize > 1 and not weight.isfinite().all():
                     broken.append(name)
     if broken:
         what = f"NaN or infinity is in {len(broken)} of its tensors ({some(broken)})"
@@ -319,15 +322,15 @@ def require_numbers_on_disk(model: str, where: str) -> None:
 
 
 def rows_of(model: Any) -> int | None:
-    """How many tokens the embedding has a row for."""
+    """Return the number of rows of the embedding; None if the model has no embedding."""
     try:
         return int(model.get_input_embeddings().weight.shape[0])
-    except (AttributeError, NotImplementedError, IndexError):  # also of no model
+    except (AttributeError, NotImplementedError, IndexError):  # also if `model` is None
         return None
 
 
 def some(names: Collection[str]) -> str:
-    """The first of them, and how many more there are.
+    """List the first names, and count the rest.
 
     Example:
         >>> some(["a", "b", "c", "d"])
@@ -343,10 +346,10 @@ def _axes(shape: tuple[int, ...]) -> str:
 
 @contextmanager
 def hushed() -> Iterator[None]:
-    """Without transformers' table of what does not fit, which is told in words instead."""
+    """Silence transformers' loading report and progress bars; misfits become problems instead."""
     from transformers.utils import logging as bars
 
-    logger, shown = logging.getLogger("transformers"), bars.is_progress_bar_enabled()
+    logger, had_bars = logging.getLogger("transformers"), bars.is_progress_bar_enabled()
     before = logger.level
     logger.setLevel(logging.ERROR)
     bars.disable_progress_bar()
@@ -354,5 +357,5 @@ def hushed() -> Iterator[None]:
         yield
     finally:
         logger.setLevel(before)
-        if shown:
+        if had_bars:
             bars.enable_progress_bar()

@@ -1,1 +1,1 @@
-"""The request: every setting, how it is read, and what is said of a wrong one."""
+"""Define the settings of a request, read them, and explain invalid ones."""

@@ -1,4 +1,4 @@
-"""Every setting of a request: its name, kind, default and meaning, read off the request itself."""
+"""List every setting of a request with its type, default and meaning, from the request class."""
 
 import re
 from collections.abc import Iterator
@@ -21,10 +21,10 @@ class Setting(NamedTuple):
     """One setting.
 
     Attributes:
-        name: as `--set` takes it, with dots between section and field.
-        kind: which values it takes, in words, with their bounds.
-        default: the value when it is left out; None where nothing is set, or the method decides.
-        required: whether a request is none without it.
+        name: as `--set` takes it, with a dot between section and field.
+        kind: description of the valid values, with their bounds.
+        default: the default value; None if there is none, or the method decides.
+        required: whether a request must have it.
         meaning: what it does.
     """
 
@@ -36,17 +36,17 @@ class Setting(NamedTuple):
 
 
 def settings() -> list[Setting]:
-    """Every setting of a request, in the order of the file.
+    """List every setting of a request, in the order of a request file.
 
     Example:
         >>> {s.name: s.kind for s in settings()}["train.epochs"]
         'number > 0'
     """
-    return list(_of(Request, ""))
+    return list(_settings_of(Request, ""))
 
 
 def schema() -> dict[str, Any]:
-    """The JSON Schema of a request file, with what each setting means, for editors."""
+    """Return the JSON Schema of a request file, with descriptions, for editors."""
     made = Request.model_json_schema()
     meant = {setting.name: setting.meaning for setting in settings()}
     classes = made["$defs"].items()
@@ -59,7 +59,7 @@ def schema() -> dict[str, Any]:
 
 
 def commented() -> str:
-    """A request file with every setting in it; those that have a default are comments."""
+    """Return a request file with every setting; those with a default are commented out."""
     lines = ["# What to forget, from which model, and where the result goes.", ""]
     section = ""
     for setting in settings():
@@ -68,20 +68,20 @@ def commented() -> str:
             lines += ["", f"# {first}:"]
             section = first
         indent = "#   " if first else "# "
-        said = wrap(f"{setting.meaning} ({setting.kind})", WIDTH)
-        lines += [f"{indent}# {line}" if first else f"# {line}" for line in said]
+        description = wrap(f"{setting.meaning} ({setting.kind})", WIDTH)
+        lines += [f"{indent}# {line}" if first else f"# {line}" for line in description]
         value = to_yaml({name: setting.default}).splitlines()
         open_ = [f"{name}: {name.upper()}"] if setting.required else []
         lines += open_ or [indent + line for line in value]
     return "\n".join(lines) + "\n"
 
 
-def _of(section: type[BaseModel], prefix: str) -> Iterator[Setting]:
+def _settings_of(section: type[BaseModel], prefix: str) -> Iterator[Setting]:
     meant, described = meanings(section), section.model_json_schema()["properties"]
     for name, field in section.model_fields.items():
         kind = field.annotation
         if isinstance(kind, type) and issubclass(kind, Section):
-            yield from _of(kind, f"{prefix}{name}.")
+            yield from _settings_of(kind, f"{prefix}{name}.")
             continue
         default = field.get_default(call_default_factory=True)
         yield Setting(
@@ -94,7 +94,7 @@ def _of(section: type[BaseModel], prefix: str) -> Iterator[Setting]:
 
 
 def meanings(section: type[BaseModel]) -> dict[str, str]:
-    """What the docstring says of each field.
+    """Read the description of each field from the docstring of a section.
 
     Example:
         >>> meanings(Request)["forget"]
@@ -103,13 +103,13 @@ def meanings(section: type[BaseModel]) -> dict[str, str]:
     _, _, text = cleandoc(section.__doc__ or "").partition("Attributes:\n")
     parts = re.split(r"^    (\w+): ", text, flags=re.MULTILINE)[1:]
     return {
-        name: " ".join(said.split()).removesuffix(".")
-        for name, said in zip(parts[::2], parts[1::2], strict=True)
+        name: " ".join(description.split()).removesuffix(".")
+        for name, description in zip(parts[::2], parts[1::2], strict=True)
     }
 
 
 def _kind(described: dict[str, Any]) -> str:
-    """The values of a field, by its JSON Schema."""
+    """Describe the valid values of a field from its JSON Schema."""
     if some := described.get("anyOf"):
         return " or ".join(_kind(one) for one in some if one.get("type") != "null")
     if "enum" in described:

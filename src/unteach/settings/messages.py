@@ -1,6 +1,6 @@
-"""What is wrong with a request, in words that hold nothing of it but settings and numbers.
+"""Describe the problems of a request without quoting texts that may be forget data.
 
-Data may have been given in its place, and then each name and each value is a text to forget.
+A user may give a data file in place of a request file; then each name and value is forget data.
 """
 
 import re
@@ -17,15 +17,15 @@ NAME = re.compile(r"[a-z0-9_.|-]{1,120}")
 WORD = re.compile(r"[\w.:+-]{1,40}")
 OPTION = re.compile(r"[a-z][a-z0-9_]{0,30}")
 NUMERIC = re.compile(r"[\d.,eE%+-]{1,20}|.{1,3}")
-ALIKE = 0.7  # a name has this much in common with the one that was meant
+ALIKE = 0.7  # minimum similarity of a misspelt name
 NOT_SHOWN = "a text (not shown)"
 WORDS = {"list": "a list", "dict": "a mapping", "str": NOT_SHOWN, "NoneType": "nothing"}
 FLAGS = {"model": "--model", "forget": "--forget", "out": "--out"}
-SPACES = 3  # a path rarely has as many
+SPACES = 3  # most words of a path or an id
 
 
 def told(value: Any, choices: Iterable[Any] = ()) -> str:
-    """A value for a message: numbers, and what is nearly one of the choices; else its kind.
+    """Show a value in a message: a number or a near choice itself, of other values the type.
 
     Example:
         >>> told(-1), told("nil", ["nll", "kl"]), told("Ada was born in Lund."), told([1])
@@ -42,12 +42,12 @@ def told(value: Any, choices: Iterable[Any] = ()) -> str:
 
 
 def without_texts(message: str, given: Any) -> str:
-    """A library's message, without the values in it that may be texts of the data.
+    """Replace the values in a library's message that may be texts of the data.
 
     Args:
-        message: what the library says.
-        given: values that it was given, also nested; each is shown as `told` shows it, where the
-            choices are those that the message quotes.
+        message: of the library.
+        given: values that the library was given, possibly nested; each is shown as by `told`, with
+            the quoted words of the message as choices.
 
     Example:
         >>> without_texts("Lund is no optimizer: ['sgd', 'adafactor']", {"optim": "Lund"})
@@ -64,7 +64,7 @@ def without_texts(message: str, given: Any) -> str:
 
 
 def named(name: str, known: Iterable[str] = ()) -> str:
-    """A name that nothing has, in quotes; what may be a text is not shown.
+    """Quote an unknown name for a message; one that may be a text of the data is not shown.
 
     Example:
         >>> named("nppo"), named("Where was Ada born?")
@@ -75,7 +75,7 @@ def named(name: str, known: Iterable[str] = ()) -> str:
 
 
 def is_text(value: str) -> bool:
-    """Whether this is a sentence rather than the name of a file, a folder or an id.
+    """Whether this is a sentence and not a file name, a folder or an id.
 
     Example:
         >>> is_text("Where was Ada born?"), is_text("my data/forget.jsonl"), is_text("owner/name")
@@ -99,26 +99,26 @@ def _exists(path: str) -> bool:
 def explained(
     errors: Iterable[Any], model: type[BaseModel], where: str, typed: Collection[str], meant: Any
 ) -> list[Problem]:
-    """Pydantic's errors as problems: all that are of settings, and how many names are none.
+    """Convert Pydantic's errors to problems; names that are no settings are only counted.
 
     Args:
-        errors: what it found.
-        model: of the request.
+        errors: from Pydantic.
+        model: class of the request.
         where: the file, or "request".
         typed: settings that were given by name on the command line.
-        meant: from a name's path to what it may have been meant to be.
+        meant: function from a name's path to a suggestion.
     """
     found: list[Problem] = []
     hidden: dict[str, int] = {}
     for error in errors:
         path = [str(p) for p in error["loc"] if not str(p).startswith(("literal[", "list["))]
-        known = _known(path, model)
+        known = _known_part(path, model)
         if error["type"] == "missing":
             name = ".".join(path)
             flag = FLAGS.get(name, f"--set {name}=...")
             found.append(Problem(flag, "is not given", f"add {flag}", "request"))
         elif _may_be_shown(path, known, model, typed):
-            found.append(_one(error, path, known, where, meant))
+            found.append(_problem_of(error, path, known, where, meant))
         else:
             place = ", ".join([where, *([".".join(known)] if known else [])])
             hidden[place] = hidden.get(place, 0) + 1
@@ -130,7 +130,7 @@ def explained(
     return found
 
 
-def _one(error: Any, path: list[str], known: list[str], where: str, meant: Any) -> Problem:
+def _problem_of(error: Any, path: list[str], known: list[str], where: str, meant: Any) -> Problem:
     name = ".".join(path)
     if error["type"] == "extra_forbidden":
         return Problem(f"{where}, {name}", "is not a setting", meant(path).strip(), "request")
@@ -142,7 +142,7 @@ def _one(error: Any, path: list[str], known: list[str], where: str, meant: Any) 
 def _may_be_shown(
     path: list[str], known: list[str], model: type[BaseModel], typed: Collection[str]
 ) -> bool:
-    """Whether the rest of a path is no text: a place in a list, what was typed, or a near miss."""
+    """Whether a path may be shown: list indices, typed on the command line, or a near miss."""
     rest = path[len(known) :]
     if all(part.isdigit() and len(part) < 7 for part in rest):
         return True
@@ -156,8 +156,8 @@ def _may_be_shown(
     )
 
 
-def _known(path: list[str], model: type[BaseModel]) -> list[str]:
-    """As much of a path as settings have."""
+def _known_part(path: list[str], model: type[BaseModel]) -> list[str]:
+    """Return the leading part of a path that consists of settings."""
     known: list[str] = []
     while len(known) < len(path) and path[len(known)] in fields_of(known, model):
         known.append(path[len(known)])
@@ -165,7 +165,7 @@ def _known(path: list[str], model: type[BaseModel]) -> list[str]:
 
 
 def fields_of(path: list[str], model: type[BaseModel]) -> Collection[str]:
-    """The settings of a section; none of what is no section."""
+    """Return the settings of a section; nothing if the path is no section."""
     found: Any = model
     for name in path:
         found = found.model_fields[name].annotation
@@ -175,16 +175,16 @@ def fields_of(path: list[str], model: type[BaseModel]) -> Collection[str]:
 
 
 def texts_in(values: BaseModel, where: str, prefix: str = "") -> list[Problem]:
-    """Settings that want a file, an id or a word, and hold a sentence."""
+    """Find settings that should be a file, an id or a word, but are a sentence."""
     found = []
     for name, field in type(values).model_fields.items():
-        given, path = getattr(values, name), f"{prefix}{name}"
-        if isinstance(given, BaseModel):
-            found += texts_in(given, where, f"{path}.")
+        value, path = getattr(values, name), f"{prefix}{name}"
+        if isinstance(value, BaseModel):
+            found += texts_in(value, where, f"{path}.")
         elif path not in FREE_TEXT and get_origin(field.annotation) is not Literal:
             wrong = _is_no_word if path in ONE_WORD else is_text
-            if any(map(wrong, _strings(given))):
-                what = f"got {NOT_SHOWN} where {_wanted(path)} belongs"
+            if any(map(wrong, _strings(value))):
+                what = f"got {NOT_SHOWN} where {_expected(path)} belongs"
                 hint = "texts go into a file, and the file to --forget, --retain or --holdout"
                 found.append(Problem(f"{where}, {path}", what, hint, "request"))
     return found
@@ -198,7 +198,7 @@ def _is_no_word(value: str) -> bool:
     return not WORD.fullmatch(value)
 
 
-def _wanted(path: str) -> str:
+def _expected(path: str) -> str:
     return "a name" if path in ONE_WORD else "a file, a folder or an id"
 
 

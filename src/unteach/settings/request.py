@@ -1,4 +1,4 @@
-"""What the user asks for, as one frozen record that a YAML file or flags fill."""
+"""Define the request: all settings of a run, read from a YAML file, flags and `--set`."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -22,13 +22,13 @@ from unteach.settings.union_errors import by_setting
 
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
-Seed = Annotated[int, Field(ge=0, lt=2**32)]  # NumPy's generators take no more
+Seed = Annotated[int, Field(ge=0, lt=2**32)]  # the range of NumPy's seeds
 Name = Annotated[str, Field(pattern=r"^\w[\w.+-]*$")]
-Source = Annotated[str, Field(min_length=1)]  # a variable of the shell may not be set
+Source = Annotated[str, Field(min_length=1)]  # an unset shell variable gives an empty text
 Share = Annotated[float, Field(ge=0, le=1)]
 
-# What may change while a run is cut off: where the result goes, whether it is begun at all, and how
-# often progress is kept.
+# Settings that may change before an interrupted run resumes: where the result goes, whether the run
+# may start, and how often checkpoints are written.
 FREE: Any = {
     "out": True,
     "overwrite": True,
@@ -36,17 +36,17 @@ FREE: Any = {
     "train": {"checkpoint_minutes", "checkpoint_steps"},
     "evaluate": {"cache"},
 }
-FILE = "request.yaml"  # a result's own request
+FILE = "request.yaml"  # the request, as written into the result
 
 
 class Section(BaseModel):
-    """A part of a request: unknown names are refused, and nothing changes once it is made."""
+    """A section of a request: it refuses unknown names and is immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class DataSettings(Section):
-    """How texts become tokens.
+    """Settings of rendering and tokenisation.
 
     Attributes:
         max_length: tokens of one example; None takes the model's context.
@@ -64,7 +64,7 @@ class DataSettings(Section):
 
 
 class AdapterSettings(Section):
-    """What is trained.
+    """Settings of the trained parameters and the adapters.
 
     Attributes:
         kind: what is trained: "full" trains all weights, "lora" low-rank adapters that are merged
@@ -103,7 +103,7 @@ class AdapterSettings(Section):
 
 
 class TrainSettings(Section):
-    """How training goes.
+    """Settings of training.
 
     Attributes:
         learning_rate: of the optimiser; None sets it from the model's width and the method, and
@@ -184,7 +184,7 @@ class TrainSettings(Section):
 
 
 class EvaluateSettings(Section):
-    """What is measured.
+    """Settings of evaluation.
 
     Attributes:
         max_examples: retain and holdout examples scored, drawn by seed 0; forget examples are
@@ -207,7 +207,7 @@ class EvaluateSettings(Section):
 
 
 class Request(Section):
-    """One removal: what to forget, from which model, how, and where the result goes.
+    """All settings of a run: data, model, method, and where the result goes.
 
     Attributes:
         model: a folder or a hub id, `owner/name[@revision]`.
@@ -254,7 +254,7 @@ class Request(Section):
     @model_validator(mode="before")
     @classmethod
     def _method_by_name(cls, values: Any) -> Any:
-        """`method: npo` is short for `method: {name: npo}`."""
+        """Expand `method: npo` to `method: {name: npo}`."""
         if isinstance(values, dict) and isinstance(values.get("method"), str):
             return {**values, "method": {"name": values["method"]}}
         return values
@@ -266,24 +266,24 @@ class Request(Section):
 
     @property
     def method_name(self) -> str:
-        """Which method."""
+        """Name of the method."""
         return str(self.method.get("name", "auto"))
 
     @property
     def method_options(self) -> dict[str, Any]:
-        """Its options."""
+        """Options of the method."""
         return {key: value for key, value in self.method.items() if key != "name"}
 
     def asked(self) -> dict[str, Any]:
-        """All that decides the result, as plain values: what is not in FREE."""
+        """Return the settings that affect the result as plain values: all but those in FREE."""
         return self.model_dump(mode="json", exclude=FREE)
 
     def to_yaml(self) -> str:
-        """The request as a file that `unteach run` takes again."""
+        """Return the request as YAML that `unteach run` reads."""
         return to_yaml(self.model_dump(mode="json"))
 
 
-NESTED = {  # flags of a section
+NESTED = {  # flags that set a field of a section
     "method": ["method", "name"],
     "init": ["adapter", "init"],
     "sam": ["train", "sam"],
@@ -293,10 +293,10 @@ NESTED = {  # flags of a section
 def load(
     file: Path | None = None, flags: dict[str, Any] | None = None, sets: list[str] | None = None
 ) -> Request:
-    """A request from a file, overridden by flags, overridden by `a.b=c` settings.
+    """Load a request from a file, overridden by flags, overridden by `a.b=c` settings.
 
     Raises:
-        UserError: all that is wrong with it, each with its place and what to do.
+        UserError: all problems of the request.
 
     Example:
         >>> request = load(flags={"model": "m", "forget": "f.jsonl", "out": "o"},
@@ -313,7 +313,7 @@ def load(
         raise UserError(*(Problem(f"--{name}", what, hint, "request") for name in bad))
     for flag, path in NESTED.items():
         if flag in given and not isinstance(given[flag], dict):
-            _put(values, path, given.pop(flag))
+            _set_value(values, path, given.pop(flag))
     values |= given
     typed = {".".join(NESTED.get(flag, [flag])) for flag in flags or {}}
     for setting in sets or []:
@@ -326,14 +326,14 @@ def load(
         old = {parts[0]: {parts[1]: None}} if len(parts) == 2 else {}
         notes += renaming_notes(old)
         parts = [parts[0], *under_new_names(parts[0], old[parts[0]])] if old else parts
-        _put(values, parts, read_yaml(value, shown))
+        _set_value(values, parts, read_yaml(value, shown))
         typed.add(".".join(parts))
     where = str(file) if file else "request"
     try:
         request = Request.model_validate(values)
     except ValidationError as error:
         raise UserError(
-            *explained(by_setting(error.errors()), Request, where, typed, _meant)
+            *explained(by_setting(error.errors()), Request, where, typed, _suggestion)
         ) from None
     if problems := texts_in(request, where):
         raise UserError(*problems)
@@ -353,7 +353,7 @@ def _read(file: Path) -> dict[str, Any]:
     return values
 
 
-def _put(values: dict[str, Any], path: list[str], value: Any) -> None:
+def _set_value(values: dict[str, Any], path: list[str], value: Any) -> None:
     for name in path[:-1]:
         inner = values.get(name)
         if isinstance(inner, str) and name == "method":
@@ -364,7 +364,7 @@ def _put(values: dict[str, Any], path: list[str], value: Any) -> None:
 
 
 DATA = (".jsonl", ".csv", ".tsv", ".parquet", ".arrow", ".feather", ".txt", ".gz", ".zst")
-ELSEWHERE = {  # what other tools call our settings
+ELSEWHERE = {  # names of other tools for these settings
     "lr": "train.learning_rate",
     "num_epochs": "train.epochs",
     "num_train_epochs": "train.epochs",
@@ -377,7 +377,7 @@ ELSEWHERE = {  # what other tools call our settings
 
 
 def setting_of(name: str) -> str:
-    """The setting that a name without its section, or another tool's name, stands for.
+    """Return the setting for a name without section, or for another tool's name; else empty.
 
     Example:
         >>> setting_of("epochs"), setting_of("batch-size"), setting_of("colour")
@@ -390,12 +390,12 @@ def setting_of(name: str) -> str:
     return ELSEWHERE.get(name, "")
 
 
-def _meant(path: list[str]) -> str:
-    """What a name that is no setting may have been meant to be."""
+def _suggestion(path: list[str]) -> str:
+    """Suggest a setting for a name that is none."""
     name, known = path[-1], list(fields_of(path[:-1], Request))
     listed = f" Known: {', '.join(known)}"
-    if ours := ELSEWHERE.get(name, "") if len(path) > 1 else setting_of(name):
-        return f'Did you mean "{ours}"?'
+    if setting := ELSEWHERE.get(name, "") if len(path) > 1 else setting_of(name):
+        return f'Did you mean "{setting}"?'
     if len(path) > 1:
         also = f" An argument of the trainer is train.extra.{name}." if path[0] == "train" else ""
         return (did_you_mean(name, known) or also) + listed

@@ -1,4 +1,4 @@
-"""What is wrong with a value that may be of several kinds, said once."""
+"""Merge Pydantic's errors for a value of a union type into one error."""
 
 import re
 from collections.abc import Sequence
@@ -6,33 +6,35 @@ from typing import Any
 
 from unteach.registry import did_you_mean
 
-KIND = re.compile(r"literal\[|list\[|constrained-")  # one of the kinds that a value may be of
+KIND = re.compile(r"literal\[|list\[|constrained-")  # path element that names a union member
 
 
 def by_setting(errors: Sequence[Any]) -> list[Any]:
-    """One for each setting: a value that may be of several kinds is wrong for each of them."""
+    """Merge errors to one per setting; Pydantic gives one for each member of a union."""
     found: dict[tuple[Any, ...], list[Any]] = {}
     for error in errors:
-        kinds = error["type"] != "extra_forbidden"  # such a name is the user's own
+        kinds = error["type"] != "extra_forbidden"  # then the last name is the user's
         path = tuple(p for p in error["loc"] if not (kinds and KIND.match(str(p))))
         found.setdefault(path, []).append(error)
-    inner = {path[:-1] for path in found}  # where a part of the value is wrong, and named
+    inner = {path[:-1] for path in found}  # settings with an error in a named part of the value
     tried = {path for path, some in found.items() if len(some[0]["loc"]) > len(path)}
-    return [_joined(p, some) for p, some in found.items() if not (p in tried and p in inner)]
+    return [_merged(p, some) for p, some in found.items() if not (p in tried and p in inner)]
 
 
-def _joined(path: tuple[Any, ...], errors: list[Any]) -> Any:
-    """What it should be of any kind; of a number, which number alone."""
+def _merged(path: tuple[Any, ...], errors: list[Any]) -> Any:
+    """Join the messages of all union members; for a number, only those for numbers."""
     value = errors[0]["input"]
     names = [error for error in errors if error["type"] == "literal_error"]
     others = [error for error in errors if error["type"] != "literal_error"]
-    told = others if others and not isinstance(value, str) else [*names, *others]
-    said = [error["msg"].removesuffix(", unable to parse string as a number") for error in told]
-    rest = [text.removeprefix("Input should be ") for text in said[1:]]
+    relevant = others if others and not isinstance(value, str) else [*names, *others]
+    messages = [
+        error["msg"].removesuffix(", unable to parse string as a number") for error in relevant
+    ]
+    rest = [text.removeprefix("Input should be ") for text in messages[1:]]
     known = [name for error in names for name in re.findall("'(.*?)'", error["msg"])]
     close = did_you_mean(value, known) if isinstance(value, str) else ""
     return {
         **errors[0],
         "loc": path,
-        "msg": " or ".join([said[0], *rest]) + ("." + close if close else ""),
+        "msg": " or ".join([messages[0], *rest]) + ("." + close if close else ""),
     }

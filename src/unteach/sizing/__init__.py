@@ -1,1 +1,1 @@
-"""How much memory a run will need, worked out before anything is loaded."""
+"""Estimate the memory that a run needs, before anything is loaded."""

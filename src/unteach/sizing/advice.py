@@ -1,4 +1,4 @@
-"""What would make a run fit a device, fewest changes first."""
+"""Suggest settings with which a run fits a device, fewest changes first."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from unteach.sizing.size import Size, size_of
 MOST_CHANGES, MOST_PROCESSES = 3, 1024
 
 Change = tuple[str, Callable[[SizeSettings], SizeSettings]]
-"""How the user writes it, and what becomes of a setting."""
+"""Text of a change as the user writes it, and a function that applies it."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Advice:
 
     Attributes:
         changes: as the user writes them.
-        total: bytes of a device with them.
+        total: peak bytes of the device with them.
     """
 
     changes: tuple[str, ...]
@@ -27,42 +27,42 @@ class Advice:
 
 
 def advise(size: Size, room: float) -> list[Advice]:
-    """The changes that bring a run below so many bytes: all sets of as few as do.
+    """Return all smallest sets of changes with which a run needs at most `room` bytes.
 
-    Nothing, where it fits already or three changes do not help.
+    Nothing if even three changes do not suffice.
     """
     setting = size.setting
     kinds = [kind for kind in _kinds(setting) if kind]
     for count in range(1, MOST_CHANGES + 1):
-        found = [a for some in combinations(kinds, count) if (a := _least(setting, some, room))]
+        found = [a for some in combinations(kinds, count) if (a := _mildest(setting, some, room))]
         if found:
             return found
     return []
 
 
-def _least(setting: SizeSettings, kinds: tuple[list[Change], ...], room: float) -> Advice | None:
-    """Of each kind the mildest change that is enough, given the strongest of those after it."""
-    if size_of(_with(setting, [kind[-1] for kind in kinds])).total > room:
+def _mildest(setting: SizeSettings, kinds: tuple[list[Change], ...], room: float) -> Advice | None:
+    """Choose the mildest sufficient change of each kind, given the strongest of later kinds."""
+    if size_of(_apply(setting, [kind[-1] for kind in kinds])).total > room:
         return None
     chosen: list[Change] = []
     for place, kind in enumerate(kinds):
         rest = [other[-1] for other in kinds[place + 1 :]]
         for change in kind:
-            if size_of(_with(setting, [*chosen, change, *rest])).total <= room:
+            if size_of(_apply(setting, [*chosen, change, *rest])).total <= room:
                 chosen.append(change)
                 break
-    total = size_of(_with(setting, chosen)).total
-    return Advice(tuple(said for said, _ in chosen), total)
+    total = size_of(_apply(setting, chosen)).total
+    return Advice(tuple(text for text, _ in chosen), total)
 
 
-def _with(setting: SizeSettings, changes: list[Change]) -> SizeSettings:
+def _apply(setting: SizeSettings, changes: list[Change]) -> SizeSettings:
     for _, change in changes:
         setting = change(setting)
     return setting
 
 
 def _kinds(setting: SizeSettings) -> Iterator[list[Change]]:
-    """Each kind of change, mildest first; what changes the result least comes first."""
+    """Yield the kinds of change, each mildest first; kinds that affect the result least first."""
     if not setting.checkpointing:
         yield [("train.gradient_checkpointing=true", lambda s: replace(s, checkpointing=True))]
     yield [_batch(setting, size) for size in _halves(setting.batch)]
@@ -95,8 +95,8 @@ def _halves(batch: int) -> list[int]:
 
 
 def _batch(setting: SizeSettings, size: int) -> Change:
-    said = f"train.batch_size={size} train.gradient_accumulation_steps={-(-setting.pairs // size)}"
-    return said, lambda s: replace(s, batch=min(s.batch, size))
+    text = f"train.batch_size={size} train.gradient_accumulation_steps={-(-setting.pairs // size)}"
+    return text, lambda s: replace(s, batch=min(s.batch, size))
 
 
 def _doubles(setting: SizeSettings) -> list[int]:

@@ -1,4 +1,4 @@
-"""What a run needs beside its device: memory of the machine, and room on disk."""
+"""Estimate the host memory and the disk space that a run needs."""
 
 from unteach.inference.store import IN_MEMORY
 from unteach.losses.retain import retain_reads
@@ -12,7 +12,7 @@ SIZES = {"float32": 4, "bfloat16": 2, "float16": 2, "float64": 8}
 
 
 def kept_states(setting: SizeSettings, found: TracedModel) -> float:
-    """What is kept of the model before: states of answer tokens, or a number for each answer."""
+    """Return the bytes of the original model's cached hidden states and log-probabilities."""
     of_forget, of_retain = setting.method.needs(), retain_reads(setting.retain)
     rows = setting.examples * min(setting.answers, setting.length - 1)
     groups = {"alternate": of_forget - {"reference_hidden"}} if "alternate" in of_forget else {}
@@ -27,13 +27,13 @@ def kept_states(setting: SizeSettings, found: TracedModel) -> float:
 
 
 def host(setting: SizeSettings, found: TracedModel) -> Parts:
-    """Of one process, in the machine's memory; on a CPU, beside what the device holds."""
+    """Return the host memory of one process; on a CPU, in addition to the device's memory."""
     parts: Parts = {}
-    if setting.sharded:  # on a CPU too: it is there whole, beside its shards
+    if setting.sharded:  # on a CPU too, in addition to the shards
         whole = found.weights(setting.weight_dtype.itemsize, setting.bits)
         parts["the model while it is loaded"] = whole + found.adapters
     elif not setting.cpu:
-        parts["the model while it is loaded"] = found.parameters * _size_on_disk(setting)
+        parts["the model while it is loaded"] = found.parameters * _bytes_on_disk(setting)
     states = kept_states(setting, found)
     parts["kept of the model before"] = states if states <= IN_MEMORY else 0
     if setting.sharded:
@@ -47,13 +47,13 @@ def host(setting: SizeSettings, found: TracedModel) -> Parts:
 
 
 def disk(setting: SizeSettings, found: TracedModel) -> Parts:
-    """In the output folder and the temporary one."""
+    """Return the bytes in the output folder and the temporary folder."""
     states = kept_states(setting, found)
     written = found.adapters * (2 if setting.fila else 1) if setting.adapter_only else None
-    own = found.adapters if setting.lora else FLOAT * found.parameters
-    checkpoint = own + state_bytes(setting.optim, found.trained)
+    trained_bytes = found.adapters if setting.lora else FLOAT * found.parameters
+    checkpoint = trained_bytes + state_bytes(setting.optim, found.trained)
     parts = {
-        "what is written": written or found.parameters * _size_on_disk(setting),
+        "what is written": written or found.parameters * _bytes_on_disk(setting),
         "a checkpoint of training": checkpoint,
         "the next one while it is written": checkpoint,
         "kept of the model before": states if states > IN_MEMORY else 0,
@@ -61,6 +61,6 @@ def disk(setting: SizeSettings, found: TracedModel) -> Parts:
     return {name: size for name, size in parts.items() if size}
 
 
-def _size_on_disk(setting: SizeSettings) -> int:
+def _bytes_on_disk(setting: SizeSettings) -> int:
     named = str(getattr(setting.config, "dtype", None) or "bfloat16").removeprefix("torch.")
     return SIZES.get(named, FLOAT)

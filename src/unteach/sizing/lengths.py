@@ -1,4 +1,4 @@
-"""How long the user's own texts are, for a size that is theirs."""
+"""Measure the lengths of the user's texts in tokens, for the memory estimate."""
 
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ from unteach.types import Sequence
 
 
 class TextLengths(NamedTuple):
-    """Of the longest sequence its tokens, the most answer tokens of one, and how many there are."""
+    """Tokens of the longest sequence, most answer tokens of one, and number of forget sequences."""
 
     length: int
     answers: int
@@ -18,13 +18,13 @@ class TextLengths(NamedTuple):
 
 
 def lengths_of(request: Request, config: Any) -> TextLengths:
-    """Of the forget set in tokens, and of the retain set where one is given.
+    """Measure the forget set, and the retain set if there is one.
 
-    A batch is padded to its longest text, so the longest decides; `examples` counts forget
-    sequences alone.
+    A batch is padded to its longest text, so the maximum counts; `examples` counts only the forget
+    sequences.
 
     Raises:
-        UserError: the model brings no tokenizer, or a file cannot be read.
+        UserError: the model has no tokenizer, or a file cannot be read.
     """
     try:
         tokenizer = load_tokenizer(request.model, trust_remote_code=request.trust_remote_code)

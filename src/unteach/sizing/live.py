@@ -1,4 +1,4 @@
-"""How many bytes of tensors live at once, and the most that did."""
+"""Count the bytes of tensors that are alive at the same time, and their peak."""
 
 import weakref
 from collections.abc import Callable, Iterable
@@ -10,19 +10,19 @@ from torch.utils._pytree import tree_leaves
 
 
 class Live(TorchDispatchMode):
-    """Within, the storages that torch's functions hand out are counted until they are freed.
+    """Context manager that counts the storages of torch's results until they are freed.
 
-    The count is of tensors, not of what an allocator rounds up and keeps, so it is the same on any
-    machine. What a kernel needs for itself while it runs is not seen. A tensor without content
-    (`FakeTensorMode`, entered before) counts as if it had one.
+    It counts tensors, not the memory that an allocator reserves, so the result is the same on any
+    machine. Temporary memory within a kernel is not counted. A fake tensor (`FakeTensorMode`,
+    entered before) counts like a real one.
 
     Args:
-        known: tensors that are there already and count.
+        known: existing tensors to include.
         told: called with `now` whenever it grows.
 
     Attributes:
-        now: bytes that live.
-        peak: the most so far; may be set back to `now`.
+        now: bytes alive now.
+        peak: maximum so far; may be reset to `now`.
 
     Example:
         >>> import torch

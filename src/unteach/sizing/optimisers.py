@@ -1,16 +1,16 @@
-"""What an optimiser keeps of each trained weight, and needs besides while it steps."""
+"""Estimate the memory of an optimiser's state, and of its step."""
 
 from collections.abc import Iterable
 from math import prod
 
 from unteach.sizing.trace import Weight
 
-SMALL = 4096  # numbers; bitsandbytes keeps the state of smaller weights in 32 bits
-BLOCK = 256  # numbers that share a scale
+SMALL = 4096  # elements; bitsandbytes keeps the state of smaller weights in 32 bits
+BLOCK = 256  # elements that share a scale
 
 
 def state_bytes(optim: str, weights: Iterable[Weight]) -> float:
-    """Of all weights; by the optimiser's name in transformers.
+    """Return the bytes of state for all weights; `optim` is the optimiser's name in transformers.
 
     Example:
         >>> state_bytes("adamw_torch", [Weight((10, 4))])
@@ -22,12 +22,12 @@ def state_bytes(optim: str, weights: Iterable[Weight]) -> float:
 
 
 def known(optim: str) -> bool:
-    """Whether its state is known here; else it is taken for AdamW's, which is the largest."""
+    """Whether the state of an optimiser is known; otherwise AdamW's, the largest, is assumed."""
     return any(part in optim for part in ("adam", "sgd", "adafactor", "lion", "rmsprop", "adagrad"))
 
 
 def step_bytes(optim: str, weights: Iterable[Weight], *, cpu: bool) -> float:
-    """What a step needs beside state and gradients."""
+    """Return the bytes that a step needs in addition to state and gradients."""
     largest = max((weight.numel for weight in weights), default=0)
     if "adafactor" in optim:
         return 8 * largest
@@ -46,4 +46,4 @@ def _of(optim: str, weight: Weight) -> float:
     moments = 1 if any(name in optim for name in ("lion", "rmsprop", "adagrad")) else 2
     if ("8bit" in optim or "bnb" in optim) and not weight.embedding and numbers >= SMALL:
         return moments * numbers * (1 + 4 / BLOCK)
-    return 4 * moments * numbers + (4 if "torch" in optim else 0)  # and the count of steps
+    return 4 * moments * numbers + (4 if "torch" in optim else 0)  # with the step counter

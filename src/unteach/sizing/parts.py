@@ -1,4 +1,4 @@
-"""Where the bytes of one device go, moment by moment: arithmetic on what was found of a model."""
+"""Compute the memory of one device at each stage of a run, from the traced model."""
 
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
@@ -11,21 +11,21 @@ from unteach.sizing.setting import SizeSettings
 from unteach.sizing.trace import SCAN, TracedModel
 
 FLOAT = 4  # bytes
-BROADCAST = 250 << 20  # bytes that DDP sends at once
-BLOCK = 1 << 19  # entries of a block of logits on a CPU, as in losses.byrows
-BLOCKS = 5  # held at once by formulas of a whole distribution; counted while they ran
+BROADCAST = 250 << 20  # bytes that DDP broadcasts at once
+BLOCK = 1 << 19  # elements of a block of logits on a CPU, as in losses.byrows
+BLOCKS = 5  # blocks that formulas over the whole vocabulary hold at once (measured)
 
 Parts = dict[str, float]
-"""Bytes by what they are of."""
+"""Bytes by what uses them."""
 
 
 @dataclass(frozen=True)
 class Moment:
-    """A moment of a run, and what a device holds then.
+    """A stage of a run, and the memory of a device in it.
 
     Attributes:
-        name: which.
-        parts: bytes by what they are of.
+        name: of the stage.
+        parts: bytes by what uses them.
     """
 
     name: str
@@ -33,15 +33,15 @@ class Moment:
 
     @property
     def total(self) -> float:
-        """All bytes."""
+        """Total bytes."""
         return sum(self.parts.values())
 
 
 def moments(setting: SizeSettings, found: TracedModel) -> list[Moment]:
-    """The moments of a run in their order; the device must hold the largest."""
+    """Return the stages of a run in order; the device must hold the largest."""
     held = _held(setting, found)
     gradients = held.pop("gradients")
-    standing = held | _kept_head(setting, found)
+    standing = held | _original_head(setting, found)
     carried = {"gradients": gradients} if setting.accumulation > 1 else {}
     if setting.two_gradients:
         standing["a second gradient"] = gradients
@@ -49,11 +49,11 @@ def moments(setting: SizeSettings, found: TracedModel) -> list[Moment]:
     if setting.bits:
         standing["a layer widened from 4 bits"] = found.largest
     passing = standing | _gathered(setting, found) | carried
-    after = {"activations": found.kept} | _engine(setting, found)
+    after = {"activations": found.kept} | _loss(setting, found)
     last = {"gradients": gradients, "the optimiser's work": work}
     return [
         Moment("loading", _loading(setting, found)),
-        Moment("before training", _before(setting, found)),
+        Moment("before training", _before_training(setting, found)),
         Moment("forward", passing | {"activations": found.forward}),
         Moment("loss", passing | after),
         Moment("backward", passing | _backward(setting, found, gradients)),
@@ -63,40 +63,40 @@ def moments(setting: SizeSettings, found: TracedModel) -> list[Moment]:
 
 
 def _evaluation(setting: SizeSettings, found: TracedModel) -> Parts:
-    """Models are asked one after the other; in shards under FSDP, but whole in 4 bits."""
+    """Memory of evaluation, one model at a time; sharded under FSDP, but not in 4 bits."""
     import torch
 
     each = getattr(torch, setting.dtype)
     shards = setting.sharding == "fsdp" and not setting.evaluate_bits
     weights = found.weights(each.itemsize, setting.evaluate_bits)
     parts = {"weights": weights / setting.processes if shards else weights}
-    if shards:  # the head stands once it was met; the embedding comes and goes as a layer does
+    if shards:  # the head stays gathered after its first use; the embedding is freed like a layer
         largest = found.unit if found.tied else max(found.unit, found.root)
         parts["gathered layers"] = each.itemsize * (found.unit + found.root + largest)
     head = {"head of the model asked before": each.itemsize * found.head[0] * found.head[1]}
-    comparing = {"a forward without gradients": max(found.scan, _comparing(setting, found))}
-    reading, answering = _answers(setting, found, each)
-    if setting.cpu:  # it is copied there
+    comparing = {"a forward without gradients": max(found.scan, _comparison_bytes(setting, found))}
+    reading, answering = _generation(setting, found, each)
+    if setting.cpu:  # the head is copied on a CPU
         reading, answering = reading | head, answering | head
     return parts | max(comparing | head, reading, answering, key=lambda some: sum(some.values()))
 
 
-def _answers(setting: SizeSettings, found: TracedModel, each: Any) -> tuple[Parts, Parts]:
-    """A batch of prompts as it is read, and as it was answered: a layer's cache grows by a copy."""
+def _generation(setting: SizeSettings, found: TracedModel, each: Any) -> tuple[Parts, Parts]:
+    """Memory of generation: at the prefill, and at the end, when a layer's cache is copied."""
     like: Any = SimpleNamespace(config=setting.config, dtype=each, device=SimpleNamespace(
         type="cpu" if setting.cpu else "accelerator"))  # fmt: skip
-    most = 2 * setting.examples * setting.length  # each prompt and what is said to it
+    most = 2 * setting.examples * setting.length  # tokens of all prompts and answers
     cache = min(answering_tokens(like, SCAN), most) * cache_bytes(like)
     layers = setting.config.get_text_config().num_hidden_layers
     name = "answers under way, at most"
     forward: Parts = {"a forward without gradients": found.scan}
-    # An accelerator reads the prompts of more tokens at once than those of `scan`.
+    # On an accelerator the prefill takes more tokens at once than `scan` has.
     beside: Parts = {} if setting.cpu else forward
     return forward | {name: cache / 2}, beside | {name: cache * (1 + 1 / layers)}
 
 
-def _comparing(setting: SizeSettings, found: TracedModel) -> float:
-    """Once the forward is through: logits of some rows of two models."""
+def _comparison_bytes(setting: SizeSettings, found: TracedModel) -> float:
+    """Bytes after the forward pass: a chunk of logits of two models."""
     vocabulary = found.head[0]
     texts = max(min(SCAN // setting.length, setting.examples), 1)
     most = texts * min(setting.answers, setting.length - 1)
@@ -106,20 +106,20 @@ def _comparing(setting: SizeSettings, found: TracedModel) -> float:
 
 
 def _share(setting: SizeSettings) -> float:
-    """Which part of gradients and optimiser state one device has."""
+    """Share of the gradients and the optimiser state on one device."""
     return 1 / setting.processes if setting.sharded else 1
 
 
 def base_of(setting: SizeSettings, found: TracedModel) -> float:
-    """All of the model but adapters, as it is trained."""
+    """Return the bytes of the base weights in training, without adapters."""
     each = setting.weight_dtype.itemsize
-    if setting.sharding.startswith("zero") and setting.autocast:  # DeepSpeed makes it so
+    if setting.sharding.startswith("zero") and setting.autocast:  # DeepSpeed converts to 16 bits
         each = min(each, 2)
     return found.weights(each, setting.bits)
 
 
 def _held(setting: SizeSettings, found: TracedModel) -> Parts:
-    """What stands on the device from the first step's end on."""
+    """Memory that the device holds from the end of the first step on."""
     part = 1 if setting.whole else 1 / setting.processes
     numbers = found.moved
     state = state_bytes(setting.optim, found.trained)
@@ -139,8 +139,8 @@ def _held(setting: SizeSettings, found: TracedModel) -> Parts:
     return parts
 
 
-def _kept_head(setting: SizeSettings, found: TracedModel) -> Parts:
-    """The head of the model before, where its logits are read."""
+def _original_head(setting: SizeSettings, found: TracedModel) -> Parts:
+    """Memory of the original model's head, if the loss reads its logits."""
     if "reference_logits" not in setting.reads:
         return {}
     numbers = found.head[0] * found.head[1]
@@ -151,12 +151,12 @@ def _kept_head(setting: SizeSettings, found: TracedModel) -> Parts:
 
 
 def _loading(setting: SizeSettings, found: TracedModel) -> Parts:
-    """FSDP takes a layer after the other from the machine's memory; DeepSpeed takes all at once."""
+    """Memory of loading: FSDP moves one layer at a time to the device, DeepSpeed all at once."""
     whole = base_of(setting, found)
     if setting.sharding != "fsdp":
         return {"weights": whole}
     parts: Parts = {"weights": whole / setting.processes}
-    if setting.reads & {"alternate", "selected"}:  # answers and choices are asked for before that
+    if setting.reads & {"alternate", "selected"}:  # generated or selected before sharding
         return parts | {"the whole model, to be asked": whole}
     if setting.cpu:
         return parts
@@ -164,27 +164,27 @@ def _loading(setting: SizeSettings, found: TracedModel) -> Parts:
     return parts | {"a layer before it is shared out": each * max(found.unit, found.root)}
 
 
-def _before(setting: SizeSettings, found: TracedModel) -> Parts:
-    """While the model before is asked; it is in shards by then, where it will be."""
+def _before_training(setting: SizeSettings, found: TracedModel) -> Parts:
+    """Memory while the original model is evaluated before training; already sharded, if at all."""
     part = 1 if setting.whole else 1 / setting.processes
     parts: Parts = {"weights": base_of(setting, found) * part, "adapters": found.adapters * part}
-    parts |= _kept_head(setting, found)
+    parts |= _original_head(setting, found)
     if setting.fila and not setting.fisher_cpu:
         parts["FILA's squared gradients"] = FLOAT * found.targeted
     if setting.asks_before:
         parts["gathered layers"] = _gathered(setting, found).get("gathered layers", 0)
-        parts["a forward without gradients"] = max(found.scan, _scoring(setting, found))
+        parts["a forward without gradients"] = max(found.scan, _scoring_bytes(setting, found))
     sent = (
         min(base_of(setting, found) + found.adapters, BROADCAST) if setting.sharding == "ddp" else 0
     )
-    if sent > parts.get("a forward without gradients", 0):  # it comes after that
+    if sent > parts.get("a forward without gradients", 0):  # the two do not overlap
         parts.pop("a forward without gradients", None)
         parts["DDP's first broadcast"] = sent
     return parts
 
 
-def _scoring(setting: SizeSettings, found: TracedModel) -> float:
-    """The head's share of asking for answers' log-probabilities, once the forward is through."""
+def _scoring_bytes(setting: SizeSettings, found: TracedModel) -> float:
+    """Bytes of the head when the answers are scored, after the forward pass."""
     if not setting.reads & {"reference_logps", "selected"}:
         return 0
     vocabulary, width = found.head
@@ -197,7 +197,7 @@ def _scoring(setting: SizeSettings, found: TracedModel) -> float:
 
 
 def _gathered(setting: SizeSettings, found: TracedModel) -> Parts:
-    """What is whole for a while of sharded weights: this layer, the next, and embedding or head."""
+    """Memory of gathered shards: this layer, the next, and the embedding or the head."""
     if setting.whole:
         return {}
     size = 2 if setting.autocast else FLOAT
@@ -205,26 +205,26 @@ def _gathered(setting: SizeSettings, found: TracedModel) -> Parts:
 
 
 def limit_of(setting: SizeSettings, found: TracedModel) -> int:
-    """Rows of logits that are held at once, as `head.chunk_rows` says."""
+    """Return the number of rows of logits in a chunk, as `head.find.chunk_rows` does."""
     budget, least = (ON_CPU, 64) if setting.cpu else (ON_ACCELERATOR, 256)
     return setting.chunk_rows or max(budget // (FLOAT * found.head[0]), least)
 
 
 def _rows(setting: SizeSettings) -> dict[str, int]:
-    """Rows of each kind in one forward; those of a group are worked on together."""
-    own = setting.batch * min(setting.answers, setting.length - 1)
-    rows = {"forget": own}
+    """Number of rows of each group in one forward pass; a group is processed together."""
+    answer_rows = setting.batch * min(setting.answers, setting.length - 1)
+    rows = {"forget": answer_rows}
     if "alternate" in setting.reads:
-        rows["alternate"] = own
+        rows["alternate"] = answer_rows
     if "prompt" in setting.reads:
-        rows["prompt"] = setting.batch * (setting.length - 1) - own
+        rows["prompt"] = setting.batch * (setting.length - 1) - answer_rows
     if setting.retain != "none":
-        rows["retain"] = own
+        rows["retain"] = answer_rows
     return rows
 
 
-def _engine(setting: SizeSettings, found: TracedModel) -> Parts:
-    """What the loss needs beside the activations: see engine.rows."""
+def _loss(setting: SizeSettings, found: TracedModel) -> Parts:
+    """Memory of the loss in addition to the activations; see `rowengine.rows`."""
     from unteach.losses.retain import retain_reads
 
     vocabulary, width = found.head
@@ -241,12 +241,12 @@ def _engine(setting: SizeSettings, found: TracedModel) -> Parts:
         blocks = BLOCKS if of_forget or of_retain else 1
         logits += blocks * FLOAT * min(most * vocabulary, BLOCK)
     elif setting.autocast:
-        logits += 2 * vocabulary * most  # their gradient, rounded for the products
+        logits += 2 * vocabulary * most  # their gradient in bfloat16, for the matrix products
     head = 0
     if found.head_trained:
         head = FLOAT * vocabulary * width
         if setting.autocast:
-            head *= 2  # the last product's, before it is added
+            head *= 2  # the gradient of the last chunk, before it is added
     if setting.autocast and found.head_bytes == FLOAT and setting.whole:
         head += 2 * vocabulary * width
     return {
@@ -257,11 +257,11 @@ def _engine(setting: SizeSettings, found: TracedModel) -> Parts:
 
 
 def _backward(setting: SizeSettings, found: TracedModel, gradients: float) -> Parts:
-    """The worst of the way back: activations go, gradients come."""
+    """Peak memory of the backward pass, in which activations are freed and gradients appear."""
     vocabulary, width = found.head
     waits = found.head_trained and (found.tied or setting.accumulation == 1)
     head = FLOAT * vocabulary * width if waits else 0
-    # What the rows' gradients are spread into, group by group.
+    # Gradients of the rows, scattered into the hidden states of all tokens, group by group.
     spread = 2 * setting.texts * setting.length * width * found.state_bytes
     each = gradients / max(found.moved, 1)
     worst = max(
@@ -275,7 +275,7 @@ def _backward(setting: SizeSettings, found: TracedModel, gradients: float) -> Pa
         worst, done = (0, int(first)), gradients if setting.accumulation > 1 else 0.0
     if setting.whole:
         return {"activations": worst[1], "gradients": done, "head, for the loss": head}
-    # The largest gradients, and their copy in the order of those who get them.
+    # The largest gradients, and a copy of them in the order of the processes.
     size = 2 if setting.autocast else FLOAT
     sent = 0 if setting.lora else 2 * size * max(found.unit, found.root)
     return {

@@ -1,4 +1,4 @@
-"""What decides how much memory a run needs, as one record."""
+"""Collect the settings that determine how much memory a run needs."""
 
 import math
 from dataclasses import dataclass, field
@@ -13,36 +13,36 @@ SHARDINGS = ("none", "ddp", "fsdp", "zero2", "zero3")
 
 @dataclass(frozen=True, kw_only=True)
 class SizeSettings:
-    """What decides how much memory a run needs.
+    """Settings that determine how much memory a run needs.
 
     Attributes:
-        model: how the user calls it.
-        config: its configuration; settings of one model share it.
-        method: built with its options.
-        retain: the term that keeps the rest, or "none".
+        model: folder, hub id or shape, as the user gave it.
+        config: configuration of the model, shared by all settings of one model.
+        method: the method, built with its options.
+        retain: the retain loss, or "none".
         lora: whether adapters are trained; else all weights.
         rank: of the adapters.
-        targets: which layers get one.
-        fila: whether they start by FILA.
+        targets: layers that get an adapter.
+        fila: whether the adapters are initialised by FILA.
         fisher_cpu: whether FILA's sums are all on the CPU.
-        bits: 4 or None.
-        pairs: forget examples of one optimiser step, over all processes.
-        batch: forget examples of one forward, of one process.
-        length: tokens of each text.
-        answers: answer tokens of each.
-        examples: forget examples, and as many retain examples that training comes to.
+        bits: 4 or None, of the base weights.
+        pairs: forget examples per optimiser step, over all processes.
+        batch: forget examples per forward pass of one process.
+        length: tokens per sequence.
+        answers: answer tokens per sequence.
+        examples: number of forget examples, and of retain examples that training uses.
         sharding: how processes share the work.
-        processes: how many.
-        checkpointing: recompute activations.
+        processes: number of processes.
+        checkpointing: recompute activations in the backward pass.
         optim: the optimiser.
-        cpu: whether the device is one.
-        dtype: of the weights that are not trained.
-        autocast: whether products are in bfloat16.
-        chunk_rows: rows of logits at once; None goes by bytes.
-        sam: whether forgetting is sharpness-aware.
+        cpu: whether the device is a CPU.
+        dtype: of the frozen weights.
+        autocast: whether matrix products are in bfloat16.
+        chunk_rows: rows of logits in a chunk; None for a limit in bytes.
+        sam: whether sharpness-aware minimisation is used.
         padded: whether texts differ in length, so that attention has a mask.
-        attention: the model's own when None.
-        adapter_only: whether adapters alone are written.
+        attention: attention implementation; None for the model's own.
+        adapter_only: whether only adapters are written.
         evaluate_bits: 4 or None, of the models that are evaluated.
     """
 
@@ -77,42 +77,42 @@ class SizeSettings:
 
     @property
     def reads(self) -> frozenset[str]:
-        """What the loss reads beside the policy's own rows."""
+        """Inputs of the loss in addition to the trained model's own rows."""
         from unteach.losses.retain import retain_reads
 
         return self.method.needs() | retain_reads(self.retain)
 
     @property
     def reads_hidden(self) -> bool:
-        """Whether it reads a layer's hidden states."""
+        """Whether the loss reads hidden states of a layer."""
         return bool(self.reads & {"hidden", "reference_hidden"})
 
     @property
     def asks_before(self) -> bool:
-        """Whether the model is asked about all texts before it is trained."""
-        asked = {"reference_logits", "reference_logps", "reference_hidden", "selected"}
-        return bool(self.reads & asked)
+        """Whether the original model scores all texts before training."""
+        inputs = {"reference_logits", "reference_logps", "reference_hidden", "selected"}
+        return bool(self.reads & inputs)
 
     @property
     def weight_dtype(self) -> Any:
-        """All weights are trained in float32: steps of 1e-5 are lost in bfloat16."""
+        """Dtype of the weights; float32 if all are trained: bfloat16 loses updates of size 1e-5."""
         import torch
 
         return getattr(torch, self.dtype if self.lora else "float32")
 
     @property
     def sharded(self) -> bool:
-        """Whether anything is in shards; then the model is loaded into the machine's memory."""
+        """Whether anything is sharded; then the model is loaded into host memory first."""
         return self.sharding in ("fsdp", "zero2", "zero3")
 
     @property
     def whole(self) -> bool:
-        """Whether each process holds all weights while it trains."""
+        """Whether each process holds all weights in training."""
         return self.sharding not in ("fsdp", "zero3")
 
     @property
     def pass_dtype(self) -> Any:
-        """Of the weights that a forward meets: gathered ones come in the products' precision."""
+        """Dtype of the weights in a forward pass; gathered shards are in the autocast dtype."""
         import torch
 
         halved = self.autocast and self.sharded
@@ -120,27 +120,27 @@ class SizeSettings:
 
     @property
     def product_bytes(self) -> int:
-        """Of one number in a product."""
+        """Bytes per element in a matrix product."""
         return 2 if self.autocast else self.weight_dtype.itemsize
 
     @property
     def groups(self) -> int:
-        """Texts that go with one forget example, itself included."""
+        """Number of sequences per forget example, itself included."""
         return 1 + ("alternate" in self.method.needs()) + (self.retain != "none")
 
     @property
     def texts(self) -> int:
-        """Of one forward."""
+        """Number of sequences in one forward pass."""
         return self.batch * self.groups
 
     @property
     def accumulation(self) -> int:
-        """Forwards of one process in one optimiser step."""
+        """Number of forward passes of one process per optimiser step."""
         return max(math.ceil(self.pairs / (self.batch * self.processes)), 1)
 
     @property
     def two_gradients(self) -> bool:
-        """Whether forgetting and holding have gradients of their own."""
+        """Whether forget and retain gradients are computed separately."""
         apart = self.method.conflict() != "sum" and (self.retain != "none" or self.method.holds())
         return self.sam or apart
 
@@ -148,23 +148,23 @@ class SizeSettings:
 def setting_of(
     request: Request, config: Any, *, sharding: str, processes: int, **more: Any
 ) -> SizeSettings:
-    """From a request and what a request does not say.
+    """Make the settings from a request and from what a request does not contain.
 
     Args:
-        request: as `run` takes it.
-        config: the model's.
+        request: the request of the run.
+        config: configuration of the model.
         sharding: one of `SHARDINGS`.
-        processes: all that work together.
+        processes: number of processes in total.
         more: `length`, `answers`, `examples`, `padded`.
 
     Raises:
-        UserError: what does not go together.
+        UserError: settings that cannot be combined.
     """
     from unteach.checks.automatic import method_of
     from unteach.checks.defaults import resolve
 
     method = method_of(request)
-    request, _ = resolve(request, method, config, _Tokenizer())
+    request, _ = resolve(request, method, config, _TokenizerStub())
     adapter, train = request.adapter, request.train
     cpu = request.device == "cpu"
     named = str(getattr(config, "dtype", None) or "bfloat16").removeprefix("torch.")
@@ -184,21 +184,21 @@ def setting_of(
     )  # fmt: skip
     if problems := _problems(setting):
         raise UserError(*problems)
-    return _shared_out(setting)
+    return _with_local_batch(setting)
 
 
-class _Tokenizer:
-    """As much of one as `resolve` asks for; a size needs no tokenizer."""
+class _TokenizerStub:
+    """Stand-in for the tokenizer that `resolve` needs; an estimate needs no real one."""
 
     model_max_length = 10**9
 
 
-def _shared_out(setting: SizeSettings) -> SizeSettings:
-    """The step's pairs are those of all processes, so each forward has fewer at most."""
+def _with_local_batch(setting: SizeSettings) -> SizeSettings:
+    """Limit the batch to one process's share of the pairs of a step."""
     from dataclasses import replace
 
-    own = math.ceil(setting.pairs / setting.processes)
-    return replace(setting, batch=min(setting.batch, own))
+    share = math.ceil(setting.pairs / setting.processes)
+    return replace(setting, batch=min(setting.batch, share))
 
 
 def _problems(setting: SizeSettings) -> list[Problem]:

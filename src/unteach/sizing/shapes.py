@@ -1,4 +1,4 @@
-"""Shapes of known models, for sizes on paper."""
+"""Define configurations of well-known models, for estimates without their files."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from unteach.registry import did_you_mean
 
 
 class Shape(NamedTuple):
-    """What a configuration says, and where that is from."""
+    """Values of a configuration, and their source."""
 
     config: dict[str, Any]
     source: str
@@ -48,11 +48,11 @@ SHAPES = {
 
 
 def config_of(model: str) -> Any:
-    """The configuration of a folder, a config.json, a hub id or one of `SHAPES`; no weights.
+    """Load the configuration of a folder, a config.json, a hub id or one of `SHAPES`.
 
     Raises:
-        UserError: there is none, transformers knows no causal model of that kind, or it is
-            quantised, so that it is not trained.
+        UserError: there is none, transformers has no causal model of that type, or the model is
+            quantised, so that it cannot be trained.
 
     Example:
         >>> config_of("llama-405b").num_hidden_layers

@@ -1,4 +1,4 @@
-"""The size of a run: what a device holds at each moment, and what else it takes."""
+"""Estimate the size of a run: device memory at each stage, host memory and disk space."""
 
 from dataclasses import dataclass
 
@@ -11,14 +11,14 @@ from unteach.sizing.trace import TracedModel, traced
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """The size of a run, in bytes of one process.
+    """The size of a run, in bytes per process.
 
     Attributes:
-        setting: what it is of.
-        found: what the model has.
-        moments: of the device, in their order.
-        host: in the machine's memory.
-        disk: in the output folder and the temporary one.
+        setting: the settings of the estimate.
+        found: the traced model.
+        moments: device memory by stage, in order.
+        host: host memory.
+        disk: bytes in the output folder and the temporary folder.
     """
 
     setting: SizeSettings
@@ -29,27 +29,27 @@ class Size:
 
     @property
     def peak(self) -> Moment:
-        """The largest moment."""
+        """The stage with the most device memory."""
         return max(self.moments, key=lambda moment: moment.total)
 
     @property
     def training(self) -> Moment:
-        """The largest moment before evaluation."""
+        """The stage with the most device memory before evaluation."""
         return max(self.moments[:-1], key=lambda moment: moment.total)
 
     @property
     def total(self) -> float:
-        """What the device must hold."""
+        """Bytes that the device must hold."""
         return self.peak.total
 
     @property
     def chunk(self) -> int:
-        """Rows of logits that are held at once."""
+        """Rows of logits in a chunk."""
         return limit_of(self.setting, self.found)
 
     @property
     def notes(self) -> list[str]:
-        """What the figures leave out, or take for granted."""
+        """What the estimate leaves out or assumes."""
         setting, found = self.setting, []
         if setting.processes > 1:
             found.append(
@@ -73,13 +73,13 @@ class Size:
 
 
 def size_of(setting: SizeSettings) -> Size:
-    """The size of a run; builds its model without content and runs it once.
+    """Estimate the size of a run; builds its model without weights and runs it on fake tensors.
 
     Example:
         >>> from unteach.methods import build
         >>> from unteach.sizing.shapes import config_of
-        >>> setting = Setting(model="llama-1b", config=config_of("llama-1b"), lora=False,
-        ...                   method=build("graddiff", {}), retain="nll", batch=1, pairs=1)
+        >>> setting = SizeSettings(model="llama-1b", config=config_of("llama-1b"), lora=False,
+        ...                        method=build("graddiff", {}), retain="nll", batch=1, pairs=1)
         >>> size = size_of(setting)
         >>> f"{size.found.parameters:,}"
         '1,235,814,400'

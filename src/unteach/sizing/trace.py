@@ -1,10 +1,10 @@
-"""What the model's own code keeps of a forward and a backward pass, found without a number in it.
+"""Measure the memory of a model's forward and backward pass on fake tensors.
 
-The model is built, adapted and run as training does it, on tensors that have a shape and no
-content (torch's `FakeTensorMode`); its bytes are counted as they come and go. So activations are
-those of the family's own code, with the attention, the checkpointing and the precision that
-training will have, and no formula has to know them. Of a model whose layers are alike two and three
-of them are run: each further one adds what the third did.
+The model is built, adapted and run as in training, on tensors that have a shape but no data
+(torch's `FakeTensorMode`), and their bytes are counted. So the activations are those of the model's
+own code, with the attention, checkpointing and precision of training, without a formula for them.
+If all layers are alike, the model is run with two and with three layers: each further layer adds
+the difference.
 """
 
 import copy
@@ -24,46 +24,46 @@ from unteach.models.supported import unbuilt
 from unteach.sizing.live import Live
 from unteach.sizing.setting import SizeSettings
 
-PACKED = 0.5 + 1 / 64 + 4 / (64 * 256)  # bytes of a weight in 4 bits with its scales
+PACKED = 0.5 + 1 / 64 + 4 / (64 * 256)  # bytes of a 4-bit weight with its share of the scales
 Points = tuple[tuple[int, int], ...]
-SCAN = 4096  # padded tokens of a forward of the model before, as in engine.reference
+SCAN = 4096  # padded tokens of a forward of the original model, as in rowengine.reference
 
 
 class Weight(tuple):
-    """A trained weight: its shape, and whether it is an embedding's."""
+    """A trained weight: its shape, and whether it is an embedding."""
 
     embedding: bool = False
 
     @property
     def numel(self) -> int:
-        """How many numbers."""
+        """Number of elements."""
         return int(torch.Size(self).numel())
 
 
 @dataclass(frozen=True, kw_only=True)
 class TracedModel:
-    """What a model has, and what a pass over it keeps; sizes in bytes.
+    """Sizes of a model and of its forward and backward pass, in bytes where nothing else is said.
 
     Attributes:
-        parameters: how many, adapters not counted, tied ones once.
-        packable: how many of them 4 bits can hold.
-        buffers: of what is no parameter.
-        adapters: of the adapters.
-        trained: shapes of what is trained.
-        head: of the head, rows and width.
-        head_bytes: of one of the head's numbers.
-        head_trained: whether it is.
-        tied: whether it is the embedding too.
-        state_bytes: of one number of a final state.
-        kept: what a forward leaves for the backward pass, final states included.
-        forward: the most that lived during it, above the weights.
-        backward: (numbers of gradients so far, the bytes that lived beside them), as it goes on.
-        scan: the most of a forward without gradients over 4096 tokens.
-        unit: numbers of the largest layer that is gathered at once when the model is sharded.
-        root: numbers of the largest group outside the layers: embedding, or last norm and head;
-            where these are tied, all of it.
-        largest: bytes of the largest linear weight in the products' precision.
-        targeted: numbers of the base weights that carry an adapter.
+        parameters: number of parameters without adapters, tied ones counted once.
+        packable: number of parameters that can be quantised to 4 bits.
+        buffers: size of the buffers.
+        adapters: size of the adapters.
+        trained: shapes of the trained weights.
+        head: shape of the head, (rows, width).
+        head_bytes: size of one element of the head.
+        head_trained: whether the head is trained.
+        tied: whether the head is tied to the embedding.
+        state_bytes: size of one element of the last hidden states.
+        kept: size of what a forward pass saves for the backward pass, with the last hidden states.
+        forward: peak of the forward pass, above the weights.
+        backward: steps of the backward pass: (elements of gradients so far, bytes beside them).
+        scan: peak of a forward pass without gradients over 4096 tokens.
+        unit: number of elements of the largest layer, which is gathered at once when sharded.
+        root: number of elements of the largest group outside the layers: embedding, or last norm
+            and head; if these are tied, all of it.
+        largest: size of the largest linear weight in the precision of the matrix products.
+        targeted: number of elements of the base weights that have an adapter.
     """
 
     parameters: int
@@ -87,18 +87,18 @@ class TracedModel:
 
     @property
     def moved(self) -> int:
-        """How many numbers are trained."""
+        """Number of trained elements."""
         return sum(weight.numel for weight in self.trained)
 
     def weights(self, each: float, bits: int | None = None) -> float:
-        """Of the base, with so many bytes for a number, or in 4 bits."""
+        """Return the size of the base weights, with `each` bytes per element, or in 4 bits."""
         packed = self.packable if bits else 0
         return (self.parameters - packed) * each + packed * PACKED + self.buffers
 
 
 def traced(setting: SizeSettings) -> TracedModel:
-    """Build and run the model of a setting without content."""
-    # What changes nothing here is set to one value, so that it is not built again.
+    """Build the model of a setting and run it on fake tensors."""
+    # Fields that do not matter here get a fixed value, so that the result is cached across them.
     same = replace(
         setting, optim="", chunk_rows=None, pairs=setting.batch, answers=0, cpu=False,
         examples=min(setting.examples, max(SCAN // setting.length, 1)),
@@ -114,13 +114,13 @@ def _traced(setting: SizeSettings, _shape: str) -> TracedModel:
 
     with _quiet():
         with torch.device("meta"):
-            model = _built(setting)
-        base = _counted(model, setting)
+            model = _build(setting)
+        base = _count(model, setting)
         try:
             with FakeTensorMode(), _masks(setting):
-                _give_a_device(model)
-                return TracedModel(**base, **_passed(model, setting))
-        except Exception as error:  # whatever a family's own code does not bear
+                _meta_to_fake(model)
+                return TracedModel(**base, **_measure(model, setting))
+        except Exception as error:  # a model's code may not run on fake tensors
             what = f"{setting.config.model_type}'s code does not run without content "
             what += f"({type(error).__name__}), so its activations are not known"
             hint = "take a dense model of the same width and depth for an estimate"
@@ -136,7 +136,7 @@ def _quiet() -> Iterator[None]:
 
 @contextmanager
 def _masks(setting: SizeSettings) -> Iterator[None]:
-    """Without padding attention has no mask, which transformers finds out from the content."""
+    """Switch off masks for unpadded batches; transformers would read the mask's data for that."""
     if setting.padded:
         yield
         return
@@ -144,8 +144,8 @@ def _masks(setting: SizeSettings) -> Iterator[None]:
         yield
 
 
-def _give_a_device(model: Any) -> None:
-    """Tensors without content in place of those of the meta device, where nothing can be run."""
+def _meta_to_fake(model: Any) -> None:
+    """Replace meta tensors by fake tensors, since models do not run on the meta device."""
     same: dict[int, Any] = {}
     for module in model.modules():
         for held in (module._parameters, module._buffers):
@@ -160,7 +160,7 @@ def _give_a_device(model: Any) -> None:
                 held[name] = same[id(old)]
 
 
-def _built(setting: SizeSettings) -> Any:
+def _build(setting: SizeSettings) -> Any:
     from transformers import AutoModelForCausalLM
 
     from unteach.adapters import LoraSettings, add_lora
@@ -171,7 +171,7 @@ def _built(setting: SizeSettings) -> Any:
         config._attn_implementation = setting.attention
     try:
         model: Any = AutoModelForCausalLM.from_config(config, dtype=setting.pass_dtype)
-    except Exception as error:  # its class decides what is raised
+    except Exception as error:  # depends on the model's class
         raise UserError(unbuilt(error, f"--model {setting.model}")) from error
     if setting.lora:
         model = add_lora(model, LoraSettings(rank=setting.rank, targets=setting.targets))
@@ -182,19 +182,19 @@ def _built(setting: SizeSettings) -> Any:
         (enable or model.gradient_checkpointing_enable)({"use_reentrant": False})
     model.train()
     for module in model.modules():
-        # transformers before 5.23 draws a number for each layer of OPT, though none is left out.
+        # transformers before 5.23 draws a random number per OPT layer even if layerdrop is 0.
         if getattr(module, "layerdrop", None) == 0:
             module.training = False
     return model
 
 
-def _counted(model: Any, setting: SizeSettings) -> dict[str, Any]:
+def _count(model: Any, setting: SizeSettings) -> dict[str, Any]:
     from unteach.adapters.lora import adapted_weight, lora_layers
 
     embedding = model.get_input_embeddings()
     head = model.get_output_embeddings()
-    own = [p for name, p in model.named_parameters() if "lora_" not in name]
-    inner = {id(p) for p in own}
+    base_parameters = [p for name, p in model.named_parameters() if "lora_" not in name]
+    inner = {id(p) for p in base_parameters}
     base = getattr(model, "base_model", model) if setting.lora else model
     tied = head.weight is embedding.weight
     adapted = lora_layers(model).values() if setting.lora else ()
@@ -204,7 +204,7 @@ def _counted(model: Any, setting: SizeSettings) -> dict[str, Any]:
     modules = [m for m in model.modules() if isinstance(m, nn.Linear) and m is not head]
     matrices = {id(m.weight): m.weight.numel() for m in modules if id(m.weight) in inner}
     return {
-        "parameters": sum(p.numel() for p in own),
+        "parameters": sum(p.numel() for p in base_parameters),
         "packable": sum(matrices.values()),
         "buffers": sum(b.nbytes for b in model.buffers()),
         "adapters": sum(4 * p.numel() for n, p in model.named_parameters() if "lora_" in n),
@@ -233,23 +233,23 @@ def _layers(model: Any) -> nn.ModuleList:
     return max(lists, key=lambda m: sum(p.numel() for p in m.parameters()))
 
 
-def _passed(model: Any, setting: SizeSettings) -> dict[str, Any]:
-    """Of all layers; where they are alike, from few of them."""
+def _measure(model: Any, setting: SizeSettings) -> dict[str, Any]:
+    """Measure the passes of all layers; if the layers are alike, extrapolate from two and three."""
     layers = _layers(model)
     count = len(layers)
-    if count < 4 or not _alike(layers, setting):
-        return _passes(model, setting)
+    if count < 4 or not _layers_alike(layers, setting):
+        return _measure_passes(model, setting)
     found = []
     for few in (3, 2):
         del layers[few:]
-        found.append(_passes(model, setting))
+        found.append(_measure_passes(model, setting))
     three, two = found
     more = count - 2
     made = {k: v + more * (three[k] - v) for k, v in two.items() if k != "backward"}
-    return made | {"backward": _stretched(two["backward"], three["backward"], more)}
+    return made | {"backward": _extrapolated(two["backward"], three["backward"], more)}
 
 
-def _alike(layers: Any, setting: SizeSettings) -> bool:
+def _layers_alike(layers: Any, setting: SizeSettings) -> bool:
     kinds = getattr(setting.config.get_text_config(), "layer_types", None) or [""]
     looks = {
         (type(x), tuple((n, p.shape, p.dtype, p.requires_grad) for n, p in x.named_parameters()))
@@ -258,8 +258,8 @@ def _alike(layers: Any, setting: SizeSettings) -> bool:
     return len(looks) == len(set(kinds)) == 1
 
 
-def _stretched(two: Points, three: Points, more: int) -> Points:
-    """The first layers of the way back, and the last; between them all goes evenly."""
+def _extrapolated(two: Points, three: Points, more: int) -> Points:
+    """Extrapolate the steps of the backward pass; layers in between are taken as linear."""
     half = len(two) // 2
 
     def moved(a: tuple[int, int], b: tuple[int, int]) -> tuple[int, int]:
@@ -270,11 +270,11 @@ def _stretched(two: Points, three: Points, more: int) -> Points:
     return (*first, *last)
 
 
-def _passes(model: Any, setting: SizeSettings) -> dict[str, Any]:
+def _measure_passes(model: Any, setting: SizeSettings) -> dict[str, Any]:
     grown: dict[int, int] = {}
     so_far = 0
-    there = [*model.parameters(), *model.buffers()]
-    live = Live(there, lambda now: grown.__setitem__(so_far, max(grown.get(so_far, 0), now)))
+    tensors = [*model.parameters(), *model.buffers()]
+    live = Live(tensors, lambda now: grown.__setitem__(so_far, max(grown.get(so_far, 0), now)))
     weights, live.peak = live.now, live.now
     gradients: list[Any] = []
 
@@ -293,7 +293,7 @@ def _passes(model: Any, setting: SizeSettings) -> dict[str, Any]:
             found = _backbone(model)(**inputs, **hidden, use_cache=False)
         final = found.last_hidden_state
         forward, kept, grown = live.peak - weights, live.now - weights, {}
-        loss = (final * 1.0).sum()  # what comes back is a tensor of its own
+        loss = (final * 1.0).sum()  # so that the gradient of `final` is a separate tensor
         del found
         state = final.element_size()
         del final
@@ -318,18 +318,18 @@ def _scan(model: Any, setting: SizeSettings) -> int:
 
 
 def _inputs(setting: SizeSettings, texts: int, length: int) -> dict[str, Any]:
-    given = {"input_ids": torch.zeros(texts, length, dtype=torch.long)}
+    inputs = {"input_ids": torch.zeros(texts, length, dtype=torch.long)}
     if setting.padded:
-        given["attention_mask"] = torch.ones(texts, length, dtype=torch.long)
-    return given
+        inputs["attention_mask"] = torch.ones(texts, length, dtype=torch.long)
+    return inputs
 
 
 def _backbone(model: Any) -> Any:
-    """The model below its head, in whose place the row engine works."""
+    """Return the model without its head; the row engine replaces the head."""
     inner = model.get_base_model() if hasattr(model, "peft_config") else model
     return getattr(inner, inner.base_model_prefix)
 
 
 def _precision(setting: SizeSettings) -> Any:
-    """Autocast of a CPU stands in for an accelerator's: there is none to ask."""
+    """Return CPU autocast, also as a substitute for an accelerator's."""
     return torch.autocast("cpu", dtype=torch.bfloat16) if setting.autocast else nullcontext()

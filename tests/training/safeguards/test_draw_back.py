@@ -11,7 +11,7 @@ from overshoot import FORGET, HOLDOUT, RETAIN, auc, moved
 from support import Vocabulary, tiny_llama
 
 from unteach.checks.defaults import resolve
-from unteach.checks.training import _stop
+from unteach.checks.training import _stopping_rules
 from unteach.inference import answer_tokens
 from unteach.methods import build
 from unteach.progress import NoProgress
@@ -218,10 +218,10 @@ def test_when_it_is_done(method, flags, sets, expected, monkeypatch):
 
 
 def test_what_cannot_be_is_told(monkeypatch):
-    (problem,) = _stop(request("train.draw_back=holdout"))
+    (problem,) = _stopping_rules(request("train.draw_back=holdout"))
     assert problem.where == "train.draw_back"
     assert "--holdout" in problem.hint
-    assert not _stop(request("train.draw_back=holdout", holdout="h"))
+    assert not _stopping_rules(request("train.draw_back=holdout", holdout="h"))
     monkeypatch.setitem(os.environ, "ACCELERATE_USE_DEEPSPEED", "true")
-    (problem,) = _stop(request("train.draw_back=holdout", holdout="h"))
+    (problem,) = _stopping_rules(request("train.draw_back=holdout", holdout="h"))
     assert "DeepSpeed" in problem.what

@@ -1,1 +1,1 @@
-"""From examples to token ids, through the chat template that the model brings."""
+"""Turn examples into token ids and answer masks, with the model's own chat template."""

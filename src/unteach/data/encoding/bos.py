@@ -1,4 +1,4 @@
-"""The bos that texts bring: it stands in front of everything, once."""
+"""Move a bos token that is written in the texts of an example to the front, once."""
 
 from dataclasses import replace
 from typing import Any
@@ -10,42 +10,44 @@ from unteach.types import Example, Span, Turn
 
 
 def without_bos(example: Example, tokenizer: Any, *, beginning: bool) -> Example:
-    """The conversation without a bos at the beginning of its turns; itself where there is none.
+    """Remove a bos from the beginning of each turn; return the same object when there is none.
 
-    Whatever the tokenizer puts in front together with bos goes with it.
+    Other tokens that the tokenizer puts in front of a text are removed with it.
 
     Args:
         example: with turns.
         tokenizer: of the model.
-        beginning: only the turn that begins it counts, and the question behind a system text.
+        beginning: look only at the first turn, and at the first one after system turns.
     """
     bos = getattr(tokenizer, "bos_token", None)
     if not bos or not any(_begins(turn, bos) for turn in example.turns):
         return example
-    put = {bos, *tokenizer.convert_ids_to_tokens(front(tokenizer))}
+    front_tokens = {bos, *tokenizer.convert_ids_to_tokens(front(tokenizer))}
     turns, among_first = [], True
     for turn in example.turns:
         counts = _begins(turn, bos) and (among_first or not beginning)
-        turns.append(replace(turn, text=_bare(turn.text, put)) if counts else turn)
+        turns.append(
+            replace(turn, text=_without_front(turn.text, front_tokens)) if counts else turn
+        )
         among_first = among_first and turn.role in SYSTEMS
     return example if turns == [*example.turns] else replace(example, turns=tuple(turns))
 
 
 def has_bos(example: Example, tokenizer: Any) -> bool:
-    """Whether a bos stands in what is said, up to the last answer that is trained on."""
+    """Whether a turn up to the last supervised answer contains a bos."""
     bos = getattr(tokenizer, "bos_token", None)
     turns = example.turns[: (example.answer_turn or 0) + 1]
     return bool(bos) and any(bos in text for turn in turns for text in _texts(turn))
 
 
 def behind_bos(made: RenderedExample, example: Example, tokenizer: Any) -> RenderedExample:
-    """What a chat template made of a conversation that brought a bos, behind it.
+    """Put a bos in front of a rendered conversation whose texts had one.
 
-    It stays as it is where the template writes one itself: in front, or for each turn.
+    Unchanged where the template writes a bos itself, in front or for each turn.
     """
     bos = tokenizer.bos_token
-    said = sum(text.count(bos) for turn in example.turns for text in _texts(turn))
-    if made.text.lstrip().startswith(bos) or made.text.count(bos) > said:
+    count_in_texts = sum(text.count(bos) for turn in example.turns for text in _texts(turn))
+    if made.text.lstrip().startswith(bos) or made.text.count(bos) > count_in_texts:
         return made
 
     def moved(span: Span) -> Span:
@@ -60,7 +62,7 @@ def behind_bos(made: RenderedExample, example: Example, tokenizer: Any) -> Rende
 
 
 def _texts(turn: Turn) -> list[str]:
-    """What a turn says, and thinks."""
+    """Text and thoughts of a turn."""
     return [turn.text, *(text for text in turn.template_keys.values() if isinstance(text, str))]
 
 
@@ -68,7 +70,7 @@ def _begins(turn: Turn, bos: str) -> bool:
     return turn.text.lstrip().startswith(bos)
 
 
-def _bare(text: str, put: set[str]) -> str:
+def _without_front(text: str, put: set[str]) -> str:
     while token := next((t for t in put if text.lstrip().startswith(t)), ""):
         text = text.lstrip().removeprefix(token)
     return text

@@ -1,4 +1,4 @@
-"""A conversation in the model's own chat template, with the characters that are supervised."""
+"""Render a conversation with the model's chat template, and find the supervised characters."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,17 +10,17 @@ from unteach.data.encoding.templates import ChatTemplate, Message, named_role
 from unteach.errors import Problem, UserError
 from unteach.types import Example, Span
 
-SHORT = 12  # characters of a text that may stand elsewhere by chance
+SHORT = 12  # a text with fewer characters may occur elsewhere by chance
 
 
 @dataclass(frozen=True)
 class TurnPosition:
-    """Where one assistant turn stands.
+    """Position of one assistant turn in the rendered text.
 
     Attributes:
-        start: where the model begins to speak.
-        said: the characters that the example gives: thought, content and calls.
-        end: one past the marker that ends the turn.
+        start: first character that the model generates.
+        said: character range of the example's own text: thought, content and calls.
+        end: end of the marker that ends the turn (exclusive).
         closed: whether there is such a marker.
     """
 
@@ -31,15 +31,15 @@ class TurnPosition:
 
 
 def chat(example: Example, tokenizer: Any) -> RenderedExample:
-    """The example in the tokenizer's chat template; each supervised turn with its end marker.
+    """Render the example with the chat template; supervised turns include their end marker.
 
-    What the template shows of a turn is found by rendering once more with marks in place of that
-    turn's texts: where the two renderings differ, the turn is speaking. A turn of which nothing is
-    shown is not supervised; the last one must be.
+    To find a turn, the conversation is rendered a second time with marks in place of the turn's
+    texts: the turn is where the two renderings differ. A turn that the template does not show is
+    not supervised; the last one must be shown.
 
-    What a template puts before an answer of its own accord, such as an empty thought, is part of
-    the prompt. Where the example itself thinks or calls a tool first, the prompt is what the
-    template asks with, and all that follows is the answer.
+    Text that the template adds before an answer, such as an empty thought, is part of the prompt.
+    Where the example itself has a thought or a tool call first, the prompt ends with the
+    generation prompt, and all that follows is the answer.
 
     Raises:
         UserError: there is no chat template, it refuses the conversation, or it shows nothing of
@@ -56,12 +56,12 @@ def chat(example: Example, tokenizer: Any) -> RenderedExample:
             places.append(place)
             left_out += turn.left_out
         elif turn is turns[-1]:
-            raise UserError(_nothing_shown(example, turn))
+            raise UserError(_nothing_shown_problem(example, turn))
         else:
             left_out += ["turn"] if place else turn.left_out
     if turns[-1].opened:
         left_out.append("opened")
-    # A blank line after the last end marker is no part of the answer, and nothing follows it.
+    # Text after the last end marker, such as a blank line, is not part of the answer.
     return RenderedExample(
         text=template.whole[: places[-1].end],
         spans=tuple((place.start, place.end) for place in places),
@@ -75,14 +75,14 @@ def chat(example: Example, tokenizer: Any) -> RenderedExample:
 
 @dataclass(frozen=True)
 class AssistantTurn:
-    """One supervised turn of a conversation, and what a chat template makes of it."""
+    """One supervised turn of a conversation, and its place in the rendered text."""
 
     template: ChatTemplate
     number: int
 
     @property
     def message(self) -> Message:
-        """The turn as the template reads it."""
+        """The turn as a message for the template."""
         return self.template.messages[self.number]
 
     @cached_property
@@ -92,18 +92,18 @@ class AssistantTurn:
 
     @cached_property
     def frame(self) -> str:
-        """The conversation with marks in this turn; empty where the template refuses that."""
+        """The rendered conversation with marks in this turn; empty if the template refuses it."""
         return self._with(self.marked.message)
 
     @cached_property
     def asked(self) -> str:
-        """What the model is given when it is to speak; empty where it speaks first."""
+        """The rendered prompt of this turn; empty where it is the first message."""
         before = self.template.messages[: self.number]
         return self.template.attempt(before, asking=True) if before else ""
 
     @cached_property
     def place(self) -> TurnPosition | None:
-        """Where the turn stands; None where the template shows nothing of it, or not plainly."""
+        """Position of the turn; None where the template does not show it, or not in one piece."""
         if not any(slot.mark in self.frame for slot in self.marked.slots) and self.frame:
             return None
         found = region_of(self.template.whole, self.frame, self._marks())
@@ -114,33 +114,33 @@ class AssistantTurn:
 
     @cached_property
     def left_out(self) -> list[str]:
-        """What of the turn is not shown, or not as it was written."""
+        """The parts of the turn that the template leaves out or changes, as keys of `TOLD`."""
         slots = self.marked.slots
-        said = self._text(self.place.said) if self.place else ""
+        rendered = self._text(self.place.said) if self.place else ""
         shown = {
             slot
             for slot in slots
             if self.place
             and (not self.frame or slot.mark in self.frame)
-            and (slot.kind == "call" or slot.text in said)
+            and (slot.kind == "call" or slot.text in rendered)
         }
         missing = {slot.kind for slot in slots if slot not in shown}
         if "thought" in missing and any(slot.kind == "thought" for slot in shown):
-            missing = {"answer", *missing} - {"thought"}  # one of several: a part of what is said
+            missing = {"answer", *missing} - {"thought"}  # some thoughts shown: a partial answer
         if not self.place and ("answer" in missing or not missing):
             return ["turn" if slots else "empty"]
         return sorted({"answer": "changed"}.get(kind, kind) for kind in missing)
 
     @cached_property
     def opened(self) -> bool:
-        """Whether the template asks by opening a thought, and shows this turn without one."""
+        """Whether the generation prompt ends with `<think>`, but this turn has no thought."""
         return self.asked.rstrip().endswith("<think>") and not self.template.whole.startswith(
             self.asked.rstrip()
         )
 
     @cached_property
     def content(self) -> Span:
-        """Where the content is, of a turn that is shown."""
+        """Character range of the content of a turn that is shown."""
         assert self.place
         bare = {"role": self.message["role"], "content": self.message["content"]}
         only = marked(bare, marks_for(self.template.whole))
@@ -160,12 +160,14 @@ class AssistantTurn:
         return self.template.whole[slice(*span)]
 
     def _interrupted(self) -> bool:
-        """Whether the template shows what others say in the midst of this turn."""
+        """Whether the template puts text of other messages inside this turn."""
         if sum(slot.mark in self.frame for slot in self.marked.slots) < 2:
             return False
         marks = marks_for(self.template.whole + self._marks())
         others = {n: next(marks, "") for n in range(len(self.template.messages))}
-        messages = [_instead(m, others[n]) for n, m in enumerate(self.template.messages)]
+        messages = [
+            _with_marked_content(m, others[n]) for n, m in enumerate(self.template.messages)
+        ]
         messages[self.number] = self.marked.message
         frame = self.template.attempt(messages)
         places = [frame.index(mark) for mark in self._marks() if mark in frame]
@@ -176,23 +178,23 @@ class AssistantTurn:
         end = self._end()
         following = self.template.whole[last:]
         if not following.startswith(end):
-            end = _shared(end, following, self.template.tokenizer)
+            end = _shared_end_markers(end, following, self.template.tokenizer)
         return TurnPosition(self._start(first, last), (first, last), last + len(end), bool(end))
 
     def _of_prefixes(self) -> TurnPosition | None:
-        """What the template adds for the turn, where it shows its texts in a way of its own."""
+        """Find the turn by comparing prefixes, where the template changes the turn's texts."""
         whole, upto = self.template.whole, self.template.messages[: self.number + 1]
         until = self.template.attempt(upto).rstrip()
-        asked = self.asked
-        if not (asked and until and whole.startswith(asked) and whole.startswith(until)):
+        prompt = self.asked
+        if not (prompt and until and whole.startswith(prompt) and whole.startswith(until)):
             return None
-        said = (len(asked), len(until))
+        span = (len(prompt), len(until))
         return TurnPosition(
-            len(asked), said, len(until), not until.endswith(self.message["content"])
+            len(prompt), span, len(until), not until.endswith(self.message["content"])
         )
 
     def _end(self) -> str:
-        """What the template puts after the turn when it is the last, but for blanks at the end."""
+        """Text that the template adds after the turn when it is the last, right-stripped."""
         messages = [*self.template.messages[: self.number], self.marked.message]
         whole = len(messages) == len(self.template.messages)
         frame = self.frame if whole else self.template.attempt(messages)
@@ -200,32 +202,35 @@ class AssistantTurn:
         return frame[last + 1 :].rstrip() if last >= 0 else ""
 
     def _start(self, first: int, last: int) -> int:
-        """Where the model begins to speak: a blank that it was not given belongs to the answer."""
-        whole, asked = self.template.whole, self.asked
-        ways = (asked, self._lead(first))
-        bare = last - len(whole[first:last].lstrip())  # a blank may be the template's and its own
+        """First character that the model generates; a blank outside the prompt is generated too."""
+        whole, prompt = self.template.whole, self.asked
+        ways = (prompt, self._lead(first))
+        bare = last - len(whole[first:last].lstrip())  # a blank may also be the template's
         start = max((len(w) for w in ways if whole.startswith(w) and len(w) <= bare), default=0)
         start = start or first
-        begins = bool(asked) and whole.startswith(asked) and len(asked) <= start
-        return len(asked) if begins and not whole[len(asked) : start].strip() else start
+        begins = bool(prompt) and whole.startswith(prompt) and len(prompt) <= start
+        return len(prompt) if begins and not whole[len(prompt) : start].strip() else start
 
     def _lead(self, first: int) -> str:
-        """What the template puts before a bare answer in this place."""
+        """Text that the template puts before an answer without thought or call in this place."""
         if all(slot.kind == "answer" for slot in self.marked.slots if slot.mark in self.frame):
             return self.template.whole[:first]
         bare = {"role": self.message["role"], "content": self.message["content"] or "-"}
         mark = next(marks_for(self.template.whole))
-        lead, found, _ = self._with(_instead(bare, mark)).partition(mark)
+        lead, found, _ = self._with(_with_marked_content(bare, mark)).partition(mark)
         return lead if found else ""
 
 
-def _instead(message: Message, mark: str) -> Message:
-    """The message with a mark in place of each letter of its content."""
+def _with_marked_content(message: Message, mark: str) -> Message:
+    """Replace each character of the message's content by a mark."""
     return {**message, "content": mark * len(message["content"]) or message["content"]}
 
 
-def _shared(end: str, following: str, tokenizer: Any) -> str:
-    """The end markers that also stand where the conversation goes on; some close the last only."""
+def _shared_end_markers(end: str, following: str, tokenizer: Any) -> str:
+    """Return the end markers that also follow the turn when it is not the last.
+
+    Some templates write an end marker only after the last turn.
+    """
     length, known = 0, tokenizer.get_added_vocab()
     for token in tokenizer.tokenize(end):
         shared = end.startswith(token, length) and following.startswith(token, length)
@@ -236,7 +241,7 @@ def _shared(end: str, following: str, tokenizer: Any) -> str:
 
 
 def _unseen_turns(template: ChatTemplate) -> list[str]:
-    """The roles of unsupervised turns of which the template shows nothing."""
+    """Return the roles of the unsupervised turns that the template does not show."""
     whole = template.whole
     marks, messages, sought = marks_for(whole), list(template.messages), {}
     for n, (turn, message) in enumerate(zip(template.example.turns, messages, strict=False)):
@@ -244,7 +249,7 @@ def _unseen_turns(template: ChatTemplate) -> list[str]:
         trained = turn.role == "assistant" and turn.supervised
         if not trained and text and (len(text) < SHORT or text not in whole):
             mark = next(marks, "")
-            messages[n] = _instead(message, mark)
+            messages[n] = _with_marked_content(message, mark)
             sought[n] = mark
     frame = template.attempt(messages) if sought else ""
     return [
@@ -255,14 +260,14 @@ def _unseen_turns(template: ChatTemplate) -> list[str]:
 
 
 def _unseen_tools(template: ChatTemplate) -> list[str]:
-    """Whether the template shows nothing of the example's tools."""
+    """Return ["tools"] if the template shows nothing of the example's tools, else nothing."""
     if not template.example.tools:
         return []
     without = template.attempt(template.messages, tools=False)
     return ["tools"] if without == template.whole else []
 
 
-def _nothing_shown(example: Example, turn: AssistantTurn) -> Problem:
+def _nothing_shown_problem(example: Example, turn: AssistantTurn) -> Problem:
     kinds = {slot.kind for slot in turn.marked.slots}
     if not kinds:
         what, hint = "the last answer has no text", "fill it, or take the line out"

@@ -1,4 +1,4 @@
-"""Examples in tokens, what is asked of a model, and what could not be encoded."""
+"""Tokenise examples, build prompts for generation, and report what could not be encoded."""
 
 from typing import Any, NamedTuple
 
@@ -15,12 +15,12 @@ UNBOUNDED = 10**9
 
 
 class EncodedExample(NamedTuple):
-    """An example in tokens, and what there is to tell about it.
+    """A tokenised example, and what the template left out of it.
 
     Attributes:
         sequences: one, or several windows of a long raw text.
-        says: whether some answer token is of the example's own words, and not of an end marker.
-        left_out: what the template leaves out, as in `Rendered`.
+        says: whether an answer token comes from the example's text and not from an end marker.
+        left_out: what the template leaves out, as in `RenderedExample`.
     """
 
     sequences: list[Sequence]
@@ -29,12 +29,12 @@ class EncodedExample(NamedTuple):
 
 
 class EncodedExamples(NamedTuple):
-    """Examples in tokens, and what there is to tell about them.
+    """Tokenised examples, and the problems found.
 
     Attributes:
-        sequences: those with something to train on.
-        refused: what the tokenizer or its template refuses.
-        told: what is cut off, left out or has nothing to train on.
+        sequences: those with at least one answer token to train on.
+        refused: problems of examples that the tokenizer or its template refuses.
+        told: problems of examples that are cut, incomplete, or have nothing to train on.
     """
 
     sequences: list[Sequence]
@@ -50,28 +50,27 @@ def encode(
     template: str = "auto",
     last: bool = False,
 ) -> list[Sequence]:
-    """The example in tokens: one sequence, or several windows of a long raw text.
+    """Tokenise an example: one sequence, or several windows of a long raw text.
 
-    Which tokens are answer tokens is decided by characters, never by token ids: the token that
-    ends an answer is supervised also where it is the padding token. Windows of a raw text overlap
-    by one token, so every token is predicted once; a raw text is not said to end.
+    The answer mask comes from character offsets, never from token ids: the token that ends an
+    answer is supervised even where it is the padding token. Windows of a raw text overlap by one
+    token, so every token is predicted once; no eos is added to a raw text.
 
     Args:
-        example: what to encode.
+        example: the example.
         tokenizer: a fast transformers tokenizer.
-        max_length: the most tokens of a sequence. Longer answers are cut at their end.
+        max_length: maximum number of tokens of a sequence; longer answers are truncated.
         template: "auto" is "chat" where the tokenizer has a template, else "plain":
-            `Question: ...`, newline, `Answer: ...`, again for every turn, behind the system's
-            text; "none" joins prompt and answer as they are.
-        last: of a conversation, only the last supervised answer is one; what was said before is
-            prompt.
+            `Question: ...`, newline, `Answer: ...`, again for every turn, after the system
+            message; "none" joins prompt and answer without additions.
+        last: supervise only the last supervised turn; all earlier turns are prompt.
 
     Returns:
-        None at all where no turn of the example is supervised.
+        The sequences; an empty list where no turn of the example is supervised.
 
     Raises:
-        UserError: no such template, a chat template that is missing, fails, or shows nothing of
-            the last answer, or a slow tokenizer.
+        UserError: unknown template name, a chat template that is missing, fails, or shows nothing
+            of the last answer, or a slow tokenizer.
     """
     return _encoded(example, tokenizer, max_length, template, last=last).sequences
 
@@ -79,10 +78,10 @@ def encode(
 def encode_all(
     examples: list[Example], tokenizer: Any, *, max_length: int, template: str = "auto"
 ) -> tuple[list[Sequence], list[Problem]]:
-    """All examples in tokens, what cannot be encoded, and what was left out or cut off.
+    """Tokenise all examples, and collect the problems.
 
-    What a template leaves out is told once of each kind, with the number of turns and the place
-    of the first.
+    What a template leaves out is reported once for each kind, with the number of turns and the
+    place of the first.
     """
     found = encode_each(examples, tokenizer, max_length=max_length, template=template)
     return found.sequences, shortened([*found.refused, *found.told])
@@ -96,7 +95,7 @@ def encode_each(
     template: str = "auto",
     last: bool = False,
 ) -> EncodedExamples:
-    """As `encode_all`, with the examples that were refused apart from those that are only told."""
+    """As `encode_all`, but with the problems of refused examples apart from the other problems."""
     found = EncodedExamples([], [], [])
     missing: list[tuple[str, str]] = []
     for example in examples:
@@ -107,14 +106,16 @@ def encode_each(
             if any(problem.where != example.where for problem in error.problems):
                 return EncodedExamples(
                     [], found.refused, []
-                )  # not this example's fault: all would say it
+                )  # not caused by this example: every example would repeat it
             continue
         missing += [(kind, example.where) for kind in one.left_out]
-        lost = [sequence for sequence in one.sequences if sequence.cut]
-        found.told.extend(cut(example, sequence, max_length, says=one.says) for sequence in lost)
+        truncated = [sequence for sequence in one.sequences if sequence.cut]
+        found.told.extend(
+            cut(example, sequence, max_length, says=one.says) for sequence in truncated
+        )
         if one.says:
             found.sequences.extend(s for s in one.sequences if any(s.answer))
-        elif one.sequences and not lost:
+        elif one.sequences and not truncated:
             found.told.append(empty(example))
     if not found.sequences:
         found.told.extend(nothing_left(examples, [*found.refused, *found.told]))
@@ -125,11 +126,11 @@ def encode_each(
 def question(
     example: Example, tokenizer: Any, *, max_length: int, template: str = "auto"
 ) -> tuple[tuple[int, ...], str, int]:
-    """What to ask so that the model should give the answer, the answer, and its length in tokens.
+    """Return the prompt ids, the expected completion, and its length in tokens.
 
-    Of a conversation, the last supervised answer is asked for, with the thought and the tool calls
-    that the template shows before or in it. Of a raw text, the second half of its first window. An
-    empty prompt when it does not fit, or no turn is supervised.
+    For a conversation, the completion is the last supervised answer, with the thought and the tool
+    calls that the template shows before or in it. For a raw text, it is the second half of the
+    first window. The prompt is empty when it does not fit, or no turn is supervised.
     """
     if example.kind == "text" and not example.turns:
         ids = windows(example, tokenizer, max_length)[0].ids
@@ -151,20 +152,17 @@ def question(
 
 
 def prompt_ids(example: Example, tokenizer: Any, *, template: str = "auto") -> tuple[int, ...]:
-    """The prompt as the model sees it when it is asked: the ids before the last answer.
-
-    Of a raw text, the first half of its tokens.
-    """
+    """Return the token ids before the last answer; for a raw text, the first half of its tokens."""
     return question(example, tokenizer, max_length=UNBOUNDED, template=template)[0]
 
 
 def context_length(config: Any, tokenizer: Any) -> int:
-    """Tokens that fit: the least of what model and tokenizer say, 2048 when neither does."""
+    """Return the smallest length limit of model config and tokenizer; 2048 if neither has one."""
     text = config.get_text_config() if hasattr(config, "get_text_config") else config
     names = ("max_position_embeddings", "n_positions", "max_seq_len", "n_ctx")
     found = [getattr(text, name, None) for name in names]
     found.append(getattr(tokenizer, "model_max_length", None))
-    # A tokenizer that does not know says 1e30.
+    # A tokenizer without a limit has 1e30 here.
     lengths = [int(n) for n in found if isinstance(n, (int, float)) and 0 < n < 1e9]
     return min(lengths, default=2048)
 

@@ -1,4 +1,4 @@
-"""What is told of examples that reach the model in part, or not at all."""
+"""Report parts of examples that the template or the context length leaves out."""
 
 from collections import Counter
 from typing import Any, NamedTuple
@@ -12,10 +12,10 @@ PLAIN = "give the tokenizer a chat template that shows them, or use data.templat
 
 
 class LeftOutMessage(NamedTuple):
-    """How something that is left out is told.
+    """Message for one kind of part that is left out.
 
     Attributes:
-        what: `{template}` stands for the template, `{turns}` for how many turns.
+        what: text with the placeholders `{template}`, `{turns}` (their number) and `{lines}`.
         hint: what to do about it.
     """
 
@@ -56,14 +56,14 @@ TOLD: dict[str, LeftOutMessage] = {
 }
 
 OF_THE_DATA = ("bos", "excluded", "empty")
-"""What no other template mends."""
+"""Kinds that another template does not solve."""
 
 
 def left_out(missing: list[tuple[str, str]], template: str, tokenizer: Any) -> list[Problem]:
-    """A note for each kind of thing that a template leaves out, with how often it does.
+    """Make one note for each kind of part that a template leaves out, with its count.
 
     Args:
-        missing: a key of `TOLD`, or "system turn" and the like, with file and line; in order.
+        missing: pairs of a key of `TOLD` (or "system turn" and the like) and file and line.
         template: "auto", "chat", "plain" or "none".
         tokenizer: of the model.
     """
@@ -74,33 +74,33 @@ def left_out(missing: list[tuple[str, str]], template: str, tokenizer: Any) -> l
     first = dict(reversed(missing))
     problems = []
     for kind, count in counts.items():
-        told = TOLD.get(kind) or LeftOutMessage(
+        message = TOLD.get(kind) or LeftOutMessage(
             f"{{template}} leaves out {_many(count, kind)}", PLAIN
         )
-        what = told.what.format(
+        what = message.what.format(
             template=named, turns=_many(count, "assistant turn"), lines=_many(count, "line")
         )
-        here = "" if count == 1 else " (the first is here)"
+        place = "" if count == 1 else " (the first is here)"
         other = known and not chat and kind not in OF_THE_DATA
-        hint = "use data.template=chat" if other else told.hint
-        problems.append(Problem(first[kind], what + here, hint, "note"))
+        hint = "use data.template=chat" if other else message.hint
+        problems.append(Problem(first[kind], what + place, hint, "note"))
     return problems
 
 
 def empty(example: Example) -> Problem:
-    """An example in which no word is left to be trained on."""
+    """Make the problem of an example without a token to train on."""
     what = "has no token that could be trained on: no model learns to say the first token, an end "
     what += "marker alone or nothing"
     return Problem(example.where, what, "write a longer text, or take the line out")
 
 
 def cut(example: Example, sequence: Sequence, max_length: int, *, says: bool) -> Problem:
-    """An answer of which the context takes a part, or nothing.
+    """Make the problem of an answer that is truncated to the context length.
 
     Args:
-        example: what the sequence is of.
-        sequence: with what is left of it.
-        max_length: the most tokens.
+        example: the example of the sequence.
+        sequence: the truncated sequence.
+        max_length: maximum number of tokens.
         says: whether a word of the answer is left.
     """
     left = sum(sequence.answer)
@@ -114,7 +114,7 @@ def cut(example: Example, sequence: Sequence, max_length: int, *, says: bool) ->
 
 
 def nothing_left(examples: list[Example], problems: list[Problem]) -> list[Problem]:
-    """That none of the examples can be trained on, where no error says so already."""
+    """Make the problem that no example can be trained on, where no error reports it already."""
     if not examples or any(problem.kind != "note" for problem in problems):
         return []
     what = f"is the first of {_many(len(examples), 'line')} of which none can be trained on"

@@ -1,4 +1,4 @@
-"""A message whose texts are replaced by marks, which tell where a chat template shows each."""
+"""Replace the texts of a message by marks, to find where a chat template shows each text."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, Literal, NamedTuple
@@ -6,18 +6,18 @@ from typing import Any, Literal, NamedTuple
 from unteach.data.encoding.templates import THOUGHT_KEYS, Message, calls_of
 from unteach.types import Span
 
-FIRST_MARK, LAST_MARK = 0xE000, 0xF8FF  # characters of private use, which mean nothing to anyone
+FIRST_MARK, LAST_MARK = 0xE000, 0xF8FF  # Unicode private use area: no assigned meaning
 Kind = Literal["answer", "thought", "call"]
 
 
 class MarkedText(NamedTuple):
-    """A text of a message, and the character that stands for it.
+    """A text of a message, and the character that replaces it.
 
     Attributes:
-        kind: "answer" for the content, "thought" for what is thought before it, in the content
-            (`<think>...</think>`) or in a key of its own, "call" for a part of a tool call.
+        kind: "answer" for the content, "thought" for the thought before it, in the content
+            (`<think>...</think>`) or in a separate key, "call" for a part of a tool call.
         mark: one character.
-        text: what it stands for, without blanks at its ends.
+        text: the text that it replaces, stripped.
     """
 
     kind: Kind
@@ -33,15 +33,15 @@ class MarkedMessage(NamedTuple):
 
 
 def marks_for(text: str) -> Iterator[str]:
-    """Characters of private use that do not stand in the text."""
+    """Yield private use characters that do not occur in the text."""
     used = set(text)
     return (mark for code in range(FIRST_MARK, LAST_MARK) if (mark := chr(code)) not in used)
 
 
 def marked(message: Message, marks: Iterator[str]) -> MarkedMessage:
-    """The message with a mark in place of each letter of its texts, so that no length changes.
+    """Replace each character of the message's texts by the mark of its text; lengths stay equal.
 
-    Each text has its own mark; texts beyond the last mark stay.
+    Each text has its own mark; when the marks run out, the remaining texts are left unchanged.
 
     Example:
         >>> said = {"role": "assistant", "content": "<think>Lund?</think> In Lund."}
@@ -66,9 +66,9 @@ def marked(message: Message, marks: Iterator[str]) -> MarkedMessage:
 
 
 def region_of(whole: str, frame: str, marks: str) -> Span | None:
-    """The characters of a text that stand where another has the first to the last of some marks.
+    """Return the character range of `whole` that `frame` has replaced by marks.
 
-    None where the two differ elsewhere too, or a mark stands in more than one place.
+    None where the two also differ elsewhere, or a mark occurs in more than one place.
 
     Example:
         >>> region_of("Q: Who? A: Ada.", "Q: Who? A: 111.", "12")
@@ -85,7 +85,7 @@ def region_of(whole: str, frame: str, marks: str) -> Span | None:
 
 
 def _mark_keys(message: Message, put: Callable[[Kind, str], str]) -> None:
-    """The thought has one mark, under whichever of its names the template reads it."""
+    """Give a thought the same mark under each of its keys, since templates read different keys."""
     thoughts: dict[str, str] = {}
     for name in THOUGHT_KEYS:
         text = message.get(name)
@@ -96,7 +96,7 @@ def _mark_keys(message: Message, put: Callable[[Kind, str], str]) -> None:
 
 
 def _mark_content(content: str, put: Callable[[Kind, str], str]) -> str:
-    """What stands before each `</think>` is a thought, from its opening tag or from the start."""
+    """Mark the text before each `</think>` as a thought, from its opening tag or from the start."""
     *heads, rest = content.split("</think>")
     found = ""
     for head in heads:
@@ -106,7 +106,7 @@ def _mark_content(content: str, put: Callable[[Kind, str], str]) -> str:
 
 
 def _mark_call(call: Any, put: Callable[[Kind, str], str]) -> Any:
-    """The texts among the arguments; the name where there are none."""
+    """Mark the texts among the arguments of a tool call; its name where there are none."""
     function = call.get("function") if isinstance(call, dict) else None
     if not isinstance(function, dict):
         return call
@@ -119,7 +119,7 @@ def _mark_call(call: Any, put: Callable[[Kind, str], str]) -> Any:
 
 
 def _leaves(value: Any) -> Iterator[str]:
-    """The texts in a value, at any depth."""
+    """Yield the texts in a value, at any depth."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, (dict, list, tuple)):

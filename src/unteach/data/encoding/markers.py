@@ -1,4 +1,4 @@
-"""Chat markers that texts bring of their own, where a chat template or nobody was to write them."""
+"""Find chat markers inside the texts of examples, where only a template should write them."""
 
 import re
 from collections.abc import Callable
@@ -8,19 +8,19 @@ from unteach.data.encoding.templates import has_chat_template
 from unteach.errors import Problem
 from unteach.types import Example
 
-# What public chat formats begin a turn with.
+# Markers that begin a turn in public chat formats.
 MARKER = re.compile(
     r"<\|im_start\|>|<\|?start_of_turn\|?>|<\|turn>|<\|start_header_id\|>|\[/INST\]|<\|start\|>"
     r"|<\|(?:user|assistant|system|START_OF_TURN_TOKEN)\|>|<\uff5c(?:User|Assistant)\uff5c>"
     r"|<\|start_of_role\|>|^(?:### ?(?:Instruction|Response|Human|Assistant):|(?:Human|USER): )",
     re.MULTILINE,
 )
-ASKED = re.compile(r"(?:\S+\s?)?Question: [^\n]*\nAnswer:")  # perhaps behind a bos
+ASKED = re.compile(r"(?:\S+\s?)?Question: [^\n]*\nAnswer:")  # a bos may come first
 BEGIN = re.compile(r"\s*(<s>|<bos>|<\|begin_of_text\|>|<\|startoftext\|>|<\|endoftext\|>)")
 
 
 def marker_notes(tokenizer: Any, examples: list[Example], template: str) -> list[Problem]:
-    """A note on raw texts that are conversations, on messages written out twice, and a strange bos.
+    """Note raw texts that are conversations, markers within messages, and another model's bos.
 
     Args:
         tokenizer: of the model.
@@ -56,17 +56,17 @@ def _beginning(example: Example) -> str:
 
 
 def _finder(tokenizer: Any) -> Callable[[str], bool]:
-    """Whether a text has a marker of the tokenizer's template or a public one.
+    """Return a function that finds a marker of the tokenizer's template or a public one in a text.
 
-    A bos in front and an eos at the end mark no turn.
+    A bos at the start and an eos at the end are no turn markers.
     """
     source = str(tokenizer.chat_template) if has_chat_template(tokenizer) else ""
-    own = [token for token in tokenizer.all_special_tokens if token in source]
+    template_tokens = [token for token in tokenizer.all_special_tokens if token in source]
     bos, eos = tokenizer.bos_token or "", tokenizer.eos_token or ""
 
     def has_marker(text: str) -> bool:
         text = text.strip().removeprefix(bos).removesuffix(eos)
-        return any(token in text for token in own) or MARKER.search(text) is not None
+        return any(token in text for token in template_tokens) or MARKER.search(text) is not None
 
     return has_marker
 

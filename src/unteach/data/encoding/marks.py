@@ -1,4 +1,4 @@
-"""The user's marks: which characters of an answer matter, as written and where they end up."""
+"""Read the `spans` that a user marks in an answer, and find them in the rendered text."""
 
 import json
 from typing import Any
@@ -11,12 +11,12 @@ HINT = "write [[start, end], ...]: characters of the answer, counted from 0, end
 
 
 def spans_of(value: Any, where: str, length: int | None) -> tuple[tuple[Span, ...], list[Problem]]:
-    """The pairs of a `spans` column, and all that is wrong with them.
+    """Read the pairs of a `spans` column, and collect their problems.
 
     Args:
         value: a list of pairs, or the same as JSON text (as a CSV file has it).
         where: file and line, for messages.
-        length: characters of the answer; None where it has none.
+        length: number of characters of the answer; None without an answer.
 
     Example:
         >>> spans_of([[0, 4], (9, 7)], "forget.jsonl:3", 20)[1][0].what
@@ -30,7 +30,7 @@ def spans_of(value: Any, where: str, length: int | None) -> tuple[tuple[Span, ..
         return (), [Problem(where, "spans is no list of pairs", HINT)]
     found, problems = [], []
     for number, pair in enumerate(value, 1):
-        what = _wrong(pair, length)
+        what = _pair_error(pair, length)
         if what:
             problems.append(Problem(where, f"spans: pair {number} {what}", HINT))
         else:
@@ -39,36 +39,36 @@ def spans_of(value: Any, where: str, length: int | None) -> tuple[tuple[Span, ..
 
 
 def placed(example: Example, text: str, first: int, last: int) -> tuple[Span, ...]:
-    """The example's marks as characters of the text in which its answer was put.
+    """Convert the example's spans from positions in its answer to positions in the rendered text.
 
     Args:
-        example: with its marks, which count from the answer's first character.
-        text: holds the answer, perhaps without the blanks at its ends.
-        first: where in the text the part begins that has the answer in it.
-        last: where that part ends.
+        example: its spans count from the first character of the answer.
+        text: the rendered text, which contains the answer, perhaps stripped.
+        first: start of the part of the text that contains the answer.
+        last: end of that part.
 
     Raises:
-        UserError: the answer stands there in other words.
+        UserError: the template changed the answer.
     """
     if not example.spans:
         return ()
     found: list[Span] = []
     for start, end in example.spans:
-        for place, shown in _pieces(example.answer):
-            a, b = max(start, place), min(end, place + len(shown))
+        for place, piece in _thought_and_answer(example.answer):
+            a, b = max(start, place), min(end, place + len(piece))
             if a < b:
-                thought = place + len(shown) < len(example.answer.rstrip())
-                there = (text.find if thought else text.rfind)(shown, first, last)
-                if there < 0:
+                thought = place + len(piece) < len(example.answer.rstrip())
+                position = (text.find if thought else text.rfind)(piece, first, last)
+                if position < 0:
                     what = "spans cannot be placed: the template changes what the answer says, or "
                     what += "leaves it out"
                     raise UserError(Problem(example.where, what, "use data.template=plain"))
-                found.append((a - place + there, b - place + there))
+                found.append((a - place + position, b - place + position))
     return tuple(found)
 
 
-def _pieces(answer: str) -> list[tuple[int, str]]:
-    """Thought and answer, which a template may set apart, without blanks at their ends."""
+def _thought_and_answer(answer: str) -> list[tuple[int, str]]:
+    """Split into thought and answer, which a template may separate; stripped, with positions."""
     head, tag, rest = answer.rpartition("</think>")
     thought = head.partition("<think>")[2] if "<think>" in head else head
     pieces = [(len(head) - len(thought), thought), (len(head + tag), rest)]
@@ -86,7 +86,7 @@ def _from_json(text: str) -> Any:
         return text
 
 
-def _wrong(pair: Any, length: int | None) -> str:
+def _pair_error(pair: Any, length: int | None) -> str:
     whole = isinstance(pair, (list, tuple)) and len(pair) == 2
     if not whole or not all(isinstance(x, int) and not isinstance(x, bool) for x in pair):
         return "is no pair of whole numbers"

@@ -1,4 +1,4 @@
-"""An example in the template that was asked for: the model's own, lines, or as it is."""
+"""Render an example as one text: with the chat template, as plain lines, or as it is."""
 
 from dataclasses import replace
 from typing import Any
@@ -16,11 +16,11 @@ LEADS = {"user": "Question: ", "assistant": "Answer: "}
 
 
 def render(example: Example, tokenizer: Any, template: str = "auto") -> RenderedExample:
-    """The example as one text, with what is supervised in it: up to the last supervised turn.
+    """Render the example up to its last supervised turn, with the supervised character ranges.
 
-    A bos that a turn brings at its beginning stands in front of everything, or is dropped where the
-    chat template writes one; one in the midst of a turn is told. An eos at the end of an answer is
-    dropped where one is added.
+    A bos at the beginning of a turn moves to the front, or is dropped where the chat template
+    writes one; a bos in the middle of a turn is reported. An eos at the end of an answer is
+    dropped, since one is added.
 
     Args:
         example: with a supervised turn.
@@ -28,7 +28,8 @@ def render(example: Example, tokenizer: Any, template: str = "auto") -> Rendered
         template: "auto", "chat", "plain" or "none".
 
     Raises:
-        UserError: no such template, none in the tokenizer, or one that refuses the conversation.
+        UserError: unknown template name, no chat template in the tokenizer, or one that refuses
+            the conversation.
     """
     if template not in TEMPLATES:
         hint = f"give one of {', '.join(TEMPLATES)}.{did_you_mean(template, list(TEMPLATES))}"
@@ -36,10 +37,10 @@ def render(example: Example, tokenizer: Any, template: str = "auto") -> Rendered
     if example.kind == "text":
         bare = without_bos(example, tokenizer, beginning=False)
         front = "" if bare is example else tokenizer.bos_token
-        return _joined(bare, {}, closed=True, front=front)
+        return _render_plain(bare, {}, closed=True, front=front)
     in_chat = template == "chat" or (template == "auto" and has_chat_template(tokenizer))
     ended = _without_eos(example, tokenizer)
-    # Joined as they are, texts may have the form of another template, with a bos in each turn.
+    # With "none" the texts may already follow another template that has a bos in each turn.
     bare = without_bos(ended, tokenizer, beginning=template == "none")
     brought = bare is not ended
     if in_chat:
@@ -48,16 +49,16 @@ def render(example: Example, tokenizer: Any, template: str = "auto") -> Rendered
     else:
         front = tokenizer.bos_token if brought else ""
         leads = {} if template == "none" else LEADS
-        made = _joined(bare, leads, closed=False, front=front)
+        made = _render_plain(bare, leads, closed=False, front=front)
     if template != "none" and has_bos(bare, tokenizer):
         made = made._replace(left_out=(*made.left_out, "bos"))
     return made
 
 
-def _joined(
+def _render_plain(
     example: Example, leads: dict[str, str], *, closed: bool, front: str = ""
 ) -> RenderedExample:
-    """Turns one after the other; with a lead, each stands on its own line."""
+    """Join the turns; where `leads` has prefixes such as "Answer: ", one turn per line."""
     text, spans, said = front, list[Span](), list[Span]()
     turns = example.turns[: (example.answer_turn or 0) + 1]
     for turn in turns:
@@ -67,7 +68,7 @@ def _joined(
         if leads and text and not text.endswith("\n") and text != front:
             text += "\n"
         text += lead.rstrip()
-        start = len(text)  # the blank after "Answer:" belongs to the answer: tokens begin with it
+        start = len(text)  # the blank after "Answer:" is in the answer: tokens begin with a blank
         text += lead[len(lead.rstrip()) :] + turn.text
         if turn.role == "assistant":
             if turn.supervised and turn.text.strip():
@@ -79,15 +80,15 @@ def _joined(
         what = "the last answer has no text, and a template without messages writes nothing else"
         hint = "use data.template=chat, or take the line out"
         raise UserError(Problem(example.where, what, hint))
-    left_out = _unwritten(example, turns)
+    left_out = _left_out_kinds(example, turns)
     return RenderedExample(text, tuple(spans), tuple(said), spans[-1], closed, True, left_out)
 
 
-def _unwritten(example: Example, turns: tuple[Turn, ...]) -> tuple[str, ...]:
-    """What only a chat template can write."""
-    said = [turn for turn in turns if turn.role == "assistant"]
-    calls = ["call" for turn in said if turn.template_keys.get("tool_calls")]
-    thoughts = ["thought" for turn in said if turn.supervised and _thinks(turn)]
+def _left_out_kinds(example: Example, turns: tuple[Turn, ...]) -> tuple[str, ...]:
+    """Return the kinds of content that only a chat template can write."""
+    assistant_turns = [turn for turn in turns if turn.role == "assistant"]
+    calls = ["call" for turn in assistant_turns if turn.template_keys.get("tool_calls")]
+    thoughts = ["thought" for turn in assistant_turns if turn.supervised and _thinks(turn)]
     return (*calls, *thoughts, *(["tools"] if example.tools else []))
 
 
@@ -96,15 +97,17 @@ def _thinks(turn: Turn) -> bool:
 
 
 def _without_eos(example: Example, tokenizer: Any) -> Example:
-    """The conversation without an eos at the end of what the assistant says."""
+    """Remove an eos from the end of each assistant turn."""
     eos = getattr(tokenizer, "eos_token", None)
     if not eos or not any(eos in turn.text for turn in example.turns):
         return example
-    turns = tuple(_ended(turn, eos) if turn.role == "assistant" else turn for turn in example.turns)
+    turns = tuple(
+        _turn_without_eos(turn, eos) if turn.role == "assistant" else turn for turn in example.turns
+    )
     return replace(example, turns=turns)
 
 
-def _ended(turn: Turn, eos: str) -> Turn:
+def _turn_without_eos(turn: Turn, eos: str) -> Turn:
     text = turn.text.rstrip()
     if not text.endswith(eos):
         return turn

@@ -1,4 +1,4 @@
-"""What an example becomes before it is tokenised: one text, and the characters that are trained."""
+"""Hold an example rendered as one text, with its supervised character ranges."""
 
 from typing import NamedTuple
 
@@ -6,16 +6,15 @@ from unteach.types import Span
 
 
 class RenderedExample(NamedTuple):
-    """An example as one text.
+    """An example rendered as one text.
 
     Attributes:
-        text: what is tokenised.
-        spans: characters of each supervised part, first and one past the last; the marker that
-            ends an answer is part of it.
-        said: of each of them, the characters that the example itself gives: no end marker.
-        content: where the content of the last answer is, for the user's marks.
-        closed: whether nothing is to follow: the text says itself that the answer is over, or it
-            is raw and not known to end. Else eos is added.
+        text: the text to tokenise.
+        spans: character range of each supervised part, with the marker that ends the answer.
+        said: for each of them, the range of the example's own text, without end marker.
+        content: range of the content of the last answer, for the user's spans.
+        closed: whether no eos is added: the text already has an end marker, or it is a raw text,
+            which may continue.
         special: whether the tokenizer adds its own special tokens, such as bos.
         left_out: what of the example is not in the text, a key of `left_out.TOLD` for each turn.
     """
@@ -29,5 +28,5 @@ class RenderedExample(NamedTuple):
     left_out: tuple[str, ...] = ()
 
     def last(self) -> "RenderedExample":
-        """The same with the last supervised part alone; what was said before is prompt."""
+        """Return a copy with only the last supervised part; all before it is prompt."""
         return self._replace(spans=self.spans[-1:], said=self.said[-1:])

@@ -1,4 +1,4 @@
-"""The tokenizer's own chat template: how a conversation is given to it, and what it refuses."""
+"""Apply the tokenizer's chat template to a conversation, and explain why it refuses one."""
 
 import json
 import re
@@ -11,30 +11,29 @@ from unteach.types import Example, Turn
 
 THOUGHT_KEYS = ("reasoning_content", "thinking", "reasoning")
 ROLES = ("system", "developer", "user", "assistant", "tool", "function", "ipython")
-LONGEST_REASON = 120  # characters of a template's own message
-SOME = 20  # characters by which an answer is found
-WRITTEN_OUT = re.compile(r"""["']type["']: ?["']text["']""")  # a list of parts, not its texts
+LONGEST_REASON = 120  # characters of an error message of the template that may be shown
+SOME = 20  # the last characters of an answer, searched in the rendered text
+WRITTEN_OUT = re.compile(r"""["']type["']: ?["']text["']""")  # a list of parts shown as its repr
 
 Message = dict[str, Any]
 
 
 def has_chat_template(tokenizer: Any) -> bool:
-    """Whether the tokenizer brings a chat template."""
+    """Whether the tokenizer has a chat template."""
     return bool(getattr(tokenizer, "chat_template", None))
 
 
 class ChatTemplate:
     """The chat template of a tokenizer, applied to one example.
 
-    Arguments of tool calls are given to it as objects, as transformers wants them, and as JSON
-    text where the template refuses objects or writes them the way Python does. Contents are given
-    as text, and as a list of one text part where the template shows them only so. An example's
-    tools are given to it every time.
+    Arguments of tool calls are passed as objects, as transformers expects, or as JSON text where
+    the template refuses objects or writes their Python repr. Contents are passed as text, or as a
+    list of one text part where the template shows them only so. The example's tools are always
+    passed.
 
     Attributes:
-        messages: the example's turns up to the last supervised one: what follows that turn changes
-            nothing about it.
-        whole: these as the template writes them.
+        messages: the example's turns up to the last supervised one.
+        whole: the rendered messages.
     """
 
     def __init__(self, tokenizer: Any, example: Example):
@@ -44,8 +43,8 @@ class ChatTemplate:
         self._arguments_as_text = self._content_as_parts = False
         whole = self.attempt(self.messages)
         calls = [call for message in self.messages for call in calls_of(message)]
-        given = [arguments for call in calls if (arguments := _arguments(call))]
-        if given and (not whole or any(str(each) in whole for each in given)):
+        all_arguments = [arguments for call in calls if (arguments := _arguments(call))]
+        if all_arguments and (not whole or any(str(each) in whole for each in all_arguments)):
             self._arguments_as_text = True
             whole = self.attempt(self.messages)
         answer = example.answer.rpartition("</think>")[2].strip()[-SOME:]
@@ -58,11 +57,11 @@ class ChatTemplate:
 
     @cached_property
     def whole(self) -> str:
-        """The messages in the template's words. Raises UserError where it refuses them."""
+        """The rendered messages. Raises UserError where the template refuses them."""
         return self._whole or self.text(self.messages)
 
     def text(self, messages: list[Message], *, asking: bool = False, tools: bool = True) -> str:
-        """Messages in the template's words; with the generation prompt when `asking`.
+        """Render messages; with the generation prompt when `asking`.
 
         Raises:
             UserError: there is no template, or it refuses them.
@@ -75,11 +74,11 @@ class ChatTemplate:
             return self._render(messages, asking=asking, tools=tools)
         except UserError:
             raise
-        except Exception as error:  # a template is a program of the model's author
+        except Exception as error:  # a template is foreign code and may raise anything
             raise UserError(self._refusal(messages, error)) from None
 
     def attempt(self, messages: list[Message], *, asking: bool = False, tools: bool = True) -> str:
-        """The same; empty where the template refuses them."""
+        """Render as `text` does; return an empty string where the template refuses."""
         try:
             return self._render(messages, asking=asking, tools=tools)
         except UserError:
@@ -99,8 +98,8 @@ class ChatTemplate:
         return _apply(self.tokenizer, messages, **options)
 
     def _refusal(self, messages: list[Message], error: Exception) -> Problem:
-        """Why the template refuses messages, as far as leaving a part of them out tells."""
-        for what, hint, without in _lighter(messages):
+        """Explain why the template refuses messages, by trying again without a part of them."""
+        for what, hint, without in _reduced_variants(messages):
             if self.attempt(without):
                 return Problem(self.example.where, f"the chat template takes no {what}", hint)
         what = f"the chat template refuses it ({self._reason(error)})"
@@ -108,7 +107,10 @@ class ChatTemplate:
         return Problem(self.example.where, what, hint)
 
     def _reason(self, error: Exception) -> str:
-        """The template's own words where they stand in the template, and hold none of the data."""
+        """Return the error's type, and its message where the template contains it literally.
+
+        Another message may contain text of the data.
+        """
         reason, kind = str(error), type(error).__name__
         literal = len(reason) <= LONGEST_REASON and reason.isprintable()
         known = reason and literal and reason in str(self.tokenizer.chat_template)
@@ -116,7 +118,7 @@ class ChatTemplate:
 
 
 def message_of(turn: Turn) -> Message:
-    """A turn as chat templates read it: thoughts under each of their names, calls as objects."""
+    """Make the message of a turn: thoughts under each of their keys, tool calls as objects."""
     keys = {name: value for name, value in turn.template_keys.items() if value is not None}
     thought = next((keys[name] for name in THOUGHT_KEYS if keys.get(name)), None)
     if thought:
@@ -128,18 +130,18 @@ def message_of(turn: Turn) -> Message:
 
 
 def calls_of(message: Message) -> list[Any]:
-    """The tool calls of a message."""
+    """Return the tool calls of a message as a list."""
     calls = message.get("tool_calls")
     return list(calls) if isinstance(calls, (list, tuple)) else []
 
 
 def named_role(role: str) -> str:
-    """A role for messages; one that is not common may be a text, and is not shown."""
+    """Return a role for error messages; an unknown role may hold data and is not shown."""
     return role if role in ROLES else "further"
 
 
 def _as_object(call: Any) -> Any:
-    """A call in the form {"type": "function", "function": {"name": ..., "arguments": {...}}}."""
+    """Convert a call to {"type": "function", "function": {"name": ..., "arguments": {...}}}."""
     if not isinstance(call, Mapping):
         return call
     call = dict(call) if "function" in call else {"function": dict(call)}
@@ -155,7 +157,7 @@ def _as_object(call: Any) -> Any:
 
 
 def _arguments(call: Any) -> dict | None:
-    """The arguments of a call where they are an object with something in it."""
+    """Return the arguments of a call where they are a non-empty object, else None."""
     function = call.get("function") if isinstance(call, Mapping) else None
     arguments = function.get("arguments") if isinstance(function, Mapping) else None
     return arguments if isinstance(arguments, dict) and arguments else None
@@ -172,7 +174,7 @@ def _with_text_arguments(message: Message) -> Message:
 
 
 def _with_arguments(message: Message) -> Message:
-    """The message with empty arguments in its calls that have none."""
+    """Add empty arguments to the message's calls that have none."""
     calls = calls_of(message)
     for n, call in enumerate(calls):
         function = call.get("function") if isinstance(call, Mapping) else None
@@ -181,8 +183,8 @@ def _with_arguments(message: Message) -> Message:
     return {**message, "tool_calls": calls} if calls else message
 
 
-def _lighter(messages: list[Message]) -> list[tuple[str, str, list[Message]]]:
-    """What may be too much for a template, what to do then, and the messages without it."""
+def _reduced_variants(messages: list[Message]) -> list[tuple[str, str, list[Message]]]:
+    """Return parts that a template may not support: name, hint, and the messages without it."""
     found = []
     plain = "or use data.template=plain"
     for role in dict.fromkeys(message["role"] for message in messages):
@@ -204,5 +206,5 @@ def _lighter(messages: list[Message]) -> list[tuple[str, str, list[Message]]]:
 
 
 def _apply(tokenizer: Any, messages: list[Message], **options: Any) -> str:
-    """The one place where a chat template is run."""
+    """Run the chat template; no other code does."""
     return tokenizer.apply_chat_template(messages, tokenize=False, **options)

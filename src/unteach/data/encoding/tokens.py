@@ -1,4 +1,4 @@
-"""A rendered example in tokens: which of them are answer tokens, and one bos in front."""
+"""Tokenise a rendered example: token ids, answer mask, and exactly one bos in front."""
 
 from typing import Any, NamedTuple
 
@@ -8,13 +8,13 @@ from unteach.types import Sequence, Span
 
 
 class TokenizedText(NamedTuple):
-    """A text in tokens.
+    """A tokenised text.
 
     Attributes:
         ids: token ids.
-        answer: which of them are answer tokens.
-        offsets: the characters that each stands for; none for a special token.
-        said: answer tokens that stand for something the example says, and not for an end marker.
+        answer: mask of the answer tokens.
+        offsets: character range of each token; an empty range for a special token.
+        said: mask of the answer tokens that come from the example's text, not from an end marker.
     """
 
     ids: tuple[int, ...]
@@ -24,18 +24,18 @@ class TokenizedText(NamedTuple):
 
 
 def tokens_of(rendered: RenderedExample, tokenizer: Any) -> TokenizedText:
-    """The text in tokens; eos at the end unless the text ends by itself. Raises UserError."""
+    """Tokenise a rendered text; add eos unless it is closed. Raises UserError."""
     ids, offsets = tokenised(rendered.text, tokenizer, special=rendered.special)
     lead = len(front(tokenizer)) if rendered.special else 0
-    # What a chat template writes in front of its bos, it means to write.
+    # Blanks that a chat template writes before its bos are intended, so they stay.
     ids, offsets = once(ids, offsets, lead, tokenizer, rendered.text if rendered.special else "")
     eos = tokenizer.eos_token_id
     own_end = bool(ids) and offsets[-1] == (0, 0) and ids[-1] == eos
-    if own_end:  # the tokenizer puts eos behind every text; whether it belongs there is ours to say
+    if own_end:  # some tokenizers add eos to every text; here it is added below where it belongs
         ids, offsets = ids[:-1], offsets[:-1]
     said = _trimmed(rendered.text, rendered.said)
-    answer = [_within(first, last, rendered.spans) for first, last in offsets]
-    speaks = [_within(first, last, said) for first, last in offsets]
+    answer = [_overlaps(first, last, rendered.spans) for first, last in offsets]
+    speaks = [_overlaps(first, last, said) for first, last in offsets]
     if not rendered.closed and eos is not None:
         ids, offsets = [*ids, eos], [*offsets, (len(rendered.text), len(rendered.text))]
         answer, speaks = [*answer, True], [*speaks, False]
@@ -45,14 +45,14 @@ def tokens_of(rendered: RenderedExample, tokenizer: Any) -> TokenizedText:
 
 
 def supervised(ids: list[int], answer: list[bool], tokenizer: Any) -> list[bool]:
-    """The answer tokens without those that no model learns to say: the first, and any bos."""
+    """Mask out the answer tokens that are never predicted: the first, and any bos."""
     bos = tokenizer.bos_token_id
     bos = None if bos == tokenizer.eos_token_id else bos
     return [k > 0 and ids[k] != bos and is_answer for k, is_answer in enumerate(answer)]
 
 
 def tokenised(text: str, tokenizer: Any, *, special: bool) -> tuple[list[int], list[Span]]:
-    """Token ids, and the characters of each. Raises UserError where a tokenizer gives none."""
+    """Return token ids and their offsets. Raises UserError where a tokenizer gives no offsets."""
     try:
         found = tokenizer(
             text, add_special_tokens=special, return_offsets_mapping=True, verbose=False
@@ -64,7 +64,7 @@ def tokenised(text: str, tokenizer: Any, *, special: bool) -> tuple[list[int], l
 
 
 def front(tokenizer: Any) -> list[int]:
-    """What the tokenizer puts before a text of its own accord, such as bos."""
+    """Return the ids of the special tokens that the tokenizer adds before a text, such as bos."""
     plain = tokenizer("a", add_special_tokens=False)["input_ids"]
     whole = list(tokenizer("a")["input_ids"])
     place = next((k for k in range(len(whole)) if whole[k : k + len(plain)] == list(plain)), 0)
@@ -74,14 +74,14 @@ def front(tokenizer: Any) -> list[int]:
 def once(
     ids: list[int], offsets: list[Span], lead: int, tokenizer: Any, text: str = ""
 ) -> tuple[list[int], list[Span]]:
-    """Tokens without those that a text brings although they already stand in front of it.
+    """Remove special tokens at the start of a text that repeat those already in front of it.
 
     Args:
-        ids: of the text, behind what the tokenizer puts in front.
-        offsets: their characters.
-        lead: how many stand in front. Where none does, the text's own bos is kept, once.
+        ids: special tokens that the tokenizer adds, followed by the tokens of the text.
+        offsets: their character ranges.
+        lead: number of added tokens. If 0, the text's own bos is kept, once.
         tokenizer: of the model.
-        text: theirs; blanks in front of a bos go with it. Without a text they stay.
+        text: the text; if given, blanks in front of a removed bos are removed with it.
     """
     bos, special = tokenizer.bos_token_id, set(tokenizer.all_special_ids)
 
@@ -102,7 +102,7 @@ def once(
 
 
 def speaks(sequence: Sequence, tokenizer: Any) -> bool:
-    """Whether an answer token of a raw text is of its words: no marker such as eos, no blank."""
+    """Whether a raw text has an answer token that is neither a special token nor blank."""
     markers = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
     tokens = zip(sequence.ids, sequence.answer, sequence.offsets, strict=True)
     return any(
@@ -112,7 +112,7 @@ def speaks(sequence: Sequence, tokenizer: Any) -> bool:
 
 
 def visible(ids: list[int], offsets: list[Span], tokenizer: Any) -> tuple[Span, ...]:
-    """The offsets with no characters for special tokens, whose marks are nobody's words."""
+    """Make the offsets of special tokens empty, since these are not text of the example."""
     special = set(tokenizer.all_special_ids)
     return tuple(
         (first, first if token in special else last)
@@ -120,14 +120,14 @@ def visible(ids: list[int], offsets: list[Span], tokenizer: Any) -> tuple[Span, 
     )
 
 
-def _within(first: int, last: int, spans: tuple[Span, ...]) -> bool:
-    if first == last:  # a blank whose offsets the tokenizer has trimmed: it stood just before
+def _overlaps(first: int, last: int, spans: tuple[Span, ...]) -> bool:
+    if first == last:  # a blank whose offsets the tokenizer trimmed: it is the character before
         first -= 1
     return any(start < last and first < end for start, end in spans)
 
 
 def _trimmed(text: str, spans: tuple[Span, ...]) -> tuple[Span, ...]:
-    """The spans without the blanks at their ends."""
+    """Shrink the spans so that they have no blanks at their ends."""
     found = []
     for first, last in spans:
         piece = text[first:last]

@@ -1,11 +1,11 @@
-"""A model's template and tokenizer are tried in a copy of this process before they are used in it.
+"""Try a model's chat template and tokenizer in a forked process with limits, before using them.
 
-Both are programs of the model's author, and run where nothing can stop them: a regular expression
-in Rust, `'a' * 10**10` in a template. A thread cannot be ended, and a budget on what a template
-puts out does not see what it computes. So a few short examples go through both in a forked process
-that may take so many seconds and so many bytes more; that costs about 30 ms. A new process instead
-of a fork would import for seconds. Where the system is not Linux nothing is tried: elsewhere the
-limits do not hold, or there is no fork.
+Both are code of the model's author, and cannot be stopped while they run: a regular expression in
+Rust, `'a' * 10**10` in a template. A thread cannot be killed, and a limit on the output of a
+template does not limit what it computes. So a few short examples go through both in a forked
+process with limits on CPU time and memory; that costs about 30 ms. Starting a new process would
+take seconds for imports. Only on Linux: on other systems the limits have no effect, or there is no
+fork.
 """
 
 import faulthandler
@@ -23,26 +23,26 @@ from unteach.data.encoding.render import render
 from unteach.errors import Problem, UserError
 from unteach.types import Example
 
-SECONDS = 5  # of one processor
-MEMORY = 2**29  # bytes more than this process has
-PATIENCE = 60  # seconds by the clock, for a copy that hangs without doing anything
-SHORT = 10_000  # characters of a text that is tried
-GROWS, MORE = 20, 100_000  # times its characters, and so many more, that a text may become
+SECONDS = 5  # CPU time
+MEMORY = 2**29  # bytes in addition to those of this process
+PATIENCE = 60  # seconds of wall time, for a process that hangs without using the CPU
+SHORT = 10_000  # characters to which a tried text is cut
+GROWS, MORE = 20, 100_000  # the output may have GROWS times the characters, plus MORE
 MEMORY_OUT, TOO_LONG, BROKEN = 3, 4, 5  # exit codes
 
 
 def try_tokenizer(
     tokenizer: Any, groups: dict[str, list[Example]], template: str = "auto", where: str = ""
 ) -> list[Problem]:
-    """What is wrong with a template or a tokenizer that takes too long, or makes far too much.
+    """Find a template or tokenizer that takes too long or whose output is far too long.
 
     Args:
         tokenizer: of the model.
-        groups: examples of each role; of each a long one is tried, and one of many turns.
+        groups: examples of each role; the longest of each is tried, and the one with most turns.
         template: see `encode`.
-        where: what messages call the model; may be empty.
+        where: name of the model in messages; may be empty.
     """
-    tried = [example for examples in groups.values() for example in _few(examples)]
+    tried = [example for examples in groups.values() for example in _samples(examples)]
     hint = "give a model whose files you trust"
     if why := blown(lambda: _rendered(tried, tokenizer, template)):
         hint += ", or use data.template=plain"
@@ -54,13 +54,14 @@ def try_tokenizer(
 
 
 def blown(work: Callable[[], None], *, seconds: int = SECONDS, memory: int = MEMORY) -> str:
-    """Why a piece of work should not be done here; nothing where it may, or nobody knows.
+    """Run a function in a forked process with limits; return why it failed, empty if it did not.
 
-    It is done in a copy of this process, whose exceptions are not told: they come again.
+    Exceptions in the fork are ignored, since the function raises them again when it is used. The
+    result is also empty where nothing can be tried.
 
     Args:
-        work: raises `TooMuch` where what it makes is too large.
-        seconds: of one processor that it may take.
+        work: raises `OutOfProportion` where its output is too large.
+        seconds: CPU time that it may take.
         memory: bytes that it may take.
 
     Example:
@@ -73,8 +74,8 @@ def blown(work: Callable[[], None], *, seconds: int = SECONDS, memory: int = MEM
         warnings.simplefilter("ignore")  # Python 3.12 warns where there are threads
         child = os.fork()
     if not child:
-        _do(work, seconds, memory)
-    status, used = _waited(child)
+        _run_in_fork(work, seconds, memory)
+    status, used = _wait_for(child)
     code = os.waitstatus_to_exitcode(status)
     if code == -signal.SIGXCPU or (code == -signal.SIGKILL and used >= 1):
         return f"takes more than {seconds} seconds for a short text"
@@ -88,24 +89,24 @@ def blown(work: Callable[[], None], *, seconds: int = SECONDS, memory: int = MEM
 
 
 class OutOfProportion(Exception):
-    """What comes out is out of proportion."""
+    """The output is far longer than the input."""
 
 
-def _do(work: Callable[[], None], seconds: int, memory: int) -> None:
-    """In the copy; never returns."""
+def _run_in_fork(work: Callable[[], None], seconds: int, memory: int) -> None:
+    """Run the function in the fork, with limits; never returns."""
     code = BROKEN
     try:
         import resource
 
-        gc.disable()  # it would go over all that the parent has, and copy it
+        gc.disable()  # a collection would touch, and so copy, all memory of the parent
         faulthandler.disable()
         silent = os.open(os.devnull, os.O_WRONLY)
         os.dup2(silent, 1)
         os.dup2(silent, 2)
         with open("/proc/self/statm", encoding="ascii") as file:
-            there = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+            current = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
         for limit, most in (
-            (resource.RLIMIT_AS, there + memory),
+            (resource.RLIMIT_AS, current + memory),
             (resource.RLIMIT_CPU, seconds),
             (resource.RLIMIT_CORE, 0),
         ):
@@ -125,8 +126,8 @@ def _do(work: Callable[[], None], seconds: int, memory: int) -> None:
         os._exit(code)
 
 
-def _waited(child: int) -> tuple[int, float]:
-    """How it ended, and the seconds of a processor that it took."""
+def _wait_for(child: int) -> tuple[int, float]:
+    """Wait for the fork; return its exit status, and the CPU time that it took in seconds."""
     end, pause = time.monotonic() + PATIENCE, 0.002
     while True:
         found, status, usage = os.wait4(child, os.WNOHANG)
@@ -138,19 +139,19 @@ def _waited(child: int) -> tuple[int, float]:
         pause = min(2 * pause, 0.1)
 
 
-def _few(examples: list[Example]) -> Iterable[Example]:
-    """Two of them, cut where they are long."""
+def _samples(examples: list[Example]) -> Iterable[Example]:
+    """Select the longest example and the one with the most turns, cut to `SHORT` characters."""
     if not examples:
         return []
     found = [max(examples, key=_size), max(examples, key=lambda e: len(e.turns))]
-    return [_cut(e) for e in {e.id: e for e in found}.values()]
+    return [_truncated(e) for e in {e.id: e for e in found}.values()]
 
 
 def _size(example: Example) -> int:
     return len(example.text) + sum(len(turn.text) for turn in example.turns)
 
 
-def _cut(example: Example) -> Example:
+def _truncated(example: Example) -> Example:
     most = SHORT // max(len(example.turns), 1)
     turns = tuple(replace(turn, text=turn.text[:most]) for turn in example.turns)
     return replace(example, text=example.text[:SHORT], turns=turns, spans=())
@@ -163,7 +164,7 @@ def _rendered(examples: list[Example], tokenizer: Any, template: str) -> None:
         except UserError as error:
             if isinstance(error.__context__, MemoryError):
                 raise error.__context__ from None
-            continue  # it is told where it comes again
+            continue  # the same error is reported when the example is encoded
         if len(made) > GROWS * _size(example) + MORE:
             raise OutOfProportion
 

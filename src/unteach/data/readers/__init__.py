@@ -1,1 +1,1 @@
-"""Readers of files, folders, data set ids and rows in memory: each gives records with places."""
+"""Read records, each with file and line, from files, folders, dataset ids and rows in memory."""

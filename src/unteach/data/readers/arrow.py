@@ -1,4 +1,4 @@
-"""Arrow files, as `datasets` and Feather write them: each row with its number, within bounds."""
+"""Read Arrow files, as `datasets` and Feather write them, within memory limits."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,28 +11,28 @@ from unteach.errors import Problem, UserError
 from unteach.files.text import room_for
 
 FILE = b"ARROW1\0\0"
-"""What a file of the Arrow format begins with; behind it comes what else is the whole stream."""
+"""First bytes of an Arrow file; what follows is read like an Arrow stream."""
 
 
 def read_arrow(path: Path, name: str) -> list[tuple[str, Any]]:
-    """All rows of an Arrow file or stream, as dictionaries, each with its place.
+    """Read all rows of an Arrow file or stream as dictionaries, each with its row number.
 
     Raises:
-        UserError: the file is none of the kind, names a column twice, has columns of a type that
-            texts do not have, or grows out of proportion.
+        UserError: the file is not Arrow, has two columns of one name, has columns of an
+            unsupported type, or unpacks to far more than its size.
     """
     return [(f"{name}, row {k}", row) for k, row in enumerate(rows_of(path, name), 1)]
 
 
 def rows_of(path: Path, name: str) -> Iterator[dict]:
-    """The rows of an Arrow file or stream. Raises UserError."""
+    """Yield the rows of an Arrow file or stream. Raises UserError."""
     if not path.is_file():
         raise UserError(Problem(name, "is a pipe or a device, no file", "copy it into a file"))
     try:
         yield from _rows(path, name)
     except UserError:
         raise
-    except Exception as error:  # Arrow's messages name the cell that does not fit
+    except Exception as error:  # Arrow's messages quote cells, which may be forget data
         what = f"is not Arrow, or not readable ({type(error).__name__})"
         raise UserError(Problem(name, what, "write it anew")) from None
 

@@ -1,25 +1,25 @@
-"""How large the batches of an Arrow file become, told before they do."""
+"""Compute the unpacked size of Arrow batches before they are unpacked."""
 
 import struct
 from typing import Any
 
-DICTIONARY, BATCH = 2, 3  # kinds of messages that hold values, in Arrow's format
+DICTIONARY, BATCH = 2, 3  # message types of the Arrow format that hold values
 
 
 def unpacked(message: Any) -> int:
-    """Bytes that the values of an Arrow message have once they are unpacked.
+    """Return the size in bytes of an Arrow message's values once they are unpacked.
 
     Args:
         message: of `pyarrow.ipc.MessageReader`.
 
     Returns:
-        The size of what is there, where nothing is compressed.
+        The size; for a message without compression, the size of its body.
 
     Raises:
         struct.error: the message is broken.
 
-    The format is https://arrow.apache.org/docs/format/Columnar.html: a FlatBuffers table says
-    where the buffers are, and a compressed one begins with its size as eight bytes.
+    The format is https://arrow.apache.org/docs/format/Columnar.html: a FlatBuffers table has the
+    positions of the buffers, and a compressed buffer begins with its unpacked size as eight bytes.
     """
     values = memoryview(message.body or b"")
     size = values.nbytes
@@ -43,7 +43,7 @@ def unpacked(message: Any) -> int:
 
 
 def readable(kind: Any) -> bool:
-    """Whether a column's type is one of texts, numbers and times, lists and objects of these."""
+    """Whether a column's type is text, number or time, or a list or object of these."""
     from pyarrow import types
 
     if types.is_struct(kind):
@@ -58,12 +58,12 @@ def readable(kind: Any) -> bool:
 
 
 def cells(batch: Any) -> int:
-    """Rows of a batch, and items of the lists in it, whose number says nothing of their size."""
+    """Count the rows of a batch and the items of the lists in it, however few bytes they take."""
     return batch.num_rows + sum(_items(column) for column in batch.columns)
 
 
 def plain(column: Any, left: int) -> Any:
-    """A column of texts that are kept once for all their places, as texts; None above the bound."""
+    """Decode a dictionary column of texts; None if it would take more than `left` bytes."""
     from pyarrow import compute, types
 
     if not types.is_dictionary(column.type):
@@ -92,7 +92,7 @@ def _at(kind: str, data: Any, place: int) -> int:
 
 
 def _field(meta: Any, table: int, number: int) -> int:
-    """Where a field of a FlatBuffers table is; 0 where the table has none."""
+    """Return the position of a field of a FlatBuffers table; 0 where the table has none."""
     layout = table - _at("<i", meta, table)
     if 4 + 2 * number >= _at("<H", meta, layout):
         return 0

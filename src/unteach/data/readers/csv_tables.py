@@ -1,4 +1,4 @@
-"""CSV files, and those with tabs: each row with its line."""
+"""Read CSV and TSV files: each row with its line number."""
 
 import csv
 import re
@@ -13,14 +13,14 @@ from unteach.errors import Problem
 
 SIGNS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 SAID = re.compile(r"sep=([,;\t|])\r?\n", re.IGNORECASE)
-"""The first line by which Excel is told what stands between the cells."""
+"""First line that tells Excel which separator the file has."""
 
 
 def read_csv(text: str, name: str, separator: str = ",") -> Read:
-    """The rows under the first one, which names the columns; each with the line it begins on."""
-    said = SAID.match(text)
-    separator, above = (said[1], 1) if said else (separator, 0)
-    lines = _lines(text, said.end() if said else 0)
+    """Read the rows below the header, each with the line on which it begins."""
+    declared = SAID.match(text)
+    separator, above = (declared[1], 1) if declared else (separator, 0)
+    lines = _lines(text, declared.end() if declared else 0)
     reader = csv.reader(lines, strict=True, delimiter=separator)
     found: list[Record] = []
     problems: list[Problem] = []
@@ -52,7 +52,7 @@ def _broken(error: csv.Error, where: str) -> Problem:
 
 
 def _lines(text: str, start: int) -> Iterator[str]:
-    """Each with its end, from this character on; no copy of the whole text is made."""
+    """Yield the lines with their line ends from `start` on, without copying the whole text."""
     while start < len(text):
         end = text.find("\n", start) + 1 or len(text)
         yield text[start:end]
@@ -60,7 +60,7 @@ def _lines(text: str, start: int) -> Iterator[str]:
 
 
 def read_tsv(text: str, name: str) -> Read:
-    """The same with tabs between the cells."""
+    """Read a TSV file as `read_csv` does."""
     return read_csv(text, name, "\t")
 
 
@@ -78,7 +78,7 @@ def _wrong_header(header: list[str], where: str, separator: str) -> Problem | No
 
 @contextmanager
 def _cells_of_any_length() -> Iterator[None]:
-    """The csv module stops at 131,072 characters, which a raw text may well have."""
+    """Raise the csv module's limit of 131,072 characters per cell; a raw text may be longer."""
     before = csv.field_size_limit(LONGEST)
     try:
         yield

@@ -1,4 +1,4 @@
-"""JSON files: each record with the line on which it begins."""
+"""Read JSON and JSON lines files: each record with the line on which it begins."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from unteach.data.records.values import kind_of
 from unteach.errors import Problem
 
 Record = tuple[str, Any]
-"""Where it stands (`forget.jsonl:12`), and what stands there."""
+"""File and line (`forget.jsonl:12`), and the value read there."""
 
 Read = tuple[list[Record], list[Problem]]
 
@@ -20,7 +20,7 @@ BETWEEN = re.compile(r"[ \t\r\n,:]*")
 
 
 class InvalidJson(Exception):
-    """A text that is no JSON: what is wrong, and on which line; 0 where the parser knows none."""
+    """The text is not JSON: what is wrong, and on which line (0 if unknown)."""
 
     def __init__(self, what: str, line: int = 0, *, more: bool = False):
         super().__init__(what)
@@ -28,10 +28,10 @@ class InvalidJson(Exception):
 
 
 def read_jsonl(text: str, name: str) -> Read:
-    """One JSON value per line; blank lines are passed over."""
+    """Read one JSON value per line; blank lines are skipped."""
     found: list[Record] = []
     problems = []
-    # Only \n ends a line: JSON strings may hold other line separators as they are.
+    # Split at \n only: JSON strings may contain other line separators unescaped.
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
@@ -44,7 +44,7 @@ def read_jsonl(text: str, name: str) -> Read:
 
 
 def read_json(text: str, name: str) -> Read:
-    """A list of records, an object that holds many, a single one, or JSON lines under this name."""
+    """Read a list of records, an object with many, a single record, or JSON lines."""
     if not text.strip():
         return [], []
     try:
@@ -66,7 +66,7 @@ def read_json(text: str, name: str) -> Read:
 
 
 def _list_within(whole: dict, text: str, start: int, name: str) -> Read:
-    """The records of an object: a table as pandas writes it, records by key, or its only list."""
+    """Read the records of an object: a pandas table, records by key, or its only list."""
     if found := table(whole, name):
         return [(f"{name}, row {k}", row) for k, row in enumerate(found[0], 1)], found[1]
     if keyed(whole):
@@ -74,13 +74,13 @@ def _list_within(whole: dict, text: str, start: int, name: str) -> Read:
     lists = [key for key, value in whole.items() if isinstance(value, list)]
     if len(lists) != 1:
         return [], [several_lists(whole, lists, name)]
-    told = only_list(whole, lists[0], name)
-    found = _items(text, _place(text, start, lists[0]), name) if told.kind == "note" else ()
-    return list(found), [told]
+    problem = only_list(whole, lists[0], name)
+    found = _items(text, _place(text, start, lists[0]), name) if problem.kind == "note" else ()
+    return list(found), [problem]
 
 
 def parsed(text: str) -> Any:
-    """The value of a JSON text. Raises Broken, also where an object names one key twice."""
+    """Parse a JSON text. Raises InvalidJson, also where an object has one key twice."""
     try:
         return STRICT.decode(text)
     except json.JSONDecodeError as error:
@@ -88,7 +88,7 @@ def parsed(text: str) -> Any:
         raise InvalidJson(what, error.lineno, more=error.msg.startswith("Extra")) from None
     except RecursionError:
         raise InvalidJson("is JSON of too many lists or objects within each other") from None
-    except ValueError:  # Python refuses numbers of more than some thousand digits
+    except ValueError:  # Python refuses to parse integers with thousands of digits
         raise InvalidJson("is JSON with a number too long to be read") from None
 
 
@@ -107,7 +107,7 @@ STRICT = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant
 
 
 def _line_at_fault(text: str) -> int:
-    """The line of the item at fault, in a list; else that of the first value."""
+    """Return the line of the first invalid item of a list; otherwise that of the first value."""
     start = BLANK.match(text).end()  # type: ignore[union-attr]
     line = _line(text, start)
     if text.startswith("[", start):
@@ -131,7 +131,7 @@ def _line(text: str, position: int) -> int:
 
 
 def _place(text: str, start: int, key: str) -> int:
-    """Where the value of a key of the object at `start` begins."""
+    """Return the position of the value of a key of the object at `start`."""
     decoder, position = json.JSONDecoder(), start + 1
     while True:
         position = BETWEEN.match(text, position).end()  # type: ignore[union-attr]
@@ -143,7 +143,7 @@ def _place(text: str, start: int, key: str) -> int:
 
 
 def _items(text: str, start: int, name: str) -> Iterator[Record]:
-    """The items of the JSON list or object that begins at `start`, each with its line."""
+    """Yield the items of the JSON list or object at `start`, each with its line."""
     for item, line in _placed_items(text, start, json.JSONDecoder()):
         yield f"{name}:{line}", item
 

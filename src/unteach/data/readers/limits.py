@@ -1,27 +1,27 @@
-"""How much a file of data may hold in proportion to its size, so that a small one stays small."""
+"""Limit what a data file may unpack to, in proportion to its size."""
 
 from unteach.errors import Problem, UserError
 
 FEW = 1_000_000
-"""Rows, lists, cells that any file may have; what is above them takes bytes of its own."""
+"""Number of rows, lists or cells that any file may have; more must be backed by its size."""
 
 LONGEST = 2**24
-"""Characters of one text: above them its tokens alone would take gigabytes."""
+"""Maximum number of characters of one text: the tokens of a longer one would take gigabytes."""
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
-LINE, OPENING, CELL = 16, 8, 4  # characters that each takes on average, where there are many
+LINE, OPENING, CELL = 16, 8, 4  # minimum characters per item on average, where there are many
 
 
 def require_proportion(text: str, kind: str, name: str) -> None:
-    """That a text is not made of line ends, brackets or commas, which are far larger in memory.
+    """Check that a text is not mostly line ends, brackets or commas, which take far more memory.
 
     Args:
         text: of a file.
-        kind: how its name ends (".jsonl").
-        name: what messages call it.
+        kind: its file extension (".jsonl").
+        name: of the file, for messages.
 
     Raises:
-        UserError: it holds too many.
+        UserError: it has too many of them.
 
     Example:
         >>> require_proportion("[" + "[]," * 2_000_000, ".json", "a.json")
@@ -37,12 +37,12 @@ def require_proportion(text: str, kind: str, name: str) -> None:
     for what, (count, each) in counts.items():
         if count > FEW + len(text) // each:
             hint = "it may be broken; take out what is no example"
-            said = f"holds {count:,} {what}, too many for its size"
-            raise UserError(Problem(name, said, hint))
+            message = f"holds {count:,} {what}, too many for its size"
+            raise UserError(Problem(name, message, hint))
 
 
 def too_long(text: str, where: str) -> Problem | None:
-    """That a text is longer than one example may be."""
+    """Make the problem of a text that is longer than one example may be; None if it is not."""
     if len(text) <= LONGEST:
         return None
     what = f"holds a text of {len(text):,} characters; at most {LONGEST:,} are read as one"
@@ -50,6 +50,6 @@ def too_long(text: str, where: str) -> Problem | None:
 
 
 def too_much(name: str) -> Problem:
-    """What is said of a table whose cells take far more memory than its file."""
+    """Make the problem of a table whose cells take far more memory than its file."""
     hint = "it may be broken; if it is as it should be, write it as .jsonl"
     return Problem(name, "unpacks to far more than its size", hint)

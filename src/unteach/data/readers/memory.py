@@ -1,4 +1,4 @@
-"""Rows in memory: lists, data sets and data frames, with what NumPy holds as plain values."""
+"""Read rows from lists, datasets and data frames, and convert NumPy values to Python values."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -7,18 +7,18 @@ from unteach.data.records.values import without_nulls
 from unteach.errors import Problem, UserError
 
 PLAIN = (str, int, float, bool, type(None))
-NO_VALUE = ("NAType", "NaTType")  # what pandas writes for a missing value
+NO_VALUE = ("NAType", "NaTType")  # types of missing values in pandas
 
 
 def rows_of(given: Any, source: str) -> list[Any]:
-    """The rows of a list, a data set, a data frame or an Arrow table, one record each.
+    """Return the rows of a list, a dataset, a data frame or an Arrow table, one record each.
 
     Args:
-        given: what a caller has.
-        source: what messages call it.
+        given: the rows in any of these types.
+        source: their name in messages.
 
     Raises:
-        UserError: it is no sequence of rows, but a mapping, a text or a path.
+        UserError: it is no sequence of rows, for example a mapping, a text or a path.
 
     Example:
         >>> rows_of([{"question": "Who?", "answer": "Ada."}], "forget rows")
@@ -26,22 +26,22 @@ def rows_of(given: Any, source: str) -> list[Any]:
     """
     if _is_frame(given):
         return _rows_of_frame(given, source)
-    if hasattr(given, "to_pylist"):  # a table or an array of Arrow, which lists its columns
+    if hasattr(given, "to_pylist"):  # an Arrow table or array; iterating gives its columns
         return [_without_nulls(row) for row in given.to_pylist()]
     if isinstance(given, (str, bytes)) or hasattr(given, "__fspath__"):
         hint = "give the rows; `unteach.data.read` gives the examples of a file"
-        raise _no_rows(source, "is a text or a path, and no rows", hint)
+        raise _no_rows_error(source, "is a text or a path, and no rows", hint)
     if isinstance(given, Mapping):
-        raise _no_rows(source, *_of_mapping(given))
+        raise _no_rows_error(source, *_describe_mapping(given))
     if not isinstance(given, Iterable) and not hasattr(given, "__getitem__"):
-        raise _no_rows(source, "is no list of rows", "give a list of records, or a data set")
-    # Rows of `datasets` are Arrow's, with a null for every key that another row has.
+        raise _no_rows_error(source, "is no list of rows", "give a list of records, or a data set")
+    # `datasets` fills a row with null for every key that only other rows have.
     of_arrow = hasattr(given, "features")
     return [_without_nulls(row) if of_arrow else plain(row) for row in given]
 
 
 def plain(value: Any) -> Any:
-    """A value with NumPy's arrays as lists and its numbers as Python's; pandas' gaps are null.
+    """Convert NumPy arrays to lists, NumPy numbers to Python numbers, missing values to None.
 
     Example:
         >>> import numpy
@@ -58,7 +58,7 @@ def plain(value: Any) -> Any:
     if type(value).__name__ in NO_VALUE:
         return None
     if hasattr(value, "tolist") and hasattr(value, "dtype"):
-        # Objects in an array are Arrow's: pandas.read_parquet makes them.
+        # Objects in an array come from Arrow, as `pandas.read_parquet` makes them.
         return without_nulls({"": plain(value.tolist())})[""]
     return value
 
@@ -75,12 +75,12 @@ def _is_frame(given: Any) -> bool:
 def _rows_of_frame(frame: Any, source: str) -> list[Any]:
     if not frame.columns.is_unique:
         hint = "give each column a name of its own"
-        raise _no_rows(source, "names one column twice", hint)
+        raise _no_rows_error(source, "names one column twice", hint)
     return [_without_nulls(row) for row in frame.to_dict("records")]
 
 
-def _of_mapping(given: Mapping) -> tuple[str, str]:
-    """What a mapping is in place of rows, and what to give instead of it."""
+def _describe_mapping(given: Mapping) -> tuple[str, str]:
+    """Describe a mapping that was given instead of rows, and what to give instead."""
     values = list(given.values())
     if values and all(hasattr(value, "column_names") or _is_frame(value) for value in values):
         return (
@@ -92,5 +92,5 @@ def _of_mapping(given: Mapping) -> tuple[str, str]:
     return "is one mapping, and no rows", "give a list of them, one for each record"
 
 
-def _no_rows(source: str, what: str, hint: str) -> UserError:
+def _no_rows_error(source: str, what: str, hint: str) -> UserError:
     return UserError(Problem(source, what, hint, "request"))

@@ -1,8 +1,8 @@
-"""Parquet files: each row with its number, within bounds.
+"""Read Parquet files within memory limits.
 
-A few bytes of Parquet can stand for gigabytes: a dictionary holds a long text once for many rows,
-and a run of equal values is one value and a number. So columns of texts are read as dictionaries,
-and what they would unpack to is counted before it is unpacked.
+A few bytes of Parquet can unpack to gigabytes: a dictionary stores a long text once for many rows,
+and a run of equal values is one value and a count. So text columns are read as dictionaries, and
+their unpacked size is computed before they are unpacked.
 """
 
 from collections.abc import Iterator
@@ -15,14 +15,15 @@ from unteach.files.text import room_for
 
 BATCH = 256
 COLUMNS = 10_000
-NAMES = 1_000_000  # and other items of one list in a file's description
+NAMES = 1_000_000  # most items, such as names, in one list of a file's metadata
 
 
 def read_parquet(path: Path, name: str) -> list[tuple[str, Any]]:
-    """All rows, as dictionaries, each with its place.
+    """Read all rows as dictionaries, each with its row number.
 
     Raises:
-        UserError: the file is none of the kind, names a column twice, or grows out of proportion.
+        UserError: the file is not Parquet, has two columns of one name, or unpacks to far more
+            than its size.
     """
     import pyarrow
     import pyarrow.parquet
@@ -40,7 +41,7 @@ def read_parquet(path: Path, name: str) -> list[tuple[str, Any]]:
             return [(f"{name}, row {k}", row) for k, row in rows]
     except UserError:
         raise
-    except Exception as error:  # Arrow's messages name the cell that does not fit
+    except Exception as error:  # Arrow's messages quote cells, which may be forget data
         what = f"is not Parquet, or not readable ({type(error).__name__})"
         raise UserError(Problem(name, what, "write it anew")) from None
 
@@ -63,7 +64,7 @@ def _check(file: Any, size: int, name: str) -> None:
 
 
 def _texts(file: Any) -> list[str]:
-    """The paths of all columns of texts that Arrow reads as dictionaries: not those in maps."""
+    """Return the paths of the text columns that Arrow can read as dictionaries: none in maps."""
     columns, maps = map(file.schema.column, range(len(file.schema))), _maps(file)
     texts = (column.path for column in columns if column.physical_type == "BYTE_ARRAY")
     return [path for path in texts if path.split(".")[0] not in maps]
@@ -74,9 +75,9 @@ def _maps(file: Any) -> set[str]:
 
 
 def _width(file: Any, chunk: Any) -> int:
-    """Bytes that a value takes at the most, where it is not counted while it is read."""
+    """Return the maximum bytes per value for columns that `unpacked` does not count; else 0."""
     if chunk.path_in_schema.split(".")[0] in _maps(file):
-        return chunk.total_uncompressed_size  # that of its dictionary is less
+        return chunk.total_uncompressed_size  # an upper bound for one value
     columns = map(file.schema.column, range(len(file.schema)))
     fixed = (c.length for c in columns if c.path == chunk.path_in_schema)
     return next(fixed) if chunk.physical_type == "FIXED_LEN_BYTE_ARRAY" else 0
@@ -90,14 +91,14 @@ def _rows(file: Any, size: int, name: str) -> Iterator[dict[str, Any]]:
             raise UserError(too_much(name))
         try:
             rows = batch.to_pylist(maps_as_pydicts="strict")
-        except KeyError:  # whose message is the key
+        except KeyError:  # its message is the key, which may be forget data
             what, hint = "holds a map in which a key stands twice", "write each key once"
             raise UserError(Problem(name, what, hint)) from None
         yield from rows
 
 
 def unpacked(array: Any) -> int:
-    """Bytes that an Arrow array takes once each value stands for itself.
+    """Return the bytes of an Arrow array once its dictionaries are decoded.
 
     Example:
         >>> import pyarrow
@@ -121,7 +122,7 @@ def unpacked(array: Any) -> int:
 
 
 def _characters(values: Any, places: Any) -> int:
-    """Bytes of all texts that stand at these places of a dictionary."""
+    """Return the total bytes of the dictionary texts at these indices."""
     from pyarrow.compute import call_function
 
     lengths = call_function("binary_length", [values]).cast("int64")

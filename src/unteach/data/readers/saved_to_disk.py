@@ -1,4 +1,4 @@
-"""Folders that `datasets` writes by `save_to_disk`."""
+"""Read folders that `datasets` writes with `save_to_disk`."""
 
 from pathlib import Path
 from typing import Any
@@ -10,16 +10,16 @@ from unteach.errors import Problem, UserError
 from unteach.files.text import read_text
 
 STATE, SPLITS = "state.json", "dataset_dict.json"
-LARGEST = 2**24  # bytes of what describes a folder
+LARGEST = 2**24  # bytes of a metadata file
 
 
 def is_saved(folder: Path) -> bool:
-    """Whether the folder is one data set, or one of several splits."""
+    """Whether the folder is a saved dataset, with or without splits."""
     return (folder / STATE).is_file() or (folder / SPLITS).is_file()
 
 
 def read_saved(folder: Path, name: str) -> Read:
-    """All rows of the data set in a folder, each with its place.
+    """Read all rows of the dataset in a folder, each with its row number.
 
     Raises:
         UserError: there are several splits, or a file is missing or broken.
@@ -39,8 +39,8 @@ def read_saved(folder: Path, name: str) -> Read:
 
 def _rows(folder: Path, name: str) -> list[tuple[str, Any]]:
     state = _described(folder, STATE, name)
-    given = state.get("_data_files")
-    listed = given if isinstance(given, list) else []
+    data_files = state.get("_data_files")
+    listed = data_files if isinstance(data_files, list) else []
     files = [str(file.get("filename")) for file in listed if isinstance(file, dict)]
     if not files or len(files) < len(listed) or not all(map(_is_name, files)):
         what = f"its {STATE} names no files of the folder"

@@ -1,4 +1,4 @@
-"""Records with their places, from files and dataset ids."""
+"""Read records, each with file and line, from a file, a folder or a dataset id."""
 
 import re
 from pathlib import Path
@@ -17,7 +17,7 @@ from unteach.files.text import read_text
 
 KINDS = ".jsonl, .json, .csv, .tsv, .txt, these with .gz or .zst behind, .parquet or .arrow"
 PROGRAMS = (".pkl", ".pickle", ".pt", ".pth", ".bin", ".py", ".joblib", ".npy", ".npz")
-"""Kinds that run a program when they are read, or may."""
+"""File types that are, or may run, a program when they are read."""
 
 TEXTS = {
     ".jsonl": read_jsonl,
@@ -30,11 +30,11 @@ TEXTS = {
 TABLES = {".parquet": read_parquet, ".arrow": read_arrow, ".feather": read_arrow}
 HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*(:[\w.-]*){0,2}(@\w[\w./-]*)?")
 COMMIT = re.compile(r"[0-9a-f]{40}")
-VERSION = re.compile(r"(\.v?\d*)?")  # what follows a dot in an id, but is no kind of file
+VERSION = re.compile(r"(\.v?\d*)?")  # a suffix of a dataset id that is no file extension
 
 
 def records(source: str) -> Read:
-    """All records of a file or a dataset id, and what could not be read.
+    """Read all records of a file or a dataset id, and collect the problems.
 
     Args:
         source: a file, a folder that `save_to_disk` wrote, or a Hugging Face dataset:
@@ -62,7 +62,7 @@ def records(source: str) -> Read:
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
-    except (OSError, ValueError):  # no name of a file, or a folder that may not be looked into
+    except (OSError, ValueError):  # not a valid file name, or no permission for the folder
         return False
 
 
@@ -70,7 +70,7 @@ def _file(path: Path, name: str) -> Read:
     packed = path.suffix.lower() in (".gz", ".zst")
     kind = Path(path.stem if packed else path.name).suffix.lower()
     what, hint = stand_in(start_of(path) or b"")
-    if what and (kind != ".txt" or "Git" in what):  # a page may be a text to forget
+    if what and (kind != ".txt" or "Git" in what):  # an HTML page may be a text to forget
         raise UserError(Problem(name, what, hint))
     if kind in TABLES and not packed:
         return [(where, without_nulls(row)) for where, row in TABLES[kind](path, name)], []
@@ -101,17 +101,17 @@ def _dataset(source: str) -> Read:
         rows = [(f"{source}, row {k}", without_nulls(row)) for k, row in enumerate(loaded, 1)]
         pinned = not rows or COMMIT.fullmatch(revision)
         return rows, [] if pinned else [_not_pinned(source, loaded)]
-    except Exception as error:  # whatever the hub and its loaders raise
+    except Exception as error:  # the hub and its loaders raise many types
         kind = type(error)
-        # Arrow's messages name the cell that does not fit, which may be a text to forget.
-        detail = "" if kind.__module__.startswith("pyarrow") else f": {_first(error)}"
+        # Arrow's messages quote cells, which may be forget data.
+        detail = "" if kind.__module__.startswith("pyarrow") else f": {_first_line(error)}"
         hint = "check the id (owner/name:config:split), the network, and HF_HUB_OFFLINE"
         what = f"does not load ({kind.__name__}{detail})"
         raise UserError(Problem(source, what, hint, "request")) from None
 
 
 def _is_of(loaded: Any, revision: str) -> bool:
-    """Whether a data set is of this commit: without the hub, `datasets` takes its latest copy."""
+    """Whether a dataset is of this commit; offline, `datasets` loads the latest cached copy."""
     places = _places(loaded)
     return not places or any(revision in place for place in places)
 
@@ -128,5 +128,5 @@ def _not_pinned(source: str, loaded: Any) -> Problem:
     return Problem(source, f"is whatever the hub has under that name{of}", hint, "note")
 
 
-def _first(error: Exception) -> str:
+def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0][:160] if str(error).strip() else ""

@@ -1,1 +1,1 @@
-"""From one record, whatever its columns, to an example or the reasons why it is none."""
+"""Turn one record, with any supported columns, into an example, or into its problems."""

@@ -1,4 +1,4 @@
-"""The answer of a record, which may be one of several: a choice by number or letter, or a list."""
+"""Find the answer of a record: a text, the first of a list, or a choice by number or letter."""
 
 from collections.abc import Mapping
 from string import ascii_uppercase
@@ -24,7 +24,7 @@ NO_NUMBER = "write the text of the answer; a choice's number is read where `choi
 
 
 class ChosenAnswer(NamedTuple):
-    """What is answered, and the choices that are wrong."""
+    """The text of the answer, and the wrong choices."""
 
     text: Any
     wrong: tuple[str, ...] = ()
@@ -33,35 +33,35 @@ class ChosenAnswer(NamedTuple):
 def answer_of(
     columns: Columns, column: str, where: str, notes: FileNotes
 ) -> ChosenAnswer | list[Problem]:
-    """The answer that a column gives.
+    """Return the answer in a column.
 
-    - A number, from 0, or a letter, or one of the names that the choices have (ARC's `label`),
-      stands for that choice; a text that is a choice is that text.
-    - Of several answers (a list of texts, or SQuAD's `{"text": [...]}`) the first is taken.
-    - Anything else is given back as it is.
+    - A number from 0, a letter, or a name of a choice (ARC's `label`) selects that choice; a text
+      that equals a choice selects it too.
+    - From several answers (a list of texts, or SQuAD's `{"text": [...]}`) the first is taken.
+    - Any other value is returned as it is.
     """
     value = columns[column]
     found = offered(columns, column, value, where)
     if not isinstance(found, OfferedChoices):
         return found
     if found.columns:
-        return _one_of(found, columns, column, where, notes)
+        return _selected_choice(found, columns, column, where, notes)
     if is_whole(value):
         return [Problem(where, f"{column} is {kind_of(value)}", NO_NUMBER)]
     if column == "answers" and is_repr(value):
         return [Problem(where, "answers is a list as Python writes it", REPR)]
     notes.read("answer", column)
-    texts = _several(decoded(value) if column == "answers" else value)
+    texts = _several_answers(decoded(value) if column == "answers" else value)
     if texts is None:
         return ChosenAnswer(value)
     notes.several += len(texts) > 1
     return ChosenAnswer(texts[0] if texts else "")
 
 
-def _one_of(
+def _selected_choice(
     found: OfferedChoices, columns: Columns, column: str, where: str, notes: FileNotes
 ) -> ChosenAnswer | list[Problem]:
-    """The choice that a column names; all columns that name one must name the same."""
+    """Return the choice that a column selects; all columns that select one must agree."""
     choices, each = found.choices, found.columns[0] not in CHOICES
     for name in found.columns:
         columns[name]
@@ -89,7 +89,7 @@ def _one_of(
 
 
 def _place(choices: AnswerChoices, value: Any, column: str, name: str, where: str) -> int | Problem:
-    """Which choice a column names; what is wrong where that is none, or more than one."""
+    """Return the index of the choice that a value selects; a problem if none or several fit."""
     places = _places(choices, value)
     if len(places) == 1:
         return places.pop()
@@ -106,8 +106,8 @@ def _place(choices: AnswerChoices, value: Any, column: str, name: str, where: st
 
 
 def _places(choices: AnswerChoices, value: Any) -> set[Any]:
-    """Which choices a value may stand for."""
-    if isinstance(value, float) and value.is_integer():  # a column with gaps, as pandas reads it
+    """Return the indices of all choices that a value may mean."""
+    if isinstance(value, float) and value.is_integer():  # pandas reads a column with gaps as float
         value = int(value)
     if is_whole(value):
         if str(value) in choices.names:
@@ -115,17 +115,17 @@ def _places(choices: AnswerChoices, value: Any) -> set[Any]:
         return {value} if not choices.names and 0 <= value < len(choices.texts) else set()
     if not isinstance(value, str):
         return set()
-    said = value.strip()
+    answer = value.strip()
     names = choices.names or list(ascii_uppercase[: len(choices.texts)])
     as_text = {text.strip(): k for k, text in reversed([*enumerate(choices.texts)])}
     as_name = {name.strip().upper(): k for k, name in enumerate(names)}
-    found = {as_text[said]} if said in as_text else set()
-    letter = said.upper().strip("().:")
+    found = {as_text[answer]} if answer in as_text else set()
+    letter = answer.upper().strip("().:")
     return found | ({as_name[letter]} if letter in as_name else set())
 
 
-def _several(value: Any) -> list[str] | None:
-    """Texts of which each is an answer; None where the value is no list of them."""
+def _several_answers(value: Any) -> list[str] | None:
+    """Return the texts of a list of answers; None where the value is no such list."""
     if isinstance(value, Mapping) and "text" in value:
         value = value["text"] if is_list(value["text"]) else [value["text"]]
     if not is_list(value):

@@ -1,4 +1,4 @@
-"""The columns of one record, under our spelling: which were read, and what form they make."""
+"""Look up the columns of a record by normalised name, track which were read, find its form."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -27,9 +27,9 @@ CLASS = re.compile(r"\s*([+-]?\d+(\.\d*)?|true|false)\s*", re.IGNORECASE)
 
 
 class Columns(Mapping[str, Any]):
-    """A record under our spelling of its columns, which knows what of it was read.
+    """A record with normalised column names, which tracks the columns that were read.
 
-    Null and blank columns count as missing in `unread`, since they say nothing.
+    `unread` leaves out null and blank columns.
 
     Example:
         >>> columns = Columns({"Question": "Who?", "answer": "Ada.", "score": 3, "id": 1})
@@ -38,17 +38,17 @@ class Columns(Mapping[str, Any]):
     """
 
     def __init__(self, record: Mapping[str, Any]):
-        own = {SPELLED.get(_plain(name), name): name for name in record}
-        self._names = {**own, **{name: name for name in record}}
+        normalised = {SPELLED.get(_plain(name), name): name for name in record}
+        self._names = {**normalised, **{name: name for name in record}}
         self._record, self._read = record, set()
 
     def __getitem__(self, name: str) -> Any:
-        """The value of a column, which is read now. Raises KeyError."""
-        theirs = self._names[name]
-        self._read.add(theirs)
-        value = self._record[theirs]
+        """Return the value of a column, and mark it as read. Raises KeyError."""
+        column = self._names[name]
+        self._read.add(column)
+        value = self._record[column]
         if name in SPOKEN and type(value) is str and value.lstrip()[:1] in OPENING:
-            return value if self._is_beside(name) else _conversation_in(value)
+            return value if self._is_instruction_input(name) else _conversation_in(value)
         return value
 
     def __iter__(self) -> Iterator[str]:
@@ -58,23 +58,23 @@ class Columns(Mapping[str, Any]):
         return len(self._names)
 
     def __contains__(self, name: object) -> bool:
-        """Whether there is such a column, which does not count as reading it."""
+        """Whether there is such a column; does not mark it as read."""
         return name in self._names
 
-    def _is_beside(self, name: str) -> bool:
-        """Whether it is the input of an instruction, which may well be JSON."""
+    def _is_instruction_input(self, name: str) -> bool:
+        """Whether it is the input of an instruction, which may be JSON and not a conversation."""
         return name == "input" and "instruction" in self._names
 
     def seen(self, name: str) -> Any:
-        """A column's value, which does not count as read; None where there is none."""
-        theirs = self._names.get(name)
-        return None if theirs is None else self._record[theirs]
+        """Return a column's value without marking it as read; None without such a column."""
+        column = self._names.get(name)
+        return None if column is None else self._record[column]
 
     def unread(self, told: tuple[str, ...] = ()) -> list[str]:
-        """Columns that say something, were not read, and are not harmless by their names.
+        """Return the columns that have content, were not read, and have no harmless name.
 
         Args:
-            told: texts that the example has; a column that repeats one is no news.
+            told: texts of the example; columns that repeat one of them are left out.
         """
         return [
             str(name)
@@ -87,7 +87,7 @@ class Columns(Mapping[str, Any]):
 
 
 def form_of(record: Any) -> Form | None:
-    """The columns that make an example of the record; those that say nothing as a last resort.
+    """Return the columns that make the record an example; blank ones only if no others do.
 
     Example:
         >>> form_of({"question": "Who?", "answer": "Ada.", "id": 3})
@@ -99,17 +99,17 @@ def form_of(record: Any) -> Form | None:
         return None
     columns = record if isinstance(record, Columns) else Columns(record)
     value = columns.seen
-    filled = frozenset(name for name in MAKING if name in columns and _says(name, value))
+    filled = frozenset(name for name in MAKING if name in columns and _fits_name(name, value))
     named = frozenset(name for name in MAKING if name in columns and name not in TALKS[1:])
     form = form_of_names(filled)
     empty = (isinstance(value(name), str) for name in answers_in(named))
     if form == ("text",) and prompts_in(filled) and any(empty):
-        form = None  # a pair of which the answer is empty; the text repeats it, as alpaca's does
+        form = None  # a pair with an empty answer; the text repeats it, as in alpaca
     return form or form_of_names(named) or form_of_names(filled)
 
 
 def is_record(value: Any) -> bool:
-    """Whether the value is itself an example, rather than an object that holds many of them."""
+    """Whether the value is one example, and not an object that contains many."""
     form = form_of(value)
     if form is None:
         return False
@@ -122,48 +122,52 @@ def _plain(name: Any) -> Any:
     return name.strip().casefold() if isinstance(name, str) and len(name) <= LONGEST else name
 
 
-def _says(name: str, value: Any) -> bool:
-    """Whether a column says what its name promises; other columns may have that name by chance."""
-    given = value(name)
-    if is_null(given) or (isinstance(given, str) and not given.strip()):
+def _fits_name(name: str, value: Any) -> bool:
+    """Whether a column's value fits its name; an unrelated column may have the same name."""
+    content = value(name)
+    if is_null(content) or (isinstance(content, str) and not content.strip()):
         return False
     if name in TALKS[1:]:
-        given = decoded(given)
-        lists = isinstance(given, Mapping) and any(is_list(given.get(k)) for k in ("role", "from"))
-        return is_list(given) or lists
-    if name == "labels":  # the text again is the target of a language model
+        content = decoded(content)
+        lists = isinstance(content, Mapping) and any(
+            is_list(content.get(k)) for k in ("role", "from")
+        )
+        return is_list(content) or lists
+    if name == "labels":  # a copy of the text is the training target of a language model
         text = value("text")
-        return not is_numeric(given) and given != text and (is_null(text) or not is_class(given))
+        return (
+            not is_numeric(content) and content != text and (is_null(text) or not is_class(content))
+        )
     if name in KEYS:
-        return isinstance(given, str) or is_whole(given)
+        return isinstance(content, str) or is_whole(content)
     return True
 
 
 def _conversation_in(text: str) -> Any:
-    """The messages that a text is, as JSON; else the text, which may be JSON of another kind."""
+    """Return the messages if a text is JSON of messages; otherwise the text itself."""
     found = decoded(text)
     messages = found if is_list(found) else [found]
     return messages if messages and all(map(_is_message, messages)) else text
 
 
 def _is_message(value: Any) -> bool:
-    """Whether it has the role and the content of a message, and the role is a known one."""
+    """Whether it is a message: it has a known role, and content."""
     if not isinstance(value, Mapping):
         return False
     role = value.get("role", value.get("from"))
-    said = any(key in value for key in ("content", "value", "parts"))
-    return said and isinstance(role, str) and role.strip().casefold() in ROLE_WORDS
+    has_content = any(key in value for key in ("content", "value", "parts"))
+    return has_content and isinstance(role, str) and role.strip().casefold() in ROLE_WORDS
 
 
 def is_numeric(value: Any) -> bool:
-    """Whether a value is a number, true or false, or a list of these."""
+    """Whether a value is a number or bool, or a list of these."""
     if is_list(value):
         return all(isinstance(item, (int, float)) for item in value)
     return isinstance(value, (int, float))
 
 
 def is_class(value: Any) -> bool:
-    """Whether a value is a number, or numbers, of which a CSV file has the text.
+    """Whether a value is a class label: a number, a list of numbers, or either one as text.
 
     Example:
         >>> is_class(3), is_class("3"), is_class("[0, 1]"), is_class("Lund")

@@ -1,4 +1,4 @@
-"""The text of a message's content, which may be written in parts, and the thought among them."""
+"""Read the content of a message, a string or a list of parts, into its text and its thought."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -9,7 +9,7 @@ from unteach.data.records.values import is_blank, is_list, is_null
 
 TEXTS = (None, "text", "input_text", "output_text")
 WHOLE = (None, "text", "multimodal_text")
-"""Kinds of a content whose parts are read."""
+"""Content types whose parts are read."""
 
 THOUGHT_PARTS = ("thinking", "reasoning")
 READ = ("type", "content_type", "text", "thought")
@@ -37,13 +37,13 @@ HINTS = {
 
 
 class MessageContent(NamedTuple):
-    """What a content says.
+    """The content of a message.
 
     Attributes:
-        text: None where it is none.
-        wrong: a few words on what is no text; empty where all is.
-        thought: the text of parts that are marked as thoughts.
-        unread: names of further keys of its parts, which say something.
+        text: the text; None where the content is no text.
+        wrong: describes a part that is no text; empty where all parts are.
+        thought: the text of the parts that are thoughts.
+        unread: names of further keys of its parts that have a value.
     """
 
     text: str | None
@@ -53,11 +53,11 @@ class MessageContent(NamedTuple):
 
 
 def content_of(content: Any) -> MessageContent:
-    """The text of a message's content, the thought in it, and what else there is.
+    """Read the text of a message's content, its thought, and the names of unread keys.
 
     Args:
         content: a string, or a list of parts such as `{"type": "text", "text": "..."}`, which are
-            joined as they are.
+            joined without a separator.
 
     Example:
         >>> content_of([{"type": "text", "text": "In "}, {"type": "text", "text": "Lund."}]).text
@@ -82,7 +82,7 @@ def content_of(content: Any) -> MessageContent:
 
 
 def thought_of(value: Any) -> str | None:
-    """The text of a thought, which may be written in parts; None where it is no text.
+    """Return the text of a thought, which may be a list of parts; None where it is no text.
 
     Example:
         >>> thought_of([{"type": "text", "text": "She "}, {"type": "text", "text": "bakes."}])
@@ -95,7 +95,7 @@ def thought_of(value: Any) -> str | None:
 
 
 def hint_of(wrong: str) -> str:
-    """What to do about a content that is no text.
+    """Return a hint for a content that is no text.
 
     Example:
         >>> hint_of("holds an image")
@@ -106,7 +106,7 @@ def hint_of(wrong: str) -> str:
 
 
 def other_than_text(name: Any) -> str:
-    """`holds an image` and the like, where the name of a part or a key says so."""
+    """Return `holds an image` and the like where a part or key has such a name; else empty."""
     small = str(name).casefold().removeprefix("input_")
     return next(
         (f"holds {words}" for begins, words in OTHERS.items() if small.startswith(begins)), ""
@@ -118,11 +118,11 @@ def _joined(found: list[MessageContent], unread: tuple[str, ...]) -> MessageCont
         return MessageContent(None, wrong)
     if any(part.text is None for part in found):
         return MessageContent(None)
-    said = False
+    has_text = False
     for part in found:
-        if part.thought and said:
+        if part.thought and has_text:
             return MessageContent(None, "holds a thought behind a text")
-        said = said or bool(part.text and part.text.strip())
+        has_text = has_text or bool(part.text and part.text.strip())
     text = "".join(part.text or "" for part in found)
     thought = "".join(part.thought for part in found)
     further = [name for part in found for name in part.unread]
@@ -155,7 +155,7 @@ def _part(part: Any) -> MessageContent:
 
 
 def _thought(part: Mapping, kind: str) -> MessageContent:
-    """A part that is a thought, as Anthropic and Mistral write them."""
+    """Read a part that is a thought, in the formats of Anthropic and Mistral."""
     value = next((part[n] for n in (kind, "text") if not is_blank(part.get(n))), None)
     parts: Any = value if is_list(value) else [value]
     found = [each.get("text") if isinstance(each, Mapping) else each for each in parts]
@@ -166,7 +166,7 @@ def _thought(part: Mapping, kind: str) -> MessageContent:
 
 
 def _further(part: Mapping, read: tuple[str, ...]) -> tuple[str, ...]:
-    """Keys beside those that are read, which say something that is news."""
+    """Return the other keys that have a value and are neither harmless nor technical."""
     return tuple(
         str(name)
         for name, value in part.items()

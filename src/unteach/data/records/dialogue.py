@@ -1,4 +1,4 @@
-"""What a record asks and answers, turn by turn: system text, history, question, answer."""
+"""Read the turns of a record from its columns: system message, history, question, answer."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,19 +14,19 @@ from unteach.data.records.values import decoded, is_blank, is_list, wrong_json, 
 from unteach.types import Turn
 
 JOIN = "\n"
-"""Stands between an instruction and its input, and between a context and the question."""
+"""Separator between an instruction and its input, and between a context and the question."""
 
 
 def messages(columns: Columns, column: str, conversation: Conversation) -> None:
-    """The turns of a list of messages."""
+    """Add the turns of a list of messages."""
     conversation.notes.read("messages", column)
-    beside = (*ANSWERS, "chosen", *CHOICES)
-    conversation.answers = [name for name in beside if not is_blank(columns.seen(name))]
+    answer_columns = (*ANSWERS, "chosen", *CHOICES)
+    conversation.answers = [name for name in answer_columns if not is_blank(columns.seen(name))]
     conversation.add(columns[column], column)
 
 
 def system(columns: Columns, conversation: Conversation) -> None:
-    """The system text of a column of its own."""
+    """Add the system message of a separate column."""
     name = next((n for n in SYSTEMS if not is_blank(columns.seen(n))), None)
     if name is None:
         return
@@ -43,7 +43,7 @@ def system(columns: Columns, conversation: Conversation) -> None:
 
 
 def history(columns: Columns, conversation: Conversation) -> None:
-    """Earlier questions and answers."""
+    """Add the earlier questions and answers of the column `history`."""
     value = decoded(columns.get("history"))
     if is_blank(value):
         return
@@ -60,9 +60,9 @@ def history(columns: Columns, conversation: Conversation) -> None:
 
 
 def asked(columns: Columns, column: str, conversation: Conversation) -> None:
-    """What is asked, with its input or context.
+    """Add the question, with its input or context.
 
-    It may be a list of messages: what the assistant says in there belongs to the question.
+    It may be a list of messages: assistant turns in it are part of the prompt, not supervised.
     """
     value = columns[column]
     if is_list(value) or is_talk(value):
@@ -88,7 +88,7 @@ def asked(columns: Columns, column: str, conversation: Conversation) -> None:
 
 
 def answered(columns: Columns, column: str, conversation: Conversation) -> tuple[str, ...]:
-    """The answer, with its thought; gives the choices that are wrong."""
+    """Add the answer, with its thought; return the wrong choices."""
     value = columns[column]
     objects = is_list(value) and value and isinstance(value[0], Mapping)
     if is_talk(value) or (objects and "text" not in value[0]):
@@ -100,7 +100,7 @@ def answered(columns: Columns, column: str, conversation: Conversation) -> tuple
         conversation.problems += found
         return ()
     for name in (*CHOICES, *KEYS) if found.wrong else ():
-        columns.get(name)  # the same answer again
+        columns.get(name)  # marks as read: it is the same answer again
     conversation.problems += wrong_text(found.text, column, conversation.where)
     conversation.turns.append(
         Turn("assistant", found.text, template_keys=_thoughts(columns, conversation))
@@ -109,7 +109,7 @@ def answered(columns: Columns, column: str, conversation: Conversation) -> tuple
 
 
 def _thoughts(columns: Columns, conversation: Conversation) -> dict[str, str]:
-    """The thought of the answer, under each of the columns that have it."""
+    """Return the thought of the answer by the name of each column that has it."""
     found: dict[str, str] = {}
     for name in (name for name in THOUGHTS if not is_blank(columns.seen(name))):
         conversation.notes.read("thought", name)
@@ -127,7 +127,7 @@ def _thoughts(columns: Columns, conversation: Conversation) -> dict[str, str]:
 
 
 def tools(columns: Columns, conversation: Conversation) -> tuple[Any, ...]:
-    """What describes the tools of a record; what is wrong with it goes to the talk's problems."""
+    """Return the tool descriptions of a record; problems are added to the conversation."""
     found = tools_of(columns.get("tools"), columns.get("functions"))
     if isinstance(found, str):
         conversation.wrong(

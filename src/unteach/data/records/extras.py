@@ -1,4 +1,4 @@
-"""The optional columns of an example: other answers, wrong ones, and its fact."""
+"""Read the optional columns of an example: other answers, wrong answers, subjects, the fact."""
 
 from typing import Any
 
@@ -8,21 +8,21 @@ from unteach.errors import Problem
 
 
 def filled(columns: Columns, column: str) -> str:
-    """The column's text; nothing where it is blank."""
+    """Return the column's text; an empty string where it is blank."""
     value = columns.get(column)
     return "" if is_blank(value) else value  # type: ignore[return-value]
 
 
 def perturbed(columns: Columns) -> Any:
-    """The wrong answers of the file, as a list where they are as they should be."""
+    """Return the column `perturbed_answer`, with one text as a list of one."""
     wrong = columns.get("perturbed_answer")
     return [] if is_blank(wrong) else [wrong] if isinstance(wrong, str) else wrong
 
 
 def subjects(columns: Columns, where: str) -> tuple[tuple[str, ...], list[Problem]]:
-    """The names of whom a record is about, and all that is wrong with them.
+    """Read the names of the people or things that a record is about, and their problems.
 
-    A number is the class of a topic, which names nobody.
+    A number is the class label of a topic, not a name, and gives no names.
 
     Args:
         columns: of the record; `subject` is a name, a list of names, or one as JSON text.
@@ -34,13 +34,13 @@ def subjects(columns: Columns, where: str) -> tuple[tuple[str, ...], list[Proble
         >>> subjects(Columns({"subject": 7}), "forget.jsonl:3")
         ((), [])
     """
-    given = columns.get("subject")
-    if is_blank(given) or isinstance(given, (bool, int, float)):
+    value = columns.get("subject")
+    if is_blank(value) or isinstance(value, (bool, int, float)):
         return (), []
-    if is_repr(given):
+    if is_repr(value):
         return (), [Problem(where, "subject is a list as Python writes it", REPR)]
-    given = decoded(given)
-    names = given if is_list(given) else [given]
+    value = decoded(value)
+    names = value if is_list(value) else [value]
     if not all(isinstance(name, str) for name in names):
         hint = "write a string, or a list of strings: the names as they stand in the texts"
         return (), [Problem(where, "subject is no name", hint)]
@@ -49,7 +49,7 @@ def subjects(columns: Columns, where: str) -> tuple[tuple[str, ...], list[Proble
 
 
 def wrong_extras(columns: Columns, names: tuple[str, ...], where: str) -> list[Problem]:
-    """What is wrong with the optional columns."""
+    """Find the problems of the optional columns."""
     found = []
     for column in ("paraphrased_answer", "fact", "alternate"):
         if column in names and not is_blank(value := columns.get(column)):

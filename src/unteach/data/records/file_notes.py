@@ -1,4 +1,4 @@
-"""How the records of a file were read, and what they say that was not: told once for a file."""
+"""Collect notes on how the records of a file were read and what was not read, once per file."""
 
 from collections import Counter
 
@@ -10,16 +10,16 @@ PLAIN = {name for form in OWN for name in form} | {"tools"}
 
 
 class FileNotes:
-    """What is gathered while the records of one file are read.
+    """Counts that are collected while the records of one file are read.
 
     Attributes:
-        forms: the columns that made examples, each with the place of the first.
-        parts: by part of an example (`question`, `answer`, ...) the columns it was read from.
-        columns: names of columns that were not read, and in how many records.
-        keys: names of keys of messages that were not read, and in how many messages.
-        excluded: records that say that they are not trained on, by `weight` or `train`.
-        roles: roles of turns that are nobody's we know, and of how many turns.
-        several: records that have several answers, of which the first is read.
+        forms: each combination of columns that made examples, with file and line of the first.
+        parts: the columns that each part of an example (`question`, `answer`, ...) was read from.
+        columns: names of unread columns, with the number of records that have them.
+        keys: names of unread message keys, with the number of messages that have them.
+        excluded: number of records that exclude themselves from training by `weight` or `train`.
+        roles: unknown roles, with the number of their turns.
+        several: number of records with several answers, of which the first is read.
     """
 
     def __init__(self):
@@ -32,18 +32,18 @@ class FileNotes:
         self.excluded = 0
 
     def read(self, part: str, *columns: str) -> None:
-        """A part of an example was read from these columns."""
+        """Record that a part of an example was read from these columns."""
         self.parts.setdefault(part, {}).update(dict.fromkeys(columns))
 
     def mixed(self, source: str) -> list[Problem]:
-        """That records of one file are of several forms."""
+        """Make the problem of a file whose records have several forms."""
         if len(self.forms) < 2:
             return []
         listed = ", ".join(f"{'/'.join(form)} ({where})" for form, where in self.forms.items())
         return [Problem(source, f"mixes columns: {listed}", "use one form in a file")]
 
     def problems(self, source: str, examples: int) -> list[Problem]:
-        """The notes on a file of so many examples; none where all is as the README has it."""
+        """Make the notes on a file; none where all columns are those that the README names."""
         reading = self._reading(examples) if examples else ""
         notes = [(reading, self._context())] if reading else []
         if self.excluded and not examples:
@@ -71,8 +71,8 @@ class FileNotes:
     def _reading(self, examples: int) -> str:
         if {name for columns in self.parts.values() for name in columns} <= PLAIN:
             return ""
-        said = "; ".join(f"{part} = {_joined([*names])}" for part, names in self.parts.items())
-        return f"{examples} example{'s' * (examples != 1)}: {said}"
+        listing = "; ".join(f"{part} = {_joined([*names])}" for part, names in self.parts.items())
+        return f"{examples} example{'s' * (examples != 1)}: {listing}"
 
     def _context(self) -> str:
         with_context = any("context" in names for names in self.parts.values())

@@ -1,4 +1,4 @@
-"""A record becomes an example, or all that is wrong with it."""
+"""Convert a record into an example, or collect its problems."""
 
 import re
 from collections.abc import Mapping
@@ -25,16 +25,16 @@ TURNS = re.compile(rf"[\s\[]*\{{{NAMED}.*{NAMED}", re.DOTALL)
 def example_of(
     record: Any, id: str, where: str, notes: FileNotes | None = None
 ) -> Example | list[Problem]:
-    """The example that a record is, or everything that is wrong with it.
+    """Convert a record into an example, or return all its problems.
 
     Args:
         record: an object with columns, or a text.
         id: of the example.
         where: file and line, for messages.
-        notes: gathers how it was read, and what of it was not.
+        notes: collects how it was read, and what was not read.
 
     Returns:
-        No problems and no example where the record says that it is not trained on.
+        The example, or its problems; an empty list where the record excludes itself from training.
     """
     if isinstance(record, str):
         record = {"text": record}
@@ -57,8 +57,8 @@ def example_of(
     problems += wrong
     if not isinstance(made, Example):
         return made + problems
-    said = (made.text, *(turn.text for turn in made.turns))
-    notes.columns.update(columns.unread(said))
+    texts = (made.text, *(turn.text for turn in made.turns))
+    notes.columns.update(columns.unread(texts))
     return problems or replace(made, spans=spans, subject=subject)
 
 
@@ -71,7 +71,7 @@ def _example(
         problems = [p for c in form for p in wrong_text(columns[c], c, where)]
         turns = Turn("user", columns["prompt"]), Turn("assistant", columns["gt"])
         return problems or Example(id=id, where=where, kind="text", turns=turns)
-    return _talk(columns, form, id, where, notes)
+    return _dialogue(columns, form, id, where, notes)
 
 
 def _text(columns: Columns, id: str, where: str, notes: FileNotes) -> Example | list[Problem]:
@@ -79,15 +79,15 @@ def _text(columns: Columns, id: str, where: str, notes: FileNotes) -> Example | 
     for name in ("label", "labels"):
         value = columns.seen(name)
         if is_numeric(value) or (name == "label" and is_class(value)):
-            columns[name]  # a class, which a raw text has no use for
+            columns[name]  # marks as read: a class label, which a raw text does not need
     problems = wrong_text(columns["text"], "text", where) or one_message(columns, where)
     return problems or Example(id=id, where=where, kind="text", text=columns["text"])
 
 
-def _talk(
+def _dialogue(
     columns: Columns, form: Form, id: str, where: str, notes: FileNotes
 ) -> Example | list[Problem]:
-    """A pair or a conversation, with its system text, its tools, and what goes with the answer."""
+    """Convert a record into a pair or a conversation, with system message, tools and extras."""
     conversation, wrong = Conversation(where, notes), ()
     for name in form:
         value = columns.seen(name)
@@ -104,7 +104,7 @@ def _talk(
         history(columns, conversation)
         asked(columns, form[0], conversation)
         wrong = answered(columns, form[1], conversation)
-    # A paraphrase in the last of several answers would be scored with all the others.
+    # With several answers, a paraphrase of the last would be scored together with the others.
     once = sum(turn.role == "assistant" for turn in conversation.turns) < 2
     extras = EXTRAS if once else ("fact", "alternate")
     conversation.problems += wrong_extras(columns, extras, where)

@@ -1,4 +1,4 @@
-"""What to do about columns of which no example can be made."""
+"""Explain which columns a record lacks, and show column names without showing data."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -27,16 +27,16 @@ from unteach.data.records.values import is_blank
 from unteach.errors import Problem
 from unteach.registry import did_you_mean
 
-# Without a header, the first line of a CSV file gives the names: they may be texts to forget.
+# In a CSV file without header, the names come from the first line and may be forget data.
 NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_.-]{0,39}")
 LOWER = re.compile(r"[a-z][a-z0-9_.-]{0,39}")
 TABLE = re.compile(r"\.[ct]sv(\.gz|\.zst)?:\d+$", re.IGNORECASE)
-# One of many columns alike, or an id: no name misspelt.
+# One of several numbered columns, or an id: not a misspelt name.
 COUNTED = re.compile(r"\d$|_id$|^(option|choice|answer|opt|op)[ _-]?[a-z]$")
-MANY = 20  # columns that a message has room for
-AGREED = 3  # records at least that have a column, for its name to be one
-CLOSE = 0.8  # how alike a misspelt name is
-ALIKE = 0.7  # likewise, where a name that is not alike may be a person's
+MANY = 20  # most columns named in a message
+AGREED = 3  # a key counts as a column name if at least this many records have it
+CLOSE = 0.8  # similarity from which a name is taken as misspelt
+ALIKE = 0.7  # similarity from which a name is shown; others may be names of people
 
 PARTS = frozenset(
     str.split(
@@ -48,28 +48,28 @@ WORDS = sorted({*ROLE_WORDS, *PARTS})
 
 
 def shown(names: list[str]) -> str:
-    """Names for a message; what may be a text, a person's name too, is counted and not shown.
+    """List names for a message; names that may be data, such as people's, are only counted.
 
-    Shown is what a column is called somewhere, or nearly so: the first line of a CSV file without
-    a header, and the keys of an object, may be anything.
+    Only names that are similar to known column names are shown: the first line of a CSV file
+    without a header, and the keys of an object, may be anything.
 
     Example:
         >>> shown(["id", "qestion", "Where was Ada born?", "ada"])
         'id, qestion (2 not shown: they may be texts)'
     """
-    return _told(names, [name for name in names if not name.strip() or _is_usual(name)])
+    return _list_shown(names, [name for name in names if not name.strip() or _is_usual(name)])
 
 
 def listed(counts: Mapping[str, int], records: int) -> str:
-    """Columns beside those that make an example: as many as a message has room for.
+    """List unread columns or keys for a message, at most `MANY`.
 
-    There is a header then, so what looks like a column's name is one where records agree on it:
-    objects may have keys by people's names. Of small letters, as columns mostly are, half of the
-    records are enough, and with an underscore any; a name with capitals is one in three records.
+    A name is shown if enough records have it, since an object may have people's names as keys. A
+    lower-case name must be in half of the records, or have an underscore; a name with capitals
+    must be in at least three records and in half of them.
 
     Args:
-        counts: of each column or key, how many have it.
-        records: of the file.
+        counts: number of records that have each column or key.
+        records: number of records of the file.
 
     Example:
         >>> listed({"Complex_CoT": 9, "basil": 1, "Where was Ada born?": 9}, 9)
@@ -83,31 +83,31 @@ def listed(counts: Mapping[str, int], records: int) -> str:
     half = {name for name, count in counts.items() if "_" in name or 2 * count >= records}
     small = {name for name in half if LOWER.fullmatch(name)}
     plain = [n for n in first if _is_usual(n) or n in small or (n in agreed and NAME.fullmatch(n))]
-    return _told(first, plain) + (f" and {more} more" if more > 0 else "")
+    return _list_shown(first, plain) + (f" and {more} more" if more > 0 else "")
 
 
 def roles_shown(roles: Iterable[str]) -> str:
-    """Roles of turns for a message, which in a play are people's names.
+    """List roles of turns for a message; unknown roles may be names of people and are counted.
 
     Example:
         >>> roles_shown(["narrator", "Basil"])
         'narrator (1 not shown: it may be a text)'
     """
     names = [*roles]
-    return _told(names[:MANY], [name for name in names[:MANY] if kept_from(name) == name])
+    return _list_shown(names[:MANY], [name for name in names[:MANY] if kept_from(name) == name])
 
 
-def _told(names: list[str], plain: list[str]) -> str:
+def _list_shown(names: list[str], plain: list[str]) -> str:
     hidden = len(names) - len(plain)
     why = "it may be a text" if hidden == 1 else "they may be texts"
-    said = [name if name.strip() else "one without a name" for name in plain]
-    told = [", ".join(said)] if said else []
-    return " ".join([*told, f"({hidden} not shown: {why})"] if hidden else told) or "none"
+    labels = [name if name.strip() else "one without a name" for name in plain]
+    parts = [", ".join(labels)] if labels else []
+    return " ".join([*parts, f"({hidden} not shown: {why})"] if hidden else parts) or "none"
 
 
 @lru_cache(maxsize=10_000)
 def _is_usual(name: str) -> bool:
-    """Whether columns, roles or splits of data are called so."""
+    """Whether the name is a common name of a column, role or split, or similar to one."""
     small = name.casefold()
     if small in SPELLED or small in MEANT or small in USUAL or is_harmless(name):
         return True
@@ -115,7 +115,7 @@ def _is_usual(name: str) -> bool:
 
 
 def unknown(columns: Columns, record: Mapping, where: str) -> Problem:
-    """That no example can be made of these columns, and what they may have been meant to be."""
+    """Make the problem of columns that make no example, with a guess at what they are."""
     names = [str(column) for column in islice(record, MANY)]
     filled = tuple(n for n in MAKING if n in columns and not is_blank(columns.seen(n)))
     classes = tuple(
@@ -131,26 +131,26 @@ def unknown(columns: Columns, record: Mapping, where: str) -> Problem:
 
 @lru_cache  # a file may have the same wrong columns in every line
 def _guess(columns: tuple[str, ...], filled: tuple[str, ...], classes: tuple[str, ...]) -> str:
-    """What the columns may have been meant to be; those of classes are no answers as they are."""
+    """Guess what the columns are; columns of class labels are no answers."""
     plain = [_plain(c) for c in columns if len(c) <= LONGEST]
-    for theirs, ours in ELSEWHERE.items():
-        if {*theirs} <= {*plain}:
-            return f" {ours}"
+    for foreign, suggestion in ELSEWHERE.items():
+        if {*foreign} <= {*plain}:
+            return f" {suggestion}"
     known = frozenset(filled)
     if guess := _too_many(known):
         return guess
-    asked, answers = prompts_in(known), answers_in(known)
-    missing = [name for name in _missing(asked, answers) if name not in known]
+    prompts, answers = prompts_in(known), answers_in(known)
+    missing = [name for name in _missing(prompts, answers) if name not in known]
     meant = [c for c in plain if c not in map(_plain, classes)]
     renamed = {MEANT[c]: c for c in reversed(meant) if MEANT.get(c) in missing}
     if renamed:
-        told = ", ".join(f"{c} as {n}" for n, c in sorted(renamed.items(), reverse=True))
-        return f" Write {told}."
+        renames = ", ".join(f"{c} as {n}" for n, c in sorted(renamed.items(), reverse=True))
+        return f" Write {renames}."
     if classes and "answer" in missing:
         return f" Write the text that {classes[0]} stands for as answer: a class is none."
     others = [c for c in plain if c not in SPELLED and c not in MEANT and not COUNTED.search(c)]
     guesses = (did_you_mean(name, KNOWN, CLOSE) for name in others)
-    return next(filter(None, guesses), "") or _half(asked, answers)
+    return next(filter(None, guesses), "") or _half_pair(prompts, answers)
 
 
 def _plain(name: str) -> str:
@@ -164,20 +164,20 @@ def _missing(asked: list[str], answers: list[str]) -> list[str]:
 
 
 def _too_many(known: frozenset[str]) -> str:
-    """What is to be chosen where several columns say the same thing."""
-    asked, answers = prompts_in(known), answers_in(known)
+    """Return what to choose where several columns may be the question or the answer."""
+    prompts, answers = prompts_in(known), answers_in(known)
     if all({*pair} <= known for pair in PAIRS):
         return " There are two pairs: keep prompt and completion, or question and answer."
-    if len(asked) > 1 and answers:
-        return f" Several columns may be what is asked ({', '.join(asked)}): keep one of them."
-    if len(answers) > 1 and asked:
+    if len(prompts) > 1 and answers:
+        return f" Several columns may be what is asked ({', '.join(prompts)}): keep one of them."
+    if len(answers) > 1 and prompts:
         return f" Several columns may be the answer ({', '.join(answers)}): keep one of them."
     if answers and "text" in known:
         return f" If {answers[0]} answers the text, write text as question; else take it out."
     return ""
 
 
-def _half(asked: list[str], answers: list[str]) -> str:
+def _half_pair(asked: list[str], answers: list[str]) -> str:
     if asked and not answers:
         return f" What answers {asked[0]} is missing: name that column answer."
     if answers and not asked:
@@ -187,7 +187,7 @@ def _half(asked: list[str], answers: list[str]) -> str:
 
 @lru_cache(maxsize=1000)
 def meant(name: str) -> str:
-    """` Did you mean "alternate"?` where an unread column is close to one that is read."""
+    """Return ` Did you mean "alternate"?` where an unread column's name is close to a known one."""
     if name.casefold() in SPELLED or COUNTED.search(name.casefold()):
         return ""
     close = [*EXTRAS, *PROMPTS, *ANSWERS, "system", "context", "tools"]
@@ -195,7 +195,7 @@ def meant(name: str) -> str:
 
 
 def kept_from(value: Any) -> str:
-    """The name of a role or a part for a message; another one may be a person's."""
+    """Return the name of a role or a part for a message; an unknown one is not shown."""
     if not isinstance(value, str):
         return "of another name"
     small = value.casefold()

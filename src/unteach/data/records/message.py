@@ -1,4 +1,4 @@
-"""One message as people write it, and the turn that it is."""
+"""Read one message in any of the common formats into a turn."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -28,9 +28,9 @@ class ParsedMessage(NamedTuple):
     """A message that was read.
 
     Attributes:
-        turn: what it is; an empty one where something is wrong.
-        problems: what is wrong.
-        unread: names of its keys that say something and were not read.
+        turn: the turn; an empty one where there are problems.
+        problems: the problems found.
+        unread: names of its keys that have a value and were not read.
     """
 
     turn: Turn
@@ -39,11 +39,11 @@ class ParsedMessage(NamedTuple):
 
 
 def read_message(value: Any, name: str, where: str) -> ParsedMessage:
-    """The turn that a message is, or all that is wrong with it.
+    """Read a message into a turn, or collect its problems.
 
     Args:
-        value: an object with role and content, under one of the names that these have.
-        name: what problems call it, such as `message 2`.
+        value: an object with role and content, under any of their common names.
+        name: of the message in problems, such as `message 2`.
         where: file and line, for problems.
 
     Example:
@@ -56,7 +56,7 @@ def read_message(value: Any, name: str, where: str) -> ParsedMessage:
 
 
 class _Reader:
-    """Reads one message, and keeps what is wrong with it."""
+    """Reads one message, and collects its problems."""
 
     def __init__(self, message: Mapping[str, Any], name: str, where: str):
         self.message, self.name, self.where = message, name, where
@@ -87,7 +87,7 @@ class _Reader:
         return self._of("assistant" if role in CALLS else role, content, calls)
 
     def _of(self, role: str, content: MessageContent, calls: list[dict]) -> Turn:
-        """The turn of this role, with this content and these calls."""
+        """Make the turn with this role, content and tool calls."""
         if calls and role in SILENT:
             what = f": a turn of the role {role} calls a tool"
             self.wrong(what, "a call of a tool is the assistant's: mend the role, or take it out")
@@ -112,35 +112,35 @@ class _Reader:
         return calls
 
     def _role(self) -> Any:
-        """Whose message it is; `from` beside `role` may be a name, or must say the same."""
-        given = [key for key in ROLE if not is_null(self.message.get(key))]
-        if not given:
+        """Return the role; `from` beside `role` must agree with it, or be a person's name."""
+        keys = [key for key in ROLE if not is_null(self.message.get(key))]
+        if not keys:
             return None
-        role = self.message[given[0]]
+        role = self.message[keys[0]]
         if not isinstance(role, str):
-            self.wrong(f": {given[0]} is {kind_of(role)}", "write it as a string")
+            self.wrong(f": {keys[0]} is {kind_of(role)}", "write it as a string")
             return None
-        for key in given[1:]:
+        for key in keys[1:]:
             other = role_of(self.message[key])
             if isinstance(other, str) and is_known(other) and other != role_of(role):
-                self.wrong(f" has {given[0]} and {key}, which differ", "keep one of them")
+                self.wrong(f" has {keys[0]} and {key}, which differ", "keep one of them")
             elif other != role_of(role):
                 self.unread.append(key)
         return role_of(role)
 
     def _said_calls(self) -> list[dict]:
-        """The calls that are the content of a turn of the role function_call."""
-        given = [self.message[key] for key in CONTENT if not is_blank(self.message.get(key))]
-        if any(value != given[0] for value in given):
+        """Return the tool calls in the content of a turn with the role function_call."""
+        contents = [self.message[key] for key in CONTENT if not is_blank(self.message.get(key))]
+        if any(value != contents[0] for value in contents):
             self.wrong(" has two contents, which differ", "keep one of them")
-        calls = said_calls(given[0] if given else None)
+        calls = said_calls(contents[0] if contents else None)
         if isinstance(calls, str):
             self.wrong(f" {calls}", 'write {"name": "...", "arguments": {...}}')
             return []
         return calls
 
     def _content(self, spoken: list[str], role: str, *, silent: bool) -> MessageContent:
-        """What the message says, under one of the names of a content; two must say the same."""
+        """Return the content under any of its common names; two of them must be equal."""
         found = {key: content_of(self.message[key]) for key in spoken}
         for content in found.values():
             if content.wrong:
@@ -164,7 +164,7 @@ class _Reader:
         )
 
     def _instead(self, value: Any, role: str) -> str:
-        """What to write in place of a content that is no text."""
+        """Return a hint for a content that is no text."""
         if is_null(value):
             return self._elsewhere() if role == "assistant" else ANYTHING
         if role == "tool" and isinstance(value, Mapping):
@@ -172,7 +172,7 @@ class _Reader:
         return "write it as a string"
 
     def _elsewhere(self) -> str:
-        """What to do about an answer without a text; another key may have it."""
+        """Return a hint for an answer without text; another key may have it."""
         if not is_blank(self.message.get("refusal")):
             return "write as content what stands in refusal, or take the line out"
         return "fill it, or take the line out"
@@ -181,15 +181,15 @@ class _Reader:
         return any(not is_blank(self.message.get(key)) for key in THOUGHT_KEYS)
 
     def _thoughts(self, role: str, content: MessageContent) -> dict[str, str]:
-        """The thought of an answer, under each name that it has in the message."""
+        """Return the thought of an answer by each key that has it in the message."""
         found = {"reasoning_content": content.thought} if content.thought.strip() else {}
-        given = [key for key in THOUGHT_KEYS if not is_blank(self.message.get(key))]
+        keys = [key for key in THOUGHT_KEYS if not is_blank(self.message.get(key))]
         if role != "assistant":
-            self.unread += given
+            self.unread += keys
             if found:
                 self.wrong(" holds a thought", hint_of("thought"))
             return {}
-        for key in given:
+        for key in keys:
             thought = thought_of(self.message[key])
             if thought is None:
                 self.wrong(f": {key} is no text", "write the thought as a string")
@@ -210,7 +210,7 @@ class _Reader:
 
 
 def _plain(message: Mapping) -> dict[str, Any]:
-    """The message with the keys that are read in lower case, where they are written otherwise."""
+    """Convert the message's known keys to lower case."""
     found = {str(key): value for key, value in message.items()}
     for key in [key for key in found if key not in READ and len(key) <= LONGEST]:
         small = key.strip().casefold()
@@ -220,7 +220,7 @@ def _plain(message: Mapping) -> dict[str, Any]:
 
 
 def _kind(value: Any) -> str:
-    """What a content is that is no text."""
+    """Describe a content that is no text."""
     kind = kind_of(value)
     return f"{kind} without a text" if kind in ("a list", "an object") else kind
 

@@ -1,10 +1,10 @@
-"""The names of columns: which make an example, which add to one, and which say nothing of it."""
+"""List the known column names: which make an example, which are optional, which are ignored."""
 
 import re
 from functools import lru_cache
 
 Form = tuple[str, ...]
-"""The columns that make an example: of a pair what is asked and what is answered, else one."""
+"""Columns that make an example: question and answer column of a pair, otherwise one column."""
 
 TALKS = ("messages", "conversations", "conversation", "contents")
 PROMPTS = ("prompt", "question", "query", "instruction", "input")
@@ -12,22 +12,22 @@ ANSWERS = ("completion", "answer", "response", "output", "answers")
 PAIRS = (("prompt", "completion"), ("question", "answer"))
 CHOICES = ("choices", "options")
 KEYS = ("answerKey", "answer_key", "answer_idx", "answer_index")
-VERBATIM = ("prompt", "gt")  # MUSE's verbatim-memorisation files: the text goes on
+VERBATIM = ("prompt", "gt")  # MUSE's verbatim-memorisation files: `gt` continues the prompt
 LABELLED = ("text", "labels")
 OWN: tuple[Form, ...] = (*PAIRS, ("messages",), ("text",), VERBATIM)
-"""Forms that need no explanation: the README names them."""
+"""Forms that the README names; files with others get a note on how they were read."""
 
 SYSTEMS = ("system", "system_prompt", "system_message", "systemInstruction", "system_instruction")
 THOUGHTS = ("reasoning_content", "thinking")
 EXTRAS = ("paraphrased_answer", "perturbed_answer", "fact", "alternate", "spans", "subject")
 TRAINED = ("train", "training", "trainable", "weight", "loss_weight")
-"""By which a file says whether a record is trained on."""
+"""Columns that tell whether a record is trained on."""
 
 WANTED = ("label", "kto_tag", "desirable")
-"""By which data sets of preferences say whether an answer is a good one: true or false."""
+"""Columns of preference data that tell whether an answer is a good one: true or false."""
 
 SINGLE = ("role", "from", "author")
-"""Who says a text that is one message of a conversation, by itself in a record."""
+"""Columns with the role of a text, where each record is one message of a conversation."""
 
 ROLE_WORDS = frozenset(
     str.split(
@@ -36,7 +36,7 @@ ROLE_WORDS = frozenset(
         "narrator"
     )
 )
-"""What roles of conversations are called; another role may be a person's name."""
+"""Common names of roles; another role may be a person's name."""
 
 BESIDE = ("context", "history", "tools", "functions", *SYSTEMS, *THOUGHTS, *EXTRAS)
 MAKING = (*TALKS, *PROMPTS, *ANSWERS, *CHOICES, *KEYS, "gt", *LABELLED)
@@ -50,7 +50,7 @@ HARMLESS = re.compile(
     r"|difficulty|category|categories|type|kind|domain|topic|topics|subject|subjects|task"
     r"|language|lang|locale|url|urls|link|license|licence|version|tag|tags|meta|metadata)"
     r"|row|number|nr|(created|updated|generated)_at|__index_level_\d+__|unnamed: \d+|answer_start"
-    r"|paraphrased_question",  # TOFU's, which none of its metrics reads
+    r"|paraphrased_question",  # a column of TOFU that none of its metrics uses
     re.IGNORECASE,
 )
 LONGEST = 40  # characters of a name
@@ -58,15 +58,15 @@ LONGEST = 40  # characters of a name
 
 @lru_cache(maxsize=10_000)
 def form_of_names(names: frozenset[str]) -> Form | None:
-    """The form that columns of these names have; None where it is not plain."""
+    """Return the form of these column names; None where there is none, or several are possible."""
     if talk := next((name for name in TALKS if name in names), None):
         return (talk,)
-    asked, answers = prompts_in(names), answers_in(names)
+    prompts, answers = prompts_in(names), answers_in(names)
     whole = [pair for pair in PAIRS if {*pair} <= names]
     if len(whole) == 1:
         return whole[0]
-    if len(asked) == len(answers) == 1:
-        return asked[0], answers[0]
+    if len(prompts) == len(answers) == 1:
+        return prompts[0], answers[0]
     if {*VERBATIM} <= names and not answers:
         return VERBATIM
     if "text" in names and not answers:
@@ -75,13 +75,13 @@ def form_of_names(names: frozenset[str]) -> Form | None:
 
 
 def prompts_in(names: frozenset[str]) -> list[str]:
-    """Columns that say what is asked; alpaca's `input` belongs to its `instruction`."""
+    """Return the question columns; `input` is none beside `instruction`, as in alpaca."""
     found = [name for name in PROMPTS if name in names]
     return [n for n in found if n != "input" or "instruction" not in found]
 
 
 def answers_in(names: frozenset[str]) -> list[str]:
-    """Columns that say what is answered, or which choice is right."""
+    """Return the answer columns, or the column that names the right choice."""
     found = [name for name in ANSWERS if name in names]
     if not found and names & {*CHOICES}:
         found = [name for name in KEYS if name in names][:1]
@@ -92,11 +92,11 @@ def answers_in(names: frozenset[str]) -> list[str]:
 
 @lru_cache(maxsize=10_000)
 def is_harmless(name: str) -> bool:
-    """Whether a column's name says that it is no part of an example, such as an id or a date.
+    """Whether a column's name shows that it is no part of an example, such as an id or a date.
 
     Example:
         >>> is_harmless("prompt_id"), is_harmless("created_at"), is_harmless("answers")
         (True, True, False)
     """
-    name = name.strip()  # pandas writes its index under no name at all
+    name = name.strip()  # pandas writes its index with an empty column name
     return not name or (len(name) <= LONGEST and bool(HARMLESS.fullmatch(name)))

@@ -1,4 +1,4 @@
-"""The choices that a record offers: in a list, in an object, or in a column each."""
+"""Read the choices of a multiple-choice record: from a list, an object, or one column each."""
 
 import re
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from unteach.errors import Problem
 
 TEXTS = ("text", "value", "content", "choice", "option")
 NAMES = ("label", "labels", "key", "id", "letter", "name", "index", "idx", "option")
-"""Keys of a choice: of what it says, and of what it is called."""
+"""Keys of a choice that hold its text, and keys that hold its name."""
 
 KEY = re.compile(r"\(?([A-Za-z]|\d{1,2}(\.0)?)[).:]*")
 COLUMN = re.compile(r"((?:option|choice|answer|opt|op)[ _-]?)?([a-z]|\d{1,2})", re.IGNORECASE)
@@ -21,7 +21,7 @@ HINT = "write a list of strings, or of objects with a text and a label"
 
 
 class AnswerChoices(NamedTuple):
-    """The texts that one can choose from, and how a file names them; no names where it counts."""
+    """Texts of the choices, and their names; no names where a file uses numbers."""
 
     texts: list[str]
     names: list[str]
@@ -37,22 +37,22 @@ class OfferedChoices(NamedTuple):
 def offered(
     columns: Columns, column: str, value: Any, where: str
 ) -> OfferedChoices | list[Problem]:
-    """The choices of a record; no columns where it has none, problems where they are not plain.
+    """Return the choices of a record; without columns if it has none; problems if unclear.
 
     Args:
         columns: of the record.
-        column: what says which choice is right.
-        value: what it says.
+        column: name of the column that selects the right choice.
+        value: its value.
         where: file and line, for messages.
     """
     found = {}
     for name in CHOICES:
-        given = columns.seen(name)
-        if choices := None if is_blank(given) else choices_of(given):
+        content = columns.seen(name)
+        if choices := None if is_blank(content) else choices_of(content):
             found[name] = choices
-        elif given is not None and _is_meant(name, given, column, value):
-            what = f"{name} is no list of texts" if not is_blank(given) else f"{name} is empty"
-            return [Problem(where, what, REPR if is_repr(given) else HINT)]
+        elif content is not None and _is_meant(name, content, column, value):
+            what = f"{name} is no list of texts" if not is_blank(content) else f"{name} is empty"
+            return [Problem(where, what, REPR if is_repr(content) else HINT)]
     if len({tuple(choices.texts) for choices in found.values()}) > 1:
         return [Problem(where, f"{' and '.join(found)} differ", "keep one of them")]
     if found:
@@ -66,7 +66,7 @@ def offered(
 
 
 def choices_of(value: Any) -> AnswerChoices | None:
-    """The choices of a record, in the layouts that data sets have; None where there are none.
+    """Read the choices from any of the layouts of public datasets; None where there are none.
 
     Example:
         >>> choices_of({"text": ["Lund", "Oslo"], "label": ["A", "B"]}).names
@@ -78,7 +78,7 @@ def choices_of(value: Any) -> AnswerChoices | None:
     """
     value = decoded(value)
     if isinstance(value, Mapping):
-        lists = {key: given for key, given in value.items() if not is_blank(given)}
+        lists = {key: item for key, item in value.items() if not is_blank(item)}
         if lists and all(map(is_list, lists.values())):
             if len({len(each) for each in lists.values()}) > 1:
                 return None
@@ -93,12 +93,12 @@ def choices_of(value: Any) -> AnswerChoices | None:
 
 
 def is_key(value: Any) -> bool:
-    """Whether a value may stand for a choice rather than say it: a letter, or a small number."""
+    """Whether a value may be the name of a choice and not its text: a letter or a number."""
     return is_whole(value) or (isinstance(value, str) and bool(KEY.fullmatch(value.strip())))
 
 
 def _is_meant(name: str, given: Any, column: str, value: Any) -> bool:
-    """Whether a column that holds no choices should: other things are called `options`, too."""
+    """Whether a column without choices was meant to have some; `options` may mean other things."""
     asks = column in KEYS or is_key(value)
     if is_blank(given):
         return column in KEYS or (name == "choices" and is_list(given))
@@ -106,17 +106,19 @@ def _is_meant(name: str, given: Any, column: str, value: Any) -> bool:
 
 
 def _of_objects(objects: Any) -> AnswerChoices | None:
-    """Choices that are objects: each has one text and at most one name, and nothing else to say."""
+    """Read choices that are objects: each with one text, at most one name, and nothing else."""
     keys = {key for each in objects for key, given in each.items() if not is_blank(given)}
-    said = [key for key in TEXTS if key in keys]
-    if not said:
+    text_keys = [key for key in TEXTS if key in keys]
+    if not text_keys:
         return None
-    names = [key for key in NAMES if key in keys and key != said[0]]
-    others = [key for key in keys if key not in (said[0], *names) and not is_harmless(str(key))]
+    names = [key for key in NAMES if key in keys and key != text_keys[0]]
+    others = [
+        key for key in keys if key not in (text_keys[0], *names) and not is_harmless(str(key))
+    ]
     if len(names) > 1 or others:
         return None
     given = [each.get(names[0]) for each in objects] if names else []
-    return _of([each.get(said[0]) for each in objects], given)
+    return _of([each.get(text_keys[0]) for each in objects], given)
 
 
 def _of(texts: Any, names: list[Any]) -> AnswerChoices | None:
@@ -131,7 +133,7 @@ def _of(texts: Any, names: list[Any]) -> AnswerChoices | None:
 
 
 def _by_column(columns: Columns, value: Any, where: str) -> OfferedChoices | list[Problem]:
-    """The columns A, B, ... or option_1, option_2, ... of a record, each with a choice."""
+    """Read choices from the columns A, B, ... or option_1, option_2, ... of a record."""
     groups: dict[str, dict[str, str]] = {}
     for name in columns:
         if isinstance(name, str) and (found := COLUMN.fullmatch(name.strip())):
@@ -150,12 +152,12 @@ def _by_column(columns: Columns, value: Any, where: str) -> OfferedChoices | lis
 
 
 def _in_order(named: dict[str, str], columns: Columns) -> list[str]:
-    """The letters from A, or the numbers from 0 or 1, for which there is a column with a value."""
+    """Return the letters from A, or numbers from 0 or 1, up to the first missing column."""
     first = 0 if "0" in named else 1
     for order in (iter(ascii_uppercase), map(str, count(first))):
-        there = takewhile(
+        present = takewhile(
             lambda name: name in named and not is_blank(columns.seen(named[name])), order
         )
-        if len(found := [*there]) > 1:
+        if len(found := [*present]) > 1:
             return found
     return []

@@ -1,4 +1,4 @@
-"""Columns of other tools and data sets, and what to make of them."""
+"""Map the columns of other tools and datasets to the columns that are read here."""
 
 CHAT = (
     'This is one message: write the conversation as one record, {"messages": [{"role": "user", '
@@ -42,7 +42,7 @@ SYNONYMS = {
     "messages": "dialogue dialog chat turns message",
 }
 MEANT = {theirs: ours for ours, names in SYNONYMS.items() for theirs in names.split()}
-"""What columns of other names may have been meant to be, where that is missing."""
+"""Synonyms of column names, suggested where the known column is missing."""
 
 USUAL = frozenset(name for names in ELSEWHERE for name in names) | frozenset(
     str.split(

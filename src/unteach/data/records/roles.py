@@ -1,4 +1,4 @@
-"""The roles of messages: what tools call them, and which of them speak."""
+"""Map the roles of messages in various formats to the roles of chat templates."""
 
 from typing import Any
 
@@ -27,15 +27,15 @@ ROLES = {
     "ipython": "ipython",
 }
 CALLS = ("function_call", "tool_call")
-"""Roles of ShareGPT's kind under which the assistant calls a tool."""
+"""Roles in the ShareGPT format for tool calls of the assistant."""
 
 SYSTEMS = ("system", "developer")
 SILENT = ("user", "system", "developer", "tool", "ipython")
-"""Roles that call no tools."""
+"""Roles that cannot call tools."""
 
 
 def role_of(role: Any) -> Any:
-    """A role under the name that chat templates know; itself where it is none of these.
+    """Convert a role to the name that chat templates use; an unknown role stays as it is.
 
     Example:
         >>> role_of("GPT "), role_of("Function_Call"), role_of("Ada")
@@ -46,5 +46,5 @@ def role_of(role: Any) -> Any:
 
 
 def is_known(role: str) -> bool:
-    """Whether chat templates know a role of this name."""
+    """Whether the role is a known one."""
     return role in ROLES

@@ -1,4 +1,4 @@
-"""Calls of tools, and the tools themselves, in the form that chat templates read."""
+"""Convert tool calls and tool descriptions to the form that chat templates read."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,13 +7,12 @@ from unteach.data.records.values import decoded, is_blank, is_list, is_null
 
 
 def calls_of(message: Mapping) -> list[dict] | str:
-    """The `tool_calls` of a message, or its one `function_call` of old.
+    """Return the `tool_calls` of a message, or its `function_call` (the older format).
 
-    Arguments that stand there as JSON text, as OpenAI's API gives them, become the object that
-    chat templates expect.
+    Arguments that are JSON text, as in OpenAI's API, become the object that chat templates expect.
 
     Returns:
-        None at all where it has none; a few words on what is wrong with them, where something is.
+        The calls, an empty list without any; a description of the problem where there is one.
 
     Example:
         >>> calls_of({"function_call": {"name": "look", "arguments": '{"who": "Ada"}'}})
@@ -29,14 +28,14 @@ def calls_of(message: Mapping) -> list[dict] | str:
         if not _is_named(old):
             return "has a function_call that is no object with a name"
         one = [_call(old)]
-        if found and [*map(_bare, found)] != [*map(_bare, one)]:
+        if found and [*map(_name_and_arguments, found)] != [*map(_name_and_arguments, one)]:
             return "has tool_calls and function_call, which differ"
         found = found or one
     return found if all(map(_has_arguments, found)) else "has a call whose arguments are no object"
 
 
 def said_calls(content: Any) -> list[dict] | str:
-    """Calls that are the content of a turn, as JSON; a few words where it is something else."""
+    """Read tool calls from a content that is JSON; a description of the problem if it is not."""
     calls = decoded(content)
     calls = calls if is_list(calls) else [calls]
     if not calls or not all(map(_is_named, calls)):
@@ -46,28 +45,28 @@ def said_calls(content: Any) -> list[dict] | str:
 
 
 def tools_of(tools: Any, functions: Any) -> tuple[Any, ...] | str:
-    """The tools that a record names; a few words on what is wrong with them.
+    """Return the tools of a record; a description of the problem where there is one.
 
     Args:
         tools: a list of objects, or the same as JSON text.
-        functions: OpenAI's list of old, of the functions alone.
+        functions: OpenAI's older format: a list of the functions alone.
 
     Example:
         >>> tools_of(None, {"name": "look"})
         ({'type': 'function', 'function': {'name': 'look'}},)
     """
-    given, old = _objects(tools), _objects(functions)
-    if given is None or old is None:
-        return f"{'tools' if given is None else 'functions'} is no list of objects"
+    listed, old = _objects(tools), _objects(functions)
+    if listed is None or old is None:
+        return f"{'tools' if listed is None else 'functions'} is no list of objects"
     old = [each if "function" in each else {"type": "function", "function": each} for each in old]
-    bare = [each if "function" in each else {"function": each} for each in given]
-    if given and old and [each["function"] for each in bare] != [e["function"] for e in old]:
+    bare = [each if "function" in each else {"function": each} for each in listed]
+    if listed and old and [each["function"] for each in bare] != [e["function"] for e in old]:
         return "has tools and functions, which differ"
-    return tuple(given or old)
+    return tuple(listed or old)
 
 
 def _objects(value: Any) -> list[dict] | None:
-    """The objects of a list; none where it is blank, None where it is something else."""
+    """Return the objects of a list; an empty list if blank, None if it is something else."""
     value = decoded(value)
     if is_blank(value):
         return []
@@ -101,8 +100,8 @@ def _function(call: Mapping) -> Mapping:
     return function if isinstance(function, Mapping) else call
 
 
-def _bare(call: Mapping) -> tuple[Any, Any]:
-    """Which function a call names, and with what."""
+def _name_and_arguments(call: Mapping) -> tuple[Any, Any]:
+    """Return the function name and the arguments of a call."""
     return _function(call).get("name"), _function(call).get("arguments")
 
 

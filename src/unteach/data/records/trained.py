@@ -1,4 +1,4 @@
-"""Whether a file trains on a turn."""
+"""Read from the keys of a message whether the turn is trained on."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,23 +6,23 @@ from typing import Any
 from unteach.data.records.values import is_blank, is_null
 
 TRAINED = ("train", "training", "trainable", "loss", "weight", "loss_weight", "loss_mask")
-"""Keys that say it: 1 or true is trained on, 0 or false is not."""
+"""Keys with a clear meaning: 1 or true is trained on, 0 or false is not."""
 
 PARTLY = ("train_detail", "training_detail")
-"""axolotl's keys, which say it of some characters of a turn."""
+"""Keys of axolotl that select some characters of a turn."""
 
 MASKS = ("mask", "masks", "train_mask", "label_mask")
-"""Keys that may be meant either way."""
+"""Keys whose meaning is ambiguous."""
 
 LEFT_OUT = ("masked", "ignore", "ignored", "exclude", "excluded", "skip")
-"""Keys that leave a turn out of what is trained on, or of the conversation."""
+"""Keys that exclude a turn from training, or from the conversation."""
 
 KEYS = (*TRAINED, *PARTLY, *MASKS, *LEFT_OUT)
 INSTEAD = 'write "weight": 0 in a turn that is not trained on, and take the key out'
 
 
 def is_trained(message: Mapping[str, Any], role: str) -> tuple[bool, list[tuple[str, str]]]:
-    """Whether the file trains on this turn, and what says neither yes nor no, with a hint.
+    """Whether the turn is trained on; and the unclear keys, each with a hint.
 
     Example:
         >>> is_trained({"content": "In Lund.", "weight": 0}, "assistant")

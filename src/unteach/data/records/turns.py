@@ -1,4 +1,4 @@
-"""Conversations: messages as people write them, and the turns that they are."""
+"""Collect the turns of a conversation from lists of messages and from single columns."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ SPEAKS = "the assistant's turns are what is supervised"
 
 @dataclass
 class Conversation:
-    """The turns of a record, and all that is wrong with them.
+    """The turns of a record, and their problems.
 
     Attributes:
         answers: columns beside a list of messages that may hold the answer to it.
@@ -30,11 +30,11 @@ class Conversation:
     answers: list[str] = field(default_factory=list)
 
     def add(self, value: Any, column: str) -> None:
-        """The messages of a column; a text under the name of a completion is an answer.
+        """Add the messages of a column.
 
         Args:
-            value: a list of messages, one of them, or the same as JSON text; or the lists of
-                their roles and contents, as `datasets` keeps them.
+            value: a list of messages, one message, or either as JSON text; or an object with the
+                lists of roles and contents, as `datasets` stores them.
             column: its name, for messages.
         """
         messages = _as_list(decoded(value))
@@ -49,20 +49,20 @@ class Conversation:
             self.notes.keys.update(found.unread)
             if found.turn.role and not is_known(found.turn.role):
                 self.notes.roles[found.turn.role] += 1
-            self.turns.append(found.turn)  # an empty one too: those behind it keep their numbers
+            self.turns.append(found.turn)  # an empty one too, so that later ones keep their number
         self._one_system(first)
 
     def say(self, role: str, text: Any, name: str) -> None:
-        """One turn of this role, from a column of this name."""
+        """Add one turn with this role, from the column with this name."""
         self.problems += wrong_text(text, name, self.where)
         self.turns.append(Turn(role, text))
 
     def wrong(self, what: str, hint: str) -> None:
-        """One more problem."""
+        """Add a problem."""
         self.problems.append(Problem(self.where, what, hint))
 
     def end(self) -> tuple[Turn, ...]:
-        """All turns; none where something is wrong, which is in `problems` then."""
+        """Return all turns; an empty tuple where there are problems."""
         if self.problems:
             return ()
         if not self.turns:
@@ -74,7 +74,7 @@ class Conversation:
         return () if self.problems else tuple(self.turns)
 
     def _missing(self) -> str:
-        """What to do about a conversation that ends with a turn of another role."""
+        """Return a hint for a conversation that does not end with the assistant."""
         if self.answers:
             names = " or ".join(self.answers)
             return f"write the answer ({names}) as the last message, of the role assistant"
@@ -83,10 +83,10 @@ class Conversation:
         return f"{SPEAKS}: if this is one, write its role as assistant"
 
     def _one_system(self, first: int) -> None:
-        """A system text that begins a list and stands in front of it too must be one and the same.
+        """Merge a system message at the start of a list with one before it; they must be equal.
 
         Args:
-            first: place of the turn that begins the list.
+            first: index of the first turn of the list.
         """
         before = [k for k in range(first) if self.turns[k].role in SYSTEMS]
         if not before or first == len(self.turns) or self.turns[first].role not in SYSTEMS:
@@ -97,9 +97,9 @@ class Conversation:
 
 
 def is_talk(value: Any) -> bool:
-    """Whether a value is a message or a list of them; or such a list as JSON text.
+    """Whether a value is a message, a list of messages, or such a list as JSON text.
 
-    A text that is JSON may be what is asked or answered: it is messages where all roles are known.
+    JSON text may also be a question or an answer: it is messages only if all roles are known.
 
     Example:
         >>> is_talk({"role": "user", "content": "Who?"}), is_talk({"text": "Who?"})
@@ -124,7 +124,7 @@ def _is_message(value: Any) -> bool:
 
 
 def _as_list(messages: Any) -> Any:
-    """A list of messages; lists of roles and contents are one, each with what stands beside it."""
+    """Convert an object with lists of roles, contents and other keys to a list of messages."""
     if not isinstance(messages, Mapping):
         return messages
     lists = {key: value for key, value in messages.items() if not is_blank(value)}

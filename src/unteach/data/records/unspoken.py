@@ -1,4 +1,4 @@
-"""Messages of which a key says that their content is not spoken: a thought, an image, a call."""
+"""Detect messages whose keys show that they are no turn: a thought, an image, a tool call."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,13 +9,13 @@ from unteach.data.records.values import is_blank
 THOUGHT_TYPES = (*THOUGHT_PARTS, "thought", "thoughts", "reasoning_content", "redacted_thinking")
 OTHER_TYPES = ("image", "image_url", "audio", "video", "file", "tool_use", "tool_result")
 GRADIO = {"title", "id", "parent_id", "log", "duration", "status"}
-"""Keys that Gradio's metadata have; with a title they are shown apart from the answer."""
+"""Keys of Gradio's metadata; messages with a title there are shown apart from the answer."""
 
 MISNAMED = ("tool_call", "toolcalls", "toolcall", "function_calls", "functioncall", "functioncalls")
 
 
 def not_spoken(message: Mapping[str, Any], role: str) -> list[tuple[str, str]]:
-    """Why a message is no turn, each with a hint.
+    """Return the reasons why a message is no turn, each with a hint.
 
     Example:
         >>> not_spoken({"content": "She bakes.", "type": "reasoning"}, "assistant")[0][0]
@@ -41,5 +41,5 @@ def not_spoken(message: Mapping[str, Any], role: str) -> list[tuple[str, str]]:
 
 
 def has_title(metadata: Any) -> bool:
-    """Whether the metadata of a message have a title, which is news."""
+    """Whether the metadata of a message has a title, so that it must not be ignored."""
     return isinstance(metadata, Mapping) and not is_blank(metadata.get("title"))

@@ -1,4 +1,4 @@
-"""What a value in a record is, and what keeps it from being a text."""
+"""Check the type of a value in a record, and find why it is no valid text."""
 
 import json
 import re
@@ -25,7 +25,7 @@ WORDS = {
 
 
 def kind_of(value: Any) -> str:
-    """What a value is, in the words of JSON.
+    """Name the type of a value in JSON terms.
 
     Example:
         >>> kind_of(3), kind_of(None)
@@ -36,29 +36,29 @@ def kind_of(value: Any) -> str:
 
 
 def is_null(value: Any) -> bool:
-    """Whether there is no value: null, or the NaN by which pandas says the same."""
+    """Whether there is no value: None, or NaN, which pandas uses for missing values."""
     return value is None or (isinstance(value, float) and value != value)
 
 
 def is_blank(value: Any) -> bool:
-    """Whether a value says nothing: null, blanks, an empty list or object."""
+    """Whether a value is empty: null, blanks, an empty list or object."""
     return is_null(value) or (
         not value.strip() if isinstance(value, str) else value in ([], {}, ())
     )
 
 
 def is_list(value: Any) -> bool:
-    """Whether the value is a list, in JSON's sense."""
+    """Whether the value is a JSON list."""
     return isinstance(value, (list, tuple))
 
 
 def is_whole(value: Any) -> bool:
-    """Whether the value is a whole number; true and false are none."""
+    """Whether the value is an integer and not a bool."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def decoded(value: Any) -> Any:
-    """A list or object that a file keeps as JSON text, such as a cell of a CSV file; else itself.
+    """Parse a JSON list or object stored as text, such as a CSV cell; other values stay.
 
     Example:
         >>> decoded('["Lund", "Oslo"]'), decoded("[sic] Lund")
@@ -73,7 +73,7 @@ def decoded(value: Any) -> Any:
 
 
 def is_repr(value: Any) -> bool:
-    """Whether a text is a list or an object as Python or NumPy prints it, which is no JSON.
+    """Whether a text is the repr of a Python or NumPy list or object, and not JSON.
 
     Example:
         >>> is_repr("['Lund' 'Oslo']"), is_repr('["Lund", "Oslo"]'), is_repr("[sic] Lund")
@@ -85,7 +85,7 @@ def is_repr(value: Any) -> bool:
 
 
 def without_nulls(value: Any) -> Any:
-    """A row of Arrow's with the keys left out that it fills with null in every object of a list.
+    """Remove the null keys within the lists and objects of a row; Arrow adds them everywhere.
 
     Example:
         >>> without_nulls({"a": None, "b": [{"c": 1, "d": None}, None]})
@@ -101,7 +101,7 @@ def _stripped(value: Any) -> Any:
 
 
 def wrong_text(value: Any, name: str, where: str, *, blank: bool = False) -> list[Problem]:
-    """What keeps a value from being a text; blank ones are texts where `blank` says so."""
+    """Find why a value is no valid text; blank texts are valid if `blank`."""
     if not isinstance(value, str):
         return [Problem(where, f"{name} is {kind_of(value)}", _as_text(value))]
     if not blank and not value.strip():
@@ -115,7 +115,7 @@ def wrong_text(value: Any, name: str, where: str, *, blank: bool = False) -> lis
 
 
 def _as_text(value: Any) -> str:
-    """How to write what is no text."""
+    """Return a hint for a value that is no text."""
     if isinstance(value, bool):
         return "write the word that it stands for, such as yes or no"
     keys = value if isinstance(value, Mapping) else ()
@@ -126,7 +126,7 @@ def _as_text(value: Any) -> str:
 
 
 def wrong_json(value: Any, name: str, where: str) -> list[Problem]:
-    """What keeps a value from being given to a chat template: all of it must be JSON."""
+    """Find why a value cannot be passed to a chat template, which takes only JSON values."""
     try:
         text = json.dumps(value, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""What a record says of itself: not trained on, a bad answer, or one message of many."""
+"""Detect records that are excluded from training, bad answers, or single messages."""
 
 from typing import Any
 
@@ -11,30 +11,30 @@ THREAD = ("parent_id", "message_id", "message_tree_id", "conversation_id", "turn
 
 
 def is_excluded(columns: Columns) -> bool:
-    """Whether the record says that it is not trained on, by `weight` 0 or `train` false."""
-    said = {name: _truth(columns.seen(name)) for name in TRAINED if name in columns}
-    for name, truth in said.items():
+    """Whether the record excludes itself from training by `weight` 0 or `train` false."""
+    flags = {name: _as_bool(columns.seen(name)) for name in TRAINED if name in columns}
+    for name, truth in flags.items():
         if truth is not None:
             columns[name]
-    return False in said.values()
+    return False in flags.values()
 
 
 def unwanted(columns: Columns, where: str) -> list[Problem]:
-    """That the answer is one that was not to be given, as in data for KTO."""
+    """Find answers that are marked as bad, as in data for KTO."""
     found = []
     for name in WANTED:
         value = columns.seen(name)
-        said = value if not isinstance(value, str) else value.strip().casefold()
-        if said is True or said == "true":
+        flag = value if not isinstance(value, str) else value.strip().casefold()
+        if flag is True or flag == "true":
             columns[name]
-        if said is False or said == "false":
+        if flag is False or flag == "false":
             hint = "This is a preference: take out the lines with answers that were to be avoided."
             found.append(Problem(where, f"{name} is false, so the answer is no good one", hint))
     return found
 
 
 def one_message(columns: Columns, where: str) -> list[Problem]:
-    """That a text is one message of a conversation, which has others in other records."""
+    """Find records that are one message of a conversation whose others are in other records."""
     for name in SINGLE:
         value = columns.seen(name)
         if not isinstance(value, str):
@@ -52,7 +52,7 @@ JOIN = (
 )
 
 
-def _truth(value: Any) -> bool | None:
-    """True, false, or that the value says neither."""
-    said = str(value).strip().casefold()
-    return True if said in YES else False if said in NO else None
+def _as_bool(value: Any) -> bool | None:
+    """Parse a value as true or false; None if it is neither."""
+    text = str(value).strip().casefold()
+    return True if text in YES else False if text in NO else None
