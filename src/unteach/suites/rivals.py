@@ -11,7 +11,7 @@ from dataclasses import replace
 from unteach.types import Row
 
 LEAST = -1e6  # nats per token; used for a probability of 0
-MOST = 700.0  # largest difference in nats; exp of more overflows
+MOST = 700.0  # largest difference in nats; exp overflows above 709
 
 
 def beside_wrong(rows: Iterable[Row]) -> list[Row]:
