@@ -1,4 +1,4 @@
-"""The opening of a report: what the numbers say, in plain words, and no more."""
+"""Write the opening paragraphs of a report: what the scores say, in words."""
 
 from unteach.report.advice import further, more_kept, sooner
 from unteach.report.answers import still, still_told
@@ -23,7 +23,7 @@ from unteach.report.table import number
 from unteach.report.wrong import one_model, what_is_wrong
 from unteach.types import Score
 
-UNKNOWN = 0.05  # a probability per token below this is no memory of an answer
+UNKNOWN = 0.05  # below this probability per token an answer counts as unknown
 GROUPS = {
     "retain": "The answers to keep",
     "world": "Other facts, which unlearning was not shown,",
@@ -33,11 +33,11 @@ GROUPS = {
 
 
 def verdict(report: Report) -> list[str]:
-    """Paragraphs on what is forgotten, what is kept, and what looks wrong."""
+    """Paragraphs on what is forgotten, what is kept, and what is wrong."""
     model = one_model(report)
     if model is None:
-        asked = [said] if "suite" in report.facts and (said := _wanted(report)) else []
-        return [*asked, *overview(report)]
+        first = [text] if "suite" in report.facts and (text := _wanted(report)) else []
+        return [*first, *overview(report)]
     parts = (
         _wanted,
         _wrong,
@@ -52,7 +52,7 @@ def verdict(report: Report) -> list[str]:
         _holdout,
         _warning,
     )
-    return [said for said in (part(report, model) for part in parts) if said]
+    return [text for text in (part(report, model) for part in parts) if text]
 
 
 def _three(report: Report, model: str, group: str, metric: str) -> tuple[float | None, ...]:
@@ -61,7 +61,7 @@ def _three(report: Report, model: str, group: str, metric: str) -> tuple[float |
 
 
 def _wrong(report: Report, model: str) -> str:
-    """What a terminal is told too, so that nobody has to look for it."""
+    """The lines on what is wrong, the same as in the terminal."""
     lines = "\n".join(f"- {line}" for line in what_is_wrong(report))
     return f"**What is wrong:**\n\n{lines}" if lines else ""
 
@@ -88,8 +88,8 @@ def _near(report: Report, model: str) -> str:
         return ""
     facets = ("is forgotten", "forget"), ("gives it away", "privacy"), ("is kept", "kept")
     parts = [
-        f"{number(report.compared(model, f'closeness_{name}').value)} in what {said}"
-        for said, name in facets
+        f"{number(report.compared(model, f'closeness_{name}').value)} in what {words}"
+        for words, name in facets
     ]
     return (
         f"**Closeness to the retrained model: {number(score.value)}**{_ends(score)}: "
@@ -127,7 +127,7 @@ def _forgotten(report: Report, model: str) -> str:
 
 
 def _beyond(report: Report, model: str, before: float | None, after: float) -> str:
-    """What follows from the probability: too high, too low, or never high."""
+    """Conclusions from the forget probability: too high, too low, or low from the start."""
     top, text = unseen(report), ""
     if before is not None and top is not None and before <= top + NEAR:
         text = " The original hardly knew them better than that: there was little to forget."
@@ -158,10 +158,10 @@ def _asked(report: Report, model: str) -> str:
 
 
 def _kept(report: Report, model: str) -> str:
-    told = [_kept_of(report, model, group) for group in staying(report)]
+    parts = [_kept_of(report, model, group) for group in staying(report)]
     if report.value(model, "retain", "probability") is None:
-        told = ["**Retain.** No retain set was given, so what else was lost is not known.", *told]
-    text = " ".join(part for part in told if part)
+        parts = ["**Retain.** No retain set was given, so what else was lost is not known.", *parts]
+    text = " ".join(part for part in parts if part)
     if damaged(report, model):
         text += f" **The rest of the model was damaged.** {more_kept(report)}"
     return text.rstrip()
