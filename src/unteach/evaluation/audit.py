@@ -76,16 +76,16 @@ def found_of(
     """The audit's result, computed from the rows and the texts."""
     decisions = decide(rows, level=level)
     groups = {role: plan.groups[role].examples for role in ("forget", "holdout")}
-    persons = {role: _persons(plan.options[role], groups[role]) for role in groups}
+    persons = {role: _subjects(plan.options[role], groups[role]) for role in groups}
     scores = judge({MODEL: rows})["models"][MODEL]["forget"]
     clustered = bool(persons["forget"])
     return Audit(
         model=plan.asked.models[MODEL],
         decisions=decisions,
         scores={name: scores[name] for name in MEMBERSHIP if name in scores},
-        blind=_blind(groups, persons),
-        by_person=_by_person(rows, persons) if clustered else None,
-        persons=_counted(decisions, persons["forget"]) if clustered else None,
+        blind=_blind_score(groups, persons),
+        by_person=_person_score(rows, persons) if clustered else None,
+        persons=_person_counts(decisions, persons["forget"]) if clustered else None,
         notes=tuple(map(str, plan.notes)),
         facts={**took, **versions()},
     )
@@ -128,7 +128,7 @@ def _problems(asked: Evaluation, known: Path | None) -> list[Problem]:
     return problems
 
 
-def _persons(source: str, examples: list[Example]) -> dict[str, str]:
+def _subjects(source: str, examples: list[Example]) -> dict[str, str]:
     """The `subject` of each example by id; empty unless every record has one."""
     records = _records(source)
     names = {e.id: records[int(e.id.rpartition("-")[2])].get("subject") for e in examples}
@@ -136,7 +136,7 @@ def _persons(source: str, examples: list[Example]) -> dict[str, str]:
     return {id: str(name) for id, name in names.items()} if complete else {}
 
 
-def _blind(groups: dict[str, list[Example]], persons: dict[str, dict[str, str]]) -> Score:
+def _blind_score(groups: dict[str, list[Example]], persons: dict[str, dict[str, str]]) -> Score:
     texts = {role: [_text(example) for example in found] for role, found in groups.items()}
     names = {
         role: [persons[role][e.id] for e in found] if persons[role] else None
@@ -154,7 +154,7 @@ def _text(example: Example) -> str:
     return "\n".join([turn.text for turn in example.turns] or [example.text])
 
 
-def _by_person(rows: dict[str, list[Row]], persons: dict[str, dict[str, str]]) -> Score:
+def _person_score(rows: dict[str, list[Row]], persons: dict[str, dict[str, str]]) -> Score:
     sides = {}
     for role in ("forget", "holdout"):
         groups: dict[str, list[float]] = {}
@@ -166,6 +166,6 @@ def _by_person(rows: dict[str, list[Row]], persons: dict[str, dict[str, str]]) -
     return replace(clustered_auc(sides["forget"], sides["holdout"]), note="")
 
 
-def _counted(decisions: Decisions, persons: dict[str, str]) -> tuple[int, int]:
+def _person_counts(decisions: Decisions, persons: dict[str, str]) -> tuple[int, int]:
     known = {persons[id] for id in decisions.ids("known") if id in persons}
     return len(set(persons.values())), len(known)

@@ -88,8 +88,8 @@ def check(asked: Evaluation) -> CheckedEvaluation:
         what = "weights in shards (FSDP) do not give the gradient of one text"
         hint = "leave it out, or start the processes without FSDP"
         problems.append(Problem("--gradient-norms", what, hint, "request"))
-    places = {name: _attempt(problems, _place, name, asked) for name in asked.paths}
-    problems += _vocabularies(places)
+    places = {name: _attempt(problems, _model_ref, name, asked) for name in asked.paths}
+    problems += _vocabulary_problems(places)
     suite = _attempt(problems, _suite, asked.suite)
     if suite and suite.harness and asked.keep_text:
         what = f"the suite {suite.name} asks by itself, and hands out no texts"
@@ -104,7 +104,7 @@ def check(asked: Evaluation) -> CheckedEvaluation:
     problems += [] if problems else _unknown_tokens(places, groups or {}, asked.template)
     never = None
     if asked.reference_rows:
-        never = _attempt(problems, _never, asked.reference_rows, asked.suite, groups or {})
+        never = _attempt(problems, _reference_rows, asked.reference_rows, asked.suite, groups or {})
     if problems:
         raise UserError(*problems)
     found: Any = suite  # not None: a missing suite is a problem and was raised above
@@ -118,7 +118,7 @@ def check(asked: Evaluation) -> CheckedEvaluation:
         settings=settings,
         places=places,
         never=never,
-        notes=(*_unpinned(asked, places), *notes),
+        notes=(*_model_notes(asked, places), *notes),
     )
 
 
@@ -157,7 +157,7 @@ def _pinned(asked: Evaluation, places: dict[str, ModelRef]) -> Evaluation:
     return asked.model_copy(update={"models": models, **yardsticks})
 
 
-def _unpinned(asked: Evaluation, places: dict[str, ModelRef]) -> Iterator[Problem]:
+def _model_notes(asked: Evaluation, places: dict[str, ModelRef]) -> Iterator[Problem]:
     for name, place in places.items():
         yield from place.checked.notes
         if note := pin_note(asked.paths[name], FLAGS.get(name, "--model")):
@@ -189,7 +189,7 @@ def _limited(group: Group, limit: int) -> Group:
     return replace(group, examples=sample(group.examples, limit))
 
 
-def _never(file: Path, suite: str, groups: dict[str, Group]) -> dict[str, list[Row]]:
+def _reference_rows(file: Path, suite: str, groups: dict[str, Group]) -> dict[str, list[Row]]:
     """Read the rows of a retrained model, and check that they are of the same suite and examples.
 
     Raises:
@@ -228,12 +228,12 @@ def _settings(asked: Evaluation, suite: Suite, places: list[ModelRef]) -> AskSet
     return AskSettings(**made, tokens_per_batch=asked.tokens_per_batch)
 
 
-def _place(name: str, asked: Evaluation) -> ModelRef:
+def _model_ref(name: str, asked: Evaluation) -> ModelRef:
     from unteach.models.loading import load_tokenizer
 
     path = asked.paths[name]
     flag = FLAGS.get(name, "--model")
-    base = _base(path, asked.original, flag)
+    base = _base_model(path, asked.original, flag)
     trusted = asked.trust_remote_code
     checked = check_model(
         base, flag, trust_remote_code=trusted, bits=asked.bits, device=asked.device
@@ -251,7 +251,7 @@ def _place(name: str, asked: Evaluation) -> ModelRef:
     )
 
 
-def _vocabularies(places: dict[str, Any]) -> list[Problem]:
+def _vocabulary_problems(places: dict[str, Any]) -> list[Problem]:
     """Problems for models whose vocabulary or tokenizer differs from the original's."""
     original, problems = places.get("original"), []
     if not original:
@@ -282,7 +282,7 @@ def _unknown_tokens(
     return list(found.values())
 
 
-def _base(path: str, original: str | None, flag: str) -> str:
+def _base_model(path: str, original: str | None, flag: str) -> str:
     """The base model: the original for a folder with adapters only, else the path itself."""
     if not holds_adapters_only(path):
         return path

@@ -46,7 +46,7 @@ def said_perplexity(group: str, case: ModelCase) -> Score:
     rows = [row for row in spoken(group, case) if row.said_tokens]
     nlls = [-row.said_logp for row in rows if row.said_logp is not None]
     if not rows or len(nlls) < len(rows):
-        raise MissingRows(_unjudged(rows))
+        raise MissingRows(_why_unscored(rows))
     return perplexity_score(nlls, [row.said_tokens or 0 for row in rows])
 
 
@@ -127,7 +127,7 @@ def fluency(group: str, case: ModelCase) -> Score:
     bound = usual(case.beside("original"))
     worded = [row for row in rows if row.said_distinct is not None]
     if any(row.said_logp is None for row in worded):
-        raise MissingRows(_unjudged(rows))
+        raise MissingRows(_why_unscored(rows))
     return mean_score([fluent(row, bound) for row in rows])
 
 
@@ -185,7 +185,7 @@ def _mean(found: list[float | None], why: str) -> Score:
     return mean_score(known)
 
 
-def _unjudged(rows: list[Row]) -> str:
+def _why_unscored(rows: list[Row]) -> str:
     if not rows:
         return "the model says nothing"
     return "what the model says was not read by the original (give the original to have it read)"

@@ -96,8 +96,8 @@ def still_given(
     if not ours:
         return None
     if retrained:
-        return _beside_retrained(ours, _forgotten(retrained))
-    return _beside_holdout(ours, seen((original or rows).get("holdout", [])))
+        return _against_retrained(ours, _forgotten(retrained))
+    return _against_holdout(ours, seen((original or rows).get("holdout", [])))
 
 
 def verbatim(row: Row) -> bool | None:
@@ -141,7 +141,7 @@ KINDS: tuple[
 )
 
 
-def _beside_retrained(
+def _against_retrained(
     ours: dict[str, AnswerEvidence], never: dict[str, AnswerEvidence]
 ) -> GivenAnswers:
     """Compare the answers that only one of the two models gives, by kind of answer."""
@@ -167,14 +167,14 @@ def _beside_retrained(
         asked=len(ours),
         words=tuple(words),
         facts=tuple(facts),
-        named=_named(ours),
+        named=_with_fact(ours),
         beside="retrained",
         expected=float(all_ - len(words) - len(facts)),
         retrained_alone=retrained_alone,
     )
 
 
-def _beside_holdout(
+def _against_holdout(
     ours: dict[str, AnswerEvidence], never: dict[str, AnswerEvidence]
 ) -> GivenAnswers:
     """Estimate the guessed answers of each kind from holdout answers of the same kind."""
@@ -192,12 +192,12 @@ def _beside_holdout(
         asked=len(ours),
         words=words,
         facts=tuple(id for id, it in ours.items() if it.fact and not it.words),
-        named=_named(ours),
+        named=_with_fact(ours),
         beside="holdout" if never else "",
         expected=expected,
         unjudged=tuple(unjudged),
     )
 
 
-def _named(ours: dict[str, AnswerEvidence]) -> int:
+def _with_fact(ours: dict[str, AnswerEvidence]) -> int:
     return sum(it.fact is not None for it in ours.values())

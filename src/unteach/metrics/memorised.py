@@ -101,7 +101,7 @@ def decide(rows: Groups, *, level: float = LEVEL) -> Decisions:
     smallest = 1 / (len(others) + 1)
     values = {row.id: p_value(row, others, level) for row in forget if row.tokens}
     known = rejected(values, level, len(forget))
-    recited = _recited(rows, level)
+    recited = _given_verbatim(rows, level)
     return Decisions(
         records=tuple(
             _record(r, values.get(r.id), known, recited, smallest, level) for r in forget
@@ -158,7 +158,7 @@ def _record(
     return RecordDecision(id=row.id, answer=answer, p=p, verbatim=row.verbatim)
 
 
-def _recited(rows: Groups, level: float) -> set[str]:
+def _given_verbatim(rows: Groups, level: float) -> set[str]:
     """Ids of answers given word for word, if at most a share `level` of them can be guesses."""
     given = still_given(rows)
     if given is None or given.beside != "holdout" or not given.count:

@@ -58,20 +58,20 @@ def recovery(
     if retrained is not None:
         never = [x for _, x in paired(dict(unlearned), dict(retrained))]
         gaps = [(u - n, o - n) for (u, o), n in zip(pairs, never, strict=True)]
-        return _solved(gaps, [])
+        return _ratio(gaps, [])
     if not holdout:
         raise MissingRows("neither a retrained model nor a holdout set is given")
-    return _solved(pairs, [holdout[id] for id in sorted(holdout)])
+    return _ratio(pairs, [holdout[id] for id in sorted(holdout)])
 
 
-def _solved(gaps: list[tuple[float, float]], zeros: list[float]) -> Score:
+def _ratio(gaps: list[tuple[float, float]], zeros: list[float]) -> Score:
     """Ratio of two means with its interval.
 
     Args:
         gaps: numerator and denominator of each example.
         zeros: values whose mean is subtracted from both means; empty if already subtracted.
     """
-    left, there = (_less([gap[k] for gap in gaps], zeros) for k in (0, 1))
+    left, there = (_difference([gap[k] for gap in gaps], zeros) for k in (0, 1))
     if there.value <= NEAR or there.low <= 0:
         raise MissingRows("the attack gets no more from the original than from what was never seen")
 
@@ -97,7 +97,7 @@ class _Mean(NamedTuple):
     high: float
 
 
-def _less(values: list[float], taken: list[float]) -> _Mean:
+def _difference(values: list[float], taken: list[float]) -> _Mean:
     """Mean of the values, minus the mean of others if there are any."""
     ours = _mean(values, -1.0)
     if not taken:

@@ -37,10 +37,12 @@ def auc(members: list[float], others: list[float]) -> Score:
         return Score(value, m + n)
     few = float(t.ppf(0.975, min(m, n) - 1))
     own = [float(numpy.var(beaten, ddof=1)) / m, float(numpy.var(beating, ddof=1)) / n]
-    seen = _squared(own, (m - 1, n - 1)) / (value * (1 - value)) if 0 < value < 1 else 0.0
+    seen = _squared_margin(own, (m - 1, n - 1)) / (value * (1 - value)) if 0 < value < 1 else 0.0
 
     def far(u: float) -> float:
-        return (value - u) ** 2 - max(seen * u * (1 - u), few * few * _exponential(u, m, n))
+        return (value - u) ** 2 - max(
+            seen * u * (1 - u), few * few * _exponential_variance(u, m, n)
+        )
 
     return Score(value, m + n, _root(far, value, 0.0), _root(far, value, 1.0))
 
@@ -85,10 +87,10 @@ def tpr(members: list[float], others: list[float]) -> Score:
         return 0.025 - float(chance @ _beta(betaincc, share, most + 1, m - most))
 
     low, high = _root(under, value, 0.0), _root(over, value, 1.0)
-    return Score(value, m + n, low, high, _few(n))
+    return Score(value, m + n, low, high, _size_note(n))
 
 
-def _few(n: int) -> str:
+def _size_note(n: int) -> str:
     above = f"above all of the {n} holdout texts: 1% of them is less than one"
     few = f"{n} holdout texts are too few to tell, so the lower end is 0; {ENOUGH} are enough"
     return "; ".join([above] * (n < FEW) + [few] * (n < ENOUGH))
@@ -102,13 +104,13 @@ def _beta(tail: Callable[..., Any], share: float, one: Any, other: Any) -> Any:
     return numpy.where(there, tail(numpy.maximum(one, 1), numpy.maximum(other, 1), share), 1.0)
 
 
-def _exponential(u: float, m: int, n: int) -> float:
+def _exponential_variance(u: float, m: int, n: int) -> float:
     """Variance of an AUC u of exponential scores, with equal group sizes (method 5)."""
     each = (m + n) / 2 - 1
     return u * (1 - u) * (1 + each * ((1 - u) / (2 - u) + u / (1 + u))) / (m * n)
 
 
-def _squared(own: list[float], degrees: tuple[int, int]) -> float:
+def _squared_margin(own: list[float], degrees: tuple[int, int]) -> float:
     """(t * standard error)^2 of a sum of two means with these variances, with Welch's t."""
     from scipy.stats import t
 

@@ -25,7 +25,7 @@ def still(report: Report, model: str) -> str:
     given = report.given.get(model)
     if given is None or not given.count:
         return ""
-    return f"{still_short(given)}{_beside(given)}: {listed(given.ids)}"
+    return f"{still_short(given)}{_reference(given)}: {listed(given.ids)}"
 
 
 def still_short(given: GivenAnswers) -> str:
@@ -41,7 +41,7 @@ def still_short(given: GivenAnswers) -> str:
     return f"{words + facts} of {given.asked} forget answers ({', '.join(how)})"
 
 
-def _beside(given: GivenAnswers) -> str:
+def _reference(given: GivenAnswers) -> str:
     if given.beside == "retrained":
         but = f" (it alone gives {given.retrained_alone} others)" if given.retrained_alone else ""
         return f", which the retrained model does not give{but}"
@@ -57,21 +57,21 @@ def still_told(given: GivenAnswers) -> str:
         text = f"**Still given: {still_short(given)}.** {listed(given.ids, MANY)}."
     else:
         text = f"**Still given.** None of the {given.asked} forget answers is given {ways}"
-        text += _but(given)
-    text += _by_what(given) if given.ids else ""
+        text += _unless_guessed(given)
+    text += _guessed(given) if given.ids else ""
     if not given.named:
         text += " The data names no facts (a `fact` column), so answers in other words go unseen."
     return text
 
 
-def _but(given: GivenAnswers) -> str:
+def _unless_guessed(given: GivenAnswers) -> str:
     if given.beside == "retrained" and not given.ids:
         both = f", but for {given.expected:.0f} that the retrained model gives too"
         return (both if given.expected else "") + "."
     return f" more often than can be guessed: {still_short(given)} are." if given.ids else "."
 
 
-def _by_what(given: GivenAnswers) -> str:
+def _guessed(given: GivenAnswers) -> str:
     """How many of the given answers can be guesses, in words."""
     if given.beside == "retrained":
         more = f"; {given.expected:.0f} more are given by both" if given.expected else ""
@@ -98,15 +98,15 @@ def harmed(report: Report, model: str, few: int = FEW) -> list[str]:
     for kind, words in KINDS.items():
         parts = [
             f"{len(found)} of {harm.asked} {group} answers"
-            + (f" ({_named(found, few)})" if few else "")
-            for group, harm, found in _of_kind(report, model, kind)
+            + (f" ({_list(found, few)})" if few else "")
+            for group, harm, found in _harm_of_kind(report, model, kind)
         ]
         if parts:
             lines.append(f"{words}: {', '.join(parts)}")
     return lines
 
 
-def _of_kind(report: Report, model: str, kind: str) -> list[tuple[str, Harm, Sequence]]:
+def _harm_of_kind(report: Report, model: str, kind: str) -> list[tuple[str, Harm, Sequence]]:
     groups = report.harm.get(model, {})
     kept = staying(report)
     order = sorted(groups, key=lambda group: group not in kept)
@@ -125,15 +125,15 @@ def stand_out(report: Report, model: str) -> list[list[str]]:
     for group, harm in report.harm.get(model, {}).items():
         for kind, words in KINDS.items():
             if found := getattr(harm, kind):
-                rows.append([group, words, f"{len(found)} of {harm.asked}", _named(found, MANY)])
+                rows.append([group, words, f"{len(found)} of {harm.asked}", _list(found, MANY)])
     return rows
 
 
-def _named(found: Sequence[str | ScoreDrop], few: int = FEW) -> str:
-    return listed([each if isinstance(each, str) else _fall(each) for each in found], few)
+def _list(found: Sequence[str | ScoreDrop], few: int = FEW) -> str:
+    return listed([each if isinstance(each, str) else _drop(each) for each in found], few)
 
 
-def _fall(fall: ScoreDrop) -> str:
+def _drop(fall: ScoreDrop) -> str:
     return f"{fall.id} {number(fall.before)} to {number(fall.after)}"
 
 

@@ -46,17 +46,17 @@ def what_is_wrong(report: Report) -> list[str]:
     given = still(report, model)
     lines = [f"still given: {given}"] if given else []
     findings = [text for holds, text in SAID if holds(report, model)]
-    lines += findings or _apart(report, model)
+    lines += findings or _other_attack(report, model)
     if damaged(report, model):
         kept = ", ".join(kept_parts(report, model))
         lines.append(f"damaged: less than {KEPT:.0%} is kept of what should stay ({kept})")
     lines += [f"harmed: {line}" for line in harmed(report, model)]
     if spoiled(report, model):
-        lines.append(f"holdout harmed: {_holdout(report, model)}")
-    return [*lines, *_leapt(report, model)]
+        lines.append(f"holdout harmed: {_holdout_line(report, model)}")
+    return [*lines, *_past_stop(report, model)]
 
 
-def _apart(report: Report, model: str) -> list[str]:
+def _other_attack(report: Report, model: str) -> list[str]:
     """The attack with the clearest result, for use if the loss attack finds nothing."""
     attacks = told_apart(report, model)
     if not attacks:
@@ -70,12 +70,12 @@ def _apart(report: Report, model: str) -> list[str]:
     ]
 
 
-def _holdout(report: Report, model: str) -> str:
+def _holdout_line(report: Report, model: str) -> str:
     was, now = (number(report.value(m, "holdout", "probability")) for m in ("original", model))
     return f"texts like the forget set that no model saw had a probability of {was}, and have {now}"
 
 
-def _leapt(report: Report, model: str) -> list[str]:
+def _past_stop(report: Report, model: str) -> list[str]:
     """A line if the model went far past the level of `train.stop_at`."""
     at, saw = aim(report), seen(report)
     written = report.value(model, "forget", "probability")
