@@ -6,7 +6,7 @@ import pytest
 from conversations import said, talk, templated, user
 
 from unteach.errors import UserError
-from unteach.evaluation.check import _told
+from unteach.evaluation.check import _notes
 from unteach.suites._base import AskSettings, Group
 from unteach.types import Turn
 
@@ -20,15 +20,15 @@ def test_once_for_each_template(chat_tokenizer):
         for k, name in enumerate(names)
     }
     group = Group(examples=[THINKS, THINKS])
-    (note,) = _told({"forget": group}, AskSettings(max_length=500), places)
+    (note,) = _notes({"forget": group}, AskSettings(max_length=500), places)
     assert note.kind == "note"
     assert "leaves out the thoughts of 2 assistant turns" in note.what
-    assert _told({"forget": group}, AskSettings(max_length=500), {"2": places["2"]}) == []
+    assert _notes({"forget": group}, AskSettings(max_length=500), {"2": places["2"]}) == []
 
 
 def test_what_a_template_refuses(chat_tokenizer):
     place = SimpleNamespace(tokenizer=templated(chat_tokenizer, "alternates"))
     group = Group(examples=[talk(Turn("system", "Be brief."), *THINKS.turns)] * 7)
     with pytest.raises(UserError, match="and 2 more lines like this") as caught:
-        _told({"forget": group}, AskSettings(max_length=500), {"original": place})
+        _notes({"forget": group}, AskSettings(max_length=500), {"original": place})
     assert len(caught.value.problems) == 5

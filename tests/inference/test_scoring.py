@@ -111,12 +111,12 @@ def test_ranks_count_what_is_likelier_and_hits_have_rank_nought():
     """Of a tie neither is likelier; a logit that is no number is never known by heart."""
     nan = float("nan")
     logits = torch.tensor([[2.0, 2.0, 1.0], [2.0, 2.0, 1.0], [0.0, nan, 1.0], [nan, nan, nan]])
-    _, hits, ranks, *_ = scoring._read(logits, torch.tensor([1, 2, 2, 0]))
+    _, hits, ranks, *_ = scoring._score(logits, torch.tensor([1, 2, 2, 0]))
     assert ranks.tolist() == [0, 2, 1, 3]
     assert hits.tolist() == [False, False, False, False]
     # These differ by one unit in the last place, and their log-probabilities do not.
     close = torch.tensor([[1.0, 1.0000001, -40.0] + [9.0] * 61])[:, :2]
-    _, hits, ranks, *_ = scoring._read(torch.cat([close, close - 30], 1), torch.tensor([0]))
+    _, hits, ranks, *_ = scoring._score(torch.cat([close, close - 30], 1), torch.tensor([0]))
     assert (hits.item(), ranks.item()) == (False, 1)
 
 

@@ -48,8 +48,8 @@ KILLED = """
 import sys, tempfile, os, signal, torch
 tempfile.tempdir = sys.argv[1]
 from unteach.errors import UserError
-from unteach.inference.store import Store
-store = Store({0: 1000}, 100, torch.float32, in_memory=0)
+from unteach.inference.store import HiddenStateStore
+store = HiddenStateStore({0: 1000}, 100, torch.float32, in_memory=0)
 store.put(0, torch.ones(1000, 100))
 os.kill(os.getpid(), signal.SIGKILL)
 """

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from report.pages import Page, report, rows
 from test_escaping import EVIL
-from test_harmless import report as named
+from test_escaping import report as named
 
 from unteach.report import Report, fold, to_html, to_markdown
 from unteach.report.answerwise import Strip, answerwise

@@ -1,1 +1,1 @@
-"""From models to rows, from rows to a report: `unteach evaluate`, `score` and `compare`."""
+"""Evaluate models and write reports: `unteach evaluate`, `score`, `audit` and `verify`."""

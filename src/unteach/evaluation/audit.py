@@ -1,4 +1,4 @@
-"""`unteach audit`: is it in the model at all? Asked before anything is trained."""
+"""`unteach audit`: test, before any training, which forget records the model has memorised."""
 
 import json
 import os
@@ -34,18 +34,18 @@ def audit(
     write: bool = False,
     known: Path | None = None,
 ) -> Audit:
-    """Ask the model about its forget and holdout records, and answer for each forget record.
+    """Score the forget and holdout records, and decide for each forget record if it is known.
 
     Args:
-        asked: one model called "model", and the options `forget` and `holdout`.
-        listener: told how it goes; nobody when left out.
-        level: the share of wrong ones among those called known, at most, in expectation.
+        asked: an evaluation of one model labelled "model", with options `forget` and `holdout`.
+        listener: receives progress; None for no progress.
+        level: false discovery rate: the largest expected share of wrong ones among records called
+            known.
         write: write `audit.md` and `audit.json` into `asked.out`.
-        known: a file for the user's own records that the model knows; nothing is written where it
-            knows none.
+        known: a file to write the known forget records to; not written where none is known.
 
     Raises:
-        UserError: whatever was wrong; then nothing is left behind.
+        UserError: all problems; nothing is written then.
     """
     listener = listener or NoProgress()
     listener.stage("checking what was asked")
@@ -55,47 +55,47 @@ def audit(
     listener.notes(plan.notes)
     rows, counts, _ = rows_of_all(plan, listener)
     listener.stage("telling known from never seen")
-    found = found_of(plan, rows[MODEL], level, counts[MODEL])
+    result = found_of(plan, rows[MODEL], level, counts[MODEL])
     if write:
         with staged(asked.out, overwrite=asked.overwrite) as folder:
-            (folder / "audit.json").write_text(audit_json(found), encoding="utf-8")
-            (folder / "audit.md").write_text(audit_markdown(found), encoding="utf-8")
-    if known and found.known:
-        write_private(known, known_records(plan.options["forget"], found.known))
-    return found
+            (folder / "audit.json").write_text(audit_json(result), encoding="utf-8")
+            (folder / "audit.md").write_text(audit_markdown(result), encoding="utf-8")
+    if known and result.known:
+        write_private(known, known_records(plan.options["forget"], result.known))
+    return result
 
 
 def nowhere() -> Path:
-    """A folder that is not there, for an audit that writes none."""
+    """Path of a folder that does not exist, for an audit that writes no files."""
     return Path(tempfile.gettempdir()) / f"unteach-audit-{os.getpid()}"
 
 
 def found_of(
     plan: CheckedEvaluation, rows: dict[str, list[Row]], level: float, took: Mapping[str, Any]
 ) -> Audit:
-    """All that rows and texts tell."""
+    """The audit's result, computed from the rows and the texts."""
     decisions = decide(rows, level=level)
     groups = {role: plan.groups[role].examples for role in ("forget", "holdout")}
-    persons = {role: _persons(plan.options[role], groups[role]) for role in groups}
+    persons = {role: _subjects(plan.options[role], groups[role]) for role in groups}
     scores = judge({MODEL: rows})["models"][MODEL]["forget"]
     clustered = bool(persons["forget"])
     return Audit(
         model=plan.asked.models[MODEL],
         decisions=decisions,
         scores={name: scores[name] for name in MEMBERSHIP if name in scores},
-        blind=_blind(groups, persons),
-        by_person=_by_person(rows, persons) if clustered else None,
-        persons=_counted(decisions, persons["forget"]) if clustered else None,
+        blind=_blind_score(groups, persons),
+        by_person=_person_score(rows, persons) if clustered else None,
+        persons=_person_counts(decisions, persons["forget"]) if clustered else None,
         notes=tuple(map(str, plan.notes)),
         facts={**took, **versions()},
     )
 
 
 def known_records(forget: str, ids: tuple[str, ...]) -> str:
-    """The user's own records of these ids, as JSONL: what is to be forgotten, and no more."""
-    kept = _records(forget)
-    places = [int(id.rpartition("-")[2]) for id in ids]
-    return "".join(json.dumps(kept[k], ensure_ascii=False, default=str) + "\n" for k in places)
+    """The records of the forget file with these ids, as JSONL."""
+    records = _records(forget)
+    numbers = [int(id.rpartition("-")[2]) for id in ids]
+    return "".join(json.dumps(records[k], ensure_ascii=False, default=str) + "\n" for k in numbers)
 
 
 def _records(source: str) -> list[Any]:
@@ -128,15 +128,15 @@ def _problems(asked: Evaluation, known: Path | None) -> list[Problem]:
     return problems
 
 
-def _persons(source: str, examples: list[Example]) -> dict[str, str]:
-    """Whom each example is about, where every record names a `subject`."""
-    kept = _records(source)
-    named = {e.id: kept[int(e.id.rpartition("-")[2])].get("subject") for e in examples}
-    whole = all(isinstance(name, (str, int)) and str(name).strip() for name in named.values())
-    return {id: str(name) for id, name in named.items()} if whole else {}
+def _subjects(source: str, examples: list[Example]) -> dict[str, str]:
+    """The `subject` of each example by id; empty unless every record has one."""
+    records = _records(source)
+    names = {e.id: records[int(e.id.rpartition("-")[2])].get("subject") for e in examples}
+    complete = all(isinstance(name, (str, int)) and str(name).strip() for name in names.values())
+    return {id: str(name) for id, name in names.items()} if complete else {}
 
 
-def _blind(groups: dict[str, list[Example]], persons: dict[str, dict[str, str]]) -> Score:
+def _blind_score(groups: dict[str, list[Example]], persons: dict[str, dict[str, str]]) -> Score:
     texts = {role: [_text(example) for example in found] for role, found in groups.items()}
     names = {
         role: [persons[role][e.id] for e in found] if persons[role] else None
@@ -154,7 +154,7 @@ def _text(example: Example) -> str:
     return "\n".join([turn.text for turn in example.turns] or [example.text])
 
 
-def _by_person(rows: dict[str, list[Row]], persons: dict[str, dict[str, str]]) -> Score:
+def _person_score(rows: dict[str, list[Row]], persons: dict[str, dict[str, str]]) -> Score:
     sides = {}
     for role in ("forget", "holdout"):
         groups: dict[str, list[float]] = {}
@@ -166,6 +166,6 @@ def _by_person(rows: dict[str, list[Row]], persons: dict[str, dict[str, str]]) -
     return replace(clustered_auc(sides["forget"], sides["holdout"]), note="")
 
 
-def _counted(decisions: Decisions, persons: dict[str, str]) -> tuple[int, int]:
+def _person_counts(decisions: Decisions, persons: dict[str, str]) -> tuple[int, int]:
     known = {persons[id] for id in decisions.ids("known") if id in persons}
     return len(set(persons.values())), len(known)

@@ -1,4 +1,4 @@
-"""Rows that were made before: nothing is asked twice of one model."""
+"""Cache the rows of a model, so that the same evaluation is not computed twice."""
 
 import hashlib
 import hmac
@@ -19,7 +19,10 @@ OLDER = re.compile(rb'\{"about": \{"schema": 1[,}]')
 
 
 def default_folder() -> Path | None:
-    """`UNTEACH_CACHE`, else `unteach` in the user's cache folder; None where it is "off"."""
+    """The cache folder: `rows` in `UNTEACH_CACHE`, else in `unteach` in the user's cache folder.
+
+    None where `UNTEACH_CACHE` is "off".
+    """
     given = os.environ.get("UNTEACH_CACHE")
     if given == "off":
         return None
@@ -28,7 +31,7 @@ def default_folder() -> Path | None:
 
 
 def find(folder: Path | None, key: str) -> tuple[Groups, dict[str, Any]] | None:
-    """The rows under a key and the counts of their making; None when there are none to use."""
+    """The rows cached under a key, and their counts; None when there are no usable ones."""
     if not folder or not key:
         return None
     try:
@@ -36,20 +39,20 @@ def find(folder: Path | None, key: str) -> tuple[Groups, dict[str, Any]] | None:
         for file in sorted(folder.glob(f"{stem}.*.jsonl")):
             if file.name == _name(stem, file):
                 return read_rows(file)
-    except (OSError, UserError):  # of another release, say: they are made again
+    except (OSError, UserError):  # such as rows of another release: they are computed again
         pass
     return None
 
 
 def keep(folder: Path | None, key: str, rows: Groups, counts: dict[str, Any]) -> None:
-    """Keep the rows under a key, whole or not at all; readable by this user alone.
+    """Write rows to the cache atomically, readable only by this user.
 
-    The key is a hash of all that they depend on. Salted, and with a hash of the file, it is the
-    only name that they have: numbers and row ids are all that is kept, neither text nor paths.
-    Rows of earlier releases are removed: they have numbers of each token, which give the text back.
+    The key is a hash of everything that the rows depend on. The file name is the salted key and a
+    hash of the file. The file holds numbers and row ids, neither texts nor paths. Rows of earlier
+    releases are removed: they hold per-token numbers, from which the text can be recovered.
 
     Raises:
-        OSError: there is no room, or no leave.
+        OSError: the disk is full, or writing is not permitted.
     """
     if not folder or not key:
         return
@@ -74,28 +77,28 @@ def _is_older(file: Path) -> bool:
     try:
         with file.open("rb") as lines:
             return OLDER.match(lines.readline(1000)) is not None
-    except OSError:  # another process was faster
+    except OSError:  # another process removed it already
         return False
 
 
 def _name(stem: str, file: Path) -> str:
-    """What a file of these contents is called: one that was cut or changed has another name."""
+    """File name with a hash of the contents, so that truncated or changed files do not match."""
     return f"{stem}.{file_hash(file)[:16]}.jsonl"
 
 
 def _stem(key: str, salt: bytes) -> str:
-    """The key as a file's name: without the salt nobody can tell which data it is of.
+    """The salted key for the file name.
 
-    A bare hash would tell it to whoever guesses the data.
+    Without the salt, anyone who guesses the data could confirm the guess by the name.
     """
     return hmac.new(salt, key.encode(), hashlib.sha256).hexdigest()
 
 
 def _salt(folder: Path, *, make: bool = False) -> bytes:
-    """What is random about this folder. Lost, it costs no more than the rows that were kept.
+    """The random salt of this folder. If it is lost, the cached rows cannot be used any more.
 
     Raises:
-        OSError: there is none, or none can be made.
+        OSError: there is no salt, or it cannot be created.
     """
     file = folder / SALT
     if make and not file.exists():
@@ -105,10 +108,10 @@ def _salt(folder: Path, *, make: bool = False) -> bytes:
             new.flush()
             os.fsync(new.fileno())
         try:
-            os.link(name, file)  # of several processes the first wins; it is whole at once
+            os.link(name, file)  # atomic; with several processes the first one wins
         except FileExistsError:
             pass
-        except OSError:  # a disk without links: the last of them wins, its rows alone are found
+        except OSError:  # no hard links here: the last process wins, and only its rows are found
             os.replace(name, file)
         finally:
             Path(name).unlink(missing_ok=True)
@@ -116,7 +119,7 @@ def _salt(folder: Path, *, make: bool = False) -> bytes:
 
 
 def key_of(parts: dict[str, Any]) -> str:
-    """One name for all that rows depend on; empty where something is not known.
+    """Cache key of everything that rows depend on; empty where a part is not known.
 
     Example:
         >>> key_of({"model": None, "code": "a"}), len(key_of({"model": "m"}))

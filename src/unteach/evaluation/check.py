@@ -1,4 +1,4 @@
-"""Everything that can be wrong with an evaluation, found before a weight is loaded."""
+"""Check a whole evaluation before any weights are loaded, and report all problems at once."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -23,14 +23,14 @@ from unteach.suites.questions import size_of
 from unteach.types import Row
 
 FLAGS = {"original": "--reference-model", "retrained": "--retrained"}
-LONGEST = 2048  # tokens of one text, where the model has room for more
+LONGEST = 2048  # default maximum of tokens per text, for models with a longer context
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelRef:
-    """Where a model is: its path, the base that its adapters are put on, and what was found.
+    """A model's path, the base model of its adapters, and its checked configuration.
 
-    Messages call it by its flag.
+    The flag names it in messages.
     """
 
     path: str
@@ -41,23 +41,23 @@ class ModelRef:
 
     @property
     def config(self) -> Any:
-        """Its configuration."""
+        """The model's configuration."""
         return self.checked.config
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckedEvaluation:
-    """An evaluation that was checked, with what it names.
+    """A checked evaluation, with its suite, examples and models.
 
     Attributes:
-        asked: what it was asked for.
-        suite: what is asked.
+        asked: the evaluation as requested, with revisions pinned.
+        suite: the suite.
         options: of the suite, with defaults filled in.
-        groups: the questions; none for a suite that asks by itself.
-        settings: how they are put.
+        groups: examples by group; empty for a suite that runs its own evaluation.
+        settings: for scoring and generation.
         places: every model by its label.
-        never: rows of a retrained model, given in place of it.
-        notes: what the user should know, though nothing is wrong.
+        never: rows of a retrained model, given in place of the model.
+        notes: notes for the user that are not errors.
     """
 
     asked: Evaluation
@@ -71,7 +71,7 @@ class CheckedEvaluation:
 
 
 def check(asked: Evaluation) -> CheckedEvaluation:
-    """Check everything at once; loads no weights.
+    """Check everything at once, without loading weights.
 
     Raises:
         UserError: all problems.
@@ -88,8 +88,8 @@ def check(asked: Evaluation) -> CheckedEvaluation:
         what = "weights in shards (FSDP) do not give the gradient of one text"
         hint = "leave it out, or start the processes without FSDP"
         problems.append(Problem("--gradient-norms", what, hint, "request"))
-    places = {name: _attempt(problems, _place, name, asked) for name in asked.paths}
-    problems += _vocabularies(places)
+    places = {name: _attempt(problems, _model_ref, name, asked) for name in asked.paths}
+    problems += _vocabulary_problems(places)
     suite = _attempt(problems, _suite, asked.suite)
     if suite and suite.harness and asked.keep_text:
         what = f"the suite {suite.name} asks by itself, and hands out no texts"
@@ -104,12 +104,12 @@ def check(asked: Evaluation) -> CheckedEvaluation:
     problems += [] if problems else _unknown_tokens(places, groups or {}, asked.template)
     never = None
     if asked.reference_rows:
-        never = _attempt(problems, _never, asked.reference_rows, asked.suite, groups or {})
+        never = _attempt(problems, _reference_rows, asked.reference_rows, asked.suite, groups or {})
     if problems:
         raise UserError(*problems)
-    found: Any = suite  # there is one: all that could be wrong was raised
+    found: Any = suite  # not None: a missing suite is a problem and was raised above
     settings = _settings(asked, found, list(places.values()))
-    told = _told(groups or {}, settings, places)
+    notes = _notes(groups or {}, settings, places)
     return CheckedEvaluation(
         asked=_pinned(asked, places),
         suite=found,
@@ -118,17 +118,17 @@ def check(asked: Evaluation) -> CheckedEvaluation:
         settings=settings,
         places=places,
         never=never,
-        notes=(*_unpinned(asked, places), *told),
+        notes=(*_model_notes(asked, places), *notes),
     )
 
 
-def _told(
+def _notes(
     groups: dict[str, Group], settings: AskSettings, places: dict[str, ModelRef]
 ) -> list[Problem]:
-    """What was said of the files, and what a chat template leaves out of conversations.
+    """Notes on the files, and on parts of conversations that a chat template leaves out.
 
     Raises:
-        UserError: a template refuses examples.
+        UserError: a chat template refuses examples.
     """
     problems = [note for group in groups.values() for note in group.notes]
     for group in groups.values():
@@ -143,21 +143,21 @@ def _told(
 
 
 def _inputs(asked: Evaluation) -> tuple[list[tuple[str, Any]], list[tuple[str, Any]]]:
-    """Flags with the models, and with the other files and folders that they give."""
+    """Flags and paths of the models, and of the other files and folders."""
     models = [(f"model {name}", path) for name, path in asked.paths.items()]
     others = [("--data", asked.data), ("--reference-rows", asked.reference_rows)]
     return models, [*others, ("--cache", asked.cache)]
 
 
 def _pinned(asked: Evaluation, places: dict[str, ModelRef]) -> Evaluation:
-    """The same with the hub's commits in the place of names that may move."""
+    """The same evaluation with hub revisions pinned to commits."""
     paths = {name: place.path for name, place in places.items()}
     yardsticks = {name: paths[name] for name in YARDSTICKS if name in paths}
     models = {name: paths.get(name, path) for name, path in asked.models.items()}
     return asked.model_copy(update={"models": models, **yardsticks})
 
 
-def _unpinned(asked: Evaluation, places: dict[str, ModelRef]) -> Iterator[Problem]:
+def _model_notes(asked: Evaluation, places: dict[str, ModelRef]) -> Iterator[Problem]:
     for name, place in places.items():
         yield from place.checked.notes
         if note := pin_note(asked.paths[name], FLAGS.get(name, "--model")):
@@ -189,8 +189,12 @@ def _limited(group: Group, limit: int) -> Group:
     return replace(group, examples=sample(group.examples, limit))
 
 
-def _never(file: Path, suite: str, groups: dict[str, Group]) -> dict[str, list[Row]]:
-    """Rows of a retrained model, if they answer the same questions."""
+def _reference_rows(file: Path, suite: str, groups: dict[str, Group]) -> dict[str, list[Row]]:
+    """Read the rows of a retrained model, and check that they are of the same suite and examples.
+
+    Raises:
+        UserError: another suite, missing examples, or other texts.
+    """
     found, about = read_rows(file)
     where, hint = f"--reference-rows {file}", "write them anew with this suite and these files"
     if about.get("suite", suite) != suite:
@@ -213,7 +217,7 @@ def _never(file: Path, suite: str, groups: dict[str, Group]) -> dict[str, list[R
 
 
 def _settings(asked: Evaluation, suite: Suite, places: list[ModelRef]) -> AskSettings:
-    """The suite's own, under what was asked; a text is never longer than any model's context."""
+    """The suite's settings with the user's overrides, and texts no longer than any context."""
     contexts = [context_length(place.config, place.tokenizer) for place in places]
     made = {"max_length": LONGEST, "template": asked.template, **suite.settings}
     if asked.max_length:
@@ -224,12 +228,12 @@ def _settings(asked: Evaluation, suite: Suite, places: list[ModelRef]) -> AskSet
     return AskSettings(**made, tokens_per_batch=asked.tokens_per_batch)
 
 
-def _place(name: str, asked: Evaluation) -> ModelRef:
+def _model_ref(name: str, asked: Evaluation) -> ModelRef:
     from unteach.models.loading import load_tokenizer
 
     path = asked.paths[name]
     flag = FLAGS.get(name, "--model")
-    base = _base(path, asked.original, flag)
+    base = _base_model(path, asked.original, flag)
     trusted = asked.trust_remote_code
     checked = check_model(
         base, flag, trust_remote_code=trusted, bits=asked.bits, device=asked.device
@@ -247,8 +251,8 @@ def _place(name: str, asked: Evaluation) -> ModelRef:
     )
 
 
-def _vocabularies(places: dict[str, Any]) -> list[Problem]:
-    """Models that cannot be compared with the original token by token."""
+def _vocabulary_problems(places: dict[str, Any]) -> list[Problem]:
+    """Problems for models whose vocabulary or tokenizer differs from the original's."""
     original, problems = places.get("original"), []
     if not original:
         return []
@@ -264,7 +268,7 @@ def _vocabularies(places: dict[str, Any]) -> list[Problem]:
 def _unknown_tokens(
     places: dict[str, Any], groups: dict[str, Group], template: str
 ) -> list[Problem]:
-    """Tokens of the questions that a model has no row for, where its tokenizer knows so many."""
+    """Problems for token ids without an embedding row, where a tokenizer has more tokens."""
     found: dict[str, Problem] = {}
     for place in filter(None, places.values()):
         empty, tokenizer = place.checked.empty, place.tokenizer
@@ -278,8 +282,8 @@ def _unknown_tokens(
     return list(found.values())
 
 
-def _base(path: str, original: str | None, flag: str) -> str:
-    """The model itself; of a folder with adapters alone, what they are put on."""
+def _base_model(path: str, original: str | None, flag: str) -> str:
+    """The base model: the original for a folder with adapters only, else the path itself."""
     if not holds_adapters_only(path):
         return path
     if not original or original == path:

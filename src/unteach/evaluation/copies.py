@@ -1,4 +1,4 @@
-"""Folders that hold one and the same run: what `score` made of it, or a copy."""
+"""Find result folders that hold the same run, such as copies or outputs of `score`."""
 
 from collections.abc import Sequence
 from hashlib import sha256
@@ -12,14 +12,14 @@ from unteach.report.judge import others
 
 
 def once(folders: Sequence[Path], reports: Sequence[Report]) -> tuple[list[Report], list[Problem]]:
-    """Each run once, for a mean over one run and its copy is of one run, and a note on each copy.
+    """Keep each run once, so that a mean over runs does not count copies.
 
-    Two folders hold one run where all that was asked of their models is the same, row by row; where
-    there are no rows, where all scores are. What is asked of the original and of the retrained
-    model is the same in any two runs, and does not count.
+    Two folders hold the same run if the rows of their models are equal; without rows, if all scores
+    are equal. Rows of the original and of the retrained model are ignored: they are equal in any
+    two runs.
 
     Args:
-        folders: where the reports are.
+        folders: of the reports.
         reports: in the same order.
 
     Returns:
@@ -39,13 +39,13 @@ def once(folders: Sequence[Path], reports: Sequence[Report]) -> tuple[list[Repor
 
 
 def _marks(folder: Path, report: Report) -> frozenset[str]:
-    """Of each model that is judged, a hash of its rows, or of its scores."""
+    """Hashes of the rows (or scores) of each model, without original and retrained."""
     return frozenset(_mark(folder, report, model) for model in others(report))
 
 
 def _mark(folder: Path, report: Report, model: str) -> str:
     try:
-        found = repr(read_rows(folder / ROWS / f"{model}.jsonl")[0])
-    except UserError:  # none there, or of another release
-        found = to_json(Report(models={"": report.models[model]}))
-    return sha256(found.encode("utf-8", "surrogatepass")).hexdigest()
+        content = repr(read_rows(folder / ROWS / f"{model}.jsonl")[0])
+    except UserError:  # no rows, or rows of another release
+        content = to_json(Report(models={"": report.models[model]}))
+    return sha256(content.encode("utf-8", "surrogatepass")).hexdigest()

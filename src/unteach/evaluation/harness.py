@@ -1,4 +1,4 @@
-"""Suites that ask by themselves: scores without rows, one model in memory at a time."""
+"""Run lm-evaluation-harness suites, which give scores without rows, one model at a time."""
 
 import gc
 from collections.abc import Mapping
@@ -20,26 +20,26 @@ Scores = dict[str, dict[str, Score]]  # task -> metric -> score
 def scores_of_all(plan: CheckedEvaluation, listener: ProgressListener) -> dict[str, Scores]:
     """The scores of every model by its label."""
     harness: Any = plan.suite.harness
-    found = {}
+    scores = {}
     for name, place in plan.places.items():
         listener.stage(f"asking: {name}")
         model = loader(place, plan)()
-        found[name] = harness(model, place.tokenizer, plan.options, progress=listener.progress)
+        scores[name] = harness(model, place.tokenizer, plan.options, progress=listener.progress)
         del model
-        gc.collect()  # one small GPU cannot hold it beside the next one
-    return found
+        gc.collect()  # a small GPU has no room for this model and the next one
+    return scores
 
 
 def task_table(models: Mapping[str, Scores]) -> list[list[str]]:
-    """A line for each number of each task: what chance gives, what it should be, each model's."""
+    """Table with a line per task and metric: chance level, target, and the score of each model."""
     first = next(iter(models.values()), {})
     lines = [["task", "metric", "chance", "should be", *models]]
     for task, metrics in first.items():
         for metric in metrics:
             scores = {name: found.get(task, {}).get(metric) for name, found in models.items()}
-            never = scores.get("retrained")
+            retrained = scores.get("retrained")
             cells = [
-                (ALIKE if name != "retrained" and alike(score, never) else "") + cell(score)
+                (ALIKE if name != "retrained" and alike(score, retrained) else "") + cell(score)
                 for name, score in scores.items()
             ]
             guessed = chance(task)

@@ -1,4 +1,4 @@
-"""What rows depend on, in hashes: the model, the questions, and the code that asks them."""
+"""Hash everything that rows depend on: model, examples, code and library versions."""
 
 import hashlib
 import json
@@ -16,19 +16,19 @@ from unteach.suites import Group
 
 LIBRARIES = ("unteach", "torch", "transformers", "tokenizers", "peft", "rouge-score")
 ASKING = ("evaluation.rows", "suites")
-"""What makes rows, with all that it imports."""
+"""Modules that compute rows; hashed together with everything they import."""
 BLOCK = 2**22
-THREADS = 4  # hashing leaves Python's lock
+THREADS = 4  # hashlib releases the GIL
 
 
 def model_hash(path: str) -> str | None:
-    """Of a folder: of its weights, configuration and tokenizer; of a hub id: its commit.
+    """Hash of a model: of its weights, configuration and tokenizer, or the commit of a hub id.
 
     Args:
         path: a folder or a hub id.
 
     Returns:
-        None where nothing says which weights there are.
+        None where the commit of a hub id is not known.
     """
     folder = Path(path)
     if not folder.is_dir():
@@ -39,17 +39,17 @@ def model_hash(path: str) -> str | None:
 
 
 def data_hash(groups: Mapping[str, Group]) -> str:
-    """Of every question, its answers, and how they are put; not of the files they came from."""
+    """Hash of all examples and the settings of their groups, not of the files they came from."""
     return combined((name, _group(group)) for name, group in groups.items())
 
 
 @cache
 def code_hash(names: tuple[str, ...] | None = ASKING) -> str:
-    """Of our source, and the versions of the libraries it stands on.
+    """Hash of unteach's source files and the versions of its libraries.
 
     Args:
-        names: modules and packages, hashed with all that they import; those that make rows when
-            left out, the whole of unteach when None.
+        names: modules and packages, hashed with everything they import; by default those that
+            compute rows; None for all of unteach.
     """
     files = sorted(ROOT.rglob("*.py")) if names is None else sources_of(names)
     named = ((str(f.relative_to(ROOT)), file_hash(f)) for f in files)
@@ -57,7 +57,7 @@ def code_hash(names: tuple[str, ...] | None = ASKING) -> str:
 
 
 def combined(parts: Iterable[tuple[str, str]]) -> str:
-    """One hash of named ones, in their order.
+    """Hash of named hashes, in their order.
 
     Example:
         >>> combined([("a", "1")]) == combined([("a", "1")]) != combined([("a", "2")])
@@ -70,10 +70,10 @@ def combined(parts: Iterable[tuple[str, str]]) -> str:
 
 
 def _group(group: Group) -> str:
-    found = asdict(group)
-    for example in found["examples"]:
+    fields = asdict(group)
+    for example in fields["examples"]:
         del example["where"]
-    return json.dumps(found, sort_keys=True)
+    return json.dumps(fields, sort_keys=True)
 
 
 def file_hash(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""What tells one run from another: all that decides its result."""
+"""Hash everything that decides the result of a run: request, model, data and code."""
 
 import json
 from importlib.metadata import version
@@ -12,13 +12,14 @@ from unteach.types import ROLES
 
 
 def identity_of(intake: CheckedRequest) -> tuple[str, str | None]:
-    """A hash of all that decides a result: request, model, data and code; in two forms.
+    """Two hashes of request, model, data and code: a secret one and a public one.
 
-    Whoever guesses short data can confirm it by the first, so it is kept salted, for its user
-    alone. The second may stand in a result: of the files of data it takes size and times of change.
+    The secret one includes the data: anyone who guesses short data could confirm the guess by it,
+    so it is stored salted and readable by its user only. The public one may be written into
+    results: of the data files it includes only size and times of change.
 
     Returns:
-        The first; the second, None where some data is in no file of this machine.
+        The secret hash and the public one; the latter is None where some data is not a local file.
     """
     from unteach.suites import Group
 
@@ -27,28 +28,28 @@ def identity_of(intake: CheckedRequest) -> tuple[str, str | None]:
     beside = [Path(file) for file in (*request.plugins, request.data.refusals) if file]
     files = [*(Path(source) for source in named if source), *beside]
     groups = {name: Group(examples=group) for name, group in intake.groups.items()}
-    told = _open(request)
+    public = _public_parts(request)
     secret = {"data": data_hash(groups), "files": [file_hash(file) for file in beside]}
-    identity = _combined({**told, **secret})
+    identity = _combined({**public, **secret})
     if not all(file.is_file() for file in files):
         return identity, None
-    return identity, _combined({**told, "files": [_age(file) for file in files]})
+    return identity, _combined({**public, "files": [_age(file) for file in files]})
 
 
 def version_of_bits(request: Request) -> dict[str, str]:
-    """The version of what made them, where a run had any."""
-    some = request.adapter.bits or request.evaluate.bits
-    return {"bitsandbytes": version("bitsandbytes")} if some else {}
+    """The version of bitsandbytes, if the run uses quantized weights; else empty."""
+    quantized = request.adapter.bits or request.evaluate.bits
+    return {"bitsandbytes": version("bitsandbytes")} if quantized else {}
 
 
 def _age(file: Path) -> tuple[int, ...]:
-    """Size and times of change; the last, unlike the one before, nobody can put back."""
+    """Size, mtime and ctime of a file; unlike the mtime, the ctime cannot be set back."""
     stat = file.stat()
     return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
 
-def _open(request: Request) -> dict[str, Any]:
-    """What tells nothing of the data."""
+def _public_parts(request: Request) -> dict[str, Any]:
+    """The parts of the identity that reveal nothing about the data."""
     named = (request.model, request.retrained, request.base)
     models = [model for model in named if model]
     return {

@@ -1,4 +1,4 @@
-"""The source files that a module depends on: its own, and those of every module that it imports."""
+"""List the source files that a module depends on: its own and those of all its imports."""
 
 import re
 from collections.abc import Iterable
@@ -9,29 +9,29 @@ IMPORT = re.compile(r"^\s*from unteach\.([\w.]+) import (\([^)]*\)|[^\n]*)", re.
 
 
 def sources_of(names: Iterable[str]) -> list[Path]:
-    """The files of modules and packages, and of all that they import within unteach.
+    """The files of modules and packages, and of everything they import within unteach.
 
-    Imports inside functions count too. A package stands for every module in it, for suites and
-    methods are found by their file alone.
+    Imports inside functions count too. A package stands for all its modules, since suites and
+    methods are found by their file and not by an import.
 
     Args:
-        names: modules or packages of unteach, without its name: "suites", "evaluation.rows".
+        names: modules or packages without the prefix "unteach.": "suites", "evaluation.rows".
 
     Example:
         >>> files = [file.name for file in sources_of(["progress"])]
         >>> "progress.py" in files, "errors.py" in files, "trainer.py" in files
         (True, True, False)
     """
-    found: set[Path] = set()
+    seen: set[Path] = set()
     todo = [file for name in names for file in _files(name)]
     while todo:
         file = todo.pop()
-        if file in found:
+        if file in seen:
             continue
-        found.add(file)
+        seen.add(file)
         todo += _imported(file.read_text(encoding="utf-8"))
         todo += [init for init in (file.parent / "__init__.py",) if file.parent != ROOT]
-    return sorted(found)
+    return sorted(seen)
 
 
 def _files(name: str) -> list[Path]:
@@ -40,7 +40,7 @@ def _files(name: str) -> list[Path]:
 
 
 def _imported(text: str) -> list[Path]:
-    """The files of the modules that are imported, whether named before or after "import"."""
+    """The files of imported modules, whether they are named before or after `import`."""
     files: list[Path] = []
     for module, names in IMPORT.findall(text):
         path = ROOT.joinpath(*module.split("."))

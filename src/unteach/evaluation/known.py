@@ -1,4 +1,4 @@
-"""That there is something to forget: told before training, and a reason not to train."""
+"""Check before training that the model knows the forget answers at all."""
 
 from pathlib import Path
 
@@ -9,18 +9,18 @@ from unteach.report.answers import listed
 from unteach.report.table import number
 from unteach.settings.request import Request
 
-SHOWN = 12  # answers that a note names
+SHOWN = 12  # maximum number of answers that a note lists
 
 
 def require_known(rows: Groups, request: Request) -> list[Problem]:
-    """Notes on what the model knew of the forget answers before.
+    """Notes on how well the original model knows the forget answers.
 
     Args:
         rows: of the original model.
         request: with every default filled in.
 
     Raises:
-        UserError: it plainly never knew any of them, and nobody asked to train all the same.
+        UserError: the model clearly knows none of them, and `train_anyway` is not set.
     """
     names = request.forget, request.holdout, request.data.template
     notes = known_notes(rows, *names)
@@ -35,12 +35,12 @@ def require_known(rows: Groups, request: Request) -> list[Problem]:
 def known_notes(
     rows: Groups, forget: str | Path | None, holdout: str | Path | None, template: str
 ) -> list[Problem]:
-    """What the model did not know before, as notes; none where it knew all or nothing is asked.
+    """Notes on forget answers that the original model does not know; empty where it knows all.
 
     Args:
         rows: of the original model.
-        forget: the file of what it should forget, as the user gave it.
-        holdout: the file of what it never saw.
+        forget: the forget file, as the user gave it.
+        holdout: the holdout file.
         template: how prompts and answers were joined.
     """
     found = known(rows)

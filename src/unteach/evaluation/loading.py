@@ -1,4 +1,4 @@
-"""A model that is to be asked, where it is asked: on this process's device, whole or its share."""
+"""Load a model for evaluation onto this process's device, complete or sharded."""
 
 import os
 from typing import Any
@@ -17,24 +17,24 @@ def load(
     flag: str = "--model",
     whole: bool = False,
 ) -> Any:
-    """The model on disk, in evaluation mode; every process must come here.
+    """Load a model in evaluation mode; every process must call this.
 
-    Where `accelerate launch` was asked for FSDP it is put in shards. Each process loads it into the
-    machine's memory for that, whole. One in 4 bits stays whole.
+    Under `accelerate launch` with FSDP the model is sharded. For that, each process first loads the
+    complete model into CPU memory. A model in 4 bits is not sharded.
 
     Args:
-        path: its folder, or that of adapters.
-        base: the model that adapters are put on; the path itself where it holds a model.
+        path: folder of the model or of its adapters.
+        base: base model of the adapters; equal to `path` where that holds a model.
         dtype: of the weights in memory.
-        device: "auto" is the one that this process was given.
+        device: "auto" is the device assigned to this process.
         bits: 4, or None.
-        trust_remote_code: run the code that the model brings with it.
-        flag: what messages call it by.
-        whole: never put it in shards.
+        trust_remote_code: run the code that comes with the model.
+        flag: name of the model in messages.
+        whole: never shard it.
 
     Raises:
-        UserError: it does not load, a weight of it is no number, or shards were asked for and are
-            not made here.
+        UserError: it cannot be loaded, a weight is nan or infinite, or sharding was requested and
+            is not supported here.
     """
     from unteach.models.finite import require_numbers
     from unteach.models.loading import load_model
@@ -62,11 +62,11 @@ def load(
         return read()
     from unteach.sharding.fsdp import in_shards
 
-    return in_shards(agreed(read))  # those that have it would wait for one that does not
+    return in_shards(agreed(read))  # if one process failed, the others would wait for it
 
 
 def sharded(bits: int | None) -> bool:
-    """Whether models are asked in shards: the launcher's word, but 4 bits stay whole."""
+    """Whether models are sharded: if the launcher requests FSDP and they are not in 4 bits."""
     from unteach.processes.launcher import sharding_asked
 
     return not bits and sharding_asked(os.environ) == "FSDP"

@@ -1,4 +1,4 @@
-"""What an evaluation is asked for, as one frozen record."""
+"""Define the settings of an evaluation, and parse model labels."""
 
 import re
 from pathlib import Path
@@ -16,34 +16,34 @@ YARDSTICKS = ("original", "retrained")
 
 
 class Evaluation(Section):
-    """Which models, which questions, and where the answer goes.
+    """Settings of an evaluation: models, suite, options and output folder.
 
     Attributes:
         models: folders or hub ids (`owner/name[@revision]`) by label, in order; a protocol over
-            several requests reads them as its steps.
-        suite: what is asked.
-        out: the folder to make.
+            several requests takes them as its steps.
+        suite: name of the suite.
+        out: the folder to create.
         data: a folder with the suite's files; None loads them from the hub.
         options: of the suite.
-        original: the model before unlearning.
+        original: the original model, before unlearning.
         retrained: a model that never saw the forget set.
-        reference_rows: its rows, written before, in place of the model.
-        limit: examples of each group, drawn by seed 0; None is all. For a first look: numbers of
-            the suite are those without it.
+        reference_rows: rows of the retrained model, written before, in place of the model.
+        limit: number of examples of each group, sampled with seed 0; None is all. For a first look:
+            the suite's numbers are those without a limit.
         compat: a project whose variants of metrics are computed too.
-        gradient_norms: also the membership attack by the gradient's norm; costs a backward pass
-            for every forget and holdout answer.
+        gradient_norms: also run the membership attack by gradient norm; costs a backward pass for
+            every answer.
         max_length: tokens of one text; None takes the model's context.
-        template: how prompt and answer are joined, for suites that leave it open.
-        max_new_tokens: the longest greedy answer; None takes the suite's.
+        template: how prompt and answer are joined, for suites that do not fix it.
+        max_new_tokens: maximum length of a generated answer; None takes the suite's.
         tokens_per_batch: padded tokens of one forward.
         bits: 4 loads every model in 4 bits.
-        keep_text: write what the models said, in words, into `texts.jsonl`; asks anew.
-        cache: a folder that keeps rows, so that nothing is asked twice; None keeps none.
-        overwrite: replace what stands in `out`.
+        keep_text: write the generated texts into `texts.jsonl`; does not use cached rows.
+        cache: folder of the row cache; None for no cache.
+        overwrite: replace the contents of `out`.
         dtype: of the weights in memory; "auto" is float32 on a CPU, else the checkpoint's.
         device: "auto" is the first accelerator, else the CPU.
-        trust_remote_code: run the code that a model brings with it.
+        trust_remote_code: run the code that comes with a model.
     """
 
     models: Annotated[dict[Label, str], Field(min_length=1)]
@@ -71,19 +71,19 @@ class Evaluation(Section):
 
     @property
     def paths(self) -> dict[str, str]:
-        """Every model by its label, the yardsticks among them."""
-        before = {"original": self.original} if self.original else {}
-        never = {"retrained": self.retrained} if self.retrained else {}
-        return {**before, **self.models, **never}
+        """Every model by its label, including the original and the retrained one."""
+        original = {"original": self.original} if self.original else {}
+        retrained = {"retrained": self.retrained} if self.retrained else {}
+        return {**original, **self.models, **retrained}
 
 
 def labelled(models: list[str]) -> dict[str, str]:
     """Models by label, from `label=path` or a bare path.
 
-    One bare path is called "model", several by the last part of their paths.
+    A single bare path is labelled "model", several by the last part of their paths.
 
     Raises:
-        UserError: two have one label, or one has that of a yardstick.
+        UserError: two models have the same label, or a label is "original" or "retrained".
 
     Example:
         >>> labelled(["out/npo"]), labelled(["a=out/npo", "out/dto"])
@@ -117,10 +117,10 @@ def _label(path: str) -> str:
 
 
 def asked(**given: Any) -> Evaluation:
-    """The record of what was given; what is None takes its default.
+    """An evaluation from keyword arguments; None takes the default.
 
     Raises:
-        UserError: all that is wrong with it.
+        UserError: all wrong values.
     """
     try:
         return Evaluation(**{key: value for key, value in given.items() if value is not None})

@@ -1,4 +1,4 @@
-"""`unteach score`: scores again from rows on disk; no model, no torch."""
+"""`unteach score`: compute scores again from rows on disk; needs no model and no torch."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,13 +14,13 @@ FIRST, LAST = "original", "retrained"
 
 
 def rescore(folder: Path, out: Path, *, compat: str = "", overwrite: bool = False) -> Report:
-    """Judge the rows of an evaluation or a run anew, and write scores and report into `out`.
+    """Score the rows of an evaluation or a run again, and write scores and report into `out`.
 
     Args:
-        folder: what `unteach evaluate` or `unteach run` wrote; it is left as it is.
-        out: the folder to make.
+        folder: a result of `unteach evaluate` or `unteach run`; it is not changed.
+        out: the folder to create.
         compat: a project whose variants of metrics are computed too.
-        overwrite: replace what stands in `out`.
+        overwrite: replace the contents of `out`.
 
     Raises:
         UserError: there are no rows, or they cannot be read.
@@ -41,7 +41,7 @@ def rows_in(folder: Path) -> tuple[dict[str, Groups], dict]:
     """The rows of every model in a folder, the original first and the retrained one last.
 
     Raises:
-        UserError: there are none, one is damaged, or they answer different questions.
+        UserError: there are no rows, a file is damaged, or files are of different examples.
     """
     files = sorted((folder / "rows").glob("*.jsonl"))
     if not files:
@@ -61,7 +61,7 @@ def rows_in(folder: Path) -> tuple[dict[str, Groups], dict]:
 
 
 def _not_alike(found: dict[Path, tuple[Groups, dict]]) -> list[Problem]:
-    """Files that answer other questions than the first: of another suite, or torn."""
+    """Problems for files whose suite or examples differ from those of the first file."""
     (first, (rows, about)), *others = found.items()
     wanted, problems = _answers(rows), []
     for file, (rows, of) in others:
@@ -78,11 +78,11 @@ def _answers(rows: Groups) -> set[tuple[str, str]]:
 
 
 def read_reports(folders: Sequence[Path]) -> list[Report]:
-    """The reports of all folders, which may be folded into one.
+    """The reports of all folders, to be merged into one.
 
     Raises:
-        UserError: one cannot be read, is of several runs itself, or evaluations are of different
-            suites or parts of them.
+        UserError: a report cannot be read or is itself of several runs, or evaluations are of
+            different suites or options.
     """
     reports = [read_report(folder) for folder in folders]
     both = zip(folders, reports, strict=True)
@@ -110,6 +110,6 @@ def read_report(folder: Path) -> Report:
 
 
 def _before(folder: Path) -> Report:
-    """What stands in the folder beside the rows, if anything does."""
-    there = (folder / "scores.json").exists()
-    return read_report(folder) if there else Report(models={}, label=folder.name)
+    """The folder's earlier report, or an empty one where there is none."""
+    exists = (folder / "scores.json").exists()
+    return read_report(folder) if exists else Report(models={}, label=folder.name)

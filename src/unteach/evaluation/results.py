@@ -1,4 +1,4 @@
-"""From rows to scores, and both onto the disk; needs no model and no torch."""
+"""Compute scores from rows and write both with the report; needs no model and no torch."""
 
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -20,14 +20,14 @@ PICTURE = "before-after.png"
 
 
 def judge(rows: Mapping[str, Groups], *, compat: str = "") -> dict[str, Any]:
-    """The scores of each model, and of each beside the retrained one where there is one.
+    """Score each model, and compare each with the retrained one where there is one.
 
     Args:
-        rows: of each model by its label; "original" and "retrained" are what others are held to.
+        rows: of each model by its label; others are compared with "original" and "retrained".
         compat: a project whose variants of metrics are computed too.
 
     Returns:
-        The fields of a `Report` that come from rows.
+        The fields of a `Report` that are computed from rows.
     """
     original, retrained = rows.get("original"), rows.get("retrained")
     others = [name for name in rows if name != "retrained"] if retrained else []
@@ -55,7 +55,7 @@ def judge(rows: Mapping[str, Groups], *, compat: str = "") -> dict[str, Any]:
 
 
 def _never_seen(rows: Mapping[str, Groups]) -> dict[str, Score]:
-    """By the holdout of the model before; of the first model where that is not known."""
+    """Expected scores of unseen texts, by the holdout of the original, else of the first model."""
     first = next(iter(rows.values()), {})
     return never_seen(first, original=rows.get("original")) if first.get("holdout") else {}
 
@@ -67,13 +67,13 @@ def write(
     *,
     about: Mapping[str, Any] | None = None,
 ) -> None:
-    """Everything that was measured: rows, scores, picture, report as Markdown and as a page.
+    """Write rows, scores, figure, and the report as Markdown and HTML.
 
     Args:
-        report: what came out.
+        report: the report.
         rows: of each model by its label.
         folder: to write into.
-        about: what the rows are of, for who reads them later.
+        about: metadata for the row files, such as the suite and its version.
     """
     for name, groups in rows.items():
         write_rows(folder / ROWS / f"{name}.jsonl", groups, about)
@@ -86,14 +86,14 @@ def write(
 
 
 def can_draw() -> bool:
-    """Whether matplotlib is here (the `plots` extra)."""
+    """Whether matplotlib is installed (the `plots` extra)."""
     from importlib.util import find_spec
 
     return find_spec("matplotlib") is not None
 
 
 def versions() -> dict[str, Any]:
-    """Of the libraries that decide the numbers, and of the definitions that are our own."""
+    """Versions of the libraries that the numbers depend on, and of our own metric definitions."""
     libraries = ("unteach", "torch", "transformers", "peft")
     ours = {"closeness": CLOSENESS_VERSION, "aggregate": AGGREGATE_VERSION}
     return {**{name: version(name) for name in libraries}, "definitions": ours}

@@ -1,4 +1,4 @@
-"""The rows of each model, asked once and kept: one model in memory at a time."""
+"""Compute the rows of each model, or read them from the cache; one model in memory at a time."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -24,7 +24,7 @@ Rows = dict[str, list[Row]]
 def rows_of_all(
     plan: CheckedEvaluation, listener: ProgressListener
 ) -> tuple[dict[str, Rows], dict[str, Any], dict[str, tuple[GeneratedTexts, ...]]]:
-    """By each model's label its rows, what making them took, and what it said in words."""
+    """Rows, counts and generated texts of all models, each by model label."""
     rows, counts, spoken = {}, {}, {}
     before = ages_of(path for place in plan.places.values() for path in (place.path, place.base))
     for name in plan.places:
@@ -40,23 +40,23 @@ def rows_of_all(
 def rows_of(
     name: str, plan: CheckedEvaluation, listener: ProgressListener, before: Mapping[str, Ages]
 ) -> ModelAnswers:
-    """The rows of one model, from the cache where they were made before.
+    """The rows of one model, from the cache if they are in it.
 
-    The cache has no texts: where these are wanted, the model is asked again.
+    The cache holds no texts: if these are requested, the rows are computed again.
     """
     folder = plan.asked.cache
     key = shared(lambda: key_of(name, plan))
-    wanted = plan.asked.keep_text
-    if found := None if wanted else kept(folder, key):
-        return found
+    keep_text = plan.asked.keep_text
+    if cached := None if keep_text else kept(folder, key):
+        return cached
     found = ask_model(name, plan, listener)
-    shared(lambda: require_unchanged(before))  # else they would be kept for another model's
+    shared(lambda: require_unchanged(before))  # else rows would be cached under a wrong key
     keep(folder, key, found, listener)
     return found
 
 
 def kept(folder: Path | None, key: str) -> ModelAnswers | None:
-    """What the cache has under a key, on all processes; None where it has nothing."""
+    """Rows from the cache, on all processes; None where it has none under this key."""
     found = shared(lambda: cache.find(folder, key))
     if not found:
         return None
@@ -65,7 +65,7 @@ def kept(folder: Path | None, key: str) -> ModelAnswers | None:
 
 
 def keep(folder: Path | None, key: str, found: ModelAnswers, listener: ProgressListener) -> None:
-    """Put the rows into the cache; the main process does."""
+    """Write rows into the cache, on the main process."""
     if is_main():
         _keep(folder, key, found.rows, found.counts, listener)
 
@@ -73,7 +73,7 @@ def keep(folder: Path | None, key: str, found: ModelAnswers, listener: ProgressL
 def _keep(
     folder: Path | None, key: str, rows: Rows, counts: dict[str, Any], listener: ProgressListener
 ) -> None:
-    """Rows that cannot be kept are no reason to lose them."""
+    """Write rows to the cache; if that fails, note it and go on."""
     try:
         cache.keep(folder, key, rows, counts)
     except OSError as error:
@@ -83,7 +83,7 @@ def _keep(
 
 
 def ask_model(name: str, plan: CheckedEvaluation, listener: ProgressListener) -> ModelAnswers:
-    """Load a model and ask it everything."""
+    """Load a model and compute all its rows."""
     from unteach.suites.ask import ask, endless_notes
 
     place, original = plan.places[name], plan.places.get("original")
@@ -104,10 +104,10 @@ def ask_model(name: str, plan: CheckedEvaluation, listener: ProgressListener) ->
 
 
 def check_numbers(name: str, rows: Rows) -> None:
-    """Weights that are broken give no scores; better said of the model than of its rows."""
-    given = [row for group in rows.values() for row in group]
-    if broken := sum(not _finite(row) for row in given):
-        what = f"gave numbers that are infinite or none at all for {broken} of {len(given)} texts"
+    """Raise UserError if rows hold nan or infinity, as they do with broken weights."""
+    found = [row for group in rows.values() for row in group]
+    if broken := sum(not _finite(row) for row in found):
+        what = f"gave numbers that are infinite or none at all for {broken} of {len(found)} texts"
         hint = "its weights hold such numbers, or its dtype is too narrow: try --dtype float32"
         raise UserError(Problem(f"model {name}", what, hint))
 
@@ -118,7 +118,7 @@ def _finite(row: Row) -> bool:
 
 
 def loader(place: ModelRef, plan: CheckedEvaluation) -> Callable[[], Any]:
-    """A function that loads the model, on this process's own device where there are several."""
+    """A function that loads the model onto this process's device."""
     asked = plan.asked
     return lambda: load(
         place.path,
@@ -133,7 +133,7 @@ def loader(place: ModelRef, plan: CheckedEvaluation) -> Callable[[], Any]:
 
 
 def key_of(name: str, plan: CheckedEvaluation) -> str:
-    """The cache's name for one model's rows: a hash of all that they depend on."""
+    """Cache key of a model's rows: a hash of everything they depend on; empty without a cache."""
     if not plan.asked.cache:
         return ""
     place, asked = plan.places[name], plan.asked
@@ -157,16 +157,16 @@ def rows_key(
     bits: int | None,
     gradient_norms: bool = False,
 ) -> str:
-    """A hash of all that the rows of a model depend on; empty where something is not known.
+    """Hash of everything that the rows of a model depend on; empty where a part is unknown.
 
     Args:
         model: its path, and that of the base that its adapters are put on.
         original: the path of the model that it is compared with.
-        groups: the questions.
-        settings: how they are put.
-        suite: which version of which suite they are from.
+        groups: examples by group.
+        settings: for scoring and generation.
+        suite: the suite of the groups, whose version counts.
         dtype: of the weights in memory.
-        device: as asked for; the kind of it counts.
+        device: as requested; only its type counts.
         bits: 4, or None.
         gradient_norms: whether they are measured.
     """

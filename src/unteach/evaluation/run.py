@@ -1,4 +1,4 @@
-"""`unteach evaluate`: questions to every model, rows, scores and a report in one folder."""
+"""`unteach evaluate`: evaluate models on a suite, and write rows, scores and a report."""
 
 import time
 from dataclasses import asdict, replace
@@ -19,22 +19,22 @@ from unteach.report import Report, protocol
 
 
 def evaluate(asked: Evaluation, listener: ProgressListener | None = None) -> Report:
-    """Ask every model the suite's questions, and write what came out into `asked.out`.
+    """Evaluate every model on the suite, and write rows, scores and report into `asked.out`.
 
-    With several processes (`accelerate launch`, `torchrun`) each asks its share, and the main one
-    writes; every one has the report.
+    With several processes (`accelerate launch`, `torchrun`) each computes a shard, and the main
+    process writes; all return the report.
 
     Args:
-        asked: which models, which questions.
-        listener: told how it goes; nobody when left out.
+        asked: models, suite and settings.
+        listener: receives progress; None for no progress.
 
     Raises:
-        UserError: whatever was wrong; then nothing is left behind.
+        UserError: all problems; nothing is written then.
     """
     join(asked.device)
     listener = listener if listener and is_main() else NoProgress()
     listener.stage("checking what was asked")
-    plan = agreed(lambda: check(asked))  # before the main one can have written into `out`
+    plan = agreed(lambda: check(asked))  # on all processes, before the main one writes into `out`
     listener.notes(plan.notes)
     began = time.monotonic()
     rows, counts, spoken = ({}, {}, {}) if plan.suite.harness else rows_of_all(plan, listener)
@@ -47,13 +47,13 @@ def evaluate(asked: Evaluation, listener: ProgressListener | None = None) -> Rep
         with staged(asked.out, overwrite=asked.overwrite) as folder:
             about = {"suite": plan.suite.name, "suite_version": plan.suite.version}
             write(report, rows, folder, about=about)
-            for name, said in spoken.items():
-                add_texts(folder, name, said)
+            for name, texts in spoken.items():
+                add_texts(folder, name, texts)
     return report
 
 
 def report_of(plan: CheckedEvaluation, rows: dict[str, Any], facts: dict[str, Any]) -> Report:
-    """The report, from the rows alone."""
+    """The report, computed from the rows."""
     asked = plan.asked
     report = Report(
         **judge(rows, compat=asked.compat),
@@ -72,7 +72,7 @@ def report_of(plan: CheckedEvaluation, rows: dict[str, Any], facts: dict[str, An
 
 
 def _known(plan: CheckedEvaluation, rows: dict[str, Any]) -> list[Problem]:
-    """What the model before did not know of the user's own data, as `unteach run` tells it."""
+    """Notes on forget answers that the original does not know, for the user's own data only."""
     if plan.suite.name != "own" or "original" not in rows:
         return []
     forget, holdout = (plan.options.get(role) or role for role in ("forget", "holdout"))
@@ -80,8 +80,8 @@ def _known(plan: CheckedEvaluation, rows: dict[str, Any]) -> list[Problem]:
 
 
 def unasked(plan: CheckedEvaluation, rows: dict[str, Any]) -> tuple[str, ...]:
-    """Questions that no model could be asked, since their prompts are too long for one."""
-    found = []
+    """Notes on prompts that were not used for generation since they are too long."""
+    notes = []
     for name, group in plan.groups.items():
         if not group.generate:
             continue
@@ -91,20 +91,20 @@ def unasked(plan: CheckedEvaluation, rows: dict[str, Any]) -> tuple[str, ...]:
         )
         questions = sum(example.answer_turn is not None for example in group.examples)
         if asked < questions:
-            found.append(
+            notes.append(
                 f"{name}: {questions - asked} of {questions} questions were not asked; their "
                 f"prompts and answers do not fit into {plan.settings.max_length} tokens"
             )
-    return tuple(found)
+    return tuple(notes)
 
 
 def of_tasks(plan: CheckedEvaluation, models: dict[str, Any], facts: dict[str, Any]) -> Report:
-    """The report of a suite that asked by itself."""
+    """The report of a suite that runs its own evaluation."""
     return replace(report_of(plan, {}, facts), models=models, tables={"Tasks": task_table(models)})
 
 
 def tables_of(plan: CheckedEvaluation, report: Report) -> dict[str, list[list[str]]]:
-    """A protocol's table, where the suite was asked for one: its models in the order given."""
+    """The table of a protocol, if the suite has one selected; models in the order given."""
     name = plan.options.get("protocol", "once")
     if name == "once":
         return {}
@@ -114,14 +114,14 @@ def tables_of(plan: CheckedEvaluation, report: Report) -> dict[str, list[list[st
 
 
 def label_of(plan: CheckedEvaluation) -> str:
-    """The suite, and what was chosen of it; no paths."""
+    """Name of the suite and its selected options, without paths."""
     known = plan.suite.options
     chosen = [f"{name} {value}" for name, value in plan.options.items() if known[name].values]
     return ", ".join([plan.suite.name, *chosen])
 
 
 def facts_of(plan: CheckedEvaluation, counts: dict[str, Any]) -> dict[str, Any]:
-    """What was asked of whom, and what it took."""
+    """Facts for the report: suite, examples, settings, counts and versions."""
     suite = plan.suite
     examples = {name: len(group.examples) for name, group in plan.groups.items()}
     facts: dict[str, Any] = {"suite": f"{suite.name}, version {suite.version}"}

@@ -1,4 +1,4 @@
-"""What models said, in words, side by side: written only where the user asks for it."""
+"""Write generated texts of all models to `texts.jsonl`, only if the user requests it."""
 
 import json
 import os
@@ -15,32 +15,33 @@ NOTE = (
 
 
 def notes_on_text(keep_text: bool) -> tuple[str, ...]:
-    """What a report says of the file, where there is one."""
+    """The report's note on the file of texts; empty where there is none."""
     return (NOTE,) if keep_text else ()
 
 
 def add_texts(folder: Path, model: str, spoken: Iterable[GeneratedTexts]) -> None:
-    """Put what one model said beside what others said, in a file that this user alone can read.
+    """Add the generated texts of one model to a file that only this user can read.
 
-    A line for each example that was asked: its group and id, the prompt, the answer, and what each
-    model said by its label. Nothing is written where nothing was said.
+    One line per example: its group and id, the prompt, the answer, and the generated text of each
+    model by label. Nothing is written where there are no texts.
 
     Args:
-        folder: where `texts.jsonl` is, or will be.
-        model: the label.
-        spoken: what it said.
+        folder: of `texts.jsonl`.
+        model: label of the model.
+        spoken: its generated texts.
 
     Example:
         >>> import tempfile
         >>> folder = Path(tempfile.mkdtemp())
         >>> for model, said in (("original", "Lund."), ("unlearned", "No idea.")):
-        ...     add_texts(folder, model, [Spoken("forget", "forget-0", "Where?", "Lund.", said)])
+        ...     text = GeneratedTexts("forget", "forget-0", "Where?", "Lund.", said)
+        ...     add_texts(folder, model, [text])
         >>> json.loads((folder / "texts.jsonl").read_text("utf-8"))["said"]
         {'original': 'Lund.', 'unlearned': 'No idea.'}
     """
     file = folder / PRIVATE
-    there = file.read_text("utf-8").split("\n") if file.exists() else []
-    lines = {(line["group"], line["id"]): line for line in map(json.loads, filter(None, there))}
+    present = file.read_text("utf-8").split("\n") if file.exists() else []
+    lines = {(line["group"], line["id"]): line for line in map(json.loads, filter(None, present))}
     for group, id, prompt, answer, said in spoken:
         new = {"group": group, "id": id, "prompt": prompt, "answer": answer, "said": {}}
         lines.setdefault((group, id), new)["said"][model] = said
@@ -51,7 +52,7 @@ def add_texts(folder: Path, model: str, spoken: Iterable[GeneratedTexts]) -> Non
 
 
 def write_private(file: Path, text: str) -> None:
-    """Whole or not at all, and never readable by others, not even while it is written."""
+    """Write a file atomically; it is never readable by other users, not even while written."""
     part = file.with_name(f".{file.name}.part")
     part.unlink(missing_ok=True)
     handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -1,4 +1,4 @@
-"""`unteach verify`: whether a result is whole, and whether its scores follow from its rows."""
+"""`unteach verify`: check a result's file hashes, and that its scores follow from its rows."""
 
 import json
 from collections.abc import Iterator
@@ -13,17 +13,17 @@ from unteach.evaluation.results import ROWS, judge
 from unteach.files import PRIVATE, RUN, listed_files, what_changed
 from unteach.report import to_json
 
-MADE = ("models", "comparisons", "never_seen", "given", "harm")  # what `judge` makes
+MADE = ("models", "comparisons", "never_seen", "given", "harm")  # fields computed by `judge`
 
 
 @dataclass(frozen=True)
 class VerifyResult:
-    """What was found to be as it should.
+    """Counts of the files and scores that were verified.
 
     Attributes:
-        files: whose hashes agree.
-        scores: numbers of `scores.json` that follow from the rows.
-        surplus: files that are there and that the run did not write.
+        files: number of files whose hashes agree.
+        scores: number of values in `scores.json` that follow from the rows.
+        surplus: files in the folder that the run did not write.
     """
 
     files: int
@@ -34,11 +34,11 @@ class VerifyResult:
 def verify(folder: Path) -> VerifyResult:
     """Check the result of `unteach run` or of `unteach evaluate`; needs no model and no torch.
 
-    Each file is held against the hash that was taken when it was written, where the folder lists
-    them (results of a run do). Each score is computed anew from the rows.
+    Where the folder lists its files (results of a run do), each file is compared with the hash from
+    when it was written. Each score is computed again from the rows.
 
     Raises:
-        UserError: everything that is not as it was written.
+        UserError: all files and scores that differ.
     """
     if not folder.is_dir():
         raise UserError(Problem(str(folder), "is no folder", "give what a run wrote", "request"))
@@ -56,14 +56,14 @@ def verify(folder: Path) -> VerifyResult:
         raise UserError(Problem(str(folder), "lists no files and holds no rows", hint, "request"))
     if problems:
         raise UserError(*problems)
-    there = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
-    return VerifyResult(len(listed), scores, tuple(sorted(there - {*listed, *_own(folder)})))
+    present = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+    return VerifyResult(len(listed), scores, tuple(sorted(present - {*listed, *_own(folder)})))
 
 
 def _own(folder: Path) -> set[str]:
-    """Files of ours that are in no list: the list itself, and texts, which their user may delete.
+    """Files of unteach that no list has: the list itself, and texts, which the user may delete.
 
-    A folder without a list is an evaluation: what it wrote is not told from what else is there.
+    A folder without a list is an evaluation; all its files count as its own.
     """
     if listed_files(folder):
         return {RUN, PRIVATE}
@@ -71,18 +71,18 @@ def _own(folder: Path) -> set[str]:
 
 
 def _scores(folder: Path) -> tuple[int, list[Problem]]:
-    """How many numbers follow from the rows, and those that do not."""
+    """The number of values compared, and a problem for each that does not follow from the rows."""
     rows, _ = rows_in(folder)
     written = read_report(folder)
     order = [*written.models]
     rows = dict(sorted(rows.items(), key=lambda r: order.index(r[0]) if r[0] in order else -1))
     compat = "open-unlearning" if _compat(written) else ""
     anew = json.loads(to_json(replace(written, **judge(rows, compat=compat))))
-    there = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
+    stored = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
     pairs = [
         (name, a, b)
         for part in MADE
-        for name, a, b in _numbers(part, there.get(part), anew.get(part))
+        for name, a, b in _numbers(part, stored.get(part), anew.get(part))
     ]
     hint = "the rows or scores.json were changed: `unteach score` makes scores anew from rows"
     wrong = [
@@ -99,7 +99,7 @@ def _compat(report: Any) -> bool:
 
 
 def _numbers(name: str, one: Any, other: Any) -> Iterator[tuple[str, Any, Any]]:
-    """The numbers and words of two records side by side, each with its place."""
+    """Pairs of the leaf values of two nested records, each with its path."""
     if isinstance(one, dict) and isinstance(other, dict):
         for key in dict.fromkeys([*one, *other]):
             yield from _numbers(f"{name}.{key}", one.get(key), other.get(key))

@@ -1,4 +1,4 @@
-"""Questions put to a model: log-probabilities of answers, and answers of its own."""
+"""Run models: log-probabilities of given answers, generation, KL divergences, gradient norms."""
 
 from unteach.inference.agreement import reading_once
 from unteach.inference.batches import batches_by_length, left_padded, right_padded

@@ -1,4 +1,4 @@
-"""Whether reading prompts once is right for a model: some of the texts are scored both ways."""
+"""Check that a model gives the same scores when a shared prompt is forwarded only once."""
 
 import math
 from typing import Any
@@ -13,7 +13,7 @@ from unteach.processes.lockstep import in_lockstep
 from unteach.processes.share import together
 from unteach.types import Sequence
 
-# Of the root mean square of log-probabilities, or of 1 nat where that is less.
+# Largest difference, as a share of the root mean square of the log-probabilities (at least 1 nat).
 NEAR = {torch.float64: 1e-9, torch.float32: 1e-4}
 NEAR_IN_HALF = 0.02
 
@@ -21,34 +21,34 @@ NEAR_IN_HALF = 0.02
 def reading_once(
     model: Any, texts: list[Sequence], *, tokens_per_batch: int = 4096, shared: bool = False
 ) -> SharedPromptReader | None:
-    """How `answer_tokens` reads each prompt once; None where that is not right or saves too little.
+    """A reader that forwards each shared prompt once; None where that is wrong or saves too little.
 
-    Not every model has a cache whose rows can be copied, and one that looks back over a window or
-    counts positions in its own way may read an answer behind padded prompts otherwise. So texts
-    with the shortest prompt and the longest, and with that of the longest text, are scored both
-    ways.
+    Not every model has a cache whose rows can be copied. A model with a sliding window or its own
+    position ids may give other scores for an answer after a padded prompt. So texts with the
+    shortest prompt, the longest prompt and the prompt of the longest text are scored both ways and
+    compared.
 
     Args:
         model: in evaluation mode.
-        texts: all that will be scored.
-        tokens_per_batch: as they will be scored with.
-        shared: all processes come here with the same, and decide alike.
+        texts: all texts that will be scored.
+        tokens_per_batch: padded tokens of one forward, the same as for the scoring itself.
+        shared: every process calls this with the same arguments; all get the same decision.
     """
     once = SharedPromptReader()
     _, grouped = once.batches(model, texts, tokens_per_batch)
     if not grouped:
         return None
-    few = _few([texts[i] for i in sorted(grouped)])
+    sample = _sample([texts[i] for i in sorted(grouped)])
 
     def agree() -> bool:
-        return _agree(model, few, tokens_per_batch)
+        return _agree(model, sample, tokens_per_batch)
 
     lockstep = in_lockstep(model)
     return once if all(together(agree, lockstep=lockstep) if shared else [agree()]) else None
 
 
-def _few(texts: list[Sequence]) -> list[Sequence]:
-    """Of up to three prompts the shortest answer and the longest."""
+def _sample(texts: list[Sequence]) -> list[Sequence]:
+    """Up to three prompts, each with its shortest and its longest answer."""
     groups: dict[tuple[int, ...], list[Sequence]] = {}
     for text in sorted(texts, key=lambda text: (len(text.ids), text.ids)):
         groups.setdefault(text.ids[: prompt_length(text)], []).append(text)
@@ -60,24 +60,24 @@ def _few(texts: list[Sequence]) -> list[Sequence]:
 
 def _agree(model: Any, texts: list[Sequence], tokens_per_batch: int) -> bool:
     if any(adapter.is_prompt_learning for adapter in getattr(model, "peft_config", {}).values()):
-        return False  # its own tokens before each text leave no room for our positions
+        return False  # virtual tokens before each text would shift our position ids
     if known_head(model, texts) is None or "past_key_values" not in arguments(model):
         return False
-    whole = answer_tokens(model, texts, tokens_per_batch=tokens_per_batch)
+    expected = answer_tokens(model, texts, tokens_per_batch=tokens_per_batch)
     once = SharedPromptReader(worth=0)
     try:
-        found = answer_tokens(model, texts, tokens_per_batch=tokens_per_batch, once=once)
+        scores = answer_tokens(model, texts, tokens_per_batch=tokens_per_batch, once=once)
     except (TypeError, ValueError, RuntimeError, AttributeError, IndexError) as error:
         if isinstance(error, torch.OutOfMemoryError) and in_lockstep(model):
-            raise  # on this device alone, perhaps, and the others wait for it
-        return False  # a cache of another kind, or a model without such arguments
-    near = NEAR.get(model.dtype, NEAR_IN_HALF) * max(1.0, _root_mean_square(whole))
-    return once.prompts > 0 and _root_mean_square(whole, found) <= near
+            raise  # perhaps on this device only, and then the other processes wait for it
+        return False  # another kind of cache, or a model without these arguments
+    tolerance = NEAR.get(model.dtype, NEAR_IN_HALF) * max(1.0, _root_mean_square(expected))
+    return once.prompts > 0 and _root_mean_square(expected, scores) <= tolerance
 
 
 def _root_mean_square(some: list[AnswerLogps], others: list[AnswerLogps] | None = None) -> float:
-    """Of log-probabilities, or of their differences; not a number where one of them is none."""
-    found = [x for one in some for x in one.logps]
+    """Root mean square of log-probabilities, or of the differences to others; nan if one is nan."""
+    values = [x for one in some for x in one.logps]
     if others is not None:
-        found = [a - b for a, b in zip(found, (x for o in others for x in o.logps), strict=True)]
-    return math.sqrt(sum(x * x for x in found) / len(found))
+        values = [a - b for a, b in zip(values, (x for o in others for x in o.logps), strict=True)]
+    return math.sqrt(sum(x * x for x in values) / len(values))

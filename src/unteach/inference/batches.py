@@ -1,4 +1,4 @@
-"""Batches of like length, and their padding."""
+"""Sort texts into batches of similar length and pad them."""
 
 from collections.abc import Iterator
 
@@ -9,12 +9,13 @@ from torch import Tensor
 def batches_by_length(
     lengths: list[int], tokens_per_batch: int, *, more: list[int] | None = None
 ) -> Iterator[list[int]]:
-    """Indices in batches of like length, longest first so that memory runs out early if it must.
+    """Batches of indices by similar length, longest first: if memory runs out, it does so early.
 
     Args:
-        lengths: tokens of each.
-        tokens_per_batch: padded tokens of one batch; one that is longer stands alone.
-        more: tokens that will follow each. A batch is as wide as its longest and its most together.
+        lengths: tokens of each text.
+        tokens_per_batch: padded tokens of one batch; a longer text gets a batch of its own.
+        more: new tokens that will follow each text. The width of a batch is its largest length plus
+            its largest number of new tokens.
 
     Example:
         >>> list(batches_by_length([3, 9, 4], tokens_per_batch=10))
@@ -34,13 +35,13 @@ def batches_by_length(
 
 
 def right_padded(rows: list[tuple[int, ...]], device: torch.device) -> Tensor:
-    """[B, T], zeros behind each row."""
+    """Token ids [B, T], padded with zeros on the right."""
     width = max(map(len, rows))
     return torch.tensor([(*row, *(0,) * (width - len(row))) for row in rows], device=device)
 
 
 def left_padded(rows: list[tuple[int, ...]], device: torch.device) -> tuple[Tensor, Tensor]:
-    """[B, T] ids and attention, zeros before each row."""
+    """Token ids and attention mask, both [B, T], padded with zeros on the left."""
     width = max(map(len, rows))
     ids = [((0,) * (width - len(row)) + tuple(row)) for row in rows]
     attention = [(0,) * (width - len(row)) + (1,) * len(row) for row in rows]

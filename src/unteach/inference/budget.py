@@ -1,23 +1,23 @@
-"""How many answers go into one batch: on an accelerator, as many as their cache has room for."""
+"""Compute how many tokens a generation batch may have, from the size of the KV cache."""
 
 from typing import Any
 
-ROOM = 2**20  # bytes of cache for each token of a scoring batch: 4 GiB for 4,096 tokens
-MOST = 20  # times the tokens of a scoring batch: their prompts are read in one forward
+ROOM = 2**20  # bytes of cache per token of a scoring batch: 4 GiB for 4,096 tokens
+MOST = 20  # times the tokens of a scoring batch: all prompts of a batch take one forward
 
 
 def answering_tokens(model: Any, tokens_per_batch: int) -> int:
-    """Padded tokens of a batch of answers, those to come included.
+    """Padded tokens of one generation batch, new tokens included.
 
-    A step of an accelerator costs the same for one row as for hundreds, so the fewer steps the
-    better: 1,017 questions of TOFU that all go on to 200 tokens take 800 steps in batches of 256
-    rows, 6,600 in batches of 8,192 tokens. On a CPU larger batches gain nothing. The size
-    is that of the model and of what was asked, never of what memory is free: rows of a batch see
-    each other's rounding in half precision.
+    On an accelerator a decoding step costs the same for one row as for hundreds, so fewer steps are
+    better: 1,017 questions of TOFU with 200 new tokens each take 800 steps in batches of 256
+    rows, 6,600 in batches of 8,192 tokens. On a CPU larger batches gain nothing. The result
+    depends on the model and on `tokens_per_batch`, never on free memory: in half precision the
+    rounding of a row depends on its batch.
 
     Args:
         model: a causal language model.
-        tokens_per_batch: padded tokens of a forward that scores.
+        tokens_per_batch: padded tokens of one scoring forward.
 
     Example:
         >>> from types import SimpleNamespace
@@ -33,9 +33,9 @@ def answering_tokens(model: Any, tokens_per_batch: int) -> int:
 
 
 def cache_bytes(model: Any) -> int:
-    """Bytes of keys and values that a token leaves in the cache; 0 where its config does not tell.
+    """Bytes of keys and values per token in the cache; 0 where the config does not give the sizes.
 
-    Two of `layers x heads x size of a head`, in the model's dtype.
+    Keys and values each have `layers x heads x head size` numbers in the model's dtype.
     """
     config = model.config.get_text_config()
     layers = getattr(config, "num_hidden_layers", None)

@@ -1,7 +1,8 @@
-"""How far a model's distributions went from the original's, with one backbone in memory at a time.
+"""Compute the KL divergence of a model from the original, with one backbone in memory at a time.
 
-Final states of the rows that predict answers are kept while the model is scored, with its head.
-Then the original is asked the same: two heads make logits of a few rows at a time.
+While the model is scored, the final hidden states that predict answer tokens are kept, and its
+head. Then the original reads the same texts, and both heads compute logits for a few rows at a
+time.
 """
 
 from typing import Any
@@ -22,13 +23,13 @@ from unteach.types import Sequence
 
 
 class KeptStates:
-    """What a model's logits of answers are made of, by the number of the text.
+    """Final hidden states of a model's answer tokens, by index of the text.
 
-    Of a model with an unknown rule behind its head these are the logits themselves, V numbers for
-    a token instead of D; what is large goes to a file that has no name.
+    Where it is unknown how the model computes logits from its head, the logits themselves are kept,
+    V numbers per token instead of D. Large stores go to an unnamed temporary file.
 
     Args:
-        sequences: what the model will be asked, in the order of their numbers.
+        sequences: texts that the model will score; their positions are the indices.
     """
 
     def __init__(self, sequences: list[Sequence]):
@@ -41,18 +42,18 @@ class KeptStates:
         """Keep the rows of a batch."""
         if self._store is None:
             self._store = HiddenStateStore(self._sizes, rows.shape[-1], rows.dtype)
-            # A model that is read on a CPU is one block of memory, which any of its weights holds.
+            # On a CPU all weights may share one block of memory: keeping one would keep them all.
             self._head = head.frozen() if head and rows.device.type == "cpu" else head
         parts = rows.split([self._sizes[i] for i in members])
         for number, part in zip(members, parts, strict=True):
             self._store.put(number, part)
 
     def logits(self, rows: Tensor) -> Tensor:
-        """[n, V] of some rows that were kept."""
+        """Logits [n, V] of some of the kept rows."""
         return logits_of(rows, self._head)
 
     def rows(self, members: list[int]) -> Tensor:
-        """[N, D] of a batch."""
+        """Kept rows [N, D] of a batch."""
         assert self._store is not None, "nothing was kept"
         return self._store.rows(members)
 
@@ -71,14 +72,14 @@ def divergences(
 
     Args:
         original: in evaluation mode.
-        sequences: those that `answer_tokens` kept rows of.
+        sequences: the texts whose rows `answer_tokens` kept.
         kept: these rows.
-        tokens_per_batch: as they were scored with.
-        shared: as they were scored with: each process has the rows of its own share.
-        progress: told how many sequences are done.
+        tokens_per_batch: the value used for scoring.
+        shared: the value used for scoring: each process has the rows of its own shard.
+        progress: called with the number of sequences done.
 
     Raises:
-        UserError: the two have other vocabularies.
+        UserError: the vocabularies of the two models differ in size.
     """
     batches = list(batches_by_length([len(s.ids) for s in sequences], tokens_per_batch))
 
@@ -86,25 +87,25 @@ def divergences(
         chosen = [sequences[i] for i in members]
         head = known_head(original, sequences)
         rows, _ = answer_rows(original, chosen, head)
-        beside = kept.rows(members)
+        kept_rows = kept.rows(members)
         parts = []
         for piece in pieces(rows, head):
             logits = logits_of(rows[piece], head)
-            other = kept.logits(beside[piece].to(rows.device))
+            other = kept.logits(kept_rows[piece].to(rows.device))
             _require_same_width(other, logits)
-            parts += read_rows(_read, other, logits)
+            parts += read_rows(_kl, other, logits)
         return in_parts(torch.cat(parts), chosen)
 
     lockstep = in_lockstep(original)
     return by_batches(batches, measure, shared=shared, lockstep=lockstep, progress=progress)
 
 
-def _read(logits: Tensor, original: Tensor) -> tuple[Tensor]:
-    """[n], summed as q (log q - log p): differences of large sums lose a small KL."""
+def _kl(logits: Tensor, original: Tensor) -> tuple[Tensor]:
+    """KL [n], summed as q (log q - log p): a difference of two large sums would lose a small KL."""
     log_q = original.log_softmax(-1)
     q = log_q.exp()
     gap = torch.where(q > 0, log_q - logits.log_softmax(-1), 0)  # q log q is 0 at q = 0
-    return ((q * gap).sum(-1).clamp(min=0),)  # rounding may leave a KL of 0 just below it
+    return ((q * gap).sum(-1).clamp(min=0),)  # rounding can make a KL of 0 slightly negative
 
 
 def _require_same_width(logits: Tensor, original: Tensor) -> None:

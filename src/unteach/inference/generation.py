@@ -1,4 +1,4 @@
-"""Answers of a model's own, greedy or sampled."""
+"""Generate answers by greedy decoding or sampling."""
 
 from typing import Any
 
@@ -21,21 +21,21 @@ def greedy(
     shared: bool = False,
     progress: ProgressCallback = lambda done, total: None,
 ) -> list[list[int]]:
-    """Greedy continuations, batched and left-padded; the model's sampling settings are not used.
+    """Greedy decoding, batched and left-padded; the model's own generation config is not used.
 
     Args:
         model: in evaluation mode.
         prompts: token ids, in any order and of any lengths.
-        limits: the most new tokens for each prompt.
-        end: token ids that end an answer; they are not part of what comes back.
-        tokens_per_batch: padded tokens of one batch, the answers' limit included.
-        cache: "dynamic" grows, and rows that have ended leave it; "static" keeps the shape of
+        limits: maximum number of new tokens for each prompt.
+        end: token ids that end an answer; they are not returned.
+        tokens_per_batch: padded tokens of one batch, the limits of the answers included.
+        cache: "dynamic" grows, and finished rows leave it; "static" keeps one shape for
             every step, which transformers then compiles on a GPU (not tried there).
-        shared: deal the batches out to all processes, each of which must come here with the same.
-        progress: told how many prompts are done.
+        shared: split the batches over all processes; each must call this with the same arguments.
+        progress: called with the number of prompts done.
 
     Returns:
-        The new token ids of each prompt. In float32 they do not depend on batches or cache.
+        The new token ids of each prompt. In float32 they do not depend on batching or cache.
 
     Example:
         >>> from transformers import GPT2Config, GPT2LMHeadModel
@@ -44,7 +44,7 @@ def greedy(
         [True, True]
     """
     queue = PromptQueue(model, end, {"do_sample": False}, tokens_per_batch, cache, shared)
-    return _continued(queue, prompts, limits, progress)
+    return _generated(queue, prompts, limits, progress)
 
 
 @torch.inference_mode()
@@ -59,26 +59,26 @@ def sampled(
     top_p: float = 0.95,
     tokens_per_batch: int = 8192,
 ) -> list[list[int]]:
-    """Sampled continuations, batched as `greedy` ones; the global generators are left as they were.
+    """Sampled continuations, batched as in `greedy`; the state of torch's generators is restored.
 
     Args:
         model: in evaluation mode.
         prompts: token ids.
-        limits: the most new tokens for each prompt.
-        end: token ids that end an answer; they are not part of what comes back.
+        limits: maximum number of new tokens for each prompt.
+        end: token ids that end an answer; they are not returned.
         temperature: of the softmax.
-        seed: of the draws.
-        top_p: share of the probability that is drawn from.
-        tokens_per_batch: padded tokens of one batch, the answers' limit included.
+        seed: of the sampling.
+        top_p: nucleus sampling: the share of the probability mass that is sampled from.
+        tokens_per_batch: padded tokens of one batch, the limits of the answers included.
     """
     settings = {"do_sample": True, "temperature": temperature, "top_p": top_p, "top_k": 0}
     with torch.random.fork_rng(devices=[model.device] if model.device.type == "cuda" else []):
         torch.manual_seed(seed)
         queue = PromptQueue(model, end, settings, tokens_per_batch)
-        return _continued(queue, prompts, limits, lambda done, total: None)
+        return _generated(queue, prompts, limits, lambda done, total: None)
 
 
-def _continued(
+def _generated(
     queue: PromptQueue,
     prompts: list[tuple[int, ...]],
     limits: list[int],
@@ -90,7 +90,7 @@ def _continued(
 
 
 def end_tokens(model: Any, tokenizer: Any) -> list[int]:
-    """Token ids that end an answer: the tokenizer's eos and the model's own."""
+    """Token ids that end an answer: the eos of the tokenizer and those of the generation config."""
     own = getattr(model.generation_config, "eos_token_id", None)
     ids = [tokenizer.eos_token_id, *(own if isinstance(own, list) else [own])]
     return sorted({i for i in ids if i is not None})

@@ -1,4 +1,4 @@
-"""How much one text would still change the weights: the norm of its gradient."""
+"""Compute the norm of the gradient of each text's loss."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,20 +26,20 @@ def gradient_norms(
     shared: bool = False,
     progress: ProgressCallback = lambda done, total: None,
 ) -> list[float]:
-    """Euclidean norm of the gradient of each answer's mean NLL by all weights, adapters included.
+    """L2 norm of the gradient of each answer's mean NLL over all weights, adapters included.
 
-    One text at a time, forward and backward. Beside the model and the text's activations there is
-    the gradient of one weight at a time: its norm is taken as soon as it is there. Logits are made
-    a few rows at a time, twice, where the model's head is known.
+    One text at a time, forward and backward. Only one weight's gradient is in memory at a time: its
+    norm is computed and the gradient freed as soon as it is accumulated. Where the head is known,
+    logits are computed for a few rows at a time, and again in the backward pass.
 
     Args:
-        model: in evaluation mode; it is left as it was, gradients included.
-        sequences: each with an answer token.
-        shared: deal the texts out to all processes, each of which must come here with the same.
-        progress: told how many sequences are done.
+        model: in evaluation mode; its gradients and `requires_grad` are restored.
+        sequences: each with at least one answer token.
+        shared: split the texts over all processes; each must call this with the same arguments.
+        progress: called with the number of sequences done.
 
     Raises:
-        UserError: the weights are packed and have no gradient, or lie in shards.
+        UserError: the weights are quantized and have no gradient, or are sharded.
     """
     order = sorted(range(len(sequences)), key=lambda i: -len(sequences[i].ids))
 
@@ -48,16 +48,16 @@ def gradient_norms(
             head = known_head(model, sequences)
         return [_norm(model, sequences[i], head, norms) for i in members]
 
-    with _taken(model) as norms:
+    with _gradient_norms(model) as norms:
         return by_batches([[i] for i in order], measure, shared=shared, progress=progress)
 
 
 def _norm(model: Any, text: Sequence, head: Head | None, norms: list[Tensor]) -> float:
     with torch.enable_grad():
         _mean_nll(model, text, head).backward()
-    found = torch.stack(norms).double()
+    total = torch.linalg.vector_norm(torch.stack(norms).double())
     norms.clear()
-    return torch.linalg.vector_norm(found).item()
+    return total.item()
 
 
 def _mean_nll(model: Any, text: Sequence, head: Head | None) -> Tensor:
@@ -76,8 +76,8 @@ def _mean_nll(model: Any, text: Sequence, head: Head | None) -> Tensor:
 
 
 @contextmanager
-def _taken(model: Any) -> Iterator[list[Tensor]]:
-    """Within, gradients of weights leave their norms here, and nothing else."""
+def _gradient_norms(model: Any) -> Iterator[list[Tensor]]:
+    """Within the context, append the norm of each weight's gradient to a list and free it."""
     if in_lockstep(model):
         what = "weights in shards do not give the gradient of one text"
         hint = "start without FSDP, or do without gradient norms"
@@ -91,8 +91,8 @@ def _taken(model: Any) -> Iterator[list[Tensor]]:
 
     def take(weight: Tensor) -> None:
         assert weight.grad is not None
-        size = weight.grad.dtype if weight.grad.dtype == torch.float64 else torch.float32
-        norms.append(torch.linalg.vector_norm(weight.grad, dtype=size))
+        dtype = weight.grad.dtype if weight.grad.dtype == torch.float64 else torch.float32
+        norms.append(torch.linalg.vector_norm(weight.grad, dtype=dtype))
         weight.grad = None
 
     handles = []

@@ -1,4 +1,4 @@
-"""All questions to one model, and those about it to the original, each in as few passes as do."""
+"""Score all texts and prompts with a model, and compare it with the original model."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -20,27 +20,28 @@ from unteach.progress import ProgressCallback
 from unteach.types import Sequence
 
 Asking = tuple[tuple[int, ...], int]
-"""The tokens of a prompt, and the most new ones."""
+"""Token ids of a prompt, and the maximum number of new tokens."""
 
 
 @dataclass(kw_only=True)
 class Interview:
-    """Distinct questions in tokens, and what was said to them; shared by all processes.
+    """Distinct tokenized texts and prompts, and their scores and generated answers.
 
-    A model in shards is asked everything by every process, which counts once.
+    The work is split over all processes. With a sharded model every process does all of it, and
+    only the main process counts.
 
     Attributes:
-        own: texts that the original is asked too, and whose gradients are taken where wanted.
-        others: texts that are scored alone; prompts that several have are read once.
-        prompts: what the model is asked, and the most new tokens.
-        tokens_per_batch: padded tokens of one forward; of a batch of answers, see `budget`.
-        told: what is being done, and how far it is.
-        kept: what of the model the original is compared with; None without an original.
-        scores: of each text.
-        norms: of each own text, where wanted.
-        divergences: of each own text, with an original.
-        said: to each prompt, in tokens.
-        counts: what it took on this process; the names are those of `ask`.
+        own: texts that are also scored by the original, and whose gradient norms may be computed.
+        others: texts that are only scored by the model; shared prompts are forwarded once.
+        prompts: prompts to generate from, each with its maximum number of new tokens.
+        tokens_per_batch: padded tokens of one forward; for generation batches see `budget`.
+        told: progress callback: stage, done, total.
+        kept: hidden states of the model for the comparison; None without an original.
+        scores: log-probabilities of each text.
+        norms: gradient norm of each own text, where requested.
+        divergences: KL divergence of each own text from the original.
+        said: generated token ids for each prompt.
+        counts: forwards, batches and tokens on this process; for the names see `ask`.
     """
 
     own: list[Sequence]
@@ -56,8 +57,8 @@ class Interview:
     counts: Counter[str] = field(default_factory=Counter)
 
     def of_model(self, model: Any, tokenizer: Any, *, norms: bool = False) -> None:
-        """Score the texts, take the gradients where wanted, and let it answer the prompts."""
-        _look_at_head(model, self.own + self.others)
+        """Score the texts, compute gradient norms if requested, and generate from the prompts."""
+        _check_head(model, self.own + self.others)
         once = reading_once(model, self.others, tokens_per_batch=self.tokens_per_batch, shared=True)
         with counted(model) as through:
             self.scores = self._score(model, self.own, "answers", kept=self.kept)
@@ -68,11 +69,11 @@ class Interview:
         if norms:
             with counted(model) as through:
                 progress = self._progress("taking gradients")
-                found = gradient_norms(model, self.own, shared=True, progress=progress)
-            self.norms = dict(zip(self.own, found, strict=True))
+                values = gradient_norms(model, self.own, shared=True, progress=progress)
+            self.norms = dict(zip(self.own, values, strict=True))
             self._count(model, backwards=through.texts)
         with counted(model) as through:
-            said = greedy(
+            answers = greedy(
                 model,
                 [ids for ids, _ in self.prompts],
                 limits=[limit for _, limit in self.prompts],
@@ -81,15 +82,15 @@ class Interview:
                 shared=True,
                 progress=self._progress("asking for answers"),
             )
-        self.said = dict(zip(self.prompts, said, strict=True))
+        self.said = dict(zip(self.prompts, answers, strict=True))
         self._count(model, decode_steps=through.batches)
 
     def of_original(self, original: Any, said: list[Sequence]) -> dict[Sequence, AnswerLogps]:
-        """Measure how far the model's distributions are from its own; score what the model said."""
+        """Compute the model's KL divergence from the original, and score its generated texts."""
         assert self.kept is not None, "nothing was kept of the model"
-        _look_at_head(original, self.own + said)
+        _check_head(original, self.own + said)
         with counted(original) as through:
-            found = divergences(
+            values = divergences(
                 original,
                 self.own,
                 self.kept,
@@ -98,7 +99,7 @@ class Interview:
                 progress=self._progress("comparing with the original"),
             )
             scores = self._score(original, said, "what was said")
-        self.divergences = dict(zip(self.own, found, strict=True))
+        self.divergences = dict(zip(self.own, values, strict=True))
         self._count(original, original_forwards=through.texts)
         return scores
 
@@ -111,11 +112,11 @@ class Interview:
         return scores
 
     def total(self) -> dict[str, int]:
-        """The counts of all processes."""
-        found: Counter[str] = Counter()
+        """The counts, summed over all processes."""
+        total: Counter[str] = Counter()
         for counts in together(lambda: self.counts):
-            found.update(counts)
-        return dict(found)
+            total.update(counts)
+        return dict(total)
 
     def _score(
         self,
@@ -126,7 +127,7 @@ class Interview:
         kept: KeptStates | None = None,
         once: SharedPromptReader | None = None,
     ) -> dict[Sequence, AnswerLogps]:
-        found = answer_tokens(
+        scores = answer_tokens(
             model,
             texts,
             tokens_per_batch=self.tokens_per_batch,
@@ -135,7 +136,7 @@ class Interview:
             shared=True,
             progress=self._progress(f"scoring {what}"),
         )
-        return dict(zip(texts, found, strict=True))
+        return dict(zip(texts, scores, strict=True))
 
     def _count(self, model: Any, **counts: int) -> None:
         if not in_lockstep(model) or speaks(shared=True):
@@ -145,7 +146,7 @@ class Interview:
         return lambda done, total: self.told(what, done, total)
 
 
-def _look_at_head(model: Any, texts: list[Sequence]) -> None:
-    """So that its first look at a model, which is short, is not counted as a text."""
+def _check_head(model: Any, texts: list[Sequence]) -> None:
+    """Check the head before counting starts: its one short forward is not a scored text."""
     if texts:
         agree_on_head(model, texts)

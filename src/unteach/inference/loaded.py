@@ -1,4 +1,4 @@
-"""A model for as long as it is asked: loaded, counted, freed."""
+"""Load a model for one use and free it afterwards; count its forwards."""
 
 import gc
 from collections.abc import Callable, Iterator
@@ -15,11 +15,11 @@ T = TypeVar("T")
 
 
 def loaded_model(model: Any, use: Callable[[Any], T]) -> T:
-    """What is made of a model; one that is loaded for it is freed afterwards.
+    """Return `use(model)`; a model that is loaded here is freed afterwards.
 
     Args:
-        model: a model, or a function of nothing that loads one; every process calls it.
-        use: what is done with it; must not keep it.
+        model: a model, or a function without arguments that loads one; every process calls it.
+        use: called with the model; must not keep a reference to it.
     """
     if isinstance(model, nn.Module):
         return use(model)
@@ -28,19 +28,19 @@ def loaded_model(model: Any, use: Callable[[Any], T]) -> T:
     try:
         return use(loaded.pop())
     finally:
-        gc.collect()  # one small GPU cannot hold it beside the next one
+        gc.collect()  # a small GPU has no room for this model and the next one
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
 
 @dataclass
 class ForwardCount:
-    """What went through a model.
+    """Counts of a model's forwards.
 
     Attributes:
-        batches: calls.
-        texts: rows of them.
-        tokens: of these, padding included.
+        batches: forward calls.
+        texts: rows of all batches.
+        tokens: tokens of all rows, padding included.
     """
 
     batches: int = 0
@@ -50,16 +50,16 @@ class ForwardCount:
 
 @contextmanager
 def counted(model: Any) -> Iterator[ForwardCount]:
-    """Count the forwards within, at the head: wrappers may call what they wrap past its hooks."""
-    found = ForwardCount()
+    """Count forwards within the context, by a hook on the head: wrappers may skip other hooks."""
+    counts = ForwardCount()
 
     def count(module: Any, args: tuple) -> None:
-        found.batches += 1
-        found.texts += len(args[0])
-        found.tokens += args[0].shape[:-1].numel()
+        counts.batches += 1
+        counts.texts += len(args[0])
+        counts.tokens += args[0].shape[:-1].numel()
 
     handle = model.get_output_embeddings().register_forward_pre_hook(count)
     try:
-        yield found
+        yield counts
     finally:
         handle.remove()

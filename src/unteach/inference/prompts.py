@@ -1,4 +1,4 @@
-"""Texts in batches in which those with the same prompt stand together."""
+"""Batch texts so that texts with the same prompt are in the same batch."""
 
 from collections.abc import Iterator
 
@@ -6,27 +6,27 @@ from unteach.inference.batches import batches_by_length
 from unteach.types import Sequence
 
 Group = list[int]
-"""Numbers of texts with the same prompt, the longest first."""
+"""Indices of texts with the same prompt, the longest first."""
 
 
 def prompt_length(text: Sequence) -> int:
-    """Tokens before its first answer token."""
+    """Number of tokens before the first answer token."""
     return text.answer.index(True)
 
 
 def batches_by_prompt(
     texts: list[Sequence], tokens_per_batch: int, *, room: int, worth: float
 ) -> tuple[list[list[int]], set[int]]:
-    """Numbers of the texts in batches; and of those among them whose prompts are to be read once.
+    """Batches of text indices, and the set of indices whose prompts are forwarded once.
 
-    The latter have batches of their own. The prompts of one are read in one forward, the answers
-    in another, and neither has more padded tokens than `tokens_per_batch`.
+    Texts of that set have batches of their own. The prompts of a batch take one forward, the
+    answers another, and neither has more padded tokens than `tokens_per_batch`.
 
     Args:
         texts: in any order.
         tokens_per_batch: padded tokens of one forward.
         room: padded tokens that the cache holds while the answers are read.
-        worth: the least share of the tokens that is saved, or texts with a prompt stay alone.
+        worth: minimum share of tokens that must be saved; otherwise a group is not formed.
 
     Example:
         >>> a, b = (Sequence("", (5, 6, 7, n), (False,) * 3 + (True,)) for n in (8, 9))
@@ -38,25 +38,25 @@ def batches_by_prompt(
         part
         for members in _by_prompt(texts)
         for part in _cut(members, texts, tokens_per_batch, room)
-        if _worth(part, texts, worth)
+        if _is_worth(part, texts, worth)
     ]
     grouped = {i for group in groups for i in group}
     rest = [i for i in range(len(texts)) if i not in grouped]
     plain = batches_by_length([len(texts[i].ids) for i in rest], tokens_per_batch)
-    found = [*_joined(groups, texts, tokens_per_batch, room)]
-    return [*found, *([rest[k] for k in batch] for batch in plain)], grouped
+    shared = [*_joined(groups, texts, tokens_per_batch, room)]
+    return [*shared, *([rest[k] for k in batch] for batch in plain)], grouped
 
 
 def _by_prompt(texts: list[Sequence]) -> list[Group]:
-    found: dict[tuple[int, ...], Group] = {}
+    groups: dict[tuple[int, ...], Group] = {}
     for i in sorted(range(len(texts)), key=lambda i: (-len(texts[i].ids), i)):
         if any(texts[i].answer):
-            found.setdefault(texts[i].ids[: prompt_length(texts[i])], []).append(i)
-    return list(found.values())
+            groups.setdefault(texts[i].ids[: prompt_length(texts[i])], []).append(i)
+    return list(groups.values())
 
 
 def _cut(members: Group, texts: list[Sequence], tokens: int, room: int) -> Iterator[Group]:
-    """As many at a time as fit into one batch."""
+    """Cut a group into parts that each fit into one batch."""
     while members:
         prompt, answer = _sizes(members, texts)
         most = min(room // (prompt + answer), tokens // answer) if prompt <= tokens else 1
@@ -64,13 +64,13 @@ def _cut(members: Group, texts: list[Sequence], tokens: int, room: int) -> Itera
         members = members[max(most, 1) :]
 
 
-def _worth(members: Group, texts: list[Sequence], worth: float) -> bool:
+def _is_worth(members: Group, texts: list[Sequence], worth: float) -> bool:
     saved = (len(members) - 1) * prompt_length(texts[members[0]])
     return saved > 0 and saved >= worth * sum(len(texts[i].ids) for i in members)
 
 
 def _sizes(group: Group, texts: list[Sequence]) -> tuple[int, int]:
-    """Tokens of the prompt, and of the longest answer."""
+    """Number of tokens of the prompt, and of the longest answer."""
     prompt = prompt_length(texts[group[0]])
     return prompt, len(texts[group[0]].ids) - prompt
 
@@ -78,7 +78,7 @@ def _sizes(group: Group, texts: list[Sequence]) -> tuple[int, int]:
 def _joined(
     groups: list[Group], texts: list[Sequence], tokens: int, room: int
 ) -> Iterator[list[int]]:
-    """Answers of like length stand together, for there are more of them than of prompts."""
+    """Join groups into batches by answer length: there are more answers than prompts to pad."""
     sizes = [_sizes(group, texts) for group in groups]
     batch: list[int] = []
     prompts = widest = longest = 0

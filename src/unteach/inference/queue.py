@@ -1,4 +1,4 @@
-"""The queue of prompts: rows that have ended leave their batch, its last ones wait for company."""
+"""Generate from a queue of prompts: finished rows leave a batch, its last rows are batched anew."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,28 +15,28 @@ from unteach.inference.batches import batches_by_length, left_padded
 from unteach.processes.lockstep import FollowMainProcess, in_lockstep
 from unteach.processes.share import by_batches, speaks
 
-# Rows cannot leave a static cache, whose shape is its point, and attention reads its empty places
-# too: slower on CPUs. On GPUs transformers compiles steps on it; when that pays is not measured.
+# Rows cannot leave a static cache, since its shape is fixed, and attention reads its empty slots
+# too: slower on CPUs. On GPUs transformers compiles the decoding step; the gain is not measured.
 CacheKind = Literal["dynamic", "static"]
 
 
 class QueuedPrompt:
-    """A prompt, what was said to it so far, and how many tokens may still be said."""
+    """A prompt, the tokens generated so far, and how many more may follow (`room`)."""
 
     def __init__(self, prompt: tuple[int, ...], limit: int):
         self.ids, self.room, self._start = tuple(prompt), limit, len(prompt)
 
     @property
     def said(self) -> list[int]:
-        """The new tokens, without the one that ended them."""
+        """The new token ids, without the end token."""
         return list(self.ids[self._start :])
 
     def become(self, ids: tuple[int, ...], room: int) -> None:
-        """Take over what another process has made of it."""
+        """Take over the state that another process computed."""
         self.ids, self.room = ids, room
 
     def take(self, new: list[int], end: list[int]) -> None:
-        """Add what was said next; an end token leaves no room."""
+        """Append new tokens up to an end token, after which no room is left."""
         new = new[: self.room]
         stop = next((k for k, token in enumerate(new) if token in end), None)
         self.ids += tuple(new[:stop])
@@ -45,20 +45,21 @@ class QueuedPrompt:
 
 @dataclass
 class PromptQueue:
-    """Continues rows of any lengths, a batch at a time.
+    """Generates from prompts of any lengths, a batch at a time.
 
-    A batch would run until its last row ends, and a model that was made to forget often does not
-    end. So rows that have ended are dropped from the batch and its cache, a quarter at a time.
-    The last eighth go back to the queue and are read again in a batch of their kind, so that steps
-    with few rows are few: the fewer, the better for a GPU, where a step costs the same for all.
+    A plain batch runs until its last row ends, and an unlearned model often does not end its
+    answers. So finished rows are dropped from the batch and its cache, a quarter at a time. The
+    last eighth of the rows go back to the queue and are batched with other leftovers. This leaves
+    few steps with few rows, which helps on a GPU: a step there costs the same for any number.
 
     Attributes:
         model: in evaluation mode.
         end: token ids that end an answer.
-        settings: of `GenerationConfig`: how a token is chosen.
-        tokens_per_batch: padded tokens of one batch, those to come included.
+        settings: arguments of `GenerationConfig` that decide how a token is chosen.
+        tokens_per_batch: padded tokens of one batch, new tokens included.
         cache: see `greedy`.
-        shared: deal each round of batches out to all processes: the batches stay those of one.
+        shared: split each round of batches over all processes; the batches are the same as with
+            one process.
     """
 
     model: PreTrainedModel
@@ -78,7 +79,7 @@ class PromptQueue:
         self._size = 0
 
     def run(self, rows: list[QueuedPrompt], told: Callable[[], None] = lambda: None) -> None:
-        """Until no row has room; tells after each batch."""
+        """Generate until no row has room; calls `told` after each batch."""
         waiting = [row for row in rows if row.room > 0]
         while waiting:
             self._round(waiting, self._batches(waiting), told)
@@ -89,31 +90,31 @@ class PromptQueue:
     def _round(
         self, rows: list[QueuedPrompt], batches: list[list[int]], told: Callable[[], None]
     ) -> None:
-        """Each batch once, its last rows left over where there is other company for them."""
+        """Run each batch once; with several batches, the last rows of each are left over."""
 
-        def go_on(members: list[int]) -> list[tuple[tuple[int, ...], int]]:
+        def generate(members: list[int]) -> list[tuple[tuple[int, ...], int]]:
             batch = [rows[i] for i in members]
             self._continue(batch, len(batch) // 8 if len(batches) > 1 else 0)
             return [(row.ids, row.room) for row in batch]
 
-        made = by_batches(
+        states = by_batches(
             batches,
-            go_on,
+            generate,
             shared=self.shared,
             lockstep=self._lockstep,
             progress=lambda *_: told(),
         )
-        for row, (ids, room) in zip(rows, made, strict=True):
+        for row, (ids, room) in zip(rows, states, strict=True):
             row.become(ids, room)
 
     def _batches(self, rows: list[QueuedPrompt]) -> list[list[int]]:
         lengths, rooms = [len(row.ids) for row in rows], [row.room for row in rows]
-        if self.cache == "static":  # a compiled step is compiled again for each new shape
+        if self.cache == "static":  # each new shape would compile the step again
             lengths, rooms = [max(lengths)] * len(rows), [max(rooms)] * len(rows)
         return list(batches_by_length(lengths, self.tokens_per_batch, more=rooms))
 
     def _continue(self, rows: list[QueuedPrompt], leave: int) -> None:
-        """Until at most `leave` rows have room."""
+        """Generate until at most `leave` rows have room."""
         rows = self._filled(rows)
         ids, attention = left_padded([row.ids for row in rows], self.model.device)
         cache = {}
@@ -123,7 +124,7 @@ class PromptQueue:
             for row, new in zip(rows, out.sequences[:, ids.shape[1] :].tolist(), strict=True):
                 row.take(new, self.end)
             kept = [k for k, row in enumerate(rows) if row.room]
-            # Not every model hands out a cache that rows can leave; its rows are read again.
+            # Not every model returns a cache that rows can leave; then the rows are read again.
             self._drops &= isinstance(getattr(out, "past_key_values", None), Cache)
             if len(kept) <= leave or not self._drops:
                 return
@@ -134,7 +135,7 @@ class PromptQueue:
             ids = out.sequences[index]
 
     def _filled(self, rows: list[QueuedPrompt]) -> list[QueuedPrompt]:
-        """With a static cache, as many rows as the first batch had; the added have no room."""
+        """With a static cache, fill up to the first batch's number of rows with finished ones."""
         if self.cache == "dynamic":
             return rows
         self._size = max(self._size, len(rows))
@@ -166,12 +167,12 @@ class PromptQueue:
 
 
 class RowStoppingCriteria(StoppingCriteria):
-    """Ends a row at its own limit or an end token, and all rows once enough have ended.
+    """Stops a row at its own limit or an end token, and all rows once enough have stopped.
 
     Args:
-        widths: [B], how many tokens each row may have, its padding and prompt included.
+        widths: [B], maximum number of tokens of each row, padding and prompt included.
         end: token ids that end an answer.
-        enough: number of rows.
+        enough: number of stopped rows at which all stop.
     """
 
     def __init__(self, widths: Tensor, end: list[int], enough: int):
@@ -180,14 +181,14 @@ class RowStoppingCriteria(StoppingCriteria):
         self.ended = torch.zeros_like(widths, dtype=torch.bool)
 
     def __call__(self, input_ids: Tensor, scores: Any, **kwargs: Any) -> Any:
-        """[B], which rows have ended; nothing waits for the device here."""
+        """[B], which rows have stopped; does not synchronize with the device."""
         self.ended |= torch.isin(input_ids[:, -1], self.end) | (input_ids.shape[1] >= self.widths)
         return self.ended | (self.ended.sum() >= self.enough)
 
 
 @contextmanager
 def _plain_generation(model: PreTrainedModel, end: list[int]) -> Iterator[None]:
-    """Set the model's own settings aside: transformers fills gaps of ours from them."""
+    """Replace the model's generation config: transformers fills our unset values from it."""
     own = model.generation_config
     model.generation_config = GenerationConfig(eos_token_id=end, pad_token_id=end[0])
     try:

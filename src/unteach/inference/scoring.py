@@ -1,4 +1,4 @@
-"""Teacher forcing: what a model says of answers that are given."""
+"""Score given answers by teacher forcing: log-probabilities and ranks of their tokens."""
 
 from typing import Any, NamedTuple
 
@@ -17,14 +17,14 @@ from unteach.types import Sequence
 
 
 class AnswerLogps(NamedTuple):
-    """What a model says of one answer's tokens, in order; float32 or better whatever its dtype.
+    """Scores of one answer's tokens, in order; computed in float32 or better.
 
     Attributes:
         logps: log-probabilities, in nats.
-        hits: whether each was the likeliest token.
-        ranks: how many tokens of the vocabulary were likelier.
+        hits: whether each was the most likely token.
+        ranks: how many tokens of the vocabulary were more likely.
         means: mean of log p over the vocabulary, weighted by p.
-        spreads: its standard deviation, weighted likewise.
+        spreads: standard deviation of log p, with the same weights.
     """
 
     logps: list[float]
@@ -34,7 +34,7 @@ class AnswerLogps(NamedTuple):
     spreads: list[float]
 
 
-@torch.no_grad()  # what FSDP gathers in inference mode could not train afterwards
+@torch.no_grad()  # weights that FSDP gathers in inference mode could not be trained afterwards
 def answer_tokens(
     model: Any,
     sequences: list[Sequence],
@@ -47,20 +47,20 @@ def answer_tokens(
 ) -> list[AnswerLogps]:
     """Score every answer token of every sequence by teacher forcing, each text once.
 
-    Logits are made of answer tokens alone, a few rows at a time, where the model's head is known.
+    Where the model's head is known, logits are computed for answer tokens only, a few rows at a
+    time.
 
     Args:
         model: in evaluation mode.
-        sequences: any lengths; they are sorted into batches of like length.
+        sequences: of any lengths; they are sorted into batches of similar length.
         tokens_per_batch: padded tokens of one forward.
-        kept: takes what the logits are made of, for `divergences`; each process has its share.
-        once: of `reading_once`: prompts that several texts have are read once; None reads every
-            text whole.
-        shared: deal the batches out to all processes, each of which must come here with the same.
-        progress: told how many sequences are done.
+        kept: stores the hidden states for `divergences`; each process stores its own shard.
+        once: from `reading_once`: forwards shared prompts once; None forwards each text in full.
+        shared: split the batches over all processes; each must call this with the same arguments.
+        progress: called with the number of sequences done.
 
     Returns:
-        One `Answered` per sequence, in the order given.
+        One `AnswerLogps` per sequence, in the order of `sequences`.
     """
     if not sequences:
         return []
@@ -77,7 +77,7 @@ def answer_tokens(
         rows, target = read(model, chosen, head)
         if kept is not None:
             kept.put(members, rows, head)
-        parts = [read_rows(_read, logits_of(rows[p], head), target[p]) for p in pieces(rows, head)]
+        parts = [read_rows(_score, logits_of(rows[p], head), target[p]) for p in pieces(rows, head)]
         columns = [in_parts(torch.cat(part), chosen) for part in zip(*parts, strict=True)]
         return [AnswerLogps(*one) for one in zip(*columns, strict=True)]
 
@@ -85,15 +85,15 @@ def answer_tokens(
     return by_batches(batches, score, shared=shared, lockstep=lockstep, progress=progress)
 
 
-def _read(logits: Tensor, target: Tensor) -> tuple[Tensor, ...]:
-    """[n] each: log p of the target, whether it is the likeliest, its rank, mean and spread."""
+def _score(logits: Tensor, target: Tensor) -> tuple[Tensor, ...]:
+    """[n] each: log p of the target, whether it is the most likely, its rank, mean and spread."""
     own = logits.gather(-1, target[:, None])
-    rank = (~(logits <= own)).sum(-1)  # a logit that is no number is likelier than none
+    rank = (~(logits <= own)).sum(-1)  # a nan logit counts as more likely than the target
     logp = logits.log_softmax(-1)
     p = logp.exp()
     finite = logp.clamp(min=torch.finfo(logp.dtype).min)  # p log p is 0 at p = 0
     mean = (p * finite).sum(-1)
     spread = (p * (finite - mean[:, None]).square()).sum(-1).sqrt()
-    # Of the logits, as the rank is: log-softmax rounds two that differ to one.
+    # From the logits, like the rank: log-softmax may round two different logits to one value.
     hit = (logits.argmax(-1) == target) & (rank == 0)
     return logp.gather(-1, target[:, None])[:, 0], hit, rank, mean, spread

@@ -1,4 +1,4 @@
-"""Each prompt is read once; its answers go on from copies of what it left in the cache."""
+"""Forward each shared prompt once and score its answers from copies of its KV cache."""
 
 from dataclasses import dataclass
 from inspect import signature
@@ -14,17 +14,17 @@ from unteach.inference.budget import answering_tokens
 from unteach.inference.prompts import batches_by_prompt, prompt_length
 from unteach.types import Sequence
 
-LAYERS = DynamicLayer, DynamicSlidingWindowLayer  # of a cache whose rows can be copied
+LAYERS = DynamicLayer, DynamicSlidingWindowLayer  # cache layers whose rows can be copied
 
 
 @dataclass
 class SharedPromptReader:
-    """How texts are read of which several have the same prompt.
+    """Batches texts by prompt and forwards each prompt once.
 
     Attributes:
-        worth: the least share of the tokens that is saved, or texts are read whole: a second
-            forward and copies of the cache take time too.
-        prompts: read so far, on this process.
+        worth: minimum share of tokens that must be saved, otherwise texts are forwarded in full: a
+            second forward and copies of the cache take time too.
+        prompts: number of prompts forwarded so far, on this process.
     """
 
     worth: float = 0.25
@@ -33,32 +33,32 @@ class SharedPromptReader:
     def batches(
         self, model: Any, texts: list[Sequence], tokens_per_batch: int
     ) -> tuple[list[list[int]], set[int]]:
-        """Numbers of the texts in batches; and of those among them that `answer_rows` is for."""
+        """Batches of text indices, and the set of indices that `answer_rows` is for."""
         room = answering_tokens(model, tokens_per_batch)
         return batches_by_prompt(texts, tokens_per_batch, room=room, worth=self.worth)
 
     def answer_rows(
         self, model: Any, texts: list[Sequence], head: Head | None
     ) -> tuple[Tensor, Tensor]:
-        """As `rows.answer_rows` gives them, of a batch of texts with few prompts.
+        """The result of `rows.answer_rows`, for a batch of texts with few distinct prompts.
 
         Args:
-            model: what is asked.
+            model: in evaluation mode.
             texts: one batch.
-            head: the model's, whose input comes back.
+            head: the model's head, whose input is returned.
         """
         assert head is not None, "the logits of whole texts are not made here"
         device = model.device
         starts = [prompt_length(text) for text in texts]
-        begun = [text.ids[:n] for text, n in zip(texts, starts, strict=True)]
-        numbers = {prompt: k for k, prompt in enumerate(dict.fromkeys(begun))}
+        prompts = [text.ids[:n] for text, n in zip(texts, starts, strict=True)]
+        numbers = {prompt: k for k, prompt in enumerate(dict.fromkeys(prompts))}
         self.prompts += len(numbers)
-        which = torch.tensor([numbers[prompt] for prompt in begun], device=device)
+        which = torch.tensor([numbers[prompt] for prompt in prompts], device=device)
         ends = [text.ids[n:] for text, n in zip(texts, starts, strict=True)]
-        asked: list[tuple[int, ...]] = [
+        masks: list[tuple[int, ...]] = [
             text.answer[n:] for text, n in zip(texts, starts, strict=True)
         ]
-        ids, answer = right_padded(ends, device), right_padded(asked, device).bool()
+        ids, answer = right_padded(ends, device), right_padded(masks, device).bool()
         attention = right_padded([(1,) * len(end) for end in ends], device)
         states = _states(model, left_padded(list(numbers), device), which, ids, attention)
         return states[:, :-1][answer], ids[answer]
@@ -67,7 +67,7 @@ class SharedPromptReader:
 def _states(
     model: Any, prompts: tuple[Tensor, Tensor], which: Tensor, ids: Tensor, attention: Tensor
 ) -> Tensor:
-    """[N, 1 + A, D]: a prompt's last state, which predicts the first token behind it, and on."""
+    """Hidden states [N, 1 + A, D]: of the prompt's last token and of all tokens after it."""
     with states_only(model) as caught:
         out = model(
             input_ids=prompts[0],
@@ -91,7 +91,7 @@ def _states(
 
 
 def positions(model: Any, attention: Tensor, last: int) -> dict[str, Tensor]:
-    """Of so many last columns, from 0 in each text, for a model that takes them."""
+    """Position ids of the `last` columns, from 0 in each text; empty if the model takes none."""
     if "position_ids" not in arguments(model):
         return {}
     places = (attention.cumsum(1) - 1).clamp(min=0)
@@ -99,6 +99,6 @@ def positions(model: Any, attention: Tensor, last: int) -> dict[str, Tensor]:
 
 
 def arguments(model: Any) -> Any:
-    """What the model's forward takes, below adapters."""
+    """Parameters of the base model's `forward`."""
     bare = getattr(model, "get_base_model", lambda: model)()
     return signature(bare.forward).parameters

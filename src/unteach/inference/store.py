@@ -1,4 +1,4 @@
-"""Rows of hidden states, kept by example: in memory, or in a file that nobody else can see."""
+"""Store hidden states by example, in memory or in an unnamed temporary file."""
 
 import os
 import tempfile
@@ -14,20 +14,20 @@ IN_MEMORY = 1 << 30  # bytes; what is larger goes to a file
 
 
 class HiddenStateStore:
-    """Rows [n_i, D] for each example i.
+    """Hidden states [n_i, D] of each example i.
 
-    A large store is a file of the temporary folder, mapped into memory. Its name is removed as soon
-    as it is open, so the system frees it when the process ends, however it ends; where a system
-    cannot remove the name of an open file, the next start does (`sweep`).
+    A large store is a memory-mapped file in the temporary folder. Its name is removed as soon as
+    it is open, so the system frees it when the process ends or crashes. Where a system cannot
+    remove the name of an open file, the next start does it (`sweep`).
 
     Args:
-        sizes: rows of each example, by its number.
-        width: D.
+        sizes: number of rows of each example, by index.
+        width: D, the hidden size.
         dtype: of the rows.
-        in_memory: bytes up to which no file is made.
+        in_memory: size in bytes up to which no file is made.
 
     Example:
-        >>> store = Store({3: 2, 5: 1}, 4, torch.float32)
+        >>> store = HiddenStateStore({3: 2, 5: 1}, 4, torch.float32)
         >>> store.put(5, torch.ones(1, 4))
         >>> store.rows([5, 3]).sum(-1).tolist()
         [4.0, 0.0, 0.0]
@@ -48,11 +48,11 @@ class HiddenStateStore:
             self._rows = _mapped(end * width, dtype).view(end, width)
 
     def put(self, number: int, rows: Tensor) -> None:
-        """Keep the rows of an example."""
+        """Store the rows of an example."""
         self._rows[self._places[number]] = rows.to(self._rows)
 
     def rows(self, numbers: Iterable[int]) -> Tensor:
-        """[N, D], of these examples, one after the other. Raises KeyError for one not kept."""
+        """Rows [N, D] of these examples, concatenated. Raises KeyError for an unknown index."""
         return torch.cat([self._rows[self._places[number]] for number in numbers])
 
 
@@ -75,17 +75,17 @@ def _mapped(size: int, dtype: torch.dtype) -> Tensor:
 
 
 def _take_room(handle: int, size: int) -> None:
-    """All of it now: written to later, a full disk would end the process without a word."""
+    """Allocate all space now: on a full disk a later write to the map would kill the process."""
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(handle, 0, size)
 
 
 def sweep() -> None:
-    """Remove what earlier processes left behind, where an open file keeps its name."""
+    """Remove files of ended processes, on systems where an open file keeps its name."""
     try:
         folder = tempfile.gettempdir()
         there = os.listdir(folder)
-    except OSError:  # there is none, and nothing in it
+    except OSError:  # no temporary folder, so nothing to remove
         return
     for name in there:
         if name.startswith(PREFIX) and not _alive(name.removeprefix(PREFIX).split("-")[0]):
@@ -96,7 +96,7 @@ def _remove(name: str) -> None:
     try:
         os.unlink(name)
     except OSError:
-        return  # Windows: it is open; `sweep` comes later
+        return  # Windows: the file is open; `sweep` removes it later
 
 
 def _alive(process: str) -> bool:

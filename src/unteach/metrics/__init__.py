@@ -1,4 +1,4 @@
-"""From rows to scores: one file, one family of metrics; no model, no torch."""
+"""Compute scores from rows; one family of metrics per file, without model or torch."""
 
 from unteach.metrics._base import COMPARISONS, METRICS, Comparison, Metric, compare, score_model
 from unteach.metrics.rows import ModelCase

@@ -1,4 +1,4 @@
-"""What a metric is: a sentence, a direction, and one pure function from rows to a score."""
+"""Define metrics and comparisons, register them, and compute all of them from rows."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -11,7 +11,7 @@ from unteach.types import Paper, Score
 Function = Callable[[str, ModelCase], Score]
 Scores = dict[str, dict[str, Score]]  # group -> metric -> score
 
-# What a value should be like after unlearning, in each group; "" stands for all other groups.
+# How a value should be after unlearning, by group; "" stands for all other groups.
 KNOWLEDGE = {
     "forget": "low",
     "verbmem": "low",
@@ -32,19 +32,19 @@ SHARE = (0.0, 1.0)  # the usual range
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """One question that the rows of one model answer.
+    """A metric of one model, computed from its rows.
 
     Attributes:
         name: in snake case, as in scores.json.
-        help: what it says, for a layman.
-        direction: what the value should be like, by group; "" for all other groups.
-        function: from the name of a group, and the rows of a case, to a score.
-        groups: which groups it is about; none for all.
-        range: the least and the greatest value there can be.
+        help: what it says, in simple words.
+        direction: how the value should be, by group; "" for all other groups.
+        function: from the name of a group and a `ModelCase` to a score.
+        groups: the groups it is computed for; empty for all.
+        range: smallest and largest possible value.
         retrained: what a model scores that never saw the forget set, in words.
         gaming: how a useless model can score well on it, in words.
-        compat: the project whose variant it is; computed only for who asks for it.
-        paper: where it comes from.
+        compat: the project whose variant it is; computed only if requested.
+        paper: its source.
     """
 
     name: str
@@ -59,30 +59,30 @@ class Metric:
     paper: Paper | None = None
 
     def __call__(self, group: str, case: ModelCase | Groups) -> Score:
-        """The score of one group; what is missing, or no number, is "not measurable"."""
-        whole = case if isinstance(case, ModelCase) else ModelCase(case)
-        return measured(lambda: self.function(group, whole))
+        """The score of one group; "not measurable" if rows are missing or the value is nan."""
+        full = case if isinstance(case, ModelCase) else ModelCase(case)
+        return measured(lambda: self.function(group, full))
 
     def should_be(self, group: str) -> str:
-        """What the value of a well unlearned model is like: "low", "as retrained", ..."""
+        """How the value of a well unlearned model should be: "low", "as retrained", ..."""
         return self.direction.get(group, self.direction[""])
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """One question about a model and those beside it: the retrained one, or the original.
+    """A metric that compares a model with the retrained or the original model.
 
     Attributes:
         name: in snake case, as in scores.json.
-        help: what it says, for a layman.
+        help: what it says, in simple words.
         should_be: the value of a well unlearned model, in words.
-        function: from the rows of all models to a score.
-        needs: the models beside it that it cannot do without.
-        range: the least and the greatest value there can be.
+        function: from a `ModelCase` to a score.
+        needs: the other models that it requires.
+        range: smallest and largest possible value.
         retrained: what a second model scores that never saw the forget set, in words.
         gaming: how a useless model can score well on it, in words.
-        compat: the project whose variant it is; computed only for who asks for it.
-        paper: where it comes from.
+        compat: the project whose variant it is; computed only if requested.
+        paper: its source.
     """
 
     name: str
@@ -97,7 +97,7 @@ class Comparison:
     paper: Paper | None = None
 
     def __call__(self, case: ModelCase) -> Score:
-        """The score; what is missing, or no number, is "not measurable"."""
+        """The score; "not measurable" if rows are missing or the value is nan."""
         return measured(lambda: self.function(case))
 
 
@@ -130,18 +130,18 @@ def comparison(
 
 
 def score_model(rows: Groups, *, original: Groups | None = None, compat: str = "") -> Scores:
-    """Every metric on every group of one model's rows.
+    """Compute every metric on every group of one model's rows.
 
     Args:
         rows: of the model.
-        original: those of the model before, for what is measured against it.
+        original: rows of the original model, for metrics that need it.
         compat: a project whose variants are computed too, under their names.
     """
     case = ModelCase(rows, original=original)
-    asked = [METRICS.get(name) for name in METRICS]
-    asked = [found for found in asked if found.compat in ("", compat)]
+    every = [METRICS.get(name) for name in METRICS]
+    wanted = [one for one in every if one.compat in ("", compat)]
     return {
-        group: {m.name: m(group, case) for m in asked if not m.groups or group in m.groups}
+        group: {m.name: m(group, case) for m in wanted if not m.groups or group in m.groups}
         for group in rows
     }
 
@@ -149,23 +149,23 @@ def score_model(rows: Groups, *, original: Groups | None = None, compat: str = "
 def compare(
     rows: Groups, retrained: Groups | None, *, original: Groups | None = None, compat: str = ""
 ) -> dict[str, Score]:
-    """Every comparison of a model's rows with those of the models beside it.
+    """Compute every comparison of a model's rows with those of the retrained and the original.
 
     Args:
         rows: of the model.
-        retrained: those of a model that never saw the forget set.
-        original: those of the model before.
+        retrained: rows of a model that never saw the forget set.
+        original: rows of the original model.
         compat: a project whose variants are computed too, under their names.
     """
     case = ModelCase(rows, original=original, retrained=retrained)
-    asked = [COMPARISONS.get(name) for name in COMPARISONS]
-    return {found.name: found(case) for found in asked if found.compat in ("", compat)}
+    every = [COMPARISONS.get(name) for name in COMPARISONS]
+    return {one.name: one(case) for one in every if one.compat in ("", compat)}
 
 
 def measured(function: Callable[[], Score]) -> Score:
-    """Its score; "not measurable" and why when an input is missing or the value is no number.
+    """Call the function; "not measurable", and why, if rows are missing or the value is nan.
 
-    An interval with an end that is no number is left out.
+    An interval with an infinite or nan end is removed.
 
     Example:
         >>> measured(lambda: Score(float("nan"))).note
@@ -184,7 +184,7 @@ def measured(function: Callable[[], Score]) -> Score:
 
 
 def _ours(error: BaseException) -> bool:
-    """Whether this package raised it: the words of a plug-in may hold texts of the data."""
+    """Whether unteach raised the error: messages of a plug-in may contain texts of the data."""
     trace = error.__traceback__
     while trace and trace.tb_next:
         trace = trace.tb_next

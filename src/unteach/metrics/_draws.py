@@ -1,4 +1,4 @@
-"""A number that rests on several groups of examples, with its interval."""
+"""Bootstrap intervals for a score that is computed from several groups of examples."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -9,17 +9,17 @@ from unteach.metrics.rows import MissingRows
 from unteach.types import Score
 
 DRAWS = 400
-BLOCK = 50  # draws at once, so that memory does not grow with their number
-Draw = Mapping[str, Any]  # group -> the places of the examples that count, one line for each draw
+BLOCK = 50  # draws at once, to limit memory
+Draw = Mapping[str, Any]  # group -> indices of the sampled examples, one row for each draw
 
 
 @dataclass(frozen=True)
 class Part:
-    """One part of a number.
+    """One component of a score.
 
     Attributes:
-        of: from the examples that count to its value, one for each draw.
-        sizes: how many examples each group has.
+        of: function from sampled indices to the component's value, one for each draw.
+        sizes: number of examples of each group.
         note: how to read it.
     """
 
@@ -31,11 +31,12 @@ class Part:
 def together(*parts: Part) -> Score:
     """The harmonic mean of the parts with its 95% interval (bootstrap, seed 0).
 
-    Examples are drawn with repeats inside each group, the same ones for every model and part.
-    Repeats make any two samples look further apart than they are, so the interval is moved by as
-    much as the draws' mean lies off the value. The value itself is that of two samples, too, and so
-    lies below that of all such examples: the upper end is moved by as much again, and is no less
-    than the mirrored lower one. Both stay between 0 and 1. There is none where all draws agree.
+    Examples are sampled with replacement within each group, the same ones for every model and part.
+    Repeated examples make two samples look further apart than they are, so the interval is shifted
+    by the difference between the value and the mean of the draws. The value itself is computed from
+    samples too and is biased down in the same way, so the upper end is moved up by as much again,
+    and is at least the mirrored lower end. Both are clipped to 0 and 1. Without spread among the
+    draws there is no interval.
     """
     import numpy
 
@@ -52,23 +53,23 @@ def together(*parts: Part) -> Score:
             "the original is just like the retrained model: there was nothing to forget"
         )
     random = numpy.random.default_rng(0)
-    drawn = [
+    blocks = [
         whole({group: random.integers(0, k, (BLOCK, k)) for group, k in sizes.items()})
         for _ in range(DRAWS // BLOCK)
     ]
-    found = numpy.concatenate(drawn)
-    found = found[~numpy.isnan(found)]
-    if not len(found) or found.min() == found.max():
+    draws = numpy.concatenate(blocks)
+    draws = draws[~numpy.isnan(draws)]
+    if not len(draws) or draws.min() == draws.max():
         return Score(value, n, note=note)
-    (least, most), off = numpy.quantile(found, [0.025, 0.975]), max(value - found.mean(), 0.0)
-    low = least - found.mean() + value
-    high = max(most - found.mean() + value, 2 * value - least + off)
+    (least, most), off = numpy.quantile(draws, [0.025, 0.975]), max(value - draws.mean(), 0.0)
+    low = least - draws.mean() + value
+    high = max(most - draws.mean() + value, 2 * value - least + off)
     low, high = (min(max(float(end), 0.0), 1.0) for end in (low, high))
     return Score(value, n, min(low, value), max(high, value), note)
 
 
 def harmonic(values: list[Any]) -> Any:
-    """Harmonic mean of each draw's values: 0 as soon as one is.
+    """Harmonic mean of the values of each draw; 0 if one value is 0.
 
     Example:
         >>> import numpy

@@ -1,4 +1,4 @@
-"""What a model shows of an example: numbers between 0 and 1, and how sure an attacker is of it."""
+"""Per-example values of a model: scores between 0 and 1, and membership attack scores."""
 
 import math
 from collections.abc import Callable
@@ -27,7 +27,7 @@ ATTACKS: dict[str, Callable[[Row], float | None]] = {
 
 
 def shown(rows: list[Row]) -> dict[str, dict[str, float]]:
-    """Name -> example -> value, for all that the rows tell.
+    """Name -> example -> value, for all values that the rows hold.
 
     Example:
         >>> rows = [Row(id="a", tokens=2, logp=0.0, strength=0.5, fact_given=True)]
@@ -35,19 +35,19 @@ def shown(rows: list[Row]) -> dict[str, dict[str, float]]:
         ({'a': 0.5}, {'a': 1.0})
     """
     answers = [row for row in rows if row.kind == "answer"]
-    reworded = scored(rows, "paraphrase")
-    found = {name: {row.id: of(row) for row in answers} for name, of in OWN.items()}
-    found["paraphrase_probability"] = {row.id: probability(row) for row in reworded}
-    # The share of the right answer, p / (p + wrong): of R = wrong / p, which has no upper end.
-    found["truth_ratio_share"] = {id: 1 / (1 + r) for id, r in truth_ratios(rows).items()}
-    kept = {n: {i: v for i, v in of.items() if v is not None} for n, of in found.items()}
+    paraphrases = scored(rows, "paraphrase")
+    values = {name: {row.id: of(row) for row in answers} for name, of in OWN.items()}
+    values["paraphrase_probability"] = {row.id: probability(row) for row in paraphrases}
+    # The share of the right answer, p / (p + wrong), since R = wrong / p has no upper bound.
+    values["truth_ratio_share"] = {id: 1 / (1 + r) for id, r in truth_ratios(rows).items()}
+    kept = {n: {i: v for i, v in of.items() if v is not None} for n, of in values.items()}
     return {name: of for name, of in kept.items() if of}
 
 
 def attacked(rows: list[Row]) -> dict[str, dict[str, float]]:
-    """Attack -> example -> score, high for a member; only attacks that every answer allows.
+    """Attack -> example -> score, high for a member; only attacks with scores for all answers.
 
-    Answers that are too short for a row to have the number (`SHORT`) are left out.
+    Answers that are too short for the row to hold the number (`SHORT`) are left out.
     """
     found = {}
     for name, of in ATTACKS.items():
@@ -59,16 +59,16 @@ def attacked(rows: list[Row]) -> dict[str, dict[str, float]]:
 
 
 def tables(read: ValueOf, models: list[Groups], group: str) -> list[Table]:
-    """One table for each model: the same names, the same examples, in the same order.
+    """One table for each model, with the same names and the same examples in the same order.
 
     Raises:
-        Missing: the models were not asked the same, or one gives no numbers.
+        MissingRows: the models have different examples or values, or a value is nan.
     """
     import numpy
 
     found = [read(groups.get(group, [])) for groups in models]
-    asked = [{name: of.keys() for name, of in one.items()} for one in found]
-    if any(one != asked[0] for one in asked):
+    keys = [{name: of.keys() for name, of in one.items()} for one in found]
+    if any(one != keys[0] for one in keys):
         raise MissingRows(
             f"the models were not asked the same in `{group}`; evaluate all of them anew"
         )
@@ -85,14 +85,14 @@ def tables(read: ValueOf, models: list[Groups], group: str) -> list[Table]:
 
 
 def size(table: Table) -> int:
-    """How many examples it is about."""
+    """Number of examples of a table."""
     return len(next(iter(table.values()))) if table else 0
 
 
 def area(x: Any, y: Any) -> Any:
-    """Area between the cumulative curves of as many values each: the Wasserstein-1 distance.
+    """Area between the cumulative curves of two samples of equal size: the Wasserstein-1 distance.
 
-    That is the mean distance of the smallest from the smallest, and so on; along the last axis.
+    That is the mean distance between the sorted values, along the last axis.
 
     Example:
         >>> import numpy
@@ -105,17 +105,17 @@ def area(x: Any, y: Any) -> Any:
 
 
 def mean(values: Any) -> Any:
-    """Of the values that are no nan, along the last axis; 0 where there is none."""
+    """Mean without nan values, along the last axis; 0 where all are nan."""
     import numpy
 
-    there = ~numpy.isnan(values)
-    return numpy.where(there, values, 0.0).sum(-1) / numpy.maximum(there.sum(-1), 1)
+    valid = ~numpy.isnan(values)
+    return numpy.where(valid, values, 0.0).sum(-1) / numpy.maximum(valid.sum(-1), 1)
 
 
 def placed(members: Any, others: Any) -> Any:
-    """Share of the others below each member, ties as half; nan for nan. Row by row.
+    """Share of the others below each member, row by row; ties count half, nan stays nan.
 
-    Their mean is the AUC, and their cumulative curve the ROC curve (turned over).
+    The mean is the AUC, and the cumulative curve is the mirrored ROC curve.
 
     Example:
         >>> import numpy

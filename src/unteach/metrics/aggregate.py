@@ -1,6 +1,6 @@
-"""The OpenUnlearning report's one number: memorisation, privacy and utility (arXiv 2506.12618).
+"""OpenUnlearning's aggregate score of memorisation, privacy and utility (arXiv 2506.12618).
 
-No public code of it is known to us, and none of its published numbers was made anew with this.
+We know no public code of it, and have not reproduced any of its published numbers with this.
 """
 
 from collections.abc import Callable, Mapping
@@ -32,7 +32,7 @@ FLUENCY = ("fluency", "forget")
     paper=OPEN_UNLEARNING,
 )
 def aggregate_memorization(case: ModelCase) -> Score:
-    """Harmonic mean of the four, each 1 less its mean over the forget answers.
+    """Harmonic mean of four values, each 1 minus a mean over the forget answers.
 
     The truth ratio is the share p / (p + wrong) of the right answer, between 0 and 1.
     """
@@ -58,9 +58,9 @@ def aggregate_memorization(case: ModelCase) -> Score:
 def aggregate_privacy(case: ModelCase) -> Score:
     """Harmonic mean over the attacks of 1 - |AUC - AUC retrained| / AUC retrained, at least 0.
 
-    Our Min-K% and Min-K%++ take the least likely 20% of the tokens, OpenUnlearning's 40%.
+    Our Min-K% and Min-K%++ use the least likely 20% of the tokens, OpenUnlearning's 40%.
 
-    Others divide by |AUC original - AUC retrained|. Then the original itself has 0.
+    Others divide by |AUC original - AUC retrained|, which gives the original 0.
     """
     found = []
     for attack in ATTACKS:
@@ -85,8 +85,8 @@ def aggregate_privacy(case: ModelCase) -> Score:
 def aggregate_utility(case: ModelCase) -> Score:
     """Harmonic mean of the two shares.
 
-    Utility is TOFU's model utility, or MUSE's knowledge memorisation of what is retained. Fluency
-    is measured by this package's own metric; the report's is a classifier's.
+    Utility is TOFU's model utility, or MUSE's knowledge memorisation on retain. Fluency is
+    unteach's own metric; the paper uses a classifier.
     """
     original = case.beside("original")
     utility = next(
@@ -123,7 +123,7 @@ PARTS: Mapping[str, Callable[[ModelCase], Score]] = {
     paper=OPEN_UNLEARNING,
 )
 def aggregate(case: ModelCase) -> Score:
-    """Harmonic mean of the three; not measurable as soon as one of them is not."""
+    """Harmonic mean of the three; not measurable if one of them is not."""
     found, missing = [], []
     for name, part in PARTS.items():
         try:
@@ -137,7 +137,7 @@ def aggregate(case: ModelCase) -> Score:
 
 
 def closeness_of(auc: float, retrained: float) -> float:
-    """1 - |AUC - AUC retrained| / AUC retrained, between 0 and 1 (the report's s_MIA).
+    """1 - |AUC - AUC retrained| / AUC retrained, between 0 and 1 (the paper's s_MIA).
 
     Example:
         >>> closeness_of(0.5, 0.5), closeness_of(0.25, 0.5), closeness_of(1.0, 0.4)
@@ -161,7 +161,7 @@ NEEDS = {
 
 
 def _value(metric: Metric, group: str, rows: Groups, case: ModelCase) -> Score:
-    """A metric of one of the models; raises Missing when it has no value."""
+    """A metric of one of the models. Raises MissingRows when it has no value."""
     score = metric(group, ModelCase(rows, original=case.original))
     if score.value is None:
         reason = score.note.removeprefix("not measurable: ")

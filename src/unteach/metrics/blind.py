@@ -1,4 +1,4 @@
-"""Whether two sets of texts can be told apart with no model at all, by their letters alone."""
+"""Test whether two sets of texts can be told apart by their letters alone, without the model."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,9 +8,9 @@ from unteach.metrics.roc import auc
 from unteach.types import Paper, Score
 
 FOLDS = 5
-FEWEST = 10  # texts of each set
-MOST = 2000
-APART = 0.6  # an AUC above this, and beyond chance, makes membership doubtful
+FEWEST = 10  # minimum number of texts of each set
+MOST = 2000  # maximum number of texts of each set; larger sets are sampled
+APART = 0.6  # a significant AUC above this makes membership results doubtful
 BLIND = Paper(
     title="Blind Baselines Beat Membership Inference Attacks for Foundation Models",
     authors="Debeshee Das and Jie Zhang and Florian Tramèr",
@@ -27,16 +27,16 @@ def blind_auc(
     member_groups: Sequence[str] | None = None,
     other_groups: Sequence[str] | None = None,
 ) -> Score:
-    """AUC of a classifier on the texts alone: 0.5 where the sets are alike.
+    """AUC of a classifier on the texts alone: 0.5 if the sets are alike.
 
-    A logistic regression on how often runs of two to four letters occur (TF-IDF), each text scored
-    by one that was fitted to the other four fifths. Texts of one group are never in both parts.
+    A logistic regression on character n-grams of two to four letters (TF-IDF), with 5-fold
+    cross-validation. Texts of one group are always in the same fold.
 
     Args:
         members: texts of one set.
-        others: texts of the other.
-        member_groups: who each text is about.
-        other_groups: likewise.
+        others: texts of the other set.
+        member_groups: whom each member is about.
+        other_groups: whom each of the others is about.
 
     Example:
         >>> one = [f"a red fox {k}" for k in range(10)]
@@ -56,8 +56,8 @@ def blind_auc(
         return Score(None, note=f"not measurable: it takes {FEWEST} texts of each set")
     scores = _scores(texts, labels, groups)
     both = list(zip(scores, labels, strict=True))
-    found = auc([s for s, own in both if own], [s for s, own in both if not own])
-    return replace(found, note="")
+    score = auc([s for s, own in both if own], [s for s, own in both if not own])
+    return replace(score, note="")
 
 
 def _names(texts: Sequence[str], groups: Sequence[str] | None, side: str) -> list[str]:
@@ -70,7 +70,7 @@ def _drawn(start: int, end: int) -> list[int]:
 
 
 def _scores(texts: list[str], labels: list[int], groups: list[str]) -> list[float]:
-    """Of each text by a classifier that saw neither it nor its group."""
+    """Score of each text, from a classifier that saw neither the text nor its group."""
     import numpy
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression

@@ -1,4 +1,4 @@
-"""Whether the model would pick the right answer among wrong ones."""
+"""Probability that the model picks the right answer among wrong ones."""
 
 from unteach.metrics._base import KNOWLEDGE, metric
 from unteach.metrics.intervals import mean_score
@@ -20,12 +20,12 @@ from unteach.types import Row, Score
 def choice_probability(group: str, case: ModelCase) -> Score:
     """Mean of p(right) / (p(right) + sum of p(wrong)), each p per token as in `probability`.
 
-    TOFU's probability of real authors and world facts (section 2.2.1). The right answer is the one
-    given, not its paraphrase.
+    TOFU's probability of real authors and world facts (section 2.2.1). The right answer is the
+    given one, not its paraphrase.
 
     Example:
         >>> rows = [Row(id="a", tokens=1, logp=-1.0, choice=0.5)]
-        >>> choice_probability("facts", Case({"facts": rows})).value
+        >>> choice_probability("facts", ModelCase({"facts": rows})).value
         0.5
     """
     answers(case.model, group)
@@ -33,5 +33,5 @@ def choice_probability(group: str, case: ModelCase) -> Score:
 
 
 def choices(rows: list[Row]) -> dict[str, float]:
-    """The share of the right answer, for each example that has wrong ones."""
+    """Choice probability of each example that has wrong answers."""
     return numbers(rows, "choice")

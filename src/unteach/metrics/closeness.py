@@ -1,4 +1,4 @@
-"""How near a model is to the retrained one: in what it forgot, gives away and kept, at once."""
+"""Closeness of a model to the retrained one in forgetting, privacy and retained knowledge."""
 
 from typing import Any
 
@@ -40,9 +40,9 @@ def closeness(case: ModelCase) -> Score:
 def closeness_forget(case: ModelCase) -> Score:
     """1 - (area between model and retrained) / (area between original and retrained), at least 0.
 
-    Each area is between two cumulative curves (Wasserstein-1) of one number per forget example,
-    added up over all the numbers that there are (`_values.shown`). So what there was most to forget
-    of counts most, and a number in which nothing was to be forgotten cannot help.
+    Each area is between two cumulative curves (Wasserstein-1) of one value per forget example,
+    summed over all available values (`_values.shown`). So values in which original and retrained
+    differ most count most, and a value in which they do not differ cannot raise the score.
     """
     return together(forget_part(case))
 
@@ -57,12 +57,13 @@ def closeness_forget(case: ModelCase) -> Score:
     "kept",
 )
 def closeness_privacy(case: ModelCase) -> Score:
-    """1 - what is lost, mean over four attacks (the loss, zlib, Min-K%, Min-K%++), at least 0.
+    """1 - normalised area between the ROC curves of model and retrained, mean over four attacks.
 
-    Lost is the area between the ROC curves of model and retrained (forget answers against holdout
-    answers): the part of it towards an AUC of 1 over 1 - AUC retrained, and the part towards 0
-    over AUC retrained. So all is lost at both ends, and half of it half-way to either. Without a
-    holdout set both models' forget answers are ranked among the retrained model's own.
+    The attacks are the loss, zlib, Min-K% and Min-K%++, on forget against holdout answers. The area
+    above the retrained curve is divided by 1 - AUC retrained, the area below it by AUC retrained.
+    So it is 1 at an AUC of 0 or 1, and half of that half-way there. The score is at least 0.
+    Without a holdout set, the forget answers of both models are ranked among the retrained model's
+    own.
     """
     return together(privacy_part(case))
 
@@ -79,14 +80,14 @@ def closeness_privacy(case: ModelCase) -> Score:
 def closeness_kept(case: ModelCase) -> Score:
     """Harmonic mean over the groups of 1 - (area between model and retrained) / (area of forget).
 
-    The areas as in `closeness_forget`, and the divisor too: what it changes to have learned a text
-    or not. So a group that the model gives as if it had never seen it is worth 0.
+    The areas are those of `closeness_forget`. The divisor is the change that learning a text makes,
+    so a group that the model answers as if it had never seen it scores 0.
     """
     return together(kept_part(case))
 
 
 def forget_part(case: ModelCase) -> Part:
-    """Of the forget groups."""
+    """The component for the forget groups."""
     models = [case.model, case.beside("original"), case.beside("retrained")]
     groups = _tables(models, forgotten=True)
     if not groups:
@@ -105,7 +106,7 @@ def forget_part(case: ModelCase) -> Part:
 
 
 def privacy_part(case: ModelCase) -> Part:
-    """Of the forget group beside the holdout."""
+    """The component for membership: the forget group against the holdout."""
     models = [case.model, case.beside("retrained")]
     members, others = (tables(attacked, models, group) for group in ("forget", "holdout"))
     if not members[0]:
@@ -120,27 +121,27 @@ def privacy_part(case: ModelCase) -> Part:
         def curve(model: int, name: str) -> Any:
             return placed(members[model][name][draw["forget"]], others[model][name][draw[against]])
 
-        lost = [_lost(curve(0, name), curve(1, name)) for name in names]
-        return _share(sum(lost) / len(lost), 1.0)
+        gaps = [_gap(curve(0, name), curve(1, name)) for name in names]
+        return _share(sum(gaps) / len(gaps), 1.0)
 
     sizes = {"forget": size(members[0]), against: size(others[0])}
     note = "no holdout set: ranked among the retrained model's own forget answers" if alone else ""
     return Part(of, sizes, note)
 
 
-def _lost(ours: Any, theirs: Any) -> Any:
-    """Area above the retrained curve and below it, each as a share of the most that it can be."""
+def _gap(ours: Any, theirs: Any) -> Any:
+    """Area above the retrained curve and below it, each as a share of its maximum."""
     import numpy
 
-    gap, auc = numpy.sort(ours) - numpy.sort(theirs), mean(theirs)
-    sides = ((numpy.maximum(gap, 0.0), 1 - auc), (numpy.maximum(-gap, 0.0), auc))
+    above, auc = numpy.sort(ours) - numpy.sort(theirs), mean(theirs)
+    sides = ((numpy.maximum(above, 0.0), 1 - auc), (numpy.maximum(-above, 0.0), auc))
     return sum(mean(side) / numpy.where(room > 0, room, 1.0) for side, room in sides)
 
 
 def kept_part(case: ModelCase) -> Part:
-    """Of every group that is not to be forgotten."""
+    """The component for all groups that are not to be forgotten."""
     models = [case.model, case.beside("original"), case.beside("retrained")]
-    forgotten, kept = (_tables(models, forgotten=asked) for asked in (True, False))
+    forgotten, kept = (_tables(models, forgotten=flag) for flag in (True, False))
     if not forgotten:
         raise MissingRows("no examples to forget")
     if not kept:
@@ -155,7 +156,7 @@ def kept_part(case: ModelCase) -> Part:
 
 
 def _worth(forgotten: dict[str, list[Table]], draw: Draw) -> dict[str, Any]:
-    """How much having learned an example shows in each number, mean over the forget groups."""
+    """Effect of having learned an example on each value, averaged over the forget groups."""
     found: dict[str, list[Any]] = {}
     for group, (_, original, retrained) in forgotten.items():
         for name, never in retrained.items():
@@ -167,20 +168,20 @@ def _worth(forgotten: dict[str, list[Table]], draw: Draw) -> dict[str, Any]:
 def _held(models: list[Table], at: Any, worth: dict[str, Any]) -> Any:
     model, _, retrained = models
     away = sum(area(model[name][at], never[at]) for name, never in retrained.items())
-    # A number that the forget groups do not have is lost when nothing of it is left.
+    # A value that the forget groups do not have is compared with 0.
     span = sum(worth.get(name, mean(never[at])) for name, never in retrained.items())
     return _share(away, span)
 
 
 def _share(away: Any, span: Any) -> Any:
-    """1 - away / span, at least 0; nan without a span."""
+    """1 - away / span, at least 0; nan if the span is 0."""
     import numpy
 
     return numpy.maximum(1 - away / numpy.where(span > 0, span, numpy.nan), 0.0)
 
 
 def _tables(models: list[Groups], *, forgotten: bool) -> dict[str, list[Table]]:
-    """By group; the forgotten ones are those whose answers should be known less (`KNOWLEDGE`)."""
+    """Tables by group; forget groups are those with the direction "low" in `KNOWLEDGE`."""
     names = [g for g in sorted(models[0]) if (KNOWLEDGE.get(g) == "low") is forgotten]
     found = {name: tables(shown, models, name) for name in names}
     return {name: one for name, one in found.items() if one[0]}

@@ -1,4 +1,4 @@
-"""A membership AUC with an interval over persons, where each is in several records."""
+"""Membership AUC with a bootstrap interval over persons, who may have several records each."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,14 +13,14 @@ DRAWS = 1000
 def clustered_auc(
     members: Mapping[str, list[float]], others: Mapping[str, list[float]], *, seed: int = 0
 ) -> Score:
-    """The AUC of all records, with the ends of 1,000 draws of whole persons (bootstrap).
+    """AUC of all records, with an interval from 1,000 bootstrap samples of persons.
 
     Never narrower than the interval over single records.
 
     Args:
         members: scores by person.
-        others: likewise, of those never seen.
-        seed: of the draws.
+        others: scores of records never seen, by person.
+        seed: of the bootstrap.
 
     Example:
         >>> found = clustered_auc({"a": [1.0, 2.0], "b": [3.0]}, {"c": [0.0, 2.5], "d": [1.0]})

@@ -1,4 +1,4 @@
-"""The gaps: a metric of the model beside the same of the retrained one."""
+"""Gaps and ratios between a metric of the model and of the retrained model."""
 
 from unteach.metrics._base import comparison
 from unteach.metrics.intervals import mean_score
@@ -25,7 +25,7 @@ def utility_ratio(case: ModelCase) -> Score:
         >>> def groups(recall):
         ...     found = Row(id="a", tokens=1, logp=0.0, rouge_l_recall=recall, truth_ratio=0.0)
         ...     return {"retain": [found]}
-        >>> utility_ratio(Case(groups(0.5), retrained=groups(1.0))).value  # 0.75 / 1
+        >>> utility_ratio(ModelCase(groups(0.5), retrained=groups(1.0))).value  # 0.75 / 1
         0.75
     """
     ours, theirs, n = both("model_utility", "retain", case)
@@ -49,7 +49,7 @@ def probability_gap(case: ModelCase) -> Score:
         >>> from unteach.types import Row
         >>> ours, theirs = ({"forget": [Row(id="a", tokens=1, logp=x)]}
         ...                 for x in (0.0, float("-inf")))
-        >>> probability_gap(Case(ours, retrained=theirs)).value
+        >>> probability_gap(ModelCase(ours, retrained=theirs)).value
         1.0
     """
     ours, theirs = (
@@ -68,13 +68,13 @@ def probability_gap(case: ModelCase) -> Score:
     gaming="a model that is broken everywhere is near 0 where holdout is like the forget set",
 )
 def membership_auc_loss_gap(case: ModelCase) -> Score:
-    """Distance of the two `membership_auc_loss`, whichever is larger.
+    """Absolute difference of `membership_auc_loss` between the model and the retrained one.
 
     Example:
         >>> from unteach.types import Row
         >>> ours, theirs = ({"forget": [Row(id="a", tokens=1, logp=x)],
         ...                  "holdout": [Row(id="b", tokens=1, logp=-2.0)]} for x in (-1.0, -2.0))
-        >>> membership_auc_loss_gap(Case(ours, retrained=theirs)).value  # 1 and 0.5
+        >>> membership_auc_loss_gap(ModelCase(ours, retrained=theirs)).value  # 1 and 0.5
         0.5
     """
     ours, theirs, n = both("membership_auc_loss", "forget", case)

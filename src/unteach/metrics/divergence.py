@@ -1,4 +1,4 @@
-"""How far the model has moved from the original, whatever the true tokens are."""
+"""KL divergence of the model's next-token distributions from the original's."""
 
 from unteach.metrics._base import metric
 from unteach.metrics.intervals import mean_score
@@ -30,7 +30,7 @@ def divergence(group: str, case: ModelCase) -> Score:
         >>> from unteach.types import Row
         >>> rows = [Row(id="a", tokens=6, logp=-1.0, divergence=0.2),
         ...         Row(id="b", tokens=4, logp=-1.0, divergence=1.0)]
-        >>> round(divergence("retain", Case({"retain": rows})).value, 2)  # (6 x 0.2 + 4) / 10
+        >>> round(divergence("retain", ModelCase({"retain": rows})).value, 2)  # (6 x 0.2 + 4) / 10
         0.52
     """
     rows = answers(case.model, group)

@@ -1,4 +1,4 @@
-"""Whether what the model says is still language."""
+"""Fluency of generated answers: perplexity under the original, repetition, distinct words."""
 
 import math
 
@@ -24,7 +24,7 @@ DISTINCT = Paper(
     where="distinct-1",
     venue="NAACL 2016",
 )
-UNUSUAL = 0.05  # of fluent texts are less likely than the bound
+UNUSUAL = 0.05  # share of fluent texts that are less likely than the bound
 
 
 @metric(
@@ -36,17 +36,17 @@ UNUSUAL = 0.05  # of fluent texts are less likely than the bound
     gaming="a model that repeats one word has little: the original comes to expect it",
 )
 def said_perplexity(group: str, case: ModelCase) -> Score:
-    """Exp of the mean negative log-probability under the original, over all tokens said.
+    """Exp of the mean negative log-probability under the original, over all generated tokens.
 
     Example:
         >>> rows = [Row(id="a", tokens=1, logp=-1.0, said_tokens=4, said_logp=-2.0)]
-        >>> round(said_perplexity("forget", Case({"forget": rows})).value, 4)  # e^2
+        >>> round(said_perplexity("forget", ModelCase({"forget": rows})).value, 4)  # e^2
         7.3891
     """
     rows = [row for row in spoken(group, case) if row.said_tokens]
     nlls = [-row.said_logp for row in rows if row.said_logp is not None]
     if not rows or len(nlls) < len(rows):
-        raise MissingRows(_unjudged(rows))
+        raise MissingRows(_why_unscored(rows))
     return perplexity_score(nlls, [row.said_tokens or 0 for row in rows])
 
 
@@ -59,12 +59,12 @@ def said_perplexity(group: str, case: ModelCase) -> Score:
     paper=REPETITION,
 )
 def said_repetition(group: str, case: ModelCase) -> Score:
-    """Mean share of the 4-grams of words that stood in the same answer before.
+    """Mean share of word 4-grams that already occurred in the same answer.
 
     Example:
         >>> rows = [Row(id=id, tokens=1, logp=-1.0, said_tokens=9, said_repetition=r)
         ...         for id, r in (("a", 0.0), ("b", 0.5), ("c", None))]
-        >>> said_repetition("forget", Case({"forget": rows})).value  # "c" has fewer than 4 words
+        >>> said_repetition("forget", ModelCase({"forget": rows})).value  # "c" has under 4 words
         0.25
     """
     found = [row.said_repetition for row in spoken(group, case)]
@@ -80,11 +80,11 @@ def said_repetition(group: str, case: ModelCase) -> Score:
     paper=DISTINCT,
 )
 def said_distinct(group: str, case: ModelCase) -> Score:
-    """Mean of distinct words over words. Short answers have more; compare equals.
+    """Mean share of distinct words. Short answers have more, so compare answers of equal length.
 
     Example:
         >>> rows = [Row(id="a", tokens=1, logp=-1.0, said_tokens=9, said_distinct=0.75)]
-        >>> said_distinct("forget", Case({"forget": rows})).value
+        >>> said_distinct("forget", ModelCase({"forget": rows})).value
         0.75
     """
     found = [row.said_distinct for row in spoken(group, case)]
@@ -100,18 +100,18 @@ def said_distinct(group: str, case: ModelCase) -> Score:
     gaming="one fluent sentence in answer to every question has 1: fluent is not right",
 )
 def fluency(group: str, case: ModelCase) -> Score:
-    """Mean of min(1, exp(l - b)) x (1 - r) over the greedy answers: likely, and not in circles.
+    """Mean of min(1, exp(l - b)) x (1 - r) over the greedy answers: likely and not repetitive.
 
-    - l is the log-probability per token of what was said, under the original.
-    - b is the original's for the least usual of texts that are fluent: 19 in 20 of the given
-      answers of all groups (right, reworded and wrong ones) and of what the original says itself
-      are likelier. So an answer is not asked to be what the original would say, as a retrained
-      model's is not, but to be no odder than texts that are language.
-    - r is the share of repeated 4-grams. Circles are likely under any language model, so l alone
-      would call them fluent. Below 4 words r is the share of words that are not distinct.
+    - l is the log-probability per token of the generated answer, under the original.
+    - b is a low quantile of l for fluent texts: 19 in 20 of the given answers of all groups
+      (right answers, paraphrases and wrong ones) and of the original's own generated answers are
+      more likely. So an answer need not be what the original would say (a retrained model's is
+      not); it must only be as likely as fluent texts are.
+    - r is the share of repeated 4-grams. Repetitions are likely under any language model, so l
+      alone would call them fluent. Below 4 words r is the share of words that are not distinct.
 
-    An answer without a word counts 0. OpenUnlearning takes the verdict of a classifier of gibberish
-    (arXiv 2506.12618), which asks for another model; this asks the one at hand.
+    An answer without a word counts 0. OpenUnlearning uses a gibberish classifier
+    (arXiv 2506.12618), which needs another model; this uses the original.
 
     Example:
         >>> then = {"forget": [Row(id="a", tokens=1, logp=-2.0, said_tokens=2, said_logp=-2.0,
@@ -119,7 +119,7 @@ def fluency(group: str, case: ModelCase) -> Score:
         >>> now = [Row(id="a", tokens=1, logp=-2.0, said_tokens=9, said_logp=-3.0,
         ...            said_repetition=0.5, said_distinct=0.5),
         ...        Row(id="b", tokens=1, logp=-2.0, said_tokens=0)]
-        >>> found = fluency("forget", Case({"forget": now}, original=then)).value
+        >>> found = fluency("forget", ModelCase({"forget": now}, original=then)).value
         >>> round(found, 4)  # (e^(-3 + 2) x (1 - 0.5) + 0) / 2
         0.092
     """
@@ -127,12 +127,12 @@ def fluency(group: str, case: ModelCase) -> Score:
     bound = usual(case.beside("original"))
     worded = [row for row in rows if row.said_distinct is not None]
     if any(row.said_logp is None for row in worded):
-        raise MissingRows(_unjudged(rows))
+        raise MissingRows(_why_unscored(rows))
     return mean_score([fluent(row, bound) for row in rows])
 
 
 def usual(original: Groups) -> float:
-    """The log-probability per token that 19 in 20 fluent texts are above, in nats.
+    """The log-probability per token, in nats, that 19 in 20 fluent texts exceed.
 
     Example:
         >>> rows = [Row(id=str(k), tokens=1, logp=-float(k)) for k in range(1, 22)]
@@ -150,7 +150,7 @@ def usual(original: Groups) -> float:
 
 
 def spoken(group: str, case: ModelCase) -> list[Row]:
-    """The rows of a group that have a greedy answer. Raises Missing when there is none."""
+    """The rows of a group that have a greedy answer. Raises MissingRows when there is none."""
     found = [row for row in answers(case.model, group) if row.said_tokens is not None]
     if not found:
         raise MissingRows("no answer was generated (raw texts have no question to ask)")
@@ -158,13 +158,13 @@ def spoken(group: str, case: ModelCase) -> list[Row]:
 
 
 def fluent(row: Row, bound: float) -> float:
-    """How fluent one greedy answer is, between 0 and 1; see `fluency`.
+    """Fluency of one greedy answer, between 0 and 1; see `fluency`.
 
-    Where the original did not read it, only its repetition counts.
+    If the original did not score it, only its repetition counts.
 
     Args:
-        row: of an answer; 0 where it has no word.
-        bound: the log-probability per token that fluent texts are above (`usual`), in nats.
+        row: of an answer; one without words has fluency 0.
+        bound: the log-probability per token that fluent texts exceed (`usual`), in nats.
 
     Example:
         >>> fluent(Row(id="a", said_tokens=9, said_distinct=0.25), -3.0)
@@ -185,7 +185,7 @@ def _mean(found: list[float | None], why: str) -> Score:
     return mean_score(known)
 
 
-def _unjudged(rows: list[Row]) -> str:
+def _why_unscored(rows: list[Row]) -> str:
     if not rows:
         return "the model says nothing"
     return "what the model says was not read by the original (give the original to have it read)"

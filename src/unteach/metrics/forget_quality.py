@@ -1,4 +1,4 @@
-"""Whether the model's truth ratios could be those of the retrained one."""
+"""Forget quality: a KS test between the truth ratios of the model and of the retrained model."""
 
 import math
 import warnings
@@ -24,13 +24,13 @@ from unteach.types import Score
 def forget_quality(case: ModelCase) -> Score:
     """p-value of the two-sample Kolmogorov-Smirnov test on truth ratios (TOFU, section 2.2.2).
 
-    R as in `truth_ratio`, with the arithmetic mean of equation 1. TOFU's code takes the geometric
-    mean here: `open_unlearning_forget_quality`.
+    R is that of `truth_ratio`, with the arithmetic mean of equation 1. TOFU's code uses the
+    geometric mean here: `open_unlearning_forget_quality`.
 
     Example:
         >>> from unteach.types import Row
         >>> rows = [Row(id=str(k), tokens=1, logp=-1.0, truth_ratio=k / 9) for k in range(9)]
-        >>> forget_quality(Case({"forget": rows}, retrained={"forget": rows})).value
+        >>> forget_quality(ModelCase({"forget": rows}, retrained={"forget": rows})).value
         1.0
     """
     distance, chance, n = ks(case)
@@ -48,14 +48,14 @@ def forget_quality(case: ModelCase) -> Score:
     paper=TOFU,
 )
 def forget_quality_ks(case: ModelCase) -> Score:
-    """The test's statistic: the greatest distance between the two cumulative curves, 0 to 1.
+    """KS statistic: the largest distance between the two cumulative curves, between 0 and 1.
 
     Example:
         >>> from unteach.types import Row
         >>> near, far = ({"forget": [
         ...     Row(id=str(k), tokens=1, logp=-1.0, truth_ratio=d + k) for k in range(4)]}
         ...     for d in (1.0, 3.0))
-        >>> forget_quality_ks(Case(near, retrained=far)).value  # two of four lie past the others
+        >>> forget_quality_ks(ModelCase(near, retrained=far)).value  # two of four lie past others
         0.5
     """
     distance, _, n = ks(case)
@@ -77,7 +77,7 @@ def forget_quality_log10(case: ModelCase) -> Score:
     Example:
         >>> from unteach.types import Row
         >>> rows = {"forget": [Row(id="a", tokens=1, logp=-1.0, truth_ratio=0.4)]}
-        >>> forget_quality_log10(Case(rows, retrained=rows)).value
+        >>> forget_quality_log10(ModelCase(rows, retrained=rows)).value
         0.0
     """
     _, chance, n = ks(case)
@@ -85,9 +85,9 @@ def forget_quality_log10(case: ModelCase) -> Score:
 
 
 def ks(case: ModelCase, *, geometric: bool = False) -> tuple[float, float, int]:
-    """Distance and p-value of the two models' truth ratios, and how many there are.
+    """KS distance and p-value of the two models' truth ratios, and the number of examples.
 
-    Both are nan when a ratio is.
+    Both are nan if a ratio is.
     """
     from scipy.stats import ks_2samp
 
@@ -97,7 +97,7 @@ def ks(case: ModelCase, *, geometric: bool = False) -> tuple[float, float, int]:
     )
     if not all(map(math.isfinite, ours + theirs)):
         return math.nan, math.nan, len(ours)
-    with warnings.catch_warnings():  # where no exact value is found, scipy takes the asymptotic one
+    with warnings.catch_warnings():  # scipy warns when it falls back to the asymptotic p-value
         warnings.simplefilter("ignore", RuntimeWarning)
-        found: Any = ks_2samp(ours, theirs)
-    return float(found.statistic), float(found.pvalue), len(ours)
+        test: Any = ks_2samp(ours, theirs)
+    return float(test.statistic), float(test.pvalue), len(ours)

@@ -1,4 +1,4 @@
-"""What the model says when asked, beside what is true."""
+"""Compare generated answers with the true ones: ROUGE-L and fact recall."""
 
 from collections.abc import Callable
 
@@ -22,11 +22,11 @@ RETRAINED = "on forget, above 0: it says something of the same form, with other 
 def rouge_l_recall(group: str, case: ModelCase) -> Score:
     """Mean ROUGE-L recall of the greedy answer against the true one, between 0 and 1.
 
-    The longest common subsequence of words over the words of the true answer.
+    Length of the longest common subsequence of words, divided by the words of the true answer.
 
     Example:
         >>> rows = [Row(id="a", tokens=1, logp=-1.0, rouge_l_recall=0.75)]
-        >>> rouge_l_recall("forget", Case({"forget": rows})).value
+        >>> rouge_l_recall("forget", ModelCase({"forget": rows})).value
         0.75
     """
     return mean_score(said(group, case, lambda row: row.rouge_l_recall))
@@ -41,11 +41,11 @@ def rouge_l_recall(group: str, case: ModelCase) -> Score:
     paper=MUSE,
 )
 def rouge_l_f1(group: str, case: ModelCase) -> Score:
-    """Mean ROUGE-L F1: the harmonic mean of recall and of precision, its twin over the words said.
+    """Mean ROUGE-L F1 of the greedy answer: the harmonic mean of recall and precision.
 
     Example:
         >>> rows = [Row(id="a", tokens=1, logp=-1.0, rouge_l_f1=0.5)]
-        >>> rouge_l_f1("forget", Case({"forget": rows})).value
+        >>> rouge_l_f1("forget", ModelCase({"forget": rows})).value
         0.5
     """
     return mean_score(said(group, case, lambda row: row.rouge_l_f1))
@@ -63,7 +63,7 @@ def fact_recall(group: str, case: ModelCase) -> Score:
 
     Example:
         >>> rows = [Row(id=id, tokens=1, logp=-1.0, fact_given=id == "a") for id in "abcd"]
-        >>> fact_recall("forget", Case({"forget": rows})).value
+        >>> fact_recall("forget", ModelCase({"forget": rows})).value
         0.25
     """
     given = [row.fact_given for row in answers(case.model, group) if row.fact_given is not None]
@@ -73,7 +73,7 @@ def fact_recall(group: str, case: ModelCase) -> Score:
 
 
 def said(group: str, case: ModelCase, read: Callable[[Row], float | None]) -> list[float]:
-    """A number of each greedy answer of a group. Raises Missing when none was generated."""
+    """A value of each greedy answer of a group. Raises MissingRows when none was generated."""
     found = [value for row in answers(case.model, group) if (value := read(row)) is not None]
     if not found:
         raise MissingRows("no answer was generated (raw texts have no question to ask)")

@@ -1,4 +1,4 @@
-"""Which forget answers a model still gives, beyond those that anyone would guess."""
+"""Find the forget answers that a model still gives, beyond those that can be guessed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from unteach.metrics.rows import Groups
 from unteach.types import Row
 
 FORGOTTEN = ("forget", "verbmem", "knowmem")  # groups whose answers should be gone
-SAID = 0.95  # of the answer's words, in their order: 19 in 20, so all of a short answer
+SAID = 0.95  # share of the answer's words, in order: 19 in 20, so all words of a short answer
 BRIEF = 24  # bytes under zlib: about 16 characters, a word or two
 
 
@@ -17,18 +17,19 @@ class GivenAnswers:
     """The forget answers that a model still gives.
 
     Attributes:
-        asked: how many forget answers there are.
-        words: ids of those that it gives word for word.
-        facts: ids of the others whose fact it gives.
-        named: of how many answers the data names the fact.
-        beside: what tells how many can be guessed: "retrained", "holdout", or "" for nothing. With
-            a retrained model `words` and `facts` leave out what that one gives too.
-        expected: how many it would give had it never seen them: with a retrained model as many as
-            both give, else by the rate at which the original gives holdout answers.
-        retrained_alone: how many answers of the same kinds the retrained model gives and this one
-            does not, at most as many as this one gives alone. Which model guesses right is chance.
-        unjudged: ids among them that may be guessed, and nothing tells how many are: answers of a
-            word or two, and facts, where the holdout has nothing of the kind.
+        asked: number of forget answers.
+        words: ids of answers given word for word.
+        facts: ids of other answers whose fact is given.
+        named: number of answers for which the data has a fact.
+        beside: the reference for guessing: "retrained", "holdout", or "" for none. With a retrained
+            model, `words` and `facts` leave out answers that it gives too.
+        expected: number of answers that a model would give without having seen them: with a
+            retrained model, those that both give; else by the rate at which the original gives
+            holdout answers.
+        retrained_alone: number of answers of the same kinds that only the retrained model gives, at
+            most as many as this one gives alone. Which of two models guesses right is chance.
+        unjudged: ids among them that may be guesses, with no reference to tell how many are:
+            answers of a word or two, and facts, where the holdout has none of that kind.
     """
 
     asked: int
@@ -42,23 +43,23 @@ class GivenAnswers:
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """All of them."""
+        """Ids of all given answers."""
         return (*self.words, *self.facts)
 
     @property
     def count(self) -> int:
-        """How many it gives that it would not give had it never seen them."""
+        """Number of given answers beyond those that can be guessed."""
         guessed = self.retrained_alone if self.beside == "retrained" else self.expected
         return max(int(len(self.ids) - guessed + 0.5), 0)
 
 
 class AnswerEvidence(NamedTuple):
-    """What a model shows of one answer.
+    """How a model gives one answer.
 
     Attributes:
-        words: whether it gives it word for word.
-        fact: whether it gives its fact; None where that is not known.
-        brief: whether the answer is a word or two.
+        words: whether the answer is given word for word.
+        fact: whether its fact is given; None where that is not known.
+        brief: whether the answer is only a word or two.
     """
 
     words: bool
@@ -69,21 +70,21 @@ class AnswerEvidence(NamedTuple):
 def still_given(
     rows: Groups, *, original: Groups | None = None, retrained: Groups | None = None
 ) -> GivenAnswers | None:
-    """The forget answers that the model gives, and how many of them it would give unseen.
+    """The forget answers that the model gives, and how many of them can be guessed.
 
-    An answer is given word for word when every token of it is the model's first choice, or when the
-    greedy answer holds 19 in 20 of its words in their order; a raw text, which has no question to
-    ask, when 19 in 20 of its tokens are the first choice. An answer of fewer than 20 words with one
-    word changed is not given: that word may be all that there was to forget.
+    An answer is given word for word if every token of it is the model's most likely one, or if the
+    greedy answer has 19 in 20 of its words in order; a raw text, which has no prompt, if 19 in 20
+    of its tokens are the most likely ones. An answer of fewer than 20 words with one word changed
+    does not count: that word may be the fact to forget.
 
     Args:
         rows: of the model.
-        original: those of the model before; its holdout is taken where it is given, since
-            unlearning may have harmed the model's own.
-        retrained: those of a model that never saw the forget set.
+        original: rows of the original model; its holdout is preferred, since unlearning may have
+            damaged the model's own.
+        retrained: rows of a model that never saw the forget set.
 
     Returns:
-        None where there is no answer to forget.
+        None where there are no forget answers.
 
     Example:
         >>> known = [Row(id=f"forget-{k}", tokens=9, logp=-0.1, verbatim=True) for k in range(2)]
@@ -95,12 +96,12 @@ def still_given(
     if not ours:
         return None
     if retrained:
-        return _beside_retrained(ours, _forgotten(retrained))
-    return _beside_holdout(ours, seen((original or rows).get("holdout", [])))
+        return _against_retrained(ours, _forgotten(retrained))
+    return _against_holdout(ours, seen((original or rows).get("holdout", [])))
 
 
 def verbatim(row: Row) -> bool | None:
-    """Whether a row that is not rounded yet tells that the model gives the answer word for word.
+    """Whether the model gives the answer word for word, from an unrounded row; None if unknown.
 
     Example:
         >>> verbatim(Row(id="a", matched=0.5, rouge_l_recall=1.0)), verbatim(Row(id="a"))
@@ -114,11 +115,11 @@ def verbatim(row: Row) -> bool | None:
 
 
 def seen(rows: list[Row]) -> dict[str, AnswerEvidence]:
-    """What the model shows of each answer, by its id.
+    """How the model gives each answer, by id.
 
     Example:
         >>> seen([Row(id="a", tokens=9, logp=-0.1, verbatim=True, zlib=40)])
-        {'a': Shown(words=True, fact=None, brief=False)}
+        {'a': AnswerEvidence(words=True, fact=None, brief=False)}
     """
     return {
         row.id: AnswerEvidence(bool(row.verbatim), row.fact_given, 0 < (row.zlib or 0) <= BRIEF)
@@ -140,10 +141,10 @@ KINDS: tuple[
 )
 
 
-def _beside_retrained(
+def _against_retrained(
     ours: dict[str, AnswerEvidence], never: dict[str, AnswerEvidence]
 ) -> GivenAnswers:
-    """What one of the two models gives alone is held beside what the other does, by kind."""
+    """Compare the answers that only one of the two models gives, by kind of answer."""
     none = AnswerEvidence(False, None, False)
     pairs = {id: (it, never.get(id, none)) for id, it in ours.items()}
     words = [id for id, (it, other) in pairs.items() if it.words and not other.words]
@@ -166,17 +167,17 @@ def _beside_retrained(
         asked=len(ours),
         words=tuple(words),
         facts=tuple(facts),
-        named=_named(ours),
+        named=_with_fact(ours),
         beside="retrained",
         expected=float(all_ - len(words) - len(facts)),
         retrained_alone=retrained_alone,
     )
 
 
-def _beside_holdout(
+def _against_holdout(
     ours: dict[str, AnswerEvidence], never: dict[str, AnswerEvidence]
 ) -> GivenAnswers:
-    """Like is held beside like: a holdout of whole sentences tells nothing of a yes or no."""
+    """Estimate the guessed answers of each kind from holdout answers of the same kind."""
     expected, unjudged = 0.0, list[str]()
     for number, (asked, given) in enumerate(KINDS):
         found = [id for id, it in ours.items() if asked(it) and given(it)]
@@ -191,12 +192,12 @@ def _beside_holdout(
         asked=len(ours),
         words=words,
         facts=tuple(id for id, it in ours.items() if it.fact and not it.words),
-        named=_named(ours),
+        named=_with_fact(ours),
         beside="holdout" if never else "",
         expected=expected,
         unjudged=tuple(unjudged),
     )
 
 
-def _named(ours: dict[str, AnswerEvidence]) -> int:
+def _with_fact(ours: dict[str, AnswerEvidence]) -> int:
     return sum(it.fact is not None for it in ours.values())

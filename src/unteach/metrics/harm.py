@@ -1,4 +1,4 @@
-"""What became of single answers: those that lost most, and those that are no language any more."""
+"""Find single answers that unlearning harmed: lost, changed, broken, silent or endless."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -9,15 +9,15 @@ from unteach.metrics.given import FORGOTTEN, SAID
 from unteach.metrics.rows import Groups, MissingRows
 from unteach.types import SHORT, Row
 
-LOST = 2 / 3  # of the probability per token that an answer had: with less it has lost much
-LEAST = 0.1  # a fall by less is small, whatever share it is
-CHANGED = 0.5  # of the wording that was said before
-BROKEN = 0.5  # a fluency of so little is no language
-LONGER, MORE = 1.5, 8  # times as many tokens, and so many more: it does not find its end
+LOST = 2 / 3  # lost: less than this share of the former probability per token is left
+LEAST = 0.1  # smaller drops of the probability do not count
+CHANGED = 0.5  # changed: less than this share of the former words
+BROKEN = 0.5  # broken: a fluency of at most this
+LONGER, MORE = 1.5, 8  # endless: at least this many times the tokens, and this many more
 
 
 class ScoreDrop(NamedTuple):
-    """An answer, and a number of it before and after."""
+    """A value of an answer before and after unlearning."""
 
     id: str
     before: float
@@ -26,18 +26,18 @@ class ScoreDrop(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Harm:
-    """What became of the answers of one group.
+    """Harmed answers of one group.
 
     Attributes:
-        asked: how many were scored before and after.
-        lost: those whose probability per token fell by more than a third, and by more than 0.1; the
-            greatest fall first. Answers of fewer than four tokens are left out. Empty for what
-            should be forgotten.
-        changed: those that the model said nearly word for word, and of which it says less than
-            half now, by the share of words said; likewise.
-        broken: ids of those that are answered in circles or by noise, and were not before.
-        silent: ids of those that are answered by nothing, and were not before.
-        endless: ids of those that are answered at half as much again, or more, as before.
+        asked: number of answers that both models have.
+        lost: answers whose probability per token fell by more than a third and by more than 0.1;
+            the largest drop first. Answers that are too short (`SHORT`) are left out. Empty for
+            forget groups.
+        changed: answers that the original gives nearly word for word and of which the model gives
+            less than half of the words; the largest drop first. Empty for forget groups.
+        broken: ids of answers that are now repetitive or gibberish and were not before.
+        silent: ids of answers that are now empty and were not before.
+        endless: ids of answers that are now at least half as long again as before.
     """
 
     asked: int
@@ -49,20 +49,20 @@ class Harm:
 
     @property
     def count(self) -> int:
-        """How much is told of it."""
+        """Number of all harmed answers, by all kinds of harm."""
         kinds = (self.lost, self.changed, self.broken, self.silent, self.endless)
         return sum(map(len, kinds))
 
 
 def harms(rows: Groups, before: Groups) -> dict[str, Harm]:
-    """What became of the answers of each group.
+    """The harmed answers of each group.
 
     Args:
         rows: of the model.
-        before: of the original.
+        before: rows of the original.
 
     Returns:
-        By the name of the group, of those that both have answers of.
+        Harm by group, for groups in which both models have answers.
 
     Example:
         >>> then = [Row(id=f"retain-{k}", tokens=9, logp=-0.1) for k in range(2)]
@@ -86,10 +86,10 @@ def _of_group(group: str, rows: list[Row], before: list[Row], bound: float) -> H
     broken = {id for id, (ours, was) in pairs.items() if _broken(ours, was, bound)}
     silent = {id for id, (ours, was) in pairs.items() if _silent(ours) and not _silent(was)}
     kept = group not in FORGOTTEN
-    # Of shorter answers the probability is too coarse in a row: a step of it is no loss.
+    # The probability of shorter answers is rounded too coarsely: one step would look like a loss.
     long = [row for row in rows if row.tokens >= SHORT]
-    falls = _falls(long, before, "probability") if kept else []
-    worded = _falls(rows, before, "rouge_l_recall") if kept else []
+    falls = _drops(long, before, "probability") if kept else []
+    worded = _drops(rows, before, "rouge_l_recall") if kept else []
     gone = silent | broken
     return Harm(
         asked=len(ids),
@@ -105,11 +105,11 @@ def _answers(rows: list[Row]) -> dict[str, Row]:
     return {row.id: row for row in rows if row.kind == "answer"}
 
 
-def _falls(rows: list[Row], before: list[Row], name: str) -> list[ScoreDrop]:
-    """Of a number between 0 and 1, the greatest first."""
+def _drops(rows: list[Row], before: list[Row], name: str) -> list[ScoreDrop]:
+    """Changes of a value between 0 and 1, the largest drop first."""
     now, then = (shown(each).get(name, {}) for each in (rows, before))
-    found = [ScoreDrop(id, then[id], now[id]) for id in now if id in then]
-    return sorted(found, key=lambda fall: fall.after - fall.before)
+    drops = [ScoreDrop(id, then[id], now[id]) for id in now if id in then]
+    return sorted(drops, key=lambda drop: drop.after - drop.before)
 
 
 def _silent(row: Row) -> bool:

@@ -1,15 +1,17 @@
-"""Means and shares with the interval that the number of examples allows."""
+"""Means and shares with 95% confidence intervals."""
 
 import math
 from typing import Any
 
 from unteach.types import Score
 
-Z = 1.959964  # of the normal distribution, for 95%
-MOST = 700.0  # exp of more is no float any more
-UNSEEN = 0.75  # how much the example that was not seen counts; with 1, shares are Clopper-Pearson's
-ALIKE = 1e-9  # values nearer to one another differ by rounding
-FARTHEST = 25.0  # gaps beyond the greatest value, where nothing else bounds the unseen one
+Z = 1.959964  # quantile of the normal distribution, for 95%
+MOST = 700.0  # limit for exp, which overflows above 709
+UNSEEN = 0.75  # weight of the unseen example; with 1, intervals of shares are Clopper-Pearson's
+ALIKE = 1e-9  # values closer than this differ only by rounding
+FARTHEST = (
+    25.0  # limit of the unseen value, in gaps beyond the largest one, where no bound is known
+)
 OPEN = "no upper end is known: all values are alike, and may be any greater"
 Range = tuple[float, float]
 
@@ -17,22 +19,21 @@ Range = tuple[float, float]
 def mean_score(
     values: list[float], weights: list[float] | None = None, within: Range = (0.0, 1.0)
 ) -> Score:
-    """The mean, weighted if asked, with its 95% interval.
+    """Mean, optionally weighted, with its 95% interval.
 
-    The interval asks where the mean lies when each example counts as often as chance would have
-    it, beside one that was not seen and lies as far out as it may (`outermost`): the Bayesian
-    bootstrap (Rubin, Annals of Statistics 9, 1981) with the bound of Gaffke (2005) for values
-    between two ends. Nothing is drawn, so nothing depends on a seed (`_end`). It holds where
-    nearly all values are 0 or 1, too: docs/concepts/intervals.md.
+    The interval is that of the Bayesian bootstrap (Rubin, Annals of Statistics 9, 1981): examples
+    get random weights. One unseen example is added at an extreme value (`outermost`), as in the
+    bound of Gaffke (2005) for bounded values. Nothing is sampled, so nothing depends on a seed
+    (`_end`). Coverage holds also where nearly all values are 0 or 1: docs/concepts/intervals.md.
 
-    An end is None where all values are alike and nothing bounds them on that side: no interval
-    with both ends can hold the mean then (Bahadur and Savage, Annals of Mathematical Statistics 27,
-    1956). Clusters are examples of their own: give the mean of each, weighted by its size.
+    An end is None where all values are equal and there is no bound on that side: then no interval
+    with both ends can be valid (Bahadur and Savage, Annals of Mathematical Statistics 27,
+    1956). For clustered examples, give the mean of each cluster, weighted by its size.
 
     Args:
         values: one for each example.
         weights: one for each example.
-        within: the least and the greatest value that there can be.
+        within: smallest and largest possible value.
 
     Example:
         >>> score = mean_score([0.0] * 40)
@@ -43,7 +44,7 @@ def mean_score(
 
     x = numpy.asarray(values, dtype=float)
     w = numpy.ones_like(x) if weights is None else numpy.asarray(weights, dtype=float)
-    order = numpy.lexsort((w, x))  # sorted, so that the order of examples changes nothing
+    order = numpy.lexsort((w, x))  # so that the order of examples does not change the sums
     x, w = x[order], w[order]
     value, n = float((w * x).sum() / w.sum()), len(x)
     if not math.isfinite(value):
@@ -56,9 +57,9 @@ def mean_score(
 
 
 def perplexity_score(nlls: list[float], tokens: list[int]) -> Score:
-    """Exp of the mean of `nlls` (nats per token), each counting as often as it has tokens.
+    """Exp of the mean of `nlls` (nats per token), weighted by the number of tokens.
 
-    Never above exp(700): a model as broken as that needs no more digits.
+    At most exp(700), to avoid overflow.
 
     Example:
         >>> round(perplexity_score([math.log(2), math.log(4)], [3, 1]).value, 3)  # (8 * 4)^(1/4)
@@ -70,7 +71,7 @@ def perplexity_score(nlls: list[float], tokens: list[int]) -> Score:
 
 
 def share_score(given: list[bool]) -> Score:
-    """The share of true ones with its 95% interval (Clopper and Pearson's, which never holds less).
+    """Share of true values with its 95% Clopper-Pearson interval, whose coverage is at least 95%.
 
     Example:
         >>> score = share_score([False] * 40)
@@ -85,17 +86,17 @@ def share_score(given: list[bool]) -> Score:
 
 
 def outermost(x: Any, most: float, w: Any = 1.0) -> float:
-    """The greatest value that an example not seen is taken to have, at most `most`.
+    """The largest value that an unseen example is assumed to have, at most `most`.
 
-    As far above the greatest one as that is above the next, times r^1.5. r is 1 where all values
-    are as far from their median, 1.3 for evenly spread ones, 2.3 for exponential ones, and 20 where
-    19 of 20 are alike: the rarer the great values, the likelier is a greater one still. Where there
-    is no `most`, r^1.5 is at most 25.
+    It lies above the largest seen value by the gap between that and the next one, times r^1.5. r is
+    1 if all values are equally far from their median, 1.3 for uniform ones, 2.3 for exponential
+    ones, and 20 if 19 of 20 are equal: the rarer large values are, the more likely is a still
+    larger one. If `most` is infinite, r^1.5 is at most 25.
 
     Args:
         x: the values, sorted.
-        most: what no value can be above; may be infinite.
-        w: how much each counts: values that count more are farther out.
+        most: upper bound of the values; may be infinite.
+        w: weights; values with larger weights count as farther out.
 
     Example:
         >>> import numpy
@@ -115,18 +116,19 @@ def outermost(x: Any, most: float, w: Any = 1.0) -> float:
 
 
 def _end(x: Any, w: Any, most: float) -> float:
-    """The upper end: the mean that chance exceeds 25 times in 1,000.
+    """Upper end of the interval: the 97.5% quantile of the mean under random weights.
 
-    Each example counts w times an exponential variable. The chance that the mean of the values so
-    counted lies above u is that of sum(E w (x - u)) > 0, by the saddlepoint formula of Lugannani
-    and Rice (Advances in Applied Probability 12, 1980) in Barndorff-Nielsen's form. Where it is
-    known (0 and 1 alone: a beta distribution's), this is within 1% of it from two examples on.
+    The weight of an example is w times an exponential variable E. The probability that the weighted
+    mean exceeds u is that of sum(E w (x - u)) > 0, computed by the saddlepoint formula of Lugannani
+    and Rice (Advances in Applied Probability 12, 1980) in Barndorff-Nielsen's form. Where the exact
+    quantile is known (values 0 and 1: a beta distribution), the error is below 1% from two examples
+    on.
 
     Args:
         x: the values, sorted.
-        w: how much each counts. The unseen one counts as the greatest does, or as the mean if
-            that is more: where long answers are the extreme ones, it is long too.
-        most: what no value can be above; may be infinite.
+        w: weights. The unseen example has the weight of the largest value, at least the mean
+            weight: if long answers have extreme values, the unseen one is long too.
+        most: upper bound of the values; may be infinite.
     """
     import numpy
 
@@ -154,7 +156,7 @@ def _end(x: Any, w: Any, most: float) -> float:
 
 
 def _tilt(gaps: Any, counts: Any, start: float) -> float:
-    """The t between the poles at which sum(counts gaps / (1 - t gaps)) is 0, by Newton's steps."""
+    """Solve sum(counts gaps / (1 - t gaps)) = 0 for t between the poles, by Newton's method."""
     low, high = 1 / float(gaps.min()), 1 / float(gaps.max())
     t = start if low < start < high else 0.0
     for _ in range(60):
@@ -170,7 +172,7 @@ def _tilt(gaps: Any, counts: Any, start: float) -> float:
 
 
 def _steepness(gaps: Any, counts: Any, t: float, w: Any) -> float:
-    """How fast the normal deviate grows with the mean, but for the saddlepoint's correction."""
+    """Derivative of the normal deviate by the mean, without the saddlepoint correction."""
     import numpy
 
     left = 1 - t * gaps
@@ -179,7 +181,7 @@ def _steepness(gaps: Any, counts: Any, t: float, w: Any) -> float:
 
 
 def _normal(gaps: Any, counts: Any, t: float) -> float:
-    """The normal deviate that is exceeded as often as the sum of counted gaps exceeds 0."""
+    """Normal deviate with the same tail probability as the weighted sum of gaps has above 0."""
     import numpy
 
     left = 1 - t * gaps

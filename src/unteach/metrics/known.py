@@ -1,4 +1,4 @@
-"""Whether a model knew the forget answers at all, before anything was done to it."""
+"""Measure how well the original model knows the forget answers before unlearning."""
 
 from dataclasses import dataclass
 from statistics import fmean
@@ -7,32 +7,32 @@ from unteach.metrics._values import shown
 from unteach.metrics.given import FORGOTTEN, GivenAnswers, seen, still_given
 from unteach.metrics.rows import Groups
 
-UNKNOWN = 0.05  # a probability per token below this is no memory of an answer
-ABOVE = 0.1  # so much above the holdout's probability is no knowledge: other texts are as easy
-ENDS = 0.05  # extraction strength, likewise
-GUESSED = 0.1  # so many facts can be guessed, as a share
+UNKNOWN = 0.05  # below this probability per token an answer counts as unknown
+ABOVE = 0.1  # a probability at most this much above the holdout's is no evidence of knowledge
+ENDS = 0.05  # the same for the extraction strength
+GUESSED = 0.1  # share of facts that may be guesses
 HALF = 0.5
-SURE = 0.5  # a probability per token above this is no text that was never seen
+SURE = 0.5  # a mean probability per token above this is evidence of knowledge
 
 
 @dataclass(frozen=True, kw_only=True)
 class KnownAnswers:
-    """How well a model knew the forget answers.
+    """How well a model knows the forget answers.
 
     Attributes:
-        asked: how many there are.
+        asked: number of forget answers.
         probability: their mean probability per token.
-        holdout: the same of the holdout answers; None where there is none.
-        spent: whether it gives half of the holdout answers or more, so that they tell nothing of
-            texts that it never saw: it knows them too, or anyone would guess them.
-        given: how many it gives when asked, or, of raw texts, goes on with word for word; the
-            guessed ones left out.
-        unknown: ids of those that are not given, and no likelier than holdout answers are in the
-            mean; without a holdout, of those with a probability below 0.05.
-        faint: whether it gives none, and no more of them can be drawn out than of holdout answers
-            (without a holdout: next to nothing): only their probability may tell that it knew any.
-        never: whether that tells it neither: the mean is at most 0.1 above the holdout's, and below
-            0.5; without a holdout it is below 0.05.
+        holdout: mean probability of the holdout answers; None without a holdout.
+        spent: whether the model gives half of the holdout answers or more. Then they do not stand
+            for unseen texts: the model knows them too, or they are easy to guess.
+        given: number of answers that the model generates, or continues word for word for raw texts,
+            without guessed ones.
+        unknown: ids of answers that are not given and not more likely than the mean of the holdout
+            answers; without a holdout, of those with a probability of at most 0.05.
+        faint: whether the model gives none, and their extraction strength is not above that of the
+            holdout (without a holdout: near 0). Then only the probability may show knowledge.
+        never: whether the probability does not show it either: the mean is at most 0.1 above the
+            holdout's, and at most 0.5; without a holdout it is at most 0.05.
     """
 
     asked: int
@@ -46,7 +46,7 @@ class KnownAnswers:
 
 
 def known(rows: Groups) -> KnownAnswers | None:
-    """How well the model knows the forget answers, by its rows; None without any.
+    """Measure from rows how well the model knows the forget answers; None without any.
 
     Example:
         >>> from unteach.types import Row
@@ -61,7 +61,7 @@ def known(rows: Groups) -> KnownAnswers | None:
     if not each or given is None:
         return None
     level = fmean(others["probability"].values()) if "probability" in others else None
-    told = {id for id, it in seen(forget).items() if it.words or it.fact}
+    known_ids = {id for id, it in seen(forget).items() if it.words or it.fact}
     usual = UNKNOWN if level is None else level
     top = UNKNOWN if level is None else min(level + ABOVE, SURE)
     never = seen(rows.get("holdout", [])).values()
@@ -73,14 +73,14 @@ def known(rows: Groups) -> KnownAnswers | None:
         holdout=level,
         spent=bool(never) and sum(it.words for it in never) >= HALF * len(never),
         given=given.count,
-        unknown=tuple(id for id, p in each.items() if id not in told and p <= usual),
+        unknown=tuple(id for id, p in each.items() if id not in known_ids and p <= usual),
         faint=faint,
         never=faint and mean <= top,
     )
 
 
 def _guessed(given: GivenAnswers, level: float | None) -> bool:
-    """Whether what it gives may all be guessed."""
+    """Whether all given answers may be guesses."""
     if level is None:
         return not given.ids
     few = not given.words and len(given.facts) <= GUESSED * given.asked

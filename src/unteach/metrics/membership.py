@@ -1,4 +1,4 @@
-"""Whether one can tell from the model that it was trained on the forget set."""
+"""Membership inference: tell from the model's scores that it was trained on the forget set."""
 
 from collections.abc import Callable
 
@@ -78,10 +78,10 @@ def attack(
 
     Args:
         name: of the attack.
-        how: it goes about it, in words.
-        paper: where it comes from.
-        retrained: what a retrained model scores by either.
-        gaming: how a useless model scores well on either.
+        how: what it compares, in words.
+        paper: its source.
+        retrained: what a retrained model scores on each of the two.
+        gaming: how a useless model scores well on each of the two.
     """
 
     def register(scores: MembershipScore) -> MembershipScore:
@@ -114,7 +114,7 @@ def attack(
 
 
 def others(scores: MembershipScore, case: ModelCase) -> list[float]:
-    """The scores of the holdout set. Raises Missing when there is none."""
+    """The scores of the holdout set. Raises MissingRows when there is none."""
     if not case.model.get("holdout"):
         raise MissingRows("no holdout set is given (texts like the forget set, never trained on)")
     return scores("holdout", case)
@@ -126,7 +126,7 @@ def by_loss(group: str, case: ModelCase) -> list[float]:
 
     Example:
         >>> from unteach.types import Row
-        >>> by_loss("forget", Case({"forget": [Row(id="a", tokens=2, logp=-1.5)]}))
+        >>> by_loss("forget", ModelCase({"forget": [Row(id="a", tokens=2, logp=-1.5)]}))
         [-1.5]
     """
     return [mean_logp(row) for row in answers(case.model, group)]
@@ -134,15 +134,15 @@ def by_loss(group: str, case: ModelCase) -> list[float]:
 
 @attack("zlib", "by probability against how far the text compresses", EXTRACTION)
 def by_zlib(group: str, case: ModelCase) -> list[float]:
-    """The score is the mean log-probability of a token over the bytes of the text under zlib.
+    """The score is the mean log-probability per token divided by the text's zlib size in bytes.
 
-    As the paper has it: log perplexity over zlib's entropy. Its divisor grows with the text, so of
-    two texts that are as likely the longer looks more like a member; like compares with like when
-    forget and holdout texts are as long.
+    As in the paper: log perplexity over zlib entropy. The divisor grows with the text, so of two
+    equally likely texts the longer one looks more like a member; the comparison is fair if forget
+    and holdout texts have the same length.
 
     Example:
         >>> from unteach.types import Row
-        >>> by_zlib("forget", Case({"forget": [Row(id="a", tokens=2, logp=-1.5, zlib=30)]}))
+        >>> by_zlib("forget", ModelCase({"forget": [Row(id="a", tokens=2, logp=-1.5, zlib=30)]}))
         [-0.05]
     """
     rows = answers(case.model, group, "zlib")
@@ -156,7 +156,7 @@ def by_min_k(group: str, case: ModelCase) -> list[float]:
     Example:
         >>> from unteach.types import Row
         >>> row = Row(id="a", tokens=4, logp=-2.0, min_k=-5.0)
-        >>> by_min_k("forget", Case({"forget": [row]}))
+        >>> by_min_k("forget", ModelCase({"forget": [row]}))
         [-5.0]
     """
     return read(answers(case.model, group, "min_k"), "min_k")
@@ -168,12 +168,12 @@ def by_min_k(group: str, case: ModelCase) -> list[float]:
     MIN_K_PLUS,
 )
 def by_min_k_plus_plus(group: str, case: ModelCase) -> list[float]:
-    """The score is that of Min-K% after each token's log p was standardised over the vocabulary.
+    """The score is that of Min-K%, with each token's log p standardised over the vocabulary.
 
     Example:
         >>> from unteach.types import Row
         >>> row = Row(id="a", tokens=4, logp=-1.5, min_k_plus_plus=1.0)
-        >>> by_min_k_plus_plus("forget", Case({"forget": [row]}))
+        >>> by_min_k_plus_plus("forget", ModelCase({"forget": [row]}))
         [1.0]
     """
     return read(answers(case.model, group, "min_k_plus_plus"), "min_k_plus_plus")
@@ -198,7 +198,7 @@ def by_reference(group: str, case: ModelCase) -> list[float]:
     Example:
         >>> from unteach.types import Row
         >>> now, then = ({"forget": [Row(id="a", tokens=1, logp=logp)]} for logp in (-3.0, -1.0))
-        >>> by_reference("forget", Case(now, original=then))
+        >>> by_reference("forget", ModelCase(now, original=then))
         [-2.0]
     """
     before = {row.id: mean_logp(row) for row in answers(case.beside("original"), group)}
@@ -215,7 +215,7 @@ def by_gradient_norm(group: str, case: ModelCase) -> list[float]:
     Example:
         >>> from unteach.types import Row
         >>> row = Row(id="a", tokens=4, logp=-1.0, gradient_norm=0.5)
-        >>> by_gradient_norm("forget", Case({"forget": [row]}))
+        >>> by_gradient_norm("forget", ModelCase({"forget": [row]}))
         [-0.5]
     """
     rows = answers(case.model, group)

@@ -1,4 +1,4 @@
-"""Which single records a model knows, with a stated error rate; and what cannot be told."""
+"""Decide which single records a model has memorised, with a controlled false discovery rate."""
 
 import math
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from unteach.metrics.rows import Groups, mean_logp, scored
 from unteach.types import Paper, Row
 
 RecordVerdict = Literal["known", "not distinguishable from never seen", "cannot tell"]
-LEVEL = 0.05  # of the records called known, the share to be expected that are not
-POWER = 0.84  # standard errors beyond which a normal number stays in 4 of 5 trials
+LEVEL = 0.05  # false discovery rate: expected share of wrong ones among records called known
+POWER = 0.84  # normal quantile for a power of 80%
 CONFORMAL = Paper(
     title="Testing for Outliers with Conformal p-values",
     authors="Stephen Bates and Emmanuel Candès and Lihua Lei and Yaniv Romano and Matteo Sesia",
@@ -24,16 +24,16 @@ CONFORMAL = Paper(
 
 @dataclass(frozen=True, kw_only=True)
 class RecordDecision:
-    """One forget record.
+    """The decision on one forget record.
 
     Attributes:
-        id: role and row (`forget-12`).
-        answer: what can be said of it.
-        p: share of the holdout records that are at least as likely, itself counted among them;
-            where records of its length are not beaten, the share among these. None where the
-            answer was not scored.
+        id: role and row number (`forget-12`).
+        answer: the decision.
+        p: p-value: share of the holdout records that are at least as likely, itself counted among
+            them; among records of its length, if that is above the level and larger. None where
+            the answer was not scored.
         verbatim: whether the model gives it word for word; None where that is not known.
-        why: by what it is known; empty where it is not.
+        why: why it is called known; empty where it is not.
     """
 
     id: str
@@ -45,17 +45,18 @@ class RecordDecision:
 
 @dataclass(frozen=True, kw_only=True)
 class Decisions:
-    """The answers, and what a test of this size can tell at all.
+    """The decisions on all records, and the power of a test of this size.
 
     Attributes:
         records: in the order of the forget set.
-        level: the share of wrong ones among those called known that is to be expected at most.
-        holdout: how many records were never seen.
-        smallest_p: that so many can give.
-        fewest: how many forget records must be known at once for one of them to be called so;
-            None where the holdout is too small for any.
-        smallest_auc: the least membership AUC that so many records show in 4 of 5 trials; None
-            without records.
+        level: false discovery rate: upper bound on the expected share of wrong ones among records
+            called known.
+        holdout: number of holdout records.
+        smallest_p: smallest p-value that this holdout can give.
+        fewest: number of forget records that must have the smallest p-value for one to be called
+            known; None where the holdout is too small for any.
+        smallest_auc: smallest membership AUC that this number of records detects with 80% power;
+            None without records.
     """
 
     records: tuple[RecordDecision, ...]
@@ -66,27 +67,28 @@ class Decisions:
     smallest_auc: float | None
 
     def ids(self, answer: RecordVerdict) -> tuple[str, ...]:
-        """Of the records with one answer."""
+        """Ids of the records with this decision."""
         return tuple(record.id for record in self.records if record.answer == answer)
 
 
 def decide(rows: Groups, *, level: float = LEVEL) -> Decisions:
-    """One of three answers for each forget record.
+    """Decide for each forget record: known, not distinguishable from never seen, or cannot tell.
 
     The score of a record is the mean log-probability of its answer's tokens. Its p-value is the
-    share of the holdout records, itself counted among them, that score at least as high; where a
-    third of the holdout by length has enough records, a record must be less usual among those of
-    its length too. Benjamini and Hochberg's procedure then calls known as many as keep the expected
-    share of wrong ones among them at `level` (Bates and others, 2021, for p-values that share their
-    calibration set; the holdout must be like the forget set). Known are also answers given word for
-    word, where the holdout's rate leaves at most that share of them to be guessed.
+    share of the holdout records, itself counted among them, that score at least as high. If a third
+    of the holdout by length has enough records, a record must also stand out among those of its
+    length. Benjamini and Hochberg's procedure then calls records known with a false discovery rate
+    of at most `level` (Bates and others, 2021, for p-values that share a calibration set; the
+    holdout must be like the forget set). Answers given word for word are also known, if by the
+    holdout's rate at most that share of them can be guesses.
 
-    It cannot tell of a record whose p-value could not be small enough, or is the smallest that the
-    holdout can give and still not small enough.
+    The decision is "cannot tell" if the record was not scored, if the holdout is too small for a
+    p-value below `level`, or if the record has the smallest possible p-value and is still not
+    significant.
 
     Args:
         rows: of the model, with the groups `forget` and `holdout`.
-        level: between 0 and 1.
+        level: false discovery rate, between 0 and 1.
 
     Example:
         >>> never = [Row(id=f"holdout-{k}", tokens=9, logp=-2 - k / 100) for k in range(40)]
@@ -99,7 +101,7 @@ def decide(rows: Groups, *, level: float = LEVEL) -> Decisions:
     smallest = 1 / (len(others) + 1)
     values = {row.id: p_value(row, others, level) for row in forget if row.tokens}
     known = rejected(values, level, len(forget))
-    recited = _recited(rows, level)
+    recited = _given_verbatim(rows, level)
     return Decisions(
         records=tuple(
             _record(r, values.get(r.id), known, recited, smallest, level) for r in forget
@@ -113,7 +115,7 @@ def decide(rows: Groups, *, level: float = LEVEL) -> Decisions:
 
 
 def p_value(row: Row, others: list[Row], level: float = LEVEL) -> float:
-    """Share of the never-seen that are at least as likely, itself counted among them.
+    """Conformal p-value: share of the others that are at least as likely, itself included.
 
     Example:
         >>> others = [Row(id=f"h{k}", tokens=5, logp=-float(k)) for k in range(4)]
@@ -129,12 +131,12 @@ def p_value(row: Row, others: list[Row], level: float = LEVEL) -> float:
 
 
 def rejected(values: dict[str, float], level: float, of: int) -> set[str]:
-    """Benjamini and Hochberg's step-up procedure: those whose p-values are small enough together.
+    """Ids rejected by Benjamini and Hochberg's step-up procedure.
 
     Args:
         values: p-values by id.
-        level: the expected share of wrong ones among them.
-        of: how many were tested, also those without a value.
+        level: false discovery rate.
+        of: number of tests, including those without a value.
 
     Example:
         >>> sorted(rejected({"a": 0.01, "b": 0.03, "c": 0.5}, 0.05, 3))  # 0.03 <= 0.05 * 2 / 3
@@ -156,8 +158,8 @@ def _record(
     return RecordDecision(id=row.id, answer=answer, p=p, verbatim=row.verbatim)
 
 
-def _recited(rows: Groups, level: float) -> set[str]:
-    """Given word for word, where hardly any of them can have been guessed."""
+def _given_verbatim(rows: Groups, level: float) -> set[str]:
+    """Ids of answers given word for word, if at most a share `level` of them can be guesses."""
     given = still_given(rows)
     if given is None or given.beside != "holdout" or not given.count:
         return set()
@@ -171,7 +173,7 @@ def _share(row: Row, others: list[Row]) -> float:
 
 
 def _of_its_length(row: Row, others: list[Row]) -> list[Row]:
-    """Those in the same third of the holdout by length."""
+    """The records in the same third of the holdout by length."""
     if not others:
         return []
     lengths = sorted(other.tokens for other in others)
@@ -181,7 +183,7 @@ def _of_its_length(row: Row, others: list[Row]) -> list[Row]:
 
 
 def _smallest_auc(m: int, n: int) -> float | None:
-    """By the rank-sum test's standard error where there is nothing to find."""
+    """Smallest detectable AUC, from the standard error of the rank-sum test under the null."""
     if not m or not n:
         return None
     return min(0.5 + (Z + POWER) * math.sqrt((m + n + 1) / (12 * m * n)), 1.0)

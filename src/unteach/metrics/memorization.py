@@ -1,4 +1,4 @@
-"""How much of an answer the model has by heart, token for token."""
+"""Memorisation metrics: exact memorization, extraction strength and reciprocal rank."""
 
 from unteach.metrics._base import KNOWLEDGE, metric
 from unteach.metrics.intervals import mean_score
@@ -27,12 +27,12 @@ BROKEN = "on forget, a model that is broken everywhere has 0"
     paper=EXACT,
 )
 def exact_memorization(group: str, case: ModelCase) -> Score:
-    """Mean over answers of the share of tokens that were the likeliest.
+    """Mean over answers of the share of tokens that were the model's most likely ones.
 
     Example:
         >>> from unteach.types import Row
         >>> rows = [Row(id="a", tokens=4, logp=-1.0, matched=0.75)]
-        >>> exact_memorization("forget", Case({"forget": rows})).value
+        >>> exact_memorization("forget", ModelCase({"forget": rows})).value
         0.75
     """
     return mean_score(read(answers(case.model, group, "matched"), "matched"))
@@ -47,15 +47,15 @@ def exact_memorization(group: str, case: ModelCase) -> Score:
     paper=EXTRACTION,
 )
 def extraction_strength(group: str, case: ModelCase) -> Score:
-    """Mean over answers of the longest end that the model completes, as a share of the answer.
+    """Mean over answers of the longest suffix that the model completes, as a share of the answer.
 
-    That is 1 - k/n for the least k from which on every token is the likeliest. It is 0 where not
-    even the last one is (OpenUnlearning's code gives 1/n there).
+    That is 1 - k/n for the smallest k from which on every token is the most likely one. It is 0 if
+    the last token is not (OpenUnlearning's code gives 1/n then).
 
     Example:
         >>> from unteach.types import Row
         >>> rows = [Row(id="a", tokens=4, logp=-1.0, strength=0.5)]  # hits: yes, no, yes, yes
-        >>> extraction_strength("forget", Case({"forget": rows})).value
+        >>> extraction_strength("forget", ModelCase({"forget": rows})).value
         0.5
     """
     return mean_score(read(answers(case.model, group, "strength"), "strength"))
@@ -70,12 +70,12 @@ def extraction_strength(group: str, case: ModelCase) -> Score:
     gaming=BROKEN,
 )
 def reciprocal_rank(group: str, case: ModelCase) -> Score:
-    """Mean over answers of the mean of 1 / (1 + likelier tokens) over the answer's tokens.
+    """Mean over answers of the mean of 1 / (1 + number of more likely tokens) over its tokens.
 
     Example:
         >>> from unteach.types import Row
         >>> rows = [Row(id="a", tokens=4, logp=-1.0, reciprocal_rank=0.625)]  # (1 + 1/4) / 2
-        >>> reciprocal_rank("forget", Case({"forget": rows})).value
+        >>> reciprocal_rank("forget", ModelCase({"forget": rows})).value
         0.625
     """
     return mean_score(read(answers(case.model, group, "reciprocal_rank"), "reciprocal_rank"))

@@ -1,4 +1,4 @@
-"""MUSE's two questions about memory: word by word, and by what was learned."""
+"""MUSE's memorisation metrics VerbMem (verbatim) and KnowMem (knowledge)."""
 
 from unteach.metrics._base import KNOWLEDGE, metric
 from unteach.metrics.generation import said
@@ -18,7 +18,7 @@ from unteach.types import Score
     paper=MUSE,
 )
 def verbatim_memorization(group: str, case: ModelCase) -> Score:
-    """Mean ROUGE-L F1 of the greedy continuation against the text's own, as MUSE's VerbMem.
+    """Mean ROUGE-L F1 of the greedy continuation against the true one, as MUSE's VerbMem.
 
     MUSE gives it in percent.
 
@@ -26,7 +26,7 @@ def verbatim_memorization(group: str, case: ModelCase) -> Score:
         >>> from unteach.types import Row
         >>> rows = [Row(id=id, tokens=1, logp=-1.0, rouge_l_f1=f1)
         ...         for id, f1 in (("a", 0.2), ("b", 0.4))]
-        >>> round(verbatim_memorization("verbmem", Case({"verbmem": rows})).value, 4)
+        >>> round(verbatim_memorization("verbmem", ModelCase({"verbmem": rows})).value, 4)
         0.3
     """
     return mean_score(said(group, case, lambda row: row.rouge_l_f1))
@@ -51,7 +51,7 @@ def knowledge_memorization(group: str, case: ModelCase) -> Score:
         >>> from unteach.types import Row
         >>> rows = [Row(id=id, tokens=1, logp=-1.0, rouge_l_f1=f1)
         ...         for id, f1 in (("a", 0.5), ("b", 1))]
-        >>> knowledge_memorization("knowmem", Case({"knowmem": rows})).value
+        >>> knowledge_memorization("knowmem", ModelCase({"knowmem": rows})).value
         0.75
     """
     return mean_score(said(group, case, lambda row: row.rouge_l_f1))

@@ -1,9 +1,10 @@
-"""OpenUnlearning's variants, for who must compare with its numbers; asked for by compat.
+"""OpenUnlearning's variants of metrics, for comparison with its numbers (option `compat`).
 
-Read off its code (locuslab/open-unlearning, src/evals/metrics). What is not here is the same as
-ours up to its 1e-10 in denominators (probability, ROUGE, membership by loss and by reference), or
-cannot be told from rows (its gradient norm is a mean over weight tensors). Token by token it leaves
-out the last label, which is the end token where there is one and else a token of the answer.
+Taken from its code (locuslab/open-unlearning, src/evals/metrics). Metrics that are not here are the
+same as ours up to its 1e-10 in denominators (probability, ROUGE, membership by loss and by
+reference), or cannot be computed from rows (its gradient norm is a mean over weight tensors). Its
+token-level metrics leave out the last label: the end token if there is one, else a token of the
+answer.
 """
 
 from unteach.metrics._base import KNOWLEDGE, LIKENESS, comparison, metric
@@ -32,11 +33,11 @@ SAME = "as the metric of that name without the prefix"
     **FACTS,
 )
 def exact_memorization(group: str, case: ModelCase) -> Score:
-    """As `exact_memorization`, without the last token; answers of one token are left out.
+    """Like `exact_memorization`, without the last token; answers of one token are left out.
 
     Example:
         >>> rows = [Row(id="a", tokens=5, logp=-1.0, matched_but_last=0.5)]
-        >>> exact_memorization("forget", Case({"forget": rows})).value
+        >>> exact_memorization("forget", ModelCase({"forget": rows})).value
         0.5
     """
     rows = [row for row in answers(case.model, group) if row.tokens > 1]
@@ -53,14 +54,14 @@ def exact_memorization(group: str, case: ModelCase) -> Score:
     **FACTS,
 )
 def extraction_strength(group: str, case: ModelCase) -> Score:
-    """As `extraction_strength`, without the last token, and never less than 1/n of n tokens.
+    """Like `extraction_strength`, without the last token, and at least 1/n for n tokens.
 
-    The least k is looked for among 0 to n - 1, so an answer of which nothing is extracted has 1/n
-    where ours has 0. Answers of one token have 0.
+    The smallest k is searched among 0 to n - 1, so an answer of which nothing is extracted has 1/n;
+    ours has 0. Answers of one token have 0.
 
     Example:
         >>> rows = [Row(id="a", tokens=5, logp=-1.0, strength_but_last=0.25)]  # 1/4, not 0
-        >>> extraction_strength("forget", Case({"forget": rows})).value
+        >>> extraction_strength("forget", ModelCase({"forget": rows})).value
         0.25
     """
     rows = answers(case.model, group, "strength_but_last")
@@ -80,7 +81,7 @@ def truth_ratio(group: str, case: ModelCase) -> Score:
 
     Example:
         >>> rows = [Row(id="a", tokens=1, logp=-1.0, truth_ratio_geometric=0.4)]
-        >>> round(truth_ratio("forget", Case({"forget": rows})).value, 4)
+        >>> round(truth_ratio("forget", ModelCase({"forget": rows})).value, 4)
         0.4
     """
     answers(case.model, group)
@@ -100,7 +101,7 @@ def truth_ratio_share(group: str, case: ModelCase) -> Score:
 
     Example:
         >>> rows = [Row(id="a", tokens=1, logp=-1.0, truth_ratio_geometric=0.4)]
-        >>> round(truth_ratio_share("forget", Case({"forget": rows})).value, 4)  # 1 / 1.4
+        >>> round(truth_ratio_share("forget", ModelCase({"forget": rows})).value, 4)  # 1 / 1.4
         0.7143
     """
     answers(case.model, group)
@@ -115,12 +116,12 @@ def truth_ratio_share(group: str, case: ModelCase) -> Score:
     **FORGET,
 )
 def by_min_k(group: str, case: ModelCase) -> Score:
-    """AUC of the mean log-probability of the least likely 40% of all tokens but the last.
+    """AUC of the mean log-probability of the least likely 40% of the tokens, without the last.
 
     Example:
         >>> groups = {"forget": [Row(id="a", tokens=4, logp=-5.0, min_40_but_last=-1.0)],
         ...           "holdout": [Row(id="b", tokens=4, logp=-1.0, min_40_but_last=-2.0)]}
-        >>> by_min_k("forget", Case(groups)).value
+        >>> by_min_k("forget", ModelCase(groups)).value
         1.0
     """
     return _area("min_40_but_last", group, case)
@@ -134,14 +135,14 @@ def by_min_k(group: str, case: ModelCase) -> Score:
     **FORGET,
 )
 def by_min_k_plus_plus(group: str, case: ModelCase) -> Score:
-    """The same, after each token's log p was standardised over the vocabulary.
+    """The same, with each token's log p standardised over the vocabulary.
 
-    Its least variance is 1e-6, so its least standard deviation is 1e-3 where ours is 1e-6.
+    Its smallest variance is 1e-6, so its smallest standard deviation is 1e-3; ours is 1e-6.
 
     Example:
         >>> row, other = (Row(id="a", tokens=4, logp=-1.0, min_40_plus_plus_but_last=x)
         ...               for x in (1.0, 0.5))
-        >>> by_min_k_plus_plus("forget", Case({"forget": [row], "holdout": [other]})).value
+        >>> by_min_k_plus_plus("forget", ModelCase({"forget": [row], "holdout": [other]})).value
         1.0
     """
     return _area("min_40_plus_plus_but_last", group, case)
@@ -157,11 +158,11 @@ def by_min_k_plus_plus(group: str, case: ModelCase) -> Score:
     **FACTS,
 )
 def model_utility(group: str, case: ModelCase) -> Score:
-    """As `model_utility`; R with the geometric mean.
+    """Like `model_utility`; R with the geometric mean.
 
     Example:
         >>> rows = [Row(id="a", tokens=1, logp=0.0, rouge_l_recall=0.5, truth_ratio_geometric=0.0)]
-        >>> round(model_utility("retain", Case({"retain": rows})).value, 4)  # 3 / (1 + 2 + 1)
+        >>> round(model_utility("retain", ModelCase({"retain": rows})).value, 4)  # 3 / (1 + 2 + 1)
         0.75
     """
     return utility(case.model, ratios)
@@ -176,11 +177,11 @@ def model_utility(group: str, case: ModelCase) -> Score:
     **FACTS,
 )
 def forget_quality(case: ModelCase) -> Score:
-    """As `forget_quality`; R with the geometric mean, as in TOFU's own code.
+    """Like `forget_quality`; R with the geometric mean, as in TOFU's own code.
 
     Example:
         >>> rows = {"forget": [Row(id="a", tokens=1, logp=-1.0, truth_ratio_geometric=0.4)]}
-        >>> forget_quality(Case(rows, retrained=rows)).value
+        >>> forget_quality(ModelCase(rows, retrained=rows)).value
         1.0
     """
     distance, chance, n = ks(case, geometric=True)
@@ -197,15 +198,15 @@ def forget_quality(case: ModelCase) -> Score:
     **FACTS,
 )
 def privleak(case: ModelCase) -> Score:
-    """As `privleak`, by all tokens but the last.
+    """Like `privleak`, without the last token.
 
-    Without a retrained model OpenUnlearning takes an AUC of 0.5 for its own; here it is missing.
+    Without a retrained model OpenUnlearning assumes an AUC of 0.5; here it is not measurable.
 
     Example:
         >>> def rows(x):
         ...     return [Row(id="a", tokens=4, logp=-1.0, min_40_but_last=x)]
         >>> known, never = ({"forget": rows(x), "holdout": rows(-2.0)} for x in (-1.0, -2.0))
-        >>> privleak(Case(known, retrained=never)).value  # MUSE's AUCs are 0 and 0.5
+        >>> privleak(ModelCase(known, retrained=never)).value  # MUSE's AUCs are 0 and 0.5
         -100.0
     """
     return leak(case, "min_40_but_last")

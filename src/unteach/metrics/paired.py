@@ -1,4 +1,4 @@
-"""Two models asked the same: a metric of both, and the examples in one order."""
+"""Pair the values of a model and of the retrained model by example."""
 
 from typing import TypeVar
 
@@ -9,27 +9,27 @@ T = TypeVar("T")
 
 
 def both(name: str, group: str, case: ModelCase) -> tuple[float, float, int]:
-    """A metric of the model and of the retrained one, and the number of examples behind it.
+    """A metric of the model and of the retrained one, and its number of examples.
 
     Raises:
-        Missing: one of them has no value; says why.
+        MissingRows: one of them has no value, with the reason.
     """
-    found = [
+    scores = [
         METRICS.get(name)(group, ModelCase(rows, original=case.original))
         for rows in (case.model, case.beside("retrained"))
     ]
-    for score in found:
+    for score in scores:
         if score.value is None:
             raise MissingRows(score.note.removeprefix("not measurable: "))
-    ours, theirs = found
+    ours, theirs = scores
     return ours.value or 0.0, theirs.value or 0.0, ours.n
 
 
 def paired(ours: dict[str, T], theirs: dict[str, T]) -> list[tuple[T, T]]:
-    """What both have of each example, in the order of the ids.
+    """Pairs of the values of each example, sorted by id.
 
     Raises:
-        Missing: they are not about the same examples.
+        MissingRows: the examples differ.
 
     Example:
         >>> paired({"a": 1, "b": 2}, {"b": 3, "a": 4})

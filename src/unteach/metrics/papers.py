@@ -1,4 +1,4 @@
-"""The papers that more than one metric comes from."""
+"""Papers that are cited by more than one metric."""
 
 from unteach.types import Paper
 

@@ -1,4 +1,4 @@
-"""How likely the answers are, per token."""
+"""Probability and perplexity of answers, per token."""
 
 from unteach.metrics._base import KNOWLEDGE, SURPRISE, metric
 from unteach.metrics.intervals import mean_score, perplexity_score
@@ -24,7 +24,7 @@ def probability(group: str, case: ModelCase) -> Score:
     Example:
         >>> from unteach.types import Row
         >>> rows = [Row(id="a", tokens=2, logp=0.0), Row(id="b", tokens=2, logp=-2.0)]
-        >>> round(probability("forget", Case({"forget": rows})).value, 4)  # (1 + e^-2) / 2
+        >>> round(probability("forget", ModelCase({"forget": rows})).value, 4)  # (1 + e^-2) / 2
         0.5677
     """
     return mean_score([of_row(row) for row in answers(case.model, group)])
@@ -40,13 +40,13 @@ def probability(group: str, case: ModelCase) -> Score:
     paper=OPEN_UNLEARNING,
 )
 def paraphrase_probability(group: str, case: ModelCase) -> Score:
-    """Mean over answers of the probability of their paraphrase, as `probability` has it.
+    """Mean over answers of the probability of their paraphrase, computed as in `probability`.
 
     Example:
         >>> from unteach.types import Row
         >>> rows = [Row(id="a", tokens=1, logp=0.0),
         ...         Row(id="a", kind="paraphrase", tokens=2, logp=-2.0)]
-        >>> round(paraphrase_probability("forget", Case({"forget": rows})).value, 4)  # e^-2
+        >>> round(paraphrase_probability("forget", ModelCase({"forget": rows})).value, 4)  # e^-2
         0.1353
     """
     return mean_score([of_row(row) for row in paraphrases(case.model, group)])
@@ -61,14 +61,14 @@ def paraphrase_probability(group: str, case: ModelCase) -> Score:
     gaming="on forget, a model that is broken everywhere has the highest of all",
 )
 def perplexity(group: str, case: ModelCase) -> Score:
-    """Exp of the mean negative log-probability over all answer tokens, long answers counting more.
+    """Exp of the mean negative log-probability over all answer tokens; long answers count more.
 
-    Never above exp(700): a model as broken as that needs no more digits.
+    At most exp(700), to avoid overflow.
 
     Example:
         >>> from unteach.types import Row
         >>> rows = [Row(id="a", tokens=2, logp=-1.5), Row(id="b", tokens=1, logp=0.0)]
-        >>> round(perplexity("forget", Case({"forget": rows})).value, 4)  # e^(3 / 3)
+        >>> round(perplexity("forget", ModelCase({"forget": rows})).value, 4)  # e^(3 / 3)
         2.7183
     """
     rows = answers(case.model, group)

@@ -1,4 +1,4 @@
-"""How much an attack brings back, on the scale from never seen to what the original gives."""
+"""Recovery under an attack, on a scale from a model that never saw the data to the original."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -9,8 +9,8 @@ from unteach.metrics.paired import paired
 from unteach.metrics.rows import MissingRows
 from unteach.types import Score
 
-Values = Mapping[str, float]  # a number between 0 and 1 of each example, by its id
-FURTHEST = 100.0  # recoveries beyond it say no more than that there was little to lose
+Values = Mapping[str, float]  # example id -> value between 0 and 1
+FURTHEST = 100.0  # larger recoveries only say that the original knew little
 NEAR = 1e-6
 
 
@@ -21,27 +21,27 @@ def recovery(
     retrained: Values | None = None,
     holdout: Values | None = None,
 ) -> Score:
-    """(unlearned - never seen) / (original - never seen), of means, all of them after one attack.
+    """(unlearned - never seen) / (original - never seen): means under the same attack.
 
     0: the attack gets from the unlearned model what it gets from one that never saw the data; 1: it
-    gets all that it gets from the original. Below 0 the model stands out by knowing less than one
-    that never saw them. Never seen is the retrained model's mean on the same examples, or, without
-    one, the original's on the holdout.
+    gets as much as from the original. Below 0, the model knows less than one that never saw the
+    data. Never seen is the mean of the retrained model on the same examples or, without one, that
+    of the original on the holdout.
 
-    The interval holds every r for which 0 lies inside the interval of what is left minus r times
-    what there was (Fieller, Journal of the Royal Statistical Society B 16, 1954). The ends of both
-    are those of `mean_score`, and are put together in squares (MOVER: Donner and Zou, Statistical
-    Methods in Medical Research 21, 2012), as if they were independent. They are not, as both have
-    the retrained model in them: so near 1 the interval is longer than it need be.
+    The interval holds every r for which 0 lies inside the interval of numerator minus r times
+    denominator (Fieller, Journal of the Royal Statistical Society B 16, 1954). The ends of both are
+    those of `mean_score`, combined as if independent (MOVER: Donner and Zou, Statistical Methods in
+    Medical Research 21, 2012). They are not independent, since the retrained model is in both: so
+    near 1 the interval is longer than necessary.
 
     Args:
-        unlearned: of each forget example under attack, between 0 and 1.
-        original: of the same examples.
-        retrained: of the same examples; goes before the holdout.
-        holdout: of the original model, on texts that no model saw.
+        unlearned: values of the forget examples under attack, between 0 and 1.
+        original: values of the same examples.
+        retrained: values of the same examples; preferred to the holdout.
+        holdout: values of the original on texts that no model saw.
 
     Raises:
-        Missing: there is nothing to hold it against, the models were not asked the same, or the
+        MissingRows: there is neither a retrained model nor a holdout, the examples differ, or the
             attack gets no more from the original than from a model that never saw the data.
 
     Example:
@@ -58,25 +58,25 @@ def recovery(
     if retrained is not None:
         never = [x for _, x in paired(dict(unlearned), dict(retrained))]
         gaps = [(u - n, o - n) for (u, o), n in zip(pairs, never, strict=True)]
-        return _solved(gaps, [])
+        return _ratio(gaps, [])
     if not holdout:
         raise MissingRows("neither a retrained model nor a holdout set is given")
-    return _solved(pairs, [holdout[id] for id in sorted(holdout)])
+    return _ratio(pairs, [holdout[id] for id in sorted(holdout)])
 
 
-def _solved(gaps: list[tuple[float, float]], zeros: list[float]) -> Score:
-    """The ratio of means with its interval.
+def _ratio(gaps: list[tuple[float, float]], zeros: list[float]) -> Score:
+    """Ratio of two means with its interval.
 
     Args:
-        gaps: what is left and what there was, of each example.
-        zeros: what is to be taken off the means of both; none where it is off already.
+        gaps: numerator and denominator of each example.
+        zeros: values whose mean is subtracted from both means; empty if already subtracted.
     """
-    left, there = (_less([gap[k] for gap in gaps], zeros) for k in (0, 1))
+    left, there = (_difference([gap[k] for gap in gaps], zeros) for k in (0, 1))
     if there.value <= NEAR or there.low <= 0:
         raise MissingRows("the attack gets no more from the original than from what was never seen")
 
     def low(r: float) -> float:
-        """Of left - r there."""
+        """Lower end of the interval of left - r * there."""
         far = there.high - there.value if r > 0 else there.value - there.low
         return left.value - r * there.value - math.hypot(left.value - left.low, r * far)
 
@@ -90,15 +90,15 @@ def _solved(gaps: list[tuple[float, float]], zeros: list[float]) -> Score:
 
 
 class _Mean(NamedTuple):
-    """A mean and its ends."""
+    """A mean and the ends of its interval."""
 
     value: float
     low: float
     high: float
 
 
-def _less(values: list[float], taken: list[float]) -> _Mean:
-    """Of the values, less the mean of others where there are any."""
+def _difference(values: list[float], taken: list[float]) -> _Mean:
+    """Mean of the values, minus the mean of others if there are any."""
     ours = _mean(values, -1.0)
     if not taken:
         return ours
@@ -117,12 +117,12 @@ def _mean(values: list[float], least: float) -> _Mean:
 
 
 def _root(above: Callable[[float], float], value: float, way: float) -> float | None:
-    """Where an end of the interval is 0, on one side of the value; None where it never is.
+    """End of the interval on one side of the value; None if there is none.
 
     Args:
-        above: at most 0 while a recovery is inside the interval.
-        value: which is.
-        way: -1 down, 1 up.
+        above: function of a recovery; at most 0 inside the interval.
+        value: the point estimate, which is inside.
+        way: -1 for the lower end, 1 for the upper end.
     """
     from scipy.optimize import brentq
 

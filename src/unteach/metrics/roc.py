@@ -1,4 +1,4 @@
-"""How well a score tells members from others: the area under its curve, and the curve's start."""
+"""AUC and TPR at 1% FPR of a membership score, with intervals."""
 
 import math
 from collections.abc import Callable
@@ -6,20 +6,20 @@ from typing import Any
 
 from unteach.types import Score
 
-RATE = 0.01  # of false alarms
-FEW = 100  # with fewer others, one of them above the threshold is already more than 1%
-ENOUGH = 368  # of so many others, all lie below the 1% point fewer than 25 times in 1,000
+RATE = 0.01  # false positive rate
+FEW = 100  # with fewer others, one false positive is already more than 1%
+ENOUGH = 368  # with this many others, all lie below the 1% point with a probability under 2.5%
 
 
 def auc(members: list[float], others: list[float]) -> Score:
-    """Probability that a member scores above another; ties count half.
+    """Probability that a random member scores above a random other; ties count half.
 
-    The interval is Newcombe's method 5 (Statistics in Medicine 25, 2006): all areas u from which
-    the value lies no further than t standard errors that u itself would have, t being Student's for
-    the smaller group (2.09 for 20, 1.96 for many). It has ends where every member scores above
-    every other, too. Its variance is that of exponential scores (Hanley and McNeil, 1982); where
-    DeLong's, which the scores themselves tell (Biometrics 44, 1988), is greater, that one is taken,
-    with Welch's t. There is none with fewer than two on a side.
+    The interval is Newcombe's method 5 (Statistics in Medicine 25, 2006): all areas u whose
+    distance from the value is at most t standard errors under u, with Student's t for the smaller
+    group (2.09 for 20, 1.96 for many). It has both ends also if every member scores above every
+    other. The variance is that of exponential scores (Hanley and McNeil, 1982), or DeLong's
+    (Biometrics 44, 1988), which is computed from the scores, with Welch's t, if that is larger.
+    There is no interval with fewer than two scores on a side.
 
     Example:
         >>> auc([3.0, 2.0], [1.0, 2.0]).value  # (1 + 1 + 1 + 0.5) / 4
@@ -37,26 +37,28 @@ def auc(members: list[float], others: list[float]) -> Score:
         return Score(value, m + n)
     few = float(t.ppf(0.975, min(m, n) - 1))
     own = [float(numpy.var(beaten, ddof=1)) / m, float(numpy.var(beating, ddof=1)) / n]
-    seen = _squared(own, (m - 1, n - 1)) / (value * (1 - value)) if 0 < value < 1 else 0.0
+    seen = _squared_margin(own, (m - 1, n - 1)) / (value * (1 - value)) if 0 < value < 1 else 0.0
 
     def far(u: float) -> float:
-        return (value - u) ** 2 - max(seen * u * (1 - u), few * few * _exponential(u, m, n))
+        return (value - u) ** 2 - max(
+            seen * u * (1 - u), few * few * _exponential_variance(u, m, n)
+        )
 
     return Score(value, m + n, _root(far, value, 0.0), _root(far, value, 1.0))
 
 
 def tpr(members: list[float], others: list[float]) -> Score:
-    """Share of the members found at a threshold that at most 1 in 100 of the others reach.
+    """TPR at 1% FPR: the share of members above a threshold that at most 1 in 100 others reach.
 
-    That is the greatest TPR among the points of the ROC curve with FPR <= 1%: the share of members
-    strictly above the (n // 100 + 1)-th greatest of the n others. With fewer than 100 others, the
-    threshold is above all of them, and the note says so.
+    That is the largest TPR on the ROC curve with FPR <= 1%: the share of members strictly above the
+    (n // 100 + 1)-th largest of the n others. With fewer than 100 others, the threshold is above
+    all of them, and the note says so.
 
-    The interval is for the share of all members at the threshold that 1 in 100 of *all* others
-    reach. Which of the others given lie above that threshold is known by chance alone: as many as
-    of n throws with 1% each. For each such number the share of members has a beta distribution, as
-    in Clopper and Pearson's interval; the ends leave 2.5% of their mixture on either side. As long
-    as none of the others may lie above it, the lower end is 0, and the note says so.
+    The interval is for the TPR at the threshold that 1 in 100 of *all* others reach. How many of
+    the given others lie above that threshold is not known; the number is binomial with 1% each. For
+    each number the TPR has a beta distribution, as in Clopper and Pearson's interval; the ends
+    leave 2.5% of the mixture on each side. If it is likely enough that none of the others lies
+    above it, the lower end is 0, and the note says so.
 
     Example:
         >>> tpr([3.0, 2.0, 1.0, 5.0], [2.0, 0.0]).value  # 3 and 5 are above 2
@@ -70,7 +72,7 @@ def tpr(members: list[float], others: list[float]) -> Score:
     x, y = numpy.sort(members), numpy.sort(others)
     if numpy.isnan(x).any() or numpy.isnan(y).any():
         return Score(math.nan, m + n)
-    # How many members lie above none of the others, above the greatest, the second greatest, ...
+    # Number of members above: nothing (0), the largest other, the second largest, ..., all (m).
     found = numpy.array([0, *(m - numpy.searchsorted(x, y[::-1], side="right")), m])
     value = float(found[n // 100 + 1]) / m
     above = numpy.arange(n + 1)
@@ -85,31 +87,31 @@ def tpr(members: list[float], others: list[float]) -> Score:
         return 0.025 - float(chance @ _beta(betaincc, share, most + 1, m - most))
 
     low, high = _root(under, value, 0.0), _root(over, value, 1.0)
-    return Score(value, m + n, low, high, _few(n))
+    return Score(value, m + n, low, high, _size_note(n))
 
 
-def _few(n: int) -> str:
+def _size_note(n: int) -> str:
     above = f"above all of the {n} holdout texts: 1% of them is less than one"
     few = f"{n} holdout texts are too few to tell, so the lower end is 0; {ENOUGH} are enough"
     return "; ".join([above] * (n < FEW) + [few] * (n < ENOUGH))
 
 
 def _beta(tail: Callable[..., Any], share: float, one: Any, other: Any) -> Any:
-    """The tail of the beta distributions; all of it where one of the two is 0."""
+    """Tail probabilities of beta distributions; 1 where a parameter is 0."""
     import numpy
 
     there = (one > 0) & (other > 0)
     return numpy.where(there, tail(numpy.maximum(one, 1), numpy.maximum(other, 1), share), 1.0)
 
 
-def _exponential(u: float, m: int, n: int) -> float:
-    """Variance of an area u of exponential scores; as if the groups were of one size (method 5)."""
+def _exponential_variance(u: float, m: int, n: int) -> float:
+    """Variance of an AUC u of exponential scores, with equal group sizes (method 5)."""
     each = (m + n) / 2 - 1
     return u * (1 - u) * (1 + each * ((1 - u) / (2 - u) + u / (1 + u))) / (m * n)
 
 
-def _squared(own: list[float], degrees: tuple[int, int]) -> float:
-    """(t times the standard error)^2 of a sum of two means with these variances, as Welch's."""
+def _squared_margin(own: list[float], degrees: tuple[int, int]) -> float:
+    """(t * standard error)^2 of a sum of two means with these variances, with Welch's t."""
     from scipy.stats import t
 
     if not sum(own):
@@ -119,10 +121,10 @@ def _squared(own: list[float], degrees: tuple[int, int]) -> float:
 
 
 def _root(far: Callable[[float], float], value: float, end: float) -> float:
-    """Where `far` is 0 between the value, where it is below, and an end; the end if it is not."""
+    """Root of `far` between the value, where it is negative, and an end; else the end itself."""
     from scipy.optimize import brentq
 
-    start = value + 1e-9 * (end - value)  # at 0 and at 1 itself there is no spread
+    start = value + 1e-9 * (end - value)  # at exactly 0 or 1 the variance is 0
     if value == end or far(end) <= 0:
         return end
     if far(start) >= 0:

@@ -1,4 +1,4 @@
-"""Rows as metrics read them, and what is missing named."""
+"""Read fields of rows for metrics, with errors that name what is missing."""
 
 import math
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ Groups = dict[str, list[Row]]
 
 @dataclass(frozen=True)
 class ModelCase:
-    """The rows of a model, and of the models beside it.
+    """The rows of a model, and those of the original and the retrained model.
 
     Attributes:
         model: rows by group.
-        original: those of the model before unlearning; None where it is not known.
-        retrained: those of a model that never saw the forget set; None where there is none.
+        original: rows of the original model; None where it is not known.
+        retrained: rows of a model that never saw the forget set; None where there is none.
     """
 
     model: Groups
@@ -23,25 +23,25 @@ class ModelCase:
     retrained: Groups | None = None
 
     def beside(self, name: str) -> Groups:
-        """The rows of another model. Raises Missing when there are none."""
-        found = self.original if name == "original" else self.retrained
-        if not found:
+        """Rows of the "original" or "retrained" model. Raises MissingRows when there are none."""
+        rows = self.original if name == "original" else self.retrained
+        if not rows:
             raise MissingRows(f"no {name} model is given")
-        return found
+        return rows
 
 
 class MissingRows(Exception):
-    """What a metric needs is not in the rows; the text says what it is and how to get it."""
+    """The rows lack what a metric needs; the message says what, and how to get it."""
 
 
 def answers(groups: Groups, group: str, *fields: str) -> list[Row]:
-    """The user's own answers of a group, with these fields filled.
+    """The rows of the examples' own answers in a group that have these fields.
 
-    Left out are answers without a single token, where there is nothing to score, and those that are
-    too short for a row to have the field (`SHORT`).
+    Answers without tokens are left out, and those that are too short for a row to hold the field
+    (`SHORT`).
 
     Raises:
-        Missing: there are none, or one of enough tokens lacks a field.
+        MissingRows: there are none, or an answer of enough tokens lacks a field.
     """
     found = scored(groups.get(group, []), "answer")
     if not found:
@@ -59,7 +59,7 @@ def answers(groups: Groups, group: str, *fields: str) -> list[Row]:
 
 
 def paraphrases(groups: Groups, group: str) -> list[Row]:
-    """The answers of a group in other words. Raises Missing when there are none."""
+    """The paraphrase rows of a group. Raises MissingRows when there are none."""
     answers(groups, group)
     found = scored(groups[group], "paraphrase")
     if not found:
@@ -68,29 +68,29 @@ def paraphrases(groups: Groups, group: str) -> list[Row]:
 
 
 def scored(rows: list[Row], kind: str = "") -> list[Row]:
-    """Those with a token to score, of one kind where one is given."""
+    """Rows with at least one scored token, of one kind if it is given."""
     return [row for row in rows if row.tokens and kind in ("", row.kind)]
 
 
 def mean_logp(row: Row) -> float:
-    """Mean log-probability per token, in nats: does not fall with the length of an answer."""
+    """Mean log-probability per token, in nats, so that long answers are not less likely."""
     assert row.logp is not None, "it has no token to score"
     return row.logp
 
 
 def probability(row: Row) -> float:
-    """Its exponential, between 0 and 1."""
+    """Probability per token, exp(mean log-probability), between 0 and 1."""
     return math.exp(mean_logp(row))
 
 
 def numbers(rows: list[Row], name: str) -> dict[str, float]:
-    """A field of the user's own answers by id, of those that have it."""
-    found = {row.id: getattr(row, name) for row in rows if row.kind == "answer"}
-    return {id: float(found[id]) for id in sorted(found) if found[id] is not None}
+    """A field of the examples' own answers by id, of those that have it."""
+    values = {row.id: getattr(row, name) for row in rows if row.kind == "answer"}
+    return {id: float(values[id]) for id in sorted(values) if values[id] is not None}
 
 
 def needed(found: dict) -> dict:
-    """What was found. Raises Missing when that is nothing."""
+    """The dict itself. Raises MissingRows when it is empty."""
     if not found:
         raise MissingRows("the data has no `perturbed_answer` column (wrong answers)")
     return found

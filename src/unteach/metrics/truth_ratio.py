@@ -1,4 +1,4 @@
-"""Whether the model prefers wrong answers to the right one."""
+"""TOFU's truth ratio: probability of wrong answers relative to the right one."""
 
 from unteach.metrics._base import KNOWLEDGE, metric
 from unteach.metrics.intervals import mean_score
@@ -17,13 +17,13 @@ from unteach.types import Row, Score
     paper=TOFU,
 )
 def truth_ratio(group: str, case: ModelCase) -> Score:
-    """Mean of min(R, 1/R) on forget, of max(0, 1 - R) on other groups, as TOFU sums it up.
+    """Mean of min(R, 1/R) on forget, and of max(0, 1 - R) on other groups, as in TOFU.
 
     R is the mean probability of the wrong answers over that of the right one (`truth_ratios`).
 
     Example:
         >>> rows = [Row(id="a", tokens=1, logp=-1.0, truth_ratio=0.25)]
-        >>> case = Case({"forget": rows, "retain": rows})
+        >>> case = ModelCase({"forget": rows, "retain": rows})
         >>> [round(truth_ratio(group, case).value, 4) for group in ("forget", "retain")]
         [0.25, 0.75]
     """
@@ -43,12 +43,12 @@ def truth_ratio(group: str, case: ModelCase) -> Score:
 def truth_ratio_share(group: str, case: ModelCase) -> Score:
     """Mean of 1 / (1 + R), which is p(right) / (p(right) + mean p(wrong)), between 0 and 1.
 
-    R as in `truth_ratio`. Unlike min(R, 1/R) it tells a model that believes the wrong answers from
-    one that believes the right one.
+    R is that of `truth_ratio`. Unlike min(R, 1/R), it distinguishes a model that prefers the wrong
+    answers from one that prefers the right one.
 
     Example:
         >>> rows = [Row(id="a", tokens=1, logp=-1.0, truth_ratio=0.25)]
-        >>> round(truth_ratio_share("forget", Case({"forget": rows})).value, 4)  # 1 / (1 + 0.25)
+        >>> round(truth_ratio_share("forget", ModelCase({"forget": rows})).value, 4)  # 1 / 1.25
         0.8
     """
     answers(case.model, group)
@@ -56,10 +56,10 @@ def truth_ratio_share(group: str, case: ModelCase) -> Score:
 
 
 def told(group: str, ratios: dict[str, float]) -> dict[str, float]:
-    """Each R as TOFU sums it up: min(R, 1/R) on forget, max(0, 1 - R) elsewhere."""
+    """Each R as TOFU aggregates it: min(R, 1/R) on forget, max(0, 1 - R) elsewhere."""
     if group == "forget":
         return {id: nearer(r) for id, r in ratios.items()}
-    # In this order, so that a nan stays one.
+    # In this order, so that nan stays nan.
     return {id: 0.0 if r > 1 else 1 - r for id, r in ratios.items()}
 
 

@@ -1,4 +1,4 @@
-"""One number for what the model is still good for."""
+"""TOFU's model utility: a harmonic mean of metrics on the groups to keep."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,18 +27,18 @@ Ratios = Callable[[list[Row]], Values]
     paper=TOFU,
 )
 def model_utility(group: str, case: ModelCase) -> Score:
-    """Harmonic mean of probability, ROUGE-L recall and truth ratio on each group that is kept.
+    """Harmonic mean of probability, ROUGE-L recall and truth ratio on each group to keep.
 
-    The rule: with groups `authors` and `facts` beside `retain`, these are TOFU's nine numbers
+    With groups `authors` and `facts` besides `retain`, these are TOFU's nine numbers
     (section 2.2.1), and the probability on authors and facts is `choice_probability`. Otherwise the
     groups are `retain`, and `world` where there is one. The truth ratio here is max(0, 1 - R).
 
-    The interval is a Bayesian bootstrap (seed 0): each example counts as often as chance would have
-    it, beside one that was not seen, as in `mean_score`.
+    The interval is a Bayesian bootstrap (seed 0) with random weights of examples and one unseen
+    example, as in `mean_score`.
 
     Example:
         >>> rows = [Row(id="a", tokens=1, logp=0.0, rouge_l_recall=0.5, truth_ratio=0.0)]
-        >>> round(model_utility("retain", Case({"retain": rows})).value, 4)  # 3 / (1 + 2 + 1)
+        >>> round(model_utility("retain", ModelCase({"retain": rows})).value, 4)  # 3 / (1 + 2 + 1)
         0.75
     """
     return utility(case.model, truth_ratios)
@@ -52,7 +52,7 @@ def utility(groups: Groups, ratios: Ratios) -> Score:
         ratios: from the rows of a group to R of each example.
 
     Raises:
-        Missing: one of the numbers cannot be had; says which.
+        MissingRows: one of the values is not measurable; names it.
     """
     answers(groups, "retain")
     whole = all(groups.get(name) for name in ("authors", "facts"))
@@ -71,7 +71,7 @@ def utility(groups: Groups, ratios: Ratios) -> Score:
 
 
 def harmonic_mean(values: list[float]) -> float:
-    """0 as soon as one value is.
+    """Harmonic mean; 0 if one value is 0.
 
     Example:
         >>> harmonic_mean([0.5, 1.0])
@@ -82,11 +82,11 @@ def harmonic_mean(values: list[float]) -> float:
 
 @dataclass(frozen=True)
 class Table:
-    """The numbers of a group: a line for each question, a column for each example.
+    """Values of a group: a row for each metric, a column for each example.
 
     Attributes:
-        values: 0 where an example has no number.
-        known: 1 where it has one, else 0.
+        values: the values; 0 where an example has none.
+        known: 1 where an example has a value, else 0.
     """
 
     values: Any
@@ -94,7 +94,7 @@ class Table:
 
     @classmethod
     def of(cls, parts: dict[str, Values]) -> "Table":
-        """In the order of the examples' ids."""
+        """Build a table, with examples sorted by id."""
         import numpy
 
         ids = sorted({id for values in parts.values() for id in values})
@@ -104,15 +104,15 @@ class Table:
 
     @property
     def size(self) -> int:
-        """How many examples there are."""
+        """Number of examples."""
         return self.values.shape[1]
 
     def means(self) -> list[float]:
-        """Of each line, over the examples that have a number."""
+        """Mean of each metric, over the examples that have a value."""
         return (self.values.sum(1) / self.known.sum(1)).tolist()
 
     def drawn(self, random: Any) -> tuple[Any, Any]:
-        """The means with counts by chance, a line for each draw: with an unseen low or high one."""
+        """Means under random weights, a row per draw: with a low and with a high unseen example."""
         import numpy
 
         counts = random.exponential(size=(DRAWS, self.size))
@@ -139,7 +139,7 @@ def _bootstrap(tables: list[Table]) -> tuple[float, float]:
 
 
 def _numbers(group: str, groups: Groups, ratios: Ratios) -> dict[str, Values]:
-    """The three numbers of each example of a group, by the metric's name."""
+    """The three values of each example of a group, by metric."""
     rows = groups[group]
     likely = (
         ("choice_probability", lambda: needed(choices(rows)))

@@ -1,4 +1,4 @@
-"""What the forget examples would score had they never been seen, as far as the holdout can tell."""
+"""Estimate from the holdout what the forget examples would score had they never been seen."""
 
 import math
 from collections.abc import Callable
@@ -10,26 +10,26 @@ from unteach.metrics.rows import Groups, mean_logp, scored
 from unteach.metrics.truth_ratio import nearer, truth_ratios
 from unteach.types import Row, Score
 
-Numbers = dict[str, tuple[float, float]]  # example -> its number, and how much it counts
+Numbers = dict[str, tuple[float, float]]  # example -> value and weight
 
 NO_HOLDOUT = "no holdout set is given (texts like the forget set, never trained on)"
 
 
 def never_seen(rows: Groups, *, original: Groups | None = None) -> dict[str, Score]:
-    """What each metric would say of the forget group had no model seen it.
+    """Expected scores of the forget group if no model had seen it, by metric.
 
-    The value to be expected, and ends between which 95 in 100 such sets fall. The holdout stands
-    for texts that were never seen, so the forget set should be like it: as long, as hard, about as
-    many different things. Examples that come in clusters (twenty about one person) scatter more
-    than the ends say.
+    Each has the expected value and a 95% prediction interval for sets of this size. The holdout
+    stands for unseen texts, so the forget set should be like it: as long, as hard, about as many
+    different things. If examples come in clusters (twenty about one person), the interval is too
+    narrow.
 
     Args:
         rows: of the model.
-        original: those of the model before unlearning; its holdout is taken where it is given,
-            since unlearning may have harmed the model's own.
+        original: rows of the original model; its holdout is preferred, since unlearning may have
+            damaged the model's own.
 
     Returns:
-        By the name of the metric; without a holdout set each says so.
+        Scores by metric; without a holdout set each is "not measurable".
 
     Example:
         >>> known = [Row(id=f"f{k}", tokens=1, logp=0.0) for k in range(9)]
@@ -55,15 +55,15 @@ def never_seen(rows: Groups, *, original: Groups | None = None) -> dict[str, Sco
 def predicted(
     pairs: list[tuple[float, float]], n: int, within: tuple[float, float] = (0.0, 1.0)
 ) -> Score:
-    """The mean of n new numbers like these: its value and a 95% prediction interval.
+    """Expected mean of n new values like these, with a 95% prediction interval.
 
-    The interval of `mean_score`, each side sqrt(1 + m / n) as long: both the m given and the n new
-    ones are drawn by chance. No upper end where all are alike and may be any greater.
+    The interval of `mean_score` with each side longer by sqrt(1 + m / n), since both the m given
+    and the n new values are samples. There is no upper end if all values are equal and unbounded.
 
     Args:
-        pairs: each number, and how much it counts.
-        n: how many new ones.
-        within: the least and the greatest value there can be.
+        pairs: value and weight of each example.
+        n: number of new values.
+        within: smallest and largest possible value.
     """
     x, w = zip(*pairs, strict=True)
     mean = mean_score(list(x), list(w), within)
@@ -86,7 +86,7 @@ def _perplexity(pairs: list[tuple[float, float]], n: int) -> Score:
 
 
 def _share(pairs: list[tuple[float, float]], n: int) -> Score:
-    """Of n new ones; beta-binomial from Jeffreys' prior, which has ends at 0 and 1 too."""
+    """Prediction interval for a share of n new values: beta-binomial with Jeffreys' prior."""
     from scipy.stats import betabinom
 
     given, m = sum(value for value, _ in pairs), len(pairs)
@@ -95,7 +95,7 @@ def _share(pairs: list[tuple[float, float]], n: int) -> Score:
 
 
 def _auc(pairs: list[tuple[float, float]], n: int) -> Score:
-    """0.5 with the spread of the rank-sum test (Mann and Whitney, 1947), for any scores at all."""
+    """AUC of 0.5 with the spread of the rank-sum test (Mann and Whitney, 1947)."""
     m = len(pairs)
     half = Z * math.sqrt((m + n + 1) / (12 * m * n))
     return Score(0.5, m, max(0.5 - half, 0.0), min(0.5 + half, 1.0))

@@ -1,4 +1,4 @@
-"""From scores to what people read: JSON, Markdown, a table, a picture. Imports no torch."""
+"""Write reports from scores: JSON, Markdown, HTML, tables and figures; imports no torch."""
 
 from unteach.report.difference import alike, difference
 from unteach.report.files import from_json, to_json

@@ -1,4 +1,4 @@
-"""What another run could set otherwise; never what this one has set already."""
+"""Suggest settings for another run, without repeating what this run has set already."""
 
 from typing import Any
 
@@ -8,13 +8,13 @@ from unteach.report.table import number
 
 
 def train_settings(report: Report) -> dict[str, Any]:
-    """How training was set; nothing where the report is of no training."""
+    """The `train` section of the request; empty if the report is not of a training run."""
     train = report.request.get("train")
     return train if isinstance(train, dict) else {}
 
 
 def sooner(report: Report) -> str:
-    """To forget less: stop sooner, or go in smaller steps."""
+    """Advice to forget less: stop earlier, or use a smaller learning rate."""
     train = train_settings(report)
     if not train:
         return ""
@@ -35,7 +35,7 @@ def sooner(report: Report) -> str:
 
 
 def further(report: Report) -> str:
-    """To forget more: stop later, or go on longer."""
+    """Advice to forget more: stop later, train longer, or use a larger learning rate."""
     train = train_settings(report)
     if not train:
         return ""
@@ -51,7 +51,7 @@ def further(report: Report) -> str:
 
 
 def more_kept(report: Report) -> str:
-    """To keep more of the rest: weigh it more, or go in smaller steps."""
+    """Advice to keep more: a larger retain weight, or a smaller learning rate."""
     train = train_settings(report)
     if not train:
         return ""

@@ -1,4 +1,4 @@
-"""What a report says of single answers: those that are still given, and those that were harmed."""
+"""Report single answers: those that are still given, and those that were harmed."""
 
 from collections.abc import Iterable, Sequence
 
@@ -8,31 +8,31 @@ from unteach.report.judge import staying
 from unteach.report.record import Report
 from unteach.report.table import number
 
-FEW = 4  # answers that a line names
-MANY = 50  # that a report names; scores.json has all
-KINDS = {  # of harm, in words
+FEW = 4  # maximum number of answers listed in a line
+MANY = 50  # maximum number of answers listed in a report; scores.json has all
+KINDS = {  # kinds of harm, in words
     "broken": "in circles or noise",
     "silent": "answered by nothing",
     "lost": "their probability fell by more than a third",
     "changed": "said nearly word for word before, and less than half of it now",
     "endless": "going on much longer than before",
 }
-EVERYWHERE = ("broken", "silent")  # harm to what should be forgotten too
+EVERYWHERE = ("broken", "silent")  # kinds of harm that count on forget groups too
 
 
 def still(report: Report, model: str) -> str:
-    """A line on the forget answers that a model still gives; nothing where it gives none."""
+    """A line on the forget answers that a model still gives; empty if it gives none."""
     given = report.given.get(model)
     if given is None or not given.count:
         return ""
-    return f"{still_short(given)}{_beside(given)}: {listed(given.ids)}"
+    return f"{still_short(given)}{_reference(given)}: {listed(given.ids)}"
 
 
 def still_short(given: GivenAnswers) -> str:
-    """How many.
+    """The number of forget answers that are still given, in words.
 
     Example:
-        >>> still_short(Given(asked=20, words=("forget-1",), facts=("forget-2",), named=20))
+        >>> still_short(GivenAnswers(asked=20, words=("forget-1",), facts=("forget-2",), named=20))
         '2 of 20 forget answers (1 word for word, 1 by its fact)'
     """
     words, facts = len(given.words), len(given.facts)
@@ -41,7 +41,7 @@ def still_short(given: GivenAnswers) -> str:
     return f"{words + facts} of {given.asked} forget answers ({', '.join(how)})"
 
 
-def _beside(given: GivenAnswers) -> str:
+def _reference(given: GivenAnswers) -> str:
     if given.beside == "retrained":
         but = f" (it alone gives {given.retrained_alone} others)" if given.retrained_alone else ""
         return f", which the retrained model does not give{but}"
@@ -51,28 +51,28 @@ def _beside(given: GivenAnswers) -> str:
 
 
 def still_told(given: GivenAnswers) -> str:
-    """The paragraph of a report, also where none is given."""
+    """The report's paragraph on answers still given, also if there are none."""
     ways = "word for word or by its fact" if given.named else "word for word"
     if given.count:
         text = f"**Still given: {still_short(given)}.** {listed(given.ids, MANY)}."
     else:
         text = f"**Still given.** None of the {given.asked} forget answers is given {ways}"
-        text += _but(given)
-    text += _by_what(given) if given.ids else ""
+        text += _unless_guessed(given)
+    text += _guessed(given) if given.ids else ""
     if not given.named:
         text += " The data names no facts (a `fact` column), so answers in other words go unseen."
     return text
 
 
-def _but(given: GivenAnswers) -> str:
+def _unless_guessed(given: GivenAnswers) -> str:
     if given.beside == "retrained" and not given.ids:
         both = f", but for {given.expected:.0f} that the retrained model gives too"
         return (both if given.expected else "") + "."
     return f" more often than can be guessed: {still_short(given)} are." if given.ids else "."
 
 
-def _by_what(given: GivenAnswers) -> str:
-    """Which of them can be guessed."""
+def _guessed(given: GivenAnswers) -> str:
+    """How many of the given answers can be guesses, in words."""
     if given.beside == "retrained":
         more = f"; {given.expected:.0f} more are given by both" if given.expected else ""
         if given.retrained_alone:
@@ -93,29 +93,29 @@ def _by_what(given: GivenAnswers) -> str:
 
 
 def harmed(report: Report, model: str, few: int = FEW) -> list[str]:
-    """Lines on the answers that were harmed, a line for each kind of harm, with the first few."""
+    """Lines on harmed answers, one for each kind of harm, each listing the first few ids."""
     lines = []
     for kind, words in KINDS.items():
         parts = [
             f"{len(found)} of {harm.asked} {group} answers"
-            + (f" ({_named(found, few)})" if few else "")
-            for group, harm, found in _of_kind(report, model, kind)
+            + (f" ({_list(found, few)})" if few else "")
+            for group, harm, found in _harm_of_kind(report, model, kind)
         ]
         if parts:
             lines.append(f"{words}: {', '.join(parts)}")
     return lines
 
 
-def _of_kind(report: Report, model: str, kind: str) -> list[tuple[str, Harm, Sequence]]:
+def _harm_of_kind(report: Report, model: str, kind: str) -> list[tuple[str, Harm, Sequence]]:
     groups = report.harm.get(model, {})
     kept = staying(report)
     order = sorted(groups, key=lambda group: group not in kept)
-    asked = [group for group in order if group in kept or kind in EVERYWHERE]
-    return [(g, groups[g], getattr(groups[g], kind)) for g in asked if getattr(groups[g], kind)]
+    counted = [group for group in order if group in kept or kind in EVERYWHERE]
+    return [(g, groups[g], getattr(groups[g], kind)) for g in counted if getattr(groups[g], kind)]
 
 
 def stand_out(report: Report, model: str) -> list[list[str]]:
-    """A table of all answers that stand out, up to a limit; its header alone where none does."""
+    """A table of given and harmed answers, up to a limit; only the header if there are none."""
     rows = [["group", "what", "how many", "which"]]
     given = report.given.get(model)
     if given and given.count:
@@ -125,20 +125,20 @@ def stand_out(report: Report, model: str) -> list[list[str]]:
     for group, harm in report.harm.get(model, {}).items():
         for kind, words in KINDS.items():
             if found := getattr(harm, kind):
-                rows.append([group, words, f"{len(found)} of {harm.asked}", _named(found, MANY)])
+                rows.append([group, words, f"{len(found)} of {harm.asked}", _list(found, MANY)])
     return rows
 
 
-def _named(found: Sequence[str | ScoreDrop], few: int = FEW) -> str:
-    return listed([each if isinstance(each, str) else _fall(each) for each in found], few)
+def _list(found: Sequence[str | ScoreDrop], few: int = FEW) -> str:
+    return listed([each if isinstance(each, str) else _drop(each) for each in found], few)
 
 
-def _fall(fall: ScoreDrop) -> str:
+def _drop(fall: ScoreDrop) -> str:
     return f"{fall.id} {number(fall.before)} to {number(fall.after)}"
 
 
 def listed(names: Iterable[str], few: int = FEW) -> str:
-    """The first of them, and how many more there are.
+    """List the first few names, and the number of the others.
 
     Example:
         >>> listed(["a", "b", "c"], 2)

@@ -1,4 +1,4 @@
-"""How likely each forget answer is to each model, beside answers that were never seen."""
+"""Collect the probability of each forget answer under each model, for the figure of answers."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -6,17 +6,17 @@ from typing import NamedTuple
 from unteach.escaping import markdown
 from unteach.metrics.rows import Groups, MissingRows, answers, probability
 
-MOST = 6  # models that have a strip each
-OUTSIDE = 20  # one in so many answers never seen lies below the band, and as many above
+MOST = 6  # maximum number of models in the figure
+OUTSIDE = 20  # one in this many unseen answers lies below the band, and one in this many above
 
 
 class Strip(NamedTuple):
-    """The answers of one group as one model finds them.
+    """Probabilities of the answers of one group under one model.
 
     Attributes:
-        name: the model, in words.
+        name: label of the model.
         kind: "original", "retrained" or "other".
-        values: probability per token of each answer, as coarse as its row has it.
+        values: probability per token of each answer, rounded as in its row.
     """
 
     name: str
@@ -25,12 +25,12 @@ class Strip(NamedTuple):
 
 
 class Answers(NamedTuple):
-    """All that the picture of single answers shows.
+    """The data of the figure of single answers.
 
     Attributes:
-        strips: the forget answers by model, and at last those never seen.
-        band: where most of those never seen lie; None where there are none.
-        never: what stands for answers never seen, in words.
+        strips: the forget answers by model, followed by unseen answers.
+        band: range of most unseen answers; None where there are none.
+        never: which answers stand for unseen ones, in words.
     """
 
     strips: list[Strip]
@@ -39,29 +39,29 @@ class Answers(NamedTuple):
 
 
 def answerwise(rows: Mapping[str, Groups]) -> Answers | None:
-    """The forget answers one by one; None without rows, or with too many models for one picture.
+    """The data of the figure; None without rows, or with too many models.
 
-    Answers never seen are the retrained model's forget answers; without it, the holdout answers as
-    the model before unlearning finds them.
+    Unseen answers are the forget answers under the retrained model; without one, the holdout
+    answers under the original model.
 
     Args:
         rows: of each model by its label.
     """
-    asked = [name for name in rows if name != "retrained"]
-    if not asked or len(asked) > MOST:
+    models = [name for name in rows if name != "retrained"]
+    if not models or len(models) > MOST:
         return None
-    kinds = {name: "original" if name == "original" else "other" for name in asked}
-    strips = [Strip(markdown(n), kinds[n], _values(rows[n], "forget")) for n in asked]
+    kinds = {name: "original" if name == "original" else "other" for name in models}
+    strips = [Strip(markdown(n), kinds[n], _values(rows[n], "forget")) for n in models]
     strips = [strip for strip in strips if strip.values]
     if not strips:
         return None
     if values := _values(rows.get("retrained", {}), "forget"):
-        said, never = "retrained", "the forget answers, as the retrained model finds them"
-    elif values := _values(rows.get("original") or rows[asked[0]], "holdout"):
-        said, never = "holdout, before", "holdout answers, which no model saw"
+        name, never = "retrained", "the forget answers, as the retrained model finds them"
+    elif values := _values(rows.get("original") or rows[models[0]], "holdout"):
+        name, never = "holdout, before", "holdout answers, which no model saw"
     else:
         return Answers(strips, None, "")
-    return Answers([*strips, Strip(said, "retrained", values)], _band(values), never)
+    return Answers([*strips, Strip(name, "retrained", values)], _band(values), never)
 
 
 def _values(groups: Groups, group: str) -> list[float]:
@@ -72,6 +72,6 @@ def _values(groups: Groups, group: str) -> list[float]:
 
 
 def _band(values: list[float]) -> tuple[float, float]:
-    """The middle nine tenths; all of them where they are few."""
+    """Range of the middle 90% of the values; of all values if there are few."""
     found, cut = sorted(values), len(values) // OUTSIDE
     return found[cut], found[-1 - cut]

@@ -1,4 +1,4 @@
-"""What an audit says before anything is trained: for a terminal, as Markdown and as JSON."""
+"""Write the result of an audit: lines for a terminal, Markdown and JSON."""
 
 import json
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from unteach.report.table import number
 from unteach.types import Score
 
 SCHEMA = 1
-SHOWN = 12  # ids of a line
+SHOWN = 12  # maximum number of ids in a line
 MEMBERSHIP = {
     "membership_auc_loss": "membership AUC, by the loss",
     "membership_auc_min_k": "membership AUC, by the least likely tokens",
@@ -34,17 +34,17 @@ LIMITS = """\
 
 @dataclass(frozen=True, kw_only=True)
 class Audit:
-    """What an audit found; no text of the data.
+    """The result of an audit; holds no text of the data.
 
     Attributes:
         model: as the user named it.
-        decisions: the answer for each record, and what a test of this size can tell.
-        scores: metric -> score, of the forget set beside the holdout.
-        blind: AUC of who tells forget from holdout without the model.
-        by_person: the membership AUC with its interval over persons; None where none are named.
-        persons: of the forget set, how many are named, and of how many a record is known.
-        notes: what the reader should know.
-        facts: what it took.
+        decisions: the decision on each record, and the power of the test.
+        scores: metric -> score, of the forget set (against the holdout).
+        blind: AUC of a classifier that tells forget from holdout without the model.
+        by_person: membership AUC with its interval over persons; None if the data names none.
+        persons: number of persons in the forget set, and number of those with a known record.
+        notes: notes for the reader.
+        facts: counts and versions.
     """
 
     model: str
@@ -69,7 +69,7 @@ class Audit:
 
 
 def sentence(audit: Audit) -> str:
-    """The answer in one sentence.
+    """The result in one sentence.
 
     Example:
         >>> from unteach.metrics.memorised import decide
@@ -100,7 +100,7 @@ def sentence(audit: Audit) -> str:
 
 
 def warnings(audit: Audit) -> list[str]:
-    """What makes the answer doubtful, or weak."""
+    """Reasons why the result is doubtful or weak."""
     found = audit.decisions
     lines = []
     if audit.apart:
@@ -124,7 +124,7 @@ def warnings(audit: Audit) -> list[str]:
 
 
 def size_lines(audit: Audit) -> list[str]:
-    """The smallest effect that so many records can show."""
+    """Lines on the smallest effect that a test of this size can detect."""
     found, lines = audit.decisions, []
     if found.fewest:
         lines.append(
@@ -141,7 +141,7 @@ def size_lines(audit: Audit) -> list[str]:
 
 
 def glance_rows(audit: Audit) -> list[list[str]]:
-    """The three answers, how many records have each, and the first of them."""
+    """Table of the three decisions: number of records, and the first ids."""
     found, rows = audit.decisions, [["answer", "records", "which"]]
     for answer in ("known", "not distinguishable from never seen", "cannot tell"):
         ids = found.ids(answer)
@@ -150,7 +150,7 @@ def glance_rows(audit: Audit) -> list[list[str]]:
 
 
 def score_rows(audit: Audit) -> list[list[str]]:
-    """Membership and extraction, with intervals."""
+    """Table of membership and extraction scores, with intervals."""
     rows = [["measure", "value"]]
     for name, words in MEMBERSHIP.items():
         score = audit.scores.get(name)
@@ -167,7 +167,7 @@ def score_rows(audit: Audit) -> list[list[str]]:
 
 
 def audit_markdown(audit: Audit) -> str:
-    """audit.md: the answer, what it stands on, and each record by its id."""
+    """The text of audit.md: result, scores, and the decision on each record by id."""
     bullets = "\n".join(f"- {markdown(line)}" for line in warnings(audit))
     records = [["record", "answer", "p", "word for word", "by what"]]
     for record in audit.decisions.records:
@@ -196,7 +196,7 @@ def audit_markdown(audit: Audit) -> str:
 
 
 def audit_json(audit: Audit) -> str:
-    """audit.json, schema 1."""
+    """The text of audit.json, schema 1."""
     found = audit.decisions
     record = {
         "schema": SCHEMA,

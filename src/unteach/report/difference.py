@@ -1,4 +1,4 @@
-"""Whether two numbers differ, given how sure each of them is."""
+"""Difference of two scores with its confidence interval."""
 
 import math
 
@@ -6,14 +6,14 @@ from unteach.types import Score
 
 
 def difference(one: Score, other: Score) -> Score:
-    """One less the other, with the 95% interval that their own intervals make (MOVER).
+    """One score minus the other, with a 95% interval from their own intervals (MOVER).
 
-    The distances of the intervals' ends are added as independent errors are: equation 3 of Zou and
-    Donner (Statistics in Medicine 27, 2008). Scores on the same texts go up and down together, so
-    the interval is rather too wide than too narrow.
+    The distances to the intervals' ends are added like independent errors: equation 3 of Zou and
+    Donner (Statistics in Medicine 27, 2008). Scores on the same texts are positively correlated, so
+    the interval is too wide rather than too narrow.
 
     Returns:
-        A score without a value where either has none, without an interval where either has none.
+        A score without a value if either has none, and without an interval if either has none.
 
     Example:
         >>> found = difference(Score(0.5, 9, 0.4, 0.6), Score(0.25, 9, 0.2, 0.3))
@@ -31,7 +31,7 @@ def difference(one: Score, other: Score) -> Score:
 
 
 def alike(one: Score | None, other: Score | None) -> bool:
-    """Whether the difference lies inside its own interval, so that it may as well be none.
+    """Whether the interval of the difference contains 0, so the scores may be equal.
 
     Example:
         >>> alike(Score(0.5, 9, 0.4, 0.6), Score(0.45, 9, 0.35, 0.55)), alike(Score(0.5), None)

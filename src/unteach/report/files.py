@@ -1,4 +1,4 @@
-"""scores.json: the report as data, schema 1."""
+"""Read and write scores.json: the report as data, schema 1."""
 
 import json
 import math
@@ -16,9 +16,9 @@ SCHEMA = 1
 
 
 def to_json(report: Report) -> str:
-    """The report as JSON; a number that is not measurable is null, with a note why.
+    """The report as JSON; a score that is not measurable is null, with the reason as its note.
 
-    JSON knows no nan and no infinity: they become null too, lest a long run end without its report.
+    JSON has no nan and no infinity: they become null too, so that writing never fails.
 
     Example:
         >>> json.loads(to_json(Report(models={})))["schema"]
@@ -48,7 +48,7 @@ def to_json(report: Report) -> str:
 
 
 def from_json(text: str) -> Report:
-    """The report that `to_json` wrote. Raises ValueError for another schema."""
+    """Read a report that `to_json` wrote. Raises ValueError for another schema."""
     record = json.loads(text)
     if record.get("schema") != SCHEMA:
         raise ValueError(f"schema {record.get('schema')!r}; this release reads {SCHEMA}")
@@ -87,7 +87,7 @@ def _score(score: Score) -> dict[str, Any]:
 
 
 def _of_given(given: GivenAnswers) -> dict[str, Any]:
-    """With the one number that readers look for."""
+    """The record of given answers, with their count first."""
     return {"count": given.count, **asdict(given)}
 
 
@@ -106,7 +106,7 @@ def _read_harm(record: Mapping[str, Any]) -> Harm:
 
 
 def _finite(value: Any) -> Any:
-    """The same with null for what is no number, at any depth."""
+    """Replace nan and infinity by None, at any depth."""
     if isinstance(value, Mapping):
         return {key: _finite(x) for key, x in value.items()}
     if isinstance(value, (list, tuple)):

@@ -1,4 +1,4 @@
-"""Several runs as one report: one method with one set of settings is one line, with its spread."""
+"""Merge the reports of several runs: runs with the same settings become one mean with interval."""
 
 import math
 import statistics
@@ -13,7 +13,7 @@ from unteach.report.labels import name_of
 from unteach.report.record import Report
 from unteach.types import Score
 
-FOLDED = "runs of "  # begins the facts of a report that is a mean
+FOLDED = "runs of "  # prefix of the facts of a merged report
 NOTES = (
     "Numbers of several runs are means; their intervals are Student's t over runs.",
     "Single answers (still given, harmed) are those of the run that has most of them.",
@@ -22,19 +22,19 @@ ANY = (-math.inf, math.inf)
 
 
 def fold(reports: Sequence[Report]) -> Report:
-    """One report of all: models of one name are folded to means over their runs.
+    """Merge reports into one: models with the same name become means over their runs.
 
-    A model called "unlearned" goes by the label of its report, such as the method's, and what was
-    set otherwise than in the first run of that label stands behind it, seeds and paths apart; one
-    called "model" by the last part of its path. Where a name stands in several reports, each
-    number is the mean over them, and its interval that of the mean by Student's t over the runs;
-    where it stands in one, the number and its interval stay.
+    A model labelled "unlearned" is named after its report, such as by the method, followed by the
+    settings that differ from the first run of that label, without seeds and paths. One labelled
+    "model" is named by the last part of its path. If a name occurs in several reports, each score
+    is the mean over them, with the interval of Student's t over runs; if it occurs in one, the
+    score is unchanged.
 
     Args:
         reports: of runs that differ by seed, by method, or by both.
 
     Returns:
-        Original first, retrained last; comparisons by the same names.
+        A report with the original first and the retrained last; comparisons by the same names.
     """
     found: dict[str, list[tuple[Report, str]]] = {}
     first: dict[str, Report] = {}
@@ -42,7 +42,7 @@ def fold(reports: Sequence[Report]) -> Report:
         for model in report.models:
             like = first.setdefault(model if model in YARDSTICKS else f"of {report.label}", report)
             found.setdefault(name_of(report, model, like), []).append((report, model))
-    order = sorted(found, key=lambda name: _place(name.split("-")[0]))
+    order = sorted(found, key=lambda name: _rank(name.split("-")[0]))
     papers = {paper.arxiv: paper for report in reports for paper in report.papers}
     return Report(
         models={name: _models(found[name]) for name in order},
@@ -62,34 +62,34 @@ def fold(reports: Sequence[Report]) -> Report:
 
 
 def _most_given(found: list[tuple[Report, str]]) -> GivenAnswers | None:
-    """Single answers have no mean: those of the run that gives most."""
+    """The given answers of the run that gives most; single answers have no mean."""
     given = [report.given[model] for report, model in found if model in report.given]
     return max(given, key=lambda one: one.count, default=None)
 
 
 def _most_harmed(found: list[tuple[Report, str]]) -> dict[str, Harm]:
-    """In each group those of the run that harmed most."""
+    """The harmed answers of the run that harmed most, for each group."""
     harm = [report.harm.get(model, {}) for report, model in found]
     groups = dict.fromkeys(chain.from_iterable(harm))
     return {g: max((h[g] for h in harm if g in h), key=lambda one: one.count) for g in groups}
 
 
 def _never_seen(reports: Sequence[Report]) -> Mapping[str, Score]:
-    """What the holdout tells, where all runs had one original and one holdout."""
+    """Expected scores of unseen texts, if they are the same in all runs; else empty."""
     first, *others = (report.never_seen for report in reports)
     return first if all(other == first for other in others) else {}
 
 
 def mean_over_runs(scores: Sequence[Score], within: tuple[float, float] = ANY) -> Score:
-    """The mean of a number over runs, with its 95% interval; a single one stays as it is.
+    """Mean of a score over runs, with its 95% interval; a single score is returned unchanged.
 
-    So does one that is the same in every run: it is the same model asked again, such as the
-    original of several seeds. Runs that could not measure it are left out, and the note says how
-    many there were.
+    Scores that are equal in all runs are unchanged too: they are of the same model, such as the
+    original in runs with several seeds. Runs without a value are left out, and the note gives
+    their number.
 
     Args:
         scores: of the runs.
-        within: the least and the greatest value there can be; the interval ends there.
+        within: smallest and largest possible value; the interval is clipped to it.
 
     Example:
         >>> found = mean_over_runs([Score(0.4), Score(0.5), Score(0.6)])
@@ -109,7 +109,7 @@ def mean_over_runs(scores: Sequence[Score], within: tuple[float, float] = ANY) -
     from scipy.stats import t
 
     half = float(t.ppf(0.975, n - 1)) * statistics.stdev(values) / math.sqrt(n)
-    # Runs that happen to agree say nothing of other examples: no run's own interval is narrower.
+    # Runs may agree by chance, so the interval is at least as wide as the runs' own on average.
     low = min(mean - half, _mean_of([s.low for s in scores if s.low is not None], mean))
     high = max(mean + half, _mean_of([s.high for s in scores if s.high is not None], mean))
     return Score(mean, n, max(low, within[0]), min(high, within[1]), note)
@@ -119,8 +119,8 @@ def _mean_of(ends: list[float], instead: float) -> float:
     return statistics.fmean(ends) if ends else instead
 
 
-def _place(kind: str) -> int:
-    """Original first, retrained last."""
+def _rank(kind: str) -> int:
+    """Sort key: original first, retrained last."""
     return {"original": 0, "retrained": 2}.get(kind, 1)
 
 

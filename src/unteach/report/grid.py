@@ -1,4 +1,4 @@
-"""Markdown tables of scores: models as columns, questions as rows."""
+"""Markdown tables of scores: models as columns, metrics as rows."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -7,11 +7,11 @@ from unteach.report.difference import alike
 from unteach.report.table import ALIKE, number
 from unteach.types import Score
 
-FEW = 4  # columns that leave room for intervals and explanations
+FEW = 4  # maximum number of models with room for intervals and explanations
 
 
 class GridLine(NamedTuple):
-    """One question: what it is called, what a good value is like, and what it says."""
+    """One row of a table: name of the metric, what its value should be, and what it says."""
 
     name: str
     should_be: str
@@ -21,16 +21,16 @@ class GridLine(NamedTuple):
 def scores_grid(
     lines: list[GridLine], columns: Mapping[str, Mapping[str, Score]], first: str
 ) -> str:
-    """A table of what could be measured; nothing where nothing could.
+    """A table of all measurable scores; empty if there are none.
 
-    Numbers that chance may set apart from those of the column "retrained" are marked.
+    Scores that do not differ significantly from the column "retrained" are marked.
 
     Args:
-        lines: the questions.
-        columns: title -> name of a question -> score.
+        lines: the metrics.
+        columns: title -> name of a metric -> score.
         first: heading of the first column.
     """
-    few = len(columns) <= FEW + 1  # as many models, and what a set never seen would score
+    few = len(columns) <= FEW + 1  # the models, and the expected scores of unseen texts
     header = [first, "should be", *columns, *(["what it says"] if few else [])]
     body = [
         [f"`{line.name}`", line.should_be]
@@ -46,7 +46,7 @@ def scores_grid(
 
 
 def grid(rows: list[list[str]], left: tuple[int, ...] = (0,)) -> str:
-    """A table; its first row is the header, the columns `left` stand to the left.
+    """A Markdown table; the first row is the header, the columns in `left` are left-aligned.
 
     Example:
         >>> print(grid([["a", "b"], ["x", "1"]]))
@@ -59,7 +59,7 @@ def grid(rows: list[list[str]], left: tuple[int, ...] = (0,)) -> str:
 
 
 def cell(score: Score | None, *, interval: bool = True) -> str:
-    """A number, with its interval where there is one."""
+    """A score as text, with its interval if there is one."""
     if score is None or score.value is None:
         return "-"
     text = number(score.value)
@@ -71,8 +71,8 @@ def cell(score: Score | None, *, interval: bool = True) -> str:
 
 
 def _mark(name: str, title: str, columns: Mapping[str, Mapping[str, Score]]) -> str:
-    never = columns.get("retrained", {}).get(name)
-    return ALIKE if title != "retrained" and alike(columns[title].get(name), never) else ""
+    retrained = columns.get("retrained", {}).get(name)
+    return ALIKE if title != "retrained" and alike(columns[title].get(name), retrained) else ""
 
 
 def _value(scores: Mapping[str, Score], name: str) -> float | None:

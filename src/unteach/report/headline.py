@@ -1,4 +1,4 @@
-"""One sentence for who reads one sentence: what was found wrong, or that nothing was."""
+"""Summarise a report in one sentence: what is wrong with the model, or that nothing was found."""
 
 from collections.abc import Callable
 from typing import Literal, NamedTuple
@@ -23,13 +23,13 @@ ASKED: tuple[tuple[Callable[[Report, str], bool | None], str, str], ...] = (
 
 
 class Headline(NamedTuple):
-    """The sentence, and how it should look.
+    """The summary sentence and its kind.
 
     Attributes:
-        kind: "wrong", "unknown" where nothing is wrong but something was not measured, "fine", or
-            "none" where no model is judged.
+        kind: "wrong", "unknown" if nothing is wrong but something was not measured, "fine", or
+            "none" if no model is judged.
         text: the sentence.
-        lines: what the sentence sums up, a line each, as a terminal is told.
+        lines: the findings behind the sentence, one line each, as printed in the terminal.
     """
 
     kind: Literal["wrong", "unknown", "fine", "none"]
@@ -38,7 +38,7 @@ class Headline(NamedTuple):
 
 
 def headline(report: Report) -> Headline:
-    """What was found wrong by the words that a terminal uses; else what was looked at.
+    """The headline: what is wrong, in the words of the terminal; else what was checked.
 
     Example:
         >>> from unteach.types import Score
@@ -54,8 +54,8 @@ def headline(report: Report) -> Headline:
         heads = dict.fromkeys(line.partition(":")[0] for line in lines)
         return Headline("wrong", f"Found wrong: {_and(list(heads))}.", lines)
     held = [(holds(report, model), fine, unknown) for holds, fine, unknown in ASKED]
-    fine = [said for value, said, _ in held if value is False]
-    unknown = [said for value, _, said in held if value is None]
+    fine = [text for value, text, _ in held if value is False]
+    unknown = [text for value, _, text in held if value is None]
     if not fine:
         return Headline("unknown", f"Nothing was judged: it is not known {_and(unknown)}.", [])
     text = f"Nothing wrong was found: {_and(fine)}"

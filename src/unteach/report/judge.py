@@ -1,13 +1,13 @@
-"""Whether a model forgot, too little or too much, and lost more; None where it is not known."""
+"""Judge a model: not forgotten, over-forgotten, recognisable, damaged; None where not known."""
 
 from unteach.metrics import METRICS
 from unteach.report.record import Report
 
-NEAR = 0.1  # values this close are called alike
-KEPT = 0.8  # below this share of what the original had, the rest is called damaged
+NEAR = 0.1  # values at most this far apart count as equal
+KEPT = 0.8  # below this share of the original's value, a group counts as damaged
 YARDSTICKS = ("original", "retrained")
 OTHER_ATTACKS = tuple(f"membership_auc_{name}" for name in ("zlib", "min_k", "min_k_plus_plus"))
-CHOSEN = ("authors", "facts")  # TOFU asks these by choice: the probability alone says little there
+CHOSEN = ("authors", "facts")  # TOFU scores these by choice; the plain probability says little
 
 
 def others(report: Report) -> list[str]:
@@ -23,33 +23,33 @@ def staying(report: Report) -> list[str]:
 
 
 def kept_by(group: str) -> str:
-    """The metric by which a group is kept or lost."""
+    """The metric that measures how much of a group is kept."""
     return "choice_probability" if group in CHOSEN else "probability"
 
 
 def share(report: Report, model: str, group: str) -> float | None:
-    """How much is left of what the original had."""
+    """The model's value in a group to keep, as a share of the original's."""
     before, after = (report.value(m, group, kept_by(group)) for m in ("original", model))
     return None if not before or after is None else after / before
 
 
 def unseen(report: Report) -> float | None:
-    """The forget probability of who never saw them: the retrained model's, or by the holdout."""
-    never = report.value("retrained", "forget", "probability")
-    found = report.never_seen.get("probability")
-    if never is not None or found is None:
-        return never
-    return found.value if found.high is None else found.high
+    """Forget probability of a model that never saw the answers: retrained, or from the holdout."""
+    retrained = report.value("retrained", "forget", "probability")
+    expected = report.never_seen.get("probability")
+    if retrained is not None or expected is None:
+        return retrained
+    return expected.value if expected.high is None else expected.high
 
 
 def not_forgotten(report: Report, model: str) -> bool | None:
-    """Whether the forget answers are likelier than they would be unseen, by far."""
+    """Whether the forget answers are clearly more likely than unseen ones."""
     ours, never = report.value(model, "forget", "probability"), unseen(report)
     return None if ours is None or never is None else ours > never + NEAR
 
 
 def damaged(report: Report, model: str) -> bool | None:
-    """Whether much is gone of what should stay: its probability, or how it is worded when asked."""
+    """Whether a group to keep lost much of its probability, or of its wording in generation."""
     groups = staying(report)
     shares = [share(report, model, group) for group in groups]
     known = [share < KEPT for share in shares if share is not None]
@@ -58,24 +58,24 @@ def damaged(report: Report, model: str) -> bool | None:
 
 
 def reworded(report: Report, model: str, group: str) -> bool:
-    """Whether the model says much less of the answers' wording than the original did."""
+    """Whether the model generates much less of the answers' wording than the original."""
     before, after = (report.value(m, group, "rouge_l_recall") for m in ("original", model))
     if before is None or after is None:
         return False
-    return after < KEPT * before and after < before - NEAR  # a little of little is chance
+    return after < KEPT * before and after < before - NEAR  # small drops are chance
 
 
 def spoiled(report: Report, model: str) -> bool | None:
-    """Whether answers that no model saw are much less likely than the original finds them.
+    """Whether holdout answers are much less likely than under the original.
 
-    A model that was only made to forget the forget set has no reason to find them so.
+    Unlearning the forget set alone should not change them.
     """
     left = share(report, model, "holdout")
     return None if left is None else left < KEPT
 
 
 def kept_parts(report: Report, model: str) -> list[str]:
-    """What is kept of each group that was damaged, in words."""
+    """How much is kept of each damaged group, in words."""
     parts = []
     for group in staying(report):
         left = share(report, model, group)
@@ -88,16 +88,16 @@ def kept_parts(report: Report, model: str) -> list[str]:
 
 
 def told_apart(report: Report, model: str) -> dict[str, tuple[float, float]]:
-    """Other attacks than by the loss that tell the forget answers from texts never seen.
+    """Attacks other than the loss attack that tell the forget answers from unseen texts.
 
     Returns:
-        By the name of the metric the model's AUC, and that of a model that never saw them.
+        By metric: the AUC of the model, and that of a model that never saw the answers.
     """
     found = {}
     for name in OTHER_ATTACKS:
         score = report.score(model, "forget", name)
-        never = report.value("retrained", "forget", name)
-        at = 0.5 if never is None else never
+        retrained = report.value("retrained", "forget", name)
+        at = 0.5 if retrained is None else retrained
         if score.value is None or abs(score.value - at) <= NEAR:
             continue
         low, high = score.low, score.high
@@ -107,13 +107,13 @@ def told_apart(report: Report, model: str) -> dict[str, tuple[float, float]]:
 
 
 def level(report: Report) -> float:
-    """The membership AUC to be expected of a model that never saw the forget set."""
-    found = report.value("retrained", "forget", "membership_auc_loss")
-    return 0.5 if found is None else found
+    """Expected membership AUC of a model that never saw the forget set."""
+    auc = report.value("retrained", "forget", "membership_auc_loss")
+    return 0.5 if auc is None else auc
 
 
 def over_forgotten(report: Report, model: str) -> bool | None:
-    """Whether the forget answers stand out by being unlikely, beyond their interval."""
+    """Whether the forget answers are significantly less likely than unseen ones."""
     score = report.score(model, "forget", "membership_auc_loss")
     if score.value is None:
         return None
@@ -122,7 +122,7 @@ def over_forgotten(report: Report, model: str) -> bool | None:
 
 
 def recognisable(report: Report, model: str) -> bool | None:
-    """Whether the forget answers stand out by being likely, beyond their interval."""
+    """Whether the forget answers are significantly more likely than unseen ones."""
     score = report.score(model, "forget", "membership_auc_loss")
     if score.value is None:
         return None

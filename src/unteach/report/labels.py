@@ -1,4 +1,4 @@
-"""How runs are called beside each other: short, and told apart by what was set otherwise."""
+"""Name runs in a comparison: short labels with the settings in which they differ."""
 
 import re
 from collections.abc import Mapping
@@ -9,17 +9,18 @@ from unteach.escaping import visible
 from unteach.report.record import Report
 
 SECTIONS = ("method", "adapter", "train", "data", "evaluate")
-ALIKE = (  # where files are, and what changes memory or time alone
+ALIKE = (  # seeds, paths, and settings that change only memory or time
     "seed", "also", "refusals", "checkpoint_minutes", "checkpoint_steps", "gradient_checkpointing",
+    "cache",
     "tokens_per_batch", "fisher_device",
 )  # fmt: skip
 INPUTS = ("model", "forget", "retain", "base")
 SETTING = re.compile(rf"(?<= )({'|'.join(SECTIONS)})\.(\w+)=")
-ENDS = (" ", "=/", "-_.,")  # behind which a name is broken, the best first
+ENDS = (" ", "=/", "-_.,")  # characters after which a name may be broken, in order of preference
 
 
 def settings(report: Report) -> dict[str, str]:
-    """What was set in a run, by its name; without its seed, paths and what changes no number.
+    """Settings of a run by name, without seed, paths and settings that change no number.
 
     Example:
         >>> request = {"out": "b", "train": {"seed": 1, "epochs": 3.0}, "adapter": {"kind": "lora"}}
@@ -36,7 +37,7 @@ def settings(report: Report) -> dict[str, str]:
 
 
 def inputs(report: Report) -> dict[str, str]:
-    """What a run was of: the last part of each path, for folders may be moved.
+    """Model and data of a run: the last part of each path, since folders may be moved.
 
     Example:
         >>> inputs(Report(models={}, request={"model": "runs/a/llama", "forget": "f.jsonl"}))
@@ -47,7 +48,7 @@ def inputs(report: Report) -> dict[str, str]:
 
 
 def last(path: str) -> str:
-    """The part of a path that names its folder or file; the whole where there is none.
+    """The last part of a path; the path itself if there is none.
 
     Example:
         >>> last("runs/npo/"), last("/")
@@ -57,15 +58,15 @@ def last(path: str) -> str:
 
 
 def name_of(report: Report, model: str, first: Report) -> str:
-    """Of a run the method's, of an evaluation the model's own or that of its folder.
+    """Display name of a model: the method for a run; its label or folder for an evaluation.
 
-    What was set or read otherwise than in the first run of that label stands behind it; where
-    another model was unlearned, its name stands behind "original" and "retrained" too.
+    Settings and inputs that differ from the first run of that label are appended. If another model
+    was unlearned, its name is appended to "original" and "retrained" too.
 
     Args:
-        report: where the model stands.
+        report: the report with the model.
         model: its label there.
-        first: the first report of the same label; of yardsticks, the first that has one.
+        first: the first report of the same label; for original and retrained, the first with one.
     """
     if model == "unlearned" and report.label:
         before = settings(first) | inputs(first)
@@ -80,9 +81,9 @@ def name_of(report: Report, model: str, first: Report) -> str:
 
 
 def lines_of(name: str, width: int, most: int = 3) -> list[str]:
-    """A name in lines of at most `width` columns; what has no room is cut from its middle.
+    """Break a name into lines of at most `width` columns; a name too long is cut in the middle.
 
-    Wide characters, as of Chinese, take two columns.
+    Wide characters, such as Chinese ones, take two columns.
 
     Example:
         >>> lines_of("npo train.learning_rate=0.0001 train.epochs=5", 30)
@@ -95,7 +96,7 @@ def lines_of(name: str, width: int, most: int = 3) -> list[str]:
     if len(lines) <= most:
         return lines
     keep = len(text) - 1
-    while len(lines) > most and keep > 1:  # its end tells runs apart as often as its beginning
+    while len(lines) > most and keep > 1:  # the end of a name distinguishes runs too, so it is kept
         keep -= 1
         lines = _broken(f"{text[: keep - keep // 3]}…{text[len(text) - keep // 3 :]}", width)
     return lines
@@ -113,13 +114,13 @@ def _broken(text: str, width: int) -> list[str]:
 
 
 def _end(text: str, ends: str) -> int:
-    """Behind the last of these characters, if that leaves no line nearly empty; else 0."""
+    """Index after the last of these characters; 0 if none, or if the line would be nearly empty."""
     found = max((k + 1 for k, character in enumerate(text) if character in ends), default=0)
     return found if found > len(text) // 3 or " " in ends else 0
 
 
 def _fitting(text: str, width: int) -> int:
-    """How many characters have room; one at the least."""
+    """Number of characters that fit into `width` columns, at least one."""
     taken = 0
     for k, character in enumerate(text):
         taken += 2 if east_asian_width(character) in "WF" else 1
@@ -129,9 +130,9 @@ def _fitting(text: str, width: int) -> int:
 
 
 def apart(names: list[str], width: int, most: int = 3) -> list[list[str]]:
-    """Each name in lines; those that look alike, or are cut to the same, get a number.
+    """Break names into lines; names that look equal after cutting get a number.
 
-    The section of a setting is left out where no other section has one of that name here.
+    The section of a setting is left out if no other section has a setting of that name here.
 
     Example:
         >>> apart(["b" * 40 + "1" + "b" * 40, "b" * 40 + "2" + "b" * 40, "c"], 8, most=2)
@@ -156,7 +157,7 @@ def _short(names: list[str]) -> list[str]:
 
 
 def _with(text: str, mark: str, width: int) -> str:
-    """A line that ends with a mark, and is cut where there is no room for both."""
+    """Append a mark to a line, and cut the line if there is no room for both."""
     room = max(width - len(mark), 2)
     return text + mark if _fitting(text, room) == len(text) else _cut(text, room - 1) + mark
 

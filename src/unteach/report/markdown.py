@@ -1,4 +1,4 @@
-"""report.md: what was asked, what came of it, and what it does not prove."""
+"""Write report.md: the verdict, tables of scores, settings, and what they do not prove."""
 
 import json
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ SINGLE = (
     "after; a fall counts by more than a third and more than 0.1."
 )
 UNLEARNED = "Unlearning report"
-MAIN = (  # the first that are read of a group; the others are folded away
+MAIN = (  # metrics in the main table of a group; the others are in a collapsed table
     "fact_recall",
     "probability",
     "paraphrase_probability",
@@ -62,7 +62,7 @@ NO_PROOF = """\
 
 
 class FoldedMarkdown(NamedTuple):
-    """Markdown that few will read, behind its title."""
+    """Markdown in a collapsed `<details>` element."""
 
     title: str
     text: str
@@ -72,34 +72,34 @@ class FoldedMarkdown(NamedTuple):
 
 
 class ReportSection(NamedTuple):
-    """What stands under one heading."""
+    """The parts under one heading."""
 
     title: str
     parts: list[str | FoldedMarkdown]
 
 
 def to_markdown(report: Report, *, picture: str | None = None) -> str:
-    """The report for people.
+    """The report as Markdown.
 
     Args:
-        report: what was measured.
-        picture: file name of the picture that lies beside the report.
+        report: the report.
+        picture: file name of the figure next to the report; None for none.
     """
     report = harmless(report)
     parts: list[str | FoldedMarkdown] = [f"# {title_of(report)}: {report.label}", *verdict(report)]
     if picture:
         parts.append(f"![The models side by side: what is forgotten, what is kept]({picture})")
-    tables, said = glance(report)
+    tables, legends = glance(report)
     for title, cells in tables.items():
         parts += [f"## {title}", grid(cells)]
-    parts += said
+    parts += legends
     for section in sections(report):
         parts += [f"## {section.title}", *section.parts]
     return "\n\n".join(map(str, parts)) + "\n"
 
 
 def sections(report: Report) -> list[ReportSection]:
-    """All below the tables, in order; of a report whose names are harmless."""
+    """All sections below the tables, in order; `report` must be escaped by `harmless`."""
     found = [ReportSection(GROUPS.get(g, g), _metrics(report, g)) for g in _groups(report)]
     found += [ReportSection("Single answers", single)] if (single := _single(report)) else []
     if compared := _comparisons(report):
@@ -107,8 +107,8 @@ def sections(report: Report) -> list[ReportSection]:
     if missing := not_measured(report):
         lines = "\n".join(f"- {line}" for line in missing)
         found.append(ReportSection("What was not measurable", [lines]))
-    if said := _glossary(report):
-        found.append(ReportSection("What the metrics say", [said]))
+    if glossary := _glossary(report):
+        found.append(ReportSection("What the metrics say", [glossary]))
     if report.notes:
         found.append(ReportSection("Notes", ["\n".join(f"- {note}" for note in report.notes)]))
     found.append(ReportSection(NO_PROOF_TITLE, [NO_PROOF]))
@@ -117,19 +117,19 @@ def sections(report: Report) -> list[ReportSection]:
 
 
 def title_of(report: Report) -> str:
-    """What kind of report it is."""
+    """The kind of report: evaluation, comparison or unlearning report."""
     if "suite" in report.facts:
         return "Evaluation"
     return "Comparison" if any(f.startswith("runs of ") for f in report.facts) else UNLEARNED
 
 
 def glance(report: Report) -> tuple[dict[str, list[list[str]]], list[str]]:
-    """Tables by title, of what a layman understands and those brought along; what marks mean."""
+    """The summary table and the report's own tables by title, and the legend of their marks."""
     rows = table(report, short=len(report.models) > FEW)
     tables = {GLANCE: rows} if len(rows[0]) > 1 else {}
     tables |= report.tables
-    said = dict.fromkeys(line for cells in tables.values() for line in legend(cells))
-    return tables, [f"{line}." for line in said]
+    lines = dict.fromkeys(line for cells in tables.values() for line in legend(cells))
+    return tables, [f"{line}." for line in lines]
 
 
 def _groups(report: Report) -> list[str]:
@@ -140,7 +140,7 @@ def _groups(report: Report) -> list[str]:
 
 
 def _metrics(report: Report, group: str) -> list[str | FoldedMarkdown]:
-    """The table of the main metrics, and a folded one of the others."""
+    """The table of the main metrics, and a collapsed one of the others."""
     columns = {model: groups.get(group, {}) for model, groups in report.models.items()}
     if group == "forget" and report.never_seen:
         columns[UNSEEN] = report.never_seen
@@ -160,7 +160,7 @@ def _metrics(report: Report, group: str) -> list[str | FoldedMarkdown]:
 
 
 def _single(report: Report) -> list[str | FoldedMarkdown]:
-    """The answers behind the means."""
+    """The table of single answers that are still given or were harmed."""
     model = one_model(report)
     rows = stand_out(report, model) if model else []
     if len(rows) < 2:
@@ -175,14 +175,14 @@ def _comparisons(report: Report) -> str:
 
 
 def _glossary(report: Report) -> str:
-    """What the metrics say, where the tables have no room for it."""
+    """Explanations of the metrics, if the tables have no room for them."""
     if len(report.models) <= FEW:
         return ""
-    said = {name: METRICS.get(name).help for name in METRICS} | {
+    helps = {name: METRICS.get(name).help for name in METRICS} | {
         name: COMPARISONS.get(name).help for name in COMPARISONS
     }
     used = {name for name, _ in _measured(report)}
-    lines = [f"- `{name}`: {text}" for name, text in said.items() if name in used]
+    lines = [f"- `{name}`: {text}" for name, text in helps.items() if name in used]
     return "\n".join(lines)
 
 
@@ -206,7 +206,7 @@ def _spaced(name: str) -> str:
 
 
 def _counts(value: dict[str, object]) -> dict[str, object]:
-    """What it took to ask a model; its names are no names of the user's."""
+    """Counts of a model's evaluation, with spaces in their names."""
     return {_spaced(name): count for name, count in value.items()}
 
 

@@ -1,4 +1,4 @@
-"""What could not be measured: each reason once, with the numbers that it took away."""
+"""List scores that are not measurable, grouped by reason."""
 
 from collections.abc import Iterable, Mapping
 
@@ -8,13 +8,13 @@ from unteach.types import Score
 
 PREFIX = "not measurable: "
 ALONE = "no retrained model was given (`--retrained`), and these compare with one"
-Found = dict[tuple[str, str, str], Score]  # question, group, model
+Found = dict[tuple[str, str, str], Score]  # metric, group, model
 
 
 def not_measured(report: Report) -> list[str]:
-    """One line for each reason, most numbers first.
+    """One line for each reason, with its metrics; reasons with most metrics first.
 
-    A model or a group is named where the number is there of another.
+    Models and groups are named if the metric was measurable for others.
 
     Example:
         >>> why = Score(None, note="not measurable: no file")
@@ -49,32 +49,32 @@ def _named(places: Mapping[str, list[str]]) -> str:
 
 
 def _of_one(name: str, found: Found) -> dict[str, str]:
-    """Each reason why a number is missing, and where it is missing for that."""
-    asked = {key[1:]: score for key, score in found.items() if key[0] == name}
+    """Reasons why a metric is not measurable, each with the groups and models it applies to."""
+    scores = {key[1:]: score for key, score in found.items() if key[0] == name}
     places: dict[str, list[tuple[str, str]]] = {}
-    for place, score in asked.items():
+    for place, score in scores.items():
         if score.value is None:
             places.setdefault(score.note, []).append(place)
-    return {note: _where(some, asked) for note, some in places.items()}
+    return {note: _where(some, scores) for note, some in places.items()}
 
 
-def _where(some: list[tuple[str, str]], asked: Mapping[tuple[str, str], Score]) -> str:
-    if len(some) == len(asked):
+def _where(some: list[tuple[str, str]], scores: Mapping[tuple[str, str], Score]) -> str:
+    if len(some) == len(scores):
         return ""
     parts = []
     for k, word in ((1, "of"), (0, "on")):
-        here, all_ = ({place[k] for place in places} for places in (some, asked))
+        here, all_ = ({place[k] for place in places} for places in (some, scores))
         if here != all_:
-            parts.append(f"{word} {', '.join(_in_order(here, asked, k))}")
+            parts.append(f"{word} {', '.join(_in_order(here, scores, k))}")
     return f" ({' '.join(parts)})" if parts else ""
 
 
-def _in_order(names: set[str], asked: Iterable[tuple[str, str]], k: int) -> list[str]:
-    return list(dict.fromkeys(place[k] for place in asked if place[k] in names))
+def _in_order(names: set[str], places: Iterable[tuple[str, str]], k: int) -> list[str]:
+    return list(dict.fromkeys(place[k] for place in places if place[k] in names))
 
 
 def _beside_retrained(found: Found) -> list[str]:
-    """Comparisons that need a retrained model; another project's where they were asked for."""
+    """Comparisons that need a retrained model, including requested variants of other projects."""
     compat = {METRICS.get(name).compat for name, *_ in found if name in METRICS}
     every = (COMPARISONS.get(name) for name in COMPARISONS)
     return [c.name for c in every if "retrained" in c.needs and c.compat in compat | {""}]

@@ -1,4 +1,4 @@
-"""A report whose names do nothing in Markdown: those of models, groups, facts and tables."""
+"""Escape the names in a report (models, facts, tables) for Markdown and HTML."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -7,11 +7,11 @@ from typing import Any
 from unteach.escaping import markdown, prose
 from unteach.report.record import Report
 
-BESIDE = "_vs_retrained"  # what the name of a comparison ends with
+BESIDE = "_vs_retrained"  # suffix of the name of a comparison
 
 
 def harmless(report: Report) -> Report:
-    r"""The same numbers under names in which nothing is Markdown or HTML; the request stays.
+    r"""Escape all names in a report for Markdown and HTML, but not the request.
 
     Example:
         >>> harmless(Report(models={"<b>": {}}, notes=("see `a.md`",))).models
@@ -39,7 +39,7 @@ def _named(found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _cell(cell: str) -> str:
-    """Numbers may begin with a mark of ours."""
+    """Escape a cell, but keep the mark `~` before a number."""
     return f"~{markdown(cell[1:])}" if cell.startswith("~") else markdown(cell)
 
 

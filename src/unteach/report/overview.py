@@ -1,4 +1,4 @@
-"""The opening of a report on several models: which of them fall short, and of what."""
+"""Write the opening of a report on several models: which of them fail which check."""
 
 from collections.abc import Callable
 
@@ -29,7 +29,7 @@ LISTED: tuple[tuple[str, Callable[[Report, str], bool | None]], ...] = (
 
 
 def overview(report: Report) -> list[str]:
-    """What the lines of the table are, and one bullet for each way to fall short."""
+    """Paragraphs that explain the table and list the models that fail each check."""
     names = others(report)
     if not names:
         return []

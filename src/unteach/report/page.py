@@ -1,4 +1,4 @@
-"""report.html: what report.md says, as one page that loads nothing, for a screen and for paper."""
+"""Write report.html: the report as one self-contained page, for screen and print."""
 
 from collections.abc import Mapping
 from html import escape
@@ -25,34 +25,34 @@ from unteach.report.svg import panel_svg, strips_svg
 from unteach.report.verdict import verdict
 
 NOTHING = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-"""What the page may load or send: nothing (CSP)."""
+"""Content security policy: the page may load and send nothing."""
 OPEN = (NO_PROOF_TITLE,)
 
 
 def to_html(report: Report, rows: Mapping[str, Groups] | None = None) -> str:
-    """The report for people, as one file without scripts that needs no network.
+    """The report as one HTML file without scripts that needs no network.
 
     Args:
-        report: what was measured.
-        rows: of each model by its label, for the picture of single answers; without them it is
-            left out. Of a row nothing is read but the probability.
+        report: the report.
+        rows: of each model by its label, for the figure of single answers; without rows it is left
+            out. Only the probability of a row is used.
 
     Example:
         >>> to_html(Report(models={}, label="<b>")).count("<b>")
         0
     """
     report = harmless(report)
-    kind, said = title_of(report), headline(report)
+    kind, summary = title_of(report), headline(report)
     title = escape(f"{kind}: {report.label}")
     tables, marks = glance(report)
     label = escape(report.label or "-")
     parts = [
         f'<header><p class="kind">{escape(kind)}</p><h1>{label}</h1></header>',
-        _verdict(said, report),
+        _verdict(summary, report),
         *(_table(name, cells, marks) for name, cells in tables.items()),
         _models(report),
         _answers(answerwise(rows or {})),
-        _words(said, report),
+        _words(summary, report),
         *map(_section, sections(report)),
     ]
     head = (
@@ -68,27 +68,27 @@ def to_html(report: Report, rows: Mapping[str, Groups] | None = None) -> str:
     )
 
 
-def _verdict(said: Headline, report: Report) -> str:
-    lines = "".join(f"<li>{escape(line)}</li>" for line in said.lines)
+def _verdict(summary: Headline, report: Report) -> str:
+    lines = "".join(f"<li>{escape(line)}</li>" for line in summary.lines)
     listed = f"<ul>{lines}</ul>" if lines else ""
-    more = "".join(map(rendered, verdict(report))) if said.kind == "none" else ""
+    more = "".join(map(rendered, verdict(report))) if summary.kind == "none" else ""
     no_proof = (
         '<p class="soft">This is what was measured, and no proof that the texts are gone: see '
         f"“{NO_PROOF_TITLE}”.</p>"
     )
     return (
-        f'<section class="verdict {said.kind}" aria-label="Verdict"><p class="said">'
-        f"{escape(said.text)}</p>{listed}{more}{no_proof}</section>"
+        f'<section class="verdict {summary.kind}" aria-label="Verdict"><p class="said">'
+        f"{escape(summary.text)}</p>{listed}{more}{no_proof}</section>"
     )
 
 
 def _table(title: str, cells: list[list[str]], marks: list[str]) -> str:
-    """A table; the one at the top upright, as in a terminal, where that leaves it narrow."""
+    """A table; the summary table is transposed, as in a terminal, if that keeps it narrow."""
     if title == GLANCE and len(cells) <= FEW + 2:
         cells = [list(column) for column in zip(*cells, strict=True)]
         cells[0][0] = "measure"
-    said = "".join(f'<p class="soft">{escape(mark)}</p>' for mark in marks)
-    return f"<section><h2>{escape(title)}</h2>{rendered(grid(cells))}{said}</section>"
+    legend = "".join(f'<p class="soft">{escape(mark)}</p>' for mark in marks)
+    return f"<section><h2>{escape(title)}</h2>{rendered(grid(cells))}{legend}</section>"
 
 
 def _models(report: Report) -> str:
@@ -100,9 +100,9 @@ def _models(report: Report) -> str:
         title = escape(" ".join(panel.title.split()))
         above = f"<figcaption><span>{escape(panel.heading)}</span>{title}</figcaption>"
         figures.append(f"<figure>{above}{panel_svg(panel, f'm{k}')}</figure>")
-    said = f'<p class="soft">{escape(caption(report))}</p>'
+    marks = f'<p class="soft">{escape(caption(report))}</p>'
     grid = f'<div class="panels">{"".join(figures)}</div>'
-    return f"<section><h2>Models side by side</h2>{said}{grid}</section>"
+    return f"<section><h2>Models side by side</h2>{marks}{grid}</section>"
 
 
 def _answers(found: Answers | None) -> str:
@@ -121,9 +121,9 @@ def _answers(found: Answers | None) -> str:
     )
 
 
-def _words(said: Headline, report: Report) -> str:
-    """The paragraphs; what is wrong stands at the top already."""
-    if said.kind == "none":
+def _words(summary: Headline, report: Report) -> str:
+    """The paragraphs of the verdict, without what is wrong, which the headline has already."""
+    if summary.kind == "none":
         return ""
     parts = [part for part in verdict(report) if not part.startswith("**What is wrong:**")]
     return _folded("In words", "".join(map(rendered, parts))) if parts else ""

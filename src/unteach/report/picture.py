@@ -1,4 +1,4 @@
-"""The picture: each model as a row, each question as a panel."""
+"""Draw the figure of a report: each model as a row, each metric as a panel."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,13 +10,13 @@ from unteach.report.record import Report
 from unteach.report.table import number
 from unteach.types import Score
 
-# Okabe and Ito's palette, which colour-blind readers can tell apart.
+# Okabe and Ito's palette, which colour-blind readers can distinguish.
 COLOURS = {"original": "#D55E00", "retrained": "#0072B2"}
 OTHER = "#009E73"
-WIDTH = 32  # letters of a line beside a row
-MANY = 6  # rows that the eye follows without a line
-LETTER = 0.085  # inches of one, on the average
-SCRIPTS = (  # fonts of many systems, for letters that DejaVu lacks
+WIDTH = 32  # characters of a line of a label
+MANY = 6  # with more rows, horizontal grid lines are drawn
+LETTER = 0.085  # average width of a character in inches
+SCRIPTS = (  # fonts of many systems, for characters that DejaVu lacks
     "Noto Sans CJK JP", "Noto Sans CJK SC", "Droid Sans Fallback", "WenQuanYi Zen Hei",
     "Microsoft YaHei", "PingFang SC", "Hiragino Sans", "Arial Unicode MS", "Noto Sans Devanagari",
     "Noto Emoji",
@@ -40,7 +40,7 @@ PANELS = (
 
 
 class Panel(NamedTuple):
-    """One question: its group, what stands above it, the models' scores, and where to stand."""
+    """One metric: group, heading, title, scores by model, and the level of a good model."""
 
     group: str
     heading: str
@@ -50,7 +50,7 @@ class Panel(NamedTuple):
 
 
 def panels(report: Report) -> list[Panel]:
-    """The questions that some model has a number for."""
+    """The panels for which some model has a value."""
     found = []
     for group, metric, title in PANELS:
         scores = {model: _score(report, model, group, metric) for model in report.models}
@@ -63,8 +63,8 @@ def panels(report: Report) -> list[Panel]:
 def draw(report: Report, path: Path) -> None:
     """Draw the models side by side into a PNG, with 95% intervals.
 
-    A dashed line marks the retrained model, or what the holdout says of a forget set unseen: that
-    is where an unlearned model should stand.
+    A dashed line marks the level that an unlearned model should have: that of the retrained model,
+    or the expected one of unseen texts from the holdout.
 
     Raises:
         UserError: matplotlib is not installed.
@@ -85,7 +85,7 @@ def draw(report: Report, path: Path) -> None:
         _draw_panel(axis, panel)
         axis.set_title(panel.title, fontsize=9, loc="left", color="#333333")
     _headings(axes, [panel.heading for panel in drawn])
-    # Names are no formulas, whatever dollars are in them.
+    # Names are not formulas, even with dollar signs in them.
     axes[0].set_yticks(range(len(labels)), labels, fontsize=9, parse_math=False, family=_fonts())
     axes[0].set_ylim(len(labels) - 0.5, -0.5)
     figure.supxlabel(caption(report), fontsize=8, color="#666666")
@@ -93,7 +93,7 @@ def draw(report: Report, path: Path) -> None:
 
 
 def labels_of(models: list[str]) -> list[str]:
-    """The names beside the rows: in lines that leave room for the panels, and all different."""
+    """Row labels, broken into lines and made distinct."""
     known = _letters() if not all(map(str.isascii, models)) else set()
     drawn = ["".join(c if c.isascii() or c in known else _code(c) for c in m) for m in models]
     return ["\n".join(lines) for lines in apart(drawn, WIDTH)]
@@ -104,7 +104,7 @@ def _code(character: str) -> str:
 
 
 def _letters() -> set[str]:
-    """What the fonts have; else each letter they lack is an empty box, and a warning."""
+    """Characters that the fonts have; others would be drawn as empty boxes with a warning."""
     from matplotlib.font_manager import FontProperties, findfont, get_font
 
     files = [findfont(FontProperties(family=[name])) for name in _fonts()]
@@ -112,12 +112,12 @@ def _letters() -> set[str]:
 
 
 def _row(labels: list[str]) -> float:
-    """Inches of a row: as many as the label of most lines needs."""
+    """Height of a row in inches, for the label with most lines."""
     return max(0.34, 0.06 + 0.155 * max((label.count("\n") + 1 for label in labels), default=1))
 
 
 def _fonts() -> list[str]:
-    """Matplotlib's own font, then those of this machine that have other scripts' letters."""
+    """Matplotlib's own font, then installed fonts with characters of other scripts."""
     from matplotlib import font_manager
 
     here = {font.name for font in font_manager.fontManager.ttflist}
@@ -125,7 +125,7 @@ def _fonts() -> list[str]:
 
 
 def _score(report: Report, model: str, group: str, metric: str) -> Score:
-    """Of a group; a comparison where there is none."""
+    """The score of a group, or of a comparison if the group is empty."""
     return report.score(model, group, metric) if group else report.compared(model, metric)
 
 
@@ -136,7 +136,7 @@ def _heading(group: str) -> str:
 
 
 def _headings(axes: Any, headings: list[str]) -> None:
-    """What a run of panels is about, above its first one."""
+    """Write each heading above the first of its panels."""
     for k, heading in enumerate(headings):
         if k == 0 or heading != headings[k - 1]:
             axes[k].annotate(
@@ -151,7 +151,7 @@ def _headings(axes: Any, headings: list[str]) -> None:
 
 
 def caption(report: Report) -> str:
-    """What the marks of the picture are."""
+    """Explanation of the dashed line and the bars."""
     bars = "Bars: 95% intervals."
     if "retrained" in report.models:
         return f"Dashed: the retrained model. {bars}"
@@ -161,7 +161,7 @@ def caption(report: Report) -> str:
 
 
 def _level(report: Report, group: str, metric: str) -> float | None:
-    """Where an unlearned model should stand."""
+    """The value that an unlearned model should have."""
     if group == "forget" and metric in report.never_seen:
         return report.never_seen[metric].value
     return report.value("retrained", group, metric)
@@ -189,7 +189,7 @@ def _point(axis: Any, score: Score, value: float, row: int, colour: str) -> None
     axis.plot([value], [row], "o", color=colour, markersize=7)
     right, left = high < 0.75, low > 0.25
     at, offset, side = (high, (8, 0), "left") if right else (low, (-8, 0), "right")
-    if not right and not left:  # an interval from end to end: above its point
+    if not right and not left:  # the interval leaves no room on either side: above the point
         at, offset, side = value, (0, 9), "center"
     axis.annotate(
         number(value),
@@ -200,7 +200,7 @@ def _point(axis: Any, score: Score, value: float, row: int, colour: str) -> None
         va="center",
         fontsize=8,
         color="#333333",
-        # A white rim keeps the number readable where it crosses an interval or the line.
+        # A white outline keeps the number readable where it crosses an interval or the line.
         path_effects=_rim(),
     )
 

@@ -1,4 +1,4 @@
-"""How a score moves over several requests: MUSE's scalability and sustainability."""
+"""Table of a score over several requests: MUSE's scalability and sustainability."""
 
 from collections.abc import Sequence
 
@@ -10,11 +10,11 @@ HEADER = ["model", "utility", "since the first", "since the one before"]
 
 
 def protocol(ordered: Sequence[tuple[str, Score]]) -> list[list[str]]:
-    """A table of models in order, each beside the first and beside the one before it.
+    """A table of models in order, each compared with the first and with the one before it.
 
-    Scalability asks how utility falls with the size of a request: the original, then a model for
-    each size, smallest first. Sustainability asks how it falls with their number: the original,
-    then the model after each request in turn (C5 and C6 of MUSE, arXiv 2407.06460).
+    Scalability is how utility falls with the size of a request: the original, then a model for
+    each size, smallest first. Sustainability is how it falls with the number of requests: the
+    original, then the model after each request (C5 and C6 of MUSE, arXiv 2407.06460).
 
     Args:
         ordered: label and utility of each model, the original first.
@@ -33,12 +33,12 @@ def protocol(ordered: Sequence[tuple[str, Score]]) -> list[list[str]]:
 
 
 def change(after: Score, before: Score) -> str:
-    """The difference in words; that it may be chance, where its interval holds 0.
+    """The difference as text, with a remark if its interval contains 0.
 
     Example:
         >>> change(Score(0.5, 9, 0.4, 0.6), Score(0.45, 9, 0.4, 0.5))
         '0.05 (-0.06 to 0.16), may be chance'
     """
-    found = difference(after, before)
-    inside = found.low is not None and found.high is not None and found.low <= 0 <= found.high
-    return cell(found) + (", may be chance" if inside else "")
+    gap = difference(after, before)
+    inside = gap.low is not None and gap.high is not None and gap.low <= 0 <= gap.high
+    return cell(gap) + (", may be chance" if inside else "")

@@ -1,4 +1,4 @@
-"""All that a report is made of."""
+"""Define the data of a report."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,21 +13,22 @@ Scores = Mapping[str, Mapping[str, Score]]  # group -> metric -> score
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What was asked, what was done, and what was measured; no text of the data.
+    """Request, scores and facts of a run or an evaluation; holds no text of the data.
 
     Attributes:
-        models: "original", "unlearned", "retrained" (or names of methods) -> group -> metric.
-        comparisons: "unlearned_vs_retrained" and the like -> score.
-        never_seen: metric -> what a forget set would score that no model ever saw, by the holdout
-            examples; where there is no retrained model.
+        models: "original", "unlearned", "retrained" (or names of methods) -> group -> metric ->
+            score.
+        comparisons: "unlearned_vs_retrained" and the like -> comparison -> score.
+        never_seen: metric -> expected score of an unseen forget set, from the holdout; empty if
+            there is a retrained model.
         given: model -> the forget answers that it still gives.
-        harm: model -> group -> what became of single answers, beside the original.
+        harm: model -> group -> single answers that were harmed, compared with the original.
         tables: further tables by title, the header first.
-        label: how the method is called in a title.
-        papers: of the method.
-        request: every setting, resolved.
-        facts: what happened: steps, seconds, versions, counts.
-        notes: what the reader should know.
+        label: name of the method in titles.
+        papers: of the method or suite.
+        request: all settings, with defaults filled in.
+        facts: steps, seconds, versions, counts.
+        notes: notes for the reader.
     """
 
     models: Mapping[str, Scores]
@@ -43,13 +44,13 @@ class Report:
     notes: tuple[str, ...] = ()
 
     def score(self, model: str, group: str, metric: str) -> Score:
-        """A score; one without a value where it was not asked for."""
+        """A score; one without a value if it is missing."""
         return self.models.get(model, {}).get(group, {}).get(metric) or Score(None)
 
     def value(self, model: str, group: str, metric: str) -> float | None:
-        """A number, or None where there is none."""
+        """The value of a score, or None."""
         return self.score(model, group, metric).value
 
     def compared(self, model: str, name: str) -> Score:
-        """A comparison with the retrained model; one without a value where there is none."""
+        """A comparison with the retrained model; one without a value if it is missing."""
         return self.comparisons.get(f"{model}_vs_retrained", {}).get(name) or Score(None)

@@ -1,18 +1,18 @@
-"""Our own Markdown as HTML: what is not ours in it stays text."""
+"""Render the report's own Markdown as HTML; anything else in it stays plain text."""
 
 from functools import cache
 from typing import Any
 
-OFF = (  # what our own text never has, and a name from outside could look like
+OFF = (  # Markdown that the report never uses, but that a name of the user could look like
     "html_block", "html_inline", "image", "link", "reference", "entity", "heading", "lheading",
     "hr", "blockquote", "code",
 )  # fmt: skip
 
 
 def rendered(text: str) -> str:
-    r"""HTML of a part of a report; HTML, pictures and links in the text are shown as letters.
+    r"""Render a part of a report as HTML; HTML, images and links in the text are escaped.
 
-    Tables stand in a box of their own that scrolls, and their headers say what they head.
+    Tables are put into a scrollable box, and their header cells get a `scope`.
 
     Example:
         >>> rendered("**a** `b` <i>")
@@ -43,7 +43,7 @@ def _table_close(renderer: Any, *given: Any) -> str:
 
 
 def _head_rows(tokens: list[Any]) -> None:
-    """The first cell of a line is its header; alignment by a class, for styles may be forbidden."""
+    """Make the first cell of each row its header; align by class, since CSP may forbid styles."""
     first = False
     for token in tokens:
         style = token.attrs.pop("style", "")

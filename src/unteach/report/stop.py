@@ -1,13 +1,13 @@
-"""Where training stopped: what it saw there is not yet what the written model has."""
+"""Write paragraphs on early stopping, a lowered learning rate, and a model that was drawn back."""
 
 from unteach.report.record import Report
 from unteach.report.table import number
 
 
 def aim(report: Report) -> float | None:
-    """The mean probability at which training was to end, and did; None where it did not.
+    """The value of `train.stop_at` at which training ended early; None if it did not.
 
-    A run towards a teacher also ends early, and by no level that was set.
+    A run towards a teacher also ends early, but not by a set level.
     """
     train = report.request.get("train")
     set_ = train.get("stop_at") if isinstance(train, dict) else None
@@ -16,23 +16,23 @@ def aim(report: Report) -> float | None:
 
 
 def why(report: Report) -> str:
-    """Why training ended before its last step; nothing where it did not."""
+    """Why training ended before its last step; empty if it did not."""
     return report.facts.get("stopped_because") or ""
 
 
 def harmed(report: Report) -> bool:
-    """Whether training ended since it harmed what was to be kept."""
+    """Whether training ended because of `train.min_kept`."""
     return "train.min_kept" in why(report)
 
 
 def seen(report: Report) -> float | None:
-    """What training last saw of it: of each answer, before the step that it was part of."""
+    """Mean forget probability in training: of each answer, before the last step it was part of."""
     found = report.facts.get("forget_probability_in_training")
     return float(found) if isinstance(found, (int, float)) else None
 
 
 def stop(report: Report, model: str) -> str:
-    """A paragraph on it; nothing where training went on to its end."""
+    """A paragraph on early stopping; empty if training ran to its end."""
     at, saw = aim(report), seen(report)
     written = report.value(model, "forget", "probability")
     ended = f"Training ended{_after(report)}"
@@ -49,7 +49,7 @@ def stop(report: Report, model: str) -> str:
 
 
 def slower(report: Report, model: str) -> str:
-    """A paragraph on a learning rate that was lowered; nothing where it was not."""
+    """A paragraph on a lowered learning rate; empty if it was not lowered."""
     lower = report.facts.get("learning_rate_lowered_to")
     train = report.request.get("train")
     if not isinstance(lower, (int, float)) or not isinstance(train, dict):
@@ -61,7 +61,7 @@ def slower(report: Report, model: str) -> str:
 
 
 def drawn_back(report: Report, model: str) -> str:
-    """A paragraph on a model that had gone too far; nothing where it had not."""
+    """A paragraph on weights that were drawn back towards the original; empty if they were not."""
     facts = report.facts
     share, before, after = (
         facts.get(name) for name in ("drawn_back_to", "auc_where_training_ended", "auc_drawn_back")

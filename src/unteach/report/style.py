@@ -1,4 +1,4 @@
-"""How a page looks: light and dark, on a phone, at a desk and on paper."""
+"""Style sheet of report.html: light and dark, for phone, desktop and print."""
 
 LIGHT = {
     "page": "#f6f7f9",
@@ -127,7 +127,7 @@ a{color:inherit;text-decoration:none}}
 
 
 def style() -> str:
-    """All of it as one sheet; it loads nothing."""
+    """The complete style sheet; it loads no other files."""
     light, dark = _colours(LIGHT), _colours(DARK)
     screen = f"@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}\n"
     return f":root{{{light}}}\n{screen}{RULES}{PAPER}"

@@ -1,4 +1,4 @@
-"""Pictures as SVG within a page: the models side by side, and the forget answers one by one."""
+"""Draw SVG figures for report.html: models side by side, and single forget answers."""
 
 from collections.abc import Iterable
 from html import escape
@@ -12,18 +12,18 @@ from unteach.types import Score
 WIDTH, LEFT, RIGHT = 320, 8, 52  # of a panel; its right margin holds the number
 TRACK = WIDTH - LEFT - RIGHT
 ROW, TOP, FOOT = 34, 6, 18
-LETTERS = 40  # of a name above its row
-BINS = 50  # of a strip: dots are no finer than a fiftieth
+LETTERS = 40  # maximum number of characters of a name above its row
+BINS = 50  # bins of a strip from 0 to 1
 STRIP, WIDE = 58, 480
-DOT, STACK = 3.1, 9  # radius; dots that stand above one another before they are drawn closer
+DOT, STACK = 3.1, 9  # radius of a dot; maximum height of a stack, above which bars are drawn
 
 
 def panel_svg(panel: Panel, name: str) -> str:
-    """One question: a row for each model with its 95% interval, and where it should stand.
+    """Draw one metric: a row for each model with its 95% interval, and the level of a good model.
 
     Args:
-        panel: what to draw; its values from 0 to 1.
-        name: of this picture, unlike that of any other on the page.
+        panel: values between 0 and 1.
+        name: id of this figure, unique on the page.
     """
     rows = list(panel.scores.items())
     height = TOP + ROW * len(rows) + FOOT
@@ -33,16 +33,16 @@ def panel_svg(panel: Panel, name: str) -> str:
         parts.append(f'<line class="level" x1="{x}" x2="{x}" y1="{TOP}" y2="{height - FOOT}"/>')
     for k, (model, score) in enumerate(rows):
         parts.append(_row(model, score, TOP + ROW * k))
-    return _svg(name, _told(panel), WIDTH, height, parts)
+    return _svg(name, _panel_text(panel), WIDTH, height, parts)
 
 
 def strips_svg(strips: Iterable[Strip], band: tuple[float, float] | None, name: str) -> str:
-    """Each answer as a dot, from "never" at the left to "by heart" at the right.
+    """Draw each answer as a dot at its probability, from 0 at the left to 1 at the right.
 
     Args:
         strips: the groups of answers, drawn one below the other.
-        band: where most answers lie that were never seen.
-        name: of this picture, unlike that of any other on the page.
+        band: range of most unseen answers.
+        name: id of this figure, unique on the page.
     """
     strips = list(strips)
     height, track = TOP + STRIP * len(strips) + FOOT, WIDE - 2 * LEFT
@@ -60,11 +60,11 @@ def strips_svg(strips: Iterable[Strip], band: tuple[float, float] | None, name: 
             f'<line class="base" x1="{LEFT}" x2="{LEFT + track}" y1="{base}" y2="{base}"/>'
         )
         parts += _dots(strip, base, track)
-    return _svg(name, _told_strips(strips, band), WIDE, height, parts, ' class="wide"')
+    return _svg(name, _strips_text(strips, band), WIDE, height, parts, ' class="wide"')
 
 
 def kind_of(model: str) -> str:
-    """The class that gives a model its colour."""
+    """The CSS class that gives a model its colour."""
     kind = model.split("-")[0]
     return kind if kind in ("original", "retrained") else "other"
 
@@ -85,7 +85,7 @@ def _dots(strip: Strip, base: float, track: float) -> list[str]:
                 f'cy="{base - DOT - 1 - step * k:.1f}" r="{DOT}"/>'
                 for k in range(count)
             ]
-        else:  # too many to be told apart: as tall as they are many
+        else:  # too many dots: a bar with a height proportional to their number
             high = max(count * (STRIP - 24) / tallest, 1.5)
             size = f'x="{x - 3.6:.1f}" width="7.2" y="{base - high:.1f}" height="{high:.1f}"'
             found.append(f'<rect class="dot {strip.kind}" {size}/>')
@@ -104,8 +104,8 @@ def _row(model: str, score: Score, top: float) -> str:
             f'M{high} {y - 4}v8"/>'
         )
     parts.append(f'<circle class="dot {kind_of(model)}" cx="{_x(score.value)}" cy="{y}" r="4.5"/>')
-    said = escape(number(score.value))
-    parts.append(f'<text class="num" x="{WIDTH - RIGHT + 10}" y="{y + 4}">{said}</text>')
+    value = escape(number(score.value))
+    parts.append(f'<text class="num" x="{WIDTH - RIGHT + 10}" y="{y + 4}">{value}</text>')
     return "".join(parts)
 
 
@@ -128,18 +128,18 @@ def _x(value: float) -> str:
     return f"{LEFT + TRACK * min(max(value, 0.0), 1.0):.1f}"
 
 
-def _svg(name: str, told: str, width: int, height: float, parts: list[str], more: str = "") -> str:
+def _svg(name: str, text: str, width: int, height: float, parts: list[str], more: str = "") -> str:
     return (
         f'<svg{more} viewBox="0 0 {width} {height:g}" role="img" aria-labelledby="{name}">'
-        f'<title id="{name}">{escape(told)}</title>{"".join(parts)}</svg>'
+        f'<title id="{name}">{escape(text)}</title>{"".join(parts)}</svg>'
     )
 
 
-def _told(panel: Panel) -> str:
-    """The picture in words, for who hears the page."""
-    said = [f"{model} {_numbers(score)}" for model, score in panel.scores.items()]
+def _panel_text(panel: Panel) -> str:
+    """The figure in words, for screen readers."""
+    scores = [f"{model} {_numbers(score)}" for model, score in panel.scores.items()]
     level = "" if panel.level is None else f"; it should stand at {number(panel.level)}"
-    return f"{' '.join(panel.title.split())}: {', '.join(said)}{level}"
+    return f"{' '.join(panel.title.split())}: {', '.join(scores)}{level}"
 
 
 def _numbers(score: Score) -> str:
@@ -149,10 +149,10 @@ def _numbers(score: Score) -> str:
     return number(score.value) + (f" ({number(score.low)} to {number(score.high)})" if ends else "")
 
 
-def _told_strips(strips: list[Strip], band: tuple[float, float] | None) -> str:
-    said = [f"{s.name}: {len(s.values)} answers, half of them above {_half(s)}" for s in strips]
+def _strips_text(strips: list[Strip], band: tuple[float, float] | None) -> str:
+    parts = [f"{s.name}: {len(s.values)} answers, half of them above {_half(s)}" for s in strips]
     level = f"; never seen: {number(band[0])} to {number(band[1])}" if band else ""
-    return f"Probability per token of single answers. {'; '.join(said)}{level}"
+    return f"Probability per token of single answers. {'; '.join(parts)}{level}"
 
 
 def _half(strip: Strip) -> str:

@@ -1,4 +1,4 @@
-"""The numbers that a layman understands, one line for each model."""
+"""The summary table of a report: one line for each model, with the main scores."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,13 +19,13 @@ UNSEEN_LEGEND = (
 
 
 class TableColumn(NamedTuple):
-    """One number.
+    """One column of the table.
 
     Attributes:
-        name: in words.
-        short: for tables of many models; empty when left out there.
-        read: from a report and a model's name.
-        shown: how it is written.
+        name: heading.
+        short: heading in tables of many models; empty if the column is left out there.
+        read: function from a report and a model's name to a score.
+        shown: function from the score to its text.
     """
 
     name: str
@@ -51,7 +51,7 @@ def _of_all(score: Score) -> str:
     return "-" if score.value is None else f"{score.value:.0f} of {score.n}"
 
 
-# Forget quality never stands without utility beside it: a broken model can have a good one.
+# Forget quality is shown only together with utility: a broken model can have a good one.
 COLUMNS = (
     TableColumn("closeness to retrained", "close", _beside("closeness")),
     TableColumn("answers still given", "given", _given, _of_all),
@@ -77,10 +77,10 @@ COLUMNS = (
 
 
 def table(report: Report, *, short: bool = False) -> list[list[str]]:
-    """A header and one line for each model; columns without any number are left out.
+    """A header and one line for each model; columns without any value are left out.
 
-    A number marked with `ALIKE` differs from the retrained model's by no more than chance may.
-    Where there is none of these, the last line is what the holdout says of a forget set unseen.
+    A number marked with `ALIKE` does not differ significantly from the retrained model's. Without a
+    retrained model, the last line has the expected scores of an unseen forget set.
 
     Example:
         >>> from unteach.types import Score
@@ -97,7 +97,7 @@ def table(report: Report, *, short: bool = False) -> list[list[str]]:
 
 
 def legend(rows: list[list[str]]) -> list[str]:
-    """What the marks of a table mean, of those that are in it.
+    """Explanations of the marks that occur in a table.
 
     Example:
         >>> legend([["model", "forget p"], ["a", "0.50"]])
@@ -110,13 +110,13 @@ def legend(rows: list[list[str]]) -> list[str]:
 
 def _cell(column: TableColumn, report: Report, model: str) -> str:
     score = column.read(report, model)
-    never = column.read(report, "retrained")
-    same = model != "retrained" and alike(score, never)
+    retrained = column.read(report, "retrained")
+    same = model != "retrained" and alike(score, retrained)
     return (ALIKE if same else "") + column.shown(score)
 
 
 def number(value: float | None) -> str:
-    """Two decimals, a third or a power of ten for what that would hide, a dash for nothing.
+    """A number with two decimals, more precise or in powers of ten if needed; "-" for None.
 
     Example:
         >>> number(0.514), number(0.004), number(2.6e-9), number(0.0), number(None)

@@ -1,4 +1,4 @@
-"""The opening of a report: what the numbers say, in plain words, and no more."""
+"""Write the opening paragraphs of a report: what the scores say, in words."""
 
 from unteach.report.advice import further, more_kept, sooner
 from unteach.report.answers import still, still_told
@@ -23,7 +23,7 @@ from unteach.report.table import number
 from unteach.report.wrong import one_model, what_is_wrong
 from unteach.types import Score
 
-UNKNOWN = 0.05  # a probability per token below this is no memory of an answer
+UNKNOWN = 0.05  # below this probability per token an answer counts as unknown
 GROUPS = {
     "retain": "The answers to keep",
     "world": "Other facts, which unlearning was not shown,",
@@ -33,40 +33,40 @@ GROUPS = {
 
 
 def verdict(report: Report) -> list[str]:
-    """Paragraphs on what is forgotten, what is kept, and what looks wrong."""
+    """Paragraphs on what is forgotten, what is kept, and what is wrong."""
     model = one_model(report)
     if model is None:
-        asked = [said] if "suite" in report.facts and (said := _wanted(report)) else []
-        return [*asked, *overview(report)]
+        first = [text] if "suite" in report.facts and (text := _request(report)) else []
+        return [*first, *overview(report)]
     parts = (
-        _wanted,
-        _wrong,
-        _near,
-        _given,
+        _request,
+        _findings,
+        _closeness,
+        _still_given,
         _forgotten,
-        _asked,
+        _fact_recall,
         slower,
         stop,
         drawn_back,
         _kept,
-        _holdout,
-        _warning,
+        _holdout_paragraph,
+        _membership,
     )
-    return [said for said in (part(report, model) for part in parts) if said]
+    return [text for text in (part(report, model) for part in parts) if text]
 
 
-def _three(report: Report, model: str, group: str, metric: str) -> tuple[float | None, ...]:
+def _values(report: Report, model: str, group: str, metric: str) -> tuple[float | None, ...]:
     models = ("original", model, "retrained")
     return tuple(report.value(model, group, metric) for model in models)
 
 
-def _wrong(report: Report, model: str) -> str:
-    """What a terminal is told too, so that nobody has to look for it."""
+def _findings(report: Report, model: str) -> str:
+    """The lines on what is wrong, the same as in the terminal."""
     lines = "\n".join(f"- {line}" for line in what_is_wrong(report))
     return f"**What is wrong:**\n\n{lines}" if lines else ""
 
 
-def _wanted(report: Report, model: str = "") -> str:
+def _request(report: Report, model: str = "") -> str:
     counts = report.facts.get("examples")
     if not isinstance(counts, dict) or not counts.get("forget"):
         return ""
@@ -82,52 +82,52 @@ def _wanted(report: Report, model: str = "") -> str:
     return f"**Wanted.** Forget {what}{keep}, with {report.label}."
 
 
-def _near(report: Report, model: str) -> str:
+def _closeness(report: Report, model: str) -> str:
     score = report.compared(model, "closeness")
     if score.value is None:
         return ""
     facets = ("is forgotten", "forget"), ("gives it away", "privacy"), ("is kept", "kept")
     parts = [
-        f"{number(report.compared(model, f'closeness_{name}').value)} in what {said}"
-        for said, name in facets
+        f"{number(report.compared(model, f'closeness_{name}').value)} in what {words}"
+        for words, name in facets
     ]
     return (
-        f"**Closeness to the retrained model: {number(score.value)}**{_ends(score)}: "
+        f"**Closeness to the retrained model: {number(score.value)}**{_interval(score)}: "
         f"{', '.join(parts)}. A second retrained model scores near 1, the original and a broken "
         "model near 0."
     ) + (f" **But {still(report, model)}.**" if still(report, model) else "")
 
 
-def _given(report: Report, model: str) -> str:
+def _still_given(report: Report, model: str) -> str:
     given = report.given.get(model)
     return still_told(given) if given else ""
 
 
 def _forgotten(report: Report, model: str) -> str:
-    before, after, never = _three(report, model, "forget", "probability")
+    before, after, never = _values(report, model, "forget", "probability")
     if after is None:
         return ""
-    text = f"**Forget.** The answers have a probability of {_plain(after)} per token"
+    text = f"**Forget.** The answers have a probability of {_short(after)} per token"
     if before is not None:
         text = (
-            f"**Forget.** The answers had a probability of {_plain(before)} per token before, and "
-            f"have {_plain(after)} after"
+            f"**Forget.** The answers had a probability of {_short(before)} per token before, and "
+            f"have {_short(after)} after"
         )
     holdout = report.never_seen.get("probability", Score(None))
     if never is not None:
-        text += f"; a model that never saw them gives {_plain(never)}."
+        text += f"; a model that never saw them gives {_short(never)}."
     elif holdout.value is not None:
         text += (
-            f"; had no model seen them, they would have {_plain(holdout.value)}{_ends(holdout)}, "
-            "as far as the holdout tells."
+            f"; had no model seen them, they would have {_short(holdout.value)}"
+            f"{_interval(holdout)}, as far as the holdout tells."
         )
     else:
         text += ". No retrained model was given, so how low is low enough is not known."
-    return text + _beyond(report, model, before, after)
+    return text + _conclusion(report, model, before, after)
 
 
-def _beyond(report: Report, model: str, before: float | None, after: float) -> str:
-    """What follows from the probability: too high, too low, or never high."""
+def _conclusion(report: Report, model: str, before: float | None, after: float) -> str:
+    """Conclusions from the forget probability: too high, too low, or low from the start."""
     top, text = unseen(report), ""
     if before is not None and top is not None and before <= top + NEAR:
         text = " The original hardly knew them better than that: there was little to forget."
@@ -144,8 +144,8 @@ def _beyond(report: Report, model: str, before: float | None, after: float) -> s
     return text
 
 
-def _asked(report: Report, model: str) -> str:
-    before, after, never = _three(report, model, "forget", "fact_recall")
+def _fact_recall(report: Report, model: str) -> str:
+    before, after, never = _values(report, model, "forget", "fact_recall")
     if after is None:
         return ""
     text = f"**When asked**, the model gives the right fact in {after:.0%} of cases"
@@ -158,39 +158,39 @@ def _asked(report: Report, model: str) -> str:
 
 
 def _kept(report: Report, model: str) -> str:
-    told = [_kept_of(report, model, group) for group in staying(report)]
+    parts = [_kept_in_group(report, model, group) for group in staying(report)]
     if report.value(model, "retain", "probability") is None:
-        told = ["**Retain.** No retain set was given, so what else was lost is not known.", *told]
-    text = " ".join(part for part in told if part)
+        parts = ["**Retain.** No retain set was given, so what else was lost is not known.", *parts]
+    text = " ".join(part for part in parts if part)
     if damaged(report, model):
         text += f" **The rest of the model was damaged.** {more_kept(report)}"
     return text.rstrip()
 
 
-def _holdout(report: Report, model: str) -> str:
+def _holdout_paragraph(report: Report, model: str) -> str:
     if not spoiled(report, model):
         return ""
     before, after = (report.value(m, "holdout", "probability") for m in ("original", model))
     return (
         "**Holdout.** Texts like the forget set that no model saw had a probability of "
-        f"{_plain(before or 0.0)} per token before, and have {_plain(after or 0.0)} after: the "
+        f"{_short(before or 0.0)} per token before, and have {_short(after or 0.0)} after: the "
         "model was changed in more than what it was to forget."
     )
 
 
-def _kept_of(report: Report, model: str, group: str) -> str:
-    before, after, never = _three(report, model, group, kept_by(group))
+def _kept_in_group(report: Report, model: str, group: str) -> str:
+    before, after, never = _values(report, model, group, kept_by(group))
     if after is None:
         return ""
     what = ("**Retain.** " if group == "retain" else "") + GROUPS.get(
         group, f"The answers of `{group}`"
     )
     if before is None:
-        beside = "" if never is None else f" ({_plain(never)} retrained)"
-        return f"{what} have {_plain(after)}{beside}."
+        beside = "" if never is None else f" ({_short(never)} retrained)"
+        return f"{what} have {_short(after)}{beside}."
     left = share(report, model, group)
     kept = f": {left:.0%} kept" if left is not None and left < 1 else ""
-    text = f"{what} had {_plain(before)} before and have {_plain(after)} after{kept}."
+    text = f"{what} had {_short(before)} before and have {_short(after)} after{kept}."
     if reworded(report, model, group):
         was, now = (report.value(m, group, "rouge_l_recall") for m in ("original", model))
         text += (
@@ -199,7 +199,7 @@ def _kept_of(report: Report, model: str, group: str) -> str:
     return text
 
 
-def _warning(report: Report, model: str) -> str:
+def _membership(report: Report, model: str) -> str:
     auc = report.value(model, "forget", "membership_auc_loss")
     against = "retrained" if "retrained" in report.models else "no difference"
     numbers = f"(membership AUC {number(auc)}; {against} {number(level(report))})"
@@ -215,11 +215,11 @@ def _warning(report: Report, model: str) -> str:
     return ""
 
 
-def _ends(score: Score) -> str:
+def _interval(score: Score) -> str:
     if score.low is None or score.high is None:
         return ""
     return f" ({number(score.low)} to {number(score.high)})"
 
 
-def _plain(value: float) -> str:
+def _short(value: float) -> str:
     return "less than 0.01" if value < 0.005 else number(value)

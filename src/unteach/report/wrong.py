@@ -1,4 +1,4 @@
-"""What is wrong with the one model of a report, a line each: what a table alone does not tell."""
+"""List what is wrong with the one model of a report, one line for each finding."""
 
 from unteach.report.answers import harmed, still
 from unteach.report.judge import (
@@ -25,13 +25,13 @@ SAID = (
 
 
 def one_model(report: Report) -> str | None:
-    """The model that a report is about; None where it compares several."""
+    """The model that a report is about; None if it compares several."""
     names = others(report)
     return "unlearned" if "unlearned" in names else names[0] if len(names) == 1 else None
 
 
 def what_is_wrong(report: Report) -> list[str]:
-    """Lines for a terminal, in the words of the report, which says more; none where all is well.
+    """Lines for the terminal on what is wrong; empty if nothing is.
 
     Example:
         >>> from unteach.types import Score
@@ -45,19 +45,19 @@ def what_is_wrong(report: Report) -> list[str]:
         return []
     given = still(report, model)
     lines = [f"still given: {given}"] if given else []
-    found = [said for holds, said in SAID if holds(report, model)]
-    lines += found or _apart(report, model)
+    findings = [text for holds, text in SAID if holds(report, model)]
+    lines += findings or _other_attack(report, model)
     if damaged(report, model):
         kept = ", ".join(kept_parts(report, model))
         lines.append(f"damaged: less than {KEPT:.0%} is kept of what should stay ({kept})")
     lines += [f"harmed: {line}" for line in harmed(report, model)]
     if spoiled(report, model):
-        lines.append(f"holdout harmed: {_holdout(report, model)}")
-    return [*lines, *_leapt(report, model)]
+        lines.append(f"holdout harmed: {_holdout_line(report, model)}")
+    return [*lines, *_past_stop(report, model)]
 
 
-def _apart(report: Report, model: str) -> list[str]:
-    """The attack that tells them apart best, where the loss does not."""
+def _other_attack(report: Report, model: str) -> list[str]:
+    """The attack with the clearest result, for use if the loss attack finds nothing."""
     attacks = told_apart(report, model)
     if not attacks:
         return []
@@ -70,13 +70,13 @@ def _apart(report: Report, model: str) -> list[str]:
     ]
 
 
-def _holdout(report: Report, model: str) -> str:
+def _holdout_line(report: Report, model: str) -> str:
     was, now = (number(report.value(m, "holdout", "probability")) for m in ("original", model))
     return f"texts like the forget set that no model saw had a probability of {was}, and have {now}"
 
 
-def _leapt(report: Report, model: str) -> list[str]:
-    """That the model went far past the level that training was to stop at."""
+def _past_stop(report: Report, model: str) -> list[str]:
+    """A line if the model went far past the level of `train.stop_at`."""
     at, saw = aim(report), seen(report)
     written = report.value(model, "forget", "probability")
     if at is None or saw is None or written is None or written > at - NEAR:

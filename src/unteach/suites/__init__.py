@@ -1,4 +1,4 @@
-"""What is asked of a model: one file, one benchmark; `own` for the user's data."""
+"""Benchmark suites, one per file; the suite `own` is the user's own data."""
 
 from unteach.suites._base import SUITES, AskSettings, Group, Suite, SuiteOption
 

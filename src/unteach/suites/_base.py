@@ -1,4 +1,4 @@
-"""What a suite is: a name, a version, where its questions come from, and how they are put."""
+"""Define what a suite is: its name, version, examples, prompt settings and options."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,14 +12,14 @@ from unteach.types import Example, Paper, Score
 
 @dataclass(frozen=True, kw_only=True)
 class AskSettings:
-    """How questions are put, unless a group says otherwise.
+    """Settings for scoring and generation; a group may override some of them.
 
     Attributes:
-        max_length: tokens of one text.
+        max_length: maximum number of tokens of one text.
         template: how prompt and answer are joined.
-        max_new_tokens: the longest greedy answer.
-        tokens_per_batch: padded tokens of one forward; a batch of greedy answers has twice as many
-            or more (`inference.budget`), since a step has the logits of one token a row.
+        max_new_tokens: maximum number of tokens of a generated answer.
+        tokens_per_batch: padded tokens of one forward; a generation batch has at least twice as
+            many (`inference.budget`), since a decoding step has logits for one token per row.
     """
 
     max_length: int
@@ -30,20 +30,20 @@ class AskSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """Examples that are asked alike.
+    """Examples that are evaluated with the same settings.
 
     Attributes:
-        examples: what is asked.
-        template: how prompt and answer are joined; empty takes the settings'.
+        examples: the examples of the group.
+        template: how prompt and answer are joined; empty takes that of the settings.
         score: whether the given answers are scored by teacher forcing.
-        generate: whether the model is asked for its own answer.
-        new_tokens: the longest answer of its own; None is twice the given answer's length. Never
-            above the settings' `max_new_tokens`.
-        stop: texts before which the model's own answer ends (see `until`).
-        compared: tokens of the given answer, from its start, that its own is compared with; None
-            for all.
-        stemmed: whether that comparison takes words by their stems (ROUGE's `use_stemmer`).
-        notes: what was said of its file while it was read.
+        generate: whether the model generates an answer to each prompt.
+        new_tokens: maximum number of generated tokens; None is twice the length of the given
+            answer. Never above the `max_new_tokens` of the settings.
+        stop: strings that end a generated answer (see `until`).
+        compared: number of tokens of the given answer, from its start, that the generated one is
+            compared with; None for all.
+        stemmed: whether that comparison stems words (ROUGE's `use_stemmer`).
+        notes: notes from reading the group's file.
     """
 
     examples: list[Example]
@@ -58,7 +58,7 @@ class Group:
 
 
 def until(said: str, stop: tuple[str, ...]) -> str:
-    r"""What was said before the first of the texts that end it; all of it where none is there.
+    r"""Cut a generated text before its first stop string; without one it is returned unchanged.
 
     Example:
         >>> until("Lund.\n\nQuestion: Who?", ("Question:", "\n\n"))
@@ -70,12 +70,12 @@ def until(said: str, stop: tuple[str, ...]) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class SuiteOption:
-    """An option of a suite: what it decides, its default, and what it may be.
+    """An option of a suite, with its default and its allowed values.
 
     Attributes:
         help: one line.
-        default: the value when it is not given.
-        values: what it may be; none for anything.
+        default: the value when the option is not given.
+        values: allowed values; empty allows any.
     """
 
     help: str
@@ -85,20 +85,20 @@ class SuiteOption:
 
 @dataclass(frozen=True, kw_only=True)
 class Suite:
-    """A benchmark: questions by group, and how they are put.
+    """A benchmark: examples by group, and the settings to evaluate them with.
 
     Attributes:
         name: as on the command line.
         version: raised whenever a number could change.
         help: one sentence.
         options: by name (`split`, `corpus`, ...).
-        read: from the folder of local files (None for the hub) and the options to groups. Raises
-            UserError for every file or option that is wrong, all at once.
-        harness: for a suite that asks by itself, and has no rows: from a model, its tokenizer, the
-            options and `progress` to scores by task and metric. Its `read` checks, and gives no
-            groups.
-        settings: overrides of `Settings`, by field.
-        papers: where it comes from.
+        read: function from the folder of local files (None for the hub) and the options to groups.
+            Raises UserError with all wrong files and options at once.
+        harness: for a suite that runs its own evaluation and has no rows: function from a model,
+            its tokenizer, the options and `progress` to scores by task and metric. The `read` of
+            such a suite only checks and returns no groups.
+        settings: overrides of `AskSettings`, by field.
+        papers: sources of the benchmark.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Which of lm-evaluation-harness's tasks are asked for, and whether they can be asked."""
+"""Select tasks of lm-evaluation-harness, check that they can be run, and load them."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -40,15 +40,15 @@ OPTIONS = {
         **_COMMON,
     },
 }
-# What a group's definition says of the group; the rest it sets for its tasks.
+# Keys of a group's definition that are about the group itself; all others apply to its tasks.
 OF_GROUPS = ("group", "group_alias", "task", "tag", "aggregate_metric_list", "metadata")
 
-# What stands in place of a data set's name where the data is in local files, or comes by code.
+# Values of `dataset_path` that name a file format or custom code instead of a data set.
 FORMATS = {"json", "csv", "parquet", "arrow", "text", "None"}
 
 
 class HarnessOptions(NamedTuple):
-    """The options, understood."""
+    """The parsed options."""
 
     tasks: list[str]
     limit: int | None
@@ -59,7 +59,7 @@ class HarnessOptions(NamedTuple):
 
 
 def understood(suite: str, options: Mapping[str, str]) -> HarnessOptions:
-    """The options with defaults filled in. Raises UserError for all that are wrong."""
+    """Parse the options and fill in defaults. Raises UserError with all wrong ones."""
     given = chosen(suite, OPTIONS[suite], options)
     problems: list[Problem] = []
 
@@ -80,7 +80,7 @@ def understood(suite: str, options: Mapping[str, str]) -> HarnessOptions:
         where = f"suite {suite}, option include_path"
         what = f"{given['include_path']} is no folder"
         problems.append(Problem(where, what, "", "request"))
-    asked = HarnessOptions(
+    parsed = HarnessOptions(
         tasks=tasks,
         limit=number("limit", 1),
         batch_size=number("batch_size", 1, also=("auto",)),
@@ -90,11 +90,11 @@ def understood(suite: str, options: Mapping[str, str]) -> HarnessOptions:
     )
     if problems:
         raise UserError(*problems)
-    return asked
+    return parsed
 
 
 def manager_of(suite: str, include_path: str) -> Any:
-    """The harness's own list of tasks. Raises UserError when it is not installed."""
+    """The task manager of the harness. Raises UserError when the harness is not installed."""
     try:
         return _indexed(include_path)
     except ImportError:
@@ -104,13 +104,17 @@ def manager_of(suite: str, include_path: str) -> Any:
 
 @cache
 def _indexed(include_path: str) -> Any:
-    """All tasks; reading the definitions takes seconds."""
+    """Index all tasks; cached, since reading the definitions takes seconds."""
     with quiet(silent):
         return import_module("lm_eval.tasks").TaskManager(include_path=include_path or None)
 
 
 def checked(suite: str, asked: HarnessOptions, manager: Any) -> list[dict[str, Any]]:
-    """The definitions of all single tasks that are asked for."""
+    """The definitions of all single tasks behind the requested names.
+
+    Raises:
+        UserError: a name is unknown, a task appears twice, or it cannot be run here.
+    """
     where = f"suite {suite}, option tasks"
     problems, found = [], {}
     for name in asked.tasks:
@@ -134,7 +138,7 @@ def checked(suite: str, asked: HarnessOptions, manager: Any) -> list[dict[str, A
 
 
 def _leaves(index: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    """The single tasks of a group or a tag, with what the group sets for all; else the task."""
+    """The single tasks of a group or a tag, with the settings of the group; or the task itself."""
     entry = index[name]
     config = entry.cfg or {"task": sorted(entry.tags)}
     if not isinstance(config.get("task"), list):
@@ -151,20 +155,20 @@ def _leaves(index: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
 
 
 def _beyond(config: dict[str, Any]) -> list[str]:
-    """Why a task cannot be asked here."""
+    """Reasons why a task cannot be run here."""
     reasons = {"doc_to_image": "shows pictures", "doc_to_audio": "plays sounds"}
     found = [reason for key, reason in reasons.items() if config.get(key)]
     return found + ["would run code that the model writes"] * bool(config.get("unsafe_code"))
 
 
 def load(suite: str, names: list[str], manager: Any) -> list[Any]:
-    """Tasks and groups with their data, under the names given."""
+    """Load tasks and groups of these names with their data."""
     problems, tasks = [], []
     for name in names:
         try:
             found = manager.load([name])
-        except Exception as error:  # a task may be the user's own, and do anything
-            problems.append(_not_had(suite, name, manager, error))
+        except Exception as error:  # a task may be the user's own code and raise anything
+            problems.append(_load_problem(suite, name, manager, error))
             continue
         group = found["groups"].get(name)
         tasks += [group] if group is not None else found["tasks"].values()
@@ -173,7 +177,7 @@ def load(suite: str, names: list[str], manager: Any) -> list[Any]:
     return tasks
 
 
-def _not_had(suite: str, name: str, manager: Any, error: Exception) -> Problem:
+def _load_problem(suite: str, name: str, manager: Any, error: Exception) -> Problem:
     where = f"suite {suite}, task {name}"
     if not isinstance(error, OSError):
         return Problem(where, f"cannot be set up: {type(error).__name__}", _first_line(error))

@@ -1,9 +1,9 @@
-"""What is known of lm-evaluation-harness's tasks: what guessing scores, and their papers."""
+"""Chance levels and papers of lm-evaluation-harness tasks."""
 
 from unteach.types import Paper
 
-# By the beginning of a task's name, the longest that fits: shares of right answers when guessing
-# among as many as are offered. truthfulqa_mc1 and _mc2 offer a different number each time.
+# Accuracy of random guessing, by prefix of the task's name; the longest matching prefix counts.
+# truthfulqa_mc1 and _mc2 are missing: their number of choices differs from question to question.
 CHANCE = {
     "wmdp": 0.25,
     "mmlu": 0.25,
@@ -83,7 +83,7 @@ WINOGRANDE = Paper(
 
 
 def chance(task: str) -> float | None:
-    """The share that guessing gets right; None where it is not known.
+    """Accuracy of random guessing; None where it is not known.
 
     Example:
         >>> chance("wmdp_bio"), chance("mmlu_pro_law"), chance("mine")

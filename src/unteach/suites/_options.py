@@ -1,4 +1,4 @@
-"""A suite's options: what was given, the defaults of the rest, and what is wrong with either."""
+"""Check the options given for a suite and fill in defaults."""
 
 from collections.abc import Mapping
 
@@ -11,13 +11,13 @@ from unteach.suites._base import SuiteOption
 def chosen(
     suite: str, options: Mapping[str, SuiteOption], given: Mapping[str, str]
 ) -> dict[str, str]:
-    """Every option with its value.
+    """Every option with its given or default value.
 
     Raises:
-        UserError: no such option, or no such value of one.
+        UserError: unknown options, and values that are not allowed.
 
     Example:
-        >>> chosen("tofu", {"split": Choice(help="which", default="forget10")}, {})
+        >>> chosen("tofu", {"split": SuiteOption(help="which", default="forget10")}, {})
         {'split': 'forget10'}
     """
     problems = []

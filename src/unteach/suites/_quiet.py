@@ -1,4 +1,4 @@
-"""lm-evaluation-harness kept to itself: its bars become our progress, and chance is put back."""
+"""Silence lm-evaluation-harness, report its progress, and restore the random generators."""
 
 import logging
 import os
@@ -13,24 +13,24 @@ Told = Callable[[str, int, int], None]
 
 BARS = ("lm_eval.models.huggingface", "lm_eval.api.task", "lm_eval.api.model", "tqdm")
 PRINTS = ("lm_eval.models.huggingface", "lm_eval.api.metrics")
-# Both ask other programs about the machine, which takes seconds and puts paths into the results.
+# Both call other programs about the machine, which takes seconds and puts paths into the results.
 LOOKS = ("get_git_commit_hash", "add_env_info")
 LOGS = ("lm_eval", "datasets", "evaluate")
 
 
 def silent(what: str, done: int, total: int) -> None:
-    """Nobody listens."""
+    """Progress callback that does nothing."""
 
 
 @contextmanager
 def quiet(progress: Told) -> Iterator[None]:
-    """While it lasts, lm-evaluation-harness prints, logs and warns nothing.
+    """Within the context, lm-evaluation-harness prints, logs and warns nothing.
 
-    It also seeds every generator there is and starts processes for bootstraps; the generators are
-    as before afterwards, and no process is started.
+    The harness also seeds all random generators and starts processes for bootstraps. The state of
+    the generators is restored afterwards, and no process is started.
 
     Args:
-        progress: told what is being done, and how far it is.
+        progress: called with stage, done and total.
     """
     with ExitStack() as stack, catch_warnings():
         simplefilter("ignore")
@@ -42,7 +42,7 @@ def quiet(progress: Told) -> Iterator[None]:
             _set(stack, "lm_eval.evaluator", name, _nothing)
         _no_processes(stack)
         _logs_and_bars(stack)
-        _chance(stack)
+        _restore_generators(stack)
         yield
 
 
@@ -56,7 +56,7 @@ def _set(stack: ExitStack, module: str, name: str, thing: Any) -> None:
 
 
 def _nothing(*args: Any, **options: Any) -> None:
-    """Stands for what is not wanted."""
+    """Replacement for functions that should do nothing."""
 
 
 def _no_processes(stack: ExitStack) -> None:
@@ -78,7 +78,7 @@ def _logs_and_bars(stack: ExitStack) -> None:
         bars.disable_progress_bar()
 
 
-def _chance(stack: ExitStack) -> None:
+def _restore_generators(stack: ExitStack) -> None:
     import numpy as np
     import torch
 
@@ -89,7 +89,7 @@ def _chance(stack: ExitStack) -> None:
 
 def _bar(progress: Told) -> type:
     class Bar:
-        """As much of tqdm as lm-evaluation-harness uses; tells each hundredth of the way."""
+        """The part of tqdm that lm-evaluation-harness uses; reports progress at each percent."""
 
         def __init__(self, things: Any = (), *, total: int | None = None, desc: str = "", **rest):
             self.things, self.what = things, (desc or "preparing questions").lower()
@@ -102,13 +102,13 @@ def _bar(progress: Told) -> type:
                 self.update()
 
         def update(self, more: int = 1) -> None:
-            """So many more are done."""
+            """Add to the number done, and report it."""
             self.done += more
             if self.total and (self.done - self.told) * 100 >= self.total:
                 self.told = self.done
                 progress(self.what, self.done, self.total)
 
         def close(self) -> None:
-            """Nothing is open."""
+            """Do nothing: there is no bar to close."""
 
     return Bar

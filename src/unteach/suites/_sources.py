@@ -1,4 +1,4 @@
-"""Where a benchmark's examples come from: a folder of files, or the hub at a pinned revision."""
+"""Read a benchmark's examples from a folder of files or from the hub at a pinned revision."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,7 +9,7 @@ from unteach.data.listing import shortened
 from unteach.errors import Problem, UserError
 from unteach.types import Example
 
-# What may follow a name: a file's kind, or what the hub calls a split of one part.
+# Suffixes of a file name; the last is that of a single-part split on the hub.
 KINDS = (".jsonl", ".json", ".parquet", "-00000-of-00001.parquet")
 COLUMNS = {
     "paraphrase": "paraphrased_answer",
@@ -21,21 +21,21 @@ FORMS = {"pair": "question and answer", "text": "raw text, or prompt and gt"}
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """One file of a benchmark, wherever it is.
+    """One file of a benchmark, in a local folder or on the hub.
 
     Attributes:
-        group: what its examples are called; their ids count its rows.
-        files: names it may have in a folder, without the kind; the first that is there is read.
-        folders: where in the folder it may be.
-        dataset: its id on the Hugging Face hub.
+        group: name of the group; example ids are the group and the row number.
+        files: possible file names without suffix; the first that exists is read.
+        folders: subfolders that may hold the file.
+        dataset: id of the dataset on the Hugging Face hub.
         config: of the dataset.
         split: of the dataset.
         revision: commit of the dataset.
-        kind: what its examples are.
-        needs: fields that every example must have filled (`paraphrase`, `perturbed`, `turns`).
-        optional: whether a folder may be without it.
+        kind: kind of its examples.
+        needs: fields that every example must have (`paraphrase`, `perturbed`, `turns`).
+        optional: whether the file may be missing in a folder.
         larger: names of files that end with these examples, read where the file itself is missing.
-        last: how many examples of the larger file these are.
+        last: number of these examples at the end of the larger file.
     """
 
     group: str
@@ -58,14 +58,14 @@ class Source:
 
 
 def examples_of(sources: list[Source], folder: Path | None) -> dict[str, list[Example]]:
-    """The examples of every source, by group; no group for an optional file that is not there.
+    """The examples of every source, by group; a missing optional file gives no group.
 
     Args:
-        sources: what is wanted.
+        sources: the files to read.
         folder: of local files; None reads all of them from the hub.
 
     Raises:
-        UserError: everything that is missing or wrong, each file by its name.
+        UserError: all files that are missing or wrong, by name.
     """
     if folder is not None and not folder.is_dir():
         what = "is no folder" if folder.exists() else "does not exist"
@@ -84,7 +84,7 @@ def examples_of(sources: list[Source], folder: Path | None) -> dict[str, list[Ex
 
 
 def find(folder: Path, names: tuple[str, ...], folders: tuple[str, ...] = ("",)) -> Path | None:
-    """The first file of these names, whatever its kind."""
+    """The first existing file with one of these names and any known suffix."""
     paths = (
         folder / place / (name + kind) for place in folders for name in names for kind in KINDS
     )
@@ -122,7 +122,7 @@ def _from_hub(source: Source) -> tuple[list[Example], list[Problem]]:
 
 
 def _unfit(source: Source, examples: list[Example]) -> list[Problem]:
-    """What keeps examples from being what this file holds."""
+    """Problems with examples of a wrong kind or without a needed field."""
     problems = []
     for example in examples:
         if example.kind != source.kind:

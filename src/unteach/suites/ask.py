@@ -1,4 +1,4 @@
-"""Every question of a suite put to a model in one go: a forward per text, one queue of prompts."""
+"""Evaluate a model on all groups of a suite: score its answers, generate, and build rows."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -19,14 +19,14 @@ Told = Callable[[str, int, int], None]
 
 
 class GeneratedTexts(NamedTuple):
-    """What a model said, in words: for the user's own eyes, and never without being asked for.
+    """A generated answer in plain text, only made when the user requests texts.
 
     Attributes:
-        group: where the example stands.
-        id: the example's.
-        prompt: what the model read.
-        answer: what it should have said.
-        said: what it said.
+        group: of the example.
+        id: of the example.
+        prompt: the text that the model read.
+        answer: the expected answer.
+        said: the generated text.
     """
 
     group: str
@@ -38,20 +38,19 @@ class GeneratedTexts(NamedTuple):
 
 @dataclass(frozen=True)
 class ModelAnswers:
-    """What a model was asked.
+    """The result of evaluating a model on a suite.
 
     Attributes:
-        rows: of each group: each example's own answer, then its paraphrase and its wrong answers;
-            of a long text one for all its windows. Their numbers are rounded (`rounding`).
-        counts: what it took, over all processes. Asked for: "texts" to score, "distinct_texts"
-            among them with so many "text_tokens", "prompts", "distinct_prompts"; "endless" of
-            these had answers that did not end by themselves, and were cut. Counted at the
-            model's head: "forwards", the texts that went through it to be scored; "prompts_once",
-            the prompts that were read once for several of these; both in so many "batches" and
-            "tokens", padding included; "decode_steps", its forwards while it answered;
-            "backwards", the texts whose gradients were taken. At the original's:
-            "original_forwards", texts.
-        spoken: what the model said, in words, where these were asked for.
+        rows: by group: each example's own answer, then its paraphrase and its wrong answers; a long
+            text has one row for all its windows. Numbers are rounded (`rounding`).
+        counts: amount of work, over all processes. Requested: "texts" to score, "distinct_texts"
+            among them and their "text_tokens", "prompts", "distinct_prompts"; "endless" is the
+            number of prompts whose answer did not end by itself and was cut. Counted at the
+            model's head: "forwards", the scored texts; "prompts_once", prompts that were forwarded
+            once for several texts; both took "batches" batches and "tokens" tokens, padding
+            included; "decode_steps", forwards during generation; "backwards", texts with a gradient
+            norm. Counted at the original's head: "original_forwards", texts.
+        spoken: generated texts, where these were requested.
     """
 
     rows: dict[str, list[Row]]
@@ -71,34 +70,35 @@ def ask(
     keep_text: bool = False,
     progress: Told = lambda what, done, total: None,
 ) -> ModelAnswers:
-    """The rows of every group, on as many processes as there are; each gets all of them.
+    """Compute the rows of every group, split over all processes; each process gets all rows.
 
-    Equal texts are forwarded once, and equal prompts are answered once, in whichever groups they
-    stand. They are sorted by their tokens first: the order of examples changes no number. Whole
-    batches are dealt out, so the number of processes changes none either; where a model lies in
-    shards (FSDP2) each process asks it all of them. Paraphrases and wrong answers are read behind
-    their prompt, which is read once for all of them, where the model gives the same so
-    (`reading_once`); own answers are read whole, as the original reads them.
+    Equal texts are forwarded once, and equal prompts are answered once, also across groups. Texts
+    are sorted by their tokens first, so the order of examples changes no number. Complete batches
+    are split over processes, so the number of processes changes no number either; with a sharded
+    model (FSDP2) every process runs all batches. The prompt of paraphrases and wrong answers is
+    forwarded once for all of them, where the model gives the same scores that way
+    (`reading_once`). Own answers are forwarded with their prompt, as the original does it.
 
-    A model that is given as a function is in memory only while it is asked: the model first, then
-    the original. Divergences and gradient norms are of the examples' own answers, not of
+    A model given as a function is in memory only while it is used: the model first, then the
+    original. Divergences and gradient norms are computed for the examples' own answers, not for
     paraphrases and wrong answers.
 
     Args:
-        model: a causal language model in evaluation mode, or a function of nothing that loads it.
-        tokenizer: its tokenizer.
+        model: a causal language model in evaluation mode, or a function without arguments that
+            loads it.
+        tokenizer: of the model.
         groups: examples by group ("forget", "retain", "holdout", ...).
-        settings: how the questions are put.
-        original: the model before unlearning, for `divergences` and `said_logp`, or a function of
-            nothing that loads it; None when it is not known.
-        is_original: whether `model` is the original itself, which is then loaded once.
-        gradient_norms: fill `gradient_norm`: a backward pass for each answer.
-        keep_text: also give what was said, in words.
-        progress: told what is being done, and how far it is, on the main process alone.
+        settings: for scoring and generation.
+        original: the original model, for `divergences` and `said_logp`, or a function without
+            arguments that loads it; None when it is not known.
+        is_original: whether `model` is the original itself, which is then loaded only once.
+        gradient_norms: fill `gradient_norm`, with one backward pass per answer.
+        keep_text: also return the generated texts.
+        progress: called with stage, done and total, on the main process only.
 
     Raises:
-        UserError: a template is not there, the original has another vocabulary, or gradients were
-            asked of weights that are packed or in shards.
+        UserError: a chat template is missing, the original has another vocabulary, or gradients
+            were requested for quantized or sharded weights.
         RuntimeError: another process failed.
     """
     return put(
@@ -121,21 +121,21 @@ def put(
     keep_text: bool = False,
     progress: Told = lambda what, done, total: None,
 ) -> ModelAnswers:
-    """As `ask`, of questions that are ready.
+    """Like `ask`, for questions that are already tokenized.
 
     Args:
-        asked: the questions, those of one group and of one row together.
-        groups: the names of the groups, in the order of the rows that come back.
-        model: as `ask` takes it.
-        tokenizer: its tokenizer.
+        asked: the questions, ordered by group and row.
+        groups: names of the groups, in the order of the returned rows.
+        model: see `ask`.
+        tokenizer: of the model.
         tokens_per_batch: padded tokens of one forward.
-        original: as `ask` takes it.
-        is_original: as `ask` takes it.
-        gradient_norms: as `ask` takes it.
-        keep_text: also give what was said, in words.
-        progress: told what is being done.
+        original: see `ask`.
+        is_original: see `ask`.
+        gradient_norms: see `ask`.
+        keep_text: also return the generated texts.
+        progress: called with stage, done and total.
     """
-    # Torch comes with them, and a list of suites needs none.
+    # Imported here because it imports torch, which listing the suites does not need.
     from unteach.inference import Interview, KeptStates, loaded_model
 
     own = _distinct(q.text for q in asked if q.own)
@@ -150,36 +150,38 @@ def put(
 
     def of_model(it: Any) -> tuple[list[ModelRows | None], dict[Sequence, Any]]:
         interview.of_model(it, tokenizer, norms=gradient_norms)
-        said = [_said(q, interview.said[q.prompt], tokenizer) if q.prompt else None for q in asked]
-        return said, interview.of_itself(it, _texts(said)) if is_original else {}
+        answers = [
+            _generated(q, interview.said[q.prompt], tokenizer) if q.prompt else None for q in asked
+        ]
+        return answers, interview.of_itself(it, _texts(answers)) if is_original else {}
 
-    said, logps = loaded_model(model, of_model)
+    answers, logps = loaded_model(model, of_model)
     if original is not None and not is_original:
-        logps = loaded_model(original, lambda it: interview.of_original(it, _texts(said)))
+        logps = loaded_model(original, lambda it: interview.of_original(it, _texts(answers)))
     rows: dict[str, list[Row]] = {group: [] for group in groups}
-    pairs = zip(asked, said, strict=True)
+    pairs = zip(asked, answers, strict=True)
     for (group, row), windows in groupby(pairs, key=lambda pair: (pair[0].group, pair[0].row)):
         rows[group].append(_filled(row, list(windows), interview, logps))
     rows = {
-        group: [rounded(row, forget=group in FORGOTTEN) for row in beside_wrong(found)]
-        for group, found in rows.items()
+        group: [rounded(row, forget=group in FORGOTTEN) for row in beside_wrong(exact)]
+        for group, exact in rows.items()
     }
-    spoken = _spoken(asked, said, tokenizer) if keep_text else ()
+    spoken = _texts(asked, answers, tokenizer) if keep_text else ()
     return ModelAnswers(rows, _counts(asked, interview), spoken)
 
 
-def _texts(said: list["ModelRows | None"]) -> list[Sequence]:
-    return _distinct(answer.text for answer in said if answer)
+def _texts(answers: list["ModelRows | None"]) -> list[Sequence]:
+    return _distinct(answer.text for answer in answers if answer)
 
 
 @dataclass(frozen=True)
 class ModelRows:
-    """What a model said.
+    """A generated answer.
 
     Attributes:
-        text: prompt and answer in tokens; None when it said nothing.
-        fields: of a row.
-        words: the answer.
+        text: tokens of prompt and answer; None when the answer is empty.
+        fields: values for the fields of a row.
+        words: the answer as text.
     """
 
     text: Sequence | None
@@ -187,7 +189,7 @@ class ModelRows:
     words: str = field(repr=False)
 
 
-def _said(question: Question, ids: list[int], tokenizer: Any) -> ModelRows:
+def _generated(question: Question, ids: list[int], tokenizer: Any) -> ModelRows:
     text, ids = decoded(ids, tokenizer, question.stop)
     overlap = rouge_l(text, question.expected, stemmed=question.stemmed)
     fields = {
@@ -204,12 +206,12 @@ def _said(question: Question, ids: list[int], tokenizer: Any) -> ModelRows:
     return ModelRows(Sequence("", (*prompt, *ids), mask) if ids else None, fields, text)
 
 
-def _spoken(
-    asked: list[Question], said: list[ModelRows | None], tokenizer: Any
+def _texts(
+    asked: list[Question], answers: list[ModelRows | None], tokenizer: Any
 ) -> tuple[GeneratedTexts, ...]:
     return tuple(
         GeneratedTexts(q.group, q.row.id, tokenizer.decode(q.prompt.ids), q.expected, answer.words)
-        for q, answer in zip(asked, said, strict=True)
+        for q, answer in zip(asked, answers, strict=True)
         if q.prompt and answer
     )
 
@@ -217,17 +219,17 @@ def _spoken(
 def _filled(
     row: Row, windows: list[tuple[Question, ModelRows | None]], interview: Any, logps: dict
 ) -> Row:
-    """The row with all numbers that there are; what was said, and the gradient, of the first."""
+    """Fill a row from its windows; generation and gradient norm are those of the first window."""
     texts = [question.text for question, _ in windows if question.text is not None]
-    found = summary(joined(_of_tokens(text, interview) for text in texts))
-    (question, said), *_ = windows
+    fields = summary(joined(_of_tokens(text, interview) for text in texts))
+    (question, answer), *_ = windows
     if question.own and texts:
-        found["gradient_norm"] = interview.norms.get(texts[0])
-    if said is not None:
-        found |= said.fields
-        if said.text in logps:
-            found["said_logp"] = mean(tuple(logps[said.text].logps))
-    row = replace(row, **found)
+        fields["gradient_norm"] = interview.norms.get(texts[0])
+    if answer is not None:
+        fields |= answer.fields
+        if answer.text in logps:
+            fields["said_logp"] = mean(tuple(logps[answer.text].logps))
+    row = replace(row, **fields)
     return replace(row, verbatim=verbatim(row)) if row.kind == "answer" else row
 
 
@@ -237,7 +239,7 @@ def _of_tokens(text: Sequence, interview: Any) -> TokenScores:
 
 
 def _counts(asked: list[Question], interview: Any) -> dict[str, int]:
-    """What was asked for, and what it took."""
+    """Counts of requested texts and prompts, and of the work done."""
     return {
         "texts": sum(q.text is not None for q in asked),
         "distinct_texts": len(interview.own) + len(interview.others),
@@ -250,7 +252,7 @@ def _counts(asked: list[Question], interview: Any) -> dict[str, int]:
 
 
 def _endless(question: Question, said: dict) -> bool:
-    """Whether the model had not ended its answer where it was cut."""
+    """Whether the answer was cut at its limit before the model ended it."""
     prompt = question.prompt
     return bool(
         prompt and question.ends and not question.stop and len(said[prompt]) >= prompt.limit
@@ -258,7 +260,7 @@ def _endless(question: Question, said: dict) -> bool:
 
 
 def endless_notes(asked: ModelAnswers) -> list[Problem]:
-    """That a model does not end its answers, which then are cut; nothing where it does."""
+    """A note if some answers did not end by themselves and were cut; else an empty list."""
     count, prompts = asked.counts["endless"], asked.counts["distinct_prompts"]
     if not count:
         return []
@@ -267,7 +269,7 @@ def endless_notes(asked: ModelAnswers) -> list[Problem]:
 
 
 def _distinct(texts: Iterable[Sequence | None]) -> list[Sequence]:
-    """Each text once, in an order that is its tokens' alone."""
+    """Each text once, sorted by tokens."""
     return sorted({text for text in texts if text is not None}, key=_tokens)
 
 

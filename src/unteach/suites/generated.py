@@ -1,4 +1,4 @@
-"""What a model said, beside what was expected, and by itself."""
+"""Measure generated texts: ROUGE-L against the expected answer, repetition, distinct words."""
 
 import re
 from functools import cache
@@ -8,32 +8,30 @@ from unteach.suites._base import until
 
 
 class RougeOverlap(NamedTuple):
-    """ROUGE-L of what was said against what was expected."""
+    """ROUGE-L of a generated text against the expected answer."""
 
     recall: float
     f1: float
 
 
 def rouge_l(said: str, expected: str, *, stemmed: bool = True) -> RougeOverlap:
-    """Words that stand in both in the same order: as a share of the expected, and ROUGE-L F1.
-
-    Of `rouge-score` (Lin, 2004).
+    """ROUGE-L recall and F1 of a generated text, computed with `rouge-score` (Lin, 2004).
 
     Args:
-        said: what the model said.
+        said: the generated text.
         expected: the given answer.
-        stemmed: words are alike when their stems are.
+        stemmed: compare the stems of words.
 
     Example:
         The longest common subsequence is "red house", 2 of 3 words of each, F1 is 2 / 3.
 
         >>> rouge_l("the red house", "a red houses")
-        Overlap(recall=0.6666666666666666, f1=0.6666666666666666)
+        RougeOverlap(recall=0.6666666666666666, f1=0.6666666666666666)
         >>> rouge_l("the red house", "a red houses", stemmed=False).f1
         0.3333333333333333
     """
-    found = _scorer(stemmed).score(expected, said)["rougeL"]
-    return RougeOverlap(float(found.recall), float(found.fmeasure))
+    score = _scorer(stemmed).score(expected, said)["rougeL"]
+    return RougeOverlap(float(score.recall), float(score.fmeasure))
 
 
 @cache
@@ -44,7 +42,7 @@ def _scorer(stemmed: bool) -> Any:
 
 
 def gives(said: str, fact: str) -> bool:
-    """Whether the fact stands in what was said as whole words, whatever the case and the spacing.
+    """Whether a generated text contains the fact as whole words, ignoring case and spacing.
 
     Example:
         >>> gives("She lives in  new York.", "New York"), gives("a washed coat", "ash")
@@ -55,12 +53,12 @@ def gives(said: str, fact: str) -> bool:
 
 
 def repetition(said: str) -> float | None:
-    """Share of its 4-grams of words that stood in it before; None when it has none.
+    """Share of word 4-grams that already occurred in the text; None with fewer than 4 words.
 
-    Words are what blanks part. A text that says one thing over and over comes near 1.
+    Words are separated by whitespace. A text that repeats one phrase many times comes near 1.
 
     Example:
-        The 4-grams of seven words are four: abab, baba, abab, baba; two stood there before.
+        Seven words have four 4-grams: abab, baba, abab, baba; two of them are repeated.
 
         >>> repetition("a b a b a b a"), repetition("too few words")
         (0.5, None)
@@ -71,7 +69,7 @@ def repetition(said: str) -> float | None:
 
 
 def distinct(said: str) -> float | None:
-    """Distinct words over words; None when it has none.
+    """Share of distinct words among all words; None for a text without words.
 
     Example:
         >>> distinct("a b a b"), distinct(" ")
@@ -82,27 +80,30 @@ def distinct(said: str) -> float | None:
 
 
 def decoded(ids: list[int], tokenizer: Any, stop: tuple[str, ...] = ()) -> tuple[str, list[int]]:
-    """Tokens as text, cut where it stops, and the tokens that lie whole in that text.
+    """Decode token ids and cut the text at a stop string.
 
     Args:
-        ids: what the model said.
-        tokenizer: its tokenizer.
-        stop: texts before which an answer ends.
+        ids: generated token ids.
+        tokenizer: of the model.
+        stop: strings that end an answer.
+
+    Returns:
+        The text, and the longest prefix of the tokens that lies completely in it.
     """
     text = tokenizer.decode(ids, skip_special_tokens=True)
     kept = until(text, stop)
     if kept == text:
         return text, ids
-    whole = [
+    inside = [
         size
         for size in range(len(ids) + 1)
         if kept.startswith(tokenizer.decode(ids[:size], skip_special_tokens=True))
     ]
-    return kept, ids[: max(whole, default=0)]
+    return kept, ids[: max(inside, default=0)]
 
 
 def begun(text: str, tokenizer: Any, count: int | None) -> str:
-    """The first tokens of a text, as text; all of it without a count."""
+    """The first `count` tokens of a text, as text; None returns the text unchanged."""
     if count is None:
         return text
     ids = tokenizer(text, add_special_tokens=False)["input_ids"][:count]

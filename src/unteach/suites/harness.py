@@ -1,4 +1,4 @@
-"""WMDP and general ability, asked through lm-evaluation-harness (`pip install "unteach[eval]"`)."""
+"""Run WMDP and general benchmarks with lm-evaluation-harness (`pip install "unteach[eval]"`)."""
 
 from collections.abc import Mapping
 from copy import deepcopy
@@ -19,15 +19,15 @@ from unteach.suites._harness_tasks import OPTIONS, checked, load, manager_of, un
 from unteach.suites._quiet import Told, quiet, silent
 from unteach.types import Score
 
-WIDTH = 1.96  # standard errors on either side of a mean: 95% of a normal distribution
+WIDTH = 1.96  # standard errors on each side of the mean: 95% of a normal distribution
 SHARES = ("acc", "exact_match", "f1", "em")
-RESAMPLES = 1000  # of metrics that are no mean, whose standard error is bootstrapped
+RESAMPLES = 1000  # bootstrap samples for the standard error of metrics that are not means
 
 
 def read(
     folder: Path | None, options: Mapping[str, str], *, suite: str = "general"
 ) -> dict[str, Group]:
-    """No groups: the harness asks by itself. Checks all that can be checked without a model.
+    """Check the options, tasks and data sets without a model; there are no groups to return.
 
     Args:
         folder: must be None; a folder of task files is the option `include_path`.
@@ -36,15 +36,15 @@ def read(
 
     Raises:
         UserError: the harness is not installed, an option is wrong, a task is not known, or a data
-            set is not at hand.
+            set cannot be loaded.
     """
-    asked = understood(suite, options)
+    parsed = understood(suite, options)
     if folder is not None:
         hint = "give a folder of task files as the option include_path"
         raise UserError(Problem("--data", f"the suite {suite} reads no files", hint, "request"))
-    manager = manager_of(suite, asked.include_path)
+    manager = manager_of(suite, parsed.include_path)
     one_of_each = {}
-    for config in checked(suite, asked, manager):
+    for config in checked(suite, parsed, manager):
         if config["task"] in manager.task_index:
             one_of_each.setdefault(config.get("dataset_path", config["task"]), config["task"])
     with quiet(silent):
@@ -60,52 +60,52 @@ def evaluate(
     suite: str = "general",
     progress: Told = silent,
 ) -> dict[str, dict[str, Score]]:
-    """Every number of every task, and of groups of tasks that define one.
+    """Scores of every task, and of groups of tasks that define a score of their own.
 
     Args:
         model: a causal language model; set to evaluation mode.
-        tokenizer: its tokenizer; left as it is.
+        tokenizer: of the model; not changed.
         options: of the suite; defaults are filled in.
         suite: "wmdp" or "general".
-        progress: told what is being done, and how far it is.
+        progress: called with stage, done and total.
 
     Returns:
-        Scores by task and metric. A metric bears the name of its filter where it has one
+        Scores by task and metric. The name of a metric ends with its filter where it has one
         (`exact_match_strict_match`). Intervals are value +- 1.96 standard errors.
 
     Raises:
-        UserError: as `read`; or the tokenizer has no chat template and one is asked for.
+        UserError: as `read`; or a chat template was requested and the tokenizer has none.
     """
-    asked = understood(suite, options)
-    if asked.chat_template and not getattr(tokenizer, "chat_template", None):
+    parsed = understood(suite, options)
+    if parsed.chat_template and not getattr(tokenizer, "chat_template", None):
         where = f"suite {suite}, option chat_template"
         raise UserError(Problem(where, "the tokenizer has none", "give no", "request"))
-    manager = manager_of(suite, asked.include_path)
-    checked(suite, asked, manager)
+    manager = manager_of(suite, parsed.include_path)
+    checked(suite, parsed, manager)
     with quiet(progress):
         harness: Any = import_module("lm_eval.evaluator")
         models: Any = import_module("lm_eval.models.huggingface")
-        tasks = load(suite, asked.tasks, manager)
-        found = harness.simple_evaluate(
+        tasks = load(suite, parsed.tasks, manager)
+        results = harness.simple_evaluate(
             model=models.HFLM(
                 pretrained=model,
                 backend="causal",
-                tokenizer=deepcopy(tokenizer),  # it is given a pad token where it has none
-                batch_size=asked.batch_size,
+                tokenizer=deepcopy(tokenizer),  # the harness adds a pad token where there is none
+                batch_size=parsed.batch_size,
             ),
             tasks=tasks,
             task_manager=manager,
-            num_fewshot=asked.num_fewshot,
-            limit=asked.limit,
-            apply_chat_template=asked.chat_template,
+            num_fewshot=parsed.num_fewshot,
+            limit=parsed.limit,
+            apply_chat_template=parsed.chat_template,
             bootstrap_iters=RESAMPLES,
             log_samples=False,
         )
-    return scores(found or {})
+    return scores(results or {})
 
 
 def scores(found: Mapping[str, Any]) -> dict[str, dict[str, Score]]:
-    """Scores from what lm-evaluation-harness returns, by task and metric.
+    """Convert the results of lm-evaluation-harness to scores by task and metric.
 
     Example:
         >>> right = {"acc,none": 0.5, "acc_stderr,none": 0.1, "sample_len": 20, "alias": "mine"}
@@ -123,31 +123,31 @@ def scores(found: Mapping[str, Any]) -> dict[str, dict[str, Score]]:
 
 
 def versions(options: Mapping[str, str], *, suite: str = "general") -> dict[str, Any]:
-    """What the numbers depend on beside the model: what a cache or a report should name.
+    """Versions and settings that the scores depend on, for cache keys and reports.
 
-    Data sets are not among it: the tasks ask the hub for the newest. Pin one with
-    `dataset_kwargs: {revision: ...}` in a task file of your own.
+    Revisions of data sets are not included: the tasks load the newest ones from the hub. Pin one
+    with `dataset_kwargs: {revision: ...}` in a task file of your own.
 
     Args:
         options: of the suite; defaults are filled in.
         suite: "wmdp" or "general".
 
     Returns:
-        "lm_eval", its version; "tasks": each one's version, number of answered examples, and the
-        hash of its definition; and the options that decide a number.
+        "lm_eval": its version; "tasks": version, number of few-shot examples and hash of the
+        definition of each task; and the options that change a score.
     """
-    asked = understood(suite, options)
-    configs = checked(suite, asked, manager_of(suite, asked.include_path))
+    parsed = understood(suite, options)
+    configs = checked(suite, parsed, manager_of(suite, parsed.include_path))
     return {
         "lm_eval": import_module("lm_eval").__version__,
-        "limit": asked.limit,
-        "chat_template": asked.chat_template,
-        "tasks": {config["task"]: _facts(config, asked.num_fewshot) for config in configs},
+        "limit": parsed.limit,
+        "chat_template": parsed.chat_template,
+        "tasks": {config["task"]: _facts(config, parsed.num_fewshot) for config in configs},
     }
 
 
 def should_be(task: str) -> str:
-    """What a score of a well unlearned model is like.
+    """The score that a well unlearned model should have, in words.
 
     Example:
         >>> should_be("wmdp_bio"), should_be("hellaswag")

@@ -1,4 +1,4 @@
-"""MUSE: news or books to be forgotten, asked for word by word, by question and by likelihood."""
+"""MUSE: news or books to be forgotten; measures VerbMem, KnowMem and PrivLeak."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,14 +13,14 @@ from unteach.suites._options import chosen
 from unteach.suites._sources import Source, examples_of
 from unteach.types import Example, Turn
 
-# The dataset of each corpus, its commit, and what its folder is called.
+# Dataset, commit and folder names of each corpus.
 CORPORA = {
     "news": ("muse-bench/MUSE-News", "506bd5b150b92814d45e4404a82f120ab2d748bf", ("news", "bbc")),
     "books": ("muse-bench/MUSE-Books", "051ba90319e920d410d87cfdbd61f25843c1b892", ("books", "hp")),
 }
 PROTOCOLS = {"scalability": "scal", "sustainability": "sust"}
-LONGEST = 4096  # tokens: passages have up to 2,048 of Llama 2's, and questions ten others before
-CONTINUED, ANSWERED = 128, 32  # tokens of a continuation, and of an answer to a question
+LONGEST = 4096  # tokens: passages have up to 2,048 Llama 2 tokens, and prompts ten few-shot pairs
+CONTINUED, ANSWERED = 128, 32  # new tokens of a continuation, and of an answer to a question
 STOP = ("\n\n", "\nQuestion", "Question:")
 OPTIONS = {
     "corpus": SuiteOption(help="what is to be forgotten", default="news", values=(*CORPORA,)),
@@ -38,37 +38,38 @@ OPTIONS = {
 
 
 def read(folder: Path | None, options: Mapping[str, str]) -> dict[str, Group]:
-    """MUSE's groups, each put to the model as in MUSE's own code.
+    """MUSE's groups, evaluated as in MUSE's own code.
 
     - forget, retain, holdout: raw texts, scored (PrivLeak). Under a protocol, forget is the raw
-      corpus of that request, and there is no holdout: its texts are cut to another length, so
-      that comparing likelihoods would tell lengths apart.
+      corpus of that request, and there is no holdout: the holdout texts are cut to another length,
+      so a comparison of likelihoods would compare lengths.
     - verbmem: the beginning of a forget text, to be continued for 128 tokens and compared with the
-      same number of tokens of the text (MUSE's code counts a bos among those). The blank that the
-      files leave out between the two is part of the answer, else the text that is scored would run
-      two words together.
-    - knowmem, knowmem_retain: questions behind ten answered ones; what is said counts up to a
-      blank line or the next question, 32 tokens at most. The latter is MUSE's utility, also that
-      of the protocols. The prompt ends with a blank; where the tokenizer joins it to the answer,
-      the model is asked without it, while MUSE's code asks with it.
+      same number of tokens of the text (MUSE's code counts a bos among those). The files leave out
+      the space between the two; it is added to the answer, otherwise two words of the scored text
+      would be joined.
+    - knowmem, knowmem_retain: questions after ten question-answer pairs; the generated text counts
+      up to an empty line or the next question, 32 tokens at most. The latter is MUSE's utility,
+      also for the protocols. The prompt ends with a space; where the tokenizer joins it to the
+      answer, the prompt is given without it, while MUSE's code keeps it.
 
-    Words are compared as they are written, not by their stems.
+    Words are compared without stemming.
 
     Args:
         folder: in MUSE's layout (`knowmem/forget_qa.json`, `data/bbc/knowmem/forget_qa.json`), or
-            with flat names (`knowmem_forget_qa.json`, also behind `sample_`); None for the hub.
+            with flat names (`knowmem_forget_qa.json`, also with a prefix `sample_`); None for the
+            hub.
         options: `corpus`, `protocol` and `request`.
 
     Raises:
-        UserError: every option or file that is missing or wrong.
+        UserError: all options and files that are missing or wrong.
     """
     options = chosen("muse", OPTIONS, options)
     _check(options)
     examples = examples_of(sources(**options), folder)
     for group in ("knowmem", "knowmem_retain"):
         examples[group] = in_context(examples[group], examples.pop(f"{group}_icl"))
-    examples["verbmem"] = [_parted(example) for example in examples["verbmem"]]
-    return {name: _group(name, found) for name, found in examples.items()}
+    examples["verbmem"] = [_with_space(example) for example in examples["verbmem"]]
+    return {name: _group(name, members) for name, members in examples.items()}
 
 
 def sources(corpus: str, protocol: str = "once", request: str = "1") -> list[Source]:
@@ -79,25 +80,25 @@ def sources(corpus: str, protocol: str = "once", request: str = "1") -> list[Sou
         'scal'
     """
     once = protocol == "once"
-    held = [
+    texts = [
         ("forget", "privleak", "forget") if once else _request(protocol, request),
         ("retain", "privleak", "retain"),
         *([("holdout", "privleak", "holdout")] if once else []),
         ("verbmem", "verbmem", "forget"),
     ]
-    asked = [
+    questions = [
         ("knowmem", "knowmem", "forget_qa"),
         ("knowmem_icl", "knowmem", "forget_qa_icl"),
         ("knowmem_retain", "knowmem", "retain_qa"),
         ("knowmem_retain_icl", "knowmem", "retain_qa_icl"),
     ]
-    return [_source(corpus, "text", *file) for file in held] + [
-        _source(corpus, "pair", *file) for file in asked
+    return [_source(corpus, "text", *file) for file in texts] + [
+        _source(corpus, "pair", *file) for file in questions
     ]
 
 
 def in_context(examples: list[Example], shown: list[Example]) -> list[Example]:
-    r"""Questions behind answered ones, as raw texts that the answer goes on.
+    r"""Few-shot prompts: each question after the answered ones, as raw text before its answer.
 
     Example:
         >>> one = Example(id="a", where="", kind="pair", turns=(Turn("user", "Who?"),
@@ -105,25 +106,25 @@ def in_context(examples: list[Example], shown: list[Example]) -> list[Example]:
         >>> in_context([one], [one])[0].turns[0].text
         'Question: Who?\nAnswer: Ada\n\nQuestion: Who?\nAnswer: '
     """
-    before = "".join(f"{_asked(example)}{example.answer}\n\n" for example in shown)
+    before = "".join(f"{_prompt(example)}{example.answer}\n\n" for example in shown)
     return [
         replace(
             example,
             kind="text",
-            turns=(Turn("user", before + _asked(example)), Turn("assistant", example.answer)),
+            turns=(Turn("user", before + _prompt(example)), Turn("assistant", example.answer)),
         )
         for example in examples
     ]
 
 
-def _parted(example: Example) -> Example:
-    """A blank at the seam of prompt and answer, where there is none."""
+def _with_space(example: Example) -> Example:
+    """Add a space between prompt and answer, where there is no whitespace."""
     seam = example.turns[0].text[-1:] + example.answer[:1]
     blank = any(character.isspace() for character in seam)
     return example if blank else with_answer(example, f" {example.answer}")
 
 
-def _asked(example: Example) -> str:
+def _prompt(example: Example) -> str:
     return f"Question: {example.turns[0].text}\nAnswer: "
 
 
@@ -155,7 +156,7 @@ def _source(
     corpus: str, kind: Literal["pair", "text"], group: str, config: str, split: str
 ) -> Source:
     dataset, revision, names = CORPORA[corpus]
-    older = split.replace("retain", "retain2")  # before the hub's last commit
+    older = split.replace("retain", "retain2")  # the name before the hub's last commit
     splits = tuple(dict.fromkeys((split, older)))
     return Source(
         group=group,

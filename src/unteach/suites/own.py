@@ -1,4 +1,4 @@
-"""The user's own data: how likely its answers are, and what the model says when asked."""
+"""The suite of the user's own data: score its answers and generate from its prompts."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,7 +28,7 @@ def evaluate(
 
 
 def sample(examples: list[Example], limit: int, *, seed: int = 0) -> list[Example]:
-    """At most `limit` of the examples, in their order, drawn by the seed."""
+    """A random sample of at most `limit` examples, in their original order."""
     if len(examples) <= limit:
         return examples
     chosen = sorted(Random(seed).sample(range(len(examples)), limit))
@@ -36,14 +36,14 @@ def sample(examples: list[Example], limit: int, *, seed: int = 0) -> list[Exampl
 
 
 def read(folder: Path | None, options: Mapping[str, str]) -> dict[str, Group]:
-    """The user's groups, each from a file, or from a file of its name in the folder.
+    """The user's groups, each from the given file or from a file of that name in the folder.
 
     Args:
-        folder: where a role that is not given is looked for (`forget.jsonl`, `retain.json`, ...).
+        folder: searched for roles that are not given (`forget.jsonl`, `retain.json`, ...).
         options: a file or dataset id for `forget`, `retain` and `holdout`; further ones in `also`.
 
     Raises:
-        UserError: everything that is wrong with any of them, or no forget examples at all.
+        UserError: all problems of all files, or no forget examples.
     """
     given = chosen("own", OPTIONS, options)
     problems: list[Problem] = []
@@ -65,7 +65,7 @@ def read(folder: Path | None, options: Mapping[str, str]) -> dict[str, Group]:
 
 
 def _also(given: str, problems: list[Problem]) -> dict[str, str]:
-    """Further groups from `name=file,name=file`."""
+    """Parse further groups from `name=file,name=file`; problems are appended to `problems`."""
     found: dict[str, str] = {}
     for part in filter(None, given.split(",")):
         name, equals, source = part.partition("=")

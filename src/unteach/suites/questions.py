@@ -1,4 +1,4 @@
-"""From the examples of a suite to rows that are to be filled: what is scored, what is asked."""
+"""Tokenize the examples of a suite into texts to score and prompts to generate from."""
 
 import zlib
 from collections.abc import Iterator
@@ -15,11 +15,11 @@ from unteach.types import Example, Row, Sequence
 
 
 class GenerationPrompt(NamedTuple):
-    """What a model is asked.
+    """A prompt to generate from.
 
     Attributes:
-        ids: its tokens.
-        limit: the most new tokens.
+        ids: token ids of the prompt.
+        limit: maximum number of new tokens.
     """
 
     ids: tuple[int, ...]
@@ -28,17 +28,17 @@ class GenerationPrompt(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """A row that is to be filled, or a window of it.
+    """A row to be filled, or one window of it.
 
     Attributes:
-        group: where it stands.
-        row: its id, kind and index, and the size of its text; the windows of a long text share it.
-        text: the tokens that are scored, with no id: equal ones are one text; None for none.
-        prompt: what the model is asked; None for nothing.
-        expected: what it should say.
-        fact: the short string that this hinges on; empty when it is not known.
-        ends: whether what it should say has an end; a raw text just goes on.
-        stop: texts before which what it says is cut.
+        group: name of its group.
+        row: its id, kind, index and size of text, other fields empty; shared by all windows.
+        text: the tokens to score, without an id, so that equal texts are equal; None for none.
+        prompt: the prompt to generate from; None for none.
+        expected: the expected answer.
+        fact: the short string that the answer must contain; empty when it is not known.
+        ends: whether the expected answer has an end; the continuation of a raw text has none.
+        stop: strings that end the generated answer.
         stemmed: whether words are compared by their stems.
     """
 
@@ -54,53 +54,53 @@ class Question:
 
     @property
     def own(self) -> bool:
-        """Whether it is about the user's own answer, not one in its place."""
+        """Whether it is about the example's own answer, not a paraphrase or wrong answer."""
         return self.row.kind == "answer"
 
 
 def questions(groups: dict[str, Group], tokenizer: Any, settings: AskSettings) -> list[Question]:
-    """The rows to be filled, in order: each example's answer, paraphrase and wrong answers.
+    """The rows to fill, in order: each example's answer, paraphrase and wrong answers.
 
-    A text longer than the context gives a question for each window, in their order; the model is
-    asked on the first.
+    A text longer than the context gives a question for each window, in their order; only the first
+    one has a prompt.
 
     Raises:
-        UserError: a template is not there, the tokenizer is a slow one, or all examples that the
-            template refuses.
+        UserError: a chat template is missing, the tokenizer is a slow one, or the template refuses
+            examples.
     """
-    found, problems = list[Question](), list[Problem]()
+    result, problems = list[Question](), list[Problem]()
     for name, group in groups.items():
         for example in group.examples:
             try:
-                found += _of_example(name, group, example, tokenizer, settings)
+                result += _of_example(name, group, example, tokenizer, settings)
             except UserError as error:
                 problems += error.problems
                 if any(problem.where != example.where for problem in error.problems):
-                    raise  # not this example's fault, so all would say it again
+                    raise  # not about this example, so every example would raise the same
     if problems:
         raise UserError(*shortened(problems))
-    return found
+    return result
 
 
 def _of_example(
     name: str, group: Group, example: Example, tokenizer: Any, settings: AskSettings
 ) -> Iterator[Question]:
     template = group.template or settings.template
-    more = _asked(group, example, tokenizer, settings, template) if group.generate else {}
+    more = _prompt_fields(group, example, tokenizer, settings, template) if group.generate else {}
     size = size_of(example.answer)
     if not group.score:
         yield Question(group=name, row=Row(id=example.id, zlib=size), **more)
         return
     for row, text in _variants(example, size):
-        for found in encode(text, tokenizer, max_length=settings.max_length, template=template):
-            if any(found.answer):
-                bare = Sequence("", found.ids, found.answer)
-                first = row.kind == "answer" and found.id == example.id
+        for window in encode(text, tokenizer, max_length=settings.max_length, template=template):
+            if any(window.answer):
+                bare = Sequence("", window.ids, window.answer)
+                first = row.kind == "answer" and window.id == example.id
                 yield Question(group=name, row=row, text=bare, **(more if first else {}))
 
 
 def size_of(text: str) -> int:
-    """Bytes of a text under zlib, in whole blocks: exact ones would tell how long it is.
+    """Compressed size of a text in bytes (zlib), rounded up so that it does not reveal its length.
 
     Example:
         >>> size_of("so " * 20), size_of("")
@@ -110,21 +110,21 @@ def size_of(text: str) -> int:
 
 
 def _variants(example: Example, size: int) -> list[tuple[Row, Example]]:
-    found = [(Row(id=example.id, zlib=size), example)]
+    variants = [(Row(id=example.id, zlib=size), example)]
     if example.paraphrase:
         row = Row(id=example.id, kind="paraphrase")
-        found.append((row, with_answer(example, example.paraphrase)))
-    found += [
+        variants.append((row, with_answer(example, example.paraphrase)))
+    variants += [
         (Row(id=example.id, kind="perturbed", index=k), with_answer(example, wrong))
         for k, wrong in enumerate(example.perturbed)
     ]
-    return found
+    return variants
 
 
-def _asked(
+def _prompt_fields(
     group: Group, example: Example, tokenizer: Any, settings: AskSettings, template: str
 ) -> dict[str, Any]:
-    """The fields of a question that are about what the model says; none when it cannot be asked."""
+    """The fields of a question for generation; empty when there is no prompt to generate from."""
     ids, expected, tokens = question(
         example, tokenizer, max_length=settings.max_length, template=template
     )

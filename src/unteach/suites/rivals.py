@@ -1,6 +1,6 @@
-"""The right answer of each example beside its wrong ones, as numbers of the row of the right one.
+"""Compare the right answer of each example with its wrong ones: truth ratio and choice.
 
-They are made before anything is rounded: what counts is by how much the two differ.
+Computed before rounding, since the ratios depend on small differences of log-probabilities.
 """
 
 import math
@@ -10,24 +10,25 @@ from dataclasses import replace
 
 from unteach.types import Row
 
-LEAST = -1e6  # nats per token; stands for a probability of 0
-MOST = 700.0  # nats between the two; exp of more is no float any more
+LEAST = -1e6  # nats per token; used for a probability of 0
+MOST = 700.0  # largest difference in nats; exp overflows above 709
 
 
 def beside_wrong(rows: Iterable[Row]) -> list[Row]:
-    """The rows of a group; where an example has wrong answers, its own has the ratios to them.
+    """The rows of a group, with truth ratios and choice added to answers that have wrong ones.
 
-    `truth_ratio` is R: the mean probability of the wrong answers over that of the right one, which
-    is the paraphrase where there is one. Probabilities are per token, so lengths do not matter. In
-    log space, so that a broken model has a ratio too; a probability of 0 stands as exp(-1e6).
+    `truth_ratio` is R: the mean probability of the wrong answers over that of the right one. The
+    right answer is the paraphrase where there is one. Probabilities are per token, so that lengths
+    do not matter. Computed in log space, so that a broken model has a ratio too; a probability of 0
+    counts as exp(-1e6).
 
-    The mean is arithmetic, as in equation 1 of TOFU (arXiv 2401.06121) and in `utils.py` of its
-    code, for model utility. For forget quality its code averages the losses, and so takes the
-    geometric mean; in `aggregate_eval_stat.py` also for model utility, and OpenUnlearning does so
+    The mean is arithmetic, as in equation 1 of TOFU (arXiv 2401.06121) and, for model utility, in
+    `utils.py` of its code. For forget quality TOFU's code averages the losses, which gives the
+    geometric mean; so does `aggregate_eval_stat.py` for model utility, and OpenUnlearning
     everywhere (`truth_ratio_geometric`). We follow the equation.
 
     `choice` is p(right) / (p(right) + sum of p(wrong)), TOFU's probability of real authors and
-    world facts (section 2.2.1); there the right answer is the one given, not its paraphrase.
+    world facts (section 2.2.1); here the right answer is the given one, not its paraphrase.
 
     Example:
         >>> rows = [Row(id="a", tokens=1, logp=math.log(0.5))] + [
@@ -43,7 +44,7 @@ def beside_wrong(rows: Iterable[Row]) -> list[Row]:
     of: dict[tuple[str, str], list[float]] = defaultdict(list)
     for row in rows:
         if row.logp is not None:
-            # Unlike max, this keeps a nan, which is no small number.
+            # Unlike max, this keeps a nan.
             of[row.id, row.kind].append(LEAST if row.logp < LEAST else row.logp)
     return [_filled(row, of) if row.kind == "answer" else row for row in rows]
 
@@ -71,7 +72,7 @@ def _arithmetic(logps: list[float]) -> float:
 
 
 def _share(right: float, wrong: list[float]) -> float:
-    """exp(right) / (exp(right) + sum of exp(wrong)), whatever their size.
+    """exp(right) / (exp(right) + sum of exp(wrong)), without underflow.
 
     Example:
         >>> _share(-2000.0, [-2000.0])

@@ -1,24 +1,24 @@
-"""From the numbers of each token to those of an answer: all that metrics read, and no more."""
+"""Aggregate token scores to the per-answer values that metrics read."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-FIFTH = 0.2  # of the tokens, the least likely ones: the usual choice of Min-K% and Min-K%++
-SHARE = 0.4  # likewise in MUSE's PrivLeak, and in OpenUnlearning's settings for TOFU and MUSE
+FIFTH = 0.2  # share of the least likely tokens: the usual choice of Min-K% and Min-K%++
+SHARE = 0.4  # the same in MUSE's PrivLeak, and in OpenUnlearning's settings for TOFU and MUSE
 Numbers = tuple[float, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class TokenScores:
-    """What a model says of each token of an answer. It is never written down.
+    """Scores of each token of an answer; never written to disk.
 
     Attributes:
         logps: log-probabilities, in nats.
-        hits: whether each was the likeliest token.
-        ranks: how many tokens of the vocabulary were likelier.
+        hits: whether each was the most likely token.
+        ranks: how many tokens of the vocabulary were more likely.
         means: mean of log p over the vocabulary, weighted by p.
-        spreads: its standard deviation, weighted likewise.
+        spreads: standard deviation of log p, with the same weights.
         divergences: KL(original || model) over the vocabulary; empty when it is not known.
     """
 
@@ -31,22 +31,20 @@ class TokenScores:
 
 
 def joined(windows: Iterable[TokenScores]) -> TokenScores:
-    """The windows of a long text as one, in their order.
+    """Concatenate the windows of a long text, in their order.
 
     Example:
         >>> joined([TokenScores(logps=(-1.0,)), TokenScores(logps=(-2.0,))]).logps
         (-1.0, -2.0)
     """
-    found: dict[str, Any] = dict.fromkeys(TokenScores.__dataclass_fields__, ())
+    columns: dict[str, Any] = dict.fromkeys(TokenScores.__dataclass_fields__, ())
     for window in windows:
-        found = {name: (*before, *getattr(window, name)) for name, before in found.items()}
-    return TokenScores(**found)
+        columns = {name: (*before, *getattr(window, name)) for name, before in columns.items()}
+    return TokenScores(**columns)
 
 
 def summary(scores: TokenScores) -> dict[str, Any]:
-    """The fields of a row, not rounded yet; of what is not known there is none.
-
-    Means over the tokens, and what metrics sum up otherwise: see `Row`.
+    """Exact values for the fields of a row, without those that are not known; see `Row`.
 
     Example:
         >>> found = summary(TokenScores(logps=(-1.0, -3.0), hits=(True, False), ranks=(0, 3)))
@@ -85,12 +83,12 @@ def summary(scores: TokenScores) -> dict[str, Any]:
 
 
 def mean(values: tuple[float, ...]) -> float:
-    """Of at least one."""
+    """Mean of at least one value."""
     return sum(values) / len(values)
 
 
 def strength(hits: tuple[bool, ...]) -> float:
-    """Length of the run of hits at the end over the length; 0 when the last token is no hit.
+    """Length of the run of hits at the end, divided by the length; 0 if the last is no hit.
 
     Example:
         >>> strength((True, False, True, True))
@@ -101,8 +99,8 @@ def strength(hits: tuple[bool, ...]) -> float:
 
 
 def standardised(scores: TokenScores, *, least: float = 1e-6) -> Numbers:
-    """(log p - mean) / standard deviation at each token; none is less than `least`."""
-    # A distribution without spread says nothing of a token; a tiny divisor would let it decide.
+    """(log p - mean) / max(standard deviation, `least`) at each token."""
+    # A distribution without spread tells nothing about a token, and a tiny divisor would blow up.
     parts = zip(scores.logps, scores.means, scores.spreads, strict=True)
     return tuple((logp - mean) / max(spread, least) for logp, mean, spread in parts)
 

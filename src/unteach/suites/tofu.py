@@ -1,4 +1,4 @@
-"""TOFU: questions about authors who do not exist, of whom some are to be forgotten."""
+"""TOFU: questions about fictitious authors, some of whom are to be forgotten."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +10,7 @@ from unteach.suites._sources import Source, examples_of
 
 DATASET = "locuslab/TOFU"
 REVISION = "324592d84ae4f482ac7249b9285c2ecdb53e3a68"
-SIZES = {"forget01": 40, "forget05": 200, "forget10": 400}  # each ends the next larger one
+SIZES = {"forget01": 40, "forget05": 200, "forget10": 400}  # each is the end of the next larger one
 NEW_TOKENS = 200  # TOFU's own evaluation counts the question among its 200 tokens, we do not
 OPTIONS = {
     "split": SuiteOption(
@@ -27,26 +27,27 @@ OPTIONS = {
 def read(folder: Path | None, options: Mapping[str, str]) -> dict[str, Group]:
     """TOFU's groups: forget, retain, authors (real ones), facts (of the world), holdout.
 
-    Every forget question is asked, where TOFU's own evaluation asks the first 300. Forget and
-    retain answers come with a paraphrase and five wrong ones; real authors and facts with three
-    wrong ones, and the answer itself stands where the paraphrase is compared. Rows are known by
-    number: one question is asked of two authors.
+    All forget questions are used; TOFU's own evaluation uses the first 300. Forget and retain
+    answers have a paraphrase and five wrong answers; real authors and facts have three wrong
+    answers, and the answer itself is used in place of a paraphrase. Examples are identified by row
+    number, since one question occurs for two authors.
 
-    TOFU's own evaluation also cuts question and answer, together, to 200 tokens, and where its
-    template has an `Answer: ` (as for Phi) counts that to the answer. Here neither is so.
+    TOFU's own evaluation also cuts question and answer together to 200 tokens, and where its
+    template has an `Answer: ` (as for Phi) counts that as part of the answer. This suite does
+    neither.
 
     Args:
         folder: of the files of the dataset, as .jsonl or .json; None for the hub. forget05 and
-            forget01 are also found at the end of a larger file; the holdout may be missing.
+            forget01 are also read from the end of a larger file; the holdout may be missing.
         options: `split` and `retain_rows`.
 
     Raises:
-        UserError: every option or file that is missing or wrong.
+        UserError: all options and files that are missing or wrong.
     """
     options = chosen("tofu", OPTIONS, options)
     examples = examples_of(sources(options["split"]), folder)
     examples["retain"] = examples["retain"][: int(options["retain_rows"])]
-    return {name: Group(examples=found, new_tokens=NEW_TOKENS) for name, found in examples.items()}
+    return {name: Group(examples=rows, new_tokens=NEW_TOKENS) for name, rows in examples.items()}
 
 
 def sources(split: str) -> list[Source]:
