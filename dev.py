@@ -7,6 +7,7 @@ The environment lives in `.venv` and is rebuilt when pyproject.toml or constrain
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -81,7 +82,7 @@ def run(program: str, *args: str, which: str = TESTED) -> None:
     """Run a program of an environment; leave with its exit code when it fails."""
     # One thread: torch's default of all cores was up to 50 times slower on a busy machine.
     quiet = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
-    env = {**os.environ, **quiet}
+    env = {**scratch(), **os.environ, **quiet}
     env.pop("PYTHONDONTWRITEBYTECODE", None)  # without bytecode every import is slower
     bin = folder(which) / ("Scripts" if os.name == "nt" else "bin")
     code = subprocess.call([str(bin / program), *args], cwd=ROOT, env=env)
@@ -96,7 +97,15 @@ def suite(which: str, *args: str) -> None:
     some = any((ROOT / arg.split("::")[0]).exists() for arg in args)
     workers = "0" if some else str(min(4, os.cpu_count() or 1))
     command = ("-m", "pytest", "-q", "-n", workers, "--dist", "worksteal")
+    command += ("-o", "tmp_path_retention_count=1")  # see `scratch`: it is memory
     run("python", *command, *args, which=which)
+
+
+def scratch() -> dict[str, str]:
+    """Folders of the tests are in memory where there is room: a run waits 40 times for a disk."""
+    memory = Path("/dev/shm")
+    room = memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free
+    return {"PYTEST_DEBUG_TEMPROOT": str(memory)} if room and room > 2**32 else {}
 
 
 def test(*args: str) -> None:

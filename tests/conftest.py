@@ -68,6 +68,26 @@ def hooks():
     logging.raiseExceptions = True
 
 
+SKETCH = b"\x89PNG\r\n\x1a\n"  # as much of a picture as a run's file needs
+
+
+@pytest.fixture(autouse=True)
+def sketched(request, monkeypatch):
+    """A small run spends a third of its time in matplotlib, which none but a few tests look at.
+
+    Drawn in earnest where a test asks for `pictures`, in processes of their own, and wherever a
+    test calls `draw` itself.
+    """
+    results = sys.modules.get("unteach.evaluation.results")
+    if results and "pictures" not in request.fixturenames:
+        monkeypatch.setattr(results, "draw", lambda report, path: path.write_bytes(SKETCH))
+
+
+@pytest.fixture
+def pictures():
+    """Asked for by a test whose runs are to draw theirs: see `sketched`."""
+
+
 @pytest.fixture(scope="module")
 def exact_rows():
     """Rows as they are before they are rounded: numbers are held to what they are defined as."""

@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -54,7 +53,9 @@ def test_a_plugin_is_listed_has_a_page_and_runs(call, plugin, tmp_path, tiny_fol
     assert yaml.safe_load(request)["plugins"] == [str(plugin)]
 
 
-def test_a_request_brings_its_plugin_in_a_new_process(plugin, tmp_path, tiny_folder):
+def test_a_request_brings_its_plugin(call, plugin, tmp_path, tiny_folder):
+    """To a process that does not know it yet."""
+    assert "halved" not in METHODS
     (tmp_path / "forget.jsonl").write_text('{"question": "Who?", "answer": "Ada Berg."}\n')
     request = {
         "model": str(tiny_folder),
@@ -64,10 +65,9 @@ def test_a_request_brings_its_plugin_in_a_new_process(plugin, tmp_path, tiny_fol
         "plugins": [str(plugin)],
     }
     (tmp_path / "request.yaml").write_text(yaml.safe_dump(request))
-    command = [sys.executable, "-m", "unteach", "check", str(tmp_path / "request.yaml")]
-    found = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert found.returncode == 0, found.stderr
-    assert "method halved" in found.stdout
+    code, printed, said = call("check", tmp_path / "request.yaml")
+    assert code == 0, said
+    assert "method halved" in printed
 
 
 def test_a_plugin_that_fails_is_explained(tmp_path, capsys):

@@ -146,7 +146,9 @@ def test_what_a_disk_refuses_has_words(case, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", SAID)
-def test_a_disk_that_is_refused_at_any_moment(how, disk, files, tiny_folder, tmp_path, warm):
+def test_a_disk_that_is_refused_at_any_moment(
+    how, disk, files, tiny_folder, tmp_path, warm, pictures
+):
     """Told in one line; the same command goes on and ends the same.
 
     Every 36th moment here; every 4th was tried once.

@@ -75,9 +75,27 @@ def test_every_text_stands_in_one_bucket_and_neighbours_are_alike():
     assert sum(spread) / len(spread) < 30
 
 
-def test_a_job_that_fails_says_why_and_leaves_nothing(tmp_path):
+class Here:
+    """Workers that are this process: those of their own are tested in `test_workers.py`."""
+
+    def __init__(self, count, board):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+    def run(self, work):
+        return {name: job(*given, lambda *_: None) for name, (job, given) in work.items()}
+
+
+def test_a_job_that_fails_says_why_and_leaves_nothing(tmp_path, monkeypatch):
+    from unteach.demo import run as demo
     from unteach.demo.run import run
 
+    monkeypatch.setattr(demo, "Workers", Here)
     with pytest.raises(KeyError, match="nonsense"):
         run(tmp_path / "demo", "unilogit", board=Quiet(), preset="nonsense", workers=1)
     assert list(tmp_path.iterdir()) == []

@@ -34,8 +34,12 @@ def test_no_question_is_asked_twice_and_no_group_holds_another():
     assert check_data(groups) == []
 
 
-@pytest.mark.parametrize("row", ROWS, ids=range(len(ROWS)))
-def test_the_fact_stands_in_every_right_answer_and_in_no_wrong_one(row):
+def test_the_fact_stands_in_every_right_answer_and_in_no_wrong_one():
+    for row in ROWS:
+        the_fact_stands_where_it_should(row)
+
+
+def the_fact_stands_where_it_should(row):
     assert row["fact"] in row["answer"]
     assert row["fact"] not in row["question"]
     if "perturbed_answer" not in row:

@@ -76,10 +76,11 @@ def close(one, other):
     assert scores[1]["value"] == pytest.approx(scores[0]["value"], rel=1e-4)
 
 
-def test_two_processes_make_what_one_makes(unteach, tmp_path):
+@pytest.mark.parametrize("anew", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_two_processes_make_what_one_makes(anew, unteach, tmp_path):
     """Also with a last step that is short: 9 examples, 4 a step; and a step cut into forwards."""
     for processes, out, launcher in ((1, "one", ""), (2, "two", ""), (2, "torchrun", "torchrun")):
-        code, printed, said = unteach(processes, out, launcher=launcher, anew=out == "two")
+        code, printed, said = unteach(processes, out, launcher=launcher, anew=anew and out == "two")
         assert code == 0, said[-2000:]
         assert printed.count("forget probability") == 1
         for line in ("checking the request", "loading the model", "evaluating: unlearned"):

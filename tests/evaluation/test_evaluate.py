@@ -5,7 +5,7 @@ import shutil
 from dataclasses import replace
 
 import pytest
-from evaluation_support import SECRET, asked_of, everything_written
+from evaluation_support import SECRET, asked_of, everything_written, write_files
 
 from unteach.errors import UserError
 from unteach.evaluation import rows as asking
@@ -22,8 +22,23 @@ def whole(files, tiny_folder, other_folder):
     )
 
 
-def test_rows_scores_and_report_are_written_and_hold_no_text(whole, files):
-    report = evaluate(whole)
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory, tiny_folder, other_folder):
+    """One evaluation, to be looked at: its folder and its report."""
+    folder = write_files(tmp_path_factory.mktemp("evaluated"))
+    known = {"original": str(other_folder), "retrained": str(other_folder)}
+    return folder, evaluate(asked_of(folder, model=tiny_folder, **known))
+
+
+@pytest.fixture
+def first(evaluated, whole, files):
+    """Its report; it was done in this test's own folder, for all that one sees."""
+    shutil.copytree(evaluated[0], files, dirs_exist_ok=True)
+    return evaluated[1]
+
+
+def test_rows_scores_and_report_are_written_and_hold_no_text(evaluated):
+    files, report = evaluated
     assert list(report.models) == ["original", "model", "retrained"]
     assert set(report.models["model"]) == {"forget", "retain", "holdout"}
     assert from_json((files / "out" / "scores.json").read_text()).models == report.models
@@ -37,16 +52,15 @@ def test_rows_scores_and_report_are_written_and_hold_no_text(whole, files):
     assert "bread" not in written
 
 
-def test_the_same_model_twice_is_like_itself(whole):
+def test_the_same_model_twice_is_like_itself(evaluated):
     """The original and the retrained one are one model here, so nothing sets them apart."""
-    report = evaluate(whole)
+    _, report = evaluated
     assert report.models["original"]["forget"] == report.models["retrained"]["forget"]
     assert report.compared("original", "probability_gap").value == 0
     assert report.compared("model", "probability_gap").value != 0
 
 
-def test_nothing_is_asked_twice(whole, monkeypatch):
-    first = evaluate(whole)
+def test_nothing_is_asked_twice(whole, first, monkeypatch):
     monkeypatch.setattr(asking, "ask_model", lambda *_: pytest.fail("it was asked again"))
     again = evaluate(whole.model_copy(update={"overwrite": True}))
     assert again.models == first.models
@@ -57,9 +71,8 @@ def test_nothing_is_asked_twice(whole, monkeypatch):
     "change",
     ["model", "data", "original", "settings", "code", "suite version"],
 )
-def test_what_rows_depend_on_makes_them_anew(change, whole, files, monkeypatch):
+def test_what_rows_depend_on_makes_them_anew(change, whole, first, files, monkeypatch):
     whole = whole.model_copy(update={"retrained": None})
-    evaluate(whole)
     asked_again = []
     ask = asking.ask_model
     monkeypatch.setattr(
@@ -94,8 +107,7 @@ def test_without_a_cache_nothing_is_kept(whole, files):
     assert not (files / "cache").exists()
 
 
-def test_rows_of_the_retrained_model_stand_for_it(whole, files):
-    first = evaluate(whole)
+def test_rows_of_the_retrained_model_stand_for_it(whole, first, files):
     rows = files / "retrained.jsonl"
     rows.write_bytes((files / "out" / "rows" / "retrained.jsonl").read_bytes())
     update = {"retrained": None, "reference_rows": rows, "overwrite": True}
@@ -104,8 +116,7 @@ def test_rows_of_the_retrained_model_stand_for_it(whole, files):
     assert again.comparisons == first.comparisons
 
 
-def test_rows_of_other_questions_are_refused(whole, files):
-    evaluate(whole)
+def test_rows_of_other_questions_are_refused(whole, first, files):
     file = files / "never.jsonl"
     groups, about = read_rows(files / "out" / "rows" / "retrained.jsonl")
     groups["forget"] = [replace(row, zlib=(row.zlib or 0) + 8) for row in groups["forget"]]
@@ -181,8 +192,8 @@ def test_labels_of_models():
             labelled(wrong)
 
 
-def test_a_report_of_one_model_has_an_opening(whole, files):
-    evaluate(whole)
+def test_a_report_of_one_model_has_an_opening(evaluated):
+    files, _ = evaluated
     text = (files / "out" / "report.md").read_text()
     assert "**Forget.** The answers had a probability of" in text
     assert json.loads((files / "out" / "scores.json").read_text())["request"]["suite"] == "own"

@@ -69,6 +69,8 @@ def test_all_of_how_texts_are_made_at_once(copy):
         assert wanted in found[key].hint
     file.write_text(json.dumps({"num_return_sequences": 2, "num_beams": 1}))
     assert "num_return_sequences" in str(wrong(copy)[0])
+    file.write_text(json.dumps({"num_return_sequences": 2, "num_beams": 4}))
+    check_model(str(copy), "--model")  # together they are right
     file.write_text(json.dumps(FINE))
     check_model(str(copy), "--model")
     load_model(str(copy))

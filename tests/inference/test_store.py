@@ -9,6 +9,7 @@ import tempfile
 
 import pytest
 import torch
+from crash.runs import forked
 
 from unteach.errors import UserError
 from unteach.inference import store as module
@@ -44,21 +45,15 @@ def test_a_large_store_is_a_file_without_a_name(tmp_path, monkeypatch):
     assert store.rows([4]).sum() == 10
 
 
-KILLED = """
-import sys, tempfile, os, signal, torch
-tempfile.tempdir = sys.argv[1]
-from unteach.errors import UserError
-from unteach.inference.store import HiddenStateStore
-store = HiddenStateStore({0: 1000}, 100, torch.float32, in_memory=0)
-store.put(0, torch.ones(1000, 100))
-os.kill(os.getpid(), signal.SIGKILL)
-"""
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_nothing_is_left_by_a_process_that_was_killed(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
+    def killed():
+        HiddenStateStore({0: 1000}, 100, torch.float32, in_memory=0).put(0, torch.ones(1000, 100))
+        os.kill(os.getpid(), signal.SIGKILL)
 
-@pytest.mark.skipif(os.name == "nt", reason="an open file keeps its name there")
-def test_nothing_is_left_by_a_process_that_was_killed(tmp_path):
-    done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False)
-    assert done.returncode == -signal.SIGKILL
+    assert forked(killed) == -signal.SIGKILL
     assert left(tmp_path) == []
 
 

@@ -1,6 +1,7 @@
 """DTO: which tokens become targets (our reading of the paper, arXiv 2510.00125)."""
 
 import math
+from itertools import product
 
 import pytest
 import torch
@@ -16,13 +17,13 @@ from unteach.selectors.delta import split_answer
 from unteach.types import Sequence
 
 
-@pytest.mark.parametrize("length", range(1, 12))
-@pytest.mark.parametrize("ratio", [0.1, 0.3, 1.0])
-@pytest.mark.parametrize("suffix_ratio", [0.1, 0.5, 1.0])
 @pytest.mark.parametrize("suffix", ["held", "target", "ignored"])
-def test_targets_are_as_many_as_asked_and_masks_cover_the_answer(
-    length, ratio, suffix_ratio, suffix
-):
+def test_targets_are_as_many_as_asked_and_masks_cover_the_answer(suffix):
+    for length, ratio, cut in product(range(1, 12), (0.1, 0.3, 1.0), (0.1, 0.5, 1.0)):
+        targets_are_as_many_as_asked(length, ratio, cut, suffix)
+
+
+def targets_are_as_many_as_asked(length, ratio, suffix_ratio, suffix):
     sequence = Sequence("forget-0", tuple(range(length + 3)), (False,) * 3 + (True,) * length)
     method = build("dto", {"ratio": ratio, "suffix_ratio": suffix_ratio, "suffix": suffix})
     (choice,) = method.choose([sequence], Copier(4, 4), 0)

@@ -5,6 +5,7 @@ import logging
 import random
 import subprocess
 import sys
+from functools import cache
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
@@ -80,12 +81,31 @@ def tasks(tmp_path_factory):
     return folder
 
 
+INDEXED = _harness_tasks._indexed
+
+
+@pytest.fixture
+def indexed(real, monkeypatch):
+    """With the harness's own thousands of tasks, which take it ten seconds."""
+    monkeypatch.setattr(_harness_tasks, "_indexed", INDEXED)
+
+
+@cache
+def _own_alone(include_path):
+    """As `indexed`, of our own tasks alone."""
+    from lm_eval.tasks import TaskManager
+
+    with _harness_tasks.quiet(_harness_tasks.silent):
+        return TaskManager(include_path=include_path, include_defaults=False)
+
+
 @pytest.fixture(scope="module")
 def real(tasks, tmp_path_factory):
     """Options for our own tasks, where the harness is installed."""
     pytest.importorskip("lm_eval", reason="lm-evaluation-harness is not installed")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path_factory.mktemp("cache"))
+        patch.setattr(_harness_tasks, "_indexed", _own_alone)
         yield {"include_path": str(tasks), "tasks": "own,own_said", "batch_size": "2"}
 
 
@@ -344,7 +364,14 @@ def test_a_chat_template_changes_what_is_asked(real, model, chat_tokenizer, monk
     assert starts == [False] * 10 + [True] * 10
 
 
-def test_data_that_is_not_at_hand_is_named(real, monkeypatch):
+def test_data_that_is_not_at_hand_is_named(real):
+    (found,) = problems(read, None, {**real, "tasks": "own_lost,own_a"})
+    assert (found.where.split()[-1], found.kind) == ("own_lost", "data")
+    assert "none.jsonl" in found.what
+
+
+@pytest.mark.slow
+def test_data_of_the_hub_that_is_not_at_hand_is_named(real, indexed, monkeypatch):
     monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     found = problems(read, None, {**real, "tasks": "wmdp,own_lost,own_a"})
@@ -355,7 +382,7 @@ def test_data_that_is_not_at_hand_is_named(real, monkeypatch):
 
 
 @pytest.mark.slow
-def test_real_versions_do_not_change_by_themselves(real):
+def test_real_versions_do_not_change_by_themselves(real, indexed):
     found = versions(real)
     assert found == versions(real)
     assert found["tasks"]["own_a"]["version"] == 3

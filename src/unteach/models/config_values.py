@@ -128,6 +128,8 @@ def _generation_errors(settings: Mapping[str, Any]) -> Iterator[Odd]:
     yield from odd
     known = {key for key, _, _ in odd}
     others = {key: value for key, value in settings.items() if key not in known}
+    if not _refused(others):  # what is refused alone may go with the others
+        return
     for key, value in others.items():
         if why := _refused({key: value}):
             known.add(key)

@@ -64,16 +64,17 @@ def go_on(make, folder):
 @pytest.mark.parametrize("name", OPTIONS)
 @pytest.mark.parametrize("adapters", [False, True], ids=["full", "lora"])
 def test_a_resumed_run_ends_where_an_uninterrupted_one_does(name, adapters, tmp_path):
-    def make(folder):
+    def make(folder, **more):
         torch.manual_seed(3)
         model = add_lora(tiny_llama(), LoraSettings(rank=2)) if adapters else tiny_llama()
         method = PDU if name == "pdu" else name
-        return trainer(method, folder, model=model, **{**STEPS, **OPTIONS[name]})
+        options = {**STEPS, "num_train_epochs": 3, **OPTIONS[name], **more}
+        return trainer(method, folder, model=model, **options)
 
-    whole = make(tmp_path / "whole")
+    whole = make(tmp_path / "whole", save_strategy="no")
     whole.train()
     again = go_on(make, tmp_path / "cut")
-    assert again.state.global_step == whole.state.global_step == 10
+    assert again.state.global_step == whole.state.global_step == 6
     for name in ("norms", "first", "stepped", "skipped"):
         assert again.guard.seen[name] == pytest.approx(whole.guard.seen[name], rel=1e-9), name
     assert again.dual.weight == pytest.approx(whole.dual.weight, rel=1e-9)
@@ -154,6 +155,12 @@ def folder_of(tmp_path, keep=3, steps=3):
     return tmp_path / "run"
 
 
+@pytest.fixture(scope="module")
+def three(tmp_path_factory):
+    """Three checkpoints, to be copied."""
+    return folder_of(tmp_path_factory.mktemp("three"))
+
+
 def test_a_checkpoint_lists_what_it_holds(tmp_path):
     folder = folder_of(tmp_path)
     assert {p.name for p in folder.iterdir()} == {f"checkpoint-{k}" for k in (1, 2, 3)}
@@ -168,13 +175,17 @@ def test_a_checkpoint_lists_what_it_holds(tmp_path):
     assert newest(folder) == folder / "checkpoint-3"
 
 
+FILES = ("model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth",
+         "trainer_state.json", FILE)  # fmt: skip
+
+
 @pytest.mark.parametrize(
-    "name", ["model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth",
-             "trainer_state.json", FILE]
-)  # fmt: skip
-@pytest.mark.parametrize("torn", ["missing", "torn", "flipped"])
-def test_what_is_not_whole_is_passed_over_and_told(name, torn, tmp_path):
-    folder, told = folder_of(tmp_path), []
+    ("name", "torn"),
+    [(name, torn) for name in FILES for torn in ("missing", "flipped")]
+    + [("model.safetensors", "torn"), (FILE, "torn")],
+)
+def test_what_is_not_whole_is_passed_over_and_told(name, torn, three, tmp_path):
+    folder, told = shutil.copytree(three, tmp_path / "run"), []
     file = folder / "checkpoint-3" / name
     whole = file.read_bytes()
     middle = len(whole) // 2
@@ -244,6 +255,8 @@ def test_cut_off_anywhere_while_saving_the_one_before_stays(monkeypatch, tmp_pat
     """Between any two things that are done to files as the second checkpoint takes its place."""
     steps = [("flush", checkpoints, "flush"), ("list", checkpoints, "write_sealed"),
              ("name", os, "replace"), ("clear", shutil, "rmtree")]  # fmt: skip
+    whole = trainer("npo", tmp_path / "whole", **{**STEPS, "save_strategy": "no"}, max_steps=2)
+    whole.train()
     for name, module, function in steps:
         folder = tmp_path / name
         run = trainer("npo", folder, **STEPS, save_total_limit=1, max_steps=2)
@@ -261,8 +274,6 @@ def test_cut_off_anywhere_while_saving_the_one_before_stays(monkeypatch, tmp_pat
         assert newest(folder) == folder / "checkpoint-1", name
         again = trainer("npo", folder, **STEPS, save_total_limit=1, max_steps=2)
         again.train(resume_from_checkpoint=True)
-        whole = trainer("npo", folder / "whole", **STEPS, max_steps=2)
-        whole.train()
         assert torch.equal(weights(again.model), weights(whole.model)), name
 
 

@@ -168,8 +168,10 @@ class Ears(NoProgress):
         self.said += notes
 
 
-@pytest.mark.parametrize("adapter", ["full", "lora", "fila"])
-@pytest.mark.parametrize("draw_back", ["holdout", "never"])
+@pytest.mark.parametrize(
+    ("adapter", "draw_back"),
+    [("full", "holdout"), ("lora", "holdout"), ("fila", "holdout"), ("full", "never")],
+)
 def test_a_run_draws_back_and_tells(adapter, draw_back, knowing):
     kind = "lora" if adapter == "fila" else adapter
     sets = [f"train.draw_back={draw_back}", f"adapter.kind={kind}", "train.epochs=30"]
