@@ -24,7 +24,7 @@ FLOORS = (
     {"checks"},
     {"evaluation", "sizing"},
     {"attacks", "ledger", "pipeline"},
-    {"api", "demo"},
+    {"api", "demo", "rerun"},
     {"cli"},
     {"__main__"},
 )

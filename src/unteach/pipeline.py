@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from unteach.checks.request import CheckedRequest, check, written
+from unteach.evaluation.card import write_card
+from unteach.evaluation.hashes import model_hash
 from unteach.evaluation.identity import identity_of, version_of_bits
 from unteach.evaluation.known import known_notes, require_known
 from unteach.evaluation.loading import load
@@ -21,7 +23,7 @@ from unteach.files.rows import read_rows, write_rows
 from unteach.models.unchanged import require_unchanged
 from unteach.processes.main import agreed, is_main, join, own_device, shared
 from unteach.progress import NoProgress, ProgressListener
-from unteach.report import Report
+from unteach.report import Report, outcome_of
 from unteach.settings.request import FILE as REQUEST
 from unteach.settings.request import Request
 from unteach.types import Paper, Row
@@ -51,6 +53,9 @@ def run(request: Request, listener: ProgressListener | None = None) -> Report:
         shared(lambda: recover(request.out))
     intake = agreed(lambda: check(request))
     listener.notes(intake.notes)
+    if declared := intake.request.gates.declared:
+        told = ", ".join(f"{name} {limit:g}" for name, limit in declared.items())
+        listener.stage(f"gates are fixed: {told} (sha256 {intake.request.gates.sha256})")
     with in_words(request.out, written(intake.request)), _opened(intake, listener) as work:
         return _run(intake, work, listener)
 
@@ -75,10 +80,18 @@ def _run(intake: CheckedRequest, work: RunFolder, listener: ProgressListener) ->
     rows = evidence(intake, work, listener)
     facts |= {"seconds": round(time.monotonic() - began, 1)}
     facts |= versions() | version_of_bits(intake.request)
+    facts |= asked_by(intake.request)
+    facts |= {"model_before": shared(lambda: model_hash(intake.request.model))}
     listener.stage("writing the report")
     report = make_report(intake, rows, facts)
     shared(lambda: _write(report, rows, intake.request, work))
     return report
+
+
+def asked_by(request: Request) -> dict[str, str]:
+    """Id of the deletion request and name of the operator, where they were given."""
+    named = {"request_id": request.request_id, "operator": request.operator}
+    return {name: value for name, value in named.items() if value}
 
 
 def _check_other_models(intake: CheckedRequest) -> None:
@@ -96,6 +109,7 @@ def _check_other_models(intake: CheckedRequest) -> None:
 def _write(report: Report, rows: dict[str, Rows], request: Request, work: RunFolder) -> None:
     write_text(work.result / REQUEST, request.to_yaml())
     write(report, rows, work.result)
+    write_card(report, request, work.result)
     work.finish(dict(report.facts))
 
 
@@ -155,6 +169,8 @@ def remove(
     counts = {role: len(examples) for role, examples in intake.groups.items()}
     tokens = sum(sum(s.answer) for s in forget)
     facts = {"examples": counts, "forget_answer_tokens": tokens, **done.facts}
+    if request.gates.declared:
+        facts["gates"] = {"sha256": request.gates.sha256}
     if lower is not None:
         facts["learning_rate_lowered_to"] = lower
     return facts
@@ -253,8 +269,14 @@ def make_report(intake: CheckedRequest, rows: dict[str, Rows], facts: dict[str, 
     method, request = intake.method, intake.request
     original = rows.get("original", {})
     names = request.forget, request.holdout, request.data.template
+    found = judge(rows, gates=request.gates)
+    if found["gates"]:
+        facts = {
+            **facts,
+            "gates": {**facts.get("gates", {}), "outcome": outcome_of(found["gates"])},
+        }
     return Report(
-        **judge(rows),
+        **found,
         label=method.title(),
         papers=papers(method, request),
         request=request.model_dump(mode="json"),

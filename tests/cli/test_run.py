@@ -148,7 +148,7 @@ def test_adapters_alone(method, files, tiny_folder):
     out = files / "out"
     assert (out / "adapter_model.safetensors").exists()
     assert not (out / "model.safetensors").exists()
-    assert not (out / "README.md").exists()
+    assert "library_name: peft" in (out / "README.md").read_text()
     base = AutoModelForCausalLM.from_pretrained(tiny_folder, dtype=torch.float32)
     assert PeftModel.from_pretrained(base, str(out)) is not None
     assert (out / "report.md").exists()

@@ -41,7 +41,11 @@ def test_a_result_is_whole_and_every_score_follows_from_its_rows(result):
     parts = ("models", "comparisons", "never_seen", "given", "harm")
     assert found.scores == sum(numbers(scores[part]) for part in parts)
     assert found.scores > 50
-    files = {p.name for p in result.rglob("*") if p.is_file()} - {"texts.jsonl", "run.json"}
+    files = {p.name for p in result.rglob("*") if p.is_file()} - {
+        "texts.jsonl",
+        "run.json",
+        "README.md",
+    }
     assert found.files == len(files)
     assert found.surplus == ()
     done = CliRunner().invoke(app, ["verify", str(result)], catch_exceptions=False)
@@ -51,6 +55,7 @@ def test_a_result_is_whole_and_every_score_follows_from_its_rows(result):
 def test_what_its_user_may_do(result):
     (result / "texts.jsonl").unlink()
     (result / "mine.txt").write_text("mine")
+    (result / "README.md").write_text("What I say of it.")
     assert verify(result).surplus == ("mine.txt",)
 
 

@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,7 @@ def test_what_is_not_as_it_was_written_answers_nothing(made, tmp_path):
         assert not ledger.state().links
 
 
+SIGNING = ("ledger keypair", "ledger sign", "ledger verify")
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "guides" / "ledger.md"
 
 
@@ -108,12 +110,15 @@ def test_the_commands_of_the_guide(made, tmp_path, monkeypatch):
         elif arguments[0] == "run":  # it was run for `made`
             given = zip(arguments[1::2], arguments[2::2], strict=True)
             load(flags={flag.strip("-"): value for flag, value in given})
+        elif arguments[:2] == ["ledger", "keypair"] and not find_spec("cryptography"):
+            break  # the guide ends with what needs it
         else:
             done = CliRunner().invoke(app, arguments, catch_exceptions=False)
             assert done.exit_code == 0, (arguments, done.output)
             ran.append(" ".join(arguments[: 1 + (arguments[0] == "ledger")]))
-    assert {f"ledger {command.__name__.rstrip('_')}" for command in COMMANDS} - {*ran} == {
-        "ledger withdraw"
+    assert {f"ledger {command.__name__.rstrip('_')}" for command in COMMANDS} - {*ran} <= {
+        "ledger withdraw",
+        *(() if find_spec("cryptography") else SIGNING),
     }
     assert "screen" in ran
     assert "unlearn by npo for DSR-14" in call(tmp_path / "removals.ledger", "show", "tuned")

@@ -23,7 +23,7 @@ def plain(request) -> dict:
     """By name with dots; methods and mappings as they are."""
     found = {}
     for name, value in request.model_dump(mode="json").items():
-        if name in ("adapter", "train", "data", "evaluate"):
+        if name in ("adapter", "train", "data", "evaluate", "gates"):
             found |= {f"{name}.{key}": each for key, each in value.items()}
         else:
             found[name] = value
@@ -62,7 +62,8 @@ def test_the_file_is_a_request_once_it_is_filled_in(tmp_path):
     for name in ("model", "forget", "out"):
         text = text.replace(f"{name}: {name.upper()}", f"{name}: {name}")
     file.write_text(text)
-    assert load(file).asked() == load(None, {n: n for n in ("model", "forget", "out")}).asked()
+    flags = {n: n for n in ("model", "forget", "out")}
+    assert load(file).asked() == load(None, {**flags, "gates": "default"}).asked()
 
 
 def test_its_comments_are_the_defaults():
@@ -72,7 +73,8 @@ def test_its_comments_are_the_defaults():
     text = re.sub(r"^# (?=train:|data:|adapter:|evaluate:)", "", text, flags=re.MULTILINE)
     read = read_yaml(text, "request.yaml")
     found = Request.model_validate(read)
-    usual = Request.model_validate({"model": "MODEL", "forget": "FORGET", "out": "OUT"})
+    flags = {"model": "MODEL", "forget": "FORGET", "out": "OUT"}
+    usual = Request.model_validate({**flags, "gates": "default"})
     assert found == usual
     assert len(read) > 15
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from unteach.checks.automatic import AUTO, ELSE, method_of, teacher_problem
 from unteach.checks.defaults import resolve
+from unteach.checks.gates import gate_problems
 from unteach.checks.model import check_model
 from unteach.checks.model_pair import ModelInfo, require_beside, shapes_problem
 from unteach.checks.retraining import could_retrain, retraining_problems
@@ -113,6 +114,10 @@ def check(request: Request) -> CheckedRequest:
     if sequences.get("holdout"):
         calibration, found = calibrating_half(groups, sequences)
         problems += found
+    if groups.get("forget"):
+        both = any(s.id.partition("/")[0] in _holdout_ids(groups) for s in calibration)
+        also = list(request.evaluate.also)
+        problems += gate_problems(request.gates, groups, shared=both, others=also)
     if method and not _tokenizer_failed(problems):
         found = teacher_problem(wanted, method, sequences, calibration, tokenizer)
         if found and found.kind == "request" and wanted.method_name == AUTO:
@@ -154,6 +159,10 @@ def _overlapping_inputs(request: Request) -> list[Problem]:
     named += [(f"evaluate.also.{name}", file) for name, file in request.evaluate.also.items()]
     named += [("--plugin", plugin) for plugin in request.plugins]
     return overlap(request.out, [*named, ("data.refusals", request.data.refusals)])
+
+
+def _holdout_ids(groups: Mapping[str, list[Example]]) -> set[str]:
+    return {example.id for example in groups.get("holdout", [])}
 
 
 def _is_done(request: Request) -> bool:

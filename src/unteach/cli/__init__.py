@@ -86,7 +86,7 @@ app.add_typer(ledger.ledger)
 
 
 def main() -> None:
-    """The `unteach` command: exit 0 when fine, 1 failed, 2 asked wrongly, 3 something was found."""
+    """The `unteach` command: exit 0 fine, 1 failed, 2 asked wrongly, 3 found or not passed."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # it tells of every retry

@@ -103,6 +103,19 @@ Dtype = Annotated[
 Device = Annotated[
     str | None, typer.Option(metavar="auto|cpu|cuda:0|...", help="Where models are.")
 ]
+Gates = Annotated[
+    str | None,
+    typer.Option(
+        metavar="default|NAME=LIMIT,...",
+        help="What must hold afterwards, fixed before: default, or given=0,retain=0.95; or none.",
+    ),
+]
+RequestId = Annotated[
+    str | None, typer.Option("--request-id", metavar="ID", help="Your number for it; no name.")
+]
+Operator = Annotated[
+    str | None, typer.Option(metavar="WORD", help="Who runs it, as the report should say.")
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what stands in --out.")]
 
 

@@ -61,8 +61,8 @@ def shown_progress() -> Iterator[ProgressListener]:
 
 def show_table(report: Any) -> None:
     """What is wrong, then the scores that a layman understands: a line each, or one per model."""
+    from unteach.report import gate_rows, what_is_wrong
     from unteach.report import table as rows_of
-    from unteach.report import what_is_wrong
     from unteach.report.table import legend
 
     many = len(report.models) > FEW
@@ -79,6 +79,8 @@ def show_table(report: Any) -> None:
         console.print(grid_of(fitted(rows, console.width, upright=not many)))
     for cells in report.tables.values():
         console.print(grid_of(cells))
+    if report.gates:
+        console.print(grid_of(gate_rows(report.gates)))
     for line in dict.fromkeys(
         line for cells in (rows, *report.tables.values()) for line in legend(cells)
     ):

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from unteach.cli import _options as options
+from unteach.types import ROLES
 
 Models = Annotated[
     list[str],
@@ -37,6 +38,7 @@ def evaluate(
     retain: options.Retain = None,
     holdout: options.Holdout = None,
     retrained: options.Retrained = None,
+    gates: options.Gates = None,
     reference_rows: Never = None,
     reference_model: Before = None,
     set_: Annotated[
@@ -77,6 +79,9 @@ def evaluate(
     Beside a model that never saw the forget set (--retrained) every number gains
     its yardstick; without one, what cannot be known is listed. Rows hold numbers,
     never text (but see --keep-text); `unteach score` makes scores of them again without a model.
+
+    Exit code 0 when it is done, 3 when a declared gate failed, 1 when something went wrong, 2 when
+    it was asked wrongly.
     """
     files = {"forget": forget, "retain": retain, "holdout": holdout}
     own, options = {k: v for k, v in files.items() if v}, settings(set_)
@@ -98,6 +103,7 @@ def evaluate(
         retrained=retrained,
         reference_rows=reference_rows,
         limit=limit,
+        gates=gates,
         compat=compat,
         gradient_norms=gradient_norms,
         template=template,
@@ -115,10 +121,11 @@ def evaluate(
     from unteach.cli._show import say, show_table, shown_progress
 
     say("starting (loading libraries takes a few seconds)")
+    from unteach.cli._next import gated
     from unteach.cli._show import hush
     from unteach.evaluation.run import evaluate as run
     from unteach.methods import load_plugin
-    from unteach.processes.main import leave
+    from unteach.processes.main import is_main, leave
     from unteach.report import to_json
 
     for file in plugin or []:  # it may register metrics and suites
@@ -134,7 +141,23 @@ def evaluate(
         for line in f"note: {note}".splitlines():
             say(line)
     say(f"rows, scores, report.html and report.md are in {request.out}")
+    main = is_main()
     leave()
+    code = gated(report, lambda step: _command(step, request))
+    if code and main:
+        raise typer.Exit(code)
+
+
+def _command(step: Any, request: Any) -> list[str]:
+    """What to try next: the removal itself, or this evaluation with more."""
+    from unteach.cli._next import again
+
+    if step.flags or step.sets or not request.original:
+        return again(step, request.out)
+    files = {role: request.options[role] for role in ROLES if role in request.options}
+    gates = ",".join(f"{name}={limit:g}" for name, limit in request.gates.declared.items())
+    flags = {"model": request.original, **files, "out": "unlearned", "gates": gates}
+    return ["run", *(part for name, value in flags.items() for part in (f"--{name}", value))]
 
 
 def _foresee(suite: str, own: dict[str, Any], options: dict[str, Any], *, plugins: bool) -> None:

@@ -13,8 +13,8 @@ def init(
 ) -> None:
     """Write a request file with every setting in it, to fill in and give to check and run.
 
-    What must be filled in stands in capitals; every other setting is a comment that shows its
-    default and says what it does.
+    What must be filled in stands in capitals; gates are declared, and every other setting is a
+    comment that shows its default and says what it does.
     """
     from unteach.errors import Problem, UserError
     from unteach.files import in_words

@@ -189,6 +189,58 @@ def derive(
     typer.echo(f"{link.child[:SHOWN]}  {_told(link)}")
 
 
+def keypair(
+    file: Annotated[
+        Path, typer.Argument(metavar="[FILE]", help="For the private key; FILE.pub has the other.")
+    ] = Path("ledger-sign.pem"),
+) -> None:
+    """Make an Ed25519 key to sign ledgers with (needs `unteach[sign]`).
+
+    Keep the private key where nobody who can write to the ledger can read it, and give the public
+    key to whoever shall be able to check.
+    """
+    from unteach.files import in_words
+    from unteach.ledger.signing import make_pair
+
+    with in_words(file.absolute().parent):
+        public = make_pair(file)
+    typer.echo(f"{file}: a private key, readable by you alone; its public key is in {public}")
+
+
+def sign(
+    private: Annotated[Path, typer.Option(metavar="FILE", help="Your private key (Ed25519, PEM).")],
+    ledger: Where = DEFAULT,
+) -> None:
+    """Sign all entries that there are, by the last hash; the signature is an entry of its own."""
+    from unteach.ledger import Ledger
+
+    with Ledger(ledger) as opened:
+        entry = opened.sign(private)
+    typer.echo(f"{ledger}: entries up to {entry - 1} are signed (entry {entry})")
+
+
+def verify(
+    public: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The public key that must have signed.")
+    ] = None,
+    ledger: Where = DEFAULT,
+) -> None:
+    """Verify every entry, and every signature; with --public, that this key has signed.
+
+    Whoever can write to the file can make a key of his own: without --public it is only said that
+    signatures fit.
+    """
+    from unteach.ledger import Ledger
+
+    with Ledger(ledger) as opened:
+        found, last = opened.verify_signatures(public), opened.state().last
+    for one in found:
+        by = f"key {one['public'][:SHOWN]}"
+        typer.echo(f"entries up to {one['entry'] - 1}: signed by {by} (entry {one['entry']})")
+    if open_ := last - found[-1]["entry"]:
+        typer.echo(f"{open_} entries since the last of them are not signed", err=True)
+
+
 def record(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `unteach run` wrote.")],
     request: Annotated[
@@ -277,4 +329,4 @@ def _told(link: Any) -> str:
     return f"{link.by}{method}{asked}{parents} (entry {link.entry})"
 
 
-COMMANDS = (init, add, list_, show, record, withdraw, derive)
+COMMANDS = (init, add, list_, show, record, withdraw, derive, keypair, sign, verify)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from unteach.checks.gates import gate_problems
 from unteach.checks.model import CheckedModel, check_adapter, check_model
 from unteach.checks.model_pair import ModelInfo, unlike
 from unteach.checks.token_ids import check_answers, knows_more
@@ -20,7 +21,7 @@ from unteach.suites import SUITES, AskSettings, Group, Suite
 from unteach.suites._options import chosen
 from unteach.suites.own import sample
 from unteach.suites.questions import size_of
-from unteach.types import Row
+from unteach.types import ROLES, Row
 
 FLAGS = {"original": "--reference-model", "retrained": "--retrained"}
 LONGEST = 2048  # default maximum of tokens per text, for models with a longer context
@@ -97,6 +98,7 @@ def check(asked: Evaluation) -> CheckedEvaluation:
     options = _attempt(problems, _options, suite, asked) if suite else None
     groups = _attempt(problems, _groups, suite, options, asked) if options is not None else {}
     examples = {name: group.examples for name, group in (groups or {}).items()}
+    problems += _gates(asked, examples)
     for place in places.values() if examples else ():
         if place:
             where = f"{place.flag} {place.path}"
@@ -120,6 +122,27 @@ def check(asked: Evaluation) -> CheckedEvaluation:
         never=never,
         notes=(*_model_notes(asked, places), *notes),
     )
+
+
+def _gates(asked: Evaluation, examples: dict[str, Any]) -> list[Problem]:
+    """Problems of gates that this evaluation could not answer."""
+    gates, problems = asked.gates, []
+    if not gates.declared:
+        return []
+    if asked.suite != "own":
+        hint = "take --suite own with your files, or leave --gates out"
+        return [Problem("--gates", "are of your own files", hint, "request")]
+    if len(asked.models) > 1:
+        what = f"are of one model, and {len(asked.models)} are given"
+        problems.append(Problem("--gates", what, "give one --model", "request"))
+    if not asked.original and any((gates.retain, gates.holdout, gates.fluency)):
+        what = "are shares of what the model before had, and it is not given"
+        hint = "give --reference-model, or --gates membership=0.1,given=0"
+        problems.append(Problem("--gates", what, hint, "request"))
+    also = [name for name in examples if name not in ROLES]
+    if not examples:  # the files' own problems are reported elsewhere
+        return problems
+    return [*problems, *gate_problems(gates, examples, shared=False, others=also)]
 
 
 def _notes(

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 
 from unteach.errors import Problem, UserError
+from unteach.settings.gates import Gates, spelled
 from unteach.settings.messages import told
 from unteach.settings.request import Count, Section
 
@@ -30,6 +31,7 @@ class Evaluation(Section):
         reference_rows: rows of the retrained model, written before, in place of the model.
         limit: number of examples of each group, sampled with seed 0; None is all. For a first look:
             the suite's numbers are those without a limit.
+        gates: what must hold, fixed before; of one model, by the suite `own`.
         compat: a project whose variants of metrics are computed too.
         gradient_norms: also run the membership attack by gradient norm; costs a backward pass for
             every answer.
@@ -55,6 +57,7 @@ class Evaluation(Section):
     retrained: str | None = None
     reference_rows: Path | None = None
     limit: Count | None = None
+    gates: Gates = Gates()
     compat: Literal["", "open-unlearning"] = ""
     gradient_norms: bool = False
     max_length: Annotated[int, Field(ge=8)] | None = None
@@ -123,7 +126,8 @@ def asked(**given: Any) -> Evaluation:
         UserError: all wrong values.
     """
     try:
-        return Evaluation(**{key: value for key, value in given.items() if value is not None})
+        given = {key: value for key, value in given.items() if value is not None}
+        return Evaluation(**spelled(given))
     except ValidationError as error:
         raise UserError(*map(_explained, error.errors())) from None
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from unteach.errors import Problem, UserError
-from unteach.evaluation.results import judge, write
+from unteach.evaluation.results import declared, judge, write
 from unteach.files import check_out, overlap, staged
 from unteach.files.rows import Groups, read_rows
 from unteach.report import FOLDED, Report, from_json
@@ -31,7 +31,7 @@ def rescore(folder: Path, out: Path, *, compat: str = "", overwrite: bool = Fals
     before = _before(folder)
     order = [*before.models]
     rows = dict(sorted(rows.items(), key=lambda r: order.index(r[0]) if r[0] in order else -1))
-    report = replace(before, **judge(rows, compat=compat))
+    report = replace(before, **judge(rows, compat=compat, gates=declared(before)))
     with staged(out, overwrite=overwrite) as stage:
         write(report, rows, stage, about=about)
     return report

@@ -5,6 +5,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from unteach.evaluation.gates import measured
 from unteach.files.rows import Groups, write_rows
 from unteach.metrics import compare, score_model
 from unteach.metrics.aggregate import AGGREGATE_VERSION
@@ -13,25 +14,29 @@ from unteach.metrics.given import still_given
 from unteach.metrics.harm import harms
 from unteach.metrics.yardstick import never_seen
 from unteach.report import Report, draw, to_html, to_json, to_markdown
+from unteach.settings.gates import Gates
 from unteach.types import Score
 
 ROWS = "rows"
 PICTURE = "before-after.png"
 
 
-def judge(rows: Mapping[str, Groups], *, compat: str = "") -> dict[str, Any]:
+def judge(
+    rows: Mapping[str, Groups], *, compat: str = "", gates: Gates | None = None
+) -> dict[str, Any]:
     """Score each model, and compare each with the retrained one where there is one.
 
     Args:
         rows: of each model by its label; others are compared with "original" and "retrained".
         compat: a project whose variants of metrics are computed too.
+        gates: what was declared to hold.
 
     Returns:
         The fields of a `Report` that are computed from rows.
     """
     original, retrained = rows.get("original"), rows.get("retrained")
     others = [name for name in rows if name != "retrained"] if retrained else []
-    return {
+    found: dict[str, Any] = {
         "models": {
             name: score_model(found, original=original, compat=compat)
             for name, found in rows.items()
@@ -52,6 +57,13 @@ def judge(rows: Mapping[str, Groups], *, compat: str = "") -> dict[str, Any]:
             if original and name != "original"
         },
     }
+    return {**found, "gates": measured(Report(**found), rows, gates) if gates else ()}
+
+
+def declared(report: Report) -> Gates | None:
+    """The gates that a report's request declares; None where it has none."""
+    told = report.request.get("gates")
+    return Gates(**told) if isinstance(told, dict) and told else None
 
 
 def _never_seen(rows: Mapping[str, Groups]) -> dict[str, Score]:

@@ -56,7 +56,7 @@ def report_of(plan: CheckedEvaluation, rows: dict[str, Any], facts: dict[str, An
     """The report, computed from the rows."""
     asked = plan.asked
     report = Report(
-        **judge(rows, compat=asked.compat),
+        **judge(rows, compat=asked.compat, gates=asked.gates),
         label=label_of(plan),
         papers=plan.suite.papers,
         request=asked.model_dump(mode="json", exclude={"cache", "overwrite"}),
@@ -126,6 +126,8 @@ def facts_of(plan: CheckedEvaluation, counts: dict[str, Any]) -> dict[str, Any]:
     examples = {name: len(group.examples) for name, group in plan.groups.items()}
     facts: dict[str, Any] = {"suite": f"{suite.name}, version {suite.version}"}
     facts |= {"examples": examples} if examples else {}
+    if plan.asked.gates.declared:
+        facts["gates"] = {"sha256": plan.asked.gates.sha256}
     if plan.asked.limit:
         facts["limit"] = f"{plan.asked.limit} examples of each group, drawn by seed 0"
     if suite.harness:

@@ -9,11 +9,11 @@ from typing import Any
 
 from unteach.errors import Problem, UserError
 from unteach.evaluation.rescore import read_report, rows_in
-from unteach.evaluation.results import ROWS, judge
-from unteach.files import PRIVATE, RUN, listed_files, what_changed
+from unteach.evaluation.results import ROWS, declared, judge
+from unteach.files import CARD, PRIVATE, RUN, listed_files, what_changed
 from unteach.report import to_json
 
-MADE = ("models", "comparisons", "never_seen", "given", "harm")  # fields computed by `judge`
+MADE = ("models", "comparisons", "never_seen", "given", "harm", "gates")  # fields made by `judge`
 
 
 @dataclass(frozen=True)
@@ -61,12 +61,12 @@ def verify(folder: Path) -> VerifyResult:
 
 
 def _own(folder: Path) -> set[str]:
-    """Files of unteach that no list has: the list itself, and texts, which the user may delete.
+    """Files of unteach that no list has: the list itself, and those that a user may change.
 
     A folder without a list is an evaluation; all its files count as its own.
     """
     if listed_files(folder):
-        return {RUN, PRIVATE}
+        return {RUN, PRIVATE, CARD}
     return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
 
 
@@ -77,8 +77,11 @@ def _scores(folder: Path) -> tuple[int, list[Problem]]:
     order = [*written.models]
     rows = dict(sorted(rows.items(), key=lambda r: order.index(r[0]) if r[0] in order else -1))
     compat = "open-unlearning" if _compat(written) else ""
-    anew = json.loads(to_json(replace(written, **judge(rows, compat=compat))))
+    anew = json.loads(
+        to_json(replace(written, **judge(rows, compat=compat, gates=declared(written))))
+    )
     stored = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
+    stored.setdefault("gates", [])  # of a result from before there were any
     pairs = [
         (name, a, b)
         for part in MADE

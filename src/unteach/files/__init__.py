@@ -4,9 +4,10 @@ from unteach.files.atomic import disk_problem, flush, in_words, write_lines, wri
 from unteach.files.hashes import damage, hashes, read_sealed, what_changed, write_sealed
 from unteach.files.run_folder import RunFolder, working
 from unteach.files.staged import check_out, check_room, overlap, staged
-from unteach.files.work_folders import PRIVATE, RUN, listed_files, recover
+from unteach.files.work_folders import CARD, PRIVATE, RUN, listed_files, recover
 
 __all__ = [
+    "CARD",
     "PRIVATE",
     "RUN",
     "RunFolder",

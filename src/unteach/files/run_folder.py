@@ -16,6 +16,7 @@ from unteach.files.hashes import Hashes, damage, hash_of, hashes, write_sealed
 from unteach.files.locks import Lock, turn
 from unteach.files.work_folders import (
     BEFORE,
+    CARD,
     CHECKPOINTS,
     PRIVATE,
     RESULT,
@@ -151,10 +152,12 @@ class RunFolder:
         """Write the facts, the mark and the list of files, by which the same request finds it.
 
         The model's hashes are those taken when it was written. The file of texts is not listed: a
-        user may delete it after reading, and a hash would confirm a guess.
+        user may delete it after reading, and a hash would confirm a guess. Nor is the model card,
+        which its user may edit.
         """
         known = run_of(self.folder).get("files", {})
-        paths = [f for f in self.result.rglob("*") if f.is_file() and f.name not in (RUN, PRIVATE)]
+        free = (RUN, PRIVATE, CARD)
+        paths = [f for f in self.result.rglob("*") if f.is_file() and f.name not in free]
         named = {f.relative_to(self.result).as_posix(): f for f in sorted(paths)}
         files = {name: known.get(name) or hash_of(file) for name, file in named.items()}
         write_sealed(self.result / RUN, {"mark": self.mark, "facts": facts, "files": files})

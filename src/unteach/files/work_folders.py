@@ -26,6 +26,7 @@ from unteach.files.hashes import read_sealed
 from unteach.files.locks import FILE, Lock, turn
 
 PRIVATE = "texts.jsonl"  # the only file with texts; written if the user asks for it
+CARD = "README.md"  # the model card, which its user may edit
 RESULT, RUN, CHECKPOINTS, BEFORE = "result", "run.json", "checkpoints", "before"
 REPLACED, REMOVED = "replaced", "removed"
 NUMBER = re.compile(r"[0-9a-f]{6}")

@@ -25,6 +25,7 @@ from unteach.ledger.chain import (
 from unteach.ledger.dates import month_after
 from unteach.ledger.key import check_of
 from unteach.ledger.prints import Fingerprint
+from unteach.ledger.signing import holds, read_public, signed
 
 PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,63}")
 COLUMNS = ("record", "part", "words", "exact", "normal", "head", "sketch")
@@ -222,6 +223,36 @@ class Ledger:
         with self._joined() as state:
             said = {"asked": asked, "given": given, "likelier": likelier}
             self._append(state, "recheck", model=model, **said)
+
+    def sign(self, private: Path) -> int:
+        """Sign the last hash, and so all entries before; the entry's number. Raises UserError."""
+        with self._joined() as state:
+            public, signature = signed(state.head, private)
+            self._append(state, "signature", of=state.head, public=public, signature=signature)
+            return state.last
+
+    def verify_signatures(self, public: Path | None = None) -> list[dict[str, Any]]:
+        """All signatures, each held against the entries before it.
+
+        Args:
+            public: whose are wanted; those of other keys are left out then.
+
+        Raises:
+            UserError: one does not fit, or there is none.
+        """
+        found = self.state().signatures
+        for one in found:
+            if not holds(one["of"], one["public"], one["signature"]):
+                what = f"the signature in entry {one['entry']} was not made of the entries before"
+                raise UserError(broken(str(self.file), what))
+        if public is not None:
+            wanted = read_public(public)
+            found = [one for one in found if one["public"] == wanted]
+        if not found:
+            by = f" by the key in {public}" if public else ""
+            hint = "unteach ledger sign --private FILE signs it"
+            raise UserError(Problem(str(self.file), f"is not signed{by}", hint))
+        return found
 
     def prints(self, references: Iterable[str] | None = None) -> dict[str, list[Fingerprint]]:
         """Fingerprints of requests; of all that are not withdrawn when left out.

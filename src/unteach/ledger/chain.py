@@ -73,6 +73,7 @@ class LedgerState:
         requests: by reference.
         links: of each model, by its hash.
         runs: what `record` wrote of each.
+        signatures: of the last hash as it was then, by whom.
         rechecks: which models were asked again for what was removed, and what came of it.
     """
 
@@ -82,6 +83,7 @@ class LedgerState:
     requests: dict[str, LedgerRequest] = field(default_factory=dict)
     links: dict[str, ModelLink] = field(default_factory=dict)
     runs: list[dict[str, Any]] = field(default_factory=list)
+    signatures: list[dict[str, Any]] = field(default_factory=list)
     rechecks: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -164,6 +166,11 @@ def _take(state: LedgerState, number: int, said: dict[str, Any]) -> None:
             state.runs.append({**said["run"], "entry": number, "model": link.child})
             for reference in requests:
                 _set(state, reference, "done")
+    elif kind == "signature":
+        names = ("of", "public", "signature", "clock")
+        state.signatures.append({**{name: said[name] for name in names}, "entry": number})
+        if said["of"] != state.head:
+            raise ValueError(kind)
     elif kind == "recheck":
         names = ("model", "asked", "given", "likelier", "clock")
         state.rechecks.append({**{name: said[name] for name in names}, "entry": number})

@@ -110,7 +110,7 @@ def decide(rows: Groups, *, level: float = LEVEL) -> Decisions:
         holdout=len(others),
         smallest_p=smallest,
         fewest=math.ceil(len(forget) * smallest / level - 1e-9) if smallest <= level else None,
-        smallest_auc=_smallest_auc(len(values), len(others)),
+        smallest_auc=smallest_auc(len(values), len(others)),
     )
 
 
@@ -182,7 +182,7 @@ def _of_its_length(row: Row, others: list[Row]) -> list[Row]:
     return [other for other in others if sum(other.tokens >= cut for cut in cuts) == ours]
 
 
-def _smallest_auc(m: int, n: int) -> float | None:
+def smallest_auc(m: int, n: int) -> float | None:
     """Smallest detectable AUC, from the standard error of the rank-sum test under the null."""
     if not m or not n:
         return None

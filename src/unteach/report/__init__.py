@@ -3,6 +3,8 @@
 from unteach.report.difference import alike, difference
 from unteach.report.files import from_json, to_json
 from unteach.report.fold import FOLDED, fold
+from unteach.report.gates import Gate, outcome_of
+from unteach.report.gatewords import gate_rows, gate_sentence
 from unteach.report.labels import apart
 from unteach.report.markdown import to_markdown
 from unteach.report.page import to_html
@@ -14,6 +16,7 @@ from unteach.report.wrong import what_is_wrong
 
 __all__ = [
     "FOLDED",
+    "Gate",
     "Report",
     "alike",
     "apart",
@@ -21,6 +24,9 @@ __all__ = [
     "draw",
     "fold",
     "from_json",
+    "gate_rows",
+    "gate_sentence",
+    "outcome_of",
     "protocol",
     "table",
     "to_html",

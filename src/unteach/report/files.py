@@ -9,6 +9,7 @@ from typing import Any
 from unteach.escaping import in_json
 from unteach.metrics.given import GivenAnswers
 from unteach.metrics.harm import Harm, ScoreDrop
+from unteach.report.gates import read_gates, written_gates
 from unteach.report.record import Report
 from unteach.types import Paper, Score
 
@@ -38,6 +39,7 @@ def to_json(report: Report) -> str:
             model: {group: asdict(harm) for group, harm in groups.items()}
             for model, groups in report.harm.items()
         },
+        "gates": _finite(written_gates(report.gates)),
         "tables": dict(report.tables),
         "method": {"label": report.label, "papers": [asdict(p) for p in report.papers]},
         "request": _finite(report.request),
@@ -64,6 +66,7 @@ def from_json(text: str) -> Report:
             model: {group: _read_harm(harm) for group, harm in groups.items()}
             for model, groups in record.get("harm", {}).items()
         },
+        gates=read_gates(record.get("gates", ())),
         tables=record.get("tables", {}),
         label=record["method"]["label"],
         papers=tuple(Paper(**paper) for paper in record["method"]["papers"]),

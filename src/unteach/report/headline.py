@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
+from unteach.report.gates import outcome_of
+from unteach.report.gatewords import gate_sentence
 from unteach.report.judge import damaged, not_forgotten, over_forgotten, recognisable
 from unteach.report.record import Report
 from unteach.report.wrong import one_model, what_is_wrong
@@ -40,6 +42,8 @@ class Headline(NamedTuple):
 def headline(report: Report) -> Headline:
     """The headline: what is wrong, in the words of the terminal; else what was checked.
 
+    Where gates were declared, what came of them stands first.
+
     Example:
         >>> from unteach.types import Score
         >>> models = {"original": {"retain": {"probability": Score(0.9)}},
@@ -47,6 +51,16 @@ def headline(report: Report) -> Headline:
         >>> headline(Report(models=models)).text
         'Found wrong: damaged.'
     """
+    found = _judged(report)
+    if not report.gates:
+        return found
+    outcome, text = outcome_of(report.gates), f"{gate_sentence(report.gates)} {found.text}"
+    if outcome == "done" or found.kind == "wrong":
+        return found._replace(text=text)
+    return found._replace(kind="unknown" if outcome == "cannot tell" else "wrong", text=text)
+
+
+def _judged(report: Report) -> Headline:
     model = one_model(report)
     if model is None:
         return Headline("none", "Several models side by side: none is judged alone.", [])

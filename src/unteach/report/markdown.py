@@ -7,9 +7,11 @@ from typing import NamedTuple
 from unteach.escaping import fenced
 from unteach.metrics import COMPARISONS, METRICS
 from unteach.report.answers import stand_out
+from unteach.report.gatewords import fixed, gate_rows
 from unteach.report.grid import FEW, GridLine, grid, scores_grid
 from unteach.report.missing import not_measured
 from unteach.report.names import harmless
+from unteach.report.nextstep import next_step, told
 from unteach.report.record import Report
 from unteach.report.table import UNSEEN, legend, table
 from unteach.report.verdict import verdict
@@ -50,6 +52,7 @@ MAIN = (  # metrics in the main table of a group; the others are in a collapsed 
     "divergence",
 )
 GLANCE = "At a glance"
+GATES = "Gates"
 NO_PROOF_TITLE = "What this does not prove"
 NO_PROOF = """\
 - That the texts are gone. The numbers say how the model answers these questions in these words;
@@ -87,6 +90,7 @@ def to_markdown(report: Report, *, picture: str | None = None) -> str:
     """
     report = harmless(report)
     parts: list[str | FoldedMarkdown] = [f"# {title_of(report)}: {report.label}", *verdict(report)]
+    parts += [f"## {GATES}", *gates] if (gates := gate_parts(report)) else []
     if picture:
         parts.append(f"![The models side by side: what is forgotten, what is kept]({picture})")
     tables, legends = glance(report)
@@ -96,6 +100,15 @@ def to_markdown(report: Report, *, picture: str | None = None) -> str:
     for section in sections(report):
         parts += [f"## {section.title}", *section.parts]
     return "\n\n".join(map(str, parts)) + "\n"
+
+
+def gate_parts(report: Report) -> list[str]:
+    """The table of gates, and when they were fixed; nothing where none was declared."""
+    if not report.gates:
+        return []
+    step = next_step(report)
+    said = [fixed(report), told(step) if step else ""]
+    return [grid(gate_rows(report.gates), left=(0, 3)), *filter(None, said)]
 
 
 def sections(report: Report) -> list[ReportSection]:

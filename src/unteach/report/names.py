@@ -24,6 +24,7 @@ def harmless(report: Report) -> Report:
             markdown(name.removesuffix(BESIDE)) + BESIDE: found
             for name, found in report.comparisons.items()
         },
+        gates=tuple(replace(gate, measure=prose(gate.measure)) for gate in report.gates),
         tables={
             markdown(title): [[_cell(cell) for cell in row] for row in rows]
             for title, rows in report.tables.items()

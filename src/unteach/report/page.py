@@ -8,10 +8,12 @@ from unteach.report.answerwise import Answers, answerwise
 from unteach.report.grid import FEW, grid
 from unteach.report.headline import Headline, headline
 from unteach.report.markdown import (
+    GATES,
     GLANCE,
     NO_PROOF_TITLE,
     FoldedMarkdown,
     ReportSection,
+    gate_parts,
     glance,
     sections,
     title_of,
@@ -47,8 +49,9 @@ def to_html(report: Report, rows: Mapping[str, Groups] | None = None) -> str:
     tables, marks = glance(report)
     label = escape(report.label or "-")
     parts = [
-        f'<header><p class="kind">{escape(kind)}</p><h1>{label}</h1></header>',
+        f'<header><p class="kind">{escape(_asked(kind, report))}</p><h1>{label}</h1></header>',
         _verdict(summary, report),
+        _gates(report),
         *(_table(name, cells, marks) for name, cells in tables.items()),
         _models(report),
         _answers(answerwise(rows or {})),
@@ -68,6 +71,13 @@ def to_html(report: Report, rows: Mapping[str, Groups] | None = None) -> str:
     )
 
 
+def _asked(kind: str, report: Report) -> str:
+    """The kind of report, the request's id and the operator, where they are known."""
+    known = {"request": "request_id", "run by": "operator"}
+    named = [f"{word} {report.facts[name]}" for word, name in known.items() if name in report.facts]
+    return ", ".join([kind, *named])
+
+
 def _verdict(summary: Headline, report: Report) -> str:
     lines = "".join(f"<li>{escape(line)}</li>" for line in summary.lines)
     listed = f"<ul>{lines}</ul>" if lines else ""
@@ -80,6 +90,11 @@ def _verdict(summary: Headline, report: Report) -> str:
         f'<section class="verdict {summary.kind}" aria-label="Verdict"><p class="said">'
         f"{escape(summary.text)}</p>{listed}{more}{no_proof}</section>"
     )
+
+
+def _gates(report: Report) -> str:
+    inner = "".join(map(rendered, gate_parts(report)))
+    return f"<section><h2>{GATES}</h2>{inner}</section>" if inner else ""
 
 
 def _table(title: str, cells: list[list[str]], marks: list[str]) -> str:

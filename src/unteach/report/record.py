@@ -6,6 +6,7 @@ from typing import Any
 
 from unteach.metrics.given import GivenAnswers
 from unteach.metrics.harm import Harm
+from unteach.report.gates import Gate
 from unteach.types import Paper, Score
 
 Scores = Mapping[str, Mapping[str, Score]]  # group -> metric -> score
@@ -23,6 +24,7 @@ class Report:
             there is a retrained model.
         given: model -> the forget answers that it still gives.
         harm: model -> group -> single answers that were harmed, compared with the original.
+        gates: what was declared to hold after the run, and whether it does.
         tables: further tables by title, the header first.
         label: name of the method in titles.
         papers: of the method or suite.
@@ -36,6 +38,7 @@ class Report:
     never_seen: Mapping[str, Score] = field(default_factory=dict)
     given: Mapping[str, GivenAnswers] = field(default_factory=dict)
     harm: Mapping[str, Mapping[str, Harm]] = field(default_factory=dict)
+    gates: tuple[Gate, ...] = ()
     tables: Mapping[str, list[list[str]]] = field(default_factory=dict)
     label: str = ""
     papers: tuple[Paper, ...] = ()

@@ -2,6 +2,7 @@
 
 from unteach.report.advice import further, more_kept, sooner
 from unteach.report.answers import still, still_told
+from unteach.report.gatewords import gate_sentence
 from unteach.report.judge import (
     NEAR,
     damaged,
@@ -40,6 +41,7 @@ def verdict(report: Report) -> list[str]:
         return [*first, *overview(report)]
     parts = (
         _request,
+        _gates,
         _findings,
         _closeness,
         _still_given,
@@ -79,7 +81,14 @@ def _request(report: Report, model: str = "") -> str:
     tokens = report.facts.get("forget_answer_tokens")
     what = f"{counts['forget']} examples" + (f" ({tokens} answer tokens)" if tokens else "")
     keep = f", keep {counts['retain']}" if counts.get("retain") else ""
-    return f"**Wanted.** Forget {what}{keep}, with {report.label}."
+    known = report.facts.get("request_id")
+    asked = f"Request {known}: forget" if known else "Forget"
+    return f"**Wanted.** {asked} {what}{keep}, with {report.label}."
+
+
+def _gates(report: Report, model: str) -> str:
+    head, mark, rest = gate_sentence(report.gates).partition(" (")
+    return f"**{head}**{mark}{rest}" if report.gates else ""
 
 
 def _closeness(report: Report, model: str) -> str:

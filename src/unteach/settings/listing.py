@@ -10,11 +10,17 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from unteach.files.yaml import to_yaml
-from unteach.settings.request import Request, Section
+from unteach.settings.gates import DEFAULT
+from unteach.settings.request import Request
 
 KINDS = {"string": "text", "boolean": "true or false", "object": "a mapping", "array": "a list"}
 BOUNDS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
 WIDTH = 96
+GATES = (
+    "# What must hold after the run; exit code 3 says that something does not. membership and",
+    "# holdout need a holdout file, retain a retain file. Take out lines to have fewer gates, all",
+    "# of them for none.",
+)
 
 
 class Setting(NamedTuple):
@@ -59,18 +65,26 @@ def schema() -> dict[str, Any]:
 
 
 def commented() -> str:
-    """Return a request file with every setting; those with a default are commented out."""
+    """Return a request file with every setting; those with a default are commented out.
+
+    Gates are not: a removal that is to be shown to others needs some.
+    """
     lines = ["# What to forget, from which model, and where the result goes.", ""]
     section = ""
     for setting in settings():
         first, _, name = setting.name.rpartition(".")
+        gate = first == "gates"
         if first != section:
-            lines += ["", f"# {first}:"]
+            lines += [
+                "",
+                *(GATES if gate else []),
+                f"{first}:" if gate else f"# {first or 'The rest'}:",
+            ]
             section = first
-        indent = "#   " if first else "# "
+        indent = "  " if gate else "#   " if first else "# "
         description = wrap(f"{setting.meaning} ({setting.kind})", WIDTH)
         lines += [f"{indent}# {line}" if first else f"# {line}" for line in description]
-        value = to_yaml({name: setting.default}).splitlines()
+        value = to_yaml({name: DEFAULT[name] if gate else setting.default}).splitlines()
         open_ = [f"{name}: {name.upper()}"] if setting.required else []
         lines += open_ or [indent + line for line in value]
     return "\n".join(lines) + "\n"
@@ -80,7 +94,7 @@ def _settings_of(section: type[BaseModel], prefix: str) -> Iterator[Setting]:
     meant, described = meanings(section), section.model_json_schema()["properties"]
     for name, field in section.model_fields.items():
         kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, Section):
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
             yield from _settings_of(kind, f"{prefix}{name}.")
             continue
         default = field.get_default(call_default_factory=True)

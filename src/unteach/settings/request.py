@@ -16,6 +16,7 @@ from unteach.errors import Problem, UserError
 from unteach.files.text import read_text
 from unteach.files.yaml import DEEPEST, LONGEST, NO_TEXT, read_yaml, to_yaml
 from unteach.registry import did_you_mean
+from unteach.settings.gates import Gates, spelled
 from unteach.settings.messages import ALIKE, NAME, explained, fields_of, texts_in
 from unteach.settings.renamed import RENAMED, renaming_notes, under_new_names
 from unteach.settings.union_errors import by_setting
@@ -24,6 +25,7 @@ Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # the range of NumPy's seeds
 Name = Annotated[str, Field(pattern=r"^\w[\w.+-]*$")]
+Word = Annotated[str, Field(pattern=r"^\w[\w.@+/-]{0,63}$")]
 Source = Annotated[str, Field(min_length=1)]  # an unset shell variable gives an empty text
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -33,6 +35,8 @@ FREE: Any = {
     "out": True,
     "overwrite": True,
     "train_anyway": True,
+    "request_id": True,
+    "operator": True,
     "train": {"checkpoint_minutes", "checkpoint_steps"},
     "evaluate": {"cache"},
 }
@@ -219,6 +223,8 @@ class Request(Section):
             is what `unseen` distils towards, and `retrain` begins at it.
         retrained: a model trained without the forget set, as yardstick.
         method: its name, with its options; "auto" is unseen where the data allow it a teacher.
+        request_id: your number for the request, no name; it stands in the report.
+        operator: who runs it, in one word, as it should stand in the report.
         plugins: Python files that register methods of your own.
         adapter_only: write the adapters instead of the whole model.
         keep_text: write what the models said, in words, into `texts.jsonl`.
@@ -241,6 +247,9 @@ class Request(Section):
     train: TrainSettings = TrainSettings()
     data: DataSettings = DataSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
+    gates: Gates = Gates()
+    request_id: Word | None = None
+    operator: Word | None = None
     plugins: list[str] = Field(default_factory=list)
     adapter_only: bool = False
     keep_text: bool = False
@@ -254,10 +263,10 @@ class Request(Section):
     @model_validator(mode="before")
     @classmethod
     def _method_by_name(cls, values: Any) -> Any:
-        """Expand `method: npo` to `method: {name: npo}`."""
+        """Expand `method: npo` to `method: {name: npo}`, and gates given in words."""
         if isinstance(values, dict) and isinstance(values.get("method"), str):
-            return {**values, "method": {"name": values["method"]}}
-        return values
+            values = {**values, "method": {"name": values["method"]}}
+        return spelled(values)
 
     @property
     def notes(self) -> tuple[Problem, ...]:
@@ -314,7 +323,7 @@ def load(
     for flag, path in NESTED.items():
         if flag in given and not isinstance(given[flag], dict):
             _set_value(values, path, given.pop(flag))
-    values |= given
+    values = spelled(values | given)
     typed = {".".join(NESTED.get(flag, [flag])) for flag in flags or {}}
     for setting in sets or []:
         path, equals, value = setting.partition("=")

@@ -1,0 +1,109 @@
+"""`unteach run --ledger`: which requests a run answers, and that it did, once it is done.
+
+The result is placed first and written down after: where a run was cut off in between, the same
+command finds the result whole, does nothing again, and writes it down.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from unteach.cli._words import say
+from unteach.cli.ledger import key_of, records_of
+from unteach.errors import Problem, UserError
+
+FEW = 10  # names that a line has
+LONGEST = 64  # letters of a request's id in a report
+
+
+def taken(
+    ledger: Path, key: Path | None, requests: Sequence[str], forget: str, out: Path
+) -> list[str]:
+    """References of the requests that a run answers: those named, else all open ones it covers.
+
+    A request is covered where the forget file has every record of it, compared by their words.
+    Where all that are covered are done, and a result stands in `out`, it is these: the command was
+    given before.
+
+    Raises:
+        UserError: one that is named is unknown, withdrawn or not covered; none is covered.
+    """
+    from unteach.files import listed_files
+    from unteach.ledger import Ledger, prints_of
+    from unteach.ledger.result import lacking
+
+    if not Path(forget).is_file():
+        what, hint = "is no file of this machine", "give --ledger with a file of the records"
+        raise UserError(Problem(f"--forget {forget}", what, hint, "request"))
+    with Ledger(ledger) as opened:
+        removed = prints_of(records_of(Path(forget)), opened.require_key(key_of(ledger, key)))
+        opened.require_requests(requests)
+        asked = opened.prints(requests or None)
+        states = {r.reference: r.state for r in opened.requests()}
+        order = [r.reference for r in sorted(opened.requests(), key=lambda r: (r.due, r.entry))]
+    missing = {name: lacking(prints, removed) for name, prints in asked.items()}
+    if requests:
+        _require_covered(requests, states, missing)
+        return list(dict.fromkeys(requests))
+    covered = [name for name in order if name in missing and not missing[name]]
+    due = [name for name in covered if states[name] == "open"]
+    left = [name for name in order if states[name] == "open" and name not in due]
+    if left:
+        say(f"open, and not all of their records are in {forget}: {_few(left)}")
+    if due or (covered and listed_files(out)):
+        return due or covered
+    what = "has all records of no open request"
+    hint = f"{_few(covered)} done already: --request names it" if covered else "unteach ledger list"
+    raise UserError(Problem(f"--forget {forget}", what, hint, "request"))
+
+
+def _require_covered(
+    requests: Sequence[str], states: dict[str, str], missing: dict[str, list[int]]
+) -> None:
+    problems = []
+    for name in requests:
+        if states[name] == "withdrawn":
+            problems.append(Problem(name, "is withdrawn", "leave it out", "request"))
+        elif found := missing[name]:
+            what = f"--forget lacks {len(found)} of its records ({_few([str(k) for k in found])})"
+            problems.append(Problem(name, what, "add them, or leave the request out", "request"))
+    if problems:
+        raise UserError(*problems)
+
+
+def known_as(references: Sequence[str]) -> str | None:
+    """What the report calls the requests; None where that is too long."""
+    told = "+".join(references)
+    return told if len(told) <= LONGEST else None
+
+
+def recorded(ledger: Path, references: Sequence[str], out: Path) -> None:
+    """Write down that a result answers its requests, unless the ledger has it.
+
+    Raises:
+        UserError: the result is not as it was written, or the ledger cannot be written to; the same
+            command tries again.
+    """
+    from unteach.ledger import Ledger
+    from unteach.ledger.result import find
+
+    found = find(out)
+    with Ledger(ledger) as opened, opened.writing() as state:
+        link = state.links.get(found.child)
+        if link and found.parent in link.parents and set(references) <= set(link.requests):
+            say(f"in the ledger already: {_few(list(references))} (entry {link.entry})")
+            return
+        run: dict[str, Any] = {**found.run, "records_compared": True}
+        method = found.request.method_name
+        link = opened.record(found.child, found.parent, references, method, run)
+    say(f"in the ledger: {_few(list(references))} done (entry {link.entry})")
+
+
+def not_recorded(references: Sequence[str]) -> None:
+    """Say that a gate keeps requests open."""
+    say(f"not in the ledger, since a gate failed: {_few(list(references))} not done by this run")
+
+
+def _few(names: Sequence[str]) -> str:
+    more = f" and {len(names) - FEW} more" if len(names) > FEW else ""
+    return ", ".join(names[:FEW]) + more

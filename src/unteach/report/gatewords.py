@@ -1,0 +1,50 @@
+"""Gates as terminal and report tell them, in the same words."""
+
+from collections.abc import Sequence
+
+from unteach.report.gates import WORDS, Gate, outcome_of
+from unteach.report.grid import cell
+from unteach.report.record import Report
+from unteach.report.table import number
+
+
+def gate_sentence(gates: Sequence[Gate]) -> str:
+    """The outcome in a sentence, the same in terminal and report.
+
+    Example:
+        >>> from unteach.types import Score
+        >>> gate = Gate(name="given", measure="answers still given", high=0.0,
+        ...             score=Score(2.0, 9), outcome="still recognisable")
+        >>> gate_sentence([gate]).partition("): ")[2]
+        '1 of 1 failed: answers still given 2.00 (at most 0).'
+    """
+    outcome, failed = outcome_of(gates), [gate for gate in gates if not gate.passed]
+    text = f"Gates: {outcome} ({WORDS[outcome]})"
+    if not failed:
+        return f"{text}: {len(gates)} of {len(gates)} passed."
+    listed = "; ".join(f"{g.measure} {cell(g.score)} ({limit(g)})" for g in failed)
+    return f"{text}: {len(failed)} of {len(gates)} failed: {listed}."
+
+
+def gate_rows(gates: Sequence[Gate]) -> list[list[str]]:
+    """A table of all gates; its header first."""
+    rows = [["gate", "measured", "passes", "outcome"]]
+    for gate in gates:
+        said = "passed" if gate.passed else gate.outcome
+        said += f" ({gate.why})" if gate.why else ""
+        rows.append([gate.measure, cell(gate.score), limit(gate), said])
+    return rows
+
+
+def limit(gate: Gate) -> str:
+    """What passes, in words."""
+    if gate.low is None or gate.high is None:
+        return f"at most {gate.high:g}" if gate.low is None else f"at least {gate.low:g}"
+    return f"{number(gate.low)} to {number(gate.high)}"
+
+
+def fixed(report: Report) -> str:
+    """That nothing was moved after the run, with the hash that was taken before it."""
+    told = report.facts.get("gates")
+    known = told.get("sha256") if isinstance(told, dict) else None
+    return f"The gates were fixed before the run (sha256 {known})." if known else ""

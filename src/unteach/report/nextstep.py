@@ -1,0 +1,146 @@
+"""What to try next where a gate failed: settings to change, and files to give."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from unteach.report.advice import train_settings
+from unteach.report.gates import Gate, outcome_of
+from unteach.report.record import Report
+from unteach.report.stop import aim, harmed, why
+
+UNBOUNDED = ("ascent", "graddiff", "kl-min")  # nothing ends them but a rate that is small enough
+MANY = 40  # epochs; beyond them a larger rate does more
+
+
+@dataclass(frozen=True)
+class Step:
+    """What another run could do otherwise.
+
+    Attributes:
+        why: in a sentence.
+        sets: settings by name, with their new values.
+        flags: flags with their new values; in capitals what only the user has.
+    """
+
+    why: str
+    sets: dict[str, str] = field(default_factory=dict)
+    flags: dict[str, str] = field(default_factory=dict)
+
+
+def next_step(report: Report) -> Step | None:
+    """The one to try first, by the outcome of the gates; None where all are passed.
+
+    Example:
+        >>> from unteach.types import Score
+        >>> gate = Gate(name="membership", measure="membership AUC", low=0.4, high=0.6,
+        ...             score=Score(0.2, 60, 0.1, 0.3), outcome="over-forgotten")
+        >>> train = {"learning_rate": 0.001, "draw_back": "never"}
+        >>> next_step(Report(models={}, gates=(gate,), request={"train": train})).sets
+        {'train.learning_rate': '0.0003'}
+    """
+    outcome = outcome_of(report.gates)
+    failed = [gate for gate in report.gates if gate.outcome == outcome]
+    if outcome == "done":
+        return None
+    if outcome == "cannot tell":
+        return _more(report, failed[0])
+    if not train_settings(report):
+        return Step("a removal begins at the model before, with these files")
+    found = {"still recognisable": _further, "over-forgotten": _sooner}.get(outcome, _gentler)
+    return found(report)
+
+
+def _more(report: Report, gate: Gate) -> Step:
+    evaluate = report.request.get("evaluate")
+    most = evaluate.get("max_examples") if isinstance(evaluate, dict) else None
+    if most and gate.score.n >= most and gate.name in ("retain", "fluency"):
+        more = {"evaluate.max_examples": str(4 * most)}
+        return Step("with more of the examples asked, chance does less", more)
+    role = "retain" if gate.name == "retain" else "holdout"
+    return Step(
+        f"more {role} examples let it be told", flags={f"--{role}": f"MORE_{role.upper()}.jsonl"}
+    )
+
+
+def _further(report: Report) -> Step:
+    train = train_settings(report)
+    if any(gate.outcome == "others damaged" for gate in report.gates) and _name(report) != "unseen":
+        return _default()
+    if "the teacher's is" in why(report):
+        return _nearer(report)
+    if harmed(report):
+        return _slower(report, "training ended since it harmed too much: a lower rate harms less")
+    if (level := aim(report)) is not None:
+        lower = {"train.stop_at": f"{level / 2:.2g}"}
+        return Step("training ended at the level of train.stop_at: it goes on to a lower", lower)
+    if train.get("stop_at") == "holdout" and why(report):
+        return Step("training ended at the holdout's level: it goes on", {"train.stop_at": "0"})
+    epochs = train.get("epochs")
+    if epochs and epochs < MANY:
+        return Step("more epochs forget more", {"train.epochs": f"{2 * epochs:g}"})
+    return _rate(report, 2.0, "a higher rate forgets more")
+
+
+def _nearer(report: Report) -> Step:
+    """For a run that came as far as its teacher: more of it changes nothing."""
+    if not report.request.get("base"):
+        told = "the run came as far as its teacher; the model before fine-tuning is a nearer one"
+        return Step(told, flags={"--base": "BASE_MODEL"})
+    told = "the run came as far as its teacher; a model trained without the forget set tells more"
+    return Step(told, flags={"--retrained": "RETRAINED_MODEL"})
+
+
+def _sooner(report: Report) -> Step:
+    train, request = train_settings(report), report.request
+    if request.get("holdout") and train.get("draw_back") == "never":
+        told = "a model that went too far is drawn back to the holdout's level"
+        if "drawn_back_to" not in report.facts:
+            return Step(told, {"train.draw_back": "holdout"})
+    if _name(report) in UNBOUNDED:
+        return _default()
+    return _slower(report, "a lower rate leaps less far past that level")
+
+
+def _gentler(report: Report) -> Step:
+    train, request = train_settings(report), report.request
+    if not request.get("retain"):
+        return Step("what should stay is trained on too", flags={"--retain": "RETAIN.jsonl"})
+    if _name(report) in UNBOUNDED:
+        return _default()
+    if train.get("retain") == "none" or not train.get("retain_weight"):
+        return Step("a retain term holds what should stay", {"train.retain": "kl"})
+    return _slower(report, "a lower rate harms less")
+
+
+def _default() -> Step:
+    return Step(
+        "the default method has a level at which it ends, and keeps more",
+        flags={"--method": "auto"},
+    )
+
+
+def _slower(report: Report, told: str) -> Step:
+    return _rate(report, 1 / 3, told)
+
+
+def _rate(report: Report, times: float, told: str) -> Step:
+    lowered = report.facts.get("learning_rate_lowered_to")
+    rate = lowered if isinstance(lowered, (int, float)) else train_settings(report)["learning_rate"]
+    return Step(told, {"train.learning_rate": f"{rate * times:.1g}"})
+
+
+def _name(report: Report) -> Any:
+    method = report.request.get("method")
+    return method.get("name") if isinstance(method, dict) else None
+
+
+def told(step: Step) -> str:
+    """In a sentence, for the report.
+
+    Example:
+        >>> told(Step("more epochs forget more", {"train.epochs": "40"}))
+        'Next: more epochs forget more (`--set train.epochs=40`).'
+    """
+    changes = [f"`--set {name}={value}`" for name, value in step.sets.items()]
+    changes += [f"`{flag} {value}`" for flag, value in step.flags.items()]
+    return f"Next: {step.why}" + (f" ({', '.join(changes)})." if changes else ".")
