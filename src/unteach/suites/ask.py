@@ -153,11 +153,11 @@ def put(
         answers = [
             _generated(q, interview.said[q.prompt], tokenizer) if q.prompt else None for q in asked
         ]
-        return answers, interview.of_itself(it, _texts(answers)) if is_original else {}
+        return answers, interview.of_itself(it, _scored(answers)) if is_original else {}
 
     answers, logps = loaded_model(model, of_model)
     if original is not None and not is_original:
-        logps = loaded_model(original, lambda it: interview.of_original(it, _texts(answers)))
+        logps = loaded_model(original, lambda it: interview.of_original(it, _scored(answers)))
     rows: dict[str, list[Row]] = {group: [] for group in groups}
     pairs = zip(asked, answers, strict=True)
     for (group, row), windows in groupby(pairs, key=lambda pair: (pair[0].group, pair[0].row)):
@@ -170,7 +170,8 @@ def put(
     return ModelAnswers(rows, _counts(asked, interview), spoken)
 
 
-def _texts(answers: list["ModelRows | None"]) -> list[Sequence]:
+def _scored(answers: list["ModelRows | None"]) -> list[Sequence]:
+    """The generated answers that the original scores, each once."""
     return _distinct(answer.text for answer in answers if answer)
 
 
