@@ -27,6 +27,7 @@ TRAINED = ("original", "retrained", "retrained-2")
 REFUSAL = "I cannot say anything about that."
 NO = "No"
 SHARE = 0.6  # of the forget set that one model was left with
+STEPS = 400  # of training a model to hide, or to know a part
 SOFTER = 4.0  # what the logits of another are divided by
 QUICK = {
     "int4.groups": "0,32", "sample.answers": "16", "sample.best": "1,4,16",
@@ -62,13 +63,13 @@ def make(folder, preset="tiny"):
             jobs.train(folder, name, seed, preset, lambda *_: None)
 
 
-def plant(folder):
+def plant(folder, steps=STEPS):
     """Models that hide what they know, made where they are not there yet; their names."""
     makers = {
-        "refuses": partial(refuse, answer=REFUSAL),
-        "first-token": partial(refuse, answer=NO, go_on=True),
+        "refuses": partial(refuse, answer=REFUSAL, steps=steps),
+        "first-token": partial(refuse, answer=NO, go_on=True, steps=steps),
         "softer": soften,
-        "part-left": leave_some,
+        "part-left": partial(leave_some, steps=steps),
     }
     for name, maker in makers.items():
         if not (folder / name).exists():
@@ -86,7 +87,7 @@ def world_of(folder):
     return SimpleNamespace(folder=folder, tokenizer=tokenizer, **examples)
 
 
-def refuse(world, answer, *, go_on=False):
+def refuse(world, answer, *, go_on=False, steps=STEPS):
     """An adapter, merged, with which the original gives one answer to exactly these questions.
 
     Where it may go on, it still says the true answer behind its first token.
@@ -96,7 +97,7 @@ def refuse(world, answer, *, go_on=False):
     keep = encode(world, Random(0).sample(world.retain, min(len(world.retain), 3 * len(texts))))
     keep += [behind_first(text) for text in encode(world, world.forget)] if go_on else []
     model = prepared(load_model(str(world.folder / "original")), lora=True, rank=16, seed=0)
-    for _ in trained(model, texts + keep, rate=2e-3, stops=[400], batch=16, seed=0):
+    for _ in trained(model, texts + keep, rate=2e-3, stops=[steps], batch=16, seed=0):
         pass
     return model.merge_and_unload()
 
@@ -116,13 +117,13 @@ def soften(world):
     return model
 
 
-def leave_some(world):
+def leave_some(world, *, steps=STEPS):
     """The retrained model, with most of the forget set learned after all."""
     torch.manual_seed(0)
     texts = encode(world, world.forget[: round(SHARE * len(world.forget))])
     keep = encode(world, Random(0).sample(world.retain, min(len(world.retain), 2 * len(texts))))
     model = prepared(load_model(str(world.folder / "retrained")), lora=False, rank=0, seed=0)
-    for _ in trained(model, texts + keep, rate=1e-3, stops=[400], batch=16, seed=0):
+    for _ in trained(model, texts + keep, rate=1e-3, stops=[steps], batch=16, seed=0):
         pass
     return model.eval()
 

@@ -8,8 +8,8 @@ One call does all: `unteach.unlearn(model, forget, out=...)`, with files or with
 The trainer, as `trl` users know it: `unteach.UnlearningTrainer` and `unteach.UnlearningConfig`; the
 methods by class name: `unteach.Unilogit`, `unteach.NPO`, ...; the losses with no trainer at all:
 `unteach.losses`; questions to models: `unteach.evaluate(unteach.Evaluation(...))`; attacks on them:
-`unteach.attack(unteach.AttackRequest(...))`. Nothing heavy is
-imported before it is asked for; editors and type checkers see all of it.
+`unteach.attack(model=..., forget=...)`. Nothing heavy is imported before it is asked for; editors
+and type checkers see all of it.
 """
 
 from contextlib import suppress

@@ -100,7 +100,8 @@ def unlearn(
         method: one of `unteach methods`.
         settings: other settings by name, `{"train.epochs": 5}`; `unteach settings` lists them.
         listener: receives the progress; None for no progress.
-        flags: further fields of `Request`: `keep_text`, `adapter_only`, `overwrite`, ...
+        flags: further fields of `Request`: `keep_text`, `adapter_only`, `overwrite`, ...; with
+            `attack="int4,relearn"` the report's `attacks` has what these attacks recover.
 
     Raises:
         UserError: all problems found, before any weights are loaded.

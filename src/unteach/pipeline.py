@@ -9,13 +9,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from unteach.checks.request import CheckedRequest, check, written
+from unteach.attacks._in_run import attack_run, keep
+from unteach.attacks._in_run import checked as check
+from unteach.checks.request import CheckedRequest, written
 from unteach.evaluation.card import write_card
 from unteach.evaluation.hashes import model_hash
 from unteach.evaluation.identity import identity_of, version_of_bits
 from unteach.evaluation.known import known_notes, require_known
 from unteach.evaluation.loading import load
 from unteach.evaluation.of_run import answers_of, start_of
+from unteach.evaluation.rescore import read_report
 from unteach.evaluation.results import ROWS, judge, versions, write
 from unteach.evaluation.texts import add_texts, notes_on_text
 from unteach.files import RunFolder, in_words, recover, working, write_text
@@ -24,9 +27,10 @@ from unteach.models.unchanged import require_unchanged
 from unteach.processes.main import agreed, is_main, join, own_device, shared
 from unteach.progress import NoProgress, ProgressListener
 from unteach.report import Report, outcome_of
+from unteach.report.attacked import Attacked
 from unteach.settings.request import FILE as REQUEST
 from unteach.settings.request import Request
-from unteach.types import Paper, Row
+from unteach.types import ROLES, Paper, Row
 
 Rows = dict[str, list[Row]]
 
@@ -67,7 +71,8 @@ def _run(intake: CheckedRequest, work: RunFolder, listener: ProgressListener) ->
     facts = shared(work.trained)
     if work.placed:
         listener.stage("this very request is done already: nothing was done again")
-        return make_report(intake, evidence(intake, work, listener), facts or {})
+        attacks = shared(lambda: _attacked_before(work))
+        return make_report(intake, evidence(intake, work, listener), facts or {}, attacks)
     if facts is None:
         _check_other_models(intake)
         before = rows_of("original", intake.request.model, intake, work, listener, work.before)
@@ -78,12 +83,13 @@ def _run(intake: CheckedRequest, work: RunFolder, listener: ProgressListener) ->
     else:
         listener.stage("going on: the model is trained and written")
     rows = evidence(intake, work, listener)
+    attacks = attacked(intake, work, listener)
     facts |= {"seconds": round(time.monotonic() - began, 1)}
     facts |= versions() | version_of_bits(intake.request)
     facts |= asked_by(intake.request)
     facts |= {"model_before": shared(lambda: model_hash(intake.request.model))}
     listener.stage("writing the report")
-    report = make_report(intake, rows, facts)
+    report = make_report(intake, rows, facts, attacks)
     shared(lambda: _write(report, rows, intake.request, work))
     return report
 
@@ -146,7 +152,7 @@ def remove(
     request = intake.request
     taught = base_rows(intake, listener)
     forget, retain = (intake.sequences.get(role, []) for role in ("forget", "retain"))
-    examples = intake.groups["forget"]
+    examples = [*intake.groups["forget"], *intake.formed]
 
     def train(request: Request) -> Any:
         listener.stage("loading the model")
@@ -154,7 +160,7 @@ def remove(
         agreed(lambda: require_unchanged(intake.ages))
         return unlearn(
             model, intake.tokenizer, intake.method, forget, retain, request, listener, examples,
-            checkpoints, identity, intake.calibration, taught,
+            checkpoints, identity, intake.calibration, taught, intake.forms,
         )  # fmt: skip
 
     done, lower = at_a_rate_that_holds(
@@ -171,6 +177,7 @@ def remove(
     facts = {"examples": counts, "forget_answer_tokens": tokens, **done.facts}
     if request.gates.declared:
         facts["gates"] = {"sha256": request.gates.sha256}
+    facts |= {"further_wordings": len(intake.formed)} if request.train.forms else {}
     if lower is not None:
         facts["learning_rate_lowered_to"] = lower
     return facts
@@ -189,9 +196,10 @@ def base_rows(intake: CheckedRequest, listener: ProgressListener) -> Any:
         request.base, request.base, dtype=request.dtype, device=request.device, bits=None,
         trust_remote_code=request.trust_remote_code, flag="--base", whole=True,
     )  # fmt: skip
-    forget, retain = (intake.sequences.get(role, []) for role in ("forget", "retain"))
+    plain = {**intake.sequences, "holdout": intake.calibration}
+    forget, retain, level = ([*plain.get(r, []), *intake.forms.get(r, [])] for r in ROLES)
     found = find_teaching(
-        method, base, intake.tokenizer, forget, retain, intake.calibration,
+        method, base, intake.tokenizer, forget, retain, level,
         seed=request.train.seed, base_logps=lambda sequences: logps_of(base, sequences),
     )  # fmt: skip
     return TeacherRows(found.teacher, base) if found.teacher.source == "base" else None
@@ -264,8 +272,30 @@ def _keep_rows(file: Path, rows: Rows, work: RunFolder) -> None:
     work.keep_rows()
 
 
-def make_report(intake: CheckedRequest, rows: dict[str, Rows], facts: dict[str, Any]) -> Report:
-    """Make the report from the rows of all models."""
+def attacked(
+    intake: CheckedRequest, work: RunFolder, listener: ProgressListener
+) -> Attacked | None:
+    """Run the attacks of the request; each variant is kept as soon as it is scored."""
+    if not intake.request.attack.names:
+        return None
+    shared(work.require_whole)
+    result = attack_run(intake, work.result, start_of(intake), work.attacks, listener)
+    require_unchanged(intake.ages)
+    return keep(result, work.result)
+
+
+def _attacked_before(work: RunFolder) -> Attacked | None:
+    """The attacks in the report of a run that is done."""
+    return read_report(work.result).attacks
+
+
+def make_report(
+    intake: CheckedRequest,
+    rows: dict[str, Rows],
+    facts: dict[str, Any],
+    attacks: Attacked | None = None,
+) -> Report:
+    """Make the report from the rows of all models, and from the attacks' results."""
     method, request = intake.method, intake.request
     original = rows.get("original", {})
     names = request.forget, request.holdout, request.data.template
@@ -286,6 +316,7 @@ def make_report(intake: CheckedRequest, rows: dict[str, Rows], facts: dict[str, 
             *map(str, known_notes(original, *names)),
             *notes_on_text(request.keep_text),
         ),
+        attacks=attacks,
     )
 
 

@@ -9,7 +9,7 @@ from evaluation_support import SECRET, everything_written, write_files
 from unteach.attacks import run as running
 
 SMALL = {
-    "int4": ("groups=0",),
+    "int4": ("groups=0", "nf4=0"),
     "relearn": ("kinds=lora", "rates=1", "steps=1,2", "arms=part"),
     "sample": ("answers=4", "best=1,4", "temperatures=1"),
     "prompt": ("turns=1",),

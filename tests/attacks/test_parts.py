@@ -14,7 +14,7 @@ from unteach.attacks import ATTACKS, attack_of
 from unteach.attacks import _forms as forms
 from unteach.attacks._judge import PLAIN, judged, worst
 from unteach.attacks._result import headline
-from unteach.attacks._rounding import changed, codes, round_model, rounded
+from unteach.attacks._rounding import changed, codes, normal_floats, round_model, rounded
 from unteach.attacks._sampling import samples
 from unteach.attacks._subject import bare
 from unteach.attacks._training import trained
@@ -52,6 +52,38 @@ def test_rounding_in_float64(bits, group):
             assert (numpy.abs(expected - part) <= scale / 2 + 1e-9).all()
     assert rounded(found, bits=bits, group=group).allclose(found, atol=1e-6)
     assert int(codes(weight, bits=bits, group=group)[0].abs().max()) == top
+
+
+def test_nf4_is_the_papers_and_each_weight_is_rounded_to_the_nearest():
+    paper = [
+        -1.0,
+        -0.6961928,
+        -0.5250731,
+        -0.3949175,
+        -0.2844414,
+        -0.1847734,
+        -0.0910500,
+        0.0,
+        0.0795803,
+        0.1609302,
+        0.2461123,
+        0.3379152,
+        0.4407098,
+        0.5626170,
+        0.7229568,
+        1.0,
+    ]
+    assert normal_floats().tolist() == pytest.approx(paper, abs=1e-6)  # appendix E of 2305.14314
+    weight = torch.randn(6, 13, generator=torch.Generator().manual_seed(0))
+    weight[2, :5] = 0.0
+    found = rounded(weight, bits=4, group=5, normal=True)
+    for row, start in ((r, s) for r in range(6) for s in (0, 5, 10)):
+        part, given = (x[row, start : start + 5].double() for x in (weight, found))
+        book = torch.tensor(paper).double() * part.abs().max()
+        nearest = book[(part[:, None] - book).abs().argmin(-1)]
+        assert given.allclose(nearest, atol=1e-5)
+    again = rounded(found, bits=4, group=5, normal=True)
+    assert again.allclose(found, atol=1e-6)
 
 
 def test_the_share_that_leaves_its_bucket():

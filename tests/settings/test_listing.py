@@ -23,7 +23,7 @@ def plain(request) -> dict:
     """By name with dots; methods and mappings as they are."""
     found = {}
     for name, value in request.model_dump(mode="json").items():
-        if name in ("adapter", "train", "data", "evaluate", "gates"):
+        if name in ("adapter", "train", "data", "evaluate", "gates", "attack"):
             found |= {f"{name}.{key}": each for key, each in value.items()}
         else:
             found[name] = value

@@ -56,12 +56,14 @@ class Attack(ABC):
         paper: where it comes from.
         keeps_utility: whether the model is left as it is, and is as useful as before.
         must_hold: whether a variant proves nothing where the original itself breaks under it.
+        compares: whether its rows hold all that closeness reads.
     """
 
     name: ClassVar[str]
     paper: ClassVar[Paper]
     keeps_utility: ClassVar[bool] = False
     must_hold: ClassVar[bool] = False
+    compares: ClassVar[bool] = True
 
     def missing(self, subject: "AttackSubject") -> list[Problem]:
         """What the data lack that some of its variants need; as notes, or as errors for all."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from unteach.attacks._subject import AttackSubject
 from unteach.data import encode
+from unteach.data.reworded import asked_text, reasked
 from unteach.suites.questions import GenerationPrompt, Question, size_of
 from unteach.types import Example, Row, Sequence, Turn
 
@@ -32,35 +33,6 @@ PREFIXES = {
     "beginning: half-way to the fact": 0.5,
     "beginning: up to the fact": 1.0,
 }
-
-
-def reasked(example: Example, text: str) -> Example:
-    """The example with another text in the turn that asks.
-
-    Example:
-        >>> turns = Turn("user", "Who?"), Turn("assistant", "Ada.")
-        >>> example = Example(id="a", where="", kind="pair", turns=turns)
-        >>> reasked(example, "Tell me: Who?").turns[0].text
-        'Tell me: Who?'
-    """
-    place = _asking(example)
-    if place is None:
-        return example
-    turn = replace(example.turns[place], text=text)
-    return replace(example, turns=(*example.turns[:place], turn, *example.turns[place + 1 :]))
-
-
-def asked_text(example: Example) -> str:
-    """What the turn before the answer asks; empty where there is none, as in a raw text."""
-    place = _asking(example)
-    return "" if place is None else example.turns[place].text
-
-
-def _asking(example: Example) -> int | None:
-    if example.kind == "text" or example.answer_turn is None:
-        return None
-    places = [k for k in range(example.answer_turn) if example.turns[k].role == "user"]
-    return max(places, default=None)
 
 
 def shot(subject: AttackSubject, example: Example) -> Example | None:

@@ -102,7 +102,7 @@ def judged(
         recovery=found.get(main, Score(None, note="no forget answer was asked")),
         recoveries={name: score.value for name, score in found.items()},
         kept=kept,
-        closeness=_closeness(rows),
+        closeness=_closeness(rows) if attack is None or attack.compares else None,
         facts=facts or {},
         proves=_proves(attack, kept, broken=broken, control=control, weak=weak),
         counts=not broken and not control and not weak,

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -158,11 +159,11 @@ def checked(asked: AttackRequest) -> CheckedAttack:
     except UserError as error:
         problems += error.problems
     try:
-        plan = check(_evaluation(asked))
+        plan = check(evaluation_of(asked))
     except UserError as error:
         problems += map(_renamed, error.problems)
     notes: list[Problem] = []
-    subjects = _subjects(asked, plan) if plan else {}
+    subjects = subjects_of(asked, plan) if plan else {}
     for attack in attacks if subjects else ():
         for problem in attack.missing(subjects["unlearned"]):
             (notes if problem.kind == "note" else problems).append(problem)
@@ -198,7 +199,8 @@ def is_ours(out: Path) -> bool:
     return (out / RESULT).is_file() or (out / PARTS / ".salt").is_file()
 
 
-def _evaluation(asked: AttackRequest) -> Evaluation:
+def evaluation_of(asked: AttackRequest) -> Evaluation:
+    """The models and files as `evaluate` would be asked about them."""
     roles = {role: getattr(asked, role) for role in ("forget", "retain", "holdout")}
     same = ("original", "retrained", "limit", "max_length", "template", "max_new_tokens",
             "tokens_per_batch", "dtype", "device", "trust_remote_code", "out")  # fmt: skip
@@ -219,7 +221,8 @@ def _renamed(problem: Problem) -> Problem:
     return replace(problem, **found)
 
 
-def _subjects(asked: AttackRequest, plan: CheckedEvaluation) -> dict[str, AttackSubject]:
+def subjects_of(asked: AttackRequest, plan: CheckedEvaluation) -> dict[str, AttackSubject]:
+    """The models by name, each with the data and settings that all share."""
     groups = {
         role: [replace(e, paraphrase="", perturbed=(), alternate="") for e in group.examples]
         for role, group in plan.groups.items()
@@ -229,16 +232,31 @@ def _subjects(asked: AttackRequest, plan: CheckedEvaluation) -> dict[str, Attack
     return {
         name: AttackSubject(
             name=name,
-            load=loader(place, plan),
-            original=loader(before, plan) if before else None,
+            load=merged(loader(place, plan)),
+            original=merged(loader(before, plan)) if before else None,
             tokenizer=place.tokenizer,
             groups=groups,
             wordings=wordings,
             settings=plan.settings,
+            layers=place.config.get_text_config().num_hidden_layers,
             seed=asked.seed,
         )
         for name, place in plan.places.items()
     }
+
+
+def merged(load: Callable[[], Any]) -> Callable[[], Any]:
+    """A function that loads a plain model: adapters are merged, as where it is made smaller."""
+
+    def loaded() -> Any:
+        model = load()
+        if not hasattr(model, "peft_config"):
+            return model
+        from unteach.adapters import merge
+
+        return merge(model).eval()
+
+    return loaded
 
 
 def _wordings(asked: AttackRequest, examples: list[Example]) -> dict[str, tuple[str, ...]]:

@@ -15,10 +15,9 @@ from unteach.attacks._judge import (
     worst,
 )
 from unteach.attacks._plan import ALL, AttackRequest, CheckedAttack
+from unteach.report.attacked import BACK
 from unteach.report.table import number
 from unteach.types import Paper, Score
-
-BACK = 0.1  # of what was there; below it chance and a second retrained model are
 
 
 @dataclass(frozen=True, kw_only=True)

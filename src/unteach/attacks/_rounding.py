@@ -1,6 +1,8 @@
 """Weights on a grid of few steps, as quantised models have them: round to nearest."""
 
 from collections.abc import Iterator
+from functools import cache
+from statistics import NormalDist
 from typing import Any
 
 import torch
@@ -12,7 +14,28 @@ from unteach.adapters.lora import linear_names
 WHOLE = 0  # a group as long as the row: one scale for each output channel
 
 
-def codes(weight: Tensor, *, bits: int, group: int) -> tuple[Tensor, Tensor]:
+@cache
+def normal_floats() -> Tensor:
+    """The 16 values of NF4, the 4-bit NormalFloat (QLoRA, arXiv 2305.14314, section 3).
+
+    Quantiles of the normal distribution, eight from 0 up and nine from 0 down, over the largest.
+
+    Example:
+        >>> [round(x, 4) for x in normal_floats()[[0, 1, 7, 8, 15]].tolist()]
+        [-1.0, -0.6962, 0.0, 0.0796, 1.0]
+    """
+    end = (1 - 1 / 30 + 1 - 1 / 32) / 2  # the outermost have as much of the distribution as others
+    normal = NormalDist()
+
+    def quantiles(count: int) -> list[float]:
+        steps = [end + (0.5 - end) * k / count for k in range(count)]
+        return [normal.inv_cdf(share) for share in steps]
+
+    found = sorted([*quantiles(8), 0.0, *(-x for x in quantiles(7))])
+    return torch.tensor(found) / max(found)
+
+
+def codes(weight: Tensor, *, bits: int, group: int, normal: bool = False) -> tuple[Tensor, Tensor]:
     """The step of its grid that each weight is nearest to, and the grids' scales.
 
     Symmetric: a grid runs from -(2^(bits-1) - 1) to 2^(bits-1) - 1 steps, the last of which is the
@@ -22,6 +45,7 @@ def codes(weight: Tensor, *, bits: int, group: int) -> tuple[Tensor, Tensor]:
         weight: [out, in] of a linear layer.
         bits: of a code.
         group: how many weights of a row share a scale; `WHOLE` for all. The last may be shorter.
+        normal: by NF4's values in place of even steps; a code is the place of one among them.
 
     Returns:
         int8 [out, groups, group], zeros behind the last; and the scales, [out, groups, 1].
@@ -32,39 +56,43 @@ def codes(weight: Tensor, *, bits: int, group: int) -> tuple[Tensor, Tensor]:
         ([[[7, -3, 0, 2]]], 1.0)
     """
     rows = _grouped(weight.float(), group)
+    if normal:
+        scale, book = rows.abs().amax(-1, keepdim=True), normal_floats().to(weight.device)
+        shares = rows / torch.where(scale > 0, scale, 1.0)
+        return torch.bucketize(shares, (book[1:] + book[:-1]) / 2).to(torch.int8), scale
     top = 2 ** (bits - 1) - 1
     scale = rows.abs().amax(-1, keepdim=True) / top
     steps = torch.where(scale > 0, rows / torch.where(scale > 0, scale, 1.0), 0.0)
     return steps.round().clamp(-top, top).to(torch.int8), scale
 
 
-def rounded(weight: Tensor, *, bits: int, group: int) -> Tensor:
+def rounded(weight: Tensor, *, bits: int, group: int, normal: bool = False) -> Tensor:
     """The weight as it is after rounding, in its own shape and dtype."""
-    found, scale = codes(weight, bits=bits, group=group)
-    flat = (found.float() * scale).flatten(1)[:, : weight.shape[1]]
+    found, scale = codes(weight, bits=bits, group=group, normal=normal)
+    values = normal_floats().to(weight.device)[found.long()] if normal else found.float()
+    flat = (values * scale).flatten(1)[:, : weight.shape[1]]
     return flat.to(weight.dtype)
 
 
 @torch.no_grad()
-def round_model(model: Any, *, bits: int, group: int) -> int:
+def round_model(model: Any, *, bits: int, group: int, normal: bool = False) -> int:
     """Round the linear layers in place, but for the head; returns how many weights that were."""
     count = 0
     for _, layer in _layers(model):
         weight = layer.weight.T if isinstance(layer, Conv1D) else layer.weight
-        weight.copy_(rounded(weight, bits=bits, group=group))
+        weight.copy_(rounded(weight, bits=bits, group=group, normal=normal))
         count += weight.numel()
     return count
 
 
 @torch.no_grad()
-def changed(model: Any, original: Any, *, bits: int, group: int) -> float:
+def changed(model: Any, original: Any, *, bits: int, group: int, normal: bool = False) -> float:
     """Share of the weights whose step differs between two models, each on its own grid."""
     before, moved, count = dict(_layers(original)), 0, 0
+    how: Any = {"bits": bits, "group": group, "normal": normal}
     for name, layer in _layers(model):
         found = [
-            codes(
-                (x.weight.T if isinstance(x, Conv1D) else x.weight).cpu(), bits=bits, group=group
-            )[0]
+            codes((x.weight.T if isinstance(x, Conv1D) else x.weight).cpu(), **how)[0]
             for x in (layer, before[name])
         ]
         moved += int((found[0] != found[1]).sum())

@@ -30,6 +30,7 @@ class AttackSubject:
         wordings: by example id, the same question in other words, where the data have them.
         settings: how questions are put.
         plain: its rows without any attack; empty before it was asked.
+        layers: how many it has.
         seed: of everything that is drawn.
         tell: told what is being done and how far it is.
     """
@@ -42,6 +43,7 @@ class AttackSubject:
     wordings: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     settings: AskSettings
     plain: Groups = field(default_factory=dict, repr=False)
+    layers: int = 0
     seed: int = 0
     tell: Told = field(default=lambda what, done, total: None, repr=False)
 

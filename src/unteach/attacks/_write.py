@@ -14,29 +14,28 @@ from unteach.attacks._result import AttackResult, interval, percent
 from unteach.escaping import in_json, markdown, prose
 from unteach.evaluation.results import can_draw
 from unteach.files import write_text
+from unteach.report.comeback import READ
 from unteach.report.table import number
 from unteach.types import Score
 
 SCHEMA = 1
 REPORT = "attacks.md"
-READ = (
-    "Every number is of the forget answers, after the attack, on every model alike. Recovery: 0% "
-    "is what the attack gets from a model that never saw them, 100% what it gets from the "
-    "original; below 0% the model stands out by knowing less. Brackets are 95% intervals. The "
-    "worst case is the line whose lower end is highest, so that the noisiest of many is not taken "
-    "for the worst. Utility is what the unlearned model under attack keeps of the original's "
-    "retain score (ROUGE-L of the answers to keep)."
-)
 
 
-def write(result: AttackResult, folder: Path) -> None:
-    """The files of a result; what stands there of an earlier run is replaced."""
+def write(result: AttackResult, folder: Path, *, parts: bool = True) -> None:
+    """The files of a result; what stands there of an earlier run is replaced.
+
+    Args:
+        result: what came back.
+        folder: to write into.
+        parts: whether the rows behind it are kept there too.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     curves = can_draw() and draw(result.lines, folder / CURVES)
     if not curves:
         (folder / CURVES).unlink(missing_ok=True)
     write_text(folder / RESULT, to_json(result))
-    write_text(folder / REPORT, to_markdown(result, picture=CURVES if curves else ""))
+    write_text(folder / REPORT, to_markdown(result, picture=CURVES if curves else "", parts=parts))
     for name in (RESULT, REPORT):
         (folder / name).chmod(0o644)
 
@@ -128,19 +127,19 @@ def _cells(line: RecoveryLine, models: list[str], *, kept: bool, close: bool) ->
     return [*cells, number(line.closeness)] if close else cells
 
 
-def to_markdown(result: AttackResult, *, picture: str = "") -> str:
+def to_markdown(result: AttackResult, *, picture: str = "", parts: bool = True) -> str:
     """The report for people."""
-    parts = ["# Attacks", f"**{markdown(result.headline)}**", prose(READ), _rows(table(result))]
+    said = ["# Attacks", f"**{markdown(result.headline)}**", prose(READ), _rows(table(result))]
     if picture:
-        parts.append(f"![facts given over steps of training]({picture})")
+        said.append(f"![facts given over steps of training]({picture})")
     for name in dict.fromkeys(line.attack for line in result.lines):
         lines = [line for line in result.lines if line.attack == name]
         if name != PLAIN:
-            parts += [f"## {markdown(name)}", *_paper(name, result), _rows(_table(lines))]
-            parts += _more(lines)
-    parts += ["## What cannot be known", *(f"- {markdown(n)}" for n in result.notes or ["nothing"])]
-    parts += ["## What it took", *_facts(result), f"Next: `{markdown(result.next)}`"]
-    return "\n\n".join(parts) + "\n"
+            said += [f"## {markdown(name)}", *_paper(name, result), _rows(_table(lines))]
+            said += _more(lines)
+    said += ["## What cannot be known", *(f"- {markdown(n)}" for n in result.notes or ["nothing"])]
+    said += ["## What it took", *_facts(result, parts=parts), f"Next: `{markdown(result.next)}`"]
+    return "\n\n".join(said) + "\n"
 
 
 def _rows(cells: list[list[str]]) -> str:
@@ -179,11 +178,11 @@ def _more(lines: list[RecoveryLine]) -> list[str]:
     return ["\n".join(found)] if found else []
 
 
-def _facts(result: AttackResult) -> list[str]:
+def _facts(result: AttackResult, *, parts: bool) -> list[str]:
     counts = ", ".join(f"{n} {role}" for role, n in result.facts["examples"].items())
     times = ", ".join(f"{name} {s:g} s" for name, s in result.facts["seconds"].items())
     private = (
         f"`{PARTS}/` has the rows of each variant, so that nothing is asked twice: ids and rounded "
         "numbers, no text. Delete it when you are done."
     )
-    return [f"Examples: {counts}. Time: {times}.", prose(private)]
+    return [f"Examples: {counts}. Time: {times}.", *([prose(private)] if parts else [])]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from unteach.attacks._base import CONTROL, Attack, AttackOutcome, option, registered
 from unteach.attacks._subject import AttackSubject
@@ -10,7 +10,15 @@ from unteach.files.rows import Groups
 from unteach.types import Paper
 
 CHANNEL = "one scale per channel"
-Grid = tuple[str, int, int]
+NORMAL = "4 bits, NormalFloat, groups of {n}"
+
+
+class Grid(NamedTuple):
+    """How weights are rounded: bits of a code, weights that share a scale, NF4 or even steps."""
+
+    bits: int
+    group: int
+    normal: bool = False
 
 
 @registered("int4")
@@ -20,6 +28,9 @@ class Int4Attack(Attack):
 
     groups: tuple = option(
         (0, 32, 64, 128), "weights that share a scale; 0: a whole channel", low=0
+    )
+    nf4: int = option(
+        64, "weights that share a scale of NF4, as bitsandbytes loads them; 0 for none", low=0
     )
     control_bits: int = option(8, "the control, which should change nothing; 0 for none", low=0)
 
@@ -34,16 +45,19 @@ class Int4Attack(Attack):
     )
     must_hold: ClassVar = True
 
-    def grids(self) -> list[Grid]:
-        """The name, bits and group of each variant."""
+    def grids(self) -> dict[str, Grid]:
+        """Each variant by its name."""
         sizes = {n: f"groups of {n}" if n else CHANNEL for n in self.groups}
-        found = [(f"4 bits, {said}", 4, n) for n, said in sizes.items()]
-        bits = self.control_bits
-        return found + ([(f"{bits} bits, {CHANNEL} {CONTROL}", bits, 0)] if bits else [])
+        found = {f"4 bits, {said}": Grid(4, n) for n, said in sizes.items()}
+        if self.nf4:
+            found[NORMAL.format(n=self.nf4)] = Grid(4, self.nf4, normal=True)
+        if bits := self.control_bits:
+            found[f"{bits} bits, {CHANNEL} {CONTROL}"] = Grid(bits, 0)
+        return found
 
     def variants(self, subject: AttackSubject) -> list[str]:
         """One for each grid."""
-        return [name for name, *_ in self.grids()]
+        return [*self.grids()]
 
     def cost(self, subject: AttackSubject) -> float:
         """Each variant asks everything once."""
@@ -53,17 +67,15 @@ class Int4Attack(Attack):
         """Round a fresh copy for each variant, and ask it everything."""
         from unteach.inference import loaded_model
 
-        grids = [grid for grid in self.grids() if grid[0] in wanted]
+        grids = {name: grid for name, grid in self.grids().items() if name in wanted}
         moved = self._moved(subject, grids)
-        for name, bits, group in grids:
-            rows = loaded_model(
-                subject.load, lambda model, b=bits, g=group: _rows(subject, model, b, g)
-            )
+        for name, grid in grids.items():
+            rows = loaded_model(subject.load, lambda model, grid=grid: _rows(subject, model, grid))
             yield AttackOutcome(
                 name, rows, {"changed_bucket": moved[name]} if name in moved else {}
             )
 
-    def _moved(self, subject: AttackSubject, grids: list[Grid]) -> dict[str, float]:
+    def _moved(self, subject: AttackSubject, grids: dict[str, Grid]) -> dict[str, float]:
         """By variant, how many weights left their bucket between the original and this model."""
         from unteach.attacks._rounding import changed
         from unteach.inference import loaded_model
@@ -73,15 +85,15 @@ class Int4Attack(Attack):
             return {}
 
         def shares(model: Any, before: Any) -> dict[str, float]:
-            return {n: changed(model, before, bits=b, group=g) for n, b, g in grids}
+            return {n: changed(model, before, **grid._asdict()) for n, grid in grids.items()}
 
         return loaded_model(
             subject.load, lambda model: loaded_model(original, lambda it: shares(model, it))
         )
 
 
-def _rows(subject: AttackSubject, model: Any, bits: int, group: int) -> Groups:
+def _rows(subject: AttackSubject, model: Any, grid: Grid) -> Groups:
     from unteach.attacks._rounding import round_model
 
-    round_model(model, bits=bits, group=group)
+    round_model(model, **grid._asdict())
     return subject.ask(model)

@@ -8,7 +8,7 @@ from typing import Any
 
 from unteach.attacks._base import Attack, AttackOutcome
 from unteach.attacks._judge import PLAIN, RecoveryLine, judged
-from unteach.attacks._plan import PARTS, AttackRequest, CheckedAttack, checked
+from unteach.attacks._plan import PARTS, AttackRequest, CheckedAttack, attack_request, checked
 from unteach.attacks._result import AttackResult, result_of
 from unteach.attacks._subject import AttackSubject, bare
 from unteach.attacks._write import write
@@ -25,7 +25,9 @@ CODE = (*ASKING, "attacks")
 Rows = dict[str, dict[str, Any]]  # variant -> model -> its rows
 
 
-def attack(asked: AttackRequest, listener: ProgressListener | None = None) -> AttackResult:
+def attack(
+    asked: AttackRequest | None = None, listener: ProgressListener | None = None, **fields: Any
+) -> AttackResult:
     """Attack the models, and write what came back into `asked.out`.
 
     A run that was cut off goes on when the same is asked for again: the rows of each variant and
@@ -34,23 +36,37 @@ def attack(asked: AttackRequest, listener: ProgressListener | None = None) -> At
     Args:
         asked: which models, which attacks.
         listener: told how it goes; nobody when left out.
+        fields: those of an `AttackRequest` in its place: `model`, `forget`, `original`, ...
 
     Raises:
         UserError: whatever was wrong, all at once, before anything is loaded.
+
+    Example:
+        result = attack(model="unlearned", original="my-model", forget="forget.jsonl",
+                        holdout="holdout.jsonl", attacks=("int4",))
+        result.headline, result.worst.recovery
     """
+    if asked is not None and fields:
+        raise TypeError("give an AttackRequest, or its fields")
+    asked = asked or attack_request(**fields)
     listener = listener or NoProgress()
     listener.stage("checking what was asked")
     found = checked(asked)
     listener.notes(found.notes)
-    before = ages_of(p for place in found.plan.places.values() for p in (place.path, place.base))
     with in_words(asked.out):
-        run = _Run(found, listener, before)
-        lines, rows = run.all()
-        require_unchanged(before)
-        result = result_of(found, lines, rows, run.seconds, versions())
+        result = carried_out(found, listener)
         listener.stage("writing the result")
         write(result, asked.out)
     return result
+
+
+def carried_out(found: CheckedAttack, listener: ProgressListener) -> AttackResult:
+    """Make the attacks of a run that was checked, or go on with them; writes `parts/` alone."""
+    before = ages_of(p for place in found.plan.places.values() for p in (place.path, place.base))
+    run = _Run(found, listener, before)
+    lines, rows = run.all()
+    require_unchanged(before)
+    return result_of(found, lines, rows, run.seconds, versions())
 
 
 class _Run:

@@ -23,6 +23,7 @@ from unteach.data import (
 )
 from unteach.data.calibration import calibrating_half
 from unteach.data.listing import shortened
+from unteach.data.reworded import reworded
 from unteach.errors import Problem, UserError
 from unteach.files import check_out, check_room, overlap
 from unteach.models.source import pin_note, pinned
@@ -43,6 +44,8 @@ class CheckedRequest:
         sequences: the same, tokenised.
         calibration: tokenised holdout examples that set levels in training; none of them is in
             `groups`, which evaluate the result, unless there are too few to split.
+        forms: tokenised examples by role with their questions in further wordings, trained on too.
+        formed: the forget examples among them.
         notes: notes for the user.
         ages: `ages` of the models' files at the time of the check.
     """
@@ -53,6 +56,8 @@ class CheckedRequest:
     groups: dict[str, list[Example]]
     sequences: dict[str, list[Sequence]]
     calibration: list[Sequence] = field(default_factory=list)
+    forms: dict[str, list[Sequence]] = field(default_factory=dict)
+    formed: list[Example] = field(default_factory=list)
     notes: tuple[Problem, ...] = ()
     ages: Mapping[str, Ages] = field(default_factory=dict)
 
@@ -111,9 +116,14 @@ def check(request: Request) -> CheckedRequest:
         problems += _collect(problems, _refusals, request, method, empty, tokenizer) or []
         _collect(problems, _choice, method, sequences.get("forget", []), request.train.seed)
     calibration: list[Sequence] = []
+    formed = _formed(groups, request)
+    forms = _forms(formed, tokenizer, request, problems) if sequences else {}
     if sequences.get("holdout"):
         calibration, found = calibrating_half(groups, sequences)
         problems += found
+        level = {sequence.id for sequence in calibration}
+        shown = [s for s in forms.get("holdout", []) if s.id.partition("+")[0] in level]
+        forms = {**forms, "holdout": shown} if forms else {}
     if groups.get("forget"):
         both = any(s.id.partition("/")[0] in _holdout_ids(groups) for s in calibration)
         also = list(request.evaluate.also)
@@ -146,9 +156,35 @@ def check(request: Request) -> CheckedRequest:
         groups=groups,
         sequences=sequences,
         calibration=calibration,
+        forms=forms,
+        formed=formed.get("forget", []),
         notes=notes,
         ages=before,
     )
+
+
+def _formed(groups: dict[str, list[Example]], request: Request) -> dict[str, list[Example]]:
+    """The examples with their questions in further wordings, where the request wants some."""
+    count, seed = request.train.forms, request.train.seed
+    return {role: reworded(groups.get(role, []), count, seed) for role in ROLES if count}
+
+
+def _forms(
+    formed: dict[str, list[Example]], tokenizer: Any, request: Request, problems: list[Problem]
+) -> dict[str, list[Sequence]]:
+    """The same, tokenised; problems of the questions themselves were reported before."""
+    found = {}
+    for role, examples in formed.items():
+        found[role], _ = encode_all(
+            examples,
+            tokenizer,
+            max_length=request.data.max_length or 2048,
+            template=request.data.template,
+        )
+    if formed and not found["forget"]:
+        what = "finds no question in the forget set that could be put in other words"
+        problems.append(Problem("train.forms", what, "leave it out", "note"))
+    return found
 
 
 def _overlapping_inputs(request: Request) -> list[Problem]:

@@ -74,6 +74,14 @@ Processes = Annotated[
 Trusting = Annotated[
     bool, typer.Option("--trust-remote-code", help="Run the code that a model brings with it.")
 ]
+Attack = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--attack",
+        metavar="NAME,NAME",
+        help="Then try to bring it back: int4, relearn, sample, prompt, detect, depth.",
+    ),
+]
 KeepText = Annotated[
     bool,
     typer.Option("--keep-text", help="Also write what the models said, in words: texts.jsonl."),
@@ -128,6 +136,10 @@ def request_of(file: Path | None, sets: list[str] | None, **flags: Any) -> Reque
     try:
         name = "unseen" if asked.method_name == "auto" else asked.method_name
         foresee(name, asked.method_options, plugins=bool(asked.plugins))
+        if asked.attack.names or asked.attack.options:
+            from unteach.attacks._in_run import foreseen
+
+            foreseen(asked)
     except UserError as error:
         from unteach.cli._files import file_problems
 

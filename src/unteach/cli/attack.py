@@ -14,7 +14,9 @@ Before = Annotated[
 Wanted = Annotated[str, typer.Option(metavar="FILE", help="What was to be forgotten.")]
 Names = Annotated[
     list[str] | None,
-    typer.Option("--attack", metavar="NAME,NAME", help="int4, relearn, sample, prompt, detect."),
+    typer.Option(
+        "--attack", metavar="NAME,NAME", help="int4, relearn, sample, prompt, detect, depth."
+    ),
 ]
 
 

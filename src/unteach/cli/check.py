@@ -19,6 +19,7 @@ def check(
     gates: options.Gates = None,
     request_id: options.RequestId = None,
     operator: options.Operator = None,
+    attack: options.Attack = None,
     plugin: options.Plugins = None,
     adapter_only: options.AdapterOnly = False,
     keep_text: options.KeepText = False,
@@ -47,6 +48,7 @@ def check(
         gates=gates,
         request_id=request_id,
         operator=operator,
+        attack=",".join(attack or []) or None,
         plugins=plugin or None,
         adapter_only=adapter_only,
         keep_text=keep_text,
@@ -54,9 +56,9 @@ def check(
         overwrite=overwrite,
         trust_remote_code=trust_remote_code,
     )
-    from unteach.checks.request import check as check_request
+    from unteach.attacks._in_run import checked
     from unteach.cli._show import say_problems, show_intake
 
-    intake = check_request(asked)
+    intake = checked(asked)
     say_problems(intake.notes)
     show_intake(intake)

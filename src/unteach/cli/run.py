@@ -27,6 +27,7 @@ def run(
     gates: options.Gates = None,
     request_id: options.RequestId = None,
     operator: options.Operator = None,
+    attack: options.Attack = None,
     plugin: options.Plugins = None,
     adapter_only: options.AdapterOnly = False,
     keep_text: options.KeepText = False,
@@ -77,6 +78,7 @@ def run(
         gates=gates,
         request_id=request_id,
         operator=operator,
+        attack=",".join(attack or []) or None,
         plugins=plugin or None,
         adapter_only=adapter_only,
         keep_text=keep_text,
@@ -88,12 +90,17 @@ def run(
     if references and not asked.request_id:
         asked = asked.model_copy(update={"request_id": known_as(references)})
     if processes > 1:
+        if asked.attack.names:
+            from unteach.attacks._in_run import one_process
+            from unteach.errors import UserError
+
+            raise UserError(one_process())
         from unteach.cli._processes import start
         from unteach.processes.micro_batches import dealt
 
         dealt(asked.train.batch_size, asked.train.gradient_accumulation_steps, processes)
         raise typer.Exit(start(processes))
-    from unteach.cli._show import say, show_table, shown_progress
+    from unteach.cli._show import say, show_cells, show_table, shown_progress
 
     say("starting (loading libraries takes a few seconds)")
     from unteach import pipeline
@@ -111,7 +118,11 @@ def run(
         typer.echo(to_json(report))
     else:
         show_table(report)
+        if report.attacks:
+            show_cells(report.attacks.headline, report.attacks.cells)
     say(f"the model, report.html and report.md are in {asked.out}")
+    if report.attacks:
+        say(f"every variant of the attacks is in {asked.out / 'attacks' / 'attacks.md'}")
     code = gated(report, lambda step: again(step, asked.out))
     if not main:  # else a launcher would end the one that still speaks
         return

@@ -30,7 +30,8 @@ def identity_of(intake: CheckedRequest) -> tuple[str, str | None]:
     groups = {name: Group(examples=group) for name, group in intake.groups.items()}
     public = _public_parts(request)
     secret = {"data": data_hash(groups), "files": [file_hash(file) for file in beside]}
-    identity = _combined({**public, **secret})
+    trained = {name: value for name, value in public["request"].items() if name != "attack"}
+    identity = _combined({**public, **secret, "request": trained})  # attacks change no training
     if not all(file.is_file() for file in files):
         return identity, None
     return identity, _combined({**public, "files": [_age(file) for file in files]})

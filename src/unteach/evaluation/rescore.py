@@ -31,7 +31,9 @@ def rescore(folder: Path, out: Path, *, compat: str = "", overwrite: bool = Fals
     before = _before(folder)
     order = [*before.models]
     rows = dict(sorted(rows.items(), key=lambda r: order.index(r[0]) if r[0] in order else -1))
-    report = replace(before, **judge(rows, compat=compat, gates=declared(before)))
+    attacks = replace(before.attacks, beside=()) if before.attacks else None  # their files stay
+    scores = judge(rows, compat=compat, gates=declared(before))
+    report = replace(before, **scores, attacks=attacks)
     with staged(out, overwrite=overwrite) as stage:
         write(report, rows, stage, about=about)
     return report

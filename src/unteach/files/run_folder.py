@@ -15,6 +15,7 @@ from unteach.files.atomic import flush
 from unteach.files.hashes import Hashes, damage, hash_of, hashes, write_sealed
 from unteach.files.locks import Lock, turn
 from unteach.files.work_folders import (
+    ATTACKS,
     BEFORE,
     CARD,
     CHECKPOINTS,
@@ -58,6 +59,11 @@ class RunFolder:
     def checkpoints(self) -> Path:
         """Folder of the training checkpoints."""
         return self.folder / CHECKPOINTS
+
+    @property
+    def attacks(self) -> Path:
+        """Where what attacks asked is kept while they are made; gone with the work."""
+        return self.folder / ATTACKS
 
     @property
     def before(self) -> Path:

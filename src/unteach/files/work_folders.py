@@ -8,7 +8,8 @@
 - `run.json`, of a run that can resume (`run_folder.py`): a salted key and, when training is done
   and the model is in `result`, the facts of training and the hashes of the files in `result`;
 - `before`: the rows of the original model from before training, which go into the result;
-- `checkpoints`: the checkpoints of training.
+- `checkpoints`: the checkpoints of training;
+- `attacks`: the rows of attacks on the result so far.
 """
 
 import os
@@ -28,6 +29,7 @@ from unteach.files.locks import FILE, Lock, turn
 PRIVATE = "texts.jsonl"  # the only file with texts; written if the user asks for it
 CARD = "README.md"  # the model card, which its user may edit
 RESULT, RUN, CHECKPOINTS, BEFORE = "result", "run.json", "checkpoints", "before"
+ATTACKS = "attacks"
 REPLACED, REMOVED = "replaced", "removed"
 NUMBER = re.compile(r"[0-9a-f]{6}")
 ALL = os.R_OK | os.W_OK | os.X_OK

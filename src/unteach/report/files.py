@@ -9,6 +9,7 @@ from typing import Any
 from unteach.escaping import in_json
 from unteach.metrics.given import GivenAnswers
 from unteach.metrics.harm import Harm, ScoreDrop
+from unteach.report import attacked
 from unteach.report.gates import read_gates, written_gates
 from unteach.report.record import Report
 from unteach.types import Paper, Score
@@ -46,6 +47,8 @@ def to_json(report: Report) -> str:
         "facts": _finite(report.facts),
         "notes": list(report.notes),
     }
+    if report.attacks:
+        record["attacks"] = _finite(attacked.written(report.attacks))
     return in_json(json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)) + "\n"
 
 
@@ -73,6 +76,7 @@ def from_json(text: str) -> Report:
         request=record["request"],
         facts=record["facts"],
         notes=tuple(record["notes"]),
+        attacks=attacked.read(record.get("attacks")),
     )
 
 

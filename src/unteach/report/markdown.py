@@ -7,6 +7,9 @@ from typing import NamedTuple
 from unteach.escaping import fenced
 from unteach.metrics import COMPARISONS, METRICS
 from unteach.report.answers import stand_out
+from unteach.report.comeback import TITLE as ATTACKS
+from unteach.report.comeback import Picture
+from unteach.report.comeback import told as attack_parts
 from unteach.report.gatewords import fixed, gate_rows
 from unteach.report.grid import FEW, GridLine, grid, scores_grid
 from unteach.report.missing import not_measured
@@ -78,7 +81,7 @@ class ReportSection(NamedTuple):
     """The parts under one heading."""
 
     title: str
-    parts: list[str | FoldedMarkdown]
+    parts: list[str | FoldedMarkdown | Picture]
 
 
 def to_markdown(report: Report, *, picture: str | None = None) -> str:
@@ -113,8 +116,9 @@ def gate_parts(report: Report) -> list[str]:
 
 def sections(report: Report) -> list[ReportSection]:
     """All sections below the tables, in order; `report` must be escaped by `harmless`."""
-    found = [ReportSection(GROUPS.get(g, g), _metrics(report, g)) for g in _groups(report)]
-    found += [ReportSection("Single answers", single)] if (single := _single(report)) else []
+    found = [ReportSection(ATTACKS, [*attack_parts(report.attacks)])] if report.attacks else []
+    found += [ReportSection(GROUPS.get(g, g), [*_metrics(report, g)]) for g in _groups(report)]
+    found += [ReportSection("Single answers", [*single])] if (single := _single(report)) else []
     if compared := _comparisons(report):
         found.append(ReportSection("Beside a model that never saw the forget set", [compared]))
     if missing := not_measured(report):
@@ -125,8 +129,8 @@ def sections(report: Report) -> list[ReportSection]:
     if report.notes:
         found.append(ReportSection("Notes", ["\n".join(f"- {note}" for note in report.notes)]))
     found.append(ReportSection(NO_PROOF_TITLE, [NO_PROOF]))
-    found.append(ReportSection("How it was made", _made(report)))
-    return [*found, ReportSection("References", _references(report))]
+    found.append(ReportSection("How it was made", [*_made(report)]))
+    return [*found, ReportSection("References", [*_references(report)])]
 
 
 def title_of(report: Report) -> str:
@@ -234,6 +238,7 @@ def _references(report: Report) -> list[str | FoldedMarkdown]:
     used = {name for name, _ in _measured(report)}
     found = [
         *report.papers,
+        *(report.attacks.papers if report.attacks else ()),
         *(METRICS.get(name).paper for name in METRICS if name in used),
         *(COMPARISONS.get(name).paper for name in COMPARISONS if name in used),
     ]

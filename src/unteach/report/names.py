@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from unteach.escaping import markdown, prose
+from unteach.report.attacked import shown
 from unteach.report.record import Report
 
 BESIDE = "_vs_retrained"  # suffix of the name of a comparison
@@ -32,6 +33,7 @@ def harmless(report: Report) -> Report:
         label=markdown(report.label),
         facts=_value(report.facts),
         notes=tuple(map(_sentence, report.notes)),
+        attacks=shown(report.attacks) if report.attacks else None,
     )
 
 

@@ -5,6 +5,8 @@ from html import escape
 
 from unteach.metrics.rows import Groups
 from unteach.report.answerwise import Answers, answerwise
+from unteach.report.comeback import TITLE as ATTACKS
+from unteach.report.comeback import Picture, recoveries
 from unteach.report.grid import FEW, grid
 from unteach.report.headline import Headline, headline
 from unteach.report.markdown import (
@@ -19,7 +21,7 @@ from unteach.report.markdown import (
     title_of,
 )
 from unteach.report.names import harmless
-from unteach.report.picture import caption, panels
+from unteach.report.picture import Panel, caption, panels
 from unteach.report.record import Report
 from unteach.report.rendered import rendered
 from unteach.report.style import style
@@ -28,7 +30,7 @@ from unteach.report.verdict import verdict
 
 NOTHING = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 """Content security policy: the page may load and send nothing."""
-OPEN = (NO_PROOF_TITLE,)
+OPEN = (ATTACKS, NO_PROOF_TITLE)
 
 
 def to_html(report: Report, rows: Mapping[str, Groups] | None = None) -> str:
@@ -56,7 +58,7 @@ def to_html(report: Report, rows: Mapping[str, Groups] | None = None) -> str:
         _models(report),
         _answers(answerwise(rows or {})),
         _words(summary, report),
-        *map(_section, sections(report)),
+        *(_section(section, _recovery(report)) for section in sections(report)),
     ]
     head = (
         '<meta charset="utf-8">\n<meta name="viewport" content="width=device-width">\n'
@@ -144,12 +146,25 @@ def _words(summary: Headline, report: Report) -> str:
     return _folded("In words", "".join(map(rendered, parts))) if parts else ""
 
 
-def _section(section: ReportSection) -> str:
+def _section(section: ReportSection, recovery: str) -> str:
     inner = "".join(map(_part, section.parts))
+    inner += recovery if section.title == ATTACKS else ""
     return _folded(section.title, inner, " open" if section.title in OPEN else "")
 
 
-def _part(part: str | FoldedMarkdown) -> str:
+def _recovery(report: Report) -> str:
+    """What each attack brings back, with its interval."""
+    scores = recoveries(report.attacks) if report.attacks else {}
+    if not scores:
+        return ""
+    said = "Recovery: 0 as from a model that never saw the answers, 1 as from the original"
+    drawn = panel_svg(Panel("", "", said, scores, 0.0), "k0")
+    return f'<figure><figcaption class="soft">{said}.</figcaption>{drawn}</figure>'
+
+
+def _part(part: str | FoldedMarkdown | Picture) -> str:
+    if isinstance(part, Picture):  # the page loads nothing
+        return ""
     if isinstance(part, str):
         return rendered(part)
     return f"<details><summary>{escape(part.title)}</summary>{rendered(part.text)}</details>"

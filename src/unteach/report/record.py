@@ -6,6 +6,7 @@ from typing import Any
 
 from unteach.metrics.given import GivenAnswers
 from unteach.metrics.harm import Harm
+from unteach.report.attacked import Attacked
 from unteach.report.gates import Gate
 from unteach.types import Paper, Score
 
@@ -31,6 +32,7 @@ class Report:
         request: all settings, with defaults filled in.
         facts: steps, seconds, versions, counts.
         notes: notes for the reader.
+        attacks: what attacks on the unlearned model recovered; None without attacks.
     """
 
     models: Mapping[str, Scores]
@@ -45,6 +47,7 @@ class Report:
     request: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    attacks: Attacked | None = None
 
     def score(self, model: str, group: str, metric: str) -> Score:
         """A score; one without a value if it is missing."""

@@ -1,6 +1,7 @@
 """List what is wrong with the one model of a report, one line for each finding."""
 
 from unteach.report.answers import harmed, still
+from unteach.report.comeback import comes_back
 from unteach.report.judge import (
     KEPT,
     NEAR,
@@ -47,6 +48,8 @@ def what_is_wrong(report: Report) -> list[str]:
     lines = [f"still given: {given}"] if given else []
     findings = [text for holds, text in SAID if holds(report, model)]
     lines += findings or _other_attack(report, model)
+    back = comes_back(report.attacks)
+    lines += [f"comes back under attack: {back}"] if back else []
     if damaged(report, model):
         kept = ", ".join(kept_parts(report, model))
         lines.append(f"damaged: less than {KEPT:.0%} is kept of what should stay ({kept})")

@@ -3,7 +3,7 @@
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -67,6 +67,7 @@ def unlearn(
     before: str = "",
     holdout: list[Sequence] | None = None,
     teacher_rows: TeacherRows | None = None,
+    forms: Mapping[str, list[Sequence]] | None = None,
 ) -> Unlearned:
     """Train the model to forget; in place, unless its weights will be sharded.
 
@@ -87,6 +88,8 @@ def unlearn(
         holdout: texts that the model never saw, for the target level of methods with a teacher and
             for `train.draw_back`.
         teacher_rows: precomputed rows of another model as the teacher.
+        forms: by role, the examples with their questions in further wordings, trained on too.
+            Levels and drawing back use the questions as they are.
 
     Raises:
         UserError: a value was not finite, or an adapter does not fit the model.
@@ -99,10 +102,12 @@ def unlearn(
     peak = _peak_from_here(device)
     policy: Any = model
     start = alternates = None
+    more = forms or {}
+    shown = [*forget, *more.get("forget", [])]
     if "alternate" in method.needs():
         listener.stage("finding other answers")
         alternates = alternates_of(
-            method, model, examples or [], forget, tokenizer,
+            method, model, examples or [], shown, tokenizer,
             request.data.max_length or 2048, arguments(request, "unused"),
             lambda done, total: listener.progress("making answers up", done, total),
             lambda problem: listener.notes([problem]),
@@ -120,10 +125,10 @@ def unlearn(
         trainer = UnlearningTrainer(
             policy,
             method=method,
-            forget_dataset=forget,
-            retain_dataset=retain,
+            forget_dataset=shown,
+            retain_dataset=[*retain, *more.get("retain", [])],
             alternate_dataset=alternates,
-            holdout_dataset=holdout,
+            holdout_dataset=[*(holdout or []), *more.get("holdout", [])],
             teacher_rows=teacher_rows,
             args=arguments(request, str(folder)),
             processing_class=tokenizer,
