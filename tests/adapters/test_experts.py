@@ -25,7 +25,7 @@ from unteach.checks.trainable import check_training
 from unteach.errors import UserError
 from unteach.methods import build
 from unteach.models.loading import load_model
-from unteach.settings.request import AdapterSettings
+from unteach.settings.sections import AdapterSettings
 
 MIXTURES = {
     "qwen3_moe": {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 12},

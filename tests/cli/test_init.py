@@ -101,7 +101,7 @@ def test_the_page_on_loku_names_settings_that_exist():
     import re
 
     from unteach.methods import METHODS
-    from unteach.settings.request import AdapterSettings
+    from unteach.settings.sections import AdapterSettings
 
     named = set(re.findall(r"adapter\.(\w+)", METHODS.get("loku").__doc__ or ""))
     assert named <= set(AdapterSettings.model_fields)

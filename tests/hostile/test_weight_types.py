@@ -21,7 +21,7 @@ from unteach.errors import UserError
 from unteach.models.loading import load_model
 from unteach.models.source import weights_problem
 from unteach.models.weights import headers
-from unteach.settings.request import AdapterSettings
+from unteach.settings.sections import AdapterSettings
 
 LAYER = "model.layers.1.mlp.down_proj.weight"
 INDEX = "model.safetensors.index.json"

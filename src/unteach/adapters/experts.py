@@ -14,7 +14,7 @@ def why_not_experts(adapter: Any, *, sharded: bool = False) -> str:
         sharded: whether weights will be sharded.
 
     Example:
-        >>> from unteach.settings.request import AdapterSettings as Adapter
+        >>> from unteach.settings.sections import AdapterSettings as Adapter
         >>> why_not_experts(Adapter(kind="lora")), why_not_experts(Adapter(dropout=0.1))
         ('', 'adapter.dropout')
     """

@@ -17,7 +17,7 @@ from unteach.evaluation.request import Evaluation
 from unteach.evaluation.rows import loader
 from unteach.registry import did_you_mean
 from unteach.settings.messages import told
-from unteach.settings.request import Count, Section, Seed
+from unteach.settings.sections import Count, Section, Seed
 from unteach.types import Example
 
 ALL = ("int4", "relearn", "sample", "prompt", "detect")

@@ -6,7 +6,8 @@ from typing import Any
 
 from unteach.data import context_length
 from unteach.errors import Problem
-from unteach.settings.request import AdapterSettings, Request
+from unteach.settings.request import Request
+from unteach.settings.sections import AdapterSettings
 
 
 def resolve(

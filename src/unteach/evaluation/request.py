@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError
 from unteach.errors import Problem, UserError
 from unteach.settings.gates import Gates, spelled
 from unteach.settings.messages import told
-from unteach.settings.request import Count, Section
+from unteach.settings.sections import Count, Section
 
 LABEL = re.compile(r"\w[\w.+-]*")
 Label = Annotated[str, Field(pattern=rf"^{LABEL.pattern}$")]
