@@ -17,10 +17,10 @@ import torch
 from runs import markdown, publish
 
 from unteach import AttackRequest, attack
-from unteach.attacks._training import prepared, trained
 from unteach.data import encode_all, read, with_answer
 from unteach.demo import jobs
 from unteach.models.loading import load_model, load_tokenizer
+from unteach.training.few_steps import prepared, trained
 from unteach.types import Sequence
 
 TRAINED = ("original", "retrained", "retrained-2")

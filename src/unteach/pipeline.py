@@ -189,6 +189,7 @@ def base_rows(intake: CheckedRequest, listener: ProgressListener) -> Any:
     if not request.base or "teacher_logits" not in method.needs():
         return None
     from unteach.rowengine.teacher_rows import TeacherRows
+    from unteach.training.base_model import fine_tuned, steps_on
     from unteach.training.teacher import find_teaching, logps_of
 
     listener.stage("reading what the base model says of the forget answers")
@@ -198,10 +199,16 @@ def base_rows(intake: CheckedRequest, listener: ProgressListener) -> Any:
     )  # fmt: skip
     plain = {**intake.sequences, "holdout": intake.calibration}
     forget, retain, level = ([*plain.get(r, []), *intake.forms.get(r, [])] for r in ROLES)
+    by_base = getattr(method, "teacher", "") in ("auto", "base")
+    epochs = method.base_epochs if by_base else 0
+    if steps := steps_on(retain, epochs):
+        listener.stage(f"teaching the base model the style of the retain file: {steps} steps")
+        base = fine_tuned(base, retain, epochs=epochs, seed=request.train.seed)
     found = find_teaching(
         method, base, intake.tokenizer, forget, retain, level,
         seed=request.train.seed, base_logps=lambda sequences: logps_of(base, sequences),
     )  # fmt: skip
+    found.teacher.facts.update({"base_steps": steps} if steps else {})
     return TeacherRows(found.teacher, base) if found.teacher.source == "base" else None
 
 

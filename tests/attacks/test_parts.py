@@ -17,11 +17,11 @@ from unteach.attacks._result import headline
 from unteach.attacks._rounding import changed, codes, normal_floats, round_model, rounded
 from unteach.attacks._sampling import samples
 from unteach.attacks._subject import bare
-from unteach.attacks._training import trained
 from unteach.attacks.detect import difference, ratio
 from unteach.attacks.sample import best_of
 from unteach.errors import UserError
 from unteach.inference import answer_tokens, greedy
+from unteach.training.few_steps import trained
 from unteach.types import Example, Paper, Row, Score, Sequence, Turn
 
 

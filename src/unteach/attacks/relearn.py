@@ -130,8 +130,8 @@ class RelearnAttack(Attack):
 
         import torch
 
-        from unteach.attacks._training import prepared, trained
         from unteach.data import encode_each
+        from unteach.training.few_steps import prepared, trained
         from unteach.training.learning_rate import automatic_rate
 
         lora = course.kind == "lora"

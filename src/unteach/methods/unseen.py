@@ -41,6 +41,11 @@ class Unseen(Method):
     tolerance: float = option(
         0.1, "with a holdout: an AUC of the teacher further from 1/2 is brought to its level", low=0
     )
+    base_epochs: int = option(
+        3,
+        "with --base and a retain file: passes over it that teach the base its style; 0 for none",
+        low=0,
+    )
     draw: int = option(0, "another number draws other strangers")
 
     paper: ClassVar = Paper(
