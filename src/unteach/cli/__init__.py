@@ -32,14 +32,14 @@ from unteach.cli import (
     suites,
     verify,
 )
-from unteach.cli._command import Command, Group
+from unteach.cli._command import Command, CommandGroup
 from unteach.cli._discreet import debugging, discreet
 from unteach.cli._launched import one_voice
 from unteach.errors import Problem, UserError
 
 app = typer.Typer(
     name="unteach",
-    cls=Group,
+    cls=CommandGroup,
     help="Take given training data out of a Hugging Face causal language model, "
     "and show what is left of it.",
     no_args_is_help=True,

@@ -34,7 +34,7 @@ class Command(TyperCommand):
         return _bare(super().get_params(ctx))
 
 
-class Group(TyperGroup):
+class CommandGroup(TyperGroup):
     """Final. The commands together, with flags shown likewise."""
 
     def get_params(self, ctx: Any) -> list[Any]:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from unteach.cli._command import Group
+from unteach.cli._command import CommandGroup
 from unteach.errors import Problem, UserError
 
 HELP = (
@@ -23,7 +23,7 @@ SHOWN = 12  # letters of a hash
 FEW = 10
 
 ledger = typer.Typer(
-    name="ledger", cls=Group, help=HELP, no_args_is_help=True, add_completion=False,
+    name="ledger", cls=CommandGroup, help=HELP, no_args_is_help=True, add_completion=False,
 )  # fmt: skip
 
 Where = Annotated[
