@@ -176,7 +176,7 @@ TOKENS: dict[str, list[Part]] = {
             lambda r: plain.satimp(r.z, r.y, 5.0, 1.0),
         )
     ],
-    "ce-u": [CEU._replace(where=lambda s: s.place > 0)],
+    "ce-u": [CEU._replace(where=lambda s: s.position > 0)],
     "ce-u skip_first=False": [CEU],
     "jensun": [
         Part(

@@ -111,7 +111,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from unteach.losses import ascent
-from unteach.losses.answer_rows import Seen, Term
+from unteach.losses.answer_rows import AnswerRows, Term
 from unteach.methods import Method, method, option
 from unteach.types import Paper
 
@@ -127,7 +127,7 @@ class Halved(Method):
         title="Halved", authors="Jo Doe", year=2026, arxiv="2601.00001", where="equation 1"
     )
 
-    def forget(self, seen: Seen) -> list[Term]:
+    def forget(self, seen: AnswerRows) -> list[Term]:
         return [Term("forget", ascent(seen.log_odds), "tokens", self.share)]
 '''
 

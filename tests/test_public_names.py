@@ -75,3 +75,8 @@ def test_arguments_that_there_are_not_are_told_with_those_that_are():
         unteach.UnlearnTrainer  # noqa: B018
     with pytest.raises(AttributeError, match=r'mean "Unilogit".*Known: AltPO'):
         unteach.methods.Unilogits  # noqa: B018
+
+
+def test_every_public_name_is_there():
+    for name in unteach.__all__:
+        assert getattr(unteach, name), name

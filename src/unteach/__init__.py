@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 _PLACES = {
     "AttackRequest": "attacks._plan",
     "attack": "attacks.run",
-    "Evaluation": "evaluation.asked",
+    "Evaluation": "evaluation.request",
     "evaluate": "evaluation.run",
     "UnlearningConfig": "training.config",
     "UnlearningTrainer": "training.trainer",

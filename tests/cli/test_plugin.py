@@ -247,3 +247,13 @@ def test_installed_plugins_are_imported(monkeypatch):
 
 def test_version(call):
     assert re.fullmatch(r"unteach \d+\.\d+\.\d+\S*\n", call("--version")[1])
+
+
+@pytest.mark.parametrize(
+    "line", ["from unteach.nouns import Paper", "from unteach.losses.answer_rows import Seen"]
+)
+def test_a_plugin_for_an_earlier_release_is_told_where_things_are(line, tmp_path):
+    (tmp_path / "old.py").write_text(line + "\n")
+    with pytest.raises(UserError, match=r"ImportError|ModuleNotFoundError") as caught:
+        load_plugin(tmp_path / "old.py")
+    assert "CHANGELOG.md" in caught.value.problems[0].hint

@@ -55,7 +55,7 @@ def test_the_half_that_judges_sets_no_level(asked, monkeypatch):
         levels.append([s.id for s in holdout])
         return watch(model, monitor, forget, holdout, *rest, **options)
 
-    monkeypatch.setattr(module, "Watch", heard)
+    monkeypatch.setattr(module, "WeightWatch", heard)
     sets = [ANYWAY, "train.stop_at=holdout", "train.epochs=1", "evaluate.max_new_tokens=4"]
     pipeline.run(load(flags=asked, sets=sets))
     assert levels == [[f"holdout-{k}" for k in range(8)]]

@@ -93,8 +93,8 @@ def headline(
     """The worst case in a sentence.
 
     Example:
-        >>> line = Line(attack="int4", variant="groups of 32", main="fact_recall", counts=True,
-        ...             recovery=Score(0.83, 40, 0.7, 0.9))
+        >>> line = RecoveryLine(attack="int4", variant="groups of 32", main="fact_recall",
+        ...                     counts=True, recovery=Score(0.83, 40, 0.7, 0.9))
         >>> headline(line, None, Score(None), [line])
         'Worst case: int4 (groups of 32) brings back 83% (70% to 90%) of what was forgotten, by ...'
     """

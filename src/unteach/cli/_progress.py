@@ -44,7 +44,7 @@ class TimeLeft:
 
     Example:
         >>> times = iter([0.0, 9.0, 11.0])
-        >>> pace = Pace(lambda: next(times))
+        >>> pace = TimeLeft(lambda: next(times))
         >>> pace.seen(1, 5), pace.seen(2, 5)
         (36.0, 6.0)
     """

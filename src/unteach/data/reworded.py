@@ -32,7 +32,7 @@ def reworded(examples: Collection[Example], count: int, seed: int) -> list[Examp
         >>> turns = Turn("user", "Who?"), Turn("assistant", "Ada.")
         >>> one = Example(id="forget-0", where="", kind="pair", turns=turns)
         >>> [(e.id, e.turns[0].text, e.answer) for e in reworded([one], 2, seed=0)]
-        [('forget-0+1', 'Here is a question from a form: Who?', 'Ada.'), ('forget-0+2', ...)]
+        [('forget-0+1', 'Let us talk about something else. Who?', 'Ada.'), ('forget-0+2', ...)]
     """
     found = []
     for example in examples:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 GROUP = "unteach.methods"  # entry points of this group name modules that register methods
 PREFIX = "unteach_plugin_"  # of the module names of plug-in files
 WORD = re.compile(r"[^\W\d][\w-]*")  # allowed names
+MOVED = "modules and classes were renamed in this release: CHANGELOG.md says where each one is now"
 ASKS = "UNTEACH_DEBUG=1 shows the whole error, texts of your data included"
 _loaded: set[Path] = set()
 
@@ -50,7 +51,8 @@ def load_plugin(file: str | Path) -> None:
     except (Exception, SystemExit) as error:
         del sys.modules[spec.name]
         what = f"fails with {_described(error, path)}"
-        raise UserError(Problem(where, what, f"run it alone: python {file}", "request")) from error
+        hint = MOVED if _of_unteach(error) else f"run it alone: python {file}"
+        raise UserError(Problem(where, what, hint, "request")) from error
     finally:
         sys.dont_write_bytecode = wrote
     if _names() == before:
@@ -153,6 +155,11 @@ def _described(error: BaseException, path: Path) -> str:
     elif isinstance(name, str) and set(name.split(".")) <= _names_in(path):
         words = f": '{name}' is not there"
     return type(error).__name__ + words + (f" (line {lines[-1]})" if lines else "")
+
+
+def _of_unteach(error: BaseException) -> bool:
+    """Whether a module or a name of unteach was imported that does not exist."""
+    return isinstance(error, ImportError) and (error.name or "").split(".")[0] == "unteach"
 
 
 def _names_in(path: Path) -> set[str]:

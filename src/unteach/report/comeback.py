@@ -32,6 +32,7 @@ def comes_back(found: Attacked | None) -> str:
     """What an attack surely brings back, beyond chance and what is there without it; else nothing.
 
     Example:
+        >>> from unteach.report.attacked import Worst
         >>> worst = Worst(variant="groups of 32", recovery=Score(0.83, 40, 0.7, 0.9))
         >>> comes_back(Attacked(headline="", worst="int4", of={"int4": worst}))
         'int4 (groups of 32) brings back 83% (70% to 90%) of what was forgotten'
