@@ -26,7 +26,7 @@ def write_files(folder):
 
 
 def asked_of(files, *, model, **more):
-    from unteach.evaluation.request import asked
+    from unteach.evaluation.request import evaluation_request
 
     given = {
         "models": {"model": str(model)},
@@ -36,7 +36,7 @@ def asked_of(files, *, model, **more):
         "max_new_tokens": 8,
         **more,
     }
-    return asked(**given)
+    return evaluation_request(**given)
 
 
 def everything_written(folder) -> str:

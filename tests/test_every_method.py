@@ -17,7 +17,7 @@ from unteach.losses.retain import RETAIN_TERMS, retain_reads, retain_term
 from unteach.methods import METHODS, Method, Selection, build
 from unteach.rowengine.batch import Batch, Pair, Pairs
 from unteach.rowengine.forward import inputs_of
-from unteach.rowengine.rows import BatchOutput, count, look, reduce, restrict
+from unteach.rowengine.rows import BatchOutput, count, reduce, restrict, rows_by_group
 from unteach.types import Paper, Sequence
 
 METHOD_NAMES = list(METHODS)
@@ -88,7 +88,7 @@ def step_loss(
     for batch in batches:
         with torch.no_grad():
             before = forward(reference, batch, LAYER)
-        seen = look(batch, forward(policy, batch, LAYER), before, prompts=True)
+        seen = rows_by_group(batch, forward(policy, batch, LAYER), before, prompts=True)
         if "forget" in seen:
             other = seen["forget"].alternate
             shown = restrict(
@@ -352,7 +352,7 @@ def learned():
     batch = Pairs(FORGET).collate([Pair(i, None) for i in range(8)])
     for _ in range(25):
         out = policy(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"])
-        loss = -look(batch, out.logits)["forget"].logps.mean()
+        loss = -rows_by_group(batch, out.logits)["forget"].logps.mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -363,7 +363,7 @@ def mean_logps(model, texts) -> float:
     batch = Pairs(texts).collate([Pair(i, None) for i in range(8)])
     with torch.no_grad():
         out = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"])
-        return look(batch, out.logits)["forget"].logps.mean().item()
+        return rows_by_group(batch, out.logits)["forget"].logps.mean().item()
 
 
 def hidden(model) -> Tensor:
@@ -376,4 +376,4 @@ def logits(model) -> Tensor:
     batch = Pairs(RETAIN).collate([Pair(i, None) for i in range(8)])
     with torch.no_grad():
         out = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"])
-    return look(batch, out.logits)["forget"].logits.log_softmax(-1)
+    return rows_by_group(batch, out.logits)["forget"].logits.log_softmax(-1)

@@ -146,8 +146,8 @@ def remove(
         identity: hash of the run; a checkpoint with another hash is refused.
     """
     from unteach.models.loading import load_config
-    from unteach.training.safeguards.lower_rate import at_a_rate_that_holds
-    from unteach.training.unlearn import unlearn
+    from unteach.training.safeguards.lower_rate import with_lower_rate
+    from unteach.training.unlearn import unlearn_model
 
     request = intake.request
     taught = base_rows(intake, listener)
@@ -158,12 +158,12 @@ def remove(
         listener.stage("loading the model")
         model = agreed(lambda: _load_to_train(request, start_of(intake)))
         agreed(lambda: require_unchanged(intake.ages))
-        return unlearn(
+        return unlearn_model(
             model, intake.tokenizer, intake.method, forget, retain, request, listener, examples,
             checkpoints, identity, intake.calibration, taught, intake.forms,
         )  # fmt: skip
 
-    done, lower = at_a_rate_that_holds(
+    done, lower = with_lower_rate(
         train, request, lambda problem: listener.notes([problem]), checkpoints
     )
     listener.stage("writing the model")

@@ -8,7 +8,7 @@ from support import sequences, tiny_llama
 
 from unteach.adapters import LoraSettings, add_lora, fila, fila_bytes, initialise_fila
 from unteach.adapters.swamped import Swamped
-from unteach.adapters.unchanged import first_logits, require_unchanged
+from unteach.adapters.unchanged import first_logits, require_same_logits
 from unteach.errors import UserError
 
 FORGET, RETAIN = sequences(5, "forget"), sequences(7, "retain")
@@ -113,10 +113,10 @@ def test_fast_products_may_round_more():
     model, before = adapted(), [torch.ones(2, 3)]
     after = [before[0] + 0.01]
     with pytest.raises(UserError, match="rounding explains"):
-        require_unchanged(model, before, after)
+        require_same_logits(model, before, after)
     torch.set_float32_matmul_precision("high")
     try:
-        assert require_unchanged(model, before, after) == pytest.approx(0.01)
+        assert require_same_logits(model, before, after) == pytest.approx(0.01)
     finally:
         torch.set_float32_matmul_precision("highest")
 
@@ -126,12 +126,12 @@ def test_logits_that_are_no_numbers_any_more_are_no_rounding(broken):
     fine, bad = torch.ones(2, 3), torch.tensor([[1.0, broken, 1.0]] * 2)
     for after in ([fine, bad], [bad, fine]):
         with pytest.raises(UserError, match="first logits changed"):
-            require_unchanged(adapted(), [fine, fine], after)
+            require_same_logits(adapted(), [fine, fine], after)
 
 
 def test_logits_that_the_model_bars_are_no_change():
     barred = torch.tensor([[1.0, -float("inf"), 2.0]])
-    assert require_unchanged(adapted(), [barred], [barred.clone()]) == 0
+    assert require_same_logits(adapted(), [barred], [barred.clone()]) == 0
 
 
 def test_batches_and_the_place_of_the_sums_reach_the_start():

@@ -75,7 +75,7 @@ def test_a_rate_that_destroyed_the_model_is_lowered_and_said(asked, monkeypatch)
     from unteach.training import unlearn as module
     from unteach.training.safeguards.divergence import ModelDestroyed
 
-    rates, unlearn = [], module.unlearn
+    rates, unlearn = [], module.unlearn_model
 
     def first_fails(*given):
         rates.append(given[5].train.learning_rate)
@@ -84,7 +84,7 @@ def test_a_rate_that_destroyed_the_model_is_lowered_and_said(asked, monkeypatch)
             raise ModelDestroyed(problem, lower=rates[0] / 10)
         return unlearn(*given)
 
-    monkeypatch.setattr(module, "unlearn", first_fails)
+    monkeypatch.setattr(module, "unlearn_model", first_fails)
     report = pipeline.run(load(flags=asked, sets=[ANYWAY, "train.epochs=2"]))
     usual, lower = rates
     assert lower == pytest.approx(usual / 10)

@@ -30,7 +30,7 @@ from unteach.evaluation.loading import load
 from unteach.head import require_agreement
 from unteach.inference import gradient_norms, greedy, rows
 from unteach.processes.main import join
-from unteach.suites.ask import ask
+from unteach.suites.ask import score_groups
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def asked(case: Case, folder: Path, last: bool) -> dict[str, Any]:
 
     unlike = last and case.unlike == "head"
     with patch.object(rows, "require_agreement", unknown) if unlike else nullcontext():
-        found = ask(
+        found = score_groups(
             model,
             AutoTokenizer.from_pretrained(base),
             groups(),

@@ -29,7 +29,7 @@ from unteach.rowengine.batch import RETAIN
 from unteach.settings.request import load
 from unteach.training.config import UnlearningConfig
 from unteach.training.trainer import UnlearningTrainer
-from unteach.training.unlearn import unlearn
+from unteach.training.unlearn import unlearn_model
 
 PAIRS, STEP, CUT = 8, 4, 3  # to forget, of one optimiser step, steps before a cut
 TO_FORGET, TO_KEEP = sequences(PAIRS, "forget"), sequences(7, "retain")
@@ -209,7 +209,7 @@ def exported(folder: Path, kind: str, processes: int) -> dict[str, float] | None
     request = load(flags=flags, sets=[*sets, "train.optim=sgd", "data.max_length=64"])
     model, method = tiny_llama(dtype=torch.float32), build("unilogit", {})
     tokenizer: Any = Vocabulary()
-    done = unlearn(model, tokenizer, method, TO_FORGET, TO_KEEP, request, NoProgress())
+    done = unlearn_model(model, tokenizer, method, TO_FORGET, TO_KEEP, request, NoProgress())
     if done.model is None:
         return None
     whole = merge(done.model) if kind == "lora" else done.model

@@ -20,7 +20,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from unteach.data import read_rows
 from unteach.errors import Problem, UserError
 from unteach.suites._base import AskSettings, Group
-from unteach.suites.ask import ask
+from unteach.suites.ask import score_groups
 
 TOWNS = "Rome", "Oslo", "Lund on the hills"
 SETTINGS = AskSettings(max_length=64, max_new_tokens=16, tokens_per_batch=100)
@@ -74,7 +74,7 @@ def main(path: str, folder: str, fault: str = "") -> None:
 
     file = Path(folder, f"{state.process_index}.json")
     try:
-        asked = ask(
+        asked = score_groups(
             load, AutoTokenizer.from_pretrained(path), groups(), SETTINGS, original=original,
             gradient_norms=True, progress=lambda *now: told.append(now),
         )  # fmt: skip

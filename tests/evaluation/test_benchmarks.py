@@ -7,7 +7,7 @@ import pytest
 from unteach.data import encode_all, read
 from unteach.demo.settings import Preset
 from unteach.demo.train import train_model, train_tokenizer
-from unteach.evaluation.request import asked
+from unteach.evaluation.request import evaluation_request
 from unteach.evaluation.run import evaluate
 from unteach.files.rows import read_rows
 
@@ -42,7 +42,7 @@ def tofu(shared_data, tmp_path_factory):
 def test_tofu_from_files_to_a_report(tofu):
     """The model that learned it knows it, another retrained one is near the first."""
     report = evaluate(
-        asked(
+        evaluation_request(
             models={"full": str(tofu / "full"), "another": str(tofu / "another")},
             original=str(tofu / "full"),
             retrained=str(tofu / "retrained"),
@@ -76,7 +76,7 @@ def test_tofu_from_files_to_a_report(tofu):
 
 def muse(shared_data, tmp_path, **more):
     model = str(shared_data / "models" / "stories3M")
-    return asked(
+    return evaluation_request(
         models={"model": model, "later": model},
         retrained=model,
         suite="muse",
@@ -122,7 +122,7 @@ def test_a_protocol_puts_its_models_in_order(stories260k, tmp_path):
     (folder / "verbmem_forget.json").write_text(json.dumps(verbatim))
     model = str(stories260k)
     report = evaluate(
-        asked(
+        evaluation_request(
             models={"request-1": model, "request-2": model},
             original=model,
             suite="muse",

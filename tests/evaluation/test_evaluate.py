@@ -9,7 +9,7 @@ from evaluation_support import SECRET, asked_of, everything_written, write_files
 
 from unteach.errors import UserError
 from unteach.evaluation import rows as asking
-from unteach.evaluation.request import asked, labelled
+from unteach.evaluation.request import evaluation_request, labelled
 from unteach.evaluation.run import evaluate
 from unteach.files.rows import read_rows, write_rows
 from unteach.report import from_json
@@ -162,7 +162,7 @@ def test_everything_wrong_is_told_at_once(files):
 
     (files / "out").mkdir()
     (files / "out" / "mine.txt").write_text("x")
-    request = asked(
+    request = evaluation_request(
         models={"model": "no/where/at-all"},
         suite="tofoo",
         out=files / "out",

@@ -13,7 +13,7 @@ def loaded(monkeypatch):
         lambda base, *, bits, placed, **_: (bits, placed, False),
     )
     monkeypatch.setattr("unteach.models.finite.require_numbers", lambda model, where: None)
-    monkeypatch.setattr("unteach.sharding.fsdp.in_shards", lambda model: (*model[:2], True))
+    monkeypatch.setattr("unteach.sharding.fsdp.shard_model", lambda model: (*model[:2], True))
 
     def of(**options):
         given = {"dtype": "auto", "device": "cpu", "bits": None, "trust_remote_code": False}

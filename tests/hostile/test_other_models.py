@@ -15,7 +15,7 @@ from unteach.checks.request import check
 from unteach.errors import UserError
 from unteach.evaluation import of_run
 from unteach.evaluation.check import check as check_evaluation
-from unteach.evaluation.request import asked as evaluation
+from unteach.evaluation.request import evaluation_request as evaluation
 from unteach.models.loading import load_model, load_tokenizer
 from unteach.settings.request import load
 

@@ -12,7 +12,7 @@ from unteach.losses import unlikelihood
 from unteach.losses.answer_rows import AnswerRows
 from unteach.methods import build
 from unteach.rowengine.batch import Pair, Pairs
-from unteach.rowengine.rows import count, look, reduce, restrict
+from unteach.rowengine.rows import count, reduce, restrict, rows_by_group
 from unteach.selectors.delta import split_answer
 from unteach.types import Sequence
 
@@ -56,7 +56,7 @@ def terms_of(method, policy, reference):
     inputs = {k: batch[k] for k in ("input_ids", "attention_mask")}
     logits = policy(**inputs).logits
     logits.retain_grad()
-    seen = look(batch, logits, reference(**inputs).logits)["forget"]
+    seen = rows_by_group(batch, logits, reference(**inputs).logits)["forget"]
     return batch, logits, method.forget(restrict(seen, method.reads))
 
 

@@ -10,7 +10,7 @@ from unteach.errors import UserError
 from unteach.losses.answer_rows import Term
 from unteach.methods import METHODS, Selection, build
 from unteach.rowengine.batch import Pair, Pairs
-from unteach.rowengine.rows import count, look, reduce, restrict
+from unteach.rowengine.rows import count, reduce, restrict, rows_by_group
 from unteach.types import Sequence
 
 # "Q ? | Ada lives in Lund <end>": the tokens 2 to 6 are the answer.
@@ -50,7 +50,7 @@ def loss_of(method, cut, models, choices=CHOICES):
     for batch in made:
         with torch.no_grad():
             before = logits_of(reference, batch)
-        seen = look(batch, logits_of(policy, batch), before)["forget"]
+        seen = rows_by_group(batch, logits_of(policy, batch), before)["forget"]
         parts += [
             reduce(t, "forget", counts) for t in method.forget(restrict(seen, method.needs()))
         ]
@@ -123,7 +123,7 @@ def test_hard_focus_moves_the_rows_before_the_chosen_tokens_alone(models):
     (batch,) = batches([3])
     logits = logits_of(models[0], batch)
     logits.retain_grad()
-    seen = look(batch, logits, logits_of(models[1], batch).detach())["forget"]
+    seen = rows_by_group(batch, logits, logits_of(models[1], batch).detach())["forget"]
     method = build("undial", {"focus": "spans"})
     (term,) = method.forget(restrict(seen, method.needs()))
     reduce(term, "forget", count([batch])).backward()
@@ -134,7 +134,7 @@ def test_hard_focus_moves_the_rows_before_the_chosen_tokens_alone(models):
 def test_an_answer_with_nothing_chosen_adds_zero(models):
     method = build("undial", {"focus": "spans"})
     (batch,) = batches([3], [Selection(frozenset())] * 3)
-    seen = look(batch, logits_of(models[0], batch), logits_of(models[1], batch))["forget"]
+    seen = rows_by_group(batch, logits_of(models[0], batch), logits_of(models[1], batch))["forget"]
     (term,) = method.forget(restrict(seen, method.needs()))
     assert reduce(term, "forget", count([batch])).item() == 0
 

@@ -12,7 +12,7 @@ from unteach.inference import answer_tokens
 from unteach.methods import build
 from unteach.rowengine.batch import Pair, Pairs
 from unteach.rowengine.forward import inputs_of
-from unteach.rowengine.rows import look
+from unteach.rowengine.rows import rows_by_group
 from unteach.rowengine.teacher_rows import TeacherRows
 from unteach.teachers import Teacher
 from unteach.training.teacher import epsilon
@@ -54,7 +54,7 @@ def knows():
     batch = Pairs(FORGET).collate([Pair(i, None) for i in range(8)])
     for _ in range(40):
         logits = model(**inputs_of(batch)).logits
-        loss = -look(batch, logits)["forget"].logps.mean()
+        loss = -rows_by_group(batch, logits)["forget"].logps.mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -133,6 +133,6 @@ def test_a_token_of_a_name_that_stayed_in_its_place_is_not_exchanged_there():
     model = tiny_llama(dtype=torch.float32).eval()
     batch = Pairs([asked]).collate([Pair(0, None)])
     with torch.no_grad():
-        seen = look(batch, model(**inputs_of(batch)).logits)
+        seen = rows_by_group(batch, model(**inputs_of(batch)).logits)
         pairs = TeacherRows(teacher, model).beside(seen, batch)["forget"].teacher_pairs
     assert pairs[:, 0].tolist() == [[7, 9], [0, 0], [0, 0], [7, 9]]

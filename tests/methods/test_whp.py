@@ -16,7 +16,7 @@ from unteach.rowengine.batch import Pair, Pairs
 from unteach.rowengine.chunked_loss import CutRules, chunked_loss, logits_of
 from unteach.rowengine.forward import inputs_of
 from unteach.rowengine.reference import Reference
-from unteach.rowengine.rows import BatchOutput, count, look
+from unteach.rowengine.rows import BatchOutput, count, rows_by_group
 from unteach.rowengine.step import MicroBatch, Objective
 from unteach.rowengine.teacher_rows import TeacherRows
 from unteach.teachers import Teacher, Unavailable
@@ -90,7 +90,7 @@ def test_loss_and_gradient_are_the_equation(models, label, limit):
     loss = chunked_loss(groups, head_of(policy), None, rows.head, limit=limit, ways=CutRules())
     found = torch.autograd.grad(loss, list(policy.parameters()))
 
-    seen = look(batch, policy(**inputs_of(batch)).logits)["forget"]
+    seen = rows_by_group(batch, policy(**inputs_of(batch)).logits)["forget"]
     logps = seen.require_logits().log_softmax(-1)
     q = torch.tensor([row for k in range(3) for row in mean_in_plain_floats(original, k)]).double()
     if label == "mean":

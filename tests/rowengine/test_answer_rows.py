@@ -7,7 +7,7 @@ from unteach.losses import cross_entropy
 from unteach.losses.answer_rows import Term
 from unteach.methods import Selection
 from unteach.rowengine.batch import Pair, Pairs
-from unteach.rowengine.rows import COUNTED, count, look, reduce
+from unteach.rowengine.rows import COUNTED, count, reduce, rows_by_group
 from unteach.types import Sequence
 
 FORGET = [
@@ -21,7 +21,7 @@ BATCH = Pairs(FORGET, RETAIN, CHOICES).collate([Pair(0, 0), Pair(1, None)])
 
 def test_rows_predict_the_answer_tokens():
     logits = torch.arange(3 * 5 * 61, dtype=torch.float64).view(3, 5, 61)
-    seen = look(BATCH, logits)
+    seen = rows_by_group(BATCH, logits)
     assert seen["forget"].target.tolist() == [7, 1, 9, 1]
     assert seen["forget"].answer_index.tolist() == [0, 0, 1, 1]
     assert torch.equal(seen["forget"].logits, logits[[0, 0, 1, 1], [1, 2, 0, 1]])
@@ -41,7 +41,7 @@ def test_counts_say_what_a_step_holds():
 def test_the_mean_is_over_tokens_of_the_whole_step():
     model = tiny_llama()
     logits = model(input_ids=BATCH["input_ids"], attention_mask=BATCH["attention_mask"]).logits
-    rows = look(BATCH, logits)["forget"]
+    rows = rows_by_group(BATCH, logits)["forget"]
     loss = reduce(Term("forget", cross_entropy(rows.log_odds)), "forget", count([BATCH]))
     by_hand = [
         model(torch.tensor([s.ids])).logits[0].log_softmax(-1)[t - 1, s.ids[t]]
@@ -55,10 +55,10 @@ def test_the_mean_is_over_tokens_of_the_whole_step():
 def test_probabilities_are_length_normalised():
     logits = torch.zeros(3, 5, 61)
     torch.testing.assert_close(
-        look(BATCH, logits)["forget"].probabilities(), torch.full((2,), 1 / 61)
+        rows_by_group(BATCH, logits)["forget"].probabilities(), torch.full((2,), 1 / 61)
     )
 
 
 def test_a_group_that_is_not_there_is_not_seen():
     batch = Pairs(FORGET).collate([Pair(0, None)])
-    assert set(look(batch, torch.zeros(1, 4, 61))) == {"forget"}
+    assert set(rows_by_group(batch, torch.zeros(1, 4, 61))) == {"forget"}

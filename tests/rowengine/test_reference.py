@@ -14,7 +14,7 @@ from unteach.methods import Selection
 from unteach.rowengine import reference as module
 from unteach.rowengine.batch import Pair, Pairs
 from unteach.rowengine.reference import Reference
-from unteach.rowengine.rows import BatchOutput, look
+from unteach.rowengine.rows import BatchOutput, rows_by_group
 
 READS = frozenset({"reference_logits", "reference_logps", "prompt", "reference_hidden"})
 MANY = sequences(80, "retain")
@@ -30,12 +30,12 @@ def shown(model, batch, layer=0):
     inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
     with torch.no_grad():
         out = model(**inputs, output_hidden_states=True)
-    return look(batch, BatchOutput(out.logits, out.hidden_states[layer + 1]), prompts=True)
+    return rows_by_group(batch, BatchOutput(out.logits, out.hidden_states[layer + 1]), prompts=True)
 
 
 def rows(batch, **options):
     """Of a batch, with nothing where final states are to be."""
-    return look(batch, torch.zeros(*batch["input_ids"].shape, 16), **options)
+    return rows_by_group(batch, torch.zeros(*batch["input_ids"].shape, 16), **options)
 
 
 @pytest.mark.parametrize("numbers", BATCHES)

@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM
 from unteach.data import encode, read_rows
 from unteach.inference import gradient_norms, loaded_model
 from unteach.suites._base import AskSettings, Group
-from unteach.suites.ask import ask
+from unteach.suites.ask import score_groups
 from unteach.types import Example, Row
 
 pytestmark = pytest.mark.usefixtures("exact_rows")
@@ -59,7 +59,7 @@ def original(model):
 
 @pytest.fixture(scope="module")
 def asked(model, original, tokenizer, exact_rows):
-    return ask(model, tokenizer, GROUPS, SETTINGS, original=original, gradient_norms=True)
+    return score_groups(model, tokenizer, GROUPS, SETTINGS, original=original, gradient_norms=True)
 
 
 def same(found: Row, expected: Row):
@@ -142,8 +142,10 @@ def test_equal_texts_are_forwarded_once_and_their_rows_are_copies(model, origina
     """Two groups with the same examples cost what one of them does, counted at the head."""
     examples = pairs(NAMES, "forget")
     options = {"original": original, "gradient_norms": True}
-    once = ask(model, tokenizer, made(forget=examples), SETTINGS, **options)
-    twice = ask(model, tokenizer, made(forget=examples, again=examples), SETTINGS, **options)
+    once = score_groups(model, tokenizer, made(forget=examples), SETTINGS, **options)
+    twice = score_groups(
+        model, tokenizer, made(forget=examples, again=examples), SETTINGS, **options
+    )
     assert twice.rows["again"] == twice.rows["forget"] == once.rows["forget"]
     assert once.counts["forwards"] == once.counts["distinct_texts"] == once.counts["texts"] == 24
     assert twice.counts == {**once.counts, "texts": 48, "prompts": 12}
@@ -157,10 +159,10 @@ def test_prompts_of_several_texts_are_read_once(asked, model, tokenizer, monkeyp
 
     Own answers are read whole, in the batches that the original's are in.
     """
-    found = ask(model, tokenizer, GROUPS, SETTINGS).counts
+    found = score_groups(model, tokenizer, GROUPS, SETTINGS).counts
     assert (found["prompts_once"], found["forwards"]) == (6, 24)
     monkeypatch.setattr("unteach.inference.interview.reading_once", lambda *_, **options: None)
-    whole = ask(model, tokenizer, GROUPS, SETTINGS)
+    whole = score_groups(model, tokenizer, GROUPS, SETTINGS)
     assert (whole.counts["prompts_once"], whole.counts["forwards"]) == (0, 24)
     assert whole.counts["text_tokens"] == found["text_tokens"] <= whole.counts["tokens"]
     assert found["tokens"] < whole.counts["tokens"]
@@ -171,7 +173,7 @@ def test_prompts_of_several_texts_are_read_once(asked, model, tokenizer, monkeyp
 
 
 def test_an_original_that_is_the_model_itself_is_nowhere_apart(model, tokenizer):
-    found = ask(model, tokenizer, GROUPS, SETTINGS, original=model)
+    found = score_groups(model, tokenizer, GROUPS, SETTINGS, original=model)
     own = [row for rows in found.rows.values() for row in rows if row.kind == "answer"]
     assert {row.divergence for row in own} == {0.0}
 
@@ -182,12 +184,12 @@ def test_order_of_examples_and_groups_changes_no_digit(model, original, tokenize
     groups = made(forget=read_rows(rows[:14], "forget"), retain=read_rows(rows[14:], "retain"))
     settings = replace(SETTINGS, tokens_per_batch=100)
     options = {"original": original, "gradient_norms": True}
-    asked = ask(model, tokenizer, groups, settings, **options)
+    asked = score_groups(model, tokenizer, groups, settings, **options)
     shuffled = {
         name: replace(group, examples=Random(3).sample(group.examples, len(group.examples)))
         for name, group in reversed(groups.items())
     }
-    found = ask(model, tokenizer, shuffled, settings, **options)
+    found = score_groups(model, tokenizer, shuffled, settings, **options)
     for name, rows in asked.rows.items():
         key = lambda row: (row.id, row.kind, row.index)  # noqa: E731
         assert sorted(found.rows[name], key=key) == sorted(rows, key=key)
@@ -197,7 +199,7 @@ def test_order_of_examples_and_groups_changes_no_digit(model, original, tokenize
 @pytest.mark.parametrize("size", [1, 60, 200])
 def test_batch_size_and_padding_change_nothing(asked, model, original, tokenizer, size):
     settings = replace(SETTINGS, tokens_per_batch=size)
-    found = ask(model, tokenizer, GROUPS, settings, original=original, gradient_norms=True)
+    found = score_groups(model, tokenizer, GROUPS, settings, original=original, gradient_norms=True)
     all_same(found.rows, asked.rows)
     assert found.counts["batches"] > asked.counts["batches"]
     assert found.counts["forwards"] == asked.counts["forwards"]
@@ -205,7 +207,7 @@ def test_batch_size_and_padding_change_nothing(asked, model, original, tokenizer
 
 def test_company_changes_nothing(asked, model, original, tokenizer):
     alone = made(retain=GROUPS["retain"].examples)
-    found = ask(model, tokenizer, alone, SETTINGS, original=original, gradient_norms=True)
+    found = score_groups(model, tokenizer, alone, SETTINGS, original=original, gradient_norms=True)
     all_same(found.rows, {"retain": asked.rows["retain"]})
 
 
@@ -216,7 +218,7 @@ def test_rows_come_back_from_json_as_they_went(asked):
 
 
 def test_without_an_original_or_gradients_their_fields_are_empty(asked, model, tokenizer):
-    found = ask(model, tokenizer, GROUPS, SETTINGS)
+    found = score_groups(model, tokenizer, GROUPS, SETTINGS)
     for name, rows in asked.rows.items():
         nothing = {"divergence": None, "gradient_norm": None, "said_logp": None}
         assert found.rows[name] == [replace(row, **nothing) for row in rows]
@@ -242,7 +244,7 @@ def test_models_that_are_loaded_are_freed_before_the_next(asked, tiny_folder, or
         made.load_state_dict(original.state_dict())
         return made
 
-    found = ask(
+    found = score_groups(
         loader(lambda: AutoModelForCausalLM.from_pretrained(tiny_folder)),
         tokenizer,
         GROUPS,
@@ -266,7 +268,7 @@ def test_groups_say_how_they_are_asked(model, tokenizer):
         "said": Group(examples=examples, score=False, new_tokens=3),
         "bare": Group(examples=examples, template="none", new_tokens=99),
     }
-    found = ask(model, tokenizer, groups, SETTINGS)
+    found = score_groups(model, tokenizer, groups, SETTINGS)
     assert {row.said_tokens for row in found.rows["scored"]} == {None}
     assert [(row.tokens, row.kind) for row in found.rows["said"]] == [(0, "answer")] * 2
     assert all(row.said_tokens <= 3 and row.zlib for row in found.rows["said"])
@@ -276,14 +278,16 @@ def test_groups_say_how_they_are_asked(model, tokenizer):
 
 
 def test_nothing_asked_nothing_said(model, original, tokenizer):
-    found = ask(model, tokenizer, made(forget=[]), SETTINGS, original=original, gradient_norms=True)
+    found = score_groups(
+        model, tokenizer, made(forget=[]), SETTINGS, original=original, gradient_norms=True
+    )
     assert found.rows == {"forget": []}
     assert set(found.counts.values()) == {0}
 
 
 def test_progress_tells_each_part_to_its_end(model, original, tokenizer):
     told = []
-    ask(
+    score_groups(
         model, tokenizer, GROUPS, SETTINGS, original=original, gradient_norms=True,
         progress=lambda *now: told.append(now),
     )  # fmt: skip
@@ -320,7 +324,9 @@ def test_how_a_group_is_compared_with_what_was_said(change, model, tokenizer, mo
     settings = {"template": "none", "max_length": 64}
 
     def overlap(group):
-        row = ask(model, tokenizer, {"forget": group}, AskSettings(**settings)).rows["forget"][0]
+        row = score_groups(model, tokenizer, {"forget": group}, AskSettings(**settings)).rows[
+            "forget"
+        ][0]
         return row.rouge_l_recall, row.rouge_l_f1
 
     assert overlap(group) == pytest.approx((1, 6 / 7))  # 3 of 3 expected, 3 of 4 said
@@ -345,6 +351,6 @@ def test_answers_that_do_not_end_are_counted_and_told(asked, model, original, to
         f"did not end {asked.counts['endless']} of {asked.counts['distinct_prompts']}" in note.what
     )
     raw = [Example(id="forget-0", where="f:1", kind="text", text="who was born in a town " * 3)]
-    text = ask(model, tokenizer, {"forget": Group(examples=raw)}, SETTINGS)
+    text = score_groups(model, tokenizer, {"forget": Group(examples=raw)}, SETTINGS)
     assert text.counts["distinct_prompts"] == 1
     assert endless_notes(text) == []

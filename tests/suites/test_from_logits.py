@@ -14,7 +14,7 @@ from unteach.data import read_rows
 from unteach.inference import end_tokens
 from unteach.metrics import score_model
 from unteach.suites._base import AskSettings
-from unteach.suites.ask import ask
+from unteach.suites.ask import score_groups
 from unteach.suites.muse import _group, in_context
 from unteach.suites.questions import size_of
 from unteach.suites.rounding import BLOCK
@@ -84,7 +84,7 @@ def test_tofus_rows(model, tokenizer):
     """The answer behind "Answer:" with its end token, of each kind, and nothing of the question."""
     settings = AskSettings(max_length=512, max_new_tokens=NEW_TOKENS)
     group = Group(examples=read_rows([DATA], "forget"), new_tokens=8)
-    (rows,) = ask(model, tokenizer, {"forget": group}, settings).rows.values()
+    (rows,) = score_groups(model, tokenizer, {"forget": group}, settings).rows.values()
     assert {(row.kind, row.index) for row in rows} == TEXTS.keys()
     prompt = tokenizer(f"Question: {QUESTION}\nAnswer:")["input_ids"]
     for row in rows:
@@ -122,7 +122,7 @@ def test_the_size_is_zlibs_at_its_own_level():
 def test_tofus_truth_ratio_is_of_the_paraphrase(model, tokenizer):
     """On forget min(R, 1/R): the wrong answers' mean probability over the paraphrase's."""
     groups = {"forget": Group(examples=read_rows([DATA], "forget"), generate=False)}
-    rows = ask(model, tokenizer, groups, AskSettings(max_length=512)).rows
+    rows = score_groups(model, tokenizer, groups, AskSettings(max_length=512)).rows
     prompt = tokenizer(f"Question: {QUESTION}\nAnswer:")["input_ids"]
     p = {}
     for key, text in TEXTS.items():
@@ -146,7 +146,7 @@ def test_muses_knowledge_is_the_f1_of_what_is_said_behind_answered_questions(mod
     asked = read_rows([{"question": QUESTION, "answer": "In Lund of all towns"}], "knowmem")
     group = _group("knowmem", in_context(asked, shown))
     settings = AskSettings(max_length=512, max_new_tokens=128)
-    rows = ask(model, tokenizer, {"knowmem": group}, settings).rows
+    rows = score_groups(model, tokenizer, {"knowmem": group}, settings).rows
     start = f"Question: Who eats?\nAnswer: Ben\n\nQuestion: {QUESTION}\nAnswer: "
     whole = tokenizer(start + "In Lund of all towns")["input_ids"]
     ids = tokenizer(start)["input_ids"]
@@ -166,5 +166,7 @@ def test_muses_privleak_text_is_scored_behind_bos_and_to_its_last_token(model, t
     """As `tokenizer.encode` gives it, first token and all, with no end token."""
     text = "The river runs north; nobody knows why it does."
     group = _group("forget", read_rows([{"text": text}], "forget"))
-    (row,) = ask(model, tokenizer, {"forget": group}, AskSettings(max_length=512)).rows["forget"]
+    (row,) = score_groups(model, tokenizer, {"forget": group}, AskSettings(max_length=512)).rows[
+        "forget"
+    ]
     assert row.logp == pytest.approx(mean(forced(model, tokenizer.encode(text), 1)[0]), abs=1e-4)

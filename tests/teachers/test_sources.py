@@ -6,7 +6,7 @@ import pytest
 from teachers.words import sequences, tokenizer
 
 from unteach.teachers import TEACHERS, TeacherInputs, Unavailable, find_teacher
-from unteach.teachers.holdout import MOST, at_holdout_level, auc
+from unteach.teachers.holdout import MOST, at_holdout_level, level_auc
 from unteach.teachers.stranger import made_up_strangers
 
 FORGET = [
@@ -140,7 +140,7 @@ def test_levels_have_the_holdouts_distribution():
     held = [[-1.0 - k / 4] for k in range(9)]
     found = at_holdout_level(known, held)
     assert sorted(sum(t) / len(t) for t in found) == pytest.approx([-3.0 + k / 4 for k in range(9)])
-    assert auc(found, held) == pytest.approx(0.5, abs=1 / 18)
+    assert level_auc(found, held) == pytest.approx(0.5, abs=1 / 18)
     ratio = found[0][0] / found[0][1]
     assert ratio == pytest.approx(known[0][0] / known[0][1])
 

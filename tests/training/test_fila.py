@@ -43,7 +43,7 @@ def unlearn(method, *sets, model=None):
     model = tiny_llama(dtype=torch.float32) if model is None else model
     tokenizer = Vocabulary()
     method = build(method, {}) if isinstance(method, str) else method
-    done = module.unlearn(model, tokenizer, method, FORGET, RETAIN, request, ears)  # type: ignore[arg-type]
+    done = module.unlearn_model(model, tokenizer, method, FORGET, RETAIN, request, ears)  # type: ignore[arg-type]
     return done, ears
 
 

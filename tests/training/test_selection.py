@@ -9,7 +9,7 @@ from unteach.data import encode, read_rows
 from unteach.errors import UserError
 from unteach.methods import Selection, build
 from unteach.training.config import UnlearningConfig
-from unteach.training.selection import ask, choose, unchosen
+from unteach.training.selection import choose, select_tokens, unchosen
 from unteach.training.trainer import UnlearningTrainer
 
 TOWNS = {"Ada": "Lund", "Ben": "Rome", "Eva": "Oslo", "Kim": "Kyiv", "Ola": "Bonn", "Pia": "Graz"}
@@ -59,7 +59,7 @@ def test_every_sequence_has_a_choice_and_progress_is_told(model, tokenizer):
 
 def test_the_mode_is_kept_when_not_all_are_asked_for(model, tokenizer):
     model.train()
-    found = ask(build("dto", {}), model, tokenizer, sequences(tokenizer, ROWS), seed=0)
+    found = select_tokens(build("dto", {}), model, tokenizer, sequences(tokenizer, ROWS), seed=0)
     next(found)
     found.close()
     assert model.training

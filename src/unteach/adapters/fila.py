@@ -12,7 +12,7 @@ from unteach.adapters.factors import EPSILON, row_weights, weighted_factors
 from unteach.adapters.fisher import exact, fisher, out_in
 from unteach.adapters.lora import lora_layers
 from unteach.adapters.swamped import Swamped
-from unteach.adapters.unchanged import first_logits, require_unchanged
+from unteach.adapters.unchanged import first_logits, require_same_logits
 from unteach.errors import Problem, UserError
 from unteach.progress import ProgressCallback
 from unteach.types import Sequence
@@ -96,7 +96,7 @@ def initialise_fila(
     for problem in swamped.notes():
         note(problem)
     factors = {n: _split(layer, weights[n], seed) for n, layer in layers.items()}
-    drift = require_unchanged(model, before, first_logits(model, forget))
+    drift = require_same_logits(model, before, first_logits(model, forget))
     size = fila_bytes(model)
     facts = {"fila_step0_error": drift, "fila_fisher_bytes": size, **swamped.facts()}
     return FilaStart(factors, base, facts)

@@ -27,7 +27,7 @@ def first_logits(model: Any, sequences: list[Sequence]) -> list[Tensor]:
     return logits
 
 
-def require_unchanged(model: Any, before: list[Tensor], after: list[Tensor]) -> float:
+def require_same_logits(model: Any, before: list[Tensor], after: list[Tensor]) -> float:
     """Return the largest absolute difference of the logits, if it is small enough.
 
     Args:

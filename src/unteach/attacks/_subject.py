@@ -7,7 +7,7 @@ from typing import Any
 
 from unteach.files.rows import Groups
 from unteach.suites import AskSettings, Group
-from unteach.suites.ask import ModelAnswers, Told, put
+from unteach.suites.ask import ModelAnswers, Told, score_questions
 from unteach.suites.questions import Question, questions
 from unteach.types import SHORT, Example, Row
 
@@ -65,7 +65,7 @@ class AttackSubject:
     def said(self, model: Any, asked: list[Question], groups: list[str]) -> ModelAnswers:
         """As `put`, with what the model said in words, which stays in memory."""
         batch = self.settings.tokens_per_batch
-        return put(
+        return score_questions(
             asked, groups, model, self.tokenizer,
             tokens_per_batch=batch, keep_text=True, progress=self.tell,
         )  # fmt: skip

@@ -17,9 +17,9 @@ def knows_more(empty: Any, tokenizer: Any) -> bool:
         empty: the model on the meta device, or None.
         tokenizer: of the model.
     """
-    from unteach.models.weights import rows_of
+    from unteach.models.weights import vocabulary_rows
 
-    rows = rows_of(empty)
+    rows = vocabulary_rows(empty)
     return rows is not None and max(tokenizer.get_vocab().values(), default=0) >= rows
 
 
@@ -98,9 +98,9 @@ def check_ids(empty: Any, tokenizer: Any, groups: dict[str, list[Sequence]]) -> 
         tokenizer: of the model; messages name only its special tokens and those of its template.
         groups: sequences by role, or by the setting that they come from.
     """
-    from unteach.models.weights import rows_of, some
+    from unteach.models.weights import some, vocabulary_rows
 
-    rows = rows_of(empty)
+    rows = vocabulary_rows(empty)
     if rows is None:
         return []
     found = []

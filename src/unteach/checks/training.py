@@ -29,10 +29,10 @@ def _processes(request: Request) -> list[Problem]:
     """Find why a step cannot be split over the running processes."""
     from accelerate import PartialState
 
-    from unteach.processes.micro_batches import dealt
+    from unteach.processes.micro_batches import split_batch
 
     try:
-        dealt(
+        split_batch(
             request.train.batch_size,
             request.train.gradient_accumulation_steps,
             PartialState().num_processes,

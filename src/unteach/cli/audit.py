@@ -57,9 +57,9 @@ def audit(
     from unteach.evaluation.audit import MODEL, nowhere
     from unteach.evaluation.audit import audit as find
     from unteach.evaluation.cache import default_folder
-    from unteach.evaluation.request import asked
+    from unteach.evaluation.request import evaluation_request
 
-    request = asked(
+    request = evaluation_request(
         models={MODEL: model},
         out=out or nowhere(),
         options={"forget": forget, "holdout": holdout},

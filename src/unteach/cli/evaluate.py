@@ -91,9 +91,9 @@ def evaluate(
 
         raise typer.Exit(start(processes))
     from unteach.evaluation.cache import default_folder
-    from unteach.evaluation.request import asked, labelled
+    from unteach.evaluation.request import evaluation_request, labelled
 
-    request = asked(
+    request = evaluation_request(
         models=labelled(model),
         suite=suite,
         out=out,

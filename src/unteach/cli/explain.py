@@ -67,7 +67,7 @@ def explain(
     from unteach.checks.request import check
     from unteach.methods import load_plugin
     from unteach.models.loading import load_model
-    from unteach.training.selection import ask, require_some
+    from unteach.training.selection import require_some, select_tokens
 
     hush()
     for file in asked.plugins:
@@ -88,7 +88,9 @@ def explain(
         device=asked.device,
         trust_remote_code=asked.trust_remote_code,
     )
-    found = ask(intake.method, loaded, intake.tokenizer, forget_set, seed=intake.request.train.seed)
+    found = select_tokens(
+        intake.method, loaded, intake.tokenizer, forget_set, seed=intake.request.train.seed
+    )
     choices = []
     for sequence, choice in zip(forget_set, islice(found, max_ or 20), strict=False):
         choices.append(choice)

@@ -47,12 +47,12 @@ def recheck(
     known, left, before = _known(ledger, key, forget, model)
     say("starting (loading libraries takes a few seconds)")
     from unteach.cli._show import hush
-    from unteach.evaluation.request import asked
+    from unteach.evaluation.request import evaluation_request
     from unteach.evaluation.rescore import rows_in
     from unteach.evaluation.run import evaluate
     from unteach.ledger.recheck import judge
 
-    request = asked(
+    request = evaluation_request(
         models={"model": model},
         suite="own",
         out=out,

@@ -96,9 +96,9 @@ def run(
 
             raise UserError(one_process())
         from unteach.cli._processes import start
-        from unteach.processes.micro_batches import dealt
+        from unteach.processes.micro_batches import split_batch
 
-        dealt(asked.train.batch_size, asked.train.gradient_accumulation_steps, processes)
+        split_batch(asked.train.batch_size, asked.train.gradient_accumulation_steps, processes)
         raise typer.Exit(start(processes))
     from unteach.cli._show import say, show_cells, show_table, shown_progress
 

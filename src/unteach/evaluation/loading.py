@@ -60,9 +60,9 @@ def load(
 
     if not shards:
         return read()
-    from unteach.sharding.fsdp import in_shards
+    from unteach.sharding.fsdp import shard_model
 
-    return in_shards(agreed(read))  # if one process failed, the others would wait for it
+    return shard_model(agreed(read))  # if one process failed, the others would wait for it
 
 
 def sharded(bits: int | None) -> bool:

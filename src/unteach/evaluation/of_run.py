@@ -69,10 +69,10 @@ def _questions(intake: CheckedRequest) -> tuple[dict[str, Group], AskSettings]:
 
 def evaluate(path: str, intake: CheckedRequest, listener: ProgressListener) -> ModelAnswers:
     """Score one model on disk, in the roles that have examples, beside the original."""
-    from unteach.suites.ask import ask
+    from unteach.suites.ask import score_groups
 
     request, (groups, settings) = intake.request, _questions(intake)
-    found = ask(
+    found = score_groups(
         lambda: _load(path, request, start_of(intake)),
         intake.tokenizer,
         groups,

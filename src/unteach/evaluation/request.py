@@ -119,7 +119,7 @@ def _label(path: str) -> str:
     return name.strip("-.+") or "model"
 
 
-def asked(**given: Any) -> Evaluation:
+def evaluation_request(**given: Any) -> Evaluation:
     """An evaluation from keyword arguments; None takes the default.
 
     Raises:

@@ -84,10 +84,10 @@ def _keep(
 
 def ask_model(name: str, plan: CheckedEvaluation, listener: ProgressListener) -> ModelAnswers:
     """Load a model and compute all its rows."""
-    from unteach.suites.ask import ask, endless_notes
+    from unteach.suites.ask import endless_notes, score_groups
 
     place, original = plan.places[name], plan.places.get("original")
-    found = ask(
+    found = score_groups(
         loader(place, plan),
         place.tokenizer,
         plan.groups,

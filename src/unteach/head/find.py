@@ -10,7 +10,7 @@ from torch import Tensor
 
 from unteach.errors import Problem, UserError
 from unteach.head.matrix import Head
-from unteach.head.shards import in_shards, is_matrix, whole
+from unteach.head.shards import is_matrix, is_sharded, whole
 
 # Gemma 2 and later, RecurrentGemma, xLSTM: cap tanh(z / cap)
 SOFTCAPS = ("final_logit_softcapping", "logits_soft_cap", "output_logit_soft_cap")
@@ -42,7 +42,7 @@ def head_of(model: Any) -> Head:
     if is_matrix(module):
         weight, bias = whole(module.weight), whole(module.bias)
         return Head(weight, bias, **rules).at(autocast_dtype(weight))
-    if in_shards(module.weight):
+    if is_sharded(module.weight):
         hint = "leave the head out of adapter.targets, or start without FSDP and ZeRO-3"
         what = f"is in shards, and its head ({type(module).__name__}) is no plain matrix"
         raise UserError(Problem("--model", what, hint, "request"))

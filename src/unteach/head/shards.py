@@ -18,7 +18,7 @@ def is_matrix(module: nn.Module) -> bool:
     return next(own) is nn.Linear
 
 
-def in_shards(weight: Any) -> bool:
+def is_sharded(weight: Any) -> bool:
     """Whether this process holds only a part of the weight now (FSDP2, ZeRO-3)."""
     if isinstance(weight, DTensor):
         return True
@@ -30,7 +30,7 @@ def whole(weight: Any) -> Any:
 
     If it is sharded, every process must call this function.
     """
-    if not in_shards(weight):
+    if not is_sharded(weight):
         return weight
     if isinstance(weight, DTensor):
         return weight.full_tensor().detach()

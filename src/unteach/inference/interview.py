@@ -41,7 +41,7 @@ class Interview:
         norms: gradient norm of each own text, where requested.
         divergences: KL divergence of each own text from the original.
         said: generated token ids for each prompt.
-        counts: forwards, batches and tokens on this process; for the names see `ask`.
+        counts: forwards, batches and tokens on this process; for the names see `score_groups`.
     """
 
     own: list[Sequence]

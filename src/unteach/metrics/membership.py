@@ -67,7 +67,7 @@ BROKEN = (
 )
 
 
-def attack(
+def membership_score(
     name: str,
     how: str,
     paper: Paper,
@@ -120,7 +120,7 @@ def others(scores: MembershipScore, case: ModelCase) -> list[float]:
     return scores("holdout", case)
 
 
-@attack("loss", "by their probability", LOSS)
+@membership_score("loss", "by their probability", LOSS)
 def by_loss(group: str, case: ModelCase) -> list[float]:
     """The score is the mean log-probability.
 
@@ -132,7 +132,7 @@ def by_loss(group: str, case: ModelCase) -> list[float]:
     return [mean_logp(row) for row in answers(case.model, group)]
 
 
-@attack("zlib", "by probability against how far the text compresses", EXTRACTION)
+@membership_score("zlib", "by probability against how far the text compresses", EXTRACTION)
 def by_zlib(group: str, case: ModelCase) -> list[float]:
     """The score is the mean log-probability per token divided by the text's zlib size in bytes.
 
@@ -149,7 +149,7 @@ def by_zlib(group: str, case: ModelCase) -> list[float]:
     return [mean_logp(row) / size for row, size in zip(rows, read(rows, "zlib"), strict=True)]
 
 
-@attack("min_k", "by their least likely tokens", MIN_K)
+@membership_score("min_k", "by their least likely tokens", MIN_K)
 def by_min_k(group: str, case: ModelCase) -> list[float]:
     """The score is the mean log-probability of the least likely fifth of the tokens.
 
@@ -162,7 +162,7 @@ def by_min_k(group: str, case: ModelCase) -> list[float]:
     return read(answers(case.model, group, "min_k"), "min_k")
 
 
-@attack(
+@membership_score(
     "min_k_plus_plus",
     "by their least likely tokens, each against what was to be expected",
     MIN_K_PLUS,
@@ -179,7 +179,7 @@ def by_min_k_plus_plus(group: str, case: ModelCase) -> list[float]:
     return read(answers(case.model, group, "min_k_plus_plus"), "min_k_plus_plus")
 
 
-@attack(
+@membership_score(
     "reference",
     "by how their probability changed, for who has the original too",
     JEOPARDY,
@@ -208,7 +208,7 @@ def by_reference(group: str, case: ModelCase) -> list[float]:
     return [now[id] - before[id] for id in now]
 
 
-@attack("gradient_norm", "by how much the model would still learn from them", GRADIENT)
+@membership_score("gradient_norm", "by how much the model would still learn from them", GRADIENT)
 def by_gradient_norm(group: str, case: ModelCase) -> list[float]:
     """The score is the negative norm of the gradient of the answer's mean loss.
 

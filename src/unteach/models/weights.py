@@ -321,7 +321,7 @@ def require_numbers_on_disk(model: str, where: str) -> None:
         raise UserError(Problem(where, what, WHOLE, "request"))
 
 
-def rows_of(model: Any) -> int | None:
+def vocabulary_rows(model: Any) -> int | None:
     """Return the number of rows of the embedding; None if the model has no embedding."""
     try:
         return int(model.get_input_embeddings().weight.shape[0])

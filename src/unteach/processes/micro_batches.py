@@ -5,7 +5,7 @@ from math import gcd
 from unteach.errors import Problem, UserError
 
 
-def dealt(batch: int, accumulation: int, processes: int) -> tuple[int, int]:
+def split_batch(batch: int, accumulation: int, processes: int) -> tuple[int, int]:
     """Return each process's batch size and gradient accumulation for a requested step.
 
     Whole micro-batches are split over processes first: of 4 micro-batches, 4 processes get one

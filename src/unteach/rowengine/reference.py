@@ -21,7 +21,7 @@ from unteach.inference.store import HiddenStateStore, sweep
 from unteach.losses.answer_rows import AnswerRows
 from unteach.rowengine.batch import ALTERNATE, FORGET, RETAIN, Batch, Pairs, pad
 from unteach.rowengine.forward import inputs_of
-from unteach.rowengine.rows import asked
+from unteach.rowengine.rows import prompt_mask
 from unteach.types import Sequence
 
 TOKENS = 4096  # padded tokens per forward pass
@@ -185,12 +185,15 @@ def _kinds(reads: frozenset[str], kinds: dict[str, str]) -> set[str]:
 
 
 def _rows(model: Any, texts: list[Sequence], kinds: set[str], layer: int | None) -> dict:
-    """Return hidden states [N, D] of each kind, in the row order of `look`."""
+    """Return hidden states [N, D] of each kind, in the row order of `rows_by_group`."""
     batch = {name: value.to(model.device) for name, value in pad(texts).items()}
     with states_only(model) as caught:
         output = model(**inputs_of(batch), output_hidden_states="hidden" in kinds)
     answer = batch["answer"][:, 1:]
-    states = {"answers": caught[0][:, :-1][answer], "prompts": caught[0][:, :-1][asked(batch)]}
+    states = {
+        "answers": caught[0][:, :-1][answer],
+        "prompts": caught[0][:, :-1][prompt_mask(batch)],
+    }
     if "hidden" in kinds:
         assert layer is not None
         states["hidden"] = output.hidden_states[layer + 1][:, 1:][answer]

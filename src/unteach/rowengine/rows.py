@@ -27,7 +27,7 @@ class BatchOutput(NamedTuple):
     hidden: Tensor | None = None
 
 
-def look(
+def rows_by_group(
     batch: Batch,
     policy: BatchOutput | Tensor,
     before: BatchOutput | Tensor | None = None,
@@ -57,7 +57,7 @@ def look(
             alternate = _rows(batch, outputs, answer, members[ALTERNATE])
         prompt = None
         if prompts:
-            prompt = _rows(batch, outputs, asked(batch), members[FORGET])
+            prompt = _rows(batch, outputs, prompt_mask(batch), members[FORGET])
         forget = _rows(batch, outputs, answer, members[FORGET])
         seen["forget"] = replace(forget, alternate=alternate, prompt=prompt)
     return seen
@@ -129,7 +129,7 @@ def _rows(
     )
 
 
-def asked(batch: Batch) -> Tensor:
+def prompt_mask(batch: Batch) -> Tensor:
     """Return the mask [B, T - 1] of rows that predict prompt tokens, except each first token."""
     attended = batch["attention_mask"].bool()
     return attended[:, 1:] & attended[:, :-1] & ~batch["answer"][:, 1:]
@@ -163,7 +163,7 @@ def _counted(batch: Batch, group: str, over: Over) -> Tensor:
         "alternate": answer,
         "selected": answer & chosen,
         "unselected": answer & ~chosen & ~ignored,
-        "prompt": asked(batch).cpu(),
+        "prompt": prompt_mask(batch).cpu(),
     }
     return marks[over][members].sum()
 

@@ -13,7 +13,7 @@ from unteach.methods import Method, forget_terms
 from unteach.rowengine.batch import Batch
 from unteach.rowengine.chunked_loss import RowGroup
 from unteach.rowengine.reference import Reference
-from unteach.rowengine.rows import BatchOutput, look, reduce, restrict
+from unteach.rowengine.rows import BatchOutput, reduce, restrict, rows_by_group
 from unteach.rowengine.teacher_rows import TeacherRows
 
 
@@ -73,7 +73,7 @@ class MicroBatch:
             output: the model's, with final hidden states in place of logits.
         """
         objective, reads = self.objective, self.objective.method.needs()
-        seen = look(self.batch, output, prompts="prompt" in reads)
+        seen = rows_by_group(self.batch, output, prompts="prompt" in reads)
         seen = self.reference.beside(seen, self.batch)
         if self.teacher is not None:
             seen = self.teacher.beside(seen, self.batch)

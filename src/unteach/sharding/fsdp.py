@@ -10,7 +10,7 @@ from unteach.errors import Problem, UserError
 from unteach.processes.launcher import require_asked
 
 
-def in_shards(model: Any) -> Any:
+def shard_model(model: Any) -> Any:
     """Shard the model over all processes, as the accelerate launcher is configured.
 
     Weights and products keep the model's precision, as on one device: the launcher's

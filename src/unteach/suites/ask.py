@@ -58,7 +58,7 @@ class ModelAnswers:
     spoken: tuple[GeneratedTexts, ...] = field(default=(), repr=False)
 
 
-def ask(
+def score_groups(
     model: Any,
     tokenizer: Any,
     groups: dict[str, Group],
@@ -101,14 +101,14 @@ def ask(
             were requested for quantized or sharded weights.
         RuntimeError: another process failed.
     """
-    return put(
+    return score_questions(
         questions(groups, tokenizer, settings), list(groups), model, tokenizer,
         tokens_per_batch=settings.tokens_per_batch, original=original, is_original=is_original,
         gradient_norms=gradient_norms, keep_text=keep_text, progress=progress,
     )  # fmt: skip
 
 
-def put(
+def score_questions(
     asked: list[Question],
     groups: list[str],
     model: Any,
@@ -121,17 +121,17 @@ def put(
     keep_text: bool = False,
     progress: Told = lambda what, done, total: None,
 ) -> ModelAnswers:
-    """Like `ask`, for questions that are already tokenized.
+    """Like `score_groups`, for questions that are already tokenized.
 
     Args:
         asked: the questions, ordered by group and row.
         groups: names of the groups, in the order of the returned rows.
-        model: see `ask`.
+        model: see `score_groups`.
         tokenizer: of the model.
         tokens_per_batch: padded tokens of one forward.
-        original: see `ask`.
-        is_original: see `ask`.
-        gradient_norms: see `ask`.
+        original: see `score_groups`.
+        is_original: see `score_groups`.
+        gradient_norms: see `score_groups`.
         keep_text: also return the generated texts.
         progress: called with stage, done and total.
     """

@@ -10,7 +10,7 @@ from unteach.errors import Problem, UserError
 from unteach.suites._base import SUITES, AskSettings, Group, Suite, SuiteOption
 from unteach.suites._options import chosen
 from unteach.suites._sources import find
-from unteach.suites.ask import Told, ask
+from unteach.suites.ask import Told, score_groups
 from unteach.types import ROLES, Example, Row
 
 
@@ -22,9 +22,9 @@ def evaluate(
     *,
     progress: Told = lambda what, done, total: None,
 ) -> dict[str, list[Row]]:
-    """The rows of every group; see `ask`."""
+    """The rows of every group; see `score_groups`."""
     asked = {name: Group(examples=examples) for name, examples in groups.items()}
-    return ask(model, tokenizer, asked, settings, progress=progress).rows
+    return score_groups(model, tokenizer, asked, settings, progress=progress).rows
 
 
 def sample(examples: list[Example], limit: int, *, seed: int = 0) -> list[Example]:

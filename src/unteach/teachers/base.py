@@ -7,7 +7,7 @@ from unteach.teachers._base import (
     Unavailable,
     teacher_source,
 )
-from unteach.teachers.holdout import auc
+from unteach.teachers.holdout import level_auc
 
 
 @teacher_source("base")
@@ -23,7 +23,7 @@ class BaseTeacher(TeacherSource):
         targets = inputs.base_logps(inputs.forget)
         facts = {}
         if inputs.holdout:
-            facts["teacher_auc"] = round(auc(targets, inputs.base_logps(inputs.holdout)), 4)
+            facts["teacher_auc"] = round(level_auc(targets, inputs.base_logps(inputs.holdout)), 4)
         return Teacher(
             source=self.name,
             sequences=inputs.forget,

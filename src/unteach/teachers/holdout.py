@@ -40,11 +40,11 @@ class HoldoutTeacher(TeacherSource):
             pairs=[()] * len(targets),
             targets=targets,
             set_level=[True] * len(targets),
-            facts={"teacher_auc": round(auc(targets, held), 4)},
+            facts={"teacher_auc": round(level_auc(targets, held), 4)},
         )
 
 
-def auc(ours: TokenLogps, theirs: TokenLogps) -> float:
+def level_auc(ours: TokenLogps, theirs: TokenLogps) -> float:
     """Return how often an answer of ours is likelier per token than one of theirs; ties count half.
 
     Example:

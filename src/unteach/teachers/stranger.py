@@ -13,7 +13,7 @@ from unteach.teachers._base import (
     Unavailable,
     teacher_source,
 )
-from unteach.teachers.holdout import at_holdout_level, auc
+from unteach.teachers.holdout import at_holdout_level, level_auc
 from unteach.teachers.listed import listed_names
 from unteach.teachers.names import NamePart, Subject, WordTokens, people_of, subjects_of
 from unteach.teachers.written import alike, script
@@ -60,7 +60,7 @@ class StrangerTeacher(TeacherSource):
         set_level = [not has_name for has_name in named]
         if inputs.holdout:
             held = inputs.logps(inputs.holdout)
-            facts["teacher_auc"] = round(auc(targets, held), 4)
+            facts["teacher_auc"] = round(level_auc(targets, held), 4)
             if abs(facts["teacher_auc"] - 0.5) > inputs.tolerance:
                 targets = at_holdout_level(targets, held)
                 set_level = [True] * len(targets)

@@ -7,7 +7,7 @@ from typing import Any
 from unteach.data import encode_each, read_rows
 from unteach.data.alternates import alternates, read_refusals
 from unteach.data.listing import shortened
-from unteach.data.readers.memory import rows_of
+from unteach.data.readers.memory import memory_rows
 from unteach.errors import Problem, UserError
 from unteach.methods import Method
 from unteach.progress import ProgressCallback
@@ -29,7 +29,7 @@ def sequences_of(
     Raises:
         UserError: some rows are invalid, or none is left.
     """
-    rows = [] if dataset is None else rows_of(dataset, f"{role} rows")
+    rows = [] if dataset is None else memory_rows(dataset, f"{role} rows")
     if rows and isinstance(rows[0], Sequence):
         return rows
     sequences = _encoded(read_rows(rows, role), tokenizer, length, template, last=last)
@@ -60,7 +60,7 @@ def trained_on(
 
 def examples_of(dataset: Any) -> list[Example]:
     """Return the forget rows as examples, to find alternates for them. Raises UserError."""
-    rows = rows_of(dataset, "forget rows")
+    rows = memory_rows(dataset, "forget rows")
     if rows and isinstance(rows[0], Sequence):
         hint = "give `alternate_dataset`, one sequence for each forget sequence, of the same id"
         raise UserError(Problem("alternate_dataset", "is not given", hint, "request"))

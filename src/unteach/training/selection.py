@@ -47,14 +47,14 @@ def choose(
     if "selected" not in method.needs():
         return None
     choices = []
-    for choice in ask(method, model, tokenizer, forget, seed=seed):
+    for choice in select_tokens(method, model, tokenizer, forget, seed=seed):
         choices.append(choice)
         progress(len(choices), len(forget))
     require_some(method, choices)
     return choices
 
 
-def ask(
+def select_tokens(
     method: Method,
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,

@@ -11,7 +11,7 @@ from unteach.losses.distributions import kl_to_reference
 from unteach.rowengine.batch import Pair, Pairs
 from unteach.rowengine.chunked_loss import logits_of
 from unteach.rowengine.forward import inputs_of
-from unteach.rowengine.rows import look
+from unteach.rowengine.rows import rows_by_group
 from unteach.rowengine.teacher_rows import TeacherRows
 from unteach.types import Sequence
 
@@ -63,7 +63,7 @@ def views(
     for number in numbers:
         batch = pairs.collate([Pair(number, None)])
         batch = {name: value.to(model.device) for name, value in batch.items()}
-        seen = look(batch, model(**inputs_of(batch)).logits)
+        seen = rows_by_group(batch, model(**inputs_of(batch)).logits)
         own = rows.beside(seen, batch)["forget"]
         own = replace(own, teacher_logits=logits_of(rows.head, own.teacher_logits))
         yield _view(own.require_logits().float(), own.teacher_logps().float(), own.target, few)

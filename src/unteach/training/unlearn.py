@@ -19,7 +19,7 @@ from unteach.methods import Method
 from unteach.models.finite import require_numbers
 from unteach.models.loading import pick_device
 from unteach.processes.launcher import sharding_asked, spread
-from unteach.processes.micro_batches import dealt
+from unteach.processes.micro_batches import split_batch
 from unteach.processes.share import from_main, together
 from unteach.progress import ProgressListener
 from unteach.rowengine.teacher_rows import TeacherRows
@@ -54,7 +54,7 @@ class Unlearned:
     facts: dict[str, Any]
 
 
-def unlearn(
+def unlearn_model(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     method: Method,
@@ -312,7 +312,7 @@ def arguments(request: Request, folder: str) -> UnlearningConfig:
 
 def _config(request: Request, folder: str, options: dict[str, Any]) -> UnlearningConfig:
     train = request.train
-    batch, accumulation = dealt(
+    batch, accumulation = split_batch(
         train.batch_size, train.gradient_accumulation_steps, PartialState().num_processes
     )
     return UnlearningConfig(

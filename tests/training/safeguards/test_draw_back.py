@@ -179,7 +179,7 @@ def test_a_run_draws_back_and_tells(adapter, draw_back, knowing):
     sets += ["adapter.init=fila"] if adapter == "fila" else []
     sets += ["train.retain=none", "adapter.alpha=4", "adapter.rank=2"]
     ears, model = Ears(), copy.deepcopy(knowing).float()
-    done = module.unlearn(
+    done = module.unlearn_model(
         model, Vocabulary(), build("ascent", {}), FORGET, RETAIN,  # type: ignore[arg-type]
         request(*sets, holdout="h"), ears, holdout=HOLDOUT,
     )  # fmt: skip

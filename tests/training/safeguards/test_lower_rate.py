@@ -11,7 +11,7 @@ from trainers import FORGET, answer_logps, trainer
 from unteach.errors import Problem, UserError
 from unteach.settings.request import Request
 from unteach.training.safeguards.divergence import ModelDestroyed
-from unteach.training.safeguards.lower_rate import FILE, at_a_rate_that_holds
+from unteach.training.safeguards.lower_rate import FILE, with_lower_rate
 
 FOUND = Problem("training, step 2", "the model is destroyed: its answers cost 9", "set a rate")
 
@@ -34,7 +34,7 @@ def breaks_above(rate, lower, rates):
 def test_training_begins_again_at_the_lower_rate_and_says_so(tmp_path):
     rates, notes = [], []
     (tmp_path / "checkpoint-1").mkdir()  # of the model that is destroyed
-    found = at_a_rate_that_holds(breaks_above(5e-4, 1e-4, rates), request(), notes.append, tmp_path)
+    found = with_lower_rate(breaks_above(5e-4, 1e-4, rates), request(), notes.append, tmp_path)
     assert found == ("model", 1e-4)
     assert rates == [1e-3, 1e-4]
     assert "0.001 is too fast for this model" in notes[0].what
@@ -46,7 +46,7 @@ def test_a_run_that_goes_on_takes_the_lower_rate_at_once(tmp_path):
     (tmp_path / FILE).write_text(json.dumps(1e-4))
     (tmp_path / "checkpoint-7").mkdir()
     rates, notes = [], []
-    found = at_a_rate_that_holds(breaks_above(5e-4, 1e-4, rates), request(), notes.append, tmp_path)
+    found = with_lower_rate(breaks_above(5e-4, 1e-4, rates), request(), notes.append, tmp_path)
     assert (found, rates, notes) == (("model", 1e-4), [1e-4], [])
     assert (tmp_path / "checkpoint-7").exists()
 
@@ -55,13 +55,13 @@ def test_a_run_that_goes_on_takes_the_lower_rate_at_once(tmp_path):
 def test_the_error_stands_for_a_rate_of_the_users_own_or_where_the_lower_one_fails(lower):
     rates = []
     with pytest.raises(UserError, match="the model is destroyed"):
-        at_a_rate_that_holds(breaks_above(5e-4, lower, rates), request(), lambda note: None)
+        with_lower_rate(breaks_above(5e-4, lower, rates), request(), lambda note: None)
     assert rates == [1e-3, *([lower] if lower else [])]
 
 
 def test_a_rate_that_holds_is_taken_as_it_is():
     rates = []
-    found = at_a_rate_that_holds(breaks_above(1.0, None, rates), request(), pytest.fail)
+    found = with_lower_rate(breaks_above(1.0, None, rates), request(), pytest.fail)
     assert (found, rates) == (("model", None), [1e-3])
 
 

@@ -21,10 +21,10 @@ def read_arrow(path: Path, name: str) -> list[tuple[str, Any]]:
         UserError: the file is not Arrow, has two columns of one name, has columns of an
             unsupported type, or unpacks to far more than its size.
     """
-    return [(f"{name}, row {k}", row) for k, row in enumerate(rows_of(path, name), 1)]
+    return [(f"{name}, row {k}", row) for k, row in enumerate(arrow_rows(path, name), 1)]
 
 
-def rows_of(path: Path, name: str) -> Iterator[dict]:
+def arrow_rows(path: Path, name: str) -> Iterator[dict]:
     """Yield the rows of an Arrow file or stream. Raises UserError."""
     if not path.is_file():
         raise UserError(Problem(name, "is a pipe or a device, no file", "copy it into a file"))

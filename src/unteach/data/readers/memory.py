@@ -10,7 +10,7 @@ PLAIN = (str, int, float, bool, type(None))
 NO_VALUE = ("NAType", "NaTType")  # types of missing values in pandas
 
 
-def rows_of(given: Any, source: str) -> list[Any]:
+def memory_rows(given: Any, source: str) -> list[Any]:
     """Return the rows of a list, a dataset, a data frame or an Arrow table, one record each.
 
     Args:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from unteach.data.readers.arrow import rows_of
+from unteach.data.readers.arrow import arrow_rows
 from unteach.data.readers.json_lines import InvalidJson, Read, parsed
 from unteach.data.records.hints import shown
 from unteach.errors import Problem, UserError
@@ -48,7 +48,7 @@ def _rows(folder: Path, name: str) -> list[tuple[str, Any]]:
     if state.get("_indices_data_files"):
         what = "is a choice of rows, written by an old version of datasets"
         raise UserError(Problem(name, what, "write it anew by save_to_disk"))
-    rows = (row for file in files for row in rows_of(folder / file, str(Path(name) / file)))
+    rows = (row for file in files for row in arrow_rows(folder / file, str(Path(name) / file)))
     return [(f"{name}, row {k}", row) for k, row in enumerate(rows, 1)]
 
 

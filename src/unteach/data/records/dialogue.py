@@ -17,7 +17,7 @@ JOIN = "\n"
 """Separator between an instruction and its input, and between a context and the question."""
 
 
-def messages(columns: Columns, column: str, conversation: Conversation) -> None:
+def add_messages(columns: Columns, column: str, conversation: Conversation) -> None:
     """Add the turns of a list of messages."""
     conversation.notes.read("messages", column)
     answer_columns = (*ANSWERS, "chosen", *CHOICES)
@@ -25,7 +25,7 @@ def messages(columns: Columns, column: str, conversation: Conversation) -> None:
     conversation.add(columns[column], column)
 
 
-def system(columns: Columns, conversation: Conversation) -> None:
+def add_system(columns: Columns, conversation: Conversation) -> None:
     """Add the system message of a separate column."""
     name = next((n for n in SYSTEMS if not is_blank(columns.seen(n))), None)
     if name is None:
@@ -42,7 +42,7 @@ def system(columns: Columns, conversation: Conversation) -> None:
         conversation.say("system", found.text, name)
 
 
-def history(columns: Columns, conversation: Conversation) -> None:
+def add_history(columns: Columns, conversation: Conversation) -> None:
     """Add the earlier questions and answers of the column `history`."""
     value = decoded(columns.get("history"))
     if is_blank(value):
@@ -59,7 +59,7 @@ def history(columns: Columns, conversation: Conversation) -> None:
         conversation.wrong("history is no list of questions and answers", hint)
 
 
-def asked(columns: Columns, column: str, conversation: Conversation) -> None:
+def add_question(columns: Columns, column: str, conversation: Conversation) -> None:
     """Add the question, with its input or context.
 
     It may be a list of messages: assistant turns in it are part of the prompt, not supervised.
@@ -87,7 +87,7 @@ def asked(columns: Columns, column: str, conversation: Conversation) -> None:
     )
 
 
-def answered(columns: Columns, column: str, conversation: Conversation) -> tuple[str, ...]:
+def add_answer(columns: Columns, column: str, conversation: Conversation) -> tuple[str, ...]:
     """Add the answer, with its thought; return the wrong choices."""
     value = columns[column]
     objects = is_list(value) and value and isinstance(value[0], Mapping)

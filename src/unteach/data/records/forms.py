@@ -7,7 +7,14 @@ from typing import Any
 
 from unteach.data.encoding.marks import spans_of
 from unteach.data.records.columns import Columns, form_of, is_class, is_numeric
-from unteach.data.records.dialogue import answered, asked, history, messages, system, tools
+from unteach.data.records.dialogue import (
+    add_answer,
+    add_history,
+    add_messages,
+    add_question,
+    add_system,
+    tools,
+)
 from unteach.data.records.extras import filled, perturbed, subjects, wrong_extras
 from unteach.data.records.file_notes import FileNotes
 from unteach.data.records.hints import unknown
@@ -96,14 +103,14 @@ def _dialogue(
     conversation.problems += unwanted(columns, where)
     if conversation.problems:
         return conversation.problems
-    system(columns, conversation)
+    add_system(columns, conversation)
     before = len(conversation.turns)
     if form[0] in TALKS:
-        messages(columns, form[0], conversation)
+        add_messages(columns, form[0], conversation)
     else:
-        history(columns, conversation)
-        asked(columns, form[0], conversation)
-        wrong = answered(columns, form[1], conversation)
+        add_history(columns, conversation)
+        add_question(columns, form[0], conversation)
+        wrong = add_answer(columns, form[1], conversation)
     # With several answers, a paraphrase of the last would be scored together with the others.
     once = sum(turn.role == "assistant" for turn in conversation.turns) < 2
     extras = EXTRAS if once else ("fact", "alternate")

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from unteach.inference import answer_tokens
-from unteach.teachers.holdout import auc
+from unteach.teachers.holdout import level_auc
 from unteach.types import Sequence
 
 PROBE = 64  # scored answers of each kind
@@ -101,7 +101,7 @@ class DrawBack:
                 model, [*probes[0], *probes[1]], tokens_per_batch=tokens_per_batch, shared=True
             )
             logps = [list(one.logps) for one in answers]
-            return auc(logps[: len(probes[0])], logps[len(probes[0]) :])
+            return level_auc(logps[: len(probes[0])], logps[len(probes[0]) :])
 
         trained = auc_now()
         if trained >= 0.5:

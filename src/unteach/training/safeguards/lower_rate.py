@@ -17,7 +17,7 @@ FILE = "learning-rate.json"
 Made = TypeVar("Made")
 
 
-def at_a_rate_that_holds(
+def with_lower_rate(
     train: Callable[[Request], Made],
     request: Request,
     note: Callable[[Problem], None],

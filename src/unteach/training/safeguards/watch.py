@@ -7,7 +7,7 @@ from typing import Any
 from transformers import TrainerCallback
 
 from unteach.inference import answer_tokens
-from unteach.teachers.holdout import auc
+from unteach.teachers.holdout import level_auc
 from unteach.training.safeguards.draw_back import evenly
 from unteach.training.safeguards.early_stopping import EarlyStopping
 from unteach.types import Sequence
@@ -88,7 +88,7 @@ class WeightWatch(TrainerCallback):
         }
 
     def _forgotten(self, logps: dict[str, list[list[float]]]) -> str:
-        if not self._stop or (area := auc(logps["forget"], logps["holdout"])) > 0.5:
+        if not self._stop or (area := level_auc(logps["forget"], logps["holdout"])) > 0.5:
             return ""
         return f"the forget answers are no likelier than the holdout's (AUC {area:.2f})"
 
