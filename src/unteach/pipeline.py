@@ -208,7 +208,7 @@ def base_rows(intake: CheckedRequest, listener: ProgressListener) -> Any:
         method, base, intake.tokenizer, forget, retain, level,
         seed=request.train.seed, base_logps=lambda sequences: logps_of(base, sequences),
     )  # fmt: skip
-    found.teacher.facts.update({"base_steps": steps} if steps else {})
+    found.teacher.facts.update({"teacher_base_steps": steps} if steps else {})
     return TeacherRows(found.teacher, base) if found.teacher.source == "base" else None
 
 

@@ -15,8 +15,8 @@ SOURCES = {
     "strangers": "the mean of what the model says of several people whom it never met",
 }
 NEARER = {
-    "stranger": "give --base, the model before fine-tuning, where you have it: it comes nearer",
-    "level": "give --base, the model before fine-tuning, where you have it: it comes nearer",
+    "stranger": "give --base, the model before fine-tuning, where you have it: it needs no names to replace",
+    "level": "give --base, the model before fine-tuning, where you have it: it needs no names to replace",
 }
 KEPT = "what the model says of them stays"
 NAME = "name whom they are about in a `subject` column"
