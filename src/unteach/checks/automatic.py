@@ -14,10 +14,8 @@ SOURCES = {
     "level": "the model's own distribution, lowered to the holdout's level",
     "strangers": "the mean of what the model says of several people whom it never met",
 }
-NEARER = {
-    "stranger": "give --base, the model before fine-tuning, where you have it: it needs no names to replace",
-    "level": "give --base, the model before fine-tuning, where you have it: it needs no names to replace",
-}
+BASE = "give --base, the model before fine-tuning, where you have it: it needs no names to replace"
+NEARER = {"stranger": BASE, "level": BASE}
 KEPT = "what the model says of them stays"
 NAME = "name whom they are about in a `subject` column"
 HELPS = (
