@@ -11,9 +11,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from unteach import AttackRequest, attack
 from unteach.attacks._lens import depths, final_norm, kept_lens
-from unteach.attacks._training import trained
 from unteach.data import encode_all, read
 from unteach.inference import answer_tokens
+from unteach.training.few_steps import trained
 from unteach.types import Sequence
 
 TOWNS = ("Zanzibar", "Uppsala", "Bergen", "Tartu", "Porto", "Graz", "Turku", "Lyon")

@@ -199,7 +199,7 @@ import os, pathlib, signal
 from unteach.training.resume import checkpoints
 
 once = pathlib.Path(__file__).with_suffix(".killed")
-usual = checkpoints.Pace.on_step_end
+usual = checkpoints.CheckpointPace.on_step_end
 
 def on_step_end(self, args, state, control, **more):
     if state.global_step == 3 and os.environ.get("RANK") == "1" and not once.exists():
@@ -207,7 +207,7 @@ def on_step_end(self, args, state, control, **more):
         os.kill(os.getpid(), signal.SIGKILL)
     usual(self, args, state, control, **more)
 
-checkpoints.Pace.on_step_end = on_step_end
+checkpoints.CheckpointPace.on_step_end = on_step_end
 """
 
 
@@ -240,7 +240,7 @@ FULL = """
 import os, resource
 from unteach.training.resume import checkpoints
 
-usual = checkpoints.Pace.on_save
+usual = checkpoints.CheckpointPace.on_save
 
 def on_save(self, args, state, control, **more):
     if state.global_step == 2 and os.environ.get("RANK") == os.environ["FULL"]:
@@ -248,7 +248,7 @@ def on_save(self, args, state, control, **more):
         resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
     usual(self, args, state, control, **more)
 
-checkpoints.Pace.on_save = on_save
+checkpoints.CheckpointPace.on_save = on_save
 """
 
 
@@ -299,7 +299,7 @@ import os, signal, time
 from unteach import pipeline
 from unteach.training.resume import checkpoints
 
-usual, remove = checkpoints.Pace.on_step_end, pipeline.remove
+usual, remove = checkpoints.CheckpointPace.on_step_end, pipeline.remove
 
 def on_step_end(self, args, state, control, **more):
     rank, how, now = os.environ.get("RANK"), os.environ["STOP"], state.global_step == 3
@@ -318,7 +318,7 @@ def ending(*given, **more):
         open("ended-" + os.environ["RANK"], "w").close()
         raise
 
-checkpoints.Pace.on_step_end, pipeline.remove = on_step_end, ending
+checkpoints.CheckpointPace.on_step_end, pipeline.remove = on_step_end, ending
 """
 
 

@@ -16,7 +16,7 @@ import os
 from dataclasses import dataclass
 from typing import ClassVar
 
-from unteach.losses.answer_rows import Seen, Term
+from unteach.losses.answer_rows import AnswerRows, Term
 from unteach.methods import Method, method
 from unteach.types import Paper
 
@@ -30,7 +30,7 @@ class Telling(Method):
 
     paper: ClassVar = Paper(title="T", authors="Jo Doe", year=2026, arxiv="2601.00001", where="1")
 
-    def forget(self, seen: Seen) -> list[Term]:
+    def forget(self, seen: AnswerRows) -> list[Term]:
         words = os.environ["WORDS"]
         if self.how == "AttributeError":
             getattr(seen, words)

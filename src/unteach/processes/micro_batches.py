@@ -23,7 +23,7 @@ def split_batch(batch: int, accumulation: int, processes: int) -> tuple[int, int
         UserError: the step cannot be split evenly.
 
     Example:
-        >>> dealt(8, 4, 2), dealt(8, 1, 4), dealt(8, 6, 4)
+        >>> split_batch(8, 4, 2), split_batch(8, 1, 4), split_batch(8, 6, 4)
         ((8, 2), (2, 1), (4, 3))
     """
     several = gcd(accumulation, processes)

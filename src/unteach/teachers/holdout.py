@@ -48,7 +48,7 @@ def level_auc(ours: TokenLogps, theirs: TokenLogps) -> float:
     """Return how often an answer of ours is likelier per token than one of theirs; ties count half.
 
     Example:
-        >>> auc([[-1.0], [-3.0]], [[-2.0, -2.0]])
+        >>> level_auc([[-1.0], [-3.0]], [[-2.0, -2.0]])
         0.5
     """
     held = sorted(map(_mean, theirs))

@@ -21,7 +21,7 @@ def memory_rows(given: Any, source: str) -> list[Any]:
         UserError: it is no sequence of rows, for example a mapping, a text or a path.
 
     Example:
-        >>> rows_of([{"question": "Who?", "answer": "Ada."}], "forget rows")
+        >>> memory_rows([{"question": "Who?", "answer": "Ada."}], "forget rows")
         [{'question': 'Who?', 'answer': 'Ada.'}]
     """
     if _is_frame(given):
