@@ -135,7 +135,7 @@ import gc, json, os, pathlib, signal, torch
 from unteach.sharding import fsdp as sharded
 
 here, rank = pathlib.Path(__file__), os.environ.get("RANK", "0")
-told, usual = [], sharded.in_shards
+told, usual = [], sharded.shard_model
 
 def held():
     tensors = (x for x in gc.get_objects() if isinstance(x, torch.Tensor) and not x.is_meta)
@@ -154,7 +154,7 @@ def in_shards(model):
         os.kill(os.getpid(), signal.SIGKILL)
     return found
 
-sharded.in_shards = in_shards
+sharded.shard_model = in_shards
 """
 
 
