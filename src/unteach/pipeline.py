@@ -17,7 +17,7 @@ from unteach.evaluation.hashes import model_hash
 from unteach.evaluation.identity import identity_of, version_of_bits
 from unteach.evaluation.known import known_notes, require_known
 from unteach.evaluation.loading import load
-from unteach.evaluation.of_run import answers_of, start_of
+from unteach.evaluation.of_run import answers_of_model, start_of
 from unteach.evaluation.rescore import read_report
 from unteach.evaluation.results import ROWS, judge, versions, write
 from unteach.evaluation.texts import add_texts, notes_on_text
@@ -267,7 +267,7 @@ def rows_of(
     listener.stage(f"evaluating: {name}")
     if name == "unlearned":
         shared(work.require_whole)
-    found = answers_of(name, path, intake, listener)
+    found = answers_of_model(name, path, intake, listener)
     shared(lambda: add_texts(folder, name, found.spoken))
     shared(lambda: require_unchanged(intake.ages))
     shared(lambda: _keep_rows(file, found.rows, work))

@@ -7,7 +7,7 @@ from unteach.checks.request import CheckedRequest
 from unteach.errors import Problem
 from unteach.evaluation.cache import default_folder
 from unteach.evaluation.loading import load
-from unteach.evaluation.rows import check_numbers, keep, kept, rows_key
+from unteach.evaluation.rows import cache_answers, cached_answers, check_numbers, rows_key
 from unteach.models.unchanged import require_unchanged
 from unteach.processes.main import shared
 from unteach.progress import ProgressListener
@@ -18,7 +18,7 @@ from unteach.suites.ask import ModelAnswers, endless_notes
 KEPT = "its numbers were kept by an earlier run or evaluation: it is not asked again"
 
 
-def answers_of(
+def answers_of_model(
     name: str, path: str, intake: CheckedRequest, listener: ProgressListener
 ) -> ModelAnswers:
     """Score one model of a run; the rows of models that were given are taken from the cache.
@@ -29,22 +29,23 @@ def answers_of(
     given = request.evaluate.cache and name != "unlearned" and not request.keep_text
     folder = default_folder() if given else None
     key = shared(lambda: _key_of(path, intake)) if folder else ""
-    if found := kept(folder, key):
+    if found := cached_answers(folder, key):
         listener.notes([Problem(f"evaluating: {name}", KEPT, kind="note")])
         listener.notes(endless_notes(found))
         return found
     found = evaluate(path, intake, listener)
     check_numbers(name, found.rows)
     shared(lambda: require_unchanged(intake.ages))  # else it would be kept for another model's
-    keep(folder, key, found, listener)
+    cache_answers(folder, key, found, listener)
     return found
 
 
 def _key_of(path: str, intake: CheckedRequest) -> str:
     request, (groups, settings) = intake.request, _questions(intake)
     return rows_key(
-        {path}, request.model, groups, settings, suite=SUITES.get("own"), dtype=request.dtype,
-        device=request.device, bits=request.evaluate.bits,
+        {path, _base_of(path, start_of(intake))}, request.model, groups, settings,
+        suite=SUITES.get("own"), dtype=request.dtype, device=request.device,
+        bits=request.evaluate.bits,
     )  # fmt: skip
 
 
@@ -90,13 +91,18 @@ def _load(path: str, request: Request, start: str) -> Any:
     """Load a model from disk; an adapter is loaded onto `start`."""
     return load(
         path,
-        start if Path(path, "adapter_config.json").exists() else path,
+        _base_of(path, start),
         dtype=request.dtype,
         device=request.device,
         bits=request.evaluate.bits,
         trust_remote_code=request.trust_remote_code,
         flag=_flag(path, request),
     )
+
+
+def _base_of(path: str, start: str) -> str:
+    """The model that a folder's adapters are loaded onto; the folder itself if it has none."""
+    return start if Path(path, "adapter_config.json").exists() else path
 
 
 def _flag(path: str, request: Request) -> str:

@@ -47,15 +47,15 @@ def rows_of(
     folder = plan.asked.cache
     key = shared(lambda: key_of(name, plan))
     keep_text = plan.asked.keep_text
-    if cached := None if keep_text else kept(folder, key):
+    if cached := None if keep_text else cached_answers(folder, key):
         return cached
     found = ask_model(name, plan, listener)
     shared(lambda: require_unchanged(before))  # else rows would be cached under a wrong key
-    keep(folder, key, found, listener)
+    cache_answers(folder, key, found, listener)
     return found
 
 
-def kept(folder: Path | None, key: str) -> ModelAnswers | None:
+def cached_answers(folder: Path | None, key: str) -> ModelAnswers | None:
     """Rows from the cache, on all processes; None where it has none under this key."""
     found = shared(lambda: cache.find(folder, key))
     if not found:
@@ -64,7 +64,9 @@ def kept(folder: Path | None, key: str) -> ModelAnswers | None:
     return ModelAnswers(rows, {**about.get("counts", {}), "from": "cache"})
 
 
-def keep(folder: Path | None, key: str, found: ModelAnswers, listener: ProgressListener) -> None:
+def cache_answers(
+    folder: Path | None, key: str, found: ModelAnswers, listener: ProgressListener
+) -> None:
     """Write rows into the cache, on the main process."""
     if is_main():
         _keep(folder, key, found.rows, found.counts, listener)

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from unteach.losses import dpo
 from unteach.losses.answer_rows import AnswerRows, Term
 from unteach.methods._base import Method, method, option
+from unteach.methods._preference import preference_term
 from unteach.types import Paper
 
 
@@ -36,12 +36,4 @@ class AltPO(Method):
 
     def forget(self, rows: AnswerRows) -> list[Term]:
         """Mean over pairs, on log-probabilities of complete answers."""
-        other = rows.require_alternate()
-        values = dpo(
-            other.logps,
-            other.require_reference_logps(),
-            rows.logps,
-            rows.require_reference_logps(),
-            beta=self.beta,
-        )
-        return [Term("forget", values, "answers")]
+        return [preference_term(rows, self.beta)]

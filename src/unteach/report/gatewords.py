@@ -16,13 +16,13 @@ def gate_sentence(gates: Sequence[Gate]) -> str:
         >>> gate = Gate(name="given", measure="answers still given", high=0.0,
         ...             score=Score(2.0, 9), outcome="still recognisable")
         >>> gate_sentence([gate]).partition("): ")[2]
-        '1 of 1 failed: answers still given 2.00 (at most 0).'
+        '1 of 1 failed: answers still given 2 (at most 0).'
     """
     outcome, failed = outcome_of(gates), [gate for gate in gates if not gate.passed]
     text = f"Gates: {outcome} ({WORDS[outcome]})"
     if not failed:
         return f"{text}: {len(gates)} of {len(gates)} passed."
-    listed = "; ".join(f"{g.measure} {cell(g.score)} ({limit(g)})" for g in failed)
+    listed = "; ".join(f"{g.measure} {measured(g)} ({limit(g)})" for g in failed)
     return f"{text}: {len(failed)} of {len(gates)} failed: {listed}."
 
 
@@ -32,8 +32,19 @@ def gate_rows(gates: Sequence[Gate]) -> list[list[str]]:
     for gate in gates:
         said = "passed" if gate.passed else gate.outcome
         said += f" ({gate.why})" if gate.why else ""
-        rows.append([gate.measure, cell(gate.score), limit(gate), said])
+        rows.append([gate.measure, measured(gate), limit(gate), said])
     return rows
+
+
+def measured(gate: Gate) -> str:
+    """The number with its interval; answers are counted in whole numbers."""
+    score = gate.score
+    if gate.name != "given" or score.value is None:
+        return cell(score)
+    text = f"{score.value:.0f}"
+    if score.low is not None and score.high is not None:
+        text += f" ({score.low:.0f} to {score.high:.0f})"
+    return text
 
 
 def limit(gate: Gate) -> str:

@@ -84,7 +84,7 @@ def _further(report: Report) -> Step:
 def _nearer(report: Report) -> Step:
     """For a run that came as far as its teacher: more of it changes nothing."""
     if not report.request.get("base"):
-        told = "the run came as far as its teacher; the model before fine-tuning is a nearer one"
+        told = "the run came as far as its teacher; the model before fine-tuning is another one"
         return Step(told, flags={"--base": "BASE_MODEL"})
     told = "the run came as far as its teacher; a model trained without the forget set tells more"
     return Step(told, flags={"--retrained": "RETRAINED_MODEL"})
