@@ -6,6 +6,7 @@ import pytest
 from support import ANYWAY, write_roles
 
 from unteach import pipeline
+from unteach.checks.request import check
 from unteach.evaluation import of_run
 from unteach.files.rows import read_rows
 from unteach.progress import NoProgress
@@ -108,3 +109,25 @@ def test_the_original_beside_itself(files, tiny_folder, tmp_path, monkeypatch):
     found = rows(tmp_path / "one")
     assert found["original"] == found["retrained"]
     assert found["original"]["forget"][0].divergence == 0
+
+
+def test_adapters_are_known_by_what_they_are_put_on(files, tiny_folder, tmp_path, monkeypatch):
+    """A folder of adapters gives other rows on another base; a whole model does not."""
+    given = {role: str(files / f"{role}.jsonl") for role in ("forget", "retain", "holdout")}
+    given |= {"model": str(tiny_folder), "out": str(tmp_path / "out"), "method": "npo"}
+    intake = check(load(flags=given, sets=SETS))
+    adapters = another(tiny_folder, tmp_path / "adapters")
+    (adapters / "adapter_config.json").write_text("{}")
+    bases = tiny_folder, another(tiny_folder, tmp_path / "base")
+
+    def keys(path):
+        found = []
+        for base in bases:
+            monkeypatch.setattr(of_run, "start_of", lambda _, base=base: str(base))
+            found.append(of_run._key_of(str(path), intake))
+        return found
+
+    one, other = keys(adapters)
+    assert one != other
+    one, other = keys(tiny_folder)
+    assert one == other != ""
