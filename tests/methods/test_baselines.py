@@ -258,6 +258,14 @@ def test_unilogit_to_the_original():
     assert build("unilogit", {"target": "original"}).needs() == {"reference_logits"}
 
 
+def test_unilogit_averaged_over_the_vocabulary_weighs_a_part():
+    """Beside a retain term the mean over V entries is the sum at weight 1/V."""
+    (summed,) = build("unilogit", {}).forget(seen())
+    (averaged,) = build("unilogit", {"reduction": "mean"}).forget(seen())
+    same(averaged.values, summed.values.tolist())
+    assert (summed.weight, averaged.weight) == (1.0, 1 / seen().vocabulary)
+
+
 # Bad options.
 
 

@@ -10,6 +10,7 @@ from unteach.checks.defaults import resolve
 from unteach.checks.gates import gate_problems
 from unteach.checks.model import check_model
 from unteach.checks.model_pair import ModelInfo, require_beside, shapes_problem
+from unteach.checks.preset import with_preset
 from unteach.checks.retraining import could_retrain, retraining_problems
 from unteach.checks.token_ids import check_answers, check_refusals
 from unteach.checks.trainable import check_training
@@ -73,7 +74,9 @@ def check(request: Request) -> CheckedRequest:
     from unteach.training.implausible import insensible
 
     before = ages_of([request.model, request.retrained, request.base])
-    problems = [*training_problems(request), *_overlapping_inputs(request)]
+    problems: list[Problem] = []
+    request, problems = _collect(problems, with_preset, request) or (request, problems)
+    problems += [*training_problems(request), *_overlapping_inputs(request)]
     problems += [problem] if (problem := device_problem(request.device)) else []
     method = _collect(problems, _method, request)
     checked, request = _model(request, "model", problems)

@@ -44,6 +44,10 @@ Method = Annotated[
         help="One of `unteach methods`; when left out unseen, or undial where it has no teacher.",
     ),
 ]
+Preset = Annotated[
+    Literal["default", "paper"] | None,
+    typer.Option(help="Whose training settings: ours, or those of the method's authors."),
+]
 Init = Annotated[
     str | None,
     typer.Option(

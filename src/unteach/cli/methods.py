@@ -2,6 +2,7 @@
 
 import json as json_
 from dataclasses import asdict
+from textwrap import wrap
 from typing import Annotated, Any
 
 import typer
@@ -43,6 +44,7 @@ def _described(name: str, cls: Any) -> dict:
         "options": options_of(cls),
         "reads": sorted(cls.reads),
         "defaults": asdict(cls.plan),
+        "paper_settings": cls.paper_settings,
     }
 
 
@@ -72,12 +74,20 @@ def _page(name: str, cls: Any) -> str:
         "",
         f"Defaults: trains {trained}; retain term {retain}; {plan.epochs} epochs{stop};",
         "  learning rate by the model's width, 1e-5 at 2048 and ten times that for adapters",
+        *_published(cls),
         f"Paper: {paper.title}. {paper.authors}, {paper.year}. {paper.url}",
         f"Where: {paper.where}",
         "",
         paper.bibtex(),
     ]
     return "\n".join(lines)
+
+
+def _published(cls: Any) -> list[str]:
+    if not cls.paper_settings:
+        return []
+    listed = ", ".join(f"{name}={value}" for name, value in cls.paper_settings.items())
+    return wrap(f"--preset paper: {listed}", 98, subsequent_indent="  ", break_long_words=False)
 
 
 def _table(methods: dict[str, Any]) -> None:

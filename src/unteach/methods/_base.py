@@ -96,6 +96,8 @@ class Method(ABC):
     paper: ClassVar[Paper]
     reads: ClassVar[frozenset[ReadField]] = frozenset()
     plan: ClassVar[MethodDefaults] = MethodDefaults()
+    paper_settings: ClassVar[dict[str, Any]] = {}
+    """What the authors trained with, as settings of a request; `--preset paper` takes them."""
     label: ClassVar[str] = ""  # name in reports, if the plain name would claim too much
     alternates: ClassVar[Alternates] = "none"  # source of the answers that replace the old ones
     trains_on: ClassVar[Literal["forget", "retain"]] = "forget"

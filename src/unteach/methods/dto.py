@@ -67,6 +67,15 @@ class DTO(Method):
     )
     reads: ClassVar = frozenset({"reference_logits", "selected"})
     plan: ClassVar = MethodDefaults(retain="none", epochs=40, power=1, stop_at=0.12)
+    paper_settings: ClassVar = {  # the authors' are unknown: of TPO, which they compare with
+        "method.hold": 1.0,
+        "train.learning_rate": 1e-5,
+        "train.epochs": 10,
+        "train.batch_size": 4,
+        "train.gradient_accumulation_steps": 4,
+        "train.weight_decay": 0.01,
+        "train.stop_at": 0.0,
+    }
     label: ClassVar = "DTO (our reading of the paper)"
 
     def __post_init__(self) -> None:

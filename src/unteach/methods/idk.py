@@ -28,6 +28,14 @@ class Idk(Method):
         venue="COLM 2024",
     )
     reads: ClassVar = frozenset({"alternate"})
+    paper_settings: ClassVar = {  # of TOFU
+        "train.learning_rate": 1e-5,
+        "train.epochs": 5,
+        "train.batch_size": 4,
+        "train.gradient_accumulation_steps": 8,
+        "train.warmup_ratio": 0.2,  # one epoch
+        "train.weight_decay": 0.01,
+    }
     alternates: ClassVar = "refusals"
 
     def forget(self, rows: AnswerRows) -> list[Term]:

@@ -56,6 +56,17 @@ class LoKU(Method):
         venue="ICLR 2025",
     )
     plan: ClassVar = MethodDefaults(adapter="lora", init="fila")
+    paper_settings: ClassVar = {
+        "train.learning_rate": 2e-4,  # Phi-1.5; 1e-4 for Llama-2-7B
+        "train.epochs": 5,
+        "train.batch_size": 2,
+        "train.gradient_accumulation_steps": 16,
+        "train.warmup_ratio": 0.2,  # one epoch
+        "train.weight_decay": 0.01,
+        "adapter.rank": 32,  # the largest of 4, 8, 16 and 32
+        "adapter.fisher": "batch_mean",
+        "adapter.fisher_batch": 2,
+    }
 
     def forget(self, rows: AnswerRows) -> list[Term]:
         """1 + p_y - max p_v, mean over all answer tokens."""

@@ -26,6 +26,13 @@ class NPO(Method):
         venue="COLM 2024",
     )
     reads: ClassVar = frozenset({"reference_logps"})
+    paper_settings: ClassVar = {  # for Llama-2-7B on TOFU
+        "train.learning_rate": 1e-5,
+        "train.epochs": 10,
+        "train.batch_size": 4,
+        "train.gradient_accumulation_steps": 8,
+        "train.weight_decay": 0.01,
+    }
 
     def forget(self, rows: AnswerRows) -> list[Term]:
         """Mean over answers, on the log-probability of the complete answer."""

@@ -72,6 +72,17 @@ class UnDIAL(Method):
     )
     reads: ClassVar = frozenset({"reference_logits"})
     plan: ClassVar = MethodDefaults(retain="nll")
+    paper_settings: ClassVar = {  # of the authors' implementation for Llama-2-7B on TOFU
+        "method.strength": 10.0,
+        "train.retain": "none",
+        "adapter.kind": "lora",
+        "adapter.rank": 8,
+        "adapter.alpha": 16.0,
+        "train.learning_rate": 1e-4,
+        "train.batch_size": 4,
+        "train.gradient_accumulation_steps": 8,
+        "train.epochs": 10,
+    }
 
     def __post_init__(self) -> None:
         """Refuse options out of their bounds, and a focus that is not installed."""

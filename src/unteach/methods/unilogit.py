@@ -26,6 +26,9 @@ class Unilogit(Method):
     target: Literal["current", "original"] = option(
         "current", "whose distribution the label is made of: the current model's, the paper's"
     )
+    reduction: Literal["sum", "mean"] = option(
+        "sum", "over the vocabulary: the divergence itself, or a V-th of it"
+    )
 
     paper: ClassVar = Paper(
         title="Unilogit: Robust Machine Unlearning for LLMs Using Uniform-Target Self-Distillation",
@@ -36,17 +39,26 @@ class Unilogit(Method):
         where="the uniform-target self-distillation loss",
         venue="Findings of ACL 2025",
     )
+    paper_settings: ClassVar = {
+        "method.reduction": "mean",  # of the authors' code, second-hand
+        "adapter.kind": "lora",
+        "train.learning_rate": 1e-4,
+        "train.batch_size": 8,
+        "train.gradient_accumulation_steps": 2,
+        "train.epochs": 10,
+    }
 
     def forget(self, rows: AnswerRows) -> list[Term]:
-        """Sum over the vocabulary, mean over all answer tokens."""
+        """Sum or mean over the vocabulary, mean over all answer tokens."""
         if self.target == "original":
             reference, direction = rows.require_reference_logits(), self.direction
             values = unilogit_to_reference(
                 rows.require_logits(), reference, rows.target, direction=direction
             )
-            return [Term("forget", values)]
-        values = unilogit(rows.log_odds, vocabulary=rows.vocabulary, direction=self.direction)
-        return [Term("forget", values)]
+        else:
+            values = unilogit(rows.log_odds, vocabulary=rows.vocabulary, direction=self.direction)
+        weight = 1.0 if self.reduction == "sum" else 1 / rows.vocabulary
+        return [Term("forget", values, weight=weight)]
 
     def needs(self) -> frozenset[str]:
         """Return the reference logits if the label comes from the original model."""

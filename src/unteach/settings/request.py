@@ -51,6 +51,8 @@ class Request(Section):
             is what `unseen` distils towards, and `retrain` begins at it.
         retrained: a model trained without the forget set, as yardstick.
         method: its name, with its options; "auto" is unseen where the data allow it a teacher.
+        preset: "paper" takes what the method's authors trained with where you set nothing else
+            (`unteach methods NAME` lists it), and leaves the weights where training ended.
         request_id: your number for the request, no name; it stands in the report.
         operator: who runs it, in one word, as it should stand in the report.
         plugins: Python files that register methods of your own.
@@ -71,6 +73,7 @@ class Request(Section):
     base: Source | None = None
     retrained: Source | None = None
     method: dict[str, Any] = Field(default_factory=lambda: {"name": "auto"})
+    preset: Literal["default", "paper"] = "default"
     adapter: AdapterSettings = AdapterSettings()
     train: TrainSettings = TrainSettings()
     data: DataSettings = DataSettings()
