@@ -82,7 +82,7 @@ def test_the_commands_of_the_evaluation_guide_are_understood():
     text = EVALUATION.replace("\\\n", " ")
     lines = [line.split("unteach ", 1)[1] for line in text.splitlines()
              if re.match(r"    (accelerate .*-m )?unteach ", line)]  # fmt: skip
-    assert len(lines) == 8
+    assert len(lines) == 10
     known = typer.main.get_command(app).commands
     for line in lines:
         name, *rest = shlex.split(line.replace(" ...", ""))
@@ -98,7 +98,7 @@ def test_the_options_of_the_evaluation_guide_are_those_of_the_suites():
     table = {line.split("`")[1]: line for line in EVALUATION.splitlines() if line.startswith("| `")}
     for name in SUITES:
         for option, choice in SUITES.get(name).options.items():
-            if name in ("tofu", "muse", "wmdp"):
+            if name in ("tofu", "muse", "lume", "rwku", "wmdp"):
                 assert option in table[name], (name, option)
                 assert all(value.strip("0") in table[name] for value in choice.values[:1])
 

@@ -101,7 +101,7 @@ def test_unlikelihood_is_minus_log_of_what_is_left(margin):
     assert value.item() >= 0
 
 
-def test_the_two_objectives_by_hand():
+def test_the_objectives_by_hand():
     """Rows of two tokens: margins 2, -1, -20; the second and the third are targets."""
     margins = [2.0, -1.0, -20.0]
     logits = torch.tensor([[m, 0.0] for m in margins], dtype=torch.float64)
@@ -112,6 +112,7 @@ def test_the_two_objectives_by_hand():
         ({}, -softplus(1.0), -softplus(20.0)),
         ({"ceiling": 12.0}, -softplus(1.0), -12.0),  # the ceiling holds the last one
         ({"objective": "unlikelihood"}, softplus(-1.0), softplus(-20.0)),
+        ({"objective": "wga"}, *(-softplus(m) / (1 + math.exp(m)) for m in (1.0, 20.0))),
     )
     for options, second, third in cases:
         forget, hold = build("dto", options).forget(seen)

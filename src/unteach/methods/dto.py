@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import ClassVar, Literal
 
-from unteach.losses import ascent, unlikelihood
+from unteach.losses import ascent, unlikelihood, weighted_ascent
 from unteach.losses.answer_rows import AnswerRows, Term
 from unteach.methods._base import Method, MethodDefaults, method, option
 from unteach.selectors import SELECTORS, ReferenceOracle, Selection, selector_of
@@ -33,8 +33,10 @@ class DTO(Method):
     selector: Literal["delta", "subject", "spans", "informative", "entities", "noun_chunks"] = (
         option("delta", "how the targets are found: the paper's score, or another way")
     )
-    objective: Literal["ascent", "unlikelihood"] = option(
-        "ascent", "what targets get: log p (the paper's), or -log(1 - p), which ends by itself"
+    objective: Literal["ascent", "unlikelihood", "wga"] = option(
+        "ascent",
+        "what targets get: log p (the paper's), or what fades as they are forgotten: -log(1 - p), "
+        "or log p weighted by p (as the method wga)",
     )
     ratio: float = option(
         0.3, "share of the tokens that become targets (delta and subject)", above=0
@@ -99,6 +101,8 @@ class DTO(Method):
         targets = rows.require_selected()
         if self.objective == "unlikelihood":
             values = unlikelihood(rows.log_odds)
+        elif self.objective == "wga":
+            values = weighted_ascent(rows.log_odds, beta=1.0)
         else:
             values = ascent(rows.log_odds)
             if self.ceiling:
