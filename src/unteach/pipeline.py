@@ -17,6 +17,7 @@ from unteach.evaluation.hashes import model_hash
 from unteach.evaluation.identity import identity_of, version_of_bits
 from unteach.evaluation.known import known_notes, require_known
 from unteach.evaluation.loading import load
+from unteach.evaluation.made_retain import with_made_retain
 from unteach.evaluation.of_run import answers_of_model, start_of
 from unteach.evaluation.rescore import read_report
 from unteach.evaluation.results import ROWS, judge, versions, write
@@ -57,6 +58,7 @@ def run(request: Request, listener: ProgressListener | None = None) -> Report:
         shared(lambda: recover(request.out))
     intake = agreed(lambda: check(request))
     listener.notes(intake.notes)
+    intake = with_made_retain(intake, listener)
     if declared := intake.request.gates.declared:
         told = ", ".join(f"{name} {limit:g}" for name, limit in declared.items())
         listener.stage(f"gates are fixed: {told} (sha256 {intake.request.gates.sha256})")

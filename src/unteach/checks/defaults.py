@@ -6,7 +6,7 @@ from typing import Any
 
 from unteach.data import context_length
 from unteach.errors import Problem
-from unteach.settings.request import Request
+from unteach.settings.request import MADE, Request
 from unteach.settings.sections import AdapterSettings
 
 
@@ -19,7 +19,8 @@ def resolve(
 
     plan, train, notes = method.plan, request.train, []
     adapter = _adapter(request, plan, notes)
-    retain = train.retain or plan.retain
+    written = request.retain == MADE and plan.retain == "nll"  # what the original says, it said
+    retain = train.retain or ("kl" if written else plan.retain)
     weight = plan.retain_weight if train.retain_weight is None else train.retain_weight
     made_up = False
     if method.moves_weight() and (retain == "none" or not request.retain):

@@ -8,6 +8,7 @@ from typing import Any
 from unteach.checks.automatic import AUTO, ELSE, method_of, teacher_problem
 from unteach.checks.defaults import resolve
 from unteach.checks.gates import gate_problems
+from unteach.checks.made_holdout import made_holdout_of
 from unteach.checks.model import check_model
 from unteach.checks.model_pair import ModelInfo, require_beside, shapes_problem
 from unteach.checks.preset import with_preset
@@ -29,7 +30,7 @@ from unteach.errors import Problem, UserError
 from unteach.files import check_out, check_room, overlap
 from unteach.models.source import pin_note, pinned
 from unteach.models.unchanged import Ages, ages_of
-from unteach.settings.request import FILE, Request, load
+from unteach.settings.request import FILE, MADE, Request, load
 from unteach.types import ROLES, Example, Sequence
 
 
@@ -121,6 +122,8 @@ def check(request: Request) -> CheckedRequest:
     calibration: list[Sequence] = []
     formed = _formed(groups, request)
     forms = _forms(formed, tokenizer, request, problems) if sequences else {}
+    if request.holdout == MADE and sequences.get("forget"):
+        problems += _collect(problems, made_holdout_of, request, tokenizer, groups, sequences) or []
     if sequences.get("holdout"):
         calibration, found = calibrating_half(groups, sequences)
         problems += found
@@ -194,7 +197,7 @@ def _overlapping_inputs(request: Request) -> list[Problem]:
     """Find inputs that the result would replace."""
     named = [("--model", request.model), ("--retrained", request.retrained)]
     named += [("--base", request.base)]
-    named += [(f"--{role}", getattr(request, role)) for role in ROLES]
+    named += [(f"--{role}", request.source(role)) for role in ROLES]
     named += [(f"evaluate.also.{name}", file) for name, file in request.evaluate.also.items()]
     named += [("--plugin", plugin) for plugin in request.plugins]
     return overlap(request.out, [*named, ("data.refusals", request.data.refusals)])
@@ -334,7 +337,7 @@ def _tokenizer(request: Request) -> Any:
 
 def _groups(request: Request, problems: list[Problem]) -> dict[str, list[Example]]:
     groups = {}
-    sources = {role: getattr(request, role) for role in ROLES} | request.evaluate.also
+    sources = {role: request.source(role) for role in ROLES} | request.evaluate.also
     for role, source in sources.items():
         if source:
             groups[role], found = read(source, role)

@@ -21,7 +21,12 @@ def retraining_problems(request: Request, method: Any) -> list[Problem]:
         Problem(f"--{flag}", f"is not given, and {method.name} {why}", hint, "request")
         for flag, given, why, hint in (
             ("base", request.base, "begins at the model before fine-tuning", "give that model"),
-            ("retain", request.retain, "trains on nothing else", "give all other fine-tuning data"),
+            (
+                "retain",
+                request.source("retain"),
+                "trains on nothing else",
+                "give all other fine-tuning data",
+            ),
         )
         if not given
     ]
@@ -53,7 +58,7 @@ def _forgetting_settings(request: Request) -> list[str]:
 
 def could_retrain(request: Request, method: Any) -> list[Problem]:
     """Note that retraining is exact, if a method with a teacher has all inputs for it."""
-    if not (request.base and request.retain and "teacher_logits" in method.needs()):
+    if not (request.base and request.source("retain") and "teacher_logits" in method.needs()):
         return []
     what = f"retraining from it is {EXACT}, and may be cheaper"
     hint = "for that give the same command with --method retrain"

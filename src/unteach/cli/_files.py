@@ -16,7 +16,7 @@ def file_problems(request: Request) -> list[Problem]:
     """What is wrong with the files and the folder to make; loads no library, and asks no hub."""
     groups, problems = {}, []
     for role in ROLES:
-        source = getattr(request, role)
+        source = request.source(role)
         if source and _is_light(source):
             groups[role], found = read(source, role)
             problems += found

@@ -20,11 +20,14 @@ Forget = Annotated[
 ]
 Retain = Annotated[
     str | None,
-    typer.Option(metavar="FILE", help="What the model should keep."),
+    typer.Option(metavar="FILE", help="What the model should keep; made: it writes it itself."),
 ]
 Holdout = Annotated[
     str | None,
-    typer.Option(metavar="FILE", help="Texts like the forget set that the model never saw."),
+    typer.Option(
+        metavar="FILE",
+        help="Texts like the forget set that the model never saw; made: of the forget set's.",
+    ),
 ]
 Base = Annotated[
     str | None,

@@ -24,7 +24,7 @@ def identity_of(intake: CheckedRequest) -> tuple[str, str | None]:
     from unteach.suites import Group
 
     request = intake.request
-    named = [getattr(request, role) for role in ROLES] + [*request.evaluate.also.values()]
+    named = [request.source(role) for role in ROLES] + [*request.evaluate.also.values()]
     beside = [Path(file) for file in (*request.plugins, request.data.refusals) if file]
     files = [*(Path(source) for source in named if source), *beside]
     groups = {name: Group(examples=group) for name, group in intake.groups.items()}

@@ -35,6 +35,7 @@ FREE: Any = {
     "train": {"checkpoint_minutes", "checkpoint_steps"},
     "evaluate": {"cache"},
 }
+MADE = "made"  # in place of a retain or a holdout file: made from the forget set
 FILE = "request.yaml"  # the request, as written into the result
 
 
@@ -45,8 +46,9 @@ class Request(Section):
         model: a folder or a hub id, `owner/name[@revision]`.
         forget: a file, or a dataset id.
         out: the folder to make.
-        retain: a file of what to keep.
-        holdout: a file of texts like the forget set that the model never saw.
+        retain: a file of what to keep; "made" lets the model write it.
+        holdout: a file of texts like the forget set that the model never saw; "made" makes
+            questions about people of no file from those of the forget set.
         base: the model before fine-tuning, which never saw the forget data; what it says of them
             is what `unseen` distils towards, and `retrain` begins at it.
         retrained: a model trained without the forget set, as yardstick.
@@ -104,6 +106,11 @@ class Request(Section):
     def notes(self) -> tuple[Problem, ...]:
         """What the user should know of how the request was written; empty for most."""
         return self._notes
+
+    def source(self, role: str) -> str | None:
+        """Return the file or dataset id of a role; None where it is not given, or made."""
+        given = getattr(self, role)
+        return None if given == MADE else given
 
     @property
     def method_name(self) -> str:

@@ -36,7 +36,7 @@ def lengths_of(request: Request, config: Any) -> TextLengths:
     longest = min(request.data.max_length or context, context)
     sequences: dict[str, list[Sequence]] = {}
     problems: list[Problem] = []
-    for role, source in (("forget", request.forget), ("retain", request.retain)):
+    for role, source in (("forget", request.forget), ("retain", request.source("retain"))):
         if source and source != "-":
             examples, found = read(source, role)
             sequences[role], wrong = encode_all(
