@@ -87,13 +87,13 @@ def test_questions_without_another_of_their_form_give_nothing(tokenizer):
 
 @pytest.fixture
 def asked(tiny_folder, tmp_path):
-    def made(*, rows=(FORGET, RETAIN), **flags):
+    def made(*, rows=(FORGET, RETAIN), sets=(), **flags):
         for role, some in zip(("forget", "retain"), rows, strict=True):
             text = "".join(json.dumps(row) + "\n" for row in some)
             (tmp_path / f"{role}.jsonl").write_text(text)
         given = {role: str(tmp_path / f"{role}.jsonl") for role in ("forget", "retain")}
         flags = {"model": str(tiny_folder), "out": tmp_path / "out", **given, **flags}
-        return check(load(flags=flags))
+        return check(load(flags=flags, sets=list(sets)))
 
     return made
 
@@ -155,3 +155,30 @@ def test_subjects_are_those_of_the_tokens(tokenizer, both):
 
     sequences, _ = encode_all(read_rows(FORGET, "forget"), tokenizer, max_length=128)
     assert [s for s in subjects_of(sequences, WordTokens(tokenizer)) if s] == both[0][1]
+
+
+def test_without_a_holdout_a_made_one_sets_how_far_is_too_far(asked):
+    rows = (people(range(9)), people(range(9, 20)))
+    found = asked(rows=rows, method="unilogit")
+    assert found.request.train.draw_back == "made"
+    assert len(found.calibration) == 18
+    assert "holdout" not in found.groups, "what is made for training judges nothing"
+    assert any("18 questions" in n.what for n in found.notes if n.where == "train.draw_back")
+
+
+def test_asked_for_it_must_be_possible(asked):
+    with pytest.raises(UserError, match="train.draw_back=made: can be made of 6 of 6"):
+        asked(method="unilogit", sets=["train.draw_back=made"])
+
+
+@pytest.mark.parametrize("flags", [{"method": "unilogit"}, {"method": "unseen"}])
+def test_nothing_is_drawn_back_where_none_can_be_made_or_the_method_ends_itself(asked, flags):
+    rows = (
+        (FORGET, RETAIN)
+        if flags["method"] == "unilogit"
+        else (people(range(9)), people(range(9, 20)))
+    )
+    found = asked(rows=rows, **flags)
+    assert found.request.train.draw_back == "never"
+    assert found.calibration == []
+    assert not any(n.where == "train.draw_back" for n in found.notes)

@@ -64,13 +64,18 @@ def resolve(
 
 
 def _draw_back(request: Request, plan: Any) -> str:
-    """Return `train.draw_back`; with sharded weights it is "never" unless the user sets it."""
+    """Return `train.draw_back`; with sharded weights it is "never" unless the user sets it.
+
+    "made" is an attempt: it becomes "never" where no holdout can be made of the data.
+    """
     from unteach.processes.launcher import sharding_asked
 
     if request.train.draw_back:
         return request.train.draw_back
     may = plan.draw_back or request.train.stop_at == "holdout"
-    return "holdout" if may and request.holdout and not sharding_asked(os.environ) else "never"
+    if not may or sharding_asked(os.environ):
+        return "never"
+    return "holdout" if request.holdout else "made" if request.source("retain") else "never"
 
 
 def _uses_made_up_retain(request: Request, method: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Make the holdout of `--holdout made` from the forget and the retain examples."""
+"""Make a holdout from the forget and the retain examples: it judges, or sets a level alone."""
 
 from typing import Any
 
@@ -8,16 +8,62 @@ from unteach.errors import Problem, UserError
 from unteach.settings.request import Request
 from unteach.types import Example, Sequence
 
+Groups = dict[str, list[Example]]
+Sequences = dict[str, list[Sequence]]
+
 OWN = "write questions of the same form about people who do not exist, and give them as --holdout"
 
 
 def made_holdout_of(
-    request: Request,
-    tokenizer: Any,
-    groups: dict[str, list[Example]],
-    sequences: dict[str, list[Sequence]],
+    request: Request, tokenizer: Any, groups: Groups, sequences: Sequences
 ) -> list[Problem]:
-    """Add a made holdout to the examples and the sequences, and return notes on it.
+    """Add the holdout of `--holdout made` to the examples and the sequences; return notes on it.
+
+    Raises:
+        UserError: as `made_examples` does.
+    """
+    made = made_examples(request, tokenizer, groups, sequences, "--holdout made")
+    groups["holdout"] = made
+    sequences["holdout"], problems = _encoded(made, request, tokenizer)
+    what = f"{_counted(made)} stand for what the model never saw"
+    hint = "give a file of texts that it truly never saw where you have one: it judges better"
+    return [*problems, Problem("--holdout made", what, hint, "note")]
+
+
+def made_calibration(
+    request: Request, wanted: Request, tokenizer: Any, groups: Groups, sequences: Sequences
+) -> tuple[Request, list[Sequence], list[Problem]]:
+    """Return made examples for `train.draw_back=made`, which judge nothing.
+
+    Args:
+        request: with all defaults.
+        wanted: as the user wrote it. Where they did not ask for "made" and none can be made,
+            nothing is drawn back.
+        tokenizer: of the model.
+        groups: examples by role.
+        sequences: the same, tokenised.
+
+    Raises:
+        UserError: as `made_examples` does, if the user asked for it.
+    """
+    where = "train.draw_back"
+    try:
+        made = made_examples(request, tokenizer, groups, sequences, f"{where}=made")
+    except UserError:
+        if wanted.train.draw_back == "made":
+            raise
+        train = request.train.model_copy(update={"draw_back": "never"})
+        return request.model_copy(update={"train": train}), [], []
+    found, problems = _encoded(made, request, tokenizer)
+    what = f"{_counted(made)} say how far is too far: there is no holdout"
+    hint = "give --holdout texts that the model never saw: they say it better, and judge the result"
+    return request, found, [*problems, Problem(where, what, hint, "note")]
+
+
+def made_examples(
+    request: Request, tokenizer: Any, groups: Groups, sequences: Sequences, flag: str
+) -> list[Example]:
+    """Return questions about people of no file, with answers given of others.
 
     Raises:
         UserError: the retain file has few names to take, or fewer than 16 examples can be made:
@@ -33,7 +79,7 @@ def made_holdout_of(
     if len({person for subject in others for person in people_of(subject)}) < FEW_NAMES:
         what = f"takes the names of other people, and the retain file has fewer than {FEW_NAMES}"
         hint = f"give --retain a file about other people of the same kind, or {OWN}"
-        raise UserError(Problem("--holdout made", what, hint, "request"))
+        raise UserError(Problem(flag, what, hint, "request"))
     names = new_names(subjects, others, request.train.seed)
     made = made_holdout(forget, [*forget, *retain], names)
     if len(made) < FEW:
@@ -42,17 +88,20 @@ def made_holdout_of(
             f"{FEW} are needed: it takes questions of one form about several people (a name was "
             f"found in {len(forget)})"
         )
-        raise UserError(Problem("--holdout made", what, OWN, "request"))
-    groups["holdout"] = made
-    sequences["holdout"], problems = encode_all(
+        raise UserError(Problem(flag, what, OWN, "request"))
+    return made
+
+
+def _counted(made: list[Example]) -> str:
+    return f"{len(made)} questions about people of no file, with answers given of others,"
+
+
+def _encoded(
+    made: list[Example], request: Request, tokenizer: Any
+) -> tuple[list[Sequence], list[Problem]]:
+    return encode_all(
         made,
         tokenizer,
         max_length=request.data.max_length or 2048,
         template=request.data.template,
     )
-    what = (
-        f"{len(made)} questions of the forget set about people of no file, with answers given of "
-        "others, stand for what the model never saw"
-    )
-    hint = "give a file of texts that it truly never saw where you have one: it judges better"
-    return [*problems, Problem("--holdout made", what, hint, "note")]

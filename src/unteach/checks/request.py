@@ -8,7 +8,7 @@ from typing import Any
 from unteach.checks.automatic import AUTO, ELSE, method_of, teacher_problem
 from unteach.checks.defaults import resolve
 from unteach.checks.gates import gate_problems
-from unteach.checks.made_holdout import made_holdout_of
+from unteach.checks.made_holdout import made_calibration, made_holdout_of
 from unteach.checks.model import check_model
 from unteach.checks.model_pair import ModelInfo, require_beside, shapes_problem
 from unteach.checks.preset import with_preset
@@ -130,6 +130,10 @@ def check(request: Request) -> CheckedRequest:
         level = {sequence.id for sequence in calibration}
         shown = [s for s in forms.get("holdout", []) if s.id.partition("+")[0] in level]
         forms = {**forms, "holdout": shown} if forms else {}
+    if request.train.draw_back == "made" and sequences.get("forget"):
+        made = _collect(problems, made_calibration, request, wanted, tokenizer, groups, sequences)
+        request, calibration, found = made or (request, calibration, [])
+        problems += found
     if groups.get("forget"):
         both = any(s.id.partition("/")[0] in _holdout_ids(groups) for s in calibration)
         also = list(request.evaluate.also)

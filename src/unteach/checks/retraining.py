@@ -48,7 +48,7 @@ def _forgetting_settings(request: Request) -> list[str]:
         "train.retain_weight": bool(train.retain_weight),
         "train.stop_at": bool(train.stop_at),
         "train.min_kept": bool(train.min_kept),
-        "train.draw_back": train.draw_back == "holdout",
+        "train.draw_back": train.draw_back in ("holdout", "made"),
         "train.rounds": (train.rounds or 1) > 1,
         "train.sam": bool(train.sam),
         "adapter.init": request.adapter.init == "fila",

@@ -69,7 +69,10 @@ def _stopping_rules(request: Request) -> list[Problem]:
         what = f"is {train.min_kept:g}, and there is nothing to keep"
         found.append(Problem("train.min_kept", what, "give --retain or --holdout", "request"))
     if shards := sharding_asked(os.environ):
-        settings = {"draw_back": train.draw_back == "holdout", "min_kept": bool(train.min_kept)}
+        settings = {
+            "draw_back": train.draw_back in ("holdout", "made"),
+            "min_kept": bool(train.min_kept),
+        }
         settings["stop_at"] = train.stop_at == "holdout"
         what = f"needs the weights whole, and they are in shards ({shards})"
         found += [

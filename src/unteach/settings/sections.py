@@ -100,10 +100,11 @@ class TrainSettings(Section):
         min_kept: stop once the retain or the holdout answers' probability is below this share of
             what it was before training (0.95, say), as the weights are scored every few steps;
             0 never does.
-        draw_back: what becomes of a model that went too far: "holdout" draws a model that went too
-            far back, along its trained weights, to where its forget answers are as likely as the
-            holdout's; "never" leaves it where training ended. None is "holdout" where there is one
-            and the method may go too far.
+        draw_back: what becomes of a model that went too far: "holdout" draws it back, along its
+            trained weights, to where its forget answers are as likely as the holdout's; "made" to
+            where they are as likely as those of a made holdout (see `holdout`), which judges
+            nothing; "never" leaves it where training ended. None is "holdout" where there is one
+            and the method may go too far, else "made" where one can be made.
         seed: of the order, the selection of tokens and the adapters.
         deterministic: on an accelerator, sums are taken in a fixed order: slower, and an operation
             that has none is refused. On a CPU they always are.
@@ -140,7 +141,7 @@ class TrainSettings(Section):
     retain_weight: Annotated[float, Field(ge=0)] | None = None
     stop_at: Share | Literal["holdout"] | None = None
     min_kept: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    draw_back: Literal["holdout", "never"] | None = None
+    draw_back: Literal["holdout", "made", "never"] | None = None
     seed: Seed = 0
     deterministic: bool = False
     lr_scheduler_type: str = "linear"

@@ -137,7 +137,7 @@ def unlearn_model(
         )
         trainer.remove_callback(PrinterCallback)
         listener.notes(unchosen(trainer.pairs.choices))
-        draws = request.train.draw_back == "holdout" and holdout
+        draws = request.train.draw_back != "never" and holdout
         kept = DrawBack(policy) if draws else None
         if watch := _watch(trainer, forget, holdout or [], retain, request):
             trainer.add_callback(watch)
