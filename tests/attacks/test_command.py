@@ -50,7 +50,7 @@ def test_from_files_to_a_table_and_nothing_is_asked_twice(
     code, out, err = call(*command)
     assert code == 0, err
     assert out.startswith("Worst case: not known (the attack gets no more from the original")
-    left = ",".join(name for name in ("relearn", "sample", "prompt") if name not in names)
+    left = ",".join(name for name in ("prompt", "relearn", "sample") if name not in names)
     assert (f"--attack {left}" if left else "next: unteach evaluate") in err.split("next:")[1] + err
     found = json.loads((files / "out" / "attacks.json").read_text())
     by_attack = {}

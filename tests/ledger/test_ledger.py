@@ -88,7 +88,7 @@ def test_what_would_name_a_person_or_is_no_date_is_refused(file, tmp_path):
     for name in ("Ada Lovelace", "", "x" * 65, "a\nb"):
         if name:
             assert "is no plain name" in refused(file, "add", *flags, "--reference", name)
-    assert "stands in the records" in refused(file, "add", *flags, "--reference", "marrowby")
+    assert "occurs in the records" in refused(file, "add", *flags, "--reference", "marrowby")
     for day in ("31.01.2026", "2026-02-30", "20260131", "today"):
         flags[-1] = day
         assert "is no date" in refused(file, "add", *flags, "--reference", "R-1")

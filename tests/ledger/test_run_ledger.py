@@ -74,7 +74,7 @@ def test_a_failed_gate_leaves_the_request_open(place, call, monkeypatch):
     monkeypatch.setattr("unteach.cli._next.gated", lambda report, command: 3)
     code, _, told = call(*arguments(place, "--gates", "given=0", "--request", "R-1"))
     assert code == 3
-    assert "not in the ledger, since a gate failed: R-1" in told
+    assert "not recorded in the ledger, since a gate failed: R-1" in told
     assert states(place)[0]["R-1"] == "open"
 
 
@@ -91,6 +91,6 @@ def test_what_cannot_be_answered_is_refused_before_the_run(place, call):
     plain.remove(place / "removals.ledger")
     code, _, told = call(*plain)
     assert code == 2
-    assert "is of a ledger" in told
+    assert "needs a ledger" in told
     assert not (place / "out").exists()
     assert states(place)[1] == 3

@@ -57,6 +57,7 @@ class Attack(ABC):
         keeps_utility: whether the model is left as it is, and is as useful as before.
         must_hold: whether a variant proves nothing where the original itself breaks under it.
         compares: whether its rows hold all that closeness reads.
+        standard: whether it runs when the user names no attack.
     """
 
     name: ClassVar[str]
@@ -64,6 +65,7 @@ class Attack(ABC):
     keeps_utility: ClassVar[bool] = False
     must_hold: ClassVar[bool] = False
     compares: ClassVar[bool] = True
+    standard: ClassVar[bool] = True
 
     def missing(self, subject: "AttackSubject") -> list[Problem]:
         """What the data lack that some of its variants need; as notes, or as errors for all."""
@@ -103,6 +105,13 @@ def _fill() -> None:
 
 ATTACKS: Registry[type[Attack]] = Registry("attack", fill=_fill)
 A = TypeVar("A", bound=type[Attack])
+
+
+def standard_attacks() -> tuple[str, ...]:
+    """Return the names of the attacks that run when the user names none."""
+    return tuple(name for name in ATTACKS if ATTACKS.get(name).standard)
+
+
 CONTROL = "(control)"  # behind the name of a variant that only checks the attack itself
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
-from unteach.attacks._base import ATTACKS, Attack, attack_of
+from unteach.attacks._base import ATTACKS, Attack, attack_of, standard_attacks
 from unteach.attacks._subject import AttackSubject
 from unteach.errors import Problem, UserError
 from unteach.evaluation.check import CheckedEvaluation, check
@@ -20,7 +20,6 @@ from unteach.settings.messages import told
 from unteach.settings.sections import Count, Section, Seed
 from unteach.types import Example
 
-ALL = ("int4", "relearn", "sample", "prompt", "detect")
 PARTS = "parts"
 RESULT = "attacks.json"
 OPTION = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?")
@@ -60,7 +59,9 @@ class AttackRequest(Section):
     retrained: str | None = None
     retain: str | None = None
     holdout: str | None = None
-    attacks: Annotated[tuple[str, ...], Field(min_length=1)] = ALL
+    attacks: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
+        default_factory=standard_attacks
+    )
     options: dict[str, str] = Field(default_factory=dict)
     limit: Count | None = 200
     seed: Seed = 0

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from unteach.attacks._base import standard_attacks
 from unteach.attacks._judge import (
     NAMES,
     NEVER,
@@ -14,7 +15,7 @@ from unteach.attacks._judge import (
     furthest,
     worst,
 )
-from unteach.attacks._plan import ALL, AttackRequest, CheckedAttack
+from unteach.attacks._plan import AttackRequest, CheckedAttack
 from unteach.report.attacked import BACK
 from unteach.report.table import number
 from unteach.types import Paper, Score
@@ -150,7 +151,7 @@ def interval(score: Score, *, percent: bool = False) -> str:
 
 def next_command(asked: AttackRequest, first: RecoveryLine | None) -> str:
     """What to run next: attacks not run yet, else another try at forgetting, else a report."""
-    left = [name for name in ALL if name not in asked.attacks]
+    left = [name for name in standard_attacks() if name not in asked.attacks]
     files = {role: getattr(asked, role) for role in ("forget", "retain", "holdout")}
     data = [part for role, file in files.items() if file for part in (f"--{role}", file)]
     before = asked.original

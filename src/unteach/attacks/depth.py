@@ -38,6 +38,7 @@ class Depth(Attack):
     )
     keeps_utility: ClassVar = True
     compares: ClassVar = False
+    standard: ClassVar = False
 
     def missing(self, subject: AttackSubject) -> list[Problem]:
         """Of short answers a row has no such number, since many would give the answer away."""
