@@ -126,7 +126,7 @@ def test_all_that_is_wrong_is_told_at_once(call, files, tiny_folder):
                         "--set", "sample.best=1")  # fmt: skip
     assert code == 2
     assert 'Did you mean "int4"?' in err
-    assert "--set sample.best: is of no attack that is asked for" in err
+    assert "--set sample.best: belongs to no attack that is run" in err
     code, _, err = call(
         "attack", "--model", tiny_folder, *flags(files, "forget"), "--attack", "detect,sample",
         "--set", "sample.answers=8", "--out", files / "out",
