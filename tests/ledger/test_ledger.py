@@ -186,7 +186,7 @@ def test_what_is_no_ledger_or_a_newer_one(file, tmp_path):
     assert "is no ledger" in refused(tmp_path / "other", "list")
     with sqlite3.connect(file) as ours:
         ours.execute("PRAGMA user_version = 2")
-    assert "is of version 2, and this unteach knows 1" in refused(file, "list")
+    assert "has version 2, and this unteach reads version 1" in refused(file, "list")
     half = tmp_path / "half"
     half.write_bytes(file.read_bytes()[:9000])
     assert "is damaged" in refused(half, "list", code=1)
@@ -209,7 +209,7 @@ def test_the_key(file, tmp_path, monkeypatch):
     with pytest.raises(UserError, match="is no key"):
         add(file, tmp_path)
     key.unlink()
-    with pytest.raises(UserError, match="is not there: the ledger's key"):
+    with pytest.raises(UserError, match="does not exist: the ledger's key"):
         add(file, tmp_path)
     call(file, "list")
 

@@ -135,7 +135,7 @@ HARM = {
 def test_damage_to_single_answers_stands_in_the_first_lines():
     found = report(harm=HARM)
     assert harmed(found, "unlearned") == [
-        "in circles or noise: 1 of 9 retain answers (retain-4), 12 of 40 forget answers "
+        "repetitive or noise: 1 of 9 retain answers (retain-4), 12 of 40 forget answers "
         "(forget-0, forget-1, forget-2, forget-3 and 8 more)",
         "answered by nothing: 1 of 8 holdout answers (holdout-2)",
         "their probability fell by more than a third: 1 of 9 retain answers (retain-4 0.92 to "
@@ -294,7 +294,11 @@ def test_stopping_by_a_holdout_is_no_advice_without_one():
     [
         ({}, {}, "More train.epochs (now 10) or a train.learning_rate above 0.0001"),
         ({"stop_at": 0.5}, STOPPED, "ended by train.stop_at=0.5; below 0.50"),
-        ({"stop_at": "holdout"}, STOPPED, "by train.stop_at=holdout; without it, it goes on"),
+        (
+            {"stop_at": "holdout"},
+            STOPPED,
+            "by train.stop_at=holdout; without it, training continues",
+        ),
         (
             {"stop_at": "holdout", "min_kept": 0.9},
             {**STOPPED, "stopped_because": "less than train.min_kept = 0.9"},

@@ -11,7 +11,7 @@ from unteach.report.table import number
 FEW = 4  # maximum number of answers listed in a line
 MANY = 50  # maximum number of answers listed in a report; scores.json has all
 KINDS = {  # kinds of harm, in words
-    "broken": "in circles or noise",
+    "broken": "repetitive or noise",
     "silent": "answered by nothing",
     "lost": "their probability fell by more than a third",
     "changed": "said nearly word for word before, and less than half of it now",
