@@ -219,7 +219,7 @@ def test_what_training_saw_is_not_what_the_model_has():
     """A first user's run: aimed at 0.234, stopped at 0.13 as seen, written 0.02."""
     found = report(forget=0.02, train={"stop_at": 0.234}, facts=STOPPED)
     text = to_markdown(found)
-    assert "at most train.stop_at=0.234. It measured 0.13, each" in text
+    assert "at most train.stop_at=0.234. Training measured 0.13, each" in text
     assert "after step 9 of 50" in text
     assert "the final model has 0.02." in text
     assert "went past its stop: training was to end at 0.23 and measured 0.13 there" in "".join(
@@ -228,7 +228,7 @@ def test_what_training_saw_is_not_what_the_model_has():
     assert not any("its stop" in line for line in what_is_wrong(report(forget=0.2, facts=STOPPED)))
     assert "**Stop.**" not in to_markdown(report(train={"stop_at": 0.3}))
     plain = report(forget=0.02, train={"stop_at": 0.25}, facts={**STOPPED, "steps": None})
-    assert "at most train.stop_at=0.25. It saw" in to_markdown(plain)
+    assert "at most train.stop_at=0.25. Training measured" in to_markdown(plain)
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def stop(report: Report, model: str) -> str:
     level = f"train.stop_at={at:g}"
     return (
         f"**Stop.** {ended}, once the forget answers had a probability of at most {level}. "
-        f"It measured {number(saw)}, each answer before the last step that it was part of; "
+        f"Training measured {number(saw)}, each answer before the last step that it was part of; "
         f"the final model has {number(written)}."
     )
 
