@@ -132,8 +132,8 @@ def test_all_that_is_wrong_is_told_at_once(call, files, tiny_folder):
         "--set", "sample.answers=8", "--out", files / "out",
     )  # fmt: skip
     assert code == 2
-    assert "--holdout: is not given; detect tells" in err
-    assert "the best of 64 answers, and 8 are drawn" in err
+    assert "--holdout: is not given; detect compares" in err
+    assert "has 64, and only 8 answers are sampled" in err
     assert not (files / "out").exists()
     (files / "out").mkdir()
     (files / "out" / "mine.txt").write_text("keep me")

@@ -115,7 +115,7 @@ def test_all_that_is_wrong_is_told_before_anything_is_trained(call, files, tiny_
     for verb in ("run", "check"):
         code, _, err = call(verb, *data, "--attack", "detect,relearn", "--set", ANYWAY)
         assert code == 2
-        assert "--holdout: is not given; detect tells" in err
+        assert "--holdout: is not given; detect compares" in err
         assert "holds 3 examples; relearn trains on a part" in err
     code, _, err = call("run", *data, "--attack", "int4", "--processes", "2")
     assert code == 2

@@ -154,7 +154,7 @@ def test_the_command_names_lines_and_no_text(tmp_path):
     assert [(h["where"], h["record"]) for h in found] == [(f"{train}:3", 2), (f"{train}:4", 1)]
     done = call(clean, "--ledger", ledger, "--key", f"{ledger}.key")
     assert (done.exit_code, done.stdout) == (0, "")
-    assert "nothing of what was removed" in done.stderr
+    assert "removed records found: nothing" in done.stderr
 
 
 def test_what_cannot_be_looked_through(tmp_path):
