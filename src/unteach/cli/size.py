@@ -20,6 +20,13 @@ def size(
             help="A folder, a config.json, a hub id, or a known shape such as llama-70b.",
         ),
     ] = None,
+    device_memory: Annotated[
+        str | None,
+        typer.Option(
+            metavar="24GB",
+            help="Memory of your device: tells whether the run fits, and what would make it fit.",
+        ),
+    ] = None,
     forget: Annotated[
         str | None,
         typer.Option(
@@ -38,11 +45,16 @@ def size(
     ] = None,
     processes: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 1,
     batch_size: Annotated[
-        int | None, typer.Option("--batch-size", "--batch", min=1, help="train.batch_size")
+        int | None,
+        typer.Option(
+            "--batch-size", "--batch", min=1, help="Forget examples per forward (train.batch_size)."
+        ),
     ] = None,
     gradient_accumulation_steps: Annotated[
         int | None,
-        typer.Option("--accumulation", min=1, help="train.gradient_accumulation_steps"),
+        typer.Option(
+            "--accumulation", min=1, help="Forwards per step (train.gradient_accumulation_steps)."
+        ),
     ] = None,
     length: Annotated[
         int | None, typer.Option(min=8, help="Tokens per text; 512 without --forget.")
@@ -54,13 +66,28 @@ def size(
     examples: Annotated[
         int | None, typer.Option(min=1, help="Number of forget examples; 400 without --forget.")
     ] = None,
-    adapter: Annotated[str | None, typer.Option(metavar="full|lora", help="adapter.kind")] = None,
-    rank: Annotated[int | None, typer.Option(min=1, help="adapter.rank")] = None,
-    bits: Annotated[int | None, typer.Option(metavar="4", help="adapter.bits")] = None,
+    adapter: Annotated[
+        str | None,
+        typer.Option(
+            metavar="full|lora", help="Train all weights or LoRA adapters (adapter.kind)."
+        ),
+    ] = None,
+    rank: Annotated[
+        int | None, typer.Option(min=1, help="Rank of the adapters (adapter.rank).")
+    ] = None,
+    bits: Annotated[
+        int | None,
+        typer.Option(metavar="4", help="Load the model in 4 bits under adapters (adapter.bits)."),
+    ] = None,
     checkpointing: Annotated[
-        bool, typer.Option("--checkpointing", help="train.gradient_checkpointing=true")
+        bool,
+        typer.Option(
+            "--checkpointing", help="Recompute activations (train.gradient_checkpointing)."
+        ),
     ] = False,
-    optim: Annotated[str | None, typer.Option(metavar="NAME", help="train.optim")] = None,
+    optim: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The optimiser (train.optim).")
+    ] = None,
     dtype: Annotated[
         str | None, typer.Option(metavar="NAME", help="Data type of the weights.")
     ] = None,
@@ -70,20 +97,13 @@ def size(
             "--equal", help="Assume texts of equal length, so that there is no attention mask."
         ),
     ] = False,
-    device_memory: Annotated[
-        str | None,
-        typer.Option(
-            metavar="24GB",
-            help="Memory of your device: tells whether the run fits, and what would make it fit.",
-        ),
-    ] = None,
     set_: options.Sets = None,
     plugin: options.Plugins = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON, in bytes.")] = False,
 ) -> None:
     """Estimate the memory that one device needs for a run, part by part.
 
-    The model is built and run on the meta device, without weights; the memory of loss, optimiser
+    The model is built and run with fake tensors, without weights; the memory of loss, optimiser
     and communication is computed. A retain set is assumed (otherwise: --set train.retain=none).
     With --forget all texts count as long as the longest one of it.
 
