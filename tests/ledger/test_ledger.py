@@ -176,7 +176,7 @@ def test_a_whole_forgery_is_found_by_a_hash_that_was_kept(file, tmp_path):
 
 def test_what_is_no_ledger_or_a_newer_one(file, tmp_path):
     assert "is there already" in refused(file, "init", file)
-    assert "is not there" in refused(tmp_path / "none", "list")
+    assert "does not exist" in refused(tmp_path / "none", "list")
     for name, data in (("text", b"some text " * 200), ("empty", b"")):
         (tmp_path / name).write_bytes(data)
         assert "is no ledger" in refused(tmp_path / name, "list")

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from unteach.cli._command import CommandGroup
+from unteach.cli._removed import apart, covers, key_of, records_of
 from unteach.errors import Problem, UserError
 
 HELP = (
@@ -28,7 +29,6 @@ HELP = (
 )
 DEFAULT = Path("removals.ledger")
 SHOWN = 12  # characters of a hash
-FEW = 10  # number of records to name
 
 ledger = typer.Typer(
     name="ledger", cls=CommandGroup, help=HELP, no_args_is_help=True, add_completion=False,
@@ -110,7 +110,7 @@ def add(
     plain_name(ground, "--ground")
     days = read_date(received, "--received"), read_date(due, "--due") if due else None
     examples = records_of(forget)
-    _apart(reference, "--reference", examples)
+    apart(reference, "--reference", examples)
     with Ledger(ledger) as opened:
         prints = prints_of(examples, opened.require_key(key_of(ledger, key)))
         made = opened.add(reference, ground, *days, prints, len(examples))
@@ -340,62 +340,13 @@ def record(
     with Ledger(ledger) as opened:
         opened.require_requests(request)
         found = find(folder, before)
-        checked = _covers(opened, request, found.request.forget, ledger, key)
+        checked = covers(opened, request, found.request.forget, ledger, key)
         method = found.request.method_name
         run = {**found.run, "records_compared": checked}
         link = opened.record(found.child, found.parent, request, method, run)
     typer.echo(f"{link.child[:SHOWN]}  {_told(link)}")
     if not checked:
         typer.echo("its forget file is gone, so the requests' records were not compared", err=True)
-
-
-def _covers(opened: Any, references: list[str], forget: str, file: Path, key: Path | None) -> bool:
-    """Return whether the run's forget file exists. Raises UserError if it lacks records."""
-    from unteach.ledger import prints_of
-    from unteach.ledger.result import lacking
-
-    if not Path(forget).is_file():
-        return False
-    removed = prints_of(records_of(Path(forget)), opened.require_key(key_of(file, key)))
-    problems = []
-    for reference, asked in opened.prints(references).items():
-        if missing := lacking(asked, removed):
-            some = ", ".join(f"forget-{k}" for k in missing[:FEW])
-            what = f"the run's forget file lacks {len(missing)} of its records ({some})"
-            hint = "run again with all of them, or give another --request"
-            problems.append(Problem(reference, what, hint, "request"))
-    if problems:
-        raise UserError(*problems)
-    return True
-
-
-def records_of(file: Path) -> list[Any]:
-    """Return the examples of a file. Raises UserError with all its problems."""
-    from unteach.data import read
-
-    examples, problems = read(file, "forget")
-    if wrong := [p for p in problems if p.kind != "note"]:
-        raise UserError(*wrong)
-    return examples
-
-
-def _apart(name: str, flag: str, examples: list[Any]) -> None:
-    """Raise UserError if a reference occurs in the records."""
-    from unteach.ledger.prints import parts_of
-
-    if len(name) > 2 and any(
-        name.casefold() in text.casefold() for e in examples for _, text in parts_of(e)
-    ):
-        hint = "give a number or code that says nothing about a person"
-        raise UserError(Problem(flag, "occurs in the records themselves", hint, "request"))
-
-
-def key_of(file: Path, key: Path | None) -> bytes:
-    """Read the key of a ledger from the given file, or from beside it. Raises UserError."""
-    from unteach.ledger import read_key
-    from unteach.ledger.key import key_file
-
-    return read_key(key or key_file(file))
 
 
 def _told(link: Any) -> str:
