@@ -309,6 +309,7 @@ TOKENS: dict[str, list[Part]] = {
     "undial focus=informative": [undial()._replace(where=lambda s: s.selected)],
 }
 PREFERENCES = ("dpo", "idk-dpo", "altpo")
+OF_ANSWERS = ("npo", "simnpo", *PREFERENCES)  # their values are of whole answers
 
 
 def naive(name: str, key: str, groups: dict[str, AnswerRows]) -> Tensor:
@@ -353,8 +354,10 @@ def exact(name: str, key: str, groups: dict[str, AnswerRows]) -> tuple[list[list
     values = []
     if key in TOKENS:
         values += [add(part, groups, gradients) for part in TOKENS[key]]
-    else:
+    elif name in OF_ANSWERS:
         values.append(answers(name, groups, gradients))
+    else:
+        raise KeyError(f"no formula of {key}: add it to TOKENS in benchmarks/formulas.py")
     if plan.retain != "none":
         kept = RETAIN[plan.retain]._replace(weight=plan.retain_weight)
         values.append(add(kept, groups, gradients))

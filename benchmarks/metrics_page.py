@@ -1,10 +1,10 @@
 """docs/metrics.md from the registries: `python benchmarks/metrics_page.py` writes it anew."""
 
-import math
 from collections.abc import Iterable
 from pathlib import Path
 
 from unteach.metrics import COMPARISONS, METRICS, Comparison, Metric
+from unteach.metrics._described import described
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "metrics.md"
 HEAD = """\
@@ -50,53 +50,8 @@ def _without(found: Iterable) -> list:
 
 
 def _entry(found: Metric | Comparison) -> str:
-    lines = [
-        ("should be", _should_be(found)),
-        ("range", _range(*found.range)),
-        ("a retrained model", found.retrained),
-        ("how a useless model scores well", found.gaming),
-        ("defined as", _first_line(found.function.__doc__ or "")),
-        ("paper", _paper(found)),
-    ]
-    listed = "\n".join(f"- {name}: {text}" for name, text in lines if text)
+    listed = "\n".join(f"- {heading}: {text}" for heading, text in described(found).items())
     return f"### {found.name}\n\n{found.help[0].upper()}{found.help[1:]}.\n\n{listed}\n"
-
-
-def _should_be(found: Metric | Comparison) -> str:
-    if isinstance(found, Comparison):
-        return found.should_be
-    groups = found.groups or [group for group in found.direction if group]
-    texts = {found.should_be(group): [] for group in groups}
-    for group in groups:
-        texts[found.should_be(group)].append(group)
-    said = [f"{text} on {_listed(names)}" for text, names in texts.items()]
-    if not found.groups:
-        said.append(found.direction[""] + (" elsewhere" if said else ""))
-    return "; ".join(said)
-
-
-def _listed(names: list[str]) -> str:
-    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
-
-
-def _range(low: float, high: float) -> str:
-    def text(end: float) -> str:
-        return "no end" if math.isinf(end) else f"{end:g}"
-
-    return f"{text(low)} to {text(high)}"
-
-
-def _first_line(doc: str) -> str:
-    """Its first paragraph, without a full stop."""
-    first = doc.strip().split("\n\n")[0]
-    return " ".join(first.split()).removesuffix(".")
-
-
-def _paper(found: Metric | Comparison) -> str:
-    paper = found.paper
-    if paper is None:
-        return "none; defined here"
-    return f"[{paper.title}]({paper.url}), {paper.year} ({paper.where})"
 
 
 if __name__ == "__main__":

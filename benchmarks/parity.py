@@ -146,9 +146,13 @@ def as_float64(groups: dict[str, AnswerRows]) -> dict[str, AnswerRows]:
     return {name: wide(seen) for name, seen in groups.items()}
 
 
+def cases() -> list[tuple[str, dict]]:
+    """Every registered method with its defaults, and the variants."""
+    return [(name, {}) for name in METHODS] + list(VARIANTS)
+
+
 def results(vocabulary: int) -> list[Result]:
-    cases = [(name, {}) for name in METHODS] + list(VARIANTS)
-    return [compare(name, options, vocabulary) for name, options in sorted(cases, key=str)]
+    return [compare(name, options, vocabulary) for name, options in sorted(cases(), key=str)]
 
 
 def page(found: list[Result], vocabulary: int) -> str:

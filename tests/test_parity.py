@@ -9,10 +9,9 @@ import pytest
 from unteach.methods import METHODS
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "parity.md"
-CASES = [(name, {}) for name in METHODS] + list(parity.VARIANTS)
 
 
-@pytest.mark.parametrize(("name", "options"), CASES, ids=str)
+@pytest.mark.parametrize(("name", "options"), parity.cases(), ids=str)
 def test_every_method_is_its_formula(name, options):
     assert parity.compare(name, options, vocabulary=40).broken() == []
 

@@ -50,7 +50,7 @@ def test_from_files_to_a_table_and_nothing_is_asked_twice(
     code, out, err = call(*command)
     assert code == 0, err
     assert out.startswith("Worst case: not known (the attack gets no more from the original")
-    left = ",".join(name for name in ("relearn", "sample", "prompt") if name not in names)
+    left = ",".join(name for name in ("prompt", "relearn", "sample") if name not in names)
     assert (f"--attack {left}" if left else "next: unteach evaluate") in err.split("next:")[1] + err
     found = json.loads((files / "out" / "attacks.json").read_text())
     by_attack = {}
@@ -126,14 +126,14 @@ def test_all_that_is_wrong_is_told_at_once(call, files, tiny_folder):
                         "--set", "sample.best=1")  # fmt: skip
     assert code == 2
     assert 'Did you mean "int4"?' in err
-    assert "--set sample.best: is of no attack that is asked for" in err
+    assert "--set sample.best: belongs to no attack that is run" in err
     code, _, err = call(
         "attack", "--model", tiny_folder, *flags(files, "forget"), "--attack", "detect,sample",
         "--set", "sample.answers=8", "--out", files / "out",
     )  # fmt: skip
     assert code == 2
-    assert "--holdout: is not given; detect tells" in err
-    assert "the best of 64 answers, and 8 are drawn" in err
+    assert "--holdout: is not given; detect compares" in err
+    assert "has 64, and only 8 answers are sampled" in err
     assert not (files / "out").exists()
     (files / "out").mkdir()
     (files / "out" / "mine.txt").write_text("keep me")

@@ -110,16 +110,16 @@ def test_all_that_is_wrong_is_told_before_anything_is_trained(call, files, tiny_
     assert code == 2
     assert 'Did you mean "int4"?' in err
     assert "--set attack.options.sample.anwsers: there is no such option" in err
-    assert "--set attack.options.relearn.steps: is of no attack that is asked for" in err
+    assert "--set attack.options.relearn.steps: belongs to no attack that is run" in err
     data = ("--model", tiny_folder, "--forget", files / "forget.jsonl", "--out", files / "out")
     for verb in ("run", "check"):
         code, _, err = call(verb, *data, "--attack", "detect,relearn", "--set", ANYWAY)
         assert code == 2
-        assert "--holdout: is not given; detect tells" in err
+        assert "--holdout: is not given; detect compares" in err
         assert "holds 3 examples; relearn trains on a part" in err
     code, _, err = call("run", *data, "--attack", "int4", "--processes", "2")
     assert code == 2
-    assert "--attack: is made in one process" in err
+    assert "--attack: runs in one process" in err
     assert not (files / "out").exists()
 
 

@@ -19,7 +19,7 @@ def files(tmp_path):
 def test_nothing_wrong(call, files, tiny_folder):
     code, out, err = call("check", *arguments(files, tiny_folder), "--method", "undial")
     assert (code, err) == (0, "")
-    assert "fine: `unteach run` can start" in out
+    assert "no problems: `unteach run` can start" in out
     assert not (files / "out").exists()
 
 

@@ -117,7 +117,7 @@ def test_the_suites_are_listed_with_their_options(call):
     [
         (["--suite", "tofoo"], 'Did you mean "tofu"?'),
         (["--suite", "tofu", "--set", "split=forget02"], "forget01, forget05, forget10"),
-        (["--suite", "tofu", "--forget", "a.jsonl"], "--forget: is not asked by the suite tofu"),
+        (["--suite", "tofu", "--forget", "a.jsonl"], "--forget: is not used by the suite tofu"),
         (["--set", "splitt"], "is not a setting"),
         (["--forget", "nowhere.jsonl"], "nowhere.jsonl"),
         (["--limit", "0"], "--limit"),

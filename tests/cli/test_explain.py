@@ -63,7 +63,7 @@ def test_marks_are_shown_in_brackets_and_counted(call, desk):
     for k, (who, town) in enumerate(TOWNS.items()):
         assert lines[2 * k].startswith(f"forget-{k}: ")
         assert f"  {who} was born in [{town}" in lines[2 * k + 1]
-    assert lines[-1].endswith("answer tokens are chosen; 0 of 3 answers have none")
+    assert lines[-1].endswith("answer tokens are selected; 0 of 3 answers have none")
     assert not any(who in err for who in (*TOWNS, *TOWNS.values()))
     assert sorted(desk.rglob("*")) == before
 
@@ -97,11 +97,11 @@ def test_max(call, desk):
 def test_methods_that_choose_nothing(method, call, desk):
     code, out, err = call(*ARGS, "--method", method)
     assert (code, out) == (2, "")
-    assert f"{method} chooses no tokens" in err
+    assert f"{method} selects no tokens" in err
     assert "these do: --method dto, palu, unseen" in err
     assert "and undial with --set method.focus=informative" in err
     code, _, err = call("--model", "none", "--forget", "none", "--method", method)
-    assert (code, "chooses no tokens" in err, "none" in err) == (2, True, False)  # said first
+    assert (code, "selects no tokens" in err, "none" in err) == (2, True, False)  # said first
 
 
 def test_nothing_to_choose(call, desk):
@@ -151,22 +151,22 @@ PEOPLE = [
 ]
 
 
-def test_the_label_of_unseen_is_shown_beside_the_model(call, desk, tiny_folder):
+def test_the_teacher_of_unseen_is_shown_beside_the_model(call, desk, tiny_folder):
     write(desk, PEOPLE)
     before = sorted(desk.rglob("*"))
     code, out, err = call(*ARGS, "--method", "unseen")
     assert code == 0, err
     lines = out.splitlines()
-    assert lines[0].startswith("label: stranger, ")
+    assert lines[0].startswith("teacher: stranger, ")
     assert "  Ada -> " in out
     assert "田中太郎 -> " in out
-    assert "NO NAME" in next(line for line in lines if line.startswith("forget-2"))
+    assert "no name found" in next(line for line in lines if line.startswith("forget-2"))
     assert "1 without a name" in lines[-1]
     assert len(lines) <= 24
     assert all(cell_len(line) <= 80 for line in lines)
     assert sorted(desk.rglob("*")) == before
     assert "Ada" not in err
-    own = [float(x) for x in re.findall(r"level (\d\.\d\d) -> \d\.\d\d", out)]
+    own = [float(x) for x in re.findall(r"  p (\d\.\d\d) -> \d\.\d\d", out)]
     assert own == pytest.approx(likely(desk, tiny_folder), abs=0.006)
 
 
@@ -187,7 +187,7 @@ def test_auto_shows_the_base_and_its_numbers(call, desk, tiny_folder):
     write(desk, PEOPLE)
     code, out, err = call(*ARGS, "--base", tiny_folder, "--max", 2)
     assert code == 0, err
-    assert out.startswith("label: base, ")
+    assert out.startswith("teacher: base, ")
     assert "1 more not shown (--max)" in out
     levels = re.findall(r"(\d\.\d\d) -> (\d\.\d\d)", out)
     assert len(levels) == 8

@@ -34,4 +34,4 @@ def test_of_several_that_ended_the_one_that_was_killed_was_first(capsys):
     assert _told(Failed((0, -15, 5), (1, 2, 6))) == 2
     assert capsys.readouterr().err == ""
     assert _told(Failed((0, 2, 5), (1, -9, 6), (2, -15, 4))) == 137
-    assert "process 1 was ended from outside (SIGKILL)" in capsys.readouterr().err
+    assert "process 1 was killed (SIGKILL)" in capsys.readouterr().err

@@ -38,7 +38,7 @@ def test_a_folder_that_is_gone_is_told(call, tmp_path, monkeypatch):
     os.rmdir(tmp_path / "gone")
     code, _, said = call(*RUN)
     monkeypatch.chdir(tmp_path)
-    assert (code, "the folder that you are in: is gone" in said) == (2, True)
+    assert (code, "the current folder: does not exist any more" in said) == (2, True)
 
 
 def test_a_disk_that_is_full_where_nobody_expected_it_has_words(call, monkeypatch):

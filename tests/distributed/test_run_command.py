@@ -101,7 +101,7 @@ def test_what_two_began_one_ends(unteach, tmp_path):
     more = ("--plugin", plugin, "--set", "train.checkpoint_steps=1")
     code, _, said = unteach(2, "out", *more)
     assert code == 128 + 9, "to be repeated, as one process that was cut off is"
-    assert "was ended from outside (SIGKILL)" in said
+    assert "was killed (SIGKILL)" in said
     assert "Traceback" not in said
     code, _, said = unteach(1, "out", *more)
     assert code == 0, said[-2000:]

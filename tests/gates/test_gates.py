@@ -267,7 +267,7 @@ def test_the_command_ends_with_3_and_names_the_next_one(tmp_path, tiny_folder, c
     page = (out / "report.html").read_text("utf-8")
     assert facts["gates"]["sha256"] in page
     assert "Unlearning report, request R-1, run by jd" in page
-    assert "**Wanted.** Request R-1: forget 12 examples" in (out / "report.md").read_text("utf-8")
+    assert "**Request.** Request R-1: forget 12 examples" in (out / "report.md").read_text("utf-8")
     assert CliRunner().invoke(app, ["verify", str(out)], catch_exceptions=False).exit_code == 0
     code, _, told = call(*given, "--gates", "retain=1,membership=0.001")
     assert code == 3  # done already, and still not passed

@@ -88,7 +88,7 @@ def test_what_would_name_a_person_or_is_no_date_is_refused(file, tmp_path):
     for name in ("Ada Lovelace", "", "x" * 65, "a\nb"):
         if name:
             assert "is no plain name" in refused(file, "add", *flags, "--reference", name)
-    assert "stands in the records" in refused(file, "add", *flags, "--reference", "marrowby")
+    assert "occurs in the records" in refused(file, "add", *flags, "--reference", "marrowby")
     for day in ("31.01.2026", "2026-02-30", "20260131", "today"):
         flags[-1] = day
         assert "is no date" in refused(file, "add", *flags, "--reference", "R-1")
@@ -176,7 +176,7 @@ def test_a_whole_forgery_is_found_by_a_hash_that_was_kept(file, tmp_path):
 
 def test_what_is_no_ledger_or_a_newer_one(file, tmp_path):
     assert "is there already" in refused(file, "init", file)
-    assert "is not there" in refused(tmp_path / "none", "list")
+    assert "does not exist" in refused(tmp_path / "none", "list")
     for name, data in (("text", b"some text " * 200), ("empty", b"")):
         (tmp_path / name).write_bytes(data)
         assert "is no ledger" in refused(tmp_path / name, "list")
@@ -186,7 +186,7 @@ def test_what_is_no_ledger_or_a_newer_one(file, tmp_path):
     assert "is no ledger" in refused(tmp_path / "other", "list")
     with sqlite3.connect(file) as ours:
         ours.execute("PRAGMA user_version = 2")
-    assert "is of version 2, and this unteach knows 1" in refused(file, "list")
+    assert "has version 2, and this unteach reads version 1" in refused(file, "list")
     half = tmp_path / "half"
     half.write_bytes(file.read_bytes()[:9000])
     assert "is damaged" in refused(half, "list", code=1)
@@ -209,7 +209,7 @@ def test_the_key(file, tmp_path, monkeypatch):
     with pytest.raises(UserError, match="is no key"):
         add(file, tmp_path)
     key.unlink()
-    with pytest.raises(UserError, match="is not there: the ledger's key"):
+    with pytest.raises(UserError, match="does not exist: the ledger's key"):
         add(file, tmp_path)
     call(file, "list")
 

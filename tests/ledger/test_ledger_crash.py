@@ -137,7 +137,7 @@ def test_several_writers(file):
 
 def test_who_waits_too_long_is_told(file, monkeypatch):
     monkeypatch.setattr(store, "PATIENCE", 0.1)
-    with Ledger(file) as one, one.writing(), pytest.raises(UserError, match="is being written"):
+    with Ledger(file) as one, one.writing(), pytest.raises(UserError, match="has been locked"):
         added(file, "R-2")
 
 

@@ -120,4 +120,4 @@ def test_a_model_that_has_them_again_is_told_from_one_that_has_not(knowing, tiny
     assert found["resurfaced"] is True
     done = call(tiny_folder)
     assert (done.exit_code, done.stdout) == (0, "none of 1 removed records resurfaces\n")
-    assert "this model is in no entry" in done.stderr
+    assert "the ledger does not know this model" in done.stderr

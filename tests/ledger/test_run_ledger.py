@@ -39,7 +39,7 @@ def states(place):
 def test_what_is_covered_is_done_and_the_same_command_changes_nothing(place, call):
     code, _, told = call(*arguments(place))
     assert code == 0, told
-    assert "not all of their records are in" in told
+    assert "with records that are not in" in told
     assert "in the ledger: R-1 done" in told
     found, last = states(place)
     assert found == {"R-1": "done", "R-2": "open"}
@@ -74,7 +74,7 @@ def test_a_failed_gate_leaves_the_request_open(place, call, monkeypatch):
     monkeypatch.setattr("unteach.cli._next.gated", lambda report, command: 3)
     code, _, told = call(*arguments(place, "--gates", "given=0", "--request", "R-1"))
     assert code == 3
-    assert "not in the ledger, since a gate failed: R-1" in told
+    assert "not recorded in the ledger, since a gate failed: R-1" in told
     assert states(place)[0]["R-1"] == "open"
 
 
@@ -91,6 +91,6 @@ def test_what_cannot_be_answered_is_refused_before_the_run(place, call):
     plain.remove(place / "removals.ledger")
     code, _, told = call(*plain)
     assert code == 2
-    assert "is of a ledger" in told
+    assert "needs a ledger" in told
     assert not (place / "out").exists()
     assert states(place)[1] == 3

@@ -147,14 +147,14 @@ def test_the_command_names_lines_and_no_text(tmp_path):
         f"{train}:3: exact, whole of forget-2 of R-1",
         f"{train}:4: exact, answer of forget-1 of R-1",
     ]
-    assert "6 records were looked through: 2 exact" in done.stderr
+    assert "6 records were searched; removed records found: 2 exact" in done.stderr
     for word in " ".join([*RECORDS[2].values(), ANSWER]).split():
         assert len(word) < 6 or word not in done.output
     found = json.loads(call(train, "--ledger", ledger, "--json").stdout)
     assert [(h["where"], h["record"]) for h in found] == [(f"{train}:3", 2), (f"{train}:4", 1)]
     done = call(clean, "--ledger", ledger, "--key", f"{ledger}.key")
     assert (done.exit_code, done.stdout) == (0, "")
-    assert "nothing of what was removed" in done.stderr
+    assert "removed records found: nothing" in done.stderr
 
 
 def test_what_cannot_be_looked_through(tmp_path):

@@ -1,6 +1,7 @@
 """DTO: which tokens become targets (our reading of the paper, arXiv 2510.00125)."""
 
 import math
+import re
 from itertools import product
 
 import pytest
@@ -138,3 +139,16 @@ def test_a_changed_dto_is_not_called_our_reading():
     assert build("dto", {"ratio": 0.5}).title() == "DTO (our reading of the paper)"
     changed = build("dto", {"selector": "subject"}).title()
     assert changed == "DTO, changed: ascent on targets by subject"
+
+
+def test_a_selector_has_options_of_its_own():
+    method = build("dto", {"selector": "subject", "selector_options": {"swaps": 1}})
+    assert method.selector_options == {"swaps": 1}  # type: ignore[attr-defined]
+    for options, said in (
+        ({"selector_options": {"swap": 1}}, "selector_options.swap: the selector delta has no"),
+        ({"selector": "subject", "selector_options": {"swap": 1}}, 'Did you mean "swaps"?'),
+        ({"selector_options": 3}, "give a mapping"),
+        ({"selector": "subjekt"}, 'Did you mean "subject"?'),
+    ):
+        with pytest.raises(UserError, match=re.escape(said)):
+            build("dto", options)

@@ -167,7 +167,7 @@ def test_what_is_read_depends_on_the_focus():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"focus": "spam"}, "one of none, spans"),
+        ({"focus": "spam"}, "one of none, delta, entities"),
         ({"focus_mode": "sof"}, 'Did you mean "soft"'),
         ({"focus_weight": 0}, "more than 0"),
         ({"normalise": "none"}, "one of chosen, all"),

@@ -77,7 +77,10 @@ def test_a_near_model_that_still_gives_answers_is_never_called_near_alone():
     both.given["npo"] = both.given.pop("unlearned")
     text = opening(to_markdown(both))
     assert f"The nearest by closeness is `npo` with 0.97, but {said}" in text
-    assert f"- Still give forget answers that they would not, unseen: `npo` {said}\n" in text
+    assert (
+        f"- Still give forget answers that a model which never saw them would not: `npo` {said}\n"
+        in text
+    )
     assert "- None of these: `other`" in text
 
 
@@ -94,7 +97,7 @@ def test_a_near_model_that_still_gives_answers_is_never_called_near_alone():
         ),
         (
             GivenAnswers(asked=9, words=("a", "b"), beside="retrained", retrained_alone=1),
-            "it alone gives 1 like them, as chance has it",
+            "it alone gives 1 others like them, by chance",
         ),
         (
             GivenAnswers(asked=9, facts=("a",), beside="retrained", retrained_alone=1),
@@ -109,7 +112,7 @@ def test_a_near_model_that_still_gives_answers_is_never_called_near_alone():
         ),
         (
             GivenAnswers(asked=9, words=("a",), beside="holdout", unjudged=("a",)),
-            "Of 1 the holdout tells nothing",
+            "For 1 of them the holdout is no measure",
         ),
     ],
 )
@@ -135,12 +138,12 @@ HARM = {
 def test_damage_to_single_answers_stands_in_the_first_lines():
     found = report(harm=HARM)
     assert harmed(found, "unlearned") == [
-        "in circles or noise: 1 of 9 retain answers (retain-4), 12 of 40 forget answers "
+        "repetitive or noise: 1 of 9 retain answers (retain-4), 12 of 40 forget answers "
         "(forget-0, forget-1, forget-2, forget-3 and 8 more)",
-        "answered by nothing: 1 of 8 holdout answers (holdout-2)",
+        "empty answers: 1 of 8 holdout answers (holdout-2)",
         "their probability fell by more than a third: 1 of 9 retain answers (retain-4 0.92 to "
         "0.11)",
-        "going on much longer than before: 1 of 9 retain answers (retain-5)",
+        "much longer than before: 1 of 9 retain answers (retain-5)",
     ]
     assert [line.partition(": ")[0] for line in what_is_wrong(found)] == ["harmed"] * 4
     text = to_markdown(found)
@@ -216,16 +219,16 @@ def test_what_training_saw_is_not_what_the_model_has():
     """A first user's run: aimed at 0.234, stopped at 0.13 as seen, written 0.02."""
     found = report(forget=0.02, train={"stop_at": 0.234}, facts=STOPPED)
     text = to_markdown(found)
-    assert "at most train.stop_at=0.234. It saw 0.13 there" in text
+    assert "at most train.stop_at=0.234. Training measured 0.13, each" in text
     assert "after step 9 of 50" in text
-    assert "the model as written has 0.02." in text
-    assert "went past its stop: training was to end at 0.23 and saw 0.13 there" in "".join(
+    assert "the final model has 0.02." in text
+    assert "went past its stop: training was to end at 0.23 and measured 0.13 there" in "".join(
         what_is_wrong(found)
     )
     assert not any("its stop" in line for line in what_is_wrong(report(forget=0.2, facts=STOPPED)))
     assert "**Stop.**" not in to_markdown(report(train={"stop_at": 0.3}))
     plain = report(forget=0.02, train={"stop_at": 0.25}, facts={**STOPPED, "steps": None})
-    assert "at most train.stop_at=0.25. It saw" in to_markdown(plain)
+    assert "at most train.stop_at=0.25. Training measured" in to_markdown(plain)
 
 
 @pytest.mark.parametrize(
@@ -269,7 +272,7 @@ def test_advice_is_never_what_is_set_already(train, facts, said, unsaid):
     advice = sooner(found)
     assert said in advice
     assert unsaid not in advice
-    assert f"can tell what was removed. {advice}" in to_markdown(found)
+    assert f"can use that to find what was removed. {advice}" in to_markdown(found)
 
 
 def test_what_was_drawn_back_is_told_with_both_ends():
@@ -294,7 +297,11 @@ def test_stopping_by_a_holdout_is_no_advice_without_one():
     [
         ({}, {}, "More train.epochs (now 10) or a train.learning_rate above 0.0001"),
         ({"stop_at": 0.5}, STOPPED, "ended by train.stop_at=0.5; below 0.50"),
-        ({"stop_at": "holdout"}, STOPPED, "by train.stop_at=holdout; without it, it goes on"),
+        (
+            {"stop_at": "holdout"},
+            STOPPED,
+            "by train.stop_at=holdout; without it, training continues",
+        ),
         (
             {"stop_at": "holdout", "min_kept": 0.9},
             {**STOPPED, "stopped_because": "less than train.min_kept = 0.9"},
@@ -335,7 +342,7 @@ def test_an_attack_other_than_by_the_loss_is_told_where_that_sees_nothing():
     for name, auc in (("unlearned", 1.0), ("retrained", 0.67)):
         found.models[name]["forget"]["membership_auc_min_k"] = Score(auc, 40)
     (line,) = what_is_wrong(found)
-    assert line.startswith("still told apart: another attack (`membership_auc_min_k`)")
+    assert line.startswith("still distinguishable: another attack (`membership_auc_min_k`)")
     assert line.endswith("AUC 1.00; retrained 0.67")
     found.models["unlearned"]["forget"]["membership_auc_min_k"] = Score(0.9, 40, 0.6, 1.0)
     assert what_is_wrong(found) == [], "by chance"

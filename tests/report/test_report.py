@@ -82,9 +82,9 @@ def test_json_of_another_schema_is_refused():
     [
         ({}, "0.95 per token before, and have 0.08 after", "not forgotten"),
         ({"after": 0.6}, "**They are not forgotten to that level.**", "below it"),
-        ({"after": 0.0}, "forgotten further than never learned", "not forgotten to"),
+        ({"after": 0.0}, "less likely than if they had never been learned", "not forgotten to"),
         ({"kept": 0.5}, "**The rest of the model was damaged.**", "Over-forgotten"),
-        ({}, "**Wanted.** Forget 40 examples, keep 9, with NPO.", "damaged"),
+        ({}, "**Request.** Forget 40 examples, keep 9, with NPO.", "damaged"),
         ({"after": 1e-9}, "and have less than 0.01 after", "1e-09"),
         ({"auc": 0.02}, "**Over-forgotten.**", "Still recognisable"),
         ({"auc": 0.9}, "**Still recognisable.**", "Over-forgotten"),
@@ -202,7 +202,7 @@ def test_lost_wording_is_damage_too():
     for name, said in (("original", 1.0), ("unlearned", 0.5), ("retrained", 1.0)):
         found.models[name]["retain"]["rouge_l_recall"] = Score(said, 30)
     text = to_markdown(found).split("## At a glance")[0]
-    assert "When asked, 0.50 of their wording is said, and 1.00 was before." in text
+    assert "Generated answers have 0.50 of their wording, and had 1.00 before." in text
     assert "**The rest of the model was damaged.**" in text
     found.models["original"]["retain"]["rouge_l_recall"] = Score(0.55, 30)
     assert "damaged" not in to_markdown(found).split("## At a glance")[0]
@@ -244,7 +244,7 @@ def test_one_model_alone_is_told_without_before_and_after():
     text = to_markdown(Report(models={"model": model(0.4, 0.9)}, facts=facts, label="own"))
     assert "**Forget.** The answers have a probability of 0.40 per token. No retrained" in text
     assert "**Retain.** The answers to keep have 0.90." in text
-    assert "For a first look only: 9 of each group." in text
+    assert "Limited to 9 of each group." in text
 
 
 def test_damage_outside_the_retain_set_is_told():
@@ -306,7 +306,10 @@ def test_many_methods_are_judged_one_by_one():
     assert "not known" not in opening
     models = {name: groups for name, groups in models.items() if "retrained" not in name}
     opening = to_markdown(Report(models=models)).split("## At a glance")[0]
-    assert "- Not forgotten (probability more than 0.1 above what it would be unseen)" in (opening)
+    assert (
+        "- Not forgotten (probability more than 0.1 above what it would be if they were unseen)"
+        in (opening)
+    )
     assert ": not known" in opening
     assert "None of these" not in opening, "who was not judged has no clean bill"
     assert "- `probability`: how likely the model finds the answer" in text

@@ -108,7 +108,7 @@ def test_a_bug_is_told_by_its_place_and_kind(name, codes, tree):
 @pytest.mark.slow
 def test_chatter_of_libraries_is_told_by_its_place(codes, tree):
     told = said(tree, "chatter")
-    for part in ("UserWarning at ", "said at ", "a thread failed:", "a clean-up failed:"):
+    for part in ("UserWarning at ", "logged at ", "a thread failed:", "a clean-up failed:"):
         assert part in told, part
     assert "core dumps of 0 bytes" in told
     assert "too little" in said(tree, "memory")

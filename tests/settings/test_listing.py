@@ -94,7 +94,7 @@ def test_one_section_one_setting_or_a_part_of_a_name():
         "train.epochs"
     ]
     assert "train.learning_rate = -  (number > 0)" in shown("settings", "rate").stdout
-    assert "model = (needed)" in shown("settings").stdout
+    assert "model = (required)" in shown("settings").stdout
     with pytest.raises(UserError, match="Did you mean"):
         shown("settings", "learning_rat_")
 

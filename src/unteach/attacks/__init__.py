@@ -1,4 +1,4 @@
-"""Whether what was forgotten comes back: one file, one attack; a file dropped in here joins."""
+"""Attacks that try to recover forgotten data, one per file; each file is found automatically."""
 
 from unteach.attacks._base import ATTACKS, Attack, AttackOutcome, attack_of, option, registered
 

@@ -1,4 +1,4 @@
-"""What an attack is: a citation, some options, and rows of one model under each of its variants."""
+"""Define the base class of attacks: options, a citation, and rows of a model by variant."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
@@ -20,23 +20,24 @@ if TYPE_CHECKING:
 
 
 def option(default: Any, help: str, *, low: float | None = None) -> Any:
-    """An option with the sentence that explains it; a tuple is written with commas: `4,16,64`.
+    """Declare an option of an attack, with its help text and bound.
 
     Args:
-        default: its value, and by its type what it may be.
-        help: one sentence.
-        low: the least value, of each of several.
+        default: the default value; its type is the option's type. A tuple is written with commas
+            on the command line: `4,16,64`.
+        help: one sentence for users.
+        low: smallest allowed value; for a tuple, of each element.
     """
     return field(default=default, metadata={"help": help, "low": low})
 
 
 @dataclass(frozen=True)
 class AttackOutcome:
-    """What one variant of an attack got from one model.
+    """The result of one variant of an attack on one model.
 
     Attributes:
-        variant: its name, the same for every model.
-        rows: of the model under attack, by group.
+        variant: name of the variant, the same for every model.
+        rows: rows of the model under attack, by group.
         facts: further numbers about this model.
     """
 
@@ -46,17 +47,18 @@ class AttackOutcome:
 
 
 class Attack(ABC):
-    """The base of all attacks: frozen keyword-only dataclasses whose fields are their options.
+    """Base class of attacks: frozen keyword-only dataclasses whose fields are their options.
 
-    An attack maps a model to a model, or is another way to ask it: then it overrides `variants` and
-    `attack`. Or it reads rows that are there: then it overrides `read`.
+    An attack that changes the model or queries it in another way overrides `variants` and `attack`.
+    An attack that only reads the rows of the unchanged models overrides `read`.
 
     Attributes:
-        name: as on the command line.
-        paper: where it comes from.
-        keeps_utility: whether the model is left as it is, and is as useful as before.
-        must_hold: whether a variant proves nothing where the original itself breaks under it.
-        compares: whether its rows hold all that closeness reads.
+        name: name on the command line.
+        paper: source of the attack.
+        keeps_utility: whether the model is unchanged, so that its utility is too.
+        must_hold: whether a variant is disregarded if it breaks the original model.
+        compares: whether its rows have all fields that closeness reads.
+        standard: whether it runs if the user names no attack.
     """
 
     name: ClassVar[str]
@@ -64,34 +66,35 @@ class Attack(ABC):
     keeps_utility: ClassVar[bool] = False
     must_hold: ClassVar[bool] = False
     compares: ClassVar[bool] = True
+    standard: ClassVar[bool] = True
 
     def missing(self, subject: "AttackSubject") -> list[Problem]:
-        """What the data lack that some of its variants need; as notes, or as errors for all."""
+        """Return what the data lack: notes if some variants need it, errors if all do."""
         return []
 
     def variants(self, subject: "AttackSubject") -> list[str]:
-        """The names of all its variants on these data."""
+        """Return the names of the variants for these data."""
         return []
 
     def cost(self, subject: "AttackSubject") -> float:
-        """About how often the plain questions' time it takes for one model."""
+        """Estimate the time for one model, as a multiple of the time without attack."""
         return 0.0
 
     def attack(self, subject: "AttackSubject", wanted: list[str]) -> Iterator[AttackOutcome]:
-        """What each wanted variant gets from one model; others may come too, and are not kept."""
+        """Yield the outcome of each wanted variant on one model; other variants are ignored."""
         yield from ()
 
     def read(self, rows: Mapping[str, Groups]) -> list["RecoveryLine"]:
-        """Lines of the table from the plain rows of each model, for an attack that asks nothing."""
+        """Return table lines from the rows of each model without attack; none by default."""
         return []
 
 
 class RowAttack(Attack):
-    """An attack that asks nothing: it reads the plain rows."""
+    """Base class of attacks that only read the rows of the unchanged models."""
 
     @abstractmethod
     def read(self, rows: Mapping[str, Groups]) -> list["RecoveryLine"]:
-        """See `Attack.read`."""
+        """Return table lines from the rows of each model without attack."""
 
 
 def _fill() -> None:
@@ -103,11 +106,18 @@ def _fill() -> None:
 
 ATTACKS: Registry[type[Attack]] = Registry("attack", fill=_fill)
 A = TypeVar("A", bound=type[Attack])
-CONTROL = "(control)"  # behind the name of a variant that only checks the attack itself
+
+
+def standard_attacks() -> tuple[str, ...]:
+    """Return the names of the attacks that run when the user names none."""
+    return tuple(name for name in ATTACKS if ATTACKS.get(name).standard)
+
+
+CONTROL = "(control)"  # suffix of variants that only check the attack itself
 
 
 def registered(name: str) -> Callable[[A], A]:
-    """Register an attack under a name. Raises TypeError when it has no paper or no docstring."""
+    """Register an attack under a name. Raises TypeError if it has no paper or docstring."""
 
     def register(cls: A) -> A:
         if not isinstance(cls.__dict__.get("paper"), Paper) or not cls.__doc__:
@@ -120,10 +130,10 @@ def registered(name: str) -> Callable[[A], A]:
 
 
 def attack_of(name: str, options: Mapping[str, str]) -> Attack:
-    """The attack of that name with these options, as they are written on the command line.
+    """Return the attack of that name with options as written on the command line.
 
     Raises:
-        UserError: an unknown name, unknown options, bad values; all of them at once.
+        UserError: an unknown name, or all unknown options and bad values.
 
     Example:
         >>> attack_of("int4", {"groups": "32,64"}).groups
@@ -153,7 +163,7 @@ def attack_of(name: str, options: Mapping[str, str]) -> Attack:
 
 
 def _parsed(text: str, option: Any) -> tuple[Any, str]:
-    """A value of the default's type, and what to give instead where it is none."""
+    """Parse a value to the type of the default; return it, and what to give instead if invalid."""
     many = isinstance(option.default, tuple)
     kind = type(option.default[0] if many else option.default)
     parts = [part.strip() for part in text.split(",")] if many else [text.strip()]

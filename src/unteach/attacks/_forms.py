@@ -1,4 +1,4 @@
-"""Other ways to put a question: wordings, beginnings of the answer, formats, roles, company."""
+"""Rephrase questions: other wordings, formats, roles, examples before, begun answers."""
 
 import re
 from collections.abc import Callable
@@ -36,7 +36,7 @@ PREFIXES = {
 
 
 def shot(subject: AttackSubject, example: Example) -> Example | None:
-    """The question behind questions about other subjects with their answers."""
+    """Return the question after answered questions about others (few-shot); None if too few."""
     others = [e for e in subject.groups.get("retain", []) or subject.groups.get("holdout", [])
               if asked_text(e) and e.id != example.id]  # fmt: skip
     if len(others) < SHOTS:
@@ -51,7 +51,7 @@ def shot(subject: AttackSubject, example: Example) -> Example | None:
 
 
 def cloze(example: Example) -> Example | None:
-    """The answer with a gap where its fact was; None where there is no fact to take out."""
+    """Return the answer with a gap in place of its fact; None if it has no such fact."""
     if not example.fact:
         return None
     gapped = re.sub(re.escape(example.fact), BLANK, example.answer, flags=re.IGNORECASE)
@@ -61,13 +61,13 @@ def cloze(example: Example) -> Example | None:
 
 
 def bare_text(example: Example) -> Example:
-    """Question and answer as one running text, without any template."""
+    """Return question and answer as one text, without a template."""
     turns = Turn("user", asked_text(example) + " "), Turn("assistant", example.answer)
     return replace(example, kind="text", turns=turns)
 
 
 def corrected(example: Example, said: list[str]) -> Example:
-    """The question again, behind answers of the model's own that were called wrong."""
+    """Return the question again, after the model's own answers, each called wrong by the user."""
     question = asked_text(example)
     doubt = DOUBT.format(q=question)
     before = [
@@ -85,17 +85,17 @@ def corrected(example: Example, said: list[str]) -> Example:
 def begun(
     subject: AttackSubject, group: str, example: Example, part: float | int
 ) -> Question | None:
-    """The question with the beginning of its answer, which the model is to go on with.
+    """Return the question with the beginning of its answer, for the model to continue.
 
     Args:
-        subject: whose tokenizer and settings are used.
-        group: where the example stands.
+        subject: provides tokenizer and settings.
+        group: group of the example.
         example: a question with its answer.
-        part: how many words of the answer (a whole number), or which share of the words before
-            its fact; where it has none, of its first half.
+        part: an int is the number of words of the answer to give; a float is a share of the words
+            before its fact, or of the first half if it has no fact.
 
     Returns:
-        None where nothing stands before the fact, or nothing behind the beginning.
+        The question; None if no words precede the fact, or no tokens follow the beginning.
     """
     cut = cut_of(example, part)
     how: Any = {"max_length": subject.settings.max_length, "template": subject.settings.template}
@@ -126,7 +126,7 @@ def begun(
 
 
 def cut_of(example: Example, part: float | int) -> int:
-    """Characters of the answer that are given; 0 for none.
+    """Return how many characters of the answer are given, 0 for none.
 
     Example:
         >>> turns = Turn("user", "Where?"), Turn("assistant", "She was born in Lund, they say.")

@@ -1,4 +1,4 @@
-"""The attacks of a run: on the model that it wrote, once that is evaluated."""
+"""Attack the model of a run, after the run has evaluated it."""
 
 import os
 from collections.abc import Callable
@@ -37,7 +37,7 @@ OPTIONS = "attack.options"
 
 
 def checked(request: Request) -> CheckedRequest:
-    """Everything that can be wrong with a request, its attacks among it.
+    """Check a request, its attacks included.
 
     Raises:
         UserError: all problems.
@@ -60,10 +60,10 @@ def checked(request: Request) -> CheckedRequest:
 
 
 def foreseen(request: Request) -> tuple[Attack, ...]:
-    """The attacks with their options; loads no library.
+    """Return the request's attacks with their options; loads no heavy library.
 
     Raises:
-        UserError: unknown names and options, bad values, several processes; all at once.
+        UserError: all unknown names, unknown options and bad values; more than one process.
     """
     asked, problems = request.attack, list[Problem]()
     if asked.names and int(os.environ.get("WORLD_SIZE", "1")) > 1:
@@ -79,14 +79,14 @@ def foreseen(request: Request) -> tuple[Attack, ...]:
 
 
 def one_process() -> Problem:
-    """Attacks load, train and round models by themselves."""
-    what = "is made in one process, and several were asked for"
+    """Return the problem of attacks in several processes: attacks load and train models alone."""
+    what = "runs in one process, and several were started"
     hint = "leave it out, and run `unteach attack` on the result"
     return Problem("--attack", what, hint, "request")
 
 
 def options_of(request: Request) -> dict[str, str]:
-    """The options as the command line writes them.
+    """Return the options of attacks as written on the command line.
 
     Example:
         >>> made = Request(model="m", forget="f", out="o",
@@ -102,14 +102,14 @@ def options_of(request: Request) -> dict[str, str]:
 
 
 def _renamed(problem: Problem) -> Problem:
-    """With the names that options have in a request."""
+    """Rename the options in a problem to their names in a request."""
     where = problem.where.replace("--set ", f"--set {OPTIONS}.")
     hint = problem.hint.replace("--set ATTACK.OPTION", f"--set {OPTIONS}.ATTACK.OPTION")
     return replace(problem, where=where, hint=hint)
 
 
 def _missing(intake: CheckedRequest) -> list[Problem]:
-    """What the data lack that some attack needs; loads no weights."""
+    """Return what the data lack for the attacks; loads no weights."""
     attacks = foreseen(intake.request)
     if not attacks:
         return []
@@ -129,19 +129,19 @@ def _missing(intake: CheckedRequest) -> list[Problem]:
 def attack_run(
     intake: CheckedRequest, model: Path, start: str, folder: Path, listener: ProgressListener
 ) -> AttackResult:
-    """Attack the model that a run wrote, and those that it is held to.
+    """Attack the model that a run wrote, and the models that it is compared with.
 
-    What was asked of a variant is kept in the folder, so that a run that was cut off goes on there.
+    The rows of each variant are kept in the folder, so that an interrupted run can resume.
 
     Args:
-        intake: what the run was asked for.
-        model: what it wrote.
-        start: what its adapters are put on, where it wrote only these.
-        folder: for what is kept on the way.
-        listener: told how it goes.
+        intake: the checked request of the run.
+        model: folder of the unlearned model.
+        start: the model that its adapters belong to, if the run wrote only adapters.
+        folder: folder for the rows of the variants.
+        listener: receives progress.
 
     Raises:
-        UserError: the disk refuses what is written, or a model was changed meanwhile.
+        UserError: writing to disk failed, or a model was changed meanwhile.
     """
     from unteach.attacks.run import carried_out
 
@@ -163,14 +163,19 @@ def attack_run(
 
 
 def keep(result: AttackResult, folder: Path) -> Attacked:
-    """Write what came back beside a run's report, and what that is to say of it."""
+    """Write the result beside a run's report; return the report's section on attacks."""
     write(result, folder / FOLDER, parts=False)
     files = [name for name in (REPORT, CURVES) if (folder / FOLDER / name).exists()]
     return section(result, tuple(f"{FOLDER}/{name}" for name in files))
 
 
 def section(result: AttackResult, beside: tuple[str, ...]) -> Attacked:
-    """What a report says of the attacks."""
+    """Return the section of a report on the attacks.
+
+    Args:
+        result: the result of the attacks.
+        beside: paths of the files with more, relative to the report.
+    """
     names = dict.fromkeys(line.attack for line in result.lines)
     lines = {name: line for name in names if (line := result.of(name))}
     return Attacked(
@@ -220,7 +225,7 @@ def _asked(request: Request, model: str, out: Path) -> AttackRequest:
 def _plan(
     intake: CheckedRequest, asked: AttackRequest, model: Path, start: str
 ) -> CheckedEvaluation:
-    """As an evaluation has it; what the run checked is not checked again."""
+    """Return the checked evaluation of the models; checks of the run are not repeated."""
     from unteach.models.loading import load_config
 
     request = intake.request
@@ -245,7 +250,7 @@ def _plan(
 
 
 def _groups(intake: CheckedRequest) -> dict[str, Group]:
-    """The examples that judge the run; not those of the holdout that set levels in training."""
+    """Return the examples for evaluation, without the calibrating half of the holdout."""
     limit = intake.request.attack.limit
     return {
         role: Group(examples=sample(intake.groups[role], limit))

@@ -1,4 +1,4 @@
-"""From the rows of all models under an attack to lines of a table; no model, no torch."""
+"""Compute recovery, utility and closeness under an attack from rows, without model or torch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,34 +20,35 @@ NAMES = {
     "probability": "probability",
     "extraction_strength": "extraction strength",
 }
-"""The numbers that fall when something is forgotten, the first that there is being the main one."""
+"""Metrics that fall when data are forgotten; the first one that is available is the main one."""
 
-HOLDS = 0.95  # of the retain score: an original that keeps less is broken by the attack
-ENOUGH = 0.5  # of what the original gives without attack; one that gets less tells little
+HOLDS = 0.95  # share of its retain score below which the attack breaks the original
+ENOUGH = 0.5  # share of the original's main metric that a meaningful attack must get from it
 NEVER = "never seen"
 MODELS = ("original", "unlearned", "retrained")
 PLAIN = "no attack"
 UNKNOWN = Score(None)
-Models = Mapping[str, Groups]  # the rows of each model
+Models = Mapping[str, Groups]  # model -> its rows by group
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecoveryLine:
-    """One variant of an attack, beside what it gets from the other models.
+    """The scores of all models under one variant of an attack.
 
     Attributes:
-        attack: its name.
-        variant: which of its variants.
-        main: the number that the recovery is of.
-        scores: number -> model -> score, all under the attack; "never seen" is the holdout's under
-            the original where there is no retrained model.
-        recovery: of the main number, with its interval.
-        recoveries: of each number, without.
-        kept: model -> its retain score under attack over the original's without.
-        closeness: to the retrained model, both under the attack; without its interval.
+        attack: name of the attack.
+        variant: name of the variant.
+        main: the metric of `recovery`.
+        scores: metric -> model -> score under the attack. Without a retrained model, the model
+            "never seen" has the original's scores on the holdout.
+        recovery: recovery of the main metric, with its interval: 0 is the retrained model (or the
+            holdout), 1 the original.
+        recoveries: metric -> recovery, without intervals.
+        kept: model -> its retain score under attack, divided by the original's without attack.
+        closeness: closeness to the retrained model, both under the attack; without an interval.
         facts: model -> further numbers.
-        proves: why it proves nothing, or how to read it; empty where there is nothing to say.
-        counts: whether it may be the worst case.
+        proves: why the line tells little, or how to read it; often empty.
+        counts: whether the line can be the worst case.
     """
 
     attack: str
@@ -63,7 +64,7 @@ class RecoveryLine:
     counts: bool = False
 
     def value(self, model: str) -> float | None:
-        """The main number of a model under the attack."""
+        """Return the main metric of a model under the attack."""
         score = self.scores.get(self.main, {}).get(model)
         return score.value if score else None
 
@@ -75,13 +76,13 @@ def judged(
     plain: Models,
     facts: Mapping[str, Mapping[str, float]] | None = None,
 ) -> RecoveryLine:
-    """The line of one variant.
+    """Return the line of one variant.
 
     Args:
-        attack: what it is a variant of; None for no attack.
-        variant: its name.
-        rows: of each model under the attack.
-        plain: of each model without.
+        attack: the attack; None for the models without attack.
+        variant: name of the variant.
+        rows: rows of each model under the attack.
+        plain: rows of each model without attack.
         facts: further numbers of each model.
     """
     values = {model: shown(found.get("forget", [])) for model, found in rows.items()}
@@ -99,7 +100,7 @@ def judged(
         variant=variant,
         main=main,
         scores=scores,
-        recovery=found.get(main, Score(None, note="no forget answer was asked")),
+        recovery=found.get(main, Score(None, note="no forget answer was evaluated")),
         recoveries={name: score.value for name, score in found.items()},
         kept=kept,
         closeness=_closeness(rows) if attack is None or attack.compares else None,
@@ -122,7 +123,7 @@ def _proves(
             f"proves nothing: the original itself keeps {kept['original']:.0%} of its retain score"
         )
     if weak:
-        return "tells little: it gets less than half from the original of what is there"
+        return "tells little: from the original it gets less than half of what no attack gets"
     if attack and attack.must_hold and "original" not in kept:
         return "without --original and --retain it is not known whether the attack breaks the model"
     if control:
@@ -131,7 +132,7 @@ def _proves(
 
 
 def _gets(name: str, rows: Models, plain: Models) -> float:
-    """The original's main number under the attack over that without, on the same examples."""
+    """Return the original's main metric under the attack, divided by that without attack."""
     found = [shown(of.get("original", {}).get("forget", [])).get(name, {}) for of in (rows, plain)]
     ids = found[0].keys() & found[1].keys()
     there = sum(found[1][id] for id in ids)
@@ -162,7 +163,7 @@ def _recovered(name: str, values: Mapping[str, dict], unseen: dict) -> Score:
 
 
 def _kept(rows: Models, plain: Models) -> dict[str, float]:
-    """What each model keeps of the original's retain score; of its own where that is not known."""
+    """Return each model's retain score under attack as a share of the original's, or of its own."""
     found = {}
     for model in rows:
         before = retain_score(plain.get("original", plain[model]))
@@ -173,7 +174,7 @@ def _kept(rows: Models, plain: Models) -> dict[str, float]:
 
 
 def retain_score(groups: Groups) -> float | None:
-    """Mean ROUGE-L recall of the answers to keep, or their probability where none was asked.
+    """Mean ROUGE-L recall of the retain answers; their probability if none were generated.
 
     Example:
         >>> from unteach.types import Row
@@ -188,14 +189,14 @@ def retain_score(groups: Groups) -> float | None:
 
 
 def case_of(rows: Models) -> ModelCase:
-    """The three models under one attack."""
+    """Return the three models under one attack as a case for metrics."""
     return ModelCase(
         rows["unlearned"], original=rows.get("original"), retrained=rows.get("retrained")
     )
 
 
 def _closeness(rows: Models) -> float | None:
-    """The value alone: its interval takes a hundred times as long, and is made for the worst."""
+    """Return closeness without its interval, which takes a hundred times as long."""
     import numpy
 
     if not {"original", "retrained"} <= rows.keys():
@@ -216,12 +217,12 @@ def _closeness(rows: Models) -> float | None:
 
 
 def closeness_under_attack(rows: Models) -> Score:
-    """Closeness to the retrained model, all three models under the attack, with its interval."""
+    """Closeness to the retrained model with its interval, all models under the attack."""
     return COMPARISONS.get("closeness")(case_of(rows))
 
 
 def worst(lines: list[RecoveryLine]) -> RecoveryLine | None:
-    """The line of which most is surely back: the greatest lower end of its recovery.
+    """Return the line with the greatest lower end of its recovery's interval; None if unknown.
 
     The greatest value itself would be that of the noisiest of many variants.
     """
@@ -230,9 +231,9 @@ def worst(lines: list[RecoveryLine]) -> RecoveryLine | None:
 
 
 def furthest(lines: list[RecoveryLine]) -> RecoveryLine | None:
-    """The line that is furthest from the retrained model.
+    """Return the line with the least closeness to the retrained model; None if unknown.
 
-    An attack that gets nothing from the original either has no unit to measure by.
+    Lines without a recovery are left out: the attack gets nothing from the original either.
     """
     known = [line for line in lines if line.counts and line.recovery.value is not None]
     known = [line for line in known if line.closeness is not None]

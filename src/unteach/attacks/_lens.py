@@ -1,4 +1,4 @@
-"""The logit lens: what a head makes of the states within a model, layer by layer."""
+"""Read hidden states of each layer through an output head (logit lens)."""
 
 import copy
 from collections.abc import Iterator
@@ -15,18 +15,18 @@ from unteach.types import Sequence
 
 
 class Lens(NamedTuple):
-    """What stands between the states behind a layer and logits.
+    """The modules that map hidden states to logits.
 
     Attributes:
-        norm: the model's last one; None where it has none.
-        head: behind it.
+        norm: the model's final norm; None if it has none.
+        head: the output head.
     """
 
     norm: nn.Module | None
     head: Head
 
     def logps(self, states: Tensor, target: Tensor) -> Tensor:
-        """[n], log-probability of each target, of states [n, D] behind a layer."""
+        """Return the log-probability [n] of each target in nats, from hidden states [n, D]."""
         found = []
         for part in pieces(states, self.head):
             rows = states[part] if self.norm is None else self.norm(states[part])
@@ -36,7 +36,7 @@ class Lens(NamedTuple):
 
 
 def kept_lens(model: Any) -> Lens:
-    """A copy of the model's, which stays when the model is freed."""
+    """Return a copy of the model's final norm and head, which outlives the model."""
     norm = final_norm(model)
     return Lens(
         copy.deepcopy(norm).requires_grad_(False) if norm else None, head_of(model).frozen()
@@ -45,7 +45,7 @@ def kept_lens(model: Any) -> Lens:
 
 @torch.no_grad()
 def final_norm(model: Any) -> nn.Module | None:
-    """The module whose output the head is given, found by asking; None where there is none."""
+    """Find the norm whose output is the head's input, by running the model; None if none is."""
     seen: list[tuple[nn.Module, Any]] = []
     head = model.get_output_embeddings()
     leaves = [m for m in model.modules() if not any(m.children()) and m is not head]
@@ -78,13 +78,13 @@ def depths(
     *,
     tokens_per_batch: int,
 ) -> dict[tuple[str, int], list[float]]:
-    """Mean log-probability of each text's answer tokens, by lens and layer.
+    """Return the mean log-probability of each text's answer tokens in nats, by lens and layer.
 
     Args:
-        model: in evaluation mode.
-        texts: with an answer each.
-        lenses: by name, what the states are read with.
-        layers: counted from 1.
+        model: a model in evaluation mode.
+        texts: sequences with at least one answer token.
+        lenses: lenses by name.
+        layers: layers to read, counted from 1.
         tokens_per_batch: padded tokens of one forward.
     """
     norm = final_norm(model)
@@ -103,7 +103,7 @@ def depths(
 def _states(
     model: Any, norm: nn.Module | None, texts: list[Sequence], layers: list[int]
 ) -> tuple[dict[int, Tensor], Tensor]:
-    """By layer the states that predict answer tokens, [n, D], before the last norm; and these."""
+    """Return by layer the states [n, D] that predict the answer tokens, and these tokens [n]."""
     ids = right_padded([text.ids for text in texts], model.device)
     attention = right_padded([(1,) * len(text.ids) for text in texts], model.device)
     with _given(norm) as last:
@@ -118,7 +118,7 @@ def _states(
 
 @contextmanager
 def _given(module: nn.Module | None) -> Iterator[list[Tensor]]:
-    """What a module is given while the model runs."""
+    """Record the inputs of a module while the model runs."""
     seen: list[Tensor] = []
     if module is None:
         yield seen

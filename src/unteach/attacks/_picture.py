@@ -1,4 +1,4 @@
-"""The curves of relearning: what comes back over steps, each model with its interval."""
+"""Draw the curves of relearning: the main metric of each model over training steps."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,13 +9,13 @@ from unteach.report.picture import COLOURS, OTHER
 from unteach.types import Score
 
 CURVES = "relearn.png"
-WIDE = 3.0  # inches of a panel
+WIDE = 3.0  # width of a panel in inches
 
 
 def draw(lines: Iterable[RecoveryLine], path: Path) -> bool:
-    """Draw what each model gives over the steps of each training; whether there was any.
+    """Draw the main metric over steps, a panel for each training; return False if there is none.
 
-    A panel for each training; the points at 0 steps are those without attack.
+    The points at 0 steps are those without attack.
     """
     from matplotlib.figure import Figure
 
@@ -43,7 +43,7 @@ def draw(lines: Iterable[RecoveryLine], path: Path) -> bool:
                   frameon=False)  # fmt: skip
     name = NAMES.get(own[0].main, own[0].main)
     figure.supxlabel(
-        f"steps of training; up: {name} on forget answers\nthat were not trained on; bands: 95%",
+        f"training steps; vertical: {name} on forget answers\nthat were not trained on; bands: 95%",
         fontsize=8, color="#666666",
     )  # fmt: skip
     figure.savefig(path, dpi=150)
@@ -75,7 +75,7 @@ def _panel(axis: Any, lines: list[RecoveryLine], start: RecoveryLine | None) -> 
 
 
 def _of(line: RecoveryLine, model: str, lines: list[RecoveryLine]) -> Score | None:
-    """The number that the panel shows, of one model."""
+    """Return the score of one model that the panel shows."""
     main = lines[0].main if lines else line.main
     score = line.scores.get(main, {}).get(model)
     return score if score and score.value is not None else None

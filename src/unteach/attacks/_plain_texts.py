@@ -1,4 +1,4 @@
-"""Sentences that are about nobody, to train on where no unrelated text is given."""
+"""Sentences about no person, for relearning on unrelated text."""
 
 UNRELATED = (
     "Water that is left in the sun grows warm, and some of it rises as vapour.",

@@ -1,4 +1,4 @@
-"""What an attack run is asked for, and all that can be wrong with it, found before it starts."""
+"""Define the request of an attack run, and check it before it starts."""
 
 import os
 import re
@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
-from unteach.attacks._base import ATTACKS, Attack, attack_of
+from unteach.attacks._base import ATTACKS, Attack, attack_of, standard_attacks
 from unteach.attacks._subject import AttackSubject
 from unteach.errors import Problem, UserError
 from unteach.evaluation.check import CheckedEvaluation, check
@@ -20,7 +20,6 @@ from unteach.settings.messages import told
 from unteach.settings.sections import Count, Section, Seed
 from unteach.types import Example
 
-ALL = ("int4", "relearn", "sample", "prompt", "detect")
 PARTS = "parts"
 RESULT = "attacks.json"
 OPTION = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?")
@@ -28,29 +27,29 @@ WORDINGS = ("paraphrased_question", "paraphrased_questions")
 
 
 class AttackRequest(Section):
-    """Which model is attacked, how, and where the answer goes.
+    """The request of an attack run: models, data, attacks and output.
 
     Attributes:
         model: the unlearned model: a folder or a hub id.
-        forget: what was to be forgotten: a file or a data set id.
-        out: the folder to make, or of an earlier run that is gone on with.
-        original: the model before unlearning: without it there is no recovery.
-        retrained: a model that never saw the forget set: recovery's zero.
-        retain: what should stay: tells what is left of a model under attack.
-        holdout: texts like the forget set that no model saw: the zero where there is no retrained
-            model.
-        attacks: their names.
-        options: of the attacks, as `{"relearn.steps": "4,16"}`.
-        limit: examples of each group, drawn by seed 0.
-        seed: of all that is drawn.
-        max_length: tokens of one text; None takes the model's context.
+        forget: the forget set: a file or a dataset id.
+        out: folder to write to; if it holds an earlier run of attacks, that run is resumed.
+        original: the model before unlearning; without it there is no recovery.
+        retrained: a model that never saw the forget set: a recovery of 0.
+        retain: the retain set, which shows the utility of a model under attack.
+        holdout: records like the forget set that no model saw: a recovery of 0 if there is no
+            retrained model.
+        attacks: names of the attacks; by default all standard ones.
+        options: options of the attacks, such as `{"relearn.steps": "4,16"}`.
+        limit: maximum number of examples of each group, drawn with seed 0; None for all.
+        seed: seed of everything random in the attacks.
+        max_length: maximum tokens of one text; None is the model's context length.
         template: how prompt and answer are joined.
-        max_new_tokens: the longest answer.
+        max_new_tokens: maximum tokens of a generated answer.
         tokens_per_batch: padded tokens of one forward.
-        overwrite: replace what stands in `out`, where that is no earlier run.
-        dtype: of the weights in memory.
-        device: "auto" is the first accelerator, else the CPU.
-        trust_remote_code: run the code that the model brings with it.
+        overwrite: replace `out` if it holds something else than an earlier run of attacks.
+        dtype: data type of the weights.
+        device: device of the models; "auto" is the first accelerator, else the CPU.
+        trust_remote_code: run the Python code that comes with a model.
     """
 
     model: str
@@ -60,7 +59,9 @@ class AttackRequest(Section):
     retrained: str | None = None
     retain: str | None = None
     holdout: str | None = None
-    attacks: Annotated[tuple[str, ...], Field(min_length=1)] = ALL
+    attacks: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
+        default_factory=standard_attacks
+    )
     options: dict[str, str] = Field(default_factory=dict)
     limit: Count | None = 200
     seed: Seed = 0
@@ -75,10 +76,10 @@ class AttackRequest(Section):
 
 
 def attack_request(**given: Any) -> AttackRequest:
-    """The record of what was given; what is None takes its default.
+    """Return the request with the given fields; None takes the default.
 
     Raises:
-        UserError: all that is wrong with it.
+        UserError: all missing and invalid fields.
 
     Example:
         >>> attack_request(model="m", forget="f.jsonl", attacks=("int4",)).limit
@@ -99,13 +100,13 @@ def _explained(error: Any) -> Problem:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckedAttack:
-    """A run that was checked.
+    """A checked attack run.
 
     Attributes:
-        asked: what it was asked for.
-        plan: models, questions and settings, as an evaluation has them.
-        attacks: in the order given.
-        subjects: the models by name: original, unlearned, retrained.
+        asked: the request.
+        plan: models, examples and settings, as in an evaluation.
+        attacks: the attacks, in the order given.
+        subjects: the models to attack, by name: original, unlearned, retrained.
         notes: what the user should know.
     """
 
@@ -117,10 +118,14 @@ class CheckedAttack:
 
 
 def foresee(names: tuple[str, ...], options: dict[str, str]) -> tuple[Attack, ...]:
-    """The attacks with their options; loads no library.
+    """Return the attacks with their options; loads no heavy library.
+
+    Args:
+        names: names of the attacks.
+        options: options as `attack.option` -> value.
 
     Raises:
-        UserError: unknown names, unknown options, bad values; all at once.
+        UserError: all unknown names, unknown options and bad values.
     """
     problems, found = list[Problem](), list[Attack]()
     for name in dict.fromkeys(names):
@@ -134,25 +139,25 @@ def foresee(names: tuple[str, ...], options: dict[str, str]) -> tuple[Attack, ..
         if dot and of in names:
             continue
         known = ", ".join(name for name in names if name in ATTACKS)
-        listed = f"write --set ATTACK.OPTION=value, of an attack that is asked for: {known}"
+        listed = f"write --set ATTACK.OPTION=value, with an attack that is run: {known}"
         hint = f"{did_you_mean(of, list(ATTACKS)).strip()} {listed}".strip()
         where = f"--set {key}" if OPTION.fullmatch(key) else "--set"
-        problems.append(Problem(where, "is of no attack that is asked for", hint, "request"))
+        problems.append(Problem(where, "belongs to no attack that is run", hint, "request"))
     if problems:
         raise UserError(*problems)
     return tuple(found)
 
 
 def checked(asked: AttackRequest) -> CheckedAttack:
-    """Check everything at once; loads no weights.
+    """Check a request; loads no weights.
 
     Raises:
         UserError: all problems.
     """
     problems: list[Problem] = []
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        what = "started several processes, and attacks run in one"
-        problems.append(Problem("launcher", what, "start one", "request"))
+        what = "started several processes, but attacks run in one"
+        problems.append(Problem("launcher", what, "start one process", "request"))
     attacks, plan = (), None
     try:
         attacks = foresee(asked.attacks, asked.options)
@@ -174,33 +179,37 @@ def checked(asked: AttackRequest) -> CheckedAttack:
 
 
 def unknown(asked: AttackRequest) -> list[Problem]:
-    """What cannot be known without a model or a file that is not given, as notes."""
+    """Return notes on what cannot be known because a model or a file is not given."""
     found = []
     if not asked.original:
-        what = "is not given: how much of what was there comes back is not known"
+        what = "is not given, so the share of forgotten data that is recovered is not known"
         found.append(Problem("--original", what, "give the model before unlearning", "note"))
     if not asked.retrained and asked.holdout:
         what = (
-            "is not given: the holdout stands for what was never seen, and how near the model is "
-            "to one that never saw the data is not known"
+            "is not given, so the holdout is used in its place, and closeness to a model that "
+            "never saw the data is not known"
         )
-        found.append(Problem("--retrained", what, "give a model trained without them", "note"))
+        found.append(
+            Problem("--retrained", what, "give a model trained without the forget set", "note")
+        )
     if not asked.retrained and not asked.holdout:
-        what = "is not given, nor --holdout: what anyone would guess is not known, nor is recovery"
+        what = "is not given, nor --holdout, so neither recovery nor what can be guessed is known"
         found.append(Problem("--retrained", what, "give one of the two", "note"))
     if not asked.retain:
-        what = "is not given: whether an attack breaks the model is not known"
-        found.append(Problem("--retain", what, "give texts that should stay", "note"))
+        what = "is not given, so it is not known whether an attack breaks the model"
+        found.append(
+            Problem("--retain", what, "give a file of records that the model should keep", "note")
+        )
     return found
 
 
 def is_ours(out: Path) -> bool:
-    """Whether a folder holds an earlier run, which is gone on with."""
+    """Whether a folder holds an earlier run of attacks, which can be resumed."""
     return (out / RESULT).is_file() or (out / PARTS / ".salt").is_file()
 
 
 def evaluation_of(asked: AttackRequest) -> Evaluation:
-    """The models and files as `evaluate` would be asked about them."""
+    """Return the request as that of an evaluation of the same models and files."""
     roles = {role: getattr(asked, role) for role in ("forget", "retain", "holdout")}
     same = ("original", "retrained", "limit", "max_length", "template", "max_new_tokens",
             "tokens_per_batch", "dtype", "device", "trust_remote_code", "out")  # fmt: skip
@@ -213,7 +222,7 @@ def evaluation_of(asked: AttackRequest) -> Evaluation:
 
 
 def _renamed(problem: Problem) -> Problem:
-    """With this command's flags: what `evaluate` calls --reference-model is --original here."""
+    """Rename the flag --reference-model of `evaluate` to --original in a problem."""
     found = {
         name: getattr(problem, name).replace("--reference-model", "--original")
         for name in ("where", "what", "hint")
@@ -222,7 +231,7 @@ def _renamed(problem: Problem) -> Problem:
 
 
 def subjects_of(asked: AttackRequest, plan: CheckedEvaluation) -> dict[str, AttackSubject]:
-    """The models by name, each with the data and settings that all share."""
+    """Return the models to attack by name, with the data and settings that all share."""
     groups = {
         role: [replace(e, paraphrase="", perturbed=(), alternate="") for e in group.examples]
         for role, group in plan.groups.items()
@@ -246,7 +255,7 @@ def subjects_of(asked: AttackRequest, plan: CheckedEvaluation) -> dict[str, Atta
 
 
 def merged(load: Callable[[], Any]) -> Callable[[], Any]:
-    """A function that loads a plain model: adapters are merged, as where it is made smaller."""
+    """Wrap a loader so that adapters are merged into the weights, as before quantisation."""
 
     def loaded() -> Any:
         model = load()
@@ -260,7 +269,7 @@ def merged(load: Callable[[], Any]) -> Callable[[], Any]:
 
 
 def _wordings(asked: AttackRequest, examples: list[Example]) -> dict[str, tuple[str, ...]]:
-    """The questions in other words, from the columns that have them."""
+    """Return other wordings of the questions by example id, from the columns that have them."""
     from unteach.data.readers.sources import records
 
     roles = {example.id.partition("-")[0] for example in examples}

@@ -1,10 +1,11 @@
-"""What came of a run: its lines, the worst of them, and what to do next."""
+"""Summarise an attack run: its lines, the worst case, and the next command."""
 
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from unteach.attacks._base import standard_attacks
 from unteach.attacks._judge import (
     NAMES,
     NEVER,
@@ -14,7 +15,7 @@ from unteach.attacks._judge import (
     furthest,
     worst,
 )
-from unteach.attacks._plan import ALL, AttackRequest, CheckedAttack
+from unteach.attacks._plan import AttackRequest, CheckedAttack
 from unteach.report.attacked import BACK
 from unteach.report.table import number
 from unteach.types import Paper, Score
@@ -22,19 +23,19 @@ from unteach.types import Paper, Score
 
 @dataclass(frozen=True, kw_only=True)
 class AttackResult:
-    """What attacks brought back; numbers alone.
+    """The result of an attack run; holds numbers and no text of the data.
 
     Attributes:
-        lines: one for each variant, the model without any attack first.
-        worst: the line of which most is surely back; None where recovery is not known.
-        furthest: the line that is furthest from the retrained model; None without one.
-        closeness: of that line, with its interval.
-        headline: the worst case in a sentence.
-        next: a command that makes sense now.
-        request: what was asked for.
-        facts: counts, times, versions.
-        papers: of the attacks.
-        notes: what cannot be known, and how to read the rest.
+        lines: one line for each variant, starting with the models without attack.
+        worst: the line with the highest lower bound of recovery; None if recovery is not known.
+        furthest: the line with the least closeness to the retrained model; None without one.
+        closeness: closeness of `furthest`, with its interval.
+        headline: the worst case in one sentence.
+        next: a command to run next.
+        request: the request as plain values.
+        facts: counts, times in seconds, versions.
+        papers: papers of the attacks, by attack.
+        notes: what cannot be known, and why.
     """
 
     lines: tuple[RecoveryLine, ...]
@@ -49,7 +50,7 @@ class AttackResult:
     notes: tuple[str, ...] = ()
 
     def of(self, attack: str) -> RecoveryLine | None:
-        """The worst line of one attack; its first where recovery is not known."""
+        """Return the worst line of one attack; its first line if recovery is not known."""
         own = [line for line in self.lines if line.attack == attack]
         return worst(own) or next(iter(own), None)
 
@@ -61,7 +62,7 @@ def result_of(
     seconds: Mapping[str, float],
     versions: Mapping[str, Any],
 ) -> AttackResult:
-    """The whole, from its lines and the rows behind them."""
+    """Return the result from its lines and their rows."""
     attacked = [line for line in lines if line.attack != PLAIN]
     first, far = worst(lines), furthest(attacked or lines)
     close = closeness_under_attack(rows[far.attack, far.variant]) if far else Score(None)
@@ -90,7 +91,7 @@ def result_of(
 def headline(
     first: RecoveryLine | None, far: RecoveryLine | None, close: Score, lines: list[RecoveryLine]
 ) -> str:
-    """The worst case in a sentence.
+    """Describe the worst case in one sentence.
 
     Example:
         >>> line = RecoveryLine(attack="int4", variant="groups of 32", main="fact_recall",
@@ -112,7 +113,7 @@ def headline(
         said = f"Worst case: {how} brings back {percent(score.value)}{ends} of what was forgotten"
         said += f", by {name}."
     if score.high is not None and score.high < BACK:
-        said += " That is nearly nothing."
+        said += " That is close to nothing."
     elif score.low is not None and score.low <= 0:
         said += " That may be chance."
     if far and close.value is not None:
@@ -121,7 +122,7 @@ def headline(
 
 
 def _most(lines: list[RecoveryLine]) -> str:
-    """What the strongest attack gets, where nothing says how much that is."""
+    """Describe the strongest attack's score, for a headline without recovery."""
     known = [line for line in lines if line.main in NAMES and line.value("unlearned") is not None]
     line = max(known, key=lambda line: line.value("unlearned") or 0.0, default=None)
     if line is None:
@@ -131,16 +132,16 @@ def _most(lines: list[RecoveryLine]) -> str:
               if line.value(name) is not None]  # fmt: skip
     also = f", {beside[0]}" if beside else ""
     name = NAMES[line.main]
-    return f" The most that is got: {name} {number(line.value('unlearned'))} ({how}){also}."
+    return f" The highest score: {name} {number(line.value('unlearned'))} ({how}){also}."
 
 
 def percent(value: float | None) -> str:
-    """In whole percents; a dash for nothing."""
+    """Format a share in whole percent; a dash for None."""
     return "-" if value is None else f"{value:.0%}"
 
 
 def interval(score: Score, *, percent: bool = False) -> str:
-    """The ends in brackets behind a number; nothing where there are none."""
+    """Format an interval as " (low to high)"; empty without one."""
     if score.low is None and score.high is None:
         return ""
     ends = ("..." if end is None else f"{end:.0%}" if percent else number(round(end, 3))
@@ -149,8 +150,8 @@ def interval(score: Score, *, percent: bool = False) -> str:
 
 
 def next_command(asked: AttackRequest, first: RecoveryLine | None) -> str:
-    """What to run next: attacks not run yet, else another try at forgetting, else a report."""
-    left = [name for name in ALL if name not in asked.attacks]
+    """Return the next command: attacks not run yet, else unlearning again, else an evaluation."""
+    left = [name for name in standard_attacks() if name not in asked.attacks]
     files = {role: getattr(asked, role) for role in ("forget", "retain", "holdout")}
     data = [part for role, file in files.items() if file for part in (f"--{role}", file)]
     before = asked.original

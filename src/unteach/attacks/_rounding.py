@@ -1,4 +1,4 @@
-"""Weights on a grid of few steps, as quantised models have them: round to nearest."""
+"""Round weights to a few bits, as quantised models have them: round to nearest."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -11,20 +11,22 @@ from transformers.pytorch_utils import Conv1D
 
 from unteach.adapters.lora import linear_names
 
-WHOLE = 0  # a group as long as the row: one scale for each output channel
+WHOLE = 0  # group size for one scale per output channel
 
 
 @cache
 def normal_floats() -> Tensor:
     """The 16 values of NF4, the 4-bit NormalFloat (QLoRA, arXiv 2305.14314, section 3).
 
-    Quantiles of the normal distribution, eight from 0 up and nine from 0 down, over the largest.
+    They are quantiles of the normal distribution, eight of them positive, divided by the largest.
 
     Example:
         >>> [round(x, 4) for x in normal_floats()[[0, 1, 7, 8, 15]].tolist()]
         [-1.0, -0.6962, 0.0, 0.0796, 1.0]
     """
-    end = (1 - 1 / 30 + 1 - 1 / 32) / 2  # the outermost have as much of the distribution as others
+    end = (
+        1 - 1 / 30 + 1 - 1 / 32
+    ) / 2  # so that the outermost values have as much probability as the others
     normal = NormalDist()
 
     def quantiles(count: int) -> list[float]:
@@ -36,19 +38,20 @@ def normal_floats() -> Tensor:
 
 
 def codes(weight: Tensor, *, bits: int, group: int, normal: bool = False) -> tuple[Tensor, Tensor]:
-    """The step of its grid that each weight is nearest to, and the grids' scales.
+    """Return the integer code of each weight, and the scales.
 
-    Symmetric: a grid runs from -(2^(bits-1) - 1) to 2^(bits-1) - 1 steps, the last of which is the
-    greatest weight of the group in size. Half-way between two steps the even one is taken.
+    The codes are symmetric, from -(2^(bits-1) - 1) to 2^(bits-1) - 1; the largest code is the
+    weight of largest magnitude in the group. Ties are rounded to the even code.
 
     Args:
-        weight: [out, in] of a linear layer.
-        bits: of a code.
-        group: how many weights of a row share a scale; `WHOLE` for all. The last may be shorter.
-        normal: by NF4's values in place of even steps; a code is the place of one among them.
+        weight: weight [out, in] of a linear layer.
+        bits: bits of a code.
+        group: number of weights of a row that share a scale; `WHOLE` for the row. The last group
+            of a row may be shorter.
+        normal: use the values of NF4 instead of equal steps; a code is an index into them.
 
     Returns:
-        int8 [out, groups, group], zeros behind the last; and the scales, [out, groups, 1].
+        Codes, int8 [out, groups, group], padded with zeros; scales [out, groups, 1].
 
     Example:
         >>> found, scale = codes(torch.tensor([[7.0, -3.4, 0.5, 1.5]]), bits=4, group=0)
@@ -67,7 +70,7 @@ def codes(weight: Tensor, *, bits: int, group: int, normal: bool = False) -> tup
 
 
 def rounded(weight: Tensor, *, bits: int, group: int, normal: bool = False) -> Tensor:
-    """The weight as it is after rounding, in its own shape and dtype."""
+    """Return the weight after rounding, in its own shape and dtype; arguments as in `codes`."""
     found, scale = codes(weight, bits=bits, group=group, normal=normal)
     values = normal_floats().to(weight.device)[found.long()] if normal else found.float()
     flat = (values * scale).flatten(1)[:, : weight.shape[1]]
@@ -76,7 +79,7 @@ def rounded(weight: Tensor, *, bits: int, group: int, normal: bool = False) -> T
 
 @torch.no_grad()
 def round_model(model: Any, *, bits: int, group: int, normal: bool = False) -> int:
-    """Round the linear layers in place, but for the head; returns how many weights that were."""
+    """Round the linear layers except the head, in place; return the number of weights."""
     count = 0
     for _, layer in _layers(model):
         weight = layer.weight.T if isinstance(layer, Conv1D) else layer.weight
@@ -87,7 +90,7 @@ def round_model(model: Any, *, bits: int, group: int, normal: bool = False) -> i
 
 @torch.no_grad()
 def changed(model: Any, original: Any, *, bits: int, group: int, normal: bool = False) -> float:
-    """Share of the weights whose step differs between two models, each on its own grid."""
+    """Return the share of weights whose codes differ in two models, each with its own scales."""
     before, moved, count = dict(_layers(original)), 0, 0
     how: Any = {"bits": bits, "group": group, "normal": normal}
     for name, layer in _layers(model):
@@ -107,7 +110,7 @@ def _layers(model: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _grouped(weight: Tensor, group: int) -> Tensor:
-    """[out, groups, group], zeros behind the last weights of a row."""
+    """Split rows into groups: [out, groups, group], padded with zeros."""
     width = weight.shape[1]
     size = min(group, width) if group else width
     short = -width % size

@@ -1,4 +1,4 @@
-"""Many answers to each prompt: the prompt is read once, and its samples go on from copies."""
+"""Sample many answers to each prompt; a prompt is processed once, and its cache copied."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from unteach.inference.shared_prompts import LAYERS, positions
 from unteach.progress import ProgressCallback
 
 Prompt = tuple[tuple[int, ...], int]
-"""Tokens, and the most new ones."""
+"""Token ids of a prompt, and the maximum number of new tokens."""
 
 
 @torch.inference_mode()
@@ -27,20 +27,20 @@ def samples(
     tokens_per_batch: int,
     progress: ProgressCallback = lambda done, total: None,
 ) -> list[list[list[int]]]:
-    """So many sampled answers to each prompt, from the whole distribution at a temperature.
+    """Sample answers to each prompt from the whole distribution at a temperature.
 
     Args:
-        model: in evaluation mode.
-        prompts: each once.
-        count: answers to each.
-        temperature: the logits are divided by it.
-        end: token ids that end an answer; they are not part of what comes back.
-        seed: of the draws; they also depend on the order of the prompts and on the batches.
-        tokens_per_batch: padded tokens of one batch, those to come included.
-        progress: told how many prompts are done.
+        model: a model in evaluation mode.
+        prompts: the prompts, without duplicates.
+        count: number of answers to each prompt.
+        temperature: divisor of the logits.
+        end: token ids that end an answer; they are not returned.
+        seed: seed; the samples also depend on the order of the prompts and on the batches.
+        tokens_per_batch: padded tokens of one batch, new tokens included.
+        progress: called with the number of finished prompts and of all.
 
     Returns:
-        New token ids: of each prompt, of each sample.
+        New token ids by prompt and sample.
     """
     found: list[list[list[int]]] = [[] for _ in prompts]
     random = torch.Generator(model.device).manual_seed(seed)
@@ -49,7 +49,7 @@ def samples(
     for members in batches_by_length(lengths, max(tokens_per_batch // count, 1), more=rooms):
         chosen = [prompts[i] for i in members]
         said = _once(model, chosen, count, temperature, end, random)
-        if said is None:  # its cache is of another kind: each sample reads the prompt again
+        if said is None:  # the cache cannot be copied: process the prompt again for each sample
             said = _again(model, chosen, count, temperature, end, seed + done, tokens_per_batch)
         for k, i in enumerate(members):
             found[i] = said[k * count : (k + 1) * count]
@@ -61,7 +61,7 @@ def samples(
 def _once(
     model: Any, prompts: list[Prompt], count: int, temperature: float, end: list[int], random: Any
 ) -> list[list[int]] | None:
-    """Samples of one batch, those of a prompt together; None where rows cannot be copied."""
+    """Sample one batch, prompt by prompt; None if the rows of the cache cannot be copied."""
     ids, attention = left_padded([ids for ids, _ in prompts], model.device)
     rows = torch.arange(len(prompts), device=model.device).repeat_interleave(count)
     room = torch.tensor([limit for _, limit in prompts], device=model.device)[rows]
@@ -90,7 +90,7 @@ def _once(
         going = (~ended & (room > 0)).nonzero()[:, 0]
         if not len(going):
             return said
-        if len(going) < len(alive):  # rows that have ended leave
+        if len(going) < len(alive):  # drop finished rows
             cache.reorder_cache(going)  # type: ignore[arg-type]
             alive, whole, new, room = alive[going], whole[going], new[going], room[going]
         whole = torch.cat([whole, whole.new_ones(len(whole), 1)], 1)
@@ -102,7 +102,7 @@ def _once(
 
 
 def _drawn(logits: Tensor, temperature: float, random: Any) -> Tensor:
-    """[B], a token for each row."""
+    """Draw one token for each row of logits [B, V]; returns [B]."""
     p = (logits.float() / temperature).softmax(-1)
     return torch.multinomial(p, 1, generator=random)[:, 0]
 

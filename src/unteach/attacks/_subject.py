@@ -1,4 +1,4 @@
-"""One model that is attacked, and how it is asked."""
+"""Define a model under attack: how to load and to evaluate it."""
 
 import math
 from collections.abc import Callable
@@ -23,16 +23,16 @@ class AttackSubject:
 
     Attributes:
         name: "original", "unlearned" or "retrained".
-        load: loads a fresh copy of it.
-        original: loads the original; None where it is not known.
-        tokenizer: its tokenizer.
-        groups: examples by group; answers in other words and wrong ones are left out.
-        wordings: by example id, the same question in other words, where the data have them.
-        settings: how questions are put.
-        plain: its rows without any attack; empty before it was asked.
-        layers: how many it has.
-        seed: of everything that is drawn.
-        tell: told what is being done and how far it is.
+        load: function that loads a fresh copy of the model.
+        original: function that loads the original; None if it is not given.
+        tokenizer: the model's tokenizer.
+        groups: examples by group, without paraphrased and wrong answers.
+        wordings: other wordings of the question by example id, if the data have them.
+        settings: settings for scoring and generation.
+        plain: the model's rows without attack; empty before they are computed.
+        layers: number of layers.
+        seed: seed of everything random.
+        tell: progress callback: what is done, steps done, steps in total.
     """
 
     name: str
@@ -48,22 +48,22 @@ class AttackSubject:
     tell: Told = field(default=lambda what, done, total: None, repr=False)
 
     def questions(self, groups: dict[str, list[Example]]) -> list[Question]:
-        """What is asked about these examples when nothing is changed."""
+        """Return the questions of these examples, unchanged."""
         asked = {name: Group(examples=examples) for name, examples in groups.items()}
         return questions(asked, self.tokenizer, self.settings)
 
     def ask(self, model: Any, groups: dict[str, list[Example]] | None = None) -> Groups:
-        """The rows of a model that was changed; the model's own groups when none are given."""
+        """Evaluate a changed model on `groups`, by default on all; return its rows."""
         groups = self.groups if groups is None else groups
         return self.put(model, self.questions(groups), list(groups))
 
     def put(self, model: Any, asked: list[Question], groups: list[str]) -> Groups:
-        """The rows of questions that are ready."""
+        """Evaluate a model on prepared questions; return its rows by group."""
         return {name: [bare(row) for row in rows] for name, rows in
                 self.said(model, asked, groups).rows.items()}  # fmt: skip
 
     def said(self, model: Any, asked: list[Question], groups: list[str]) -> ModelAnswers:
-        """As `put`, with what the model said in words, which stays in memory."""
+        """Evaluate as `put` does; the result also has the generated texts, which stay in memory."""
         batch = self.settings.tokens_per_batch
         return score_questions(
             asked, groups, model, self.tokenizer,
@@ -71,22 +71,21 @@ class AttackSubject:
         )  # fmt: skip
 
     def with_plain(self, rows: Groups) -> Groups:
-        """Rows of some groups, and the plain rows of all others: the model itself is as it was."""
+        """Complete rows of some groups with the rows without attack of all others."""
         return {name: rows.get(name, found) for name, found in self.plain.items()}
 
 
 def bare(row: Row, *, short: int = SHORT) -> Row:
-    """Of a row what recovery and closeness read.
+    """Reduce a row to the fields that recovery and closeness need.
 
-    One answer is asked about in many variants. Each number of it is coarse, but with the model at
-    hand many coarse ones of an answer of one or two tokens tell which tokens they are. So of an
-    answer of fewer than `SHORT` tokens, only what the model said is kept.
-
-    So it is of a model that gives no numbers, since an attack broke it.
+    An answer is evaluated in many variants. Its numbers are rounded, but for an answer of one or
+    two tokens many rounded numbers and the model would tell which tokens they are. So for answers
+    of fewer than `short` tokens only scores of the generated answer are kept; likewise for a model
+    whose log-probabilities are not finite, since an attack broke it.
 
     Args:
-        row: as the model was asked.
-        short: tokens of an answer of which all is kept.
+        row: the row of one example.
+        short: least number of tokens of an answer whose log-probabilities are kept.
 
     Example:
         >>> bare(Row(id="a", tokens=2, logp=-1.0, rouge_l_recall=0.5))

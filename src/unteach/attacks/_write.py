@@ -1,4 +1,4 @@
-"""attacks.md, attacks.json and the curves: what came back, in numbers alone."""
+"""Write the result of attacks: attacks.md, attacks.json and the relearning curves."""
 
 import json
 import math
@@ -23,12 +23,12 @@ REPORT = "attacks.md"
 
 
 def write(result: AttackResult, folder: Path, *, parts: bool = True) -> None:
-    """The files of a result; what stands there of an earlier run is replaced.
+    """Write the files of a result; those of an earlier run are replaced.
 
     Args:
-        result: what came back.
-        folder: to write into.
-        parts: whether the rows behind it are kept there too.
+        result: the result.
+        folder: folder to write to.
+        parts: whether the rows of the variants are kept there too.
     """
     folder.mkdir(parents=True, exist_ok=True)
     curves = can_draw() and draw(result.lines, folder / CURVES)
@@ -41,7 +41,7 @@ def write(result: AttackResult, folder: Path, *, parts: bool = True) -> None:
 
 
 def to_json(result: AttackResult) -> str:
-    """The result as data; what is not measurable is null, with a note why."""
+    """Return the text of attacks.json, schema 1; what is not measurable is null, with a note."""
     record = {
         "schema": SCHEMA,
         "headline": result.headline,
@@ -103,7 +103,7 @@ def _finite(value: Any) -> Any:
 
 
 def table(result: AttackResult) -> list[list[str]]:
-    """A header, and for each attack its worst variant; no attack first."""
+    """Return a table: a header, the models without attack, and the worst variant of each attack."""
     names = dict.fromkeys(line.attack for line in result.lines)
     return _table([line for name in names if (line := result.of(name))])
 
@@ -128,17 +128,17 @@ def _cells(line: RecoveryLine, models: list[str], *, kept: bool, close: bool) ->
 
 
 def to_markdown(result: AttackResult, *, picture: str = "", parts: bool = True) -> str:
-    """The report for people."""
+    """Return the text of attacks.md."""
     said = ["# Attacks", f"**{markdown(result.headline)}**", prose(READ), _rows(table(result))]
     if picture:
-        said.append(f"![facts given over steps of training]({picture})")
+        said.append(f"![facts given over training steps]({picture})")
     for name in dict.fromkeys(line.attack for line in result.lines):
         lines = [line for line in result.lines if line.attack == name]
         if name != PLAIN:
             said += [f"## {markdown(name)}", *_paper(name, result), _rows(_table(lines))]
             said += _more(lines)
     said += ["## What cannot be known", *(f"- {markdown(n)}" for n in result.notes or ["nothing"])]
-    said += ["## What it took", *_facts(result, parts=parts), f"Next: `{markdown(result.next)}`"]
+    said += ["## Time and files", *_facts(result, parts=parts), f"Next: `{markdown(result.next)}`"]
     return "\n\n".join(said) + "\n"
 
 
@@ -156,7 +156,7 @@ def _paper(name: str, result: AttackResult) -> list[str]:
 
 
 def _more(lines: list[RecoveryLine]) -> list[str]:
-    """What a line says beside its numbers, and further numbers of single models."""
+    """Return remarks on lines, and further numbers of single models."""
     found = [
         f"- {markdown(line.variant)}: {markdown(line.proves)}" for line in lines if line.proves
     ]
@@ -167,7 +167,7 @@ def _more(lines: list[RecoveryLine]) -> list[str]:
             for model, of in line.facts.items()
             if "changed_bucket" in of
         )
-        found.append(f"- {markdown(line.variant)}: weights that left their bucket: {shares}")
+        found.append(f"- {markdown(line.variant)}: weights that changed their code: {shares}")
     early = [line for line in lines if "TPR at 1% FPR" in line.scores]
     for line in early:
         shares = ", ".join(
@@ -182,7 +182,7 @@ def _facts(result: AttackResult, *, parts: bool) -> list[str]:
     counts = ", ".join(f"{n} {role}" for role, n in result.facts["examples"].items())
     times = ", ".join(f"{name} {s:g} s" for name, s in result.facts["seconds"].items())
     private = (
-        f"`{PARTS}/` has the rows of each variant, so that nothing is asked twice: ids and rounded "
+        f"`{PARTS}/` has the rows of each variant, so that a run can resume: ids and rounded "
         "numbers, no text. Delete it when you are done."
     )
     return [f"Examples: {counts}. Time: {times}.", *([prose(private)] if parts else [])]

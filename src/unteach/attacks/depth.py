@@ -1,4 +1,4 @@
-"""A look into the weights: what the last layer hides, an earlier one may still say."""
+"""Attack the hidden states: an earlier layer may still encode what the last one hides."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,13 +19,13 @@ ASKED = ("forget", "holdout")
 @registered("depth")
 @dataclass(frozen=True, kw_only=True)
 class Depth(Attack):
-    """Read the states behind each layer by a head: the model's own, and the original's.
+    """Apply an output head to the states of each layer: the model's own head, and the original's.
 
-    White-box, and off unless it is named. A retrained model is read by its own head alone: the
-    original's says nothing of states that were learned apart from it.
+    It needs the weights, and runs only when it is named. The retrained model is read with its own
+    head only, since its states were learned independently of the original's head.
     """
 
-    layers: int = option(8, "at most so many, spread evenly, the last among them", low=1)
+    layers: int = option(8, "number of layers at most, spread evenly up to the last", low=1)
 
     paper: ClassVar = Paper(
         title="Can Sensitive Information Be Deleted From LLMs? Objectives for Defending Against "
@@ -38,25 +38,26 @@ class Depth(Attack):
     )
     keeps_utility: ClassVar = True
     compares: ClassVar = False
+    standard: ClassVar = False
 
     def missing(self, subject: AttackSubject) -> list[Problem]:
-        """Of short answers a row has no such number, since many would give the answer away."""
+        """Return an error if all answers are too short for their log-probabilities to be kept."""
         if any(_long(question.text) for question in self._questions(subject)):
             return []
-        what = f"has no answer of {SHORT} tokens or more, and of shorter ones depth keeps nothing"
+        what = f"has no answer of {SHORT} tokens or more, and depth needs one"
         return [Problem("--forget", what, "leave depth out of --attack", "request")]
 
     def variants(self, subject: AttackSubject) -> list[str]:
-        """Every layer, read by one head and by the other where there is an original."""
+        """Return a variant for each layer and head, the original's head included if it is given."""
         heads, last = [OWN, *([BEFORE] if subject.original else [])], subject.layers
         return [_named(k, last, head) for head in heads for k in self._chosen(last)]
 
     def cost(self, subject: AttackSubject) -> float:
-        """One forward for all; asking answers takes most of the plain questions' time."""
+        """Estimate the time: one forward pass for all layers, and no generation."""
         return 0.3
 
     def attack(self, subject: AttackSubject, wanted: list[str]) -> Iterator[AttackOutcome]:
-        """The model is loaded once, and read once, for all layers."""
+        """Yield the rows of every layer and head; the model is loaded and run once."""
         if not wanted:
             return
         from unteach.attacks._lens import depths, kept_lens
@@ -83,7 +84,7 @@ class Depth(Attack):
         return subject.questions(groups)
 
     def _chosen(self, last: int) -> list[int]:
-        """Layers from 1 to the last.
+        """Return the layers to read, counted from 1, evenly up to the last.
 
         Example:
             >>> Depth(layers=3)._chosen(12), Depth()._chosen(2)
@@ -102,7 +103,7 @@ def _long(text: Sequence | None) -> bool:
 
 
 def _rows(asked: list[Question], logps: list[float]) -> Groups:
-    """Rows with nothing but the probability, as coarse as all are."""
+    """Return rows that have only the rounded log-probability."""
     rows: dict[str, dict[str, list[tuple[int, float, int | None]]]] = {}
     for question, logp in zip(asked, logps, strict=True):
         count = sum(question.text.answer) if question.text else 0
@@ -112,7 +113,7 @@ def _rows(asked: list[Question], logps: list[float]) -> Groups:
 
 
 def _row(id: str, windows: list[tuple[int, float, int | None]]) -> Row:
-    """One row of a text, of whose windows each token counts once."""
+    """Join the windows of a text to one row; each token counts once."""
     tokens = sum(count for count, *_ in windows)
     logp = sum(count * logp for count, logp, _ in windows) / tokens
     return bare(rounded(Row(id=id, tokens=tokens, logp=logp, zlib=windows[0][2])))

@@ -1,4 +1,4 @@
-"""Who has the model before and after: can he tell which texts were taken out?"""
+"""Membership attack with both models, before and after: which texts were unlearned?"""
 
 import math
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from unteach.metrics.roc import auc, tpr
 from unteach.metrics.rows import MissingRows, answers, mean_logp
 from unteach.types import Paper, Score
 
-FLOOR = 1e-3  # nats per token: below it a loss is as good as none, and its ratio is noise
+FLOOR = 1e-3  # nats per token; ratios of smaller losses are noise
 FOUND = "AUC"
 EARLY = "TPR at 1% FPR"
 ALONE = "the loss alone"
@@ -24,7 +24,7 @@ ALONE = "the loss alone"
 @registered("detect")
 @dataclass(frozen=True, kw_only=True)
 class DetectAttack(RowAttack):
-    """Tell forget answers from never-seen ones by what changed between two models."""
+    """Distinguish forget answers from holdout answers by their losses under two models."""
 
     paper: ClassVar = Paper(
         title="When Machine Unlearning Jeopardizes Privacy",
@@ -37,15 +37,15 @@ class DetectAttack(RowAttack):
     )
 
     def missing(self, subject: AttackSubject) -> list[Problem]:
-        """It needs texts that were never seen, and the model before."""
+        """Return an error if there is no holdout."""
         if not subject.groups.get("holdout"):
-            what = "is not given; detect tells forget answers from texts that no model saw"
-            hint = "give a file of such texts, or leave detect out of --attack"
+            what = "is not given; detect compares forget answers with records that no model saw"
+            hint = "give a file of such records, or leave detect out of --attack"
             return [Problem("--holdout", what, hint, "request")]
         return []
 
     def read(self, rows: Mapping[str, Groups]) -> list[RecoveryLine]:
-        """A line for each way to tell, and one for the loss of each model alone."""
+        """Return a line for each score of two models, and one for the loss of each model alone."""
         found = []
         if "original" in rows:
             ways = {"difference of the losses": difference, "log-ratio of the losses": ratio}
@@ -62,7 +62,7 @@ class DetectAttack(RowAttack):
 
 
 def _line(name: str, scores: Mapping[str, Any]) -> RecoveryLine:
-    """The two numbers of each model."""
+    """Return the line of one score, with AUC and TPR at 1% FPR of each model."""
     found: dict[str, dict[str, Score]] = {FOUND: {}, EARLY: {}}
     for model, of in scores.items():
         found[FOUND][model] = measured(lambda of=of: auc(of("forget"), of("holdout")))
@@ -73,18 +73,18 @@ def _line(name: str, scores: Mapping[str, Any]) -> RecoveryLine:
 
 
 def _said(name: str, found: dict[str, dict[str, Score]]) -> str:
-    """What stands out, in words."""
+    """Return how to read a line; often empty."""
     ours, theirs = (found[FOUND].get(model) for model in ("unlearned", "retrained"))
     if not ours or ours.value is None:
         return ""
     if name == ALONE:
         level = theirs.value if theirs and theirs.value is not None else 0.5
         if ours.high is not None and ours.high < level:
-            return "over-forgotten: less likely than had no model seen them"
+            return "over-forgotten: less likely than records that no model saw"
         return ""
     if theirs and theirs.value is not None:
-        return "a retrained model gives them away too: hold the two beside each other"
-    return "a retrained model would give them away too; without one the rest is not known"
+        return "a retrained model reveals them too: compare the two"
+    return "a retrained model would reveal them too; without one, how far is not known"
 
 
 def _losses(rows: Mapping[str, Groups], model: str, group: str) -> dict[str, float]:
@@ -94,12 +94,12 @@ def _losses(rows: Mapping[str, Groups], model: str, group: str) -> dict[str, flo
 def _both(rows: Mapping[str, Groups], model: str, group: str) -> list[tuple[float, float]]:
     before, after = (_losses(rows, name, group) for name in ("original", model))
     if before.keys() != after.keys():
-        raise MissingRows("the two models were not asked the same")
+        raise MissingRows("the two models were not evaluated on the same examples")
     return [(before[id], after[id]) for id in before]
 
 
 def difference(rows: Mapping[str, Groups], model: str, group: str) -> list[float]:
-    """Loss after minus loss before, in nats per token: high for what was taken out.
+    """Loss after minus loss before unlearning, in nats per token: high for unlearned answers.
 
     Example:
         >>> from unteach.types import Row
@@ -111,7 +111,7 @@ def difference(rows: Mapping[str, Groups], model: str, group: str) -> list[float
 
 
 def ratio(rows: Mapping[str, Groups], model: str, group: str) -> list[float]:
-    """Log of loss after over loss before.
+    """Log of the ratio of the losses after and before unlearning.
 
     Example:
         >>> from unteach.types import Row

@@ -1,4 +1,4 @@
-"""Rounding the weights to 4 bits: small steps of training are lost in the grid's own."""
+"""Quantisation attack: rounding weights to 4 bits may undo small changes by training."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ NORMAL = "4 bits, NormalFloat, groups of {n}"
 
 
 class Grid(NamedTuple):
-    """How weights are rounded: bits of a code, weights that share a scale, NF4 or even steps."""
+    """How weights are rounded: bits per code, group size, and NF4 or equal steps."""
 
     bits: int
     group: int
@@ -24,15 +24,13 @@ class Grid(NamedTuple):
 @registered("int4")
 @dataclass(frozen=True, kw_only=True)
 class Int4Attack(Attack):
-    """Round the weights of all linear layers to 4 bits, as a model is that is made smaller."""
+    """Round the weights of all linear layers to 4 bits, as quantisation for deployment does."""
 
     groups: tuple = option(
-        (0, 32, 64, 128), "weights that share a scale; 0: a whole channel", low=0
+        (0, 32, 64, 128), "group sizes: weights that share a scale; 0 for a whole channel", low=0
     )
-    nf4: int = option(
-        64, "weights that share a scale of NF4, as bitsandbytes loads them; 0 for none", low=0
-    )
-    control_bits: int = option(8, "the control, which should change nothing; 0 for none", low=0)
+    nf4: int = option(64, "group size of NF4, as in bitsandbytes; 0 leaves NF4 out", low=0)
+    control_bits: int = option(8, "bits of a control that should change nothing; 0 for none", low=0)
 
     paper: ClassVar = Paper(
         title="Catastrophic Failure of LLM Unlearning via Quantization",
@@ -46,7 +44,7 @@ class Int4Attack(Attack):
     must_hold: ClassVar = True
 
     def grids(self) -> dict[str, Grid]:
-        """Each variant by its name."""
+        """Return the rounding of each variant by name."""
         sizes = {n: f"groups of {n}" if n else CHANNEL for n in self.groups}
         found = {f"4 bits, {said}": Grid(4, n) for n, said in sizes.items()}
         if self.nf4:
@@ -56,15 +54,15 @@ class Int4Attack(Attack):
         return found
 
     def variants(self, subject: AttackSubject) -> list[str]:
-        """One for each grid."""
+        """Return one variant for each rounding."""
         return [*self.grids()]
 
     def cost(self, subject: AttackSubject) -> float:
-        """Each variant asks everything once."""
+        """Estimate the time: a whole evaluation for each variant."""
         return float(len(self.grids()))
 
     def attack(self, subject: AttackSubject, wanted: list[str]) -> Iterator[AttackOutcome]:
-        """Round a fresh copy for each variant, and ask it everything."""
+        """Round a fresh copy for each variant, and evaluate it."""
         from unteach.inference import loaded_model
 
         grids = {name: grid for name, grid in self.grids().items() if name in wanted}
@@ -76,7 +74,7 @@ class Int4Attack(Attack):
             )
 
     def _moved(self, subject: AttackSubject, grids: dict[str, Grid]) -> dict[str, float]:
-        """By variant, how many weights left their bucket between the original and this model."""
+        """Return by variant the share of weights whose code differs from the original's."""
         from unteach.attacks._rounding import changed
         from unteach.inference import loaded_model
 

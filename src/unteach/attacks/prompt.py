@@ -1,4 +1,4 @@
-"""Asking in other ways: what one wording no longer gets, another may."""
+"""Prompt attack: another wording of a question may still get the answer."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ CLOZE, BARE, SHOTS = "format: cloze", "format: running text", "company: other su
 @registered("prompt")
 @dataclass(frozen=True, kw_only=True)
 class PromptAttack(Attack):
-    """Put each question in other words, formats, roles and company, or begin its answer."""
+    """Rephrase each question, change its format, role or context, or begin its answer."""
 
-    wordings: int = option(3, "at most so many of the wordings that the data give", low=0)
-    turns: int = option(2, "how often the model is told to correct itself", low=0)
+    wordings: int = option(3, "maximum number of wordings taken from the data", low=0)
+    turns: int = option(2, "how often the model is asked to correct its answer", low=0)
 
     paper: ClassVar = Paper(
         title="Eight Methods to Evaluate Robust Unlearning in LLMs",
@@ -36,15 +36,15 @@ class PromptAttack(Attack):
     keeps_utility: ClassVar = True
 
     def missing(self, subject: AttackSubject) -> list[Problem]:
-        """Raw texts hold no question that could be put in another way."""
+        """Return an error if the forget set holds raw texts, which have no questions."""
         asked = [example for example in subject.groups["forget"] if forms.asked_text(example)]
         if asked:
             return []
-        what = "holds raw texts, no questions that could be put in another way"
+        what = "holds raw texts, and prompt needs questions"
         return [Problem("--forget", what, "leave prompt out of --attack", "request")]
 
     def variants(self, subject: AttackSubject) -> list[str]:
-        """Every form that some forget example can have."""
+        """Return every form that at least one forget example can take."""
         forget = subject.groups["forget"]
         given = max((len(subject.wordings.get(e.id, ())) for e in forget), default=0)
         found = [GIVEN.format(n=k + 1) for k in range(min(given, self.wordings))]
@@ -56,13 +56,13 @@ class PromptAttack(Attack):
         return found + [forms.TURNS.format(n=k + 2) for k in range(self.turns)]
 
     def cost(self, subject: AttackSubject) -> float:
-        """Each form asks the forget and holdout questions."""
+        """Estimate the time: the forget and holdout questions for each form."""
         size = {role: len(found) for role, found in subject.groups.items()}
         share = sum(size.get(role, 0) for role in ROLES) / max(sum(size.values()), 1)
         return share * (len(self.variants(subject)) + 1)
 
     def attack(self, subject: AttackSubject, wanted: list[str]) -> Iterator[AttackOutcome]:
-        """The model is loaded once for all forms."""
+        """Yield the rows of each form; the model is loaded once."""
         from unteach.inference import loaded_model
 
         if wanted:
@@ -82,7 +82,7 @@ class PromptAttack(Attack):
         return found
 
     def _questions(self, subject: AttackSubject, name: str) -> list[Question]:
-        """What is asked in one form, of the examples that can have it."""
+        """Return the questions in one form, for the examples that can take it."""
         found: list[Question] = []
         for role in ROLES:
             examples: list[Example] = []
@@ -112,7 +112,7 @@ class PromptAttack(Attack):
         return forms.reasked(example, given[place]) if place < len(given) else None
 
     def _corrections(self, subject: AttackSubject, model: Any, turns: int) -> dict[int, Groups]:
-        """Rows after each correction; the model reads its own answers, which stay in memory."""
+        """Return the rows after each correction; the model's answers stay in memory."""
         groups = {
             role: [e for e in subject.groups.get(role, []) if forms.asked_text(e)] for role in ROLES
         }

@@ -1,4 +1,4 @@
-"""A little more training: what was hidden comes back sooner than what was never known."""
+"""Relearning attack: hidden knowledge returns after less training than new knowledge takes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,23 +14,23 @@ from unteach.types import Example, Paper
 PART, FORM, OTHER = "part of the forget set", "same form, other subject", "unrelated text"
 ARMS = {"part": PART, "form": FORM, "other": OTHER}
 KINDS = ("full", "lora")
-FEW = 4  # forget examples, below which there is no part to train on and another to ask
+FEW = 4  # least number of forget examples: a part to train on, and the rest to evaluate
 
 
 class RelearnRun(NamedTuple):
-    """One training: on what, which weights, how fast."""
+    """One training run: its data, its weights, and the factor of its learning rate."""
 
     arm: str
     kind: str
     factor: float
 
     def named(self, step: int) -> str:
-        """The variant at one of its stops."""
+        """Return the name of the variant after a number of steps."""
         return f"{self.arm}, {self.kind}, rate x{self.factor:g}, {step} steps"
 
 
 class RelearnSplit(NamedTuple):
-    """What each arm trains on, and what is asked afterwards."""
+    """The examples that each arm trains on, and the examples to evaluate, by group."""
 
     train: dict[str, list[Example]]
     asked: dict[str, list[Example]]
@@ -39,21 +39,25 @@ class RelearnSplit(NamedTuple):
 @registered("relearn")
 @dataclass(frozen=True, kw_only=True)
 class RelearnAttack(Attack):
-    """Train a few steps on a part of the forget set, on texts of its form, or on unrelated ones."""
+    """Fine-tune for a few steps on part of the forget set, similar records, or unrelated text."""
 
     arms: tuple = field(
         default=tuple(ARMS),
-        metadata={"help": "what is trained on", "low": None, "choices": tuple(ARMS)},
+        metadata={
+            "help": "training data: part of the forget set, similar records, unrelated text",
+            "low": None,
+            "choices": tuple(ARMS),
+        },
     )
     kinds: tuple = field(
         default=KINDS,
-        metadata={"help": "all weights, or adapters", "low": None, "choices": KINDS},
+        metadata={"help": "weights to train: all, or LoRA adapters", "low": None, "choices": KINDS},
     )
-    rates: tuple = option((1.0, 3.0), "times the automatic learning rate", low=1e-6)
-    steps: tuple = option((4, 16, 64), "after how many steps the model is asked", low=1)
-    batch: int = option(8, "examples of a step", low=1)
-    share: float = option(0.25, "how much of the forget set is the part trained on", low=0.01)
-    rank: int = option(16, "of the adapters", low=1)
+    rates: tuple = option((1.0, 3.0), "factors of the automatic learning rate", low=1e-6)
+    steps: tuple = option((4, 16, 64), "numbers of steps after which the model is evaluated", low=1)
+    batch: int = option(8, "examples per step", low=1)
+    share: float = option(0.25, "share of the forget set to train on", low=0.01)
+    rank: int = option(16, "rank of the adapters", low=1)
 
     paper: ClassVar = Paper(
         title="Unlearning or Obfuscating? Jogging the Memory of Unlearned LLMs via Benign "
@@ -66,7 +70,7 @@ class RelearnAttack(Attack):
     )
 
     def courses(self, subject: AttackSubject) -> list[RelearnRun]:
-        """Every training that there are data for."""
+        """Return every training run for which there are data."""
         there = self.split(subject).train
         return [
             RelearnRun(ARMS[arm], kind, factor)
@@ -77,31 +81,34 @@ class RelearnAttack(Attack):
         ]
 
     def missing(self, subject: AttackSubject) -> list[Problem]:
-        """Too few forget examples for any arm, or none of the same form."""
+        """Return an error for too few forget examples, a note if there are no similar records."""
         if (count := len(subject.groups["forget"])) < FEW:
-            what = f"holds {count} examples; relearn trains on a part and asks the rest"
+            what = f"holds {count} examples; relearn trains on a part and evaluates the rest"
             hint = f"give at least {FEW}, or leave relearn out of --attack"
             return [Problem("--forget", what, hint, "request")]
         if "form" in self.arms and not self.split(subject).train[FORM]:
-            what = f'relearn: nothing of the same form to train on, so "{FORM}" is left out'
+            what = f'relearn: no similar records to train on, so "{FORM}" is left out'
             hint = "give --holdout (10 examples or more) or --retain"
             return [Problem("--holdout", what, hint, "note")]
         return []
 
     def variants(self, subject: AttackSubject) -> list[str]:
-        """One for each stop of each training."""
+        """Return a variant for each number of steps of each training run."""
         return [course.named(s) for course in self.courses(subject) for s in sorted(self.steps)]
 
     def cost(self, subject: AttackSubject) -> float:
-        """Each stop asks what is left; a step counts as three forwards of its batch."""
+        """Estimate the time: an evaluation at each stop; a step is three forwards of its batch."""
         size = sum(map(len, subject.groups.values()))
-        step = 3 * self.batch / max(size, 1) / 4  # most of asking is answering, not reading
+        step = (
+            3 * self.batch / max(size, 1) / 4
+        )  # a forward takes about a quarter of an evaluation, the rest is generation
         return len(self.courses(subject)) * (len(self.steps) + max(self.steps) * step)
 
     def split(self, subject: AttackSubject) -> RelearnSplit:
-        """The same for every model; the part of the forget set is one run of neighbours in it.
+        """Split the data into examples to train on and to evaluate; the same for every model.
 
-        Files list together what belongs together, so none of it is trained on and asked about too.
+        The part of the forget set to train on is contiguous: neighbours in a file are often about
+        the same subject, which should not be both trained on and evaluated.
         """
         forget, retain, holdout = (
             subject.groups.get(role, []) for role in ("forget", "retain", "holdout")
@@ -116,7 +123,7 @@ class RelearnAttack(Attack):
         return RelearnSplit(train, {role: found for role, found in asked.items() if found})
 
     def attack(self, subject: AttackSubject, wanted: list[str]) -> Iterator[AttackOutcome]:
-        """Every training of which a stop is wanted, from a fresh copy."""
+        """Yield the rows at each stop of each training run, each run from a fresh copy."""
         split = self.split(subject)
         for course in self.courses(subject):
             stops = sorted(self.steps)

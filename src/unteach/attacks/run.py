@@ -1,4 +1,4 @@
-"""`unteach attack`: every attack on every model, each variant once, and what came back."""
+"""Run attacks on all models, and keep the rows of each variant so that a run can resume."""
 
 import time
 from collections.abc import Mapping
@@ -28,18 +28,18 @@ Rows = dict[str, dict[str, Any]]  # variant -> model -> its rows
 def attack(
     asked: AttackRequest | None = None, listener: ProgressListener | None = None, **fields: Any
 ) -> AttackResult:
-    """Attack the models, and write what came back into `asked.out`.
+    """Attack the models, and write the result to `asked.out`.
 
-    A run that was cut off goes on when the same is asked for again: the rows of each variant and
-    model are kept in `parts/`, readable by this user alone, and nothing is asked twice.
+    An interrupted run resumes when the same request is given again: the rows of each variant and
+    model are kept in `parts/`, readable by this user only.
 
     Args:
-        asked: which models, which attacks.
-        listener: told how it goes; nobody when left out.
-        fields: those of an `AttackRequest` in its place: `model`, `forget`, `original`, ...
+        asked: the request: models, data and attacks.
+        listener: receives progress; None for no progress.
+        fields: fields of an `AttackRequest` in place of `asked`: `model`, `forget`, ...
 
     Raises:
-        UserError: whatever was wrong, all at once, before anything is loaded.
+        UserError: all problems of the request, before weights are loaded.
 
     Example:
         result = attack(model="unlearned", original="my-model", forget="forget.jsonl",
@@ -50,7 +50,7 @@ def attack(
         raise TypeError("give an AttackRequest, or its fields")
     asked = asked or attack_request(**fields)
     listener = listener or NoProgress()
-    listener.stage("checking what was asked")
+    listener.stage("checking the request")
     found = checked(asked)
     listener.notes(found.notes)
     with in_words(asked.out):
@@ -61,7 +61,7 @@ def attack(
 
 
 def carried_out(found: CheckedAttack, listener: ProgressListener) -> AttackResult:
-    """Make the attacks of a run that was checked, or go on with them; writes `parts/` alone."""
+    """Run the attacks of a checked request, or resume them; writes only `parts/`."""
     before = ages_of(p for place in found.plan.places.values() for p in (place.path, place.base))
     run = _Run(found, listener, before)
     lines, rows = run.all()
@@ -70,14 +70,14 @@ def carried_out(found: CheckedAttack, listener: ProgressListener) -> AttackResul
 
 
 class _Run:
-    """What is under way: the plain rows, and how long things take."""
+    """State of a run: the rows without attack, and times."""
 
     def __init__(self, found: CheckedAttack, listener: ProgressListener, before: dict[str, Ages]):
         self.found, self.listener, self.before = found, listener, before
         self.folder = found.asked.out / PARTS
         self.seconds: dict[str, float] = {}
         self.plain: dict[str, Any] = {}
-        self.pace = 0.0  # seconds of the plain questions to one model
+        self.pace = 0.0  # seconds to evaluate one model without attack
         groups = {name: replace(group, notes=()) for name, group in found.plan.groups.items()}
         self.data = data_hash(groups)
         self.models = {
@@ -86,7 +86,7 @@ class _Run:
         }
 
     def all(self) -> tuple[list[RecoveryLine], dict[tuple[str, str], Any]]:
-        """Every line, and the rows behind each."""
+        """Return all lines, and the rows of each."""
         self._ask_plain()
         lines = [judged(None, PLAIN, self.plain, self.plain)]
         rows: dict[tuple[str, str], Any] = {(PLAIN, PLAIN): self.plain}
@@ -101,13 +101,13 @@ class _Run:
         return lines, rows
 
     def _ask_plain(self) -> None:
-        """Every model as it is; how long that takes is the unit of what is foreseen."""
+        """Evaluate every model without attack; the time taken is the unit of estimates."""
         for name, subject in self.found.subjects.items():
             key = self._key(name, "plain", PLAIN)
             if kept := cache.find(self.folder, key):
                 rows, seconds = kept[0], kept[1].get("counts", {}).get("seconds", 0.0)
             else:
-                self.listener.stage(f"asking without attack: {name}")
+                self.listener.stage(f"evaluating without attack: {name}")
                 began = time.monotonic()
                 rows = self._plain(subject)
                 seconds = time.monotonic() - began
@@ -115,7 +115,9 @@ class _Run:
                 require_unchanged(self.before)
                 cache.keep(self.folder, key, rows, {"seconds": round(seconds, 2)})
             self.plain[name] = rows
-            self.pace = min(self.pace or seconds, seconds)  # the first also loads libraries
+            self.pace = min(
+                self.pace or seconds, seconds
+            )  # the first model's time includes the loading of libraries
             self.found.subjects[name] = replace(subject, plain=rows)
 
     def _plain(self, subject: AttackSubject) -> Any:
@@ -127,7 +129,7 @@ class _Run:
         return {role: [bare(row, short=1) for row in rows] for role, rows in said.rows.items()}
 
     def _attacked(self, one: Attack) -> tuple[Rows, dict[str, dict[str, Mapping[str, float]]]]:
-        """Rows and facts of every variant and model."""
+        """Run the missing variants of an attack; return the rows and facts by variant and model."""
         rows: Rows = {}
         facts: dict[str, dict[str, Mapping[str, float]]] = {}
         left = self._left(one)
@@ -145,7 +147,7 @@ class _Run:
         return rows, facts
 
     def _left(self, one: Attack) -> dict[str, list[str]]:
-        """Of each model the variants that were not asked yet."""
+        """Return by model the variants whose rows are not kept yet."""
         return {
             name: [
                 variant
@@ -157,7 +159,9 @@ class _Run:
 
     def _make(self, one: Attack, subject: AttackSubject, wanted: list[str]) -> None:
         done = 0
-        told = replace(subject, tell=self._sampling)  # one line for all that is scored and answered
+        told = replace(
+            subject, tell=self._sampling
+        )  # show only the progress of sampling, not of each scoring
         for finding in one.attack(told, wanted):
             if finding.variant in wanted:
                 self._keep(one, subject, finding)
@@ -169,12 +173,12 @@ class _Run:
             self.listener.progress(what, done, total)
 
     def _keep(self, one: Attack, subject: AttackSubject, finding: AttackOutcome) -> None:
-        require_unchanged(self.before)  # else they would be kept for another model's
+        require_unchanged(self.before)  # else the rows would be kept for the wrong model
         key = self._key(subject.name, one, finding.variant)
         cache.keep(self.folder, key, finding.rows, dict(finding.facts))
 
     def _foretell(self, one: Attack, left: dict[str, list[str]]) -> None:
-        """About how long it will take, from how long the plain questions took."""
+        """Announce the estimated time, from the time without attack."""
         shares = {
             name: len(names) / max(len(one.variants(self.found.subjects[name])), 1)
             for name, names in left.items()
@@ -182,11 +186,11 @@ class _Run:
         cost = sum(one.cost(self.found.subjects[n]) * share for n, share in shares.items())
         if cost:
             about = duration(cost * self.pace)
-            what = f"{sum(map(len, left.values()))} variants to ask, about {about}"
+            what = f"{sum(map(len, left.values()))} variants to run, about {about}"
             self.listener.notes([Problem(one.name, what, "", "note")])
 
     def _key(self, model: str, one: Attack | str, variant: str) -> str:
-        """A hash of all that the rows depend on; random where a model's weights have no name."""
+        """Return a hash of all that the rows depend on; unique if the weights have no hash."""
         from unteach.models.loading import pick_device
 
         asked, plan = self.found.asked, self.found.plan
@@ -212,5 +216,5 @@ __all__ = ["AttackRequest", "AttackResult", "attack"]
 
 
 def parts_of(out: Path) -> Path:
-    """Where the rows of each variant are kept."""
+    """Return the folder with the rows of each variant."""
     return out / PARTS

@@ -1,4 +1,4 @@
-"""Asking many times: what the likeliest answer hides, one of many may give."""
+"""Sampling attack: one of many sampled answers may give what the greedy one does not."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -16,18 +16,22 @@ from unteach.suites.rounding import rounded
 from unteach.types import Paper, Row
 
 ASKED = ("forget", "holdout")
-BATCHED = 4  # times faster is a sample than an answer asked alone; measured on the demo, 16 of each
+BATCHED = 4  # speed-up per answer of sampling in batches; measured on the demo with 16 samples
 
 
 def best_of(values: list[float], k: int) -> float:
-    """Unbiased estimate, from n values, of the mean greatest of k that are drawn anew.
+    """Unbiased estimate of the expected maximum of k samples, from n sampled values.
 
-    The mean over all sets of k of the n: the i-th smallest is the greatest of C(i-1, k-1) of the
-    C(n, k) sets. For values of 0 and 1, of which c are 1, that is 1 - C(n-c, k) / C(n, k).
+    It is the mean maximum over all subsets of k of the n values: the i-th smallest value is the
+    maximum of C(i-1, k-1) of the C(n, k) subsets. For values of 0 and 1, c of them 1, it is
+    1 - C(n-c, k) / C(n, k).
 
     Args:
-        values: one for each sample.
-        k: at least 1, at most as many as there are values.
+        values: one value per sample.
+        k: size of the subsets, from 1 to the number of values.
+
+    Raises:
+        ValueError: k is out of this range.
 
     Example:
         >>> best_of([0.0, 0.0, 1.0, 0.0], 2), best_of([0.25, 0.75], 1)
@@ -45,11 +49,11 @@ def best_of(values: list[float], k: int) -> float:
 @registered("sample")
 @dataclass(frozen=True, kw_only=True)
 class SampleAttack(Attack):
-    """Draw many answers to each question, and count what the best of k of them gives."""
+    """Sample many answers to each question, and score the best of k of them."""
 
-    answers: int = option(64, "how many are drawn for each question", low=1)
-    temperatures: tuple = option((0.25, 0.8, 1.2), "the logits are divided by", low=0.01)
-    best: tuple = option((1, 4, 16, 64), "best of so many", low=1)
+    answers: int = option(64, "answers sampled for each question", low=1)
+    temperatures: tuple = option((0.25, 0.8, 1.2), "sampling temperatures", low=0.01)
+    best: tuple = option((1, 4, 16, 64), "values of k in best of k", low=1)
 
     paper: ClassVar = Paper(
         title="Leak@k: Unlearning Does Not Make LLMs Forget Under Probabilistic Decoding",
@@ -62,25 +66,25 @@ class SampleAttack(Attack):
     keeps_utility: ClassVar = True
 
     def missing(self, subject: AttackSubject) -> list[Problem]:
-        """More answers are wanted in one best than are drawn."""
+        """Return an error if the best of more answers is wanted than are sampled."""
         if (most := max(self.best)) > self.answers:
-            what = f"asks for the best of {most} answers, and {self.answers} are drawn"
+            what = f"has {most}, and only {self.answers} answers are sampled"
             hint = f"set sample.answers={most}, or take {most} out"
             return [Problem("--set sample.best", what, hint, "request")]
         return []
 
     def variants(self, subject: AttackSubject) -> list[str]:
-        """Every best of k at every temperature."""
+        """Return a variant for each temperature and k."""
         return [_named(t, k) for t in self.temperatures for k in self.best]
 
     def cost(self, subject: AttackSubject) -> float:
-        """Answers to the forget and holdout questions alone; a batch of many is cheaper."""
+        """Estimate the time: answers to the forget and holdout questions, in large batches."""
         size = {role: len(found) for role, found in subject.groups.items()}
         share = sum(size.get(role, 0) for role in ASKED) / max(sum(size.values()), 1)
         return share * self.answers * len(self.temperatures) / BATCHED
 
     def attack(self, subject: AttackSubject, wanted: list[str]) -> Iterator[AttackOutcome]:
-        """The model is loaded once, and the samples of a temperature serve every k."""
+        """Yield the rows of each variant; the samples of a temperature serve every k."""
         from unteach.inference import loaded_model
 
         missing = [t for t in self.temperatures if any(_named(t, k) in wanted for k in self.best)]
@@ -91,7 +95,7 @@ class SampleAttack(Attack):
                     yield AttackOutcome(_named(temperature, k), self._rows(subject, values, k))
 
     def _values(self, subject: AttackSubject, model: Any, temperatures: list[float]) -> Any:
-        """Of each temperature and question: ROUGE-L and whether the fact is given, by sample."""
+        """Return by temperature and question, for each sample: ROUGE-L recall, and fact given."""
         from unteach.attacks._sampling import samples
         from unteach.inference import end_tokens
 
@@ -133,7 +137,7 @@ def _named(temperature: float, k: int) -> str:
 def _judged(
     question: Question, said: dict, subject: AttackSubject
 ) -> tuple[list[float], list[float]]:
-    """ROUGE-L recall of each sample, and whether it gives the fact; equal texts once."""
+    """Return the ROUGE-L recall of each sample, and whether it gives the fact."""
     assert question.prompt is not None
     texts = [
         decoded(ids, subject.tokenizer, question.stop)[0]
@@ -150,7 +154,7 @@ def _best(id: str, values: tuple[list[float], list[float]], k: int) -> Row:
     overlaps, facts = values
     return Row(
         id=id,
-        tokens=8,  # as coarse as a row of so many tokens is
+        tokens=8,  # rounding depends on the number of tokens
         logp=0.0,
         rouge_l_recall=best_of(overlaps, k),
         fact_given=best_of(facts, k) if facts else None,  # type: ignore[arg-type]
@@ -158,7 +162,7 @@ def _best(id: str, values: tuple[list[float], list[float]], k: int) -> Row:
 
 
 def _put(row: Row, best: Row | None) -> Row:
-    """The plain row with what the best of many answers gave in place of the likeliest one."""
+    """Return the row with the scores of the best of k answers in place of the greedy one's."""
     plain = bare(row)
     if best is None:
         return plain

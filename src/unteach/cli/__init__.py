@@ -1,8 +1,10 @@
-"""The command line: one file, one command; heavy imports wait until a command means to work."""
+"""The command line, one file per command; heavy libraries are imported inside the commands."""
 
 import os
+import re
 import sys
 from dataclasses import replace
+from inspect import cleandoc
 from io import TextIOWrapper
 from pathlib import Path
 from traceback import print_exc
@@ -12,6 +14,7 @@ import typer
 
 from unteach.cli import (
     attack,
+    attacks,
     audit,
     chat,
     check,
@@ -23,10 +26,12 @@ from unteach.cli import (
     init,
     ledger,
     methods,
+    metrics,
     recheck,
     run,
     score,
     screen,
+    selectors,
     settings,
     size,
     suites,
@@ -37,11 +42,45 @@ from unteach.cli._discreet import debugging, discreet
 from unteach.cli._launched import one_voice
 from unteach.errors import Problem, UserError
 
+HELP = """\
+Remove given training data from a Hugging Face causal language model, and measure what remains.
+
+`unteach demo` shows the whole way on a small made-up world. `unteach COMMAND --help` explains a
+command, with examples.
+
+Examples:
+  $ unteach demo --preset tiny
+  $ unteach run --model DIR_OR_ID --forget forget.jsonl --out unlearned
+  $ unteach attack --model unlearned --original DIR_OR_ID --forget forget.jsonl
+
+Exit codes:
+  0  done
+  1  something failed, or a file is damaged
+  2  the command or the request is wrong; nothing was started
+  3  done, but a gate failed (run, evaluate), the model knows a record (audit),
+     the data hold a removed record (screen), or it resurfaces (recheck)
+  130, 143  stopped by Ctrl-C, by SIGTERM
+"""
+ITEM = re.compile(r"\n\s*(?=\$ |\d)")  # where an example or an exit code starts
+
+
+def _flowing(text: str) -> str:
+    """Return a help text without the line ends of its source, which fit one width only.
+
+    Each example and each exit code keeps a line of its own.
+    """
+    parts = []
+    for part in cleandoc(text).split("\n\n"):
+        listed = part.startswith(("Examples:", "Exit codes:"))
+        lines = ITEM.split(part) if listed else [part]
+        parts.append("\n".join(re.sub(r"\s*\n\s*", " ", line) for line in lines))
+    return "\n\n".join(parts)
+
+
 app = typer.Typer(
     name="unteach",
     cls=CommandGroup,
-    help="Take given training data out of a Hugging Face causal language model, "
-    "and show what is left of it.",
+    help=_flowing(HELP),
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -60,39 +99,41 @@ def _version(asked: bool) -> None:
 @app.callback()
 def _top(
     version: Annotated[
-        bool, typer.Option("--version", help="Print it.", callback=_version, is_eager=True)
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
     ] = False,
 ) -> None: ...
 
 
-COMMANDS = (
-    run.run, check.check, audit.audit, evaluate.evaluate, attack.attack, score.score,
-    compare.compare, verify.verify, screen.screen, recheck.recheck, chat.chat, explain.explain,
-    methods.methods, settings.settings, init.init, suites.suites, size.size, demo.demo, env.env,
-)  # fmt: skip
-
-
-def _flowing(text: str) -> str:
-    """Paragraphs without our own line ends, which are wrong for any other width."""
-    return "\n\n".join(" ".join(part.split()) for part in text.split("\n\n"))
-
-
-for command in COMMANDS:
-    app.command(command.__name__, cls=Command, help=_flowing(command.__doc__ or ""))(command)
+PANELS = {  # headings in `unteach --help`
+    "Unlearn": (demo.demo, init.init, check.check, run.run),
+    "Measure a model": (audit.audit, evaluate.evaluate, attack.attack, chat.chat),
+    "Work with results": (compare.compare, score.score, verify.verify),
+    "Plan a run": (explain.explain, size.size),
+    "Look something up": (
+        methods.methods, selectors.selectors, attacks.attacks, suites.suites, metrics.metrics,
+        settings.settings, env.env,
+    ),
+    "Keep track of removals": (screen.screen, recheck.recheck),
+}  # fmt: skip
+COMMANDS = tuple(command for commands in PANELS.values() for command in commands)
+for panel, commands in PANELS.items():
+    for command in commands:
+        text = _flowing(command.__doc__ or "")
+        app.command(command.__name__, cls=Command, help=text, rich_help_panel=panel)(command)
 for command in ledger.COMMANDS:
     name, text = command.__name__.rstrip("_"), _flowing(command.__doc__ or "")
     ledger.ledger.command(name, cls=Command, help=text)(command)
-app.add_typer(ledger.ledger)
+app.add_typer(ledger.ledger, rich_help_panel=[*PANELS][-1])
 
 
 def main() -> None:
-    """The `unteach` command: exit 0 fine, 1 failed, 2 asked wrongly, 3 found or not passed."""
+    """Run the `unteach` command; the exit codes are in `HELP`."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # it tells of every retry
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # else it reports every retry
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # for what a terminal cannot show
+            stream.reconfigure(errors="backslashreplace")  # a terminal may lack a character
     with discreet():
         try:
             with one_voice():
@@ -103,15 +144,15 @@ def main() -> None:
                 raise
             if debugging():
                 print_exc()
-            _stop(problem)  # from any process: it may be the only one that knows
+            _stop(problem)  # printed by any process: it may be the only one with the error
 
 
 def _here() -> None:
     try:
         Path.cwd()
     except OSError:
-        hint = "change into one that is there"
-        _stop(Problem("the folder that you are in", "is gone", hint, "request"), code=2)
+        hint = "change to an existing folder"
+        _stop(Problem("the current folder", "does not exist any more", hint, "request"), code=2)
 
 
 def _main() -> None:
@@ -120,7 +161,7 @@ def _main() -> None:
     except UserError as error:
         if debugging():
             print_exc()
-        if problem := _of_plugin(error):  # whatever it says, it may quote the data
+        if problem := _of_plugin(error):  # its own message may quote the data
             _stop(problem)
         _stop(*error.problems, code=error.exit_code)
 
@@ -133,13 +174,13 @@ def _stop(*problems: Problem, code: int = 1) -> None:
 
 
 def _of_plugin(error: Exception) -> Problem | None:
-    """That a plugin file of the user's failed, if one did."""
+    """Return a problem if a plug-in file of the user raised the error."""
     plugins: Any = sys.modules.get("unteach.methods._plugins")
     return plugins.problem_of(error) if plugins else None
 
 
 def _of_disk(error: Exception) -> Problem | None:
-    """That a disk refused to be written to, where nobody before had words for it."""
+    """Return a problem if the error is a failed write that was not explained before."""
     from unteach.files import disk_problem
 
     problem = disk_problem(error, Path.cwd()) if isinstance(error, OSError) else None
@@ -149,7 +190,7 @@ def _of_disk(error: Exception) -> Problem | None:
 
 
 def _memory(error: Exception) -> Problem | None:
-    """What to do when there is too little memory, if that is what is wrong."""
+    """Return a problem with advice if the error is a lack of memory."""
     hint = (
         "lower train.batch_size and raise train.gradient_accumulation_steps by the same factor, "
         "which changes no result; set train.gradient_checkpointing=true or adapter.kind=lora; or "

@@ -1,4 +1,4 @@
-"""A command that knows a setting that is given as a flag (`--epochs 3`), and what is left empty."""
+"""Command classes that explain a setting given as a flag (`--epochs 3`) and an empty value."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -10,10 +10,10 @@ from unteach.settings.request import setting_of
 
 
 class Command(TyperCommand):
-    """Final. Says which --set is meant, where typer would only say that there is no such flag."""
+    """A command that names the --set for a setting that was given as a flag. Final."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """As typer does; raises UserError for settings given as flags, and for empty values."""
+        """Parse arguments; raises UserError for settings given as flags, and for empty values."""
         if empty := list(_empty(args, self.params)):
             raise UserError(*empty)
         known = {flag for parameter in self.params for flag in parameter.opts}
@@ -30,26 +30,26 @@ class Command(TyperCommand):
         return super().parse_args(ctx, args)
 
     def get_params(self, ctx: Any) -> list[Any]:
-        """As typer does, for a help in which a flag that takes no value shows none."""
+        """Return the parameters; boolean flags show no value in --help."""
         return _bare(super().get_params(ctx))
 
 
 class CommandGroup(TyperGroup):
-    """Final. The commands together, with flags shown likewise."""
+    """A group of commands whose boolean flags show no value in --help. Final."""
 
     def get_params(self, ctx: Any) -> list[Any]:
-        """See `Command`."""
+        """Return the parameters, as `Command` does."""
         return _bare(super().get_params(ctx))
 
 
 def _empty(args: Sequence[str], parameters: list[Any]) -> Iterator[Problem]:
-    """Values without a letter: a file or a folder of that name is the one that one is in."""
+    """Yield a problem for each empty value, which as a path would mean the current folder."""
     taking = {flag for p in parameters if not getattr(p, "is_flag", False) for flag in p.opts}
     for before, arg in zip(["", *args], args, strict=False):
         flag, sign, value = arg.partition("=") if arg.startswith("--") else (before, " ", arg)
         if sign and not value.strip():
             where = flag if flag in taking and flag.startswith("-") else "an argument"
-            hint = "give a value, or leave it out; is a variable of the shell not set?"
+            hint = "give a value, or leave it out; perhaps a shell variable is not set"
             yield Problem(where, "is empty", hint, "request")
 
 

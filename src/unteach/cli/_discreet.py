@@ -1,4 +1,4 @@
-"""Nothing of the data gets out by the back door: traces, warnings, logs, core dumps, telemetry."""
+"""Keep data out of what Python and libraries print: traces, warnings, logs, core dumps."""
 
 import logging
 import os
@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any
 
 DEBUG = "UNTEACH_DEBUG"
-# Set unless the user has set them: what libraries would send of their own accord.
+# Set unless the user has set them; they stop libraries from sending telemetry.
 SILENT = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "DISABLE_TELEMETRY": "1",
@@ -20,36 +20,36 @@ SILENT = {
     "HF_UPDATE_DOWNLOAD_COUNTS": "0",
 }
 OFF = ("", "0", "false", "no", "off")
-DEEPEST = 40  # lines of one trace
+DEEPEST = 40  # maximum number of lines of one trace
 ADVICE = (
-    "Nobody foresaw this: it may be a fault of unteach, of a library or of a plug-in. Messages of\n"
-    f"exceptions can hold texts of your data, so they are left out here; {DEBUG}=1 shows\n"
-    "them. Please report what stands above; look through anything else before you send it."
+    "This is an unexpected error, in unteach, a library or a plug-in. Messages of exceptions can\n"
+    f"quote your data, so they are left out here; {DEBUG}=1 shows them. Please report the\n"
+    "lines above; they hold no data. Look through anything else before you send it."
 )
 
 
 def debugging() -> bool:
-    """Whether the user wants to see all, the data's texts included."""
+    """Whether the user asked for full error messages, which may quote the data."""
     return os.environ.get(DEBUG, "").strip().lower() not in OFF
 
 
 @contextmanager
 def discreet() -> Iterator[None]:
-    """What goes wrong inside is told by its place and kind, without its words; exit code 1.
+    """Report an unexpected error by its place and type only, and exit with code 1.
 
-    An exception's message, a library's warning and its log may quote what they were about.
+    Messages of exceptions, warnings and log entries are left out, since they may quote the data.
     """
     for name, value in SILENT.items():
         os.environ.setdefault(name, value)
     if debugging():
-        _say(f"{DEBUG} is set: what fails is shown whole, and may quote texts of your data")
+        _say(f"{DEBUG} is set: errors are shown in full, and may quote your data")
         yield
         return
     _no_core_dump()
     _no_words()
     try:
         yield
-    except SystemExit as end:  # whose words Python would print
+    except SystemExit as end:  # Python would print its message
         sys.exit(end.code if end.code is None or isinstance(end.code, int) else 1)
     except Exception as error:
         _say(f"{trace_of(error)}\n{ADVICE}")
@@ -57,7 +57,7 @@ def discreet() -> Iterator[None]:
 
 
 def trace_of(error: BaseException) -> str:
-    """Where an exception comes from, and of what kind it is: no message, no line of source.
+    """Format the places and the type of an exception, without its message or source lines.
 
     Example:
         >>> try:
@@ -74,12 +74,12 @@ def _lines(error: BaseException, told: set[int]) -> Iterator[str]:
     before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     if before is not None and id(before) not in told:
         yield from _lines(before, told)
-        yield "which led to:" if error.__cause__ else "while that was dealt with:"
+        yield "which led to:" if error.__cause__ else "while that was handled:"
     yield from _places(error.__traceback__)
     yield _kind(error)
-    for part in getattr(error, "exceptions", ()):  # of a group
+    for part in getattr(error, "exceptions", ()):  # the members of an ExceptionGroup
         if id(part) not in told:
-            yield "of which one is:"
+            yield "one of its exceptions:"
             yield from _lines(part, told)
 
 
@@ -92,30 +92,30 @@ def _places(trace: TracebackType | None) -> Iterator[str]:
 
 
 def _kind(error: BaseException) -> str:
-    """The type; of what the system refused also why, in the system's own words."""
+    """Return the type of an exception; for an OSError also the system's message for its number."""
     kind = type(error)
     name = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
     number = getattr(error, "errno", None)
     if isinstance(error, OSError) and isinstance(number, int):
-        return f"{name}: {os.strerror(number)}"  # never its strerror, which whoever raises it fills
+        return f"{name}: {os.strerror(number)}"  # not error.strerror, which may hold anything
     return name
 
 
 def _no_core_dump() -> None:
-    """The memory of a process that crashes holds the data; it shall not land on a disk."""
+    """Turn off core dumps: the memory of a crashed process holds the data."""
     try:
         import resource
-    except ImportError:  # Windows writes none of its own accord
+    except ImportError:  # Windows writes none by default
         return
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
 def _no_words() -> None:
-    """Whatever else Python prints by itself, and what libraries warn of and log."""
+    """Replace the hooks through which Python and libraries print messages."""
     sys.unraisablehook = lambda found: _failed("a clean-up", found.exc_value)
     threading.excepthook = lambda found: _failed("a thread", found.exc_value)
     warnings.showwarning = _warned
-    logging.raiseExceptions = False  # what cannot be formatted is printed with all that it was of
+    logging.raiseExceptions = False  # else a log entry that fails to format prints its arguments
     if logging.getLogRecordFactory() is logging.LogRecord:
         logging.setLogRecordFactory(_record)
 
@@ -126,14 +126,14 @@ def _failed(what: str, error: BaseException | None) -> None:
 
 
 def _warned(message: Any, category: type[Warning], filename: str, lineno: int, *rest: Any) -> None:
-    _say(f"{category.__name__} at {filename}:{lineno} ({DEBUG}=1 shows its words)")
+    _say(f"{category.__name__} at {filename}:{lineno} ({DEBUG}=1 shows the message)")
 
 
 def _record(*args: Any, **options: Any) -> logging.LogRecord:
-    """A log entry as it was made by us, and by anyone else without its words."""
+    """Make a log record; the message is kept only if unteach wrote it."""
     made = logging.LogRecord(*args, **options)
     if made.name != "unteach" and not made.name.startswith("unteach."):
-        made.msg = f"said at {made.pathname}:{made.lineno} ({DEBUG}=1 shows its words)"
+        made.msg = f"logged at {made.pathname}:{made.lineno} ({DEBUG}=1 shows the message)"
         made.args = made.exc_info = made.exc_text = made.stack_info = None
     return made
 

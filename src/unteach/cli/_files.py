@@ -1,4 +1,4 @@
-"""What small files tell of a request that is known to be wrong: all is said at once."""
+"""Check small data files of a request that is wrong already, to report all problems at once."""
 
 from pathlib import Path
 
@@ -9,11 +9,11 @@ from unteach.settings.request import Request
 from unteach.types import ROLES
 
 SMALL = 2**24
-"""Bytes of a file that is read though nothing can come of it."""
+"""Largest size in bytes of a file that is read although the request is refused anyway."""
 
 
 def file_problems(request: Request) -> list[Problem]:
-    """What is wrong with the files and the folder to make; loads no library, and asks no hub."""
+    """Return the problems of data files and output folder; needs no library and no network."""
     groups, problems = {}, []
     for role in ROLES:
         source = request.source(role)
@@ -27,5 +27,5 @@ def file_problems(request: Request) -> list[Problem]:
 def _is_light(source: str) -> bool:
     path = Path(source)
     if not path.is_file():
-        return "/" not in source  # else it may be an id, of which the hub is asked
+        return "/" not in source  # otherwise it may be a dataset id on the hub
     return path.stat().st_size <= SMALL and path.suffix != ".parquet"

@@ -1,24 +1,24 @@
-"""Of several processes that a launcher started, one speaks."""
+"""Let one of several launched processes print."""
 
 import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 
-PATIENCE = 5  # seconds; by then the one that speaks has loaded its libraries too
+PATIENCE = 5  # seconds, in which the main process loads its libraries too
 
 
 @contextmanager
 def one_voice() -> Iterator[None]:
-    """Keep all but the main process quiet; of a bug, or too little memory, any tells afterwards.
+    """Silence all processes but the main one, until an error is raised.
 
-    A launcher ends all as soon as one fails. So where all fail, the others wait for the main one
-    to say why; also where they fail since it is gone.
+    A launcher ends all processes as soon as one fails. So if all fail, the others wait, for the
+    main process to print the reason.
     """
     if os.environ.get("RANK", "0") == "0":
         yield
         return
-    nowhere = open(os.devnull, "w")  # noqa: SIM115 (stays open: loggers hold on to it)
+    nowhere = open(os.devnull, "w")  # noqa: SIM115 (stays open: loggers keep it)
     try:
         with redirect_stdout(nowhere), redirect_stderr(nowhere):
             yield

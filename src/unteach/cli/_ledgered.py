@@ -1,7 +1,7 @@
-"""`unteach run --ledger`: which requests a run answers, and that it did, once it is done.
+"""Choose the requests that `unteach run --ledger` fulfils, and record them afterwards.
 
-The result is placed first and written down after: where a run was cut off in between, the same
-command finds the result whole, does nothing again, and writes it down.
+The result is written first and recorded second. If a run is interrupted in between, the same
+command finds the finished result and only records it.
 """
 
 from collections.abc import Sequence
@@ -12,28 +12,28 @@ from unteach.cli._words import say
 from unteach.cli.ledger import key_of, records_of
 from unteach.errors import Problem, UserError
 
-FEW = 10  # names that a line has
-LONGEST = 64  # letters of a request's id in a report
+FEW = 10  # number of names in one line
+LONGEST = 64  # characters of a request id in a report
 
 
 def taken(
     ledger: Path, key: Path | None, requests: Sequence[str], forget: str, out: Path
 ) -> list[str]:
-    """References of the requests that a run answers: those named, else all open ones it covers.
+    """Return the references of the requests that a run fulfils.
 
-    A request is covered where the forget file has every record of it, compared by their words.
-    Where all that are covered are done, and a result stands in `out`, it is these: the command was
-    given before.
+    These are the named ones, else all open ones that are covered: the forget file has every record
+    of them, compared by words. If all covered ones are done and `out` holds a result, the command
+    is a repetition, and they are returned.
 
     Raises:
-        UserError: one that is named is unknown, withdrawn or not covered; none is covered.
+        UserError: a named request is unknown, withdrawn or not covered; or none is covered.
     """
     from unteach.files import listed_files
     from unteach.ledger import Ledger, prints_of
     from unteach.ledger.result import lacking
 
     if not Path(forget).is_file():
-        what, hint = "is no file of this machine", "give --ledger with a file of the records"
+        what, hint = "is no file on this machine", "give --ledger with a file of the records"
         raise UserError(Problem(f"--forget {forget}", what, hint, "request"))
     with Ledger(ledger) as opened:
         removed = prints_of(records_of(Path(forget)), opened.require_key(key_of(ledger, key)))
@@ -49,11 +49,15 @@ def taken(
     due = [name for name in covered if states[name] == "open"]
     left = [name for name in order if states[name] == "open" and name not in due]
     if left:
-        say(f"open, and not all of their records are in {forget}: {_few(left)}")
+        say(f"open requests with records that are not in {forget}: {_few(left)}")
     if due or (covered and listed_files(out)):
         return due or covered
     what = "has all records of no open request"
-    hint = f"{_few(covered)} done already: --request names it" if covered else "unteach ledger list"
+    hint = (
+        f"{_few(covered)} is done already: name it with --request"
+        if covered
+        else "unteach ledger list"
+    )
     raise UserError(Problem(f"--forget {forget}", what, hint, "request"))
 
 
@@ -72,17 +76,16 @@ def _require_covered(
 
 
 def known_as(references: Sequence[str]) -> str | None:
-    """What the report calls the requests; None where that is too long."""
+    """Return the id of the requests for the report; None if it would be too long."""
     told = "+".join(references)
     return told if len(told) <= LONGEST else None
 
 
 def recorded(ledger: Path, references: Sequence[str], out: Path) -> None:
-    """Write down that a result answers its requests, unless the ledger has it.
+    """Record in the ledger that a result fulfils its requests, unless that is recorded already.
 
     Raises:
-        UserError: the result is not as it was written, or the ledger cannot be written to; the same
-            command tries again.
+        UserError: the result was changed, or the ledger cannot be written; repeat the command.
     """
     from unteach.ledger import Ledger
     from unteach.ledger.result import find
@@ -100,8 +103,8 @@ def recorded(ledger: Path, references: Sequence[str], out: Path) -> None:
 
 
 def not_recorded(references: Sequence[str]) -> None:
-    """Say that a gate keeps requests open."""
-    say(f"not in the ledger, since a gate failed: {_few(list(references))} not done by this run")
+    """Print that requests stay open because a gate failed."""
+    say(f"not recorded in the ledger, since a gate failed: {_few(list(references))} stay open")
 
 
 def _few(names: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""After the gates: the outcome, its exit code, and the next command, made from the user's own."""
+"""Print the outcome of the gates and the next command, and return the exit code."""
 
 import os
 import re
@@ -10,15 +10,15 @@ from typing import Any
 
 from unteach.cli._show import say
 
-FAILED = 3  # exit code
+FAILED = 3  # exit code of a failed gate
 
 
 def gated(report: Any, command: Callable[[Any], list[str]]) -> int:
-    """Say what the gates came to and what to try next; the exit code.
+    """Print the outcome of the gates and what to try next; return the exit code.
 
     Args:
-        report: with its gates; without any, nothing is said.
-        command: from a step to the arguments that try it.
+        report: the report; nothing is printed if it has no gates.
+        command: function from a `report.nextstep` step to command line arguments.
     """
     from unteach.report import gate_sentence
     from unteach.report.nextstep import next_step
@@ -35,15 +35,15 @@ def gated(report: Any, command: Callable[[Any], list[str]]) -> int:
 
 
 def again(step: Any, out: Path, arguments: Sequence[str] | None = None) -> list[str]:
-    """The user's own arguments with a step's changes, into a folder that is free.
+    """Return the user's arguments with the changes of a step, and a new output folder.
 
     Args:
-        step: what to change.
-        out: where this result is.
-        arguments: of the command; what was typed when left out.
+        step: the changes.
+        out: folder of this result.
+        arguments: arguments of the command; by default those of this process.
     """
     kept = list(sys.argv[1:] if arguments is None else arguments)
-    if "--method" in step.flags:  # its options are another's
+    if "--method" in step.flags:  # options of the old method do not fit the new one
         kept = _without_settings(kept, ["method"])
     kept = _without_settings(kept, list(step.sets))
     for flag, value in {**step.flags, "--out": str(free(out))}.items():
@@ -57,7 +57,7 @@ def again(step: Any, out: Path, arguments: Sequence[str] | None = None) -> list[
 
 
 def free(out: Path) -> Path:
-    """The next name of a folder that nothing stands at.
+    """Return the next numbered name of a folder that does not exist.
 
     Example:
         >>> free(Path("no/such-1")).name, free(Path("no/such")).name
@@ -73,7 +73,7 @@ def free(out: Path) -> Path:
 
 
 def _put(arguments: list[str], flag: str, value: str) -> list[str]:
-    """With a flag's value in the place of the one that was given; at the end where none was.
+    """Replace the value of a flag; append flag and value if it was not given.
 
     Example:
         >>> _put(["run", "--out", "a"], "--out", "b"), _put(["run", "--out=a"], "--out", "b")
@@ -88,7 +88,7 @@ def _put(arguments: list[str], flag: str, value: str) -> list[str]:
 
 
 def _without_settings(arguments: list[str], names: list[str]) -> list[str]:
-    """Without `--set NAME=...` and `--set NAME.part=...` of some names.
+    """Remove `--set NAME=...` and `--set NAME.part=...` of some names.
 
     Example:
         >>> _without_settings(["run", "--set", "a.b=1", "--set=c=2", "--set", "d=3"], ["a", "c"])

@@ -1,4 +1,4 @@
-"""Start a command as several processes on this machine, by torch's own launcher."""
+"""Start a command as several processes on this machine, with torch's launcher."""
 
 import logging
 import os
@@ -13,16 +13,16 @@ FLAG = "--processes"
 
 
 def start(processes: int) -> int:
-    """This very command, as that many processes; its exit code.
+    """Run this command as several processes, and return the exit code.
 
-    Every one of them knows its number from the environment, as under `torchrun`.
+    Each process has its rank in the environment, as under `torchrun`.
     """
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-    logging.disable(logging.ERROR)  # of the launcher: our own words are enough
-    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # DDP's advice is for its programmer
+    logging.disable(logging.ERROR)  # the launcher's log repeats our own messages
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # DDP's warnings are for programmers
     threads = max(1, (os.cpu_count() or 1) // processes)
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     config = LaunchConfig(
@@ -40,20 +40,20 @@ def start(processes: int) -> int:
     except ChildFailedError as error:
         return _told(error)
     except SignalException as error:
-        if error.sigval != signal.SIGINT:  # of which the main process has said so itself
+        if error.sigval != signal.SIGINT:  # the main process reports Ctrl-C itself
             say("stopped")
         return 128 + error.sigval
     return 0
 
 
 def _module() -> list[str]:
-    """How Python starts us: no file of the working folder stands in for a library, as before."""
+    """Return how to start unteach; with -P no file of the working folder shadows a library."""
     here = "" in sys.path or os.getcwd() in sys.path
     return [*([] if here else ["-P"]), "-m", "unteach"]
 
 
 def without(arguments: Sequence[str]) -> list[str]:
-    """A command without the number of its processes.
+    """Return the arguments without `--processes N`.
 
     Example:
         >>> without(["run", "--processes", "2", "--out", "o"]), without(["run", "--processes=2"])
@@ -68,10 +68,10 @@ def without(arguments: Sequence[str]) -> list[str]:
 
 
 def _told(error: Exception) -> int:
-    """The exit code of what failed first, as a shell has it of one process that a signal ended.
+    """Return the exit code of the process that failed first, 128 + N if signal N killed it.
 
-    Said here where the process itself could say nothing. One that was killed was first: the others
-    fail as it is gone, or the launcher terminates them.
+    A killed process cannot print anything, so a message is printed here. It counts as the first:
+    the others fail because it is gone, or the launcher terminates them.
     """
     failures: dict = getattr(error, "failures", {})
 
@@ -82,5 +82,5 @@ def _told(error: Exception) -> int:
     rank, first = min(failures.items(), key=place)
     if first.exitcode >= 0:
         return first.exitcode
-    say(f"process {rank} was ended from outside ({first.signal_name()}); the others were stopped")
+    say(f"process {rank} was killed ({first.signal_name()}); the others were stopped")
     return 128 - first.exitcode

@@ -1,4 +1,4 @@
-"""How far a stage is: bars on a terminal, lines in a log, and how long it will still take."""
+"""Show the progress of stages, with the time left: bars on a terminal, lines in a log."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -31,16 +31,20 @@ SHOWN_TERMS = {
     "retain": "retain",
 }
 SHORT = {"asking for answers": "answering", "comparing with the original": "comparing"}
-SOON, OFTEN, SELDOM = 3.0, 10.0, 60.0  # seconds of work before the first line, and between two
-STEPS = 10  # by when the first estimate is given
+SOON, OFTEN, SELDOM = 3.0, 10.0, 60.0  # seconds before the first line, and between two lines
+STEPS = 10  # after which the first estimate is given
 
 
 class TimeLeft:
-    """How long a thing will still take, by what its steps took so far.
+    """Estimate the time left from the time that the steps so far took.
 
-    The first step counts alone as long as there is no other: it also loads and compiles. Of what
-    may have begun in the middle, as a run that goes on does, nothing is known before the second;
-    `whole` says that it did not.
+    The first step, which also loads and compiles, is used only until there is a second one. If the
+    job may have started in the middle, like a resumed run, there is no estimate before the second
+    step.
+
+    Args:
+        clock: function that returns the time in seconds.
+        whole: whether the job is known to start at its first step.
 
     Example:
         >>> times = iter([0.0, 9.0, 11.0])
@@ -54,13 +58,13 @@ class TimeLeft:
         self.began = self.now = clock()
 
     def next(self) -> "TimeLeft":
-        """Of what comes next, which began when this was last seen, and with its first step."""
+        """Return the estimate for the next part, which starts now and at its first step."""
         found = TimeLeft(self.clock, whole=True)
         found.began = self.now
         return found
 
     def seen(self, done: int, total: int) -> float | None:
-        """Seconds left; None where that is not known yet."""
+        """Take up that `done` steps are done; return the seconds left, None if not known yet."""
         self.now = self.clock()
         if self.first is None or done < self.first[0]:
             self.first = (done, self.now)
@@ -71,12 +75,12 @@ class TimeLeft:
 
 
 class _Left(ProgressColumn):
-    """Seconds left by the task's own pace: rich's forgets steps of more than half a minute."""
+    """A column with the time left; rich's own ignores steps of more than half a minute."""
 
     max_refresh = 0.5
 
     def render(self, task: Task) -> Text:
-        """As minutes and seconds; dashes where it is not known."""
+        """Return the time as h:mm:ss or m:ss; dashes if it is not known."""
         left, since = task.fields.get("left", (None, 0.0))
         if task.finished or left is None:
             return Text("0:00" if task.finished else "-:--", "cyan")
@@ -91,10 +95,7 @@ class _Left(ProgressColumn):
 
 
 def bars() -> Progress:
-    """A line for each stage: what, how far, since when, how long still, and the number to watch.
-
-    All of it has room in 80 columns.
-    """
+    """Return progress bars of 80 columns: stage, steps, time spent, time left, current numbers."""
     whole = Column(no_wrap=True)
     return Progress(
         SpinnerColumn(finished_text="[green]✓[/]"),
@@ -115,26 +116,26 @@ def bars() -> Progress:
 
 
 class BarProgress:
-    """A line with a bar for each stage; what is under way stands last."""
+    """Progress listener with a bar for each stage, the current one last."""
 
     def __init__(self, progress: Progress):
         self.bars, self.task = progress, None
         self.what, self.pace = "", TimeLeft()
 
     def stage(self, text: str) -> None:
-        """Finish the stage before, begin a new one."""
+        """Finish the current stage, and start a new one."""
         self.finish()
         self.what, self.pace = "", TimeLeft()
         self.task = self.bars.add_task(visible(text), total=None, detail="")
 
     def progress(self, what: str, done: int, total: int) -> None:
-        """Move the bar, and say which part of the stage it is of."""
+        """Move the bar, and name the part of the stage."""
         if what != self.what:
             self.what, self.pace = what, self.pace.next()
         self._move(done, total, SHORT.get(what, what))
 
     def training(self, step: int, total: int, logs: dict[str, float]) -> None:
-        """Move the bar, and show the number to watch and the loss terms."""
+        """Move the bar, and show the forget probability and the loss terms."""
         self._move(step, total, terms(logs))
 
     def _move(self, done: int, total: int, detail: str) -> None:
@@ -143,15 +144,15 @@ class BarProgress:
             self.bars.update(
                 self.task, completed=done, total=total, detail=visible(detail), left=left
             )
-            # A part is done, the stage is not: its clock goes on.
+            # A part is done, but not the stage, so the clock must not stop.
             self.bars.tasks[self.task].finished_time = None
 
     def notes(self, notes: Iterable[Problem]) -> None:
-        """Above the bars."""
+        """Print problems above the bars."""
         say_problems(notes, self.bars.console)
 
     def finish(self) -> None:
-        """The stage is over."""
+        """Finish the current stage."""
         if self.task is not None:
             task = self.bars.tasks[self.task]
             full = task.total or 1
@@ -160,7 +161,7 @@ class BarProgress:
 
 
 class LineProgress:
-    """Lines for logs: each stage and each part of it once, and how far it is now and then."""
+    """Progress listener that prints each stage and part once, and steps from time to time."""
 
     def __init__(self):
         self._begin("", TimeLeft())
@@ -170,12 +171,12 @@ class LineProgress:
         self.told: float | None = None
 
     def stage(self, text: str) -> None:
-        """A line."""
+        """Print the name of a new stage."""
         self._begin("", TimeLeft())
         say(text)
 
     def progress(self, what: str, done: int, total: int) -> None:
-        """A line for each part, then one at a tenth of the way or a minute if it takes long."""
+        """Print the part once, and its steps at each tenth or each minute if it takes long."""
         if what != self.what:
             self._begin(what, self.pace.next())
             say(f"  {SHORT.get(what, what)}")
@@ -184,14 +185,14 @@ class LineProgress:
             say(f"  {SHORT.get(what, what)} {done}/{total}{_still(left)}")
 
     def training(self, step: int, total: int, logs: dict[str, float]) -> None:
-        """A line for the first steps, then at every tenth of the way, and every minute."""
+        """Print a line for the first step, then at each tenth and each minute."""
         left = self.pace.seen(step, total)
         if self.told is None or self._due(step, total, 0.0):
             self.told = self.pace.now
             say(f"  step {step}/{total}  {terms(logs)}{_still(left)}")
 
     def _due(self, done: int, total: int, apart: float) -> bool:
-        """Whether it is time for a line; it is taken as said."""
+        """Return whether a line is due; if so, it counts as printed."""
         tenth, now = done * 10 // max(total, 1), self.pace.now
         since = now - (self.pace.began if self.told is None else self.told)
         first = self.tenth == 0 and done >= STEPS and since >= min(SOON, apart)
@@ -201,7 +202,7 @@ class LineProgress:
         return True
 
     def notes(self, notes: Iterable[Problem]) -> None:
-        """Lines."""
+        """Print problems."""
         say_problems(notes)
 
 
@@ -210,7 +211,7 @@ def _still(left: float | None) -> str:
 
 
 def terms(logs: dict[str, float]) -> str:
-    """How likely the forget answers still are, which is the number to watch, and the loss terms.
+    """Format the forget answers' mean probability and the loss terms.
 
     Example:
         >>> terms({"loss": 1.25, "forget": 1.0, "retain": 0.25, "forget_probability": 0.5})
@@ -221,19 +222,19 @@ def terms(logs: dict[str, float]) -> str:
 
 
 class BarJobs:
-    """A bar for each of several jobs."""
+    """Listener of several jobs with a bar for each."""
 
     def __init__(self, progress: Progress):
         self.bars, self.tasks = progress, {}
         self.paces: dict[str, TimeLeft] = {}
 
     def begin(self, name: str) -> None:
-        """A new bar."""
+        """Add a bar."""
         self.tasks[name] = self.bars.add_task(visible(name), total=None, detail="")
         self.paces[name] = TimeLeft()
 
     def move(self, name: str, done: int, total: int, detail: str) -> None:
-        """Move it."""
+        """Move the bar of a job."""
         left = self.paces[name].seen(done, total)
         self.bars.update(
             self.tasks[name], completed=done, total=total,
@@ -241,23 +242,23 @@ class BarJobs:
         )  # fmt: skip
 
     def end(self, name: str) -> None:
-        """Fill it."""
+        """Fill the bar of a job."""
         total = self.bars.tasks[self.tasks[name]].total or 1
         self.bars.update(self.tasks[name], completed=total, total=total, detail="")
 
 
 class LineJobs:
-    """A line when a job is done."""
+    """Listener of several jobs that prints a line when a job is done."""
 
     def __init__(self):
         self.began = time.monotonic()
 
     def begin(self, name: str) -> None:
-        """Nothing: it may have to wait."""
+        """Print nothing: the job may have to wait for others."""
 
     def move(self, name: str, done: int, total: int, detail: str) -> None:
-        """Nothing: a log needs no bar."""
+        """Print nothing."""
 
     def end(self, name: str) -> None:
-        """A line."""
-        say(f"{name}: done at {time.monotonic() - self.began:.0f} s")
+        """Print the time at which the job is done."""
+        say(f"{name}: done after {time.monotonic() - self.began:.0f} s")

@@ -1,4 +1,4 @@
-"""How the command line speaks: progress and problems to stderr, results to stdout."""
+"""Print results to stdout, and progress and problems to stderr."""
 
 import sys
 from collections.abc import Iterator
@@ -21,12 +21,12 @@ __all__ = [
 ]  # fmt: skip
 
 WIDE = 110
-FEW = 4  # models whose table stands upright
-GAP, LEAST, LINES = 2, 12, 6  # columns between two of a table; columns and lines for a name
+FEW = 4  # largest number of models that become columns of the table
+GAP, LEAST, LINES = 2, 12, 6  # blanks between columns; least width and most lines of a name
 
 
 def hush() -> None:
-    """Keep the libraries' own bars, and warnings about their own code, from between our lines."""
+    """Turn off progress bars of libraries, and FutureWarnings about their own code."""
     import warnings
 
     from transformers.utils import logging
@@ -37,7 +37,7 @@ def hush() -> None:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Say that it was stopped: by Ctrl-C, with which typer exits with 130, or by SIGTERM."""
+    """Print "stopped" at Ctrl-C (typer then exits with code 130) or SIGTERM."""
     try:
         yield
     except (KeyboardInterrupt, SystemExit):
@@ -48,7 +48,7 @@ def _interruptible() -> Iterator[None]:
 
 @contextmanager
 def shown_progress() -> Iterator[ProgressListener]:
-    """Someone who shows progress: bars on a terminal, plain lines elsewhere."""
+    """Yield a progress listener: bars on a terminal, plain lines elsewhere."""
     if not sys.stderr.isatty():
         with _interruptible():
             yield LineProgress()
@@ -60,18 +60,18 @@ def shown_progress() -> Iterator[ProgressListener]:
 
 
 def show_table(report: Any) -> None:
-    """What is wrong, then the scores that a layman understands: a line each, or one per model."""
+    """Print what is wrong with the models, the main scores, further tables and the gates."""
     from unteach.report import gate_rows, what_is_wrong
     from unteach.report import table as rows_of
     from unteach.report.table import legend
 
     many = len(report.models) > FEW
     rows = rows_of(report, short=many)
-    if not many:  # their names on top leave room for the questions in words
+    if not many:  # models become columns, so that the names of scores have room
         rows = [list(column) for column in zip(*rows, strict=True)]
         rows[0][0] = ""
     console = Console()
-    if not console.is_terminal:  # a file has no edge
+    if not console.is_terminal:  # a file has no width
         console.width = max(console.width, WIDE)
     for line in what_is_wrong(report):
         console.print(Text(visible(line), "yellow"), soft_wrap=True)
@@ -88,7 +88,7 @@ def show_table(report: Any) -> None:
 
 
 def show_cells(first: str, rows: list[list[str]]) -> None:
-    """A sentence, and a table below it."""
+    """Print a sentence and a table below it."""
     console = Console()
     if not console.is_terminal:
         console.width = max(console.width, WIDE)
@@ -97,12 +97,12 @@ def show_cells(first: str, rows: list[list[str]]) -> None:
 
 
 def fitted(rows: list[list[str]], width: int, *, upright: bool) -> list[list[str]]:
-    r"""The table with its models' names in lines, so that no number is cut.
+    r"""Break the names of models in a table into lines, so that no number is cut.
 
     Args:
-        rows: the header first.
-        width: columns of the terminal.
-        upright: whether the names stand on top; else at the left, under short headings.
+        rows: the table, header first.
+        width: width of the terminal in columns.
+        upright: whether models are columns; otherwise they are rows, under short headings.
 
     Example:
         >>> fitted([["model", "forget p"], ["npo method.beta=0.2", "0.5"]], 26, upright=False)
@@ -120,7 +120,7 @@ def fitted(rows: list[list[str]], width: int, *, upright: bool) -> list[list[str
 
 
 def grid_of(rows: list[list[str]]) -> Table:
-    """Rows as a table without lines, the first of them its header."""
+    """Return a rich table without borders; the first row is the header."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for k, name in enumerate(rows[0]):
         table.add_column(_lines(name), justify="left" if k == 0 else "right", no_wrap=k == 0)
@@ -134,7 +134,7 @@ def _lines(cell: str) -> Text:
 
 
 def show_intake(intake: Any) -> None:
-    """What `check` found to be fine, on stdout."""
+    """Print what `check` found: the data of each role, and the main settings."""
     from unteach.data import describe
 
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -150,12 +150,12 @@ def show_intake(intake: Any) -> None:
         f"{train.learning_rate:g}, {train.epochs:g} epochs, retain term {train.retain}",
         markup=False,
     )
-    console.print("fine: `unteach run` can start")
+    console.print("no problems: `unteach run` can start")
 
 
 @contextmanager
 def board() -> Iterator[Any]:
-    """Someone who shows several jobs at once: bars on a terminal, plain lines elsewhere."""
+    """Yield a listener of several jobs: bars on a terminal, plain lines elsewhere."""
     if not sys.stderr.isatty():
         with _interruptible():
             yield LineJobs()

@@ -1,4 +1,4 @@
-"""How the size of a run is shown: a table, or one object."""
+"""Show the estimated memory of a run as a table or as JSON."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from unteach.sizing.size import Size
 
 
 def show(size: Size, room: float | None, advice: list[Advice]) -> None:
-    """On stdout, as a table with what else there is to say below it."""
+    """Print the estimate to stdout: a table, and below it the peak, notes and advice."""
     from rich.console import Console
     from rich.table import Table
 
@@ -21,7 +21,7 @@ def show(size: Size, room: float | None, advice: list[Advice]) -> None:
     for row in rows:
         table.add_row(*row, style="bold" if row[0] == "total" else "")
     console = Console(highlight=False)
-    console.width = max(console.width, 110)  # figures that are cut say nothing
+    console.width = max(console.width, 110)  # so that no number is cut
     console.print(visible(title(size)), soft_wrap=True, markup=False)
     console.print()
     console.print(table)
@@ -31,7 +31,7 @@ def show(size: Size, room: float | None, advice: list[Advice]) -> None:
 
 
 def cells(size: Size) -> list[list[str]]:
-    """Header, one row for each part, and the total."""
+    """Return the table: a header, one row for each part, and the total."""
     names: dict[str, None] = {}
     for moment in size.moments:
         names |= {name: None for name, part in moment.parts.items() if part}
@@ -41,7 +41,7 @@ def cells(size: Size) -> list[list[str]]:
 
 
 def title(size: Size) -> str:
-    """What the size is of."""
+    """Return one line on what was estimated: model, method and training settings."""
     setting = size.setting
     trained = f"LoRA of rank {setting.rank}" if setting.lora else "all weights"
     trained += " over 4 bits" if setting.bits else ""
@@ -59,7 +59,7 @@ def title(size: Size) -> str:
 
 
 def sayings(size: Size, room: float | None, advice: list[Advice]) -> list[str]:
-    """Peak, host, disk, and whether it fits."""
+    """Return the lines below the table: peak, host, disk, and whether the run fits."""
     lines = [f'peak: {gb(size.total)} GB at "{size.peak.name}" (an estimate of tensors alone)']
     if size.peak is not size.training:
         lines.append(f'in training: {gb(size.training.total)} GB at "{size.training.name}"')
@@ -71,16 +71,16 @@ def sayings(size: Size, room: float | None, advice: list[Advice]) -> list[str]:
         return lines
     if size.total <= room:
         return [*lines, f"fits {gb(room)} GB, with {gb(room - size.total)} GB to spare"]
-    lines.append(f"does not fit {gb(room)} GB: {gb(size.total - room)} GB too much")
+    lines.append(f"does not fit {gb(room)} GB: {gb(size.total - room)} GB are missing")
     if not advice:
-        return [*lines, "no three changes known here make it fit"]
+        return [*lines, "no combination of three known changes makes it fit"]
     return [*lines, "what makes it fit:", *(
         f"  {gb(one.total)} GB with {' and '.join(one.changes)}" for one in advice
     )]  # fmt: skip
 
 
 def to_json(size: Size, room: float | None, advice: list[Advice]) -> dict[str, Any]:
-    """All of it, in bytes."""
+    """Return the estimate as plain values, in bytes."""
     found: dict[str, Any] = {
         "title": title(size),
         "parameters": size.found.parameters,
@@ -100,7 +100,7 @@ def to_json(size: Size, room: float | None, advice: list[Advice]) -> dict[str, A
 
 
 def gb(size: float) -> str:
-    """In 10^9 bytes, three digits of it.
+    """Return a number of bytes in GB (10^9 bytes), with three digits.
 
     Example:
         >>> gb(0), gb(3.2e6), gb(28_040_000_000), gb(1.1e12)

@@ -1,4 +1,4 @@
-"""What `unteach explain` shows of a method that distils: the teacher beside the model."""
+"""Show the teacher of a method beside the model, for `unteach explain`."""
 
 from typing import Any
 
@@ -7,16 +7,16 @@ import typer
 from unteach.escaping import visible
 from unteach.types import Sequence
 
-WIDTH, WORD = 80, 16  # columns of the screen, and of one token
-FEW = 3  # tokens of an answer, and likeliest ones of the teacher for each
+WIDTH, WORD = 80, 16  # columns of a line, and of one token
+FEW = 3  # tokens shown per answer, and likeliest tokens of the teacher per position
 
 
 def show_teacher(intake: Any, most: int) -> None:
-    """Print where the teacher's distribution comes from, and what it says of the first answers.
+    """Print where the teacher's distribution comes from, and its probabilities for some answers.
 
     Args:
-        intake: a request that was checked, of a method that reads a teacher.
-        most: how many answers are shown.
+        intake: a checked request of a method that reads a teacher.
+        most: number of answers to show.
     """
     from unteach.training.teacher_view import views
 
@@ -33,7 +33,7 @@ def show_teacher(intake: Any, most: int) -> None:
 
 
 def _asked(intake: Any) -> tuple[Any, Any]:
-    """The model, and the teacher's rows as training would have them."""
+    """Return the model, and the teacher's rows as in training."""
     from unteach.models.loading import load_model
     from unteach.pipeline import base_rows
     from unteach.progress import NoProgress
@@ -60,13 +60,13 @@ def _head(teacher: Any) -> list[str]:
 
     words = SOURCES.get(teacher.source, teacher.source)
     return [
-        f"label: {teacher.source}, {words}",
-        "p of each token: the model -> the label; then what the label has likeliest",
+        f"teacher: {teacher.source}, {words}",
+        "p of each token: model -> teacher; then the teacher's likeliest tokens",
     ]
 
 
 def _foot(teacher: Any, more: int) -> str:
-    found = [f"mean level of the label {teacher.probability:.2f}"]
+    found = [f"mean probability of the answers under the teacher {teacher.probability:.2f}"]
     if (area := teacher.facts.get("teacher_auc")) is not None:
         found.append(f"AUC against the holdout {area:.2f}")
     if teacher.names:
@@ -84,18 +84,18 @@ def told(
     *,
     named: bool,
 ) -> list[str]:
-    """The lines about one answer, none wider than the screen.
+    """Return the lines about one answer, of at most `WIDTH` columns.
 
     Args:
         sequence: the example.
-        names: words of its names, with those that stand in their place.
-        view: `training.teacher_view.AnswerView`.
-        tokenizer: of the model.
-        named: whether the label is asked about somebody else.
+        names: each name in it, with the name that replaces it for the teacher.
+        view: a `training.teacher_view.AnswerView`.
+        tokenizer: the model's tokenizer.
+        named: whether the teacher is queried about somebody else.
     """
     swapped = ", ".join(f"{old} -> {new}" if old != new else f"{old} stays" for old, new in names)
-    about = swapped or ("NO NAME: the level of the others" if named else "")
-    first = f"{sequence.id}  level {view.own:.2f} -> {view.taught:.2f}"
+    about = swapped or ("no name found: the mean level of the others" if named else "")
+    first = f"{sequence.id}  p {view.own:.2f} -> {view.taught:.2f}"
     lines = [fit(f"{first}  {visible(about)}", WIDTH)]
     for token in view.tokens:
         word = fit(_word(token.token, tokenizer), WORD)
@@ -105,13 +105,13 @@ def told(
 
 
 def _word(token: int, tokenizer: Any) -> str:
-    """A token as a reader sees it; one of blanks in quotes."""
+    """Return a token as text; a token of blanks is quoted."""
     text = tokenizer.decode([token])
     return visible(text.strip()) or repr(text)
 
 
 def fit(text: str, width: int) -> str:
-    """A text in so many columns: filled up with blanks, or cut off with a mark.
+    """Fit a text to a number of columns: padded with blanks, or cut with an ellipsis.
 
     Example:
         >>> fit("Lund", 6), fit("Göteborg", 6), fit("田中", 6)

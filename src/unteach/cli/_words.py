@@ -1,4 +1,4 @@
-"""Single lines to stderr: what goes on, and what is wrong; nothing in them acts on a terminal."""
+"""Print messages and problems to stderr, with control characters escaped."""
 
 import sys
 from collections.abc import Iterable
@@ -11,17 +11,17 @@ from unteach.escaping import visible
 
 
 def say(text: str) -> None:
-    """One line to stderr, whatever the names in it hold."""
+    """Print one line to stderr; control characters in it are escaped."""
     print(visible(text), file=sys.stderr, flush=True)  # noqa: T201
 
 
 def plain(text: object) -> Text:
-    """For rich: no escape of a terminal's, and no markup."""
+    """Return a text for rich without terminal escapes and without markup."""
     return Text(visible(text))
 
 
 def say_problems(problems: Iterable[Problem], console: Console | None = None) -> None:
-    """All problems, each with its hint, to stderr."""
+    """Print all problems to stderr, each with its hint."""
     console = console or Console(stderr=True, soft_wrap=True, highlight=False)
     for problem in problems:
         note = problem.kind == "note"

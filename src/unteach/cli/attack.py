@@ -1,4 +1,4 @@
-"""`unteach attack`: whether what was forgotten comes back."""
+"""`unteach attack`: try to recover forgotten data from an unlearned model."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,13 +9,16 @@ from unteach.cli import _options as options
 
 Target = Annotated[str, typer.Option("--model", metavar="DIR_OR_ID", help="The unlearned model.")]
 Before = Annotated[
-    str | None, typer.Option(metavar="DIR_OR_ID", help="The model before unlearning.")
+    str | None,
+    typer.Option(metavar="DIR_OR_ID", help="The original model: 100% of the recovery scale."),
 ]
-Wanted = Annotated[str, typer.Option(metavar="FILE", help="What was to be forgotten.")]
+Wanted = Annotated[str, typer.Option(metavar="FILE", help="The forget set.")]
 Names = Annotated[
     list[str] | None,
     typer.Option(
-        "--attack", metavar="NAME,NAME", help="int4, relearn, sample, prompt, detect, depth."
+        "--attack",
+        metavar="NAME,NAME",
+        help="Attacks to run, such as int4,relearn; `unteach attacks` lists them.",
     ),
 ]
 
@@ -24,22 +27,29 @@ def attack(
     model: Target,
     forget: Wanted,
     original: Before = None,
-    retrained: options.Retrained = None,
-    retain: options.Retain = None,
     holdout: options.Holdout = None,
+    retain: options.Retain = None,
+    retrained: options.Retrained = None,
     attack_: Names = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="The folder to make; unteach-attacks if left out."),
+        typer.Option(metavar="DIR", help="The folder to write to; by default unteach-attacks."),
     ] = None,
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="a.b=c", help="An option, e.g. relearn.steps=4,16."),
+        typer.Option(
+            "--set",
+            metavar="ATTACK.OPTION=VALUE",
+            help="An option of an attack, such as relearn.steps=4,16; repeatable.",
+        ),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(metavar="N", help="Examples of each group; 200 if left out.")
+        int | None,
+        typer.Option(metavar="N", help="Use at most N examples of each group; by default 200."),
     ] = None,
-    seed: Annotated[int | None, typer.Option(metavar="N", help="Of all that is drawn.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", help="Seed of everything random; by default 0.")
+    ] = None,
     template: options.Template = None,
     max_length: options.MaxLength = None,
     max_new_tokens: options.MaxNewTokens = None,
@@ -48,18 +58,27 @@ def attack(
     device: options.Device = None,
     overwrite: options.Overwrite = False,
     trust_remote_code: options.Trusting = False,
-    json: Annotated[bool, typer.Option("--json", help="Print attacks.json, no table.")] = False,
+    json: options.Json = False,
 ) -> None:
-    """Attack an unlearned model, and tell how much of what was forgotten comes back.
+    """Attack an unlearned model, and measure how much forgotten data can be recovered.
 
-    Each attack is made on the original and on a retrained model too: 0% is what it gets from a
-    model that never saw the data (or, without one, on the holdout), 100% what it gets from the
-    original. A run that was cut off goes on when the same command is given again.
+    Each attack also runs on the original and on the retrained model. A recovery of 100% is what the
+    attack gets from the original; 0% is what it gets from the retrained model, or without one from
+    the holdout. To resume an interrupted run, repeat its command.
+
+    Examples:
+      $ unteach attack --model unlearned --original DIR_OR_ID --forget forget.jsonl
+        --holdout holdout.jsonl
+      $ unteach attack --model unlearned --original DIR_OR_ID --forget forget.jsonl
+        --attack relearn --set relearn.steps=4,16
     """
-    from unteach.attacks._plan import ALL, attack_request, foresee
+    from unteach.attacks._base import standard_attacks
+    from unteach.attacks._plan import attack_request, foresee
     from unteach.cli.evaluate import settings
 
-    names = [n.strip() for given in attack_ or ALL for n in given.split(",") if n.strip()]
+    names = [
+        n.strip() for given in attack_ or standard_attacks() for n in given.split(",") if n.strip()
+    ]
     given = settings(set_)
     foresee(tuple(names), given)
     asked = attack_request(

@@ -1,4 +1,4 @@
-"""`unteach audit`: is it in the model at all?"""
+"""`unteach audit`: find out which records a model was trained on."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -7,51 +7,74 @@ import typer
 
 from unteach.cli import _options as options
 
-KNOWN = 3  # exit code where something is known
+KNOWN = 3  # exit code if the model knows a record
 
 
 def audit(
-    model: Annotated[str, typer.Option(metavar="DIR_OR_ID", help="The model to ask.")],
+    model: Annotated[str, typer.Option(metavar="DIR_OR_ID", help="The model to audit.")],
     forget: Annotated[
-        str, typer.Option(metavar="FILE", help="The records that it may have been trained on.")
+        str, typer.Option(metavar="FILE", help="Records that it may have been trained on.")
     ],
     holdout: Annotated[
-        str, typer.Option(metavar="FILE", help="Records like them that it never saw.")
+        str, typer.Option(metavar="FILE", help="Similar records that the model never saw.")
     ],
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Also write audit.md and audit.json.")
+        Path | None,
+        typer.Option(metavar="DIR", help="Also write audit.md and audit.json to this folder."),
     ] = None,
     write_known: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE.jsonl", help="Also write your own records that the model knows: texts."
+            metavar="FILE.jsonl",
+            help="Also write the records that the model knows, with their texts, to this file.",
         ),
     ] = None,
     level: Annotated[
         float,
         typer.Option(
-            min=0.001, max=0.5, help="Share of wrong ones to be expected among those called known."
+            min=0.001, max=0.5, help="Expected share of wrong decisions among the known records."
         ),
     ] = 0.05,
     reference_model: Annotated[
         str | None,
-        typer.Option(metavar="DIR_OR_ID", help="What adapters in --model are put on."),
+        typer.Option(
+            metavar="DIR_OR_ID",
+            help="The base model, if --model holds adapters only.",
+            rich_help_panel=options.COMPUTING,
+        ),
     ] = None,
     template: options.Template = None,
     max_new_tokens: options.MaxNewTokens = None,
     tokens_per_batch: options.TokensPerBatch = None,
     dtype: options.Dtype = None,
     device: options.Device = None,
-    bits: Annotated[int | None, typer.Option(metavar="4", help="Load in 4 bits.")] = None,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep no rows, use none.")] = False,
+    bits: options.Bits = None,
+    no_cache: Annotated[
+        bool,
+        typer.Option(
+            "--no-cache",
+            help="Neither read nor write cached rows.",
+            rich_help_panel=options.COMPUTING,
+        ),
+    ] = False,
     overwrite: options.Overwrite = False,
     trust_remote_code: options.Trusting = False,
-    json: Annotated[bool, typer.Option("--json", help="Print audit.json, no table.")] = False,
+    json: options.Json = False,
 ) -> None:
-    """Tell for each record whether the model knows it, before anything is trained.
+    """Decide for each record whether the model knows it; nothing is trained.
 
-    Each record is known, not distinguishable from never seen, or one of which it
-    cannot be told. Exits with 3 where something is known, with 0 where nothing is.
+    Each record is known, not distinguishable from records that the model never saw, or undecided.
+
+    Examples:
+      $ unteach audit --model DIR_OR_ID --forget records.jsonl --holdout holdout.jsonl
+      $ unteach audit --model DIR_OR_ID --forget records.jsonl --holdout holdout.jsonl
+        --out audit --write-known forget.jsonl
+
+    Exit codes:
+      0  the model knows none of the records
+      1  something failed
+      2  the command is wrong; nothing was started
+      3  the model knows some of the records
     """
     from unteach.cli._show import hush, say, shown_progress
     from unteach.evaluation.audit import MODEL, nowhere
@@ -92,7 +115,7 @@ def audit(
 
 
 def _show(found: Any, *, json: bool) -> None:
-    """The answer first, then what makes it doubtful, then the numbers."""
+    """Print the conclusion first, then reasons to doubt it, then the numbers."""
     from rich.console import Console
     from rich.text import Text
 

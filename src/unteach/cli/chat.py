@@ -1,4 +1,4 @@
-"""`unteach chat`: ask one or more models the same questions, side by side."""
+"""`unteach chat`: put the same questions to one or more models, side by side."""
 
 import sys
 from typing import Annotated, Any
@@ -15,20 +15,25 @@ def chat(
         list[str], typer.Argument(metavar="BEFORE [AFTER ...]", help="Folders or hub ids.")
     ],
     max_new_tokens: Annotated[
-        int, typer.Option(min=1, metavar="N", help="The longest answer, in tokens.")
+        int, typer.Option(min=1, metavar="TOKENS", help="Maximum length of an answer.")
     ] = 128,
     template: Annotated[
-        str, typer.Option(metavar="auto|chat|plain|none", help="How a question is put to them.")
+        str,
+        typer.Option(metavar="auto|chat|plain|none", help="How question and answer are joined."),
     ] = "auto",
     device: Annotated[
-        str, typer.Option(metavar="DEVICE", help="Where to compute: auto, cpu, cuda, ...")
+        str, typer.Option(metavar="DEVICE", help="Device of the models: auto, cpu, cuda, ...")
     ] = "auto",
     trust_remote_code: options.Trusting = False,
 ) -> None:
-    """Ask models the same questions, a line each, and print their greedy answers side by side.
+    """Put questions to one or more models, and print their greedy answers side by side.
 
-    Questions come from the terminal, or from stdin: `unteach chat before after < questions.txt`.
-    Each question stands alone: no earlier one is remembered. Nothing is written to disk.
+    Questions are read from the terminal or from stdin, one per line. Models see each question
+    alone, without the earlier ones. Nothing is written to disk.
+
+    Examples:
+      $ unteach chat DIR_OR_ID unlearned
+      $ unteach chat DIR_OR_ID unlearned < questions.txt
     """
     from unteach.cli._show import hush, say
     from unteach.errors import Problem, UserError
@@ -36,24 +41,24 @@ def chat(
 
     known = ("auto", "chat", "plain", "none")
     if template not in known:
-        what, hint = "is no template", f"take one of {', '.join(known)}"
+        what, hint = "is no template", f"give one of {', '.join(known)}"
         raise UserError(Problem("--template", what, hint, "request"))
     say("starting (loading libraries takes a few seconds)")
     hush()
-    asked = [(name, _loaded(name, device, trust_remote_code)) for name in _named(models)]
-    width = max(len(visible(name)) for name, _ in asked)
+    loaded = [(name, _loaded(name, device, trust_remote_code)) for name in _named(models)]
+    width = max(len(visible(name)) for name, _ in loaded)
     terminal = sys.stdin.isatty()
     if terminal:
-        say(f"a question a line; an empty line, {' or '.join(STOP)} ends")
+        say(f"type one question per line; an empty line, {' or '.join(STOP)} ends")
     for question in _questions(terminal):
-        for name, (model, tokenizer) in asked:
+        for name, (model, tokenizer) in loaded:
             said = answer(model, tokenizer, question, max_new_tokens, template)
             typer.echo(f"{visible(name):<{width}}  {visible(said)}")
         typer.echo("")
 
 
 def answer(model: Any, tokenizer: Any, question: str, limit: int, template: str) -> str:
-    """The greedy answer of one model to one question."""
+    """Return the greedy answer of a model to a question, of at most `limit` tokens."""
     from unteach.data import prompt_ids, read_rows
     from unteach.inference import greedy
     from unteach.inference.generation import end_tokens
@@ -66,7 +71,7 @@ def answer(model: Any, tokenizer: Any, question: str, limit: int, template: str)
 
 
 def _named(models: list[str]) -> list[str]:
-    """Each model once, in the order given."""
+    """Return each model once, in the order given."""
     return list(dict.fromkeys(models))
 
 
@@ -78,7 +83,7 @@ def _loaded(name: str, device: str, trust: bool) -> tuple[Any, Any]:
 
 
 def _questions(terminal: bool) -> Any:
-    """From the terminal until an empty line; from a file all lines but the empty ones."""
+    """Yield questions: up to an empty line from a terminal, all non-empty lines from a file."""
     while True:
         if terminal:
             sys.stderr.write("> ")

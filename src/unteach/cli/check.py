@@ -1,4 +1,4 @@
-"""`unteach check`: every problem at once, before a weight is loaded."""
+"""`unteach check`: report every problem of a request before any weights are loaded."""
 
 from unteach.cli import _options as options
 
@@ -7,15 +7,15 @@ def check(
     request: options.File = None,
     model: options.Model = None,
     forget: options.Forget = None,
+    out: options.Out = None,
     retain: options.Retain = None,
     holdout: options.Holdout = None,
+    method: options.Method = None,
+    set_: options.Sets = None,
     base: options.Base = None,
     retrained: options.Retrained = None,
-    method: options.Method = None,
     preset: options.Preset = None,
     init: options.Init = None,
-    out: options.Out = None,
-    set_: options.Sets = None,
     sam: options.Sam = None,
     gates: options.Gates = None,
     request_id: options.RequestId = None,
@@ -28,10 +28,19 @@ def check(
     overwrite: options.Overwrite = False,
     trust_remote_code: options.Trusting = False,
 ) -> None:
-    """Check what `run` would be given: files, columns, lengths, overlaps, options, folders.
+    """Check a request as `run` would: files, columns, lengths, overlaps, options, folders.
 
-    Loads no weights and puts nothing on an accelerator. Exit 0 when `run` can start, 1
-    when the data is wrong, 2 when the request is.
+    Takes the same options as `run`, and reports all problems together. Loads no weights and uses
+    no accelerator.
+
+    Examples:
+      $ unteach check --model DIR_OR_ID --forget forget.jsonl --out unlearned
+      $ unteach check request.yaml
+
+    Exit codes:
+      0  `run` can start
+      1  the data are wrong
+      2  the request is wrong
     """
     asked = options.request_of(
         request,

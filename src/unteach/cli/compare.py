@@ -1,4 +1,4 @@
-"""`unteach compare`: runs side by side, seeds folded into one line."""
+"""`unteach compare`: put several runs into one table, and average runs over seeds."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -12,21 +12,27 @@ from unteach.escaping import visible
 
 def compare(
     folders: Annotated[
-        list[Path], typer.Argument(metavar="DIR...", help="What `run` or `evaluate` wrote.")
+        list[Path], typer.Argument(metavar="DIR...", help="Folders that `run` or `evaluate` wrote.")
     ],
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Also write scores.json, report.md and report.html."),
+        typer.Option(
+            metavar="DIR", help="Also write scores.json, report.md and report.html to this folder."
+        ),
     ] = None,
     overwrite: options.Overwrite = False,
-    json: Annotated[bool, typer.Option("--json", help="Print scores.json, no table.")] = False,
+    json: options.Json = False,
 ) -> None:
-    """Put several runs into one table; runs that differ by seed alone become one line.
+    """Put several runs into one table; runs that differ only by seed become one line.
 
-    Where one method was run with several settings, what differs from its first run stands behind
-    its name. Numbers of several runs are means, with intervals over runs. A number marked ~
-    is not to be told from the retrained model's: the difference lies inside its
-    95% interval. A copy of a run, such as `unteach score` makes, is no second run.
+    Such a line has the means over the runs, with intervals over the runs. If a method was run with
+    several settings, its name is followed by those that differ from its first run. A number marked
+    ~ does not differ significantly from the retrained model's: the 95% interval of the difference
+    contains 0. A copy of a run, such as one made by `unteach score`, is not counted twice.
+
+    Examples:
+      $ unteach compare npo-seed0 npo-seed1 npo-seed2 undial
+      $ unteach compare runs/* --out comparison
     """
     from unteach.cli._show import say, say_problems, show_table
     from unteach.errors import UserError
@@ -57,7 +63,7 @@ def compare(
 
 
 def _say_runs(report: Any) -> None:
-    """Of which models the numbers are means, so that no one takes one run for three."""
+    """Print for which models the numbers are means, and over how many runs."""
     from unteach.report import FOLDED
 
     counts = {name: report.facts.get(f"{FOLDED}{name}", 1) for name in report.models}

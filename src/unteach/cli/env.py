@@ -1,4 +1,4 @@
-"""`unteach env`: what a bug report needs of the machine and its libraries."""
+"""`unteach env`: print versions and devices for a bug report."""
 
 import json as json_
 import os
@@ -16,9 +16,13 @@ EXTRAS = ("matplotlib", "spacy", "bitsandbytes", "deepspeed", "liger-kernel", "l
 
 
 def env(
-    json: Annotated[bool, typer.Option("--json", help="One object.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Print versions and devices, for a bug report; no path, no name, nothing of your data."""
+    """Print versions and devices for a bug report, without paths, names or data.
+
+    Examples:
+      $ unteach env
+    """
     found = environment()
     if json:
         typer.echo(json_.dumps(found, indent=2))
@@ -30,7 +34,7 @@ def env(
 
 
 def environment() -> dict[str, Any]:
-    """Versions of Python and of the libraries, the system, and the devices that torch sees."""
+    """Return the versions of Python and libraries, the system, and the devices torch sees."""
     import torch
 
     installed = {name: found for name in LIBRARIES if (found := _version(name))}

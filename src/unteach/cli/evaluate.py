@@ -1,4 +1,4 @@
-"""`unteach evaluate`: what models know, by a benchmark or by your own files."""
+"""`unteach evaluate`: evaluate models on a benchmark or on your own files."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -10,50 +10,73 @@ from unteach.types import ROLES
 
 Models = Annotated[
     list[str],
-    typer.Option("--model", metavar="[LABEL=]DIR_OR_ID", help="A model; may be given again."),
+    typer.Option("--model", metavar="[LABEL=]DIR_OR_ID", help="A model to evaluate; repeatable."),
 ]
 Before = Annotated[
     str | None,
-    typer.Option("--reference-model", metavar="DIR_OR_ID", help="The model before unlearning."),
+    typer.Option(
+        "--reference-model",
+        metavar="DIR_OR_ID",
+        help="The original model, before unlearning, to compare with.",
+        rich_help_panel=options.MEASURING,
+    ),
 ]
 Never = Annotated[
     Path | None,
-    typer.Option("--reference-rows", metavar="FILE", help="Its rows, written before, instead."),
+    typer.Option(
+        "--reference-rows",
+        metavar="FILE",
+        help="Rows of the retrained model from an earlier evaluation, in place of --retrained.",
+        rich_help_panel=options.MEASURING,
+    ),
 ]
 
 
 def evaluate(
     model: Models,
     suite: Annotated[
-        str, typer.Option(metavar="NAME", help="What is asked; see `unteach suites`.")
+        str,
+        typer.Option(metavar="NAME", help="The benchmark (`unteach suites`); own: your files."),
     ] = "own",
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="The folder to make; unteach-evaluation if left out."),
-    ] = None,
-    data: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="The suite's files; else from the hub.")
-    ] = None,
     forget: options.Forget = None,
     retain: options.Retain = None,
     holdout: options.Holdout = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="The folder to write to; by default unteach-evaluation."),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder with the suite's files; by default from the hub."),
+    ] = None,
     retrained: options.Retrained = None,
     gates: options.Gates = None,
     reference_rows: Never = None,
     reference_model: Before = None,
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="a=b", help="An option of the suite, e.g. split=forget01."),
+        typer.Option(
+            "--set", metavar="NAME=VALUE", help="An option of the suite, such as split=forget01."
+        ),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(metavar="N", help="Examples of each group, for a first look.")
+        int | None,
+        typer.Option(metavar="N", help="Evaluate at most N examples of each group."),
     ] = None,
     compat: Annotated[
         Literal["open-unlearning"] | None,
-        typer.Option(help="Also that project's variants of the metrics."),
+        typer.Option(
+            help="Also compute that project's variants of the metrics.",
+            rich_help_panel=options.MEASURING,
+        ),
     ] = None,
     gradient_norms: Annotated[
-        bool, typer.Option("--gradient-norms", help="Also the attack by gradient norms (slower).")
+        bool,
+        typer.Option(
+            "--gradient-norms",
+            help="Also run the membership attack by gradient norms (slower).",
+            rich_help_panel=options.MEASURING,
+        ),
     ] = False,
     template: options.Template = None,
     max_length: options.MaxLength = None,
@@ -61,27 +84,46 @@ def evaluate(
     tokens_per_batch: options.TokensPerBatch = None,
     dtype: options.Dtype = None,
     device: options.Device = None,
-    bits: Annotated[int | None, typer.Option(metavar="4", help="Load in 4 bits.")] = None,
+    bits: options.Bits = None,
     cache: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Where rows are kept; else the user's cache folder."),
+        typer.Option(
+            metavar="DIR",
+            help="Folder of cached rows; by default in the user's cache folder.",
+            rich_help_panel=options.COMPUTING,
+        ),
     ] = None,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep none, use none.")] = False,
+    no_cache: Annotated[
+        bool,
+        typer.Option(
+            "--no-cache",
+            help="Neither read nor write cached rows.",
+            rich_help_panel=options.COMPUTING,
+        ),
+    ] = False,
     keep_text: options.KeepText = False,
     plugin: options.Plugins = None,
     overwrite: options.Overwrite = False,
     processes: options.Processes = 1,
     trust_remote_code: options.Trusting = False,
-    json: Annotated[bool, typer.Option("--json", help="Print scores.json, no table.")] = False,
+    json: options.Json = False,
 ) -> None:
-    """Ask models a suite's questions, and write rows, scores and a report into --out.
+    """Evaluate models on a suite, and write rows, scores and a report to --out.
 
-    Beside a model that never saw the forget set (--retrained) every number gains
-    its yardstick; without one, what cannot be known is listed. Rows hold numbers,
-    never text (but see --keep-text); `unteach score` makes scores of them again without a model.
+    With a model that never saw the forget set (--retrained), each score is compared with that
+    model's; without one, the report lists what cannot be known. Rows hold numbers and no text
+    (except with --keep-text); `unteach score` computes the scores again from them.
 
-    Exit code 0 when it is done, 3 when a declared gate failed, 1 when something went wrong, 2 when
-    it was asked wrongly.
+    Examples:
+      $ unteach evaluate --model unlearned --reference-model DIR_OR_ID --forget forget.jsonl
+      $ unteach evaluate --model a=DIR --model b=DIR --forget forget.jsonl --holdout holdout.jsonl
+      $ unteach evaluate --model DIR_OR_ID --suite tofu --set split=forget01 --out evaluation
+
+    Exit codes:
+      0  done, and every declared gate passed
+      1  something failed
+      2  the command is wrong; nothing was started
+      3  done, but a declared gate failed
     """
     files = {"forget": forget, "retain": retain, "holdout": holdout}
     own, options = {k: v for k, v in files.items() if v}, settings(set_)
@@ -128,7 +170,7 @@ def evaluate(
     from unteach.processes.main import is_main, leave
     from unteach.report import to_json
 
-    for file in plugin or []:  # it may register metrics and suites
+    for file in plugin or []:  # a plug-in may register metrics and suites
         load_plugin(file)
     hush()
     with shown_progress() as listener:
@@ -149,7 +191,7 @@ def evaluate(
 
 
 def _command(step: Any, request: Any) -> list[str]:
-    """What to try next: the removal itself, or this evaluation with more."""
+    """Return the arguments of the next command: unlearning, or this evaluation with changes."""
     from unteach.cli._next import again
 
     if step.flags or step.sets or not request.original:
@@ -161,11 +203,17 @@ def _command(step: Any, request: Any) -> list[str]:
 
 
 def _foresee(suite: str, own: dict[str, Any], options: dict[str, Any], *, plugins: bool) -> None:
-    """Refuse at once what no loading of libraries would change: names, and files of the user's own.
+    """Check the names of suite and options before libraries are loaded.
+
+    Args:
+        suite: name of the suite.
+        own: the user's own files by role.
+        options: options of the suite.
+        plugins: whether plug-ins were given, which may register the suite.
 
     Raises:
-        UserError: no such suite, unless a plug-in may bring it; no such option of it, or value; a
-            file of the user's own for a benchmark.
+        UserError: an unknown suite, an unknown option or value, or files for a suite that has
+            its own.
     """
     from unteach.errors import Problem, UserError
     from unteach.suites import SUITES
@@ -177,7 +225,7 @@ def _foresee(suite: str, own: dict[str, Any], options: dict[str, Any], *, plugin
         found = SUITES.get(suite)
     except KeyError as error:
         raise UserError(Problem("--suite", str(error.args[0]), "", "request")) from None
-    what, hint = f"is not asked by the suite {suite}", "leave it out, or take --suite own"
+    what, hint = f"is not used by the suite {suite}", "leave it out, or give --suite own"
     taken = own if "forget" in found.options else {}
     problems = [Problem(f"--{role}", what, hint, "request") for role in own if role not in taken]
     try:
@@ -189,7 +237,7 @@ def _foresee(suite: str, own: dict[str, Any], options: dict[str, Any], *, plugin
 
 
 def settings(given: list[str] | None) -> dict[str, Any]:
-    """`name=value` settings as a mapping. Raises UserError for what is none."""
+    """Return `name=value` settings as a mapping. Raises UserError for anything else."""
     from unteach.errors import Problem, UserError
 
     found = {}

@@ -1,4 +1,4 @@
-"""`unteach explain`: which tokens of the forget answers a method chooses."""
+"""`unteach explain`: show which tokens a method selects, or what its teacher says."""
 
 import tempfile
 from itertools import groupby, islice
@@ -13,8 +13,8 @@ from unteach.escaping import visible
 from unteach.settings.request import Request
 from unteach.types import Sequence
 
-SHOWN = {"selected", "teacher_logits"}  # what a method reads that is shown here
-END = "<end>"  # how a chosen token that ends an answer is shown
+SHOWN = {"selected", "teacher_logits"}  # fields read by the methods that can be shown
+END = "<end>"  # shown for a selected end-of-answer token
 
 
 def explain(
@@ -31,19 +31,26 @@ def explain(
     max_: Annotated[
         int | None,
         typer.Option(
-            "--max", min=1, help="How many answers to show, from the first on: 20, or 5 labels."
+            "--max", min=1, help="Number of answers to show; by default 20, or 5 with a teacher."
         ),
     ] = None,
     set_: options.Sets = None,
     plugin: options.Plugins = None,
     trust_remote_code: options.Trusting = False,
 ) -> None:
-    """Print the forget answers with the tokens that a method chooses, or the label it distils.
+    """Show the tokens of the forget answers that a method selects, or its teacher's distribution.
 
-    Other selectors: `--method dto --set method.selector=subject`. Undial needs a focus:
-    `--method undial --set method.focus=informative`. Of unseen, where the label comes from (base,
-    stranger or level), who stands in whose place, and what it says beside the model; give --base,
-    --retain and --holdout as to `run`. The texts go to stdout; no file is written.
+    For dto, palu and undial with a focus: the selected tokens (`unteach selectors` lists other
+    selectors). For unseen and whp: where the teacher comes from, which names replace which, and
+    the teacher's probabilities beside the model's; give --base, --retain and --holdout as you
+    would to `run`. The texts are printed to stdout; no file is written.
+
+    Examples:
+      $ unteach explain --model DIR_OR_ID --forget forget.jsonl --retain retain.jsonl
+      $ unteach explain --model DIR_OR_ID --forget forget.jsonl --method dto
+        --set method.selector=subject
+      $ unteach explain --model DIR_OR_ID --forget forget.jsonl --method undial
+        --set method.focus=informative --max 5
     """
     nowhere = Path(tempfile.gettempdir()) / "unteach-explain-writes-nothing"
     asked = options.request_of(
@@ -72,7 +79,7 @@ def explain(
     hush()
     for file in asked.plugins:
         load_plugin(file)
-    _require_choice(method_of(asked))  # before any data is read
+    _require_choice(method_of(asked))  # before any data are read
     intake = check(asked)
     forget_set = intake.sequences["forget"]
     asked = intake.request
@@ -81,7 +88,7 @@ def explain(
 
         show_teacher(intake, max_ or 5)
         return
-    _require_choice(intake.method)  # auto may have become another method
+    _require_choice(intake.method)  # "auto" may have been resolved to another method
     loaded = load_model(
         asked.model,
         dtype=asked.dtype,
@@ -103,13 +110,13 @@ def explain(
     more = len(forget_set) - len(shown)
     rest = f"; {more} more {'is' if more == 1 else 'are'} not shown (--max)" if more else ""
     typer.echo(
-        f"{tokens} of {sum(sum(s.answer) for s in shown)} answer tokens are chosen; "
+        f"{tokens} of {sum(sum(s.answer) for s in shown)} answer tokens are selected; "
         f"{empty} of {len(shown)} answers have none{rest}"
     )
 
 
 def _foresee_choice(asked: Request) -> None:
-    """Refuse a method that shows nothing before a library is loaded, where its header tells."""
+    """Refuse a method with nothing to show before libraries are loaded, if its header tells."""
     from unteach.methods._headers import HEADERS
 
     name = asked.method_name
@@ -120,7 +127,7 @@ def _foresee_choice(asked: Request) -> None:
 
 
 def _require_choice(method: Any) -> None:
-    """Refuse a method that chooses no token and distils no label."""
+    """Refuse a method that selects no tokens and has no teacher."""
     if not method.needs() & SHOWN:
         raise UserError(_no_choice(method.name))
 
@@ -130,12 +137,12 @@ def _no_choice(name: str) -> Problem:
 
     known = [name for name in HEADERS if HEADERS.get(name).reads & SHOWN]
     hint = f"these do: --method {', '.join(known)}, and undial with --set method.focus=informative"
-    what = f"{name} chooses no tokens: all of an answer counts, and it distils no label"
+    what = f"{name} selects no tokens and has no teacher: it acts on whole answers"
     return Problem("--method", what, hint, "request")
 
 
 def _show(sequence: Sequence, chosen: frozenset[int]) -> None:
-    """One answer: bold and reversed on a terminal, in brackets elsewhere."""
+    """Print one answer with its selected tokens: in reverse on a terminal, else in brackets."""
     from rich.console import Console
     from rich.text import Text
 
@@ -153,7 +160,7 @@ def _show(sequence: Sequence, chosen: frozenset[int]) -> None:
 
 
 def pieces(sequence: Sequence, chosen: frozenset[int]) -> list[list[tuple[str, bool]]]:
-    """Each answer as pieces of its text, and whether their tokens are chosen.
+    """Split the answers of a sequence into pieces of text, each with whether it is selected.
 
     Example:
         >>> said = Sequence("forget-0", (5, 6, 7, 1), (False, True, True, True),
@@ -166,7 +173,7 @@ def pieces(sequence: Sequence, chosen: frozenset[int]) -> list[list[tuple[str, b
     marked: set[int] = set()
     for place in chosen:
         first, last = bare(sequence.text, *sequence.offsets[place])
-        if place - 1 in chosen:  # the blank between two chosen words
+        if place - 1 in chosen:  # include the blank between two selected words
             first = sequence.offsets[place][0]
         marked |= set(range(first, last))
     parts = [

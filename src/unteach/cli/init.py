@@ -1,4 +1,4 @@
-"""`unteach init`: a request file to fill in."""
+"""`unteach init`: write a request file to fill in."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,10 +11,14 @@ def init(
         Path, typer.Argument(metavar="[REQUEST.yaml]", help="The file to write.")
     ] = Path("request.yaml"),
 ) -> None:
-    """Write a request file with every setting in it, to fill in and give to check and run.
+    """Write a request file with all settings, to fill in for `check` and `run`.
 
-    What must be filled in stands in capitals; gates are declared, and every other setting is a
-    comment that shows its default and says what it does.
+    Values to fill in are in capitals. The default gates are declared; every other setting is a
+    comment with its default and its meaning.
+
+    Examples:
+      $ unteach init
+      $ unteach init request.yaml
     """
     from unteach.errors import Problem, UserError
     from unteach.files import in_words
@@ -26,4 +30,4 @@ def init(
     except FileExistsError:
         hint = "give another name, or remove it"
         raise UserError(Problem(str(file), "is there already", hint, "request")) from None
-    typer.echo(f"{file}: fill in what stands in capitals, then: unteach check {file}")
+    typer.echo(f"{file}: fill in the values in capitals, then: unteach check {file}")

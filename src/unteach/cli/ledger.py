@@ -1,4 +1,4 @@
-"""`unteach ledger`: what was asked to be removed, and what came of it."""
+"""`unteach ledger`: keep requests for removal, and record how they were fulfilled."""
 
 import json as json_
 from pathlib import Path
@@ -7,43 +7,59 @@ from typing import Annotated, Any
 import typer
 
 from unteach.cli._command import CommandGroup
+from unteach.cli._removed import apart, covers, key_of, records_of
 from unteach.errors import Problem, UserError
 
 HELP = (
-    "Keep requests for removal, what came of them, and where each model comes from, in one SQLite "
-    "file that holds no text.\n\n"
-    "Records are kept as fingerprints under a key, a file that `init` makes. Destroying the key "
-    "makes the fingerprints random numbers: nobody can compare anything with them any more, so it "
-    "also ends screening and rechecking. Hashes of personal data may be personal data all the same."
-    "\n\n"
-    "Exit codes: 0 done, 1 something is not as it was written or cannot be read, 2 asked wrongly."
+    "Keep requests for removal, their outcome, and the history of each model, in one SQLite file "
+    "without texts.\n\n"
+    "Records are kept as keyed fingerprints; `init` makes the key, a file. Without the key nobody "
+    "can compare anything with the fingerprints, so destroying it also ends screening and "
+    "rechecking. Hashes of personal data may legally still be personal data.\n\n"
+    "Examples:\n"
+    "$ unteach ledger init\n"
+    "$ unteach ledger add --forget forget.jsonl --ground erasure --received 2026-11-30 "
+    "--reference R-1\n"
+    "$ unteach run --model DIR --forget forget.jsonl --ledger removals.ledger --out unlearned\n"
+    "$ unteach ledger show unlearned\n\n"
+    "Exit codes:\n"
+    "0  done\n"
+    "1  the ledger or a result was changed or cannot be read\n"
+    "2  the command is wrong"
 )
 DEFAULT = Path("removals.ledger")
-SHOWN = 12  # letters of a hash
-FEW = 10
+SHOWN = 12  # characters of a hash
 
 ledger = typer.Typer(
     name="ledger", cls=CommandGroup, help=HELP, no_args_is_help=True, add_completion=False,
 )  # fmt: skip
 
 Where = Annotated[
-    Path, typer.Option("--ledger", metavar="FILE", envvar="UNTEACH_LEDGER", help="The ledger.")
+    Path, typer.Option("--ledger", metavar="FILE", envvar="UNTEACH_LEDGER", help="The ledger file.")
 ]
 Key = Annotated[
     Path | None,
-    typer.Option("--key", metavar="FILE", help="Its key; when left out, FILE.key beside it."),
+    typer.Option(
+        "--key", metavar="FILE", help="The ledger's key file; by default LEDGER.key beside it."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def init(
-    file: Annotated[Path, typer.Argument(metavar="[FILE]", help="The ledger to make.")] = DEFAULT,
+    file: Annotated[
+        Path, typer.Argument(metavar="[FILE]", help="The ledger file to create.")
+    ] = DEFAULT,
     key: Key = None,
 ) -> None:
-    """Make an empty ledger, and the key of its fingerprints.
+    """Create an empty ledger, and the key of its fingerprints.
 
-    The key is readable by you alone. Keep it apart from the ledger where you can: who has both can
-    try out whether a text is among the removed.
+    Only you can read the key file. If possible, keep it apart from the ledger: whoever has both
+    can test whether a text is among the removed records.
+
+    Examples:
+      $ unteach ledger init
+      $ unteach ledger init team.ledger --key /secure/team.key
     """
     from unteach.files import in_words
     from unteach.ledger import Ledger, make_key
@@ -56,23 +72,35 @@ def init(
     with in_words(file.absolute().parent):
         made = make_key(path)
     Ledger.create(file, made)
-    typer.echo(f"{file}: an empty ledger; its key is in {path}, readable by you alone")
+    typer.echo(f"{file}: an empty ledger; its key is in {path}, which only you can read")
 
 
 def add(
     forget: Annotated[Path, typer.Option(metavar="FILE", help="The records to remove.")],
-    ground: Annotated[str, typer.Option(metavar="WORD", help="Why: erasure, copyright, ...")],
-    received: Annotated[str, typer.Option(metavar="DATE", help="Day that it came: 2026-11-30.")],
-    reference: Annotated[str, typer.Option(metavar="ID", help="Your number for it; no name.")],
+    ground: Annotated[
+        str, typer.Option(metavar="WORD", help="The reason in one word: erasure, copyright, ...")
+    ],
+    received: Annotated[
+        str, typer.Option(metavar="DATE", help="Day of receipt, such as 2026-11-30.")
+    ],
+    reference: Annotated[
+        str, typer.Option(metavar="ID", help="Your number of the request; no name of a person.")
+    ],
     due: Annotated[
-        str | None, typer.Option(metavar="DATE", help="Day to answer by; a month later by default.")
+        str | None,
+        typer.Option(metavar="DATE", help="Deadline; by default a month after --received."),
     ] = None,
     ledger: Where = DEFAULT,
     key: Key = None,
 ) -> None:
-    """Write down a request: its dates, and fingerprints of its records.
+    """Add a request for removal: its dates, and fingerprints of its records.
 
-    Of the file neither name nor text is kept. A reference that stands in the records is refused.
+    Neither the name nor the text of the file is kept. A reference that occurs in the records is
+    refused.
+
+    Examples:
+      $ unteach ledger add --forget forget.jsonl --ground erasure --received 2026-11-30
+        --reference R-1
     """
     from unteach.ledger import Ledger, prints_of
     from unteach.ledger.book import plain_name
@@ -82,7 +110,7 @@ def add(
     plain_name(ground, "--ground")
     days = read_date(received, "--received"), read_date(due, "--due") if due else None
     examples = records_of(forget)
-    _apart(reference, "--reference", examples)
+    apart(reference, "--reference", examples)
     with Ledger(ledger) as opened:
         prints = prints_of(examples, opened.require_key(key_of(ledger, key)))
         made = opened.add(reference, ground, *days, prints, len(examples))
@@ -91,12 +119,18 @@ def add(
 
 def list_(
     due: Annotated[
-        str | None, typer.Option(metavar="DATE", help="Open ones due by then; or `today`.")
+        str | None,
+        typer.Option(metavar="DATE", help="Only open requests due by this day; or `today`."),
     ] = None,
     json: Json = False,
     ledger: Where = DEFAULT,
 ) -> None:
-    """List the requests, after every entry was held against the hash of the one before."""
+    """List the requests, after every entry is verified against the hash of the one before.
+
+    Examples:
+      $ unteach ledger list
+      $ unteach ledger list --due today --json
+    """
     from datetime import date
 
     from unteach.ledger import Ledger
@@ -121,18 +155,25 @@ def list_(
 
 
 def show(
-    model: Annotated[str, typer.Argument(metavar="DIR_OR_ID", help="A model.")],
+    model: Annotated[
+        str, typer.Argument(metavar="DIR_OR_ID", help="A model: a folder or a hub id.")
+    ],
     head: Annotated[
         str | None,
-        typer.Option(metavar="HASH", help="A last hash that was kept elsewhere: is it in here?"),
+        typer.Option(metavar="HASH", help="Check that this hash, noted earlier, is in the ledger."),
     ] = None,
     json: Json = False,
     ledger: Where = DEFAULT,
 ) -> None:
-    """Show how a model came about, back to its base; hash its files, and verify all entries.
+    """Show the history of a model, back to its base; all entries are verified.
 
-    The hashes show what was changed by accident or by hand. Whoever can write to the file and has
-    this program can write all of it anew: keep the last hash elsewhere, and give it with --head.
+    The model's files are hashed to find it. The hashes of entries reveal changes by accident or by
+    hand; whoever can write the file could still rewrite all of it. Against that, note the last hash
+    elsewhere, and give it as --head.
+
+    Examples:
+      $ unteach ledger show unlearned
+      $ unteach ledger show unlearned --head HASH --json
     """
     from unteach.ledger import Ledger
     from unteach.ledger.result import identity
@@ -152,37 +193,50 @@ def show(
         told = "likelier than never seen" if again["likelier"] else "no likelier than never seen"
         given = f"{again['given']} of {again['asked']} given again, {told}"
         typer.echo(f"rechecked (entry {again['entry']}, clock {again['clock']}): {given}")
-    typer.echo(f"all entries follow from each other; last hash {last}", err=True)
+    typer.echo(f"all entries are verified; last hash {last}", err=True)
 
 
 def withdraw(
-    reference: Annotated[str, typer.Argument(metavar="ID", help="The request.")],
+    reference: Annotated[str, typer.Argument(metavar="ID", help="The reference of the request.")],
     ledger: Where = DEFAULT,
 ) -> None:
-    """Withdraw an open request; its fingerprints are removed, its entry stays."""
+    """Withdraw an open request: its fingerprints are deleted, its entry stays.
+
+    Examples:
+      $ unteach ledger withdraw R-1
+    """
     from unteach.ledger import Ledger
 
     with Ledger(ledger) as opened:
         opened.withdraw(reference)
-    typer.echo(f"{reference}: withdrawn, and its fingerprints are removed")
+    typer.echo(f"{reference}: withdrawn, and its fingerprints are deleted")
 
 
 def derive(
-    child: Annotated[str, typer.Argument(metavar="DIR_OR_ID", help="The model that was made.")],
+    child: Annotated[str, typer.Argument(metavar="DIR_OR_ID", help="The new model.")],
     from_: Annotated[
-        list[str], typer.Option("--from", metavar="DIR_OR_ID", help="Of what; again for a merge.")
+        list[str],
+        typer.Option(
+            "--from",
+            metavar="DIR_OR_ID",
+            help="The model it was made from; repeatable for a merge.",
+        ),
     ],
-    by: Annotated[str, typer.Option(metavar="finetune|merge|quantise", help="How.")],
+    by: Annotated[str, typer.Option(metavar="finetune|merge|quantise", help="How it was made.")],
     ledger: Where = DEFAULT,
 ) -> None:
-    """Write down that a model was made from others: by fine-tuning, merging or quantising."""
+    """Record that a model was made from others by fine-tuning, merging or quantising.
+
+    Examples:
+      $ unteach ledger derive tuned --from unlearned --by finetune
+    """
     from unteach.ledger import Ledger
     from unteach.ledger.result import identity
 
     if by not in ("finetune", "merge", "quantise"):
-        hint = "give finetune, merge or quantise; what `unteach run` made goes with `record`"
+        hint = "give finetune, merge or quantise; for a result of `unteach run` use `record`"
         raise UserError(Problem(f"--by {by}", "is not known", hint, "request"))
-    with Ledger(ledger) as opened:  # first: hashing a model that cannot be written down takes long
+    with Ledger(ledger) as opened:  # checked first, since hashing the models takes long
         opened.state()
         parents = [identity(parent, "--from") for parent in from_]
         link = opened.derive(identity(child), parents, by)
@@ -191,27 +245,37 @@ def derive(
 
 def keypair(
     file: Annotated[
-        Path, typer.Argument(metavar="[FILE]", help="For the private key; FILE.pub has the other.")
+        Path,
+        typer.Argument(
+            metavar="[FILE]", help="File of the private key; the public key goes to FILE.pub."
+        ),
     ] = Path("ledger-sign.pem"),
 ) -> None:
-    """Make an Ed25519 key to sign ledgers with (needs `unteach[sign]`).
+    """Make an Ed25519 key pair to sign ledgers with; needs the extra "sign".
 
-    Keep the private key where nobody who can write to the ledger can read it, and give the public
-    key to whoever shall be able to check.
+    Keep the private key where nobody who can write the ledger can read it. Give the public key to
+    those who should be able to verify the ledger.
+
+    Examples:
+      $ unteach ledger keypair ledger-sign.pem
     """
     from unteach.files import in_words
     from unteach.ledger.signing import make_pair
 
     with in_words(file.absolute().parent):
         public = make_pair(file)
-    typer.echo(f"{file}: a private key, readable by you alone; its public key is in {public}")
+    typer.echo(f"{file}: a private key, which only you can read; its public key is in {public}")
 
 
 def sign(
     private: Annotated[Path, typer.Option(metavar="FILE", help="Your private key (Ed25519, PEM).")],
     ledger: Where = DEFAULT,
 ) -> None:
-    """Sign all entries that there are, by the last hash; the signature is an entry of its own."""
+    """Sign all entries so far, by the last hash; the signature is an entry of its own.
+
+    Examples:
+      $ unteach ledger sign --private ledger-sign.pem
+    """
     from unteach.ledger import Ledger
 
     with Ledger(ledger) as opened:
@@ -221,14 +285,18 @@ def sign(
 
 def verify(
     public: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The public key that must have signed.")
+        Path | None,
+        typer.Option(metavar="FILE", help="The public key whose signature is required."),
     ] = None,
     ledger: Where = DEFAULT,
 ) -> None:
-    """Verify every entry, and every signature; with --public, that this key has signed.
+    """Verify every entry and every signature; with --public, also that this key has signed.
 
-    Whoever can write to the file can make a key of his own: without --public it is only said that
-    signatures fit.
+    Whoever can write the file can also sign with a new key, so without --public the check only
+    tells that the signatures are valid.
+
+    Examples:
+      $ unteach ledger verify --public ledger-sign.pem.pub
     """
     from unteach.ledger import Ledger
 
@@ -242,21 +310,29 @@ def verify(
 
 
 def record(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `unteach run` wrote.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A folder that `unteach run` wrote.")
+    ],
     request: Annotated[
-        list[str], typer.Option("--request", metavar="ID", help="Which it answers; also several.")
+        list[str],
+        typer.Option("--request", metavar="ID", help="A request that it fulfils; repeatable."),
     ],
     before: Annotated[
         str | None,
-        typer.Option(metavar="DIR_OR_ID", help="The model before, where it was moved since."),
+        typer.Option(
+            metavar="DIR_OR_ID", help="The model before unlearning, if it was moved since."
+        ),
     ] = None,
     ledger: Where = DEFAULT,
     key: Key = None,
 ) -> None:
-    """Tie a result to its requests, which are done then.
+    """Record that a result fulfils requests; they are done then.
 
-    Each file of the result is held against the hash of when it was written, and its forget file,
-    where it is still there, must have every record of the requests.
+    The result's files are verified by their hashes. Its forget file, if it still exists, must have
+    every record of the requests.
+
+    Examples:
+      $ unteach ledger record unlearned --request R-1 --request R-2
     """
     from unteach.ledger import Ledger
     from unteach.ledger.result import find
@@ -264,62 +340,13 @@ def record(
     with Ledger(ledger) as opened:
         opened.require_requests(request)
         found = find(folder, before)
-        checked = _covers(opened, request, found.request.forget, ledger, key)
+        checked = covers(opened, request, found.request.forget, ledger, key)
         method = found.request.method_name
         run = {**found.run, "records_compared": checked}
         link = opened.record(found.child, found.parent, request, method, run)
     typer.echo(f"{link.child[:SHOWN]}  {_told(link)}")
     if not checked:
-        typer.echo("its forget file is gone: not compared with the requests' records", err=True)
-
-
-def _covers(opened: Any, references: list[str], forget: str, file: Path, key: Path | None) -> bool:
-    """Whether a run's forget file could be compared. Raises UserError where it lacks a record."""
-    from unteach.ledger import prints_of
-    from unteach.ledger.result import lacking
-
-    if not Path(forget).is_file():
-        return False
-    removed = prints_of(records_of(Path(forget)), opened.require_key(key_of(file, key)))
-    problems = []
-    for reference, asked in opened.prints(references).items():
-        if missing := lacking(asked, removed):
-            some = ", ".join(f"forget-{k}" for k in missing[:FEW])
-            what = f"the run's forget file lacks {len(missing)} of its records ({some})"
-            hint = "run again with all of them, or give another --request"
-            problems.append(Problem(reference, what, hint, "request"))
-    if problems:
-        raise UserError(*problems)
-    return True
-
-
-def records_of(file: Path) -> list[Any]:
-    """The examples of a file. Raises UserError for all that is wrong with it."""
-    from unteach.data import read
-
-    examples, problems = read(file, "forget")
-    if wrong := [p for p in problems if p.kind != "note"]:
-        raise UserError(*wrong)
-    return examples
-
-
-def _apart(name: str, flag: str, examples: list[Any]) -> None:
-    """That a reference tells nothing of the records. Raises UserError."""
-    from unteach.ledger.prints import parts_of
-
-    if len(name) > 2 and any(
-        name.casefold() in text.casefold() for e in examples for _, text in parts_of(e)
-    ):
-        hint = "give a number or code that tells nothing of a person"
-        raise UserError(Problem(flag, "stands in the records themselves", hint, "request"))
-
-
-def key_of(file: Path, key: Path | None) -> bytes:
-    """The key of a ledger, wherever it is. Raises UserError."""
-    from unteach.ledger import read_key
-    from unteach.ledger.key import key_file
-
-    return read_key(key or key_file(file))
+        typer.echo("its forget file is gone, so the requests' records were not compared", err=True)
 
 
 def _told(link: Any) -> str:

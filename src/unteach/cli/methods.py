@@ -1,4 +1,4 @@
-"""`unteach methods`: which there are, and one page about each."""
+"""`unteach methods`: list the methods, or print one page about a method."""
 
 import json as json_
 from dataclasses import asdict
@@ -11,11 +11,19 @@ from unteach.cli import _options as options
 
 
 def methods(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="One page on it.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="Print one page about this method.")
+    ] = None,
     plugin: options.Plugins = None,
-    json: Annotated[bool, typer.Option("--json", help="A list of objects.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
 ) -> None:
-    """List the methods with their papers and options, or print one page with its BibTeX."""
+    """List the unlearning methods with their papers, or print one page with options and BibTeX.
+
+    Examples:
+      $ unteach methods
+      $ unteach methods npo
+      $ unteach run --method npo --set method.beta=0.2 ...
+    """
     from unteach.methods import load_plugin
     from unteach.methods._headers import known, made
 
@@ -23,7 +31,7 @@ def methods(
         load_plugin(file)
     methods = known(plugins=bool(plugin))
     if name:
-        made(methods, name, {})  # an unknown name is explained here
+        made(methods, name, {})  # raises for an unknown name
     found = {key: methods.get(key) for key in ([name] if name else methods)}
     if json:
         listed = [_described(key, cls) for key, cls in found.items()]
@@ -66,7 +74,7 @@ def _page(name: str, cls: Any) -> str:
         lines.append("  none")
     trained = "all weights" if plan.adapter == "full" else f"LoRA, {plan.init} start"
     if cls.trainable is not Method.trainable:
-        trained = "some weights, see above"
+        trained = "some of the weights, see above"
     stop = f", stops at forget probability {plan.stop_at}" if plan.stop_at else ""
     stop += ", drawn back to the holdout" if plan.draw_back else ""
     retain = f"{plan.retain} x {plan.retain_weight:g}" if plan.retain != "none" else "none"
@@ -95,10 +103,10 @@ def _table(methods: dict[str, Any]) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("name", "what it does", "keeps the rest by", "paper"):
+    for column in ("name", "what it does", "retain term", "paper"):
         table.add_column(column, overflow="fold")
     for name, cls in methods.items():
-        kept = "-" if cls.plan.retain == "none" else f"retain {cls.plan.retain}"
+        kept = "-" if cls.plan.retain == "none" else cls.plan.retain
         table.add_row(name, _summary(cls), kept, f"arXiv {cls.paper.arxiv}")
     Console().print(table)
-    typer.echo("\n`unteach methods NAME` says more about one of them.")
+    typer.echo("\n`unteach methods NAME` prints the options and the paper of a method.")

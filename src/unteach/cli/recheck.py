@@ -1,4 +1,4 @@
-"""`unteach recheck`: whether what was removed is in a later model again."""
+"""`unteach recheck`: test whether removed records resurface in a later model."""
 
 import json as json_
 from dataclasses import asdict
@@ -11,20 +11,24 @@ from unteach.cli import _options as shared
 from unteach.cli import ledger as options
 from unteach.errors import Problem, UserError
 
-FOUND = 3  # exit code
-FEW = 12  # ids that a line names
+FOUND = 3  # exit code if a record resurfaces
+FEW = 12  # number of ids to name in one line
 
 
 def recheck(
-    model: Annotated[str, typer.Argument(metavar="DIR_OR_ID", help="The later model.")],
-    forget: Annotated[Path, typer.Option(metavar="FILE", help="The removed records, still kept.")],
+    model: Annotated[
+        str, typer.Argument(metavar="DIR_OR_ID", help="The later model: a folder or a hub id.")
+    ],
+    forget: Annotated[
+        Path, typer.Option(metavar="FILE", help="The removed records, from your own copy.")
+    ],
     holdout: Annotated[
-        Path, typer.Option(metavar="FILE", help="Records like them that no model saw.")
+        Path, typer.Option(metavar="FILE", help="Similar records that no model saw.")
     ],
     ledger: options.Where = options.DEFAULT,
     key: options.Key = None,
     out: Annotated[
-        Path, typer.Option(metavar="DIR", help="The folder to make for rows and report.")
+        Path, typer.Option(metavar="DIR", help="The folder to write rows and report to.")
     ] = Path("unteach-recheck"),
     template: shared.Template = None,
     max_new_tokens: shared.MaxNewTokens = None,
@@ -33,14 +37,22 @@ def recheck(
     trust_remote_code: shared.Trusting = False,
     json: options.Json = False,
 ) -> None:
-    """Ask a later model for what was removed: after fine-tuning, merging, quantising, a release.
+    """Test whether removed records resurface in a later model.
 
-    The ledger has no text, so the records must still be at hand; those of --forget that the ledger
-    knows (requests that are done) are judged. Records resurface when the model gives them, more
-    than it gives of --holdout, or when their answers are likelier than never seen.
+    Use it after fine-tuning, merging or quantising, and before a release. The ledger holds no
+    texts, so --forget must have the records; those that belong to a fulfilled request are tested.
+    A record resurfaces if the model generates it (and generates more of them than of --holdout), or
+    if the answers are likelier than answers that no model saw. The outcome is added to the ledger.
 
-    Exit code 0 when none does, 3 when some do, 1 when something cannot be read, 2 when it was asked
-    wrongly.
+    Examples:
+      $ unteach recheck later-model --forget removed.jsonl --holdout holdout.jsonl
+        --ledger removals.ledger --out recheck
+
+    Exit codes:
+      0  no record resurfaces
+      1  something failed
+      2  the command is wrong
+      3  some records resurface
     """
     from unteach.cli._show import say, shown_progress
 
@@ -77,7 +89,7 @@ def recheck(
     else:
         _tell(again)
     if left:
-        say(f"{left} removed records are not in {forget}: they were not asked")
+        say(f"{left} removed records are not in {forget}, and were not tested")
     if again.found:
         raise typer.Exit(FOUND)
 
@@ -85,10 +97,14 @@ def recheck(
 def _known(
     ledger: Path, key: Path | None, forget: Path, model: str
 ) -> tuple[dict[str, dict[int, int]], int, str]:
-    """The removed records that are at hand, how many are not, and the model's hash.
+    """Match the file's records with the ledger's fulfilled requests.
+
+    Returns:
+        By request, the number of each removed record -> its number in the file; how many removed
+        records the file lacks; the model's hash.
 
     Raises:
-        UserError: none is at hand, or it is no model.
+        UserError: the file has no removed record, or the model cannot be read.
     """
     from unteach.cli._show import say
     from unteach.ledger import Ledger, prints_of
@@ -100,24 +116,24 @@ def _known(
         done = [r for r in opened.requests() if r.state == "done"]
         named = identity(model)
         if named not in opened.state().links:
-            say("this model is in no entry of the ledger: `unteach ledger derive` writes it down")
+            say("the ledger does not know this model: `unteach ledger derive` adds it")
         removed = opened.prints(r.reference for r in done)
         found = at_hand(removed, prints_of(options.records_of(forget), secret))
     if not any(found.values()):
-        hint = "give the file that the request was added with; requests count once they are done"
-        what = "has no record that was removed by a request of this ledger"
+        hint = "give the file that the request was added with, once that request is done"
+        what = "has no record that was removed by a fulfilled request of this ledger"
         raise UserError(Problem(f"--forget {forget}", what, hint, "request"))
     total = sum(r.records for r in done)
     return found, total - sum(map(len, found.values())), named
 
 
 def _write(ledger: Path, model: str, before: str, again: Any) -> None:
-    """That it was asked, into the ledger. Raises UserError where it is another model by now."""
+    """Add the outcome to the ledger. Raises UserError if the model was changed meanwhile."""
     from unteach.ledger import Ledger
     from unteach.ledger.result import identity
 
     if identity(model) != before:
-        what, hint = "was changed while it was asked", "give the same command again"
+        what, hint = "was changed during the test", "give the same command again"
         raise UserError(Problem(f"model {model}", what, hint))
     with Ledger(ledger) as opened:
         opened.rechecked(before, again.asked, len(again.given), likelier=again.likelier)

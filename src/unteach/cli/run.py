@@ -1,4 +1,4 @@
-"""`unteach run`: the main job."""
+"""`unteach run`: unlearn, evaluate, and write the model with its report."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,15 +15,15 @@ def run(
     request: options.File = None,
     model: options.Model = None,
     forget: options.Forget = None,
+    out: options.Out = None,
     retain: options.Retain = None,
     holdout: options.Holdout = None,
+    method: options.Method = None,
+    set_: options.Sets = None,
     base: options.Base = None,
     retrained: options.Retrained = None,
-    method: options.Method = None,
     preset: options.Preset = None,
     init: options.Init = None,
-    out: options.Out = None,
-    set_: options.Sets = None,
     sam: options.Sam = None,
     gates: options.Gates = None,
     request_id: options.RequestId = None,
@@ -37,31 +37,51 @@ def run(
     ledger: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Take what is open there, and write down that it is done."
+            metavar="FILE",
+            help="Fulfil the open requests in this ledger, and record that they are done.",
+            rich_help_panel=options.RECORDS,
         ),
     ] = None,
     answers: Annotated[
         list[str] | None,
-        typer.Option("--request", metavar="ID", help="Of --ledger: this one alone; also several."),
+        typer.Option(
+            "--request",
+            metavar="ID",
+            help="Fulfil only this request of --ledger; repeatable.",
+            rich_help_panel=options.RECORDS,
+        ),
     ] = None,
     key: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="The ledger's; FILE.key beside it if left out."),
+        typer.Option(
+            metavar="FILE",
+            help="The key of --ledger; by default LEDGER.key beside it.",
+            rich_help_panel=options.RECORDS,
+        ),
     ] = None,
     processes: options.Processes = 1,
     trust_remote_code: options.Trusting = False,
-    json: bool = typer.Option(False, "--json", help="Print scores.json instead of the table."),
+    json: options.Json = False,
 ) -> None:
-    """Unlearn: check, train, evaluate, and write the model with its report into --out.
+    """Unlearn: check the data, train, evaluate, and write the model with its report to --out.
 
-    Needed are --model, --forget and --out; everything else has a default. A run that was cut off
-    goes on when the same command is given again.
+    Required are --model, --forget and --out, or a request file that has them; everything else has
+    a default. Options override the request file. To resume an interrupted run, repeat its command.
 
-    With --ledger the run answers the open requests there of which --forget has every record, and
-    they are done once its gates are passed.
+    With --ledger the run fulfils those open requests whose records are all in --forget. They are
+    recorded as done if all gates pass.
 
-    Exit code 0 when it is done, 3 when a declared gate failed, 1 when something went wrong, 2 when
-    it was asked wrongly. Without gates what came out changes no exit code.
+    Examples:
+      $ unteach run --model DIR_OR_ID --forget forget.jsonl --out unlearned
+      $ unteach run request.yaml --set train.epochs=5 --out unlearned
+      $ unteach run --model DIR --forget forget.jsonl --retain retain.jsonl
+        --holdout holdout.jsonl --method npo --gates default --attack int4 --out unlearned
+
+    Exit codes:
+      0  done, and every declared gate passed
+      1  something failed
+      2  the request is wrong; nothing was started
+      3  done, but a declared gate failed (without gates, no score changes the exit code)
     """
     asked = options.request_of(
         request,
@@ -124,9 +144,9 @@ def run(
             show_cells(report.attacks.headline, report.attacks.cells)
     say(f"the model, report.html and report.md are in {asked.out}")
     if report.attacks:
-        say(f"every variant of the attacks is in {asked.out / 'attacks' / 'attacks.md'}")
+        say(f"the results of every attack variant are in {asked.out / 'attacks' / 'attacks.md'}")
     code = gated(report, lambda step: again(step, asked.out))
-    if not main:  # else a launcher would end the one that still speaks
+    if not main:  # a launcher would end the main process, which is still printing
         return
     if ledger and references:
         not_recorded(references) if code else recorded(ledger, references, asked.out)
@@ -141,5 +161,5 @@ def _taken(
         return taken(ledger, key, answers or [], asked.forget, asked.out)
     if given := [name for name, value in (("--request", answers), ("--key", key)) if value]:
         hint = "give --ledger FILE too, or leave it out"
-        raise UserError(*(Problem(name, "is of a ledger", hint, "request") for name in given))
+        raise UserError(*(Problem(name, "needs a ledger", hint, "request") for name in given))
     return []

@@ -1,4 +1,4 @@
-"""`unteach score`: scores again, from rows alone."""
+"""`unteach score`: compute the scores again from stored rows."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,16 +9,23 @@ from unteach.cli import _options as options
 
 
 def score(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `evaluate` or `run` wrote.")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="The folder to make.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A folder that `evaluate` or `run` wrote.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write to.")],
     compat: Annotated[
         Literal["open-unlearning"] | None,
-        typer.Option(help="Also that project's variants of the metrics."),
+        typer.Option(help="Also compute that project's variants of the metrics."),
     ] = None,
     overwrite: options.Overwrite = False,
-    json: Annotated[bool, typer.Option("--json", help="Print scores.json, no table.")] = False,
+    json: options.Json = False,
 ) -> None:
-    """Make scores and report anew from the rows of a folder: no model, no torch, no data."""
+    """Compute scores and report again from the rows in a folder, without model, torch or data.
+
+    Examples:
+      $ unteach score unlearned --out scores
+      $ unteach score evaluation --out scores --compat open-unlearning
+    """
     from unteach.cli._show import say, show_table
     from unteach.evaluation.rescore import rescore
     from unteach.report import to_json

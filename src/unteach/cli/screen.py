@@ -1,4 +1,4 @@
-"""`unteach screen`: the next training set against what was removed."""
+"""`unteach screen`: search training data for removed records."""
 
 import json as json_
 from collections import Counter
@@ -10,32 +10,43 @@ from unteach.cli import ledger as options
 from unteach.errors import Problem, UserError
 from unteach.escaping import visible
 
-FOUND = 3  # exit code
+FOUND = 3  # exit code if something is found
 
 
 def screen(
     files: Annotated[
-        list[str], typer.Argument(metavar="FILE...", help="Training data, or dataset ids.")
+        list[str], typer.Argument(metavar="FILE...", help="Files of training data, or dataset ids.")
     ],
     ledger: options.Where = options.DEFAULT,
     key: options.Key = None,
     similar: Annotated[
         float,
-        typer.Option(min=0.1, metavar="SHARE", help="Of 5-grams that near texts share; 2: none."),
+        typer.Option(
+            min=0.1,
+            metavar="SHARE",
+            help="Share of equal word 5-grams from which texts count as near; 2 turns it off.",
+        ),
     ] = 0.4,
     parts: Annotated[
-        str, typer.Option(metavar="NAMES", help="Of the removed records that are looked for.")
+        str, typer.Option(metavar="NAMES", help="Parts of the removed records to search for.")
     ] = "whole,answer,question",
     json: options.Json = False,
 ) -> None:
-    """Look through training data for what was removed, by the fingerprints in a ledger.
+    """Search training data for removed records, by the fingerprints in a ledger.
 
-    Found are records that are the same letter by letter, have the same words, stand inside a longer
-    text, or are alike; whole, or an answer or a question alone. Lines are named, never texts.
-    Requests that were withdrawn do not count.
+    A removed record, or its question or answer alone, is found if it occurs letter by letter, with
+    the same words, inside a longer text, or in similar words. Hits are reported by file and line,
+    without the text. Withdrawn requests are left out.
 
-    Exit code 0 when nothing is found, 3 when something is, 1 when a file cannot be read, 2 when it
-    was asked wrongly.
+    Examples:
+      $ unteach screen train.jsonl --ledger removals.ledger
+      $ unteach screen train-1.jsonl train-2.jsonl --parts whole,answer --json
+
+    Exit codes:
+      0  nothing was found
+      1  a file cannot be read
+      2  the command is wrong
+      3  something was found
     """
     from unteach.cli._show import say, say_problems
     from unteach.data import read
@@ -45,7 +56,7 @@ def screen(
     wanted = [name.strip() for name in parts.split(",")]
     if unknown := [name for name in wanted if name not in PARTS]:
         hint = f"give some of {', '.join(PARTS)}"
-        raise UserError(Problem(f"--parts {unknown[0]}", "is no part", hint, "request"))
+        raise UserError(Problem(f"--parts {unknown[0]}", "is no part of a record", hint, "request"))
     with Ledger(ledger) as opened:
         secret = opened.require_key(options.key_of(ledger, key))
         looking = Screen(opened.prints(), secret, similar=similar, parts=wanted)
@@ -65,6 +76,6 @@ def screen(
             typer.echo(visible(hit))
     kinds = Counter(hit.kind for hit in hits)
     told = ", ".join(f"{kinds[kind]} {kind}" for kind in KINDS if kinds[kind]) or "nothing"
-    say(f"{lines} records were looked through: {told} of what was removed")
+    say(f"{lines} records were searched; removed records found: {told}")
     if hits:
         raise typer.Exit(FOUND)

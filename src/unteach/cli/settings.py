@@ -1,4 +1,4 @@
-"""`unteach settings`: every setting with its default, its bounds and its meaning."""
+"""`unteach settings`: list every setting with its default, bounds and meaning."""
 
 import json as json_
 from typing import Annotated, Any
@@ -9,19 +9,22 @@ import typer
 def settings(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[NAME]", help="A section, a setting, or a part of its name."),
+        typer.Argument(metavar="[NAME]", help="A section, a setting, or part of a name."),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="A list of objects.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
     schema: Annotated[
-        bool, typer.Option("--schema", help="A JSON Schema of request files, for editors.")
+        bool, typer.Option("--schema", help="Print the JSON Schema of request files, for editors.")
     ] = False,
 ) -> None:
-    """List every setting of a request with its default, its bounds and what it means.
+    """List every setting of a request with its default, its bounds and its meaning.
 
-    The options of a method are on its own page: `unteach methods NAME`.
+    The options of a method are listed by `unteach methods NAME`, those of attacks by
+    `unteach attacks`.
 
-    Examples: `unteach settings train`; `unteach settings learning_rate`;
-    `unteach settings --schema > request.schema.json`
+    Examples:
+      $ unteach settings train
+      $ unteach settings learning_rate
+      $ unteach settings --schema > request.schema.json
     """
     from unteach.settings import listing as found
 
@@ -36,7 +39,7 @@ def settings(
 
 
 def _named(listed: list[Any], name: str | None) -> list[Any]:
-    """Those of a section, or the one of that name, or those with it in their names."""
+    """Return the settings of a section, or the one of that name, or those whose names have it."""
     from unteach.errors import Problem, UserError
     from unteach.registry import did_you_mean
     from unteach.settings.messages import told
@@ -54,7 +57,7 @@ def _named(listed: list[Any], name: str | None) -> list[Any]:
 
 
 def _shown(listed: list[Any]) -> None:
-    """Each with its default and its values, and below them what it means."""
+    """Print each setting with its default and its valid values, and below it its meaning."""
     from rich.console import Console
     from rich.padding import Padding
     from rich.text import Text
@@ -64,13 +67,15 @@ def _shown(listed: list[Any]) -> None:
         head = Text.assemble((setting.name, "bold"), f" = {_default(setting)}  ")
         console.print(head.append(f"({setting.kind})", "dim"))
         console.print(Padding(Text(setting.meaning), (0, 0, 0, 4)))
-    typer.echo("\n--set NAME=VALUE sets one; `unteach init` writes a request file with all.")
+    typer.echo(
+        "\n--set NAME=VALUE changes a setting; `unteach init` writes a request file with all."
+    )
 
 
 def _default(setting: Any) -> str:
     value = setting.default
     if setting.required:
-        return "(needed)"
+        return "(required)"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, dict):

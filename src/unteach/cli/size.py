@@ -1,4 +1,4 @@
-"""`unteach size`: how much memory a run will need, before anything is loaded."""
+"""`unteach size`: estimate the memory of a run before any weights are loaded."""
 
 import json as json_
 from typing import Annotated
@@ -17,60 +17,100 @@ def size(
         str | None,
         typer.Option(
             metavar="WHICH",
-            help="A folder, a config.json, a hub id, or a shape by name, such as llama-70b.",
+            help="A folder, a config.json, a hub id, or a known shape such as llama-70b.",
+        ),
+    ] = None,
+    device_memory: Annotated[
+        str | None,
+        typer.Option(
+            metavar="24GB",
+            help="Memory of your device: tells whether the run fits, and what would make it fit.",
         ),
     ] = None,
     forget: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Take the lengths and their number from it.")
+        str | None,
+        typer.Option(
+            metavar="FILE", help="The forget set, for the number and lengths of its texts."
+        ),
     ] = None,
     retain: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Likewise what should stay.")
+        str | None, typer.Option(metavar="FILE", help="The retain set, likewise.")
     ] = None,
     method: options.Method = None,
     sharding: Annotated[
         str | None,
-        typer.Option(metavar="none|ddp|fsdp|zero2|zero3", help="How processes share the model."),
+        typer.Option(
+            metavar="none|ddp|fsdp|zero2|zero3", help="How the processes share the model."
+        ),
     ] = None,
-    processes: Annotated[int, typer.Option(min=1, help="All that work together.")] = 1,
+    processes: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 1,
     batch_size: Annotated[
-        int | None, typer.Option("--batch-size", "--batch", min=1, help="train.batch_size")
+        int | None,
+        typer.Option(
+            "--batch-size", "--batch", min=1, help="Forget examples per forward (train.batch_size)."
+        ),
     ] = None,
     gradient_accumulation_steps: Annotated[
         int | None,
-        typer.Option("--accumulation", min=1, help="train.gradient_accumulation_steps"),
+        typer.Option(
+            "--accumulation", min=1, help="Forwards per step (train.gradient_accumulation_steps)."
+        ),
     ] = None,
     length: Annotated[
-        int | None, typer.Option(min=8, help="Tokens of each text; 512 without --forget.")
+        int | None, typer.Option(min=8, help="Tokens per text; 512 without --forget.")
     ] = None,
     answers: Annotated[
-        int | None, typer.Option(min=1, help="Answer tokens of each; all without --forget.")
+        int | None,
+        typer.Option(min=1, help="Answer tokens per text; all of them without --forget."),
     ] = None,
     examples: Annotated[
-        int | None, typer.Option(min=1, help="Forget examples; 400 without --forget.")
+        int | None, typer.Option(min=1, help="Number of forget examples; 400 without --forget.")
     ] = None,
-    adapter: Annotated[str | None, typer.Option(metavar="full|lora", help="adapter.kind")] = None,
-    rank: Annotated[int | None, typer.Option(min=1, help="adapter.rank")] = None,
-    bits: Annotated[int | None, typer.Option(metavar="4", help="adapter.bits")] = None,
+    adapter: Annotated[
+        str | None,
+        typer.Option(
+            metavar="full|lora", help="Train all weights or LoRA adapters (adapter.kind)."
+        ),
+    ] = None,
+    rank: Annotated[
+        int | None, typer.Option(min=1, help="Rank of the adapters (adapter.rank).")
+    ] = None,
+    bits: Annotated[
+        int | None,
+        typer.Option(metavar="4", help="Load the model in 4 bits under adapters (adapter.bits)."),
+    ] = None,
     checkpointing: Annotated[
-        bool, typer.Option("--checkpointing", help="train.gradient_checkpointing=true")
+        bool,
+        typer.Option(
+            "--checkpointing", help="Recompute activations (train.gradient_checkpointing)."
+        ),
     ] = False,
-    optim: Annotated[str | None, typer.Option(metavar="NAME", help="train.optim")] = None,
-    dtype: Annotated[str | None, typer.Option(metavar="NAME", help="Of the weights.")] = None,
-    equal: Annotated[
-        bool, typer.Option("--equal", help="All texts have one length: no attention mask.")
-    ] = False,
-    device_memory: Annotated[
-        str | None, typer.Option(metavar="24GB", help="Say whether it fits, and what would make.")
+    optim: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The optimiser (train.optim).")
     ] = None,
+    dtype: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Data type of the weights.")
+    ] = None,
+    equal: Annotated[
+        bool,
+        typer.Option(
+            "--equal", help="Assume texts of equal length, so that there is no attention mask."
+        ),
+    ] = False,
     set_: options.Sets = None,
     plugin: options.Plugins = None,
-    json: Annotated[bool, typer.Option("--json", help="One object, in bytes.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON, in bytes.")] = False,
 ) -> None:
-    """Print where the memory of one device goes while a model is trained to forget.
+    """Estimate the memory that one device needs for a run, part by part.
 
-    An estimate: the model is built and run without content, and what the loss, the optimiser and
-    other processes add is arithmetic. Retain data is taken to be there (without: --set
-    train.retain=none). With --forget, texts are as long as the longest in it, and no text is shown.
+    The model is built and run with fake tensors, without weights; the memory of loss, optimiser
+    and communication is computed. A retain set is assumed (otherwise: --set train.retain=none).
+    With --forget all texts count as long as the longest one of it.
+
+    Examples:
+      $ unteach size --model llama-8b --device-memory 80GB
+      $ unteach size --model DIR_OR_ID --forget forget.jsonl --adapter lora --checkpointing
+      $ unteach size --model llama-70b --processes 8 --sharding fsdp
     """
     sets = [
         f"{name}={value}"
@@ -122,7 +162,7 @@ def size(
 
 
 def _bytes(text: str) -> float:
-    """Of "24GB", "80 GiB" or "24"."""
+    """Return the bytes of "24GB", "80 GiB" or "24"."""
     number = text.rstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ ")
     unit = text[len(number) :].strip().lower()
     try:
@@ -131,5 +171,7 @@ def _bytes(text: str) -> float:
         found = 0.0
     if not 0 < found < 1e18:
         hint = "write a number with GB, GiB, MB or TB, such as 24GB"
-        raise UserError(Problem(f"--device-memory {text}", "is no amount", hint, "request"))
+        raise UserError(
+            Problem(f"--device-memory {text}", "is no amount of memory", hint, "request")
+        )
     return found

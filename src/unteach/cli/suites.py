@@ -1,40 +1,41 @@
-"""`unteach suites`: what `unteach evaluate` can ask."""
+"""`unteach suites`: list the benchmark suites that `unteach evaluate` can run."""
 
-import json as json_
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 
 def suites(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Only this one.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="A list of objects.")] = False,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="Show this suite alone, in full.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
 ) -> None:
-    """List the suites with their options, or one of them."""
-    from unteach.errors import Problem, UserError
-    from unteach.suites import SUITES, Suite
+    """List the suites that `unteach evaluate` can run, with their options.
 
-    try:
-        found = [SUITES.get(key) for key in ([name] if name else SUITES)]
-    except KeyError as error:
-        raise UserError(Problem("suites", str(error.args[0]), "", "request")) from None
-    if json:
-        typer.echo(json_.dumps([_described(suite) for suite in found], indent=2))
-        return
+    Examples:
+      $ unteach suites
+      $ unteach suites tofu
+      $ unteach evaluate --suite tofu --set split=forget01 --model DIR_OR_ID
+    """
+    from unteach.cli._listed import Entry, listed
+    from unteach.suites import SUITES
 
-    def lines(suite: Suite) -> list[str]:
+    def described(suite: Any) -> Entry:
         options = [
-            f"    --set {name}={choice.default or '...'}"
+            f"--set {option}={choice.default or '...'}"
             + (f" [{', '.join(choice.values)}]" if choice.values else "")
             + f": {choice.help}"
-            for name, choice in suite.options.items()
+            for option, choice in suite.options.items()
         ]
-        return [f"{suite.name} (version {suite.version}): {suite.help}", *options]
+        page = [f"Paper: {p.title}. {p.authors}, {p.year}. {p.url}" for p in suite.papers]
+        title = f"{suite.name} (version {suite.version}): {suite.help}"
+        return Entry(title, options, page, _data(suite))
 
-    typer.echo("\n".join(line for suite in found for line in lines(suite)))
+    listed("suites", [SUITES], described, name, json=json)
 
 
-def _described(suite) -> dict:
+def _data(suite: Any) -> dict[str, Any]:
     return {
         "name": suite.name,
         "version": suite.version,

@@ -1,4 +1,4 @@
-"""`unteach verify`: whether a result is as it was written, and whether it comes out again."""
+"""`unteach verify`: check that a result is unchanged, and that it can be reproduced."""
 
 import math
 from pathlib import Path
@@ -6,40 +6,49 @@ from typing import Annotated, Any
 
 import typer
 
-SHOWN = 5  # files, or tensors, that are named
+SHOWN = 5  # number of files or tensors to name
 
 
 def verify(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `run` or `evaluate` wrote.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A folder that `run` or `evaluate` wrote.")
+    ],
     rerun: Annotated[
-        bool, typer.Option("--rerun", help="Also repeat the removal, and compare the weights.")
+        bool, typer.Option("--rerun", help="Also repeat the unlearning, and compare the weights.")
     ] = False,
 ) -> None:
-    """Check that a result is whole: every file by its hash, every score anew from the rows.
+    """Check that a result is unchanged: each file by its hash, each score against the rows.
 
-    With --rerun the removal is done once more, as the result's request.yaml says, in a temporary
-    folder beside it; on the same machine with the same libraries every bit comes out again. Where
-    not, it is said what differs. It takes as long as training did, and room for the weights.
+    With --rerun the unlearning is repeated from the result's request.yaml, in a temporary folder
+    beside it, and the weights are compared. On the same machine with the same libraries they are
+    equal bit for bit; otherwise the differences are printed. It takes as long as the training, and
+    disk space for the weights. The hashes detect accidents: an attacker can write new ones.
 
-    Exit 0 when all is as it was written, 1 when something is not. The hashes are against accidents:
-    whoever means harm can write new ones.
+    Examples:
+      $ unteach verify unlearned
+      $ unteach verify unlearned --rerun
+
+    Exit codes:
+      0  nothing was changed, and with --rerun the weights are equal
+      1  something was changed, or the weights differ
+      2  the command is wrong
     """
     from unteach.cli._show import say
     from unteach.evaluation.verify import verify as check
 
-    say("reading every file, and computing every score anew")
+    say("reading every file, and computing every score again")
     found = check(folder)
     files = f"{found.files} files are as they were written" if found.files else "no file is listed"
     typer.echo(f"whole: {files}; {found.scores} numbers of scores.json follow from the rows")
     if found.surplus:
         more = f" and {len(found.surplus) - SHOWN} more" if len(found.surplus) > SHOWN else ""
-        say(f"there since: {', '.join(found.surplus[:SHOWN])}{more}")
+        say(f"files added since: {', '.join(found.surplus[:SHOWN])}{more}")
     if rerun and not _again(folder):
         raise typer.Exit(1)
 
 
 def _again(folder: Path) -> bool:
-    """Whether the removal gives the same weights again; told either way."""
+    """Repeat the unlearning, print the outcome, and return whether the weights are equal."""
     from unteach.cli._show import say, shown_progress
 
     say("starting (loading libraries takes a few seconds)")
@@ -50,22 +59,20 @@ def _again(folder: Path) -> bool:
     with shown_progress() as listener:
         made = rerun(folder, listener)
     if made.equal:
-        typer.echo(f"done again: all {made.tensors} tensors are the same, bit for bit")
+        typer.echo(f"repeated: all {made.tensors} tensors are the same, bit for bit")
     else:
-        typer.echo(
-            f"done again: {len(made.differ)} of {made.tensors} tensors differ: {_most(made)}"
-        )
+        typer.echo(f"repeated: {len(made.differ)} of {made.tensors} tensors differ: {_most(made)}")
     for line in made.changed:
-        say(f"other than then: {line}")
+        say(f"changed since then: {line}")
     if made.same_inputs is False:
-        say("other than then: the request's model, data or code, or the time of a file's change")
+        say("changed since then: the model, data or code, or the modification time of a file")
     elif not made.equal and not made.changed:
-        say("models, data, code and libraries are those of then: was it made on another machine?")
+        say("models, data, code and libraries are unchanged: was the result made elsewhere?")
     return made.equal
 
 
 def _most(made: Any) -> str:
-    """The tensors that differ most, each with its largest difference."""
+    """List the tensors that differ most, each with its largest difference."""
     order = sorted(made.differ.items(), key=lambda item: -item[1])
     listed = [f"{name} ({_gap(gap)})" for name, gap in order[:SHOWN]]
     return ", ".join(listed) + (f" and {len(order) - SHOWN} more" if len(order) > SHOWN else "")

@@ -8,6 +8,7 @@ from typing import Any
 from unteach import pipeline
 from unteach.demo import jobs
 from unteach.demo.settings import PRESETS, TRAIN
+from unteach.demo.settings import methods as known_methods
 from unteach.demo.workers import JobListener, Workers
 from unteach.files import staged
 from unteach.report import Report
@@ -34,7 +35,7 @@ def run(
         workers: number of processes; None for the number of cores, at most that of jobs.
     """
     every = method == "all"
-    methods = {name: name for name in TRAIN} if every else {"unlearned": method}
+    methods = {name: name for name in known_methods()} if every else {"unlearned": method}
     rivals = ("retrained", "retrained-2") if every else ("retrained",)
     count = workers or min(os.cpu_count() or 1, len(methods) + 1 + len(rivals))
     began = time.monotonic()
@@ -87,7 +88,7 @@ def _report(
         **pipeline.judge(rows),
         label=label,
         papers=tuple(cls.paper for cls in classes),
-        request=kept or {name: TRAIN[name] for name in methods.values()},
+        request=kept or {name: TRAIN.get(name, {}) for name in methods.values()},
         facts=facts,
     )
 

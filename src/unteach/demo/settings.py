@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from unteach.methods._headers import known
+
 
 @dataclass(frozen=True)
 class Preset:
@@ -51,6 +53,16 @@ def settings(method: str) -> dict[str, Any]:
         "adapter": ADAPTER.get(method, {}),
         "evaluate": {"max_examples": 200, "max_new_tokens": 24, "tokens_per_batch": 8192},
     }
+
+
+def methods() -> list[str]:
+    """Return the names of the methods that the demo can run: tuned ones first, then the others.
+
+    Methods that train a base model on the retain set are left out: the demo has no base model.
+    """
+    registry = known()
+    others = [name for name in registry if name not in TRAIN]
+    return [*TRAIN, *(name for name in others if registry.get(name).trains_on == "forget")]
 
 
 OPTIONS: dict[str, dict[str, Any]] = {

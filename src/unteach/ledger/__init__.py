@@ -1,4 +1,4 @@
-"""What was asked to be removed, and what came of it: one SQLite file that holds no text."""
+"""Keep requests for removal and their outcome in one SQLite file that holds no text."""
 
 from unteach.ledger.book import Ledger
 from unteach.ledger.dates import month_after

@@ -1,4 +1,4 @@
-"""The ledger: what may be written into it, and what it answers."""
+"""The ledger: add entries, and read requests, fingerprints and model histories from it."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -34,7 +34,7 @@ WRITE = f"INSERT INTO prints (entry, {', '.join(COLUMNS)}) VALUES (?, ?, ?, ?, ?
 
 
 class Ledger:
-    """A ledger's file; any number of processes may have it open, and write.
+    """A ledger file; any number of processes may have it open, and write to it.
 
     Example:
         >>> import tempfile
@@ -53,7 +53,7 @@ class Ledger:
 
     @classmethod
     def create(cls, file: Path, key: bytes) -> None:
-        """A new one, of which the key is known. Raises UserError."""
+        """Create an empty ledger for a key of 32 bytes. Raises UserError."""
         store.create(file, written(1, START, {"kind": "begin", "check": check_of(key), **_now()}))
 
     def __enter__(self) -> Self:
@@ -63,11 +63,11 @@ class Ledger:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._connection.close()
 
     def state(self) -> LedgerState:
-        """What all entries say, each held against the hash of the one before. Raises UserError."""
+        """Return the state after all entries, each verified by its hash. Raises UserError."""
         with store.in_words(self.file):
             entries = self._connection.execute(READ, (self._state.last,)).fetchall()
         follow(self._state, entries, str(self.file))
@@ -76,42 +76,42 @@ class Ledger:
         return self._state
 
     def requests(self) -> list[LedgerRequest]:
-        """All requests, in the order in which they were written."""
+        """Return all requests, in the order of their entries."""
         return list(self.state().requests.values())
 
     def require_key(self, key: bytes) -> bytes:
-        """The key, if it is this ledger's. Raises UserError."""
+        """Return the key if it belongs to this ledger. Raises UserError."""
         if self.state().check != check_of(key):
             what, hint = "is the key of another ledger", "give this ledger's (--key)"
             raise UserError(Problem("--key", what, hint, "request"))
         return key
 
     def require_requests(self, references: Iterable[str]) -> None:
-        """That all are known. Raises UserError."""
+        """Raise UserError if a request is not in the ledger."""
         state = self.state()
         for reference in references:
             self._known(state, reference)
 
     def require_head(self, head: str) -> None:
-        """That a hash, kept elsewhere, is one of this ledger's entries. Raises UserError."""
+        """Raise UserError if no entry of this ledger has the hash."""
         query = "SELECT count(*) FROM entries WHERE hash = ?"
         with store.in_words(self.file):
             ((there,),) = self._connection.execute(query, (head,)).fetchall()
         if not there:
-            what = "has no entry with the hash of --head: what was written then was changed since"
+            what = "has no entry with the hash of --head: entries were changed since it was noted"
             raise UserError(broken(str(self.file), what))
 
     @contextmanager
     def writing(self) -> Iterator[LedgerState]:
-        """What is written within it is written whole, or not at all; others wait.
+        """Open a transaction: all that is written in it is written, or nothing; other writers wait.
 
-        The state is as of when the others had ended.
+        Yields the state after the entries of earlier writers.
         """
         try:
             with store.transaction(self._connection, self.file):
                 yield self.state()
         except BaseException:
-            self._state = LedgerState()  # it may hold what was rolled back
+            self._state = LedgerState()  # it may hold entries that were rolled back
             raise
 
     def add(
@@ -123,25 +123,25 @@ class Ledger:
         prints: Sequence[Fingerprint],
         records: int,
     ) -> LedgerRequest:
-        """A request to remove records.
+        """Add a request to remove records, and return it.
 
         Args:
-            reference: by which its user knows it; nothing that names a person.
-            ground: why, in one word.
-            received: day that it came.
-            due: day by which it is to be answered; one month later when None.
+            reference: the user's name of the request; it must not name a person.
+            ground: the reason, in one word.
+            received: day of receipt.
+            due: deadline; None is one month after `received`.
             prints: fingerprints of the records.
-            records: how many there are.
+            records: number of records.
 
         Raises:
-            UserError: the reference is taken or no plain name, or --due is before --received.
+            UserError: the reference exists or is no plain name, or `due` is before `received`.
         """
         plain_name(reference, "--reference")
         plain_name(ground, "--ground")
         due = due or month_after(received)
         if due < received:
             what = f"({due}) is before the request was received ({received})"
-            raise UserError(Problem("--due", what, "look at both dates", "request"))
+            raise UserError(Problem("--due", what, "check both dates", "request"))
         with self._joined() as state:
             if reference in state.requests:
                 what = "is in the ledger already"
@@ -157,7 +157,7 @@ class Ledger:
             return state.requests[reference]
 
     def withdraw(self, reference: str) -> None:
-        """An open request is no more, and its fingerprints go. Raises UserError."""
+        """Withdraw an open request, and delete its fingerprints. Raises UserError."""
         with self._joined() as state:
             asked = self._known(state, reference)
             if asked.state != "open":
@@ -165,20 +165,20 @@ class Ledger:
                 raise UserError(Problem(reference, f"is {asked.state}", hint, "request"))
             self._append(state, "withdraw", reference=reference)
             self._connection.execute("DELETE FROM prints WHERE entry = ?", (asked.entry,))
-        if not self._connection.in_transaction:  # the log beside the file has them still
+        if not self._connection.in_transaction:  # the write-ahead log still has the fingerprints
             with store.in_words(self.file):
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def derive(self, child: str, parents: Sequence[str], by: str) -> ModelLink:
-        """A model was made from others; parents that are not known yet become bases.
+        """Record that a model was made from others; unknown parents are added as base models.
 
         Args:
-            child: its hash.
-            parents: theirs.
+            child: hash of the new model.
+            parents: hashes of the models it was made from.
             by: "finetune", "merge" or "quantise".
 
         Raises:
-            UserError: it is one of them, or is known to have come about otherwise.
+            UserError: the child is one of its ancestors, or is recorded with another origin.
         """
         with self._joined() as state:
             return self._link(state, child, parents, by)
@@ -191,17 +191,18 @@ class Ledger:
         method: str,
         run: dict[str, Any],
     ) -> ModelLink:
-        """A model was unlearned from another; its requests are done.
+        """Record that unlearning made a model from another; the requests are done then.
 
         Args:
-            child: hash of the model after.
+            child: hash of the unlearned model.
             parent: hash of the model before.
-            references: the requests.
-            method: by which.
+            references: the fulfilled requests.
+            method: name of the method.
             run: hashes and versions of the run; no text.
 
         Raises:
-            UserError: a request is not known or withdrawn, or the model came about otherwise.
+            UserError: a request is unknown or withdrawn, or the model is recorded with another
+                origin.
         """
         with self._joined() as state:
             for reference in references:
@@ -212,33 +213,33 @@ class Ledger:
             return self._link(state, child, [parent], "unlearn", **more)
 
     def rechecked(self, model: str, asked: int, given: int, *, likelier: bool) -> None:
-        """A model was asked again for what was removed.
+        """Record that a model was tested for removed records.
 
         Args:
-            model: its hash.
-            asked: how many records.
-            given: how many it gave.
-            likelier: whether the answers were likelier than never seen.
+            model: hash of the model.
+            asked: number of tested records.
+            given: number of records that the model generated.
+            likelier: whether the answers were likelier than answers that no model saw.
         """
         with self._joined() as state:
             said = {"asked": asked, "given": given, "likelier": likelier}
             self._append(state, "recheck", model=model, **said)
 
     def sign(self, private: Path) -> int:
-        """Sign the last hash, and so all entries before; the entry's number. Raises UserError."""
+        """Sign the last hash, and so all entries; return the new entry's number."""
         with self._joined() as state:
             public, signature = signed(state.head, private)
             self._append(state, "signature", of=state.head, public=public, signature=signature)
             return state.last
 
     def verify_signatures(self, public: Path | None = None) -> list[dict[str, Any]]:
-        """All signatures, each held against the entries before it.
+        """Verify and return all signatures.
 
         Args:
-            public: whose are wanted; those of other keys are left out then.
+            public: file of a public key; only its signatures are returned. None returns all.
 
         Raises:
-            UserError: one does not fit, or there is none.
+            UserError: a signature is invalid, or there is none.
         """
         found = self.state().signatures
         for one in found:
@@ -255,10 +256,13 @@ class Ledger:
         return found
 
     def prints(self, references: Iterable[str] | None = None) -> dict[str, list[Fingerprint]]:
-        """Fingerprints of requests; of all that are not withdrawn when left out.
+        """Return the fingerprints by request; withdrawn requests are left out.
+
+        Args:
+            references: the requests; None for all.
 
         Raises:
-            UserError: those in the file are not those that were written.
+            UserError: an unknown request, or fingerprints that were changed in the file.
         """
         wanted = None if references is None else list(references)
         return {
@@ -266,7 +270,7 @@ class Ledger:
         }
 
     def _rows(self, references: list[str] | None) -> Iterator[tuple[str, list[Any]]]:
-        """Fingerprints of one request after the other, as they stand in the file."""
+        """Yield each request with its rows of fingerprints, after verifying them."""
         query = f"SELECT {', '.join(COLUMNS)} FROM prints WHERE entry = ? ORDER BY rowid"
         with store.snapshot(self._connection, self.file):
             state = self.state()
@@ -281,15 +285,15 @@ class Ledger:
                 yield reference, rows
 
     def chain(self, model: str) -> list[ModelLink]:
-        """How a model came about, from itself back to its bases; all of the ledger is verified.
+        """Return the history of a model, from itself back to its bases; verifies the whole ledger.
 
         Raises:
-            UserError: it is not known, or something in the ledger is not as it was written.
+            UserError: the model is unknown, or the ledger was changed.
         """
         state = self.state()
         if model not in state.links:
             what = "is in no entry: it was never recorded, or its files were changed since"
-            hint = "unteach ledger record or derive writes it down; `unteach verify` finds changes"
+            hint = "add it with `unteach ledger record` or `derive`; `unteach verify` finds changes"
             raise UserError(Problem(f"model {model[:12]}", what, hint))
         for _ in self._rows(None):  # one request in memory at a time
             pass
@@ -310,8 +314,8 @@ class Ledger:
                 self._append(state, "model", child=parent, parents=[], by="base")
         new = ModelLink(child, tuple(parents), by, state.last + 1)
         if child in parents or child in ancestors(state, parents):
-            what = "is one of the models that it is said to be made from"
-            hint = "the two folders hold the same weights, or parent and child are exchanged"
+            what = "is one of the models that it is made from, by what was given"
+            hint = "the two folders hold the same weights, or parent and child are swapped"
             raise UserError(Problem(f"model {child[:12]}", what, hint, "request"))
         before = state.links.get(child)
         if before and not fits(before, new):
@@ -328,13 +332,13 @@ class Ledger:
 
     def _known(self, state: LedgerState, reference: str) -> LedgerRequest:
         if reference not in state.requests:
-            hint = "`unteach ledger list` has them all"
+            hint = "`unteach ledger list` lists them"
             raise UserError(Problem(reference, "is no request of this ledger", hint, "request"))
         return state.requests[reference]
 
     @contextmanager
     def _joined(self) -> Iterator[LedgerState]:
-        """The transaction under way, or one of its own."""
+        """Join the current transaction, or open one."""
         if self._connection.in_transaction:
             yield self._state
             return
@@ -343,16 +347,16 @@ class Ledger:
 
 
 def plain_name(name: str, flag: str) -> str:
-    """A reference or a ground as it may stand in a ledger: one word. Raises UserError."""
+    """Check that a reference or a ground is one plain word, and return it. Raises UserError."""
     if not PLAIN.fullmatch(name):
         what = "is no plain name: letters, digits and . _ / -, at most 64"
-        hint = "give a number or code that tells nothing of a person, such as DSR-2026-014"
+        hint = "give a number or code that says nothing about a person, such as DSR-2026-014"
         raise UserError(Problem(flag, what, hint, "request"))
     return name
 
 
 def digest(rows: Iterable[Sequence[Any]]) -> str:
-    """SHA-256 of fingerprints in their order."""
+    """Return the SHA-256 of rows of fingerprints, in their order."""
     total = sha256()
     for row in rows:
         for value in row:
@@ -362,5 +366,5 @@ def digest(rows: Iterable[Sequence[Any]]) -> str:
 
 
 def _now() -> dict[str, str]:
-    """What the clock says, for readers alone: the order is that of the numbers."""
+    """Return the current time, for readers; the order of entries is that of their numbers."""
     return {"clock": datetime.now(UTC).isoformat(timespec="seconds")}

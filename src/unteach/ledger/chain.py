@@ -1,8 +1,7 @@
-"""Entries that each hold the hash of the one before, and what they say when read in order.
+"""A hash chain: entries that each hold the hash of the one before, and the state they lead to.
 
-An entry that was changed, left out or put in between no longer fits, and is named. Whoever can
-write to the file and has this code can write it all anew: against him, keep the last hash
-elsewhere.
+An entry that was changed, deleted or inserted breaks the chain, and is reported. Whoever can write
+the file could rewrite the whole chain; against that, note the last hash elsewhere.
 """
 
 import hashlib
@@ -13,21 +12,21 @@ from typing import Any
 
 from unteach.errors import Problem, UserError
 
-START = ""  # what the first entry follows
+START = ""  # the hash before the first entry
 
 
 @dataclass(frozen=True)
 class LedgerRequest:
-    """One request.
+    """A request for removal.
 
     Attributes:
-        reference: by which its user knows it.
-        ground: why, in one word.
-        received: day that it came, as given.
-        due: day by which it is to be answered.
+        reference: the user's name of the request.
+        ground: the reason, in one word.
+        received: day of receipt, as an ISO date.
+        due: deadline, as an ISO date.
         state: "open", "done" or "withdrawn".
-        records: how many records it is about.
-        entry: where it stands in the ledger.
+        records: number of records to remove.
+        entry: number of its entry in the ledger.
         prints: hash of its fingerprints.
     """
 
@@ -43,15 +42,15 @@ class LedgerRequest:
 
 @dataclass(frozen=True)
 class ModelLink:
-    """How a model came from another.
+    """The origin of a model.
 
     Attributes:
         child: hash of the model.
-        parents: hashes of those that it was made from; none for a base.
+        parents: hashes of the models it was made from; none for a base.
         by: "base", "unlearn", "finetune", "merge" or "quantise".
-        entry: where it stands in the ledger.
-        requests: references of what was removed.
-        method: by which it was.
+        entry: number of its entry in the ledger.
+        requests: references of the requests that it fulfils.
+        method: name of the unlearning method.
     """
 
     child: str
@@ -64,17 +63,17 @@ class ModelLink:
 
 @dataclass
 class LedgerState:
-    """What the entries say so far.
+    """The state of a ledger after some entries.
 
     Attributes:
         last: number of the last entry.
-        head: its hash.
-        check: by which the key is known.
-        requests: by reference.
-        links: of each model, by its hash.
-        runs: what `record` wrote of each.
-        signatures: of the last hash as it was then, by whom.
-        rechecks: which models were asked again for what was removed, and what came of it.
+        head: hash of the last entry.
+        check: value by which the key is recognised.
+        requests: requests by reference.
+        links: origin of each model, by its hash.
+        runs: facts of each recorded run.
+        signatures: signatures, each with the hash it signs and its public key.
+        rechecks: tests of models for removed records, with their outcome.
     """
 
     last: int = 0
@@ -88,7 +87,7 @@ class LedgerState:
 
 
 def hash_of(number: int, before: str, body: str) -> str:
-    """SHA-256 of an entry: its number, the hash of the one before, and what it says.
+    """Return the SHA-256 of an entry: its number, the hash of the one before, and its body.
 
     Example:
         >>> hash_of(1, "", "{}") != hash_of(2, "", "{}")
@@ -98,21 +97,21 @@ def hash_of(number: int, before: str, body: str) -> str:
 
 
 def written(number: int, before: str, record: dict[str, Any]) -> tuple[int, str, str, str]:
-    """A new entry, as it stands in the file."""
+    """Return a new entry as a row of the file: number, body, hash before, own hash."""
     body = json.dumps(record, sort_keys=True)
     return number, body, before, hash_of(number, before, body)
 
 
 def follow(state: LedgerState, entries: Iterable[tuple[int, str, str, str]], where: str) -> None:
-    """Take up entries in their order.
+    """Update a state by entries, and verify each.
 
     Args:
-        state: to bring up to date.
-        entries: number, what it says, hash before, own hash.
-        where: what messages call the ledger.
+        state: the state, which is changed in place.
+        entries: number, body, hash before and own hash of each entry, in order.
+        where: name of the ledger in messages.
 
     Raises:
-        UserError: one does not fit.
+        UserError: an entry breaks the chain or is invalid.
     """
     for number, body, before, own in entries:
         if number != state.last + 1:
@@ -124,14 +123,14 @@ def follow(state: LedgerState, entries: Iterable[tuple[int, str, str, str]], whe
         try:
             _take(state, number, json.loads(body))
         except (ValueError, LookupError, TypeError, AttributeError):
-            what = f"entry {number} says what this version does not know, or was forged"
+            what = f"entry {number} is unknown to this version of unteach, or was forged"
             raise UserError(broken(where, what)) from None
         state.last, state.head = number, own
 
 
 def broken(where: str, what: str) -> Problem:
-    """That something does not fit."""
-    hint = "the ledger was damaged or changed by hand: take it from a copy"
+    """Return the problem of a ledger that was changed."""
+    hint = "the ledger was damaged or changed by hand: restore it from a copy"
     return Problem(where, what, hint)
 
 
@@ -179,9 +178,9 @@ def _take(state: LedgerState, number: int, said: dict[str, Any]) -> None:
 
 
 def fits(before: ModelLink | None, now: ModelLink) -> bool:
-    """Whether how a model came about goes with what is known of it.
+    """Whether a model's new origin is compatible with its recorded one.
 
-    A base may turn out to have a parent, and one run may answer several requests.
+    A base may get parents later, and one run may be recorded for several requests.
     """
     if before is None or (before.by == "base" and now.by != "base"):
         return True
@@ -190,7 +189,7 @@ def fits(before: ModelLink | None, now: ModelLink) -> bool:
 
 
 def ancestors(state: LedgerState, models: Iterable[str]) -> set[str]:
-    """Models, and all that they were made from. Raises KeyError for one that is not known."""
+    """Return the models and all their ancestors. Raises KeyError for an unknown model."""
     found: set[str] = set()
     left = list(models)
     while left:

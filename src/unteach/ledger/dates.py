@@ -1,4 +1,4 @@
-"""Dates as they are given: no clock is asked what day it is."""
+"""Parse dates, and compute deadlines; the system clock is not used."""
 
 import calendar
 from datetime import date
@@ -7,10 +7,10 @@ from unteach.errors import Problem, UserError
 
 
 def read_date(text: str, flag: str) -> date:
-    """A day, written as 2026-11-30.
+    """Parse a date such as 2026-11-30.
 
     Raises:
-        UserError: it is none.
+        UserError: the text is no such date.
 
     Example:
         >>> read_date("2026-11-30", "--received")
@@ -27,10 +27,10 @@ def read_date(text: str, flag: str) -> date:
 
 
 def month_after(day: date) -> date:
-    """The same day of the next month, or its last day where it has no such day.
+    """Return the same day of the next month, or its last day if it has no such day.
 
-    One month is the time that article 12(3) of the GDPR leaves for an answer. That a period does
-    not end on a holiday (Regulation 1182/71) is left to who signs.
+    One month is the time that article 12(3) of the GDPR gives for an answer. Extensions over
+    holidays (Regulation 1182/71) are left to the user.
 
     Example:
         >>> month_after(date(2026, 1, 31)).isoformat(), month_after(date(2026, 12, 5)).isoformat()

@@ -1,4 +1,4 @@
-"""The key of a ledger's fingerprints: a file beside it, and without it they tell nothing."""
+"""Make and read the key of a ledger's fingerprints, a file beside the ledger."""
 
 import os
 import re
@@ -18,7 +18,7 @@ CHECKED = b"the key of a ledger"
 
 
 def key_file(ledger: Path) -> Path:
-    """Where a ledger's key lies unless it is said: beside it.
+    """Return the default key file of a ledger, beside it.
 
     Example:
         >>> key_file(Path("removals.ledger")).name
@@ -28,11 +28,14 @@ def key_file(ledger: Path) -> Path:
 
 
 def make_key(file: Path) -> bytes:
-    """A new random key in a file that its owner alone can read (mode 0600), or the one there is.
+    """Make a random key in a file that only its owner can read (mode 0600), and return it.
 
-    One that is there was left by an `init` that was cut off, or is meant to be shared.
+    An existing key is returned unchanged: it was left by an interrupted `init`, or is to be shared
+    by several ledgers.
     """
-    with turn(file.absolute().parent):  # of two at once the second finds the first one's
+    with turn(
+        file.absolute().parent
+    ):  # of two processes, the second one reads the key of the first
         return read_key(file) if file.exists() else _made(file)
 
 
@@ -44,7 +47,7 @@ def _made(file: Path) -> bytes:
             handle.write(key.hex() + "\n")
             handle.flush()
             os.fsync(handle.fileno())
-        os.replace(beside, file)  # a link would leave a second name when cut off
+        os.replace(beside, file)  # a hard link would leave a second name if interrupted
         flush_names(file.absolute().parent)
     finally:
         beside.unlink(missing_ok=True)
@@ -52,28 +55,28 @@ def _made(file: Path) -> bytes:
 
 
 def read_key(file: Path) -> bytes:
-    """The key in a file.
+    """Read the key in a file.
 
     Raises:
-        UserError: there is none, it is readable by others, or it is no key.
+        UserError: there is no file, others can read it, or it holds no key.
     """
     if not file.exists():
         hint = (
-            "say where it is (--key); where it was destroyed, fingerprints can neither be made "
-            "nor compared any more, and what they were of cannot be screened for"
+            "give its place with --key; if it was destroyed, fingerprints can neither be made nor "
+            "compared any more, so that screening and rechecking are impossible"
         )
-        raise UserError(Problem(str(file), "is not there: the ledger's key", hint, "request"))
+        raise UserError(Problem(str(file), "does not exist: the ledger's key", hint, "request"))
     if os.name == "posix" and stat.S_IMODE(file.stat().st_mode) & 0o077:
         raise UserError(Problem(str(file), "can be read by others", f"chmod 600 {file}"))
     text = read_text(file, largest=1024)
     if not WRITTEN.fullmatch(text):
-        hint = "take it from a copy"
+        hint = "restore it from a copy"
         raise UserError(Problem(str(file), "is no key of a ledger", hint))
     return bytes.fromhex(text.strip())
 
 
 def check_of(key: bytes) -> str:
-    """What a ledger keeps of its key, to know it again; the key cannot be found from it."""
+    """Return the value by which a ledger recognises its key; it does not reveal the key."""
     return blake2b(CHECKED, key=key, digest_size=16).hexdigest()
 
 

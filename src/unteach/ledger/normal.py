@@ -1,14 +1,14 @@
-"""Texts as they are compared: without case, space, punctuation or ways of writing a letter."""
+"""Normalise texts for comparison: ignore case, spaces, punctuation and Unicode variants."""
 
 import unicodedata
 
-APART = "PSZC"  # categories of Unicode between words: punctuation, symbols, spaces, controls
+APART = "PSZC"  # Unicode categories that separate words: punctuation, symbols, spaces, controls
 
 
 def words_of(text: str) -> list[str]:
-    r"""The words of a text: NFKC, case folded, split at all that is no letter, mark or digit.
+    r"""Return the words of a text: NFKC, case-folded, split at all but letters, marks and digits.
 
-    Characters without width and shape (category Cf) are left out, for they stand inside words too.
+    Invisible format characters (category Cf) are removed, since they occur inside words too.
 
     Example:
         >>> words_of("Who is\u00a0 \u201cZo\u200be\u0308\u201d?") == ["who", "is", "zo\u00eb"]

@@ -1,14 +1,14 @@
-"""Keyed fingerprints of records: who has no key can neither read them nor try out guesses.
+"""Keyed fingerprints of records: without the key nobody can read them or test guesses.
 
-Four of each part of a record (a question, an answer, the whole):
+Each part of a record (a question, an answer, the whole) has four:
 
-- of its very text, and of its words (`normal.words_of`): BLAKE2b with the key;
+- of its text, and of its normalised words (`normal.words_of`): BLAKE2b with the key;
 - of its first five words, by which it is found inside a longer text;
-- a MinHash of its word 5-grams (Broder 1997): of each of 128 keyed orders of all 5-grams, the
-  least. The share of equal ones estimates the Jaccard similarity of two texts.
+- a MinHash of its word 5-grams (Broder 1997): for each of 128 keyed orders, the least 5-gram. The
+  share of equal values estimates the Jaccard similarity of two texts.
 
-Without the key all are random numbers, but equal texts have equal prints, and like texts like
-MinHashes: they tell which records repeat, and how alike two are.
+Without the key they look like random numbers. But equal texts have equal fingerprints and similar
+texts similar MinHashes, so they reveal which records repeat, and how similar two records are.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,9 +20,9 @@ from typing import Any
 from unteach.ledger.normal import words_of
 from unteach.types import Example
 
-GRAM = 5  # words
-ORDERS = 128
-SHORTEST = 4  # words of a question or an answer that is looked for without the other
+GRAM = 5  # words of a gram
+ORDERS = 128  # values of a MinHash
+SHORTEST = 4  # least words of a question or an answer that has fingerprints of its own
 SIZE = 16  # bytes of a fingerprint
 
 
@@ -33,11 +33,11 @@ class Fingerprint:
     Attributes:
         record: number of the record in its file, from 0.
         part: "question", "answer" or "whole".
-        words: how many it has.
-        exact: of the very text, 16 bytes.
-        normal: of its words, 16 bytes.
-        head: of its first five words, 8 bytes; empty where it has fewer.
-        sketch: the MinHash, 128 numbers of 4 bytes; empty where it has fewer than five words.
+        words: number of words.
+        exact: fingerprint of the text, 16 bytes.
+        normal: fingerprint of the normalised words, 16 bytes.
+        head: fingerprint of the first five words, 8 bytes; empty if there are fewer.
+        sketch: MinHash, 128 numbers of 4 bytes; empty if there are fewer than five words.
     """
 
     record: int
@@ -49,16 +49,16 @@ class Fingerprint:
     sketch: bytes
 
     def values(self) -> tuple[Any, ...]:
-        """Its fields in their order."""
+        """Return the fields in their order."""
         return tuple(vars(self).values())
 
 
 def prints_of(examples: Iterable[Example], key: bytes) -> list[Fingerprint]:
-    """Of each part of each example.
+    """Return the fingerprints of each part of each example.
 
     Args:
-        examples: what `data.read` gives.
-        key: 32 bytes.
+        examples: examples, as `data.read` returns them.
+        key: the ledger's key, 32 bytes.
 
     Example:
         >>> from unteach.data import read_rows
@@ -75,10 +75,10 @@ def prints_of(examples: Iterable[Example], key: bytes) -> list[Fingerprint]:
 
 
 def parts_of(example: Example) -> Iterator[tuple[str, str]]:
-    """The whole of an example, and its questions and answers where they are long enough alone.
+    """Yield the parts of an example: the whole, and questions and answers of at least 4 words.
 
-    The whole of a conversation are its messages without their roles, each on a line of its own: so
-    it is found again as raw text.
+    The whole of a conversation is its messages without roles, one per line, so that it is also
+    found as raw text.
     """
     if not example.turns:
         yield "whole", example.text
@@ -91,23 +91,23 @@ def parts_of(example: Example) -> Iterator[tuple[str, str]]:
 
 
 def exact_print(text: str, key: bytes) -> bytes:
-    """Of a text as it stands, but for space around it."""
+    """Return the fingerprint of a text without surrounding space, 16 bytes."""
     return _keyed(text.strip(), key, b"exact")
 
 
 def normal_print(words: Sequence[str], key: bytes) -> bytes:
-    """Of words in their order."""
+    """Return the fingerprint of normalised words, 16 bytes."""
     return _keyed(" ".join(words), key, b"normal")
 
 
 def gram_prints(words: Sequence[str], key: bytes) -> list[bytes]:
-    """Of each run of five words, 8 bytes; none where there are fewer words."""
+    """Return the fingerprint of each run of five words, 8 bytes each; none for fewer words."""
     runs = (" ".join(words[k : k + GRAM]) for k in range(len(words) - GRAM + 1))
     return [_keyed(run, key, b"gram", 8) for run in runs]
 
 
 def sketch_of(grams: Sequence[bytes], key: bytes) -> bytes:
-    """The MinHash of prints of 5-grams; empty where there are none."""
+    """Return the MinHash of fingerprints of 5-grams; empty if there are none."""
     if not grams:
         return b""
     import numpy
@@ -115,7 +115,7 @@ def sketch_of(grams: Sequence[bytes], key: bytes) -> bytes:
     factors, shifts = _orders(key)
     values = numpy.frombuffer(b"".join(sorted(set(grams))), "<u8")
     least = numpy.full(ORDERS, 2**64 - 1, "<u8")
-    for start in range(0, len(values), 4096):  # a book has many
+    for start in range(0, len(values), 4096):  # in blocks, since a long text has many
         some = values[start : start + 4096, None] * factors + shifts
         least = numpy.minimum(least, (some ^ (some >> numpy.uint64(32))).min(0))
     return (least >> numpy.uint64(32)).astype("<u4").tobytes()
@@ -123,7 +123,7 @@ def sketch_of(grams: Sequence[bytes], key: bytes) -> bytes:
 
 @lru_cache(maxsize=4)
 def _orders(key: bytes) -> tuple[Any, Any]:
-    """Factors and shifts of the keyed orders: odd numbers, and any."""
+    """Return factors (odd) and shifts of the keyed orders, [128] each."""
     import numpy
 
     made = [_keyed(str(k), key, b"order", 16) for k in range(ORDERS)]

@@ -1,4 +1,4 @@
-"""Whether what was removed is in a later model again, by what that model says of it."""
+"""Decide from a later model's rows whether removed records resurface in it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,17 +12,17 @@ from unteach.metrics.yardstick import never_seen
 
 @dataclass(frozen=True, kw_only=True)
 class RecheckedRows:
-    """What a model says of records that were removed.
+    """Scores of removed records under a later model.
 
     Attributes:
-        asked: how many there are.
-        given: ids of those that it gives when asked, word for word or by their fact; none where no
-            more are given than of the holdout.
-        unjudged: ids of those given that may be guessed, and nothing tells how many are.
+        asked: number of tested records.
+        given: ids of records that the model generates, word for word or by their fact; empty if it
+            generates no larger share of them than of the holdout.
+        unjudged: ids of generated records that may be guesses, which the holdout cannot exclude.
         probability: mean probability per token of the answers.
-        top: up to which it would be for answers that the model never saw (upper end of the 95%
-            prediction interval from the holdout); None where that is not known.
-        above: ids of those that are likelier than every holdout answer; told only where the mean is
+        top: upper end of the 95% prediction interval of `probability` for answers that no model
+            saw, from the holdout; None if unknown.
+        above: ids of records that are likelier than every holdout answer; only if `probability` is
             above `top`.
     """
 
@@ -35,23 +35,23 @@ class RecheckedRows:
 
     @property
     def likelier(self) -> bool:
-        """Whether the answers are likelier than answers that were never seen."""
+        """Whether the answers are likelier than answers that no model saw."""
         return self.probability is not None and self.top is not None and self.probability > self.top
 
     @property
     def found(self) -> bool:
-        """Whether anything resurfaces."""
+        """Whether any record resurfaces."""
         return bool(self.given) or self.likelier
 
 
 def at_hand(
     removed: Mapping[str, Sequence[Fingerprint]], there: Iterable[Fingerprint]
 ) -> dict[str, dict[int, int]]:
-    """Which removed records a file has, by their words.
+    """Return which removed records a file has, compared by their normalised words.
 
     Args:
-        removed: fingerprints by request.
-        there: of the file.
+        removed: fingerprints of removed records, by request.
+        there: fingerprints of the file's records.
 
     Returns:
         By request: number of the removed record -> number of the file's record.
@@ -69,11 +69,11 @@ def at_hand(
 
 
 def judge(rows: Groups, ids: Iterable[str]) -> RecheckedRows:
-    """What rows of a model say of the removed records.
+    """Judge removed records by a model's rows.
 
     Args:
-        rows: of its groups "forget" and "holdout".
-        ids: of the forget examples that count.
+        rows: rows of the groups "forget" and "holdout".
+        ids: ids of the forget examples to judge.
 
     Example:
         >>> from unteach.types import Row

@@ -1,4 +1,4 @@
-"""What the ledger takes down of a result of `unteach run`: hashes, versions, no text."""
+"""Read from a result of `unteach run` what the ledger records: hashes, versions, no text."""
 
 import json
 from collections.abc import Iterable
@@ -19,12 +19,12 @@ from unteach.settings.request import FILE, Request, load
 
 @dataclass(frozen=True)
 class FoundResult:
-    """A result as it lies there.
+    """A verified result of a run.
 
     Attributes:
-        child: hash of the model that it holds.
+        child: hash of the unlearned model.
         parent: hash of the model that it was made from.
-        request: what was asked for.
+        request: the request of the run.
         run: hashes and versions for the ledger.
     """
 
@@ -35,14 +35,14 @@ class FoundResult:
 
 
 def find(folder: Path, before: str | None = None) -> FoundResult:
-    """Read a result, after each file was held against the hash of when it was written.
+    """Read a result, after verifying each of its files.
 
     Args:
-        folder: what `unteach run` wrote.
-        before: the model that it was made from, where it is no more where the request says.
+        folder: a folder that `unteach run` wrote.
+        before: the model before unlearning, if it was moved since.
 
     Raises:
-        UserError: it is no result of a run or not as it was written, or the model before is gone.
+        UserError: the folder is no result or was changed, or the model before does not exist.
     """
     files = listed_files(folder) if folder.is_dir() else {}
     if not files or not (folder / FILE).is_file():
@@ -66,30 +66,34 @@ def find(folder: Path, before: str | None = None) -> FoundResult:
 
 
 def identity(model: str, flag: str = "model") -> str:
-    """Hash of a model's weights, configuration and tokenizer; of a hub id, its commit.
+    """Return the hash of a model's weights, configuration and tokenizer; of a hub id, its commit.
+
+    Args:
+        model: a folder or a hub id.
+        flag: name of the option, for messages.
 
     Raises:
-        UserError: nothing there says which weights it has.
+        UserError: the model is not on this machine, or its weights cannot be identified.
     """
     folder = Path(model)
     has = not folder.is_dir() or weight_files(model) or holds_adapters_only(folder)
     try:
         found = model_hash(model) if has else None
-    except ValueError:  # no id that the hub can have
+    except ValueError:  # no valid hub id
         found = None
     if found is None:
         hint = "give a folder with a model in it, or a hub id with its commit (owner/name@...)"
-        what = "is no model on this machine whose weights could be told"
+        what = "is no model on this machine whose weights can be identified"
         raise UserError(Problem(f"{flag} {model}", what, hint, "request"))
     return found
 
 
 def lacking(asked: Iterable[Fingerprint], removed: Iterable[Fingerprint]) -> list[int]:
-    """Numbers of the records of a request that a run did not remove, by their words.
+    """Return the numbers of a request's records that a run's forget file lacks, by their words.
 
     Args:
         asked: fingerprints of the request's records.
-        removed: those of the run's forget file.
+        removed: fingerprints of the run's forget file.
     """
     there = {p.normal for p in removed if p.part == "whole"}
     return [p.record for p in asked if p.part == "whole" and p.normal not in there]

@@ -1,4 +1,4 @@
-"""Texts held against fingerprints of what was removed: the same, inside a longer one, or alike."""
+"""Compare texts with fingerprints of removed records: equal, contained, or similar."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,22 +20,22 @@ from unteach.types import Example
 
 KINDS = ("exact", "normalised", "contained", "near")
 PARTS = ("whole", "answer", "question")
-PAIR = 2  # numbers of a sketch that two texts must share to be compared at all
+PAIR = 2  # neighbouring MinHash values that two texts must share to be compared
 SIMILAR = 0.4
-"""Share of 5-grams from which on two texts are called alike."""
+"""Jaccard similarity of word 5-grams from which on two texts count as near."""
 
 
 @dataclass(frozen=True)
 class ScreenHit:
-    """A text that holds something that was removed.
+    """A removed record found in a text.
 
     Attributes:
-        where: its file and line.
-        kind: "exact" (letter by letter), "normalised" (its words are the same), "contained" (its
-            words stand in the text, one after the other) or "near".
-        part: of the removed record: "whole", "answer" or "question".
+        where: file and line of the text.
+        kind: "exact" (letter by letter), "normalised" (the same words), "contained" (its words
+            occur in the text, in order) or "near" (similar).
+        part: part of the removed record: "whole", "answer" or "question".
         reference: the request.
-        record: the removed record by its number in that request's file, from 0.
+        record: number of the removed record in the file of the request, from 0.
         similarity: estimated Jaccard similarity of the word 5-grams; 1 for all but "near".
     """
 
@@ -55,13 +55,13 @@ class ScreenHit:
 
 
 class Screen:
-    """What was removed, ready to be looked for.
+    """An index of removed records, to search texts for them.
 
     Args:
-        removed: fingerprints by request, as `Ledger.prints` gives them.
-        key: by which they were made.
-        similar: from which similarity on a text is near; above 1 none is.
-        parts: of the removed records that count.
+        removed: fingerprints by request, as `Ledger.prints` returns them.
+        key: the key of the fingerprints.
+        similar: similarity from which a text is near; above 1, none is.
+        parts: parts of the removed records to search for.
 
     Example:
         >>> from unteach.data import read_rows
@@ -95,9 +95,9 @@ class Screen:
         self._matrix = _matrix([found.sketch for _, found in self._sketched])
 
     def hits(self, examples: Iterable[Example]) -> Iterator[ScreenHit]:
-        """What examples hold, in their order; of each removed record the strongest alone.
+        """Yield the hits in each example; of several hits of a removed record, the strongest.
 
-        Of an example that holds one word for word, those that it is only like are not told.
+        Near hits are left out if the example also has a hit of another kind.
         """
         for example in examples:
             best: dict[tuple[str, int], ScreenHit] = {}
@@ -156,7 +156,7 @@ class Screen:
 
 
 def _texts(example: Example) -> Iterator[str]:
-    """All that a model would read of an example, whole and in parts, each line of it too."""
+    """Yield the texts of an example: the whole, its parts, and their lines."""
     for _, text in parts_of(example):
         yield text
         lines = text.split("\n")
@@ -169,7 +169,7 @@ def _texts(example: Example) -> Iterator[str]:
 
 
 def _strings(value: Any) -> Iterator[str]:
-    """The texts in what else a message has: its reasoning, the arguments of its tools."""
+    """Yield the texts in further fields of a message, such as reasoning or tool arguments."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
@@ -190,7 +190,7 @@ def _by(
 
 
 def _pairs(sketch: bytes) -> Iterator[tuple[int, bytes]]:
-    """Each two neighbours of a sketch, by which texts that are alike find each other."""
+    """Yield neighbouring values of a MinHash with their place, as keys to find similar texts."""
     step = 4 * PAIR
     for start in range(0, len(sketch), step):
         yield start, sketch[start : start + step]

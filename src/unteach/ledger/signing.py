@@ -1,4 +1,4 @@
-"""Ed25519 signatures of a ledger's last hash: who has no private key cannot write it all anew."""
+"""Sign a ledger's last hash with Ed25519, so that nobody else can rewrite its entries."""
 
 import os
 import stat
@@ -10,18 +10,18 @@ from unteach.files.locks import turn
 from unteach.files.text import read_text
 
 LARGEST = 2**16
-PUBLIC = ".pub"  # what a public key's file ends with, beside its private key's
+PUBLIC = ".pub"  # suffix of the file of a public key
 SIGNED = b"unteach ledger, entries up to the one with this hash\n"
 
 
 def make_pair(file: Path) -> Path:
-    """A new private key in a file that its owner alone can read, and its public key beside it.
+    """Make a private key in a file that only its owner can read, and a public key beside it.
 
     Returns:
         The file of the public key.
 
     Raises:
-        UserError: one of the two is there already.
+        UserError: one of the two files exists already.
     """
     ed25519, serial = _library()
     public = file.with_name(file.name + PUBLIC)
@@ -41,10 +41,10 @@ def make_pair(file: Path) -> Path:
 
 
 def signed(head: str, file: Path) -> tuple[str, str]:
-    """The public key and the signature of a hash, by the private key in a file.
+    """Sign a hash with the private key in a file; return public key and signature, in hex.
 
     Raises:
-        UserError: it is no such key, or others can read it.
+        UserError: the file holds no Ed25519 private key, or others can read it.
     """
     ed25519, serial = _library()
     key = _read(file, lambda data: serial.load_pem_private_key(data, None))
@@ -56,7 +56,7 @@ def signed(head: str, file: Path) -> tuple[str, str]:
 
 
 def read_public(file: Path) -> str:
-    """A public key as the ledger has it. Raises UserError."""
+    """Read a public key from a file; return it in hex, as in the ledger. Raises UserError."""
     ed25519, serial = _library()
     key = _read(file, serial.load_pem_public_key)
     if not isinstance(key, ed25519.Ed25519PublicKey):
@@ -65,7 +65,7 @@ def read_public(file: Path) -> str:
 
 
 def holds(head: str, public: str, signature: str) -> bool:
-    """Whether a signature is of this hash, by this key."""
+    """Whether a signature of this hash by this key is valid."""
     ed25519, _ = _library()
     from cryptography.exceptions import InvalidSignature
 
@@ -78,7 +78,7 @@ def holds(head: str, public: str, signature: str) -> bool:
 
 
 def _read(file: Path, parse: Any) -> Any:
-    hint = "give what `unteach ledger keypair` made, or an Ed25519 key in PEM"
+    hint = "give a key of `unteach ledger keypair`, or an Ed25519 key in PEM"
     text = read_text(file, largest=LARGEST, kind="request", hint=hint)
     try:
         return parse(text.encode())
@@ -95,7 +95,7 @@ def _raw(key: Any) -> str:
 
 
 def _no_key(file: Path, kind: str) -> Problem:
-    hint = "give what `unteach ledger keypair` made, or an Ed25519 key in PEM without a password"
+    hint = "give a key of `unteach ledger keypair`, or an Ed25519 key in PEM without a password"
     return Problem(str(file), f"is no {kind} key of Ed25519", hint, "request")
 
 

@@ -1,4 +1,4 @@
-"""The SQLite file: made whole or not at all, written in transactions, its troubles in words."""
+"""Create, open and write the SQLite file, and explain its errors."""
 
 import os
 import secrets
@@ -14,10 +14,10 @@ from unteach.files.atomic import in_words as disk_in_words
 from unteach.files.locks import turn
 
 VERSION = 1
-"""Of the schema, in `PRAGMA user_version`."""
+"""Version of the schema, in `PRAGMA user_version`."""
 
-OURS = 0x756E_6C67  # `PRAGMA application_id`, by which a ledger is told from any other database
-PATIENCE = 30  # seconds that one waits for another who writes
+OURS = 0x756E_6C67  # `PRAGMA application_id`, which identifies a ledger
+PATIENCE = 30  # seconds to wait for another writer
 FACTORY = sqlite3.Connection
 SCHEMA = (
     "CREATE TABLE entries (seq INTEGER PRIMARY KEY CHECK (seq > 0), body TEXT NOT NULL, "
@@ -31,10 +31,10 @@ INSERT = "INSERT INTO entries (seq, body, before, hash) VALUES (?, ?, ?, ?)"
 
 
 def create(file: Path, entry: tuple[Any, ...]) -> None:
-    """A ledger with its first entry, readable by its owner alone: whole, or not there.
+    """Create a ledger with its first entry, readable by its owner only; atomic.
 
     Raises:
-        UserError: something is there already, or the disk refuses.
+        UserError: the file exists already, or it cannot be written.
     """
     beside = file.with_name(f".{file.name}.{secrets.token_hex(3)}")
     with in_words(file), turn(file.absolute().parent):
@@ -56,7 +56,7 @@ def _fill(file: Path, entry: tuple[Any, ...]) -> None:
         (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
         if mode != "wal":
             hint = "give a folder on a local disk"
-            what = "cannot be kept there: that file system has no room for a write-ahead log"
+            what = "cannot hold a ledger: its file system does not support a write-ahead log"
             raise UserError(Problem(str(file.parent), what, hint))
         connection.execute("BEGIN IMMEDIATE")
         for statement in (*SCHEMA, f"PRAGMA application_id = {OURS}"):
@@ -69,14 +69,14 @@ def _fill(file: Path, entry: tuple[Any, ...]) -> None:
 
 
 def opened(file: Path) -> sqlite3.Connection:
-    """A connection to a ledger that is there.
+    """Open a connection to an existing ledger.
 
     Raises:
-        UserError: it is not there, is no ledger, or one of a newer version.
+        UserError: the file does not exist, is no ledger, or has a newer version.
     """
     if not file.is_file():
         hint = f"make one: unteach ledger init {file}"
-        raise UserError(Problem(str(file), "is not there, or no file", hint, "request"))
+        raise UserError(Problem(str(file), "does not exist, or is no file", hint, "request"))
     with in_words(file):
         connection = _connected(file)
         try:
@@ -90,13 +90,13 @@ def opened(file: Path) -> sqlite3.Connection:
     connection.close()
     if ours != OURS:
         raise UserError(_no_ledger(file))
-    what = f"is of version {version}, and this unteach knows {VERSION}"
+    what = f"has version {version}, and this unteach reads version {VERSION}"
     raise UserError(Problem(str(file), what, "install a newer unteach", "request"))
 
 
 @contextmanager
 def transaction(connection: sqlite3.Connection, file: Path) -> Iterator[None]:
-    """All that is written within it, or nothing; one writer at a time."""
+    """Write all statements of the block, or none; one writer at a time."""
     with in_words(file):
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -110,7 +110,7 @@ def transaction(connection: sqlite3.Connection, file: Path) -> Iterator[None]:
 
 @contextmanager
 def snapshot(connection: sqlite3.Connection, file: Path) -> Iterator[None]:
-    """All that is read within it is as of one moment, whoever writes meanwhile."""
+    """Read a consistent snapshot in the block, even if others write meanwhile."""
     with in_words(file):
         connection.execute("BEGIN")
         try:
@@ -121,7 +121,7 @@ def snapshot(connection: sqlite3.Connection, file: Path) -> Iterator[None]:
 
 @contextmanager
 def in_words(file: Path) -> Iterator[None]:
-    """What SQLite or the disk refuses becomes a UserError."""
+    """Turn errors of SQLite and of the disk into UserError."""
     try:
         with disk_in_words(file.absolute().parent):
             yield
@@ -132,7 +132,7 @@ def in_words(file: Path) -> Iterator[None]:
 
 
 def problem_of(error: sqlite3.Error, file: Path) -> Problem | None:
-    """What is wrong with a ledger's file, in words; None for an error that nobody foresaw.
+    """Explain an SQLite error; None for an unexpected one.
 
     Example:
         >>> error = sqlite3.OperationalError()
@@ -148,18 +148,18 @@ def problem_of(error: sqlite3.Error, file: Path) -> Problem | None:
     said = {
         sqlite3.SQLITE_FULL: ("cannot be written to: the disk is full", f"make room, {again}"),
         sqlite3.SQLITE_BUSY: (
-            f"is being written by another, for more than {PATIENCE} seconds",
-            f"wait for its end, {again}",
+            f"has been locked by another process for more than {PATIENCE} seconds",
+            f"wait for it to end, {again}",
         ),
-        sqlite3.SQLITE_CORRUPT: ("is damaged", "take it from a copy"),
-        sqlite3.SQLITE_READONLY: ("cannot be written to", f"give yourself leave, {again}"),
+        sqlite3.SQLITE_CORRUPT: ("is damaged", "restore it from a copy"),
+        sqlite3.SQLITE_READONLY: ("cannot be written to", f"change its permissions, {again}"),
         sqlite3.SQLITE_CANTOPEN: (
-            "cannot be opened: it and its folder must be writable (SQLite keeps two files beside)",
-            f"give yourself leave, {again}",
+            "cannot be opened: it and its folder must be writable (SQLite keeps files beside it)",
+            f"change the permissions, {again}",
         ),
         sqlite3.SQLITE_IOERR: (
             "cannot be read or written: the disk failed, is full, or a limit is reached",
-            f"look at the disk, {again}",
+            f"check the disk, {again}",
         ),
     }
     if primary not in said:
@@ -178,7 +178,9 @@ def _connected(file: Path) -> sqlite3.Connection:
 
 
 def _no_ledger(file: Path) -> Problem:
-    return Problem(str(file), "is no ledger", "give what `unteach ledger init` made", "request")
+    return Problem(
+        str(file), "is no ledger", "give a file that `unteach ledger init` made", "request"
+    )
 
 
 def _taken(file: Path) -> Problem:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, get_args, get
 
 from unteach.errors import Problem, UserError
 from unteach.registry import Registry, did_you_mean, import_all, strict
-from unteach.selectors import ReferenceOracle, Selection
+from unteach.selectors import SELECTORS, ReferenceOracle, Selection
 from unteach.settings.messages import OPTION, named, told
 from unteach.teachers import Teacher, TeacherInputs
 from unteach.types import Paper, Sequence
@@ -36,7 +36,12 @@ Alternates = Literal["none", "column", "refusals", "generated"]
 
 
 def option(
-    default: Any, help: str, *, low: int | float | None = None, above: int | float | None = None
+    default: Any,
+    help: str,
+    *,
+    low: int | float | None = None,
+    above: int | float | None = None,
+    selectors: bool = False,
 ) -> Any:
     """Declare an option of a method, with its help text and bounds.
 
@@ -45,8 +50,10 @@ def option(
         help: one sentence for users.
         low: smallest allowed value.
         above: exclusive lower bound.
+        selectors: whether the value is the default or the name of a registered selector.
     """
-    return field(default=default, metadata={"help": help, "low": low, "above": above})
+    facts = {"help": help, "low": low, "above": above, "selectors": selectors}
+    return field(default=default, metadata=facts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -278,26 +285,36 @@ def options_of(cls: type[Method]) -> list[dict[str, Any]]:
         {
             "name": f.name,
             "default": None if f.default is MISSING else f.default,
-            "choices": list(get_args(f.type)) if get_origin(f.type) is Literal else [],
+            "choices": _choices(f),
             "help": f.metadata.get("help", ""),
         }
         for f in fields(cls)  # type: ignore[arg-type]
     ]
 
 
+def _choices(field) -> list[str]:
+    """Return the allowed values of an option; empty if it is not one of a list."""
+    if get_origin(field.type) is Literal:
+        return list(get_args(field.type))
+    if field.metadata.get("selectors"):
+        return list(dict.fromkeys([field.default, *SELECTORS]))
+    return []
+
+
 def _bounds(name: str, field, value: Any) -> list[Problem]:
     wanted = _wanted(field, value)
     where = f"method.{field.name}"
-    got = f"{name} got {told(value, get_args(field.type))}"
+    got = f"{name} got {told(value, _choices(field))}"
     return [Problem(where, got, wanted, "request")] if wanted else []
 
 
 def _wanted(field, value: Any) -> str:
     """Return what to give instead of an invalid value; "" if it is valid."""
-    if get_origin(field.type) is Literal:
-        choices = get_args(field.type)
-        listed = f"one of {', '.join(map(str, choices))}.{did_you_mean(str(value), list(choices))}"
+    if choices := _choices(field):
+        listed = f"one of {', '.join(map(str, choices))}.{did_you_mean(str(value), choices)}"
         return "" if value in choices else listed
+    if field.default is None:
+        return "" if value is None or isinstance(value, dict) else "give a mapping, {name: value}"
     if isinstance(field.default, str):
         return "" if isinstance(value, str) and value else "give a name"
     if isinstance(field.default, bool):

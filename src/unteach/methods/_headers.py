@@ -1,6 +1,7 @@
 """Read the methods' options, papers and docstrings from source, without importing torch."""
 
 import ast
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -11,6 +12,7 @@ from unteach.registry import Registry
 from unteach.types import Paper
 
 NAMES = {
+    "Any": Any, "Mapping": Mapping,
     "ClassVar": ClassVar, "Literal": Literal, "Method": Method, "Paper": Paper,
     "MethodDefaults": MethodDefaults,
     "dataclass": dataclass, "frozenset": frozenset, "option": option,

@@ -1,8 +1,8 @@
 """Direct token optimisation (DTO), our reading of the paper."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from unteach.losses import ascent, unlikelihood, weighted_ascent
 from unteach.losses.answer_rows import AnswerRows, Term
@@ -30,8 +30,11 @@ class DTO(Method):
     they select. The options on prefix and suffix are for the score only.
     """
 
-    selector: Literal["delta", "subject", "spans", "informative", "entities", "noun_chunks"] = (
-        option("delta", "how the targets are found: the paper's score, or another way")
+    selector: str = option(
+        "delta", "how the targets are found: the paper's score, or another way", selectors=True
+    )
+    selector_options: Mapping[str, Any] | None = option(
+        None, "options of the selector itself, by name (`unteach selectors NAME` lists them)"
     )
     objective: Literal["ascent", "unlikelihood", "wga"] = option(
         "ascent",

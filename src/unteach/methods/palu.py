@@ -1,8 +1,8 @@
 """PALU: equalise the likeliest tokens' logits at the start of answers, keep the other tokens."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar
 
 from unteach.losses import top_flattening
 from unteach.losses.answer_rows import AnswerRows, Term
@@ -31,8 +31,13 @@ class PALU(Method):
     these tokens.
     """
 
-    selector: Literal["prefix", "spans", "informative", "entities", "noun_chunks", "subject"] = (
-        option("prefix", "what begins with the flattened tokens: the answer, or chosen spans of it")
+    selector: str = option(
+        "prefix",
+        "what begins with the flattened tokens: the answer, or selected spans of it",
+        selectors=True,
+    )
+    selector_options: Mapping[str, Any] | None = option(
+        None, "options of the selector itself, by name (`unteach selectors NAME` lists them)"
     )
     prefix: int = option(
         5, "how many tokens are flattened where the answer or a span begins", low=1

@@ -1,8 +1,8 @@
 """UnDIAL: self-distillation on adjusted logits."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 
@@ -43,8 +43,13 @@ class UnDIAL(Method):
     prompt_distillation: float = option(
         0.0, "weight of the KL to the original on the prompts' tokens, over all of them", low=0
     )
-    focus: Literal["none", "spans", "informative", "entities", "noun_chunks", "subject"] = option(
-        "none", "how the tokens are chosen that the distillation is about (FUnDIAL)"
+    focus: str = option(
+        "none",
+        "the selector of the tokens that are distilled or weighted (FUnDIAL)",
+        selectors=True,
+    )
+    selector_options: Mapping[str, Any] | None = option(
+        None, "options of the focus itself, by name (`unteach selectors NAME` lists them)"
     )
     focus_mode: Literal["hard", "soft"] = option(
         "hard", "chosen tokens alone, or chosen tokens more than the others"

@@ -40,12 +40,12 @@ def further(report: Report) -> str:
     if not train:
         return ""
     if (level := aim(report)) is not None:
-        return f"Training ended by train.stop_at={level:g}; below {number(level)} it goes on."
+        return f"Training ended by train.stop_at={level:g}; below {number(level)} it continues."
     if harmed(report):
         smaller = _rate(train, "below", "a smaller")
         return f"Training ended by train.min_kept={train.get('min_kept')}: {smaller} harms less."
     if why(report) and train.get("stop_at") == "holdout":
-        return "Training ended by train.stop_at=holdout; without it, it goes on."
+        return "Training ended by train.stop_at=holdout; without it, training continues."
     larger = _rate(train, "above", "a larger")
     return f"More train.epochs{_now(train, 'epochs')} or {larger} forgets more, as a rule."
 

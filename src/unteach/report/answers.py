@@ -11,11 +11,11 @@ from unteach.report.table import number
 FEW = 4  # maximum number of answers listed in a line
 MANY = 50  # maximum number of answers listed in a report; scores.json has all
 KINDS = {  # kinds of harm, in words
-    "broken": "in circles or noise",
-    "silent": "answered by nothing",
+    "broken": "repetitive or noise",
+    "silent": "empty answers",
     "lost": "their probability fell by more than a third",
     "changed": "said nearly word for word before, and less than half of it now",
-    "endless": "going on much longer than before",
+    "endless": "much longer than before",
 }
 EVERYWHERE = ("broken", "silent")  # kinds of harm that count on forget groups too
 
@@ -76,7 +76,7 @@ def _guessed(given: GivenAnswers) -> str:
     if given.beside == "retrained":
         more = f"; {given.expected:.0f} more are given by both" if given.expected else ""
         if given.retrained_alone:
-            more += f"; it alone gives {given.retrained_alone} like them, as chance has it"
+            more += f"; it alone gives {given.retrained_alone} others like them, by chance"
         return f" The retrained model gives none of these{more}."
     if given.beside == "":
         return " With neither a retrained model nor a holdout nobody knows how many can be guessed."
@@ -86,8 +86,8 @@ def _guessed(given: GivenAnswers) -> str:
     )
     if given.unjudged:
         text += (
-            f" Of {len(given.unjudged)} the holdout tells nothing, since it has no such short "
-            "answers, or no facts."
+            f" For {len(given.unjudged)} of them the holdout is no measure, since it has no such "
+            "short answers, or no facts."
         )
     return text
 

@@ -1,4 +1,4 @@
-"""What attacks brought back, as a report holds it and JSON has it."""
+"""Define the report's data on attacks, and read and write them as JSON."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -8,19 +8,19 @@ from unteach.escaping import markdown, prose
 from unteach.types import Paper, Score
 
 PLAIN = "no attack"
-BACK = 0.1  # of what was there; below it chance and a second retrained model are
+BACK = 0.1  # recovery below which chance or a second retrained model could explain it
 UNKNOWN = Score(None)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Worst:
-    """The variant of one attack that most surely brings something back.
+    """The variant of one attack with the highest lower bound of recovery.
 
     Attributes:
-        variant: which.
-        recovery: how much of what was there.
-        utility: what the model keeps of the original's retain score under it.
-        closeness: to the retrained model, both under it.
+        variant: name of the variant; empty for no attack.
+        recovery: recovered share of what the original gives.
+        utility: retain score under the attack, as a share of the original's.
+        closeness: closeness to the retrained model, both under the attack.
     """
 
     variant: str
@@ -31,17 +31,17 @@ class Worst:
 
 @dataclass(frozen=True, kw_only=True)
 class Attacked:
-    """What the attacks of a run brought back; numbers alone.
+    """The result of the attacks of a run; holds no text of the data.
 
     Attributes:
-        headline: the worst case in a sentence.
-        worst: the attack with the worst case; empty where recovery is not known.
-        of: attack -> its worst variant; "no attack" first.
-        closeness: under the attack that leaves the model furthest from the retrained one.
-        under: which attack that is.
-        cells: the table of a report, the header first.
-        papers: of the attacks.
-        notes: what cannot be known.
+        headline: the worst case in one sentence.
+        worst: the attack with the worst case; empty if recovery is not known.
+        of: attack -> its worst variant; "no attack" is the first.
+        closeness: closeness under the attack that makes it least.
+        under: name of that attack.
+        cells: table for the report, header first.
+        papers: papers of the attacks.
+        notes: what cannot be known, and why.
         beside: files beside the report: all variants, and the curves of relearning.
     """
 
@@ -57,7 +57,7 @@ class Attacked:
 
 
 def shown(found: Attacked) -> Attacked:
-    """The same numbers in words in which nothing is Markdown or HTML."""
+    """Escape all texts for Markdown and HTML."""
     return Attacked(
         headline=markdown(found.headline),
         worst=markdown(found.worst),
@@ -75,7 +75,7 @@ def shown(found: Attacked) -> Attacked:
 
 
 def written(found: Attacked) -> dict[str, Any]:
-    """As JSON has it; numbers that are none are made null by the caller."""
+    """Return the data for JSON; the caller replaces nan and infinity by null."""
     return {
         "headline": found.headline,
         "worst": found.worst or None,
@@ -89,7 +89,7 @@ def written(found: Attacked) -> dict[str, Any]:
 
 
 def read(record: Mapping[str, Any] | None) -> Attacked | None:
-    """What `written` wrote. Raises KeyError, TypeError for what is none."""
+    """Read what `written` returned. Raises KeyError or TypeError for anything else."""
     if record is None:
         return None
     close = dict(record["closeness_under_attack"])

@@ -26,10 +26,10 @@ MEMBERSHIP = {
 LIMITS = """\
 - A record that is not distinguishable from never seen may still have been trained on: the model
   shows nothing of it in this wording.
-- A record that is called known is one that the model finds likelier than texts like it; where
-  others have the same text from elsewhere, forgetting it here does not take it out of them.
-- All of it stands on the holdout: it must be like the forget set, and the model must never have
-  been trained on it."""
+- A record is called known if the model finds it likelier than texts like it. If other models
+  have the same text from elsewhere, unlearning it here does not remove it from them.
+- Every decision depends on the holdout: it must be like the forget set, and the model must never
+  have been trained on it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +63,7 @@ class Audit:
 
     @property
     def apart(self) -> bool:
-        """Whether forget and holdout can be told apart without the model."""
+        """Whether forget and holdout can be distinguished without the model."""
         value, low = self.blind.value, self.blind.low
         return value is not None and value > APART and (low is None or low > 0.5)
 
@@ -105,13 +105,13 @@ def warnings(audit: Audit) -> list[str]:
     lines = []
     if audit.apart:
         lines.append(
-            f"doubtful: forget and holdout can be told apart by their letters alone, without the "
-            f"model: AUC {cell(audit.blind)}. Likelier may only mean other texts; give a holdout "
-            "that is like the forget set"
+            "doubtful: forget and holdout can be distinguished by their texts alone, without the "
+            f"model: AUC {cell(audit.blind)}. Likelier answers may only mean different texts; give "
+            "a holdout that is like the forget set"
         )
     elif audit.blind.value is None:
         lines.append(
-            "not checked: whether forget and holdout can be told apart without the model "
+            "not checked: whether forget and holdout can be distinguished without the model "
             f"({audit.blind.note.removeprefix('not measurable: ')})"
         )
     if found.fewest is None:
@@ -128,14 +128,14 @@ def size_lines(audit: Audit) -> list[str]:
     found, lines = audit.decisions, []
     if found.fewest:
         lines.append(
-            f"One record is called known where at least {found.fewest} of "
-            f"{len(found.records)} are beyond all {found.holdout} holdout records; more holdout "
-            "records let fewer be seen."
+            f"Records are called known if at least {found.fewest} of "
+            f"{len(found.records)} are likelier than all {found.holdout} holdout records; with "
+            "more holdout records fewer are enough."
         )
     if found.smallest_auc is not None:
         lines.append(
-            f"A membership AUC of {number(found.smallest_auc)} or more is told from 0.5 in 4 of 5 "
-            "such tests."
+            f"A membership AUC of {number(found.smallest_auc)} or more is distinguished from 0.5 "
+            "in 4 of 5 such tests."
         )
     return lines
 
@@ -158,7 +158,7 @@ def score_rows(audit: Audit) -> list[list[str]]:
             rows.append([words, cell(score)])
     if audit.by_person:
         rows.append(["membership AUC, its interval over persons", cell(audit.by_person)])
-    rows.append(["told apart without the model, AUC", cell(audit.blind)])
+    rows.append(["forget against holdout without the model, AUC", cell(audit.blind)])
     word = sum(record.verbatim is True for record in audit.decisions.records)
     rows.append(["given word for word", f"{word} of {len(audit.decisions.records)}"])
     if audit.persons:
@@ -169,7 +169,7 @@ def score_rows(audit: Audit) -> list[list[str]]:
 def audit_markdown(audit: Audit) -> str:
     """The text of audit.md: result, scores, and the decision on each record by id."""
     bullets = "\n".join(f"- {markdown(line)}" for line in warnings(audit))
-    records = [["record", "answer", "p", "word for word", "by what"]]
+    records = [["record", "answer", "p", "word for word", "evidence"]]
     for record in audit.decisions.records:
         word = {True: "yes", False: "no", None: "-"}[record.verbatim]
         records.append([record.id, record.answer, number(record.p), word, record.why or "-"])
@@ -179,7 +179,7 @@ def audit_markdown(audit: Audit) -> str:
         f"**{sentence(audit)}**",
         bullets,
         grid(glance_rows(audit), left=(0, 2)),
-        "## What it stands on",
+        "## Evidence",
         grid(score_rows(audit)),
         "\n".join(f"- {line}" for line in size_lines(audit)),
         "## What this does not say",

@@ -1,4 +1,4 @@
-"""What a report tells of attacks: the worst case first, then one line for each."""
+"""Write the report's section on attacks: the worst case, then one line for each attack."""
 
 from typing import NamedTuple
 
@@ -9,17 +9,17 @@ from unteach.types import Score
 
 TITLE = "Attacks: does it come back?"
 READ = (
-    "Every number is of the forget answers, after the attack, on every model alike. Recovery: 0% "
-    "is what the attack gets from a model that never saw them, 100% what it gets from the "
-    "original; below 0% the model stands out by knowing less. Brackets are 95% intervals. The "
-    "worst case is the line whose lower end is highest, so that the noisiest of many is not taken "
-    "for the worst. Utility is what the unlearned model under attack keeps of the original's "
-    "retain score (ROUGE-L of the answers to keep)."
+    "All scores are of the forget answers after the attack, which is made on every model. A "
+    "recovery of 0% is what the attack gets from a model that never saw the answers, 100% what it "
+    "gets from the original; below 0% the model knows less than one that never saw them. Brackets "
+    "are 95% intervals. The worst case is the line with the highest lower end of its interval, so "
+    "that the noisiest line does not count as the worst. Utility is the unlearned model's retain "
+    "score under attack (ROUGE-L of the retain answers), as a share of the original's."
 )
 
 
 class Picture(NamedTuple):
-    """A file beside the report, which Markdown shows and a page that loads nothing does not."""
+    """A picture beside the report, for report.md; report.html loads no files."""
 
     said: str
     file: str
@@ -29,7 +29,7 @@ class Picture(NamedTuple):
 
 
 def comes_back(found: Attacked | None) -> str:
-    """What an attack surely brings back, beyond chance and what is there without it; else nothing.
+    """Describe a recovery clearly beyond chance and beyond no attack; empty if there is none.
 
     Example:
         >>> from unteach.report.attacked import Worst
@@ -37,7 +37,10 @@ def comes_back(found: Attacked | None) -> str:
         >>> comes_back(Attacked(headline="", worst="int4", of={"int4": worst}))
         'int4 (groups of 32) brings back 83% (70% to 90%) of what was forgotten'
     """
-    if found is None or found.worst in ("", PLAIN):  # what is there anyway is told elsewhere
+    if found is None or found.worst in (
+        "",
+        PLAIN,
+    ):  # what is known without attack is reported elsewhere
         return ""
     worst = found.of[found.worst]
     low, high = worst.recovery.low, worst.recovery.high
@@ -50,19 +53,19 @@ def comes_back(found: Attacked | None) -> str:
 
 
 def told(found: Attacked) -> list[str | Picture]:
-    """The section: the worst case, how to read it, the table, and what is beside it."""
+    """Return the section: the worst case, how to read the table, the table, and further files."""
     parts: list[str | Picture] = [f"**{found.headline}**", prose(READ), grid(found.cells)]
     for file in found.beside:
         if file.endswith(".png"):
-            parts.append(Picture("What comes back over steps of relearning", file))
+            parts.append(Picture("Recovery over steps of relearning", file))
         else:
-            parts.append(f"`{file}` has every variant, and what each attack is.")
+            parts.append(f"`{file}` has every variant, and describes each attack.")
     if found.notes:
         parts.append("\n".join(f"- {note}" for note in found.notes))
     return parts
 
 
 def recoveries(found: Attacked) -> dict[str, Score]:
-    """Attack -> what it brings back, of those of which that is known."""
+    """Return the recovery by attack, for the attacks with a known one."""
     known = {name: worst.recovery for name, worst in found.of.items()}
     return {name: score for name, score in known.items() if score.value is not None}

@@ -1,4 +1,4 @@
-"""What came of a gate that was declared before a run."""
+"""Define the outcome of a gate that was declared before a run."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -8,30 +8,28 @@ from unteach.types import Score
 
 Outcome = Literal[
     "done", "still recognisable", "over-forgotten", "others damaged", "cannot tell"
-]  # the worst of a run is the first after "done" that any gate has
+]  # the outcome of a run is the first one after "done" that any gate has
 WORDS: dict[Outcome, str] = {
-    "done": "every gate is passed",
-    "still recognisable": (
-        "the forget answers stand out from texts never seen, or some are still given"
-    ),
-    "over-forgotten": "the forget answers are less likely than texts never seen",
-    "others damaged": "what should stay was harmed, or is answered in circles or noise",
-    "cannot tell": "there are too few examples, or chance alone may have done it",
+    "done": "every gate passed",
+    "still recognisable": ("the forget answers differ from unseen texts, or some are still given"),
+    "over-forgotten": "the forget answers are less likely than unseen texts",
+    "others damaged": "the retain answers got worse, or are repetitive or noise",
+    "cannot tell": "there are too few examples, or the difference may be chance",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Gate:
-    """One gate after the run.
+    """A gate with its outcome.
 
     Attributes:
-        name: the setting that declares it, `gates.NAME`.
-        measure: what was measured, in words.
-        low: the least that passes; None where none is too little.
-        high: the most that passes; None where none is too much.
-        score: the number with its interval.
-        outcome: "done" where it is passed.
-        why: why it cannot be told; nothing elsewhere.
+        name: name of its setting, `gates.NAME`.
+        measure: what is measured, in words.
+        low: least value that passes; None for no lower limit.
+        high: largest value that passes; None for no upper limit.
+        score: measured value with its interval.
+        outcome: "done" if the gate passed.
+        why: why the outcome is "cannot tell"; empty for other outcomes.
     """
 
     name: str
@@ -44,12 +42,12 @@ class Gate:
 
     @property
     def passed(self) -> bool:
-        """Whether it is."""
+        """Whether the gate passed."""
         return self.outcome == "done"
 
 
 def outcome_of(gates: Sequence[Gate]) -> Outcome:
-    """What came of a run by its gates.
+    """Return the outcome of a run from its gates.
 
     Example:
         >>> outcome_of([])
@@ -60,10 +58,10 @@ def outcome_of(gates: Sequence[Gate]) -> Outcome:
 
 
 def written_gates(gates: Sequence[Gate]) -> list[dict[str, Any]]:
-    """For scores.json."""
+    """Return the gates for scores.json."""
     return [asdict(gate) for gate in gates]
 
 
 def read_gates(records: Sequence[Mapping[str, Any]]) -> tuple[Gate, ...]:
-    """What `written_gates` wrote. Raises TypeError for what is none."""
+    """Read what `written_gates` returned. Raises TypeError for anything else."""
     return tuple(Gate(**{**record, "score": Score(**record["score"])}) for record in records)

@@ -1,4 +1,4 @@
-"""Gates as terminal and report tell them, in the same words."""
+"""Describe gates in the same words for terminal and report."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from unteach.report.table import number
 
 
 def gate_sentence(gates: Sequence[Gate]) -> str:
-    """The outcome in a sentence, the same in terminal and report.
+    """Describe the outcome of all gates in one sentence.
 
     Example:
         >>> from unteach.types import Score
@@ -27,7 +27,7 @@ def gate_sentence(gates: Sequence[Gate]) -> str:
 
 
 def gate_rows(gates: Sequence[Gate]) -> list[list[str]]:
-    """A table of all gates; its header first."""
+    """Return a table of all gates, header first."""
     rows = [["gate", "measured", "passes", "outcome"]]
     for gate in gates:
         said = "passed" if gate.passed else gate.outcome
@@ -37,7 +37,7 @@ def gate_rows(gates: Sequence[Gate]) -> list[list[str]]:
 
 
 def measured(gate: Gate) -> str:
-    """The number with its interval; answers are counted in whole numbers."""
+    """Format the measured value with its interval; counts of answers are whole numbers."""
     score = gate.score
     if gate.name != "given" or score.value is None:
         return cell(score)
@@ -48,14 +48,14 @@ def measured(gate: Gate) -> str:
 
 
 def limit(gate: Gate) -> str:
-    """What passes, in words."""
+    """Describe which values pass."""
     if gate.low is None or gate.high is None:
         return f"at most {gate.high:g}" if gate.low is None else f"at least {gate.low:g}"
     return f"{number(gate.low)} to {number(gate.high)}"
 
 
 def fixed(report: Report) -> str:
-    """That nothing was moved after the run, with the hash that was taken before it."""
+    """State that the gates were fixed before the run, with their hash; empty if unknown."""
     told = report.facts.get("gates")
     known = told.get("sha256") if isinstance(told, dict) else None
     return f"The gates were fixed before the run (sha256 {known})." if known else ""

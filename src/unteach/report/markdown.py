@@ -61,7 +61,7 @@ NO_PROOF = """\
 - That the texts are gone. The numbers say how the model answers these questions in these words;
   other words, other languages, a few steps of fine-tuning or a look into the weights may bring
   back what they do not show.
-- That nothing else was lost. Only the examples named here were asked for.
+- That nothing else was lost. Only the examples named here were evaluated.
 - That a law is complied with. The data may also stand in backups, caches and other models.
 - That lower is better. Numbers below those of a model that never saw the data, a membership AUC
   near 0 above all, can give away what was removed."""
@@ -106,7 +106,7 @@ def to_markdown(report: Report, *, picture: str | None = None) -> str:
 
 
 def gate_parts(report: Report) -> list[str]:
-    """The table of gates, and when they were fixed; nothing where none was declared."""
+    """The table of gates, and when they were fixed; empty if none was declared."""
     if not report.gates:
         return []
     step = next_step(report)

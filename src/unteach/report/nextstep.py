@@ -1,4 +1,4 @@
-"""What to try next where a gate failed: settings to change, and files to give."""
+"""Suggest what to try next after a failed gate: settings to change, and files to give."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,18 +8,18 @@ from unteach.report.gates import Gate, outcome_of
 from unteach.report.record import Report
 from unteach.report.stop import aim, harmed, why
 
-UNBOUNDED = ("ascent", "graddiff", "kl-min")  # nothing ends them but a rate that is small enough
-MANY = 40  # epochs; beyond them a larger rate does more
+UNBOUNDED = ("ascent", "graddiff", "kl-min")  # only a small learning rate limits these
+MANY = 40  # epochs, above which a higher learning rate is suggested instead
 
 
 @dataclass(frozen=True)
 class Step:
-    """What another run could do otherwise.
+    """Suggested changes for another run.
 
     Attributes:
-        why: in a sentence.
-        sets: settings by name, with their new values.
-        flags: flags with their new values; in capitals what only the user has.
+        why: the reason, in a sentence.
+        sets: new values of settings, by name.
+        flags: new values of flags; in capitals if only the user knows them.
     """
 
     why: str
@@ -28,7 +28,7 @@ class Step:
 
 
 def next_step(report: Report) -> Step | None:
-    """The one to try first, by the outcome of the gates; None where all are passed.
+    """Return the change to try first, by the outcome of the gates; None if all passed.
 
     Example:
         >>> from unteach.types import Score
@@ -45,7 +45,7 @@ def next_step(report: Report) -> Step | None:
     if outcome == "cannot tell":
         return _more(report, failed[0])
     if not train_settings(report):
-        return Step("a removal begins at the model before, with these files")
+        return Step("unlearning starts from the model before, with these files")
     found = {"still recognisable": _further, "over-forgotten": _sooner}.get(outcome, _gentler)
     return found(report)
 
@@ -55,10 +55,11 @@ def _more(report: Report, gate: Gate) -> Step:
     most = evaluate.get("max_examples") if isinstance(evaluate, dict) else None
     if most and gate.score.n >= most and gate.name in ("retain", "fluency"):
         more = {"evaluate.max_examples": str(4 * most)}
-        return Step("with more of the examples asked, chance does less", more)
+        return Step("with more examples, the intervals become narrower", more)
     role = "retain" if gate.name == "retain" else "holdout"
     return Step(
-        f"more {role} examples let it be told", flags={f"--{role}": f"MORE_{role.upper()}.jsonl"}
+        f"with more {role} examples the outcome can be decided",
+        flags={f"--{role}": f"MORE_{role.upper()}.jsonl"},
     )
 
 
@@ -69,52 +70,64 @@ def _further(report: Report) -> Step:
     if "the teacher's is" in why(report):
         return _nearer(report)
     if harmed(report):
-        return _slower(report, "training ended since it harmed too much: a lower rate harms less")
+        return _slower(
+            report, "training ended because it harmed too much; a lower learning rate harms less"
+        )
     if (level := aim(report)) is not None:
         lower = {"train.stop_at": f"{level / 2:.2g}"}
-        return Step("training ended at the level of train.stop_at: it goes on to a lower", lower)
+        return Step(
+            "training ended at the level of train.stop_at; a lower one lets it continue", lower
+        )
     if train.get("stop_at") == "holdout" and why(report):
-        return Step("training ended at the holdout's level: it goes on", {"train.stop_at": "0"})
+        return Step(
+            "training ended at the holdout's level; without train.stop_at it continues",
+            {"train.stop_at": "0"},
+        )
     epochs = train.get("epochs")
     if epochs and epochs < MANY:
         return Step("more epochs forget more", {"train.epochs": f"{2 * epochs:g}"})
-    return _rate(report, 2.0, "a higher rate forgets more")
+    return _rate(report, 2.0, "a higher learning rate forgets more")
 
 
 def _nearer(report: Report) -> Step:
-    """For a run that came as far as its teacher: more of it changes nothing."""
+    """Suggest other models for a run that reached its teacher, so that more training is no use."""
     if not report.request.get("base"):
-        told = "the run came as far as its teacher; the model before fine-tuning is another one"
+        told = "the run reached its teacher; the model before fine-tuning would be a better one"
         return Step(told, flags={"--base": "BASE_MODEL"})
-    told = "the run came as far as its teacher; a model trained without the forget set tells more"
+    told = "the run reached its teacher; a model trained without the forget set tells more"
     return Step(told, flags={"--retrained": "RETRAINED_MODEL"})
 
 
 def _sooner(report: Report) -> Step:
     train, request = train_settings(report), report.request
     if request.get("holdout") and train.get("draw_back") == "never":
-        told = "a model that went too far is drawn back to the holdout's level"
+        told = (
+            "train.draw_back interpolates a model that forgot too much back to the holdout's level"
+        )
         if "drawn_back_to" not in report.facts:
             return Step(told, {"train.draw_back": "holdout"})
     if _name(report) in UNBOUNDED:
         return _default()
-    return _slower(report, "a lower rate leaps less far past that level")
+    return _slower(report, "a lower learning rate overshoots that level less")
 
 
 def _gentler(report: Report) -> Step:
     train, request = train_settings(report), report.request
     if not request.get("retain"):
-        return Step("what should stay is trained on too", flags={"--retain": "RETAIN.jsonl"})
+        return Step(
+            "with a retain set, training also keeps what should stay",
+            flags={"--retain": "RETAIN.jsonl"},
+        )
     if _name(report) in UNBOUNDED:
         return _default()
     if train.get("retain") == "none" or not train.get("retain_weight"):
-        return Step("a retain term holds what should stay", {"train.retain": "kl"})
-    return _slower(report, "a lower rate harms less")
+        return Step("a retain term keeps what should stay", {"train.retain": "kl"})
+    return _slower(report, "a lower learning rate harms less")
 
 
 def _default() -> Step:
     return Step(
-        "the default method has a level at which it ends, and keeps more",
+        "the default method ends at a level, and keeps more",
         flags={"--method": "auto"},
     )
 
@@ -135,7 +148,7 @@ def _name(report: Report) -> Any:
 
 
 def told(step: Step) -> str:
-    """In a sentence, for the report.
+    """Format a step as a sentence for the report.
 
     Example:
         >>> told(Step("more epochs forget more", {"train.epochs": "40"}))

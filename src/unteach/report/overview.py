@@ -34,9 +34,17 @@ def overview(report: Report) -> list[str]:
     if not names:
         return []
     found = [(what, {name: holds(report, name) for name in names}) for what, holds in LISTED]
-    by = "the retrained model's" if "retrained" in report.models else "what it would be unseen"
+    by = (
+        "the retrained model's"
+        if "retrained" in report.models
+        else "what it would be if they were unseen"
+    )
     giving, harming = _giving(report), _harming(report)
-    lines = [f"- Still give forget answers that they would not, unseen: {giving}"] if giving else []
+    lines = (
+        [f"- Still give forget answers that a model which never saw them would not: {giving}"]
+        if giving
+        else []
+    )
     lines += [f"- {what.format(yardstick=by)}: {_named(held)}" for what, held in found]
     lines += [f"- Single answers were harmed: {harming}"] if harming else []
     if not any(None in held.values() for _, held in found):
@@ -52,7 +60,7 @@ def _opening(report: Report) -> str:
         text += " `original` was trained on the forget set."
     if "retrained" in report.models:
         text += (
-            " `retrained` never saw it: a method has done its work where its numbers are near "
+            " `retrained` never saw it: a method worked if its numbers are near "
             "those of `retrained`, in every column at once."
         )
     return text + _nearest(report)

@@ -42,9 +42,9 @@ def stop(report: Report, model: str) -> str:
         return ""
     level = f"train.stop_at={at:g}"
     return (
-        f"**Stop.** {ended}, once it saw the forget answers at a probability of at most {level}. "
-        f"It saw {number(saw)} there, each answer as it was before the last step that it was part "
-        f"of; the model as written has {number(written)}."
+        f"**Stop.** {ended}, once the forget answers had a probability of at most {level}. "
+        f"Training measured {number(saw)}, each answer before the last step that it was part of; "
+        f"the final model has {number(written)}."
     )
 
 
@@ -71,7 +71,7 @@ def drawn_back(report: Report, model: str) -> str:
     return (
         f"**Drawn back.** Where training ended, the forget answers were less likely than answers "
         f"that were never seen (AUC {number(before)} against the holdout answers that set levels): "
-        f"that gives away what was removed. The model as written stands at {share:.0%} of the way "
+        f"that would reveal what was removed. The final model is at {share:.0%} of the way "
         f"along its trained weights, where the AUC is {number(after)}."
     )
 

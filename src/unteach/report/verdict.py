@@ -75,15 +75,15 @@ def _request(report: Report, model: str = "") -> str:
     if "suite" in report.facts:
         groups = ", ".join(f"{count} of `{group}`" for group, count in counts.items())
         limit = report.facts.get("limit")
-        return f"**Asked.** {report.label}: {groups}." + (
-            f" For a first look only: {limit}." if limit else ""
+        return f"**Evaluated.** {report.label}: {groups}." + (
+            f" Limited to {limit}." if limit else ""
         )
     tokens = report.facts.get("forget_answer_tokens")
     what = f"{counts['forget']} examples" + (f" ({tokens} answer tokens)" if tokens else "")
     keep = f", keep {counts['retain']}" if counts.get("retain") else ""
     known = report.facts.get("request_id")
     asked = f"Request {known}: forget" if known else "Forget"
-    return f"**Wanted.** {asked} {what}{keep}, with {report.label}."
+    return f"**Request.** {asked} {what}{keep}, with {report.label}."
 
 
 def _gates(report: Report, model: str) -> str:
@@ -95,9 +95,9 @@ def _closeness(report: Report, model: str) -> str:
     score = report.compared(model, "closeness")
     if score.value is None:
         return ""
-    facets = ("is forgotten", "forget"), ("gives it away", "privacy"), ("is kept", "kept")
+    facets = ("forgetting", "forget"), ("privacy", "privacy"), ("utility", "kept")
     parts = [
-        f"{number(report.compared(model, f'closeness_{name}').value)} in what {words}"
+        f"{number(report.compared(model, f'closeness_{name}').value)} for {words}"
         for words, name in facets
     ]
     return (
@@ -149,7 +149,7 @@ def _conclusion(report: Report, model: str, before: float | None, after: float) 
         return f"{text} **They are not forgotten to that level.** {further(report)}".rstrip()
     low = report.value("retrained", "forget", "probability")
     if low is not None and after < low - NEAR:
-        return text + " That is below it: forgotten further than never learned."
+        return text + " That is below it: they are less likely than if they had never been learned."
     return text
 
 
@@ -183,7 +183,7 @@ def _holdout_paragraph(report: Report, model: str) -> str:
     return (
         "**Holdout.** Texts like the forget set that no model saw had a probability of "
         f"{_short(before or 0.0)} per token before, and have {_short(after or 0.0)} after: the "
-        "model was changed in more than what it was to forget."
+        "model was changed beyond the forget set."
     )
 
 
@@ -203,7 +203,7 @@ def _kept_in_group(report: Report, model: str, group: str) -> str:
     if reworded(report, model, group):
         was, now = (report.value(m, group, "rouge_l_recall") for m in ("original", model))
         text += (
-            f" When asked, {number(now)} of their wording is said, and {number(was)} was before."
+            f" Generated answers have {number(now)} of their wording, and had {number(was)} before."
         )
     return text
 
@@ -215,7 +215,8 @@ def _membership(report: Report, model: str) -> str:
     if over_forgotten(report, model):
         return (
             "**Over-forgotten.** The model finds the forget answers less likely than texts it "
-            f"never saw {numbers}. Who looks for that can tell what was removed. {sooner(report)}"
+            f"never saw {numbers}. An attacker can use that to find what was removed. "
+            f"{sooner(report)}"
         ).rstrip()
     if recognisable(report, model):
         return (

@@ -68,8 +68,8 @@ def _other_attack(report: Report, model: str) -> list[str]:
     auc, at = attacks[name]
     against = "retrained" if "retrained" in report.models else "no difference"
     return [
-        f"still told apart: another attack (`{name}`) tells the forget answers from texts never "
-        f"seen: AUC {number(auc)}; {against} {number(at)}"
+        f"still distinguishable: another attack (`{name}`) distinguishes the forget answers from "
+        f"unseen texts: AUC {number(auc)}; {against} {number(at)}"
     ]
 
 
@@ -85,6 +85,6 @@ def _past_stop(report: Report, model: str) -> list[str]:
     if at is None or saw is None or written is None or written > at - NEAR:
         return []
     return [
-        f"went past its stop: training was to end at {number(at)} and saw {number(saw)} there; "
-        f"the model as written has {number(written)}"
+        f"went past its stop: training was to end at {number(at)} and measured {number(saw)} "
+        f"there; the final model has {number(written)}"
     ]

@@ -6,7 +6,8 @@ from dataclasses import fields
 from random import Random
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar, runtime_checkable
 
-from unteach.registry import Registry, import_all
+from unteach.errors import Problem, UserError
+from unteach.registry import Registry, did_you_mean, import_all
 from unteach.types import Sequence
 
 
@@ -68,14 +69,34 @@ def selector(name: str) -> Callable[[S], S]:
 
 
 def selector_of(name: str, options: Mapping[str, Any]) -> Selector:
-    """Return the selector of that name with its options; options of others are ignored.
+    """Return the selector of that name with its options.
+
+    Args:
+        name: the name of a registered selector.
+        options: options of a method; those that the selector does not have are ignored. Its
+            `selector_options` are for the selector alone: they override the others.
 
     Raises:
-        UserError: a package that it needs is not installed.
+        UserError: unknown `selector_options`, or a package that it needs is not installed.
     """
+    own = options.get("selector_options") or {}
     cls = SELECTORS.get(name)
-    known = {f.name for f in fields(cls)}  # type: ignore[arg-type]
-    return cls(**{key: value for key, value in options.items() if key in known})
+    known = [f.name for f in fields(cls)]  # type: ignore[arg-type]
+    listed = f"{name} knows: {', '.join(known)}" if known else f"{name} has no options"
+    problems = [
+        Problem(
+            f"method.selector_options.{key}",
+            f"the selector {name} has no such option",
+            f"{did_you_mean(key, known)} {listed}".strip(),
+            "request",
+        )
+        for key in own
+        if key not in known
+    ]
+    if problems:
+        raise UserError(*problems)
+    given = {key: value for key, value in options.items() if key in known}
+    return cls(**{**given, **own})
 
 
 def highest(positions: list[int], scores: list[float], count: int) -> frozenset[int]:

@@ -1,0 +1,32 @@
+"""`unteach metrics`: list the metrics of an evaluation, and what each of them means."""
+
+from typing import Annotated, Any
+
+import typer
+
+
+def metrics(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="Show this metric alone, in full.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
+) -> None:
+    """List the metrics with what each says, or print what one should be and how it is defined.
+
+    Metrics of one model come first, then comparisons with the retrained or the original model.
+
+    Examples:
+      $ unteach metrics
+      $ unteach metrics extraction_strength
+    """
+    from unteach.cli._listed import Entry, listed
+    from unteach.metrics import COMPARISONS, METRICS
+    from unteach.metrics._described import described as facts
+
+    def described(metric: Any) -> Entry:
+        found = facts(metric)
+        page = [f"{heading}: {text}" for heading, text in found.items()]
+        data = {"name": metric.name, "help": metric.help, **found}
+        return Entry(f"{metric.name}: {metric.help}", [], page, data)
+
+    listed("metrics", [METRICS, COMPARISONS], described, name, json=json)
