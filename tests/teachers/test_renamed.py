@@ -167,7 +167,7 @@ def test_without_a_holdout_a_made_one_sets_how_far_is_too_far(asked):
 
 
 def test_asked_for_it_must_be_possible(asked):
-    with pytest.raises(UserError, match="train.draw_back=made: can be made of 6 of 6"):
+    with pytest.raises(UserError, match=r"train\.draw_back=made: can be made of 6 of 6"):
         asked(method="unilogit", sets=["train.draw_back=made"])
 
 
