@@ -69,6 +69,7 @@ class MethodDefaults:
         power: exponent by which the automatic learning rate grows for smaller models
             (`training.learning_rate`).
         rate_factor: factor of the automatic learning rate.
+        rate_at_2048: rate of all weights at width 2048, where one was measured there.
         stop_at: stop when the forget answers' mean probability is this low; None for never.
         draw_back: with a holdout, interpolate a model that forgot too much back towards the
             original weights (`training.safeguards.draw_back`).
@@ -85,6 +86,7 @@ class MethodDefaults:
     epochs: int = 10
     power: float = 2.0
     rate_factor: float = 1.0
+    rate_at_2048: float | None = None
     stop_at: float | None = None
     draw_back: bool = True
     rounds: int = 1

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from unteach.losses.answer_rows import AnswerRows, Term
-from unteach.methods._base import Method, method, option
+from unteach.methods._base import Method, MethodDefaults, method, option
 from unteach.methods._preference import preference_term
 from unteach.types import Paper
 
@@ -32,6 +32,7 @@ class AltPO(Method):
         venue="COLING 2025",
     )
     reads: ClassVar = frozenset({"alternate", "reference_logps"})
+    plan: ClassVar = MethodDefaults(rate_at_2048=5e-5)
     alternates: ClassVar = "generated"
 
     def forget(self, rows: AnswerRows) -> list[Term]:

@@ -22,7 +22,7 @@ class GradDiff(Method):
         where="the gradient-difference baseline; as TOFU (arXiv 2401.06121, section 3.2) uses it",
         venue="CoLLAs 2022",
     )
-    plan: ClassVar = MethodDefaults(power=1, stop_at=0.1)
+    plan: ClassVar = MethodDefaults(power=1, stop_at=0.1, rate_at_2048=2e-5)
     paper_settings: ClassVar = {  # of TOFU
         "train.learning_rate": 1e-5,
         "train.epochs": 5,

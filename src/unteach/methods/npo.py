@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from unteach.losses import npo
 from unteach.losses.answer_rows import AnswerRows, Term
-from unteach.methods._base import Method, method, option
+from unteach.methods._base import Method, MethodDefaults, method, option
 from unteach.types import Paper
 
 
@@ -26,6 +26,7 @@ class NPO(Method):
         venue="COLM 2024",
     )
     reads: ClassVar = frozenset({"reference_logps"})
+    plan: ClassVar = MethodDefaults(rate_at_2048=5e-5)
     paper_settings: ClassVar = {  # for Llama-2-7B on TOFU
         "train.learning_rate": 1e-5,
         "train.epochs": 10,

@@ -41,7 +41,7 @@ class RMU(Method):
         venue="ICML 2024",
     )
     reads: ClassVar = frozenset({"hidden"})
-    plan: ClassVar = MethodDefaults(retain="hidden", retain_weight=1200.0)
+    plan: ClassVar = MethodDefaults(retain="hidden", retain_weight=1200.0, rate_at_2048=2e-5)
 
     def forget(self, rows: AnswerRows) -> list[Term]:
         """Mean over all answer tokens."""

@@ -31,7 +31,7 @@ class SimNPO(Method):
         where="equation 4; beta 4.5 and weight 0.125 as for TOFU forget10",
         venue="NeurIPS 2025",
     )
-    plan: ClassVar = MethodDefaults(retain_weight=8.0)
+    plan: ClassVar = MethodDefaults(retain_weight=8.0, rate_at_2048=5e-5)
 
     def forget(self, rows: AnswerRows) -> list[Term]:
         """Mean over answers."""

@@ -76,7 +76,7 @@ class UnDIAL(Method):
         venue="NAACL 2025",
     )
     reads: ClassVar = frozenset({"reference_logits"})
-    plan: ClassVar = MethodDefaults(retain="nll")
+    plan: ClassVar = MethodDefaults(retain="nll", rate_at_2048=1e-4)
     paper_settings: ClassVar = {  # of the authors' implementation for Llama-2-7B on TOFU
         "method.strength": 10.0,
         "train.retain": "none",
