@@ -81,8 +81,8 @@ def _page(name: str, cls: Any) -> str:
     lines += [
         "",
         f"Defaults: trains {trained}; retain term {retain}; {plan.epochs} epochs{stop};",
-        f"  learning rate by the model's width, at 2048 {plan.rate_at_2048 or 1e-5:g} for all weights "
-        "and 1e-4 for adapters",
+        f"  learning rate by the model's width, at 2048 {plan.rate_at_2048 or 1e-5:g} for all "
+        "weights and 1e-4 for adapters",
         *_published(cls),
         f"Paper: {paper.title}. {paper.authors}, {paper.year}. {paper.url}",
         f"Where: {paper.where}",
