@@ -33,6 +33,7 @@ from unteach.cli import (
     verify,
 )
 from unteach.cli._command import Command, CommandGroup
+from unteach.cli._complete import ASKED, part_off
 from unteach.cli._discreet import debugging, discreet
 from unteach.cli._launched import one_voice
 from unteach.errors import Problem, UserError
@@ -43,7 +44,6 @@ app = typer.Typer(
     help="Take given training data out of a Hugging Face causal language model, "
     "and show what is left of it.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -115,6 +115,8 @@ def _here() -> None:
 
 
 def _main() -> None:
+    if ASKED in os.environ:
+        part_off(os.environ)
     try:
         app()
     except UserError as error:

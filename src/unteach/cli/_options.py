@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from unteach.cli import _complete as complete
 from unteach.errors import UserError
 from unteach.settings.request import Request, load
 
@@ -42,6 +43,7 @@ Method = Annotated[
     typer.Option(
         metavar="NAME",
         help="One of `unteach methods`; when left out unseen, or undial where it has no teacher.",
+        autocompletion=complete.method_names,
     ),
 ]
 Init = Annotated[
@@ -54,7 +56,12 @@ Init = Annotated[
 Out = Annotated[Path | None, typer.Option(metavar="DIR", help="The folder to make.")]
 Sets = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="a.b=c", help="Any setting, for example train.epochs=5."),
+    typer.Option(
+        "--set",
+        metavar="a.b=c",
+        help="Any setting, for example train.epochs=5.",
+        autocompletion=complete.settings,
+    ),
 ]
 Plugins = Annotated[
     list[str] | None,
@@ -80,6 +87,7 @@ Attack = Annotated[
         "--attack",
         metavar="NAME,NAME",
         help="Then try to bring it back: int4, relearn, sample, prompt, detect, depth.",
+        autocompletion=complete.attack_names,
     ),
 ]
 KeepText = Annotated[

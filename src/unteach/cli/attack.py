@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from unteach.cli import _complete as complete
 from unteach.cli import _options as options
 
 Target = Annotated[str, typer.Option("--model", metavar="DIR_OR_ID", help="The unlearned model.")]
@@ -15,7 +16,10 @@ Wanted = Annotated[str, typer.Option(metavar="FILE", help="What was to be forgot
 Names = Annotated[
     list[str] | None,
     typer.Option(
-        "--attack", metavar="NAME,NAME", help="int4, relearn, sample, prompt, detect, depth."
+        "--attack",
+        metavar="NAME,NAME",
+        help="int4, relearn, sample, prompt, detect, depth.",
+        autocompletion=complete.attack_names,
     ),
 ]
 
@@ -34,7 +38,12 @@ def attack(
     ] = None,
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="a.b=c", help="An option, e.g. relearn.steps=4,16."),
+        typer.Option(
+            "--set",
+            metavar="a.b=c",
+            help="An option, e.g. relearn.steps=4,16.",
+            autocompletion=complete.attack_settings,
+        ),
     ] = None,
     limit: Annotated[
         int | None, typer.Option(metavar="N", help="Examples of each group; 200 if left out.")

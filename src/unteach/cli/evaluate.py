@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from unteach.cli import _complete as complete
 from unteach.cli import _options as options
 from unteach.types import ROLES
 
@@ -25,7 +26,12 @@ Never = Annotated[
 def evaluate(
     model: Models,
     suite: Annotated[
-        str, typer.Option(metavar="NAME", help="What is asked; see `unteach suites`.")
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="What is asked; see `unteach suites`.",
+            autocompletion=complete.suite_names,
+        ),
     ] = "own",
     out: Annotated[
         Path | None,
@@ -43,7 +49,12 @@ def evaluate(
     reference_model: Before = None,
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="a=b", help="An option of the suite, e.g. split=forget01."),
+        typer.Option(
+            "--set",
+            metavar="a=b",
+            help="An option of the suite, e.g. split=forget01.",
+            autocompletion=complete.suite_settings,
+        ),
     ] = None,
     limit: Annotated[
         int | None, typer.Option(metavar="N", help="Examples of each group, for a first look.")

@@ -6,11 +6,17 @@ from typing import Annotated, Any
 
 import typer
 
+from unteach.cli import _complete as complete
 from unteach.cli import _options as options
 
 
 def methods(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="One page on it.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[NAME]", help="One page on it.", autocompletion=complete.method_names
+        ),
+    ] = None,
     plugin: options.Plugins = None,
     json: Annotated[bool, typer.Option("--json", help="A list of objects.")] = False,
 ) -> None:

@@ -5,9 +5,14 @@ from typing import Annotated
 
 import typer
 
+from unteach.cli._complete import suite_names
+
 
 def suites(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Only this one.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME]", help="Only this one.", autocompletion=suite_names),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="A list of objects.")] = False,
 ) -> None:
     """List the suites with their options, or one of them."""
