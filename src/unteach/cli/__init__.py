@@ -23,6 +23,7 @@ from unteach.cli import (
     init,
     ledger,
     methods,
+    push,
     recheck,
     run,
     score,
@@ -67,8 +68,9 @@ def _top(
 
 COMMANDS = (
     run.run, check.check, audit.audit, evaluate.evaluate, attack.attack, score.score,
-    compare.compare, verify.verify, screen.screen, recheck.recheck, chat.chat, explain.explain,
-    methods.methods, settings.settings, init.init, suites.suites, size.size, demo.demo, env.env,
+    compare.compare, verify.verify, push.push, screen.screen, recheck.recheck, chat.chat,
+    explain.explain, methods.methods, settings.settings, init.init, suites.suites, size.size,
+    demo.demo, env.env,
 )  # fmt: skip
 
 
