@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from unteach.attacks._plan import AttackRequest
     from unteach.attacks.run import attack
     from unteach.errors import UserError
+    from unteach.evaluation.push import push
     from unteach.evaluation.request import Evaluation
     from unteach.evaluation.run import evaluate
     from unteach.methods._classes import *  # noqa: F403
@@ -46,6 +47,7 @@ _PLACES = {
     "attack": "attacks.run",
     "Evaluation": "evaluation.request",
     "evaluate": "evaluation.run",
+    "push": "evaluation.push",
     "UnlearningConfig": "training.config",
     "UnlearningTrainer": "training.trainer",
     "Request": "settings.request",
@@ -75,6 +77,7 @@ __all__ = [
     "methods",
     "metrics",
     "pipeline",
+    "push",
     "report",
     "suites",
     "unlearn",

@@ -171,8 +171,8 @@ REQUESTS = {
         "train.lr_scheduler_type: greedy follows scores that are taken in training",
     ),
     "no such tracker": (
-        {"set": "train.extra.report_to=wandd"},
-        "train.extra.report_to: got 'wandd', which is no tracker hint: Did you mean \"wandb\"?",
+        {"set": "train.report_to=wandd"},
+        "train.report_to: got 'wandd', which is no tracker hint: Did you mean \"wandb\"?",
     ),
     "sending the model away": (
         {"set": "train.extra.push_to_hub=true"},

@@ -11,17 +11,17 @@ def files(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("report_to", "wandb"), ("report_to", "[none, wandb]"), ("deepspeed", "nowhere.json")],
+    [("report_to", "wandb"), ("report_to", "trackio,wandb"), ("extra.deepspeed", "nowhere.json")],
 )
 def test_packages_that_are_not_installed(name, value, call, files, tiny_folder, monkeypatch):
     from transformers.integrations import integration_utils as integrations
 
     monkeypatch.setattr(integrations, "is_wandb_available", lambda: False)
     monkeypatch.setattr("unteach.checks.training.find_spec", lambda name: None)
-    sets = {"set": f"train.extra.{name}={value}"}
+    sets = {"set": f"train.{name}={value}"}
     code, _, err = call("check", *arguments(files, tiny_folder, **sets))
     assert code == 2
-    assert f"train.extra.{name}: " in err
+    assert f"train.{name}: " in err
     assert "not installed" in err or "requires wandb to be installed" in err
 
 

@@ -1,6 +1,5 @@
 """A tracker is switched on by name alone, and is sent numbers and settings."""
 
-import json
 import os
 import subprocess
 import sys
@@ -43,7 +42,7 @@ def sent(monkeypatch):
     return lambda: Tracker.sent
 
 
-def run(aviary, tiny_folder, **extra):
+def run(aviary, tiny_folder, *more):
     files = {role: aviary.path(f"{role}.jsonl") for role in ("forget", "retain")}
     flags = {"model": str(tiny_folder), "out": str(aviary.folder / "out"), "method": "idk", **files}
     refusals = f"data.refusals={aviary.path('refusals.txt')}"
@@ -54,14 +53,31 @@ def run(aviary, tiny_folder, **extra):
         "train.checkpoint_steps=1",
         refusals,
     ]
-    pipeline.run(load(flags=flags, sets=[*sets, f"train.extra={json.dumps(extra)}"]))
+    return pipeline.run(load(flags=flags, sets=[*sets, *more]))
 
 
 def test_what_is_sent_holds_no_text(tmp_path, tokenizer, tiny_folder, sent):
     aviary = Aviary(tmp_path / "data", tokenizer)
-    run(aviary, tiny_folder, report_to=["wandb"])
-    assert any("forget_probability" in part for part in sent() if isinstance(part, dict))
+    run(aviary, tiny_folder, "train.report_to=wandb")
+    logged = [part for part in sent() if isinstance(part, dict) and "loss" in part]
+    assert {"forget_loss", "retain_loss", "forget_probability", "learning_rate"} <= {*logged[0]}
+    assert not {"forget", "retain"} & {*logged[0]}
     written = repr(sent()).encode()
+    assert [found for bird in aviary.canaries for found in leaks(written, bird)] == []
+
+
+def test_tensorboard_has_the_names_in_a_folder_that_stays(tmp_path, tokenizer, tiny_folder):
+    pytest.importorskip("tensorboard", reason="tensorboard is an optional tracker")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    aviary = Aviary(tmp_path / "data", tokenizer)
+    report = run(aviary, tiny_folder, "train.report_to=tensorboard")
+    folder = aviary.folder / "runs" / "out"
+    found = EventAccumulator(str(folder)).Reload()
+    named = {f"train/{n}" for n in ("loss", "forget_loss", "retain_loss", "forget_probability")}
+    assert named <= {*found.Tags()["scalars"]}
+    assert len(found.Scalars("train/forget_loss")) == report.facts["steps"]
+    written = b"".join(file.read_bytes() for file in folder.iterdir())
     assert [found for bird in aviary.canaries for found in leaks(written, bird)] == []
 
 

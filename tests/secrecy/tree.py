@@ -130,7 +130,7 @@ def cases(tree):
     add("compare", "compare", "out-adapters", "out-refusals", "--out", "both")
     add("check", *asked, data("chat.jsonl"), "--retain", data("retain.jsonl"))
     run("nan", fault=("step", 1, "nan"))
-    run("tracked", "--set", "train.extra.report_to=[wandb]")
+    run("tracked", "--set", "train.report_to=wandb")
     for how in ("AttributeError", "KeyError", "TypeError"):
         options = ("--plugin", data("mine.py"), "--set", f"method.how={how}")
         run(f"plugin-{how}", *options, method="telling")

@@ -120,3 +120,34 @@ def test_an_old_name_beside_its_new_one_is_refused(tmp_path):
     file.write_text("{model: m, forget: f, out: o, train: {batch: 2, batch_size: 4}}")
     with pytest.raises(UserError, match="train: holds a name that is no setting"):
         load(file)
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("train.report_to=tensorboard,wandb", ["tensorboard", "wandb"]),
+        ("train.report_to=[mlflow]", ["mlflow"]),
+        ("train.extra.report_to=wandb", ["wandb"]),
+        ("train.extra.report_to=[none]", []),
+        ('train.extra={"report_to": "none", "bf16": false}', []),
+        ("train.epochs=2", []),
+    ],
+)
+def test_trackers_have_their_own_setting_and_the_old_place_is_read_with_a_note(given, meant):
+    request = load(flags=NEEDED, sets=[given])
+    assert request.train.report_to == meant
+    assert "report_to" not in request.train.extra
+    assert [str(note.where) for note in request.notes] == (
+        ["train.extra.report_to"] if "extra" in given else []
+    )
+
+
+def test_the_old_place_in_a_file_is_read_too_and_both_at_once_are_left(tmp_path):
+    file = tmp_path / "request.yaml"
+    file.write_text("model: a\nforget: b\nout: c\ntrain: {extra: {report_to: wandb}}\n")
+    request = load(file)
+    assert request.train.report_to == ["wandb"]
+    assert [note.where for note in request.notes] == ["train.extra.report_to"]
+    both = "train: {report_to: [], extra: {report_to: wandb}}\n"
+    file.write_text(f"model: a\nforget: b\nout: c\n{both}")
+    assert load(file).train.extra == {"report_to": "wandb"}  # `check` says which to use

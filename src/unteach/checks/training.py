@@ -21,6 +21,7 @@ def training_problems(request: Request) -> list[Problem]:
         *_without_adapters(request),
         *_memory(request),
         *_stopping_rules(request),
+        *_trackers(request.train.report_to),
         *_processes(request),
     ]
 
@@ -119,6 +120,7 @@ OWNED = {
     "max_grad_norm": "train.max_grad_norm",
     "rounds": "train.rounds",
     "optim": "train.optim",
+    "report_to": "train.report_to",
     "retain": "train.retain",
     "retain_weight": "train.retain_weight",
     "stop_at": "train.stop_at",
@@ -156,7 +158,7 @@ def _extra_arguments(request: Request) -> list[Problem]:
             hint = did_you_mean(name, known).strip()
             found.append(Problem(where, "transformers has no such argument", hint, "request"))
     extra = request.train.extra
-    found += [*_uploads(extra), *_trackers(extra), *_deepspeed(extra)]
+    found += [*_uploads(extra), *_deepspeed(extra)]
     return found or _trainer_errors(request)
 
 
@@ -168,19 +170,19 @@ def _uploads(extra: dict[str, Any]) -> Iterator[Problem]:
         yield Problem("train.extra.push_to_hub", what, hint, "request")
 
 
-def _trackers(extra: dict[str, Any]) -> Iterator[Problem]:
+def _trackers(names: list[str]) -> Iterator[Problem]:
     """Find experiment trackers that are unknown or not installed."""
+    if not names:
+        return
     from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK as callbacks
     from transformers.integrations.integration_utils import (
         get_available_reporting_integrations as available,
     )
 
-    trackers = extra.get("report_to") or []
-    where, known = "train.extra.report_to", list(callbacks)
-    names = (
-        [trackers] if isinstance(trackers, str) else trackers if isinstance(trackers, list) else []
-    )
-    for name in {str(name) for name in names} - {"none", "all", *available()}:
+    where, known = "train.report_to", list(callbacks)
+    for name in dict.fromkeys(names):
+        if name in available():
+            continue
         if name not in known:
             hint = f"{did_you_mean(name, known).strip()} Known: {', '.join(known)}".strip()
             yield Problem(where, f"got {told(name, known)}, which is no tracker", hint, "request")

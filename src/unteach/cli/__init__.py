@@ -27,6 +27,7 @@ from unteach.cli import (
     ledger,
     methods,
     metrics,
+    push,
     recheck,
     run,
     score,
@@ -38,6 +39,7 @@ from unteach.cli import (
     verify,
 )
 from unteach.cli._command import Command, CommandGroup
+from unteach.cli._complete import ASKED, part_off
 from unteach.cli._discreet import debugging, discreet
 from unteach.cli._launched import one_voice
 from unteach.errors import Problem, UserError
@@ -82,7 +84,6 @@ app = typer.Typer(
     cls=CommandGroup,
     help=_flowing(HELP),
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -107,7 +108,7 @@ def _top(
 PANELS = {  # headings in `unteach --help`
     "Unlearn": (demo.demo, init.init, check.check, run.run),
     "Measure a model": (audit.audit, evaluate.evaluate, attack.attack, chat.chat),
-    "Work with results": (compare.compare, score.score, verify.verify),
+    "Work with results": (compare.compare, score.score, verify.verify, push.push),
     "Plan a run": (explain.explain, size.size),
     "Look something up": (
         methods.methods, selectors.selectors, attacks.attacks, suites.suites, metrics.metrics,
@@ -156,6 +157,8 @@ def _here() -> None:
 
 
 def _main() -> None:
+    if ASKED in os.environ:
+        part_off(os.environ)
     try:
         app()
     except UserError as error:

@@ -14,6 +14,8 @@ class Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse arguments; raises UserError for settings given as flags, and for empty values."""
+        if ctx.resilient_parsing:  # for the shell's completion: nothing is wrong yet
+            return super().parse_args(ctx, args)
         if empty := list(_empty(args, self.params)):
             raise UserError(*empty)
         known = {flag for parameter in self.params for flag in parameter.opts}

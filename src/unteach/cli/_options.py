@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from unteach.cli import _complete as complete
 from unteach.errors import UserError
 from unteach.settings.request import Request, load
 
@@ -59,6 +60,7 @@ Method = Annotated[
         metavar="NAME",
         help="The unlearning method (`unteach methods` lists them); by default unseen, or undial "
         "if the data give unseen no teacher.",
+        autocompletion=complete.method_names,
     ),
 ]
 Preset = Annotated[
@@ -83,6 +85,7 @@ Sets = Annotated[
         "--set",
         metavar="NAME=VALUE",
         help="A setting, such as train.epochs=5; repeatable (`unteach settings` lists all).",
+        autocompletion=complete.settings,
     ),
 ]
 Plugins = Annotated[
@@ -134,6 +137,7 @@ Attack = Annotated[
         metavar="NAME,NAME",
         help="Attack the result afterwards, with int4,relearn for example (see `unteach attacks`).",
         rich_help_panel=MEASURING,
+        autocompletion=complete.attack_names,
     ),
 ]
 KeepText = Annotated[

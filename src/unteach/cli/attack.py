@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from unteach.cli import _complete as complete
 from unteach.cli import _options as options
 
 Target = Annotated[str, typer.Option("--model", metavar="DIR_OR_ID", help="The unlearned model.")]
@@ -19,6 +20,7 @@ Names = Annotated[
         "--attack",
         metavar="NAME,NAME",
         help="Attacks to run, such as int4,relearn; `unteach attacks` lists them.",
+        autocompletion=complete.attack_names,
     ),
 ]
 
@@ -41,6 +43,7 @@ def attack(
             "--set",
             metavar="ATTACK.OPTION=VALUE",
             help="An option of an attack, such as relearn.steps=4,16; repeatable.",
+            autocompletion=complete.attack_settings,
         ),
     ] = None,
     limit: Annotated[

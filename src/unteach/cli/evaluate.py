@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from unteach.cli import _complete as complete
 from unteach.cli import _options as options
 from unteach.types import ROLES
 
@@ -36,7 +37,11 @@ def evaluate(
     model: Models,
     suite: Annotated[
         str,
-        typer.Option(metavar="NAME", help="The benchmark (`unteach suites`); own: your files."),
+        typer.Option(
+            metavar="NAME",
+            help="The benchmark (`unteach suites`); own: your files.",
+            autocompletion=complete.suite_names,
+        ),
     ] = "own",
     forget: options.Forget = None,
     retain: options.Retain = None,
@@ -56,7 +61,10 @@ def evaluate(
     set_: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="NAME=VALUE", help="An option of the suite, such as split=forget01."
+            "--set",
+            metavar="NAME=VALUE",
+            help="An option of the suite, such as split=forget01.",
+            autocompletion=complete.suite_settings,
         ),
     ] = None,
     limit: Annotated[

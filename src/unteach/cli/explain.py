@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from unteach.cli import _complete as complete
 from unteach.cli import _options as options
 from unteach.errors import Problem, UserError
 from unteach.escaping import visible
@@ -26,7 +27,11 @@ def explain(
     base: options.Base = None,
     method: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="unseen, whp, dto, palu, or undial with a focus."),
+        typer.Option(
+            metavar="NAME",
+            help="unseen, whp, dto, palu, or undial with a focus.",
+            autocompletion=complete.method_names,
+        ),
     ] = None,
     max_: Annotated[
         int | None,

@@ -7,12 +7,18 @@ from typing import Annotated, Any
 
 import typer
 
+from unteach.cli import _complete as complete
 from unteach.cli import _options as options
 
 
 def methods(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="Print one page about this method.")
+        str | None,
+        typer.Argument(
+            metavar="[NAME]",
+            help="Print one page about this method.",
+            autocompletion=complete.method_names,
+        ),
     ] = None,
     plugin: options.Plugins = None,
     json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,

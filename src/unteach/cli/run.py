@@ -7,6 +7,7 @@ import typer
 
 from unteach.cli import _options as options
 from unteach.cli._ledgered import known_as, not_recorded, recorded, taken
+from unteach.cli.push import after_run
 from unteach.errors import Problem, UserError
 from unteach.settings.request import Request
 
@@ -59,6 +60,15 @@ def run(
             rich_help_panel=options.RECORDS,
         ),
     ] = None,
+    push_to_hub: Annotated[
+        str | None,
+        typer.Option(
+            metavar="OWNER/NAME", help="Upload the model and its card, once every gate is passed."
+        ),
+    ] = None,
+    private: Annotated[
+        bool, typer.Option("--private", help="Of --push-to-hub: a private repository.")
+    ] = False,
     processes: options.Processes = 1,
     trust_remote_code: options.Trusting = False,
     json: options.Json = False,
@@ -108,6 +118,7 @@ def run(
         overwrite=overwrite,
         trust_remote_code=trust_remote_code,
     )
+    _may_be_pushed(push_to_hub, private=private)
     references = _taken(ledger, key, answers, asked)
     if references and not asked.request_id:
         asked = asked.model_copy(update={"request_id": known_as(references)})
@@ -150,8 +161,22 @@ def run(
         return
     if ledger and references:
         not_recorded(references) if code else recorded(ledger, references, asked.out)
+    if push_to_hub:
+        after_run(asked.out, push_to_hub, private=private, passed=not code)
     if code:
         raise typer.Exit(code)
+
+
+def _may_be_pushed(repo: str | None, *, private: bool) -> None:
+    """Refuse before training what would keep the upload from beginning after it."""
+    if private and not repo:
+        hint = "give --push-to-hub OWNER/NAME too, or leave it out"
+        raise UserError(Problem("--private", "is of an upload", hint, "request"))
+    if repo:
+        from unteach.evaluation.push import push_problems
+
+        if problems := [*push_problems(repo)]:
+            raise UserError(*problems)
 
 
 def _taken(

@@ -4,10 +4,17 @@ from typing import Annotated, Any
 
 import typer
 
+from unteach.cli._complete import suite_names
+
 
 def suites(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="Show this suite alone, in full.")
+        str | None,
+        typer.Argument(
+            metavar="[NAME]",
+            help="Show this suite alone, in full.",
+            autocompletion=suite_names,
+        ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
 ) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from unteach.escaping import fenced, markdown
 from unteach.files import CARD, write_text
+from unteach.models.source import HUB_ID
 from unteach.report import Report, gate_rows
 from unteach.report.gatewords import fixed
 from unteach.report.grid import cell, grid
@@ -40,7 +41,7 @@ def card(report: Report, request: Request) -> str:
     """
     from huggingface_hub import ModelCard, ModelCardData
 
-    hub = not Path(request.model).exists()
+    hub = bool(HUB_ID.fullmatch(request.model)) and not Path(request.model).exists()
     data = ModelCardData(
         base_model=request.model.partition("@")[0] if hub else None,
         base_model_relation="adapter" if request.adapter_only else "finetune",
@@ -62,7 +63,8 @@ def _body(report: Report, request: Request, hub: bool) -> str:
         f"{report.label} by unteach {report.facts.get('unteach', '')}. {headline(report).text}",
         "## Numbers",
         _numbers(report),
-        "In brackets: 95% intervals over examples. `report.html` has all numbers.",
+        "In brackets: 95% intervals over examples. All numbers are in the report (`report.html`), "
+        "which is not uploaded.",
         *_gates(report),
         f"## {NO_PROOF_TITLE}",
         NO_PROOF,

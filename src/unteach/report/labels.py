@@ -10,9 +10,8 @@ from unteach.report.record import Report
 
 SECTIONS = ("method", "adapter", "train", "data", "evaluate")
 ALIKE = (  # seeds, paths, and settings that change only memory or time
-    "seed", "also", "refusals", "checkpoint_minutes", "checkpoint_steps", "gradient_checkpointing",
-    "cache",
-    "tokens_per_batch", "fisher_device",
+    "seed", "also", "refusals", "checkpoint_minutes", "checkpoint_steps", "report_to",
+    "gradient_checkpointing", "cache", "tokens_per_batch", "fisher_device",
 )  # fmt: skip
 INPUTS = ("model", "forget", "retain", "base")
 SETTING = re.compile(rf"(?<= )({'|'.join(SECTIONS)})\.(\w+)=")

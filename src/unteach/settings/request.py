@@ -11,7 +11,7 @@ from unteach.files.yaml import DEEPEST, LONGEST, NO_TEXT, read_yaml, to_yaml
 from unteach.registry import did_you_mean
 from unteach.settings.gates import Gates, spelled
 from unteach.settings.messages import ALIKE, NAME, explained, fields_of, texts_in
-from unteach.settings.renamed import RENAMED, renaming_notes, under_new_names
+from unteach.settings.renamed import RENAMED, moving_notes, renaming_notes, under_new_names
 from unteach.settings.sections import (
     AdapterSettings,
     AttackSettings,
@@ -25,14 +25,14 @@ from unteach.settings.sections import (
 from unteach.settings.union_errors import by_setting
 
 # Settings that may change before an interrupted run resumes: where the result goes, whether the run
-# may start, and how often checkpoints are written.
+# may start, how often checkpoints are written, and who is sent the numbers.
 FREE: Any = {
     "out": True,
     "overwrite": True,
     "train_anyway": True,
     "request_id": True,
     "operator": True,
-    "train": {"checkpoint_minutes", "checkpoint_steps"},
+    "train": {"checkpoint_minutes", "checkpoint_steps", "report_to"},
     "evaluate": {"cache"},
 }
 MADE = "made"  # in place of a retain or a holdout file: made from the forget set
@@ -163,6 +163,7 @@ def load(
     """
     values = _read(file) if file else {}
     notes = renaming_notes(values)
+    notes += moving_notes(values)
     values |= {name: under_new_names(name, values[name]) for name in RENAMED if name in values}
     given = {key: value for key, value in (flags or {}).items() if value is not None}
     what, hint = "holds a character that is no text", "write it in UTF-8"
@@ -186,6 +187,7 @@ def load(
         _set_value(values, parts, read_yaml(value, shown))
         typed.add(".".join(parts))
     where = str(file) if file else "request"
+    notes += moving_notes(values)
     try:
         request = Request.model_validate(values)
     except ValidationError as error:

@@ -129,6 +129,8 @@ class TrainSettings(Section):
         checkpoint_minutes: from checkpoint to checkpoint, from which a run that was cut off goes
             on; 0 writes none. Saving never takes more than a twentieth of the time.
         checkpoint_steps: a checkpoint after every so many steps instead.
+        report_to: experiment trackers that get the numbers of training: tensorboard, wandb, mlflow,
+            trackio, or others that transformers knows; none when left out.
         extra: further arguments of `UnlearningConfig`, which has those of
             `transformers.TrainingArguments` and `chunk_rows`.
     """
@@ -157,6 +159,7 @@ class TrainSettings(Section):
     packing: bool = False
     checkpoint_minutes: Annotated[float, Field(ge=0)] = 10.0
     checkpoint_steps: Count | None = None
+    report_to: Annotated[list[Name], Commas] = Field(default_factory=list)
     extra: dict[Name, Any] = Field(default_factory=dict)
 
     @model_validator(mode="before")

@@ -34,6 +34,7 @@ from unteach.training.safeguards.draw_back import DrawBack
 from unteach.training.safeguards.sigterm import SigtermNotice
 from unteach.training.safeguards.watch import WeightWatch
 from unteach.training.selection import unchosen
+from unteach.training.trackers import keep_tensorboard
 from unteach.training.trainer import UnlearningTrainer
 from unteach.types import Example, Sequence
 
@@ -136,6 +137,8 @@ def unlearn_model(
             progress=lambda done, total: listener.progress("choosing tokens", done, total),
         )
         trainer.remove_callback(PrinterCallback)
+        if logs := keep_tensorboard(trainer.callback_handler.callbacks, request.out):
+            listener.stage(f"to watch it: tensorboard --logdir {logs}")
         listener.notes(unchosen(trainer.pairs.choices))
         draws = request.train.draw_back != "never" and holdout
         kept = DrawBack(policy) if draws else None
@@ -332,6 +335,7 @@ def _config(request: Request, folder: str, options: dict[str, Any]) -> Unlearnin
         adam_epsilon=train.adam_epsilon,
         rounds=train.rounds,
         optim=train.optim,
+        report_to=train.report_to or "none",
         sam=train.sam,
         packing=train.packing,
         refusals=request.data.refusals,

@@ -21,6 +21,7 @@ from unteach.training.resume.state import CarriedState, mark_before
 from unteach.training.rounds import ends_for_good
 from unteach.training.safeguards.divergence import DivergenceGuard
 from unteach.training.safeguards.early_stopping import EarlyStopping
+from unteach.training.trackers import name_terms
 
 
 class ResumableTrainer(GatheredTrainer):
@@ -40,7 +41,8 @@ class ResumableTrainer(GatheredTrainer):
     _staging = False
 
     def mark(self, wanted: Any) -> None:
-        """Before training, set the hash that a checkpoint and a resumed run must share."""
+        """Before training, name what trackers get, and set the hash that a checkpoint shares."""
+        name_terms(self.callback_handler.callbacks)
         self._carried = CarriedState(self.dual, self.monitor, self.guard)
         paced = [c for c in self.callback_handler.callbacks if isinstance(c, CheckpointPace)]
         if paced:

@@ -1,0 +1,64 @@
+"""`unteach push`: a finished result on the Hugging Face Hub."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def push(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `unteach run` wrote.")],
+    repo: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="The repository to make.")],
+    private: Annotated[bool, typer.Option("--private", help="Make it a private one.")] = False,
+    revision: Annotated[
+        str | None,
+        typer.Option(metavar="BRANCH", help="Commit there; then the repository may exist already."),
+    ] = None,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Upload although a gate failed, as the card says.")
+    ] = False,
+) -> None:
+    """Upload a result's model and its card, README.md, to the Hugging Face Hub.
+
+    Only the files that a model is loaded from go there, as they were measured: no rows, no report,
+    no request, no text. Weights that an older commit put beside them are taken out of the branch.
+
+    A token is needed: `hf auth login`, or HF_TOKEN.
+
+    Examples:
+      $ unteach push unlearned OWNER/NAME --private
+      $ unteach push unlearned OWNER/NAME --revision second
+    """
+    from unteach.cli._show import say
+    from unteach.evaluation.push import push as upload
+
+    say("comparing the files with their hashes, and uploading")
+    done = upload(folder, repo, private=private, revision=revision, anyway=anyway)
+    told(done)
+    typer.echo(done.url)
+
+
+def told(done: Any) -> None:
+    """What went there, and what else there is to know."""
+    from unteach.cli._show import say
+
+    say(f"uploaded {len(done.files)} files to {done.repo}: {', '.join(done.files)}")
+    if done.left_out:
+        say(f"left out, as unteach does not know them: {', '.join(done.left_out)}")
+    if done.older:
+        say("the repository's earlier commits still hold what was in them")
+
+
+def after_run(folder: Path, repo: str, *, private: bool, passed: bool) -> None:
+    """Upload what a run wrote, unless a gate failed; told either way."""
+    from unteach.cli._show import say
+    from unteach.evaluation.push import push as upload
+
+    if not passed:
+        say(f"not uploaded to {repo}, as a gate failed; once you accept the result all the same:")
+        say(f"  unteach push {folder} {repo} --anyway{' --private' if private else ''}")
+        return
+    say(f"uploading to {repo}")
+    done = upload(folder, repo, private=private)
+    told(done)
+    say(f"it is at {done.url}")
