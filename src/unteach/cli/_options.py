@@ -1,12 +1,14 @@
 """The flags that `run` and `check` share, and the request they make."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from unteach.errors import UserError
-from unteach.settings.request import Request, load
+
+if TYPE_CHECKING:  # pydantic's models take longer to make than a help text to print
+    from unteach.settings.request import Request
 
 File = Annotated[
     Path | None, typer.Argument(metavar="[REQUEST.yaml]", help="A request file; flags override it.")
@@ -127,9 +129,10 @@ Operator = Annotated[
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what stands in --out.")]
 
 
-def request_of(file: Path | None, sets: list[str] | None, **flags: Any) -> Request:
+def request_of(file: Path | None, sets: list[str] | None, **flags: Any) -> "Request":
     """The request that file, flags and settings make. Raises UserError, typos in the method too."""
     from unteach.methods._headers import foresee
+    from unteach.settings.request import load
 
     given = {key: value for key, value in flags.items() if value is not False}
     asked = load(file, given, sets)

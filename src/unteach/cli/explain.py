@@ -3,15 +3,17 @@
 import tempfile
 from itertools import groupby, islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from unteach.cli import _options as options
 from unteach.errors import Problem, UserError
 from unteach.escaping import visible
-from unteach.settings.request import Request
 from unteach.types import Sequence
+
+if TYPE_CHECKING:
+    from unteach.settings.request import Request
 
 SHOWN = {"selected", "teacher_logits"}  # what a method reads that is shown here
 END = "<end>"  # how a chosen token that ends an answer is shown
@@ -108,7 +110,7 @@ def explain(
     )
 
 
-def _foresee_choice(asked: Request) -> None:
+def _foresee_choice(asked: "Request") -> None:
     """Refuse a method that shows nothing before a library is loaded, where its header tells."""
     from unteach.methods._headers import HEADERS
 

@@ -1,14 +1,16 @@
 """`unteach run`: the main job."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from unteach.cli import _options as options
 from unteach.cli._ledgered import known_as, not_recorded, recorded, taken
 from unteach.errors import Problem, UserError
-from unteach.settings.request import Request
+
+if TYPE_CHECKING:
+    from unteach.settings.request import Request
 
 
 def run(
@@ -133,7 +135,7 @@ def run(
 
 
 def _taken(
-    ledger: Path | None, key: Path | None, answers: list[str] | None, asked: Request
+    ledger: Path | None, key: Path | None, answers: list[str] | None, asked: "Request"
 ) -> list[str]:
     if ledger:
         return taken(ledger, key, answers or [], asked.forget, asked.out)
