@@ -59,6 +59,7 @@ def pytest_runtest_setup(item):
 def hooks():
     """What the command sets for a whole process is put back after a test that calls it in ours."""
     before = sys.unraisablehook, threading.excepthook, logging.getLogRecordFactory()
+    threshold = gc.get_threshold()
     ends = signal.getsignal(signal.SIGTERM)
     yield
     left, _ = signal.getsignal(signal.SIGTERM), signal.signal(signal.SIGTERM, ends)
@@ -66,6 +67,7 @@ def hooks():
     sys.unraisablehook, threading.excepthook = before[:2]
     logging.setLogRecordFactory(before[2])
     logging.raiseExceptions = True
+    gc.set_threshold(*threshold)
 
 
 SKETCH = b"\x89PNG\r\n\x1a\n"  # as much of a picture as a run's file needs

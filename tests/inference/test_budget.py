@@ -33,7 +33,7 @@ def test_the_bytes_of_a_token_are_those_of_the_cache(model):
 
 
 def test_a_cpu_has_small_batches_and_an_accelerator_large_ones():
-    assert answering_tokens(tiny_llama(), 4096) == 8192
+    assert answering_tokens(tiny_llama(), 4096) == 16_384
     small = llama(hidden_size=2048, num_key_value_heads=8, head_dim=64)
     assert answering_tokens(on_accelerator(small), 4096) == 81_920  # 131,072 would fit
     wide = llama(hidden_size=4096, num_hidden_layers=32, num_key_value_heads=8, head_dim=128)

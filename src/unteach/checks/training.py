@@ -11,6 +11,9 @@ from unteach.errors import Problem, UserError
 from unteach.registry import did_you_mean
 from unteach.settings.messages import told
 from unteach.settings.request import Request
+from unteach.settings.sections import TrainSettings
+
+LIGER = "use_liger_kernel"
 
 
 def training_problems(request: Request) -> list[Problem]:
@@ -85,15 +88,25 @@ def _stopping_rules(request: Request) -> list[Problem]:
 
 
 def _memory(request: Request) -> list[Problem]:
+    train, bits = request.train, request.adapter.bits or request.evaluate.bits
+    other = train.optim != _default("optim") or train.extra.keys() & {"optim_args", LIGER}
+    if not (bits or other):  # transformers' trainer, which would be asked, takes long to import
+        return []
     from unteach.training.memory import bits_notes, memory_problems
 
     return [*memory_problems(request), *bits_notes(request)]
 
 
+def _default(name: str) -> Any:
+    return TrainSettings.model_fields[name].default
+
+
 def _schedule(request: Request) -> list[Problem]:
+    name = request.train.lr_scheduler_type
+    if name == _default("lr_scheduler_type") and "lr_scheduler_kwargs" not in request.train.extra:
+        return []
     from unteach.training.config import EVALUATED, SCHEDULES, why_no_schedule
 
-    name = request.train.lr_scheduler_type
     if name in SCHEDULES:
         why = why_no_schedule(name, request.train.extra.get("lr_scheduler_kwargs"))
         hint = "set train.extra.lr_scheduler_kwargs={name: value}, or take linear or cosine"

@@ -1,12 +1,11 @@
 """Command classes that explain a setting given as a flag (`--epochs 3`) and an empty value."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
 from unteach.errors import Problem, UserError
-from unteach.settings.request import setting_of
 
 
 class Command(TyperCommand):
@@ -19,15 +18,10 @@ class Command(TyperCommand):
         if empty := list(_empty(args, self.params)):
             raise UserError(*empty)
         known = {flag for parameter in self.params for flag in parameter.opts}
+        known |= {*ctx.help_option_names}
         if {"--set", "--method"} <= known:
             flags = dict.fromkeys(arg.split("=")[0] for arg in args if arg.startswith("--"))
-            meant = {flag: setting_of(flag) for flag in flags if flag not in known}
-            wrong = [
-                Problem(flag, "is a setting, not a flag", f"write --set {name}=...", "request")
-                for flag, name in meant.items()
-                if name
-            ]
-            if wrong:
+            if wrong := list(_settings(flag for flag in flags if flag not in known)):
                 raise UserError(*wrong)
         return super().parse_args(ctx, args)
 
@@ -42,6 +36,16 @@ class CommandGroup(TyperGroup):
     def get_params(self, ctx: Any) -> list[Any]:
         """Return the parameters, as `Command` does."""
         return _bare(super().get_params(ctx))
+
+
+def _settings(unknown: Iterable[str]) -> Iterator[Problem]:
+    """Unknown flags that are the names of settings."""
+    for flag in unknown:
+        from unteach.settings.request import setting_of
+
+        if name := setting_of(flag):
+            hint = f"write --set {name}=..."
+            yield Problem(flag, "is a setting, not a flag", hint, "request")
 
 
 def _empty(args: Sequence[str], parameters: list[Any]) -> Iterator[Problem]:

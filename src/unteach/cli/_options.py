@@ -1,13 +1,15 @@
 """Define the command line options that several commands share, and build a request from them."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from unteach.cli import _complete as complete
 from unteach.errors import UserError
-from unteach.settings.request import Request, load
+
+if TYPE_CHECKING:  # pydantic's models take longer to make than a help text to print
+    from unteach.settings.request import Request
 
 # Headings in --help. Options without one come first: those that a new user needs.
 TRAINING, MEASURING = "Training", "Evaluation, gates and attacks"
@@ -240,7 +242,7 @@ Json = Annotated[
 ]
 
 
-def request_of(file: Path | None, sets: list[str] | None, **flags: Any) -> Request:
+def request_of(file: Path | None, sets: list[str] | None, **flags: Any) -> "Request":
     """Return the request that a file, `--set` settings and flags make; flags override the file.
 
     The name and the options of the method and of attacks are checked too.
@@ -249,6 +251,7 @@ def request_of(file: Path | None, sets: list[str] | None, **flags: Any) -> Reque
         UserError: all problems of the request.
     """
     from unteach.methods._headers import foresee
+    from unteach.settings.request import load
 
     given = {key: value for key, value in flags.items() if value is not False}
     asked = load(file, given, sets)

@@ -3,7 +3,7 @@
 import tempfile
 from itertools import groupby, islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,8 +11,10 @@ from unteach.cli import _complete as complete
 from unteach.cli import _options as options
 from unteach.errors import Problem, UserError
 from unteach.escaping import visible
-from unteach.settings.request import Request
 from unteach.types import Sequence
+
+if TYPE_CHECKING:
+    from unteach.settings.request import Request
 
 SHOWN = {"selected", "teacher_logits"}  # fields read by the methods that can be shown
 END = "<end>"  # shown for a selected end-of-answer token
@@ -120,7 +122,7 @@ def explain(
     )
 
 
-def _foresee_choice(asked: Request) -> None:
+def _foresee_choice(asked: "Request") -> None:
     """Refuse a method with nothing to show before libraries are loaded, if its header tells."""
     from unteach.methods._headers import HEADERS
 

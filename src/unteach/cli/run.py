@@ -1,7 +1,7 @@
 """`unteach run`: unlearn, evaluate, and write the model with its report."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,7 +9,9 @@ from unteach.cli import _options as options
 from unteach.cli._ledgered import known_as, not_recorded, recorded, taken
 from unteach.cli.push import after_run
 from unteach.errors import Problem, UserError
-from unteach.settings.request import Request
+
+if TYPE_CHECKING:
+    from unteach.settings.request import Request
 
 
 def run(
@@ -180,7 +182,7 @@ def _may_be_pushed(repo: str | None, *, private: bool) -> None:
 
 
 def _taken(
-    ledger: Path | None, key: Path | None, answers: list[str] | None, asked: Request
+    ledger: Path | None, key: Path | None, answers: list[str] | None, asked: "Request"
 ) -> list[str]:
     if ledger:
         return taken(ledger, key, answers or [], asked.forget, asked.out)

@@ -8,11 +8,13 @@ from unteach.inference.gradients import gradient_norms
 from unteach.inference.interview import Interview
 from unteach.inference.loaded import loaded_model
 from unteach.inference.scoring import AnswerLogps, answer_tokens
+from unteach.inference.variants import VariantReader
 
 __all__ = [
     "AnswerLogps",
     "Interview",
     "KeptStates",
+    "VariantReader",
     "answer_tokens",
     "batches_by_length",
     "divergences",

@@ -3,6 +3,8 @@
 from typing import Any
 
 ROOM = 2**20  # bytes of cache per token of a scoring batch: 4 GiB for 4,096 tokens
+LEAST = 2  # times the tokens of a scoring batch
+ON_CPU = 4  # the same on a CPU
 MOST = 20  # times the tokens of a scoring batch: all prompts of a batch take one forward
 
 
@@ -11,9 +13,10 @@ def answering_tokens(model: Any, tokens_per_batch: int) -> int:
 
     On an accelerator a decoding step costs the same for one row as for hundreds, so fewer steps are
     better: 1,017 questions of TOFU with 200 new tokens each take 800 steps in batches of 256
-    rows, 6,600 in batches of 8,192 tokens. On a CPU larger batches gain nothing. The result
-    depends on the model and on `tokens_per_batch`, never on free memory: in half precision the
-    rounding of a row depends on its batch.
+    rows, 6,600 in batches of 8,192 tokens. On a CPU a step costs more with more rows, and beyond a
+    point larger batches gain nothing (`benchmarks/generation.py`). The result depends on the model
+    and on `tokens_per_batch`, never on free memory: in half precision the rounding of a row depends
+    on its batch.
 
     Args:
         model: a causal language model.
@@ -23,10 +26,11 @@ def answering_tokens(model: Any, tokens_per_batch: int) -> int:
         >>> from types import SimpleNamespace
         >>> cpu = SimpleNamespace(device=SimpleNamespace(type="cpu"))
         >>> answering_tokens(cpu, 4096)
-        8192
+        16384
     """
-    least = 2 * tokens_per_batch
-    size = 0 if model.device.type == "cpu" else cache_bytes(model)
+    if model.device.type == "cpu":
+        return ON_CPU * tokens_per_batch
+    least, size = LEAST * tokens_per_batch, cache_bytes(model)
     if not size:
         return least
     return min(max(ROOM * tokens_per_batch // size, least), MOST * tokens_per_batch)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from unteach.errors import Problem, UserError
-from unteach.inference import answer_tokens
+from unteach.inference import VariantReader, answer_tokens
 from unteach.methods import Method, Selection
 from unteach.progress import ProgressCallback
 from unteach.types import Sequence
@@ -16,13 +16,16 @@ class ModelOracle:
 
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase):
         self.model = model
+        self._variants = VariantReader(model)
         special = set(tokenizer.all_special_ids)
         self.tokens = [i for i in range(len(tokenizer)) if i not in special]
 
     def nll(self, texts: list[tuple[int, ...]], start: int) -> list[float]:
-        """Return each text's mean NLL in nats over the tokens from position `start` on."""
-        rows = [Sequence("", ids, tuple(t >= start for t in range(len(ids)))) for ids in texts]
-        return [-sum(a.logps) / len(a.logps) for a in answer_tokens(self.model, rows)]
+        """Return each text's mean NLL in nats over the tokens from position `start` on.
+
+        What the texts begin with like the first of them is forwarded once, where that is exact.
+        """
+        return self._variants.nll(texts, start)
 
     def logps(self, texts: list[tuple[int, ...]]) -> list[list[float]]:
         """Return the log-probability in nats of each token given those before; 0 for the first."""

@@ -1,0 +1,199 @@
+"""Score variants of a text: what stands before their first other token is forwarded once."""
+
+from collections.abc import Iterator
+from copy import copy
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from transformers.cache_utils import DynamicCache
+
+from unteach.head import Head, states_only
+from unteach.inference.batches import right_padded
+from unteach.inference.rows import known_head, logits_of, pieces
+from unteach.inference.scoring import answer_tokens
+from unteach.inference.shared_prompts import LAYERS, arguments, positions
+from unteach.losses.byrows import read_rows
+from unteach.processes.lockstep import in_lockstep
+from unteach.types import Sequence
+
+NEAR = {torch.float64: 1e-9, torch.float32: 1e-4}  # nats by which both ways may differ
+NEAR_IN_HALF = 0.05
+SAMPLE = 8  # variants of the first text that are read both ways
+SMALL = 2048  # tokens; fewer are forwarded whole, since several forwards take as long
+TIGHT = 0.7  # least length of a batch's shortest remainder, as a share of its longest
+
+
+class VariantReader:
+    """Scores variants of texts the short way, where that gives what whole texts give.
+
+    The first text's are read both ways, and by whole texts from then on if they differ: not every
+    model has a cache that can be cut, and some place tokens otherwise behind a padded one.
+
+    Args:
+        model: in evaluation mode.
+        small: tokens of all variants of a text; fewer are forwarded whole.
+    """
+
+    def __init__(self, model: Any, *, small: int = SMALL):
+        self.model, self.small = model, small
+        self._short: bool | None = False if in_lockstep(model) or _prompted(model) else None
+
+    def nll(self, texts: list[tuple[int, ...]], start: int) -> list[float]:
+        """Mean NLL in nats of each text's tokens from position `start` on; see `variant_nll`."""
+        if self._short is False or start < 1 or sum(map(len, texts)) < self.small:
+            return whole_nll(self.model, texts, start)
+        if self._short is None:
+            self._short = self._agrees(texts, start)
+        return (variant_nll if self._short else whole_nll)(self.model, texts, start)
+
+    def _agrees(self, texts: list[tuple[int, ...]], start: int) -> bool:
+        few = [texts[0], *texts[1 :: max(len(texts) // SAMPLE, 1)]]
+        try:
+            found = variant_nll(self.model, few, start)
+        except (TypeError, ValueError, RuntimeError, AttributeError, IndexError):
+            return False  # another kind of cache, or a model without these arguments
+        near = NEAR.get(self.model.dtype, NEAR_IN_HALF)
+        pairs = zip(found, whole_nll(self.model, few, start), strict=True)
+        return all(abs(short - whole) <= near * max(1.0, whole) for short, whole in pairs)
+
+
+def _prompted(model: Any) -> bool:
+    """Whether virtual tokens before each text would shift our position ids."""
+    return any(adapter.is_prompt_learning for adapter in getattr(model, "peft_config", {}).values())
+
+
+def whole_nll(model: Any, texts: list[tuple[int, ...]], start: int) -> list[float]:
+    """The same as `variant_nll`, with a forward of each text from its beginning."""
+    rows = [Sequence("", ids, tuple(t >= start for t in range(len(ids)))) for ids in texts]
+    return [-sum(a.logps) / len(a.logps) for a in answer_tokens(model, rows)]
+
+
+class Remainder(NamedTuple):
+    """What is left of a variant to be forwarded: `ids[cut:]`, behind a cache of `cut` tokens."""
+
+    ids: tuple[int, ...]
+    cut: int
+
+
+@torch.no_grad()
+def variant_nll(
+    model: Any, texts: list[tuple[int, ...]], start: int, *, tokens_per_batch: int = 4096
+) -> list[float]:
+    """Mean NLL in nats of each text's tokens from position `start` on.
+
+    The first text is forwarded whole. The others are forwarded from the first token in which they
+    differ from it, or from the token before `start`, behind copies of its keys and values.
+
+    Args:
+        model: in evaluation mode, with a known head.
+        texts: of any lengths above `start`, which is at least 1.
+        start: position of the first token that is scored.
+        tokens_per_batch: padded tokens of one forward.
+
+    Raises:
+        TypeError: the model's cache cannot be cut, or its head is not known.
+    """
+    first, *others = texts
+    head = known_head(model, [Sequence("", first, (False, *(True,) * (len(first) - 1)))])
+    if head is None or "past_key_values" not in arguments(model):
+        raise TypeError("a model without a known head, or without a cache")
+    ids = torch.tensor([first], device=model.device)
+    with states_only(model) as caught:
+        whole = torch.ones_like(ids)
+        out = model(input_ids=ids, use_cache=True, **positions(model, whole, len(first)))
+    cache = out.past_key_values
+    _require_cuttable(cache, len(first))
+    found = _mean_nlls([caught[0][0, start - 1 : -1]], [ids[0, start:]], head)
+    remainders = [Remainder(text, min(_alike(first, text), start - 1)) for text in others]
+    scores: dict[int, float] = {}
+    for members in _batches(remainders, tokens_per_batch):
+        chosen = [remainders[k] for k in members]
+        scores |= zip(members, _batch_nll(model, cache, chosen, start, head), strict=True)
+    return found + [scores[k] for k in range(len(others))]
+
+
+def _alike(first: tuple[int, ...], other: tuple[int, ...]) -> int:
+    """Number of tokens at the beginning that are the same in both."""
+    pairs = enumerate(zip(first, other, strict=False))
+    return next((k for k, (a, b) in pairs if a != b), min(len(first), len(other)))
+
+
+def _require_cuttable(cache: Any, length: int) -> None:
+    """Every layer must hold the whole text; a sliding window narrower than it does not."""
+    layers = cache.layers if type(cache) is DynamicCache else []
+    if not layers or not all(type(x) in LAYERS and x.keys.shape[2] == length for x in layers):
+        raise TypeError("a cache whose texts cannot be cut")
+
+
+def _batches(remainders: list[Remainder], tokens_per_batch: int) -> Iterator[list[int]]:
+    """Batches of like lengths, the longest first."""
+    lengths = [len(text.ids) - text.cut for text in remainders]
+    batch: list[int] = []
+    for k in sorted(range(len(remainders)), key=lambda k: (-lengths[k], k)):
+        longest = lengths[batch[0]] if batch else 0
+        full = (len(batch) + 1) * longest > tokens_per_batch
+        if batch and (full or lengths[k] < TIGHT * longest):
+            yield batch
+            batch = []
+        batch.append(k)
+    if batch:
+        yield batch
+
+
+def _batch_nll(
+    model: Any, cache: Any, chosen: list[Remainder], start: int, head: Head
+) -> list[float]:
+    device = model.device
+    tails = [text.ids[text.cut :] for text in chosen]
+    ids = right_padded(tails, device)
+    own = right_padded([(1,) * len(tail) for tail in tails], device)
+    past, behind = _cut(cache, torch.tensor([text.cut for text in chosen], device=device))
+    attention = torch.cat([behind, own], 1)
+    with states_only(model) as caught:
+        model(
+            input_ids=ids,
+            attention_mask=attention,
+            past_key_values=past,
+            use_cache=True,
+            **positions(model, attention, ids.shape[1]),
+        )
+    scored = [slice(start - text.cut, len(text.ids) - text.cut) for text in chosen]
+    states = [caught[0][row, s.start - 1 : s.stop - 1] for row, s in enumerate(scored)]
+    targets = [ids[row, s] for row, s in enumerate(scored)]
+    return _mean_nlls(states, targets, head)
+
+
+def _cut(cache: Any, cuts: Tensor) -> tuple[Any, Tensor]:
+    """The first tokens of a cache of one text, so many in each row, and their attention mask.
+
+    They are padded on the left: a window that slides counts places, not positions.
+    """
+    longest = int(cuts.max())
+    place = torch.arange(longest, device=cuts.device) - (longest - cuts)[:, None]
+    index, held = place.clamp(min=0), copy(cache)
+    held.layers = [_layer(layer, index) for layer in cache.layers]
+    return held, (place >= 0).long()
+
+
+def _layer(layer: Any, index: Tensor) -> Any:
+    held = copy(layer)
+    held.keys, held.values = (
+        states[0][:, index].transpose(0, 1).contiguous() for states in (layer.keys, layer.values)
+    )
+    if hasattr(held, "cumulative_length"):
+        held.cumulative_length = index.shape[1]
+    return held
+
+
+def _mean_nlls(states: list[Tensor], targets: list[Tensor], head: Head) -> list[float]:
+    """The mean of each text's tokens, whose logits are made together."""
+    rows, target = torch.cat(states), torch.cat(targets)
+    parts = [read_rows(_nll, logits_of(rows[p], head), target[p])[0] for p in pieces(rows, head)]
+    means = [part.mean() for part in torch.cat(parts).split([len(some) for some in targets])]
+    return torch.stack(means).tolist()
+
+
+def _nll(logits: Tensor, target: Tensor) -> tuple[Tensor]:
+    """[n], from logits in float32 or better."""
+    return (logits.logsumexp(-1) - logits.gather(-1, target[:, None])[:, 0],)
