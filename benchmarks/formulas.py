@@ -82,7 +82,7 @@ KL = Part(
     lambda r: plain.kl_to_reference(r.z, r.t),
 )
 ASCENT = Part("forget", lambda s: hit(s).log(), lambda r: plain.ascent(r.z, r.y))
-HOLD = KL._replace(group="forget", weight=100.0, where=lambda s: ~s.selected & ~s.ignored)
+HOLD = KL._replace(group="forget", weight=1.0, where=lambda s: ~s.selected & ~s.ignored)
 CEU = Part(
     "forget",
     lambda s: -torch.where(hot(s), 0, struck(s) * policy(s).log()).sum(-1),
@@ -290,10 +290,19 @@ TOKENS: dict[str, list[Part]] = {
         )
     ],
     "dto": [
+        Part(
+            "forget",
+            lambda s: hit(s).detach() * hit(s).log(),
+            lambda r: plain.weighted_ascent(r.z, r.y, 1.0),
+            where=lambda s: s.selected,
+        ),
+        HOLD,
+    ],
+    "dto objective=ascent": [
         ASCENT._replace(where=lambda s: s.selected),
         HOLD,
     ],
-    "dto ceiling=12.0": [
+    "dto objective=ascent ceiling=12.0": [
         Part("forget", lambda s: hit(s).log().clamp(min=-12), capped, where=lambda s: s.selected),
         HOLD,
     ],

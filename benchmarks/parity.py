@@ -26,7 +26,8 @@ LIMITS = {"float64": 1e-9, "float32": 1e-5, "bfloat16": 2e-2}
 LIMIT_OF_A_ROW = 1e-3  # float32
 VARIANTS = (
     ("ce-u", {"skip_first": False}),
-    ("dto", {"ceiling": 12.0}),
+    ("dto", {"objective": "ascent"}),
+    ("dto", {"objective": "ascent", "ceiling": 12.0}),
     ("dto", {"objective": "unlikelihood"}),
     ("etw", {"normalise": "vocabulary"}),
     ("undial", {"focus": "informative"}),

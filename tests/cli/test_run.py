@@ -88,7 +88,7 @@ def test_every_method_gives_a_plain_model_and_its_evidence(method, files, tiny_f
     assert "Answer by answer" in page
     assert "report.html" in json.loads((out / "run.json").read_text())["files"]
     assert METHODS.get(method).paper.arxiv in text
-    assert "DTO (our reading of the paper)" in text or method != "dto"
+    assert "DTO (our reading, with bounded ascent)" in text or method != "dto"
     assert SECRET not in everything_written(out)
 
 

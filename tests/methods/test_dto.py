@@ -45,7 +45,7 @@ def targets_are_as_many_as_asked(length, ratio, suffix_ratio, suffix):
 
 
 def test_ratio_of_the_whole_answer():
-    method = build("dto", {"ratio": 0.5, "ratio_of": "answer"})
+    method = build("dto", {"ratio": 0.5, "ratio_of": "answer", "suffix": "held"})
     (choice,) = method.choose([ANSWER], Copier(4, 14), 0)
     assert len(choice.chosen) == 4
 
@@ -110,10 +110,10 @@ def test_the_objectives_by_hand():
     place = torch.zeros(3, dtype=torch.long)
     seen = AnswerRows(logits, place, place, 1, logits, selected=chosen)
     cases = (
-        ({}, -softplus(1.0), -softplus(20.0)),
-        ({"ceiling": 12.0}, -softplus(1.0), -12.0),  # the ceiling holds the last one
+        ({"objective": "ascent"}, -softplus(1.0), -softplus(20.0)),
+        ({"objective": "ascent", "ceiling": 12.0}, -softplus(1.0), -12.0),  # the ceiling holds the last one
         ({"objective": "unlikelihood"}, softplus(-1.0), softplus(-20.0)),
-        ({"objective": "wga"}, *(-softplus(m) / (1 + math.exp(m)) for m in (1.0, 20.0))),
+        ({}, *(-softplus(m) / (1 + math.exp(m)) for m in (1.0, 20.0))),
     )
     for options, second, third in cases:
         forget, hold = build("dto", options).forget(seen)
@@ -136,9 +136,10 @@ def test_bad_options(options, message):
 
 
 def test_a_changed_dto_is_not_called_our_reading():
-    assert build("dto", {"ratio": 0.5}).title() == "DTO (our reading of the paper)"
+    assert build("dto", {"objective": "ascent"}).title() == "DTO (our reading of the paper)"
+    assert build("dto", {"ratio": 0.5}).title() == "DTO (our reading, with bounded ascent)"
     changed = build("dto", {"selector": "subject"}).title()
-    assert changed == "DTO, changed: ascent on targets by subject"
+    assert changed == "DTO, changed: wga on targets by subject"
 
 
 def test_a_selector_has_options_of_its_own():

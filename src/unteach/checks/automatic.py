@@ -29,7 +29,10 @@ def method_of(request: Request) -> Any:
     from unteach.methods import build
 
     name = FIRST if request.method_name == AUTO else request.method_name
-    return build(name, request.method_options)
+    method = build(name, request.method_options)
+    if request.retain and request.train.retain != "none":
+        return method
+    return build(name, method.without_retain | request.method_options)
 
 
 def teacher_problem(

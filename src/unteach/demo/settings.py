@@ -67,7 +67,6 @@ def methods() -> list[str]:
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "undial": {"strength": 10.0},
-    "dto": {"hold": 1.0},
     "rmu": {"steering": 20.0},
 }
 ADAPTER: dict[str, dict[str, Any]] = {"loku": {"rank": 16}}
@@ -93,7 +92,7 @@ TRAIN: dict[str, dict[str, Any]] = {
     "pdu": {"learning_rate": 1e-3, "epochs": 20},
     "task-vector": {"learning_rate": 1e-3, "epochs": 10},
     "rmu": {"learning_rate": 1e-3, "epochs": 20, "retain_weight": 1},
-    "dto": {"learning_rate": 2e-4, "epochs": 10, "stop_at": 0},
+    "dto": {},
     "masc": {"learning_rate": 3e-4, "epochs": 10},
     "palu": {"learning_rate": 3e-4, "epochs": 10},
     "etw": {"learning_rate": 3e-4, "epochs": 10, "stop_at": 0},

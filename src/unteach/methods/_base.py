@@ -105,6 +105,8 @@ class Method(ABC):
     paper: ClassVar[Paper]
     reads: ClassVar[frozenset[ReadField]] = frozenset()
     plan: ClassVar[MethodDefaults] = MethodDefaults()
+    without_retain: ClassVar[dict[str, Any]] = {}
+    """Options whose default is another one in a run without a retain term."""
     paper_settings: ClassVar[dict[str, Any]] = {}
     """What the authors trained with, as settings of a request; `--preset paper` takes them."""
     label: ClassVar[str] = ""  # name in reports, if the plain name would claim too much
