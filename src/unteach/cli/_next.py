@@ -17,13 +17,17 @@ def gated(report: Any, command: Callable[[Any], list[str]]) -> int:
     """Say what the gates came to and what to try next; the exit code.
 
     Args:
-        report: with its gates; without any, nothing is said.
+        report: with its gates; without any, only that an earlier request came back is said.
         command: from a step to the arguments that try it.
     """
     from unteach.report import gate_sentence
-    from unteach.report.nextstep import next_step
+    from unteach.report.nextstep import next_step, step_of_earlier
 
     if not report.gates:
+        if step := step_of_earlier(report):
+            say("an earlier request came back with this run")
+            say(f"next: {step.why}:")
+            say(f"  {shlex.join(['unteach', *command(step)])}")
         return 0
     say(gate_sentence(report.gates))
     step = next_step(report)

@@ -74,6 +74,22 @@ Processes = Annotated[
 Trusting = Annotated[
     bool, typer.Option("--trust-remote-code", help="Run the code that a model brings with it.")
 ]
+After = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--after",
+        metavar="DIR",
+        help="An earlier result whose request is asked again, beside those of --model; repeatable.",
+    ),
+]
+Replay = Annotated[
+    bool | None,
+    typer.Option(
+        "--replay/--no-replay",
+        help="Hold what earlier requests removed while this one is; done where it is at hand.",
+        show_default=False,
+    ),
+]
 Attack = Annotated[
     list[str] | None,
     typer.Option(

@@ -28,6 +28,8 @@ def run(
     request_id: options.RequestId = None,
     operator: options.Operator = None,
     attack: options.Attack = None,
+    after: options.After = None,
+    replay: options.Replay = None,
     plugin: options.Plugins = None,
     adapter_only: options.AdapterOnly = False,
     keep_text: options.KeepText = False,
@@ -56,6 +58,9 @@ def run(
     Needed are --model, --forget and --out; everything else has a default. A run that was cut off
     goes on when the same command is given again.
 
+    Where the model came out of earlier runs, their requests are asked again before and after, as
+    far as their records are still where they were, and held meanwhile unless --no-replay is given.
+
     With --ledger the run answers the open requests there of which --forget has every record, and
     they are done once its gates are passed.
 
@@ -79,6 +84,8 @@ def run(
         request_id=request_id,
         operator=operator,
         attack=",".join(attack or []) or None,
+        after=after or None,
+        replay=None if replay is None else str(replay).lower(),
         plugins=plugin or None,
         adapter_only=adapter_only,
         keep_text=keep_text,
@@ -104,11 +111,13 @@ def run(
 
     say("starting (loading libraries takes a few seconds)")
     from unteach import pipeline
+    from unteach.cli._earlier import with_history
     from unteach.cli._next import again, gated
     from unteach.cli._show import hush
     from unteach.processes.main import is_main, leave
     from unteach.report import to_json
 
+    asked = with_history(asked, ledger, key, references)
     hush()
     with shown_progress() as listener:
         report = pipeline.run(asked, listener)

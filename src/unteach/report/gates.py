@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 from unteach.types import Score
 
 Outcome = Literal[
-    "done", "still recognisable", "over-forgotten", "others damaged", "cannot tell"
+    "done", "still recognisable", "over-forgotten", "resurfaced", "others damaged", "cannot tell"
 ]  # the worst of a run is the first after "done" that any gate has
 WORDS: dict[Outcome, str] = {
     "done": "every gate is passed",
@@ -15,6 +15,7 @@ WORDS: dict[Outcome, str] = {
         "the forget answers stand out from texts never seen, or some are still given"
     ),
     "over-forgotten": "the forget answers are less likely than texts never seen",
+    "resurfaced": "what an earlier request removed is known again",
     "others damaged": "what should stay was harmed, or is answered in circles or noise",
     "cannot tell": "there are too few examples, or chance alone may have done it",
 }

@@ -32,6 +32,7 @@ FREE: Any = {
     "train_anyway": True,
     "request_id": True,
     "operator": True,
+    "not_at_hand": True,
     "train": {"checkpoint_minutes", "checkpoint_steps"},
     "evaluate": {"cache"},
 }
@@ -50,6 +51,10 @@ class Request(Section):
         base: the model before fine-tuning, which never saw the forget data; what it says of them
             is what `unseen` distils towards, and `retrain` begins at it.
         retrained: a model trained without the forget set, as yardstick.
+        after: results of earlier runs whose requests are asked again, beside those that the model
+            itself came out of.
+        not_at_hand: earlier requests that a ledger knows of this model (`--ledger`); the report
+            names those whose records are nowhere.
         method: its name, with its options; "auto" is unseen where the data allow it a teacher.
         request_id: your number for the request, no name; it stands in the report.
         operator: who runs it, in one word, as it should stand in the report.
@@ -70,6 +75,8 @@ class Request(Section):
     holdout: Source | None = None
     base: Source | None = None
     retrained: Source | None = None
+    after: list[Source] = Field(default_factory=list)
+    not_at_hand: list[Word] = Field(default_factory=list)
     method: dict[str, Any] = Field(default_factory=lambda: {"name": "auto"})
     adapter: AdapterSettings = AdapterSettings()
     train: TrainSettings = TrainSettings()
@@ -133,6 +140,7 @@ NESTED = {  # flags that set a field of a section
     "method": ["method", "name"],
     "init": ["adapter", "init"],
     "sam": ["train", "sam"],
+    "replay": ["train", "replay"],
     "attack": ["attack", "names"],
 }
 
