@@ -3,8 +3,8 @@
 from statistics import fmean
 
 LAST = (
-    "method", "replay", "requests", "orders", "known again", "worst given", "mean given", "worst p", "mean p",
-    "band", "retain kept", "closeness",
+    "method", "replay", "requests", "orders", "known again", "worst given", "mean given",
+    "worst p", "mean p", "band", "retain kept", "closeness",
 )  # fmt: skip
 SEEN = ("known", "worst_given", "mean_given", "worst_p", "mean_p", "band", "retain_kept")
 

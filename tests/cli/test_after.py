@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 from audit.learned import SECRET, learn, write
-from secrecy.leaks import canary, leaks_under
+from secrecy.leaks import canary, leaks
 
 from unteach.checks.earlier import find_earlier, nothing_held
 from unteach.cli import _next
@@ -76,11 +76,17 @@ def test_an_earlier_request_is_asked_before_and_after_and_stands_in_every_report
         assert "worst R-1" in text
     assert "## Earlier requests" in markdown
     assert call("verify", "second")[0] == 0
-    words = [canary(SECRET, tokenizer(place))]
+    words = [canary(f"km by {SECRET}", tokenizer(place))]
+    whole = [json.loads(line) for line in (place / "one.jsonl").read_text().splitlines()]
     shutil.rmtree(place / "first")
     for name in ("one.jsonl", "two.jsonl", "holdout.jsonl"):
         (place / name).unlink()
-    assert leaks_under(place / "second", words) == []
+    heavy = (".safetensors", "tokenizer.json")
+    files = [p for p in (place / "second").rglob("*") if p.is_file()]
+    written = b"".join(p.read_bytes() for p in files if not p.name.endswith(heavy))
+    texts = [row[name].encode() for row in whole for name in ("question", "answer")]
+    assert not [text for text in texts if text in written]
+    assert leaks(written, words[0]) == []
     assert SECRET not in printed + told
 
 

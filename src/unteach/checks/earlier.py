@@ -201,7 +201,7 @@ def _chain(request: Request) -> Iterator[EarlierData]:
             what = "its folder holds another model by now"
             yield EarlierData(request=_named(folder, facts, what), folder=folder, source="")
             continue
-        if _real(_beside(then.forget, folder)) != own:
+        if own is None or _real(_beside(then.forget, folder)) != own:
             yield _read(folder, then, facts)
         before = _beside(then.model, folder), facts.get("model_before", "")
         todo += [(Path(before[0]), before[1] or "")]
