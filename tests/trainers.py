@@ -28,6 +28,7 @@ def trainer(
     callbacks=(),
     holdout=UNSEEN,
     teacher_rows=None,
+    replay=None,
     **options,
 ):
     """Plain gradient descent, unclipped, one pass over eight answers."""
@@ -47,6 +48,7 @@ def trainer(
         alternate_dataset=INSTEAD if "alternate" in method.needs() else None,
         retain_dataset=kept,
         holdout_dataset=holdout if "teacher_logits" in method.needs() else None,
+        replay_dataset=replay,
         teacher_rows=teacher_rows or of_strangers(method, model, forget),
         args=args,
         callbacks=[*callbacks],

@@ -3,7 +3,7 @@
 import gc
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,8 @@ from typing import Any
 
 from unteach.attacks._in_run import attack_run, keep
 from unteach.attacks._in_run import checked as check
-from unteach.checks.request import CheckedRequest, written
+from unteach.checks.earlier import FILE_MARK, mark_of
+from unteach.checks.request import CheckedRequest, replayed, written
 from unteach.evaluation.card import write_card
 from unteach.evaluation.hashes import model_hash
 from unteach.evaluation.identity import identity_of, version_of_bits
@@ -24,6 +25,7 @@ from unteach.evaluation.results import ROWS, judge, versions, write
 from unteach.evaluation.texts import add_texts, notes_on_text
 from unteach.files import RunFolder, in_words, recover, working, write_text
 from unteach.files.rows import read_rows, write_rows
+from unteach.metrics.earlier import is_earlier, measured_earlier
 from unteach.models.unchanged import require_unchanged
 from unteach.processes.main import agreed, is_main, join, own_device, shared
 from unteach.progress import NoProgress, ProgressListener
@@ -34,6 +36,7 @@ from unteach.settings.request import Request
 from unteach.types import ROLES, Paper, Row
 
 Rows = dict[str, list[Row]]
+KNOWN = "known_again"  # a fact: groups of earlier requests that were not held
 
 
 def run(request: Request, listener: ProgressListener | None = None) -> Report:
@@ -80,7 +83,8 @@ def _run(intake: CheckedRequest, work: RunFolder, listener: ProgressListener) ->
         before = rows_of("original", intake.request.model, intake, work, listener, work.before)
         listener.notes(require_known(before, intake.request))
         folder = shared(work.begin)
-        facts = remove(intake, folder, listener, work.checkpoints, work.identity)
+        known = known_again(intake, before)
+        facts = remove(intake, folder, listener, work.checkpoints, work.identity, known)
         shared(lambda: work.keep(facts))
     else:
         listener.stage("going on: the model is trained and written")
@@ -94,6 +98,12 @@ def _run(intake: CheckedRequest, work: RunFolder, listener: ProgressListener) ->
     report = make_report(intake, rows, facts, attacks)
     shared(lambda: _write(report, rows, intake.request, work))
     return report
+
+
+def known_again(intake: CheckedRequest, before: Rows) -> list[str]:
+    """Groups of earlier requests that the original knows again, by its rows."""
+    found = measured_earlier({"original": before}, [one.request for one in intake.earlier])
+    return [one.group for one in found if one.known_before]
 
 
 def asked_by(request: Request) -> dict[str, str]:
@@ -137,6 +147,7 @@ def remove(
     listener: ProgressListener,
     checkpoints: Path | None = None,
     identity: str = "",
+    known: Collection[str] = (),
 ) -> dict[str, Any]:
     """Unlearn, write the model into the folder, and return facts about the training.
 
@@ -146,6 +157,7 @@ def remove(
         listener: receives the progress.
         checkpoints: folder to write checkpoints to and to resume from; None for no checkpoints.
         identity: hash of the run; a checkpoint with another hash is refused.
+        known: groups of earlier requests that are known again already, and are not held.
     """
     from unteach.models.loading import load_config
     from unteach.training.safeguards.lower_rate import with_lower_rate
@@ -154,6 +166,7 @@ def remove(
     request = intake.request
     taught = base_rows(intake, listener)
     forget, retain = (intake.sequences.get(role, []) for role in ("forget", "retain"))
+    replay = replayed(intake, known)
     examples = [*intake.groups["forget"], *intake.formed]
 
     def train(request: Request) -> Any:
@@ -162,7 +175,7 @@ def remove(
         agreed(lambda: require_unchanged(intake.ages))
         return unlearn_model(
             model, intake.tokenizer, intake.method, forget, retain, request, listener, examples,
-            checkpoints, identity, intake.calibration, taught, intake.forms,
+            checkpoints, identity, intake.calibration, taught, intake.forms, replay,
         )  # fmt: skip
 
     done, lower = with_lower_rate(
@@ -174,9 +187,11 @@ def remove(
     )
     shared(lambda: _export(done, intake, folder, dtype))  # the main process has all weights
     shared(lambda: require_unchanged(intake.ages))  # files beside the weights were copied
-    counts = {role: len(examples) for role, examples in intake.groups.items()}
+    counts = {role: len(e) for role, e in intake.groups.items() if not is_earlier(role)}
     tokens = sum(sum(s.answer) for s in forget)
     facts = {"examples": counts, "forget_answer_tokens": tokens, **done.facts}
+    facts |= {FILE_MARK: mark_of(request.forget)} | ({"replayed": len(replay)} if replay else {})
+    facts |= {KNOWN: [*known]} if known else {}
     if request.gates.declared:
         facts["gates"] = {"sha256": request.gates.sha256}
     facts |= {"further_wordings": len(intake.formed)} if request.train.forms else {}
@@ -308,7 +323,7 @@ def make_report(
     method, request = intake.method, intake.request
     original = rows.get("original", {})
     names = request.forget, request.holdout, request.data.template
-    found = judge(rows, gates=request.gates)
+    found = judge(rows, gates=request.gates, earlier=[one.request for one in intake.earlier])
     if found["gates"]:
         facts = {
             **facts,

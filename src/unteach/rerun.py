@@ -79,7 +79,8 @@ def rerun(folder: Path, listener: ProgressListener | None = None) -> Rerun:
         mark = held.get("mark")
         same = identity_of(intake)[1] == mark if mark else None
         out.mkdir()
-        facts = pipeline.remove(intake, out, listener)
+        known = held.get("facts", {}).get(pipeline.KNOWN, ())
+        facts = pipeline.remove(intake, out, listener, known=known)
         listener.stage("comparing the weights")
         count, differ = compared(folder, out)
     return Rerun(

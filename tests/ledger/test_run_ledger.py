@@ -94,3 +94,44 @@ def test_what_cannot_be_answered_is_refused_before_the_run(place, call):
     assert "needs a ledger" in told
     assert not (place / "out").exists()
     assert states(place)[1] == 3
+
+
+def test_earlier_requests_of_the_ledger_are_asked_or_named(place, call, monkeypatch):
+    """R-1 is asked by its result; once its file lacks a record it is named, and not asked."""
+    from unteach.report import from_json
+
+    monkeypatch.chdir(place)
+    file = place / "one" / "forget.jsonl"
+    assert call(*_on(place, "before", file, "first", "--request", "R-1"))[0] == 0
+    two = place / "two"
+    two.mkdir()
+    add(place / "removals.ledger", place, "R-3", forget=forget_file(two, RECORDS[1:2]))
+    assert call(*_on(place, "first", two / "forget.jsonl", "second", "--request", "R-3"))[0] == 0
+    (one,) = from_json((place / "second" / "scores.json").read_text()).earlier
+    assert (one.name, one.not_asked, one.after is not None) == ("R-1", "", True)
+    shutil.rmtree(place / "second")
+    file.unlink()
+    again = _on(place, "first", two / "forget.jsonl", "third", "--request", "R-3")
+    code, printed, told = call(*again)
+    assert code == 0, told
+    assert "earlier request R-1: is not asked" in told
+    (one,) = from_json((place / "third" / "scores.json").read_text()).earlier
+    assert one.name == "R-1"
+    assert "not there any more" in one.not_asked
+    tuned = place / "tuned"  # the ledger alone knows where it comes from
+    shutil.copytree(place / "first", tuned)
+    for name in ("request.yaml", "run.json"):
+        (tuned / name).unlink()
+    code, _, told = call(*_on(place, "tuned", two / "forget.jsonl", "fourth", "--request", "R-3"))
+    assert code == 0, told
+    (one,) = from_json((place / "fourth" / "scores.json").read_text()).earlier
+    assert (one.name, one.group) == ("R-1", "")
+    assert "the ledger has it" in one.not_asked
+    assert RECORDS[0]["answer"] not in printed + told
+
+
+def _on(place, model, forget, out, *more):
+    given = arguments(place, *more)
+    for flag, value in (("--model", place / model), ("--forget", forget), ("--out", place / out)):
+        given[given.index(flag) + 1] = value
+    return given

@@ -111,7 +111,11 @@ def test_the_objectives_by_hand():
     seen = AnswerRows(logits, place, place, 1, logits, selected=chosen)
     cases = (
         ({"objective": "ascent"}, -softplus(1.0), -softplus(20.0)),
-        ({"objective": "ascent", "ceiling": 12.0}, -softplus(1.0), -12.0),  # the ceiling holds the last one
+        (
+            {"objective": "ascent", "ceiling": 12.0},
+            -softplus(1.0),
+            -12.0,
+        ),  # the ceiling holds the last one
         ({"objective": "unlikelihood"}, softplus(-1.0), softplus(-20.0)),
         ({}, *(-softplus(m) / (1 + math.exp(m)) for m in (1.0, 20.0))),
     )

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from unteach.data.calibration import FEW
 from unteach.errors import Problem
+from unteach.metrics.earlier import is_earlier
 from unteach.metrics.memorised import smallest_auc
 from unteach.settings.gates import Gates
 from unteach.types import Example
@@ -13,7 +14,11 @@ SEES = 0.9
 
 
 def gate_problems(
-    gates: Gates, groups: Mapping[str, Sequence[Example]], *, shared: bool, others: Sequence[str]
+    gates: Gates,
+    groups: Mapping[str, Sequence[Example]],
+    *,
+    shared: bool,
+    others: Sequence[str],
 ) -> Iterator[Problem]:
     """What is missing, a problem for each gate.
 
@@ -36,6 +41,10 @@ def gate_problems(
         yield _lacks("retain", "no group is given that should stay", "retain")
     if gates.holdout is not None and not holdout:
         yield _lacks("holdout", "there is none", "holdout")
+    if gates.earlier is not None and not any(map(is_earlier, groups)):
+        what = "no earlier request's records are at hand"
+        hint = f"give --after the folder of an earlier result, or {_off('earlier')}"
+        yield Problem("gates.earlier", what, hint, "request")
     if gates.fluency is not None and not any(
         example.answer_turn is not None for group in groups.values() for example in group
     ):

@@ -1,12 +1,20 @@
 """Check a whole request before any weights are loaded, and report all problems at once."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from unteach.checks.automatic import AUTO, ELSE, method_of, teacher_problem
 from unteach.checks.defaults import resolve
+from unteach.checks.earlier import (
+    EarlierData,
+    earlier_notes,
+    find_earlier,
+    nothing_held,
+    same_tokens,
+    with_earlier,
+)
 from unteach.checks.gates import gate_problems
 from unteach.checks.made_holdout import made_calibration, made_holdout_of
 from unteach.checks.model import check_model
@@ -17,6 +25,7 @@ from unteach.checks.token_ids import check_answers, check_refusals
 from unteach.checks.trainable import check_training
 from unteach.checks.training import training_problems
 from unteach.data import (
+    check_again,
     check_data,
     check_tokenizer,
     encode_all,
@@ -28,6 +37,7 @@ from unteach.data.listing import shortened
 from unteach.data.reworded import reworded
 from unteach.errors import Problem, UserError
 from unteach.files import check_out, check_room, overlap
+from unteach.metrics.earlier import is_earlier
 from unteach.models.source import pin_note, pinned
 from unteach.models.unchanged import Ages, ages_of
 from unteach.settings.request import FILE, MADE, Request, load
@@ -48,6 +58,7 @@ class CheckedRequest:
             `groups`, which evaluate the result, unless there are too few to split.
         forms: tokenised examples by role with their questions in further wordings, trained on too.
         formed: the forget examples among them.
+        earlier: earlier requests of the model; those that are asked have a group of their own.
         notes: notes for the user.
         ages: `ages` of the models' files at the time of the check.
     """
@@ -60,6 +71,7 @@ class CheckedRequest:
     calibration: list[Sequence] = field(default_factory=list)
     forms: dict[str, list[Sequence]] = field(default_factory=dict)
     formed: list[Example] = field(default_factory=list)
+    earlier: tuple[EarlierData, ...] = ()
     notes: tuple[Problem, ...] = ()
     ages: Mapping[str, Ages] = field(default_factory=dict)
 
@@ -91,6 +103,10 @@ def check(request: Request) -> CheckedRequest:
     groups = _groups(request, problems)
     problems += _collect(problems, _alternates, request, method, groups) or []
     problems += check_data(groups)
+    earlier = _collect(problems, find_earlier, request) or ()
+    again = {one.request: [*one.examples] for one in earlier if one.examples}
+    problems += check_again(groups, {asked.name: found for asked, found in again.items()})
+    groups |= {asked.group: found for asked, found in again.items()}
     sequences: dict[str, list[Sequence]] = {}
     wanted, notes = request, list[Problem]()
     problems += request.notes
@@ -119,6 +135,10 @@ def check(request: Request) -> CheckedRequest:
         )
         problems += _collect(problems, _refusals, request, method, empty, tokenizer) or []
         _collect(problems, _choice, method, sequences.get("forget", []), request.train.seed)
+        cut = request.data.max_length, request.data.template
+        earlier = same_tokens(earlier, groups, sequences, cut) if sequences else earlier
+        problems += [*earlier_notes(earlier), *nothing_held(request, earlier)]
+        request = with_earlier(request, earlier, method)
     calibration: list[Sequence] = []
     formed = _formed(groups, request)
     forms = _forms(formed, tokenizer, request, problems) if sequences else {}
@@ -168,9 +188,22 @@ def check(request: Request) -> CheckedRequest:
         calibration=calibration,
         forms=forms,
         formed=formed.get("forget", []),
+        earlier=earlier,
         notes=notes,
         ages=before,
     )
+
+
+def replayed(intake: CheckedRequest, known: Collection[str] = ()) -> list[Sequence]:
+    """The sequences of earlier requests that training holds; none unless the request wants it.
+
+    Args:
+        intake: the checked request.
+        known: groups that are known again already: held, they would stay so.
+    """
+    asked = [one.request.group for one in intake.earlier if one.examples]
+    groups = [group for group in asked if group not in known] if intake.request.train.replay else []
+    return [sequence for group in groups for sequence in intake.sequences.get(group, [])]
 
 
 def _formed(groups: dict[str, list[Example]], request: Request) -> dict[str, list[Example]]:
@@ -204,6 +237,7 @@ def _overlapping_inputs(request: Request) -> list[Problem]:
     named += [(f"--{role}", request.source(role)) for role in ROLES]
     named += [(f"evaluate.also.{name}", file) for name, file in request.evaluate.also.items()]
     named += [("--plugin", plugin) for plugin in request.plugins]
+    named += [("--after", folder) for folder in request.after]
     return overlap(request.out, [*named, ("data.refusals", request.data.refusals)])
 
 
@@ -346,6 +380,9 @@ def _groups(request: Request, problems: list[Problem]) -> dict[str, list[Example
         if source:
             groups[role], found = read(source, role)
             problems += found
+    for name in filter(is_earlier, request.evaluate.also):
+        what, hint = "is taken by earlier requests", "give another name"
+        problems.append(Problem(f"evaluate.also.{name}", what, hint, "request"))
     for name in set(ROLES) & set(request.evaluate.also):
         hint = f"give --{name}, or another name"
         problems.append(Problem(f"evaluate.also.{name}", "is taken", hint, "request"))

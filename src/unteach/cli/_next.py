@@ -17,13 +17,17 @@ def gated(report: Any, command: Callable[[Any], list[str]]) -> int:
     """Print the outcome of the gates and what to try next; return the exit code.
 
     Args:
-        report: the report; nothing is printed if it has no gates.
+        report: the report; without gates, only an earlier request that came back is reported.
         command: function from a `report.nextstep` step to command line arguments.
     """
     from unteach.report import gate_sentence
-    from unteach.report.nextstep import next_step
+    from unteach.report.nextstep import next_step, step_of_earlier
 
     if not report.gates:
+        if step := step_of_earlier(report):
+            say("an earlier request came back with this run")
+            say(f"next: {step.why}:")
+            say(f"  {shlex.join(['unteach', *command(step)])}")
         return 0
     say(gate_sentence(report.gates))
     step = next_step(report)

@@ -132,6 +132,22 @@ Trusting = Annotated[
         rich_help_panel=COMPUTING,
     ),
 ]
+After = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--after",
+        metavar="DIR",
+        help="An earlier result whose request is asked again, beside those of --model; repeatable.",
+    ),
+]
+Replay = Annotated[
+    bool | None,
+    typer.Option(
+        "--replay/--no-replay",
+        help="Hold what earlier requests removed while this one is; done where it is at hand.",
+        show_default=False,
+    ),
+]
 Attack = Annotated[
     list[str] | None,
     typer.Option(

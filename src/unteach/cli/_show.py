@@ -63,6 +63,7 @@ def show_table(report: Any) -> None:
     """Print what is wrong with the models, the main scores, further tables and the gates."""
     from unteach.report import gate_rows, what_is_wrong
     from unteach.report import table as rows_of
+    from unteach.report.earlier import earlier_notes, earlier_rows, earlier_sentence
     from unteach.report.table import legend
 
     many = len(report.models) > FEW
@@ -79,6 +80,11 @@ def show_table(report: Any) -> None:
         console.print(grid_of(fitted(rows, console.width, upright=not many)))
     for cells in report.tables.values():
         console.print(grid_of(cells))
+    if report.earlier:
+        console.print(Text(visible(earlier_sentence(report.earlier)), "bold"), soft_wrap=True)
+        console.print(grid_of(earlier_rows(report.earlier)))
+        for line in earlier_notes(report.earlier):
+            console.print(Text(visible(line), "dim"), soft_wrap=True)
     if report.gates:
         console.print(grid_of(gate_rows(report.gates)))
     for line in dict.fromkeys(

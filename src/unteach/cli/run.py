@@ -32,6 +32,8 @@ def run(
     request_id: options.RequestId = None,
     operator: options.Operator = None,
     attack: options.Attack = None,
+    after: options.After = None,
+    replay: options.Replay = None,
     plugin: options.Plugins = None,
     adapter_only: options.AdapterOnly = False,
     keep_text: options.KeepText = False,
@@ -80,6 +82,9 @@ def run(
     Required are --model, --forget and --out, or a request file that has them; everything else has
     a default. Options override the request file. To resume an interrupted run, repeat its command.
 
+    If the model came out of earlier runs, their requests are evaluated again before and after, as
+    far as their records are still where they were, and held meanwhile (--no-replay does not).
+
     With --ledger the run fulfils those open requests whose records are all in --forget. They are
     recorded as done if all gates pass.
 
@@ -113,6 +118,8 @@ def run(
         request_id=request_id,
         operator=operator,
         attack=",".join(attack or []) or None,
+        after=after or None,
+        replay=None if replay is None else str(replay).lower(),
         plugins=plugin or None,
         adapter_only=adapter_only,
         keep_text=keep_text,
@@ -139,11 +146,13 @@ def run(
 
     say("starting (loading libraries takes a few seconds)")
     from unteach import pipeline
+    from unteach.cli._earlier import with_history
     from unteach.cli._next import again, gated
     from unteach.cli._show import hush
     from unteach.processes.main import is_main, leave
     from unteach.report import to_json
 
+    asked = with_history(asked, ledger, key, references)
     hush()
     with shown_progress() as listener:
         report = pipeline.run(asked, listener)

@@ -15,6 +15,9 @@ def settings(
     schema: Annotated[
         bool, typer.Option("--schema", help="Print the JSON Schema of request files, for editors.")
     ] = False,
+    scores_schema: Annotated[
+        bool, typer.Option("--scores-schema", help="A JSON Schema of scores.json, for programs.")
+    ] = False,
 ) -> None:
     """List every setting of a request with its default, its bounds and its meaning.
 
@@ -28,6 +31,11 @@ def settings(
     """
     from unteach.settings import listing as found
 
+    if scores_schema:
+        from unteach.report.files import scores_schema as of_scores
+
+        typer.echo(json_.dumps(of_scores(), indent=2))
+        return
     if schema:
         typer.echo(json_.dumps(found.schema(), indent=2))
         return

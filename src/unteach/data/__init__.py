@@ -1,6 +1,6 @@
 """Read data files into examples, tokenise the examples, and check both for problems."""
 
-from unteach.data.checks import check_data, check_tokenizer
+from unteach.data.checks import check_again, check_data, check_tokenizer
 from unteach.data.describe import describe
 from unteach.data.encoding.encode import (
     context_length,
@@ -14,6 +14,7 @@ from unteach.data.encoding.trial import try_tokenizer
 from unteach.data.examples import read, read_rows, with_answer
 
 __all__ = [
+    "check_again",
     "check_data",
     "check_tokenizer",
     "context_length",

@@ -33,6 +33,22 @@ def check_data(groups: dict[str, list[Example]]) -> list[Problem]:
     return problems
 
 
+def check_again(
+    groups: dict[str, list[Example]], earlier: dict[str, list[Example]]
+) -> list[Problem]:
+    """Find what was removed earlier in the retain set, which would teach it again.
+
+    Args:
+        groups: by role.
+        earlier: examples of earlier requests by the request's name.
+    """
+    return [
+        problem
+        for name, examples in earlier.items()
+        for problem in _shared(examples, groups.get("retain", []), "retain", again=name)
+    ]
+
+
 def check_tokenizer(
     tokenizer: Any, groups: dict[str, list[Example]], template: str
 ) -> list[Problem]:
@@ -105,7 +121,11 @@ def _duplicates(role: str, examples: list[Example]) -> list[Problem]:
 
 
 def _shared(
-    forget: list[Example], others: list[Example], role: str, kind: Any = "data"
+    forget: list[Example],
+    others: list[Example],
+    role: str,
+    kind: Any = "data",
+    again: str = "",
 ) -> list[Problem]:
     found, seen = [], set()
     for key, how in ((_exact_key, ""), (_normalised_key, ", but for case and punctuation")):
@@ -118,7 +138,8 @@ def _shared(
         "retain": "it cannot be forgotten and retained: take it out of one of them",
         "holdout": "the model knows it, so it is no holdout: take it out of there",
     }
-    return _listed(found, hints[role], kind)
+    taught = f"earlier request {again} removed it, and this run would teach it: take it out there"
+    return _listed(found, taught if again else hints[role], kind)
 
 
 def _places(examples: list[Example], key: Callable[[Example], int]) -> dict[int, str]:

@@ -40,6 +40,8 @@ def measured(report: Report, rows: Rows, gates: Gates) -> tuple[Gate, ...]:
         found += [_kept(rows, model, "retain", g, gates.retain) for g in groups]
     if gates.holdout is not None:
         found.append(_kept(rows, model, "holdout", "holdout", gates.holdout))
+    if gates.earlier is not None:
+        found.append(_earlier(report, gates.earlier))
     if gates.fluency is not None:
         found += _fluency(rows, model, gates.fluency)
     return tuple(found)
@@ -97,6 +99,17 @@ def _given(report: Report, model: str, limit: int) -> Gate:
     return Gate(
         **fixed, score=score, outcome="still recognisable" if given.count > limit else "done"
     )
+
+
+def _earlier(report: Report, limit: int) -> Gate:
+    asked = [one for one in report.earlier if one.after is not None]
+    back = sum(one.resurfaced for one in asked)
+    fixed: dict[str, Any] = {"name": "earlier", "measure": "earlier requests back", "high": limit}
+    if not asked:
+        score = Score(None, note="not measurable: no earlier request was asked")
+        return Gate(**fixed, score=score, outcome="cannot tell", why="none was asked")
+    score = Score(float(back), len(asked))
+    return Gate(**fixed, score=score, outcome="resurfaced" if back > limit else "done")
 
 
 def _kept(rows: Rows, model: str, name: str, group: str, limit: float) -> Gate:

@@ -25,6 +25,7 @@ def identity_of(intake: CheckedRequest) -> tuple[str, str | None]:
 
     request = intake.request
     named = [request.source(role) for role in ROLES] + [*request.evaluate.also.values()]
+    named += [one.source for one in intake.earlier if one.examples]
     beside = [Path(file) for file in (*request.plugins, request.data.refusals) if file]
     files = [*(Path(source) for source in named if source), *beside]
     groups = {name: Group(examples=group) for name, group in intake.groups.items()}

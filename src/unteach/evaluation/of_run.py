@@ -8,6 +8,7 @@ from unteach.errors import Problem
 from unteach.evaluation.cache import default_folder
 from unteach.evaluation.loading import load
 from unteach.evaluation.rows import cache_answers, cached_answers, check_numbers, rows_key
+from unteach.metrics.earlier import is_forgotten
 from unteach.models.unchanged import require_unchanged
 from unteach.processes.main import shared
 from unteach.progress import ProgressListener
@@ -56,7 +57,7 @@ def _questions(intake: CheckedRequest) -> tuple[dict[str, Group], AskSettings]:
     request = intake.request
     limit = request.evaluate.max_examples
     groups = {
-        role: Group(examples=examples if role == "forget" else sample(examples, limit))
+        role: Group(examples=examples if is_forgotten(role) else sample(examples, limit))
         for role, examples in intake.groups.items()
     }
     settings = AskSettings(

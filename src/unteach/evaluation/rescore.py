@@ -32,7 +32,8 @@ def rescore(folder: Path, out: Path, *, compat: str = "", overwrite: bool = Fals
     order = [*before.models]
     rows = dict(sorted(rows.items(), key=lambda r: order.index(r[0]) if r[0] in order else -1))
     attacks = replace(before.attacks, beside=()) if before.attacks else None  # their files stay
-    scores = judge(rows, compat=compat, gates=declared(before))
+    gates, earlier = declared(before), before.earlier
+    scores = judge(rows, compat=compat, gates=gates, earlier=earlier)
     report = replace(before, **scores, attacks=attacks)
     with staged(out, overwrite=overwrite) as stage:
         write(report, rows, stage, about=about)

@@ -1,6 +1,6 @@
 """Compute scores from rows and write both with the report; needs no model and no torch."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from unteach.files.rows import Groups, write_rows
 from unteach.metrics import compare, score_model
 from unteach.metrics.aggregate import AGGREGATE_VERSION
 from unteach.metrics.closeness import CLOSENESS_VERSION
+from unteach.metrics.earlier import EarlierRequest, measured_earlier, without_earlier
 from unteach.metrics.given import still_given
 from unteach.metrics.harm import harms
 from unteach.metrics.yardstick import never_seen
@@ -22,7 +23,11 @@ PICTURE = "before-after.png"
 
 
 def judge(
-    rows: Mapping[str, Groups], *, compat: str = "", gates: Gates | None = None
+    rows: Mapping[str, Groups],
+    *,
+    compat: str = "",
+    gates: Gates | None = None,
+    earlier: Sequence[EarlierRequest] = (),
 ) -> dict[str, Any]:
     """Score each model, and compare each with the retrained one where there is one.
 
@@ -30,10 +35,13 @@ def judge(
         rows: of each model by its label; others are compared with "original" and "retrained".
         compat: a project whose variants of metrics are computed too.
         gates: what was declared to hold.
+        earlier: requests that were answered before, which are judged by themselves.
 
     Returns:
         The fields of a `Report` that are computed from rows.
     """
+    measured_again = measured_earlier(rows, earlier)
+    rows = without_earlier(rows)
     original, retrained = rows.get("original"), rows.get("retrained")
     others = [name for name in rows if name != "retrained"] if retrained else []
     found: dict[str, Any] = {
@@ -56,6 +64,7 @@ def judge(
             for name, found in rows.items()
             if original and name != "original"
         },
+        "earlier": measured_again,
     }
     return {**found, "gates": measured(Report(**found), rows, gates) if gates else ()}
 

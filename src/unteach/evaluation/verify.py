@@ -13,7 +13,8 @@ from unteach.evaluation.results import ROWS, declared, judge
 from unteach.files import CARD, PRIVATE, RUN, listed_files, what_changed
 from unteach.report import to_json
 
-MADE = ("models", "comparisons", "never_seen", "given", "harm", "gates")  # fields made by `judge`
+MADE = ("models", "comparisons", "never_seen", "given", "harm", "earlier", "gates")
+"""Fields made by `judge`."""
 
 
 @dataclass(frozen=True)
@@ -77,11 +78,10 @@ def _scores(folder: Path) -> tuple[int, list[Problem]]:
     order = [*written.models]
     rows = dict(sorted(rows.items(), key=lambda r: order.index(r[0]) if r[0] in order else -1))
     compat = "open-unlearning" if _compat(written) else ""
-    anew = json.loads(
-        to_json(replace(written, **judge(rows, compat=compat, gates=declared(written))))
-    )
+    again = judge(rows, compat=compat, gates=declared(written), earlier=written.earlier)
+    anew = json.loads(to_json(replace(written, **again)))
     stored = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
-    stored.setdefault("gates", [])  # of a result from before there were any
+    stored = {"gates": [], "earlier": [], **stored}  # of a result from before there were any
     pairs = [
         (name, a, b)
         for part in MADE

@@ -4,17 +4,25 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict
+from importlib.resources import files
 from typing import Any
 
 from unteach.escaping import in_json
 from unteach.metrics.given import GivenAnswers
 from unteach.metrics.harm import Harm, ScoreDrop
 from unteach.report import attacked
+from unteach.report.earlier import read_earlier, written_earlier
 from unteach.report.gates import read_gates, written_gates
 from unteach.report.record import Report
 from unteach.types import Paper, Score
 
 SCHEMA = 1
+DESCRIBED = "scores.schema.json"  # the JSON Schema of what `to_json` writes, beside this file
+
+
+def scores_schema() -> dict[str, Any]:
+    """The JSON Schema of scores.json."""
+    return json.loads(files("unteach.report").joinpath(DESCRIBED).read_text(encoding="utf-8"))
 
 
 def to_json(report: Report) -> str:
@@ -40,6 +48,7 @@ def to_json(report: Report) -> str:
             model: {group: asdict(harm) for group, harm in groups.items()}
             for model, groups in report.harm.items()
         },
+        "earlier": _finite(written_earlier(report.earlier)),
         "gates": _finite(written_gates(report.gates)),
         "tables": dict(report.tables),
         "method": {"label": report.label, "papers": [asdict(p) for p in report.papers]},
@@ -69,6 +78,7 @@ def from_json(text: str) -> Report:
             model: {group: _read_harm(harm) for group, harm in groups.items()}
             for model, groups in record.get("harm", {}).items()
         },
+        earlier=read_earlier(record.get("earlier", ())),
         gates=read_gates(record.get("gates", ())),
         tables=record.get("tables", {}),
         label=record["method"]["label"],

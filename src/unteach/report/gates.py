@@ -7,12 +7,13 @@ from typing import Any, Literal, get_args
 from unteach.types import Score
 
 Outcome = Literal[
-    "done", "still recognisable", "over-forgotten", "others damaged", "cannot tell"
+    "done", "still recognisable", "over-forgotten", "resurfaced", "others damaged", "cannot tell"
 ]  # the outcome of a run is the first one after "done" that any gate has
 WORDS: dict[Outcome, str] = {
     "done": "every gate passed",
     "still recognisable": ("the forget answers differ from unseen texts, or some are still given"),
     "over-forgotten": "the forget answers are less likely than unseen texts",
+    "resurfaced": "the model knows again what an earlier request removed",
     "others damaged": "the retain answers got worse, or are repetitive or noise",
     "cannot tell": "there are too few examples, or the difference may be chance",
 }

@@ -39,7 +39,7 @@ def gate_rows(gates: Sequence[Gate]) -> list[list[str]]:
 def measured(gate: Gate) -> str:
     """Format the measured value with its interval; counts of answers are whole numbers."""
     score = gate.score
-    if gate.name != "given" or score.value is None:
+    if gate.name not in ("given", "earlier") or score.value is None:
         return cell(score)
     text = f"{score.value:.0f}"
     if score.low is not None and score.high is not None:

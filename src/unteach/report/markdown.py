@@ -10,11 +10,13 @@ from unteach.report.answers import stand_out
 from unteach.report.comeback import TITLE as ATTACKS
 from unteach.report.comeback import Picture
 from unteach.report.comeback import told as attack_parts
+from unteach.report.earlier import TITLE as EARLIER
+from unteach.report.earlier import earlier_notes, earlier_rows, earlier_sentence
 from unteach.report.gatewords import fixed, gate_rows
 from unteach.report.grid import FEW, GridLine, grid, scores_grid
 from unteach.report.missing import not_measured
 from unteach.report.names import harmless
-from unteach.report.nextstep import next_step, told
+from unteach.report.nextstep import next_step, step_of_earlier, told
 from unteach.report.record import Report
 from unteach.report.table import UNSEEN, legend, table
 from unteach.report.verdict import verdict
@@ -116,7 +118,8 @@ def gate_parts(report: Report) -> list[str]:
 
 def sections(report: Report) -> list[ReportSection]:
     """All sections below the tables, in order; `report` must be escaped by `harmless`."""
-    found = [ReportSection(ATTACKS, [*attack_parts(report.attacks)])] if report.attacks else []
+    found = [ReportSection(EARLIER, _earlier(report))] if report.earlier else []
+    found += [ReportSection(ATTACKS, [*attack_parts(report.attacks)])] if report.attacks else []
     found += [ReportSection(GROUPS.get(g, g), [*_metrics(report, g)]) for g in _groups(report)]
     found += [ReportSection("Single answers", [*single])] if (single := _single(report)) else []
     if compared := _comparisons(report):
@@ -147,6 +150,14 @@ def glance(report: Report) -> tuple[dict[str, list[list[str]]], list[str]]:
     tables |= report.tables
     lines = dict.fromkeys(line for cells in tables.values() for line in legend(cells))
     return tables, [f"{line}." for line in lines]
+
+
+def _earlier(report: Report) -> list[str | FoldedMarkdown | Picture]:
+    """The worst first, then all, then what to do."""
+    step = step_of_earlier(report)
+    notes = [*earlier_notes(report.earlier), *([told(step)] if step else [])]
+    cells = grid(earlier_rows(report.earlier), left=(0, 2, 3))
+    return [f"**{earlier_sentence(report.earlier)}**", cells, *notes]
 
 
 def _groups(report: Report) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from unteach.escaping import markdown, prose
 from unteach.report.attacked import shown
+from unteach.report.earlier import shown as shown_earlier
 from unteach.report.record import Report
 
 BESIDE = "_vs_retrained"  # suffix of the name of a comparison
@@ -26,6 +27,7 @@ def harmless(report: Report) -> Report:
             for name, found in report.comparisons.items()
         },
         gates=tuple(replace(gate, measure=prose(gate.measure)) for gate in report.gates),
+        earlier=shown_earlier(report.earlier),
         tables={
             markdown(title): [[_cell(cell) for cell in row] for row in rows]
             for title, rows in report.tables.items()

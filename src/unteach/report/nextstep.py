@@ -9,6 +9,7 @@ from unteach.report.record import Report
 from unteach.report.stop import aim, harmed, why
 
 UNBOUNDED = ("ascent", "graddiff", "kl-min")  # only a small learning rate limits these
+HEAVY = 9  # weight of the replay term, above which more of it is no help
 MANY = 40  # epochs, above which a higher learning rate is suggested instead
 
 
@@ -46,8 +47,25 @@ def next_step(report: Report) -> Step | None:
         return _more(report, failed[0])
     if not train_settings(report):
         return Step("unlearning starts from the model before, with these files")
-    found = {"still recognisable": _further, "over-forgotten": _sooner}.get(outcome, _gentler)
-    return found(report)
+    further = {"still recognisable": _further, "over-forgotten": _sooner, "resurfaced": _held}
+    return further.get(outcome, _gentler)(report)
+
+
+def step_of_earlier(report: Report) -> Step | None:
+    """What to try where an earlier request came back, whether gates were declared or not."""
+    back = any(one.resurfaced for one in report.earlier)
+    return _held(report) if back and train_settings(report) else None
+
+
+def _held(report: Report) -> Step:
+    train = train_settings(report)
+    if not train.get("replay"):
+        return Step("earlier requests are held where they were", {"train.replay": "true"})
+    weight = float(train.get("replay_weight") or 1.0)
+    if weight < HEAVY:
+        told = "earlier requests are held more"
+        return Step(told, {"train.replay_weight": f"{3 * weight:g}"})
+    return _slower(report, "a lower rate moves earlier requests less")
 
 
 def _more(report: Report, gate: Gate) -> Step:

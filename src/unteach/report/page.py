@@ -7,6 +7,7 @@ from unteach.metrics.rows import Groups
 from unteach.report.answerwise import Answers, answerwise
 from unteach.report.comeback import TITLE as ATTACKS
 from unteach.report.comeback import Picture, recoveries
+from unteach.report.earlier import TITLE as EARLIER
 from unteach.report.grid import FEW, grid
 from unteach.report.headline import Headline, headline
 from unteach.report.markdown import (
@@ -30,7 +31,7 @@ from unteach.report.verdict import verdict
 
 NOTHING = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 """Content security policy: the page may load and send nothing."""
-OPEN = (ATTACKS, NO_PROOF_TITLE)
+OPEN = (EARLIER, ATTACKS, NO_PROOF_TITLE)
 
 
 def to_html(report: Report, rows: Mapping[str, Groups] | None = None) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from unteach.metrics.earlier import EarlierRequest
 from unteach.metrics.given import GivenAnswers
 from unteach.metrics.harm import Harm
 from unteach.report.attacked import Attacked
@@ -26,6 +27,7 @@ class Report:
         given: model -> the forget answers that it still gives.
         harm: model -> group -> single answers that were harmed, compared with the original.
         gates: what was declared to hold after the run, and whether it does.
+        earlier: requests that were answered before, and whether they still hold.
         tables: further tables by title, the header first.
         label: name of the method in titles.
         papers: of the method or suite.
@@ -41,6 +43,7 @@ class Report:
     given: Mapping[str, GivenAnswers] = field(default_factory=dict)
     harm: Mapping[str, Mapping[str, Harm]] = field(default_factory=dict)
     gates: tuple[Gate, ...] = ()
+    earlier: tuple[EarlierRequest, ...] = ()
     tables: Mapping[str, list[list[str]]] = field(default_factory=dict)
     label: str = ""
     papers: tuple[Paper, ...] = ()

@@ -2,6 +2,7 @@
 
 from unteach.report.answers import harmed, still
 from unteach.report.comeback import comes_back
+from unteach.report.earlier import earlier_lines
 from unteach.report.judge import (
     KEPT,
     NEAR,
@@ -50,6 +51,7 @@ def what_is_wrong(report: Report) -> list[str]:
     lines += findings or _other_attack(report, model)
     back = comes_back(report.attacks)
     lines += [f"comes back under attack: {back}"] if back else []
+    lines += earlier_lines(report.earlier)
     if damaged(report, model):
         kept = ", ".join(kept_parts(report, model))
         lines.append(f"damaged: less than {KEPT:.0%} is kept of what should stay ({kept})")

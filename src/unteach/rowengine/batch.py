@@ -1,4 +1,4 @@
-"""Collate forget and retain examples into one padded batch."""
+"""Collate forget, retain and replay examples into one padded batch."""
 
 from typing import NamedTuple
 
@@ -9,11 +9,11 @@ from torch.utils.data import Dataset
 from unteach.methods import Selection
 from unteach.types import Sequence
 
-FORGET, RETAIN, ALTERNATE = 0, 1, 2
+FORGET, RETAIN, ALTERNATE, REPLAY = 0, 1, 2, 3
 
 
 class Pair(NamedTuple):
-    """Indices of a forget example and of the retain example that is paired with it.
+    """Indices of a forget example, and of the retain and the replay example paired with it.
 
     A spare pair does not count: it fills a process's batch if there are too few pairs for all.
     """
@@ -21,13 +21,14 @@ class Pair(NamedTuple):
     forget: int
     retain: int | None
     spare: bool = False
+    replay: int | None = None
 
 
 Lengths = tuple[list[int], list[int]]
 """Number of tokens of each forget example and of each retain example."""
 
 Batch = dict[str, Tensor]
-"""One padded batch of B sequences of T tokens: forget, alternates in the same order, retain.
+"""One padded batch of B sequences of T tokens: forget, alternates in that order, retain, replay.
 
 Masks come from lengths: padding is what is past a sequence's end, whatever its token id.
 
@@ -35,7 +36,7 @@ Masks come from lengths: padding is what is past a sequence's end, whatever its 
     answer                      [B, T] bool: answer tokens
     selected, ignored           [B, T] bool: the method's selection
     refusal                     [B, T], the refusal's tokens repeated along each forget answer
-    group                       [B], FORGET, RETAIN or ALTERNATE
+    group                       [B], FORGET, RETAIN, ALTERNATE or REPLAY
     index                       [B], index of the example in its group
     spare                       [B] bool, the same for all: whether the batch does not count
 """
@@ -50,6 +51,7 @@ class Pairs(Dataset):
         choices: per forget sequence, the tokens that the method selected.
         alternates: per forget sequence, another answer to the same prompt.
         refusal: token ids of a refusal.
+        replay: sequences of earlier requests, which stay as forgotten as they are.
     """
 
     def __init__(
@@ -59,9 +61,11 @@ class Pairs(Dataset):
         choices: list[Selection] | None = None,
         alternates: list[Sequence] | None = None,
         refusal: tuple[int, ...] = (),
+        replay: list[Sequence] | None = None,
     ):
         self.forget, self.retain, self.choices = forget, retain or [], choices
         self.alternates, self.refusal = alternates or [], refusal
+        self.replay = replay or []
 
     def __len__(self) -> int:
         return len(self.forget)
@@ -82,7 +86,9 @@ class Pairs(Dataset):
         members = [(FORGET, p.forget) for p in pairs]
         members += [(ALTERNATE, p.forget) for p in pairs if self.alternates]
         members += [(RETAIN, p.retain) for p in pairs if p.retain is not None]
-        source = {FORGET: self.forget, RETAIN: self.retain, ALTERNATE: self.alternates}
+        members += [(REPLAY, p.replay) for p in pairs if p.replay is not None]
+        source = {FORGET: self.forget, RETAIN: self.retain}
+        source |= {ALTERNATE: self.alternates, REPLAY: self.replay}
         choices = [self._choice(group, i) for group, i in members]
         batch = pad([source[group][i] for group, i in members])
         shape = batch["answer"].shape

@@ -19,7 +19,8 @@ from unteach.head import Head, head_of, require_agreement, states_only
 from unteach.inference import answer_tokens, batches_by_length
 from unteach.inference.store import HiddenStateStore, sweep
 from unteach.losses.answer_rows import AnswerRows
-from unteach.rowengine.batch import ALTERNATE, FORGET, RETAIN, Batch, Pairs, pad
+from unteach.losses.replay import REPLAY_READS
+from unteach.rowengine.batch import ALTERNATE, FORGET, REPLAY, RETAIN, Batch, Pairs, pad
 from unteach.rowengine.forward import inputs_of
 from unteach.rowengine.rows import prompt_mask
 from unteach.types import Sequence
@@ -36,6 +37,7 @@ class Reference:
         retain: what the retain term reads.
         pairs: the sequences of all groups.
         drawn: indices of the retain examples that training will use; None for all.
+        replayed: likewise of the replay examples.
         layer: index of the layer for "reference_hidden".
         head: a frozen copy of the policy's head, if there is one already.
     """
@@ -48,15 +50,19 @@ class Reference:
         pairs: Pairs,
         *,
         drawn: Collection[int] | None = None,
+        replayed: Collection[int] | None = None,
         layer: int | None = None,
         head: Head | None = None,
     ):
         sweep()
         drawn = range(len(pairs.retain)) if drawn is None else sorted(drawn)
+        replayed = range(len(pairs.replay)) if replayed is None else sorted(replayed)
+        replay = REPLAY_READS if pairs.replay else frozenset[str]()
         texts: dict[int, dict[int, Sequence]] = {
             FORGET: dict(enumerate(pairs.forget)),
             ALTERNATE: dict(enumerate(pairs.alternates)),
             RETAIN: {i: pairs.retain[i] for i in drawn},
+            REPLAY: {i: pairs.replay[i] for i in replayed},
         }
         logits, hidden = "reference_logits", "reference_hidden"
         also = {"prompts"} if "prompt" in forget and logits in forget else set()
@@ -64,6 +70,7 @@ class Reference:
             FORGET: _kinds(forget, {logits: "answers", hidden: "hidden"}) | also,
             ALTERNATE: _kinds(forget, {logits: "answers"}),
             RETAIN: _kinds(retain, {logits: "answers", hidden: "hidden"}),
+            REPLAY: _kinds(replay, {logits: "answers"}),
         }
         self._logps: dict[int, Tensor] = {}
         self._stores: dict[tuple[int, str], HiddenStateStore] = {}
@@ -72,7 +79,7 @@ class Reference:
             if "reference_logps" in forget:
                 for group in (FORGET, ALTERNATE):
                     self._logps[group] = answer_logps(policy, list(texts[group].values()))
-            if logits in forget | retain:
+            if logits in forget | retain | replay:
                 self.head = head or head_of(policy).frozen()
             for group, kinds in wanted.items():
                 if kinds and texts[group]:
@@ -94,7 +101,7 @@ class Reference:
     def beside(self, seen: dict[str, AnswerRows], batch: Batch) -> dict[str, AnswerRows]:
         """Add the stored hidden states to the rows; `reference_logits` then hold final states."""
         groups = {}
-        for name, group in (("forget", FORGET), ("retain", RETAIN)):
+        for name, group in (("forget", FORGET), ("retain", RETAIN), ("replay", REPLAY)):
             if name in seen:
                 own = self._beside(seen[name], batch, group, "answers")
                 if own.alternate is not None:

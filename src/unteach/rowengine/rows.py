@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from unteach.losses.answer_rows import AnswerRows, Over, Term
-from unteach.rowengine.batch import ALTERNATE, FORGET, RETAIN, Batch
+from unteach.rowengine.batch import ALTERNATE, FORGET, REPLAY, RETAIN, Batch
 
 
 class BatchOutput(NamedTuple):
@@ -34,7 +34,7 @@ def rows_by_group(
     *,
     prompts: bool = False,
 ) -> dict[str, AnswerRows]:
-    """Return the answer rows of the batch's groups, "forget" and "retain".
+    """Return the answer rows of the batch's groups, "forget", "retain" and "replay".
 
     The logits at position t predict token t + 1; they are shifted here and nowhere else. The forget
     rows hold those of alternate answers and prompts.
@@ -47,10 +47,11 @@ def rows_by_group(
     """
     outputs = _output(policy), _output(before)
     answer = batch["answer"][:, 1:]
-    members = {group: batch["group"] == group for group in (FORGET, RETAIN, ALTERNATE)}
+    members = {group: batch["group"] == group for group in WANTED.values()}
     seen = {}
-    if members[RETAIN].any():
-        seen["retain"] = _rows(batch, outputs, answer, members[RETAIN])
+    for name in ("retain", "replay"):
+        if members[WANTED[name]].any():
+            seen[name] = _rows(batch, outputs, answer, members[WANTED[name]])
     if members[FORGET].any():
         alternate = None
         if members[ALTERNATE].any():
@@ -83,6 +84,7 @@ def restrict(
     return replace(seen, **{k: fields[k] if k in allowed else None for k in DECLARED})
 
 
+WANTED = {"forget": FORGET, "retain": RETAIN, "replay": REPLAY, "alternate": ALTERNATE}
 WITH = {"selected": ("ignored",), "teacher_logits": ("teacher_pairs", "teacher_targets")}
 DECLARED = (
     "reference_logits",
@@ -139,6 +141,7 @@ COUNTED: tuple[tuple[str, Over], ...] = (
     *(("forget", over) for over in get_args(Over)),
     ("retain", "answers"),
     ("retain", "tokens"),
+    ("replay", "tokens"),
 )
 
 
@@ -152,7 +155,7 @@ def count(batches: list[Batch]) -> Tensor:
 
 
 def _counted(batch: Batch, group: str, over: Over) -> Tensor:
-    wanted = RETAIN if group == "retain" else ALTERNATE if over == "alternate" else FORGET
+    wanted = WANTED["alternate" if over == "alternate" else group]
     members = ((batch["group"] == wanted) & ~batch["spare"]).cpu()
     if over == "answers":
         return members.sum()

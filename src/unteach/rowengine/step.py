@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from unteach.losses.answer_rows import AnswerRows, NeedsWholeAnswersError, Term
+from unteach.losses.replay import REPLAY_READS, replay_term
 from unteach.losses.retain import retain_reads, retain_term
 from unteach.losses.tokens import ascent
 from unteach.methods import Method, forget_terms
@@ -25,6 +26,7 @@ class Objective:
         method: gives the forget terms.
         retain: name of the retain term, or "none".
         weight: of the retain term.
+        replay: weight of the term on the replay answers.
         wanted: whether a term is part of this pass.
         watched: whether to compute the forget answers' probabilities.
     """
@@ -32,6 +34,7 @@ class Objective:
     method: Method
     retain: str
     weight: float
+    replay: float = 0.0
     wanted: Callable[[Term], bool] = lambda term: True
     watched: bool = True
 
@@ -93,6 +96,8 @@ class MicroBatch:
         if "retain" in seen:
             shown = restrict(seen["retain"], retain_reads(objective.retain))
             groups.append(RowGroup("retain", shown, self._retain))
+        if "replay" in seen:
+            groups.append(RowGroup("replay", restrict(seen["replay"], REPLAY_READS), self._replay))
         return groups
 
     def probabilities(self) -> Tensor | None:
@@ -117,6 +122,10 @@ class MicroBatch:
         share = reduce(term._replace(weight=1.0), "retain", self.counts).detach()
         self.retain = share if self.retain is None else self.retain + share
         return self._sum("retain", seen, [term])
+
+    def _replay(self, seen: AnswerRows, first: int) -> Tensor | None:
+        term = replay_term(seen, self.objective.replay)
+        return self._sum("replay", seen, [term]) if self.objective.wanted(term) else None
 
     def _sum(self, group: str, seen: AnswerRows, terms: list[Term]) -> Tensor | None:
         if not seen.whole and any(not _by_row(term) for term in terms):

@@ -23,6 +23,8 @@ class Gates(BaseModel):
         holdout: share of their probability that the holdout answers keep at least, of which
             training saw none; 0.8, say.
         fluency: share of its fluency that each group's greedy answers keep at least; 0.8, say.
+        earlier: how many earlier requests may be known again after the run that were not before;
+            where gates are declared and there are earlier requests, 0 when left out.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -32,6 +34,7 @@ class Gates(BaseModel):
     retain: Annotated[float, Field(gt=0, le=1)] | None = None
     holdout: Annotated[float, Field(gt=0, le=1)] | None = None
     fluency: Annotated[float, Field(gt=0, le=1)] | None = None
+    earlier: Annotated[int, Field(ge=0)] | None = None
 
     @property
     def declared(self) -> dict[str, float]:

@@ -84,7 +84,9 @@ def commented() -> str:
         indent = "  " if gate else "#   " if first else "# "
         description = wrap(f"{setting.meaning} ({setting.kind})", WIDTH)
         lines += [f"{indent}# {line}" if first else f"# {line}" for line in description]
-        value = to_yaml({name: DEFAULT[name] if gate else setting.default}).splitlines()
+        usual = DEFAULT.get(name, 0) if gate else setting.default
+        indent += "# " if gate and name not in DEFAULT else ""  # it comes with earlier requests
+        value = to_yaml({name: usual}).splitlines()
         open_ = [f"{name}: {name.upper()}"] if setting.required else []
         lines += open_ or [indent + line for line in value]
     return "\n".join(lines) + "\n"

@@ -32,6 +32,7 @@ FREE: Any = {
     "train_anyway": True,
     "request_id": True,
     "operator": True,
+    "not_at_hand": True,
     "train": {"checkpoint_minutes", "checkpoint_steps", "report_to"},
     "evaluate": {"cache"},
 }
@@ -52,6 +53,10 @@ class Request(Section):
         base: the model before fine-tuning, which never saw the forget data; what it says of them
             is what `unseen` distils towards, and `retrain` begins at it.
         retrained: a model trained without the forget set, as yardstick.
+        after: results of earlier runs whose requests are asked again, beside those that the model
+            itself came out of.
+        not_at_hand: earlier requests that a ledger knows of this model (`--ledger`); the report
+            names those whose records are nowhere.
         method: its name, with its options; "auto" is unseen where the data allow it a teacher.
         preset: "paper" takes what the method's authors trained with where you set nothing else
             (`unteach methods NAME` lists it), and leaves the weights where training ended.
@@ -74,6 +79,8 @@ class Request(Section):
     holdout: Source | None = None
     base: Source | None = None
     retrained: Source | None = None
+    after: list[Source] = Field(default_factory=list)
+    not_at_hand: list[Word] = Field(default_factory=list)
     method: dict[str, Any] = Field(default_factory=lambda: {"name": "auto"})
     preset: Literal["default", "paper"] = "default"
     adapter: AdapterSettings = AdapterSettings()
@@ -143,6 +150,7 @@ NESTED = {  # flags that set a field of a section
     "method": ["method", "name"],
     "init": ["adapter", "init"],
     "sam": ["train", "sam"],
+    "replay": ["train", "replay"],
     "attack": ["attack", "names"],
 }
 

@@ -93,6 +93,9 @@ class TrainSettings(Section):
             number of them.
         retain: the term that keeps the rest; None takes the method's.
         retain_weight: its weight; None takes the method's.
+        replay: hold the answers of earlier requests where the model has them now (KL), so that they
+            do not come back while others are unlearned; None does where their records are at hand.
+        replay_weight: weight of that term.
         stop_at: stop once training has seen the forget answers at a mean probability this low.
             "holdout" scores the weights themselves every few steps, and stops once the forget
             answers are no likelier than the holdout answers, which the model never saw: further
@@ -141,6 +144,8 @@ class TrainSettings(Section):
     gradient_accumulation_steps: Count = 1
     retain: Literal["none", "nll", "kl", "jsd", "hidden"] | None = None
     retain_weight: Annotated[float, Field(ge=0)] | None = None
+    replay: bool | None = None
+    replay_weight: Positive = 1.0
     stop_at: Share | Literal["holdout"] | None = None
     min_kept: Annotated[float, Field(ge=0, lt=1)] = 0.0
     draw_back: Literal["holdout", "made", "never"] | None = None

@@ -1,6 +1,7 @@
 """Estimate the host memory and the disk space that a run needs."""
 
 from unteach.inference.store import IN_MEMORY
+from unteach.losses.replay import REPLAY_READS
 from unteach.losses.retain import retain_reads
 from unteach.methods import Method
 from unteach.sizing.optimisers import state_bytes
@@ -17,6 +18,7 @@ def kept_states(setting: SizeSettings, found: TracedModel) -> float:
     rows = setting.examples * min(setting.answers, setting.length - 1)
     groups = {"alternate": of_forget - {"reference_hidden"}} if "alternate" in of_forget else {}
     groups |= {"forget": of_forget, "retain": of_retain}
+    groups |= {"replay": REPLAY_READS} if setting.replay else {}
     kinds = {"reference_logits", "reference_hidden"}
     times = sum(len(reads & kinds) for reads in groups.values())
     numbers = times * rows

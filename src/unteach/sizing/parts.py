@@ -220,6 +220,8 @@ def _rows(setting: SizeSettings) -> dict[str, int]:
         rows["prompt"] = setting.batch * (setting.length - 1) - answer_rows
     if setting.retain != "none":
         rows["retain"] = answer_rows
+    if setting.replay:
+        rows["replay"] = answer_rows
     return rows
 
 
@@ -231,7 +233,9 @@ def _loss(setting: SizeSettings, found: TracedModel) -> Parts:
     rows = _rows(setting)
     of_forget = "reference_logits" in setting.method.needs()
     of_retain = "reference_logits" in retain_reads(setting.retain)
-    before = sum(n for kind, n in rows.items() if (of_retain if kind == "retain" else of_forget))
+    held = {"retain": of_retain, "replay": True}
+    before = sum(n for kind, n in rows.items() if held.get(kind, of_forget))
+    of_retain = of_retain or setting.replay
     states = sum(rows.values()) * 2 + before
     if setting.reads_hidden:
         states += 3 * sum(rows.values())

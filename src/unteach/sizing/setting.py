@@ -20,6 +20,7 @@ class SizeSettings:
         config: configuration of the model, shared by all settings of one model.
         method: the method, built with its options.
         retain: the retain loss, or "none".
+        replay: whether earlier requests are held.
         lora: whether adapters are trained; else all weights.
         rank: of the adapters.
         targets: layers that get an adapter.
@@ -56,6 +57,7 @@ class SizeSettings:
     fila: bool = False
     fisher_cpu: bool = False
     bits: int | None = None
+    replay: bool = False
     pairs: int = 8
     batch: int = 8
     length: int = 512
@@ -126,7 +128,8 @@ class SizeSettings:
     @property
     def groups(self) -> int:
         """Number of sequences per forget example, itself included."""
-        return 1 + ("alternate" in self.method.needs()) + (self.retain != "none")
+        alternate = "alternate" in self.method.needs()
+        return 1 + alternate + (self.retain != "none") + self.replay
 
     @property
     def texts(self) -> int:
@@ -178,7 +181,8 @@ def setting_of(
         pairs=train.batch_size * train.gradient_accumulation_steps, batch=train.batch_size,
         checkpointing=train.gradient_checkpointing, optim=train.optim, cpu=cpu, dtype=dtype,
         autocast=bool(extra.get("bf16", not cpu)), chunk_rows=extra.get("chunk_rows"),
-        sam=bool(train.sam), adapter_only=request.adapter_only, evaluate_bits=request.evaluate.bits,
+        sam=bool(train.sam), replay=bool(train.replay) and method.trains_on == "forget",
+        adapter_only=request.adapter_only, evaluate_bits=request.evaluate.bits,
         sharding=sharding,  # type: ignore[arg-type]
         processes=processes, **more,
     )  # fmt: skip

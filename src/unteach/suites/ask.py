@@ -6,7 +6,8 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from unteach.errors import Problem
-from unteach.metrics.given import FORGOTTEN, verbatim
+from unteach.metrics.earlier import is_forgotten
+from unteach.metrics.given import verbatim
 from unteach.suites._base import AskSettings, Group
 from unteach.suites.generated import decoded, distinct, gives, repetition, rouge_l
 from unteach.suites.questions import Question, questions
@@ -163,7 +164,7 @@ def score_questions(
     for (group, row), windows in groupby(pairs, key=lambda pair: (pair[0].group, pair[0].row)):
         rows[group].append(_filled(row, list(windows), interview, logps))
     rows = {
-        group: [rounded(row, forget=group in FORGOTTEN) for row in beside_wrong(exact)]
+        group: [rounded(row, forget=is_forgotten(group)) for row in beside_wrong(exact)]
         for group, exact in rows.items()
     }
     spoken = _texts(asked, answers, tokenizer) if keep_text else ()

@@ -50,6 +50,7 @@ class UnlearningConfig(TrainingArguments):
         retain: the retain term: "nll", "kl", "jsd", "hidden" or "none"; None uses the method's
             default.
         retain_weight: weight of the retain term; None uses the method's default.
+        replay_weight: weight of the term on the replay answers, if there are any.
         stop_at: stop when the forget answers' mean probability is this low; None uses the method's
             default, 0 never stops early.
         max_length: most tokens of one example; None uses the model's context length.
@@ -81,6 +82,7 @@ class UnlearningConfig(TrainingArguments):
     logging_nan_inf_filter: bool = False
     retain: str | None = None
     retain_weight: float | None = None
+    replay_weight: float = 1.0
     stop_at: float | None = None
     max_length: int | None = None
     sam: float = 0.0

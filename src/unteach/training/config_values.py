@@ -38,13 +38,14 @@ def _wrong(config: Any) -> Iterator[str]:
     plain = str(getattr(config.optim, "value", config.optim)) in PLAIN
     bounds = {
         "retain_weight": math.inf,
+        "replay_weight": math.inf,
         "stop_at": 1.0,
         "sam": 1.0,
         "learning_rate": ANYWHERE if plain else 1.0,
     }
     for name, most in bounds.items():
-        value = getattr(config, name)
-        if value is None or (_is_number(value) and 0 <= value <= most):
+        value, may = getattr(config, name), name != "replay_weight"
+        if (value is None and may) or (_is_number(value) and 0 <= value <= most):
             continue
         within = f"from 0 to {most:g}" if math.isfinite(most) else "of 0 or more"
         more = ", a probability" if name == "stop_at" else ""

@@ -1,4 +1,4 @@
-"""Order forget and retain examples into batches, as a function of the seed alone."""
+"""Order forget, retain and replay examples into batches, as a function of the seed alone."""
 
 from collections.abc import Iterator
 from itertools import chain, pairwise
@@ -8,6 +8,7 @@ from torch.utils.data import Sampler
 
 from unteach.rowengine.batch import Lengths, Pair
 
+REPLAY_ROUNDS = 500_000  # far from the rounds of the other groups and of the next seed
 FEWEST, MOST = 4, 50  # limits on the batches of one length-sorting window, a quarter of an epoch
 
 
@@ -15,8 +16,8 @@ class PairOrder(Sampler[Pair]):
     """Sampler that yields every forget example once per epoch, each with the next retain example.
 
     The order of retain examples continues over epochs. A new permutation starts only when all were
-    used, so each is seen equally often. Epoch e is the same on every process and after a resume: no
-    global random generator is used.
+    used, so each is seen equally often. Replay examples go with the pairs in the same way. Epoch e
+    is the same on every process and after a resume: no global random generator is used.
 
     With lengths, examples of similar length share a batch, which reduces padding. Within a window
     of some batches both groups are sorted by length and paired again in that order; then the
@@ -28,6 +29,7 @@ class PairOrder(Sampler[Pair]):
         seed: of all permutations.
         lengths: token counts of the examples, or None.
         batch: pairs of one batch over all processes, which wait for the longest sequence.
+        replay: number of replay examples.
         fill: spare pairs pad the number of pairs to a multiple of this. Otherwise accelerate would
             repeat the epoch's first examples.
 
@@ -46,8 +48,10 @@ class PairOrder(Sampler[Pair]):
         lengths: Lengths | None = None,
         batch: int = 1,
         fill: int = 1,
+        replay: int = 0,
     ):
         self.forget, self.retain, self.seed, self.epoch = forget, retain, seed, 0
+        self.replay = replay
         self.lengths, self.batch, self.fill = lengths, batch, fill
 
     def set_epoch(self, epoch: int) -> None:
@@ -65,15 +69,21 @@ class PairOrder(Sampler[Pair]):
 
     def _walk(self) -> Iterator[Pair]:
         order = permutation(self.forget, seed=self.seed, round=self.epoch, stream=0)
+        retain, replay = self._beside(self.retain, 0), self._beside(self.replay, REPLAY_ROUNDS)
+        for forget, one, other in zip(order, retain, replay, strict=True):
+            yield Pair(forget, one, replay=other)
+
+    def _beside(self, count: int, first: int) -> Iterator[int | None]:
+        """Yield the index in another group that goes with each forget example of this epoch."""
         walks: dict[int, list[int]] = {}
-        for k, forget in enumerate(order):
-            if not self.retain:
-                yield Pair(forget, None)
+        for k in range(self.forget):
+            if not count:
+                yield None
                 continue
-            round, place = divmod(self.epoch * self.forget + k, self.retain)
+            round, place = divmod(self.epoch * self.forget + k, count)
             if round not in walks:
-                walks[round] = permutation(self.retain, seed=self.seed, round=round, stream=1)
-            yield Pair(forget, walks[round][place])
+                walks[round] = permutation(count, seed=self.seed, round=first + round, stream=1)
+            yield walks[round][place]
 
     def _alike(self, pairs: list[Pair], forget: list[int], retain: list[int]) -> list[Pair]:
         whole = len(pairs) // self.batch
@@ -84,7 +94,8 @@ class PairOrder(Sampler[Pair]):
             f = sorted((p.forget for p in pairs[start:end]), key=forget.__getitem__)
             r = [p.retain for p in pairs[start:end] if p.retain is not None]
             r.sort(key=retain.__getitem__)
-            paired += [Pair(*pair) for pair in zip(f, r or [None] * len(f), strict=True)]
+            both = zip(f, r or [None] * len(f), pairs[start:end], strict=True)
+            paired += [Pair(one, other, replay=pair.replay) for one, other, pair in both]
         batches = [paired[k : k + self.batch] for k in range(0, len(paired), self.batch)]
         # The incomplete batch stays at the end. Negative rounds are not used by `_walk`.
         order = permutation(whole, seed=self.seed, round=~self.epoch, stream=0)
@@ -102,18 +113,19 @@ def permutation(n: int, *, seed: int, round: int, stream: int) -> list[int]:
     return torch.randperm(n, generator=torch.Generator().manual_seed(mixed)).tolist()
 
 
-def drawn(order: PairOrder, epochs: int, most: int) -> set[int]:
-    """Return indices of the retain examples that the first epochs use.
+def drawn(order: PairOrder, epochs: int, most: int, group: str = "retain") -> set[int]:
+    """Return indices of the retain or replay examples that the first epochs use.
 
     Args:
         order: its epoch is changed.
         epochs: number of epochs.
-        most: number of retain examples; the search ends when all are found.
+        most: number of such examples; the search ends when all are found.
+        group: "retain" or "replay".
     """
     indices: set[int] = set()
     for epoch in range(epochs):
         order.set_epoch(epoch)
-        indices |= {pair.retain for pair in order if pair.retain is not None}
+        indices |= {i for pair in order if (i := getattr(pair, group)) is not None}
         if len(indices) == most:
             break
     return indices

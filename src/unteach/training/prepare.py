@@ -40,9 +40,12 @@ def sequences_of(
 
 
 def trained_on(
-    method: Method, forget: list[Sequence], retain: list[Sequence]
-) -> tuple[list[Sequence], list[Sequence]]:
-    """Return the sequences for the method's `forget` and those for the retain term.
+    method: Method,
+    forget: list[Sequence],
+    retain: list[Sequence],
+    replay: list[Sequence],
+) -> tuple[list[Sequence], list[Sequence], list[Sequence]]:
+    """Return the sequences for the method's `forget`, and those for the retain and replay terms.
 
     Raises:
         UserError: there is nothing to forget, or nothing to retrain on.
@@ -51,11 +54,11 @@ def trained_on(
     if not forget:
         raise UserError(Problem("forget_dataset", "holds no example", hint, "request"))
     if method.trains_on == "forget":
-        return forget, retain
+        return forget, retain, replay
     if not retain:
         what = f"holds no example, and {method.name} trains on nothing else"
         raise UserError(Problem("retain_dataset", what, hint, "request"))
-    return retain, []
+    return retain, [], []  # it begins at a model that never saw the earlier ones either
 
 
 def examples_of(dataset: Any) -> list[Example]:

@@ -18,7 +18,7 @@ from unteach.losses.retain import retain_reads
 from unteach.methods import Method
 from unteach.progress import ProgressCallback
 from unteach.registry import strict
-from unteach.rowengine.batch import ALTERNATE, FORGET, RETAIN, Batch, Pairs, only
+from unteach.rowengine.batch import ALTERNATE, FORGET, REPLAY, RETAIN, Batch, Pairs, only
 from unteach.rowengine.chunked_loss import CutRules, chunked_loss
 from unteach.rowengine.forward import ending_in, inputs_of
 from unteach.rowengine.packing import packs, unpack
@@ -68,6 +68,8 @@ class UnlearningTrainer(ResumableTrainer):
             column of the forget rows or are refusals (`args.refusals`), depending on the method.
         holdout_dataset: texts like the forget set that the model never saw, in the same formats;
             they set the target probability of methods with a teacher.
+        replay_dataset: what was forgotten earlier and must stay so, in the same formats: KL holds
+            the answers where the model has them now.
         teacher_rows: precomputed rows of another model as the teacher (`--base`).
         args: training arguments.
         processing_class: the model's tokenizer.
@@ -94,6 +96,7 @@ class UnlearningTrainer(ResumableTrainer):
         retain_dataset: Any = None,
         alternate_dataset: Any = None,
         holdout_dataset: Any = None,
+        replay_dataset: Any = None,
         teacher_rows: TeacherRows | None = None,
         args: UnlearningConfig | None = None,
         processing_class: PreTrainedTokenizerBase,
@@ -107,13 +110,15 @@ class UnlearningTrainer(ResumableTrainer):
             args._n_gpu = 1  # DataParallel would split batches after they are counted
         tokenizer = processing_class
         length = args.max_length or context_length(model.config, tokenizer)
-        forget = sequences_of(forget_dataset, "forget", tokenizer, length, args.template)
-        retain = sequences_of(retain_dataset, "retain", tokenizer, length, args.template)
-        forget, retain = trained_on(method, forget, retain)
+        how = {"tokenizer": tokenizer, "length": length, "template": args.template}
+        forget = sequences_of(forget_dataset, "forget", **how)
+        retain = sequences_of(retain_dataset, "retain", **how)
+        replay = sequences_of(replay_dataset, "replay", **how)
+        forget, retain, replay = trained_on(method, forget, retain, replay)
         adapter = hasattr(model, "peft_config")
         self.teacher = teacher_rows.teacher if teacher_rows else None
         if "teacher_logits" in method.needs() and not teacher_rows:
-            holdout = sequences_of(holdout_dataset, "holdout", tokenizer, length, args.template)
+            holdout = sequences_of(holdout_dataset, "holdout", **how)
             place(model, args.device)
             self.teacher, retain = taught(method, model, tokenizer, forget, retain, holdout, args)
         args.settle(method, model.config, adapter=adapter, retain=bool(retain))
@@ -131,16 +136,14 @@ class UnlearningTrainer(ResumableTrainer):
                 examples = examples_of(forget_dataset)
                 alternates = alternates_of(method, model, examples, forget, tokenizer, length, args)
             else:
-                sequences = sequences_of(
-                    alternate_dataset, "forget", tokenizer, length, args.template, last=True
-                )
+                sequences = sequences_of(alternate_dataset, "forget", **how, last=True)
                 alternates = aligned(sequences, forget)
         if "refusal" in self.reads:
             refusal = refusal_ids(args.refusal, tokenizer)
         if "selected" in self.reads:
             choices = choose(method, model, tokenizer, forget, seed=args.seed, progress=progress)
         kept = retain if self.retain_name != "none" else []
-        self.pairs = Pairs(forget, kept, choices, alternates, refusal)
+        self.pairs = Pairs(forget, kept, choices, alternates, refusal, replay)
         self._stopped = freeze(model, lambda name: method.trainable(name, layers))
         args.adam_epsilon = epsilon(args, model)
         self._finish = Finish(method, model)
@@ -154,7 +157,7 @@ class UnlearningTrainer(ResumableTrainer):
         self._ways = CutRules()
         self._reference: Reference | None = None
         self._given_rows = self._teacher_rows = teacher_rows
-        self.head = ""
+        self.head, self._replay_weight = "", args.replay_weight
         self._logged: dict[str, list[float]] = defaultdict(list)
         self._logged_steps = 0
         self._part, self._packs = "all", False
@@ -172,7 +175,7 @@ class UnlearningTrainer(ResumableTrainer):
         self.model_accepts_loss_kwargs = True
         conflict = method.conflict()
         self._two = None
-        if args.sam or (conflict != "sum" and (kept or method.holds())):
+        if args.sam or (conflict != "sum" and (kept or replay or method.holds())):
             self._two = TwoGradients(model.parameters(), conflict)
         if (self._two or self._finish.acts) and self.shell:
             what = "shards what train.sam, orthogonalisation and task vectors need whole"
@@ -219,7 +222,7 @@ class UnlearningTrainer(ResumableTrainer):
             self.head = agreed_head(policy, pairs)
             self._reference = Reference(
                 policy, self.method.needs(), retain_reads(self.retain_name), pairs,
-                drawn=self._drawn(), layer=self.layer,
+                drawn=self._drawn(), replayed=self._drawn("replay"), layer=self.layer,
             )  # fmt: skip
             if self.teacher and not self._given_rows:
                 self._teacher_rows = TeacherRows(self.teacher, policy, self._reference.head)
@@ -241,7 +244,7 @@ class UnlearningTrainer(ResumableTrainer):
         watched, share = self._part in ("all", "forget"), float(not inputs["spare"].any())
         objective = Objective(
             method=self.method, retain=self.retain_name, weight=self.dual.weight,
-            wanted=self._wanted, watched=watched,
+            replay=self._replay_weight, wanted=self._wanted, watched=watched,
         )  # fmt: skip
         step = MicroBatch(objective, inputs, counts, self._reference, self._teacher_rows)
         base = self.accelerator.unwrap_model(model)
@@ -292,7 +295,7 @@ class UnlearningTrainer(ResumableTrainer):
         """Run a training step with separate forget and retain gradients."""
         loss = self._pass("forget", model, inputs, items)
         two.swap()
-        if self.method.holds() or (inputs["group"] == RETAIN).any():
+        if self.method.holds() or self.pairs.retain or self.pairs.replay:
             loss = loss + self._pass("hold", model, inputs, items)
         if not self.accelerator.sync_gradients:
             two.swap()
@@ -321,7 +324,7 @@ class UnlearningTrainer(ResumableTrainer):
         forget = {FORGET, ALTERNATE}
         if self._part != "hold":
             return forget
-        return {RETAIN} | (forget if self.method.holds() else set())
+        return {RETAIN, REPLAY} | (forget if self.method.holds() else set())
 
     def _wanted(self, term: Term) -> bool:
         return self._part == "all" or (term.name == "forget") != (self._part == "hold")
@@ -352,14 +355,14 @@ class UnlearningTrainer(ResumableTrainer):
         self._step_batches = batches if self.args.sam else []  # type: ignore[attr-defined]
         return batches, items
 
-    def _drawn(self) -> set[int]:
-        """Return the indices of the retain examples that the run will use."""
+    def _drawn(self, group: str = "retain") -> set[int]:
+        """Return the indices of the retain or replay examples that the run will use."""
         epochs = math.ceil(self.args.num_train_epochs)
         if self.args.max_steps > 0:
             step = self.args.train_batch_size * self.args.gradient_accumulation_steps
             step *= self.args.world_size
             epochs = math.ceil(self.args.max_steps * step / len(self.pairs)) + 1
-        return drawn(self._make_order(), epochs, len(self.pairs.retain))
+        return drawn(self._make_order(), epochs, len(getattr(self.pairs, group)), group)
 
     def _get_train_sampler(self, train_dataset=None) -> PairOrder:
         self.order = self._make_order()
@@ -367,13 +370,12 @@ class UnlearningTrainer(ResumableTrainer):
 
     def _make_order(self) -> PairOrder:
         pairs, together = self.pairs, self._train_batch_size * self.args.world_size
-        forget, retain = len(pairs.forget), len(pairs.retain)
+        forget, retain, replay = (len(x) for x in (pairs.forget, pairs.retain, pairs.replay))
         grouped = self.args.packing and not self._packs  # type: ignore[attr-defined]
         lengths = pairs.lengths() if grouped else None
         fill = together if self.args.world_size > 1 else 1
-        return PairOrder(
-            forget, retain, seed=self.args.seed, lengths=lengths, batch=together, fill=fill
-        )
+        more = {"batch": together, "fill": fill, "replay": replay}
+        return PairOrder(forget, retain, seed=self.args.seed, lengths=lengths, **more)
 
     def _get_num_items_in_batch(self, batch_samples: list, device: torch.device) -> Tensor:
         """Count the whole step: all micro-batches, all processes."""

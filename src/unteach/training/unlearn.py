@@ -69,6 +69,7 @@ def unlearn_model(
     holdout: list[Sequence] | None = None,
     teacher_rows: TeacherRows | None = None,
     forms: Mapping[str, list[Sequence]] | None = None,
+    replay: list[Sequence] | None = None,
 ) -> Unlearned:
     """Train the model to forget; in place, unless its weights will be sharded.
 
@@ -91,6 +92,7 @@ def unlearn_model(
         teacher_rows: precomputed rows of another model as the teacher.
         forms: by role, the examples with their questions in further wordings, trained on too.
             Levels and drawing back use the questions as they are.
+        replay: what earlier requests removed, held where the model has it now.
 
     Raises:
         UserError: a value was not finite, or an adapter does not fit the model.
@@ -130,6 +132,7 @@ def unlearn_model(
             retain_dataset=[*retain, *more.get("retain", [])],
             alternate_dataset=alternates,
             holdout_dataset=[*(holdout or []), *more.get("holdout", [])],
+            replay_dataset=replay,
             teacher_rows=teacher_rows,
             args=arguments(request, str(folder)),
             processing_class=tokenizer,
@@ -326,6 +329,7 @@ def _config(request: Request, folder: str, options: dict[str, Any]) -> Unlearnin
         gradient_accumulation_steps=accumulation,
         retain=train.retain,
         retain_weight=train.retain_weight,
+        replay_weight=train.replay_weight,
         stop_at=0.0 if train.stop_at == "holdout" else train.stop_at,  # WeightWatch stops it
         seed=train.seed,
         lr_scheduler_type=train.lr_scheduler_type,

@@ -16,7 +16,8 @@ from unteach.training.safeguards.early_stopping import EarlyStopping
 
 def mark_before(model: Any, pairs: Pairs) -> str:
     """Hash the model's base weights and the sequences; the same on every machine."""
-    texts = [(s.ids, s.answer) for s in (*pairs.forget, *pairs.retain, *pairs.alternates)]
+    every = (*pairs.forget, *pairs.retain, *pairs.alternates, *pairs.replay)
+    texts = [(s.ids, s.answer) for s in every]
     data = hashlib.sha256(repr(texts).encode()).hexdigest()
     return hashlib.sha256(f"{mark_base(model).sha256} {data}".encode()).hexdigest()
 

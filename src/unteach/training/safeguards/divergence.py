@@ -13,7 +13,7 @@ from transformers import TrainerCallback
 
 from unteach.errors import Problem, UserError
 from unteach.models.finite import local_part, not_finite
-from unteach.rowengine.batch import ALTERNATE, FORGET, RETAIN, Batch, Pairs
+from unteach.rowengine.batch import ALTERNATE, FORGET, REPLAY, RETAIN, Batch, Pairs
 from unteach.rowengine.rows import COUNTED
 
 # With twenty methods on the demo's data, with their default settings, the demo's and LoRA, a
@@ -24,6 +24,7 @@ FIRST = 4
 SHOWN = 8  # number of example ids in a message
 # Retain terms that equal the log of the vocabulary for a uniform distribution.
 IN_NATS = {"nll", "kl"}
+HELD = {"retain": RETAIN, "replay": REPLAY}  # groups of terms that are not the method's
 
 
 class ModelDestroyed(UserError):
@@ -117,12 +118,12 @@ class DivergenceGuard(TrainerCallback):
             kept: the part of the retain term without its weight.
             probabilities: per-token probabilities of its forget answers.
         """
-        self._ids += self._named(batch, {FORGET, RETAIN})
+        self._ids += self._named(batch, {FORGET, RETAIN, REPLAY})
         self._kept += kept
         if math.isfinite(loss):
             return None
         broken = [name for name, value in terms.items() if not math.isfinite(value)] or list(terms)
-        groups = {RETAIN if name == "retain" else FORGET for name in broken}
+        groups = {HELD.get(name, FORGET) for name in broken}
         ids = self._named(batch, groups)
         if groups == {FORGET} and probabilities is not None:
             where = ~probabilities.isfinite().cpu()
@@ -243,7 +244,8 @@ class DivergenceGuard(TrainerCallback):
 
     def _named(self, batch: Batch, groups: set[int]) -> list[str]:
         """Return the ids of the batch's examples of some groups, in order, without alternates."""
-        texts = {FORGET: self._pairs.forget, RETAIN: self._pairs.retain}
+        pairs = self._pairs
+        texts = {FORGET: pairs.forget, RETAIN: pairs.retain, REPLAY: pairs.replay}
         if batch["spare"].any():
             return []
         members = zip(batch["group"].tolist(), batch["index"].tolist(), strict=True)

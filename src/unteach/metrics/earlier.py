@@ -1,0 +1,178 @@
+"""Whether what was removed is known to a model: of a later model, and of earlier requests in a run.
+
+Earlier requests are groups of rows of their own, `earlier-1` (the oldest) and so on.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from unteach.metrics._values import shown
+from unteach.metrics.given import FORGOTTEN, still_given
+from unteach.metrics.rows import Groups
+from unteach.metrics.yardstick import never_seen
+
+PREFIX = "earlier-"  # of the names of groups
+
+
+def is_earlier(group: str) -> bool:
+    """Whether a group holds the records of an earlier request."""
+    return group.startswith(PREFIX)
+
+
+def is_forgotten(group: str) -> bool:
+    """Whether the answers of a group should be gone, by this run or by an earlier one."""
+    return group in FORGOTTEN or is_earlier(group)
+
+
+def without_earlier(rows: Mapping[str, Groups]) -> dict[str, Groups]:
+    """The rows of each model without those of earlier requests, which are judged by themselves."""
+    return {
+        model: {name: group for name, group in groups.items() if not is_earlier(name)}
+        for model, groups in rows.items()
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecheckedRows:
+    """What a model says of records that were removed.
+
+    Attributes:
+        asked: how many there are.
+        given: ids of those that it gives when asked, word for word or by their fact; none where no
+            more are given than of the holdout.
+        unjudged: ids of those given that may be guessed, and nothing tells how many are.
+        probability: mean probability per token of the answers.
+        top: up to which it would be for answers that the model never saw (upper end of the 95%
+            prediction interval from the holdout); None where that is not known.
+        above: ids of those that are likelier than every holdout answer; told only where the mean is
+            above `top`.
+    """
+
+    asked: int
+    given: tuple[str, ...]
+    unjudged: tuple[str, ...]
+    probability: float | None
+    top: float | None
+    above: tuple[str, ...]
+
+    @property
+    def likelier(self) -> bool:
+        """Whether the answers are likelier than answers that were never seen."""
+        return self.probability is not None and self.top is not None and self.probability > self.top
+
+    @property
+    def found(self) -> bool:
+        """Whether anything is known."""
+        return bool(self.given) or self.likelier
+
+
+def judge(
+    rows: Groups,
+    ids: Iterable[str] | None = None,
+    *,
+    group: str = "forget",
+    original: Groups | None = None,
+) -> RecheckedRows:
+    """What rows of a model say of removed records.
+
+    Args:
+        rows: of the group of the records, and of "holdout".
+        ids: of the examples that count; None for all.
+        group: of the records.
+        original: rows of the model before this run, whose holdout is preferred: unlearning may have
+            damaged the model's own.
+
+    Example:
+        >>> from unteach.types import Row
+        >>> forget = [Row(id="forget-0", tokens=9, logp=-0.1, verbatim=True, zlib=40)]
+        >>> holdout = [Row(id=f"holdout-{k}", tokens=9, logp=-3.0 - k / 9, verbatim=False, zlib=40)
+        ...            for k in range(9)]
+        >>> found = judge({"forget": forget, "holdout": holdout}, ["forget-0"])
+        >>> found.found, found.given, found.above
+        (True, ('forget-0',), ('forget-0',))
+    """
+    wanted = None if ids is None else set(ids)
+    holdout = (original or rows).get("holdout", [])
+    kept = {
+        "forget": [row for row in rows.get(group, []) if wanted is None or row.id in wanted],
+        "holdout": holdout,
+    }
+    given = still_given(kept)
+    each, others = (shown(kept[name]).get("probability", {}) for name in ("forget", "holdout"))
+    band = never_seen(kept).get("probability")
+    mean = sum(each.values()) / len(each) if each else None
+    top = band.high if band and band.value is not None else None
+    likelier = mean is not None and top is not None and mean > top
+    unjudged = given.unjudged if given else ()
+    told = given.ids if given and given.count else ()
+    return RecheckedRows(
+        asked=len(each),
+        given=tuple(id for id in told if id not in unjudged),
+        unjudged=unjudged,
+        probability=mean,
+        top=top,
+        above=tuple(id for id, p in each.items() if likelier and p > max(others.values())),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EarlierRequest:
+    """A request that was answered before this run, and what both models know of its records.
+
+    Attributes:
+        name: id of the request, or the name of its result's folder.
+        group: of its rows; "" where it was not asked.
+        records: how many there are; 0 where that is not known.
+        not_asked: why it was not asked; "" where it was.
+        note: what to know of its data.
+        before: of the model that this run began at; None where it was not asked.
+        after: of the model that it wrote.
+    """
+
+    name: str
+    group: str = ""
+    records: int = 0
+    not_asked: str = ""
+    note: str = ""
+    before: RecheckedRows | None = None
+    after: RecheckedRows | None = None
+
+    @property
+    def resurfaced(self) -> bool:
+        """Whether it was forgotten before this run, and is known after."""
+        both = self.before is not None and self.after is not None
+        return both and self.after.found and not self.before.found  # type: ignore[union-attr]
+
+    @property
+    def known_before(self) -> bool:
+        """Whether it was known again already when this run began."""
+        return self.before is not None and self.before.found
+
+
+def measured_earlier(
+    rows: Mapping[str, Groups], earlier: Sequence[EarlierRequest], model: str = "unlearned"
+) -> tuple[EarlierRequest, ...]:
+    """Each earlier request with what the original and the model know of it, from rows alone."""
+    original = rows.get("original", {})
+
+    def of(groups: Groups | None, name: str) -> RecheckedRows | None:
+        if not name or not groups or not groups.get(name):
+            return None
+        return judge(groups, group=name, original=original)
+
+    return tuple(
+        replace(one, before=of(original, one.group), after=of(rows.get(model), one.group))
+        for one in earlier
+    )
+
+
+def worst_earlier(earlier: Sequence[EarlierRequest]) -> EarlierRequest | None:
+    """The one of which most is known after the run; None where none was asked."""
+
+    def known(one: EarlierRequest) -> tuple[bool, bool, float, float]:
+        after = one.after
+        assert after is not None
+        share = len(after.given) / max(after.asked, 1)
+        return one.resurfaced, after.found, share, (after.probability or 0.0) - (after.top or 0.0)
+
+    return max((one for one in earlier if one.after is not None), key=known, default=None)

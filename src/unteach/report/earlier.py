@@ -1,0 +1,123 @@
+"""Earlier requests as terminal and report tell them: known or forgotten, before and after."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+from unteach.escaping import prose
+from unteach.metrics.earlier import EarlierRequest, RecheckedRows, worst_earlier
+from unteach.report.table import number
+
+TITLE = "Earlier requests"
+IDS = ("given", "unjudged", "above")
+
+
+def earlier_sentence(earlier: Sequence[EarlierRequest]) -> str:
+    """How many hold, and the one of which most is known: the first line of the section.
+
+    Example:
+        >>> gone = RecheckedRows(asked=9, given=(), unjudged=(), probability=0.1, top=0.2, above=())
+        >>> one = EarlierRequest(name="R-1", group="earlier-1", before=gone, after=gone)
+        >>> earlier_sentence([one]).partition("; ")[0]
+        '1 of 1 earlier requests asked is forgotten'
+    """
+    asked = [one for one in earlier if one.after is not None]
+    worst = worst_earlier(earlier)
+    if worst is None or worst.after is None:
+        return f"None of {len(earlier)} earlier requests could be asked."
+    held = sum(not one.after.found for one in asked if one.after)
+    left = len(earlier) - len(asked)
+    text = f"{held} of {len(asked)} earlier requests asked {'is' if held == 1 else 'are'} forgotten"
+    text += f"; worst {worst.name}: {_state(worst.after)}, {_likely(worst.after)}."
+    return text + (f" {left} could not be asked." if left else "")
+
+
+def earlier_lines(earlier: Sequence[EarlierRequest]) -> list[str]:
+    """A line for each that is known after the run, those that came back by it first."""
+    known = [one for one in earlier if one.after is not None and one.after.found]
+    lines = []
+    for one in sorted(known, key=lambda one: not one.resurfaced):
+        head = "comes back" if one.resurfaced else "known before this run already"
+        assert one.after is not None
+        lines.append(
+            f"{head}: earlier request {one.name} ({_state(one.after)}, {_likely(one.after)})"
+        )
+    return lines
+
+
+def earlier_rows(earlier: Sequence[EarlierRequest]) -> list[list[str]]:
+    """A table of all, the header first."""
+    rows = [["request", "records", "before", "after", "p before", "p after", "never seen at most"]]
+    for one in earlier:
+        count = str(one.records) if one.records else "?"
+        if one.before is None or one.after is None:
+            rows.append([one.name, count, "not asked", one.not_asked or "-", "", "", ""])
+            continue
+        top = one.after.top
+        rows.append([
+            one.name, str(one.after.asked), _state(one.before), _state(one.after),
+            number(one.before.probability), number(one.after.probability),
+            "not known" if top is None else number(top),
+        ])  # fmt: skip
+    return rows
+
+
+def earlier_notes(earlier: Sequence[EarlierRequest]) -> list[str]:
+    """What to know of the data of some, and what to do where one is known."""
+    notes = [f"{one.name}: {one.note}." for one in earlier if one.note]
+    if known := [one.name for one in earlier if one.known_before]:
+        what = ", ".join(known)
+        notes.append(
+            f"Known when this run began, and so not held: {what}; a run with that forget file "
+            "removes it."
+        )
+    if any(one.after is not None and one.after.top is None for one in earlier):
+        notes.append("Without a holdout only what is given tells that something is known.")
+    return notes
+
+
+def shown(earlier: Sequence[EarlierRequest]) -> tuple[EarlierRequest, ...]:
+    """With names and reasons that are harmless in Markdown and HTML."""
+    words = ("name", "not_asked", "note")
+    return tuple(replace(one, **{w: prose(getattr(one, w)) for w in words}) for one in earlier)
+
+
+def written_earlier(earlier: Sequence[EarlierRequest]) -> list[dict[str, Any]]:
+    """For scores.json, with what came of each first."""
+    return [{"outcome": outcome(one), **asdict(one)} for one in earlier]
+
+
+def read_earlier(records: Sequence[Mapping[str, Any]]) -> tuple[EarlierRequest, ...]:
+    """What `written_earlier` wrote. Raises TypeError for what is none."""
+    found = []
+    for record in records:
+        fields = {name: value for name, value in record.items() if name != "outcome"}
+        both = {name: _read(fields.get(name)) for name in ("before", "after")}
+        found.append(EarlierRequest(**{**fields, **both}))
+    return tuple(found)
+
+
+def outcome(one: EarlierRequest) -> str:
+    """In a word or two: "forgotten", "resurfaced", "known" (before and after) or "not asked"."""
+    if one.after is None:
+        return "not asked"
+    if one.resurfaced:
+        return "resurfaced"
+    return "known" if one.after.found else "forgotten"
+
+
+def _read(record: Mapping[str, Any] | None) -> RecheckedRows | None:
+    if record is None:
+        return None
+    return RecheckedRows(**{**record, **{name: tuple(record[name]) for name in IDS}})
+
+
+def _state(found: RecheckedRows) -> str:
+    if found.given:
+        return f"known: {len(found.given)} of {found.asked} given"
+    return "known: likelier than never seen" if found.likelier else "forgotten"
+
+
+def _likely(found: RecheckedRows) -> str:
+    text = f"{number(found.probability)} per token"
+    return text if found.top is None else f"{text} (never seen at most {number(found.top)})"
