@@ -22,6 +22,7 @@ from unteach.data import (
     try_tokenizer,
 )
 from unteach.data.calibration import calibrating_half
+from unteach.data.halves import second_halves
 from unteach.data.listing import shortened
 from unteach.data.reworded import reworded
 from unteach.errors import Problem, UserError
@@ -46,6 +47,7 @@ class CheckedRequest:
             `groups`, which evaluate the result, unless there are too few to split.
         forms: tokenised examples by role with their questions in further wordings, trained on too.
         formed: the forget examples among them.
+        whole: all examples by role where `groups` has a half of them (`evaluate.half`), else empty.
         notes: notes for the user.
         ages: `ages` of the models' files at the time of the check.
     """
@@ -58,6 +60,7 @@ class CheckedRequest:
     calibration: list[Sequence] = field(default_factory=list)
     forms: dict[str, list[Sequence]] = field(default_factory=dict)
     formed: list[Example] = field(default_factory=list)
+    whole: dict[str, list[Example]] = field(default_factory=dict)
     notes: tuple[Problem, ...] = ()
     ages: Mapping[str, Ages] = field(default_factory=dict)
 
@@ -118,6 +121,10 @@ def check(request: Request) -> CheckedRequest:
     calibration: list[Sequence] = []
     formed = _formed(groups, request)
     forms = _forms(formed, tokenizer, request, problems) if sequences else {}
+    whole: dict[str, list[Example]] = {}
+    if request.evaluate.half == "second":
+        whole, found = second_halves(groups)
+        problems += found
     if sequences.get("holdout"):
         calibration, found = calibrating_half(groups, sequences)
         problems += found
@@ -158,6 +165,7 @@ def check(request: Request) -> CheckedRequest:
         calibration=calibration,
         forms=forms,
         formed=formed.get("forget", []),
+        whole=whole,
         notes=notes,
         ages=before,
     )

@@ -13,6 +13,7 @@ import typer
 from unteach.cli import (
     attack,
     audit,
+    bench,
     chat,
     check,
     compare,
@@ -27,6 +28,7 @@ from unteach.cli import (
     run,
     score,
     screen,
+    search,
     settings,
     size,
     suites,
@@ -67,8 +69,9 @@ def _top(
 
 COMMANDS = (
     run.run, check.check, audit.audit, evaluate.evaluate, attack.attack, score.score,
-    compare.compare, verify.verify, screen.screen, recheck.recheck, chat.chat, explain.explain,
-    methods.methods, settings.settings, init.init, suites.suites, size.size, demo.demo, env.env,
+    search.search, bench.bench, compare.compare, verify.verify, screen.screen, recheck.recheck,
+    chat.chat, explain.explain, methods.methods, settings.settings, init.init, suites.suites,
+    size.size, demo.demo, env.env,
 )  # fmt: skip
 
 

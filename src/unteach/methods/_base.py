@@ -36,7 +36,12 @@ Alternates = Literal["none", "column", "refusals", "generated"]
 
 
 def option(
-    default: Any, help: str, *, low: int | float | None = None, above: int | float | None = None
+    default: Any,
+    help: str,
+    *,
+    low: int | float | None = None,
+    above: int | float | None = None,
+    tried: tuple[float, float] | tuple[()] | None = None,
 ) -> Any:
     """Declare an option of a method, with its help text and bounds.
 
@@ -45,8 +50,11 @@ def option(
         help: one sentence for users.
         low: smallest allowed value.
         above: exclusive lower bound.
+        tried: range that `unteach search` tries; () for none. When left out, a number with a
+            fraction is tried from a tenth of its default to ten times that (`tuning.space`).
     """
-    return field(default=default, metadata={"help": help, "low": low, "above": above})
+    told = {"help": help, "low": low, "above": above, "tried": tried}
+    return field(default=default, metadata=told)
 
 
 @dataclass(frozen=True, kw_only=True)

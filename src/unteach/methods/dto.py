@@ -37,10 +37,13 @@ class DTO(Method):
         "ascent", "what targets get: log p (the paper's), or -log(1 - p), which ends by itself"
     )
     ratio: float = option(
-        0.3, "share of the tokens that become targets (delta and subject)", above=0
+        0.3,
+        "share of the tokens that become targets (delta and subject)",
+        above=0,
+        tried=(0.1, 0.6),
     )
     ratio_of: Literal["prefix", "answer"] = option("prefix", "what `ratio` is a share of")
-    suffix_ratio: float = option(0.25, "share of the answer whose loss is read", above=0)
+    suffix_ratio: float = option(0.25, "share of the answer whose loss is read", above=0, tried=())
     suffix: Literal["held", "target", "ignored"] = option("held", "what happens to suffix tokens")
     draws: int = option(2, "random replacements per token", low=1)
     hold: float = option(100.0, "weight of the KL on the tokens that are not targets", low=0)
