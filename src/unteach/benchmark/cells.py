@@ -3,7 +3,7 @@
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +85,8 @@ def run_cells(asked: BenchRequest, listener: ProgressListener) -> Iterator[Cell]
         for k, method in enumerate(asked.methods):
             number = seed * len(asked.methods) + k + 1
             if method in unable:
-                yield Cell(method=method, seed=seed, state=CANNOT, why=unable[method].why)
+                _record(asked.out, cell := replace(unable[method], seed=seed))
+                yield cell
                 continue
             listener.stage(f"cell {number} of {total}: {method}, seed {seed}")
             cell = kept_cell(asked.out, method, seed)

@@ -1,7 +1,7 @@
 """The settings of a benchmark: the request that all cells share, its methods and its seeds."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -37,28 +37,34 @@ class BenchRequest(Section):
 
 
 def bench_request(
-    run: Request,
+    run: Request | None = None,
     *,
     out: str | os.PathLike[str] | None = None,
-    methods: str | None = None,
-    tune: str | None = None,
+    methods: str | Sequence[str] | None = None,
+    tune: str | float | None = None,
+    settings: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> BenchRequest:
-    """Make the settings of a benchmark from what a command line gives.
+    """Make the settings of a benchmark.
 
     Args:
-        run: what all cells share.
+        run: what all cells share; None makes it of `more`.
         out: the folder to make; `unteach-bench` when left out.
-        methods: names with commas between; "all" is every method.
-        tune: time of a search for each method, "5m" for example.
-        more: further fields of `BenchRequest`; None is left out.
+        methods: names, or a text with commas between them; "all" (as when left out) is every one.
+        tune: time of a search for each method, in seconds or as "5m".
+        settings: other settings of the request by name, `{"train.batch_size": 16}`.
+        more: further fields of `BenchRequest`, and without `run` those of a `Request`: `model`,
+            `forget`, `retain`, `holdout`, ...; None is left out.
 
     Raises:
         UserError: all that is wrong with them.
     """
-    from unteach.tuning.request import named_methods, seconds_of
+    from unteach.tuning.request import named_methods, request_of, seconds_of
 
     folder, problems = Path(out or "unteach-bench"), list[Problem]()
+    given = {k: v for k, v in more.items() if v is not None}
+    run = run or request_of({**given, "out": folder}, set(BenchRequest.model_fields), settings)
+    given = {k: v for k, v in given.items() if k in BenchRequest.model_fields}
     if run.method_options or run.method_name != "auto":
         hint = "name methods with --methods"
         problems.append(Problem("method", "is fixed by the request", hint, "request"))
@@ -67,7 +73,6 @@ def bench_request(
         problems.append(Problem("bench", "runs in one process", hint, "request"))
     names, found = named_methods(methods or "all", run.plugins)
     problems += found
-    given: dict[str, Any] = {k: v for k, v in more.items() if v is not None}
     try:
         given |= {"tune": seconds_of(tune)} if tune else {}
     except UserError as error:

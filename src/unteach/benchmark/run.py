@@ -20,7 +20,7 @@ from unteach.benchmark.cells import (
     write_plan,
 )
 from unteach.benchmark.cells import why as reason
-from unteach.benchmark.request import BenchRequest
+from unteach.benchmark.request import BenchRequest, bench_request
 from unteach.benchmark.table import BenchResult, TableLine, columns_of, lines_of
 from unteach.benchmark.write import NAMES, write
 from unteach.checks.request import check
@@ -32,19 +32,30 @@ from unteach.tuning.request import SearchRequest
 from unteach.tuning.run import search
 
 
-def bench(asked: BenchRequest, listener: ProgressListener | None = None) -> BenchResult:
+def bench(
+    asked: BenchRequest | None = None, listener: ProgressListener | None = None, **fields: Any
+) -> BenchResult:
     """Run every method with every seed on the same budget, and write one table.
 
     A benchmark that was cut off goes on when the same request is given again: finished cells are
     kept. Methods and seeds can be added later.
 
     Args:
-        asked: the settings, from `bench_request`.
+        asked: the settings.
         listener: receives the progress; None for no progress.
+        fields: those of `bench_request` in its place: `model`, `forget`, `methods`, `seeds`, ...
 
     Raises:
         UserError: what is wrong with the request, or no cell could be run.
+
+    Example:
+        result = bench(model="my-model", forget="forget.jsonl", retain="retain.jsonl",
+                       holdout="holdout.jsonl", methods="unseen,undial,npo", seeds=3, out="bench")
+        [(line.name, line.means["retain probability"].text) for line in result.lines]
     """
+    if asked is not None and fields:
+        raise TypeError("give a BenchRequest, or its fields")
+    asked = asked or bench_request(**fields)
     listener = listener or NoProgress()
     listener.stage("checking what all cells share")
     identity = _identity(asked)
@@ -146,8 +157,8 @@ def _with_next(result: BenchResult, asked: BenchRequest | None, lacking: int = 0
     best = best_line(result)
     cell = result.folder / CELLS / f"{best.name}-seed0" if best else None
     if lacking or cell is None:
-        return replace(result, next=f"{lacking} cells are missing: give the same command again, "
-                                    "without --table-only")  # fmt: skip
+        again = "the same command again, without --table-only"
+        return replace(result, next=f"{again}: {lacking} of its cells are missing")
     if asked and asked.keep_models:
         parts = ["unteach", "attack", "--model", str(cell), "--original", asked.run.model]
         return replace(result, next=shlex.join([*parts, "--forget", asked.run.forget]))

@@ -32,6 +32,15 @@ class Mean:
     @property
     def text(self) -> str:
         """The mean, with its interval where there is one."""
+        return self.shown(number)
+
+    @property
+    def count(self) -> str:
+        """The same, of a number of things."""
+        return self.shown(lambda x: "-" if x is None else f"{x:.1f}".removesuffix(".0"))
+
+    def shown(self, number: Callable[[float | None], str]) -> str:
+        """The mean and half its interval as a function writes numbers."""
         if self.half is None:
             return number(self.value)
         return f"{number(self.value)} ± {number(self.half)}"
@@ -134,6 +143,7 @@ SCREEN = {  # columns of the table in a terminal, under short headings
     "training, s": "train s",
     "peak memory, GB": "GB",
 }
+COUNTS = ("answers still given", "steps")
 COSTS: dict[str, Callable[[Cell], float | None]] = {
     "steps": lambda cell: _fact(cell, "steps"),
     "training, s": lambda cell: _fact(cell, "training_seconds"),
@@ -185,7 +195,8 @@ def table(result: BenchResult, *, short: bool = False) -> list[list[str]]:
 
 
 def _texts(line: TableLine, names: list[str]) -> list[str]:
-    return [line.means[name].text if name in line.means else "-" for name in names]
+    found = [line.means.get(name, Mean(None)) for name in names]
+    return [m.count if n in COUNTS else m.text for n, m in zip(names, found, strict=True)]
 
 
 def missing(result: BenchResult) -> list[str]:

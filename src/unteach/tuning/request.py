@@ -1,7 +1,9 @@
 """The settings of a search: what is unlearned, what is varied, and for how long."""
 
+import json
 import os
 import re
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -10,7 +12,7 @@ from pydantic import Field, ValidationError
 
 from unteach.errors import Problem, UserError
 from unteach.settings.messages import told
-from unteach.settings.request import Request
+from unteach.settings.request import Request, load
 from unteach.settings.sections import Count, Name, Positive, Section, Seed
 
 METHODS = ("unseen", "undial", "unilogit", "loku", "npo")
@@ -46,35 +48,44 @@ class SearchRequest(Section):
 
 
 def search_request(
-    run: Request,
+    run: Request | None = None,
     *,
     out: str | os.PathLike[str] | None = None,
     budget: str | float | None = None,
-    methods: str | None = None,
-    ranks: str | None = None,
+    methods: str | Sequence[str] | None = None,
+    ranks: str | Sequence[int] | None = None,
+    settings: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> SearchRequest:
-    """Make the settings of a search from what a command line gives.
+    """Make the settings of a search.
 
     Args:
-        run: the request that is varied.
+        run: the request that is varied; None makes it of `more`.
         out: the folder to make; `unteach-search` when left out.
         budget: seconds, or a text such as "20m".
-        methods: names with commas between; "all" is every method.
-        ranks: numbers with commas between.
-        more: further fields of `SearchRequest`; None is left out.
+        methods: names, or a text with commas between them; "all" is every method.
+        ranks: ranks of adapters, likewise.
+        settings: other settings of the request by name, `{"train.epochs": 5}`.
+        more: further fields of `SearchRequest`, and without `run` those of a `Request`: `model`,
+            `forget`, `retain`, `holdout`, ...; None is left out.
 
     Raises:
         UserError: all that is wrong with them.
     """
     folder = Path(out or "unteach-search")
+    given = {k: v for k, v in more.items() if v is not None}
+    run = run or request_of({**given, "out": folder}, set(SearchRequest.model_fields), settings)
+    given = {k: v for k, v in given.items() if k in SearchRequest.model_fields}
     problems = [*_missing(), *_of_run(run)]
-    given: dict[str, Any] = {k: v for k, v in more.items() if v is not None}
-    try:
-        given |= {"budget": seconds_of(budget)} if budget is not None else {}
-        given |= {"ranks": _numbers(ranks)} if ranks else {}
-    except UserError as error:
-        problems += error.problems
+    readers: dict[str, tuple[Any, Any]] = {
+        "budget": (budget, seconds_of),
+        "ranks": (ranks, _numbers),
+    }
+    for name, (value, read) in readers.items():
+        try:
+            given |= {} if value is None else {name: read(value)}
+        except UserError as error:
+            problems += error.problems
     names, found = named_methods(methods, run.plugins)
     problems += found
     half = run.evaluate.model_copy(update={"half": "second"})
@@ -87,6 +98,19 @@ def search_request(
     if problems:
         raise UserError(*problems)
     return asked  # pyright: ignore[reportPossiblyUnboundVariable]
+
+
+def request_of(
+    fields: dict[str, Any], others: set[str], settings: Mapping[str, Any] | None
+) -> Request:
+    """Return the request that fields make; those of `others` but `out` are left out.
+
+    Raises:
+        UserError: all problems of the request.
+    """
+    own = {k: v for k, v in fields.items() if k not in others or k == "out"}
+    plain = {k: os.fspath(v) if isinstance(v, os.PathLike) else v for k, v in own.items()}
+    return load(None, plain, [f"{k}={json.dumps(v)}" for k, v in (settings or {}).items()])
 
 
 def seconds_of(budget: str | float) -> float:
@@ -108,7 +132,7 @@ def seconds_of(budget: str | float) -> float:
 
 
 def named_methods(names: str | None, plugins: list[str]) -> tuple[tuple[str, ...], list[Problem]]:
-    """Return the methods of a list with commas, each once, and the problems of unknown ones."""
+    """Return the named methods, each once, and the problems of unknown ones."""
     from unteach.methods import METHODS as KNOWN
     from unteach.methods import load_plugin
     from unteach.registry import did_you_mean
@@ -118,7 +142,8 @@ def named_methods(names: str | None, plugins: list[str]) -> tuple[tuple[str, ...
         load_plugin(plugin)
     if names is None:
         return (), []
-    asked = tuple(dict.fromkeys(re.findall(r"[^,\s]+", names)))
+    parts = re.findall(r"[^,\s]+", names) if isinstance(names, str) else map(str, names)
+    asked = tuple(dict.fromkeys(parts))
     if asked == ("all",):
         return tuple(KNOWN), []
     problems = []
@@ -159,8 +184,8 @@ def _of_run(run: Request) -> list[Problem]:
     return problems
 
 
-def _numbers(ranks: str) -> tuple[int, ...]:
-    found = re.findall(r"[^,\s]+", ranks)
+def _numbers(ranks: str | Sequence[int]) -> tuple[int, ...]:
+    found = re.findall(r"[^,\s]+", ranks) if isinstance(ranks, str) else [str(x) for x in ranks]
     if not found or not all(re.fullmatch(r"[1-9]\d{0,3}", x) for x in found):
         raise UserError(Problem("--ranks", f"is {told(ranks)}", "write 8,16,32", "request"))
     return tuple(dict.fromkeys(map(int, found)))

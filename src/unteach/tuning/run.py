@@ -15,7 +15,7 @@ from unteach.settings.request import Request
 from unteach.tuning.folder import identity_with, working
 from unteach.tuning.judge import Judge
 from unteach.tuning.pages import HTML, MARKDOWN, RESULT, YAML, write
-from unteach.tuning.request import BEST, SearchRequest
+from unteach.tuning.request import BEST, SearchRequest, search_request
 from unteach.tuning.result import Line, SearchResult, choice_of_trial, lines_of, settings_words
 from unteach.tuning.space import RANKS, Choice, Space
 from unteach.tuning.study import DATABASE, close, finished, opened, reached, spent
@@ -24,19 +24,30 @@ from unteach.tuning.workbench import GivenUp, Workbench
 OURS = (DATABASE, YAML, RESULT, MARKDOWN, HTML, BEST)
 
 
-def search(asked: SearchRequest, listener: ProgressListener | None = None) -> SearchResult:
+def search(
+    asked: SearchRequest | None = None, listener: ProgressListener | None = None, **fields: Any
+) -> SearchResult:
     """Search for the best method and settings within a budget of time, and confirm the winner.
 
     A search that was cut off goes on when the same request is given again; a larger budget
     continues one that is done.
 
     Args:
-        asked: the settings, from `search_request`.
+        asked: the settings.
         listener: receives the progress; None for no progress.
+        fields: those of `search_request` in its place: `model`, `forget`, `holdout`, `budget`, ...
 
     Raises:
         UserError: all problems, before any weights are loaded; or no trial could be finished.
+
+    Example:
+        result = search(model="my-model", forget="forget.jsonl", retain="retain.jsonl",
+                        holdout="holdout.jsonl", budget="20m", out="searched")
+        result.best.settings, result.confirmed
     """
+    if asked is not None and fields:
+        raise TypeError("give a SearchRequest, or its fields")
+    asked = asked or search_request(**fields)
     listener = listener or NoProgress()
     listener.stage("checking what each method needs")
     bench = Workbench(asked, listener)
@@ -108,8 +119,9 @@ def _try(
         said = _why(error.problems)
         trial.set_user_attr("why", said)
         close(study, trial, None, time.monotonic() - began)
-    left = max(bench.asked.budget - spent(study), 0)
-    listener.stage(f"{words}: {said}; {duration(left)} left")
+    left = bench.asked.budget - spent(study)
+    rest = f"{duration(left)} of the budget left" if left > 0 else "the budget is spent"
+    listener.stage(f"{words}: {said}; {rest}")
 
 
 def _why(problems: Any) -> str:
