@@ -131,7 +131,9 @@ def seconds_of(budget: str | float) -> float:
     return seconds
 
 
-def named_methods(names: str | None, plugins: list[str]) -> tuple[tuple[str, ...], list[Problem]]:
+def named_methods(
+    names: str | Sequence[str] | None, plugins: list[str]
+) -> tuple[tuple[str, ...], list[Problem]]:
     """Return the named methods, each once, and the problems of unknown ones."""
     from unteach.methods import METHODS as KNOWN
     from unteach.methods import load_plugin
