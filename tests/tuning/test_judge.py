@@ -30,13 +30,27 @@ def judged(forget, retain, holdout, **more):
 
 
 def test_against_the_holdout_by_hand():
-    found = judged((-1.0, -2.5, -9.0), (math.log(0.4), math.log(0.5)), (-2.0, -3.0))
-    wins = (1 + 1) + (0 + 1) + (0 + 0)  # pairs in which the forget answer is the likelier one
-    forgotten = 1 - abs(2 * wins / 6 - 1)
-    kept = 2 / (1 / 0.75 + 1 / 1.0)  # 0.45 of 0.6 on retain; the holdout as it was
+    found = judged((-1.0, -2.5, -9.0), (math.log(0.4), math.log(0.5)), (-2.2, -2.6))
+    now = (1 + 1) + (0 + 1) + (0 + 0)  # pairs in which the forget answer is the likelier one
+    before = (1 + 1) + (0 + 1) + (0 + 0)
+    assert now == before
+    forgotten = 1 - abs(2 * now / 6 - 1)
+    kept = 0.45 / 0.6
     assert found.forgotten == pytest.approx(forgotten, abs=1e-4)
     assert found.kept == pytest.approx(kept, abs=1e-4)
     assert found.value == pytest.approx(2 / (1 / forgotten + 1 / kept), abs=1e-4)
+
+
+def test_a_model_that_forgot_the_holdout_too_does_not_pass_for_one_that_never_saw():
+    alike = judged((-9.0, -9.5), (0.0, 0.0), (-9.0, -9.5))
+    assert alike.forgotten == 0.0, "both are far below what the original says of the holdout"
+    apart = judged((-2.0, -3.0), (0.0, 0.0), (-9.0, -9.5))
+    assert apart.forgotten == 0.0
+
+
+def test_without_a_retain_file_the_holdout_says_what_is_kept():
+    found = judged((-2.0, -3.0), (), (-2.0 + math.log(0.5), -3.0 + math.log(0.5)))
+    assert found.kept == pytest.approx(0.5)
 
 
 def test_too_far_counts_as_not_far_enough_and_gains_do_not_count():

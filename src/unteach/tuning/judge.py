@@ -9,8 +9,6 @@ from unteach.metrics.closeness import closeness_forget, closeness_kept, closenes
 from unteach.metrics.roc import auc
 from unteach.metrics.rows import Groups, ModelCase
 
-KEPT = ("retain", "holdout")
-
 
 @dataclass(frozen=True)
 class Marks:
@@ -19,7 +17,7 @@ class Marks:
     Attributes:
         forgotten: 1 where the forget answers are as likely as answers that were never seen, 0
             where all of them are likelier, or all of them less likely.
-        kept: share of the other answers' probability that is left.
+        kept: share of the retain answers' probability that is left; of the holdout's without them.
         value: the harmonic mean of the two, by which a search chooses.
     """
 
@@ -47,10 +45,13 @@ class Judge:
         """By what it judges, for the report."""
         if self.retrained:
             return "closeness to the retrained model, of the numbers that need no generation"
-        never = "the holdout's" if self._held else "those of the base model"
+        never = "those of the base model"
+        if self._held:
+            never = "the holdout's, as the trial has them or as the original had them, the worse"
+        kept = "retain" if self.original.get("retain") else "holdout"
         return (
             f"the harmonic mean of 1 - |2 AUC - 1|, of the forget answers' likelihood against "
-            f"{never}, and of the share of probability kept"
+            f"{never}, and of the share of the {kept} answers' probability that is kept"
         )
 
     @property
@@ -64,15 +65,18 @@ class Judge:
             parts = [closeness_forget(case), closeness_privacy(case), closeness_kept(case)]
             forget, privacy, kept = (part.value or 0.0 for part in parts)
             return _marks(_mean([forget, privacy]), kept, _mean([forget, privacy, kept]))
-        never = rows["holdout"] if self._held else (self.base or {})["forget"]
-        area = auc(_logps(rows["forget"]), _logps(never)).value or 0.0
-        shares = [
-            min(_probability(rows[role]) / max(_probability(self.original[role]), 1e-9), 1.0)
-            for role in KEPT
-            if rows.get(role)
-        ]
-        forgotten, kept = 1 - abs(2 * area - 1), _mean(shares)
+        held = [rows["holdout"], self.original["holdout"]] if self._held else []
+        bands = held or [(self.base or {})["forget"]]
+        role = "retain" if rows.get("retain") else "holdout"
+        before = max(_probability(self.original[role]), 1e-9)
+        kept = min(_probability(rows[role]) / before, 1.0)
+        forgotten = min(_unmarked(rows["forget"], band) for band in bands)
         return _marks(forgotten, kept, _mean([forgotten, kept]))
+
+
+def _unmarked(forget: list[Any], never: list[Any]) -> float:
+    """How little the forget answers stand out from answers that were never seen."""
+    return 1 - abs(2 * (auc(_logps(forget), _logps(never)).value or 0.0) - 1)
 
 
 def _marks(forgotten: float, kept: float, value: float) -> Marks:
