@@ -32,6 +32,7 @@ def write(result: BenchResult) -> None:
     )  # fmt: skip
     for name, text in zip(NAMES, texts, strict=True):
         write_text(result.folder / name, text)
+        (result.folder / name).chmod(0o644)  # no text of the data is in them
 
 
 def to_markdown(result: BenchResult) -> str:

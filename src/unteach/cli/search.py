@@ -88,7 +88,7 @@ def search(
     say("starting (loading libraries takes a few seconds)")
     from unteach.cli._show import hush
     from unteach.tuning.pages import to_json
-    from unteach.tuning.result import sentence, table
+    from unteach.tuning.result import LEGEND, sentence, table
     from unteach.tuning.run import search as search_
 
     hush()
@@ -98,6 +98,7 @@ def search(
         typer.echo(to_json(result))
     else:
         show_cells(sentence(result), table(result))
+        say(LEGEND)
         if result.confirmed:
             say("")
             say("the winner, trained in full, on the half that the search never read:")

@@ -3,7 +3,6 @@
 import json
 from dataclasses import asdict
 from html import escape
-from pathlib import Path
 from typing import Any
 
 from unteach.escaping import in_json, markdown, prose
@@ -14,11 +13,10 @@ from unteach.report.page import NOTHING
 from unteach.report.rendered import rendered
 from unteach.report.style import style
 from unteach.tuning.picture import pareto_svg
-from unteach.tuning.result import Line, SearchResult, sentence, table
+from unteach.tuning.result import LEGEND, Line, SearchResult, sentence, table
 
 SCHEMA = 1
 YAML, RESULT, MARKDOWN, HTML = "best.yaml", "search.json", "search.md", "search.html"
-LEGEND = "*: no finished trial is at least as good at both and better at one"
 HALVES = (
     "Trials read the first half of every file (whole subjects), for training and for judging. "
     "The winner was then trained on whole files and measured on the second halves, which no trial "
@@ -32,9 +30,10 @@ HALVES_LATER = (
 
 def write(result: SearchResult) -> None:
     """Write the pages of a search; best.yaml is written by the search itself."""
-    write_text(result.folder / RESULT, to_json(result))
-    write_text(result.folder / MARKDOWN, to_markdown(result))
-    write_text(result.folder / HTML, to_html(result))
+    texts = {RESULT: to_json(result), MARKDOWN: to_markdown(result), HTML: to_html(result)}
+    for name, text in texts.items():
+        write_text(result.folder / name, text)
+        (result.folder / name).chmod(0o644)  # no text of the data is in them
 
 
 def to_json(result: SearchResult) -> str:
@@ -137,8 +136,3 @@ def _skipped(result: SearchResult) -> list[str]:
 def _grid(cells: list[list[str]]) -> str:
     plain = [[markdown(cell) for cell in row] for row in cells]
     return grid(plain, left=(0, 1, 2, 3) if len(plain[0]) > 6 else (0,))
-
-
-def in_folder(folder: Path) -> tuple[Path, ...]:
-    """The files that a search writes into its folder."""
-    return tuple(folder / name for name in (YAML, RESULT, MARKDOWN, HTML))

@@ -11,6 +11,8 @@ from unteach.tuning.space import Choice, choice_of
 from unteach.tuning.study import DEFAULT
 
 DONE, GIVEN_UP, BROKEN = "done", "given up", "broken"
+FRONT = "†"
+LEGEND = f"{FRONT}: no finished trial is at least as good at both and better at one"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +122,7 @@ def table(result: SearchResult) -> list[list[str]]:
 
 def _cells(line: Line) -> list[str]:
     marks = (number(value) for value in (line.forgotten, line.kept, line.value))
-    name = f"{line.number}*" if line.front else str(line.number)
+    name = f"{line.number}{FRONT}" if line.front else str(line.number)
     said = ("default: " if line.default else "") + settings_words(line.settings)
     return [name, line.choice.method, said, line.state, *marks, f"{line.seconds:.0f}"]
 
@@ -140,16 +142,17 @@ def settings_words(settings: Mapping[str, Any]) -> str:
 
 def sentence(result: SearchResult) -> str:
     """The outcome in one sentence."""
-    best, counts = result.best, result.facts
-    own = next(
-        (x for x in result.lines if x.default and x.choice.method == best.choice.method), None
-    )
+    best, trials = result.best, result.facts["trials"]
+    same = [x for x in result.lines if x.choice.method == best.choice.method]
+    default = next((x for x in same if x.default and x.value is not None), None)
     than = ""
-    if best.default:
+    if len({x.default for x in result.lines}) == 1 and best.default:
+        than = "; there was time for defaults alone: a longer --budget goes on from here"
+    elif best.default:
         than = "; no other setting was better than its defaults"
-    elif own and own.value is not None:
-        than = f"; with its defaults it comes to {number(own.value)}"
+    elif default:
+        than = f"; with its defaults it comes to {number(default.value)}"
     return (
-        f"Best of {counts['trials']} trials on the searched half: {best.choice.method}, "
+        f"Best of {trials} trials on the searched half: {best.choice.method}, "
         f"{number(best.value)} (forgotten {number(best.forgotten)}, kept {number(best.kept)}){than}"
     )

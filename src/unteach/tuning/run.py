@@ -16,7 +16,7 @@ from unteach.tuning.folder import identity_with, working
 from unteach.tuning.judge import Judge
 from unteach.tuning.pages import HTML, MARKDOWN, RESULT, YAML, write
 from unteach.tuning.request import BEST, SearchRequest, search_request
-from unteach.tuning.result import Line, SearchResult, choice_of_trial, lines_of, settings_words
+from unteach.tuning.result import Line, SearchResult, lines_of, settings_words
 from unteach.tuning.space import RANKS, Choice, Space
 from unteach.tuning.study import DATABASE, close, finished, opened, reached, spent
 from unteach.tuning.workbench import GivenUp, Workbench
@@ -152,7 +152,9 @@ def _ended(study: Any, bench: Workbench, judge: Judge, listener: ProgressListene
         hint = f"give a longer --budget; {'; '.join(sorted(reasons))[:400]}"
         raise UserError(Problem("--budget", what, hint))
     request = bench.request(best.choice)
-    write_text(asked.out / YAML, _portable(request).to_yaml())
+    plain = request.model_copy(update={"overwrite": False})
+    write_text(asked.out / YAML, plain.to_yaml())
+    (asked.out / YAML).chmod(0o644)
     confirmed = None
     if asked.confirm:
         from unteach import pipeline
@@ -171,11 +173,6 @@ def _ended(study: Any, bench: Workbench, judge: Judge, listener: ProgressListene
     )
     write(result)
     return result
-
-
-def _portable(request: Request) -> Request:
-    """Return a request that does not say again how a search was called."""
-    return request.model_copy(update={"overwrite": False})
 
 
 def _facts(study: Any, lines: tuple[Line, ...], asked: SearchRequest) -> dict[str, Any]:
@@ -201,6 +198,3 @@ def _next(asked: SearchRequest, request: Request) -> str:
         if value := getattr(request, flag):
             command += [f"--{flag}", value]
     return shlex.join([*command, "--out", str(Path(asked.out) / "attacks")])
-
-
-__all__ = ["choice_of_trial", "search", "space_of"]
