@@ -1,11 +1,13 @@
 """What a search says of itself, from trials that are made up."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from xml.dom import minidom
 
 from unteach.report import Report
+from unteach.tuning.judge import Marks
 from unteach.tuning.pages import to_html, to_json, to_markdown
 from unteach.tuning.result import SearchResult, lines_of, sentence, table
 from unteach.types import Score
@@ -68,12 +70,14 @@ def test_the_picture_has_each_trial_that_was_judged_and_says_itself():
 
 def test_every_form_has_the_confirmed_numbers_and_what_was_left_out():
     scores = {"forget": {"probability": Score(0.123)}}
-    result = result_of(confirmed=Report(models={"original": scores, "unlearned": scores}))
+    report = Report(models={"original": scores, "unlearned": scores})
+    result = replace(result_of(confirmed=report), marks=Marks(0.31, 0.99, 0.48))
     for text in (to_html(result), to_markdown(result)):
         assert "0.12" in text
         assert "--base: is not given" in text
         assert "unteach run out/best.yaml" in text
         assert "<it>" not in text
+        assert "no trial read: 0.48 (forgotten 0.31, kept 0.99)" in text
     assert '"forget probability": "0.12"' in to_json(result)
     assert "trained on whole files" in to_markdown(result)
     assert "Confirmed" not in to_markdown(result_of())

@@ -59,6 +59,10 @@ def test_what_it_writes_and_the_next_command(found, call):
     told = json.loads((out / "search.json").read_text())
     assert told["best"]["value"] == max(t["value"] or 0 for t in told["trials"])
     assert told["confirmed"][1]["model"] == "unlearned"
+    report = result.confirmed
+    kept = [report.value(m, "retain", "probability") for m in ("unlearned", "original")]
+    assert told["confirmed_marks"]["kept"] == pytest.approx(min(kept[0] / kept[1], 1), abs=0.02)
+    assert "on the half that no trial read: " in (out / "search.md").read_text()
     code, _, err = call("run", out / "best.yaml")
     assert code == 0, err
     assert "this very request is done already" in err

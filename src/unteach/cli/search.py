@@ -88,7 +88,7 @@ def search(
     say("starting (loading libraries takes a few seconds)")
     from unteach.cli._show import hush
     from unteach.tuning.pages import to_json
-    from unteach.tuning.result import LEGEND, sentence, table
+    from unteach.tuning.result import LEGEND, confirmed_sentence, sentence, table
     from unteach.tuning.run import search as search_
 
     hush()
@@ -101,7 +101,7 @@ def search(
         say(LEGEND)
         if result.confirmed:
             say("")
-            say("the winner, trained in full, on the half that the search never read:")
+            say(confirmed_sentence(result) or "The winner, on the half that no trial read")
             show_table(result.confirmed)
     say(f"best.yaml, search.html and search.md are in {asked.out}")
     say(f"next: {result.next}")

@@ -13,7 +13,14 @@ from unteach.report.page import NOTHING
 from unteach.report.rendered import rendered
 from unteach.report.style import style
 from unteach.tuning.picture import pareto_svg
-from unteach.tuning.result import LEGEND, Line, SearchResult, sentence, table
+from unteach.tuning.result import (
+    LEGEND,
+    Line,
+    SearchResult,
+    confirmed_sentence,
+    sentence,
+    table,
+)
 
 SCHEMA = 1
 YAML, RESULT, MARKDOWN, HTML = "best.yaml", "search.json", "search.md", "search.html"
@@ -47,6 +54,7 @@ def to_json(result: SearchResult) -> str:
         "skipped": dict(result.skipped),
         "facts": dict(result.facts),
         "confirmed": _confirmed(result),
+        "confirmed_marks": asdict(result.marks) if result.marks else None,
         "next": result.next,
     }
     return in_json(json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)) + "\n"
@@ -71,6 +79,7 @@ def to_markdown(result: SearchResult) -> str:
     parts = [
         "# Search",
         f"**{markdown(sentence(result))}**",
+        *([f"**{markdown(said)}**"] if (said := confirmed_sentence(result)) else []),
         prose(HALVES if result.confirmed else HALVES_LATER),
         f"Trials were judged by {markdown(result.judged)}.",
         _grid(table(result)),
@@ -91,10 +100,12 @@ def to_html(result: SearchResult) -> str:
         "the rest is kept. Small and pale: given up on the way. The line joins the front."
     )
     halves = HALVES if result.confirmed else HALVES_LATER
+    said_of = confirmed_sentence(result)
+    told = f'<p class="said">{escape(said_of)}</p>' if said_of else ""
     trials = rendered(_grid(table(result)))
     parts = [
         f'<header><p class="kind">Search</p><h1>{escape(result.best.choice.method)}</h1></header>',
-        f'<section class="verdict"><p class="said">{title}</p><p>{escape(halves)}</p>'
+        f'<section class="verdict"><p class="said">{title}</p>{told}<p>{escape(halves)}</p>'
         f"<p>Trials were judged by {escape(result.judged)}.</p></section>",
         f'<section><h2>Forgotten and kept</h2>{figure}<p class="soft">{said}</p></section>',
         *(f"<section>{rendered(part)}</section>" for part in _confirming(result)[1:]),

@@ -7,6 +7,7 @@ from typing import Any
 
 from unteach.report import Report
 from unteach.report.table import number
+from unteach.tuning.judge import Marks
 from unteach.tuning.space import Choice, choice_of
 from unteach.tuning.study import DEFAULT
 
@@ -59,6 +60,7 @@ class SearchResult:
         folder: has `best.yaml`, `search.html`, `search.md` and `search.json`.
         confirmed: report of the winner trained in full, measured on the other half; None where
             that was not wanted.
+        marks: what the confirmed model comes to on the other half, by the measure of the trials.
         next: the command to give next.
     """
 
@@ -69,6 +71,7 @@ class SearchResult:
     facts: Mapping[str, Any]
     folder: Path
     confirmed: Report | None = None
+    marks: Marks | None = None
     next: str = ""
 
 
@@ -155,4 +158,15 @@ def sentence(result: SearchResult) -> str:
     return (
         f"Best of {trials} trials on the searched half: {best.choice.method}, "
         f"{number(best.value)} (forgotten {number(best.forgotten)}, kept {number(best.kept)}){than}"
+    )
+
+
+def confirmed_sentence(result: SearchResult) -> str:
+    """What the winner comes to on the half that no trial read; empty where that is not known."""
+    marks = result.marks
+    if marks is None:
+        return ""
+    return (
+        f"Trained in full, on the half that no trial read: {number(marks.value)} "
+        f"(forgotten {number(marks.forgotten)}, kept {number(marks.kept)})"
     )

@@ -9,11 +9,13 @@ from typing import Any
 from unteach.errors import Problem, UserError
 from unteach.evaluation.identity import identity_of
 from unteach.evaluation.known import require_known
+from unteach.evaluation.results import ROWS
 from unteach.files import write_text
+from unteach.files.rows import read_rows
 from unteach.progress import NoProgress, ProgressListener, duration
 from unteach.settings.request import Request
 from unteach.tuning.folder import identity_with, working
-from unteach.tuning.judge import Judge
+from unteach.tuning.judge import Judge, Marks
 from unteach.tuning.pages import HTML, MARKDOWN, RESULT, YAML, write
 from unteach.tuning.request import BEST, SearchRequest, search_request
 from unteach.tuning.result import Line, SearchResult, lines_of, settings_words
@@ -155,12 +157,13 @@ def _ended(study: Any, bench: Workbench, judge: Judge, listener: ProgressListene
     plain = request.model_copy(update={"overwrite": False})
     write_text(asked.out / YAML, plain.to_yaml())
     (asked.out / YAML).chmod(0o644)
-    confirmed = None
+    confirmed = marks = None
     if asked.confirm:
         from unteach import pipeline
 
         listener.stage("confirming: the winner is trained in full, and asked what no trial read")
         confirmed = pipeline.run(request, listener)
+        marks = _marks_of(request, judge)
     result = SearchResult(
         lines=lines,
         best=best,
@@ -169,10 +172,20 @@ def _ended(study: Any, bench: Workbench, judge: Judge, listener: ProgressListene
         facts=_facts(study, lines, asked),
         folder=asked.out,
         confirmed=confirmed,
+        marks=marks,
         next=_next(asked, request),
     )
     write(result)
     return result
+
+
+def _marks_of(request: Request, judge: Judge) -> Marks | None:
+    """What the confirmed model comes to by the rows of its run; None where these do not tell."""
+    files = {file.stem: file for file in (request.out / ROWS).glob("*.jsonl")}
+    rows = {name: read_rows(file)[0] for name, file in files.items()}
+    if judge.base:  # it was not asked about the second half
+        return None
+    return Judge(rows["original"], rows.get("retrained")).marks(rows["unlearned"])
 
 
 def _facts(study: Any, lines: tuple[Line, ...], asked: SearchRequest) -> dict[str, Any]:
