@@ -10,7 +10,9 @@ from unteach.cli import _options as options
 Budget = Annotated[str, typer.Option(metavar="TIME", help="For all trials together: 90s, 20m, 2h.")]
 Methods = Annotated[
     str | None,
-    typer.Option(metavar="NAME,NAME|all", help="unseen,undial,unilogit,loku,npo when left out."),
+    typer.Option(
+        metavar="NAME,NAME|all", help="unseen, undial, unilogit, loku, npo when left out."
+    ),
 ]
 Trials = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Stop after so many, if the time allows.")
@@ -60,7 +62,7 @@ def search(
     What was tried is kept: the same command goes on after an interruption, and a larger --budget
     goes on with a search that is done.
 
-    Needs `pip install "unteach[search]"`, and one of --holdout, --retrained and --base.
+    Needs the extra `search` (Optuna), and one of --holdout, --retrained and --base.
     """
     from unteach.tuning.request import search_request
 
