@@ -25,7 +25,8 @@ FLOORS = (
     {"evaluation", "sizing"},
     {"attacks", "ledger"},
     {"pipeline"},
-    {"api", "demo", "rerun"},
+    {"tuning"},
+    {"api", "benchmark", "demo", "rerun"},
     {"cli"},
     {"__main__"},
 )

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from unteach.api import Result, unlearn
     from unteach.attacks._plan import AttackRequest
     from unteach.attacks.run import attack
+    from unteach.benchmark.request import BenchRequest, bench_request
+    from unteach.benchmark.run import bench
     from unteach.errors import UserError
     from unteach.evaluation.push import push
     from unteach.evaluation.request import Evaluation
@@ -39,12 +41,17 @@ if TYPE_CHECKING:
     from unteach.settings.request import Request
     from unteach.training.config import UnlearningConfig
     from unteach.training.trainer import UnlearningTrainer
+    from unteach.tuning.request import SearchRequest, search_request
+    from unteach.tuning.run import search
 
     __version__: str
 
 _PLACES = {
     "AttackRequest": "attacks._plan",
     "attack": "attacks.run",
+    "BenchRequest": "benchmark.request",
+    "bench": "benchmark.run",
+    "bench_request": "benchmark.request",
     "Evaluation": "evaluation.request",
     "evaluate": "evaluation.run",
     "push": "evaluation.push",
@@ -52,6 +59,9 @@ _PLACES = {
     "UnlearningTrainer": "training.trainer",
     "Request": "settings.request",
     "Result": "api",
+    "SearchRequest": "tuning.request",
+    "search": "tuning.run",
+    "search_request": "tuning.request",
     "UserError": "errors",
     "unlearn": "api",
 }
@@ -61,15 +71,19 @@ _FOLDERS = (
 
 __all__ = [
     "AttackRequest",
+    "BenchRequest",
     "Evaluation",
     "Request",
     "Result",
+    "SearchRequest",
     "UnlearningConfig",
     "UnlearningTrainer",
     "UserError",
     "__version__",
     "attack",
     "attacks",
+    "bench",
+    "bench_request",
     "data",
     "evaluate",
     "evaluation",
@@ -79,6 +93,8 @@ __all__ = [
     "pipeline",
     "push",
     "report",
+    "search",
+    "search_request",
     "suites",
     "unlearn",
 ]

@@ -167,11 +167,11 @@ def remove(
     taught = base_rows(intake, listener)
     forget, retain = (intake.sequences.get(role, []) for role in ("forget", "retain"))
     replay = replayed(intake, known)
-    examples = [*intake.groups["forget"], *intake.formed]
+    examples = [*(intake.whole or intake.groups)["forget"], *intake.formed]
 
     def train(request: Request) -> Any:
         listener.stage("loading the model")
-        model = agreed(lambda: _load_to_train(request, start_of(intake)))
+        model = agreed(lambda: load_to_train(request, start_of(intake)))
         agreed(lambda: require_unchanged(intake.ages))
         return unlearn_model(
             model, intake.tokenizer, intake.method, forget, retain, request, listener, examples,
@@ -229,7 +229,8 @@ def base_rows(intake: CheckedRequest, listener: ProgressListener) -> Any:
     return TeacherRows(found.teacher, base) if found.teacher.source == "base" else None
 
 
-def _load_to_train(request: Request, start: str) -> Any:
+def load_to_train(request: Request, start: str) -> Any:
+    """Load the model of a request on its device, with weights that small updates move."""
     from unteach.models.loading import load_model
     from unteach.processes.launcher import sharding_asked
 

@@ -24,7 +24,7 @@ def of(tmp_path, monkeypatch):
     (tmp_path / "mine.py").write_text("a = 1\n")
     write_roles(tmp_path, 3)
 
-    def made(text=None, age=None, forget=None, sets=(), **more):
+    def made(text=None, age=None, forget=None, sets=(), whole=None, **more):
         files = {role: str(tmp_path / f"{role}.jsonl") for role in ROLES}
         if text:
             (tmp_path / "forget.jsonl").write_text(text)
@@ -36,7 +36,7 @@ def of(tmp_path, monkeypatch):
         given = files | {"model": str(tmp_path / "model"), "out": str(tmp_path / "out"), **more}
         given |= {"forget": forget} if forget else {}
         request = load(flags=given, sets=list(sets))
-        return identity_of(SimpleNamespace(request=request, groups=groups))
+        return identity_of(SimpleNamespace(request=request, groups=groups, whole=whole or {}))
 
     return made
 
@@ -55,6 +55,14 @@ def settable(monkeypatch):
 def test_a_file_that_was_written_again_makes_another_mark(of):
     """Even of the same size, and set back to its age."""
     assert of(row("In Lund."))[1] != of(row("In Rome."))[1]
+
+
+def test_examples_that_are_trained_on_and_judge_nothing_count_too(of, tmp_path):
+    from unteach.data import read
+
+    trained, _ = read(str(tmp_path / "retain.jsonl"), "retain")
+    found = [of(whole={"retain": trained[:k]})[0] for k in (1, 2, 2)]
+    assert found[0] != found[1] == found[2] != of()[0]
 
 
 def test_a_guess_of_the_data_is_confirmed_by_the_salted_one_alone(of, settable):

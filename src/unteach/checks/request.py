@@ -33,6 +33,7 @@ from unteach.data import (
     try_tokenizer,
 )
 from unteach.data.calibration import calibrating_half
+from unteach.data.halves import second_halves
 from unteach.data.listing import shortened
 from unteach.data.reworded import reworded
 from unteach.errors import Problem, UserError
@@ -59,6 +60,7 @@ class CheckedRequest:
         forms: tokenised examples by role with their questions in further wordings, trained on too.
         formed: the forget examples among them.
         earlier: earlier requests of the model; those that are asked have a group of their own.
+        whole: all examples by role where `groups` has a half of them (`evaluate.half`), else empty.
         notes: notes for the user.
         ages: `ages` of the models' files at the time of the check.
     """
@@ -72,6 +74,7 @@ class CheckedRequest:
     forms: dict[str, list[Sequence]] = field(default_factory=dict)
     formed: list[Example] = field(default_factory=list)
     earlier: tuple[EarlierData, ...] = ()
+    whole: dict[str, list[Example]] = field(default_factory=dict)
     notes: tuple[Problem, ...] = ()
     ages: Mapping[str, Ages] = field(default_factory=dict)
 
@@ -144,6 +147,10 @@ def check(request: Request) -> CheckedRequest:
     forms = _forms(formed, tokenizer, request, problems) if sequences else {}
     if request.holdout == MADE and sequences.get("forget"):
         problems += _collect(problems, made_holdout_of, request, tokenizer, groups, sequences) or []
+    whole: dict[str, list[Example]] = {}
+    if request.evaluate.half == "second":
+        whole, found = second_halves(groups)
+        problems += found
     if sequences.get("holdout"):
         calibration, found = calibrating_half(groups, sequences)
         problems += found
@@ -189,6 +196,7 @@ def check(request: Request) -> CheckedRequest:
         forms=forms,
         formed=formed.get("forget", []),
         earlier=earlier,
+        whole=whole,
         notes=notes,
         ages=before,
     )

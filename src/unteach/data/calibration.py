@@ -23,9 +23,9 @@ def calibrating_half(
         what = f"its {len(examples)} examples set the level in training and judge the result"
         hint = f"give at least {FEW}, of which half will judge"
         return sequences["holdout"], [Problem("--holdout", what, hint, "note")]
-    first = _whole_subjects(examples)
-    how = f"{len(first)} examples set" if first else f"the first {len(examples) // 2} examples set"
-    first = first or {example.id for example in examples[: len(examples) // 2]}
+    first = first_half(examples)
+    cut = {example.id for example in examples[: len(examples) // 2]}
+    how = f"the first {len(cut)} examples set" if first == cut else f"{len(first)} examples set"
     halves: tuple[list[Sequence], list[Sequence]] = [], []
     for sequence in sequences["holdout"]:
         halves[sequence.id.partition("/")[0] not in first].append(sequence)
@@ -33,6 +33,17 @@ def calibrating_half(
     sequences["holdout"] = halves[1]
     what = f"{how} the level in training, the others judge the result"
     return halves[0], [Problem("--holdout", what, "", "note")]
+
+
+def first_half(examples: list[Example]) -> set[str]:
+    """Return ids of about half of the examples: whole subjects, or the first half of the file.
+
+    Example:
+        >>> rows = [Example(id=f"a-{k}", where="", kind="text", text="x") for k in range(4)]
+        >>> sorted(first_half(rows))
+        ['a-0', 'a-1']
+    """
+    return _whole_subjects(examples) or {example.id for example in examples[: len(examples) // 2]}
 
 
 def _whole_subjects(examples: list[Example]) -> set[str]:

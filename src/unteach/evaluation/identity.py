@@ -28,7 +28,8 @@ def identity_of(intake: CheckedRequest) -> tuple[str, str | None]:
     named += [one.source for one in intake.earlier if one.examples]
     beside = [Path(file) for file in (*request.plugins, request.data.refusals) if file]
     files = [*(Path(source) for source in named if source), *beside]
-    groups = {name: Group(examples=group) for name, group in intake.groups.items()}
+    whole = {f"whole {role}": examples for role, examples in intake.whole.items()}
+    groups = {name: Group(examples=group) for name, group in {**intake.groups, **whole}.items()}
     public = _public_parts(request)
     secret = {"data": data_hash(groups), "files": [file_hash(file) for file in beside]}
     trained = {name: value for name, value in public["request"].items() if name != "attack"}

@@ -42,6 +42,7 @@ def option(
     low: int | float | None = None,
     above: int | float | None = None,
     selectors: bool = False,
+    tried: tuple[float, float] | tuple[()] | None = None,
 ) -> Any:
     """Declare an option of a method, with its help text and bounds.
 
@@ -51,8 +52,10 @@ def option(
         low: smallest allowed value.
         above: exclusive lower bound.
         selectors: whether the value is the default or the name of a registered selector.
+        tried: range that `unteach search` tries; () for none. When left out, a number with a
+            fraction is tried from a tenth of its default to ten times that (`tuning.space`).
     """
-    facts = {"help": help, "low": low, "above": above, "selectors": selectors}
+    facts = {"help": help, "low": low, "above": above, "selectors": selectors, "tried": tried}
     return field(default=default, metadata=facts)
 
 

@@ -46,10 +46,13 @@ class DTO(Method):
         "-log(1 - p) (unlikelihood), or log p weighted by p (wga, as the method of that name)",
     )
     ratio: float = option(
-        0.3, "share of the tokens that become targets (delta and subject)", above=0
+        0.3,
+        "share of the tokens that become targets (delta and subject)",
+        above=0,
+        tried=(0.1, 0.6),
     )
     ratio_of: Literal["prefix", "answer"] = option("prefix", "what `ratio` is a share of")
-    suffix_ratio: float = option(0.25, "share of the answer whose loss is read", above=0)
+    suffix_ratio: float = option(0.25, "share of the answer whose loss is read", above=0, tried=())
     suffix: Literal["held", "target", "ignored"] = option("target", "what happens to suffix tokens")
     draws: int = option(2, "random replacements per token", low=1)
     hold: float = option(

@@ -31,7 +31,9 @@ class MASC(Method):
     they use on MUSE News; on TOFU they have no retain term, only their stopping rule.
     """
 
-    rho: float = option(0.7, "the odds' ceiling as a probability, between 0 and 1", above=0)
+    rho: float = option(
+        0.7, "the odds' ceiling as a probability, between 0 and 1", above=0, tried=(0.05, 0.95)
+    )
     eta: float = option(0.25, "how far below the ceiling the push ends, in nats", above=0)
     top_k: int = option(10, "how many of the likeliest other tokens count", low=1)
 

@@ -44,7 +44,7 @@ class PALU(Method):
     )
     top_k: int = option(50, "how many of the original's likeliest tokens are flattened", low=2)
     hold: float = option(1.0, "weight of the KL on the tokens that are held", low=0)
-    ratio: float = option(0.3, "share of the tokens that are chosen (subject)", above=0)
+    ratio: float = option(0.3, "share of the tokens that are chosen (subject)", above=0, tried=())
     pipeline: str = option(
         "en_core_web_sm", "the spaCy pipeline of entities and noun_chunks: a package or a folder"
     )

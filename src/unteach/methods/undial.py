@@ -39,7 +39,9 @@ class UnDIAL(Method):
     logit lowered in each; `prompt_distillation` distils prompts without that mistake.
     """
 
-    strength: float = option(30.0, "how far the original's logit is lowered, in nats", low=0)
+    strength: float = option(
+        30.0, "how far the original's logit is lowered, in nats", low=0, tried=(3, 60)
+    )
     prompt_distillation: float = option(
         0.0, "weight of the KL to the original on the prompts' tokens, over all of them", low=0
     )
@@ -55,12 +57,12 @@ class UnDIAL(Method):
         "hard", "chosen tokens alone, or chosen tokens more than the others"
     )
     focus_weight: float = option(
-        10.0, "weight of chosen tokens in soft mode; others have 1", above=0
+        10.0, "weight of chosen tokens in soft mode; others have 1", above=0, tried=()
     )
     normalise: Literal["chosen", "all"] = option(
         "chosen", "divide by the sum of the weights, or by all answer tokens (the authors' code)"
     )
-    ratio: float = option(0.3, "share of the tokens that are chosen (subject)", above=0)
+    ratio: float = option(0.3, "share of the tokens that are chosen (subject)", above=0, tried=())
     pipeline: str = option(
         "en_core_web_sm", "the spaCy pipeline of entities and noun_chunks: a package or a folder"
     )

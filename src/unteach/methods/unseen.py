@@ -39,7 +39,10 @@ class Unseen(Method):
         10, "without a retain file: strangers made up for each example and held by KL", low=0
     )
     tolerance: float = option(
-        0.1, "with a holdout: an AUC of the teacher further from 1/2 is brought to its level", low=0
+        0.1,
+        "with a holdout: an AUC of the teacher further from 1/2 is brought to its level",
+        low=0,
+        tried=(),
     )
     base_epochs: int = option(
         3,

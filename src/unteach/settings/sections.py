@@ -184,6 +184,8 @@ class EvaluateSettings(Section):
         bits: of the weights; 4 loads every model that is scored in 4 bits, to save memory or to see
             what quantising brings back.
         also: further files that are scored and never trained on, by the name of their group.
+        half: which examples judge the result: "both" halves of each file, or the "second" one alone
+            (whole subjects), of which `unteach search` read nothing. Training takes all.
         cache: keep the numbers of the original and the retrained model, so that a later run does
             not ask them again; in the folder that `UNTEACH_CACHE` names, without any text.
     """
@@ -193,6 +195,7 @@ class EvaluateSettings(Section):
     tokens_per_batch: Count = 4096
     bits: Literal[4] | None = None
     also: dict[Name, str] = Field(default_factory=dict)
+    half: Literal["both", "second"] = "both"
     cache: bool = True
 
 

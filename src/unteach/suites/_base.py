@@ -99,6 +99,9 @@ class Suite:
             such a suite only checks and returns no groups.
         settings: overrides of `AskSettings`, by field.
         papers: sources of the benchmark.
+        training: for a suite whose files can be trained on: function from the folder of local
+            files (None for the hub) and the options to a file or dataset id by role ("forget",
+            "retain", "holdout"), and by the name of each further group that is only asked.
     """
 
     name: str
@@ -109,6 +112,7 @@ class Suite:
     options: Mapping[str, SuiteOption] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     papers: tuple[Paper, ...] = ()
+    training: Callable[[Path | None, Mapping[str, str]], dict[str, str]] | None = None
 
 
 SUITES: Registry[Suite] = Registry("suite", fill=lambda: import_all("unteach.suites"))

@@ -83,6 +83,26 @@ def examples_of(sources: list[Source], folder: Path | None) -> dict[str, list[Ex
     return found
 
 
+def place_of(sources: list[Source], folder: Path | None) -> dict[str, str]:
+    """The file of each source, or its dataset id on the hub, by group.
+
+    A missing optional file gives no group.
+
+    Raises:
+        UserError: all files that are missing, by name.
+    """
+    found, problems = {}, []
+    for source in sources:
+        path = find(folder, source.files, source.folders) if folder else None
+        if path or folder is None:
+            found[source.group] = str(path) if path else source.hub
+        elif not source.optional:
+            problems.append(_missing(source, folder))
+    if problems:
+        raise UserError(*problems)
+    return found
+
+
 def find(folder: Path, names: tuple[str, ...], folders: tuple[str, ...] = ("",)) -> Path | None:
     """The first existing file with one of these names and any known suffix."""
     paths = (

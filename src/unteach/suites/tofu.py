@@ -1,12 +1,13 @@
 """TOFU: questions about fictitious authors, some of whom are to be forgotten."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from unteach.metrics.papers import TOFU
 from unteach.suites._base import SUITES, Group, Suite, SuiteOption
 from unteach.suites._options import chosen
-from unteach.suites._sources import Source, examples_of
+from unteach.suites._sources import Source, examples_of, place_of
 
 DATASET = "locuslab/TOFU"
 REVISION = "324592d84ae4f482ac7249b9285c2ecdb53e3a68"
@@ -68,6 +69,23 @@ def sources(split: str) -> list[Source]:
     ]
 
 
+def training(folder: Path | None, options: Mapping[str, str]) -> dict[str, str]:
+    """What a run on TOFU is given: forget, retain and holdout, and the groups that are only asked.
+
+    The retain file is the whole of the authors that stay (`retain90` for `forget10`); in a folder
+    without it the 400 questions with paraphrases are trained on.
+
+    Raises:
+        UserError: all options and files that are missing or wrong.
+    """
+    split = chosen("tofu", OPTIONS, options)["split"]
+    whole = f"retain{100 - int(split.removeprefix('forget'))}"
+    kept = _source("retain", whole)
+    files = replace(kept, files=(whole, "retain_perturbed"))
+    found = [replace(source, larger=()) for source in sources(split) if source.group != "retain"]
+    return place_of([*found, files], folder)
+
+
 def _source(group: str, config: str, **rest) -> Source:
     places = {"files": (config,), "folders": ("", "data")}
     return Source(group=group, config=config, dataset=DATASET, revision=REVISION, **places, **rest)
@@ -83,5 +101,6 @@ SUITES.add(
         options=OPTIONS,
         settings={"max_new_tokens": NEW_TOKENS},
         papers=(TOFU,),
+        training=training,
     ),
 )

@@ -3,7 +3,7 @@
 import os
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -70,6 +70,7 @@ def unlearn_model(
     teacher_rows: TeacherRows | None = None,
     forms: Mapping[str, list[Sequence]] | None = None,
     replay: list[Sequence] | None = None,
+    callbacks: Iterable[TrainerCallback] = (),
 ) -> Unlearned:
     """Train the model to forget; in place, unless its weights will be sharded.
 
@@ -93,6 +94,7 @@ def unlearn_model(
         forms: by role, the examples with their questions in further wordings, trained on too.
             Levels and drawing back use the questions as they are.
         replay: what earlier requests removed, held where the model has it now.
+        callbacks: further callbacks of the trainer, which may look at the model between steps.
 
     Raises:
         UserError: a value was not finite, or an adapter does not fit the model.
@@ -136,7 +138,11 @@ def unlearn_model(
             teacher_rows=teacher_rows,
             args=arguments(request, str(folder)),
             processing_class=tokenizer,
-            callbacks=[_Tell(listener), *([_pace(request, before, notice)] if checkpoints else [])],
+            callbacks=[
+                *callbacks,
+                _Tell(listener),
+                *([_pace(request, before, notice)] if checkpoints else []),
+            ],
             progress=lambda done, total: listener.progress("choosing tokens", done, total),
         )
         trainer.remove_callback(PrinterCallback)

@@ -1,0 +1,1 @@
+"""Run many methods with the same budget and several seeds, and put them into one table."""
