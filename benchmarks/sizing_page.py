@@ -78,7 +78,7 @@ arithmetic:
 | DDP's buckets | the gradients once more; 262 MB at most for the first broadcast |
 | gathered layers | FSDP, ZeRO-3: two layers and the larger of embedding and head, in bfloat16 under autocast. In evaluation the head, a layer, and the larger of another and the embedding, in the weights' own precision |
 | gradients before they are shared out | those of the largest of these, twice; 2 per parameter under autocast, else 4 |
-| answers under way | keys and values of a batch of answers: 4 GiB, or those of 8,192 tokens if that is more; of one layer twice |
+| answers under way | keys and values of a batch of answers: 4 GiB, or those of 8,192 tokens if that is more, on a CPU those of 16,384; of one layer twice |
 | head of the model asked before | while the original is asked, since the two are compared by what their heads make of their states |
 | weights, gradients and state under ZeRO | 2 + 2 + 12 per parameter ([ZeRO](https://arxiv.org/abs/1910.02054), section 3.1), each shared out or not, as the stage says |
 

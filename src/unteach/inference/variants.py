@@ -121,7 +121,7 @@ def _alike(first: tuple[int, ...], other: tuple[int, ...]) -> int:
 
 def _require_cuttable(cache: Any, length: int) -> None:
     """Every layer must hold the whole text; a sliding window narrower than it does not."""
-    layers = cache.layers if type(cache) is DynamicCache else []
+    layers: list[Any] = cache.layers if type(cache) is DynamicCache else []
     if not layers or not all(type(x) in LAYERS and x.keys.shape[2] == length for x in layers):
         raise TypeError("a cache whose texts cannot be cut")
 
