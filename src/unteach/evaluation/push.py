@@ -104,7 +104,7 @@ def push_problems(repo: str) -> Iterator[Problem]:
         yield Problem("the hub", "got what is no name of a repository", hint, "request")
     if constants.is_offline_mode():
         hint = "unset HF_HUB_OFFLINE"
-        yield Problem("the hub", "is not asked: HF_HUB_OFFLINE is set", hint, "request")
+        yield Problem("the hub", "HF_HUB_OFFLINE is set, so it is not asked", hint, "request")
     elif not get_token():
         hint = "run `hf auth login`, or set HF_TOKEN to a token that may write"
         yield Problem("the hub", "there is no token for it", hint, "request")
