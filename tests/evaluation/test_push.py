@@ -140,9 +140,9 @@ def test_everything_that_is_missing_is_told_at_once(hub, tmp_path, monkeypatch):
 def test_no_network_is_told(hub, tmp_path, tiny_folder, monkeypatch):
     folder = made(tmp_path / "out", tiny_folder)
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
-    said = why(unteach.push, folder, "ada/forgot")
+    said = why(unteach.push, folder, "ada/forgot", private=True)
     assert "the hub (http://127.0.0.1:9): cannot be reached" in said
-    assert f"unteach push {folder} ada/forgot" in said
+    assert f"unteach push {folder} ada/forgot --private" in said
 
 
 def test_folders_of_this_machine_are_named_by_their_last_part(tmp_path):
