@@ -84,12 +84,8 @@ def push(
     with _told(repo, folder, [flag for flag, wanted in given.items() if wanted]):
         older = _make(api, repo, private=private, revision=revision)
         stale = _stale(api, repo, revision, files) if older else []
-        done = api.create_commit(
-            repo,
-            operations=_operations(folder, files, stale),
-            commit_message=f"Upload by unteach {version('unteach')}",
-            revision=revision,
-        )
+        changes, said = _operations(folder, files, stale), f"Upload by unteach {version('unteach')}"
+        done = api.create_commit(repo, changes, commit_message=said, revision=revision)
     return Pushed(done.commit_url, repo, tuple(files), tuple(unknown), older)
 
 
