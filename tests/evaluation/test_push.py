@@ -43,7 +43,7 @@ def made(folder, tiny_folder, now=GONE, **more):
     rows = {"original": BEFORE, "unlearned": now}
     report = Report(**judge(rows, gates=gates), label="npo", request={"gates": DEFAULT})
     write(report, rows, folder)
-    given = {"model": "/home/ada/secret", "forget": f"/home/ada/{WORD}.jsonl", "out": "o"}
+    given = {"model": "/srv/ada/secret", "forget": f"/srv/ada/{WORD}.jsonl", "out": "o"}
     request = load(None, given)
     (folder / "request.yaml").write_text(request.to_yaml())
     write_card(report, request, folder)
@@ -73,7 +73,7 @@ def test_the_model_and_its_card_alone_are_uploaded(hub, tmp_path, tiny_folder):
     assert done.url.startswith(f"{hub.endpoint}/ada/forgot/commit/")
     assert (set(done.files), done.left_out, done.older) == (set(held), ("odd.vocab",), False)
     assert WORD.encode() not in hub.sent
-    assert b"/home/ada" not in hub.sent
+    assert b"/srv/ada" not in hub.sent
 
 
 def test_a_repository_that_is_there_takes_a_commit_by_its_branch_alone(hub, tmp_path, tiny_folder):
@@ -140,14 +140,14 @@ def test_everything_that_is_missing_is_told_at_once(hub, tmp_path, monkeypatch):
 def test_no_network_is_told(hub, tmp_path, tiny_folder, monkeypatch):
     folder = made(tmp_path / "out", tiny_folder)
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
-    said = why(unteach.push, folder, "ada/forgot")
+    said = why(unteach.push, folder, "ada/forgot", private=True)
     assert "the hub (http://127.0.0.1:9): cannot be reached" in said
-    assert f"unteach push {folder} ada/forgot" in said
+    assert f"unteach push {folder} ada/forgot --private" in said
 
 
 def test_folders_of_this_machine_are_named_by_their_last_part(tmp_path):
     file = tmp_path / "adapter_config.json"
-    file.write_text(json.dumps({"base_model_name_or_path": "/home/ada/base", "r": 8}))
+    file.write_text(json.dumps({"base_model_name_or_path": "/srv/ada/base", "r": 8}))
     found = json.loads(module.without_folders(file))
     assert found == {"base_model_name_or_path": "base", "r": 8}
     file.write_text(json.dumps({"base_model_name_or_path": "owner/name"}))

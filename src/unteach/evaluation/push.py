@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -62,13 +63,12 @@ def push(
     Args:
         folder: the result; each of its files is compared with the hash from when it was written.
         repo: the repository to make, `owner/name`.
-        private: make it a private one.
-        revision: a branch to commit to; with one the repository may be there already.
+        private: make it private.
+        revision: a branch to commit to; with one the repository may exist already.
         anyway: upload although a gate failed.
 
     Raises:
-        UserError: it is no whole result, a gate failed, there is no token or no network, or the
-            hub refuses.
+        UserError: no whole result, a failed gate, no token, no network, or the hub refuses.
 
     Example:
         unteach.push("unlearned", "owner/name", private=True)
@@ -76,23 +76,24 @@ def push(
     from huggingface_hub import HfApi
 
     folder = Path(folder)
-    problems = [*push_problems(repo), *_result_problems(folder, repo, anyway=anyway)]
-    if problems:
+    if problems := [*push_problems(repo), *_result_problems(folder, repo, anyway=anyway)]:
         raise UserError(*problems)
-    listed = [name for name in listed_files(folder) if (folder / name).is_file()]
-    files = [*filter(MODEL_FILE.fullmatch, listed), *([CARD] if (folder / CARD).is_file() else [])]
-    unknown = [n for n in listed if n not in files and n != PRIVATE and not OURS.fullmatch(n)]
+    files, unknown = _chosen(folder)
     api = HfApi(library_name="unteach", library_version=version("unteach"))
-    with _told(repo, folder):
+    given = {"--private": private, "--anyway": anyway, f"--revision={revision}": revision}
+    with _told(repo, folder, [flag for flag, wanted in given.items() if wanted]):
         older = _make(api, repo, private=private, revision=revision)
         stale = _stale(api, repo, revision, files) if older else []
-        done = api.create_commit(
-            repo,
-            operations=_operations(folder, files, stale),
-            commit_message=f"Upload by unteach {version('unteach')}",
-            revision=revision,
-        )
+        changes, said = _operations(folder, files, stale), f"Upload by unteach {version('unteach')}"
+        done = api.create_commit(repo, changes, commit_message=said, revision=revision)
     return Pushed(done.commit_url, repo, tuple(files), tuple(unknown), older)
+
+
+def _chosen(folder: Path) -> tuple[list[str], list[str]]:
+    """The files to upload, and those of the run that no list of names knows."""
+    listed = [name for name in listed_files(folder) if (folder / name).is_file()]
+    files = [*filter(MODEL_FILE.fullmatch, listed), *([CARD] if (folder / CARD).is_file() else [])]
+    return files, [n for n in listed if n not in {*files, PRIVATE} and not OURS.fullmatch(n)]
 
 
 def push_problems(repo: str) -> Iterator[Problem]:
@@ -104,7 +105,7 @@ def push_problems(repo: str) -> Iterator[Problem]:
         yield Problem("the hub", "got what is no name of a repository", hint, "request")
     if constants.is_offline_mode():
         hint = "unset HF_HUB_OFFLINE"
-        yield Problem("the hub", "is not asked: HF_HUB_OFFLINE is set", hint, "request")
+        yield Problem("the hub", "HF_HUB_OFFLINE is set, so it is not asked", hint, "request")
     elif not get_token():
         hint = "run `hf auth login`, or set HF_TOKEN to a token that may write"
         yield Problem("the hub", "there is no token for it", hint, "request")
@@ -176,11 +177,11 @@ def _is_local(place: Any) -> bool:
 
 
 @contextmanager
-def _told(repo: str, folder: Path) -> Iterator[None]:
+def _told(repo: str, folder: Path, flags: list[str]) -> Iterator[None]:
     """Say what went wrong with the hub in words that help."""
     from huggingface_hub.errors import HfHubHTTPError, HTTPError  # type: ignore[attr-defined]
 
-    again = f"try again: unteach push {folder} {repo}"
+    again = f"try again: {shlex.join(['unteach', 'push', str(folder), repo, *flags])}"
     try:
         yield
     except HfHubHTTPError as error:
