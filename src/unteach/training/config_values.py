@@ -5,7 +5,7 @@ The command line validates its request itself; this is for users of the Python A
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeGuard
 
 from unteach.errors import Problem, UserError
 from unteach.losses.retain import RETAIN_TERMS
@@ -44,8 +44,10 @@ def _wrong(config: Any) -> Iterator[str]:
         "learning_rate": ANYWHERE if plain else 1.0,
     }
     for name, most in bounds.items():
-        value, may = getattr(config, name), name != "replay_weight"
-        if (value is None and may) or (_is_number(value) and 0 <= value <= most):
+        value: Any = getattr(config, name)
+        if (value is None and name != "replay_weight") or (
+            _is_number(value) and 0 <= value <= most
+        ):
             continue
         within = f"from 0 to {most:g}" if math.isfinite(most) else "of 0 or more"
         more = ", a probability" if name == "stop_at" else ""
@@ -56,7 +58,7 @@ def _wrong(config: Any) -> Iterator[str]:
             yield f"{name} is {told(value)}; it is a whole number, {least} or more"
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
