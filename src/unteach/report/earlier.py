@@ -37,12 +37,20 @@ def earlier_lines(earlier: Sequence[EarlierRequest]) -> list[str]:
     known = [one for one in earlier if one.after is not None and one.after.found]
     lines = []
     for one in sorted(known, key=lambda one: not one.resurfaced):
-        head = "comes back" if one.resurfaced else "known before this run already"
+        head = _head(one)
         assert one.after is not None
         lines.append(
             f"{head}: earlier request {one.name} ({_state(one.after)}, {_likely(one.after)})"
         )
     return lines
+
+
+def _head(one: EarlierRequest) -> str:
+    if one.resurfaced:
+        return "comes back"
+    if one.known_before:
+        return "known before this run already"
+    return "above never seen, by no more than chance since before"
 
 
 def earlier_rows(earlier: Sequence[EarlierRequest]) -> list[list[str]]:
@@ -98,7 +106,10 @@ def read_earlier(records: Sequence[Mapping[str, Any]]) -> tuple[EarlierRequest, 
 
 
 def outcome(one: EarlierRequest) -> str:
-    """In a word or two: "forgotten", "resurfaced", "known" (before and after) or "not asked"."""
+    """In a word or two: "forgotten", "resurfaced", "known" or "not asked".
+
+    "known" is before and after, or after by no more than chance.
+    """
     if one.after is None:
         return "not asked"
     if one.resurfaced:
