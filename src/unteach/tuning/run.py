@@ -207,7 +207,7 @@ def _next(asked: SearchRequest, request: Request) -> str:
         return shlex.join(["unteach", "run", str(asked.out / YAML)])
     command = ["unteach", "attack", "--model", str(request.out), "--original", request.model]
     command += ["--forget", request.forget]
-    for flag in ("retrained", "retain", "holdout"):
-        if value := getattr(request, flag):
-            command += [f"--{flag}", value]
+    files = {"retain": request.source("retain"), "holdout": request.source("holdout")}
+    for flag, value in {"retrained": request.retrained, **files}.items():
+        command += [f"--{flag}", value] if value else []
     return shlex.join([*command, "--out", str(Path(asked.out) / "attacks")])
