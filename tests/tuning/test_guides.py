@@ -9,7 +9,7 @@ import pytest
 GUIDES = Path(__file__).resolve().parents[2] / "docs" / "guides"
 
 
-@pytest.mark.parametrize(("name", "count"), [("search", 1), ("bench", 5)])
+@pytest.mark.parametrize(("name", "count"), [("search", 1), ("bench", 6)])
 def test_the_commands_are_understood(name, count):
     """Flags and their values; nothing is run."""
     import typer
@@ -27,6 +27,9 @@ def test_the_commands_are_understood(name, count):
         assert named_methods(given["methods"], [])[1] == []
         for flag in ("budget", "tune"):
             assert seconds_of(given.get(flag) or "1s") >= 1
+    for line in re.findall(r"^    unteach (evaluate .+)$", text, re.MULTILINE):
+        command, *rest = shlex.split(line)
+        assert known[command].make_context(command, rest).params["suite"] == "muse"
     flags = set(re.findall(r"`(--[a-z-]+)", text)) - {"--gates"}
     options = {part for one in known[name].params for part in one.opts}
     assert flags - options == set()
