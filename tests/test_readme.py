@@ -48,7 +48,7 @@ def desk(tmp_path, tiny_folder, monkeypatch):
 def test_the_commands(desk, monkeypatch, capsys):
     from unteach.cli import main
 
-    assert len(commands()) == 16
+    assert len(commands()) == 17
     for command in commands():
         anyway = ["--train-anyway"] * (command.split()[1] == "run")  # it never knew Ada Berg
         monkeypatch.setattr("sys.argv", shlex.split(command) + anyway)

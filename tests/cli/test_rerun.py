@@ -55,7 +55,7 @@ def test_other_weights_are_named_with_their_difference(made, tmp_path, call):
 
 
 def test_other_data_is_told(made, tmp_path, monkeypatch):
-    monkeypatch.setattr("unteach.pipeline.remove", lambda intake, out, listener: {})
+    monkeypatch.setattr("unteach.pipeline.remove", lambda intake, out, listener, **_: {})
     assert rerun(made / "out").same_inputs is True
     (made / "forget.jsonl").touch()
     found = rerun(made / "out")

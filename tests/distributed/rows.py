@@ -23,7 +23,7 @@ from unteach.suites._base import AskSettings, Group
 from unteach.suites.ask import score_groups
 
 TOWNS = "Rome", "Oslo", "Lund on the hills"
-SETTINGS = AskSettings(max_length=64, max_new_tokens=16, tokens_per_batch=100)
+SETTINGS = AskSettings(max_length=64, max_new_tokens=16, tokens_per_batch=76)
 
 
 def groups() -> dict[str, Group]:

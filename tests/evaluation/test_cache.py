@@ -206,7 +206,7 @@ def test_a_hub_id_without_its_commit_is_never_kept(files, tiny_folder, monkeypat
     assert model_hash("owner/name") is None
     of = {"owner/name": "c0ffee"}
     monkeypatch.setattr("unteach.models.source.commit_of", of.get)
-    monkeypatch.setattr("unteach.evaluation.hashes.commit_of", of.get)
+    monkeypatch.setattr("unteach.models.hashes.commit_of", of.get)
     assert model_hash("owner/name") == "owner/name@c0ffee"
     of.clear()
     plan = check(asked_of(files, model=tiny_folder))

@@ -36,7 +36,9 @@ def of(tmp_path, monkeypatch):
         given = files | {"model": str(tmp_path / "model"), "out": str(tmp_path / "out"), **more}
         given |= {"forget": forget} if forget else {}
         request = load(flags=given, sets=list(sets))
-        return identity_of(SimpleNamespace(request=request, groups=groups, whole=whole or {}))
+        return identity_of(
+            SimpleNamespace(request=request, groups=groups, whole=whole or {}, earlier=())
+        )
 
     return made
 

@@ -15,7 +15,12 @@ from unteach.training import gradients
 from unteach.training.gradients import TwoGradients, share_along
 from unteach.training.trainer import UnlearningTrainer
 
-METHOD = {"orthogonalize": "conflict", "hold": 1.0}
+METHOD = {
+    "orthogonalize": "conflict",
+    "hold": 1.0,
+    "objective": "ascent",
+    "suffix": "held",
+}
 
 
 def vectors(*numbers):

@@ -25,11 +25,12 @@ def watched(patch):
         seen.update(example.id for group in groups.values() for example in group.examples)
         return scored(model, tokenizer, groups, settings, **more)
 
-    def train(model, tokenizer, method, forget, retain, request, listener, examples, *rest):
+    def train(model, tokenizer, method, forget, retain, request, listener, examples, *rest, **more):
         holdout = rest[2]
         texts = [s.id.partition("/")[0] for s in (*forget, *retain, *holdout)]
         seen.update([*texts, *(example.id for example in examples)])
-        return trained(model, tokenizer, method, forget, retain, request, listener, examples, *rest)
+        all_of = (model, tokenizer, method, forget, retain, request, listener, examples, *rest)
+        return trained(*all_of, **more)
 
     patch.setattr(ask, "score_groups", score)
     patch.setattr(unlearn, "unlearn_model", train)

@@ -65,6 +65,11 @@ def bench(
     Each cell is a whole `unteach run` with its own report, so numbers mean the same as there. A
     method that cannot run with these inputs is told below the table. What is finished is kept: the
     same command goes on after an interruption, and takes further methods and seeds.
+
+    Examples:
+      $ unteach bench --model DIR_OR_ID --forget forget.jsonl --retain retain.jsonl
+        --holdout holdout.jsonl --methods unseen,undial,npo --seeds 3 --out bench
+      $ unteach bench --table-only --out bench
     """
     folder = out or Path("unteach-bench")
     if table_only:

@@ -63,6 +63,11 @@ def search(
     goes on with a search that is done.
 
     Needs the extra `search` (Optuna), and one of --holdout, --retrained and --base.
+
+    Examples:
+      $ unteach search --model DIR_OR_ID --forget forget.jsonl --retain retain.jsonl
+        --holdout holdout.jsonl --budget 20m --out searched
+      $ unteach run searched/best.yaml
     """
     from unteach.tuning.request import search_request
 

@@ -138,7 +138,7 @@ class Workbench:
                 model, intake.tokenizer, intake.method, intake.sequences["forget"],
                 intake.sequences.get("retain", []), intake.request, quiet,
                 [*intake.groups["forget"], *intake.formed], None, "", intake.calibration,
-                taught, intake.forms, watch,
+                taught, intake.forms, callbacks=watch,
             )  # fmt: skip
             return judge.marks(self.rows(done.model, intake))
         finally:
