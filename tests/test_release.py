@@ -69,6 +69,8 @@ def test_the_tests_run_as_a_contributor_runs_them_on_every_python():
     spec = importlib.util.spec_from_file_location("dev", ROOT / "dev.py")
     dev = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(dev)
+    docs = [step["run"] for step in found["jobs"].pop("docs")["steps"] if "run" in step]
+    assert docs[-1] == "mkdocs build --strict"
     ran = [step["run"].split() for step in steps(found) if "run" in step]
     assert {"lint", "test", "slow"} <= {command[-1] for command in ran}
     for command in ran:
