@@ -49,7 +49,7 @@ def headline(report: Report) -> Headline:
         >>> models = {"original": {"retain": {"probability": Score(0.9)}},
         ...           "unlearned": {"retain": {"probability": Score(0.4)}}}
         >>> headline(Report(models=models)).text
-        'Found wrong: damaged.'
+        'Problems found: damaged.'
     """
     found = _judged(report)
     if not report.gates:
@@ -66,7 +66,7 @@ def _judged(report: Report) -> Headline:
         return Headline("none", "Several models side by side: none is judged alone.", [])
     if lines := what_is_wrong(report):
         heads = dict.fromkeys(line.partition(":")[0] for line in lines)
-        return Headline("wrong", f"Found wrong: {_and(list(heads))}.", lines)
+        return Headline("wrong", f"Problems found: {_and(list(heads))}.", lines)
     held = [(holds(report, model), fine, unknown) for holds, fine, unknown in ASKED]
     fine = [text for value, text, _ in held if value is False]
     unknown = [text for value, _, text in held if value is None]
