@@ -27,7 +27,8 @@ def test_the_wheel_holds_the_code_and_the_command_and_nothing_else(tmp_path):
             if n.endswith(("entry_points.txt", "METADATA"))
         }
     written = {f"unteach/{p.relative_to(ROOT / 'src/unteach')}" for p in _sources()}
-    assert {n for n in names if n.startswith("unteach/")} == written | {"unteach/py.typed"}
+    beside = {"unteach/py.typed", "unteach/report/scores.schema.json"}
+    assert {n for n in names if n.startswith("unteach/")} == written | beside
     assert any(n.endswith("licenses/LICENSE") for n in names)
     assert not any(n.startswith(("tests", "examples", "benchmarks")) for n in names)
     entry = next(text for name, text in read.items() if name.endswith("entry_points.txt"))
