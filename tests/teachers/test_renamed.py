@@ -1,4 +1,4 @@
-"""Questions about people of no file, and `--holdout made` and `--retain made` made of them."""
+"""Questions about invented people, and `--holdout made` and `--retain made` made of them."""
 
 import json
 

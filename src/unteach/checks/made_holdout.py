@@ -55,15 +55,15 @@ def made_calibration(
         train = request.train.model_copy(update={"draw_back": "never"})
         return request.model_copy(update={"train": train}), [], []
     found, problems = _encoded(made, request, tokenizer)
-    what = f"{_counted(made)} say how far is too far: there is no holdout"
-    hint = "give --holdout texts that the model never saw: they say it better, and judge the result"
+    what = f"without a holdout file, {_counted(made)} set how far the model is drawn back"
+    hint = "give --holdout texts that the model never saw: they do it better, and judge the result"
     return request, found, [*problems, Problem(where, what, hint, "note")]
 
 
 def made_examples(
     request: Request, tokenizer: Any, groups: Groups, sequences: Sequences, flag: str
 ) -> list[Example]:
-    """Return questions about people of no file, with answers given of others.
+    """Return questions about invented people, with answers given of others.
 
     Raises:
         UserError: the retain file has few names to take, or fewer than 16 examples can be made:
@@ -93,7 +93,7 @@ def made_examples(
 
 
 def _counted(made: list[Example]) -> str:
-    return f"{len(made)} questions about people of no file, with answers given of others,"
+    return f"{len(made)} questions about invented people, with answers from other records,"
 
 
 def _encoded(

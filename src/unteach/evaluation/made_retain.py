@@ -65,7 +65,7 @@ def with_made_retain(intake: CheckedRequest, listener: ProgressListener) -> Chec
 def _note(made: Any) -> Problem:
     ordinary = len(made.examples) - made.neighbours
     what = (
-        f"the model wrote {made.neighbours} answers about people of no file and {ordinary} on "
+        f"the model wrote {made.neighbours} answers about invented people and {ordinary} on "
         "ordinary things: it is trained to keep these, and no number of the report is about them"
     )
     return Problem("--retain made", what, f"where you have one, {OWN}: it keeps more", "note")

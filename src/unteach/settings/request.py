@@ -49,7 +49,7 @@ class Request(Section):
         out: the folder to make.
         retain: a file of what to keep; "made" lets the model write it.
         holdout: a file of texts like the forget set that the model never saw; "made" makes
-            questions about people of no file from those of the forget set.
+            questions about invented people from those of the forget set.
         base: the model before fine-tuning, which never saw the forget data; what it says of them
             is what `unseen` distils towards, and `retrain` begins at it.
         retrained: a model trained without the forget set, as yardstick.

@@ -1,4 +1,4 @@
-"""Make questions about people who exist in no file, from the questions of the forget set."""
+"""Make questions about invented people, from the questions of the forget set."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -139,7 +139,7 @@ def about_others(example: Example, names: Names) -> Example:
 def made_holdout(
     forget: Sequence[NamedExample], donors: Sequence[NamedExample], names: Names
 ) -> list[Example]:
-    """Return questions about people who exist in no file, with answers given of somebody else.
+    """Return questions about invented people, with answers given of somebody else.
 
     A question of the forget set gets another name; its answer is that of another example of the
     same form, in which the name is replaced too. So both are as in the data, and the two were never

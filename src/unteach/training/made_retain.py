@@ -65,7 +65,7 @@ def make_retain(
 ) -> MadeRetain:
     """Return what a model says, sampled, of the forget set's neighbours and of ordinary things.
 
-    Neighbours are the questions of the forget set about people who exist in no file. For raw texts
+    Neighbours are the questions of the forget set about invented people. For raw texts
     there are none; ordinary texts continue common openings. Whatever has a whole name of the
     forget set in it, or six words in a row of its answers, is left out.
 
