@@ -1,5 +1,6 @@
 """Make a holdout from the forget and the retain examples: it judges, or sets a level alone."""
 
+from random import Random
 from typing import Any
 
 from unteach.data import encode_all
@@ -8,6 +9,7 @@ from unteach.errors import Problem, UserError
 from unteach.settings.request import Request
 from unteach.types import Example, Sequence
 
+QUESTIONS, DONORS = 400, 2000  # forget and retain examples that are looked at: pairs are compared
 Groups = dict[str, list[Example]]
 Sequences = dict[str, list[Sequence]]
 
@@ -73,14 +75,17 @@ def made_examples(
     from unteach.teachers.renamed import made_holdout, named_examples, new_names
     from unteach.teachers.stranger import FEW_NAMES
 
+    seed = request.train.seed
     beside, tokens = groups.get("retain", []), sequences.get("retain", [])
-    forget, subjects = named_examples(groups["forget"], sequences["forget"], tokenizer)
-    retain, others = named_examples(beside, tokens, tokenizer)
+    forget, subjects = named_examples(
+        groups["forget"], drawn(sequences["forget"], QUESTIONS, seed), tokenizer
+    )
+    retain, others = named_examples(beside, drawn(tokens, DONORS, seed), tokenizer)
     if len({person for subject in others for person in people_of(subject)}) < FEW_NAMES:
         what = f"takes the names of other people, and the retain file has fewer than {FEW_NAMES}"
         hint = f"give --retain a file about other people of the same kind, or {OWN}"
         raise UserError(Problem(flag, what, hint, "request"))
-    names = new_names(subjects, others, request.train.seed)
+    names = new_names(subjects, others, seed)
     made = made_holdout(forget, [*forget, *retain], names)
     if len(made) < FEW:
         what = (
@@ -90,6 +95,20 @@ def made_examples(
         )
         raise UserError(Problem(flag, what, OWN, "request"))
     return made
+
+
+def drawn(sequences: list[Sequence], most: int, seed: int) -> list[Sequence]:
+    """Return at most so many sequences, in their order, drawn by the seed.
+
+    Example:
+        >>> few = [Sequence(f"forget-{k}", (1, 2), (False, True)) for k in range(9)]
+        >>> len(drawn(few, 4, 0)), drawn(few, 9, 0) == few
+        (4, True)
+    """
+    if len(sequences) <= most:
+        return sequences
+    chosen = sorted(Random(seed).sample(range(len(sequences)), most))
+    return [sequences[k] for k in chosen]
 
 
 def _counted(made: list[Example]) -> str:
