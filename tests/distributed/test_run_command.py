@@ -348,3 +348,12 @@ def test_stopped_from_outside_all_end_and_what_is_done_stays(
     assert not (tmp_path / "out").exists()
     assert said.count("the same request goes on from it") == 1
     assert "\nstopped\n" in said
+
+
+@pytest.mark.slow
+def test_one_process_lets_the_model_write_for_all(unteach, tmp_path):
+    """The others wait for what it wrote, and train on the same."""
+    ended, _, said = unteach(2, "out", "--retain", "made", "--method", "npo")
+    assert ended == 0, said[-2000:]
+    assert said.count("the model wrote") == 1
+    assert (tmp_path / "out" / "scores.json").exists()

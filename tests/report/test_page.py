@@ -114,7 +114,9 @@ def test_the_headline_is_in_the_words_of_the_terminal(made):
     before = {"original": made.models["original"], "unlearned": made.models["original"]}
     same = replace(made, models={**made.models, **before}, given={**made.given})
     same.given["unlearned"] = made.given["original"]
-    assert headline(same).text == "Problems found: still given, not forgotten and still recognisable."
+    assert (
+        headline(same).text == "Problems found: still given, not forgotten and still recognisable."
+    )
     assert len(headline(same).lines) == 3
     alone = Report(models={"unlearned": {"retain": {"probability": Score(0.9)}}})
     assert headline(alone).text.startswith("Nothing was judged: it is not known whether the forget")

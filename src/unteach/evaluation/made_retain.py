@@ -6,8 +6,7 @@ from typing import Any
 from unteach.checks.request import CheckedRequest
 from unteach.data import encode_all
 from unteach.errors import Problem, UserError
-from unteach.evaluation.loading import load
-from unteach.processes.main import shared
+from unteach.processes.main import own_device, shared
 from unteach.progress import ProgressListener
 from unteach.settings.request import MADE
 
@@ -29,13 +28,16 @@ def with_made_retain(intake: CheckedRequest, listener: ProgressListener) -> Chec
     request = intake.request
     if request.retain != MADE:
         return intake
+    from unteach.models.finite import require_numbers
+    from unteach.models.loading import load_model
     from unteach.training.made_retain import make_retain
 
     def make() -> Any:
-        model = load(
-            request.model, request.model, dtype=request.dtype, device=request.device, bits=None,
-            trust_remote_code=request.trust_remote_code, whole=True,
+        model = load_model(
+            request.model, dtype=request.dtype, device=own_device(request.device),
+            trust_remote_code=request.trust_remote_code,
         )  # fmt: skip
+        require_numbers(model, f"--model {request.model}")
         return make_retain(
             model, intake.tokenizer, intake.groups["forget"], intake.sequences["forget"],
             max_length=request.data.max_length or 2048, template=request.data.template,
