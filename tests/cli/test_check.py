@@ -23,6 +23,15 @@ def test_nothing_wrong(call, files, tiny_folder):
     assert not (files / "out").exists()
 
 
+def test_what_was_found_as_json(call, files, tiny_folder):
+    code, out, _ = call("check", *arguments(files, tiny_folder), "--method", "undial", "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert found["request"]["method"]["name"] == "undial"
+    assert found["data"]["forget"]["examples"] > 0
+    assert {tuple(note) for note in found["notes"]} <= {("where", "what", "hint")}
+
+
 FORGET_FILES = {
     "empty": ("", 1, "is empty"),
     "not JSON": ('{"question": \n', 1, "forget.jsonl:1: is not JSON"),

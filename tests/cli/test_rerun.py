@@ -34,6 +34,15 @@ def test_every_bit_comes_out_again_and_nothing_is_left_behind(made, call):
     assert sorted(made.iterdir()) == there
 
 
+def test_the_same_as_json(made, call):
+    code, printed, _ = call("verify", made / "out", "--rerun", "--json")
+    found = json.loads(printed)
+    assert code == 0
+    assert (found["surplus"], found["rerun"]["equal"], found["rerun"]["differ"]) == ([], True, {})
+    assert found["files"] > 0
+    assert found["rerun"]["tensors"] > 0
+
+
 def test_other_weights_are_named_with_their_difference(made, tmp_path, call):
     """Weights that somebody changed and hashed anew: the files are whole, the removal is not it."""
     from safetensors.torch import load_file, save_file

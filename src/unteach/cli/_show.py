@@ -159,6 +159,18 @@ def show_intake(intake: Any) -> None:
     console.print("no problems: `unteach run` can start")
 
 
+def intake_values(intake: Any) -> dict[str, Any]:
+    """Return what `check` found as plain values: the data of each role, settings, and notes."""
+    from unteach.data import describe
+
+    found = {role: describe(intake.groups[role], s) for role, s in intake.sequences.items()}
+    return {
+        "data": found,
+        "request": intake.request.model_dump(mode="json"),
+        "notes": [{"where": n.where, "what": n.what, "hint": n.hint} for n in intake.notes],
+    }
+
+
 @contextmanager
 def board() -> Iterator[Any]:
     """Yield a listener of several jobs: bars on a terminal, plain lines elsewhere."""

@@ -1,5 +1,9 @@
 """`unteach check`: report every problem of a request before any weights are loaded."""
 
+import json as json_
+
+import typer
+
 from unteach.cli import _options as options
 
 
@@ -29,6 +33,7 @@ def check(
     train_anyway: options.TrainAnyway = False,
     overwrite: options.Overwrite = False,
     trust_remote_code: options.Trusting = False,
+    json: options.Json = False,
 ) -> None:
     """Check a request as `run` would: files, columns, lengths, overlaps, options, folders.
 
@@ -72,8 +77,11 @@ def check(
         trust_remote_code=trust_remote_code,
     )
     from unteach.attacks._in_run import checked
-    from unteach.cli._show import say_problems, show_intake
+    from unteach.cli._show import intake_values, say_problems, show_intake
 
     intake = checked(asked)
+    if json:
+        typer.echo(json_.dumps(intake_values(intake), indent=2, ensure_ascii=False))
+        return
     say_problems(intake.notes)
     show_intake(intake)

@@ -1,9 +1,13 @@
 """`unteach push`: a finished result on the Hugging Face Hub."""
 
+import json as json_
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from unteach.cli import _options as options
 
 
 def push(
@@ -17,6 +21,7 @@ def push(
     anyway: Annotated[
         bool, typer.Option("--anyway", help="Upload although a gate failed, as the card says.")
     ] = False,
+    json: options.Json = False,
 ) -> None:
     """Upload a result's model and its card, README.md, to the Hugging Face Hub.
 
@@ -34,6 +39,9 @@ def push(
 
     say("comparing the files with their hashes, and uploading")
     done = upload(folder, repo, private=private, revision=revision, anyway=anyway)
+    if json:
+        typer.echo(json_.dumps(asdict(done), indent=2))
+        return
     told(done)
     typer.echo(done.url)
 

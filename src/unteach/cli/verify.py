@@ -1,10 +1,14 @@
 """`unteach verify`: check that a result is unchanged, and that it can be reproduced."""
 
+import json as json_
 import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from unteach.cli import _options as options
 
 SHOWN = 5  # number of files or tensors to name
 
@@ -16,6 +20,7 @@ def verify(
     rerun: Annotated[
         bool, typer.Option("--rerun", help="Also repeat the unlearning, and compare the weights.")
     ] = False,
+    json: options.Json = False,
 ) -> None:
     """Check that a result is unchanged: each file by its hash, each score against the rows.
 
@@ -38,6 +43,14 @@ def verify(
 
     say("reading every file, and computing every score again")
     found = check(folder)
+    if json:
+        values: dict[str, Any] = {"folder": str(folder), **asdict(found)}
+        made = _repeated(folder) if rerun else None
+        values |= {"rerun": {**asdict(made), "equal": made.equal}} if made else {}
+        typer.echo(json_.dumps(values, indent=2, default=str))
+        if made and not made.equal:
+            raise typer.Exit(1)
+        return
     files = f"{found.files} files are as they were written" if found.files else "no file is listed"
     typer.echo(f"whole: {files}; {found.scores} numbers of scores.json follow from the rows")
     if found.surplus:
@@ -49,15 +62,9 @@ def verify(
 
 def _again(folder: Path) -> bool:
     """Repeat the unlearning, print the outcome, and return whether the weights are equal."""
-    from unteach.cli._show import say, shown_progress
+    from unteach.cli._show import say
 
-    say("starting (loading libraries takes a few seconds)")
-    from unteach.cli._show import hush
-    from unteach.rerun import rerun
-
-    hush()
-    with shown_progress() as listener:
-        made = rerun(folder, listener)
+    made = _repeated(folder)
     if made.equal:
         typer.echo(f"repeated: all {made.tensors} tensors are the same, bit for bit")
     else:
@@ -69,6 +76,18 @@ def _again(folder: Path) -> bool:
     elif not made.equal and not made.changed:
         say("models, data, code and libraries are unchanged: was the result made elsewhere?")
     return made.equal
+
+
+def _repeated(folder: Path) -> Any:
+    """Repeat the unlearning, and return how the weights compare."""
+    from unteach.cli._show import hush, say, shown_progress
+
+    say("starting (loading libraries takes a few seconds)")
+    from unteach.rerun import rerun
+
+    hush()
+    with shown_progress() as listener:
+        return rerun(folder, listener)
 
 
 def _most(made: Any) -> str:
