@@ -137,14 +137,16 @@ After = Annotated[
     typer.Option(
         "--after",
         metavar="DIR",
-        help="An earlier result whose request is asked again, beside those of --model; repeatable.",
+        help="An earlier result whose request is evaluated again, beside those of --model.",
+        rich_help_panel=MEASURING,
     ),
 ]
 Replay = Annotated[
     bool | None,
     typer.Option(
         "--replay/--no-replay",
-        help="Hold what earlier requests removed while this one is; done where it is at hand.",
+        help="Keep earlier requests forgotten by a KL term; on where their records are available.",
+        rich_help_panel=TRAINING,
         show_default=False,
     ),
 ]

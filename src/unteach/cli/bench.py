@@ -9,7 +9,7 @@ from unteach.cli import _options as options
 from unteach.errors import Problem, UserError
 
 Methods = Annotated[
-    str | None, typer.Option(metavar="NAME,NAME|all", help="Methods in the table; all if left out.")
+    str | None, typer.Option(metavar="NAME,NAME|all", help="Methods in the table; by default all.")
 ]
 Epochs = Annotated[
     str,
@@ -17,9 +17,11 @@ Epochs = Annotated[
 ]
 Tune = Annotated[
     str | None,
-    typer.Option(metavar="TIME", help="First search each method's settings for so long: 5m."),
+    typer.Option(metavar="TIME", help="Time to search each method's settings first: 5m."),
 ]
-Suite = Annotated[str | None, typer.Option(metavar="NAME", help="Take the files of a suite: tofu.")]
+Suite = Annotated[
+    str | None, typer.Option(metavar="NAME", help="A suite to take the files from: tofu.")
+]
 
 
 def bench(
@@ -32,39 +34,47 @@ def bench(
     retrained: options.Retrained = None,
     suite: Suite = None,
     data: Annotated[
-        str | None, typer.Option(metavar="DIR", help="The suite's files; the hub if left out.")
+        str | None,
+        typer.Option(metavar="DIR", help="Folder with the suite's files; by default from the hub."),
     ] = None,
     split: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The suite's split, forget10 for example.")
+        str | None, typer.Option(metavar="NAME", help="The suite's split, such as forget10.")
     ] = None,
     methods: Methods = None,
-    seeds: Annotated[int, typer.Option(min=1, metavar="N", help="Runs of each method.")] = 3,
+    seeds: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Number of seeds for each method.")
+    ] = 3,
     epochs: Epochs = "10",
     tune: Tune = None,
     attack: options.Attack = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="The folder to make; unteach-bench if left out."),
+        typer.Option(metavar="DIR", help="The folder to write to; by default unteach-bench."),
     ] = None,
     set_: options.Sets = None,
     plugin: options.Plugins = None,
     gates: options.Gates = None,
     keep_models: Annotated[
-        bool, typer.Option("--keep-models", help="Keep the weights of every cell.")
+        bool, typer.Option("--keep-models", help="Keep the weights of every run.")
     ] = False,
     table_only: Annotated[
-        bool, typer.Option("--table-only", help="Make the tables anew from --out; run nothing.")
+        bool,
+        typer.Option(
+            "--table-only", help="Write the tables again from the runs in --out; run nothing."
+        ),
     ] = False,
     train_anyway: options.TrainAnyway = False,
     overwrite: options.Overwrite = False,
     trust_remote_code: options.Trusting = False,
-    json: Annotated[bool, typer.Option("--json", help="Print bench.json, no table.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print bench.json instead of the table.")
+    ] = False,
 ) -> None:
     """Compare methods on equal budgets and several seeds, in one table.
 
-    Each cell is a whole `unteach run` with its own report, so numbers mean the same as there. A
-    method that cannot run with these inputs is told below the table. What is finished is kept: the
-    same command goes on after an interruption, and takes further methods and seeds.
+    Each cell of the table is a complete `unteach run` with its own report. Methods that cannot run
+    with these inputs are listed below the table, with the reason. Finished runs are kept: repeat
+    the command to resume, or to add methods and seeds.
 
     Examples:
       $ unteach bench --model DIR_OR_ID --forget forget.jsonl --retain retain.jsonl

@@ -11,24 +11,30 @@ from unteach.cli import _options as options
 
 
 def push(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="What `unteach run` wrote.")],
-    repo: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="The repository to make.")],
-    private: Annotated[bool, typer.Option("--private", help="Make it a private one.")] = False,
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A folder that `unteach run` wrote.")
+    ],
+    repo: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="The repository to create.")],
+    private: Annotated[
+        bool, typer.Option("--private", help="Create a private repository.")
+    ] = False,
     revision: Annotated[
         str | None,
-        typer.Option(metavar="BRANCH", help="Commit there; then the repository may exist already."),
+        typer.Option(
+            metavar="BRANCH", help="Branch to commit to; the repository may then exist already."
+        ),
     ] = None,
     anyway: Annotated[
-        bool, typer.Option("--anyway", help="Upload although a gate failed, as the card says.")
+        bool, typer.Option("--anyway", help="Upload even if a gate failed; the card says so.")
     ] = False,
     json: options.Json = False,
 ) -> None:
     """Upload a result's model and its card, README.md, to the Hugging Face Hub.
 
-    Only the files that a model is loaded from go there, as they were measured: no rows, no report,
-    no request, no text. Weights that an older commit put beside them are taken out of the branch.
+    Uploads the files that a model is loaded from, and no rows, report, request or text. Each file
+    must be as it was evaluated. Other weights in the branch are deleted from it.
 
-    A token is needed: `hf auth login`, or HF_TOKEN.
+    Requires a token: `hf auth login`, or HF_TOKEN.
 
     Examples:
       $ unteach push unlearned OWNER/NAME --private

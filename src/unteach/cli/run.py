@@ -67,11 +67,18 @@ def run(
     push_to_hub: Annotated[
         str | None,
         typer.Option(
-            metavar="OWNER/NAME", help="Upload the model and its card, once every gate is passed."
+            metavar="OWNER/NAME",
+            help="Upload the model and its card if all gates pass.",
+            rich_help_panel=options.OUTPUT,
         ),
     ] = None,
     private: Annotated[
-        bool, typer.Option("--private", help="Of --push-to-hub: a private repository.")
+        bool,
+        typer.Option(
+            "--private",
+            help="Create a private repository for --push-to-hub.",
+            rich_help_panel=options.OUTPUT,
+        ),
     ] = False,
     processes: options.Processes = 1,
     trust_remote_code: options.Trusting = False,

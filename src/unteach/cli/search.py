@@ -7,19 +7,17 @@ import typer
 
 from unteach.cli import _options as options
 
-Budget = Annotated[str, typer.Option(metavar="TIME", help="For all trials together: 90s, 20m, 2h.")]
+Budget = Annotated[str, typer.Option(metavar="TIME", help="Time for all trials: 90s, 20m, 2h.")]
 Methods = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME,NAME|all", help="unseen, undial, unilogit, loku, npo when left out."
+        metavar="NAME,NAME|all", help="Methods to try; by default unseen,undial,unilogit,loku,npo."
     ),
 ]
-Trials = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help="Stop after so many, if the time allows.")
-]
+Trials = Annotated[int | None, typer.Option(min=1, metavar="N", help="Maximum number of trials.")]
 Adapter = Annotated[
     Literal["method", "full", "lora", "both"],
-    typer.Option(help="What is trained: as each method has it, or these."),
+    typer.Option(help="Trained parameters: as each method has them, or these."),
 ]
 Ranks = Annotated[
     str | None,
@@ -40,29 +38,31 @@ def search(
     trials: Trials = None,
     adapter: Adapter = "method",
     ranks: Ranks = None,
-    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of what is drawn.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed of the sampler.")] = 0,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="The folder to make; unteach-search if left out."),
+        typer.Option(metavar="DIR", help="The folder to write to; by default unteach-search."),
     ] = None,
     set_: options.Sets = None,
     plugin: options.Plugins = None,
     no_confirm: Annotated[
-        bool, typer.Option("--no-confirm", help="Only write best.yaml; do not train the winner.")
+        bool,
+        typer.Option("--no-confirm", help="Write best.yaml, and do not train the best in full."),
     ] = False,
     train_anyway: options.TrainAnyway = False,
     overwrite: options.Overwrite = False,
     trust_remote_code: options.Trusting = False,
-    json: Annotated[bool, typer.Option("--json", help="Print search.json, no table.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print search.json instead of the table.")
+    ] = False,
 ) -> None:
     """Search for the method and settings that forget best, within a budget of time.
 
-    Half of every file (whole subjects) is searched: trials train on it and are judged by it. The
-    winner is then trained on whole files, and measured on the other half, which no trial read.
-    What was tried is kept: the same command goes on after an interruption, and a larger --budget
-    goes on with a search that is done.
+    Trials train on one half of each file (whole subjects) and are evaluated on it. The best is then
+    trained on the whole files and evaluated on the other half, which no trial read. Finished trials
+    are kept: repeat the command to resume, or to continue with a larger --budget.
 
-    Needs the extra `search` (Optuna), and one of --holdout, --retrained and --base.
+    Requires the extra `search` (Optuna), and one of --holdout, --retrained and --base.
 
     Examples:
       $ unteach search --model DIR_OR_ID --forget forget.jsonl --retain retain.jsonl
