@@ -82,6 +82,11 @@ KL = Part(
     lambda r: plain.kl_to_reference(r.z, r.t),
 )
 ASCENT = Part("forget", lambda s: hit(s).log(), lambda r: plain.ascent(r.z, r.y))
+WGA = Part(
+    "forget",
+    lambda s: hit(s).detach() * hit(s).log(),
+    lambda r: plain.weighted_ascent(r.z, r.y, 1.0),
+)
 HOLD = KL._replace(group="forget", weight=1.0, where=lambda s: ~s.selected & ~s.ignored)
 CEU = Part(
     "forget",
@@ -162,13 +167,7 @@ TOKENS: dict[str, list[Part]] = {
         Part("forget", lambda s: -hit(s).log(), lambda r: plain.cross_entropy(r.z, r.y))
     ],
     "idk": [Part("alternate", lambda s: -hit(s).log(), lambda r: plain.cross_entropy(r.z, r.y))],
-    "wga": [
-        Part(
-            "forget",
-            lambda s: hit(s).detach() * hit(s).log(),
-            lambda r: plain.weighted_ascent(r.z, r.y, 1.0),
-        )
-    ],
+    "wga": [WGA],
     "satimp": [
         Part(
             "forget",
@@ -289,19 +288,8 @@ TOKENS: dict[str, list[Part]] = {
             lambda r: plain.unilogit_to_reference_forward(r.z, r.t, r.y),
         )
     ],
-    "dto": [
-        Part(
-            "forget",
-            lambda s: hit(s).detach() * hit(s).log(),
-            lambda r: plain.weighted_ascent(r.z, r.y, 1.0),
-            where=lambda s: s.selected,
-        ),
-        HOLD,
-    ],
-    "dto objective=ascent": [
-        ASCENT._replace(where=lambda s: s.selected),
-        HOLD,
-    ],
+    "dto": [WGA._replace(where=lambda s: s.selected), HOLD],
+    "dto objective=ascent": [ASCENT._replace(where=lambda s: s.selected), HOLD],
     "dto objective=ascent ceiling=12.0": [
         Part("forget", lambda s: hit(s).log().clamp(min=-12), capped, where=lambda s: s.selected),
         HOLD,

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from unteach.checks.automatic import method_of
 from unteach.checks.preset import with_preset
 from unteach.checks.request import check
 from unteach.errors import UserError
@@ -78,6 +79,19 @@ def test_check_applies_it(tiny_folder, tmp_path):
     assert (found.request.train.retain, found.request.adapter.kind) == ("none", "lora")
     assert found.method.strength == 10
     assert any(note.where == "--preset paper" for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    ("flags", "sets", "hold"),
+    [
+        ({"retain": "r.jsonl"}, (), 1.0),
+        ({}, (), 100.0),
+        ({"retain": "r.jsonl"}, ("train.retain=none",), 100.0),
+        ({}, ("method.hold=3",), 3),
+    ],
+)
+def test_some_defaults_are_others_without_a_retain_term(flags, sets, hold):
+    assert method_of(request(*sets, method="dto", **flags)).hold == hold
 
 
 def test_the_page_lists_them():

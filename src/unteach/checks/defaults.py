@@ -19,8 +19,8 @@ def resolve(
 
     plan, train, notes = method.plan, request.train, []
     adapter = _adapter(request, plan, notes)
-    written = request.retain == MADE and plan.retain == "nll"  # what the original says, it said
-    retain = train.retain or ("kl" if written else plan.retain)
+    sampled = request.retain == MADE and plan.retain == "nll"
+    retain = train.retain or ("kl" if sampled else plan.retain)  # KL to the one that was sampled
     weight = plan.retain_weight if train.retain_weight is None else train.retain_weight
     made_up = False
     if method.moves_weight() and (retain == "none" or not request.retain):

@@ -96,6 +96,17 @@ class MethodDefaults:
     adam_epsilon: float | Literal["auto"] | None = None
 
 
+TOFU_SETTINGS: dict[str, Any] = {
+    "train.learning_rate": 1e-5,
+    "train.epochs": 5,
+    "train.batch_size": 4,
+    "train.gradient_accumulation_steps": 8,
+    "train.warmup_ratio": 0.2,  # one epoch
+    "train.weight_decay": 0.01,
+}
+"""What TOFU's authors (arXiv 2401.06121) trained their baselines with."""
+
+
 class Method(ABC):
     """Base class of all methods. Methods cannot be subclassed: call their loss functions instead.
 

@@ -7,14 +7,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from unteach.methods._base import METHODS, Method, MethodDefaults, made, option
+from unteach.methods._base import METHODS, TOFU_SETTINGS, Method, MethodDefaults, made, option
 from unteach.registry import Registry
 from unteach.types import Paper
 
 NAMES = {
     "Any": Any, "Mapping": Mapping,
     "ClassVar": ClassVar, "Literal": Literal, "Method": Method, "Paper": Paper,
-    "MethodDefaults": MethodDefaults,
+    "MethodDefaults": MethodDefaults, "TOFU_SETTINGS": TOFU_SETTINGS,
     "dataclass": dataclass, "frozenset": frozenset, "option": option,
 }  # fmt: skip
 """Names that a header may use; a method whose header uses others is imported instead."""

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from unteach.losses import cross_entropy
 from unteach.losses.answer_rows import AnswerRows, Term
-from unteach.methods._base import Method, method
+from unteach.methods._base import TOFU_SETTINGS, Method, method
 from unteach.types import Paper
 
 
@@ -28,14 +28,7 @@ class Idk(Method):
         venue="COLM 2024",
     )
     reads: ClassVar = frozenset({"alternate"})
-    paper_settings: ClassVar = {  # of TOFU
-        "train.learning_rate": 1e-5,
-        "train.epochs": 5,
-        "train.batch_size": 4,
-        "train.gradient_accumulation_steps": 8,
-        "train.warmup_ratio": 0.2,  # one epoch
-        "train.weight_decay": 0.01,
-    }
+    paper_settings: ClassVar = TOFU_SETTINGS
     alternates: ClassVar = "refusals"
 
     def forget(self, rows: AnswerRows) -> list[Term]:

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from unteach.losses import ascent
 from unteach.losses.answer_rows import AnswerRows, Term
-from unteach.methods._base import Method, MethodDefaults, method
+from unteach.methods._base import TOFU_SETTINGS, Method, MethodDefaults, method
 from unteach.types import Paper
 
 
@@ -27,15 +27,7 @@ class KLMin(Method):
         venue="COLM 2024",
     )
     plan: ClassVar = MethodDefaults(retain="kl", power=1, stop_at=0.1)
-    paper_settings: ClassVar = {  # of TOFU
-        "train.learning_rate": 1e-5,
-        "train.epochs": 5,
-        "train.batch_size": 4,
-        "train.gradient_accumulation_steps": 8,
-        "train.warmup_ratio": 0.2,  # one epoch
-        "train.weight_decay": 0.01,
-        "train.stop_at": 0.0,
-    }
+    paper_settings: ClassVar = TOFU_SETTINGS | {"train.stop_at": 0.0}
 
     def forget(self, rows: AnswerRows) -> list[Term]:
         """Mean of log p over all answer tokens."""
