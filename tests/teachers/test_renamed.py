@@ -166,6 +166,25 @@ def test_without_a_holdout_a_made_one_sets_how_far_is_too_far(asked):
     assert any("18 questions" in n.what for n in found.notes if n.where == "train.draw_back")
 
 
+def test_where_auto_falls_back_nothing_is_promised_that_cannot_be_made(asked):
+    rows = ([{"question": f"what is {k}?", "answer": f"it is {k}."} for k in "abcd"], RETAIN)
+    found = asked(rows=rows)
+    assert found.method.name == "undial"
+    assert found.request.train.draw_back == "never"
+    assert found.request.train.replay is False
+    assert found.calibration == []
+
+
+def test_beside_a_holdout_a_made_one_only_sets_the_level(asked, tmp_path):
+    file, held = tmp_path / "holdout.jsonl", people(range(17, 20))
+    file.write_text("".join(json.dumps(row) + "\n" for row in held))
+    rows = (people(range(9)), people(range(9, 17)))
+    sets = ["train.draw_back=made"]
+    found = asked(rows=rows, sets=sets, method="unilogit", holdout=str(file))
+    assert {s.id.partition("-")[0] for s in found.calibration} == {"made"}
+    assert len(found.groups["holdout"]) == len(held), "all of it judges"
+
+
 def test_asked_for_it_must_be_possible(asked):
     with pytest.raises(UserError, match=r"train\.draw_back=made: can be made of 6 of 6"):
         asked(method="unilogit", sets=["train.draw_back=made"])

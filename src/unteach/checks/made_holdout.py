@@ -1,5 +1,6 @@
 """Make a holdout from the forget and the retain examples: it judges, or sets a level alone."""
 
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -56,6 +57,7 @@ def made_calibration(
             raise
         train = request.train.model_copy(update={"draw_back": "never"})
         return request.model_copy(update={"train": train}), [], []
+    made = [replace(example, id=f"made-{k}") for k, example in enumerate(made)]
     found, problems = _encoded(made, request, tokenizer)
     what = f"without a holdout file, {_counted(made)} set how far the model is drawn back"
     hint = "give --holdout texts that the model never saw: they do it better, and judge the result"

@@ -157,10 +157,6 @@ def check(request: Request) -> CheckedRequest:
         level = {sequence.id for sequence in calibration}
         shown = [s for s in forms.get("holdout", []) if s.id.partition("+")[0] in level]
         forms = {**forms, "holdout": shown} if forms else {}
-    if request.train.draw_back == "made" and sequences.get("forget"):
-        made = _collect(problems, made_calibration, request, wanted, tokenizer, groups, sequences)
-        request, calibration, found = made or (request, calibration, [])
-        problems += found
     if groups.get("forget"):
         both = any(s.id.partition("/")[0] in _holdout_ids(groups) for s in calibration)
         also = list(request.evaluate.also)
@@ -171,10 +167,15 @@ def check(request: Request) -> CheckedRequest:
             method = build(ELSE, {})
             problems[:] = [problem for problem in problems if problem not in notes]
             request, notes = resolve(wanted, method, config, tokenizer)
+            request = with_earlier(request, earlier, method)
             problems += notes
             found = replace(found, where="--method", what=f"auto is {ELSE} here: {found.what}")
             found = replace(found, kind="note")
         problems += [found] if found else []
+    if request.train.draw_back == "made" and sequences.get("forget"):  # the method is settled now
+        made = _collect(problems, made_calibration, request, wanted, tokenizer, groups, sequences)
+        request, calibration, found = made or (request, calibration, [])
+        problems += found
     known = ModelInfo(config, tokenizer) if config and tokenizer else None
     if retrained and known:
         _collect(problems, _check_comparable, request, "retrained", retrained.config, known)
