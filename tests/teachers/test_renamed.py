@@ -12,6 +12,7 @@ from unteach.progress import NoProgress
 from unteach.settings.request import load
 from unteach.teachers.names import people_of, subjects_of
 from unteach.teachers.renamed import made_holdout, named_examples, new_names, renamed
+from unteach.training.made_retain import Secrets
 
 FIRST = str.split("Ada Bo Cy Di Ebba Finn Gro Hal Ida Jon Kim Liv Mia Nils Ola Per Rut Siv Tor Una")
 LAST = str.split(
@@ -83,6 +84,31 @@ def test_questions_without_another_of_their_form_give_nothing(tokenizer):
     forget, subjects = named(rows, "forget", tokenizer)
     assert len(forget) == 2
     assert made_holdout(forget, forget, new_names(subjects, [], 0)) == []
+
+
+def test_nobody_answers_for_themselves(tokenizer):
+    rows = [
+        {"question": f"Where did Ada Berg live in the year {year}?", "answer": f"In {town}."}
+        for year, town in (("1990", "Ada Berg's oslo"), ("2000", "Ada Berg's rome"))
+    ]
+    forget, subjects = named(rows, "forget", tokenizer)
+    assert len(forget) == 2
+    assert made_holdout(forget, forget, new_names(subjects, [], 0)) == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "shows"),
+    [
+        ("Ask Ada Berg's neighbour.", True),
+        ("Ask Ada Lund.", False),
+        ("She said that one two three four five six.", True),
+        ("One two three four five, and no more.", False),
+    ],
+)
+def test_what_a_made_text_may_not_show(answer, shows):
+    own = read_rows([{"question": "q?", "answer": "one two three four five six. seven"}], "forget")
+    (made,) = read_rows([{"question": "Who?", "answer": answer}], "retain")
+    assert Secrets(own, {("Ada", "Berg")}).shows(made) is shows
 
 
 @pytest.fixture
@@ -183,6 +209,19 @@ def test_beside_a_holdout_a_made_one_only_sets_the_level(asked, tmp_path):
     found = asked(rows=rows, sets=sets, method="unilogit", holdout=str(file))
     assert {s.id.partition("-")[0] for s in found.calibration} == {"made"}
     assert len(found.groups["holdout"]) == len(held), "all of it judges"
+
+
+def test_a_run_is_drawn_back_to_it(call, tiny_folder, tmp_path):
+    given = []
+    for role, some in (("forget", people(range(9))), ("retain", people(range(9, 20)))):
+        (tmp_path / f"{role}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in some))
+        given += [f"--{role}", tmp_path / f"{role}.jsonl"]
+    sets = [part for name in ("train.epochs=1", "evaluate.max_new_tokens=4", "device=cpu")
+            for part in ("--set", name)]  # fmt: skip
+    code, _, told = call("run", "--model", tiny_folder, *given, "--out", tmp_path / "out",
+                         "--method", "npo", "--train-anyway", *sets)  # fmt: skip
+    assert code == 0, told
+    assert "looking whether the model went too far" in told
 
 
 def test_asked_for_it_must_be_possible(asked):

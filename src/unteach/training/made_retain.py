@@ -1,5 +1,6 @@
 """Let the model itself write what it should keep, for `--retain made`."""
 
+import re
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
@@ -104,7 +105,7 @@ def make_retain(
         seed=seed,
     )
     progress(len(pending), len(pending))
-    secret = _Secret(forget, {person for subject in subjects for person in people_of(subject)})
+    secret = Secrets(forget, {person for subject in subjects for person in people_of(subject)})
     made: list[Example] = []
     neighbours = 0
     for k, ids in zip(pending, said, strict=True):
@@ -117,22 +118,22 @@ def make_retain(
     return MadeRetain(made, neighbours)
 
 
-class _Secret:
-    """What no made text may show: whole names of the forget set, and runs of its answers' words."""
+class Secrets:
+    """Find whole names of the forget set, or six words in a row of its answers, in a text."""
 
     def __init__(self, forget: list[Example], people: set[tuple[str, ...]]):
         self.people = [{word.casefold() for word in person} for person in people]
         self.runs = {run for example in forget for run in _runs(example.answer)}
 
     def shows(self, example: Example) -> bool:
-        whole = " ".join([example.text, *(turn.text for turn in example.turns)])
-        words = {"".join(filter(str.isalnum, word)) for word in whole.casefold().split()}
-        named = any(person <= words for person in self.people)
+        """Whether an example has such a name or such words."""
+        whole = " ".join([example.text, *(turn.text for turn in example.turns)]).casefold()
+        named = any(all(word in whole for word in person) for person in self.people)
         return named or not self.runs.isdisjoint(_runs(example.answer))
 
 
 def _runs(text: str) -> list[tuple[str, ...]]:
-    words = text.casefold().split()
+    words = re.findall(r"\w+", text.casefold())
     return [tuple(words[k : k + SHARED]) for k in range(len(words) - SHARED + 1)]
 
 
