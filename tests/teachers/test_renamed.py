@@ -161,6 +161,18 @@ def test_the_model_writes_what_it_keeps(asked):
     assert "the model wrote" in note.what
 
 
+def test_what_shows_the_forget_set_is_left_out(asked, tokenizer, monkeypatch):
+    said = [tokenizer("Ada Berg told me.")["input_ids"], tokenizer("Nobody told me.")["input_ids"]]
+    monkeypatch.setattr(
+        "unteach.training.made_retain.sampled",
+        lambda model, prompts, **_: [said[k % 2] for k in range(len(prompts))],
+    )
+    made = with_made_retain(asked(retain="made"), NoProgress())
+    texts = [sequence.text for sequence in made.sequences["retain"]]
+    assert texts
+    assert all("Nobody told me." in text for text in texts)
+
+
 def test_without_made_nothing_is_written(asked):
     found = asked()
     assert with_made_retain(found, NoProgress()) is found
