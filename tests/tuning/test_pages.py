@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from xml.dom import minidom
 
 from unteach.report import Report
+from unteach.tuning import picture
 from unteach.tuning.judge import Marks
 from unteach.tuning.pages import to_html, to_json, to_markdown
 from unteach.tuning.result import SearchResult, lines_of, sentence, table
@@ -66,6 +67,7 @@ def test_the_picture_has_each_trial_that_was_judged_and_says_itself():
     assert float(at["trial 1"].getAttribute("cy")) > float(at["trial 0"].getAttribute("cy"))
     assert "The best is trial 1" in svg
     assert len(found.getElementsByTagName("path")) == 1, "the front is joined"
+    assert float(picture._y(1.0)) - 8 >= 12, "a name above the best dot is whole"
 
 
 def test_every_form_has_the_confirmed_numbers_and_what_was_left_out():

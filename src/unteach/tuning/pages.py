@@ -97,7 +97,7 @@ def to_html(result: SearchResult) -> str:
     figure = f'<figure class="strips">{pareto_svg(result.lines, result.best)}</figure>'
     said = (
         "To the right the forget answers are as likely as answers that were never seen; upwards "
-        "the rest is kept. Small and pale: given up on the way. The line joins the front."
+        "the rest is kept. Small and pale: stopped early. The line joins the Pareto front."
     )
     halves = HALVES if result.confirmed else HALVES_LATER
     said_of = confirmed_sentence(result)

@@ -5,7 +5,7 @@ from html import escape
 from unteach.report.table import number
 from unteach.tuning.result import DONE, Line
 
-WIDTH, HEIGHT, LEFT, TOP, FOOT, RIGHT = 480, 300, 44, 14, 40, 14
+WIDTH, HEIGHT, LEFT, TOP, FOOT, RIGHT = 510, 312, 44, 26, 40, 44  # names stand above dots
 TRACK, RISE = WIDTH - LEFT - RIGHT, HEIGHT - TOP - FOOT
 
 
