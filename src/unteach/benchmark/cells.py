@@ -159,7 +159,7 @@ def _record(out: Path, cell: Cell) -> None:
 
 
 def why(error: UserError) -> str:
-    """What is wrong, in one line."""
+    """Return the problems of a method in one line."""
     found = [p for p in error.problems if p.kind != "note"]
     return "; ".join(f"{problem.where}: {problem.what}" for problem in found)
 
@@ -178,7 +178,7 @@ def read_plan(out: Path) -> dict[str, Any] | None:
 
 
 def budget_words(asked: BenchRequest) -> str:
-    """The budget that every method got, in words."""
+    """Return the budget of every method, in words."""
     if asked.epochs == "own":
         own = "each method its own number of passes over the forget set"
     else:

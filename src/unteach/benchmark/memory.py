@@ -1,4 +1,4 @@
-"""The most memory that this process holds for a while, where no accelerator counts its own."""
+"""Measure the peak memory of this process, for machines without an accelerator."""
 
 import threading
 from types import TracebackType

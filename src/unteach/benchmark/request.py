@@ -1,4 +1,4 @@
-"""The settings of a benchmark: the request that all cells share, its methods and its seeds."""
+"""Define the request of a benchmark: the run that all cells share, its methods and seeds."""
 
 import os
 from collections.abc import Mapping, Sequence

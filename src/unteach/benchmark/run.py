@@ -167,7 +167,7 @@ def _with_next(result: BenchResult, asked: BenchRequest | None, lacking: int = 0
 
 
 def best_line(result: BenchResult) -> TableLine | None:
-    """The method with the best mean: closeness where there is a retrained model.
+    """Return the method with the best mean, of closeness if there is a retrained model.
 
     Otherwise the harmonic mean of 1 - |2 AUC - 1| and of the retain probability.
     """

@@ -17,7 +17,7 @@ OTHERS = ("original", "retrained")
 
 @dataclass(frozen=True)
 class Mean:
-    """A mean over seeds.
+    """Mean over seeds, with its interval.
 
     Attributes:
         value: the mean; None where no seed has the number.
@@ -31,16 +31,16 @@ class Mean:
 
     @property
     def text(self) -> str:
-        """The mean, with its interval where there is one."""
+        """Return the mean as text, with its interval if there is one."""
         return self.shown(number)
 
     @property
     def count(self) -> str:
-        """The same, of a number of things."""
+        """Return the mean of a count as text, with its interval if there is one."""
         return self.shown(lambda x: "-" if x is None else f"{x:.1f}".removesuffix(".0"))
 
     def shown(self, number: Callable[[float | None], str]) -> str:
-        """The mean and half its interval as a function writes numbers."""
+        """Return the mean and half its interval, formatted by a function."""
         if self.half is None:
             return number(self.value)
         return f"{number(self.value)} ± {number(self.half)}"
@@ -162,7 +162,7 @@ def _means(reports: Iterable[Report | None], model: str) -> dict[str, Mean]:
 
 
 def _recoveries(reports: list[Report]) -> dict[str, Mean]:
-    """What each attack brings back, where attacks were made."""
+    """Return the recovery of each attack; empty without attacks."""
     names = dict.fromkeys(n for r in reports if r.attacks for n in r.attacks.of if n != "no attack")
     return {
         f"{name} recovery": mean_of(
@@ -181,7 +181,7 @@ def _fact(cell: Cell, name: str) -> float | None:
 
 
 def table(result: BenchResult, *, short: bool = False) -> list[list[str]]:
-    """The table as cells, the header first; methods without a number are left out.
+    """Return the table as cells, the header first, without methods that have no number.
 
     Args:
         result: the result of a benchmark.

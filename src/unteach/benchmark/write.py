@@ -36,7 +36,7 @@ def write(result: BenchResult) -> None:
 
 
 def to_markdown(result: BenchResult) -> str:
-    """The table for people."""
+    """Return the table as Markdown."""
     parts = ["# Benchmark", prose(f"Budget: {result.about}."), _grid(result), prose(SAID)]
     if lines := missing(result):
         parts += ["## Not run", "\n".join(f"- {markdown(line)}" for line in lines)]
@@ -45,7 +45,7 @@ def to_markdown(result: BenchResult) -> str:
 
 
 def to_html(result: BenchResult) -> str:
-    """The table as one page that loads nothing."""
+    """Return the table as a self-contained HTML page."""
     lines = "".join(f"<li>{escape(line)}</li>" for line in missing(result))
     parts = [
         '<header><p class="kind">Benchmark</p><h1>Methods side by side</h1></header>',
@@ -85,7 +85,7 @@ def cells_csv(result: BenchResult) -> str:
 
 
 def to_latex(result: BenchResult) -> str:
-    r"""A `tabular` that needs no package; `\input{bench.tex}` it."""
+    r"""Return the table as a LaTeX `tabular` without packages; `\input{bench.tex}` it."""
     head, *rows = table(result)
     lines = [" & ".join(map(_latex, row)) + r" \\" for row in rows]
     columns = "l" + "r" * (len(head) - 1)
@@ -98,7 +98,7 @@ def to_latex(result: BenchResult) -> str:
 
 
 def to_json(result: BenchResult) -> str:
-    """The table as data."""
+    """Return the table as JSON."""
     record: dict[str, Any] = {
         "schema": SCHEMA,
         "about": result.about,

@@ -76,7 +76,7 @@ def find_earlier(request: Request) -> tuple[EarlierData, ...]:
 
 
 def nothing_held(request: Request, earlier: tuple[EarlierData, ...]) -> list[Problem]:
-    """That `--replay` was asked for, and there is nothing to hold."""
+    """Return a problem if `--replay` is set and no earlier records are available."""
     if not request.train.replay or any(one.examples for one in earlier):
         return []
     what = "no earlier request's records are at hand, so there is nothing to hold"
@@ -93,7 +93,7 @@ def _held(one: EarlierData, lacking: set[str]) -> EarlierData:
 
 
 def earlier_notes(earlier: tuple[EarlierData, ...]) -> list[Problem]:
-    """A note on each request that is not asked, and on data that may be others than then."""
+    """Return notes on earlier requests that are not evaluated or whose data may have changed."""
     notes = []
     for one in earlier:
         where = f"earlier request {one.request.name}"
@@ -115,7 +115,7 @@ def mark_of(source: str) -> str | None:
 
 
 def compared(one: EarlierData, tokens: dict[str, int], cut: tuple[int | None, str]) -> EarlierData:
-    """The same, not asked where its answers are of other lengths in tokens than its result has.
+    """Leave an earlier request out of evaluation if its answers now have other lengths in tokens.
 
     Args:
         one: an earlier request that is asked.
@@ -149,7 +149,7 @@ def same_tokens(
 
 
 def with_earlier(request: Request, earlier: tuple[EarlierData, ...], method: Any) -> Request:
-    """Where some are asked, declare that none may come back, and hold them.
+    """Set the gate and the replay term of earlier requests, if any is evaluated.
 
     The gate only joins others that are declared; nothing is held where the user says so, or where
     the method begins at another model.
@@ -169,7 +169,7 @@ def _unasked(request: EarlierRequest, why: str) -> EarlierRequest:
 
 
 def _numbered(one: EarlierData, numbers: Iterator[int]) -> EarlierData:
-    """With the name of its group, and ids that are of that group."""
+    """Return the earlier request with its group's name, and with ids of that group."""
     if not one.examples:
         return one
     group = f"{PREFIX}{next(numbers)}"
@@ -213,7 +213,7 @@ def _real(source: str) -> Path | None:
 
 
 def _beside(name: str, folder: Path) -> str:
-    """A path of a request, from where the run was started or else from beside its result."""
+    """Return a path of a request: relative to the working folder, or else to its result."""
     other = folder.parent / name
     return str(other) if not Path(name).exists() and other.exists() else name
 

@@ -1,4 +1,4 @@
-"""What a shell's Tab key offers: methods, attacks, suites, settings and their values; no torch."""
+"""Complete methods, attacks, suites, settings and values in a shell, without importing torch."""
 
 import os
 import re
@@ -20,7 +20,7 @@ Options = Iterable[tuple[str, list[str], str]]  # name, values with the default 
 
 
 def method_names(incomplete: str) -> list[Offer]:
-    """The methods."""
+    """Return the names of methods that begin so."""
     from unteach.methods._headers import known
 
     found = known()
@@ -28,14 +28,14 @@ def method_names(incomplete: str) -> list[Offer]:
 
 
 def suite_names(incomplete: str) -> list[Offer]:
-    """The suites."""
+    """Return the names of suites that begin so."""
     from unteach.suites import SUITES
 
     return [(n, _first(SUITES.get(n).help)) for n in SUITES if n.startswith(incomplete)]
 
 
 def attack_names(incomplete: str) -> list[Offer]:
-    """The attacks, after those that are named already with a comma."""
+    """Return the names of attacks that begin so, after those before the last comma."""
     from unteach.attacks import ATTACKS
 
     before, comma, last = incomplete.rpartition(",")
@@ -133,7 +133,7 @@ def _first(text: str | None) -> str:
 
 
 def _plain(value: Any) -> str:
-    """A default as it is typed; nothing of what has none, or more words than one."""
+    """Return a default as it is typed; empty if there is none or it has several words."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, tuple):

@@ -10,7 +10,7 @@ from unteach.settings.request import Request
 def with_history(
     asked: Request, ledger: Path | None, key: Path | None, own: Iterable[str]
 ) -> Request:
-    """The request, with what the ledger knows was removed from its model and cannot be asked.
+    """Add the removals of the ledger whose records are not available to the request.
 
     A request of the ledger is asked where an earlier result that answered it is found, and its
     forget file still has every record, compared by their words.

@@ -12,7 +12,7 @@ from unteach.registry import Registry
 
 
 class Entry(NamedTuple):
-    """What is shown of one thing in a registry.
+    """Texts that describe one item of a registry.
 
     Attributes:
         title: one line with its name and what it is.

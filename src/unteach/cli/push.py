@@ -53,7 +53,7 @@ def push(
 
 
 def told(done: Any) -> None:
-    """What went there, and what else there is to know."""
+    """Print the uploaded files, those left out, and whether older commits remain."""
     from unteach.cli._show import say
 
     say(f"uploaded {len(done.files)} files to {done.repo}: {', '.join(done.files)}")

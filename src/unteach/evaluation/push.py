@@ -33,7 +33,7 @@ PLACES = ("_name_or_path", "name_or_path", "base_model_name_or_path")  # may be 
 
 @dataclass(frozen=True)
 class Pushed:
-    """What was uploaded, and where to.
+    """Result of an upload.
 
     Attributes:
         url: of the commit.
@@ -90,7 +90,7 @@ def push(
 
 
 def _chosen(folder: Path) -> tuple[list[str], list[str]]:
-    """The files to upload, and those of the run that no list of names knows."""
+    """Return the files to upload, and the files of the run that are not recognised."""
     listed = [name for name in listed_files(folder) if (folder / name).is_file()]
     files = [*filter(MODEL_FILE.fullmatch, listed), *([CARD] if (folder / CARD).is_file() else [])]
     return files, [n for n in listed if n not in {*files, PRIVATE} and not OURS.fullmatch(n)]
@@ -157,7 +157,7 @@ def _operations(folder: Path, files: list[str], stale: list[str]) -> list[Any]:
 
 
 def without_folders(file: Path) -> str | bytes:
-    """A file as it is uploaded: its path, or its content with a local folder's name alone.
+    """Return a file for upload, with local folders in configs cut to their last part.
 
     Adapters name the model that they are put on, which may be a folder of this machine.
     """
@@ -205,7 +205,7 @@ def _endpoint() -> str:
 
 
 def _answer(status: int) -> tuple[str, str]:
-    """What a refusal means, and what to do about it."""
+    """Explain an error of the hub as a problem with a hint."""
     return {
         401: (
             "does not take the token",

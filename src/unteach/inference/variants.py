@@ -64,13 +64,13 @@ def _prompted(model: Any) -> bool:
 
 
 def whole_nll(model: Any, texts: list[tuple[int, ...]], start: int) -> list[float]:
-    """The same as `variant_nll`, with a forward of each text from its beginning."""
+    """Compute `variant_nll` with a forward pass of each whole text."""
     rows = [Sequence("", ids, tuple(t >= start for t in range(len(ids)))) for ids in texts]
     return [-sum(a.logps) / len(a.logps) for a in answer_tokens(model, rows)]
 
 
 class Remainder(NamedTuple):
-    """What is left of a variant to be forwarded: `ids[cut:]`, behind a cache of `cut` tokens."""
+    """The tokens of a variant still to be forwarded: `ids[cut:]`, after a cache of `cut` tokens."""
 
     ids: tuple[int, ...]
     cut: int
@@ -165,7 +165,7 @@ def _batch_nll(
 
 
 def _cut(cache: Any, cuts: Tensor) -> tuple[Any, Tensor]:
-    """The first tokens of a cache of one text, so many in each row, and their attention mask.
+    """Return the first tokens of one text's cache, a number for each row, and their attention mask.
 
     They are padded on the left: a window that slides counts places, not positions.
     """
@@ -187,7 +187,7 @@ def _layer(layer: Any, index: Tensor) -> Any:
 
 
 def _mean_nlls(states: list[Tensor], targets: list[Tensor], head: Head) -> list[float]:
-    """The mean of each text's tokens, whose logits are made together."""
+    """Return the mean NLL of each text, from logits computed together."""
     rows, target = torch.cat(states), torch.cat(targets)
     parts = [read_rows(_nll, logits_of(rows[p], head), target[p])[0] for p in pieces(rows, head)]
     means = [part.mean() for part in torch.cat(parts).split([len(some) for some in targets])]

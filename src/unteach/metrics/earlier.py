@@ -28,7 +28,7 @@ def is_forgotten(group: str) -> bool:
 
 
 def without_earlier(rows: Mapping[str, Groups]) -> dict[str, Groups]:
-    """The rows of each model without those of earlier requests, which are judged by themselves."""
+    """Return the rows of each model without the groups of earlier requests."""
     return {
         model: {name: group for name, group in groups.items() if not is_earlier(name)}
         for model, groups in rows.items()
@@ -37,7 +37,7 @@ def without_earlier(rows: Mapping[str, Groups]) -> dict[str, Groups]:
 
 @dataclass(frozen=True, kw_only=True)
 class RecheckedRows:
-    """What a model says of records that were removed.
+    """How well a model knows records that were removed.
 
     Attributes:
         asked: how many there are.
@@ -76,7 +76,7 @@ def judge(
     group: str = "forget",
     original: Groups | None = None,
 ) -> RecheckedRows:
-    """What rows of a model say of removed records.
+    """Judge from a model's rows whether it knows removed records.
 
     Args:
         rows: of the group of the records, and of "holdout".
@@ -120,7 +120,7 @@ def judge(
 
 @dataclass(frozen=True, kw_only=True)
 class EarlierRequest:
-    """A request that was answered before this run, and what both models know of its records.
+    """An earlier request, and how well the models before and after this run know its records.
 
     Attributes:
         name: id of the request, or the name of its result's folder.
@@ -166,7 +166,7 @@ class EarlierRequest:
 def measured_earlier(
     rows: Mapping[str, Groups], earlier: Sequence[EarlierRequest], model: str = "unlearned"
 ) -> tuple[EarlierRequest, ...]:
-    """Each earlier request with what the original and the model know of it, from rows alone."""
+    """Judge each earlier request under the original and under the model, from their rows."""
     original = rows.get("original", {})
 
     def of(groups: Groups | None, name: str) -> RecheckedRows | None:
@@ -201,7 +201,7 @@ def _rise(before: Groups, after: Groups | None, group: str) -> tuple[float | Non
 
 
 def worst_earlier(earlier: Sequence[EarlierRequest]) -> EarlierRequest | None:
-    """The one of which most is known after the run; None where none was asked."""
+    """Return the earlier request that the model knows best after the run; None without any."""
 
     def known(one: EarlierRequest) -> tuple[bool, bool, float, float]:
         after = one.after

@@ -13,7 +13,7 @@ IDS = ("given", "unjudged", "above")
 
 
 def earlier_sentence(earlier: Sequence[EarlierRequest]) -> str:
-    """How many hold, and the one of which most is known: the first line of the section.
+    """Return the first line of the section: how many are forgotten, and the worst.
 
     Example:
         >>> gone = RecheckedRows(asked=9, given=(), unjudged=(), probability=0.1, top=0.2, above=())
@@ -33,7 +33,7 @@ def earlier_sentence(earlier: Sequence[EarlierRequest]) -> str:
 
 
 def earlier_lines(earlier: Sequence[EarlierRequest]) -> list[str]:
-    """A line for each that is known after the run, those that came back by it first."""
+    """Return a line for each request known after the run, resurfaced ones first."""
     known = [one for one in earlier if one.after is not None and one.after.found]
     lines = []
     for one in sorted(known, key=lambda one: not one.resurfaced):
@@ -54,7 +54,7 @@ def _head(one: EarlierRequest) -> str:
 
 
 def earlier_rows(earlier: Sequence[EarlierRequest]) -> list[list[str]]:
-    """A table of all, the header first."""
+    """Return a table of all earlier requests, the header first."""
     rows = [["request", "records", "before", "after", "p before", "p after", "never seen at most"]]
     for one in earlier:
         count = str(one.records) if one.records else "?"
@@ -71,7 +71,7 @@ def earlier_rows(earlier: Sequence[EarlierRequest]) -> list[list[str]]:
 
 
 def earlier_notes(earlier: Sequence[EarlierRequest]) -> list[str]:
-    """What to know of the data of some, and what to do where one is known."""
+    """Return notes on their data, and on what to do if one is known."""
     notes = [f"{one.name}: {one.note}." for one in earlier if one.note]
     if known := [one.name for one in earlier if one.known_before]:
         what = ", ".join(known)
@@ -85,18 +85,18 @@ def earlier_notes(earlier: Sequence[EarlierRequest]) -> list[str]:
 
 
 def shown(earlier: Sequence[EarlierRequest]) -> tuple[EarlierRequest, ...]:
-    """With names and reasons that are harmless in Markdown and HTML."""
+    """Escape names and reasons for Markdown and HTML."""
     words = ("name", "not_asked", "note")
     return tuple(replace(one, **{w: prose(getattr(one, w)) for w in words}) for one in earlier)
 
 
 def written_earlier(earlier: Sequence[EarlierRequest]) -> list[dict[str, Any]]:
-    """For scores.json, with what came of each first."""
+    """Return the records of scores.json, the outcome first in each."""
     return [{"outcome": outcome(one), **asdict(one)} for one in earlier]
 
 
 def read_earlier(records: Sequence[Mapping[str, Any]]) -> tuple[EarlierRequest, ...]:
-    """What `written_earlier` wrote. Raises TypeError for what is none."""
+    """Read what `written_earlier` wrote. Raises TypeError for anything else."""
     found = []
     for record in records:
         fields = {name: value for name, value in record.items() if name != "outcome"}
@@ -106,7 +106,7 @@ def read_earlier(records: Sequence[Mapping[str, Any]]) -> tuple[EarlierRequest, 
 
 
 def outcome(one: EarlierRequest) -> str:
-    """In a word or two: "forgotten", "resurfaced", "known" or "not asked".
+    """Return the outcome: "forgotten", "resurfaced", "known" or "not asked".
 
     "known" is before and after, or after by no more than chance.
     """

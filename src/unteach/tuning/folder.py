@@ -1,4 +1,4 @@
-"""The folder of a search: it knows which search it is of, and only one process works in it."""
+"""Lock the folder of a search, and identify the search that it belongs to."""
 
 import hashlib
 import json

@@ -12,7 +12,7 @@ from unteach.metrics.rows import Groups, ModelCase
 
 @dataclass(frozen=True)
 class Marks:
-    """What one model comes to; 1 is the best of each.
+    """Scores of one model, each from 0 to 1, the best.
 
     Attributes:
         forgotten: 1 where the forget answers are as likely as answers that were never seen, 0
@@ -42,7 +42,7 @@ class Judge:
 
     @property
     def words(self) -> str:
-        """By what it judges, for the report."""
+        """Return the objective in words, for the report."""
         if self.retrained:
             return "closeness to the retrained model, of the numbers that need no generation"
         never = "those of the base model"
@@ -75,7 +75,7 @@ class Judge:
 
 
 def _unmarked(forget: list[Any], never: list[Any]) -> float:
-    """How little the forget answers stand out from answers that were never seen."""
+    """Return 1 - |2 AUC - 1| of the forget answers against answers that were never seen."""
     return 1 - abs(2 * (auc(_logps(forget), _logps(never)).value or 0.0) - 1)
 
 

@@ -44,7 +44,7 @@ def write(result: SearchResult) -> None:
 
 
 def to_json(result: SearchResult) -> str:
-    """The result as data."""
+    """Return the result as JSON."""
     record = {
         "schema": SCHEMA,
         "sentence": sentence(result),
@@ -67,7 +67,7 @@ def _line(line: Line) -> dict[str, Any]:
 
 
 def _confirmed(result: SearchResult) -> list[dict[str, str]] | None:
-    """The table of the confirming report, as one mapping for each model."""
+    """Return the main scores of the confirming report, one mapping for each model."""
     if result.confirmed is None:
         return None
     head, *rows = scores_table(result.confirmed)
@@ -75,7 +75,7 @@ def _confirmed(result: SearchResult) -> list[dict[str, str]] | None:
 
 
 def to_markdown(result: SearchResult) -> str:
-    """The result as a page for people."""
+    """Return the result as Markdown."""
     parts = [
         "# Search",
         f"**{markdown(sentence(result))}**",
@@ -92,7 +92,7 @@ def to_markdown(result: SearchResult) -> str:
 
 
 def to_html(result: SearchResult) -> str:
-    """The result as one page that loads nothing, with the trials as a figure."""
+    """Return the result as a self-contained HTML page with a figure of the trials."""
     title = escape(sentence(result))
     figure = f'<figure class="strips">{pareto_svg(result.lines, result.best)}</figure>'
     said = (
@@ -117,7 +117,7 @@ def to_html(result: SearchResult) -> str:
 
 
 def page(title: str, parts: list[str]) -> str:
-    """A whole page in the report's style, with a policy by which it loads and sends nothing."""
+    """Return an HTML page in the report's style that loads and sends nothing."""
     head = (
         '<meta charset="utf-8">\n<meta name="viewport" content="width=device-width">\n'
         '<meta name="color-scheme" content="light dark">\n'

@@ -1,4 +1,4 @@
-"""The trials as a figure: what is forgotten to the right, what is kept upwards."""
+"""Draw the trials of a search: forgotten on the x axis, kept on the y axis."""
 
 from html import escape
 
@@ -68,7 +68,7 @@ def _y(share: float | None) -> str:
 
 
 def _words(judged: list[Line], front: list[Line], best: Line) -> str:
-    """The figure in words, for screen readers."""
+    """Describe the figure in words, for screen readers."""
     points = "; ".join(
         f"trial {x.number}, {x.choice.method}: forgotten {number(x.forgotten)}, kept "
         f"{number(x.kept)}" for x in front

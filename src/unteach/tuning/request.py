@@ -1,4 +1,4 @@
-"""The settings of a search: what is unlearned, what is varied, and for how long."""
+"""Define the request of a search: the run, the search space and the budget."""
 
 import json
 import os
@@ -160,7 +160,7 @@ def named_methods(
 
 
 def _missing() -> list[Problem]:
-    """The problem of an environment without Optuna."""
+    """Return a problem if Optuna is not installed."""
     if find_spec("optuna"):
         return []
     what = "is not installed, and it chooses what is tried"
@@ -168,7 +168,7 @@ def _missing() -> list[Problem]:
 
 
 def _of_run(run: Request) -> list[Problem]:
-    """What of a request cannot be searched."""
+    """Return the settings of a request that a search does not support."""
     problems = []
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         hint = "start it without accelerate or torchrun"

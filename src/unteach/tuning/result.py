@@ -1,4 +1,4 @@
-"""What a search came to: its trials, the best of them, and the report that confirms it."""
+"""Define the result of a search: its trials, the best one, and the confirming report."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -118,7 +118,7 @@ def _beaten(point: Any, others: list[tuple[float, float]]) -> bool:
 
 
 def table(result: SearchResult) -> list[list[str]]:
-    """The trials as cells, the header first."""
+    """Return the trials as cells, the header first."""
     head = ["trial", "method", "settings", "state", "forgotten", "kept", "value", "seconds"]
     return [head, *(_cells(line) for line in result.lines)]
 
@@ -144,7 +144,7 @@ def settings_words(settings: Mapping[str, Any]) -> str:
 
 
 def sentence(result: SearchResult) -> str:
-    """The outcome in one sentence."""
+    """Return the outcome in one sentence."""
     best, trials = result.best, result.facts["trials"]
     same = [x for x in result.lines if x.choice.method == best.choice.method]
     default = next((x for x in same if x.default and x.value is not None), None)
@@ -162,7 +162,7 @@ def sentence(result: SearchResult) -> str:
 
 
 def confirmed_sentence(result: SearchResult) -> str:
-    """What the winner comes to on the half that no trial read; empty where that is not known."""
+    """Return the best trial's scores on the half that no trial read, in words; empty if unknown."""
     marks = result.marks
     if marks is None:
         return ""

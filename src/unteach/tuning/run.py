@@ -180,7 +180,7 @@ def _ended(study: Any, bench: Workbench, judge: Judge, listener: ProgressListene
 
 
 def _marks_of(request: Request, judge: Judge) -> Marks | None:
-    """What the confirmed model comes to by the rows of its run; None where these do not tell."""
+    """Return the scores of the confirmed model from its rows; None if they cannot be computed."""
     files = {file.stem: file for file in (request.out / ROWS).glob("*.jsonl")}
     rows = {name: read_rows(file)[0] for name, file in files.items()}
     if judge.base:  # it was not asked about the second half
@@ -202,7 +202,7 @@ def _facts(study: Any, lines: tuple[Line, ...], asked: SearchRequest) -> dict[st
 
 
 def _next(asked: SearchRequest, request: Request) -> str:
-    """The command to give next."""
+    """Return the next command."""
     if not asked.confirm:
         return shlex.join(["unteach", "run", str(asked.out / YAML)])
     command = ["unteach", "attack", "--model", str(request.out), "--original", request.model]

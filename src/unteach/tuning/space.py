@@ -12,7 +12,7 @@ RANKS = (8, 16, 32)
 
 
 class Trial(Protocol):
-    """As much of an Optuna trial as is needed to choose values."""
+    """The part of Optuna's trial interface that chooses values."""
 
     def suggest_categorical(self, name: str, choices: Any) -> Any:
         """Choose one of several values."""
@@ -24,7 +24,7 @@ class Trial(Protocol):
 
 @dataclass(frozen=True)
 class Dimension:
-    """The range of one number that a search varies.
+    """Range of one number in the search space.
 
     Attributes:
         low: smallest value.
@@ -60,7 +60,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Space:
-    """What a search may choose from.
+    """The search space.
 
     Attributes:
         methods: names of the methods that can run here.

@@ -24,11 +24,11 @@ LIMIT = 400  # examples of each group that judge
 
 
 class GivenUp(Exception):
-    """A trial was not promising and was ended early."""
+    """Raised when a trial is pruned."""
 
 
 class Workbench:
-    """The data, the models and the judge of a search.
+    """Holds the data and the models of a search, and trains its trials.
 
     Args:
         asked: the settings of the search.
