@@ -15,12 +15,12 @@ from unteach.attacks import _forms as forms
 from unteach.attacks._judge import PLAIN, judged, worst
 from unteach.attacks._result import headline
 from unteach.attacks._rounding import changed, codes, normal_floats, round_model, rounded
-from unteach.attacks._sampling import samples
 from unteach.attacks._subject import bare
 from unteach.attacks.detect import difference, ratio
 from unteach.attacks.sample import best_of
 from unteach.errors import UserError
 from unteach.inference import answer_tokens, greedy
+from unteach.inference.sampling import samples
 from unteach.training.few_steps import trained
 from unteach.types import Example, Paper, Row, Score, Sequence, Turn
 
@@ -126,7 +126,7 @@ def test_samples_are_drawn_as_the_model_has_it_and_the_prompt_is_read_once(monke
         seen = torch.bincount(second, minlength=len(after)) / len(begun)
         assert (seen - after).abs().max() < 4 * (0.25 / len(begun)) ** 0.5
     assert samples(model, prompts, 5, **how) == samples(model, prompts, 5, **how)
-    monkeypatch.setattr("unteach.attacks._sampling._once", lambda *_: None)
+    monkeypatch.setattr("unteach.inference.sampling._once", lambda *_: None)
     assert [len(of) for of in samples(model, prompts, 3, **how)] == [3, 3]
 
 

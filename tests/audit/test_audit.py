@@ -44,7 +44,7 @@ def flags(folder, model="model", **more):
 def audited(desk):
     """What one audit wrote, and said."""
     printed, said = io.StringIO(), io.StringIO()
-    more = {"out": desk / "out", "write-known": desk / "known.jsonl"}
+    more = {"out": desk / "out", "write-known": desk / "known.jsonl", "max-new-tokens": 48}
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed), redirect_stderr(said):
         patch.setattr("sys.argv", ["unteach", *map(str, flags(desk, **more))])
         with pytest.raises(SystemExit) as stopped:
@@ -72,6 +72,39 @@ def test_what_was_learned_is_known_and_nothing_else(audited):
     assert 0.6 < auc["value"] < 1
     by_person = found["membership_auc_by_person"]
     assert by_person["low"] <= auc["low"]
+
+
+def test_what_was_learned_is_also_said_when_answers_are_sampled(audited):
+    """By the records' ids alone; and the chance of it is that of the answer's probability."""
+    printed, _, found = audited
+    sampled = found["sampled"]
+    assert sampled["answers"] == 8
+    assert {id for id, hits in sampled["hits"].items() if hits} == {f"forget-{k}" for k in range(6)}
+    assert min(sampled["hits"][f"forget-{k}"] for k in range(6)) >= 4
+    assert sampled["forget"]["value"] == 0.5
+    assert sampled["holdout"]["value"] == 0
+    chances = [record["sampled"] for record in found["records"]]
+    assert min(chances[:6]) > 0.99
+    assert max(chances[6:]) < 0.01
+    assert "given by one of 8 sampled answers, word for word or its fact" in printed
+
+
+def test_sampled_answers_are_kept_with_the_rows_and_can_be_left_out(
+    desk, call, tmp_path, monkeypatch
+):
+    """A second audit with the same cache loads no model."""
+    from unteach.inference import sampling
+
+    monkeypatch.setenv("UNTEACH_CACHE", str(tmp_path))
+    asked = [*flags(desk)[:-1], "--json", "--samples"]
+    first = json.loads(call(*asked, 3)[1])
+    text = "".join(file.read_text() for file in tmp_path.rglob("*.jsonl"))
+    assert SECRET not in text
+    assert first["sampled"]["answers"] == 3
+    monkeypatch.setattr(sampling, "samples", None)  # it would fail if it were called
+    again = json.loads(call(*asked, 3)[1])
+    assert again["sampled"] == first["sampled"]
+    assert json.loads(call(*asked, 0)[1])["sampled"] is None
 
 
 def test_the_terminal_says_it_first(audited):

@@ -76,7 +76,11 @@ def report(found, **more):
         "label": "npo",
         "papers": (PAPER,),
         "request": {"model": "m", "train": {"epochs": 10}},
-        "facts": {"examples": {"forget": 40, "retain": 30}, "steps": 50},
+        "facts": {
+            "examples": {"forget": 40, "retain": 30},
+            "steps": 50,
+            "forget_probability_by_pass": [0.97, 0.71, 0.3],
+        },
         "notes": ("see `texts.jsonl`",),
     }
     return Report(**judge(found), **{**given, **more})

@@ -11,6 +11,7 @@ from test_escaping import report as named
 
 from unteach.report import Report, fold, to_html, to_markdown
 from unteach.report.answerwise import Strip, answerwise
+from unteach.report.curve import BY_PASS, curve_of, curve_svg
 from unteach.report.headline import headline
 from unteach.report.picture import Panel
 from unteach.report.rendered import rendered
@@ -61,6 +62,37 @@ def test_a_page_loads_and_runs_nothing(text):
             assert given["href"].startswith("https://arxiv.org/abs/")
     policy = next(g["content"] for _, g in page.tags if "http-equiv" in g)
     assert policy.startswith("default-src 'none'")
+
+
+def test_the_training_curve_falls_pass_by_pass_to_the_final_model(made):
+    """Left to right, and higher up where more likely; dashed at the level of never seen."""
+    curve = curve_of(made)
+    assert curve.values == [0.97, 0.71, 0.3]
+    assert curve.level == made.value("retrained", "forget", "probability")
+    drawn = curve_svg(curve, "t0")
+    dots = [tuple(map(float, at)) for at in re.findall(r'cx="([\d.]+)" cy="([\d.]+)"', drawn)]
+    assert len(dots) == 4  # three passes, and the final model
+    assert [x for x, _ in dots] == sorted({x for x, _ in dots})
+    heights = [y for _, y in dots]
+    assert heights[:3] == sorted(set(heights[:3]))
+    full, none = (next(y for y, s in ticks(drawn) if s == p) for p in ("1", "0"))
+    for (_, y), p in zip(dots, [*curve.values, curve.written], strict=True):
+        assert (none - y) / (none - full) == pytest.approx(p, abs=0.01)
+    dashed = float(re.search(r'class="level".*?y1="([\d.]+)"', drawn)[1])
+    assert (none - dashed) / (none - full) == pytest.approx(curve.level, abs=0.01)
+    assert "0.97, 0.71, 0.30" in drawn
+
+
+def ticks(drawn):
+    """Height and text of each mark at the left edge; its baseline is 4 below its line."""
+    found = re.findall(r'y="([\d.]+)" text-anchor="end">([\d.]+)<', drawn)
+    return [(float(y) - 4, text) for y, text in found]
+
+
+@pytest.mark.parametrize("values", [None, [], [0.4], "0.4, 0.3", [0.4, "x"], [0.4, 1.2]])
+def test_without_two_points_there_is_no_curve(made, values):
+    facts = {**made.facts, BY_PASS: values}
+    assert curve_of(replace(made, facts=facts)) is None
 
 
 def words(text):

@@ -96,8 +96,8 @@ class SampleAttack(Attack):
 
     def _values(self, subject: AttackSubject, model: Any, temperatures: list[float]) -> Any:
         """Return by temperature and question, for each sample: ROUGE-L recall, and fact given."""
-        from unteach.attacks._sampling import samples
         from unteach.inference import end_tokens
+        from unteach.inference.sampling import samples
 
         groups = {role: subject.groups[role] for role in ASKED if role in subject.groups}
         asked = [q for q in subject.questions(groups) if q.prompt]

@@ -35,6 +35,10 @@ def audit(
             min=0.001, max=0.5, help="Expected share of wrong decisions among the known records."
         ),
     ] = 0.05,
+    samples: Annotated[
+        int,
+        typer.Option(min=0, help="Answers to sample to each question; 0 samples none."),
+    ] = 8,
     reference_model: Annotated[
         str | None,
         typer.Option(
@@ -100,7 +104,9 @@ def audit(
     say("starting (loading libraries takes a few seconds)")
     hush()
     with shown_progress() as listener:
-        found = find(request, listener, level=level, write=bool(out), known=write_known)
+        found = find(
+            request, listener, level=level, samples=samples, write=bool(out), known=write_known
+        )
     _show(found, json=json)
     if out:
         say(f"audit.md and audit.json are in {out}")

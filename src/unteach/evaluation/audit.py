@@ -13,6 +13,7 @@ from unteach.evaluation.check import CheckedEvaluation, check
 from unteach.evaluation.request import Evaluation
 from unteach.evaluation.results import judge, versions
 from unteach.evaluation.rows import rows_of_all
+from unteach.evaluation.sampled import sampled_answers
 from unteach.evaluation.texts import write_private
 from unteach.files import staged
 from unteach.metrics.blind import blind_auc
@@ -24,6 +25,7 @@ from unteach.report.audited import MEMBERSHIP, Audit, audit_json, audit_markdown
 from unteach.types import Example, Row, Score
 
 MODEL = "model"
+SAMPLES = 8
 
 
 def audit(
@@ -31,6 +33,7 @@ def audit(
     listener: ProgressListener | None = None,
     *,
     level: float = LEVEL,
+    samples: int = SAMPLES,
     write: bool = False,
     known: Path | None = None,
 ) -> Audit:
@@ -41,6 +44,7 @@ def audit(
         listener: receives progress; None for no progress.
         level: false discovery rate: the largest expected share of wrong ones among records called
             known.
+        samples: number of answers to sample to each question; 0 for none.
         write: write `audit.md` and `audit.json` into `asked.out`.
         known: a file to write the known forget records to; not written where none is known.
 
@@ -54,8 +58,9 @@ def audit(
     plan = check(asked)
     listener.notes(plan.notes)
     rows, counts, _ = rows_of_all(plan, listener)
+    sampled = sampled_answers(MODEL, plan, listener, samples)
     listener.stage("telling known from never seen")
-    result = found_of(plan, rows[MODEL], level, counts[MODEL])
+    result = replace(found_of(plan, rows[MODEL], level, counts[MODEL]), sampled=sampled)
     if write:
         with staged(asked.out, overwrite=asked.overwrite) as folder:
             (folder / "audit.json").write_text(audit_json(result), encoding="utf-8")

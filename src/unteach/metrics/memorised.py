@@ -7,9 +7,11 @@ from typing import Literal
 from unteach.metrics.given import still_given
 from unteach.metrics.intervals import Z
 from unteach.metrics.rows import Groups, mean_logp, scored
+from unteach.metrics.sampled import extracted_once
 from unteach.types import Paper, Row
 
 RecordVerdict = Literal["known", "not distinguishable from never seen", "cannot tell"]
+Why = Literal["", "likelier than never seen", "given word for word"]
 LEVEL = 0.05  # false discovery rate: expected share of wrong ones among records called known
 POWER = 0.84  # normal quantile for a power of 80%
 CONFORMAL = Paper(
@@ -33,6 +35,8 @@ class RecordDecision:
             them; among records of its length, if that is above the level and larger. None where
             the answer was not scored.
         verbatim: whether the model gives it word for word; None where that is not known.
+        sampled: probability that one of 100 sampled answers is the record word for word; None where
+            the answer was not scored.
         why: why it is called known; empty where it is not.
     """
 
@@ -40,7 +44,8 @@ class RecordDecision:
     answer: RecordVerdict
     p: float | None
     verbatim: bool | None
-    why: Literal["", "likelier than never seen", "given word for word"] = ""
+    sampled: float | None = None
+    why: Why = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +109,8 @@ def decide(rows: Groups, *, level: float = LEVEL) -> Decisions:
     recited = _given_verbatim(rows, level)
     return Decisions(
         records=tuple(
-            _record(r, values.get(r.id), known, recited, smallest, level) for r in forget
+            _record(row, values.get(row.id), _why(row.id, known, recited), smallest, level)
+            for row in forget
         ),
         level=level,
         holdout=len(others),
@@ -147,15 +153,23 @@ def rejected(values: dict[str, float], level: float, of: int) -> set[str]:
     return set(order[: max(passed, default=0)])
 
 
-def _record(
-    row: Row, p: float | None, known: set[str], recited: set[str], smallest: float, level: float
-) -> RecordDecision:
-    if row.id in known or row.id in recited:
-        why = "likelier than never seen" if row.id in known else "given word for word"
-        return RecordDecision(id=row.id, answer="known", p=p, verbatim=row.verbatim, why=why)
+def _why(id: str, known: set[str], recited: set[str]) -> Why:
+    if id in known:
+        return "likelier than never seen"
+    return "given word for word" if id in recited else ""
+
+
+def _record(row: Row, p: float | None, why: Why, smallest: float, level: float) -> RecordDecision:
     hidden = p is None or smallest > level or p <= smallest
     answer: RecordVerdict = "cannot tell" if hidden else "not distinguishable from never seen"
-    return RecordDecision(id=row.id, answer=answer, p=p, verbatim=row.verbatim)
+    return RecordDecision(
+        id=row.id,
+        answer="known" if why else answer,
+        p=p,
+        verbatim=row.verbatim,
+        sampled=None if p is None else extracted_once(row),
+        why=why,
+    )
 
 
 def _given_verbatim(rows: Groups, level: float) -> set[str]:

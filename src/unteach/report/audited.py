@@ -8,6 +8,7 @@ from typing import Any
 from unteach.escaping import in_json, markdown, prose
 from unteach.metrics.blind import APART, BLIND
 from unteach.metrics.memorised import CONFORMAL, Decisions
+from unteach.metrics.sampled import PROBABILISTIC, TRIES
 from unteach.report.answers import listed
 from unteach.report.grid import cell, grid
 from unteach.report.table import number
@@ -21,6 +22,7 @@ MEMBERSHIP = {
     "membership_auc_zlib": "membership AUC, by the loss against how far the text compresses",
     "membership_tpr_loss": "found at 1 false alarm in 100, by the loss",
     "extraction_strength": "drawn out word for word by its beginning, share",
+    "probabilistic_extraction": "given word for word by one of 100 sampled answers, chance",
     "probability": "probability per token",
 }
 LIMITS = """\
@@ -30,6 +32,23 @@ LIMITS = """\
   have the same text from elsewhere, unlearning it here does not remove it from them.
 - Every decision depends on the holdout: it must be like the forget set, and the model must never
   have been trained on it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampledAnswers:
+    """The records that sampled answers give, word for word or by their fact.
+
+    Attributes:
+        answers: number of answers sampled to each question.
+        hits: number of answers that give the record, by the id of each forget record.
+        forget: share of the forget records that at least one answer gives.
+        holdout: the same of the holdout, by guesses; None without questions there.
+    """
+
+    answers: int
+    hits: Mapping[str, int]
+    forget: Score
+    holdout: Score | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +62,7 @@ class Audit:
         blind: AUC of a classifier that tells forget from holdout without the model.
         by_person: membership AUC with its interval over persons; None if the data names none.
         persons: number of persons in the forget set, and number of those with a known record.
+        sampled: the records that sampled answers give; None where none were sampled.
         notes: notes for the reader.
         facts: counts and versions.
     """
@@ -53,6 +73,7 @@ class Audit:
     blind: Score
     by_person: Score | None = None
     persons: tuple[int, int] | None = None
+    sampled: SampledAnswers | None = None
     notes: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
 
@@ -161,19 +182,35 @@ def score_rows(audit: Audit) -> list[list[str]]:
     rows.append(["forget against holdout without the model, AUC", cell(audit.blind)])
     word = sum(record.verbatim is True for record in audit.decisions.records)
     rows.append(["given word for word", f"{word} of {len(audit.decisions.records)}"])
+    if audit.sampled:
+        rows += _sampled_rows(audit.sampled)
     if audit.persons:
         rows.append(["persons of whom a record is known", "{1} of {0}".format(*audit.persons)])
+    return rows
+
+
+def _sampled_rows(sampled: SampledAnswers) -> list[list[str]]:
+    """Lines of the table of scores: share of the records that sampled answers give."""
+    words = f"given by one of {sampled.answers} sampled answers, word for word or its fact"
+    rows = [[words, cell(sampled.forget)]]
+    if sampled.holdout:
+        rows.append(["the same of the holdout, which are guesses", cell(sampled.holdout)])
     return rows
 
 
 def audit_markdown(audit: Audit) -> str:
     """The text of audit.md: result, scores, and the decision on each record by id."""
     bullets = "\n".join(f"- {markdown(line)}" for line in warnings(audit))
-    records = [["record", "answer", "p", "word for word", "evidence"]]
+    records = [["record", "answer", "p", "word for word", "when sampled", "evidence"]]
     for record in audit.decisions.records:
         word = {True: "yes", False: "no", None: "-"}[record.verbatim]
-        records.append([record.id, record.answer, number(record.p), word, record.why or "-"])
-    papers = [f"- {p.authors}. {p.title}. {p.year}. <{p.url}>" for p in (CONFORMAL, BLIND)]
+        chance = number(record.sampled)
+        records.append(
+            [record.id, record.answer, number(record.p), word, chance, record.why or "-"]
+        )
+    papers = [
+        f"- {p.authors}. {p.title}. {p.year}. <{p.url}>" for p in (CONFORMAL, PROBABILISTIC, BLIND)
+    ]
     parts = [
         f"# Audit: {markdown(audit.model)}",
         f"**{sentence(audit)}**",
@@ -186,8 +223,10 @@ def audit_markdown(audit: Audit) -> str:
         LIMITS,
         "## Each record",
         f"p: the share of the {audit.decisions.holdout} holdout records, itself counted among "
-        "them, that the model finds at least as likely per token.",
-        grid(records, left=(0, 1, 3, 4)),
+        "them, that the model finds at least as likely per token. When sampled: the chance that "
+        f"one of {TRIES} answers sampled at temperature 1 is the record word for word, computed "
+        "from its probability.",
+        grid(records, left=(0, 1, 3, 5)),
         *(["## Notes", "\n".join(f"- {prose(n)}" for n in audit.notes)] if audit.notes else []),
         "## References",
         "\n".join(papers),
@@ -215,6 +254,7 @@ def audit_json(audit: Audit) -> str:
         "persons": dict(zip(("named", "known"), audit.persons, strict=True))
         if audit.persons
         else None,
+        "sampled": asdict(audit.sampled) if audit.sampled else None,
         "notes": list(audit.notes),
         "facts": dict(audit.facts),
     }

@@ -7,6 +7,8 @@ from unteach.metrics.rows import Groups
 from unteach.report.answerwise import Answers, answerwise
 from unteach.report.comeback import TITLE as ATTACKS
 from unteach.report.comeback import Picture, recoveries
+from unteach.report.curve import Curve, curve_of, curve_svg
+from unteach.report.curve import caption as curve_caption
 from unteach.report.earlier import TITLE as EARLIER
 from unteach.report.grid import FEW, grid
 from unteach.report.headline import Headline, headline
@@ -58,6 +60,7 @@ def to_html(report: Report, rows: Mapping[str, Groups] | None = None) -> str:
         *(_table(name, cells, marks) for name, cells in tables.items()),
         _models(report),
         _answers(answerwise(rows or {})),
+        _training(curve_of(report)),
         _words(summary, report),
         *(_section(section, _recovery(report)) for section in sections(report)),
     ]
@@ -136,6 +139,16 @@ def _answers(found: Answers | None) -> str:
     return (
         f'<section><h2>Answer by answer</h2><figure class="strips">{picture}'
         f'<figcaption class="soft">{escape(said)}</figcaption></figure></section>'
+    )
+
+
+def _training(curve: Curve | None) -> str:
+    if not curve:
+        return ""
+    said = escape(curve_caption(curve))
+    return (
+        f'<section><h2>Training</h2><figure class="strips">{curve_svg(curve, "t0")}'
+        f'<figcaption class="soft">{said}</figcaption></figure></section>'
     )
 
 

@@ -33,7 +33,7 @@ def panel_svg(panel: Panel, name: str) -> str:
         parts.append(f'<line class="level" x1="{x}" x2="{x}" y1="{TOP}" y2="{height - FOOT}"/>')
     for k, (model, score) in enumerate(rows):
         parts.append(_row(model, score, TOP + ROW * k))
-    return _svg(name, _panel_text(panel), WIDTH, height, parts)
+    return figure(name, _panel_text(panel), WIDTH, height, parts)
 
 
 def strips_svg(strips: Iterable[Strip], band: tuple[float, float] | None, name: str) -> str:
@@ -60,7 +60,17 @@ def strips_svg(strips: Iterable[Strip], band: tuple[float, float] | None, name: 
             f'<line class="base" x1="{LEFT}" x2="{LEFT + track}" y1="{base}" y2="{base}"/>'
         )
         parts += _dots(strip, base, track)
-    return _svg(name, _strips_text(strips, band), WIDE, height, parts, ' class="wide"')
+    return figure(name, _strips_text(strips, band), WIDE, height, parts, ' class="wide"')
+
+
+def figure(
+    name: str, text: str, width: int, height: float, parts: list[str], more: str = ""
+) -> str:
+    """Wrap the parts of a figure; `text` says it in words, for screen readers."""
+    return (
+        f'<svg{more} viewBox="0 0 {width} {height:g}" role="img" aria-labelledby="{name}">'
+        f'<title id="{name}">{escape(text)}</title>{"".join(parts)}</svg>'
+    )
 
 
 def kind_of(model: str) -> str:
@@ -126,13 +136,6 @@ def _axis(left: float, track: float, top: float, bottom: float) -> str:
 
 def _x(value: float) -> str:
     return f"{LEFT + TRACK * min(max(value, 0.0), 1.0):.1f}"
-
-
-def _svg(name: str, text: str, width: int, height: float, parts: list[str], more: str = "") -> str:
-    return (
-        f'<svg{more} viewBox="0 0 {width} {height:g}" role="img" aria-labelledby="{name}">'
-        f'<title id="{name}">{escape(text)}</title>{"".join(parts)}</svg>'
-    )
 
 
 def _panel_text(panel: Panel) -> str:

@@ -169,6 +169,7 @@ def unlearn_model(
         "went_on_after_step": before_cut,
         "stopped_because": monitor.reason,
         f"{monitor.of}_probability_in_training": round(monitor.probability, 3),
+        f"{monitor.of}_probability_by_pass": monitor.curve or None,
         "training_seconds": round(time.monotonic() - began, 1),
         "devices": spread(trainer.accelerator),
         "head": trainer.head,

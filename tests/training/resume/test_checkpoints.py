@@ -79,6 +79,11 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(name, adapters, tmp_
         assert again.guard.seen[name] == pytest.approx(whole.guard.seen[name], rel=1e-9), name
     assert again.dual.weight == pytest.approx(whole.dual.weight, rel=1e-9)
     assert again.monitor.probability == pytest.approx(whole.monitor.probability, rel=1e-9)
+    assert (again.monitor.passes, again.monitor.since) == (
+        whole.monitor.passes,
+        whole.monitor.since,
+    )
+    assert whole.monitor.passes
     torch.testing.assert_close(weights(again.model), weights(whole.model), rtol=1e-9, atol=1e-12)
 
 
@@ -167,7 +172,16 @@ def test_a_checkpoint_lists_what_it_holds(tmp_path):
     held = json.loads((folder / "checkpoint-3" / FILE).read_text())
     for name in ("model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth"):
         assert held["files"][name][0] == (folder / "checkpoint-3" / name).stat().st_size
-    carried = {"salt", "before", "retain_weight", "probabilities", "ended", "guard"}
+    carried = {
+        "salt",
+        "before",
+        "retain_weight",
+        "probabilities",
+        "passes",
+        "since",
+        "ended",
+        "guard",
+    }
     assert set(held) == {*carried, "files", SEAL}
     assert set(held["probabilities"]) == {str(k) for k in range(8)}
     other = json.loads((folder / "checkpoint-2" / FILE).read_text())

@@ -48,6 +48,8 @@ class CarriedState:
             "before": _salted(salt, self.before),
             "retain_weight": self._dual.weight,
             "probabilities": self._monitor.last,
+            "passes": self._monitor.passes,
+            "since": sorted(self._monitor.since),
             "ended": self._monitor.reason if self._monitor.ended else "",
             "guard": self._guard.seen,
         }
@@ -65,7 +67,9 @@ class CarriedState:
             hint = "go on with the model and the files that it began with, or start again"
             raise UserError(Problem(str(found), what, hint))
         self._dual.weight = float(held["retain_weight"])
-        self._monitor.see({int(k): p for k, p in held["probabilities"].items()})
+        self._monitor.last = {int(k): p for k, p in held["probabilities"].items()}
+        self._monitor.passes = list(held.get("passes", []))
+        self._monitor.since = set(held.get("since", []))
         self._guard.seen = held["guard"]
         if ended := held.get("ended"):
             self._monitor.end(ended)

@@ -1,5 +1,8 @@
 """Stop training when the forget answers are unlikely enough."""
 
+CURVE = 40  # maximum number of points of the training curve
+FEWEST = 8  # number of answers whose mean may be written
+
 
 class EarlyStopping:
     """Tracks the forget answers' probabilities from the training batches, at no extra cost.
@@ -8,11 +11,19 @@ class EarlyStopping:
         forget: number of forget examples.
         stop_at: stop when the mean of their latest probabilities is at most this.
         of: which answers they are: "retain" if a method retrains.
+
+    Attributes:
+        last: latest probability of each answer, by index.
+        passes: mean probability of all answers, after each pass over them. Not kept for fewer than
+            8 answers: their mean would reveal them as their own probabilities do.
+        since: indexes of the answers seen since the last whole pass.
     """
 
     def __init__(self, forget: int, stop_at: float | None, *, of: str = "forget"):
         self.forget, self.stop_at, self.of = forget, stop_at, of
         self.last: dict[int, float] = {}
+        self.passes: list[float] = []
+        self.since: set[int] = set()
         self.reason = ""
         self.ended = False
 
@@ -27,6 +38,21 @@ class EarlyStopping:
         has the original model.
         """
         self.last.update({number: _coarse(p) for number, p in probabilities.items()})
+        if self.forget < FEWEST:
+            return
+        self.since.update(probabilities)
+        if len(self.since) >= self.forget:
+            self.passes.append(_coarse(self.probability))
+            self.since.clear()
+
+    @property
+    def curve(self) -> list[float]:
+        """Values of `passes`, thinned to at most 40 points.
+
+        Each answer counts as it was before the step that it was part of.
+        """
+        every = -(-len(self.passes) // CURVE) or 1
+        return self.passes[::-1][::every][::-1]
 
     @property
     def probability(self) -> float:

@@ -1,0 +1,105 @@
+"""Sample answers of a model, and count the records that they give."""
+
+from unteach.evaluation.check import CheckedEvaluation
+from unteach.evaluation.rows import cache_answers, cached_answers, key_of, loader
+from unteach.files.rows import Groups
+from unteach.metrics.given import verbatim
+from unteach.metrics.intervals import mean_score
+from unteach.processes.main import shared
+from unteach.progress import ProgressListener
+from unteach.report.audited import SampledAnswers
+from unteach.suites.ask import ModelAnswers
+from unteach.suites.generated import decoded, gives, rouge_l
+from unteach.suites.questions import Question, questions
+from unteach.types import Row
+
+SEED = 0
+TEMPERATURE = 1.0
+
+
+def sampled_answers(
+    name: str, plan: CheckedEvaluation, listener: ProgressListener, count: int
+) -> SampledAnswers | None:
+    """Sample `count` answers to each question, from the row cache where they are in it.
+
+    A sample gives a record if it has 19 in 20 of the answer's words in order, or the fact that the
+    data name. Raw texts are not sampled: they have no question.
+
+    Args:
+        name: the model's label.
+        plan: the checked evaluation, with the groups `forget` and `holdout`.
+        listener: receives progress.
+        count: number of answers to each question; 0 for none.
+
+    Returns:
+        None where nothing was sampled.
+    """
+    if not count:
+        return None
+    key = shared(lambda: key_of(name, plan))
+    key = f"{key}:{count} samples at {TEMPERATURE} with seed {SEED}" if key else ""
+    found = cached_answers(plan.asked.cache, key)
+    if not found:
+        listener.stage(f"sampling {count} answers to each question")
+        found = ModelAnswers(_sampled(name, plan, listener, count), {})
+        cache_answers(plan.asked.cache, key, found, listener)
+    hits = {role: _hits(rows) for role, rows in found.rows.items()}
+    if not hits.get("forget"):
+        return None
+    shares = {
+        role: mean_score([float(hit > 0) for hit in of.values()]) for role, of in hits.items() if of
+    }
+    return SampledAnswers(
+        answers=count, hits=hits["forget"], forget=shares["forget"], holdout=shares.get("holdout")
+    )
+
+
+def _hits(rows: list[Row]) -> dict[str, int]:
+    """Number of samples that give the record, by the record's id."""
+    hits: dict[str, int] = {}
+    for row in rows:
+        hits[row.id] = hits.get(row.id, 0) + bool(row.verbatim or row.fact_given)
+    return hits
+
+
+def _sampled(name: str, plan: CheckedEvaluation, listener: ProgressListener, count: int) -> Groups:
+    """One row for each sample: whether it gives the answer word for word, and the fact."""
+    from unteach.inference import end_tokens, loaded_model
+    from unteach.inference.sampling import samples
+
+    place = plan.places[name]
+    asked = [q for q in questions(plan.groups, place.tokenizer, plan.settings) if q.prompt]
+    prompts = sorted({(q.prompt.ids, q.prompt.limit) for q in asked if q.prompt})
+    rows: Groups = {role: [] for role in plan.groups}
+    if not prompts:
+        return rows
+    said = loaded_model(
+        loader(place, plan),
+        lambda model: samples(
+            model,
+            prompts,
+            count,
+            temperature=TEMPERATURE,
+            end=end_tokens(model, place.tokenizer),
+            seed=SEED,
+            tokens_per_batch=plan.settings.tokens_per_batch,
+            progress=lambda done, total: listener.progress("sampling", done, total),
+        ),
+    )
+    by_prompt = dict(zip(prompts, said, strict=True))
+    for question in asked:
+        assert question.prompt is not None
+        for k, ids in enumerate(by_prompt[question.prompt.ids, question.prompt.limit]):
+            text = decoded(ids, place.tokenizer, question.stop)[0]
+            rows[question.group].append(_judged(question, text, k))
+    return rows
+
+
+def _judged(question: Question, text: str, index: int) -> Row:
+    recall = rouge_l(text, question.expected, stemmed=question.stemmed).recall
+    return Row(
+        id=question.row.id,
+        index=index,
+        verbatim=verbatim(Row(id="", rouge_l_recall=recall)),
+        fact_given=gives(text, question.fact) if question.fact else None,
+    )
