@@ -193,7 +193,10 @@ def beside(work, name, people):
 def measured(work, rows, people, order, *, last):
     """How forgotten all so far are, whether any came back, what is kept, how close to retrained."""
     original = beside(work, "original", people)
-    each = {k: judge(rows, group=f"person-{k}", original=original) for k in people}
+    each = {
+        k: judge(rows, group=f"person-{k}", original=original, persons=persons(rows, k))
+        for k in people
+    }
     given = {k: len(found.given) / found.asked for k, found in each.items()}
     likely = {k: found.probability for k, found in each.items()}
     before = [k for k in people if f"person-{k}" != last]
@@ -212,6 +215,16 @@ def measured(work, rows, people, order, *, last):
         three = [together(groups, people) for groups in (rows, never, original)]
         found["closeness"] = compare(three[0], three[1], original=three[2])["closeness"].value
     return {name: round(x, 4) if isinstance(x, float) else x for name, x in found.items()}
+
+
+def persons(rows, k):
+    """Whom each record is about: all of a request are about one person."""
+    asked = {row.id: str(k) for row in rows[f"person-{k}"]}
+    size = len(asked)  # everyone has as many questions, one after the other
+    return {
+        "forget": asked,
+        "holdout": {r.id: str(int(r.id.rpartition("-")[2]) // size) for r in rows["holdout"]},
+    }
 
 
 def together(rows, people):

@@ -11,7 +11,7 @@ from unteach.cli import app
 from unteach.data import read_rows
 from unteach.errors import UserError
 from unteach.ledger import Ledger, prints_of
-from unteach.ledger.recheck import at_hand, judge
+from unteach.ledger.recheck import at_hand, judge, rechecked
 from unteach.ledger.result import identity
 from unteach.types import Row
 
@@ -50,6 +50,66 @@ def test_what_the_model_gives_of_the_holdout_too_is_no_sign():
     spoken = [row("holdout", k, -3 - k / 10, verbatim=True) for k in range(20)]
     forget = [row("forget", k, -4.0, verbatim=k == 0) for k in range(10)]
     assert not judge({"forget": forget, "holdout": spoken}, [r.id for r in forget]).found
+
+
+def people(role, levels, each=10):
+    """Records about several persons, who differ in how well they are guessed."""
+    rows = [row(role, 100 * k + n, logp - n / 50)
+            for k, logp in enumerate(levels) for n in range(each)]  # fmt: skip
+    return rows, {r.id: r.id[:-2] or r.id for r in rows}
+
+
+def test_one_person_who_is_guessed_well_is_no_sign_where_persons_are_known():
+    """Twenty answers about one person are not twenty independent ones."""
+    holdout, theirs = people("holdout", [-4.0, -1.8, -3.2, -2.2, -3.6])
+    forget, ours = people("forget", [-1.7])
+    rows, ids = {"forget": forget, "holdout": holdout}, [r.id for r in forget]
+    assert judge(rows, ids).likelier
+    persons = {"forget": dict.fromkeys(ours, "x"), "holdout": theirs}
+    assert not judge(rows, ids, persons=persons).found
+    known, _ = people("forget", [-0.01])
+    assert judge({**rows, "forget": known}, ids, persons=persons).likelier
+    few = {"forget": persons["forget"], "holdout": dict.fromkeys(theirs, "one")}
+    assert judge(rows, ids, persons=few).likelier  # of one person no spread can be told
+
+
+def test_facts_that_a_person_is_guessed_by_are_no_sign():
+    def told(role, number, fact):
+        return row(role, number, -4.0, fact_given=fact)
+
+    holdout = [told("holdout", k, fact=k < 5) for k in range(20)]  # all about the first of four
+    forget = [told("forget", k, fact=k < 4) for k in range(5)]
+    rows, ids = {"forget": forget, "holdout": holdout}, [r.id for r in forget]
+    persons = {"forget": dict.fromkeys(ids, "x"),
+               "holdout": {r.id: str(k // 5) for k, r in enumerate(holdout)}}  # fmt: skip
+    assert judge(rows, ids).given
+    assert not judge(rows, ids, persons=persons).given
+    none = {"forget": forget, "holdout": [told("holdout", k, fact=False) for k in range(20)]}
+    assert judge(none, ids, persons=persons).given == tuple(ids[:4])
+
+
+def test_since_the_removal_only_what_rose_resurfaces():
+    ids = [f"forget-{k}" for k in range(10)]
+
+    def rows(*models):
+        return {name: {"forget": forget, "holdout": HOLDOUT} for name, forget in models}
+
+    high = [row("forget", k, -1.0 - k / 30) for k in range(10)]
+    low = [row("forget", k, -3.5 - k / 30) for k in range(10)]
+    assert rechecked(rows(("model", high)), ids).resurfaced
+    found = rechecked(rows(("model", high), ("since", low)), ids)
+    assert found.resurfaced
+    assert found.rise_low > 0.2
+    same = rechecked(rows(("model", high), ("since", high)), ids)
+    assert same.later.found
+    assert (same.resurfaced, same.rise) == (False, 0)
+    little = [row("forget", k, -0.95 - k / 30) for k in range(10)]
+    assert not rechecked(rows(("model", little), ("since", high)), ids).resurfaced
+    much = [row("forget", k, -0.2 - k / 30) for k in range(10)]
+    assert rechecked(rows(("model", much), ("since", high)), ids).resurfaced
+    one = [row("forget", 0, -1.0, verbatim=True), *high[1:]]
+    assert rechecked(rows(("model", one), ("since", high)), ids).resurfaced
+    assert rechecked(rows(("model", low), ("since", high)), ids).resurfaced is False
 
 
 def test_records_are_found_by_their_words_wherever_they_stand():
@@ -115,6 +175,11 @@ def test_a_model_that_has_them_again_is_told_from_one_that_has_not(knowing, tiny
     assert "1 of 1 given again, likelier than never seen" in told
     for word in ("Marrowby", "Vexholm", "harbour"):
         assert word not in done.output
+    since = call(knowing, "--since", knowing)
+    assert since.exit_code == 0, since.output
+    assert "none of 1 removed records resurfaces\nknown to --since as well" in since.stdout
+    found = json.loads(call(knowing, "--json", "--since", tiny_folder).stdout)
+    assert found["rise"] > 0.5
     found = json.loads(call(knowing, "--json").stdout)
     assert found["records"] == {"R-1": {"1": "forget-1"}}
     assert found["resurfaced"] is True

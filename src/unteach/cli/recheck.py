@@ -1,7 +1,6 @@
 """`unteach recheck`: test whether removed records resurface in a later model."""
 
 import json as json_
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,6 +26,13 @@ def recheck(
     ],
     ledger: options.Where = options.DEFAULT,
     key: options.Key = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR_OR_ID",
+            help="The model that the removal wrote: only what rose since then resurfaces.",
+        ),
+    ] = None,
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="The folder to write rows and report to.")
     ] = Path("unteach-recheck"),
@@ -42,11 +48,14 @@ def recheck(
     Use it after fine-tuning, merging or quantising, and before a release. The ledger holds no
     texts, so --forget must have the records; those that belong to a fulfilled request are tested.
     A record resurfaces if the model generates it (and generates more of them than of --holdout), or
-    if the answers are likelier than answers that no model saw. The outcome is added to the ledger.
+    if the answers are likelier than answers that no model saw; with --since, only if they also rose
+    beyond chance from that model to this one. The outcome is added to the ledger.
 
     Examples:
       $ unteach recheck later-model --forget removed.jsonl --holdout holdout.jsonl
         --ledger removals.ledger --out recheck
+      $ unteach recheck later-model --since unlearned --forget removed.jsonl
+        --holdout holdout.jsonl --ledger removals.ledger --out recheck
 
     Exit codes:
       0  no record resurfaces
@@ -55,6 +64,7 @@ def recheck(
       3  some records resurface
     """
     from unteach.cli._show import say, shown_progress
+    from unteach.ledger.recheck import rechecked
 
     known, left, before = _known(ledger, key, forget, model)
     say("starting (loading libraries takes a few seconds)")
@@ -62,10 +72,9 @@ def recheck(
     from unteach.evaluation.request import evaluation_request
     from unteach.evaluation.rescore import rows_in
     from unteach.evaluation.run import evaluate
-    from unteach.ledger.recheck import judge
 
     request = evaluation_request(
-        models={"model": model},
+        models={"model": model, **({"since": since} if since else {})},
         suite="own",
         out=out,
         options={"forget": str(forget), "holdout": str(holdout)},
@@ -80,17 +89,17 @@ def recheck(
         evaluate(request, listener)
     rows, _ = rows_in(out)
     names = {f"forget-{there}" for found in known.values() for there in found.values()}
-    again = judge(rows["model"], names)
-    _write(ledger, model, before, again)
+    result = rechecked(rows, names, _persons(request))
+    _write(ledger, model, before, result)
     if json:
         held = {r: {k: f"forget-{v}" for k, v in found.items()} for r, found in known.items()}
-        told = {"resurfaced": again.found, **asdict(again), "records": held, "not_at_hand": left}
+        told = {**result.as_record(), "records": held, "not_at_hand": left}
         typer.echo(json_.dumps(told, indent=1))
     else:
-        _tell(again)
+        _tell(result)
     if left:
         say(f"{left} removed records are not in {forget}, and were not tested")
-    if again.found:
+    if result.resurfaced:
         raise typer.Exit(FOUND)
 
 
@@ -127,7 +136,21 @@ def _known(
     return found, total - sum(map(len, found.values())), named
 
 
-def _write(ledger: Path, model: str, before: str, again: Any) -> None:
+def _persons(request: Any) -> dict[str, Any]:
+    """The persons of the records and of the holdout, by the record's id, where they are known."""
+    from unteach.evaluation.check import check
+    from unteach.evaluation.persons import persons_of
+
+    plan, found = check(request), {}
+    for role in ("forget", "holdout"):
+        how = {"max_length": plan.settings.max_length, "template": plan.settings.template}
+        examples, tokenizer = plan.groups[role].examples, plan.places["model"].tokenizer
+        if persons := persons_of(examples, tokenizer, **how):
+            found[role] = persons.of
+    return found
+
+
+def _write(ledger: Path, model: str, before: str, result: Any) -> None:
     """Add the outcome to the ledger. Raises UserError if the model was changed meanwhile."""
     from unteach.ledger import Ledger
     from unteach.ledger.result import identity
@@ -136,12 +159,19 @@ def _write(ledger: Path, model: str, before: str, again: Any) -> None:
         what, hint = "was changed during the test", "give the same command again"
         raise UserError(Problem(f"model {model}", what, hint))
     with Ledger(ledger) as opened:
-        opened.rechecked(before, again.asked, len(again.given), likelier=again.likelier)
+        again, rose = result.later, result.resurfaced
+        opened.rechecked(
+            before, again.asked, len(again.given) if rose else 0, likelier=again.likelier and rose
+        )
 
 
-def _tell(again: Any) -> None:
-    if not again.found:
+def _tell(result: Any) -> None:
+    again = result.later
+    if not result.resurfaced:
         typer.echo(f"none of {again.asked} removed records resurfaces")
+    if again.found and not result.resurfaced:
+        rise = f"{result.rise:+.3g} per token in the mean" if result.rise is not None else "unknown"
+        typer.echo(f"known to --since as well, with no rise beyond chance since ({rise}):")
     if again.given:
         typer.echo(f"given again: {_named(again.given)} ({len(again.given)} of {again.asked})")
     if again.likelier:

@@ -55,7 +55,7 @@ def _whole_subjects(examples: list[Example]) -> set[str]:
         return set()
     best: list[Example] = []
     taken: list[Example] = []
-    for members in _grouped_by_subject(examples):
+    for members in grouped_by_subject(examples):
         taken = [*taken, *members]
         if abs(len(taken) - len(examples) / 2) < abs(len(best) - len(examples) / 2):
             best = taken
@@ -63,7 +63,7 @@ def _whole_subjects(examples: list[Example]) -> set[str]:
     return {example.id for example in best} if LEAST <= share <= 1 - LEAST else set()
 
 
-def _grouped_by_subject(examples: list[Example]) -> list[list[Example]]:
+def grouped_by_subject(examples: list[Example]) -> list[list[Example]]:
     """Group the examples so that no two groups share a name, ordered by first example."""
     groups: list[list[Example]] = []
     place: dict[str, list[Example]] = {}  # group of each name

@@ -10,22 +10,26 @@ from typing import Any
 
 from unteach.errors import Problem, UserError
 from unteach.evaluation.check import CheckedEvaluation, check
+from unteach.evaluation.persons import Persons, persons_of
 from unteach.evaluation.request import Evaluation
 from unteach.evaluation.results import judge, versions
 from unteach.evaluation.rows import rows_of_all
 from unteach.evaluation.sampled import sampled_answers
 from unteach.evaluation.texts import write_private
 from unteach.files import staged
+from unteach.metrics._values import attacked, shown
 from unteach.metrics.blind import blind_auc
-from unteach.metrics.clustered import clustered_auc
+from unteach.metrics.clustered import by_person, clustered_auc, clustered_mean
 from unteach.metrics.memorised import LEVEL, Decisions, decide
-from unteach.metrics.rows import mean_logp, scored
+from unteach.metrics.rows import scored
+from unteach.metrics.sampled import extracted_once
 from unteach.progress import NoProgress, ProgressListener
 from unteach.report.audited import MEMBERSHIP, Audit, audit_json, audit_markdown
 from unteach.types import Example, Row, Score
 
 MODEL = "model"
 SAMPLES = 8
+RolePersons = Mapping[str, Persons | None]
 
 
 def audit(
@@ -81,16 +85,19 @@ def found_of(
     """The audit's result, computed from the rows and the texts."""
     decisions = decide(rows, level=level)
     groups = {role: plan.groups[role].examples for role in ("forget", "holdout")}
-    persons = {role: _subjects(plan.options[role], groups[role]) for role in groups}
+    persons = {role: _persons(plan, found) for role, found in groups.items()}
+    ours = persons["forget"]
     scores = judge({MODEL: rows})["models"][MODEL]["forget"]
-    clustered = bool(persons["forget"])
+    over_persons = _over_persons(rows, persons)
+    scores = {name: scores[name] for name in MEMBERSHIP if name in scores} | over_persons
     return Audit(
         model=plan.asked.models[MODEL],
         decisions=decisions,
-        scores={name: scores[name] for name in MEMBERSHIP if name in scores},
+        scores=scores,
         blind=_blind_score(groups, persons),
-        by_person=_person_score(rows, persons) if clustered else None,
-        persons=_person_counts(decisions, persons["forget"]) if clustered else None,
+        by_person=over_persons.get("membership_auc_loss"),
+        persons=_person_counts(decisions, ours.of) if ours else None,
+        persons_from=ours.source if ours else "",
         notes=tuple(map(str, plan.notes)),
         facts={**took, **versions()},
     )
@@ -133,20 +140,22 @@ def _problems(asked: Evaluation, known: Path | None) -> list[Problem]:
     return problems
 
 
-def _subjects(source: str, examples: list[Example]) -> dict[str, str]:
-    """The `subject` of each example by id; empty unless every record has one."""
-    records = _records(source)
-    names = {e.id: records[int(e.id.rpartition("-")[2])].get("subject") for e in examples}
-    complete = all(isinstance(name, (str, int)) and str(name).strip() for name in names.values())
-    return {id: str(name) for id, name in names.items()} if complete else {}
+def _persons(plan: CheckedEvaluation, examples: list[Example]) -> Persons | None:
+    settings = plan.settings
+    return persons_of(
+        examples,
+        plan.places[MODEL].tokenizer,
+        max_length=settings.max_length,
+        template=settings.template,
+    )
 
 
-def _blind_score(groups: dict[str, list[Example]], persons: dict[str, dict[str, str]]) -> Score:
+def _blind_score(groups: dict[str, list[Example]], persons: RolePersons) -> Score:
     texts = {role: [_text(example) for example in found] for role, found in groups.items()}
-    names = {
-        role: [persons[role][e.id] for e in found] if persons[role] else None
-        for role, found in groups.items()
-    }
+    names: dict[str, list[str] | None] = {}
+    for role, found in groups.items():
+        whose = persons[role]
+        names[role] = [whose.of[e.id] for e in found] if whose and whose.count > 1 else None
     return blind_auc(
         texts["forget"],
         texts["holdout"],
@@ -159,18 +168,31 @@ def _text(example: Example) -> str:
     return "\n".join([turn.text for turn in example.turns] or [example.text])
 
 
-def _person_score(rows: dict[str, list[Row]], persons: dict[str, dict[str, str]]) -> Score:
-    sides = {}
-    for role in ("forget", "holdout"):
-        groups: dict[str, list[float]] = {}
-        for row in scored(rows[role], "answer"):
-            groups.setdefault(persons[role].get(row.id, row.id), []).append(mean_logp(row))
-        sides[role] = groups
-    if not all(sides.values()):
-        return Score(None, note="not measurable: no answers were scored")
-    return replace(clustered_auc(sides["forget"], sides["holdout"]), note="")
+def _over_persons(rows: dict[str, list[Row]], persons: RolePersons) -> dict[str, Score]:
+    """The scores of the audit with intervals over persons; empty where they are not known."""
+    ours, theirs = persons["forget"], persons["holdout"]
+    if not ours or ours.count < 2:
+        return {}
+    found: dict[str, Score] = {}
+    values, attacks, others = (
+        shown(rows["forget"]),
+        attacked(rows["forget"]),
+        attacked(rows["holdout"]),
+    )
+    values["probabilistic_extraction"] = {
+        row.id: extracted_once(row) for row in scored(rows["forget"], "answer")
+    }
+    for name in MEMBERSHIP.keys() & values.keys():
+        found[name] = clustered_mean(by_person(values[name], ours.of))
+    for attack in attacks.keys() & others.keys():
+        if (name := f"membership_auc_{attack}") in MEMBERSHIP:
+            found[name] = clustered_auc(
+                by_person(attacks[attack], ours.of),
+                by_person(others[attack], theirs.of if theirs else {}),
+            )
+    return found
 
 
-def _person_counts(decisions: Decisions, persons: dict[str, str]) -> tuple[int, int]:
+def _person_counts(decisions: Decisions, persons: Mapping[str, str]) -> tuple[int, int]:
     known = {persons[id] for id in decisions.ids("known") if id in persons}
     return len(set(persons.values())), len(known)

@@ -82,7 +82,7 @@ def _sampled(name: str, plan: CheckedEvaluation, listener: ProgressListener, cou
             temperature=TEMPERATURE,
             end=end_tokens(model, place.tokenizer),
             seed=SEED,
-            tokens_per_batch=plan.settings.tokens_per_batch,
+            tokens_per_batch=4 * plan.settings.tokens_per_batch,
             progress=lambda done, total: listener.progress("sampling", done, total),
         ),
     )

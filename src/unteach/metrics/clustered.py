@@ -1,13 +1,63 @@
-"""Membership AUC with a bootstrap interval over persons, who may have several records each."""
+"""Means, AUC and prediction with intervals over persons, who may have several records each."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
+from statistics import fmean, stdev
 from typing import Any
 
+from unteach.metrics.intervals import mean_score
 from unteach.metrics.roc import auc
 from unteach.types import Score
 
 DRAWS = 1000
+FEWEST = 3  # persons whose spread can be told
+
+
+def by_person(values: Mapping[str, float], persons: Mapping[str, str]) -> dict[str, list[float]]:
+    """Values by person, from values by record; a record without a person is one of its own.
+
+    Example:
+        >>> by_person({"a": 1.0, "b": 2.0, "c": 3.0}, {"a": "x", "b": "x"})
+        {'x': [1.0, 2.0], 'c': [3.0]}
+    """
+    found: dict[str, list[float]] = {}
+    for id, value in values.items():
+        found.setdefault(persons.get(id, id), []).append(value)
+    return found
+
+
+def clustered_mean(groups: Mapping[str, list[float]]) -> Score:
+    """Mean of all records between 0 and 1, with an interval over persons.
+
+    Never narrower than the interval over single records.
+
+    Example:
+        >>> twins = {"a": [0.9] * 20, "b": [0.1] * 20, "c": [0.5] * 20}
+        >>> clustered_mean(twins).low < 0.3 < mean_score(_all(twins)).low
+        True
+    """
+    plain = mean_score(_all(groups))
+    wide = mean_score([fmean(of) for of in groups.values()], [len(of) for of in groups.values()])
+    return replace(plain, low=_least(plain.low, wide.low), high=_most(plain.high, wide.high))
+
+
+def predicted_top(groups: Mapping[str, list[float]], count: int) -> float | None:
+    """Upper end of the 95% prediction interval for the mean of `count` new persons.
+
+    Student's t over the persons' means. None with fewer than three persons.
+
+    Example:
+        >>> round(predicted_top({"a": [0.1, 0.3], "b": [0.3], "c": [0.4]}, 1), 3)  # sd 0.1
+        0.797
+    """
+    from scipy.stats import t
+
+    means = [fmean(of) for of in groups.values()]
+    if len(means) < FEWEST:
+        return None
+    wide = math.sqrt(1 / len(means) + 1 / max(count, 1))
+    return fmean(means) + float(t.ppf(0.975, len(means) - 1)) * stdev(means) * wide
 
 
 def clustered_auc(
@@ -37,6 +87,14 @@ def clustered_auc(
     areas = [_area(_drawn(draw, ours), _drawn(draw, theirs)) for _ in range(DRAWS)]
     low, high = (float(end) for end in numpy.quantile(areas, [0.025, 0.975]))
     return replace(plain, low=min(low, plain.low), high=max(high, plain.high))
+
+
+def _least(one: float | None, other: float | None) -> float | None:
+    return None if one is None or other is None else min(one, other)
+
+
+def _most(one: float | None, other: float | None) -> float | None:
+    return None if one is None or other is None else max(one, other)
 
 
 def _all(groups: Mapping[str, list[float]]) -> list[float]:

@@ -4,12 +4,13 @@ Earlier requests are groups of rows of their own, `earlier-1` (the oldest) and s
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 
 from unteach.metrics._values import shown
-from unteach.metrics.given import FORGOTTEN, still_given
+from unteach.metrics.clustered import by_person, predicted_top
+from unteach.metrics.given import FORGOTTEN, seen, still_given
 from unteach.metrics.rows import Groups
 from unteach.metrics.yardstick import never_seen
 
@@ -75,6 +76,7 @@ def judge(
     *,
     group: str = "forget",
     original: Groups | None = None,
+    persons: Mapping[str, Mapping[str, str]] | None = None,
 ) -> RecheckedRows:
     """Judge from a model's rows whether it knows removed records.
 
@@ -84,6 +86,9 @@ def judge(
         group: of the records.
         original: rows of the model before this run, whose holdout is preferred: unlearning may have
             damaged the model's own.
+        persons: of "forget" and "holdout", the person that each record is about, by its id. Answers
+            about one person are guessed together, so then both levels are the upper ends of 95%
+            prediction intervals over the holdout's persons, if it has three or more.
 
     Example:
         >>> from unteach.types import Row
@@ -105,9 +110,11 @@ def judge(
     band = never_seen(kept).get("probability")
     mean = sum(each.values()) / len(each) if each else None
     top = band.high if band and band.value is not None else None
+    told = given.ids if given and given.count else ()
+    if persons:
+        top, told = _by_person(kept, persons, top, told)
     likelier = mean is not None and top is not None and mean > top
     unjudged = given.unjudged if given else ()
-    told = given.ids if given and given.count else ()
     return RecheckedRows(
         asked=len(each),
         given=tuple(id for id in told if id not in unjudged),
@@ -116,6 +123,33 @@ def judge(
         top=top,
         above=tuple(id for id, p in each.items() if likelier and p > max(others.values())),
     )
+
+
+def _by_person(
+    rows: Groups,
+    persons: Mapping[str, Mapping[str, str]],
+    top: float | None,
+    told: tuple[str, ...],
+) -> tuple[float | None, tuple[str, ...]]:
+    """The level of the probability over persons, and the records given beyond theirs.
+
+    Args:
+        rows: with the groups "forget" and "holdout".
+        persons: of both groups, by the record's id.
+        top: the level over records.
+        told: ids of the records given, beyond guesses over records.
+    """
+    ours = {row.id: persons.get("forget", {}).get(row.id, row.id) for row in rows["forget"]}
+    theirs, count = persons.get("holdout", {}), len(set(ours.values()))
+    likely = shown(rows["holdout"]).get("probability", {})
+    usual = predicted_top(by_person(likely, theirs), count)
+    guesses = {id: float(it.words or bool(it.fact)) for id, it in seen(rows["holdout"]).items()}
+    guessed = predicted_top(by_person(guesses, theirs), count)
+    if usual is not None and top is not None:
+        top = max(top, usual)
+    if guessed is not None and len(told) <= guessed * len(ours):
+        told = ()
+    return top, told
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,20 +212,32 @@ def measured_earlier(
     for one in earlier:
         before, after = of(original, one.group), of(rows.get(model), one.group)
         rise, low = (
-            _rise(original, rows.get(model), one.group) if before and after else (None, None)
+            paired_rise(original, rows.get(model), one.group) if before and after else (None, None)
         )
         found.append(replace(one, before=before, after=after, rise=rise, rise_low=low))
     return tuple(found)
 
 
-def _rise(before: Groups, after: Groups | None, group: str) -> tuple[float | None, float | None]:
-    """Mean paired rise in probability, and the lower end of its 95% interval."""
+def paired_rise(
+    before: Groups, after: Groups | None, group: str, ids: Collection[str] | None = None
+) -> tuple[float | None, float | None]:
+    """Mean paired rise in probability, and the lower end of its 95% interval (Student's t).
+
+    Args:
+        before: rows of the earlier model.
+        after: rows of the later model.
+        group: of the records.
+        ids: of the records that count; None for all.
+
+    Returns:
+        None for the mean without records, and for the end with fewer than three.
+    """
     from scipy.stats import t
 
     old, new = (
         shown((rows or {}).get(group, [])).get("probability", {}) for rows in (before, after)
     )
-    rises = [new[id] - old[id] for id in new if id in old]
+    rises = [new[id] - old[id] for id in new if id in old and (ids is None or id in ids)]
     if not rises:
         return None, None
     if len(rises) < FEWEST:

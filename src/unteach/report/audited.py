@@ -62,6 +62,7 @@ class Audit:
         blind: AUC of a classifier that tells forget from holdout without the model.
         by_person: membership AUC with its interval over persons; None if the data names none.
         persons: number of persons in the forget set, and number of those with a known record.
+        persons_from: "subject" if they come from this column, "names" if from the texts, else "".
         sampled: the records that sampled answers give; None where none were sampled.
         notes: notes for the reader.
         facts: counts and versions.
@@ -73,6 +74,7 @@ class Audit:
     blind: Score
     by_person: Score | None = None
     persons: tuple[int, int] | None = None
+    persons_from: str = ""
     sampled: SampledAnswers | None = None
     notes: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -145,8 +147,14 @@ def warnings(audit: Audit) -> list[str]:
 
 
 def size_lines(audit: Audit) -> list[str]:
-    """Lines on the smallest effect that a test of this size can detect."""
+    """Lines on intervals, and on the smallest effect that a test of this size can detect."""
     found, lines = audit.decisions, []
+    if audit.by_person and audit.persons:
+        where = "the column subject" if audit.persons_from == "subject" else "names in the texts"
+        lines.append(
+            f"Intervals are over {audit.persons[0]} persons, by {where}: records about one person "
+            "are not independent. The share found at 1 false alarm in 100 is over records."
+        )
     if found.fewest:
         lines.append(
             f"Records are called known if at least {found.fewest} of "
@@ -177,8 +185,6 @@ def score_rows(audit: Audit) -> list[list[str]]:
         score = audit.scores.get(name)
         if score is not None and score.value is not None:
             rows.append([words, cell(score)])
-    if audit.by_person:
-        rows.append(["membership AUC, its interval over persons", cell(audit.by_person)])
     rows.append(["forget against holdout without the model, AUC", cell(audit.blind)])
     word = sum(record.verbatim is True for record in audit.decisions.records)
     rows.append(["given word for word", f"{word} of {len(audit.decisions.records)}"])
@@ -255,6 +261,7 @@ def audit_json(audit: Audit) -> str:
         if audit.persons
         else None,
         "sampled": asdict(audit.sampled) if audit.sampled else None,
+        "persons_from": audit.persons_from,
         "notes": list(audit.notes),
         "facts": dict(audit.facts),
     }
