@@ -119,8 +119,11 @@ def test_texts_that_differ_are_told_apart_without_a_model():
     assert blind_auc(copies[:50], copies[50:]).value > 0.95
     named = {"member_groups": people[:50], "other_groups": people[50:]}
     assert blind_auc(copies[:50], copies[50:], **named).value < 0.9
+    two = {**named, "member_groups": ["a", "b"] * 25}
+    assert 0 <= blind_auc(copies[:50], copies[50:], **two).value <= 1
     one = {**named, "member_groups": ["a"] * 50}
-    assert blind_auc(copies[:50], copies[50:], **one).value is None
+    found = blind_auc(copies[:50], copies[50:], **one)
+    assert (found.value, "about one person" in found.note) == (None, True)
 
 
 def test_persons_in_many_records_widen_the_interval():

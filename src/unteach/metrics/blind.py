@@ -7,7 +7,7 @@ from random import Random
 from unteach.metrics.roc import auc
 from unteach.types import Paper, Score
 
-FOLDS = 5
+FOLDS = 5  # at most; with fewer persons on a side, as many as these
 FEWEST = 10  # minimum number of texts of each set
 MOST = 2000  # maximum number of texts of each set; larger sets are sampled
 APART = 0.6  # a significant AUC above this makes membership results doubtful
@@ -30,7 +30,8 @@ def blind_auc(
     """AUC of a classifier on the texts alone: 0.5 if the sets are alike.
 
     A logistic regression on character n-grams of two to four letters (TF-IDF), with 5-fold
-    cross-validation. Texts of one group are always in the same fold.
+    cross-validation (fewer folds if a set has fewer groups). Texts of one group are always in the
+    same fold.
 
     Args:
         members: texts of one set.
@@ -52,9 +53,11 @@ def blind_auc(
     texts, groups = [texts[k] for k in chosen], [groups[k] for k in chosen]
     labels = [labels[k] for k in chosen]
     kinds = [len({g for g, own in zip(groups, labels, strict=True) if own == k}) for k in (0, 1)]
-    if min(sum(labels), len(labels) - sum(labels)) < FEWEST or min(kinds) < FOLDS:
+    if min(sum(labels), len(labels) - sum(labels)) < FEWEST:
         return Score(None, note=f"not measurable: it takes {FEWEST} texts of each set")
-    scores = _scores(texts, labels, groups)
+    if min(kinds) < 2:
+        return Score(None, note="not measurable: all texts of a set are about one person")
+    scores = _scores(texts, labels, groups, min(FOLDS, *kinds))
     both = list(zip(scores, labels, strict=True))
     score = auc([s for s, own in both if own], [s for s, own in both if not own])
     return replace(score, note="")
@@ -69,7 +72,7 @@ def _drawn(start: int, end: int) -> list[int]:
     return places if len(places) <= MOST else Random(0).sample(places, MOST)
 
 
-def _scores(texts: list[str], labels: list[int], groups: list[str]) -> list[float]:
+def _scores(texts: list[str], labels: list[int], groups: list[str], count: int) -> list[float]:
     """Score of each text, from a classifier that saw neither the text nor its group."""
     import numpy
     from sklearn.feature_extraction.text import TfidfVectorizer
@@ -79,7 +82,7 @@ def _scores(texts: list[str], labels: list[int], groups: list[str]) -> list[floa
 
     found, y = numpy.zeros(len(texts)), numpy.array(labels)
     x = numpy.array(texts, dtype=object)
-    folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
+    folds = StratifiedGroupKFold(count, shuffle=True, random_state=0)
     for fit, held in folds.split(x, y, groups):
         letters = TfidfVectorizer(
             analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True, max_features=20_000
