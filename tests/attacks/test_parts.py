@@ -1,5 +1,6 @@
 """The arithmetic of the attacks: rounding, best of k, forms, detection, and the verdict."""
 
+import copy
 import math
 from fractions import Fraction
 from itertools import combinations
@@ -8,7 +9,9 @@ from statistics import fmean
 import numpy
 import pytest
 import torch
+from families import SHAPE
 from support import tiny_llama
+from transformers import AutoConfig, AutoModelForCausalLM
 
 from unteach.attacks import ATTACKS, attack_of
 from unteach.attacks import _forms as forms
@@ -104,6 +107,30 @@ def test_the_share_that_leaves_its_bucket():
     assert model.lm_head.weight.equal(head)
     steps = model.model.layers[0].mlp.up_proj.weight[0].unique()
     assert len(steps) <= 15
+
+
+@pytest.mark.parametrize("kind", ["qwen3_moe", "gpt_oss"])
+def test_experts_in_one_parameter_are_rounded_like_layers_of_their_own(kind):
+    """Each output of each expert has its own scale, whichever way round it is stored."""
+    more = {"num_experts": 4, "num_local_experts": 4, "num_experts_per_tok": 2}
+    config = AutoConfig.for_model(kind, **SHAPE, **more, moe_intermediate_size=12)
+    model = AutoModelForCausalLM.from_config(config)
+    other = copy.deepcopy(model)
+    experts = model.model.layers[0].mlp.experts
+    weight = experts.gate_up_proj
+    before = weight.detach().clone()
+    flipped = kind == "gpt_oss"
+    assert weight.shape[1 if flipped else 2] == SHAPE["hidden_size"]  # what it reads
+    round_model(model, bits=4, group=0)
+    one = before[1].T if flipped else before[1]
+    found = weight[1].T if flipped else weight[1]
+    assert found.equal(rounded(one, bits=4, group=0))
+    assert not found.equal(one)
+    assert all(len(row.unique()) <= 15 for row in found)
+    assert changed(model, other, bits=4, group=0) < 0.01  # rounding alone moves no code
+    with torch.no_grad():
+        other.model.layers[0].mlp.experts.gate_up_proj.neg_()
+    assert changed(model, other, bits=4, group=0) > 0.1
 
 
 def test_samples_are_drawn_as_the_model_has_it_and_the_prompt_is_read_once(monkeypatch):

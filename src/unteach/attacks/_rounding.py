@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from transformers.pytorch_utils import Conv1D
 
-from unteach.adapters.lora import linear_names
+from unteach.adapters.lora import expert_names, linear_names
 
 WHOLE = 0  # group size for one scale per output channel
 
@@ -79,11 +79,11 @@ def rounded(weight: Tensor, *, bits: int, group: int, normal: bool = False) -> T
 
 @torch.no_grad()
 def round_model(model: Any, *, bits: int, group: int, normal: bool = False) -> int:
-    """Round the linear layers except the head, in place; return the number of weights."""
+    """Round linear layers and experts in place, except the head; return the number of weights."""
     count = 0
-    for _, layer in _layers(model):
-        weight = layer.weight.T if isinstance(layer, Conv1D) else layer.weight
-        weight.copy_(rounded(weight, bits=bits, group=group, normal=normal))
+    for _, weight in _matrices(model):
+        found = rounded(weight.flatten(0, -2), bits=bits, group=group, normal=normal)
+        weight.copy_(found.view_as(weight))
         count += weight.numel()
     return count
 
@@ -91,22 +91,26 @@ def round_model(model: Any, *, bits: int, group: int, normal: bool = False) -> i
 @torch.no_grad()
 def changed(model: Any, original: Any, *, bits: int, group: int, normal: bool = False) -> float:
     """Return the share of weights whose codes differ in two models, each with its own scales."""
-    before, moved, count = dict(_layers(original)), 0, 0
+    before, moved, count = dict(_matrices(original)), 0, 0
     how: Any = {"bits": bits, "group": group, "normal": normal}
-    for name, layer in _layers(model):
-        found = [
-            codes((x.weight.T if isinstance(x, Conv1D) else x.weight).cpu(), **how)[0]
-            for x in (layer, before[name])
-        ]
+    for name, weight in _matrices(model):
+        found = [codes(x.flatten(0, -2).cpu(), **how)[0] for x in (weight, before[name])]
         moved += int((found[0] != found[1]).sum())
-        count += layer.weight.numel()
+        count += weight.numel()
     return moved / max(count, 1)
 
 
-def _layers(model: Any) -> Iterator[tuple[str, Any]]:
-    layers = dict(model.named_modules())
+def _matrices(model: Any) -> Iterator[tuple[str, Tensor]]:
+    """Views of the weights that are rounded: [out, in], or [experts, out, in] of one parameter."""
+    modules = dict(model.named_modules())
     for name in linear_names(model):
-        yield name, layers[name]
+        layer = modules[name]
+        yield name, layer.weight.T if isinstance(layer, Conv1D) else layer.weight
+    for name in expert_names(model):
+        module = modules[name.rpartition(".")[0]]
+        weight = model.get_parameter(name)
+        # GPT-OSS stores [experts, in, out], the others [experts, out, in].
+        yield name, weight.mT if getattr(module, "is_transposed", False) else weight
 
 
 def _grouped(weight: Tensor, group: int) -> Tensor:
