@@ -18,7 +18,7 @@ from unteach.report.markdown import to_markdown
 from unteach.report.nextstep import Step, next_step
 from unteach.settings.gates import DEFAULT, Gates
 from unteach.settings.request import load
-from unteach.types import Example, Row, Turn
+from unteach.types import Example, Row, Score, Turn
 
 ALL = Gates(**DEFAULT)
 FLAGS = {"model": "m", "forget": "f.jsonl", "out": "o"}
@@ -239,6 +239,23 @@ def test_each_failure_has_its_own_next_step(now, train, more, expected):
     unbounded = report(found, method={"name": "ascent"}, retain="r")
     if now != "forget":
         assert next_step(unbounded).flags == {"--method": "auto"}
+
+
+def test_at_the_holdouts_level_another_holdout_is_the_next_step():
+    """Drawing back to the level that it is at would change nothing."""
+    more = {"train": {"learning_rate": 1e-3, "draw_back": "never"}, "holdout": "h"}
+    made = report({**GONE, "forget": rows("forget", spread(-6.0))}, **more)
+    never = {**made.models["unlearned"]["forget"], "membership_auc_loss": Score(0.74)}
+
+    def beside(auc):
+        ours = {**made.models["unlearned"]["forget"], "membership_auc_loss": Score(auc)}
+        models = {**made.models, "unlearned": {"forget": ours}, "retrained": {"forget": never}}
+        return next_step(replace(made, models=models))
+
+    assert beside(0.48).flags == {"--holdout": "OTHER_HOLDOUT.jsonl"}
+    assert "(membership AUC 0.48)" in beside(0.48).why
+    assert beside(0.1).sets == {"train.draw_back": "holdout"}
+    assert beside(0.8).sets == {"train.draw_back": "holdout"}
 
 
 def test_the_command_ends_with_3_and_names_the_next_one(tmp_path, tiny_folder, call):

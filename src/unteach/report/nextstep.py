@@ -7,9 +7,11 @@ from unteach.report.advice import train_settings
 from unteach.report.gates import Gate, outcome_of
 from unteach.report.record import Report
 from unteach.report.stop import aim, harmed, why
+from unteach.report.table import number
 
 UNBOUNDED = ("ascent", "graddiff", "kl-min")  # only a small learning rate limits these
 HEAVY = 9  # weight of the replay term, above which more of it is no help
+NEAR = 0.1  # an AUC at most this much below one half is at the holdout's level
 MANY = 40  # epochs, above which a higher learning rate is suggested instead
 
 
@@ -118,6 +120,8 @@ def _nearer(report: Report) -> Step:
 
 def _sooner(report: Report) -> Step:
     train, request = train_settings(report), report.request
+    if request.get("holdout") and (other := _easier_holdout(report)):
+        return other
     if request.get("holdout") and train.get("draw_back") == "never":
         told = (
             "train.draw_back interpolates a model that forgot too much back to the holdout's level"
@@ -127,6 +131,21 @@ def _sooner(report: Report) -> Step:
     if _name(report) in UNBOUNDED:
         return _default()
     return _slower(report, "a lower learning rate overshoots that level less")
+
+
+def _easier_holdout(report: Report) -> Step | None:
+    """Suggest another holdout where the model is at its level, and the retrained one above it."""
+    ours, theirs = (
+        report.value(model, "forget", "membership_auc_loss") for model in ("unlearned", "retrained")
+    )
+    if ours is None or theirs is None or ours < 0.5 - NEAR or theirs <= ours:
+        return None
+    told = (
+        f"the model is at the holdout's level (membership AUC {number(ours)}), and a model that "
+        f"never saw the forget set is above it ({number(theirs)}): a holdout that is as easy to "
+        "guess as the forget set sets a better level"
+    )
+    return Step(told, flags={"--holdout": "OTHER_HOLDOUT.jsonl"})
 
 
 def _gentler(report: Report) -> Step:
