@@ -28,8 +28,8 @@ def page(lines, never, markdown):
         "1. A request counts as known where any of its answers is given beyond those that are "
         "guessed, or where its answers are likelier than never seen (both by the upper end of a "
         "95% prediction interval over the eight persons of the holdout). `given` is the share of "
-        "its 20 answers that are given, `p` their mean probability per token, worst and mean over all requests so far; `band` is "
-        "the highest p of a request that never was seen.",
+        "its 20 answers that are given, `p` their mean probability per token, worst and mean over "
+        "all requests so far; `band` is the highest p of a request that never was seen.",
         "## After the last request",
         markdown(LAST, [*after_last(steps, done), *(at_once(line) for line in once),
                         *(retrained(k, found) for k, found in never.items())]),
