@@ -1,6 +1,5 @@
 """`unteach recheck`: test whether removed records resurface in a later model."""
 
-import json as json_
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,6 +8,7 @@ import typer
 
 from unteach.cli import _options as shared
 from unteach.cli import ledger as options
+from unteach.cli._json import show_json
 from unteach.errors import Problem, UserError
 
 FOUND = 3  # exit code if a record resurfaces
@@ -85,7 +85,7 @@ def recheck(
     if json:
         held = {r: {k: f"forget-{v}" for k, v in found.items()} for r, found in known.items()}
         told = {"resurfaced": again.found, **asdict(again), "records": held, "not_at_hand": left}
-        typer.echo(json_.dumps(told, indent=1))
+        show_json(told)
     else:
         _tell(again)
     if left:
