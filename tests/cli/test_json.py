@@ -253,4 +253,5 @@ def test_a_teacher_is_explained_in_values(desk):
     for answer in found["answers"]:
         assert 0 < answer["probability"] <= 1
         assert answer["tokens"]
-        assert {*answer["tokens"][0]} == {"token", "probability", "teacher_probability", "likeliest"}
+        (token, *_) = answer["tokens"]
+        assert {*token} == {"token", "probability", "teacher_probability", "likeliest"}
