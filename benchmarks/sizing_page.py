@@ -101,13 +101,13 @@ over within `train.checkpoint_minutes` (10) writes none.
 ## Checked against measured runs
 
 `python benchmarks/size.py` trains small Llamas for three steps on a CPU in float32 and counts the bytes that
-training holds ([results](../../benchmarks/results/size.csv), each part too). Under FSDP the loaded model
+training holds (`benchmarks/results/size.csv`, each part too). Under FSDP the loaded model
 is in the same memory as its shards, so it counts there. Goal: within 15% of the peak.
 
 """
 ASKED = """
 `python benchmarks/size_evaluation.py` asks such models, each beside its original, on one process
-([results](../../benchmarks/results/size_evaluation.csv)), and counts from when each is loaded. Of evaluation in
+(`benchmarks/results/size_evaluation.csv`), and counts from when each is loaded. Of evaluation in
 shards a test counts what stands (a share of the weights, and nothing of training or of the model before);
 *gathered layers* is arithmetic there.
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
 PAGES = [
     *ROOT.glob("*.md"),
     *(page for folder in ("docs", "notes") for page in (ROOT / folder).rglob("*.md")),
@@ -28,6 +29,9 @@ def test_links_lead_somewhere(page):
         there = page.parent / name if name else page
         assert there.exists(), link
         assert not anchor or anchor in anchors(there), link
+        assert DOCS not in page.parents or DOCS in there.resolve().parents, (
+            f"{link}: not on the site"
+        )
 
 
 def test_the_glossary_is_in_order_and_says_each_word_once():
@@ -42,5 +46,4 @@ def test_the_glossary_is_in_order_and_says_each_word_once():
 def test_the_site_has_every_page_of_the_documentation():
     text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     named = re.findall(r"^ +- .+: (\S+\.md)$", text, re.MULTILINE)
-    docs = ROOT / "docs"
-    assert sorted(named) == sorted(str(page.relative_to(docs)) for page in docs.rglob("*.md"))
+    assert sorted(named) == sorted(str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md"))

@@ -1,7 +1,10 @@
 """Escape untrusted text (names, paths, messages) for terminals, Markdown and JSON."""
 
 import json
+import math
 import re
+from collections.abc import Mapping
+from typing import Any
 
 ACTIVE = re.compile(r"[\\`*\[\]<>|~$&]|(?<![^\W_])_|_(?![^\W_])|:(?=//)|(?<=www)\.", re.IGNORECASE)
 """Characters with a meaning in Markdown, in HTML within it, or in GitHub's extensions."""
@@ -54,6 +57,28 @@ def in_json(text: str) -> str:
     if text.replace("\n", "").isprintable():
         return text
     return "".join(c if c == "\n" or c.isprintable() else json.dumps(c)[1:-1] for c in text)
+
+
+def json_text(value: Any) -> str:
+    r"""Return a value as JSON: nan and infinity are null, and other types are written as text.
+
+    Example:
+        >>> json_text({"loss": float("nan"), "words": ("\u202e",)}).split()
+        ['{', '"loss":', 'null,', '"words":', '[', '"\\u202e"', ']', '}']
+    """
+    text = json.dumps(
+        finite(value), indent=2, ensure_ascii=False, allow_nan=False, default=str
+    )  # fmt: skip
+    return in_json(text) + "\n"
+
+
+def finite(value: Any) -> Any:
+    """Return a value with null in place of nan and infinity, which JSON does not have."""
+    if isinstance(value, Mapping):
+        return {key: finite(x) for key, x in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(x) for x in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def fenced(text: str, language: str = "") -> str:

@@ -1,5 +1,6 @@
 """The table of a benchmark, from reports that are made up."""
 
+from dataclasses import replace
 from pathlib import Path
 from statistics import stdev
 
@@ -78,3 +79,14 @@ def test_the_best_is_the_closest_where_there_is_a_retrained_model():
     cells = [cell("npo", 0, 0.1, close=0.4), cell("undial", 0, 0.9, close=0.7)]
     assert best_line(result_of(cells, ("npo", "undial"))).name == "undial"
     assert best_line(result_of([], ())) is None
+
+
+def test_a_recovery_that_is_not_known_is_told_and_not_silently_left_out():
+    found = cell("npo", 0, 0.5, recovery=0.5)
+    unknown = Score(None, note="not measurable: no holdout set is given")
+    of = {name: Worst(variant="", recovery=unknown) for name in ("no attack", "int4")}
+    report = replace(found.report, attacks=Attacked(headline="", of=of))
+    result = result_of([replace(found, report=report)], ("npo",))
+    assert "int4 recovery" not in result.columns
+    assert missing(result) == ["int4 recovery: not measurable: no holdout set is given"]
+    assert missing(result_of([found], ("npo",))) == []

@@ -7,6 +7,7 @@ import pytest
 from scipy.stats import t
 
 from unteach.report import Report, alike, difference, fold, table
+from unteach.report.attacked import Attacked, Worst
 from unteach.types import Paper, Score
 
 PAPER = Paper(title="On Forgetting", authors="Ann Lee", year=2025, arxiv="2501.00001", where="1")
@@ -135,3 +136,40 @@ def test_models_without_a_name_go_by_their_folder():
     found = fold([evaluation("runs/a/npo"), evaluation("runs/b/dto"), evaluation("runs/c/npo")])
     assert list(found.models) == ["npo", "dto"]
     assert found.facts["runs of npo"] == 2
+
+
+def attacked(value, recovery, close=0.5, **more):
+    """A run of which int4 and no attack brought something back."""
+    paper = replace(PAPER, title="On Coming Back", arxiv="2501.00002")
+    of = {
+        "no attack": Worst(variant="", recovery=Score(0.0, 40, -0.1, 0.1)),
+        "int4": Worst(variant="groups of 32", recovery=recovery),
+    }
+    found = Attacked(headline="", of=of, closeness=Score(close), papers=(paper,))
+    return replace(run(value, **more), attacks=found)
+
+
+def test_attacks_are_kept_one_line_for_each_method_and_means_over_seeds():
+    """Of 0.2, 0.3 and 0.4: mean 30%, half 4.303 x 0.1 / sqrt(3) = 24.8%."""
+    recoveries = (0.2, 0.3, 0.4)
+    runs = [attacked(0.1 + r, Score(r, 40, r - 0.05, r + 0.05), close=r + 0.3) for r in recoveries]
+    single = attacked(0.5, Score(0.8, 40, 0.7, None), method="DTO", close=0.1)
+    found = fold([*runs, single, run(0.3, method="GradDiff")])
+    assert found.tables == {
+        "Recovery under attack": [
+            ["", "no attack", "int4", "closeness under attack"],
+            ["NPO", "0% (-10% to 10%)", "30% (5% to 55%)", "0.60 (0.35 to 0.85)"],
+            ["DTO", "0% (-10% to 10%)", "80% (70% to ...)", "0.10"],
+        ]
+    }
+    assert [paper.arxiv for paper in found.papers] == ["2501.00001", "2501.00002"]
+    assert "Recovery under attack" in found.notes[-1]
+
+
+def test_without_a_known_recovery_there_is_no_table_of_attacks():
+    assert fold([run(0.1), run(0.2)]).tables == {}
+    unknown = attacked(0.1, Score(None))
+    assert unknown.attacks
+    of = {name: replace(worst, recovery=Score(None)) for name, worst in unknown.attacks.of.items()}
+    nothing = replace(unknown.attacks, of=of, closeness=Score(None))
+    assert fold([replace(unknown, attacks=nothing)]).tables == {}

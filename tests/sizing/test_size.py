@@ -1,13 +1,15 @@
 """What `unteach size` says is what training holds."""
 
 import csv
+import json
 from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 import torch
 from families import FAMILIES
-from llamas import llama
+from held import held, mark
+from llamas import llama, texts
 from measure import RESULTS
 from size import GOAL, SMALL, TWO, Case, checked, compared, measured, model_of, predicted
 from transformers import GPT2Config
@@ -19,6 +21,9 @@ from unteach.methods import build
 from unteach.settings.request import load
 from unteach.sizing import trace
 from unteach.sizing.advice import advise
+from unteach.sizing.base_model import base_moments
+from unteach.sizing.beside import kept_states
+from unteach.sizing.lengths import lengths_of
 from unteach.sizing.live import Live
 from unteach.sizing.optimisers import state_bytes
 from unteach.sizing.parts import limit_of
@@ -305,3 +310,72 @@ def test_every_family_has_a_size(family):
     found = size_of(setting(model=family, config=own.config, length=32, answers=8)).found
     assert found.parameters == sum(p.numel() for p in own.parameters())
     assert found.kept > 0
+
+
+def base_setting(shape: str, length: int, answers: float, **given) -> SizeSettings:
+    return SizeSettings(
+        model=shape, config=model_of(shape, None).config, method=build("unseen", {}), retain="nll",
+        lora=False, length=length, answers=round(answers * length), examples=16, cpu=True,
+        dtype="float32", autocast=False, base="taught", **given,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("length", "answers"), [(64, 0.3), (128, 0.9)])
+def test_the_base_models_steps_are_within_five_percent_of_what_they_hold(length, answers):
+    """Where the gradient is most, and where the loss is."""
+    from unteach.training.base_model import fine_tuned
+
+    retain = texts("retain", 8, length, 1024, answers=answers)
+    retain = [replace(s, ids=s.ids[k % 2 :], answer=s.answer[k % 2 :])
+              for k, s in enumerate(retain)]  # fmt: skip
+
+    def work(marks):
+        model = model_of("small", None)
+        mark("steps")
+        fine_tuned(model, retain, epochs=1, seed=0)
+
+    was = held(work)["steps"]
+    said = {m.name: m.total for m in base_moments(base_setting("small", length, answers))}
+    assert max(said.values()) == said["teaching the base"]
+    assert said["teaching the base"] == pytest.approx(was, rel=0.05)
+
+
+def test_the_base_is_read_whole_and_before_the_model_and_only_if_there_is_one():
+    alone, both = (size_of(base_setting("small", 64, 0.3, processes=n, sharding=s))
+                   for n, s in ((1, "none"), (2, "fsdp")))  # fmt: skip
+    first = alone.moments[0]
+    assert first.name == "reading the base"
+    assert both.moments[0].parts["weights"] == first.parts["weights"]
+    none = size_of(replace(alone.setting, base=None))
+    assert [m.name for m in none.moments] == [m.name for m in alone.moments[3:]]
+    read = size_of(replace(alone.setting, base="read"))
+    assert [m.name for m in read.moments[:2]] == ["reading the base", "loading"]
+
+
+def test_a_request_says_whether_a_base_is_taught():
+    def base(*sets, **flags):
+        asked = load(flags={"model": "llama-1b", "forget": "f", "out": "o", **flags}, sets=[*sets])
+        return setting_of(asked, config(), sharding="none", processes=1).base
+
+    assert base() is None
+    assert base(base="b", method="npo") is None
+    assert base(base="b", method="unseen") == "taught"
+    assert base("method.base_epochs=0", base="b", method="unseen") == "read"
+    assert base("method.teacher=stranger", base="b", method="unseen") == "read"
+    assert base(base="b", method="whp") == "read"
+
+
+def test_further_wordings_are_kept_of_the_model_before_too():
+    plain = setting(method=build("undial", {}), examples=10)
+    kept, more = (kept_states(replace(plain, forms=n), traced(plain)) for n in (0, 3))
+    assert more == 4 * kept > 0
+
+
+def test_lengths_are_those_of_the_longest_wording(tmp_path, tiny_folder):
+    rows = [{"question": "Where was Ada born?", "answer": "In Lund."}] * 3
+    (tmp_path / "f.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    flags = {"model": str(tiny_folder), "forget": str(tmp_path / "f.jsonl"), "out": "o"}
+    config = config_of(str(tiny_folder))
+    plain, more = (lengths_of(load(flags=flags, sets=[f"train.forms={n}"]), config) for n in (0, 4))
+    assert more.length > plain.length + 5
+    assert (more.answers, more.examples) == (plain.answers, plain.examples) == (more.answers, 3)

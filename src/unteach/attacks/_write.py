@@ -1,8 +1,5 @@
 """Write the result of attacks: attacks.md, attacks.json and the relearning curves."""
 
-import json
-import math
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,7 +8,7 @@ from unteach.attacks._judge import MODELS, NAMES, NEVER, PLAIN, RecoveryLine
 from unteach.attacks._picture import CURVES, draw
 from unteach.attacks._plan import PARTS, RESULT
 from unteach.attacks._result import AttackResult, interval, percent
-from unteach.escaping import in_json, markdown, prose
+from unteach.escaping import json_text, markdown, prose
 from unteach.evaluation.results import can_draw
 from unteach.files import write_text
 from unteach.report.comeback import READ
@@ -55,9 +52,7 @@ def to_json(result: AttackResult) -> str:
         "notes": list(result.notes),
         "next": result.next,
     }
-    return (
-        in_json(json.dumps(_finite(record), indent=2, ensure_ascii=False, allow_nan=False)) + "\n"
-    )
+    return json_text(record)
 
 
 def _name(line: RecoveryLine | None) -> dict[str, str] | None:
@@ -92,14 +87,6 @@ def _score(score: Score) -> dict[str, Any]:
         **kept,
         **({"note": score.note} if score.note else {}),
     }
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _finite(x) for key, x in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(x) for x in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def table(result: AttackResult) -> list[list[str]]:

@@ -182,7 +182,8 @@ def budget_words(asked: BenchRequest) -> str:
     if asked.epochs == "own":
         own = "each method its own number of passes over the forget set"
     else:
-        own = f"{asked.epochs:g} passes over the forget set for every method"
+        passes = f"{asked.epochs:g} pass{'' if asked.epochs == 1 else 'es'}"
+        own = f"{passes} over the forget set for every method"
     tuned = "settings as each method has them"
     if asked.tune:
         tuned = f"settings searched for {asked.tune:g} s for each method, on the first half"

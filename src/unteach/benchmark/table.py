@@ -9,6 +9,7 @@ from typing import Any
 
 from unteach.benchmark.cells import DONE, Cell
 from unteach.report import Report
+from unteach.report.attacked import PLAIN
 from unteach.report.table import COLUMNS, number
 
 MODEL = "unlearned"
@@ -163,7 +164,7 @@ def _means(reports: Iterable[Report | None], model: str) -> dict[str, Mean]:
 
 def _recoveries(reports: list[Report]) -> dict[str, Mean]:
     """Return the recovery of each attack; empty without attacks."""
-    names = dict.fromkeys(n for r in reports if r.attacks for n in r.attacks.of if n != "no attack")
+    names = dict.fromkeys(n for r in reports if r.attacks for n in r.attacks.of if n != PLAIN)
     return {
         f"{name} recovery": mean_of(
             r.attacks.of[name].recovery.value for r in reports if r.attacks and name in r.attacks.of
@@ -200,5 +201,11 @@ def _texts(line: TableLine, names: list[str]) -> list[str]:
 
 
 def missing(result: BenchResult) -> list[str]:
-    """One sentence for each method of which cells are missing."""
-    return [f"{line.name}: {line.why}" for line in result.lines if line.why]
+    """One sentence for each method of which cells are missing, and for each unknown recovery."""
+    found = [f"{line.name}: {line.why}" for line in result.lines if line.why]
+    attacks = [cell.report.attacks for cell in result.cells if cell.report and cell.report.attacks]
+    notes: dict[str, str] = {}
+    for name, worst in (item for run in attacks for item in run.of.items()):
+        if name != PLAIN and f"{name} recovery" not in result.columns:
+            notes.setdefault(name, worst.recovery.note or "not measurable")
+    return found + [f"{name} recovery: {note}" for name, note in notes.items()]

@@ -39,7 +39,7 @@ def to_markdown(result: BenchResult) -> str:
     """Return the table as Markdown."""
     parts = ["# Benchmark", prose(f"Budget: {result.about}."), _grid(result), prose(SAID)]
     if lines := missing(result):
-        parts += ["## Not run", "\n".join(f"- {markdown(line)}" for line in lines)]
+        parts += ["## What is missing", "\n".join(f"- {markdown(line)}" for line in lines)]
     parts += ["## Facts", _facts(result), f"Next: `{markdown(result.next)}`"]
     return "\n\n".join(parts) + "\n"
 
@@ -51,7 +51,7 @@ def to_html(result: BenchResult) -> str:
         '<header><p class="kind">Benchmark</p><h1>Methods side by side</h1></header>',
         f"<section><p>{escape(f'Budget: {result.about}.')}</p>{rendered(_grid(result))}"
         f"{rendered(prose(SAID))}</section>",
-        f"<section><h2>Not run</h2><ul>{lines}</ul></section>" if lines else "",
+        f"<section><h2>What is missing</h2><ul>{lines}</ul></section>" if lines else "",
         f"<section><h2>Facts</h2>{rendered(_facts(result))}"
         f"<p><code>{escape(result.next)}</code></p></section>",
     ]

@@ -44,6 +44,7 @@ from unteach.cli import (
 from unteach.cli._command import Command, CommandGroup
 from unteach.cli._complete import ASKED, part_off
 from unteach.cli._discreet import debugging, discreet
+from unteach.cli._json import escape_in_stdout, show_failure
 from unteach.cli._launched import one_voice
 from unteach.errors import Problem, UserError
 
@@ -138,9 +139,9 @@ def main() -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # else it reports every retry
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal may lack a character
+    escape_in_stdout()
+    if isinstance(sys.stderr, TextIOWrapper):
+        sys.stderr.reconfigure(errors="backslashreplace")  # a terminal may lack a character
     with discreet():
         try:
             with one_voice():
@@ -179,6 +180,7 @@ def _stop(*problems: Problem, code: int = 1) -> None:
     from unteach.cli._show import say_problems
 
     say_problems(problems)
+    show_failure(problems, code)
     sys.exit(code)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
+from unteach.cli._json import show_usage_error
 from unteach.errors import Problem, UserError
 
 
@@ -36,6 +37,15 @@ class CommandGroup(TyperGroup):
     def get_params(self, ctx: Any) -> list[Any]:
         """Return the parameters, as `Command` does."""
         return _bare(super().get_params(ctx))
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; an error of its options is told in JSON too, where that is asked for."""
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            if ctx.parent is None:
+                show_usage_error(error)
+            raise
 
 
 def _settings(unknown: Iterable[str]) -> Iterator[Problem]:

@@ -11,6 +11,9 @@ from traceback import extract_tb
 from types import TracebackType
 from typing import Any
 
+from unteach.cli._json import show_failure
+from unteach.errors import Problem
+
 DEBUG = "UNTEACH_DEBUG"
 # Set unless the user has set them; they stop libraries from sending telemetry.
 SILENT = {
@@ -53,6 +56,8 @@ def discreet() -> Iterator[None]:
         sys.exit(end.code if end.code is None or isinstance(end.code, int) else 1)
     except Exception as error:
         _say(f"{trace_of(error)}\n{ADVICE}")
+        what, hint = f"an unexpected error: {_kind(error)}", "stderr says where it was raised"
+        show_failure([Problem("unteach", what, hint)], 1)
         sys.exit(1)
 
 

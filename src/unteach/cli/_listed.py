@@ -1,12 +1,12 @@
 """Show what a registry holds: every entry in short, one entry in full, or all of it as JSON."""
 
-import json as json_
 from collections.abc import Callable
 from dataclasses import fields
 from typing import Any, NamedTuple
 
 import typer
 
+from unteach.cli._json import show_json
 from unteach.errors import Problem, UserError
 from unteach.registry import Registry
 
@@ -55,7 +55,7 @@ def listed(
             raise UserError(Problem(command, str(error.args[0]), "", "request")) from None
     entries = [described(thing) for key, thing in found.items() if name in (None, key)]
     if json:
-        typer.echo(json_.dumps([entry.data for entry in entries], indent=2, ensure_ascii=False))
+        show_json([entry.data for entry in entries])
         return
     for entry in entries:
         lines = [entry.title, *(f"    {line}" for line in entry.options)]

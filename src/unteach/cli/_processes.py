@@ -7,7 +7,9 @@ import sys
 import uuid
 from collections.abc import Sequence
 
+from unteach.cli._json import show_failure
 from unteach.cli._show import say
+from unteach.errors import Problem
 
 FLAG = "--processes"
 
@@ -82,5 +84,7 @@ def _told(error: Exception) -> int:
     rank, first = min(failures.items(), key=place)
     if first.exitcode >= 0:
         return first.exitcode
-    say(f"process {rank} was killed ({first.signal_name()}); the others were stopped")
+    what = f"was killed ({first.signal_name()}); the others were stopped"
+    say(f"process {rank} {what}")
+    show_failure([Problem(f"process {rank}", what)], 128 - first.exitcode)
     return 128 - first.exitcode

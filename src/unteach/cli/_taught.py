@@ -4,6 +4,7 @@ from typing import Any
 
 import typer
 
+from unteach.cli._json import show_json
 from unteach.escaping import visible
 from unteach.types import Sequence
 
@@ -11,21 +12,37 @@ WIDTH, WORD = 80, 16  # columns of a line, and of one token
 FEW = 3  # tokens shown per answer, and likeliest tokens of the teacher per position
 
 
-def show_teacher(intake: Any, most: int) -> None:
+def show_teacher(intake: Any, most: int, *, json: bool) -> None:
     """Print where the teacher's distribution comes from, and its probabilities for some answers.
 
     Args:
         intake: a checked request of a method that reads a teacher.
         most: number of answers to show.
+        json: whether to print JSON.
     """
     from unteach.training.teacher_view import views
 
     model, rows = _asked(intake)
     teacher, forget = rows.teacher, intake.sequences["forget"]
+    shown = range(min(most, len(forget)))
+    viewed = views(model, rows, forget, shown, few=FEW)
+    if json:
+        names = teacher.names or [()] * len(forget)
+        answers = [
+            _plain(forget[k], names[k], view, intake.tokenizer)
+            for k, view in zip(shown, viewed, strict=True)
+        ]
+        about = {
+            "source": teacher.source,
+            "probability": teacher.probability,
+            "auc": teacher.facts.get("teacher_auc"),
+        }
+        left = {"not_shown": len(forget) - len(shown)}
+        show_json({"method": intake.method.name, "teacher": about, "answers": answers, **left})
+        return
     for line in _head(teacher):
         typer.echo(line)
-    shown = range(min(most, len(forget)))
-    for k, view in zip(shown, views(model, rows, forget, shown, few=FEW), strict=True):
+    for k, view in zip(shown, viewed, strict=True):
         names = teacher.names[k] if teacher.names else ()
         for line in told(forget[k], names, view, intake.tokenizer, named=bool(teacher.names)):
             typer.echo(line)
@@ -102,6 +119,31 @@ def told(
         likeliest = ", ".join(f"{_word(t, tokenizer)} {p:.2f}" for t, p in token.likeliest)
         lines.append(fit(f"  {word} {token.own:.2f} -> {token.taught:.2f}   {likeliest}", WIDTH))
     return [line.rstrip() for line in lines]
+
+
+def _plain(
+    sequence: Sequence, names: tuple[tuple[str, str], ...], view: Any, tokenizer: Any
+) -> dict[str, Any]:
+    """Return what the model and the teacher say about one answer as plain values."""
+    tokens = [
+        {
+            "token": tokenizer.decode([token.token]),
+            "probability": token.own,
+            "teacher_probability": token.taught,
+            "likeliest": [
+                {"token": tokenizer.decode([other]), "teacher_probability": p}
+                for other, p in token.likeliest
+            ],
+        }
+        for token in view.tokens
+    ]
+    return {
+        "id": sequence.id,
+        "probability": view.own,
+        "teacher_probability": view.taught,
+        "names": [{"name": old, "replaced_by": new} for old, new in names],
+        "tokens": tokens,
+    }
 
 
 def _word(token: int, tokenizer: Any) -> str:

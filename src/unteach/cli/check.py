@@ -1,10 +1,7 @@
 """`unteach check`: report every problem of a request before any weights are loaded."""
 
-import json as json_
-
-import typer
-
 from unteach.cli import _options as options
+from unteach.cli._json import show_json
 
 
 def check(
@@ -81,7 +78,7 @@ def check(
 
     intake = checked(asked)
     if json:
-        typer.echo(json_.dumps(intake_values(intake), indent=2, ensure_ascii=False))
+        show_json(intake_values(intake))
         return
     say_problems(intake.notes)
     show_intake(intake)

@@ -1,12 +1,13 @@
 """`unteach env`: print versions and devices for a bug report."""
 
-import json as json_
 import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any
 
 import typer
+
+from unteach.cli._json import show_json
 
 LIBRARIES = (
     "unteach", "torch", "transformers", "tokenizers", "peft", "accelerate", "datasets",
@@ -25,7 +26,7 @@ def env(
     """
     found = environment()
     if json:
-        typer.echo(json_.dumps(found, indent=2))
+        show_json({name.replace(" ", "_"): value for name, value in found.items()})
         return
     width = max(map(len, found))
     for name, value in found.items():

@@ -9,6 +9,7 @@ import typer
 
 from unteach.cli import _complete as complete
 from unteach.cli import _options as options
+from unteach.cli._json import show_json
 from unteach.errors import Problem, UserError
 from unteach.escaping import visible
 from unteach.types import Sequence
@@ -44,6 +45,7 @@ def explain(
     set_: options.Sets = None,
     plugin: options.Plugins = None,
     trust_remote_code: options.Trusting = False,
+    json: options.Json = False,
 ) -> None:
     """Show the tokens of the forget answers that a method selects, or its teacher's distribution.
 
@@ -93,7 +95,7 @@ def explain(
     if "teacher_logits" in intake.method.needs():
         from unteach.cli._taught import show_teacher
 
-        show_teacher(intake, max_ or 5)
+        show_teacher(intake, max_ or 5, json=json)
         return
     _require_choice(intake.method)  # "auto" may have been resolved to another method
     loaded = load_model(
@@ -108,10 +110,16 @@ def explain(
     choices = []
     for sequence, choice in zip(forget_set, islice(found, max_ or 20), strict=False):
         choices.append(choice)
-        _show(sequence, choice.chosen)
+        if not json:
+            _show(sequence, choice.chosen)
     if len(choices) == len(forget_set):
         require_some(intake.method, choices)
     shown = forget_set[: len(choices)]
+    if json:
+        answers = [_plain(s, choice.chosen) for s, choice in zip(shown, choices, strict=True)]
+        left = len(forget_set) - len(shown)
+        show_json({"method": intake.method.name, "answers": answers, "not_shown": left})
+        return
     tokens = sum(len(choice.chosen) for choice in choices)
     empty = sum(not choice.chosen for choice in choices)
     more = len(forget_set) - len(shown)
@@ -164,6 +172,16 @@ def _show(sequence: Sequence, chosen: frozenset[int]) -> None:
             else:
                 line.append(f"[{text}]" if is_chosen else text)
         console.print(line)
+
+
+def _plain(sequence: Sequence, chosen: frozenset[int]) -> dict[str, Any]:
+    """Return one answer as plain values: its pieces, each with whether it is selected."""
+    turns = [
+        [{"text": text, "selected": is_chosen} for text, is_chosen in part]
+        for part in pieces(sequence, chosen)
+    ]
+    counts = {"tokens": sum(sequence.answer), "selected": len(chosen)}
+    return {"id": sequence.id, **counts, "turns": turns}
 
 
 def pieces(sequence: Sequence, chosen: frozenset[int]) -> list[list[tuple[str, bool]]]:

@@ -5,11 +5,15 @@ from typing import Annotated
 
 import typer
 
+from unteach.cli import _options as options
+from unteach.cli._json import show_either
+
 
 def init(
     file: Annotated[
         Path, typer.Argument(metavar="[REQUEST.yaml]", help="The file to write.")
     ] = Path("request.yaml"),
+    json: options.Json = False,
 ) -> None:
     """Write a request file with all settings, to fill in for `check` and `run`.
 
@@ -30,4 +34,6 @@ def init(
     except FileExistsError:
         hint = "give another name, or remove it"
         raise UserError(Problem(str(file), "is there already", hint, "request")) from None
-    typer.echo(f"{file}: fill in the values in capitals, then: unteach check {file}")
+    following = f"unteach check {file}"
+    told = f"{file}: fill in the values in capitals, then: {following}"
+    show_either({"file": str(file), "next": following}, told, json=json)

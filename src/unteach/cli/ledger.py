@@ -1,12 +1,12 @@
 """`unteach ledger`: keep requests for removal, and record how they were fulfilled."""
 
-import json as json_
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from unteach.cli._command import CommandGroup
+from unteach.cli._json import show_either, show_json
 from unteach.cli._removed import apart, covers, key_of, records_of
 from unteach.errors import Problem, UserError
 
@@ -29,6 +29,7 @@ HELP = (
 )
 DEFAULT = Path("removals.ledger")
 SHOWN = 12  # characters of a hash
+FIELDS = ("reference", "state", "due", "received", "ground", "records", "entry")  # of a request
 
 ledger = typer.Typer(
     name="ledger", cls=CommandGroup, help=HELP, no_args_is_help=True, add_completion=False,
@@ -51,6 +52,7 @@ def init(
         Path, typer.Argument(metavar="[FILE]", help="The ledger file to create.")
     ] = DEFAULT,
     key: Key = None,
+    json: Json = False,
 ) -> None:
     """Create an empty ledger, and the key of its fingerprints.
 
@@ -72,7 +74,11 @@ def init(
     with in_words(file.absolute().parent):
         made = make_key(path)
     Ledger.create(file, made)
-    typer.echo(f"{file}: an empty ledger; its key is in {path}, which only you can read")
+    show_either(
+        {"ledger": str(file), "key": str(path)},
+        f"{file}: an empty ledger; its key is in {path}, which only you can read",
+        json=json,
+    )
 
 
 def add(
@@ -92,6 +98,7 @@ def add(
     ] = None,
     ledger: Where = DEFAULT,
     key: Key = None,
+    json: Json = False,
 ) -> None:
     """Add a request for removal: its dates, and fingerprints of its records.
 
@@ -114,7 +121,11 @@ def add(
     with Ledger(ledger) as opened:
         prints = prints_of(examples, opened.require_key(key_of(ledger, key)))
         made = opened.add(reference, ground, *days, prints, len(examples))
-    typer.echo(f"{reference}: {made.records} records, due {made.due} (entry {made.entry})")
+    show_either(
+        _fields(made),
+        f"{reference}: {made.records} records, due {made.due} (entry {made.entry})",
+        json=json,
+    )
 
 
 def list_(
@@ -142,13 +153,11 @@ def list_(
         day = date.today() if due == "today" else read_date(due, "--due")
         late = [r for r in found if r.state == "open" and r.due <= day.isoformat()]
         found = sorted(late, key=lambda r: (r.due, r.entry))
-    names = ("reference", "state", "due", "received", "ground", "records", "entry")
     if json:
-        rows = [{name: getattr(r, name) for name in names} for r in found]
-        typer.echo(json_.dumps({"requests": rows, "head": head}, indent=1))
+        show_json({"requests": [_fields(r) for r in found], "head": head})
         return
-    widths = [max(len(n), *(len(str(getattr(r, n))) for r in found), 0) for n in names]
-    lines = [names, *([str(getattr(r, n)) for n in names] for r in found)]
+    widths = [max(len(n), *(len(str(getattr(r, n))) for r in found), 0) for n in FIELDS]
+    lines = [FIELDS, *([str(getattr(r, n)) for n in FIELDS] for r in found)]
     text = ("  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) for line in lines)
     typer.echo("\n".join(line.rstrip() for line in text))
     typer.echo(f"{len(found)} requests; last hash {head}", err=True)
@@ -185,7 +194,7 @@ def show(
             opened.require_head(head)
     if json:
         links = [dict(vars(link)) for link in found]
-        typer.echo(json_.dumps({"chain": links, "rechecks": asked, "head": last}, indent=1))
+        show_json({"chain": links, "rechecks": asked, "head": last})
         return
     for link in found:
         typer.echo(f"{link.child[:SHOWN]}  {_told(link)}")
@@ -198,6 +207,7 @@ def show(
 
 def withdraw(
     reference: Annotated[str, typer.Argument(metavar="ID", help="The reference of the request.")],
+    json: Json = False,
     ledger: Where = DEFAULT,
 ) -> None:
     """Withdraw an open request: its fingerprints are deleted, its entry stays.
@@ -209,7 +219,10 @@ def withdraw(
 
     with Ledger(ledger) as opened:
         opened.withdraw(reference)
-    typer.echo(f"{reference}: withdrawn, and its fingerprints are deleted")
+        withdrawn = opened.state().requests[reference]
+    show_either(
+        _fields(withdrawn), f"{reference}: withdrawn, and its fingerprints are deleted", json=json
+    )
 
 
 def derive(
@@ -223,6 +236,7 @@ def derive(
         ),
     ],
     by: Annotated[str, typer.Option(metavar="finetune|merge|quantise", help="How it was made.")],
+    json: Json = False,
     ledger: Where = DEFAULT,
 ) -> None:
     """Record that a model was made from others by fine-tuning, merging or quantising.
@@ -240,7 +254,7 @@ def derive(
         opened.state()
         parents = [identity(parent, "--from") for parent in from_]
         link = opened.derive(identity(child), parents, by)
-    typer.echo(f"{link.child[:SHOWN]}  {_told(link)}")
+    show_either(vars(link), f"{link.child[:SHOWN]}  {_told(link)}", json=json)
 
 
 def keypair(
@@ -250,6 +264,7 @@ def keypair(
             metavar="[FILE]", help="File of the private key; the public key goes to FILE.pub."
         ),
     ] = Path("ledger-sign.pem"),
+    json: Json = False,
 ) -> None:
     """Make an Ed25519 key pair to sign ledgers with; needs the extra "sign".
 
@@ -264,11 +279,16 @@ def keypair(
 
     with in_words(file.absolute().parent):
         public = make_pair(file)
-    typer.echo(f"{file}: a private key, which only you can read; its public key is in {public}")
+    show_either(
+        {"private": str(file), "public": str(public)},
+        f"{file}: a private key, which only you can read; its public key is in {public}",
+        json=json,
+    )
 
 
 def sign(
     private: Annotated[Path, typer.Option(metavar="FILE", help="Your private key (Ed25519, PEM).")],
+    json: Json = False,
     ledger: Where = DEFAULT,
 ) -> None:
     """Sign all entries so far, by the last hash; the signature is an entry of its own.
@@ -280,7 +300,11 @@ def sign(
 
     with Ledger(ledger) as opened:
         entry = opened.sign(private)
-    typer.echo(f"{ledger}: entries up to {entry - 1} are signed (entry {entry})")
+    show_either(
+        {"signed_to": entry - 1, "entry": entry},
+        f"{ledger}: entries up to {entry - 1} are signed (entry {entry})",
+        json=json,
+    )
 
 
 def verify(
@@ -288,6 +312,7 @@ def verify(
         Path | None,
         typer.Option(metavar="FILE", help="The public key whose signature is required."),
     ] = None,
+    json: Json = False,
     ledger: Where = DEFAULT,
 ) -> None:
     """Verify every entry and every signature; with --public, also that this key has signed.
@@ -301,12 +326,20 @@ def verify(
     from unteach.ledger import Ledger
 
     with Ledger(ledger) as opened:
-        found, last = opened.verify_signatures(public), opened.state().last
-    for one in found:
+        found, state = opened.verify_signatures(public), opened.state()
+    unsigned = state.last - found[-1]["entry"]
+    signatures = [
+        {"signed_to": one["entry"] - 1, "public": one["public"], "entry": one["entry"]}
+        for one in found
+    ]
+    if json:
+        show_json({"signatures": signatures, "unsigned": unsigned, "head": state.head})
+        return
+    for one in signatures:
         by = f"key {one['public'][:SHOWN]}"
-        typer.echo(f"entries up to {one['entry'] - 1}: signed by {by} (entry {one['entry']})")
-    if open_ := last - found[-1]["entry"]:
-        typer.echo(f"{open_} entries since the last of them are not signed", err=True)
+        typer.echo(f"entries up to {one['signed_to']}: signed by {by} (entry {one['entry']})")
+    if unsigned:
+        typer.echo(f"{unsigned} entries since the last of them are not signed", err=True)
 
 
 def record(
@@ -325,6 +358,7 @@ def record(
     ] = None,
     ledger: Where = DEFAULT,
     key: Key = None,
+    json: Json = False,
 ) -> None:
     """Record that a result fulfils requests; they are done then.
 
@@ -344,9 +378,13 @@ def record(
         method = found.request.method_name
         run = {**found.run, "records_compared": checked}
         link = opened.record(found.child, found.parent, request, method, run)
-    typer.echo(f"{link.child[:SHOWN]}  {_told(link)}")
+    show_either(vars(link), f"{link.child[:SHOWN]}  {_told(link)}", json=json)
     if not checked:
         typer.echo("its forget file is gone, so the requests' records were not compared", err=True)
+
+
+def _fields(request: Any) -> dict[str, Any]:
+    return {name: getattr(request, name) for name in FIELDS}
 
 
 def _told(link: Any) -> str:

@@ -1,6 +1,5 @@
 """`unteach methods`: list the methods, or print one page about a method."""
 
-import json as json_
 from dataclasses import asdict
 from textwrap import wrap
 from typing import Annotated, Any
@@ -9,6 +8,7 @@ import typer
 
 from unteach.cli import _complete as complete
 from unteach.cli import _options as options
+from unteach.cli._json import show_json
 
 
 def methods(
@@ -41,7 +41,7 @@ def methods(
     found = {key: methods.get(key) for key in ([name] if name else methods)}
     if json:
         listed = [_described(key, cls) for key, cls in found.items()]
-        typer.echo(json_.dumps(listed, indent=2, ensure_ascii=False))
+        show_json(listed)
     elif name:
         typer.echo(_page(name, found[name]))
     else:

@@ -26,7 +26,8 @@ def metrics(
     def described(metric: Any) -> Entry:
         found = facts(metric)
         page = [f"{heading}: {text}" for heading, text in found.items()]
-        data = {"name": metric.name, "help": metric.help, **found}
+        fields = {heading.replace(" ", "_"): text for heading, text in found.items()}
+        data = {"name": metric.name, "help": metric.help, **fields}
         return Entry(f"{metric.name}: {metric.help}", [], page, data)
 
     listed("metrics", [METRICS, COMPARISONS], described, name, json=json)

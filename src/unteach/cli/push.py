@@ -1,6 +1,5 @@
 """`unteach push`: a finished result on the Hugging Face Hub."""
 
-import json as json_
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from unteach.cli import _options as options
+from unteach.cli._json import show_json
 
 
 def push(
@@ -46,7 +46,7 @@ def push(
     say("comparing the files with their hashes, and uploading")
     done = upload(folder, repo, private=private, revision=revision, anyway=anyway)
     if json:
-        typer.echo(json_.dumps(asdict(done), indent=2))
+        show_json(asdict(done))
         return
     told(done)
     typer.echo(done.url)

@@ -1,6 +1,5 @@
 """`unteach recheck`: test whether removed records resurface in a later model."""
 
-import json as json_
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,6 +7,7 @@ import typer
 
 from unteach.cli import _options as shared
 from unteach.cli import ledger as options
+from unteach.cli._json import show_json
 from unteach.errors import Problem, UserError
 
 FOUND = 3  # exit code if a record resurfaces
@@ -93,8 +93,7 @@ def recheck(
     _write(ledger, model, before, result)
     if json:
         held = {r: {k: f"forget-{v}" for k, v in found.items()} for r, found in known.items()}
-        told = {**result.as_record(), "records": held, "not_at_hand": left}
-        typer.echo(json_.dumps(told, indent=1))
+        show_json({**result.as_record(), "records": held, "not_at_hand": left})
     else:
         _tell(result)
     if left:

@@ -1,12 +1,12 @@
 """`unteach screen`: search training data for removed records."""
 
-import json as json_
 from collections import Counter
 from typing import Annotated
 
 import typer
 
 from unteach.cli import ledger as options
+from unteach.cli._json import show_json
 from unteach.errors import Problem, UserError
 from unteach.escaping import visible
 
@@ -70,7 +70,7 @@ def screen(
     if wrong:
         raise UserError(*wrong)
     if json:
-        typer.echo(json_.dumps([dict(vars(hit)) for hit in hits], indent=1))
+        show_json([dict(vars(hit)) for hit in hits])
     else:
         for hit in hits:
             typer.echo(visible(hit))

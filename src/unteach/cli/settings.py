@@ -1,9 +1,10 @@
 """`unteach settings`: list every setting with its default, bounds and meaning."""
 
-import json as json_
 from typing import Annotated, Any
 
 import typer
+
+from unteach.cli._json import show_json
 
 
 def settings(
@@ -34,14 +35,14 @@ def settings(
     if scores_schema:
         from unteach.report.files import scores_schema as of_scores
 
-        typer.echo(json_.dumps(of_scores(), indent=2))
+        show_json(of_scores())
         return
     if schema:
-        typer.echo(json_.dumps(found.schema(), indent=2))
+        show_json(found.schema())
         return
     listed = _named(found.settings(), name)
     if json:
-        typer.echo(json_.dumps([setting._asdict() for setting in listed], indent=2, default=str))
+        show_json([setting._asdict() for setting in listed])
         return
     _shown(listed)
 

@@ -1,11 +1,11 @@
 """`unteach size`: estimate the memory of a run before any weights are loaded."""
 
-import json as json_
 from typing import Annotated
 
 import typer
 
 from unteach.cli import _options as options
+from unteach.cli._json import show_json
 from unteach.errors import Problem, UserError
 
 UNITS = {"": 1e9, "gb": 1e9, "gib": 2**30, "mb": 1e6, "mib": 2**20, "tb": 1e12}
@@ -156,7 +156,7 @@ def size(
     found = size_of(setting)
     advice = advise(found, room) if room and found.total > room else []
     if json:
-        typer.echo(json_.dumps(to_json(found, room, advice), indent=2))
+        show_json(to_json(found, room, advice))
     else:
         show(found, room, advice)
 

@@ -1,6 +1,5 @@
 """`unteach verify`: check that a result is unchanged, and that it can be reproduced."""
 
-import json as json_
 import math
 from dataclasses import asdict
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from unteach.cli import _options as options
+from unteach.cli._json import show_json
 
 SHOWN = 5  # number of files or tensors to name
 
@@ -47,7 +47,7 @@ def verify(
         values: dict[str, Any] = {"folder": str(folder), **asdict(found)}
         made = _repeated(folder) if rerun else None
         values |= {"rerun": {**asdict(made), "equal": made.equal}} if made else {}
-        typer.echo(json_.dumps(values, indent=2, default=str))
+        show_json(values)
         if made and not made.equal:
             raise typer.Exit(1)
         return

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from importlib.resources import files
 from typing import Any
 
-from unteach.escaping import in_json
+from unteach.escaping import finite, in_json
 from unteach.metrics.given import GivenAnswers
 from unteach.metrics.harm import Harm, ScoreDrop
 from unteach.report import attacked
@@ -48,16 +48,16 @@ def to_json(report: Report) -> str:
             model: {group: asdict(harm) for group, harm in groups.items()}
             for model, groups in report.harm.items()
         },
-        "earlier": _finite(written_earlier(report.earlier)),
-        "gates": _finite(written_gates(report.gates)),
+        "earlier": finite(written_earlier(report.earlier)),
+        "gates": finite(written_gates(report.gates)),
         "tables": dict(report.tables),
         "method": {"label": report.label, "papers": [asdict(p) for p in report.papers]},
-        "request": _finite(report.request),
-        "facts": _finite(report.facts),
+        "request": finite(report.request),
+        "facts": finite(report.facts),
         "notes": list(report.notes),
     }
     if report.attacks:
-        record["attacks"] = _finite(attacked.written(report.attacks))
+        record["attacks"] = finite(attacked.written(report.attacks))
     return in_json(json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)) + "\n"
 
 
@@ -120,15 +120,6 @@ def _read_harm(record: Mapping[str, Any]) -> Harm:
     falls = {k: tuple(ScoreDrop(*each) for each in record[k]) for k in ("lost", "changed")}
     ids = {k: tuple(record[k]) for k in ("broken", "silent", "endless")}
     return Harm(asked=record["asked"], **falls, **ids)
-
-
-def _finite(value: Any) -> Any:
-    """Replace nan and infinity by None, at any depth."""
-    if isinstance(value, Mapping):
-        return {key: _finite(x) for key, x in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(x) for x in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _read(scores: Mapping[str, Any]) -> dict[str, Score]:

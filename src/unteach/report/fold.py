@@ -8,6 +8,9 @@ from itertools import chain
 from unteach.metrics import COMPARISONS, METRICS
 from unteach.metrics.given import GivenAnswers
 from unteach.metrics.harm import Harm
+from unteach.report.attacked import Attacked
+from unteach.report.fold_attacks import NOTE as ATTACKS
+from unteach.report.fold_attacks import attack_tables
 from unteach.report.judge import YARDSTICKS
 from unteach.report.labels import name_of
 from unteach.report.record import Report
@@ -43,7 +46,10 @@ def fold(reports: Sequence[Report]) -> Report:
             like = first.setdefault(model if model in YARDSTICKS else f"of {report.label}", report)
             found.setdefault(name_of(report, model, like), []).append((report, model))
     order = sorted(found, key=lambda name: _rank(name.split("-")[0]))
-    papers = {paper.arxiv: paper for report in reports for paper in report.papers}
+    attacks = {name: _attacks(found[name]) for name in order}
+    tables = attack_tables(attacks, mean_over_runs)
+    every = [*reports, *chain.from_iterable(attacks.values())]
+    papers = {paper.arxiv: paper for one in every for paper in one.papers}
     return Report(
         models={name: _models(found[name]) for name in order},
         comparisons={
@@ -54,11 +60,17 @@ def fold(reports: Sequence[Report]) -> Report:
         never_seen=_never_seen(reports) if "retrained" not in found else {},
         given={name: given for name in order if (given := _most_given(found[name]))},
         harm={name: harm for name in order if (harm := _most_harmed(found[name]))},
+        tables=tables,
         label=f"{len(reports)} runs",
         papers=tuple(papers.values()),
         facts={f"{FOLDED}{name}": len(found[name]) for name in order},
-        notes=NOTES,
+        notes=(*NOTES, ATTACKS) if tables else NOTES,
     )
+
+
+def _attacks(found: list[tuple[Report, str]]) -> list[Attacked]:
+    """The attacks of the runs that unlearned a model; the yardsticks of a run were not its aim."""
+    return [report.attacks for report, model in found if model == "unlearned" and report.attacks]
 
 
 def _most_given(found: list[tuple[Report, str]]) -> GivenAnswers | None:

@@ -15,7 +15,8 @@ SIZES = {"float32": 4, "bfloat16": 2, "float16": 2, "float64": 8}
 def kept_states(setting: SizeSettings, found: TracedModel) -> float:
     """Return the bytes of the original model's cached hidden states and log-probabilities."""
     of_forget, of_retain = setting.method.needs(), retain_reads(setting.retain)
-    rows = setting.examples * min(setting.answers, setting.length - 1)
+    examples = setting.examples * (1 + setting.forms)
+    rows = examples * min(setting.answers, setting.length - 1)
     groups = {"alternate": of_forget - {"reference_hidden"}} if "alternate" in of_forget else {}
     groups |= {"forget": of_forget, "retain": of_retain}
     groups |= {"replay": REPLAY_READS} if setting.replay else {}
@@ -23,8 +24,8 @@ def kept_states(setting: SizeSettings, found: TracedModel) -> float:
     times = sum(len(reads & kinds) for reads in groups.values())
     numbers = times * rows
     if {"prompt", "reference_logits"} <= of_forget:
-        numbers += setting.examples * (setting.length - 1) - rows
-    answers = setting.examples if "reference_logps" in of_forget else 0
+        numbers += examples * (setting.length - 1) - rows
+    answers = examples if "reference_logps" in of_forget else 0
     return numbers * found.head[1] * found.state_bytes + FLOAT * answers
 
 

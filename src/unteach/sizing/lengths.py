@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 from unteach.data import context_length, encode_all, read
+from unteach.data.reworded import reworded
 from unteach.errors import Problem, UserError
 from unteach.models.loading import load_tokenizer
 from unteach.settings.request import Request
@@ -39,6 +40,7 @@ def lengths_of(request: Request, config: Any) -> TextLengths:
     for role, source in (("forget", request.forget), ("retain", request.source("retain"))):
         if source and source != "-":
             examples, found = read(source, role)
+            examples = [*examples, *reworded(examples, request.train.forms, request.train.seed)]
             sequences[role], wrong = encode_all(
                 examples, tokenizer, max_length=longest, template=request.data.template
             )
@@ -49,5 +51,5 @@ def lengths_of(request: Request, config: Any) -> TextLengths:
     return TextLengths(
         length=max(len(sequence.ids) for sequence in every),
         answers=max(sum(sequence.answer) for sequence in every),
-        examples=len(sequences.get("forget", [])),
+        examples=sum("+" not in sequence.id for sequence in sequences.get("forget", [])),
     )

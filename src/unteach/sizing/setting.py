@@ -45,6 +45,8 @@ class SizeSettings:
         attention: attention implementation; None for the model's own.
         adapter_only: whether only adapters are written.
         evaluate_bits: 4 or None, of the models that are evaluated.
+        forms: number of further wordings of each text that are trained on too.
+        base: whether a base model is read before, and taught the retain file; None without one.
     """
 
     model: str
@@ -76,6 +78,8 @@ class SizeSettings:
     attention: str | None = None
     adapter_only: bool = False
     evaluate_bits: int | None = None
+    forms: int = 0
+    base: Literal["read", "taught"] | None = None
 
     @property
     def reads(self) -> frozenset[str]:
@@ -183,12 +187,21 @@ def setting_of(
         autocast=bool(extra.get("bf16", not cpu)), chunk_rows=extra.get("chunk_rows"),
         sam=bool(train.sam), replay=bool(train.replay) and method.trains_on == "forget",
         adapter_only=request.adapter_only, evaluate_bits=request.evaluate.bits,
+        forms=train.forms, base=_base(request, method, train.retain or "none"),
         sharding=sharding,  # type: ignore[arg-type]
         processes=processes, **more,
     )  # fmt: skip
     if problems := _problems(setting):
         raise UserError(*problems)
     return _with_local_batch(setting)
+
+
+def _base(request: Request, method: Any, retain: str) -> Literal["read", "taught"] | None:
+    """Whether the run reads a base model, as `pipeline.base_rows` does."""
+    if not request.base or "teacher_logits" not in method.needs():
+        return None
+    by_base = getattr(method, "teacher", "") in ("auto", "base")
+    return "taught" if by_base and method.base_epochs and retain != "none" else "read"
 
 
 class _TokenizerStub:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from unteach.sizing.base_model import base_moments
 from unteach.sizing.beside import disk, host
 from unteach.sizing.optimisers import known
 from unteach.sizing.parts import Moment, Parts, limit_of, moments
@@ -90,7 +91,7 @@ def size_of(setting: SizeSettings) -> Size:
     return Size(
         setting=setting,
         found=found,
-        moments=tuple(moments(setting, found)),
+        moments=(*base_moments(setting), *moments(setting, found)),
         host=host(setting, found),
         disk=disk(setting, found),
     )

@@ -104,6 +104,7 @@ def traced(setting: SizeSettings) -> TracedModel:
         examples=min(setting.examples, max(SCAN // setting.length, 1)),
         sharding="none" if setting.pass_dtype == setting.weight_dtype else "fsdp", processes=1,
         fila=False, fisher_cpu=False, sam=False, adapter_only=False, bits=None, evaluate_bits=None,
+        forms=0, base=None,
     )  # fmt: skip
     return _traced(same, setting.config.to_json_string(use_diff=False))
 

@@ -1,0 +1,65 @@
+"""With `--json`, stdout holds one JSON document: the result, or what went wrong."""
+
+import codecs
+import json
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+import typer
+
+from unteach.errors import Problem
+from unteach.escaping import json_text
+
+FLAG = "--json"
+ESCAPED = "unteach.json"  # name of the codec error handler of stdout
+
+
+def is_wanted() -> bool:
+    """Return whether the command line of this process asks for JSON."""
+    return FLAG in sys.argv[1:]
+
+
+def show_json(value: Any) -> None:
+    """Print a result as JSON to stdout."""
+    typer.echo(json_text(value).rstrip("\n"))
+
+
+def show_either(value: Any, text: str, *, json: bool) -> None:
+    """Print a result to stdout: as JSON, or as a text for people."""
+    if json:
+        show_json(value)
+    else:
+        typer.echo(text)
+
+
+def show_failure(problems: Iterable[Problem], code: int) -> None:
+    """Print what went wrong as JSON to stdout, if the command line asks for JSON."""
+    if not is_wanted():
+        return
+    told = [{"where": p.where, "what": p.what, "hint": p.hint} for p in problems]
+    first = f"{told[0]['where']}: {told[0]['what']}" if told else ""
+    show_json({"error": first, "problems": told, "exit_code": code})
+
+
+def show_usage_error(error: Exception) -> None:
+    """Print an error of the command line's parser, such as an unknown option, likewise."""
+    message = getattr(error, "format_message", None)
+    if message:
+        hint = "`unteach COMMAND --help` lists the options"
+        problem = Problem("the command line", message(), hint, "request")
+        show_failure([problem], getattr(error, "exit_code", 2))
+
+
+def escape_in_stdout() -> None:
+    r"""Make stdout write `\u00e9` for a character that its encoding lacks, as JSON does."""
+    codecs.register_error(ESCAPED, _escaped)
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure:
+        reconfigure(errors=ESCAPED)
+
+
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
