@@ -19,7 +19,7 @@ from unteach.evaluation.identity import identity_of, version_of_bits
 from unteach.evaluation.known import known_notes, require_known
 from unteach.evaluation.loading import load
 from unteach.evaluation.made_retain import with_made_retain
-from unteach.evaluation.of_run import answers_of_model, start_of
+from unteach.evaluation.of_run import RunEvaluation, start_of
 from unteach.evaluation.rescore import read_report
 from unteach.evaluation.results import ROWS, judge, versions, write
 from unteach.evaluation.texts import add_texts, notes_on_text
@@ -74,13 +74,14 @@ def _run(intake: CheckedRequest, work: RunFolder, listener: ProgressListener) ->
     began = time.monotonic()
     listener.notes(shared(work.mend))
     facts = shared(work.trained)
+    asked = RunEvaluation(intake)
     if work.placed:
         listener.stage("this very request is done already: nothing was done again")
         attacks = shared(lambda: _attacked_before(work))
-        return make_report(intake, evidence(intake, work, listener), facts or {}, attacks)
+        return make_report(intake, evidence(asked, work, listener), facts or {}, attacks)
     if facts is None:
         _check_other_models(intake)
-        before = rows_of("original", intake.request.model, intake, work, listener, work.before)
+        before = rows_of("original", intake.request.model, asked, work, listener, work.before)
         listener.notes(require_known(before, intake.request))
         folder = shared(work.begin)
         known = known_again(intake, before)
@@ -88,7 +89,7 @@ def _run(intake: CheckedRequest, work: RunFolder, listener: ProgressListener) ->
         shared(lambda: work.keep(facts))
     else:
         listener.stage("going on: the model is trained and written")
-    rows = evidence(intake, work, listener)
+    rows = evidence(asked, work, listener)
     attacks = attacked(intake, work, listener)
     facts |= {"seconds": round(time.monotonic() - began, 1)}
     facts |= versions() | version_of_bits(intake.request)
@@ -249,21 +250,19 @@ def load_to_train(request: Request, start: str) -> Any:
     return model.float() if request.adapter.kind == "full" else model
 
 
-def evidence(
-    intake: CheckedRequest, work: RunFolder, listener: ProgressListener
-) -> dict[str, Rows]:
+def evidence(asked: RunEvaluation, work: RunFolder, listener: ProgressListener) -> dict[str, Rows]:
     """Return the rows of each model: original, unlearned (as written) and retrained."""
-    request = intake.request
+    request = asked.request
     models = {"original": request.model, "unlearned": str(work.result)}
     models |= {"retrained": request.retrained} if request.retrained else {}
     gc.collect()  # frees the trained model: a small GPU cannot hold it beside the next one
-    return {name: rows_of(name, path, intake, work, listener) for name, path in models.items()}
+    return {name: rows_of(name, path, asked, work, listener) for name, path in models.items()}
 
 
 def rows_of(
     name: str,
     path: str,
-    intake: CheckedRequest,
+    asked: RunEvaluation,
     work: RunFolder,
     listener: ProgressListener,
     into: Path | None = None,
@@ -273,7 +272,7 @@ def rows_of(
     Args:
         name: "original", "unlearned" or "retrained".
         path: the model.
-        intake: the checked request.
+        asked: what the models are asked.
         work: the run's folder.
         listener: receives the progress.
         into: folder of the rows; None for the folder of the result.
@@ -285,9 +284,9 @@ def rows_of(
     listener.stage(f"evaluating: {name}")
     if name == "unlearned":
         shared(work.require_whole)
-    found = answers_of_model(name, path, intake, listener)
+    found = asked.answers(name, path, listener)
     shared(lambda: add_texts(folder, name, found.spoken))
-    shared(lambda: require_unchanged(intake.ages))
+    shared(lambda: require_unchanged(asked.plan.ages))
     shared(lambda: _keep_rows(file, found.rows, work))
     return found.rows
 
