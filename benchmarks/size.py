@@ -25,9 +25,9 @@ from transformers.trainer_callback import PrinterCallback
 from unteach.methods import build
 from unteach.sizing.setting import SizeSettings
 from unteach.sizing.size import Size, size_of
+from unteach.training.arguments import _checkpointing
 from unteach.training.config import UnlearningConfig
 from unteach.training.trainer import UnlearningTrainer
-from unteach.training.unlearn import _checkpointing
 
 GOAL = 0.15
 TIED = Shape(256, 4, 4, 2, 704, tied=True, vocabulary=8192)

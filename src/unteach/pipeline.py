@@ -12,28 +12,30 @@ from typing import Any
 from unteach.attacks._in_run import attack_run, keep
 from unteach.attacks._in_run import checked as check
 from unteach.checks.earlier import FILE_MARK, mark_of
-from unteach.checks.request import CheckedRequest, replayed, written
+from unteach.checks.files import written
+from unteach.checks.request import CheckedRequest, training_data
 from unteach.evaluation.card import write_card
 from unteach.evaluation.hashes import model_hash
 from unteach.evaluation.identity import identity_of, version_of_bits
-from unteach.evaluation.known import known_notes, require_known
+from unteach.evaluation.known import require_known
 from unteach.evaluation.loading import load
 from unteach.evaluation.made_retain import with_made_retain
-from unteach.evaluation.of_run import answers_of_model, start_of
+from unteach.evaluation.of_run import RunEvaluation, start_of
 from unteach.evaluation.rescore import read_report
-from unteach.evaluation.results import ROWS, judge, versions, write
-from unteach.evaluation.texts import add_texts, notes_on_text
+from unteach.evaluation.results import ROWS, versions, write
+from unteach.evaluation.run_report import make_report
+from unteach.evaluation.texts import add_texts
 from unteach.files import RunFolder, in_words, recover, working, write_text
 from unteach.files.rows import read_rows, write_rows
 from unteach.metrics.earlier import is_earlier, measured_earlier
 from unteach.models.unchanged import require_unchanged
 from unteach.processes.main import agreed, is_main, join, own_device, shared
 from unteach.progress import NoProgress, ProgressListener
-from unteach.report import Report, outcome_of
+from unteach.report import Report
 from unteach.report.attacked import Attacked
 from unteach.settings.request import FILE as REQUEST
 from unteach.settings.request import Request
-from unteach.types import ROLES, Paper, Row
+from unteach.types import ROLES, Row
 
 Rows = dict[str, list[Row]]
 KNOWN = "known_again"  # a fact: groups of earlier requests that were not held
@@ -74,13 +76,14 @@ def _run(intake: CheckedRequest, work: RunFolder, listener: ProgressListener) ->
     began = time.monotonic()
     listener.notes(shared(work.mend))
     facts = shared(work.trained)
+    asked = RunEvaluation(intake)
     if work.placed:
         listener.stage("this very request is done already: nothing was done again")
         attacks = shared(lambda: _attacked_before(work))
-        return make_report(intake, evidence(intake, work, listener), facts or {}, attacks)
+        return make_report(intake, evidence(asked, work, listener), facts or {}, attacks)
     if facts is None:
         _check_other_models(intake)
-        before = rows_of("original", intake.request.model, intake, work, listener, work.before)
+        before = rows_of("original", intake.request.model, asked, work, listener, work.before)
         listener.notes(require_known(before, intake.request))
         folder = shared(work.begin)
         known = known_again(intake, before)
@@ -88,7 +91,7 @@ def _run(intake: CheckedRequest, work: RunFolder, listener: ProgressListener) ->
         shared(lambda: work.keep(facts))
     else:
         listener.stage("going on: the model is trained and written")
-    rows = evidence(intake, work, listener)
+    rows = evidence(asked, work, listener)
     attacks = attacked(intake, work, listener)
     facts |= {"seconds": round(time.monotonic() - began, 1)}
     facts |= versions() | version_of_bits(intake.request)
@@ -114,7 +117,7 @@ def asked_by(request: Request) -> dict[str, str]:
 
 def _check_other_models(intake: CheckedRequest) -> None:
     """Check before training that the retrained and the base model hold finite weights."""
-    from unteach.models.weights import require_numbers_on_disk
+    from unteach.models.weight_files import require_numbers_on_disk
 
     request, method = intake.request, intake.method
     taught = "teacher_logits" in method.needs() or method.trains_on == "retain"
@@ -165,17 +168,15 @@ def remove(
 
     request = intake.request
     taught = base_rows(intake, listener)
-    forget, retain = (intake.sequences.get(role, []) for role in ("forget", "retain"))
-    replay = replayed(intake, known)
-    examples = [*(intake.whole or intake.groups)["forget"], *intake.formed]
+    data = training_data(intake, known)
 
     def train(request: Request) -> Any:
         listener.stage("loading the model")
         model = agreed(lambda: load_to_train(request, start_of(intake)))
         agreed(lambda: require_unchanged(intake.ages))
         return unlearn_model(
-            model, intake.tokenizer, intake.method, forget, retain, request, listener, examples,
-            checkpoints, identity, intake.calibration, taught, intake.forms, replay,
+            model, intake.tokenizer, intake.method, data, request, listener,
+            checkpoints=checkpoints, before=identity, teacher_rows=taught,
         )  # fmt: skip
 
     done, lower = with_lower_rate(
@@ -188,9 +189,11 @@ def remove(
     shared(lambda: _export(done, intake, folder, dtype))  # the main process has all weights
     shared(lambda: require_unchanged(intake.ages))  # files beside the weights were copied
     counts = {role: len(e) for role, e in intake.groups.items() if not is_earlier(role)}
-    tokens = sum(sum(s.answer) for s in forget)
+    tokens = sum(sum(s.answer) for s in data.forget)
     facts = {"examples": counts, "forget_answer_tokens": tokens, **done.facts}
-    facts |= {FILE_MARK: mark_of(request.forget)} | ({"replayed": len(replay)} if replay else {})
+    facts |= {FILE_MARK: mark_of(request.forget)} | (
+        {"replayed": len(data.replay)} if data.replay else {}
+    )
     facts |= {KNOWN: [*known]} if known else {}
     if request.gates.declared:
         facts["gates"] = {"sha256": request.gates.sha256}
@@ -214,8 +217,8 @@ def base_rows(intake: CheckedRequest, listener: ProgressListener) -> Any:
         request.base, request.base, dtype=request.dtype, device=request.device, bits=None,
         trust_remote_code=request.trust_remote_code, flag="--base", whole=True,
     )  # fmt: skip
-    plain = {**intake.sequences, "holdout": intake.calibration}
-    forget, retain, level = ([*plain.get(r, []), *intake.forms.get(r, [])] for r in ROLES)
+    data = training_data(intake)
+    forget, retain, level = (data.shown(role) for role in ROLES)
     by_base = getattr(method, "teacher", "") in ("auto", "base")
     epochs = method.base_epochs if by_base else 0
     if steps := steps_on(retain, epochs):
@@ -249,21 +252,19 @@ def load_to_train(request: Request, start: str) -> Any:
     return model.float() if request.adapter.kind == "full" else model
 
 
-def evidence(
-    intake: CheckedRequest, work: RunFolder, listener: ProgressListener
-) -> dict[str, Rows]:
+def evidence(asked: RunEvaluation, work: RunFolder, listener: ProgressListener) -> dict[str, Rows]:
     """Return the rows of each model: original, unlearned (as written) and retrained."""
-    request = intake.request
+    request = asked.request
     models = {"original": request.model, "unlearned": str(work.result)}
     models |= {"retrained": request.retrained} if request.retrained else {}
     gc.collect()  # frees the trained model: a small GPU cannot hold it beside the next one
-    return {name: rows_of(name, path, intake, work, listener) for name, path in models.items()}
+    return {name: rows_of(name, path, asked, work, listener) for name, path in models.items()}
 
 
 def rows_of(
     name: str,
     path: str,
-    intake: CheckedRequest,
+    asked: RunEvaluation,
     work: RunFolder,
     listener: ProgressListener,
     into: Path | None = None,
@@ -273,7 +274,7 @@ def rows_of(
     Args:
         name: "original", "unlearned" or "retrained".
         path: the model.
-        intake: the checked request.
+        asked: what the models are asked.
         work: the run's folder.
         listener: receives the progress.
         into: folder of the rows; None for the folder of the result.
@@ -285,9 +286,9 @@ def rows_of(
     listener.stage(f"evaluating: {name}")
     if name == "unlearned":
         shared(work.require_whole)
-    found = answers_of_model(name, path, intake, listener)
+    found = asked.answers(name, path, listener)
     shared(lambda: add_texts(folder, name, found.spoken))
-    shared(lambda: require_unchanged(intake.ages))
+    shared(lambda: require_unchanged(asked.plan.ages))
     shared(lambda: _keep_rows(file, found.rows, work))
     return found.rows
 
@@ -312,53 +313,6 @@ def attacked(
 def _attacked_before(work: RunFolder) -> Attacked | None:
     """The attacks in the report of a run that is done."""
     return read_report(work.result).attacks
-
-
-def make_report(
-    intake: CheckedRequest,
-    rows: dict[str, Rows],
-    facts: dict[str, Any],
-    attacks: Attacked | None = None,
-) -> Report:
-    """Make the report from the rows of all models, and from the attacks' results."""
-    method, request = intake.method, intake.request
-    original = rows.get("original", {})
-    names = request.forget, request.holdout, request.data.template
-    found = judge(rows, gates=request.gates, earlier=[one.request for one in intake.earlier])
-    if found["gates"]:
-        facts = {
-            **facts,
-            "gates": {**facts.get("gates", {}), "outcome": outcome_of(found["gates"])},
-        }
-    return Report(
-        **found,
-        label=method.title(),
-        papers=papers(method, request),
-        request=request.model_dump(mode="json"),
-        facts=facts,
-        notes=(
-            *map(str, intake.notes),
-            *map(str, known_notes(original, *names)),
-            *notes_on_text(request.keep_text),
-        ),
-        attacks=attacks,
-    )
-
-
-def papers(method: Any, request: Request) -> tuple[Paper, ...]:
-    """Papers of the method, the adapter initialisation and the optimiser that a run used."""
-    from unteach.methods import METHODS
-    from unteach.training.gradients import SAM
-    from unteach.training.memory import QLORA
-
-    found, fila = [method.paper], METHODS.get("loku").paper
-    if request.adapter.init == "fila" and method.paper != fila:
-        found.append(fila)
-    if request.train.sam:
-        found.append(SAM)
-    if request.adapter.bits:
-        found.append(QLORA)
-    return tuple(found)
 
 
 def _export(done: Any, intake: CheckedRequest, folder: Path, dtype: Any) -> None:

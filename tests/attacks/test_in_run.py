@@ -11,7 +11,7 @@ from unteach import pipeline, unlearn
 from unteach.attacks import run as running
 from unteach.attacks._in_run import options_of
 from unteach.errors import UserError
-from unteach.evaluation import of_run
+from unteach.evaluation import rows as asking
 from unteach.evaluation.rescore import rescore
 from unteach.report import (
     Report,
@@ -96,7 +96,7 @@ def test_an_attack_that_was_cut_off_goes_on_and_nothing_is_trained_again(
 
     monkeypatch.setattr(running._Run, "_keep", watched)
     monkeypatch.setattr(pipeline, "remove", lambda *_: pytest.fail("it was trained again"))
-    monkeypatch.setattr(of_run, "evaluate", lambda *_: pytest.fail("it was evaluated again"))
+    monkeypatch.setattr(asking, "ask_model", lambda *_: pytest.fail("it was evaluated again"))
     code, _, err = call(*command(files, tiny_folder, "--attack", then))
     assert code == 0, err
     assert [name for name, _ in kept + made] == ["original", "unlearned", "retrained"]

@@ -10,7 +10,7 @@ from secrecy.leaks import canary, leaks
 
 from unteach.checks.earlier import find_earlier, nothing_held
 from unteach.cli import _next
-from unteach.evaluation import of_run
+from unteach.evaluation import rows as asking
 from unteach.files.rows import read_rows
 from unteach.report import from_json, to_html
 from unteach.report.markdown import to_markdown
@@ -167,11 +167,11 @@ def test_what_after_names_must_be_a_result_and_retain_may_not_teach_it_again(pla
 
 def back(monkeypatch):
     """The model that is written gives earlier requests again, as far as its rows tell."""
-    plain = of_run.evaluate
+    plain = asking.ask_model
 
-    def evaluate(path, intake, listener):
-        found = plain(path, intake, listener)
-        if path != intake.request.model:
+    def ask_model(name, *rest):
+        found = plain(name, *rest)
+        if name != "original":
             from dataclasses import replace
 
             found.rows["earlier-1"] = [
@@ -179,7 +179,7 @@ def back(monkeypatch):
             ]
         return found
 
-    monkeypatch.setattr(of_run, "evaluate", evaluate)
+    monkeypatch.setattr(asking, "ask_model", ask_model)
 
 
 def test_a_request_that_comes_back_fails_the_gate_with_the_next_command(place, call, monkeypatch):

@@ -12,6 +12,7 @@ from unteach import pipeline
 from unteach.checks import request as intake
 from unteach.errors import UserError
 from unteach.evaluation import of_run
+from unteach.evaluation.results import judge
 from unteach.settings.request import load
 from unteach.training.config import UnlearningConfig
 
@@ -83,7 +84,7 @@ def test_a_base_in_four_bits(reentrant, files, folder):
     again = of_run.evaluate(
         str(files / "out"), intake.check(_again(files)), pipeline.NoProgress()
     ).rows
-    found = pipeline.judge({"original": again})["models"]["original"]["forget"]["probability"]
+    found = judge({"original": again})["models"]["original"]["forget"]["probability"]
     assert found == report.models["unlearned"]["forget"]["probability"]
 
 

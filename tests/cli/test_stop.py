@@ -77,12 +77,12 @@ def test_a_rate_that_destroyed_the_model_is_lowered_and_said(asked, monkeypatch)
 
     rates, unlearn = [], module.unlearn_model
 
-    def first_fails(*given):
-        rates.append(given[5].train.learning_rate)
+    def first_fails(*given, **more):
+        rates.append(given[4].train.learning_rate)
         if len(rates) == 1:
             problem = Problem("training, step 2", "the model is destroyed: 9 nats", "")
             raise ModelDestroyed(problem, lower=rates[0] / 10)
-        return unlearn(*given)
+        return unlearn(*given, **more)
 
     monkeypatch.setattr(module, "unlearn_model", first_fails)
     report = pipeline.run(load(flags=asked, sets=[ANYWAY, "train.epochs=2"]))

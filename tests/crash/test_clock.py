@@ -8,7 +8,7 @@ import pytest
 from crash.test_killed import files, found, job
 from crash.test_stopped import Told, fail, hidden
 
-from unteach.evaluation import of_run
+from unteach.evaluation import rows as asking
 
 __all__ = ["files"]  # a fixture
 DAY = 86_400.0
@@ -32,14 +32,14 @@ def test_a_run_goes_on_whatever_the_clock_says(files, tiny_folder, tmp_path, mon
     job(files, tiny_folder, tmp_path / "whole")()
     request.getfixturevalue("jumping")
     out, told = tmp_path / "results" / "out", Told()
-    usual, steps = of_run.evaluate, []
+    usual, steps = asking.ask_model, []
 
     def cut(*given):
         steps.append(given)
         return usual(*given) if len(steps) == 1 else fail()
 
     with monkeypatch.context() as patch:
-        patch.setattr(of_run, "evaluate", cut)
+        patch.setattr(asking, "ask_model", cut)
         with pytest.raises(KeyboardInterrupt):
             job(files, tiny_folder, out, listener=told)()
     (kept,) = hidden(out.parent)

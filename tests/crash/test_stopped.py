@@ -15,7 +15,7 @@ from crash.test_killed import files, found, job
 
 from unteach import pipeline
 from unteach.errors import UserError
-from unteach.evaluation import of_run
+from unteach.evaluation import rows as asking
 from unteach.files import run_folder as under_way
 from unteach.progress import NoProgress
 from unteach.report import to_json
@@ -78,16 +78,16 @@ def test_stopped_before_anything_is_worth_keeping_nothing_stays(
 
 def test_what_is_trained_is_not_trained_again(files, tiny_folder, tmp_path, monkeypatch):
     """Nor is the original asked again: its rows were there when the run was stopped."""
-    usual, told = of_run.evaluate, Told()
+    usual, told = asking.ask_model, Told()
     asked = []
 
-    def evaluate(path, *rest):
-        asked.append(path)
-        return usual(path, *rest) if len(asked) == 1 else fail()
+    def evaluate(name, *rest):
+        asked.append(name)
+        return usual(name, *rest) if len(asked) == 1 else fail()
 
     work = job(files, tiny_folder, tmp_path / "out", listener=told)
     with monkeypatch.context() as patch:
-        patch.setattr(of_run, "evaluate", evaluate)
+        patch.setattr(asking, "ask_model", evaluate)
         with pytest.raises(KeyboardInterrupt):
             work()
     (folder,) = hidden(tmp_path)
@@ -110,7 +110,7 @@ def test_what_is_done_is_not_done_again(files, tiny_folder, tmp_path, monkeypatc
     work = job(files, tiny_folder, tmp_path / "out", listener=told)
     first, there = work(), everything(tmp_path)
     monkeypatch.setattr(unlearn, "UnlearningTrainer", fail)
-    monkeypatch.setattr(of_run, "evaluate", fail)
+    monkeypatch.setattr(asking, "ask_model", fail)
     told.stages.clear()
     again = work()
     assert told.stages[1:] == ["this very request is done already: nothing was done again"]
@@ -148,7 +148,7 @@ def test_what_is_done_is_known_wherever_it_was_moved(files, tiny_folder, tmp_pat
     link.symlink_to(moved)
     there = everything(tmp_path)
     monkeypatch.setattr(unlearn, "UnlearningTrainer", fail)
-    monkeypatch.setattr(of_run, "evaluate", fail)
+    monkeypatch.setattr(asking, "ask_model", fail)
     monkeypatch.setattr(os, "access", lambda path, mode, **more: mode == os.R_OK)
     monkeypatch.chdir(moved)
     for place in (moved, link):

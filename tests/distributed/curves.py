@@ -29,6 +29,7 @@ from unteach.rowengine.batch import RETAIN
 from unteach.settings.request import load
 from unteach.training.config import UnlearningConfig
 from unteach.training.trainer import UnlearningTrainer
+from unteach.training.training_data import TrainingData
 from unteach.training.unlearn import unlearn_model
 
 PAIRS, STEP, CUT = 8, 4, 3  # to forget, of one optimiser step, steps before a cut
@@ -209,7 +210,8 @@ def exported(folder: Path, kind: str, processes: int) -> dict[str, float] | None
     request = load(flags=flags, sets=[*sets, "train.optim=sgd", "data.max_length=64"])
     model, method = tiny_llama(dtype=torch.float32), build("unilogit", {})
     tokenizer: Any = Vocabulary()
-    done = unlearn_model(model, tokenizer, method, TO_FORGET, TO_KEEP, request, NoProgress())
+    data = TrainingData(forget=TO_FORGET, retain=TO_KEEP)
+    done = unlearn_model(model, tokenizer, method, data, request, NoProgress())
     if done.model is None:
         return None
     whole = merge(done.model) if kind == "lora" else done.model

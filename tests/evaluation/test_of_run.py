@@ -1,13 +1,16 @@
 """The models of a run: the rows of those that were given are kept for the next run."""
 
 import shutil
+from collections import Counter
 
 import pytest
 from support import ANYWAY, write_roles
 
 from unteach import pipeline
 from unteach.checks.request import check
+from unteach.data.encoding import tokens
 from unteach.evaluation import of_run
+from unteach.evaluation import rows as asking
 from unteach.files.rows import read_rows
 from unteach.progress import NoProgress
 from unteach.settings.request import load
@@ -34,13 +37,13 @@ def job(files, model, out, listener=None, cache=True, **more):
 def asked(monkeypatch, tmp_path):
     """The folders of the models that are scored, in order, with a cache for this test alone."""
     monkeypatch.setenv("UNTEACH_CACHE", str(tmp_path / "cache"))
-    usual, asked = of_run.evaluate, []
+    usual, asked = asking.ask_model, []
 
-    def evaluate(path, *rest):
-        asked.append(path)
-        return usual(path, *rest)
+    def ask_model(name, plan, *rest):
+        asked.append(plan.places[name].path)
+        return usual(name, plan, *rest)
 
-    monkeypatch.setattr(of_run, "evaluate", evaluate)
+    monkeypatch.setattr(asking, "ask_model", ask_model)
     return asked
 
 
@@ -93,19 +96,31 @@ def test_another_original_other_data_and_texts_are_asked(files, tiny_folder, tmp
 
 
 def test_the_original_beside_itself(files, tiny_folder, tmp_path, monkeypatch):
-    """It is read once, and its rows are those of a copy that is compared with it."""
+    """It is read once, and its rows are those of a copy that is compared with it.
+
+    Each text is tokenised once to train on it, and once to ask all three models.
+    """
     copy = str(shutil.copytree(tiny_folder, tmp_path / "copy"))
     loads = []
-    usual = of_run.load
+    usual = asking.load
 
     def load(path, *rest, **more):
         loads.append(path)
         return usual(path, *rest, **more)
 
-    monkeypatch.setattr(of_run, "load", load)
+    monkeypatch.setattr(asking, "load", load)
+    texts, plain = Counter(), tokens.tokenised
+
+    def tokenised(text, *rest, **more):
+        texts[text] += 1
+        return plain(text, *rest, **more)
+
+    monkeypatch.setattr(tokens, "tokenised", tokenised)
     job(files, tiny_folder, tmp_path / "one", retrained=copy)()
     assert loads.count(copy) == 1
     assert loads.count(str(tiny_folder)) == 3  # by itself, beside the unlearned, beside the copy
+    assert set(texts.values()) == {2}
+    assert len(texts) == 3 * 8
     found = rows(tmp_path / "one")
     assert found["original"] == found["retrained"]
     assert found["original"]["forget"][0].divergence == 0
@@ -116,6 +131,7 @@ def test_adapters_are_known_by_what_they_are_put_on(files, tiny_folder, tmp_path
     given = {role: str(files / f"{role}.jsonl") for role in ("forget", "retain", "holdout")}
     given |= {"model": str(tiny_folder), "out": str(tmp_path / "out"), "method": "npo"}
     intake = check(load(flags=given, sets=SETS))
+    monkeypatch.setenv("UNTEACH_CACHE", str(tmp_path / "cache"))
     adapters = another(tiny_folder, tmp_path / "adapters")
     (adapters / "adapter_config.json").write_text("{}")
     bases = tiny_folder, another(tiny_folder, tmp_path / "base")
@@ -124,7 +140,8 @@ def test_adapters_are_known_by_what_they_are_put_on(files, tiny_folder, tmp_path
         found = []
         for base in bases:
             monkeypatch.setattr(of_run, "start_of", lambda _, base=base: str(base))
-            found.append(of_run._key_of(str(path), intake))
+            plan = of_run.RunEvaluation(intake).plan_for("other", str(path))
+            found.append(asking.key_of("other", plan))
         return found
 
     one, other = keys(adapters)

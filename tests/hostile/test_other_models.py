@@ -17,6 +17,7 @@ from unteach.evaluation import of_run
 from unteach.evaluation.check import check as check_evaluation
 from unteach.evaluation.request import evaluation_request as evaluation
 from unteach.models.loading import load_model, load_tokenizer
+from unteach.progress import NoProgress
 from unteach.settings.request import load
 
 
@@ -154,10 +155,10 @@ def test_what_does_not_load_is_called_by_its_flag(load_it, tmp_path):
 
 def test_a_retrained_model_is_called_so_as_it_is_asked(asked, files, tiny_folder):
     retrained = shutil.copytree(tiny_folder, files / "other")
-    request = asked(retrained=str(retrained))
+    asked = of_run.RunEvaluation(check(asked(retrained=str(retrained))))
     (retrained / "model.safetensors").write_bytes(b"torn")
     with pytest.raises(UserError, match=f"--retrained {retrained}: "):
-        of_run._load(str(retrained), request, request.model)
+        asked.answers("retrained", str(retrained), NoProgress())
 
 
 @pytest.fixture

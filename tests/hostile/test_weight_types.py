@@ -20,7 +20,7 @@ from unteach.checks.trainable import check_training
 from unteach.errors import UserError
 from unteach.models.loading import load_model
 from unteach.models.source import weights_problem
-from unteach.models.weights import headers
+from unteach.models.weight_files import headers
 from unteach.settings.sections import AdapterSettings
 
 LAYER = "model.layers.1.mlp.down_proj.weight"

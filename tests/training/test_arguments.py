@@ -3,11 +3,12 @@
 import pytest
 import torch
 
+from unteach.evaluation.run_report import papers
 from unteach.methods import build
-from unteach.pipeline import papers
 from unteach.settings.request import load
+from unteach.training.arguments import arguments
 from unteach.training.config import UnlearningConfig
-from unteach.training.unlearn import _peak_from_here, arguments
+from unteach.training.unlearn import _peak_from_here
 
 FLAGS = {"model": "m", "forget": "f", "out": "o", "method": "npo"}
 

@@ -9,7 +9,7 @@ from support import tiny_llama
 from trainers import trainer
 
 from unteach.adapters import LoraSettings, add_lora
-from unteach.training.unlearn import _checkpointing
+from unteach.training.arguments import _checkpointing
 
 MODELS = FAMILIES | {"untied llama": partial(tiny_llama, tied=False)}
 REENTRANT = {"reentrant": True, "not reentrant": False}

@@ -12,8 +12,10 @@ from unteach.progress import NoProgress
 from unteach.rowengine.reference import Reference
 from unteach.settings.request import load
 from unteach.training import unlearn as module
+from unteach.training.training_data import TrainingData
 
 FORGET, RETAIN = sequences(8, "forget"), sequences(8, "retain")
+DATA = TrainingData(forget=FORGET, retain=RETAIN)
 START = ("adapter.kind=lora", "adapter.init=fila", "adapter.rank=2", "device=cpu")
 TRAIN = ("train.epochs=1", "train.learning_rate=1e-9", "train.retain=kl", "train.retain_weight=1")
 
@@ -43,7 +45,7 @@ def unlearn(method, *sets, model=None):
     model = tiny_llama(dtype=torch.float32) if model is None else model
     tokenizer = Vocabulary()
     method = build(method, {}) if isinstance(method, str) else method
-    done = module.unlearn_model(model, tokenizer, method, FORGET, RETAIN, request, ears)  # type: ignore[arg-type]
+    done = module.unlearn_model(model, tokenizer, method, DATA, request, ears)  # type: ignore[arg-type]
     return done, ears
 
 

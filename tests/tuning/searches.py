@@ -25,12 +25,10 @@ def watched(patch):
         seen.update(example.id for group in groups.values() for example in group.examples)
         return scored(model, tokenizer, groups, settings, **more)
 
-    def train(model, tokenizer, method, forget, retain, request, listener, examples, *rest, **more):
-        holdout = rest[2]
-        texts = [s.id.partition("/")[0] for s in (*forget, *retain, *holdout)]
-        seen.update([*texts, *(example.id for example in examples)])
-        all_of = (model, tokenizer, method, forget, retain, request, listener, examples, *rest)
-        return trained(*all_of, **more)
+    def train(model, tokenizer, method, data, *rest, **more):
+        texts = [s.id.partition("/")[0] for s in (*data.forget, *data.retain, *data.holdout)]
+        seen.update([*texts, *(example.id for example in data.examples)])
+        return trained(model, tokenizer, method, data, *rest, **more)
 
     patch.setattr(ask, "score_groups", score)
     patch.setattr(unlearn, "unlearn_model", train)

@@ -17,7 +17,7 @@ from transformers import PreTrainedModel
 from unteach.errors import Problem, UserError
 from unteach.models.loading import is_quantised, load_model, runs_own_code, source_of
 from unteach.models.source import adapter_problem, require
-from unteach.models.weights import some
+from unteach.models.weight_files import some
 
 FILE = "unteach_base.json"
 THREADS = 4  # hashing releases the GIL; each thread holds a copy of one weight

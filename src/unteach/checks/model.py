@@ -56,7 +56,8 @@ def check_model(
         quantised_problem,
         unbuilt,
     )
-    from unteach.models.weights import built, dropped_note, fitted, headers
+    from unteach.models.weight_files import headers
+    from unteach.models.weights import built, dropped_note, fitted
 
     where = f"{flag} {model}"
     if holds_adapters_only(model):

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 from unteach.checks.automatic import AUTO, ELSE, method_of, teacher_problem
@@ -15,34 +15,40 @@ from unteach.checks.earlier import (
     same_tokens,
     with_earlier,
 )
+from unteach.checks.files import is_done, overlapping_inputs, read_groups, written
 from unteach.checks.gates import gate_problems
 from unteach.checks.made_holdout import made_calibration, made_holdout_of
-from unteach.checks.model import check_model
-from unteach.checks.model_pair import ModelInfo, require_beside, shapes_problem
+from unteach.checks.model import CheckedModel, check_model
+from unteach.checks.model_pair import ModelInfo
+from unteach.checks.other_models import check_base, require_comparable
 from unteach.checks.preset import with_preset
-from unteach.checks.retraining import could_retrain, retraining_problems
-from unteach.checks.token_ids import check_answers, check_refusals
+from unteach.checks.retraining import retraining_problems
+from unteach.checks.token_ids import check_answers
 from unteach.checks.trainable import check_training
+from unteach.checks.trained_on import (
+    alternate_problems,
+    encoded_forms,
+    formed_of,
+    refusal_problems,
+    require_choice,
+)
 from unteach.checks.training import training_problems
 from unteach.data import (
     check_again,
     check_data,
     check_tokenizer,
     encode_all,
-    read,
     try_tokenizer,
 )
 from unteach.data.calibration import calibrating_half
 from unteach.data.halves import second_halves
-from unteach.data.listing import shortened
-from unteach.data.reworded import reworded
 from unteach.errors import Problem, UserError
-from unteach.files import check_out, check_room, overlap
-from unteach.metrics.earlier import is_earlier
+from unteach.files import check_out, check_room
 from unteach.models.source import pin_note, pinned
 from unteach.models.unchanged import Ages, ages_of
-from unteach.settings.request import FILE, MADE, Request, load
-from unteach.types import ROLES, Example, Sequence
+from unteach.settings.request import MADE, Request
+from unteach.training.training_data import TrainingData
+from unteach.types import Example, Sequence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,126 +91,239 @@ def check(request: Request) -> CheckedRequest:
     Raises:
         UserError: all problems of the request and of the data.
     """
-    from unteach.methods import build
-    from unteach.models.loading import device_problem
-    from unteach.training.implausible import insensible
+    checking = _Check(request)
+    checking.settings()
+    checking.models()
+    checking.data()
+    if checking.known:
+        checking.defaults()
+        checking.tokens()
+        checking.remember()
+    checking.what_is_trained_on()
+    checking.teacher()
+    checking.beside()
+    return checking.result()
 
-    before = ages_of([request.model, request.retrained, request.base])
-    problems: list[Problem] = []
-    request, problems = _collect(problems, with_preset, request) or (request, problems)
-    problems += [*training_problems(request), *_overlapping_inputs(request)]
-    problems += [problem] if (problem := device_problem(request.device)) else []
-    method = _collect(problems, _method, request)
-    checked, request = _model(request, "model", problems)
-    config, empty = (checked.config, checked.empty) if checked else (None, None)
-    tokenizer = _collect(problems, _tokenizer, request) if config else None
-    retrained = None
-    if request.retrained:
-        retrained, request = _model(request, "retrained", problems)
-    problems += insensible(request, config)
-    problems += retraining_problems(request, method) if method else []
-    groups = _groups(request, problems)
-    problems += _collect(problems, _alternates, request, method, groups) or []
-    problems += check_data(groups)
-    earlier = _collect(problems, find_earlier, request) or ()
-    again = {one.request: [*one.examples] for one in earlier if one.examples}
-    problems += check_again(groups, {asked.name: found for asked, found in again.items()})
-    groups |= {asked.group: found for asked, found in again.items()}
-    sequences: dict[str, list[Sequence]] = {}
-    wanted, notes = request, list[Problem]()
-    problems += request.notes
-    if method and config and tokenizer:
-        request, notes = resolve(request, method, config, tokenizer)
-        problems += notes
-        problems += _collect(problems, check_training, request.adapter, method, empty) or []
-        problems += check_tokenizer(tokenizer, groups, request.data.template)
-        if not _tokenizer_failed(problems):
-            problems += try_tokenizer(tokenizer, groups, request.data.template)
-        for role, examples in groups.items() if not _tokenizer_failed(problems) else ():
-            sequences[role], found = encode_all(
-                examples,
-                tokenizer,
-                max_length=request.data.max_length or 2048,
-                template=request.data.template,
-            )
-            problems += found
-        problems += check_answers(
-            empty,
-            tokenizer,
-            groups if not _tokenizer_failed(problems) else {},
-            sequences,
-            max_length=request.data.max_length or 2048,
-            template=request.data.template,
+
+class _Check:
+    """The steps of a check, in order, and what they found so far.
+
+    Args:
+        request: as it was given; each step may fill in more of it.
+    """
+
+    def __init__(self, request: Request):
+        self.request = self.wanted = request
+        self.ages = ages_of([request.model, request.retrained, request.base])
+        self.problems: list[Problem] = []
+        self.settled: list[Problem] = []  # of the defaults that were filled in
+        self.method: Any = None
+        self.tokenizer: Any = None
+        self.config: Any = None
+        self.empty: Any = None
+        self.retrained: Any = None
+        self.groups: dict[str, list[Example]] = {}
+        self.whole: dict[str, list[Example]] = {}
+        self.formed: dict[str, list[Example]] = {}
+        self.sequences: dict[str, list[Sequence]] = {}
+        self.forms: dict[str, list[Sequence]] = {}
+        self.calibration: list[Sequence] = []
+        self.earlier: tuple[EarlierData, ...] = ()
+
+    def settings(self) -> None:
+        """Take the preset, check the settings, and build the method."""
+        from unteach.models.loading import device_problem
+
+        if made := self._of(with_preset, self.request):
+            self.request, self.problems = made
+        self.problems += [*training_problems(self.request), *overlapping_inputs(self.request)]
+        problem = device_problem(self.request.device)
+        self.problems += [problem] if problem else []
+        self.method = self._of(_method, self.request)
+
+    def models(self) -> None:
+        """Check the model and the retrained one, and load the tokenizer."""
+        from unteach.training.implausible import insensible
+
+        if checked := self._model("model"):
+            self.config, self.empty = checked.config, checked.empty
+            self.tokenizer = self._of(_tokenizer, self.request)
+        if self.request.retrained:
+            self.retrained = self._model("retrained")
+        self.problems += insensible(self.request, self.config)
+        self.problems += retraining_problems(self.request, self.method) if self.method else []
+
+    def _model(self, name: str) -> CheckedModel | None:
+        """Check a model, and put its hub commit into the request."""
+        request = self.request
+        model, flag = getattr(request, name), f"--{name}"
+        check = partial(
+            check_model,
+            trust_remote_code=request.trust_remote_code,
+            training=name == "model",
+            bits=request.evaluate.bits,
+            device=request.device,
         )
-        problems += _collect(problems, _refusals, request, method, empty, tokenizer) or []
-        _collect(problems, _choice, method, sequences.get("forget", []), request.train.seed)
-        cut = request.data.max_length, request.data.template
-        earlier = same_tokens(earlier, groups, sequences, cut) if sequences else earlier
-        problems += [*earlier_notes(earlier), *nothing_held(request, earlier)]
-        request = with_earlier(request, earlier, method)
-    calibration: list[Sequence] = []
-    formed = _formed(groups, request)
-    forms = _forms(formed, tokenizer, request, problems) if sequences else {}
-    if request.holdout == MADE and sequences.get("forget"):
-        problems += _collect(problems, made_holdout_of, request, tokenizer, groups, sequences) or []
-    whole: dict[str, list[Example]] = {}
-    if request.evaluate.half == "second":
-        whole, found = second_halves(groups)
-        problems += found
-    if sequences.get("holdout"):
-        calibration, found = calibrating_half(groups, sequences)
-        problems += found
-        level = {sequence.id for sequence in calibration}
-        shown = [s for s in forms.get("holdout", []) if s.id.partition("+")[0] in level]
-        forms = {**forms, "holdout": shown} if forms else {}
-    if groups.get("forget"):
-        both = any(s.id.partition("/")[0] in _holdout_ids(groups) for s in calibration)
-        also = list(request.evaluate.also)
-        problems += gate_problems(request.gates, groups, shared=both, others=also)
-    if method and not _tokenizer_failed(problems):
-        found = teacher_problem(wanted, method, sequences, calibration, tokenizer)
-        if found and found.kind == "request" and wanted.method_name == AUTO:
-            method = build(ELSE, {})
-            problems[:] = [problem for problem in problems if problem not in notes]
-            request, notes = resolve(wanted, method, config, tokenizer)
-            request = with_earlier(request, earlier, method)
-            problems += notes
-            found = replace(found, where="--method", what=f"auto is {ELSE} here: {found.what}")
-            found = replace(found, kind="note")
-        problems += [found] if found else []
-    if request.train.draw_back == "made" and sequences.get("forget"):  # the method is settled now
-        made = _collect(problems, made_calibration, request, wanted, tokenizer, groups, sequences)
-        request, calibration, found = made or (request, calibration, [])
-        problems += found
-    known = ModelInfo(config, tokenizer) if config and tokenizer else None
-    if retrained and known:
-        _collect(problems, _check_comparable, request, "retrained", retrained.config, known)
-    if request.base and method and known:
-        problems += _collect(problems, _base, request, method, known, empty) or []
-    if not _is_done(request):
-        unfit = check_out(request.out, overwrite=request.overwrite)
-        problems += unfit or check_room(request.out, written(request))
-    notes = tuple(p for p in problems if p.kind == "note")
-    if len(notes) < len(problems):
-        raise UserError(*sorted(problems, key=lambda p: p.kind == "note"))
-    return CheckedRequest(
-        request=request,
-        method=method,
-        tokenizer=tokenizer,
-        groups=groups,
-        sequences=sequences,
-        calibration=calibration,
-        forms=forms,
-        formed=formed.get("forget", []),
-        earlier=earlier,
-        whole=whole,
-        notes=notes,
-        ages=before,
-    )
+        if checked := self._of(check, model, flag):
+            note = pin_note(model, flag)
+            self.problems += [*checked.notes, note] if note else checked.notes
+            self.request = request.model_copy(update={name: pinned(model)})
+        return checked
+
+    def data(self) -> None:
+        """Read the examples, and those of earlier requests."""
+        self.groups, found = read_groups(self.request)
+        self.problems += found
+        alternates = self._of(alternate_problems, self.request, self.method, self.groups)
+        self.problems += [*(alternates or []), *check_data(self.groups)]
+        self.earlier = self._of(find_earlier, self.request) or ()
+        again = {one.request: [*one.examples] for one in self.earlier if one.examples}
+        self.problems += check_again(self.groups, {a.name: found for a, found in again.items()})
+        self.groups |= {asked.group: found for asked, found in again.items()}
+        self.wanted = self.request
+        self.problems += self.request.notes
+
+    @property
+    def known(self) -> bool:
+        """Whether the method, the model and its tokenizer are known."""
+        return bool(self.method and self.config and self.tokenizer)
+
+    def defaults(self) -> None:
+        """Fill in the defaults of the method for this model."""
+        self.request, self.settled = resolve(self.wanted, self.method, self.config, self.tokenizer)
+        self.problems += self.settled
+
+    def tokens(self) -> None:
+        """Tokenise the examples, unless the tokenizer itself has a problem."""
+        request, tokenizer, template = self.request, self.tokenizer, self.request.data.template
+        how: Any = {"max_length": request.data.max_length or 2048, "template": template}
+        training = self._of(check_training, request.adapter, self.method, self.empty)
+        self.problems += [*(training or []), *check_tokenizer(tokenizer, self.groups, template)]
+        if not self._tokenizer_failed():
+            self.problems += try_tokenizer(tokenizer, self.groups, template)
+        for role, examples in self._readable().items():
+            self.sequences[role], found = encode_all(examples, tokenizer, **how)
+            self.problems += found
+        groups = self._readable()
+        self.problems += check_answers(self.empty, tokenizer, groups, self.sequences, **how)
+        refusals = self._of(refusal_problems, request, self.method, self.empty, tokenizer)
+        self.problems += refusals or []
+        forget = self.sequences.get("forget", [])
+        self._of(require_choice, self.method, forget, request.train.seed)
+
+    def remember(self) -> None:
+        """Tell what of earlier requests is held, and settle the request's part of it."""
+        if self.sequences:
+            cut = self.request.data.max_length, self.request.data.template
+            self.earlier = same_tokens(self.earlier, self.groups, self.sequences, cut)
+        self.problems += earlier_notes(self.earlier)
+        self.problems += nothing_held(self.request, self.earlier)
+        self.request = with_earlier(self.request, self.earlier, self.method)
+
+    def what_is_trained_on(self) -> None:
+        """Add wordings and a made holdout, and part what trains from what judges."""
+        self.formed = formed_of(self.groups, self.request)
+        if self.sequences:
+            self.forms, found = encoded_forms(self.formed, self.tokenizer, self.request)
+            self.problems += found
+        if self.request.holdout == MADE and self.sequences.get("forget"):
+            given = self.request, self.tokenizer, self.groups, self.sequences
+            self.problems += self._of(made_holdout_of, *given) or []
+        if self.request.evaluate.half == "second":
+            self.whole, found = second_halves(self.groups)
+            self.problems += found
+        if self.sequences.get("holdout"):
+            self.calibration, found = calibrating_half(self.groups, self.sequences)
+            self.problems += found
+            level = {sequence.id for sequence in self.calibration}
+            shown = [s for s in self.forms.get("holdout", []) if s.id.partition("+")[0] in level]
+            self.forms = {**self.forms, "holdout": shown} if self.forms else {}
+        if self.groups.get("forget"):
+            judging = {example.id for example in self.groups.get("holdout", [])}
+            both = any(s.id.partition("/")[0] in judging for s in self.calibration)
+            also = list(self.request.evaluate.also)
+            self.problems += gate_problems(
+                self.request.gates, self.groups, shared=both, others=also
+            )
+
+    def teacher(self) -> None:
+        """Check that the data allow a teacher; `auto` takes a method without one if not."""
+        if self.method and not self._tokenizer_failed():
+            found = teacher_problem(
+                self.wanted, self.method, self.sequences, self.calibration, self.tokenizer
+            )
+            if found and found.kind == "request" and self.wanted.method_name == AUTO:
+                self._take_else()
+                what = f"auto is {ELSE} here: {found.what}"
+                found = replace(found, where="--method", what=what, kind="note")
+            self.problems += [found] if found else []
+        if self.request.train.draw_back == "made" and self.sequences.get("forget"):
+            given = self.request, self.wanted, self.tokenizer, self.groups, self.sequences
+            if made := self._of(made_calibration, *given):
+                self.request, self.calibration, found = made
+                self.problems += found
+
+    def _take_else(self) -> None:
+        from unteach.methods import build
+
+        self.method = build(ELSE, {})
+        self.problems = [problem for problem in self.problems if problem not in self.settled]
+        self.defaults()
+        self.request = with_earlier(self.request, self.earlier, self.method)
+
+    def beside(self) -> None:
+        """Check the other models beside the model, and the folder of the result."""
+        request = self.request
+        if self.config and self.tokenizer:
+            known = ModelInfo(self.config, self.tokenizer)
+            if self.retrained:
+                self._of(require_comparable, request, "retrained", self.retrained.config, known)
+            if request.base and self.method:
+                given = request, self.method, known, self.empty
+                self.problems += self._of(check_base, *given) or []
+        if not is_done(request):
+            unfit = check_out(request.out, overwrite=request.overwrite)
+            self.problems += unfit or check_room(request.out, written(request))
+
+    def result(self) -> CheckedRequest:
+        """Return the checked request. Raises UserError if something is wrong."""
+        notes = tuple(p for p in self.problems if p.kind == "note")
+        if len(notes) < len(self.problems):
+            raise UserError(*sorted(self.problems, key=lambda p: p.kind == "note"))
+        return CheckedRequest(
+            request=self.request,
+            method=self.method,
+            tokenizer=self.tokenizer,
+            groups=self.groups,
+            sequences=self.sequences,
+            calibration=self.calibration,
+            forms=self.forms,
+            formed=self.formed.get("forget", []),
+            earlier=self.earlier,
+            whole=self.whole,
+            notes=notes,
+            ages=self.ages,
+        )
+
+    def _of(self, function: Any, *args: Any) -> Any:
+        """Return what a function returns; None, with its problems kept, where it raises them."""
+        try:
+            return function(*args)
+        except UserError as error:
+            self.problems += error.problems
+            return None
+
+    def _readable(self) -> dict[str, list[Example]]:
+        return {} if self._tokenizer_failed() else self.groups
+
+    def _tokenizer_failed(self) -> bool:
+        """Whether the tokenizer has a problem itself, which every example would report again."""
+        about = ("tokenizer", "data.template")
+        return any(p.where in about and p.kind != "note" for p in self.problems)
 
 
-def replayed(intake: CheckedRequest, known: Collection[str] = ()) -> list[Sequence]:
-    """The sequences of earlier requests that training holds; none unless the request wants it.
+def training_data(intake: CheckedRequest, known: Collection[str] = ()) -> TrainingData:
+    """What training reads; of earlier requests only what the request wants held.
 
     Args:
         intake: the checked request.
@@ -212,105 +331,14 @@ def replayed(intake: CheckedRequest, known: Collection[str] = ()) -> list[Sequen
     """
     asked = [one.request.group for one in intake.earlier if one.examples]
     groups = [group for group in asked if group not in known] if intake.request.train.replay else []
-    return [sequence for group in groups for sequence in intake.sequences.get(group, [])]
-
-
-def _formed(groups: dict[str, list[Example]], request: Request) -> dict[str, list[Example]]:
-    """The examples with their questions in further wordings, where the request wants some."""
-    count, seed = request.train.forms, request.train.seed
-    return {role: reworded(groups.get(role, []), count, seed) for role in ROLES if count}
-
-
-def _forms(
-    formed: dict[str, list[Example]], tokenizer: Any, request: Request, problems: list[Problem]
-) -> dict[str, list[Sequence]]:
-    """The same, tokenised; problems of the questions themselves were reported before."""
-    found = {}
-    for role, examples in formed.items():
-        found[role], _ = encode_all(
-            examples,
-            tokenizer,
-            max_length=request.data.max_length or 2048,
-            template=request.data.template,
-        )
-    if formed and not found["forget"]:
-        what = "finds no question in the forget set that could be put in other words"
-        problems.append(Problem("train.forms", what, "leave it out", "note"))
-    return found
-
-
-def _overlapping_inputs(request: Request) -> list[Problem]:
-    """Find inputs that the result would replace."""
-    named = [("--model", request.model), ("--retrained", request.retrained)]
-    named += [("--base", request.base)]
-    named += [(f"--{role}", request.source(role)) for role in ROLES]
-    named += [(f"evaluate.also.{name}", file) for name, file in request.evaluate.also.items()]
-    named += [("--plugin", plugin) for plugin in request.plugins]
-    named += [("--after", folder) for folder in request.after]
-    return overlap(request.out, [*named, ("data.refusals", request.data.refusals)])
-
-
-def _holdout_ids(groups: Mapping[str, list[Example]]) -> set[str]:
-    return {example.id for example in groups.get("holdout", [])}
-
-
-def _is_done(request: Request) -> bool:
-    """Whether `out` holds the result of this request; the run compares the data later.
-
-    Then nothing is written, so `out` need not be writable.
-    """
-    try:
-        return not request.overwrite and load(request.out / FILE).asked() == request.asked()
-    except UserError:
-        return False
-
-
-def _base(request: Request, method: Any, model: ModelInfo, empty: Any) -> list[Problem]:
-    """Check that the base model can be the teacher or the start of training. Raises UserError."""
-    base, remote_code = str(request.base), request.trust_remote_code
-    start = method.trains_on == "retain"
-    if "teacher_logits" not in method.needs() and not start:
-        what = f"{method.name} has no teacher, so the base model is not read"
-        hint = "take --method unseen, or drop --base"
-        return [Problem(f"--base {base}", what, hint, "note")]
-    checked = check_model(
-        base, "--base", trust_remote_code=remote_code, device=request.device, training=start
+    return TrainingData(
+        forget=intake.sequences.get("forget", []),
+        retain=intake.sequences.get("retain", []),
+        holdout=intake.calibration,
+        replay=[sequence for group in groups for sequence in intake.sequences.get(group, [])],
+        forms=intake.forms,
+        examples=[*(intake.whole or intake.groups)["forget"], *intake.formed],
     )
-    _check_comparable(request, "base", checked.config, model)
-    unlike = shapes_problem(checked.empty, empty, f"--base {base}") if start else None
-    return [unlike] if unlike else could_retrain(request, method)
-
-
-def _check_comparable(request: Request, name: str, config: Any, model: ModelInfo) -> None:
-    """Check that a model can be evaluated on the sequences of `--model`. Raises UserError."""
-    require_beside(
-        getattr(request, name),
-        f"--{name}",
-        config,
-        model,
-        length=request.data.max_length or 2048,
-        trust_remote_code=request.trust_remote_code,
-    )
-
-
-def written(request: Request) -> int:
-    """Return the minimum bytes of weights that a run writes; 0 if unknown."""
-    if request.adapter_only or request.dtype != "auto":
-        return 0
-    return sum(file.stat().st_size for file in Path(request.model).glob("model*.safetensors"))
-
-
-def _tokenizer_failed(problems: list[Problem]) -> bool:
-    """Whether the tokenizer itself has a problem, which every example would report again."""
-    return any(p.where in ("tokenizer", "data.template") and p.kind != "note" for p in problems)
-
-
-def _collect(problems: list[Problem], function: Any, *args: Any) -> Any:
-    try:
-        return function(*args)
-    except UserError as error:
-        problems += error.problems
-        return None
 
 
 def _method(request: Request) -> Any:
@@ -321,78 +349,7 @@ def _method(request: Request) -> Any:
     return method_of(request)
 
 
-def _alternates(request: Request, method: Any, groups: dict) -> list[Problem]:
-    """Find forget examples without an alternate answer, if the method trains on one."""
-    if not method:
-        return []
-    from unteach.data.alternates import alternates
-
-    file, problems = request.data.refusals, []
-    if file and method.alternates not in ("refusals", "generated"):
-        what = f"{method.name} trains on no refusals, so the file is not read"
-        problems.append(Problem("data.refusals", what, "idk and idk-dpo do", "note"))
-    if "alternate" in method.needs():
-        problems += alternates(groups.get("forget", []), method.alternates, file, 0)[1]
-    return shortened(problems)
-
-
-def _refusals(request: Request, method: Any, empty: Any, tokenizer: Any) -> list[Problem]:
-    file, one = request.data.refusals, request.data.refusal
-    return check_refusals(empty, tokenizer, method, refusals=file, refusal=one)
-
-
-def _choice(method: Any, forget: list[Sequence], seed: int) -> None:
-    """Check that the method selects some token, if its selector does not run the model."""
-    from unteach.selectors import SELECTORS
-
-    name = method.choosing()
-    if not name or not forget or SELECTORS.get(name).asks_model:
-        return
-    if not any(choice.chosen for choice in method.choose(forget, None, seed)):
-        what = f"chooses no token in any of the {len(forget)} forget answers"
-        raise UserError(Problem(f"method {method.name}", what, method.nothing, "request"))
-
-
-def _model(request: Request, name: str, problems: list[Problem]) -> tuple[Any, Request]:
-    """Check a model; return it, and the request with the model's hub commit."""
-    model, flag = getattr(request, name), f"--{name}"
-    training = name == "model"
-    checked = _collect(
-        problems,
-        lambda: check_model(
-            model,
-            flag,
-            trust_remote_code=request.trust_remote_code,
-            training=training,
-            bits=request.evaluate.bits,
-            device=request.device,
-        ),
-    )
-    if not checked:
-        return None, request
-    problems += checked.notes
-    if note := pin_note(model, flag):
-        problems.append(note)
-    return checked, request.model_copy(update={name: pinned(model)})
-
-
 def _tokenizer(request: Request) -> Any:
     from unteach.models.loading import load_tokenizer
 
     return load_tokenizer(request.model, trust_remote_code=request.trust_remote_code)
-
-
-def _groups(request: Request, problems: list[Problem]) -> dict[str, list[Example]]:
-    groups = {}
-    sources = {role: request.source(role) for role in ROLES} | request.evaluate.also
-    for role, source in sources.items():
-        if source:
-            groups[role], found = read(source, role)
-            problems += found
-    for name in filter(is_earlier, request.evaluate.also):
-        what, hint = "is taken by earlier requests", "give another name"
-        problems.append(Problem(f"evaluate.also.{name}", what, hint, "request"))
-    for name in set(ROLES) & set(request.evaluate.also):
-        hint = f"give --{name}, or another name"
-        problems.append(Problem(f"evaluate.also.{name}", "is taken", hint, "request"))
-    return groups

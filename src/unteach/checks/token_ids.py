@@ -98,7 +98,8 @@ def check_ids(empty: Any, tokenizer: Any, groups: dict[str, list[Sequence]]) -> 
         tokenizer: of the model; messages name only its special tokens and those of its template.
         groups: sequences by role, or by the setting that they come from.
     """
-    from unteach.models.weights import some, vocabulary_rows
+    from unteach.models.weight_files import some
+    from unteach.models.weights import vocabulary_rows
 
     rows = vocabulary_rows(empty)
     if rows is None:

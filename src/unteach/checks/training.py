@@ -219,7 +219,7 @@ def _deepspeed(extra: dict[str, Any]) -> Iterator[Problem]:
 
 def _trainer_errors(request: Request) -> list[Problem]:
     """Return the trainer's errors, without those of settings that are checked elsewhere."""
-    from unteach.training.unlearn import arguments
+    from unteach.training.arguments import arguments
 
     plain = {"lr_scheduler_type": "linear", "optim": "sgd"}
     train = request.train.model_copy(update=plain)

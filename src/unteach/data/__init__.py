@@ -3,6 +3,7 @@
 from unteach.data.checks import check_again, check_data, check_tokenizer
 from unteach.data.describe import describe
 from unteach.data.encoding.encode import (
+    ReadExample,
     context_length,
     encode,
     encode_all,
@@ -14,6 +15,7 @@ from unteach.data.encoding.trial import try_tokenizer
 from unteach.data.examples import read, read_rows, with_answer
 
 __all__ = [
+    "ReadExample",
     "check_again",
     "check_data",
     "check_tokenizer",

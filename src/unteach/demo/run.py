@@ -5,11 +5,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from unteach import pipeline
 from unteach.demo import jobs
 from unteach.demo.settings import PRESETS, TRAIN
 from unteach.demo.settings import methods as known_methods
 from unteach.demo.workers import JobListener, Workers
+from unteach.evaluation.results import judge, versions, write
 from unteach.files import staged
 from unteach.report import Report
 
@@ -61,10 +61,10 @@ def run(
             **{name: result["rows"] for name, result in done.items()},
             **{name: found[f"evaluating {name}"] for name in rivals},
         }
-        facts = {"world": f"seed {seed}, preset {preset}", **_facts(done), **pipeline.versions()}
+        facts = {"world": f"seed {seed}, preset {preset}", **_facts(done), **versions()}
         facts["seconds"] = round(time.monotonic() - began, 1)
         report = _report(methods, rows, facts, done)
-        pipeline.write(report, rows, folder)
+        write(report, rows, folder)
     return report
 
 
@@ -85,7 +85,7 @@ def _report(
     kept = {k: request[k] for k in ("method", "adapter", "train", "data") if k in request}
     label = classes[0].label or classes[0].name if len(classes) == 1 else "all methods, demo world"
     return Report(
-        **pipeline.judge(rows),
+        **judge(rows),
         label=label,
         papers=tuple(cls.paper for cls in classes),
         request=kept or {name: TRAIN.get(name, {}) for name in methods.values()},

@@ -1,7 +1,7 @@
 """Check a whole evaluation before any weights are loaded, and report all problems at once."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,11 @@ from unteach.evaluation.request import YARDSTICKS, Evaluation
 from unteach.files import check_out, overlap
 from unteach.files.rows import read_rows
 from unteach.models.source import adapter_problem, holds_adapters_only, pin_note, pinned, require
+from unteach.models.unchanged import Ages, ages_of
 from unteach.suites import SUITES, AskSettings, Group, Suite
 from unteach.suites._options import chosen
 from unteach.suites.own import sample
-from unteach.suites.questions import size_of
+from unteach.suites.questions import Question, questions, size_of
 from unteach.types import ROLES, Row
 
 FLAGS = {"original": "--reference-model", "retrained": "--retrained"}
@@ -31,12 +32,12 @@ LONGEST = 2048  # default maximum of tokens per text, for models with a longer c
 class ModelRef:
     """A model's path, the base model of its adapters, and its checked configuration.
 
-    The flag names it in messages.
+    The flag names it in messages. The models of a run are checked with the run.
     """
 
     path: str
     base: str
-    checked: CheckedModel
+    checked: CheckedModel = field(default_factory=lambda: CheckedModel(None))
     tokenizer: Any
     flag: str = "--model"
 
@@ -59,6 +60,7 @@ class CheckedEvaluation:
         places: every model by its label.
         never: rows of a retrained model, given in place of the model.
         notes: notes for the user that are not errors.
+        ages: `ages` of the models' files at the time of the check.
     """
 
     asked: Evaluation
@@ -69,6 +71,26 @@ class CheckedEvaluation:
     places: dict[str, ModelRef]
     never: dict[str, list[Row]] | None = None
     notes: tuple[Problem, ...] = ()
+    ages: Mapping[str, Ages] = field(default_factory=dict)
+    _questions: dict[Any, list[Question]] = field(default_factory=dict, repr=False)
+
+    def questions(self, tokenizer: Any) -> list[Question]:
+        """What the models with such a tokenizer are asked; tokenised for the first of them."""
+        key = _kind_of(tokenizer)
+        if key not in self._questions:
+            self._questions[key] = questions(self.groups, tokenizer, self.settings)
+        return self._questions[key]
+
+
+def _kind_of(tokenizer: Any) -> tuple[Any, ...]:
+    """All that decides what a fast tokenizer makes of a text, and back."""
+    return (
+        type(tokenizer),
+        hash(tokenizer.backend_tokenizer.to_str()),
+        str(tokenizer.special_tokens_map),
+        str(tokenizer.chat_template),
+        tokenizer.clean_up_tokenization_spaces,
+    )
 
 
 def check(asked: Evaluation) -> CheckedEvaluation:
@@ -121,6 +143,7 @@ def check(asked: Evaluation) -> CheckedEvaluation:
         places=places,
         never=never,
         notes=(*_model_notes(asked, places), *notes),
+        ages=ages_of(path for place in places.values() for path in (place.path, place.base)),
     )
 
 

@@ -1,16 +1,15 @@
-"""The models of a run, scored on its own data: the original, the unlearned, the retrained."""
+"""The models of a run, evaluated on its own data: the original, the unlearned, the retrained."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from unteach.checks.request import CheckedRequest
 from unteach.errors import Problem
 from unteach.evaluation.cache import default_folder
-from unteach.evaluation.loading import load
-from unteach.evaluation.rows import cache_answers, cached_answers, check_numbers, rows_key
+from unteach.evaluation.check import CheckedEvaluation, ModelRef
+from unteach.evaluation.request import Evaluation
+from unteach.evaluation.rows import ask_model, rows_of
 from unteach.metrics.earlier import is_forgotten
-from unteach.models.unchanged import require_unchanged
-from unteach.processes.main import shared
 from unteach.progress import ProgressListener
 from unteach.settings.request import Request
 from unteach.suites import SUITES, AskSettings, Group
@@ -19,91 +18,79 @@ from unteach.suites.ask import ModelAnswers, endless_notes
 KEPT = "its numbers were kept by an earlier run or evaluation: it is not asked again"
 
 
-def answers_of_model(
-    name: str, path: str, intake: CheckedRequest, listener: ProgressListener
-) -> ModelAnswers:
-    """Score one model of a run; the rows of models that were given are taken from the cache.
+class RunEvaluation:
+    """The evaluation of a run's models; all are asked the same, which is tokenised once.
 
-    The cache has no texts: where `keep_text` wants them, the model is prompted again.
+    Args:
+        intake: the checked request of the run.
     """
-    request = intake.request
-    given = request.evaluate.cache and name != "unlearned" and not request.keep_text
-    folder = default_folder() if given else None
-    key = shared(lambda: _key_of(path, intake)) if folder else ""
-    if found := cached_answers(folder, key):
-        listener.notes([Problem(f"evaluating: {name}", KEPT, kind="note")])
-        listener.notes(endless_notes(found))
+
+    def __init__(self, intake: CheckedRequest):
+        request = intake.request
+        self.request, self._start, self._tokenizer = request, start_of(intake), intake.tokenizer
+        # The cache has no texts: where `keep_text` wants them, the models are prompted again.
+        self._cache = default_folder() if request.evaluate.cache else None
+        self.plan = CheckedEvaluation(
+            asked=Evaluation(
+                models={"original": request.model},
+                keep_text=request.keep_text,
+                bits=request.evaluate.bits,
+                dtype=request.dtype,
+                device=request.device,
+                trust_remote_code=request.trust_remote_code,
+            ),
+            suite=SUITES.get("own"),
+            options={},
+            groups=_groups(intake),
+            settings=AskSettings(
+                max_length=request.data.max_length or 2048,
+                template=request.data.template,
+                max_new_tokens=request.evaluate.max_new_tokens,
+                tokens_per_batch=request.evaluate.tokens_per_batch,
+            ),
+            places={"original": self._place(request.model)},
+            ages=intake.ages,
+        )
+
+    def plan_for(self, name: str, path: str) -> CheckedEvaluation:
+        """The plan with one more model; the rows of models that were given may be cached."""
+        given = name != "unlearned" and not self.request.keep_text
+        cache = self._cache if given else None
+        places = {**self.plan.places, name: self._place(path)}
+        return replace(
+            self.plan, asked=self.plan.asked.model_copy(update={"cache": cache}), places=places
+        )
+
+    def answers(self, name: str, path: str, listener: ProgressListener) -> ModelAnswers:
+        """Score one model, or take its rows from the cache."""
+        found = rows_of(name, self.plan_for(name, path), listener)
+        if found.counts.get("from") == "cache":
+            listener.notes([Problem(f"evaluating: {name}", KEPT, kind="note")])
+            listener.notes(endless_notes(found))
         return found
-    found = evaluate(path, intake, listener)
-    check_numbers(name, found.rows)
-    shared(lambda: require_unchanged(intake.ages))  # else it would be kept for another model's
-    cache_answers(folder, key, found, listener)
-    return found
 
-
-def _key_of(path: str, intake: CheckedRequest) -> str:
-    request, (groups, settings) = intake.request, _questions(intake)
-    return rows_key(
-        {path, _base_of(path, start_of(intake))}, request.model, groups, settings,
-        suite=SUITES.get("own"), dtype=request.dtype, device=request.device,
-        bits=request.evaluate.bits,
-    )  # fmt: skip
-
-
-def _questions(intake: CheckedRequest) -> tuple[dict[str, Group], AskSettings]:
-    """What the models of a run are asked, and how."""
-    from unteach.suites.own import sample
-
-    request = intake.request
-    limit = request.evaluate.max_examples
-    groups = {
-        role: Group(examples=examples if is_forgotten(role) else sample(examples, limit))
-        for role, examples in intake.groups.items()
-    }
-    settings = AskSettings(
-        max_length=request.data.max_length or 2048,
-        template=request.data.template,
-        max_new_tokens=request.evaluate.max_new_tokens,
-        tokens_per_batch=request.evaluate.tokens_per_batch,
-    )
-    return groups, settings
+    def _place(self, path: str) -> ModelRef:
+        """A model in memory and in messages; an adapter is loaded onto the start of training."""
+        base = self._start if Path(path, "adapter_config.json").exists() else path
+        return ModelRef(
+            path=path, base=base, tokenizer=self._tokenizer, flag=_flag(path, self.request)
+        )
 
 
 def evaluate(path: str, intake: CheckedRequest, listener: ProgressListener) -> ModelAnswers:
-    """Score one model on disk, in the roles that have examples, beside the original."""
-    from unteach.suites.ask import score_groups
-
-    request, (groups, settings) = intake.request, _questions(intake)
-    found = score_groups(
-        lambda: _load(path, request, start_of(intake)),
-        intake.tokenizer,
-        groups,
-        settings,
-        original=lambda: _load(request.model, request, request.model),
-        is_original=path == request.model,
-        keep_text=request.keep_text,
-        progress=listener.progress,
-    )
-    listener.notes(endless_notes(found))
-    return found
+    """Score one model on disk as a run does, without the cache."""
+    plan = RunEvaluation(intake).plan_for("model", path)
+    return ask_model("model", plan, listener)
 
 
-def _load(path: str, request: Request, start: str) -> Any:
-    """Load a model from disk; an adapter is loaded onto `start`."""
-    return load(
-        path,
-        _base_of(path, start),
-        dtype=request.dtype,
-        device=request.device,
-        bits=request.evaluate.bits,
-        trust_remote_code=request.trust_remote_code,
-        flag=_flag(path, request),
-    )
+def _groups(intake: CheckedRequest) -> dict[str, Group]:
+    from unteach.suites.own import sample
 
-
-def _base_of(path: str, start: str) -> str:
-    """The model that a folder's adapters are loaded onto; the folder itself if it has none."""
-    return start if Path(path, "adapter_config.json").exists() else path
+    limit = intake.request.evaluate.max_examples
+    return {
+        role: Group(examples=examples if is_forgotten(role) else sample(examples, limit))
+        for role, examples in intake.groups.items()
+    }
 
 
 def _flag(path: str, request: Request) -> str:

@@ -1,7 +1,7 @@
 """Compute the rows of each model, or read them from the cache; one model in memory at a time."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,9 @@ from unteach.evaluation import cache
 from unteach.evaluation.check import CheckedEvaluation, ModelRef
 from unteach.evaluation.hashes import code_hash, data_hash, model_hash
 from unteach.evaluation.loading import load
-from unteach.models.unchanged import Ages, ages_of, require_unchanged
+from unteach.models.unchanged import require_unchanged
 from unteach.processes.main import is_main, shared
 from unteach.progress import ProgressListener
-from unteach.suites import AskSettings, Group, Suite
 from unteach.suites.ask import GeneratedTexts, ModelAnswers
 from unteach.types import Row
 
@@ -26,10 +25,9 @@ def rows_of_all(
 ) -> tuple[dict[str, Rows], dict[str, Any], dict[str, tuple[GeneratedTexts, ...]]]:
     """Rows, counts and generated texts of all models, each by model label."""
     rows, counts, spoken = {}, {}, {}
-    before = ages_of(path for place in plan.places.values() for path in (place.path, place.base))
     for name in plan.places:
         listener.stage(f"asking: {name}")
-        found = rows_of(name, plan, listener, before)
+        found = rows_of(name, plan, listener)
         rows[name], counts[name], spoken[name] = found.rows, found.counts, found.spoken
     if plan.never:
         rows["retrained"] = plan.never
@@ -37,39 +35,29 @@ def rows_of_all(
     return rows, counts, spoken
 
 
-def rows_of(
-    name: str, plan: CheckedEvaluation, listener: ProgressListener, before: Mapping[str, Ages]
-) -> ModelAnswers:
+def rows_of(name: str, plan: CheckedEvaluation, listener: ProgressListener) -> ModelAnswers:
     """The rows of one model, from the cache if they are in it.
 
     The cache holds no texts: if these are requested, the rows are computed again.
     """
     folder = plan.asked.cache
     key = shared(lambda: key_of(name, plan))
-    keep_text = plan.asked.keep_text
-    if cached := None if keep_text else cached_answers(folder, key):
+    if not plan.asked.keep_text and (cached := _cached(folder, key)):
         return cached
     found = ask_model(name, plan, listener)
-    shared(lambda: require_unchanged(before))  # else rows would be cached under a wrong key
-    cache_answers(folder, key, found, listener)
+    shared(lambda: require_unchanged(plan.ages))  # else rows would be cached under a wrong key
+    if is_main():
+        _keep(folder, key, found.rows, found.counts, listener)
     return found
 
 
-def cached_answers(folder: Path | None, key: str) -> ModelAnswers | None:
+def _cached(folder: Path | None, key: str) -> ModelAnswers | None:
     """Rows from the cache, on all processes; None where it has none under this key."""
     found = shared(lambda: cache.find(folder, key))
     if not found:
         return None
     rows, about = found
     return ModelAnswers(rows, {**about.get("counts", {}), "from": "cache"})
-
-
-def cache_answers(
-    folder: Path | None, key: str, found: ModelAnswers, listener: ProgressListener
-) -> None:
-    """Write rows into the cache, on the main process."""
-    if is_main():
-        _keep(folder, key, found.rows, found.counts, listener)
 
 
 def _keep(
@@ -86,14 +74,15 @@ def _keep(
 
 def ask_model(name: str, plan: CheckedEvaluation, listener: ProgressListener) -> ModelAnswers:
     """Load a model and compute all its rows."""
-    from unteach.suites.ask import endless_notes, score_groups
+    from unteach.suites.ask import endless_notes, score_questions
 
     place, original = plan.places[name], plan.places.get("original")
-    found = score_groups(
+    found = score_questions(
+        plan.questions(place.tokenizer),
+        list(plan.groups),
         loader(place, plan),
         place.tokenizer,
-        plan.groups,
-        plan.settings,
+        tokens_per_batch=plan.settings.tokens_per_batch,
         original=loader(original, plan) if original else None,
         is_original=original is not None and place.path == original.path,
         gradient_norms=plan.asked.gradient_norms,
@@ -135,54 +124,24 @@ def loader(place: ModelRef, plan: CheckedEvaluation) -> Callable[[], Any]:
 
 
 def key_of(name: str, plan: CheckedEvaluation) -> str:
-    """Cache key of a model's rows: a hash of everything they depend on; empty without a cache."""
-    if not plan.asked.cache:
-        return ""
-    place, asked = plan.places[name], plan.asked
-    original = plan.places.get("original")
-    return rows_key(
-        {place.path, place.base}, original.path if original else None, plan.groups, plan.settings,
-        suite=plan.suite, dtype=asked.dtype, device=asked.device, bits=asked.bits,
-        gradient_norms=asked.gradient_norms,
-    )  # fmt: skip
+    """Cache key of a model's rows: a hash of everything they depend on.
 
-
-def rows_key(
-    model: set[str],
-    original: str | None,
-    groups: Mapping[str, Group],
-    settings: AskSettings,
-    *,
-    suite: Suite,
-    dtype: str,
-    device: str,
-    bits: int | None,
-    gradient_norms: bool = False,
-) -> str:
-    """Hash of everything that the rows of a model depend on; empty where a part is unknown.
-
-    Args:
-        model: its path, and that of the base that its adapters are put on.
-        original: the path of the model that it is compared with.
-        groups: examples by group.
-        settings: for scoring and generation.
-        suite: the suite of the groups, whose version counts.
-        dtype: of the weights in memory.
-        device: as requested; only its type counts.
-        bits: 4, or None.
-        gradient_norms: whether they are measured.
+    Empty without a cache, and where one of these is not known.
     """
     from unteach.models.loading import pick_device
 
-    hashes = [model_hash(path) for path in model]
+    place, asked, original = plan.places[name], plan.asked, plan.places.get("original")
+    if not asked.cache:
+        return ""
+    hashes = [model_hash(path) for path in {place.path, place.base}]
     return cache.key_of(
         {
             "model": None if None in hashes else sorted(map(str, hashes)),
-            "original": model_hash(original) if original else "none",
-            "data": data_hash(groups),
-            "suite": [suite.name, suite.version],
-            "settings": asdict(settings),
+            "original": model_hash(original.path) if original else "none",
+            "data": data_hash(plan.groups),
+            "suite": [plan.suite.name, plan.suite.version],
+            "settings": asdict(plan.settings),
             "code": code_hash(),
-            "how": [dtype, pick_device(device).type, bits, gradient_norms],
+            "how": [asked.dtype, pick_device(asked.device).type, asked.bits, asked.gradient_norms],
         }
     )

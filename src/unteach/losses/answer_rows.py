@@ -1,7 +1,7 @@
 """Define a loss's input, the rows of a group of answers, and its output, terms."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Literal, NamedTuple, Optional, TypeVar
 
@@ -55,6 +55,15 @@ class Term(NamedTuple):
     weight: float = 1.0
 
 
+# What the fields below say of themselves. They are None unless a method reads them, or the field
+# beside which they come.
+_ROW = {"per": "row"}
+_ANSWER = {"per": "answer"}
+_GROUP = {"per": "group"}
+_OF_SELECTED = {**_ROW, "beside": "selected"}
+_OF_TEACHER = {**_ROW, "beside": "teacher_logits"}
+
+
 @dataclass(frozen=True)
 class AnswerRows:
     """The answer rows of one group, shifted and masked: row i predicts `target[i]`.
@@ -92,19 +101,19 @@ class AnswerRows:
     target: Tensor
     answer_index: Tensor
     num_answers: int
-    reference_logits: Tensor | None = None
-    reference_logps: Tensor | None = None
-    selected: Tensor | None = None
-    ignored: Tensor | None = None
-    position: Tensor | None = None
-    refusal: Tensor | None = None
-    hidden: Tensor | None = None
-    reference_hidden: Tensor | None = None
-    teacher_logits: Tensor | None = None
-    teacher_pairs: Tensor | None = None
-    teacher_targets: Tensor | None = None
-    alternate: Optional["AnswerRows"] = None
-    prompt: Optional["AnswerRows"] = None
+    reference_logits: Tensor | None = field(default=None, metadata=_ROW)
+    reference_logps: Tensor | None = field(default=None, metadata=_ANSWER)
+    selected: Tensor | None = field(default=None, metadata=_ROW)
+    ignored: Tensor | None = field(default=None, metadata=_OF_SELECTED)
+    position: Tensor | None = field(default=None, metadata=_ROW)
+    refusal: Tensor | None = field(default=None, metadata=_ROW)
+    hidden: Tensor | None = field(default=None, metadata=_ROW)
+    reference_hidden: Tensor | None = field(default=None, metadata=_ROW)
+    teacher_logits: Tensor | None = field(default=None, metadata=_ROW)
+    teacher_pairs: Tensor | None = field(default=None, metadata=_OF_TEACHER)
+    teacher_targets: Tensor | None = field(default=None, metadata=_OF_TEACHER)
+    alternate: Optional["AnswerRows"] = field(default=None, metadata=_GROUP)
+    prompt: Optional["AnswerRows"] = field(default=None, metadata=_GROUP)
     whole: bool = True
     known_statistics: TokenStatistics | None = None
     entropies: Callable[[float], Tensor] | None = None
@@ -241,6 +250,15 @@ class AnswerRows:
     def _require_whole(self) -> None:
         if not self.whole:
             raise NeedsWholeAnswersError
+
+
+_DECLARED = {f.name: f.metadata for f in fields(AnswerRows) if f.metadata}
+DECLARED = tuple(_DECLARED)
+"""Fields that are None unless a method reads them."""
+BESIDE = {name: about["beside"] for name, about in _DECLARED.items() if "beside" in about}
+"""Of fields that come with another one, the name of that one."""
+PER_ROW = ("logits", "target", *(n for n, about in _DECLARED.items() if about["per"] == "row"))
+"""Fields with an entry for each row."""
 
 
 class _IncompleteRows(AnswerRows):

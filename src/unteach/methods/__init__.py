@@ -8,10 +8,9 @@ from unteach.methods._base import (
     MethodDefaults,
     Selection,
     method,
-    option,
-    options_of,
     unbound,
 )
+from unteach.methods._options import option, options_of
 from unteach.methods._plugins import build, forget_terms, load_plugin
 
 __all__ = [

@@ -2,16 +2,17 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, fields
 from functools import cache
 from importlib import import_module
-from math import isfinite
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from unteach.errors import Problem, UserError
+from unteach.methods._options import bounds
+from unteach.methods._options import option as option
 from unteach.registry import Registry, did_you_mean, import_all, strict
-from unteach.selectors import SELECTORS, ReferenceOracle, Selection
-from unteach.settings.messages import OPTION, named, told
+from unteach.selectors import ReferenceOracle, Selection
+from unteach.settings.messages import OPTION, named
 from unteach.teachers import Teacher, TeacherInputs
 from unteach.types import Paper, Sequence
 
@@ -33,30 +34,6 @@ ReadField = Literal[
     "teacher_logits",
 ]
 Alternates = Literal["none", "column", "refusals", "generated"]
-
-
-def option(
-    default: Any,
-    help: str,
-    *,
-    low: int | float | None = None,
-    above: int | float | None = None,
-    selectors: bool = False,
-    tried: tuple[float, float] | tuple[()] | None = None,
-) -> Any:
-    """Declare an option of a method, with its help text and bounds.
-
-    Args:
-        default: the default value; its type is the option's type.
-        help: one sentence for users.
-        low: smallest allowed value.
-        above: exclusive lower bound.
-        selectors: whether the value is the default or the name of a registered selector.
-        tried: range that `unteach search` tries; () for none. When left out, a number with a
-            fraction is tried from a tenth of its default to ten times that (`tuning.space`).
-    """
-    facts = {"help": help, "low": low, "above": above, "selectors": selectors, "tried": tried}
-    return field(default=default, metadata=facts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +107,7 @@ class Method(ABC):
 
     def __post_init__(self) -> None:
         """Refuse options out of their bounds. Raises UserError with all of them."""
-        problems = [p for f in fields(self) for p in _bounds(self.name, f, getattr(self, f.name))]  # type: ignore[arg-type]
+        problems = [p for f in fields(self) for p in bounds(self.name, f, getattr(self, f.name))]  # type: ignore[arg-type]
         if problems:
             raise UserError(*problems)
 
@@ -295,58 +272,6 @@ def _no_options(name: str, keys: list[str], known: list[str]) -> list[Problem]:
         what = f"holds {hidden} {'name' if hidden == 1 else 'names'} (not shown) of no option"
         problems.append(Problem("method", what, listed, "request"))
     return problems
-
-
-def options_of(cls: type[Method]) -> list[dict[str, Any]]:
-    """Return name, default, choices and help text of each option."""
-    return [
-        {
-            "name": f.name,
-            "default": None if f.default is MISSING else f.default,
-            "choices": _choices(f),
-            "help": f.metadata.get("help", ""),
-        }
-        for f in fields(cls)  # type: ignore[arg-type]
-    ]
-
-
-def _choices(field) -> list[str]:
-    """Return the allowed values of an option; empty if it is not one of a list."""
-    if get_origin(field.type) is Literal:
-        return list(get_args(field.type))
-    if field.metadata.get("selectors"):
-        return list(dict.fromkeys([field.default, *SELECTORS]))
-    return []
-
-
-def _bounds(name: str, field, value: Any) -> list[Problem]:
-    wanted = _wanted(field, value)
-    where = f"method.{field.name}"
-    got = f"{name} got {told(value, _choices(field))}"
-    return [Problem(where, got, wanted, "request")] if wanted else []
-
-
-def _wanted(field, value: Any) -> str:
-    """Return what to give instead of an invalid value; "" if it is valid."""
-    if choices := _choices(field):
-        listed = f"one of {', '.join(map(str, choices))}.{did_you_mean(str(value), choices)}"
-        return "" if value in choices else listed
-    if field.default is None:
-        return "" if value is None or isinstance(value, dict) else "give a mapping, {name: value}"
-    if isinstance(field.default, str):
-        return "" if isinstance(value, str) and value else "give a name"
-    if isinstance(field.default, bool):
-        return "" if isinstance(value, bool) else "give true or false"
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return "give a number"
-    if isinstance(field.default, int) and not isinstance(value, int):
-        return "give a whole number"
-    low, above = field.metadata.get("low"), field.metadata.get("above")
-    if low is not None and not value >= low:
-        return f"give at least {low}"
-    if above is not None and not value > above:
-        return f"give more than {above}"
-    return "" if isfinite(value) else "give a finite number"
 
 
 @cache

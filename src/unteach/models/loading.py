@@ -37,7 +37,8 @@ from unteach.models.supported import (
     quantised_problem,
     what_to_do,
 )
-from unteach.models.weights import gaps, headers, hushed, misfit, not_floating
+from unteach.models.weight_files import headers
+from unteach.models.weights import gaps, hushed, misfit, not_floating
 
 TOKENS = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 SOURCE = "_unteach_source"

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from unteach.errors import Problem
-from unteach.models.weights import WHOLE, built, laid_on, some
+from unteach.models.weight_files import WHOLE, some
+from unteach.models.weights import built, laid_on
 
 LAYER = re.compile(r"\w+\.\d+\.")
 

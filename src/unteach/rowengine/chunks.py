@@ -6,22 +6,7 @@ from typing import NamedTuple
 
 import torch
 
-from unteach.losses.answer_rows import AnswerRows
-
-PER_ROW = (
-    "logits",
-    "target",
-    "reference_logits",
-    "selected",
-    "ignored",
-    "position",
-    "refusal",
-    "hidden",
-    "reference_hidden",
-    "teacher_logits",
-    "teacher_pairs",
-    "teacher_targets",
-)
+from unteach.losses.answer_rows import PER_ROW, AnswerRows
 
 
 class Chunk(NamedTuple):

@@ -10,7 +10,7 @@ from typing import NamedTuple, get_args
 import torch
 from torch import Tensor
 
-from unteach.losses.answer_rows import AnswerRows, Over, Term
+from unteach.losses.answer_rows import BESIDE, DECLARED, AnswerRows, Over, Term
 from unteach.rowengine.batch import ALTERNATE, FORGET, REPLAY, RETAIN, Batch
 
 
@@ -80,27 +80,11 @@ def restrict(
     if prompt is not None:
         prompt = restrict(prompt, inner - {"reference_logps"})
     fields = {**vars(seen), **logps, "alternate": alternate, "prompt": prompt}
-    allowed = reads | frozenset(more for read in reads for more in WITH.get(read, ()))
+    allowed = reads | {name for name, other in BESIDE.items() if other in reads}
     return replace(seen, **{k: fields[k] if k in allowed else None for k in DECLARED})
 
 
 WANTED = {"forget": FORGET, "retain": RETAIN, "replay": REPLAY, "alternate": ALTERNATE}
-WITH = {"selected": ("ignored",), "teacher_logits": ("teacher_pairs", "teacher_targets")}
-DECLARED = (
-    "reference_logits",
-    "reference_logps",
-    "selected",
-    "ignored",
-    "position",
-    "refusal",
-    "hidden",
-    "reference_hidden",
-    "teacher_logits",
-    "teacher_pairs",
-    "teacher_targets",
-    "alternate",
-    "prompt",
-)
 
 
 def _output(output: BatchOutput | Tensor | None) -> BatchOutput:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from unteach.data import encode, question, with_answer
+from unteach.data import ReadExample, with_answer
 from unteach.data.listing import shortened
 from unteach.errors import Problem, UserError
 from unteach.suites._base import AskSettings, Group
@@ -86,17 +86,24 @@ def _of_example(
     name: str, group: Group, example: Example, tokenizer: Any, settings: AskSettings
 ) -> Iterator[Question]:
     template = group.template or settings.template
-    more = _prompt_fields(group, example, tokenizer, settings, template) if group.generate else {}
-    size = size_of(example.answer)
-    if not group.score:
-        yield Question(group=name, row=Row(id=example.id, zlib=size), **more)
-        return
-    for row, text in _variants(example, size):
-        for window in encode(text, tokenizer, max_length=settings.max_length, template=template):
+    size, more = size_of(example.answer), {}
+
+    def read(one: Example) -> ReadExample:
+        return ReadExample(one, tokenizer, max_length=settings.max_length, template=template)
+
+    for row, text in _variants(example, size) if group.score else ():
+        found = read(text)
+        if group.generate and row.kind == "answer":
+            more = _prompt_fields(group, example, found, tokenizer, settings)
+        for window in found.encoded().sequences:
             if any(window.answer):
                 bare = Sequence("", window.ids, window.answer)
                 first = row.kind == "answer" and window.id == example.id
                 yield Question(group=name, row=row, text=bare, **(more if first else {}))
+    if not group.score:
+        if group.generate:
+            more = _prompt_fields(group, example, read(example), tokenizer, settings)
+        yield Question(group=name, row=Row(id=example.id, zlib=size), **more)
 
 
 def size_of(text: str) -> int:
@@ -122,12 +129,10 @@ def _variants(example: Example, size: int) -> list[tuple[Row, Example]]:
 
 
 def _prompt_fields(
-    group: Group, example: Example, tokenizer: Any, settings: AskSettings, template: str
+    group: Group, example: Example, read: ReadExample, tokenizer: Any, settings: AskSettings
 ) -> dict[str, Any]:
     """The fields of a question for generation; empty when there is no prompt to generate from."""
-    ids, expected, tokens = question(
-        example, tokenizer, max_length=settings.max_length, template=template
-    )
+    ids, expected, tokens = read.question()
     if not (ids and expected and tokens):
         return {}
     wanted = 2 * tokens if group.new_tokens is None else group.new_tokens

@@ -24,7 +24,6 @@ COUNTED = ("matched", "strength", "matched_but_last", "strength_but_last")
 SHARES = (*COUNTED, "reciprocal_rank", "rouge_l_recall", "rouge_l_f1", "said_repetition",
           "said_distinct")  # fmt: skip
 MEANS = ("logp", "divergence", "gradient_norm", "said_logp")
-LOWEST = ("min_k", "min_k_plus_plus", "min_40", "min_40_but_last", "min_40_plus_plus_but_last")
 # About generated answers: anyone with the model can generate them.
 SAID = ("said_repetition", "said_distinct", "said_logp")
 # Ratios between the right answer and wrong ones, which are not public.

@@ -6,6 +6,9 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from unteach.errors import Problem
+from unteach.methods import Method
+from unteach.rowengine.batch import Pairs
 from unteach.types import Paper
 
 SAM = Paper(
@@ -21,6 +24,12 @@ SAM = Paper(
 
 NOISE = 1e-6  # relative to a gradient's norm
 PIECE = 2**24  # entries of a gradient that are multiplied at once
+NEEDS_WHOLE = Problem(
+    "DeepSpeed or FSDP",
+    "shards what train.sam, orthogonalisation and task vectors need whole",
+    "start with plain data parallelism (DDP), or drop these",
+    "request",
+)
 
 
 class TwoGradients:
@@ -88,6 +97,16 @@ class TwoGradients:
         for parameter, old in zip(self.parameters, kept, strict=True):
             if old is not None:
                 parameter.copy_(old)
+
+
+def gradients_apart(
+    method: Method, model: nn.Module, pairs: Pairs, *, sam: bool
+) -> TwoGradients | None:
+    """Return a holder of two gradients, for SAM and where a method combines them itself."""
+    conflict, held = method.conflict(), pairs.retain or pairs.replay or method.holds()
+    if sam or (conflict != "sum" and held):
+        return TwoGradients(model.parameters(), conflict)
+    return None
 
 
 def share_along(

@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, TrainerCallback
 
 from unteach.data import context_length
-from unteach.errors import Problem, UserError
+from unteach.errors import UserError
 from unteach.head import chunk_rows, head_of
 from unteach.losses.answer_rows import Term
 from unteach.losses.retain import retain_reads
@@ -31,7 +31,7 @@ from unteach.training.config import UnlearningConfig
 from unteach.training.config_values import require_trainable
 from unteach.training.dual_ascent import DualAscent
 from unteach.training.finish import Finish
-from unteach.training.gradients import TwoGradients
+from unteach.training.gradients import NEEDS_WHOLE, TwoGradients, gradients_apart
 from unteach.training.learning_rate import suiting_rate
 from unteach.training.order import PairOrder, drawn
 from unteach.training.prepare import (
@@ -110,58 +110,39 @@ class UnlearningTrainer(ResumableTrainer):
             args._n_gpu = 1  # DataParallel would split batches after they are counted
         tokenizer = processing_class
         length = args.max_length or context_length(model.config, tokenizer)
-        how = {"tokenizer": tokenizer, "length": length, "template": args.template}
-        forget = sequences_of(forget_dataset, "forget", **how)
-        retain = sequences_of(retain_dataset, "retain", **how)
-        replay = sequences_of(replay_dataset, "replay", **how)
-        forget, retain, replay = trained_on(method, forget, retain, replay)
-        adapter = hasattr(model, "peft_config")
+        encode = partial(sequences_of, tokenizer=tokenizer, length=length, template=args.template)
+        forget, retain, replay = trained_on(
+            method,
+            encode(forget_dataset, "forget"),
+            encode(retain_dataset, "retain"),
+            encode(replay_dataset, "replay"),
+        )
+        self._given_rows = self._teacher_rows = teacher_rows
         self.teacher = teacher_rows.teacher if teacher_rows else None
         if "teacher_logits" in method.needs() and not teacher_rows:
-            holdout = sequences_of(holdout_dataset, "holdout", **how)
+            holdout = encode(holdout_dataset, "holdout")
             place(model, args.device)
             self.teacher, retain = taught(method, model, tokenizer, forget, retain, holdout, args)
-        args.settle(method, model.config, adapter=adapter, retain=bool(retain))
         self.level = self.teacher and self.teacher.probability
+        adapter = hasattr(model, "peft_config")
+        args.settle(method, model.config, adapter=adapter, retain=bool(retain))
         args = repeated(args)
         self.method, self.retain_name = method, args.retain or "none"
         self.reads = method.needs() | retain_reads(self.retain_name)
-        layers = model.config.get_text_config().num_hidden_layers
-        self.layer = method.layer(layers) if self.reads & {"hidden", "reference_hidden"} else None
-        alternates, refusal, choices = None, (), None
-        if self.reads & {"alternate", "selected"}:  # the model is needed below
+        if self.reads & {"alternate", "selected"}:
             place(model, args.device)
-        if "alternate" in self.reads:
-            if alternate_dataset is None:
-                examples = examples_of(forget_dataset)
-                alternates = alternates_of(method, model, examples, forget, tokenizer, length, args)
-            else:
-                sequences = sequences_of(alternate_dataset, "forget", **how, last=True)
-                alternates = aligned(sequences, forget)
-        if "refusal" in self.reads:
-            refusal = refusal_ids(args.refusal, tokenizer)
+        alternates, choices = None, None
+        if "alternate" in self.reads and alternate_dataset is not None:
+            alternates = aligned(encode(alternate_dataset, "forget", last=True), forget)
+        elif "alternate" in self.reads:
+            examples = examples_of(forget_dataset)
+            alternates = alternates_of(method, model, examples, forget, tokenizer, length, args)
+        refusal = refusal_ids(args.refusal, tokenizer) if "refusal" in self.reads else ()
         if "selected" in self.reads:
             choices = choose(method, model, tokenizer, forget, seed=args.seed, progress=progress)
         kept = retain if self.retain_name != "none" else []
         self.pairs = Pairs(forget, kept, choices, alternates, refusal, replay)
-        self._stopped = freeze(model, lambda name: method.trainable(name, layers))
-        args.adam_epsilon = epsilon(args, model)
-        self._finish = Finish(method, model)
-        self.monitor = EarlyStopping(len(forget), args.stop_at, of=method.trains_on)
-        suits = suiting_rate(method.plan, model.config, adapter=adapter)
-        self.guard = DivergenceGuard(
-            self.pairs, model, retain=self.retain_name, rate=(args.learning_rate, suits),
-            of=method.trains_on,
-        )  # fmt: skip
-        self.dual = DualAscent(method, args.retain_weight or 0.0)
-        self._ways = CutRules()
-        self._reference: Reference | None = None
-        self._given_rows = self._teacher_rows = teacher_rows
-        self.head, self._replay_weight = "", args.replay_weight
-        self._logged: dict[str, list[float]] = defaultdict(list)
-        self._logged_steps = 0
-        self._part, self._packs = "all", False
-        self._step_batches: list[Batch] = []
+        self._before_training(model, args, adapter=adapter)
         super().__init__(
             model=model,
             args=args,
@@ -173,14 +154,31 @@ class UnlearningTrainer(ResumableTrainer):
         )
         # transformers before 5.19 reads this in place of `loss_is_scaled_for_ga`.
         self.model_accepts_loss_kwargs = True
-        conflict = method.conflict()
-        self._two = None
-        if args.sam or (conflict != "sum" and (kept or replay or method.holds())):
-            self._two = TwoGradients(model.parameters(), conflict)
+        self._two = gradients_apart(method, model, self.pairs, sam=bool(args.sam))
         if (self._two or self._finish.acts) and self.shell:
-            what = "shards what train.sam, orthogonalisation and task vectors need whole"
-            hint = "start with plain data parallelism (DDP), or drop these"
-            raise UserError(Problem("DeepSpeed or FSDP", what, hint, "request"))
+            raise UserError(NEEDS_WHOLE)
+
+    def _before_training(self, model: Any, args: UnlearningConfig, *, adapter: bool) -> None:
+        """Freeze what the method leaves alone, and make what watches and steers the training."""
+        method, layers = self.method, model.config.get_text_config().num_hidden_layers
+        self.layer = method.layer(layers) if self.reads & {"hidden", "reference_hidden"} else None
+        self._stopped = freeze(model, lambda name: method.trainable(name, layers))
+        args.adam_epsilon = epsilon(args, model)
+        self._finish = Finish(method, model)
+        self.monitor = EarlyStopping(len(self.pairs.forget), args.stop_at, of=method.trains_on)
+        suits = suiting_rate(method.plan, model.config, adapter=adapter)
+        self.guard = DivergenceGuard(
+            self.pairs, model, retain=self.retain_name, rate=(args.learning_rate, suits),
+            of=method.trains_on,
+        )  # fmt: skip
+        self.dual = DualAscent(method, args.retain_weight or 0.0)
+        self._ways = CutRules()
+        self._reference: Reference | None = None
+        self.head, self._replay_weight = "", args.replay_weight
+        self._logged: dict[str, list[float]] = defaultdict(list)
+        self._logged_steps = 0
+        self._part, self._packs = "all", False
+        self._step_batches: list[Batch] = []
 
     def train(self, resume_from_checkpoint: Any = None, **kwargs: Any):  # type: ignore[override]
         """Precompute what the loss reads of the reference model, then train."""

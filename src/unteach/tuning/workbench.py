@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
 
-from unteach.checks.request import CheckedRequest, check
+from unteach.checks.request import CheckedRequest, check, training_data
 from unteach.errors import Problem, UserError
 from unteach.metrics.rows import Groups
 from unteach.progress import NoProgress, ProgressListener
@@ -135,10 +135,8 @@ class Workbench:
             model = self._fresh(intake)
             watch = _rungs(lambda it: judge.marks(self.rows(it, intake)), tell, intake)
             done = unlearn_model(
-                model, intake.tokenizer, intake.method, intake.sequences["forget"],
-                intake.sequences.get("retain", []), intake.request, quiet,
-                [*intake.groups["forget"], *intake.formed], None, "", intake.calibration,
-                taught, intake.forms, callbacks=watch,
+                model, intake.tokenizer, intake.method, training_data(intake), intake.request,
+                quiet, teacher_rows=taught, callbacks=watch,
             )  # fmt: skip
             return judge.marks(self.rows(done.model, intake))
         finally:

@@ -18,6 +18,7 @@ from unteach.progress import NoProgress
 from unteach.settings.request import load
 from unteach.training import unlearn as module
 from unteach.training.safeguards.draw_back import PROBE, DrawBack
+from unteach.training.training_data import TrainingData
 
 
 @pytest.fixture(scope="module")
@@ -180,8 +181,9 @@ def test_a_run_draws_back_and_tells(adapter, draw_back, knowing):
     sets += ["train.retain=none", "adapter.alpha=4", "adapter.rank=2"]
     ears, model = Ears(), copy.deepcopy(knowing).float()
     done = module.unlearn_model(
-        model, Vocabulary(), build("ascent", {}), FORGET, RETAIN,  # type: ignore[arg-type]
-        request(*sets, holdout="h"), ears, holdout=HOLDOUT,
+        model, Vocabulary(), build("ascent", {}),  # type: ignore[arg-type]
+        TrainingData(forget=FORGET, retain=RETAIN, holdout=HOLDOUT),
+        request(*sets, holdout="h"), ears,
     )  # fmt: skip
     if draw_back == "never":
         assert "drawn_back_to" not in done.facts

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from unteach.data.encoding.left_out import cut, empty, left_out, nothing_left
 from unteach.data.encoding.marks import placed
 from unteach.data.encoding.render import render
-from unteach.data.encoding.tokens import speaks, tokens_of
+from unteach.data.encoding.tokens import TextTokens, speaks, text_tokens, with_masks
 from unteach.data.encoding.windows import windows
 from unteach.data.listing import shortened
 from unteach.errors import Problem, UserError
@@ -42,6 +42,76 @@ class EncodedExamples(NamedTuple):
     told: list[Problem]
 
 
+class ReadExample:
+    """An example that is rendered and tokenised once, for its sequences and for its question.
+
+    Args:
+        example: the example.
+        tokenizer: a fast transformers tokenizer.
+        max_length: maximum number of tokens of a sequence.
+        template: see `encode`.
+
+    Raises:
+        UserError: see `encode`.
+    """
+
+    def __init__(
+        self, example: Example, tokenizer: Any, *, max_length: int, template: str = "auto"
+    ):
+        self._example, self._tokenizer, self._max_length = example, tokenizer, max_length
+        self._windows: list[Sequence] = []
+        self._rendered, self._tokens = None, TextTokens([], [], False)
+        if example.kind == "text" and not example.turns:
+            self._windows = windows(example, tokenizer, max_length)
+        elif example.answer_turn is not None:
+            self._rendered = render(example, tokenizer, template)
+            self._tokens = text_tokens(self._rendered, tokenizer)
+
+    def encoded(self, *, last: bool = False) -> EncodedExample:
+        """The sequences, and what the template left out; see `encode`."""
+        if self._windows:
+            says = any(speaks(sequence, self._tokenizer) for sequence in self._windows)
+            return EncodedExample(self._windows, says)
+        if self._rendered is None:
+            return EncodedExample([], False, ("excluded",))
+        rendered, length = self._rendered.last() if last else self._rendered, self._max_length
+        ids, answer, offsets, said = with_masks(rendered, self._tokens, self._tokenizer)
+        sequence = Sequence(
+            self._example.id,
+            ids[:length],
+            answer[:length],
+            sum(answer[length:]),
+            text=rendered.text,
+            offsets=offsets[:length],
+            spans=placed(self._example, rendered.text, *rendered.content),
+            subject=self._example.subject,
+        )
+        return EncodedExample([sequence], any(said[:length]), rendered.left_out)
+
+    def question(self) -> tuple[tuple[int, ...], str, int]:
+        """Prompt ids, expected completion, and its length in tokens; see `question`."""
+        if self._windows:
+            ids = self._windows[0].ids
+            half = max(len(ids) // 2, 1)
+            rest = ids[half:]
+            return ids[:half], self._decoded(rest), len(rest)
+        if self._rendered is None:
+            return (), "", 0
+        rendered = self._rendered.last()
+        found = with_masks(rendered, self._tokens, self._tokenizer)
+        ids = found.ids
+        start = found.answer.index(True) if True in found.answer else len(ids)
+        prompt = ids[:start] if start < self._max_length else ()
+        expected = self._example.answer
+        if rendered.text[slice(*rendered.said[-1])].strip() != expected.strip():
+            end = max((k for k, mine in enumerate(found.said) if mine), default=start)
+            expected = self._decoded(ids[start : end + 1]).strip()
+        return prompt, expected, len(ids) - start
+
+    def _decoded(self, ids: tuple[int, ...]) -> str:
+        return self._tokenizer.decode(ids, skip_special_tokens=True)
+
+
 def encode(
     example: Example,
     tokenizer: Any,
@@ -72,7 +142,8 @@ def encode(
         UserError: unknown template name, a chat template that is missing, fails, or shows nothing
             of the last answer, or a slow tokenizer.
     """
-    return _encoded(example, tokenizer, max_length, template, last=last).sequences
+    read = ReadExample(example, tokenizer, max_length=max_length, template=template)
+    return read.encoded(last=last).sequences
 
 
 def encode_all(
@@ -100,7 +171,9 @@ def encode_each(
     missing: list[tuple[str, str]] = []
     for example in examples:
         try:
-            one = _encoded(example, tokenizer, max_length, template, last=last)
+            one = ReadExample(example, tokenizer, max_length=max_length, template=template).encoded(
+                last=last
+            )
         except UserError as error:
             found.refused.extend(error.problems)
             if any(problem.where != example.where for problem in error.problems):
@@ -132,23 +205,7 @@ def question(
     calls that the template shows before or in it. For a raw text, it is the second half of the
     first window. The prompt is empty when it does not fit, or no turn is supervised.
     """
-    if example.kind == "text" and not example.turns:
-        ids = windows(example, tokenizer, max_length)[0].ids
-        half = max(len(ids) // 2, 1)
-        rest = ids[half:]
-        return ids[:half], tokenizer.decode(rest, skip_special_tokens=True), len(rest)
-    if example.answer_turn is None:
-        return (), "", 0
-    rendered = render(example, tokenizer, template).last()
-    found = tokens_of(rendered, tokenizer)
-    ids = found.ids
-    start = found.answer.index(True) if True in found.answer else len(ids)
-    prompt = ids[:start] if start < max_length else ()
-    expected = example.answer
-    if rendered.text[slice(*rendered.said[-1])].strip() != expected.strip():
-        end = max((k for k, mine in enumerate(found.said) if mine), default=start)
-        expected = tokenizer.decode(ids[start : end + 1], skip_special_tokens=True).strip()
-    return prompt, expected, len(ids) - start
+    return ReadExample(example, tokenizer, max_length=max_length, template=template).question()
 
 
 def prompt_ids(example: Example, tokenizer: Any, *, template: str = "auto") -> tuple[int, ...]:
@@ -165,27 +222,3 @@ def context_length(config: Any, tokenizer: Any) -> int:
     # A tokenizer without a limit has 1e30 here.
     lengths = [int(n) for n in found if isinstance(n, (int, float)) and 0 < n < 1e9]
     return min(lengths, default=2048)
-
-
-def _encoded(
-    example: Example, tokenizer: Any, max_length: int, template: str, *, last: bool
-) -> EncodedExample:
-    if example.kind == "text" and not example.turns:
-        found = windows(example, tokenizer, max_length)
-        return EncodedExample(found, any(speaks(sequence, tokenizer) for sequence in found))
-    if example.answer_turn is None:
-        return EncodedExample([], False, ("excluded",))
-    rendered = render(example, tokenizer, template)
-    rendered = rendered.last() if last else rendered
-    ids, answer, offsets, said = tokens_of(rendered, tokenizer)
-    sequence = Sequence(
-        example.id,
-        ids[:max_length],
-        answer[:max_length],
-        sum(answer[max_length:]),
-        text=rendered.text,
-        offsets=offsets[:max_length],
-        spans=placed(example, rendered.text, *rendered.content),
-        subject=example.subject,
-    )
-    return EncodedExample([sequence], any(said[:max_length]), rendered.left_out)

@@ -23,7 +23,21 @@ class TokenizedText(NamedTuple):
     said: tuple[bool, ...]
 
 
-def tokens_of(rendered: RenderedExample, tokenizer: Any) -> TokenizedText:
+class TextTokens(NamedTuple):
+    """The tokens of a rendered text, whichever of its answers are supervised.
+
+    Attributes:
+        ids: token ids.
+        offsets: character range of each token.
+        ended: whether the last one is an eos that was added.
+    """
+
+    ids: list[int]
+    offsets: list[Span]
+    ended: bool
+
+
+def text_tokens(rendered: RenderedExample, tokenizer: Any) -> TextTokens:
     """Tokenise a rendered text; add eos unless it is closed. Raises UserError."""
     ids, offsets = tokenised(rendered.text, tokenizer, special=rendered.special)
     lead = len(front(tokenizer)) if rendered.special else 0
@@ -33,12 +47,20 @@ def tokens_of(rendered: RenderedExample, tokenizer: Any) -> TokenizedText:
     own_end = bool(ids) and offsets[-1] == (0, 0) and ids[-1] == eos
     if own_end:  # some tokenizers add eos to every text; here it is added below where it belongs
         ids, offsets = ids[:-1], offsets[:-1]
+    if rendered.closed or eos is None:
+        return TextTokens(ids, offsets, False)
+    end = len(rendered.text)
+    return TextTokens([*ids, eos], [*offsets, (end, end)], True)
+
+
+def with_masks(rendered: RenderedExample, text: TextTokens, tokenizer: Any) -> TokenizedText:
+    """Mark the tokens of the supervised answers."""
+    ids, offsets, ended = text
     said = _trimmed(rendered.text, rendered.said)
     answer = [_overlaps(first, last, rendered.spans) for first, last in offsets]
     speaks = [_overlaps(first, last, said) for first, last in offsets]
-    if not rendered.closed and eos is not None:
-        ids, offsets = [*ids, eos], [*offsets, (len(rendered.text), len(rendered.text))]
-        answer, speaks = [*answer, True], [*speaks, False]
+    if ended:
+        answer[-1], speaks[-1] = True, False
     answer = supervised(ids, answer, tokenizer)
     speaks = [a and b for a, b in zip(answer, speaks, strict=True)]
     return TokenizedText(tuple(ids), tuple(answer), visible(ids, offsets, tokenizer), tuple(speaks))
