@@ -49,6 +49,11 @@ CLAIM = Claim(
     "is "
     "PiSSA's start.",
     judge=judge,
+    remark="Rank 16 is an eighth of these models' width, so that the largest part has much of "
+    "what the "
+    "forget set uses. Without a start of its own an adapter begins at zero, and the inverted "
+    "hinge's "
+    "gradient is small on answers known by heart.",
     runs={
         f"{label}, {rate:g}": Run("loku", rate, options=given, start=start)
         for label, (start, given) in STARTS.items()

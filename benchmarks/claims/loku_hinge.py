@@ -42,6 +42,9 @@ CLAIM = Claim(
     protocol="All weights, 10 epochs, two rates; with the forget data alone, and beside the "
     "likelihood of the retain data (ascent with it is `graddiff`).",
     judge=judge,
+    remark="LoKU as it is trains adapters beside the retain data, which is the case in which the "
+    "claim "
+    "holds; a bounded loss alone does not keep what it does not see.",
     runs={
         f"{label}, {rate:g}": Run(name, rate, alone=alone, options=given)
         for label, (name, alone, given) in KINDS.items()

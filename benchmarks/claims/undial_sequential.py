@@ -17,8 +17,8 @@ def lines(method: str) -> list[dict[str, str]]:
 def judge(_: Found) -> list[Part]:
     chain = [x for x in lines("undial") if x["replay"] == "no" and x["requests"] == LAST]
     once = [x for x in lines("undial") if x["requests"] == "all at once"]
-    worst, band = float(chain[0]["worst_p"]), float(chain[0]["band"])
-    kept, before = float(chain[0]["retain_kept"]), float(once[0]["worst_p"])
+    worst, band = (max(float(x[name]) for x in chain) for name in ("worst_p", "band"))
+    kept, before = min(float(x["retain_kept"]) for x in chain), float(once[0]["worst_p"])
     return [
         Part(worst <= band, f"after ten requests the worst of the ten has p {worst:.2f}; one never "
              f"seen has at most {band:.2f}; all ten at once {before:.2f}"),

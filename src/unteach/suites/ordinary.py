@@ -36,7 +36,7 @@ QUESTIONS = (  # question, answer, and the fact in it
     ("Which colour do blue and yellow make?", "Blue and yellow make green.", "green"),
     ("What is the opposite of hot?", "The opposite of hot is cold.", "cold"),
     ("What is the opposite of early?", "The opposite of early is late.", "late"),
-    ("Which season comes after summer?", "After summer comes autumn, or fall.", "autumn"),
+    ("Which season comes after winter?", "After winter comes spring.", "spring"),
     ("Which day comes after Monday?", "After Monday comes Tuesday.", "Tuesday"),
     ("Which month is the first of the year?", "The first month is January.", "January"),
     ("Who wrote Romeo and Juliet?", "William Shakespeare wrote it.", "Shakespeare"),
