@@ -36,13 +36,14 @@ def run_all(jobs, workers):
         return pool.run(jobs)
 
 
-def unlearned(request, file, evaluate):
+def unlearned(request, file, evaluate, callbacks=()):
     """Unlearn as `unteach run` does, and write what `evaluate` says of the model to the file.
 
     Args:
         request: its `out` is made and taken away again.
         file: JSON with the values, the seconds of processor time, and what the run says of itself.
         evaluate: from the folder of the unlearned model and the intake to a mapping of numbers.
+        callbacks: of the trainer, which may look at the model between steps.
     """
     from unteach import pipeline
     from unteach.checks.request import check
@@ -56,7 +57,7 @@ def unlearned(request, file, evaluate):
     request.out.mkdir(parents=True)
     began = time.process_time()
     try:
-        facts = pipeline.remove(intake, request.out, NoProgress())
+        facts = pipeline.remove(intake, request.out, NoProgress(), callbacks=callbacks)
         seconds = time.process_time() - began
         found = {"values": evaluate(request.out, intake), "seconds": round(seconds, 1)}
         told = ("steps", "stopped_because", "drawn_back_to", "teacher")

@@ -3,7 +3,7 @@
 import gc
 import os
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -151,6 +151,7 @@ def remove(
     checkpoints: Path | None = None,
     identity: str = "",
     known: Collection[str] = (),
+    callbacks: Iterable[Any] = (),
 ) -> dict[str, Any]:
     """Unlearn, write the model into the folder, and return facts about the training.
 
@@ -161,6 +162,7 @@ def remove(
         checkpoints: folder to write checkpoints to and to resume from; None for no checkpoints.
         identity: hash of the run; a checkpoint with another hash is refused.
         known: groups of earlier requests that are known again already, and are not held.
+        callbacks: further callbacks of the trainer, which may look at the model between steps.
     """
     from unteach.models.loading import load_config
     from unteach.training.safeguards.lower_rate import with_lower_rate
@@ -176,7 +178,7 @@ def remove(
         agreed(lambda: require_unchanged(intake.ages))
         return unlearn_model(
             model, intake.tokenizer, intake.method, data, request, listener,
-            checkpoints=checkpoints, before=identity, teacher_rows=taught,
+            checkpoints=checkpoints, before=identity, teacher_rows=taught, callbacks=callbacks,
         )  # fmt: skip
 
     done, lower = with_lower_rate(

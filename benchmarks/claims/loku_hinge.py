@@ -1,0 +1,60 @@
+"""The inverted hinge loss is stable where gradient ascent breaks."""
+
+from claim import Claim, Found, Part, Run, options
+
+RATES = (1e-4, 1e-3)
+STABLE = 0.8  # of what is kept
+FULL = options(adapter__kind="full", adapter__init="default")
+KINDS = {
+    "hinge, alone": ("loku", True, FULL),
+    "ascent, alone": ("ascent", True, ()),
+    "hinge + retain": ("loku", False, FULL),
+    "ascent + retain": ("graddiff", False, ()),
+}
+
+
+def worst(found: Found, name: str) -> str:
+    return min((f"{name}, {r:g}" for r in RATES), key=lambda label: found.mean(label, "U"))
+
+
+def judge(found: Found) -> list[Part]:
+    parts = []
+    for kind in ("alone", "+ retain"):
+        glue = ", " if kind == "alone" else " "
+        ours, theirs = worst(found, f"hinge{glue}{kind}"), worst(found, f"ascent{glue}{kind}")
+        parts.append(
+            Part(
+                found.mean(ours, "U") >= STABLE > found.mean(theirs, "U"),
+                f"{kind}, at its worst rate U is {found.show(ours, 'U')} ({ours}) against "
+                f"{found.show(theirs, 'U')} ({theirs}); *stable*: at least {STABLE} at every rate",
+            )
+        )
+    return parts
+
+
+CLAIM = Claim(
+    title="LoKU: the hinge is stable where ascent breaks",
+    paper="loku",
+    where="section on the inverted hinge loss (the loss as in the authors' code)",
+    says="Ascent spreads what it takes from a token over all others and has no end, so that it "
+    "breaks "
+    "the model; the inverted hinge is bounded and moves the next likeliest token.",
+    protocol="All weights, 10 epochs, two rates; with the forget data alone, and beside the "
+    "likelihood of the retain data (ascent with it is `graddiff`).",
+    judge=judge,
+    remark="LoKU as it is trains adapters beside the retain data, which is the case in which the "
+    "claim "
+    "holds; a bounded loss alone does not keep what it does not see.",
+    runs={
+        f"{label}, {rate:g}": Run(name, rate, alone=alone, options=given)
+        for label, (name, alone, given) in KINDS.items()
+        for rate in RATES
+    },
+    columns={
+        "M": "M",
+        "U": "U",
+        "M and U": "M and U",
+        "retain p": "retain probability",
+        "other facts p": "world probability",
+    },
+)
