@@ -7,13 +7,18 @@ of 32 prompts as they come, each until its last row ends. *products* are the mat
 forwards alone, in the very shapes that these had: every linear layer and the head, and queries
 with keys and weights with values for every head. Without `--model` a Llama of 4 layers of 128 and
 random weights answers random prompts. *differ* counts the prompts that were answered otherwise.
+
+`--shared N` lets all prompts of the random model begin with the same N tokens, as a system prompt
+or solved examples do, and has one batch size beside *every prompt whole*.
 """
 
 import argparse
 import csv
 import os
+import random
 import statistics
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 from evaluation import ALLOCATOR, endings, in_turn, llama, questions, unsorted
@@ -24,6 +29,7 @@ HEADER = (
     "times generate", "differ",
 )  # fmt: skip
 SIZES = (8_192, 16_384, 32_768)
+AS_RUNS = 16_384
 
 
 def main():
@@ -33,26 +39,31 @@ def main():
     parser.add_argument("--examples", type=int, default=120, help="of each file")
     parser.add_argument("--longest", type=int, default=256, help="new tokens at most")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--shared", type=int, default=0)
     parser.add_argument("--out", type=Path, default=RESULTS / "generation.csv")
     args = parser.parse_args()
     import torch
 
     torch.set_num_threads(1)
-    name, *given = real(args) if args.model else made()
-    rows = measured(name, *given, args.rounds)
+    name, *given = real(args) if args.model else made(shared=args.shared)
+    sizes = (AS_RUNS,) if args.shared else SIZES
+    rows = measured(name, *given, args.rounds, sizes, whole=bool(args.shared))
     for row in rows:
         print("  ".join(str(row[column]).rjust(max(len(column), 8)) for column in HEADER))
     write(rows, args.out)
 
 
-def made(prompts=200):
+def made(prompts=200, shared=0):
     """A name, a model of random weights, prompts, limits and end tokens."""
     from unteach.inference import greedy
 
     model = llama(4, 128, 2000, 4)
     asked, limits = questions(prompts)
+    beginning = tuple(random.Random(1).choices(range(2, 2000), k=shared))
+    asked = [beginning + ids for ids in asked]
     end = endings(greedy(model, asked, limits=limits, end=[1]), limits)
-    return "4 x 128, random", model, asked, limits, end
+    name = "4 x 128, random" + (f", {shared} tokens shared" if shared else "")
+    return name, model, asked, limits, end
 
 
 def real(args):
@@ -72,19 +83,25 @@ def real(args):
     return name, model.eval(), prompts, limits, end_tokens(model, tokenizer)
 
 
-def measured(name, model, prompts, limits, end, rounds, sizes=SIZES):
+def measured(name, model, prompts, limits, end, rounds, sizes=SIZES, *, whole=False):
     """A row for each way."""
     import torch
 
     from unteach.inference import greedy
 
-    def ours(size):
-        return lambda: greedy(model, prompts, limits=limits, end=end, tokens_per_batch=size)
+    def ours(size, least=None):
+        def run():
+            with saving(least):
+                return greedy(model, prompts, limits=limits, end=end, tokens_per_batch=size)
 
-    ways = {f"ours, {size} tokens a batch": ours(size) for size in sizes}
+        return run
+
+    ways: dict = {f"ours, {size} tokens a batch": ours(size) for size in sizes}
+    if whole:
+        ways["ours, every prompt whole"] = ours(sizes[0], least=2**60)
     ways["generate"] = lambda: unsorted(model, prompts, limits, end, [0, len(prompts)])
     shapes = {way: shapes_of(model, ways[way]) for way in ways}
-    for way in [*ways][:-1]:
+    for way in [*ways][: len(sizes)]:
         bare = torch.inference_mode()(products(model, shapes[way]))
         ways[f"products of {way.removeprefix('ours, ')}"] = bare
     seconds, found = in_turn(ways, rounds)
@@ -92,6 +109,8 @@ def measured(name, model, prompts, limits, end, rounds, sizes=SIZES):
     rows = []
     for way, times in seconds.items():
         of = way if way.startswith("products") else f"products of {way.removeprefix('ours, ')}"
+        if way.endswith("whole"):
+            of = f"products of {sizes[0]} tokens a batch"
         answers = found[way] if way in shapes else None
         counts = (len(prompts), sum(map(len, found[first])), way, len(shapes.get(way, [])) or "")
         cells = (f"{statistics.median(times):.3f}", ratio(times, seconds.get(of)))
@@ -99,6 +118,20 @@ def measured(name, model, prompts, limits, end, rounds, sizes=SIZES):
         more = (ratio(times, seconds["generate"]), differ)
         rows.append(dict(zip(HEADER, (name, *counts, *cells, *more), strict=True)))
     return rows
+
+
+@contextmanager
+def saving(least):
+    """Share prefixes only where this many tokens are saved; None for the default."""
+    from unteach.inference import queue
+
+    usual = queue.prefilled
+    if least is not None:
+        queue.prefilled = lambda model, prompts: usual(model, prompts, least=least)
+    try:
+        yield
+    finally:
+        queue.prefilled = usual
 
 
 def ratio(times, others):

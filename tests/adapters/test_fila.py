@@ -109,8 +109,8 @@ def test_one_gradient_is_alive_at_a_time(monkeypatch):
         return entered
 
     monkeypatch.setattr(module, "_squared_into", watched)
-    module.fisher(model, FORGET, lora_layers(model))
-    assert len(alive) == len(weights) * len(FORGET)
+    module.fisher(model, FORGET, lora_layers(model), batch=2)
+    assert len(alive) == len(weights) * 3
     assert set(alive) == {1}
 
 
@@ -118,8 +118,11 @@ def test_fisher_leaves_the_model_as_it_was():
     model = adapted().train()
     trained = {n for n, p in model.named_parameters() if p.requires_grad}
     told = []
-    fisher(model, FORGET, lora_layers(model), lambda done, total: told.append((done, total)))
-    assert told == [(k, 5) for k in range(1, 6)]
+    silent = Sequence("forget-9", (4, 5, 6), (False,) * 3)
+    for batch in (1, 2):
+        given = (model, [silent, *FORGET], lora_layers(model))
+        fisher(*given, lambda done, total: told.append((done, total)), batch=batch)
+    assert told == [(6, 6), (3, 6), (5, 6), (6, 6)]
     assert model.training
     assert {n for n, p in model.named_parameters() if p.requires_grad} == trained
     assert all(p.grad is None for p in model.parameters())

@@ -1,12 +1,13 @@
 """Compute diagonal Fisher information: how much each weight matters for some texts."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from unteach.adapters.by_sample import NotBySample, add_squares
 from unteach.head import head_of, states_only
 from unteach.inference import right_padded
 from unteach.progress import ProgressCallback
@@ -25,10 +26,12 @@ def fisher(
     """Return diagonal Fisher information of the base weights of layers with adapters.
 
     F = sum_i n_i g_i^2 / sum_i n_i, with g_i the gradient of batch i's mean loss (nats) over its
-    n_i answer tokens. A batch is one sample by default. The authors of LoKU use more; gradients of
-    different samples then cancel before they are squared, so the batch size changes the result.
+    n_i answer tokens. A batch is one sample by default; several samples then take one pass
+    (`by_sample`). The authors of LoKU use more; gradients of different samples then cancel before
+    they are squared, so the batch size changes the result.
 
-    Memory: a sum of squares in float32 for each weight, and the gradient of one layer at a time.
+    Memory: a sum of squares in float32 for each weight, and the gradient of one layer at a time, or
+    of one layer for several samples within 64 MiB.
 
     Args:
         model: with adapters; its state is restored.
@@ -42,22 +45,60 @@ def fisher(
         By layer, [out, in] on that device, in float32 (float64 for float64 weights).
     """
     modules = dict(model.named_modules())
-    weights = {name: modules[name].get_base_layer().weight for name in layers}
+    bases = {name: modules[name].get_base_layer() for name in layers}
     sums = {
-        n: torch.zeros_like(w, dtype=exact(w), device=device or w.device)
-        for n, w in weights.items()
+        name: torch.zeros_like(base.weight, dtype=exact(base.weight), device=device)
+        for name, base in bases.items()
     }
     usable = [s for s in sequences if any(s.answer)]
-    tokens, done = 0, len(sequences) - len(usable)
-    with _only(model, weights), _squared_into(sums, weights):
+    silent = len(sequences) - len(usable)
+
+    def told(done: int) -> None:
+        progress(silent + done, len(sequences))
+
+    if batch > 1 or not _by_sample(model, usable, bases, sums, told):
+        _one_by_one(model, usable, bases, sums, batch, told)
+    tokens = max(sum(sum(s.answer) for s in usable), 1)
+    return {n: out_in(modules[n], s.div_(tokens)) for n, s in sums.items()}
+
+
+Told = Callable[[int], None]
+"""Called with the number of sequences done."""
+
+
+def _by_sample(
+    model: Any, usable: list[Sequence], bases: dict[str, Any], sums: dict[str, Tensor], told: Told
+) -> bool:
+    """Whether every sample's gradient can be told from a batch; if so the sums have their squares.
+
+    Not so, for example, in layers of experts, whose rows are tokens of any sample.
+    """
+    try:
+        with _only(model, []):
+            add_squares(model, usable, bases, sums, told)
+    except NotBySample:
+        for total in sums.values():
+            total.zero_()
+        return False
+    return True
+
+
+def _one_by_one(
+    model: Any,
+    usable: list[Sequence],
+    bases: dict[str, Any],
+    sums: dict[str, Tensor],
+    batch: int,
+    told: Told,
+) -> None:
+    """Add each batch's squared gradient to the sums, with a pass of its own for each."""
+    weights = {name: base.weight for name, base in bases.items()}
+    with _only(model, weights.values()), _squared_into(sums, weights):
         for start in range(0, len(usable), batch):
             members = usable[start : start + batch]
             n = sum(sum(s.answer) for s in members)
             (n**0.5 * _loss(model, members)).backward()
-            tokens += n
-            done += len(members)
-            progress(done, len(sequences))
-    return {n: out_in(modules[n], s.div_(max(tokens, 1))) for n, s in sums.items()}
+            told(start + len(members))
 
 
 def out_in(layer: Any, matrix: Tensor) -> Tensor:
@@ -87,12 +128,12 @@ def _squared_into(sums: dict[str, Tensor], weights: dict[str, Tensor]) -> Iterat
 
 
 @contextmanager
-def _only(model: Any, weights: dict[str, Tensor]) -> Iterator[None]:
+def _only(model: Any, weights: Iterable[Tensor]) -> Iterator[None]:
     """Enable gradients for these weights only, in evaluation mode; restore the state after."""
     before = [(p, p.requires_grad) for p in model.parameters()]
     was_training = model.training
     model.eval().requires_grad_(False)
-    for weight in weights.values():
+    for weight in weights:
         weight.requires_grad_(True)
     try:
         yield

@@ -12,6 +12,7 @@ from torch.nn.functional import pad
 from transformers import Cache, GenerationConfig, PreTrainedModel, StoppingCriteria
 
 from unteach.inference.batches import batches_by_length, left_padded
+from unteach.inference.prefixes import Prefilled, prefilled
 from unteach.processes.lockstep import FollowMainProcess, in_lockstep
 from unteach.processes.share import by_batches, speaks
 
@@ -116,8 +117,8 @@ class PromptQueue:
     def _continue(self, rows: list[QueuedPrompt], leave: int) -> None:
         """Generate until at most `leave` rows have room."""
         rows = self._filled(rows)
-        ids, attention = left_padded([row.ids for row in rows], self.model.device)
-        cache = {}
+        ids, attention, prefix = self._prefilled([row.ids for row in rows])
+        cache = {} if prefix is None else {"past_key_values": prefix}
         while True:
             enough = max(1, len(rows) // 4) if self._drops else len(rows) - leave
             out = self._generate(ids, attention, [row.room for row in rows], enough, cache)
@@ -133,6 +134,11 @@ class PromptQueue:
             cache = {"past_key_values": out.past_key_values}
             attention = pad(attention, (0, out.sequences.shape[1] - ids.shape[1]), value=1)[index]
             ids = out.sequences[index]
+
+    def _prefilled(self, prompts: list[tuple[int, ...]]) -> Prefilled:
+        if self._drops:
+            return prefilled(self.model, prompts)
+        return *left_padded(prompts, self.model.device), None
 
     def _filled(self, rows: list[QueuedPrompt]) -> list[QueuedPrompt]:
         """With a static cache, fill up to the first batch's number of rows with finished ones."""
