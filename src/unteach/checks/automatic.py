@@ -1,6 +1,7 @@
 """Choose the method for `--method auto`: unseen if the data allow a teacher, otherwise undial."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from unteach.errors import Problem
@@ -26,13 +27,33 @@ HELPS = (
 
 def method_of(request: Request) -> Any:
     """Build the method of a request; the first choice for "auto". Raises UserError."""
+    name = FIRST if request.method_name == AUTO else request.method_name
+    return _built(name, request, request.method_options, holdout=bool(request.holdout))
+
+
+def without_teacher(request: Request) -> Any:
+    """Build the method for data that allow no teacher; it reads one if the user asked for it."""
+    auto = request.method_name == AUTO
+    name, options = (ELSE, {}) if auto else (request.method_name, request.method_options)
+    return _built(name, request, options, holdout=False)
+
+
+def _built(name: str, request: Request, options: Mapping[str, Any], *, holdout: bool) -> Any:
     from unteach.methods import build
 
-    name = FIRST if request.method_name == AUTO else request.method_name
-    method = build(name, request.method_options)
-    if request.retain and request.train.retain != "none":
-        return method
-    return build(name, method.without_retain | request.method_options)
+    retain = bool(request.retain and request.train.retain != "none")
+    usual = type(build(name, dict(options))).defaults_for(retain=retain, holdout=holdout)
+    return build(name, {**usual, **options})
+
+
+def no_teacher_note(request: Request, found: Problem) -> Problem:
+    """Return the note on a method that goes without the teacher of its default."""
+    if request.method_name == AUTO:
+        return replace(
+            found, where="--method", what=f"auto is {ELSE} here: {found.what}", kind="note"
+        )
+    what = f"{found.what}; without one it is as its paper has it"
+    return replace(found, what=what, kind="note")
 
 
 def teacher_problem(

@@ -1,11 +1,16 @@
 """Check a whole request before any weights are loaded, and report all problems at once."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from unteach.checks.automatic import AUTO, ELSE, method_of, teacher_problem
+from unteach.checks.automatic import (
+    method_of,
+    no_teacher_note,
+    teacher_problem,
+    without_teacher,
+)
 from unteach.checks.defaults import resolve
 from unteach.checks.earlier import (
     EarlierData,
@@ -85,7 +90,6 @@ def check(request: Request) -> CheckedRequest:
     Raises:
         UserError: all problems of the request and of the data.
     """
-    from unteach.methods import build
     from unteach.models.loading import device_problem
     from unteach.training.implausible import insensible
 
@@ -163,14 +167,14 @@ def check(request: Request) -> CheckedRequest:
         problems += gate_problems(request.gates, groups, shared=both, others=also)
     if method and not _tokenizer_failed(problems):
         found = teacher_problem(wanted, method, sequences, calibration, tokenizer)
-        if found and found.kind == "request" and wanted.method_name == AUTO:
-            method = build(ELSE, {})
+        instead = without_teacher(wanted) if found and found.kind == "request" else method
+        if found and "teacher_logits" not in instead.needs():
+            method = instead
             problems[:] = [problem for problem in problems if problem not in notes]
             request, notes = resolve(wanted, method, config, tokenizer)
             request = with_earlier(request, earlier, method)
             problems += notes
-            found = replace(found, where="--method", what=f"auto is {ELSE} here: {found.what}")
-            found = replace(found, kind="note")
+            found = no_teacher_note(wanted, found)
         problems += [found] if found else []
     if request.train.draw_back == "made" and sequences.get("forget"):  # the method is settled now
         made = _collect(problems, made_calibration, request, wanted, tokenizer, groups, sequences)
@@ -269,8 +273,8 @@ def _base(request: Request, method: Any, model: ModelInfo, empty: Any) -> list[P
     """Check that the base model can be the teacher or the start of training. Raises UserError."""
     base, remote_code = str(request.base), request.trust_remote_code
     start = method.trains_on == "retain"
-    if "teacher_logits" not in method.needs() and not start:
-        what = f"{method.name} has no teacher, so the base model is not read"
+    if not method.asks_base() and not start:
+        what = f"{method.name} has no teacher that is made of the base model, so it is not read"
         hint = "take --method unseen, or drop --base"
         return [Problem(f"--base {base}", what, hint, "note")]
     checked = check_model(
