@@ -31,11 +31,21 @@ def method_of(request: Request) -> Any:
     return _built(name, request, request.method_options, holdout=bool(request.holdout))
 
 
-def without_teacher(request: Request) -> Any:
-    """Build the method for data that allow no teacher; it reads one if the user asked for it."""
+def without_teacher(request: Request, found: Problem) -> tuple[Any, Problem] | None:
+    """Return the method that needs no teacher where the data allow none, and a note that says so.
+
+    None where `found` is only a note, and where the user asked for a teacher.
+    """
     auto = request.method_name == AUTO
     name, options = (ELSE, {}) if auto else (request.method_name, request.method_options)
-    return _built(name, request, options, holdout=False)
+    method = _built(name, request, options, holdout=False)
+    if found.kind != "request" or "teacher_logits" in method.needs():
+        return None
+    if auto:
+        what = f"auto is {ELSE} here: {found.what}"
+        return method, replace(found, where="--method", what=what, kind="note")
+    what = f"{found.what}; without one it is as its paper has it"
+    return method, replace(found, what=what, kind="note")
 
 
 def _built(name: str, request: Request, options: Mapping[str, Any], *, holdout: bool) -> Any:
@@ -44,16 +54,6 @@ def _built(name: str, request: Request, options: Mapping[str, Any], *, holdout: 
     retain = bool(request.retain and request.train.retain != "none")
     usual = type(build(name, dict(options))).defaults_for(retain=retain, holdout=holdout)
     return build(name, {**usual, **options})
-
-
-def no_teacher_note(request: Request, found: Problem) -> Problem:
-    """Return the note on a method that goes without the teacher of its default."""
-    if request.method_name == AUTO:
-        return replace(
-            found, where="--method", what=f"auto is {ELSE} here: {found.what}", kind="note"
-        )
-    what = f"{found.what}; without one it is as its paper has it"
-    return replace(found, what=what, kind="note")
 
 
 def teacher_problem(

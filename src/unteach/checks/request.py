@@ -5,12 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from unteach.checks.automatic import (
-    method_of,
-    no_teacher_note,
-    teacher_problem,
-    without_teacher,
-)
+from unteach.checks.automatic import method_of, teacher_problem, without_teacher
 from unteach.checks.defaults import resolve
 from unteach.checks.earlier import (
     EarlierData,
@@ -167,14 +162,12 @@ def check(request: Request) -> CheckedRequest:
         problems += gate_problems(request.gates, groups, shared=both, others=also)
     if method and not _tokenizer_failed(problems):
         found = teacher_problem(wanted, method, sequences, calibration, tokenizer)
-        instead = without_teacher(wanted) if found and found.kind == "request" else method
-        if found and "teacher_logits" not in instead.needs():
-            method = instead
+        if found and (instead := without_teacher(wanted, found)):
+            method, found = instead
             problems[:] = [problem for problem in problems if problem not in notes]
             request, notes = resolve(wanted, method, config, tokenizer)
             request = with_earlier(request, earlier, method)
             problems += notes
-            found = no_teacher_note(wanted, found)
         problems += [found] if found else []
     if request.train.draw_back == "made" and sequences.get("forget"):  # the method is settled now
         made = _collect(problems, made_calibration, request, wanted, tokenizer, groups, sequences)

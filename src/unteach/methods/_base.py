@@ -217,6 +217,10 @@ class Method(ABC):
         """
         raise NotImplementedError(f"{self.name} reads teacher_logits, and has no `teach`")
 
+    def rounds(self) -> int:
+        """Return `plan.rounds` if these options read a teacher; else 1, for no level is known."""
+        return self.plan.rounds if "teacher_logits" in self.needs() else 1
+
     def asks_base(self) -> bool:
         """Whether the model before fine-tuning may be the teacher."""
         return False

@@ -61,7 +61,7 @@ class UnDIAL(Method):
         "holdout), or all by one strength",
     )
     level_weight: float = option(
-        0.3, "with a level: weight of the answer tokens' own log-probability", low=0, tried=()
+        1.0, "with a level: weight of the answer tokens' own log-probability", low=0, tried=()
     )
     prompt_distillation: float = option(
         0.0, "weight of the KL to the original on the prompts' tokens, over all of them", low=0
@@ -99,7 +99,7 @@ class UnDIAL(Method):
         venue="NAACL 2025",
     )
     reads: ClassVar = frozenset({"reference_logits"})
-    plan: ClassVar = MethodDefaults(retain="nll", rate_at_2048=1e-4)
+    plan: ClassVar = MethodDefaults(retain="nll", rate_at_2048=1e-4, rounds=3)
     paper_settings: ClassVar = {  # of the authors' implementation for Llama-2-7B on TOFU
         "method.strength": 10.0,
         "method.level": "none",
