@@ -159,6 +159,8 @@ def naive_distil(s: AnswerRows) -> Tensor:
     )
 
 
+DISTIL = Part("forget", naive_distil, lambda r: plain.distil(r.z, r.taught, r.y, 0.3))
+
 TOKENS: dict[str, list[Part]] = {
     "ascent": [ASCENT],
     "graddiff": [ASCENT],
@@ -225,9 +227,7 @@ TOKENS: dict[str, list[Part]] = {
             lambda r: plain.cross_entropy(r.z, likeliest(r)),
         ),
     ],
-    "unseen": [
-        Part("forget", naive_distil, lambda r: plain.distil(r.z, r.taught, r.y, 0.3)),
-    ],
+    "unseen": [DISTIL],
     "masc": [
         Part(
             "forget",
@@ -259,6 +259,7 @@ TOKENS: dict[str, list[Part]] = {
         )
     ],
     "undial": [undial()],
+    "undial level=holdout": [DISTIL],
     "undial prompt_distillation=1.0": [undial(), KL._replace(group="prompt")],
     "unilogit": [
         Part(

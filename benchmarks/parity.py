@@ -31,6 +31,7 @@ VARIANTS = (
     ("dto", {"objective": "unlikelihood"}),
     ("etw", {"normalise": "vocabulary"}),
     ("undial", {"focus": "informative"}),
+    ("undial", {"level": "holdout"}),
     ("undial", {"prompt_distillation": 1.0}),
     ("unilogit", {"direction": "forward"}),
     ("unilogit", {"target": "original"}),

@@ -120,7 +120,7 @@ def _check_other_models(intake: CheckedRequest) -> None:
     from unteach.models.weight_files import require_numbers_on_disk
 
     request, method = intake.request, intake.method
-    taught = "teacher_logits" in method.needs() or method.trains_on == "retain"
+    taught = method.asks_base() or method.trains_on == "retain"
     named = {"--retrained": request.retrained, "--base": request.base if taught else None}
     for flag, model in named.items():
         if model:
@@ -208,7 +208,7 @@ def remove(
 def base_rows(intake: CheckedRequest, listener: ProgressListener) -> Any:
     """Compute the base model's teacher rows, then free it; None where it is not the teacher."""
     request, method = intake.request, intake.method
-    if not request.base or "teacher_logits" not in method.needs():
+    if not request.base or not method.asks_base():
         return None
     from unteach.rowengine.teacher_rows import TeacherRows
     from unteach.training.base_model import fine_tuned, steps_on

@@ -17,7 +17,7 @@ OTHER = "where is holdout {}?"
 def asked(tiny_folder, tmp_path):
     """A request on these forget rows, checked; `holdout` counts the examples that no model saw."""
 
-    def made(row, *, holdout=0, also=(), **more):
+    def made(row, *, holdout=0, also=(), set=(), **more):
         files = {"forget": [row, {**row, "question": f"{row['question']} Please?"}, *also]}
         if holdout:
             files["holdout"] = [{**NAMELESS, "question": OTHER.format(k)} for k in range(holdout)]
@@ -26,9 +26,8 @@ def asked(tiny_folder, tmp_path):
             (tmp_path / f"{name}.jsonl").write_text(text)
         flags = {name: str(tmp_path / f"{name}.jsonl") for name in files}
         more = {name: str(value) for name, value in more.items()}
-        return check(
-            load(flags={"model": str(tiny_folder), "out": tmp_path / "out", **flags, **more})
-        )
+        given = {"model": str(tiny_folder), "out": tmp_path / "out", **flags, **more}
+        return check(load(flags=given, sets=list(set)))
 
     return made
 
@@ -52,6 +51,43 @@ def test_a_holdout_stands_in_for_names(asked):
     assert "the holdout's level" in notes(found)
     assert len(found.calibration) == 8
     assert len(found.groups["holdout"]) == 8
+
+
+def test_undial_takes_the_holdouts_level_where_there_is_one(asked):
+    found = asked(NAMELESS, holdout=16, method="undial")
+    assert found.method.level == found.request.method["level"] == "holdout"
+    assert found.request.train.rounds == 3
+    assert asked(NAMELESS, method="undial").method.level == "none"
+
+
+def test_with_too_few_holdout_examples_undial_has_one_strength(asked):
+    found = asked(NAMELESS, holdout=7, method="undial")
+    assert found.method.level == found.request.method["level"] == "none"
+    assert found.request.train.rounds == 1
+    said = [p.what for p in found.notes if "needs 8 holdout examples, and there are 7" in p.what]
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize("holdout", [0, 7])
+def test_a_level_that_was_asked_for_is_refused_where_there_is_none(asked, holdout):
+    with pytest.raises(UserError, match="give --holdout 8 or more"):
+        asked(NAMELESS, holdout=holdout, method="undial", set=["method.level=holdout"])
+
+
+def test_one_strength_that_was_asked_for_is_taken(asked):
+    found = asked(NAMELESS, holdout=16, method="undial", set=["method.level=none"])
+    assert found.method.needs() == {"reference_logits"}
+
+
+def test_the_paper_has_one_strength(asked):
+    found = asked(NAMELESS, holdout=16, method="undial", preset="paper")
+    assert found.method.level == "none"
+    assert found.method.strength == 10.0
+
+
+def test_undial_reads_no_base(asked, tiny_folder):
+    found = asked(NAMELESS, holdout=16, base=tiny_folder, method="undial")
+    assert any("has no teacher" in p.what for p in found.notes)
 
 
 def test_a_base_comes_first(asked, tiny_folder):

@@ -39,7 +39,7 @@ def test_what_the_user_set_stays():
     asked = request("train.epochs=7", "method.strength=3", method="undial", preset="paper")
     found, (note,) = with_preset(asked)
     assert found.train.epochs == 7
-    assert found.method == {"name": "undial", "strength": 3}
+    assert found.method == {"name": "undial", "strength": 3, "level": "none"}
     assert found.train.learning_rate == 1e-4
     assert "epochs" not in note.what
 

@@ -1,6 +1,7 @@
 """Choose the method for `--method auto`: unseen if the data allow a teacher, otherwise undial."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from unteach.errors import Problem
@@ -26,13 +27,33 @@ HELPS = (
 
 def method_of(request: Request) -> Any:
     """Build the method of a request; the first choice for "auto". Raises UserError."""
+    name = FIRST if request.method_name == AUTO else request.method_name
+    return _built(name, request, request.method_options, holdout=bool(request.holdout))
+
+
+def without_teacher(request: Request, found: Problem) -> tuple[Any, Problem] | None:
+    """Return the method that needs no teacher where the data allow none, and a note that says so.
+
+    None where `found` is only a note, and where the user asked for a teacher.
+    """
+    auto = request.method_name == AUTO
+    name, options = (ELSE, {}) if auto else (request.method_name, request.method_options)
+    method = _built(name, request, options, holdout=False)
+    if found.kind != "request" or "teacher_logits" in method.needs():
+        return None
+    if auto:
+        what = f"auto is {ELSE} here: {found.what}"
+        return method, replace(found, where="--method", what=what, kind="note")
+    what = f"{found.what}; without one it is as its paper has it"
+    return method, replace(found, what=what, kind="note")
+
+
+def _built(name: str, request: Request, options: Mapping[str, Any], *, holdout: bool) -> Any:
     from unteach.methods import build
 
-    name = FIRST if request.method_name == AUTO else request.method_name
-    method = build(name, request.method_options)
-    if request.retain and request.train.retain != "none":
-        return method
-    return build(name, method.without_retain | request.method_options)
+    retain = bool(request.retain and request.train.retain != "none")
+    usual = type(build(name, dict(options))).defaults_for(retain=retain, holdout=holdout)
+    return build(name, {**usual, **options})
 
 
 def teacher_problem(

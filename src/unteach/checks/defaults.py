@@ -47,7 +47,7 @@ def resolve(
             "retain_weight": weight,
             "stop_at": stop_at or 0.0,
             "draw_back": _draw_back(request, plan),
-            "rounds": train.rounds or plan.rounds,
+            "rounds": train.rounds or method.rounds(),
             "adam_epsilon": train.adam_epsilon or plan.adam_epsilon,
         }
     )

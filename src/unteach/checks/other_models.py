@@ -13,8 +13,8 @@ def check_base(request: Request, method: Any, model: ModelInfo, empty: Any) -> l
     """Check that the base model can be the teacher or the start of training. Raises UserError."""
     base, remote_code = str(request.base), request.trust_remote_code
     start = method.trains_on == "retain"
-    if "teacher_logits" not in method.needs() and not start:
-        what = f"{method.name} has no teacher, so the base model is not read"
+    if not method.asks_base() and not start:
+        what = f"{method.name} has no teacher that is made of the base model, so it is not read"
         hint = "take --method unseen, or drop --base"
         return [Problem(f"--base {base}", what, hint, "note")]
     checked = check_model(

@@ -1,11 +1,11 @@
 """Check a whole request before any weights are loaded, and report all problems at once."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from unteach.checks.automatic import AUTO, ELSE, method_of, teacher_problem
+from unteach.checks.automatic import method_of, teacher_problem, without_teacher
 from unteach.checks.defaults import resolve
 from unteach.checks.earlier import (
     EarlierData,
@@ -247,29 +247,22 @@ class _Check:
             )
 
     def teacher(self) -> None:
-        """Check that the data allow a teacher; `auto` takes a method without one if not."""
+        """Check that the data allow a teacher; without one, take a method that needs none."""
         if self.method and not self._tokenizer_failed():
             found = teacher_problem(
                 self.wanted, self.method, self.sequences, self.calibration, self.tokenizer
             )
-            if found and found.kind == "request" and self.wanted.method_name == AUTO:
-                self._take_else()
-                what = f"auto is {ELSE} here: {found.what}"
-                found = replace(found, where="--method", what=what, kind="note")
+            if found and (instead := without_teacher(self.wanted, found)):
+                self.method, found = instead
+                self.problems = [p for p in self.problems if p not in self.settled]
+                self.defaults()
+                self.request = with_earlier(self.request, self.earlier, self.method)
             self.problems += [found] if found else []
         if self.request.train.draw_back == "made" and self.sequences.get("forget"):
             given = self.request, self.wanted, self.tokenizer, self.groups, self.sequences
             if made := self._of(made_calibration, *given):
                 self.request, self.calibration, found = made
                 self.problems += found
-
-    def _take_else(self) -> None:
-        from unteach.methods import build
-
-        self.method = build(ELSE, {})
-        self.problems = [problem for problem in self.problems if problem not in self.settled]
-        self.defaults()
-        self.request = with_earlier(self.request, self.earlier, self.method)
 
     def beside(self) -> None:
         """Check the other models beside the model, and the folder of the result."""

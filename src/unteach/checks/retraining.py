@@ -58,7 +58,7 @@ def _forgetting_settings(request: Request) -> list[str]:
 
 def could_retrain(request: Request, method: Any) -> list[Problem]:
     """Note that retraining is exact, if a method with a teacher has all inputs for it."""
-    if not (request.base and request.source("retain") and "teacher_logits" in method.needs()):
+    if not (request.base and request.source("retain") and method.asks_base()):
         return []
     what = f"retraining from it is {EXACT}, and may be cheaper"
     hint = "for that give the same command with --method retrain"

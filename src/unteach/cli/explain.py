@@ -50,9 +50,9 @@ def explain(
     """Show the tokens of the forget answers that a method selects, or its teacher's distribution.
 
     For dto, palu and undial with a focus: the selected tokens (`unteach selectors` lists other
-    selectors). For unseen and whp: where the teacher comes from, which names replace which, and
-    the teacher's probabilities beside the model's; give --base, --retain and --holdout as you
-    would to `run`. The texts are printed to stdout; no file is written.
+    selectors). For unseen, whp and undial with a holdout: where the teacher comes from, which names
+    replace which, and the teacher's probabilities beside the model's; give --base, --retain and
+    --holdout as you would to `run`. The texts are printed to stdout; no file is written.
 
     Examples:
       $ unteach explain --model DIR_OR_ID --forget forget.jsonl --retain retain.jsonl
@@ -92,7 +92,7 @@ def explain(
     intake = check(asked)
     forget_set = intake.sequences["forget"]
     asked = intake.request
-    if "teacher_logits" in intake.method.needs():
+    if "selected" not in intake.method.needs() and "teacher_logits" in intake.method.needs():
         from unteach.cli._taught import show_teacher
 
         show_teacher(intake, max_ or 5, json=json)
@@ -135,7 +135,7 @@ def _foresee_choice(asked: "Request") -> None:
     from unteach.methods._headers import HEADERS
 
     name = asked.method_name
-    if name == "auto" or name not in HEADERS or HEADERS.get(name).reads & SHOWN:
+    if name == "auto" or name not in HEADERS or HEADERS.get(name).reads & SHOWN or asked.holdout:
         return
     if asked.method_options.get("focus", "none") == "none":
         raise UserError(_no_choice(name))
@@ -152,6 +152,7 @@ def _no_choice(name: str) -> Problem:
 
     known = [name for name in HEADERS if HEADERS.get(name).reads & SHOWN]
     hint = f"these do: --method {', '.join(known)}, and undial with --set method.focus=informative"
+    hint += " or with --holdout"
     what = f"{name} selects no tokens and has no teacher: it acts on whole answers"
     return Problem("--method", what, hint, "request")
 

@@ -66,7 +66,7 @@ def methods() -> list[str]:
 
 
 OPTIONS: dict[str, dict[str, Any]] = {
-    "undial": {"strength": 10.0},
+    "undial": {"strength": 10.0, "level": "none"},
     "rmu": {"steering": 20.0},
 }
 ADAPTER: dict[str, dict[str, Any]] = {"loku": {"rank": 16}}

@@ -96,8 +96,6 @@ class Method(ABC):
     paper: ClassVar[Paper]
     reads: ClassVar[frozenset[ReadField]] = frozenset()
     plan: ClassVar[MethodDefaults] = MethodDefaults()
-    without_retain: ClassVar[dict[str, Any]] = {}
-    """Options whose default is another one in a run without a retain term."""
     paper_settings: ClassVar[dict[str, Any]] = {}
     """What the authors trained with, as settings of a request; `--preset paper` takes them."""
     label: ClassVar[str] = ""  # name in reports, if the plain name would claim too much
@@ -114,6 +112,16 @@ class Method(ABC):
     @abstractmethod
     def forget(self, rows: "AnswerRows") -> list["Term"]:
         """Return the loss terms on the forget answers, from their rows alone."""
+
+    @classmethod
+    def defaults_for(cls, *, retain: bool, holdout: bool) -> dict[str, Any]:
+        """Return options whose default depends on the data.
+
+        Args:
+            retain: whether there is a retain term.
+            holdout: whether there is a holdout.
+        """
+        return {}
 
     def title(self) -> str:
         """Return the method's name in reports, with these options."""
@@ -185,6 +193,14 @@ class Method(ABC):
             teachers.Unavailable: the data allow none.
         """
         raise NotImplementedError(f"{self.name} reads teacher_logits, and has no `teach`")
+
+    def rounds(self) -> int:
+        """Return `plan.rounds` if these options read a teacher; else 1, for no level is known."""
+        return self.plan.rounds if "teacher_logits" in self.needs() else 1
+
+    def asks_base(self) -> bool:
+        """Whether the model before fine-tuning may be the teacher."""
+        return False
 
     def made_up_retain(self, inputs: TeacherInputs) -> list[Sequence]:
         """Return sequences for a KL to the original model, if there are no retain data."""

@@ -81,7 +81,6 @@ class DTO(Method):
     )
     reads: ClassVar = frozenset({"reference_logits", "selected"})
     plan: ClassVar = MethodDefaults(epochs=40, power=1, stop_at=0.3)
-    without_retain: ClassVar = {"hold": 100.0}
     paper_settings: ClassVar = {  # the authors' are unknown: of TPO, which they compare with
         "method.objective": "ascent",
         "method.suffix": "held",
@@ -100,6 +99,11 @@ class DTO(Method):
         """Refuse options out of their bounds, and a selector that is not installed."""
         super().__post_init__()
         selector_of(self.selector, asdict(self))
+
+    @classmethod
+    def defaults_for(cls, *, retain: bool, holdout: bool) -> dict[str, Any]:
+        """Return a larger weight of the KL where no retain term holds."""
+        return {} if retain else {"hold": 100.0}
 
     def title(self) -> str:
         """Return the name in reports, with selector and objective if they are neither's default."""

@@ -1,15 +1,17 @@
 """UnDIAL: self-distillation on adjusted logits."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 
-from unteach.losses import kl_to_reference, undial
+from unteach.losses import distil, kl_to_reference, undial
 from unteach.losses.answer_rows import AnswerRows, Over, Term
 from unteach.methods._base import Method, MethodDefaults, method, option
 from unteach.selectors import SELECTORS, ReferenceOracle, Selection, selector_of
+from unteach.teachers import Teacher, TeacherInputs, find_teacher
+from unteach.teachers.holdout import at_most_lowered
 from unteach.types import Paper, Sequence
 
 
@@ -30,6 +32,14 @@ class UnDIAL(Method):
     So a strength of 3 hardly changes memorised text, and 10 not enough of it; 30 is the largest
     that the authors tried.
 
+    One strength for all tokens ends at no level. With `level=holdout`, the default where a holdout
+    is given, each answer token has its own: p0 and the probability p that it should end at give
+    s = logit(p0) - logit(p), at least 0 and at most `strength`. The p of an answer's tokens are
+    those of the holdout's answer of the same rank, the least likely for the token of which the
+    original is least sure. The cross-entropy hardly moves a token that is unlikely already, so a
+    term on its log-probability is added: `level_weight` * Huber(log p_model - log p). Both are
+    ours.
+
     With a `focus` it is FUnDIAL, of the same paper: only selected tokens are distilled ("hard"), or
     they have larger weights ("soft"). The authors select named entities or noun chunks, and divide
     by all tokens, so that few selected tokens give small steps (`normalise=all`); the default
@@ -40,7 +50,18 @@ class UnDIAL(Method):
     """
 
     strength: float = option(
-        30.0, "how far the original's logit is lowered, in nats", low=0, tried=(3, 60)
+        30.0,
+        "how far the original's logit is lowered, in nats; with a level, at most",
+        low=0,
+        tried=(3, 60),
+    )
+    level: Literal["none", "holdout"] = option(
+        "none",
+        "lower each token to the probability of the holdout's tokens (holdout: the default with a "
+        "holdout), or all by one strength",
+    )
+    level_weight: float = option(
+        1.0, "with a level: weight of the answer tokens' own log-probability", low=0, tried=()
     )
     prompt_distillation: float = option(
         0.0, "weight of the KL to the original on the prompts' tokens, over all of them", low=0
@@ -78,9 +99,10 @@ class UnDIAL(Method):
         venue="NAACL 2025",
     )
     reads: ClassVar = frozenset({"reference_logits"})
-    plan: ClassVar = MethodDefaults(retain="nll", rate_at_2048=1e-4)
+    plan: ClassVar = MethodDefaults(retain="nll", rate_at_2048=1e-4, rounds=3)
     paper_settings: ClassVar = {  # of the authors' implementation for Llama-2-7B on TOFU
         "method.strength": 10.0,
+        "method.level": "none",
         "train.retain": "none",
         "adapter.kind": "lora",
         "adapter.rank": 8,
@@ -110,12 +132,7 @@ class UnDIAL(Method):
 
     def forget(self, rows: AnswerRows) -> list[Term]:
         """Cross-entropy to the adjusted original, a weighted mean over answer tokens."""
-        values = undial(
-            rows.require_logits(),
-            rows.require_reference_logits(),
-            rows.target,
-            strength=self.strength,
-        )
+        values = self._leveled(rows) if self.level != "none" else self._lowered(rows)
         terms = [Term("forget", values)] if self.focus == "none" else [self._focused(rows, values)]
         if self.prompt_distillation:
             prompt = rows.require_prompt()
@@ -124,13 +141,42 @@ class UnDIAL(Method):
         return terms
 
     def needs(self) -> frozenset[str]:
-        """Return `reads`, plus the prompts if they are distilled, the selection with a focus."""
-        prompt = {"prompt"} if self.prompt_distillation else set()
-        return self.reads | prompt | ({"selected"} if self.focus != "none" else set())
+        """Return what the label is made of, and what prompts and a focus read."""
+        label = {"teacher_logits"} if self.level != "none" else self.reads
+        prompt = {"prompt", *self.reads} if self.prompt_distillation else set()
+        return frozenset(label | prompt | ({"selected"} if self.focus != "none" else set()))
 
     def holds(self) -> bool:
         """Whether the prompts are distilled."""
         return self.prompt_distillation > 0
+
+    def teach(self, inputs: TeacherInputs) -> Teacher:
+        """Return the original, with each answer token lowered to the holdout's level."""
+        teacher = find_teacher("level", inputs)
+        own = inputs.logps(inputs.forget)
+        return replace(teacher, targets=at_most_lowered(teacher.targets, own, self.strength))
+
+    @classmethod
+    def defaults_for(cls, *, retain: bool, holdout: bool) -> dict[str, Any]:
+        """Return the holdout's level as the default where there is a holdout."""
+        return {"level": "holdout"} if holdout else {}
+
+    def _lowered(self, rows: AnswerRows) -> Tensor:
+        return undial(
+            rows.require_logits(),
+            rows.require_reference_logits(),
+            rows.target,
+            strength=self.strength,
+        )
+
+    def _leveled(self, rows: AnswerRows) -> Tensor:
+        """Return the same with a strength per token; less the label's entropy, a constant."""
+        return distil(
+            rows.require_logits(),
+            rows.teacher_logps(),
+            rows.target,
+            level_weight=self.level_weight,
+        )
 
     def _focused(self, rows: AnswerRows, values: Tensor) -> Term:
         weights = rows.require_selected().to(values.dtype)

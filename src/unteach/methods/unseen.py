@@ -81,6 +81,10 @@ class Unseen(Method):
         """Return the teacher of the requested source."""
         return find_teacher(self.teacher, self._drawn(inputs))
 
+    def asks_base(self) -> bool:
+        """Whether the base is the teacher, or the first of the sources."""
+        return self.teacher in ("auto", "base")
+
     def made_up_retain(self, inputs: TeacherInputs) -> list[Sequence]:
         """Return sequences with invented names, for requests without a retain file."""
         return made_up_strangers(self._drawn(inputs), self.strangers)

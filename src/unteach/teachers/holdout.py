@@ -1,6 +1,7 @@
 """Construct a teacher by lowering the answer tokens to the likelihood of the holdout's answers."""
 
 from bisect import bisect_left, bisect_right
+from math import exp, expm1, log, log1p
 
 from unteach.teachers._base import (
     Teacher,
@@ -19,9 +20,9 @@ MOST = 12.0  # highest surprise of a token in nats, unless it was higher before
 class HoldoutTeacher(TeacherSource):
     """The original's own distribution, with the answer tokens lowered to the holdout's level.
 
-    Each answer's surprise (negative log-probability) is scaled to the holdout's at the same rank,
-    so that the likeliest forget answer becomes as likely as the likeliest holdout answer. The
-    ratios of surprise between the tokens of an answer stay the same.
+    Each answer takes over the token probabilities of the holdout's answer at the same rank
+    (`like_the_holdout`): few tokens of an answer carry what only training can teach, and the
+    original is a little less sure of these than of the others, also where it knows all by heart.
     """
 
     order = 3
@@ -30,10 +31,11 @@ class HoldoutTeacher(TeacherSource):
         """Return the teacher. Raises Unavailable if there are too few holdout examples."""
         if len(inputs.holdout) < FEWEST:
             count = len(inputs.holdout)
-            raise Unavailable(f"it needs {FEWEST} holdout examples, and there are {count}")
+            what = f"it needs {FEWEST} holdout examples, and there are {count}"
+            raise Unavailable(what, f"give --holdout {FEWEST} or more texts that it never saw")
         held = inputs.logps(inputs.holdout)
         own = inputs.logps(inputs.forget)
-        targets = at_holdout_level(own, held)
+        targets = like_the_holdout(own, held)
         return Teacher(
             source=self.name,
             sequences=inputs.forget,
@@ -75,6 +77,66 @@ def at_holdout_level(targets: TokenLogps, holdout: TokenLogps) -> TokenLogps:
         goal = _quantile(held, share)
         scaled[k] = _scaled(targets[k], goal)
     return scaled
+
+
+def like_the_holdout(targets: TokenLogps, holdout: TokenLogps) -> TokenLogps:
+    """Give each answer the token log-probabilities of the holdout's answer at the same rank.
+
+    The least likely token of the holdout's answer goes to the token that is least likely here, and
+    so on: a few facts are lost, and what any model would say stays certain. Log-probabilities are
+    scaled by the answers' lengths, so that their mean stays; no token becomes likelier.
+
+    Args:
+        targets: log-probabilities of answer tokens, by answer.
+        holdout: the same for the holdout's answers.
+
+    Example:
+        >>> like_the_holdout([[-0.1, -0.3, 0.0]], [[-4.0, -0.5, -0.2]])
+        [[-0.5, -4.0, -0.2]]
+    """
+    held = sorted(holdout, key=_mean)
+    order = sorted(range(len(targets)), key=lambda k: (_mean(targets[k]), k))
+    found: TokenLogps = [[] for _ in targets]
+    for rank, k in enumerate(order):
+        place = (2 * rank + 1) * len(held) // (2 * len(order))
+        found[k] = _profiled(targets[k], held[place])
+    return found
+
+
+def _profiled(own: list[float], other: list[float]) -> list[float]:
+    """Give the tokens another answer's log-probabilities, the lowest to the least likely."""
+    longer = len(own) / max(len(other), 1)
+    wanted = [*(x * longer for x in sorted(other)), *[0.0] * len(own)]
+    found = [0.0] * len(own)
+    for k, x in zip(sorted(range(len(own)), key=lambda k: (own[k], k)), wanted, strict=False):
+        found[k] = min(x, own[k])
+    return found
+
+
+def at_most_lowered(targets: TokenLogps, own: TokenLogps, strength: float) -> TokenLogps:
+    """Raise log-probabilities that need a logit lowered by more than `strength`; none above `own`.
+
+    With the logit of a token of probability p lowered by s, its log-odds are logit(p) - s.
+
+    Args:
+        targets: the wanted log-probabilities of answer tokens, by answer.
+        own: the same under the original model.
+        strength: in nats.
+
+    Example:
+        >>> [round(x, 3) for x in at_most_lowered([[-9.0, -1.0]], [[log(0.5), -2.0]], 3.0)[0]]
+        [-3.049, -2.0]
+    """
+    return [
+        [min(max(x, _lowered(p, strength)), p) for x, p in zip(wanted, known, strict=True)]
+        for wanted, known in zip(targets, own, strict=True)
+    ]
+
+
+def _lowered(logp: float, strength: float) -> float:
+    """Return log(p e^-s / (1 - p + p e^-s))."""
+    logit = min(logp, -1e-12) - log(-expm1(min(logp, -1e-12))) - strength
+    return -log1p(exp(-logit)) if logit > -700 else logit
 
 
 def _mean(logps: list[float]) -> float:

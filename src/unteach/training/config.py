@@ -133,7 +133,7 @@ class UnlearningConfig(TrainingArguments):
         plan = method.plan
         if self.wanted_epsilon is None:
             self.wanted_epsilon = plan.adam_epsilon
-        self.rounds = (plan.rounds if self.rounds is None else self.rounds) or 1
+        self.rounds = (method.rounds() if self.rounds is None else self.rounds) or 1
         if "learning_rate" in self.open:
             rate = suiting_rate(plan, model_config, adapter=adapter)
             self.learning_rate = rate  # type: ignore[assignment]
