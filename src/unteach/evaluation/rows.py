@@ -42,16 +42,15 @@ def rows_of(name: str, plan: CheckedEvaluation, listener: ProgressListener) -> M
     """
     folder = plan.asked.cache
     key = shared(lambda: key_of(name, plan))
-    if not plan.asked.keep_text and (cached := _cached(folder, key)):
+    if not plan.asked.keep_text and (cached := cached_answers(folder, key)):
         return cached
     found = ask_model(name, plan, listener)
     shared(lambda: require_unchanged(plan.ages))  # else rows would be cached under a wrong key
-    if is_main():
-        _keep(folder, key, found.rows, found.counts, listener)
+    cache_answers(folder, key, found, listener)
     return found
 
 
-def _cached(folder: Path | None, key: str) -> ModelAnswers | None:
+def cached_answers(folder: Path | None, key: str) -> ModelAnswers | None:
     """Rows from the cache, on all processes; None where it has none under this key."""
     found = shared(lambda: cache.find(folder, key))
     if not found:
@@ -60,12 +59,14 @@ def _cached(folder: Path | None, key: str) -> ModelAnswers | None:
     return ModelAnswers(rows, {**about.get("counts", {}), "from": "cache"})
 
 
-def _keep(
-    folder: Path | None, key: str, rows: Rows, counts: dict[str, Any], listener: ProgressListener
+def cache_answers(
+    folder: Path | None, key: str, found: ModelAnswers, listener: ProgressListener
 ) -> None:
-    """Write rows to the cache; if that fails, note it and go on."""
+    """Write rows to the cache, on the main process; if that fails, note it and go on."""
+    if not is_main():
+        return
     try:
-        cache.keep(folder, key, rows, counts)
+        cache.keep(folder, key, found.rows, found.counts)
     except OSError as error:
         what = f"rows cannot be kept there ({error.strerror})"
         hint = "they will be asked again; give another folder, or --no-cache"

@@ -10,7 +10,7 @@ from unteach.progress import ProgressListener
 from unteach.report.audited import SampledAnswers
 from unteach.suites.ask import ModelAnswers
 from unteach.suites.generated import decoded, gives, rouge_l
-from unteach.suites.questions import Question, questions
+from unteach.suites.questions import Question
 from unteach.types import Row
 
 SEED = 0
@@ -68,7 +68,7 @@ def _sampled(name: str, plan: CheckedEvaluation, listener: ProgressListener, cou
     from unteach.inference.sampling import samples
 
     place = plan.places[name]
-    asked = [q for q in questions(plan.groups, place.tokenizer, plan.settings) if q.prompt]
+    asked = [q for q in plan.questions(place.tokenizer) if q.prompt]
     prompts = sorted({(q.prompt.ids, q.prompt.limit) for q in asked if q.prompt})
     rows: Groups = {role: [] for role in plan.groups}
     if not prompts:
