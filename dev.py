@@ -129,11 +129,13 @@ def versions(*args: str) -> None:
 
 
 def lint(*args: str) -> None:
-    """Check style, format and types."""
+    """Check style, format and types, and the Dockerfile where its linter has a build."""
     setup()
     run("ruff", "check", ".")
     run("ruff", "format", "--check", ".")
     run("pyright")
+    if (folder(TESTED) / "bin" / "hadolint").exists():
+        run("hadolint", "Dockerfile")
 
 
 def demo(*args: str) -> None:
