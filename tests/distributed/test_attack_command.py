@@ -84,7 +84,7 @@ def test_a_run_of_two_processes_attacks_as_one_does(data, tiny_folder, tmp_path,
             "--out", processes, "--processes", processes, folder=tmp_path,
         )  # fmt: skip
         assert code == 0, err[-2000:]
-        assert err.count("int4: unlearned\n") == 1
+        assert err.count("\nint4: unlearned\n") == 1
         assert (tmp_path / processes / "attacks" / "attacks.json").exists()
         scores = json.loads((tmp_path / processes / "scores.json").read_text())
         sections.append(scores["attacks"])
