@@ -309,7 +309,7 @@ def attacked(
     shared(work.require_whole)
     result = attack_run(intake, work.result, start_of(intake), work.attacks, listener)
     require_unchanged(intake.ages)
-    return keep(result, work.result)
+    return shared(lambda: keep(result, work.result))
 
 
 def _attacked_before(work: RunFolder) -> Attacked | None:

@@ -103,7 +103,9 @@ def test_an_attack_that_was_cut_off_goes_on_and_nothing_is_trained_again(
     assert not [p for p in files.iterdir() if p.name.startswith(".")]
 
 
-def test_all_that_is_wrong_is_told_before_anything_is_trained(call, files, tiny_folder):
+def test_all_that_is_wrong_is_told_before_anything_is_trained(
+    call, files, tiny_folder, monkeypatch
+):
     code, _, err = call(*command(files, tiny_folder, "--attack", "int5,sample",
                                  "--set", "attack.options.sample.anwsers=3",
                                  "--set", "attack.options.relearn.steps=3"))  # fmt: skip
@@ -117,9 +119,11 @@ def test_all_that_is_wrong_is_told_before_anything_is_trained(call, files, tiny_
         assert code == 2
         assert "--holdout: is not given; detect compares" in err
         assert "holds 3 examples; relearn trains on a part" in err
-    code, _, err = call("run", *data, "--attack", "int4", "--processes", "2")
-    assert code == 2
-    assert "--attack: runs in one process" in err
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    for verb in ("run", "check"):
+        code, _, err = call(verb, *data, "--attack", "int4")
+        assert code == 2
+        assert "--attack: puts models in shards, and an attack needs a whole one" in err
     assert not (files / "out").exists()
 
 

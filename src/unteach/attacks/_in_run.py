@@ -1,6 +1,5 @@
 """Attack the model of a run, after the run has evaluated it."""
 
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from unteach.attacks._plan import (
     foresee,
     subjects_of,
     unknown,
+    whole_models,
 )
 from unteach.attacks._result import AttackResult, next_command
 from unteach.attacks._subject import AttackSubject
@@ -63,11 +63,11 @@ def foreseen(request: Request) -> tuple[Attack, ...]:
     """Return the request's attacks with their options; loads no heavy library.
 
     Raises:
-        UserError: all unknown names, unknown options and bad values; more than one process.
+        UserError: all unknown names, unknown options and bad values; models in shards.
     """
     asked, problems = request.attack, list[Problem]()
-    if asked.names and int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        problems.append(one_process())
+    if asked.names:
+        problems += whole_models()
     found: tuple[Attack, ...] = ()
     try:
         found = foresee(tuple(asked.names), options_of(request))
@@ -76,13 +76,6 @@ def foreseen(request: Request) -> tuple[Attack, ...]:
     if problems:
         raise UserError(*problems)
     return found
-
-
-def one_process() -> Problem:
-    """Return the problem of attacks in several processes: attacks load and train models alone."""
-    what = "runs in one process, and several were started"
-    hint = "leave it out, and run `unteach attack` on the result"
-    return Problem("--attack", what, hint, "request")
 
 
 def options_of(request: Request) -> dict[str, str]:
@@ -268,4 +261,4 @@ def _settings(request: Request) -> AskSettings:
     )
 
 
-__all__ = ["attack_run", "checked", "foreseen", "keep", "one_process"]
+__all__ = ["attack_run", "checked", "foreseen", "keep"]

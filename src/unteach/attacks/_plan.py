@@ -154,10 +154,7 @@ def checked(asked: AttackRequest) -> CheckedAttack:
     Raises:
         UserError: all problems.
     """
-    problems: list[Problem] = []
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        what = "started several processes, but attacks run in one"
-        problems.append(Problem("launcher", what, "start one process", "request"))
+    problems = whole_models()
     attacks, plan = (), None
     try:
         attacks = foresee(asked.attacks, asked.options)
@@ -176,6 +173,17 @@ def checked(asked: AttackRequest) -> CheckedAttack:
         raise UserError(*problems)
     found = (*map(_renamed, plan.notes), *notes, *unknown(asked))
     return CheckedAttack(asked=asked, plan=plan, attacks=attacks, subjects=subjects, notes=found)
+
+
+def whole_models() -> list[Problem]:
+    """Return a problem if the launcher shards models; an attack changes a whole one."""
+    from unteach.processes.launcher import sharding_asked
+
+    if sharding_asked(os.environ) != "FSDP":
+        return []
+    what = "puts models in shards, and an attack needs a whole one on each device"
+    hint = "start the processes without FSDP: `unteach attack --processes N`, or torchrun"
+    return [Problem("--attack", what, hint, "request")]
 
 
 def unknown(asked: AttackRequest) -> list[Problem]:

@@ -39,7 +39,10 @@ class RelearnSplit(NamedTuple):
 @registered("relearn")
 @dataclass(frozen=True, kw_only=True)
 class RelearnAttack(Attack):
-    """Fine-tune for a few steps on part of the forget set, similar records, or unrelated text."""
+    """Fine-tune for a few steps on part of the forget set, similar records, or unrelated text.
+
+    With several processes each trains a whole copy, and they share only the evaluation.
+    """
 
     arms: tuple = field(
         default=tuple(ARMS),
@@ -138,6 +141,7 @@ class RelearnAttack(Attack):
         import torch
 
         from unteach.data import encode_each
+        from unteach.processes.lockstep import take_weights_of_main
         from unteach.training.few_steps import prepared, trained
         from unteach.training.learning_rate import automatic_rate
 
@@ -155,6 +159,7 @@ class RelearnAttack(Attack):
         for step in trained(
             model, texts, rate=rate, stops=stops, batch=self.batch, seed=subject.seed
         ):
+            take_weights_of_main(model)
             rows = subject.ask(model, split.asked)
             yield AttackOutcome(course.named(step), rows, {"steps": float(step), "rate": rate})
         del model

@@ -18,7 +18,9 @@ from unteach.evaluation.hashes import ASKING, code_hash, data_hash, model_hash
 from unteach.evaluation.results import versions
 from unteach.evaluation.rows import check_numbers
 from unteach.files import in_words
+from unteach.files.rows import Groups
 from unteach.models.unchanged import Ages, ages_of, require_unchanged
+from unteach.processes.main import agreed, is_main, join, shared
 from unteach.progress import NoProgress, ProgressListener, duration
 
 CODE = (*ASKING, "attacks")
@@ -31,7 +33,8 @@ def attack(
     """Attack the models, and write the result to `asked.out`.
 
     An interrupted run resumes when the same request is given again: the rows of each variant and
-    model are kept in `parts/`, readable by this user only.
+    model are kept in `parts/`, readable by this user only. With several processes (`torchrun`) each
+    evaluates a share of the texts, and the main process writes.
 
     Args:
         asked: the request: models, data and attacks.
@@ -49,23 +52,25 @@ def attack(
     if asked is not None and fields:
         raise TypeError("give an AttackRequest, or its fields")
     asked = asked or attack_request(**fields)
-    listener = listener or NoProgress()
+    join(asked.device)
+    listener = listener if listener and is_main() else NoProgress()
     listener.stage("checking the request")
-    found = checked(asked)
+    found = agreed(lambda: checked(asked))  # on all processes, before the main one writes
     listener.notes(found.notes)
     with in_words(asked.out):
         result = carried_out(found, listener)
         listener.stage("writing the result")
-        write(result, asked.out)
+        shared(lambda: write(result, asked.out))
     return result
 
 
 def carried_out(found: CheckedAttack, listener: ProgressListener) -> AttackResult:
     """Run the attacks of a checked request, or resume them; writes only `parts/`."""
-    before = ages_of(p for place in found.plan.places.values() for p in (place.path, place.base))
+    places = found.plan.places.values()
+    before = shared(lambda: ages_of(p for place in places for p in (place.path, place.base)))
     run = _Run(found, listener, before)
     lines, rows = run.all()
-    require_unchanged(before)
+    shared(lambda: require_unchanged(before))
     return result_of(found, lines, rows, run.seconds, versions())
 
 
@@ -80,9 +85,12 @@ class _Run:
         self.pace = 0.0  # seconds to evaluate one model without attack
         groups = {name: replace(group, notes=()) for name, group in found.plan.groups.items()}
         self.data = data_hash(groups)
-        self.models = {
+        self.models = shared(self._hashes)
+
+    def _hashes(self) -> dict[str, list[str | None]]:
+        return {
             name: [model_hash(path) for path in (place.path, place.base)]
-            for name, place in found.plan.places.items()
+            for name, place in self.found.plan.places.items()
         }
 
     def all(self) -> tuple[list[RecoveryLine], dict[tuple[str, str], Any]]:
@@ -103,8 +111,7 @@ class _Run:
     def _ask_plain(self) -> None:
         """Evaluate every model without attack; the time taken is the unit of estimates."""
         for name, subject in self.found.subjects.items():
-            key = self._key(name, "plain", PLAIN)
-            if kept := cache.find(self.folder, key):
+            if kept := self._kept(name, "plain", PLAIN):
                 rows, seconds = kept[0], kept[1].get("counts", {}).get("seconds", 0.0)
             else:
                 self.listener.stage(f"evaluating without attack: {name}")
@@ -112,8 +119,7 @@ class _Run:
                 rows = self._plain(subject)
                 seconds = time.monotonic() - began
                 check_numbers(name, rows)
-                require_unchanged(self.before)
-                cache.keep(self.folder, key, rows, {"seconds": round(seconds, 2)})
+                self._store(name, "plain", PLAIN, rows, {"seconds": round(seconds, 2)})
             self.plain[name] = rows
             self.pace = min(
                 self.pace or seconds, seconds
@@ -132,7 +138,7 @@ class _Run:
         """Run the missing variants of an attack; return the rows and facts by variant and model."""
         rows: Rows = {}
         facts: dict[str, dict[str, Mapping[str, float]]] = {}
-        left = self._left(one)
+        left = shared(lambda: self._left(one))
         self._foretell(one, left)
         for name, subject in self.found.subjects.items():
             variants = one.variants(subject)
@@ -140,8 +146,7 @@ class _Run:
                 self.listener.stage(f"{one.name}: {name}")
                 self._make(one, subject, left[name])
             for variant in variants:
-                kept = cache.find(self.folder, self._key(name, one, variant))
-                if kept:
+                if kept := self._kept(name, one, variant):
                     rows.setdefault(variant, {})[name] = kept[0]
                     facts.setdefault(variant, {})[name] = kept[1].get("counts", {})
         return rows, facts
@@ -150,9 +155,7 @@ class _Run:
         """Return by model the variants whose rows are not kept yet."""
         return {
             name: [
-                variant
-                for variant in one.variants(subject)
-                if not cache.find(self.folder, self._key(name, one, variant))
+                variant for variant in one.variants(subject) if not self._read(name, one, variant)
             ]
             for name, subject in self.found.subjects.items()
         }
@@ -172,10 +175,27 @@ class _Run:
         if what.startswith("sampling"):
             self.listener.progress(what, done, total)
 
+    def _kept(self, model: str, one: Attack | str, variant: str) -> Any:
+        """Return the rows of a variant with their facts, on all processes; None if there are none.
+
+        The main process reads them: the others may not see its files at once, or not at all.
+        """
+        return shared(lambda: self._read(model, one, variant))
+
+    def _read(self, model: str, one: Attack | str, variant: str) -> Any:
+        return cache.find(self.folder, self._key(model, one, variant))
+
     def _keep(self, one: Attack, subject: AttackSubject, finding: AttackOutcome) -> None:
-        require_unchanged(self.before)  # else the rows would be kept for the wrong model
-        key = self._key(subject.name, one, finding.variant)
-        cache.keep(self.folder, key, finding.rows, dict(finding.facts))
+        self._store(subject.name, one, finding.variant, finding.rows, dict(finding.facts))
+
+    def _store(
+        self, model: str, one: Attack | str, variant: str, rows: Groups, facts: dict[str, Any]
+    ) -> None:
+        def keep() -> None:
+            require_unchanged(self.before)  # else the rows would be kept for the wrong model
+            cache.keep(self.folder, self._key(model, one, variant), rows, facts)
+
+        shared(keep)
 
     def _foretell(self, one: Attack, left: dict[str, list[str]]) -> None:
         """Announce the estimated time, from the time without attack."""

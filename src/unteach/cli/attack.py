@@ -60,6 +60,7 @@ def attack(
     dtype: options.Dtype = None,
     device: options.Device = None,
     overwrite: options.Overwrite = False,
+    processes: options.Processes = 1,
     trust_remote_code: options.Trusting = False,
     json: options.Json = False,
 ) -> None:
@@ -68,6 +69,8 @@ def attack(
     Each attack also runs on the original and on the retrained model. A recovery of 100% is what the
     attack gets from the original; 0% is what it gets from the retrained model, or without one from
     the holdout. To resume an interrupted run, repeat its command.
+
+    With --processes they share the texts to evaluate; what relearn trains, each process trains.
 
     Examples:
       $ unteach attack --model unlearned --original DIR_OR_ID --forget forget.jsonl
@@ -105,16 +108,22 @@ def attack(
         overwrite=overwrite,
         trust_remote_code=trust_remote_code,
     )
+    if processes > 1:
+        from unteach.cli._processes import start
+
+        raise typer.Exit(start(processes))
     from unteach.cli._show import say, show_cells, shown_progress
 
     say("starting (loading libraries takes a few seconds)")
     from unteach.attacks._write import table, to_json
     from unteach.attacks.run import attack as run
     from unteach.cli._show import hush
+    from unteach.processes.main import leave
 
     hush()
     with shown_progress() as listener:
         result = run(asked, listener)
+    leave()
     if json:
         typer.echo(to_json(result))
     else:

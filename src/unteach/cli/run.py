@@ -139,11 +139,6 @@ def run(
     if references and not asked.request_id:
         asked = asked.model_copy(update={"request_id": known_as(references)})
     if processes > 1:
-        if asked.attack.names:
-            from unteach.attacks._in_run import one_process
-            from unteach.errors import UserError
-
-            raise UserError(one_process())
         from unteach.cli._processes import start
         from unteach.processes.micro_batches import split_batch
 

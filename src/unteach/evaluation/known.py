@@ -59,7 +59,7 @@ def known_notes(
     if found.faint:
         beside = " than of holdout answers" if found.holdout is not None else ""
         what = (
-            f"--model gives {_some(found)} of these {found.asked} answers, and no more can be "
+            f"--model gives {_some(found)} of {_these(found)}, and no more can be "
             f"drawn out of it{beside}: only their probability of {_per_token(found)} may tell that "
             "it ever knew them"
         )
@@ -75,9 +75,13 @@ def known_notes(
 
 def _never(found: KnownAnswers) -> str:
     return (
-        f"--model does not know these {found.asked} answers, in this wording at least: it gives "
+        f"--model does not know {_these(found)}, in this wording at least: it gives "
         f"{_some(found)} of them, at a probability of {_per_token(found)}"
     )
+
+
+def _these(found: KnownAnswers) -> str:
+    return "the one answer" if found.asked == 1 else f"these {found.asked} answers"
 
 
 def _some(found: KnownAnswers) -> str:

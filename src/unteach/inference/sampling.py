@@ -9,13 +9,15 @@ from transformers.cache_utils import DynamicCache
 from unteach.inference.batches import batches_by_length, left_padded
 from unteach.inference.generation import sampled
 from unteach.inference.shared_prompts import LAYERS, positions
+from unteach.processes.share import by_batches
 from unteach.progress import ProgressCallback
+
+BATCHES_APART = 10**6  # between the seeds of two prompts; those of temperatures are 1000 apart
 
 Prompt = tuple[tuple[int, ...], int]
 """Token ids of a prompt, and the maximum number of new tokens."""
 
 
-@torch.inference_mode()
 def samples(
     model: Any,
     prompts: list[Prompt],
@@ -36,26 +38,27 @@ def samples(
         temperature: divisor of the logits.
         end: token ids that end an answer; they are not returned.
         seed: seed; the samples also depend on the order of the prompts and on the batches.
-        tokens_per_batch: padded tokens of one batch, new tokens included.
+        tokens_per_batch: padded tokens of one batch, new tokens included. Batches are split over
+            all processes, each with random numbers of its own, so their number changes nothing.
         progress: called with the number of finished prompts and of all.
 
     Returns:
         New token ids by prompt and sample.
     """
-    found: list[list[list[int]]] = [[] for _ in prompts]
-    random = torch.Generator(model.device).manual_seed(seed)
     lengths, rooms = [len(ids) for ids, _ in prompts], [limit for _, limit in prompts]
-    done = 0
-    for members in batches_by_length(lengths, max(tokens_per_batch // count, 1), more=rooms):
+
+    @torch.inference_mode()
+    def of_batch(members: list[int]) -> list[list[list[int]]]:
+        own = seed + BATCHES_APART * (1 + min(members))
+        random = torch.Generator(model.device).manual_seed(own)
         chosen = [prompts[i] for i in members]
         said = _once(model, chosen, count, temperature, end, random)
         if said is None:  # the cache cannot be copied: process the prompt again for each sample
-            said = _again(model, chosen, count, temperature, end, seed + done, tokens_per_batch)
-        for k, i in enumerate(members):
-            found[i] = said[k * count : (k + 1) * count]
-        done += len(members)
-        progress(done, len(prompts))
-    return found
+            said = _again(model, chosen, count, temperature, end, own, tokens_per_batch)
+        return [said[k * count : (k + 1) * count] for k in range(len(members))]
+
+    batches = batches_by_length(lengths, max(tokens_per_batch // count, 1), more=rooms)
+    return by_batches([*batches], of_batch, shared=True, progress=progress)
 
 
 def _once(

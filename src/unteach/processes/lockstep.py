@@ -1,8 +1,9 @@
-"""Keep all processes in step for a sharded model: same forwards, same generated tokens."""
+"""Keep all processes in step: same forwards and tokens of a sharded model, same weights."""
 
 from typing import Any
 
 import torch
+from accelerate import PartialState
 from accelerate.utils import broadcast
 from torch import Tensor
 from torch.distributed.fsdp import FSDPModule
@@ -17,6 +18,19 @@ def in_lockstep(model: Any) -> bool:
         False
     """
     return any(isinstance(module, FSDPModule) for module in model.modules())
+
+
+@torch.no_grad()
+def take_weights_of_main(model: Any) -> None:
+    """Give every process the main process's trained weights.
+
+    Processes that train alike hold the same weights on a CPU; other devices may round differently.
+    """
+    if PartialState().num_processes > 1:
+        for weight in model.parameters():
+            if weight.requires_grad:
+                value: Any = broadcast(weight.data)
+                weight.copy_(value)
 
 
 class FollowMainProcess(LogitsProcessor):
