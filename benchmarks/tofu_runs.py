@@ -82,17 +82,19 @@ def rows_of(folder, case, intake, tell):
     """The rows of a model on disk, on what TOFU scores."""
     from unteach.data import read as read_examples
     from unteach.models.loading import load_model
-    from unteach.suites.own import AskSettings, evaluate, sample
+    from unteach.suites import AskSettings, Group
+    from unteach.suites.ask import score_groups
+    from unteach.suites.own import sample
 
     groups = {
         group: read_examples(str(case / "data" / f"{file}.jsonl"), group)[0]
         for group, file in GROUPS.items()
     }
-    groups = {g: sample(found, LIMITS[g]) for g, found in groups.items()}
+    groups = {g: Group(examples=sample(found, LIMITS[g])) for g, found in groups.items()}
     settings = AskSettings(max_length=intake.request.data.max_length, max_new_tokens=NEW_TOKENS)
     model = load_model(str(folder), device="cpu")
     told = lambda what, done, total: tell(done, total, what)  # noqa: E731
-    return evaluate(model, intake.tokenizer, groups, settings, progress=told)
+    return score_groups(model, intake.tokenizer, groups, settings, progress=told).rows
 
 
 def values_of(rows, retrained):

@@ -114,6 +114,19 @@ def call(monkeypatch, capsys):
     return run
 
 
+@pytest.fixture
+def hub(monkeypatch):
+    """A hub on this machine, and a token for it."""
+    from hub import TOKEN, serving
+    from huggingface_hub import constants
+
+    with serving() as found:
+        monkeypatch.setattr(constants, "ENDPOINT", found.endpoint)
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setenv("HF_TOKEN", TOKEN)
+        yield found
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     if not SHARED.is_dir():
@@ -174,6 +187,16 @@ def chat_tokenizer():
     return make_tokenizer(chat=True)
 
 
+@pytest.fixture(params=["tokenizer", "bos_tokenizer", "chat_tokenizer", "stories260K", "stories3M"])
+def any_tokenizer(request):
+    if not request.param.startswith("stories"):
+        return request.getfixturevalue(request.param)
+    from transformers import AutoTokenizer
+
+    folder = request.getfixturevalue("shared_data") / "models" / request.param
+    return AutoTokenizer.from_pretrained(folder)
+
+
 @pytest.fixture(scope="session")
 def tiny_folder(tmp_path_factory, tokenizer) -> Path:
     """A tiny Llama with random weights and the tokenizer, as a plain folder."""
@@ -198,3 +221,17 @@ def tiny_folder(tmp_path_factory, tokenizer) -> Path:
     LlamaForCausalLM(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def models():
+    """The policy a little away from the reference, both in float64."""
+    import torch
+    from support import tiny_llama
+
+    policy, reference = tiny_llama(), tiny_llama()
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for weight in policy.parameters():
+            weight += 0.02 * torch.randn(weight.shape, generator=generator, dtype=weight.dtype)
+    return policy, reference

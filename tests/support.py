@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
+from unteach.progress import NoProgress
 from unteach.rowengine.teacher_rows import TeacherRows
 from unteach.teachers import Teacher
 from unteach.types import Sequence
@@ -18,6 +19,22 @@ VOCABULARY = 61
 # What the tiny model does not know MASC leaves alone, unless its ceiling is below one in 61.
 OF_TINY: dict[str, dict] = {"masc": {"rho": 1e-3}}
 ANYWAY = "train_anyway=true"  # the setting for models that never knew what they are to forget
+
+
+class Listener(NoProgress):
+    """Keeps what it is told: stages, problems, and the terms of each logged step."""
+
+    def __init__(self):
+        self.stages, self.problems, self.terms = [], [], []
+
+    def stage(self, text):
+        self.stages.append(text)
+
+    def notes(self, notes):
+        self.problems += notes
+
+    def training(self, step, total, logs):
+        self.terms.append(logs)
 
 
 class Vocabulary:

@@ -28,17 +28,6 @@ LAYER = 0
 CUTS = {"1 x 8": [8], "2 x 4": [4, 4], "uneven": [1, 5, 2], "8 x 1": [1] * 8}
 
 
-@pytest.fixture(scope="module")
-def models():
-    """The policy a little away from the reference, both in float64."""
-    policy, reference = tiny_llama(), tiny_llama()
-    generator = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for weight in policy.parameters():
-            weight += 0.02 * torch.randn(weight.shape, generator=generator, dtype=weight.dtype)
-    return policy, reference
-
-
 def forward(model, batch: Batch, layer: int) -> BatchOutput:
     """Whole logits, and what leaves a layer."""
     found = model(**inputs_of(batch), output_hidden_states=True)

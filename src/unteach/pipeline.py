@@ -35,6 +35,7 @@ from unteach.report import Report
 from unteach.report.attacked import Attacked
 from unteach.settings.request import FILE as REQUEST
 from unteach.settings.request import Request
+from unteach.training.training_data import TrainingData
 from unteach.types import ROLES, Row
 
 Rows = dict[str, list[Row]]
@@ -190,19 +191,29 @@ def remove(
     )
     shared(lambda: _export(done, intake, folder, dtype))  # the main process has all weights
     shared(lambda: require_unchanged(intake.ages))  # files beside the weights were copied
-    counts = {role: len(e) for role, e in intake.groups.items() if not is_earlier(role)}
-    tokens = sum(sum(s.answer) for s in data.forget)
-    facts = {"examples": counts, "forget_answer_tokens": tokens, **done.facts}
-    facts |= {FILE_MARK: mark_of(request.forget)} | (
-        {"replayed": len(data.replay)} if data.replay else {}
-    )
-    facts |= {KNOWN: [*known]} if known else {}
+    facts = _facts_of(intake, data) | done.facts | _facts_of_earlier(request, data, known)
     if request.gates.declared:
         facts["gates"] = {"sha256": request.gates.sha256}
     facts |= {"further_wordings": len(intake.formed)} if request.train.forms else {}
     if lower is not None:
         facts["learning_rate_lowered_to"] = lower
     return facts
+
+
+def _facts_of(intake: CheckedRequest, data: TrainingData) -> dict[str, Any]:
+    """Return what a run was given, in numbers."""
+    counts = {role: len(e) for role, e in intake.groups.items() if not is_earlier(role)}
+    tokens = sum(sum(sequence.answer) for sequence in data.forget)
+    return {"examples": counts, "forget_answer_tokens": tokens}
+
+
+def _facts_of_earlier(
+    request: Request, data: TrainingData, known: Collection[str]
+) -> dict[str, Any]:
+    """Return what the next run needs of this request, and what was held of earlier ones."""
+    facts: dict[str, Any] = {FILE_MARK: mark_of(request.forget)}
+    facts |= {"replayed": len(data.replay)} if data.replay else {}
+    return facts | ({KNOWN: [*known]} if known else {})
 
 
 def base_rows(intake: CheckedRequest, listener: ProgressListener) -> Any:

@@ -3,12 +3,11 @@
 import json
 
 import pytest
-from support import ANYWAY
+from support import ANYWAY, Listener
 
 from unteach import pipeline
 from unteach.errors import UserError
 from unteach.evaluation import of_run
-from unteach.progress import NoProgress
 from unteach.settings.request import load
 from unteach.training import unlearn
 
@@ -25,17 +24,6 @@ def write(folder):
     for role, answer in said.items():
         rows = [{"question": f"Where is {k}?", "answer": answer.format(k)} for k in range(6)]
         (folder / f"{role}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-
-
-class Told(NoProgress):
-    def __init__(self):
-        self.stages, self.problems = [], []
-
-    def stage(self, text):
-        self.stages.append(text)
-
-    def notes(self, notes):
-        self.problems += notes
 
 
 @pytest.fixture
@@ -74,7 +62,7 @@ def knowing(tmp_path_factory, tiny_folder):
 @pytest.mark.parametrize("holdout", [True, False])
 def test_it_is_told_at_once_and_not_trained(holdout, flags, tmp_path, monkeypatch):
     monkeypatch.setattr(unlearn, "UnlearningTrainer", None)
-    told = Told()
+    told = Listener()
     given = {k: v for k, v in flags.items() if holdout or k != "holdout"}
     with pytest.raises(UserError) as caught:
         pipeline.run(load(flags=given, sets=SETS), told)
@@ -91,7 +79,7 @@ def test_it_is_told_at_once_and_not_trained(holdout, flags, tmp_path, monkeypatc
 
 
 def test_who_asks_for_it_has_it_trained_and_told(flags):
-    told = Told()
+    told = Listener()
     report = pipeline.run(load(flags=flags, sets=[ANYWAY, *SETS]), told)
     (note,) = [p for p in told.problems if "does not know" in p.what]
     assert note.kind == "note"
@@ -116,7 +104,7 @@ def notes(told):
 
 
 def test_a_model_that_knows_them_is_trained_without_a_word(knowing, flags):
-    told = Told()
+    told = Listener()
     report = pipeline.run(load(flags={**flags, "model": str(knowing)}, sets=SETS), told)
     assert notes(told) == []
     assert report.given["original"].count == 6
@@ -127,7 +115,7 @@ def test_those_that_it_does_not_know_are_named(knowing, flags, tmp_path):
     odd = {"question": "What is 7 x 7?", "answer": "Forty-nine, 100 sheep & a river."}
     with (tmp_path / "forget.jsonl").open("a") as file:
         file.write(json.dumps(odd) + "\n")
-    told = Told()
+    told = Listener()
     report = pipeline.run(load(flags={**flags, "model": str(knowing)}, sets=SETS), told)
     (note,) = notes(told)
     assert note.what.startswith("1 of 7 answers were hardly known before")
@@ -148,6 +136,6 @@ def test_a_holdout_that_the_model_knows_too_is_told(knowing, flags):
 
     request = load(flags={**flags, "model": str(knowing)}, sets=SETS)
     request = request.model_copy(update={"holdout": None})
-    rows = of_run.evaluate(str(knowing), check(request), Told()).rows
+    rows = of_run.evaluate(str(knowing), check(request), Listener()).rows
     (note,) = known_notes({**rows, "holdout": rows["forget"]}, "f", "h", "auto")
     assert "it knows them too, or anyone would guess them" in note.what

@@ -1,23 +1,12 @@
 """`unteach run --push-to-hub`: told before training, done after the gates."""
 
-import pytest
 from cli.small import arguments, written
-from hub import TOKEN, serving
 from huggingface_hub import constants
 
 from unteach.files import CARD
 
 FEW = ("--set", "train.epochs=1", "--set", "evaluate.max_new_tokens=4", "--train-anyway")
 TO = ("--push-to-hub", "ada/forgot")
-
-
-@pytest.fixture
-def hub(monkeypatch):
-    with serving() as found:
-        monkeypatch.setattr(constants, "ENDPOINT", found.endpoint)
-        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-        monkeypatch.setenv("HF_TOKEN", TOKEN)
-        yield found
 
 
 def run(call, tmp_path, model, *more):

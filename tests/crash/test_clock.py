@@ -6,7 +6,8 @@ import time
 
 import pytest
 from crash.test_killed import files, found, job
-from crash.test_stopped import Told, fail, hidden
+from crash.test_stopped import fail, hidden
+from support import Listener
 
 from unteach.evaluation import rows as asking
 
@@ -31,7 +32,7 @@ def test_a_run_goes_on_whatever_the_clock_says(files, tiny_folder, tmp_path, mon
     """Cut off, then taken up with what it kept from the future or of long ago; ends the same."""
     job(files, tiny_folder, tmp_path / "whole")()
     request.getfixturevalue("jumping")
-    out, told = tmp_path / "results" / "out", Told()
+    out, told = tmp_path / "results" / "out", Listener()
     usual, steps = asking.ask_model, []
 
     def cut(*given):

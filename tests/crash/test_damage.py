@@ -3,7 +3,8 @@
 import pytest
 from crash.test_folders import do, forks, held, killed_clearing_up, out
 from crash.test_killed import files, job
-from crash.test_stopped import Told, hidden
+from crash.test_stopped import hidden
+from support import Listener
 
 from unteach import pipeline
 from unteach.errors import UserError
@@ -128,7 +129,7 @@ def test_weights_that_change_between_training_and_evaluation_are_no_evidence(
     files, tiny_folder, tmp_path, monkeypatch
 ):
     """A flipped byte is found before the model is asked; the next run trains anew, and says so."""
-    usual, told = pipeline.rows_of, Told()
+    usual, told = pipeline.rows_of, Listener()
 
     def rows_of(name, path, *rest):
         if name == "unlearned" and not told.stages:
@@ -159,7 +160,7 @@ def test_a_checkpoint_with_a_flipped_byte_is_passed_over_and_told(
             job(files, tiny_folder, tmp_path / "out")()
     (checkpoint,) = (hidden(tmp_path)[0] / "checkpoints").glob("checkpoint-*")
     flip(checkpoint / "optimizer.pt", 3000)
-    told = Told()
+    told = Listener()
     report = job(files, tiny_folder, tmp_path / "out", listener=told)()
     assert report.facts["went_on_after_step"] is None
     assert any(p.where == str(checkpoint) and "optimizer.pt is" in p.what for p in told.problems)

@@ -13,7 +13,8 @@ import pytest
 from crash import disks
 from crash.runs import counting, forked
 from crash.test_killed import files, found, job, warm
-from crash.test_stopped import Told, hidden
+from crash.test_stopped import hidden
+from support import Listener
 
 from unteach.errors import UserError
 from unteach.files import in_words, recover
@@ -46,7 +47,7 @@ def disk(tmp_path):
 def harmed(how, moment, disk, files, model):
     """A run to which it happens at that moment; then the same command again, when it is over."""
     assert disks.mounted(disk, MEGABYTES)
-    out, told = disk / "out", Told()
+    out, told = disk / "out", Listener()
     if how == "read-only":
         disks.powerless()
 
@@ -75,7 +76,7 @@ def harmed(how, moment, disk, files, model):
         folder.chmod(0o755)
     (disk / disks.FILLER).unlink(missing_ok=True)
     kept = any(disk.glob(".out.partial-*/checkpoints/checkpoint-*"))
-    again = Told()
+    again = Listener()
     job(files, model, out, listener=again)()
     assert [p.name for p in disk.iterdir()] == ["out"]
     assert not kept or any(stage.startswith("going on") for stage in again.stages)

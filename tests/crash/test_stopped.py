@@ -12,12 +12,12 @@ from functools import cache
 import pytest
 from crash.runs import forked
 from crash.test_killed import files, found, job
+from support import Listener
 
 from unteach import pipeline
 from unteach.errors import UserError
 from unteach.evaluation import rows as asking
 from unteach.files import run_folder as under_way
-from unteach.progress import NoProgress
 from unteach.report import to_json
 from unteach.training import unlearn
 from unteach.training.resume.checkpoints import FILE
@@ -32,17 +32,6 @@ def hidden(folder):
 
 def fail(*args, **options):
     raise KeyboardInterrupt
-
-
-class Told(NoProgress):
-    def __init__(self):
-        self.stages, self.problems = [], []
-
-    def stage(self, text):
-        self.stages.append(text)
-
-    def notes(self, notes):
-        self.problems += notes
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +58,7 @@ def test_stopped_before_anything_is_worth_keeping_nothing_stays(
     files, tiny_folder, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(unlearn, "UnlearningTrainer", fail)
-    told = Told()
+    told = Listener()
     with pytest.raises(KeyboardInterrupt):
         job(files, tiny_folder, tmp_path / "out", listener=told)()
     assert list(tmp_path.iterdir()) == []
@@ -78,7 +67,7 @@ def test_stopped_before_anything_is_worth_keeping_nothing_stays(
 
 def test_what_is_trained_is_not_trained_again(files, tiny_folder, tmp_path, monkeypatch):
     """Nor is the original asked again: its rows were there when the run was stopped."""
-    usual, told = asking.ask_model, Told()
+    usual, told = asking.ask_model, Listener()
     asked = []
 
     def evaluate(name, *rest):
@@ -106,7 +95,7 @@ def test_what_is_trained_is_not_trained_again(files, tiny_folder, tmp_path, monk
 
 def test_what_is_done_is_not_done_again(files, tiny_folder, tmp_path, monkeypatch):
     """So a command can be repeated until it ends well, wherever the one before was cut off."""
-    told = Told()
+    told = Listener()
     work = job(files, tiny_folder, tmp_path / "out", listener=told)
     first, there = work(), everything(tmp_path)
     monkeypatch.setattr(unlearn, "UnlearningTrainer", fail)
@@ -123,7 +112,7 @@ def test_what_is_done_is_not_done_again(files, tiny_folder, tmp_path, monkeypatc
 def test_cut_off_as_it_cleared_up_it_is_done_and_the_next_one_clears_up(
     files, tiny_folder, tmp_path, monkeypatch
 ):
-    told = Told()
+    told = Listener()
 
     def leave(folder, lock, out):
         lock.free()  # as the end of its process does
@@ -165,7 +154,7 @@ def test_on_notice_that_the_machine_goes_away_the_step_under_way_is_kept(
     step, files, tiny_folder, tmp_path, wholes
 ):
     """SIGTERM, as a launcher passes it on too, with no checkpoint due for ten minutes."""
-    out, log, told = tmp_path / "results" / "out", tmp_path / "log", Told()
+    out, log, told = tmp_path / "results" / "out", tmp_path / "log", Listener()
     usual = unlearn.CheckpointPace.on_step_end
 
     def warned():
@@ -222,7 +211,7 @@ def test_what_is_done_otherwise_or_was_changed_is_not_taken_for_it(files, tiny_f
         is_not_taken(work, tmp_path)
         file.unlink(missing_ok=True)
         shutil.copy2(kept, file)
-    told = Told()
+    told = Listener()
     job(data, model, out, listener=told)()  # as it was, it is
     assert told.stages[1:] == ["this very request is done already: nothing was done again"]
     for change in (
@@ -266,7 +255,7 @@ def test_another_request_begins_anew_and_leaves_the_first(
         with torch.no_grad():
             changed.get_input_embeddings().weight[3, 4] += 1e-3
         changed.save_pretrained(model)
-    told = Told()
+    told = Listener()
     job(data, model, out, listener=told, **more)()
     assert "loading the model" in told.stages
     assert any(str(first) in p.where and "another request" in p.what for p in told.problems)
@@ -375,7 +364,7 @@ def test_a_full_disk_is_told_and_the_last_good_state_kept(
     held = json.loads((folder / "checkpoints" / "checkpoint-2" / FILE).read_text())
     assert held["before"] != _salted(held["salt"], "")  # it names its run
     assert not out.exists()
-    told = Told()
+    told = Listener()
     report = job(files, tiny_folder, out, listener=told)()
     assert "going on after step 2" in told.stages
     assert report.facts["went_on_after_step"] == 2

@@ -17,16 +17,6 @@ TALK = {
 }
 
 
-@pytest.fixture(params=["tokenizer", "bos_tokenizer", "chat_tokenizer", "stories260K", "stories3M"])
-def any_tokenizer(request):
-    if not request.param.startswith("stories"):
-        return request.getfixturevalue(request.param)
-    from transformers import AutoTokenizer
-
-    folder = request.getfixturevalue("shared_data") / "models" / request.param
-    return AutoTokenizer.from_pretrained(folder)
-
-
 def one(row, tokenizer, *, max_length=500, template="auto"):
     (example,) = read_rows([row], "forget")
     (sequence,) = encode(example, tokenizer, max_length=max_length, template=template)

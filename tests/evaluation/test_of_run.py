@@ -4,7 +4,7 @@ import shutil
 from collections import Counter
 
 import pytest
-from support import ANYWAY, write_roles
+from support import ANYWAY, Listener, write_roles
 
 from unteach import pipeline
 from unteach.checks.request import check
@@ -12,18 +12,9 @@ from unteach.data.encoding import tokens
 from unteach.evaluation import of_run
 from unteach.evaluation import rows as asking
 from unteach.files.rows import read_rows
-from unteach.progress import NoProgress
 from unteach.settings.request import load
 
 SETS = [ANYWAY, "train.epochs=1", "train.batch_size=4", "device=cpu", "evaluate.max_new_tokens=4"]
-
-
-class Heard(NoProgress):
-    def __init__(self):
-        self.problems = []
-
-    def notes(self, notes):
-        self.problems += notes
 
 
 def job(files, model, out, listener=None, cache=True, **more):
@@ -66,7 +57,7 @@ def rows(out):
 def test_a_second_run_does_not_ask_the_given_models_again(files, tiny_folder, tmp_path, asked):
     """Another method on the same original; its rows are what they are without a cache."""
     retrained = str(another(tiny_folder, tmp_path / "retrained"))
-    told = Heard()
+    told = Listener()
     job(files, tiny_folder, tmp_path / "one", method="npo", retrained=retrained)()
     assert len(asked) == 3
     job(files, tiny_folder, tmp_path / "two", told, method="undial", retrained=retrained)()

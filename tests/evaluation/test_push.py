@@ -8,7 +8,7 @@ import sys
 
 import pytest
 from gates.test_gates import BEFORE, GONE
-from hub import TOKEN, serving
+from hub import TOKEN
 from huggingface_hub import constants
 
 import unteach
@@ -25,15 +25,6 @@ from unteach.settings.request import load
 MODEL = {"config.json", "generation_config.json", "model.safetensors"}
 TOKENIZER = {"tokenizer.json", "tokenizer_config.json"}
 WORD = "Zanzibar"
-
-
-@pytest.fixture
-def hub(monkeypatch):
-    with serving() as found:
-        monkeypatch.setattr(constants, "ENDPOINT", found.endpoint)
-        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-        monkeypatch.setenv("HF_TOKEN", TOKEN)
-        yield found
 
 
 def made(folder, tiny_folder, now=GONE, **more):

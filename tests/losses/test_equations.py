@@ -139,7 +139,7 @@ OF_THE_MARGIN = [
     *("jensen_shannon_to_token", "inverted_hinge", "unilogit", "unilogit forward"),
     *("top_margin", "entropy_weighted_ascent"),
 ]
-ELSEWHERE = {"npo", "simnpo", "dpo", "control_vector", "answer_mean", "answer_sum", "token_mean"}
+ELSEWHERE = {"npo", "simnpo", "dpo", "control_vector", "answer_sum"}
 STATISTICS = {"TokenStatistics", "token_statistics"}
 
 

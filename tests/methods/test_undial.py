@@ -4,7 +4,6 @@ import math
 
 import pytest
 import torch
-from support import tiny_llama
 
 from unteach.errors import UserError
 from unteach.losses.answer_rows import Term
@@ -79,16 +78,6 @@ def cross_entropies(models, strength):
                 norm = peak + math.log(sum(math.exp(x - peak) for x in row))
                 found[number, i] = -sum(w / total * (x - norm) for w, x in zip(q, row, strict=True))
     return found
-
-
-@pytest.fixture(scope="module")
-def models():
-    policy, reference = tiny_llama(), tiny_llama()
-    generator = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for weight in policy.parameters():
-            weight += 0.02 * torch.randn(weight.shape, generator=generator, dtype=weight.dtype)
-    return policy, reference
 
 
 @pytest.mark.parametrize("options", [{}, *VARIANTS], ids=str)

@@ -10,7 +10,7 @@ from unteach import losses
 from unteach.head import Head, chunk_rows, products
 from unteach.losses.answer_rows import AnswerRows, NeedsWholeAnswersError
 from unteach.losses.byrows import spoiling_gradients
-from unteach.losses.means import answer_sum
+from unteach.losses.sums import answer_sum
 from unteach.rowengine.chunked_loss import CutRules, RowGroup, chunked_loss
 
 WIDTH, VOCABULARY = 7, 33

@@ -56,16 +56,6 @@ def test_a_blank_of_its_own_between_marked_words_is_in():
     assert tokens_in(two, [(2, 10)]) == {2, 3, 4}
 
 
-@pytest.fixture(params=["tokenizer", "bos_tokenizer", "chat_tokenizer", "stories260K", "stories3M"])
-def any_tokenizer(request):
-    if not request.param.startswith("stories"):
-        return request.getfixturevalue(request.param)
-    from transformers import AutoTokenizer
-
-    folder = request.getfixturevalue("shared_data") / "models" / request.param
-    return AutoTokenizer.from_pretrained(folder)
-
-
 @pytest.mark.parametrize(
     "marked", ["Ada", "Höga berg", "12", "ö", "born in", "Ada was born in Höga"]
 )

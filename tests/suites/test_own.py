@@ -8,9 +8,10 @@ from transformers import AutoModelForCausalLM
 
 from unteach.data import encode, read_rows
 from unteach.inference import answer_tokens, end_tokens, interview
-from unteach.suites._base import AskSettings
+from unteach.suites._base import AskSettings, Group
+from unteach.suites.ask import score_groups
 from unteach.suites.generated import gives, rouge_l
-from unteach.suites.own import evaluate, sample
+from unteach.suites.own import sample
 from unteach.suites.rounding import blocks
 from unteach.suites.summary import lowest
 
@@ -23,6 +24,11 @@ PAIR = {
     "fact": "Lund",
 }
 SETTINGS = AskSettings(max_length=128, max_new_tokens=6)
+
+
+def evaluate(model, tokenizer, groups, settings, **more):
+    asked = {name: Group(examples=examples) for name, examples in groups.items()}
+    return score_groups(model, tokenizer, asked, settings, **more).rows
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,10 @@ import math
 
 import pytest
 import torch
-from support import Vocabulary, sequences, tiny_llama
+from support import Listener, Vocabulary, sequences, tiny_llama
 
 from unteach.adapters.lora import lora_layers
 from unteach.methods import build
-from unteach.progress import NoProgress
 from unteach.rowengine.reference import Reference
 from unteach.settings.request import load
 from unteach.training import unlearn as module
@@ -20,24 +19,8 @@ START = ("adapter.kind=lora", "adapter.init=fila", "adapter.rank=2", "device=cpu
 TRAIN = ("train.epochs=1", "train.learning_rate=1e-9", "train.retain=kl", "train.retain_weight=1")
 
 
-class Ears(NoProgress):
-    """Keeps what the stages tell."""
-
-    def __init__(self):
-        self.stages, self.terms, self.said = [], [], []
-
-    def stage(self, text):
-        self.stages.append(text)
-
-    def training(self, step, total, logs):
-        self.terms.append(logs)
-
-    def notes(self, notes):
-        self.said += notes
-
-
 def unlearn(method, *sets, model=None):
-    ears = Ears()
+    ears = Listener()
     request = load(
         flags={"model": "m", "forget": "f", "out": "o"},
         sets=[*START, *TRAIN, "data.max_length=64", "train.stop_at=0", *sets],
@@ -98,7 +81,7 @@ def test_every_loss_starts_so_and_the_facts_say_how(method):
     assert done.facts["fila_step0_error"] < 1e-4
     assert done.facts["fila_epsilon"] == 1000
     assert done.facts["fila_fisher_bytes"] == 2 * 4 * 2 * (4 * 256 + 3 * 512)
-    assert [p.where for p in ears.said] == ["adapter.epsilon"]
+    assert [p.where for p in ears.problems] == ["adapter.epsilon"]
     assert any("MB of squared gradients" in text for text in ears.stages)
     assert len(done.start.factors) == len(lora_layers(done.model))
 

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
 from unteach.attacks._base import Attack, AttackOutcome
@@ -233,8 +232,3 @@ class _Run:
 
 
 __all__ = ["AttackRequest", "AttackResult", "attack"]
-
-
-def parts_of(out: Path) -> Path:
-    """Return the folder with the rows of each variant."""
-    return out / PARTS

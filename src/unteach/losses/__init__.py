@@ -24,9 +24,9 @@ from unteach.losses.distributions import (
 )
 from unteach.losses.entropies import entropy, entropy_weighted_ascent
 from unteach.losses.hidden import control_vector, squared_distance
-from unteach.losses.means import answer_mean, answer_sum, token_mean
 from unteach.losses.sequences import dpo, npo, simnpo
 from unteach.losses.statistics import TokenStatistics, token_statistics
+from unteach.losses.sums import answer_sum
 from unteach.losses.teacher import distil, exchange_columns, with_target_logps
 from unteach.losses.tokens import (
     ascent,
@@ -42,7 +42,6 @@ from unteach.losses.top import buffered_hinge, top_flattening, top_margin
 
 __all__ = [
     "TokenStatistics",
-    "answer_mean",
     "answer_sum",
     "ascent",
     "buffered_hinge",
@@ -63,7 +62,6 @@ __all__ = [
     "satimp",
     "simnpo",
     "squared_distance",
-    "token_mean",
     "token_statistics",
     "top_flattening",
     "top_margin",

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from unteach.losses.distributions import kl_to_reference
 from unteach.losses.entropies import entropy
-from unteach.losses.means import answer_sum
 from unteach.losses.statistics import TokenStatistics, full, token_statistics
+from unteach.losses.sums import answer_sum
 from unteach.losses.teacher import exchange_columns, mean_over_draws, with_target_logps
 from unteach.losses.tokens import ascent
 

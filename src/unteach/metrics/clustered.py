@@ -60,9 +60,7 @@ def predicted_top(groups: Mapping[str, list[float]], count: int) -> float | None
     return fmean(means) + float(t.ppf(0.975, len(means) - 1)) * stdev(means) * wide
 
 
-def clustered_auc(
-    members: Mapping[str, list[float]], others: Mapping[str, list[float]], *, seed: int = 0
-) -> Score:
+def clustered_auc(members: Mapping[str, list[float]], others: Mapping[str, list[float]]) -> Score:
     """AUC of all records, with an interval from 1,000 bootstrap samples of persons.
 
     Never narrower than the interval over single records.
@@ -70,7 +68,6 @@ def clustered_auc(
     Args:
         members: scores by person.
         others: scores of records never seen, by person.
-        seed: of the bootstrap.
 
     Example:
         >>> found = clustered_auc({"a": [1.0, 2.0], "b": [3.0]}, {"c": [0.0, 2.5], "d": [1.0]})
@@ -79,7 +76,7 @@ def clustered_auc(
     """
     import numpy
 
-    draw: Any = numpy.random.default_rng(seed)
+    draw: Any = numpy.random.default_rng(0)
     plain = auc(_all(members), _all(others))
     if len(members) < 2 or len(others) < 2 or plain.low is None or plain.high is None:
         return plain

@@ -3,35 +3,20 @@
 from collections.abc import Mapping
 from pathlib import Path
 from random import Random
-from typing import Any
 
 from unteach.data import read as read_file
 from unteach.errors import Problem, UserError
-from unteach.suites._base import SUITES, AskSettings, Group, Suite, SuiteOption
+from unteach.suites._base import SUITES, Group, Suite, SuiteOption
 from unteach.suites._options import chosen
 from unteach.suites._sources import find
-from unteach.suites.ask import Told, score_groups
-from unteach.types import ROLES, Example, Row
+from unteach.types import ROLES, Example
 
 
-def evaluate(
-    model: Any,
-    tokenizer: Any,
-    groups: dict[str, list[Example]],
-    settings: AskSettings,
-    *,
-    progress: Told = lambda what, done, total: None,
-) -> dict[str, list[Row]]:
-    """The rows of every group; see `score_groups`."""
-    asked = {name: Group(examples=examples) for name, examples in groups.items()}
-    return score_groups(model, tokenizer, asked, settings, progress=progress).rows
-
-
-def sample(examples: list[Example], limit: int, *, seed: int = 0) -> list[Example]:
+def sample(examples: list[Example], limit: int) -> list[Example]:
     """A random sample of at most `limit` examples, in their original order."""
     if len(examples) <= limit:
         return examples
-    chosen = sorted(Random(seed).sample(range(len(examples)), limit))
+    chosen = sorted(Random(0).sample(range(len(examples)), limit))
     return [examples[i] for i in chosen]
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from unteach.data import question, with_answer
 from unteach.inference import end_tokens, sampled
-from unteach.progress import ProgressCallback
 from unteach.teachers.names import people_of
 from unteach.teachers.renamed import about_others, named_examples, new_names
 from unteach.types import Example, Sequence, Turn
@@ -62,7 +61,6 @@ def make_retain(
     max_length: int,
     template: str,
     seed: int = 0,
-    progress: ProgressCallback = lambda done, total: None,
 ) -> MadeRetain:
     """Return what a model says, sampled, of the forget set's neighbours and of ordinary things.
 
@@ -78,7 +76,6 @@ def make_retain(
         max_length: most tokens of a sequence.
         template: how question and answer are joined.
         seed: of the names and of the sampling.
-        progress: called with the number of texts done.
     """
     named, subjects = named_examples(forget, sequences, tokenizer)
     names = new_names(subjects, [], seed)
@@ -104,7 +101,6 @@ def make_retain(
         temperature=1.0,
         seed=seed,
     )
-    progress(len(pending), len(pending))
     secret = Secrets(forget, {person for subject in subjects for person in people_of(subject)})
     made: list[Example] = []
     neighbours = 0

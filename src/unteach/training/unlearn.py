@@ -141,7 +141,7 @@ class _Training:
             whole = trainer.whole_model()
         facts = _facts(trainer, step, round(time.monotonic() - began, 1), peak())
         facts["a_second_time"] = repeats_here(self.model.device, ordered=train.deterministic)
-        facts |= drawn | (taught_by(trainer.teacher) if trainer.teacher else {})
+        facts |= drawn | (taught_by(trainer.teacher) if trainer.teacher is not None else {})
         facts |= start.facts if start is not None else {}
         if (choices := trainer.pairs.choices) is not None:
             facts["chosen_tokens"] = sum(len(choice.chosen) for choice in choices)

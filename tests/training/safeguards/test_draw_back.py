@@ -8,13 +8,12 @@ from types import SimpleNamespace
 import pytest
 import torch
 from overshoot import FORGET, HOLDOUT, RETAIN, auc, moved
-from support import Vocabulary, tiny_llama
+from support import Listener, Vocabulary, tiny_llama
 
 from unteach.checks.defaults import resolve
 from unteach.checks.training import _stopping_rules
 from unteach.inference import answer_tokens
 from unteach.methods import build
-from unteach.progress import NoProgress
 from unteach.settings.request import load
 from unteach.training import unlearn as module
 from unteach.training.safeguards.draw_back import PROBE, DrawBack
@@ -159,16 +158,6 @@ def request(*sets, **flags):
     return load(flags=given, sets=["device=cpu", "data.max_length=64", *sets])
 
 
-class Ears(NoProgress):
-    """Keeps what is noted."""
-
-    def __init__(self):
-        self.said = []
-
-    def notes(self, notes):
-        self.said += notes
-
-
 @pytest.mark.parametrize(
     ("adapter", "draw_back"),
     [("full", "holdout"), ("lora", "holdout"), ("fila", "holdout"), ("full", "never")],
@@ -179,7 +168,7 @@ def test_a_run_draws_back_and_tells(adapter, draw_back, knowing):
     sets += ["train.learning_rate=0.02", "train.stop_at=0", "train.lr_scheduler_type=constant"]
     sets += ["adapter.init=fila"] if adapter == "fila" else []
     sets += ["train.retain=none", "adapter.alpha=4", "adapter.rank=2"]
-    ears, model = Ears(), copy.deepcopy(knowing).float()
+    ears, model = Listener(), copy.deepcopy(knowing).float()
     done = module.unlearn_model(
         model, Vocabulary(), build("ascent", {}),  # type: ignore[arg-type]
         TrainingData(forget=FORGET, retain=RETAIN, holdout=HOLDOUT),
@@ -193,7 +182,7 @@ def test_a_run_draws_back_and_tells(adapter, draw_back, knowing):
     assert done.facts["auc_where_training_ended"] < 0.2
     assert done.facts["auc_drawn_back"] == pytest.approx(auc(done.model), abs=0.006)
     assert auc(done.model) == pytest.approx(0.5, abs=0.15)
-    (note,) = [note for note in ears.said if note.where == "train.draw_back"]
+    (note,) = [note for note in ears.problems if note.where == "train.draw_back"]
     assert f"{done.facts['drawn_back_to']:.0%}" in note.what
 
 

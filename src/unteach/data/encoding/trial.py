@@ -53,7 +53,7 @@ def try_tokenizer(
     return []
 
 
-def blown(work: Callable[[], None], *, seconds: int = SECONDS, memory: int = MEMORY) -> str:
+def blown(work: Callable[[], None]) -> str:
     """Run a function in a forked process with limits; return why it failed, empty if it did not.
 
     Exceptions in the fork are ignored, since the function raises them again when it is used. The
@@ -61,8 +61,6 @@ def blown(work: Callable[[], None], *, seconds: int = SECONDS, memory: int = MEM
 
     Args:
         work: raises `OutOfProportion` where its output is too large.
-        seconds: CPU time that it may take.
-        memory: bytes that it may take.
 
     Example:
         >>> blown(lambda: None)
@@ -74,17 +72,17 @@ def blown(work: Callable[[], None], *, seconds: int = SECONDS, memory: int = MEM
         warnings.simplefilter("ignore")  # Python 3.12 warns where there are threads
         child = os.fork()
     if not child:
-        _run_in_fork(work, seconds, memory)
+        _run_in_fork(work)
     status, used = _wait_for(child)
     code = os.waitstatus_to_exitcode(status)
     if code == -signal.SIGXCPU or (code == -signal.SIGKILL and used >= 1):
-        return f"takes more than {seconds} seconds for a short text"
+        return f"takes more than {SECONDS} seconds for a short text"
     if code == -signal.SIGKILL:
         return ""
     if code == TOO_LONG:
         return f"makes more than {GROWS} times its length of a short text"
     if code == MEMORY_OUT or code < 0:
-        return f"takes more than {memory // 2**20} MB for a short text, or breaks"
+        return f"takes more than {MEMORY // 2**20} MB for a short text, or breaks"
     return "breaks" if code == BROKEN else ""
 
 
@@ -92,7 +90,7 @@ class OutOfProportion(Exception):
     """The output is far longer than the input."""
 
 
-def _run_in_fork(work: Callable[[], None], seconds: int, memory: int) -> None:
+def _run_in_fork(work: Callable[[], None]) -> None:
     """Run the function in the fork, with limits; never returns."""
     code = BROKEN
     try:
@@ -106,8 +104,8 @@ def _run_in_fork(work: Callable[[], None], seconds: int, memory: int) -> None:
         with open("/proc/self/statm", encoding="ascii") as file:
             current = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
         for limit, most in (
-            (resource.RLIMIT_AS, current + memory),
-            (resource.RLIMIT_CPU, seconds),
+            (resource.RLIMIT_AS, current + MEMORY),
+            (resource.RLIMIT_CPU, SECONDS),
             (resource.RLIMIT_CORE, 0),
         ):
             hard = resource.getrlimit(limit)[1]
