@@ -37,14 +37,12 @@ CLAIM = Claim(
     paper="loku",
     where="section on the inverted hinge loss (the loss as in the authors' code)",
     says="Ascent spreads what it takes from a token over all others and has no end, so that it "
-    "breaks "
-    "the model; the inverted hinge is bounded and moves the next likeliest token.",
+    "breaks the model; the inverted hinge is bounded and moves the next likeliest token.",
     protocol="All weights, 10 epochs, two rates; with the forget data alone, and beside the "
     "likelihood of the retain data (ascent with it is `graddiff`).",
     judge=judge,
     remark="LoKU as it is trains adapters beside the retain data, which is the case in which the "
-    "claim "
-    "holds; a bounded loss alone does not keep what it does not see.",
+    "claim holds; a bounded loss alone does not keep what it does not see.",
     runs={
         f"{label}, {rate:g}": Run(name, rate, alone=alone, options=given)
         for label, (name, alone, given) in KINDS.items()
