@@ -52,19 +52,16 @@ CLAIM = Claim(
     title="DTO: better forget quality from the forget data alone",
     paper="dto",
     where="abstract (up to 16.8 times the latest baselines' forget quality, at comparable "
-    "utility); "
-    "reviews of the submission for the rest",
+    "utility); reviews of the submission for the rest",
     says="With nothing but the forget data, DTO's forget quality is far above the baselines', and "
-    "as "
-    "much of the model is kept.",
+    "as much of the model is kept.",
     protocol="10 epochs, three rates, no retain data for anybody. *As read*: plain ascent on the "
     "chosen tokens, the suffix held, KL weight 1; *default*: what `--method dto` trains with. The "
     "paper's settings are unknown.",
     judge=judge,
     remark="Measured before, on TOFU forget01 with a 3M model and each method's defaults of then "
-    "([stories3m](../benchmarks/results/stories3m-defaults.md)): forget quality 0.05 for DTO, "
-    "0.27 for "
-    "ascent and graddiff, 0.10 for NPO (the last two with retain data).",
+    "([stories3m](../benchmarks/results/stories3m-defaults.md)): forget quality 0.05 for DTO, 0.27 "
+    "for ascent and graddiff, 0.10 for NPO (the last two with retain data).",
     runs={
         f"{label}, {rate:g}": Run(name, rate, alone=True, options=given)
         for label, (name, given) in METHODS.items()

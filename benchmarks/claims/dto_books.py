@@ -10,6 +10,5 @@ CLAIM = Claim(
     protocol="",
     judge=lambda found: [],
     untested="neither MUSE's books nor a model that was trained on them was at hand. The demo's "
-    "worlds "
-    "have questions and answers alone.",
+    "worlds have questions and answers alone.",
 )

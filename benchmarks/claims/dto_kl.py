@@ -30,8 +30,7 @@ CLAIM = Claim(
     says="Holding the tokens that are not targets by a KL to the original keeps more of the rest, "
     "where the data are questions and answers.",
     protocol="DTO as read (plain ascent on targets, the suffix held) at 3e-4, 10 epochs, forget "
-    "data "
-    "alone, with three weights of the KL. Books were not tried.",
+    "data alone, with three weights of the KL. Books were not tried.",
     judge=judge,
     runs={
         f"weight {hold:g}": Run(

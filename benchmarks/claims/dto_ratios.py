@@ -30,8 +30,7 @@ CLAIM = Claim(
     paper="dto",
     where="the paper's figures on both, told by a review",
     says="The result depends on the share of the tokens that are targets, and on that of the "
-    "suffix; "
-    "both are set by hand.",
+    "suffix; both are set by hand.",
     protocol="DTO as read (plain ascent, the suffix held, KL weight 1) at 3e-4, 10 epochs, forget "
     "data alone.",
     judge=judge,

@@ -40,9 +40,8 @@ CLAIM = Claim(
     where="the paper's account of its cost",
     says="Training the adapters takes less memory and less time than training all weights.",
     protocol="Memory: of one step, measured before (`benchmarks/results/size.csv`, UnDIAL's step, "
-    "the "
-    "same adapters; a vocabulary of 16,384). Time: of whole runs of 10 epochs on the demo worlds, "
-    "beside other work, so roughly.",
+    "the same adapters; a vocabulary of 16,384). Time: of whole runs of 10 epochs on the demo "
+    "worlds, beside other work, so roughly.",
     judge=judge,
     runs={
         "adapters, FILA": Run("loku", 1e-3),
@@ -51,6 +50,5 @@ CLAIM = Claim(
     },
     columns={"CPU seconds": "seconds", "M and U": "M and U"},
     remark="FILA itself needs two further numbers for each targeted weight while it measures, "
-    "which is "
-    "as much as Adam's state of all weights.",
+    "which is as much as Adam's state of all weights.",
 )

@@ -40,20 +40,15 @@ CLAIM = Claim(
     where="section on the initialisation, and its figures (as in the authors' code)",
     says="Adapters that start from what the forget set uses, relative to the retain set, forget in "
     "fewer epochs and keep more than adapters that start from zero, or from the largest part of "
-    "each "
-    "weight.",
+    "each weight.",
     protocol="LoKU's loss beside the likelihood of the retain data, rank 16, 10 epochs, two rates. "
     "*Epochs to the level*: the first epoch after which the forget answers are no likelier than "
-    "those "
-    "never seen (11 where none is); *largest part*: FILA with every row of a weight alike, which "
-    "is "
-    "PiSSA's start.",
+    "those never seen (11 where none is); *largest part*: FILA with every row of a weight alike, "
+    "which is PiSSA's start.",
     judge=judge,
-    remark="Rank 16 is an eighth of these models' width, so that the largest part has much of "
-    "what the "
-    "forget set uses. Without a start of its own an adapter begins at zero, and the inverted "
-    "hinge's "
-    "gradient is small on answers known by heart.",
+    remark="Rank 16 is an eighth of these models' width, so that the largest part has much of what "
+    "the forget set uses. Without a start of its own an adapter begins at zero, and the inverted "
+    "hinge's gradient is small on answers known by heart.",
     runs={
         f"{label}, {rate:g}": Run("loku", rate, options=given, start=start)
         for label, (start, given) in STARTS.items()

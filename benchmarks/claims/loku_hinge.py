@@ -19,16 +19,15 @@ def worst(found: Found, name: str) -> str:
 
 def judge(found: Found) -> list[Part]:
     parts = []
-    for kind in ("alone", "+ retain"):
-        glue = ", " if kind == "alone" else " "
-        ours, theirs = worst(found, f"hinge{glue}{kind}"), worst(found, f"ascent{glue}{kind}")
-        parts.append(
-            Part(
-                found.mean(ours, "U") >= STABLE > found.mean(theirs, "U"),
-                f"{kind}, at its worst rate U is {found.show(ours, 'U')} ({ours}) against "
-                f"{found.show(theirs, 'U')} ({theirs}); *stable*: at least {STABLE} at every rate",
-            )
+    for kind in (", alone", " + retain"):
+        ours, theirs = worst(found, f"hinge{kind}"), worst(found, f"ascent{kind}")
+        told = (
+            f"{kind.strip(', ')}: at its worst rate U is {found.show(ours, 'U')} ({ours}) against "
+            f"{found.show(theirs, 'U')} ({theirs})"
         )
+        parts.append(Part(found.more(ours, theirs, "U"), told))
+        stable = found.mean(ours, "U") >= STABLE
+        parts.append(Part(stable, f"{kind.strip(', ')}: U is at least {STABLE} at every rate"))
     return parts
 
 
@@ -37,14 +36,12 @@ CLAIM = Claim(
     paper="loku",
     where="section on the inverted hinge loss (the loss as in the authors' code)",
     says="Ascent spreads what it takes from a token over all others and has no end, so that it "
-    "breaks "
-    "the model; the inverted hinge is bounded and moves the next likeliest token.",
+    "breaks the model; the inverted hinge is bounded and moves the next likeliest token.",
     protocol="All weights, 10 epochs, two rates; with the forget data alone, and beside the "
     "likelihood of the retain data (ascent with it is `graddiff`).",
     judge=judge,
-    remark="LoKU as it is trains adapters beside the retain data, which is the case in which the "
-    "claim "
-    "holds; a bounded loss alone does not keep what it does not see.",
+    remark="LoKU as it is trains adapters beside the retain data. A bounded loss alone does not "
+    "keep what it does not see: its minimum is a model that is sure of something else everywhere.",
     runs={
         f"{label}, {rate:g}": Run(name, rate, alone=alone, options=given)
         for label, (name, alone, given) in KINDS.items()

@@ -27,7 +27,8 @@ def judge(found: Found) -> list[Part]:
              + ", ".join(f"{x:.2f}" for x in gone) + f" (asked: at most {NEVER})"),
         Part(kept("undial") <= FELL, f"retain p for the same shares is {shown['undial']}"),
         Part(kept("undial") < min(kept("npo"), kept("ascent")),
-             f"with NPO {shown['npo']}, with ascent {shown['ascent']}"),
+             f"from 3% to 30% it falls by {kept('undial'):.2f}, less than with NPO "
+             f"({shown['npo']}) and with ascent ({shown['ascent']})"),
     ]  # fmt: skip
 
 
@@ -36,8 +37,7 @@ CLAIM = Claim(
     paper="undial",
     where="abstract and tables on larger and larger forget sets",
     says="With a larger part of the data to forget, UnDIAL still forgets it and keeps the rest, "
-    "where "
-    "NPO and ascent keep less and less.",
+    "where NPO and ascent keep less and less.",
     protocol="1, 6 and 9 of the 30 people, without a retain term, 10 epochs (so more steps for "
     "more people): UnDIAL with strength 10 at 0.001, NPO at 0.0003, ascent at 0.0001. No model was "
     "retrained for the other shares: *never seen* is the holdout's level.",

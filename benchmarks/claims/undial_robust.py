@@ -48,8 +48,7 @@ CLAIM = Claim(
     paper="undial",
     where="abstract, and the figures on hyper-parameters (rates over 30 times, strengths 3 to 30)",
     says="Forgetting and keeping hardly change with the learning rate or the strength, where NPO "
-    "and "
-    "ascent collapse.",
+    "and ascent collapse.",
     protocol="Without a retain term, as the paper has it, 10 epochs, three rates, three strengths; "
     "NPO over the same rates.",
     judge=judge,
@@ -69,6 +68,5 @@ CLAIM = Claim(
         "forget p": "forget probability",
     },
     remark="Published third-party numbers contradict the claim (1e-5 forgets nothing, 3e-4 "
-    "destroys), "
-    "for a port whose mask is faulty ([differences](concepts/differences.md)).",
+    "destroys), for a port whose mask is faulty ([differences](concepts/differences.md)).",
 )

@@ -31,9 +31,8 @@ CLAIM = Claim(
     says="The forget answers' probability sinks smoothly to where the strength puts it, and stays; "
     "the rest is kept meanwhile.",
     protocol="Without a retain term, 20 epochs at a constant rate, strength 10; NPO and ascent "
-    "likewise. "
-    "Read off 40 answers of each kind after every epoch. NPO and ascent end near 0, where nothing "
-    "moves either.",
+    "likewise. Read off 40 answers of each kind after every epoch. NPO and ascent end near 0, "
+    "where nothing moves either.",
     judge=judge,
     runs={
         "undial, 0.0003": Run("undial", 3e-4, 20, True, (*options(method__strength=10), *STEADY)),

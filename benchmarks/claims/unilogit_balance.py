@@ -30,8 +30,7 @@ CLAIM = Claim(
     paper="unilogit",
     where="abstract",
     says="Without a hyper-parameter of its own, Unilogit balances forgetting and keeping better "
-    "than "
-    "NPO and UnDIAL.",
+    "than NPO and UnDIAL.",
     protocol="The loss beside the likelihood of the retain data, 10 epochs, three rates, the "
     "methods' defaults (NPO's beta 0.1, UnDIAL's strength 30); nobody chooses a rate where the "
     "worst of the three is asked for.",

@@ -31,11 +31,9 @@ CLAIM = Claim(
     title="Unilogit: the mean over the vocabulary forgets",
     paper="unilogit",
     where="the authors' code, second-hand (a call without a reduction, whose default divides by "
-    "the "
-    "vocabulary)",
+    "the vocabulary)",
     says="The divergence's mean over the vocabulary, which weighs it a V-th as much beside the "
-    "retain "
-    "term, forgets as well as the sum.",
+    "retain term, forgets as well as the sum.",
     protocol="Beside the likelihood of the retain data, 10 epochs, two rates, a vocabulary of "
     "about a thousand; `method.reduction`.",
     judge=judge,

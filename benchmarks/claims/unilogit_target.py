@@ -21,8 +21,7 @@ CLAIM = Claim(
     paper="unilogit",
     where="abstract and method; the other way is commented out in the authors' code (second-hand)",
     says="A soft label made of the model as it is at each step is better than one of the model "
-    "before "
-    "training.",
+    "before training.",
     protocol="Beside the likelihood of the retain data, 10 epochs, two rates; `method.target`.",
     judge=judge,
     runs={
