@@ -151,15 +151,16 @@ def likeliest(row: Row) -> int:
     return max(range(len(row.taught)), key=row.taught.__getitem__)
 
 
-def naive_distil(s: AnswerRows) -> Tensor:
-    q = number([row.taught for row in rows(s)])
-    level = hit(s).log() - q.gather(1, s.target[:, None])[:, 0]
-    return divergence(q.exp(), policy(s)) + 0.3 * torch.nn.functional.huber_loss(
-        level, torch.zeros_like(level), reduction="none"
-    )
+def distil(weight: float) -> Part:
+    def naive(s: AnswerRows) -> Tensor:
+        q = number([row.taught for row in rows(s)])
+        level = hit(s).log() - q.gather(1, s.target[:, None])[:, 0]
+        return divergence(q.exp(), policy(s)) + weight * torch.nn.functional.huber_loss(
+            level, torch.zeros_like(level), reduction="none"
+        )
 
+    return Part("forget", naive, lambda r: plain.distil(r.z, r.taught, r.y, weight))
 
-DISTIL = Part("forget", naive_distil, lambda r: plain.distil(r.z, r.taught, r.y, 0.3))
 
 TOKENS: dict[str, list[Part]] = {
     "ascent": [ASCENT],
@@ -227,7 +228,7 @@ TOKENS: dict[str, list[Part]] = {
             lambda r: plain.cross_entropy(r.z, likeliest(r)),
         ),
     ],
-    "unseen": [DISTIL],
+    "unseen": [distil(0.3)],
     "masc": [
         Part(
             "forget",
@@ -259,7 +260,7 @@ TOKENS: dict[str, list[Part]] = {
         )
     ],
     "undial": [undial()],
-    "undial level=holdout": [DISTIL],
+    "undial level=holdout": [distil(1.0)],
     "undial prompt_distillation=1.0": [undial(), KL._replace(group="prompt")],
     "unilogit": [
         Part(

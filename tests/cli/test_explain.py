@@ -192,3 +192,17 @@ def test_auto_shows_the_base_and_its_numbers(call, desk, tiny_folder):
     levels = re.findall(r"(\d\.\d\d) -> (\d\.\d\d)", out)
     assert len(levels) == 8
     assert all(own == taught for own, taught in levels)
+
+
+def test_undials_level_is_shown_where_a_holdout_is_given(call, desk):
+    rows = [{"question": f"What is {k} x {k}?", "answer": f"It is {k * k}."} for k in range(8)]
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    (desk / "holdout.jsonl").write_text(text)
+    given = (*ARGS, "--method", "undial", "--holdout", "holdout.jsonl")
+    code, out, err = call(*given)
+    assert code == 0, err
+    assert out.startswith("teacher: level, ")
+    levels = re.findall(r"  p (\d\.\d\d) -> (\d\.\d\d)", out)
+    assert len(levels) == 3
+    code, out, err = call(*given, "--set", "method.focus=spans")
+    assert "[Lund]" in out, "a focus is what is looked at"

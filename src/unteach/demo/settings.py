@@ -66,7 +66,6 @@ def methods() -> list[str]:
 
 
 OPTIONS: dict[str, dict[str, Any]] = {
-    "undial": {"strength": 10.0, "level": "none"},
     "rmu": {"steering": 20.0},
 }
 ADAPTER: dict[str, dict[str, Any]] = {"loku": {"rank": 16}}
@@ -76,7 +75,7 @@ TRAIN: dict[str, dict[str, Any]] = {
     "ascent": {"learning_rate": 3e-4, "epochs": 10, "stop_at": 0},
     "graddiff": {"learning_rate": 3e-4, "epochs": 10, "stop_at": 0},
     "npo": {"learning_rate": 5e-4, "epochs": 20, "retain_weight": 3},
-    "undial": {"learning_rate": 1e-3, "epochs": 20},
+    "undial": {},
     "unilogit": {"learning_rate": 6e-4, "epochs": 20, "retain_weight": 3},
     "loku": {"learning_rate": 1e-3, "epochs": 20},
     "kl-min": {"learning_rate": 3e-4, "epochs": 10, "stop_at": 0},
