@@ -255,3 +255,17 @@ def test_a_teacher_is_explained_in_values(desk):
         assert answer["tokens"]
         (token, *_) = answer["tokens"]
         assert {*token} == {"token", "probability", "teacher_probability", "likeliest"}
+
+
+def test_what_a_library_prints_is_not_in_the_document(monkeypatch):
+    """As some trackers do where they begin and end."""
+
+    def chatty():
+        sys.stdout.write("* project initialized\n")
+        return {"python": "3"}
+
+    monkeypatch.setattr("unteach.cli.env.environment", chatty)
+    code, out, err = called("env", "--json")
+    assert (code, json.loads(out)) == (0, {"python": "3"})
+    assert "* project initialized" in err
+    assert called("env")[1].startswith("* project initialized")

@@ -11,6 +11,7 @@ from transformers import TrainerCallback
 from transformers.integrations import integration_utils
 
 from unteach import pipeline
+from unteach.errors import UserError
 from unteach.settings.request import load
 
 
@@ -79,6 +80,21 @@ def test_tensorboard_has_the_names_in_a_folder_that_stays(tmp_path, tokenizer, t
     assert len(found.Scalars("train/forget_loss")) == report.facts["steps"]
     written = b"".join(file.read_bytes() for file in folder.iterdir())
     assert [found for bird in aviary.canaries for found in leaks(written, bird)] == []
+
+
+def test_one_that_cannot_start_ends_the_run_before_a_step(
+    tmp_path, tokenizer, tiny_folder, sent, monkeypatch
+):
+    def refuse(*_, **__):
+        raise ConnectionError("http://10.0.0.7 refused")
+
+    monkeypatch.setattr(Tracker, "on_train_begin", refuse)
+    with pytest.raises(
+        UserError, match=r"report_to: wandb cannot start \(ConnectionError\)"
+    ) as told:
+        run(Aviary(tmp_path / "data", tokenizer), tiny_folder, "train.report_to=wandb")
+    assert "10.0.0.7" not in str(told.value)
+    assert sent() == []
 
 
 def test_none_is_switched_on_by_its_environment(tmp_path, tokenizer, tiny_folder, sent):

@@ -44,7 +44,7 @@ from unteach.cli import (
 from unteach.cli._command import Command, CommandGroup
 from unteach.cli._complete import ASKED, part_off
 from unteach.cli._discreet import debugging, discreet
-from unteach.cli._json import escape_in_stdout, show_failure
+from unteach.cli._json import escape_in_stdout, only_documents, show_failure
 from unteach.cli._launched import one_voice
 from unteach.errors import Problem, UserError
 
@@ -144,7 +144,7 @@ def main() -> None:
         sys.stderr.reconfigure(errors="backslashreplace")  # a terminal may lack a character
     with discreet():
         try:
-            with one_voice():
+            with one_voice(), only_documents():
                 _here()
                 _main()
         except Exception as error:

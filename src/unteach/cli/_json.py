@@ -3,7 +3,8 @@
 import codecs
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
 import typer
@@ -13,6 +14,7 @@ from unteach.escaping import json_text
 
 FLAG = "--json"
 ESCAPED = "unteach.json"  # name of the codec error handler of stdout
+DOCUMENTS: list[Any] = []  # stdout, while libraries print to stderr
 
 
 def is_wanted() -> bool:
@@ -20,9 +22,28 @@ def is_wanted() -> bool:
     return FLAG in sys.argv[1:]
 
 
+@contextmanager
+def only_documents() -> Iterator[None]:
+    """Send to stderr what libraries print to stdout, if the command line asks for JSON."""
+    if not is_wanted():
+        yield
+        return
+    DOCUMENTS.append(sys.stdout)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        DOCUMENTS.pop()
+
+
 def show_json(value: Any) -> None:
     """Print a result as JSON to stdout."""
-    typer.echo(json_text(value).rstrip("\n"))
+    show_document(json_text(value))
+
+
+def show_document(text: str) -> None:
+    """Print JSON to stdout, past `only_documents`."""
+    typer.echo(text.rstrip("\n"), file=DOCUMENTS[-1] if DOCUMENTS else sys.stdout)
 
 
 def show_either(value: Any, text: str, *, json: bool) -> None:

@@ -7,6 +7,7 @@ import typer
 
 from unteach.cli import _complete as complete
 from unteach.cli import _options as options
+from unteach.cli._json import show_document
 
 Target = Annotated[str, typer.Option("--model", metavar="DIR_OR_ID", help="The unlearned model.")]
 Before = Annotated[
@@ -125,7 +126,7 @@ def attack(
         result = run(asked, listener)
     leave()
     if json:
-        typer.echo(to_json(result))
+        show_document(to_json(result))
     else:
         show_cells(result.headline, table(result))
     say(f"attacks.md and attacks.json are in {asked.out}")

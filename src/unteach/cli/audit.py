@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from unteach.cli import _options as options
+from unteach.cli._json import show_document
 
 KNOWN = 3  # exit code if the model knows a record
 
@@ -130,7 +131,7 @@ def _show(found: Any, *, json: bool) -> None:
     from unteach.report import audited
 
     if json:
-        typer.echo(audited.audit_json(found))
+        show_document(audited.audit_json(found))
         return
     console = Console()
     if not console.is_terminal:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from unteach.cli import _options as options
+from unteach.cli._json import show_document
 from unteach.errors import Problem, UserError
 
 Methods = Annotated[
@@ -130,7 +131,7 @@ def _show(result, *, json: bool) -> None:
     from unteach.cli._show import say, show_cells
 
     if json:
-        typer.echo(to_json(result))
+        show_document(to_json(result))
     else:
         show_cells(f"Budget: {result.about}", table(result, short=True))
     for line in missing(result):

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from unteach.cli import _options as options
+from unteach.cli._json import show_document
 from unteach.escaping import visible
 
 
@@ -54,7 +55,7 @@ def compare(
         with staged(out, overwrite=overwrite) as stage:
             write(report, {}, stage)
     if json:
-        typer.echo(to_json(report))
+        show_document(to_json(report))
     else:
         show_table(report)
         _say_runs(report)

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from unteach.cli._json import show_document
+
 
 def demo(
     method: Annotated[
@@ -57,7 +59,7 @@ def demo(
     with board() as shown:
         report = run(out, method, board=shown, seed=seed, preset=preset, workers=workers)
     if json:
-        typer.echo(to_json(report))
+        show_document(to_json(report))
     else:
         show_table(report)
     say("")

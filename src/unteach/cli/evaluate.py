@@ -7,6 +7,7 @@ import typer
 
 from unteach.cli import _complete as complete
 from unteach.cli import _options as options
+from unteach.cli._json import show_document
 from unteach.types import ROLES
 
 Models = Annotated[
@@ -184,7 +185,7 @@ def evaluate(
     with shown_progress() as listener:
         report = run(request, listener)
     if json:
-        typer.echo(to_json(report))
+        show_document(to_json(report))
     else:
         show_table(report)
     for note in report.notes:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unteach.cli import _options as options
+from unteach.cli._json import show_document
 from unteach.cli._ledgered import known_as, not_recorded, recorded, taken
 from unteach.cli.push import after_run
 from unteach.errors import Problem, UserError
@@ -161,7 +162,7 @@ def run(
     main = is_main()
     leave()
     if json:
-        typer.echo(to_json(report))
+        show_document(to_json(report))
     else:
         show_table(report)
         if report.attacks:

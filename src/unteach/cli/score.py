@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from unteach.cli import _options as options
+from unteach.cli._json import show_document
 
 
 def score(
@@ -32,7 +33,7 @@ def score(
 
     report = rescore(folder, out, compat=compat or "", overwrite=overwrite)
     if json:
-        typer.echo(to_json(report))
+        show_document(to_json(report))
     else:
         show_table(report)
     say(f"scores, report.html and report.md are in {out}")

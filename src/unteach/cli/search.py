@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from unteach.cli import _options as options
+from unteach.cli._json import show_document
 
 Budget = Annotated[str, typer.Option(metavar="TIME", help="Time for all trials: 90s, 20m, 2h.")]
 Methods = Annotated[
@@ -102,7 +103,7 @@ def search(
     with shown_progress() as listener:
         result = search_(asked, listener)
     if json:
-        typer.echo(to_json(result))
+        show_document(to_json(result))
     else:
         show_cells(sentence(result), table(result))
         say(LEGEND)

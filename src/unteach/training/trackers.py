@@ -11,6 +11,8 @@ from transformers.integrations.integration_utils import (
     TensorBoardCallback,
 )
 
+from unteach.errors import Problem, UserError
+
 TERMS = ("forget", "hold", "retain")
 RUNS = "runs"  # beside the result, which may be moved
 
@@ -26,12 +28,26 @@ def rename_terms(logs: dict[str, Any]) -> dict[str, Any]:
 
 
 def name_terms(callbacks: Iterable[TrainerCallback]) -> None:
-    """Make the trackers among the callbacks log the terms as `forget_loss` and so on."""
-    trackers = tuple(INTEGRATION_TO_CALLBACK.values())
+    """Make the trackers among the callbacks log the terms as `forget_loss` and so on.
+
+    One that cannot start, for example because its server is not there, raises a UserError then.
+    """
+    names = {kind: name for name, kind in INTEGRATION_TO_CALLBACK.items()}
     for callback in callbacks:
         log = callback.on_log
-        if isinstance(callback, trackers) and not isinstance(log, partial):
+        if isinstance(callback, tuple(names)) and not isinstance(log, partial):
             callback.on_log = partial(_log, log)
+            name = names.get(type(callback), type(callback).__name__)
+            callback.on_train_begin = partial(_begin, name, callback.on_train_begin)
+
+
+def _begin(name: str, begin: Callable[..., Any], *args: Any, **rest: Any) -> Any:
+    try:
+        return begin(*args, **rest)
+    except Exception as error:
+        what = f"{name} cannot start ({type(error).__name__})"
+        hint = "UNTEACH_DEBUG=1 shows its message; or leave it out"
+        raise UserError(Problem("train.report_to", what, hint)) from error
 
 
 def _log(log: Callable[..., Any], *args: Any, logs: Any = None, **rest: Any) -> Any:
