@@ -51,9 +51,9 @@ def test_the_half_that_judges_sets_no_level(asked, monkeypatch):
 
     levels, watch = [], module.WeightWatch
 
-    def heard(model, monitor, forget, holdout, *rest, **options):
-        levels.append([s.id for s in holdout])
-        return watch(model, monitor, forget, holdout, *rest, **options)
+    def heard(model, monitor, data, **options):
+        levels.append([s.id for s in data.holdout])
+        return watch(model, monitor, data, **options)
 
     monkeypatch.setattr(module, "WeightWatch", heard)
     sets = [ANYWAY, "train.stop_at=holdout", "train.epochs=1", "evaluate.max_new_tokens=4"]

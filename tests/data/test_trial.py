@@ -38,14 +38,20 @@ NORMALISERS = {
 
 
 @pytest.fixture
+def impatient(monkeypatch):
+    """A second and 256 MB instead of five and 512."""
+    monkeypatch.setattr(trial, "SECONDS", 1)
+    monkeypatch.setattr(trial, "MEMORY", 2**28)
+
+
+@pytest.fixture
 def groups():
     rows = [{"question": "Where is he " * k + "?", "answer": "By the sea."} for k in (9, 2)]
     return {"forget": read_rows(rows, "forget")}
 
 
 @pytest.mark.parametrize("kind", TEMPLATES)
-def test_a_template_that_blows_up(kind, groups, tokenizer, monkeypatch):
-    monkeypatch.setattr(trial.blown, "__kwdefaults__", {"seconds": 1, "memory": 2**28})
+def test_a_template_that_blows_up(kind, groups, tokenizer, impatient):
     own = copy.deepcopy(tokenizer)
     own.chat_template, said = TEMPLATES[kind][0] + CONTENT, TEMPLATES[kind][1]
     (problem,) = try_tokenizer(own, groups)
@@ -55,8 +61,7 @@ def test_a_template_that_blows_up(kind, groups, tokenizer, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", NORMALISERS)
-def test_a_tokenizer_that_blows_up(kind, groups, tokenizer, tmp_path, monkeypatch):
-    monkeypatch.setattr(trial.blown, "__kwdefaults__", {"seconds": 1, "memory": 2**28})
+def test_a_tokenizer_that_blows_up(kind, groups, tokenizer, tmp_path, impatient):
     tokenizer.save_pretrained(tmp_path)
     file = tmp_path / "tokenizer.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"normalizer": NORMALISERS[kind]}))

@@ -60,6 +60,8 @@ def test_a_second_run_does_not_ask_the_given_models_again(files, tiny_folder, tm
     told = Listener()
     job(files, tiny_folder, tmp_path / "one", method="npo", retrained=retrained)()
     assert len(asked) == 3
+    kept = list((tmp_path / "cache" / "rows").glob("*.jsonl"))
+    assert len(kept) == 2  # of the models that were given, not of what was unlearned
     job(files, tiny_folder, tmp_path / "two", told, method="undial", retrained=retrained)()
     assert len(asked) == 4
     assert asked[-1].endswith("result")  # what the second run unlearned

@@ -4,10 +4,10 @@ import torch
 from support import tiny_llama
 
 from unteach.losses import cross_entropy
-from unteach.losses.answer_rows import Term
+from unteach.losses.answer_rows import DECLARED, PER_ROW, AnswerRows, Term
 from unteach.methods import Selection
 from unteach.rowengine.batch import Pair, Pairs
-from unteach.rowengine.rows import COUNTED, count, reduce, rows_by_group
+from unteach.rowengine.rows import COUNTED, count, reduce, restrict, rows_by_group
 from unteach.types import Sequence
 
 FORGET = [
@@ -27,6 +27,22 @@ def test_rows_predict_the_answer_tokens():
     assert torch.equal(seen["forget"].logits, logits[[0, 0, 1, 1], [1, 2, 0, 1]])
     assert seen["retain"].target.tolist() == [6, 1]
     assert seen["retain"].num_answers == 1
+
+
+def test_a_loss_is_shown_what_it_reads_and_what_comes_beside_it():
+    here = torch.ones(2)
+    given = {name: here for name in DECLARED if name not in ("alternate", "prompt")}
+    rows = AnswerRows(here[:, None], here, here, 1, **given)
+
+    def shown(*reads):
+        found = restrict(rows, frozenset(reads))
+        return {name for name in DECLARED if getattr(found, name) is not None}
+
+    assert shown() == set()
+    assert shown("position", "refusal") == {"position", "refusal"}
+    assert shown("selected") == {"selected", "ignored"}
+    assert shown("teacher_logits") == {"teacher_logits", "teacher_pairs", "teacher_targets"}
+    assert {"logits", "target", *given} - set(PER_ROW) == {"reference_logps"}
 
 
 def test_counts_say_what_a_step_holds():

@@ -240,13 +240,13 @@ class _Training:
 
     def watch(self, trainer: UnlearningTrainer) -> WeightWatch | None:
         """Return the callback that scores the model during training, if the request needs it."""
-        train, data = self.request.train, self.data
+        train = self.request.train
         stop = train.stop_at == "holdout"
         if not (stop or train.min_kept):
             return None
         return WeightWatch(
-            trainer.model, trainer.monitor, data.forget, data.holdout, data.retain, stop=stop,
-            min_kept=train.min_kept, tokens_per_batch=self.request.evaluate.tokens_per_batch,
+            trainer.model, trainer.monitor, self.data, stop=stop, min_kept=train.min_kept,
+            tokens_per_batch=self.request.evaluate.tokens_per_batch,
         )  # fmt: skip
 
     def drawn_back(self, kept: DrawBack, model: Any) -> dict[str, Any]:

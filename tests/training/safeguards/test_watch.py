@@ -2,6 +2,7 @@
 
 import copy
 import math
+from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 from unittest.mock import patch
@@ -17,6 +18,9 @@ from unteach.inference import answer_tokens
 from unteach.training.resume.state import CarriedState
 from unteach.training.safeguards.early_stopping import EarlyStopping
 from unteach.training.safeguards.watch import SHARE, WeightWatch
+from unteach.training.training_data import TrainingData
+
+DATA = TrainingData(forget=FORGET, retain=RETAIN, holdout=HOLDOUT)
 
 
 class Each(TrainerCallback):
@@ -44,7 +48,7 @@ def run(knowing, tmp_path, tell=auc, every=1, holdout=HOLDOUT, epochs=40, **watc
         learning_rate=0.03, stop_at=0,
     )  # fmt: skip
     given = {"stop": True} | watched
-    watch = WeightWatch(model, made.monitor, FORGET, holdout, RETAIN, **given)
+    watch = WeightWatch(model, made.monitor, replace(DATA, holdout=holdout), **given)
     each = Each(model, tell)
     for callback in (watch, each):
         made.add_callback(callback)
@@ -106,9 +110,7 @@ def test_looking_changes_no_weight(knowing, tmp_path):
 
 def test_scoring_takes_a_twentieth_of_the_compute_at_most(knowing):
     """A token of a training step counts three times, for its backward."""
-    watch = WeightWatch(
-        copy.deepcopy(knowing), EarlyStopping(8, None), FORGET, HOLDOUT, RETAIN, stop=True
-    )
+    watch = WeightWatch(copy.deepcopy(knowing), EarlyStopping(8, None), DATA, stop=True)
     args = SimpleNamespace(num_train_epochs=10)
     watch.on_train_begin(args, SimpleNamespace(max_steps=40), None)
     tokens = sum(len(s.ids) for s in (*FORGET, *HOLDOUT))
@@ -136,9 +138,7 @@ def test_a_run_that_goes_on_from_where_it_was_ended_makes_no_more_step():
 @pytest.mark.parametrize("training", [True, False])
 def test_a_look_leaves_the_mode_of_the_model(training, knowing):
     model = copy.deepcopy(knowing).train(training)
-    watch = WeightWatch(
-        model, EarlyStopping(8, None), FORGET, HOLDOUT, RETAIN, stop=True, min_kept=0.9
-    )
+    watch = WeightWatch(model, EarlyStopping(8, None), DATA, stop=True, min_kept=0.9)
     assert model.training is training
     watch.on_step_end(None, SimpleNamespace(global_step=1), SimpleNamespace())
     assert model.training is training

@@ -10,6 +10,7 @@ from unteach.inference import answer_tokens
 from unteach.teachers.holdout import level_auc
 from unteach.training.safeguards.draw_back import evenly
 from unteach.training.safeguards.early_stopping import EarlyStopping
+from unteach.training.training_data import TrainingData
 from unteach.types import Sequence
 
 PROBE = 32  # scored answers of each kind
@@ -27,9 +28,7 @@ class WeightWatch(TrainerCallback):
     Args:
         model: before training.
         monitor: receives the reason for ending training.
-        forget: the forget sequences.
-        holdout: similar texts that the model never saw, not used in the evaluation.
-        retain: the retain sequences; may be empty.
+        data: what is trained on; its holdout is not used in the evaluation.
         stop: end when forget answers are no likelier than holdout answers: the AUC of their
             log-probabilities per token is at most 1/2.
         min_kept: end when the mean probability per token of the retain or the holdout answers is
@@ -41,9 +40,7 @@ class WeightWatch(TrainerCallback):
         self,
         model: Any,
         monitor: EarlyStopping,
-        forget: list[Sequence],
-        holdout: list[Sequence],
-        retain: list[Sequence],
+        data: TrainingData,
         *,
         stop: bool,
         min_kept: float = 0.0,
@@ -51,10 +48,10 @@ class WeightWatch(TrainerCallback):
     ):
         self._model, self._monitor, self._stop = model, monitor, stop
         self._min_kept, self._tokens_per_batch = min_kept, tokens_per_batch
-        self._probes = {"forget": evenly(forget, PROBE)} if stop else {}
-        self._probes["holdout"] = evenly(holdout, PROBE)
-        self._probes |= {"retain": evenly(retain, PROBE)} if min_kept and retain else {}
-        self._epoch = _tokens(forget) * (2 if retain else 1)
+        self._probes = {"forget": evenly(data.forget, PROBE)} if stop else {}
+        self._probes["holdout"] = evenly(data.holdout, PROBE)
+        self._probes |= {"retain": evenly(data.retain, PROBE)} if min_kept and data.retain else {}
+        self._epoch = _tokens(data.forget) * (2 if data.retain else 1)
         self._before = _probabilities(self._score()) if min_kept else {}
         self._every = 1
 
