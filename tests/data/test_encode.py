@@ -183,3 +183,16 @@ def test_context_is_the_least_that_is_known():
     assert context_length(Thing(max_position_embeddings=512), endless) == 512
     assert context_length(Thing(n_positions=1024), Thing(model_max_length=77)) == 77
     assert context_length(Thing(), endless) == 2048
+
+
+def test_rows_share_equal_ids_and_ranges_and_hold_none_far_behind(tokenizer):
+    """A range takes 64 bytes and more; thousands of rows have the same ones."""
+    from unteach.data.encoding.tokens import NEAR_START, SPANS
+
+    first, second = one(PAIR, tokenizer), one(dict(PAIR), tokenizer)
+    assert first.offsets == second.offsets
+    assert all(a is b for a, b in zip(first.offsets, second.offsets, strict=True))
+    assert all(a is b for a, b in zip(first.ids, second.ids, strict=True))
+    long = one({**PAIR, "answer": "Ada was born in Lund. " * 400}, tokenizer, max_length=9000)
+    assert max(last for _, last in long.offsets) > NEAR_START
+    assert max(last for _, last in SPANS) < NEAR_START

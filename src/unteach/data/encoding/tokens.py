@@ -1,5 +1,6 @@
 """Tokenise a rendered example: token ids, answer mask, and exactly one bos in front."""
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from unteach.data.encoding.rendered import RenderedExample
@@ -63,7 +64,8 @@ def with_masks(rendered: RenderedExample, text: TextTokens, tokenizer: Any) -> T
         answer[-1], speaks[-1] = True, False
     answer = supervised(ids, answer, tokenizer)
     speaks = [a and b for a, b in zip(answer, speaks, strict=True)]
-    return TokenizedText(tuple(ids), tuple(answer), visible(ids, offsets, tokenizer), tuple(speaks))
+    ids = tuple(IDS.setdefault(token, token) for token in ids)
+    return TokenizedText(ids, tuple(answer), visible(ids, offsets, tokenizer), tuple(speaks))
 
 
 def supervised(ids: list[int], answer: list[bool], tokenizer: Any) -> list[bool]:
@@ -133,13 +135,23 @@ def speaks(sequence: Sequence, tokenizer: Any) -> bool:
     )
 
 
-def visible(ids: list[int], offsets: list[Span], tokenizer: Any) -> tuple[Span, ...]:
+def visible(ids: Iterable[int], offsets: list[Span], tokenizer: Any) -> tuple[Span, ...]:
     """Make the offsets of special tokens empty, since these are not text of the example."""
     special = set(tokenizer.all_special_ids)
     return tuple(
-        (first, first if token in special else last)
+        _same((first, first if token in special else last))
         for token, (first, last) in zip(ids, offsets, strict=True)
     )
+
+
+# Rows share equal numbers and ranges: in memory a range takes 64 bytes and more, a reference 8.
+IDS: dict[int, int] = {}
+SPANS: dict[Span, Span] = {}
+NEAR_START = 4096  # characters; ranges behind them are in few rows
+
+
+def _same(span: Span) -> Span:
+    return SPANS.setdefault(span, span) if span[1] < NEAR_START else span
 
 
 def _overlaps(first: int, last: int, spans: tuple[Span, ...]) -> bool:
