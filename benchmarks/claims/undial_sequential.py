@@ -28,12 +28,7 @@ def judge(_: Found) -> list[Part]:
 
 def untested() -> str:
     found = [x for x in lines("undial") if x["requests"] == LAST]
-    return "" if found else (
-        "ten requests of one person each, one after the other; so far that was measured for "
-        "`unseen` (ten) and NPO "
-        "(five "
-        "requests): [sequential](../benchmarks/results/sequential.md)."
-    )  # fmt: skip
+    return "" if found else "ten requests of one person each, one after the other."
 
 
 CLAIM = Claim(
@@ -41,10 +36,10 @@ CLAIM = Claim(
     paper="undial",
     where="abstract; the protocol of the paper was not found",
     says="Requests that come one after the other are served without the model falling apart.",
-    protocol="Ten requests of one person each on the demo world of seed 0, one order "
-    "([sequential](../benchmarks/results/sequential.md)), with the demo's settings and drawing "
-    "back.",
+    protocol="Ten requests of one person each on the demo world of seed 0, three orders "
+    "([sequential](../benchmarks/results/sequential.md)), one strength for all tokens, drawn back "
+    "to the holdout's level. Numbers are the worst of the orders.",
     judge=judge,
     untested=untested(),
-    command="python benchmarks/sequential.py WORK --methods undial --orders 1",
+    command="python benchmarks/sequential.py WORK --methods undial",
 )
