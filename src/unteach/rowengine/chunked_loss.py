@@ -16,6 +16,7 @@ from unteach.head import Head
 from unteach.losses.answer_rows import AnswerRows, NeedsWholeAnswersError
 from unteach.losses.byrows import spoiling_gradients
 from unteach.rowengine.chunks import Chunk, cut, kinds, pieces
+from unteach.rowengine.tied import Carrier, carrier_to
 from unteach.rowengine.whole_answers import with_statistics
 
 Value = Callable[[AnswerRows, int], Tensor | None]
@@ -168,8 +169,13 @@ class _Sums:
             return torch.zeros((), device=self.head.weight.device)
         settled = torch.stack(self.settled).sum() if self.settled else None
         if settled is not None and self.inputs:
-            settled = _Settled.apply(settled, self.grads, *self.inputs)
+            settled = _Settled.apply(settled, self.grads, self._carrier(), *self.inputs)
         return torch.stack([*([] if settled is None else [settled]), *self.open]).sum()  # type: ignore[list-item]
+
+    def _carrier(self) -> Carrier | None:
+        """Return what carries the head's gradient to a tied embedding's."""
+        states = [tensor for tensor in self.inputs if tensor.grad_fn is not None]
+        return carrier_to(self.head.weight, states)
 
     def _open(self, seen: AnswerRows) -> "_Opened":
         """Compute the rows' logits, as leaves of a graph."""
@@ -246,7 +252,11 @@ class _Settled(torch.autograd.Function):
     """A scalar whose gradients are computed already."""
 
     @staticmethod
-    def forward(ctx: Any, value: Tensor, grads: list[Tensor], *inputs: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, value: Tensor, grads: list[Tensor], carrier: Carrier | None, *inputs: Tensor
+    ) -> Tensor:
+        ctx.carrier = carrier
+        ctx.carried = [carrier is not None and i is carrier.weight for i in inputs]
         ctx.dtypes = [i.dtype for i in inputs]
         ctx.grads = [
             g if d == torch.float16 else g.to(d) for g, d in zip(grads, ctx.dtypes, strict=True)
@@ -260,7 +270,11 @@ class _Settled(torch.autograd.Function):
         grads, ctx.grads = ctx.grads, None
         if grad != 1:
             grads = [g.mul_(grad.to(g)) for g in grads]
-        return None, None, *(g.to(d) for g, d in zip(grads, ctx.dtypes, strict=True))
+        grads = [g.to(d) for g, d in zip(grads, ctx.dtypes, strict=True)]
+        if any(ctx.carried):
+            number = ctx.carried.index(True)
+            ctx.carrier.gradient, grads[number] = grads[number], None
+        return None, None, None, *grads
 
 
 @torch.no_grad()

@@ -10,6 +10,7 @@ from transformers.utils.generic import ModelOutput
 from unteach.head import states_only
 from unteach.rowengine.batch import Batch
 from unteach.rowengine.packing import pack
+from unteach.rowengine.tied import one_gradient
 from unteach.sharding.gather import hold_head
 
 After = Callable[[Tensor, Any], Tensor]
@@ -29,10 +30,11 @@ def ending_in(model: Any, after: After) -> Iterator[None]:
     inner, patched = model.forward, "forward" in vars(model)
 
     def forward(*args: Any, **kwargs: Any) -> ModelOutput:
-        with states_only(model) as caught:
-            output = inner(*args, **kwargs)
-        hold_head(model)
-        return ModelOutput(loss=after(caught[0], output))
+        with one_gradient(model):
+            with states_only(model) as caught:
+                output = inner(*args, **kwargs)
+            hold_head(model)
+            return ModelOutput(loss=after(caught[0], output))
 
     model.forward = forward
     try:
