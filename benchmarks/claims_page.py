@@ -156,7 +156,7 @@ mostly read at second hand (their abstracts, reviews and code), so a claim may h
 that we missed.
 
 **What the numbers are.** *M*, *P*, *U*: memorisation gone, privacy, utility kept, each from 0 to
-1 ([score.py](../benchmarks/score.py)); *M and U* is their harmonic mean, which asks what the
+1 (`benchmarks/score.py`); *M and U* is their harmonic mean, which asks what the
 papers ask (how much is forgotten, how much is kept); *total* has *P* too, so that it falls where
 the answers end less likely than never seen. *Never seen* is the level of the holdout answers.
 *More* means by at least 0.02 in the mean, and less on no world.

@@ -60,7 +60,7 @@ CLAIM = Claim(
     "paper's settings are unknown.",
     judge=judge,
     remark="Measured before, on TOFU forget01 with a 3M model and each method's defaults of then "
-    "([stories3m](../benchmarks/results/stories3m-defaults.md)): forget quality 0.05 for DTO, 0.27 "
+    "(`benchmarks/results/stories3m-defaults.md`): forget quality 0.05 for DTO, 0.27 "
     "for ascent and graddiff, 0.10 for NPO (the last two with retain data).",
     runs={
         f"{label}, {rate:g}": Run(name, rate, alone=True, options=given)

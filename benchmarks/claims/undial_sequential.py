@@ -37,7 +37,7 @@ CLAIM = Claim(
     where="abstract; the protocol of the paper was not found",
     says="Requests that come one after the other are served without the model falling apart.",
     protocol="Ten requests of one person each on the demo world of seed 0, three orders "
-    "([sequential](../benchmarks/results/sequential.md)), one strength for all tokens, drawn back "
+    "(`benchmarks/results/sequential.md`), one strength for all tokens, drawn back "
     "to the holdout's level. Numbers are the worst of the orders.",
     judge=judge,
     untested=untested(),

@@ -36,7 +36,7 @@ CLAIM = Claim(
     "worst of the three is asked for.",
     judge=judge,
     remark="Measured before, on TOFU forget10 with a 2.6M model, each at its better rate of two "
-    "([tofu](../benchmarks/results/tofu.md)): M and U 0.82 for Unilogit, 0.92 for NPO, 0.94 for "
+    "(`benchmarks/results/tofu.md`): M and U 0.82 for Unilogit, 0.92 for NPO, 0.94 for "
     "UnDIAL.",
     runs={f"{name}, {rate:g}": Run(name, rate) for name in METHODS for rate in RATES},
     columns={

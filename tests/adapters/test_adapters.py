@@ -120,7 +120,7 @@ def test_a_seed_gives_the_same_start_and_max_samples_draws_fewer():
         return next(iter(found.factors.values()))[0], told
 
     first, told = start(seed=1)
-    assert told == [(k, 10) for k in range(1, 11)]  # as many retain samples as forget samples
+    assert told[-1] == (10, 10)  # as many retain samples as forget samples
     assert torch.equal(first, start(seed=1)[0])
     assert not torch.equal(first, start(seed=2)[0])
     few, told = start(seed=1, max_samples=2)

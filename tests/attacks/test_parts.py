@@ -159,7 +159,7 @@ def test_samples_are_drawn_as_the_model_has_it_and_the_prompt_is_read_once(monke
 
 def test_samples_of_a_share_of_the_batches_are_those_of_all(monkeypatch):
     """What a process draws depends on its batches, not on those of the others."""
-    from unteach.attacks import _sampling
+    from unteach.inference import sampling
 
     model = tiny_llama()
     prompts = [((5, 6, 7), 4), ((9, 8), 6), ((3, 4, 5, 6), 4), ((11,), 6)]
@@ -173,7 +173,7 @@ def test_samples_of_a_share_of_the_batches_are_those_of_all(monkeypatch):
         dealt.extend(batches[1::2])
         return [work(members) for members in batches[1::2]]
 
-    monkeypatch.setattr(_sampling, "by_batches", second)
+    monkeypatch.setattr(sampling, "by_batches", second)
     of_share = samples(model, prompts, 3, **how)
     assert of_share == [[found[i] for i in members] for members in dealt]
     assert len({str(said) for said in found}) > 1

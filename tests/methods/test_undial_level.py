@@ -6,7 +6,7 @@ from itertools import chain
 
 import pytest
 import torch
-from methods.test_undial import CUTS, FORGET, batches, gradient, logits_of, models  # noqa: F401
+from methods.test_undial import CUTS, FORGET, batches, gradient, logits_of
 from methods.test_unseen import knows, likely  # noqa: F401
 from trainers import trainer
 
@@ -40,7 +40,7 @@ def teacher(model, method):
     return method.teach(given)
 
 
-def loss_of(method, cut, models):  # noqa: F811
+def loss_of(method, cut, models):
     policy, reference = models
     rows = TeacherRows(teacher(reference, method), reference)
     made, parts = batches(cut), []
@@ -53,7 +53,7 @@ def loss_of(method, cut, models):  # noqa: F811
     return torch.stack(parts).sum()
 
 
-def by_hand(models, method):  # noqa: F811
+def by_hand(models, method):
     """In plain Python: of every answer token, from its strength s = logit(p0) - logit(p)."""
     policy, reference = models
     wanted = teacher(reference, method).targets
@@ -81,7 +81,7 @@ def softmax(z):
 
 
 @pytest.mark.parametrize("options", [{}, {"level_weight": 0.0}, {"strength": 1.5}], ids=str)
-def test_the_loss_by_hand(options, models):  # noqa: F811
+def test_the_loss_by_hand(options, models):
     ours = method(**options)
     expected, strengths = by_hand(models, ours)
     assert max(strengths) > 1.0
@@ -91,7 +91,7 @@ def test_the_loss_by_hand(options, models):  # noqa: F811
 
 @pytest.mark.parametrize("focus", [{}, {"focus": "spans"}], ids=str)
 @pytest.mark.parametrize("cut", CUTS[1:], ids=str)
-def test_the_cut_of_the_batch_changes_nothing(cut, focus, models):  # noqa: F811
+def test_the_cut_of_the_batch_changes_nothing(cut, focus, models):
     ours = method(**focus)
     whole, parts = loss_of(ours, [3], models), loss_of(ours, cut, models)
     torch.testing.assert_close(parts, whole, rtol=1e-5, atol=1e-6)
@@ -100,7 +100,7 @@ def test_the_cut_of_the_batch_changes_nothing(cut, focus, models):  # noqa: F811
     )
 
 
-def test_without_strength_the_label_is_the_original(models):  # noqa: F811
+def test_without_strength_the_label_is_the_original(models):
     reference = models[1]
     found = teacher(reference, method(strength=0.0)).targets
     own = list(chain(*logps_of(reference, FORGET)))
@@ -128,7 +128,7 @@ def test_it_ends_at_the_level_of_its_tokens(tmp_path, knows):  # noqa: F811
     assert sum(likely(knows)) / 8 == pytest.approx(sum(level) / 8, abs=0.3)
 
 
-def test_no_number_of_a_single_token_is_told(models):  # noqa: F811
+def test_no_number_of_a_single_token_is_told(models):
     """What the report says of the label is a few numbers, whatever the count of tokens."""
     told = taught_by(teacher(models[1], method()))
     assert set(told) == {

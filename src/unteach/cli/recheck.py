@@ -85,11 +85,12 @@ def recheck(
         trust_remote_code=trust_remote_code,
     )
     hush()
+    persons = _persons(request)
     with shown_progress() as listener:
         evaluate(request, listener)
     rows, _ = rows_in(out)
     names = {f"forget-{there}" for found in known.values() for there in found.values()}
-    result = rechecked(rows, names, _persons(request))
+    result = rechecked(rows, names, persons)
     _write(ledger, model, before, result)
     if json:
         held = {r: {k: f"forget-{v}" for k, v in found.items()} for r, found in known.items()}

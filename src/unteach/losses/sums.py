@@ -15,6 +15,7 @@ def answer_sum(
         answers: number of answers in the batch (B).
 
     Example:
+        >>> import torch
         >>> answer_sum(torch.tensor([1.0, 2.0, 5.0]), torch.tensor([0, 0, 1]), 2).tolist()
         [3.0, 5.0]
     """
