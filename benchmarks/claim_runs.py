@@ -83,15 +83,17 @@ def kept(forget: str) -> str:
 def rows_of(model: Path, judging):
     """What a model on disk says."""
     from unteach.models.loading import load_model
-    from unteach.suites import AskSettings
-    from unteach.suites.own import evaluate, sample
+    from unteach.suites import AskSettings, Group
+    from unteach.suites.ask import score_groups
+    from unteach.suites.own import sample
 
     groups = {
-        role: examples if role == "forget" else sample(examples, LIMIT)
+        role: Group(examples=examples if role == "forget" else sample(examples, LIMIT))
         for role, examples in judging.groups.items()
     }
     how = AskSettings(max_length=128, max_new_tokens=24, tokens_per_batch=8192)
-    return evaluate(load_model(str(model), device="cpu"), judging.tokenizer, groups, how)
+    loaded = load_model(str(model), device="cpu")
+    return score_groups(loaded, judging.tokenizer, groups, how).rows
 
 
 def known(folder: Path, name: str):
