@@ -1,6 +1,9 @@
 """One call from Python: rows or files in, a model with its report out."""
 
 import json
+import re
+from dataclasses import replace
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -42,6 +45,12 @@ def test_what_a_notebook_shows_and_what_loads(result):
     kept = [part for part in written.split("\n\n") if not part.startswith(picture)]
     assert shown.split("\n\n") == kept
     assert repr(result) == f"Result({str(result.folder)!r}: npo)"
+    framed = result._repr_html_()
+    page = re.fullmatch(r'<iframe srcdoc="([^"]*)" sandbox style="[^"]*" title="[^"]*"></iframe>',
+                        framed)  # fmt: skip
+    assert unescape(page[1]) == (result.folder / "report.html").read_text("utf-8")
+    moved = replace(result, folder=result.folder / "elsewhere")
+    assert "Unlearning report: npo" in moved._repr_html_()
     model, tokenizer = result.load()
     assert model.generate(**tokenizer("Where", return_tensors="pt"), max_new_tokens=2).shape[0] == 1
 

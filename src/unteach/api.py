@@ -6,18 +6,19 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
 
 from unteach.errors import Problem, UserError
 from unteach.files import PRIVATE
 from unteach.progress import ProgressListener
-from unteach.report import Report, to_markdown
+from unteach.report import Report, to_html, to_markdown
 from unteach.settings.request import load
 from unteach.types import ROLES
 
 Rows = Iterable[Mapping[str, Any]]
-SCORES = "scores.json"
+SCORES, PAGE = "scores.json", "report.html"
 
 
 @dataclass(frozen=True, repr=False)
@@ -66,6 +67,14 @@ class Result:
 
     def _repr_markdown_(self) -> str:
         return to_markdown(self.report)
+
+    def _repr_html_(self) -> str:
+        """The page `report.html` in a frame that runs no script, for notebooks."""
+        file = self.folder / PAGE
+        page = file.read_text(encoding="utf-8") if file.exists() else to_html(self.report)
+        style = "width:100%;height:40rem;border:0"
+        title = escape(f"Report: {self.report.label}")
+        return f'<iframe srcdoc="{escape(page)}" sandbox style="{style}" title="{title}"></iframe>'
 
 
 def unlearn(
