@@ -38,6 +38,15 @@ class CommandGroup(TyperGroup):
         """Return the parameters, as `Command` does."""
         return _bare(super().get_params(ctx))
 
+    def make_context(self, *args: Any, **options: Any) -> Any:
+        """Parse the options before the command; their errors are told in JSON too."""
+        try:
+            return super().make_context(*args, **options)
+        except Exception as error:
+            if options.get("parent") is None:
+                show_usage_error(error)
+            raise
+
     def invoke(self, ctx: Any) -> Any:
         """Run a command; an error of its options is told in JSON too, where that is asked for."""
         try:

@@ -46,19 +46,31 @@ def discreet() -> Iterator[None]:
         os.environ.setdefault(name, value)
     if debugging():
         _say(f"{DEBUG} is set: errors are shown in full, and may quote your data")
-        yield
+        try:
+            yield
+        except Exception as error:
+            _show(error)
+            raise
         return
     _no_core_dump()
     _no_words()
     try:
         yield
     except SystemExit as end:  # Python would print its message
-        sys.exit(end.code if end.code is None or isinstance(end.code, int) else 1)
+        if end.code is None or isinstance(end.code, int):
+            sys.exit(end.code)
+        _show(end)
+        sys.exit(1)
     except Exception as error:
         _say(f"{trace_of(error)}\n{ADVICE}")
-        what, hint = f"an unexpected error: {_kind(error)}", "stderr says where it was raised"
-        show_failure([Problem("unteach", what, hint)], 1)
+        _show(error)
         sys.exit(1)
+
+
+def _show(error: BaseException) -> None:
+    """With --json, print that an unexpected error was raised, by its kind."""
+    what, hint = f"an unexpected error: {_kind(error)}", "stderr says where it was raised"
+    show_failure([Problem("unteach", what, hint)], 1)
 
 
 def trace_of(error: BaseException) -> str:

@@ -1,10 +1,12 @@
 """Sample answers of a model, and count the records that they give."""
 
 from unteach.evaluation.check import CheckedEvaluation
+from unteach.evaluation.hashes import ASKING, code_hash
 from unteach.evaluation.rows import cache_answers, cached_answers, key_of, loader
 from unteach.files.rows import Groups
 from unteach.metrics.given import verbatim
 from unteach.metrics.intervals import mean_score
+from unteach.models.unchanged import require_unchanged
 from unteach.processes.main import shared
 from unteach.progress import ProgressListener
 from unteach.report.audited import SampledAnswers
@@ -37,33 +39,40 @@ def sampled_answers(
     if not count:
         return None
     key = shared(lambda: key_of(name, plan))
-    key = f"{key}:{count} samples at {TEMPERATURE} with seed {SEED}" if key else ""
+    if key:
+        code = shared(lambda: code_hash((*ASKING, "evaluation.sampled")))
+        key = f"{key}:{count} samples at {TEMPERATURE} with seed {SEED}, {code}"
     found = cached_answers(plan.asked.cache, key)
     if not found:
         listener.stage(f"sampling {count} answers to each question")
         found = ModelAnswers(_sampled(name, plan, listener, count), {})
+        shared(lambda: require_unchanged(plan.ages))  # else it would be cached under a wrong key
         cache_answers(plan.asked.cache, key, found, listener)
-    hits = {role: _hits(rows) for role, rows in found.rows.items()}
-    if not hits.get("forget"):
+    given = {role: [row.id for row in rows if _gives(row)] for role, rows in found.rows.items()}
+    if not found.rows.get("forget"):
         return None
     shares = {
-        role: mean_score([float(hit > 0) for hit in of.values()]) for role, of in hits.items() if of
+        role: mean_score([float(_gives(row)) for row in rows])
+        for role, rows in found.rows.items()
+        if rows
     }
     return SampledAnswers(
-        answers=count, hits=hits["forget"], forget=shares["forget"], holdout=shares.get("holdout")
+        answers=count,
+        given=tuple(given["forget"]),
+        forget=shares["forget"],
+        holdout=shares.get("holdout"),
     )
 
 
-def _hits(rows: list[Row]) -> dict[str, int]:
-    """Number of samples that give the record, by the record's id."""
-    hits: dict[str, int] = {}
-    for row in rows:
-        hits[row.id] = hits.get(row.id, 0) + bool(row.verbatim or row.fact_given)
-    return hits
+def _gives(row: Row) -> bool:
+    return bool(row.verbatim or row.fact_given)
 
 
 def _sampled(name: str, plan: CheckedEvaluation, listener: ProgressListener, count: int) -> Groups:
-    """One row for each sample: whether it gives the answer word for word, and the fact."""
+    """One row for each record: whether a sample gives the answer word for word, or the fact.
+
+    In how many samples is not kept: whoever draws them again would know the answer by it.
+    """
     from unteach.inference import end_tokens, loaded_model
     from unteach.inference.sampling import samples
 
@@ -89,17 +98,20 @@ def _sampled(name: str, plan: CheckedEvaluation, listener: ProgressListener, cou
     by_prompt = dict(zip(prompts, said, strict=True))
     for question in asked:
         assert question.prompt is not None
-        for k, ids in enumerate(by_prompt[question.prompt.ids, question.prompt.limit]):
-            text = decoded(ids, place.tokenizer, question.stop)[0]
-            rows[question.group].append(_judged(question, text, k))
+        texts = [
+            decoded(ids, place.tokenizer, question.stop)[0]
+            for ids in by_prompt[question.prompt.ids, question.prompt.limit]
+        ]
+        rows[question.group].append(_judged(question, texts))
     return rows
 
 
-def _judged(question: Question, text: str, index: int) -> Row:
-    recall = rouge_l(text, question.expected, stemmed=question.stemmed).recall
+def _judged(question: Question, texts: list[str]) -> Row:
+    recall = max(
+        rouge_l(text, question.expected, stemmed=question.stemmed).recall for text in texts
+    )
     return Row(
         id=question.row.id,
-        index=index,
         verbatim=verbatim(Row(id="", rouge_l_recall=recall)),
-        fact_given=gives(text, question.fact) if question.fact else None,
+        fact_given=any(gives(text, question.fact) for text in texts) if question.fact else None,
     )

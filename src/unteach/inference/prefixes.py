@@ -85,9 +85,15 @@ def _may_share(model: Any, prompts: list[Prompt], shared: int) -> bool:
 
 
 def _usable(model: Any) -> bool:
-    """Not where processes go in step, nor where virtual tokens would shift our position ids."""
+    """Not where processes go in step, nor where virtual tokens would shift our position ids.
+
+    Nor where a rotary embedding (dynamic NTK, LongRoPE) depends on the length of the text so far.
+    """
     virtual = any(a.is_prompt_learning for a in getattr(model, "peft_config", {}).values())
-    return not virtual and not in_lockstep(model) and "past_key_values" in arguments(model)
+    ropes = {str(getattr(module, "rope_type", "")) for module in model.modules()}
+    if virtual or ropes & {"dynamic", "longrope"}:
+        return False
+    return not in_lockstep(model) and "past_key_values" in arguments(model)
 
 
 def _agrees(model: Any, pair: list[Prompt], shared: int) -> bool:

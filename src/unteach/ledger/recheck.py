@@ -64,7 +64,9 @@ def rechecked(
     if "since" not in rows:
         return Recheck(later=later)
     since = judge(rows["since"], ids, persons=persons)
-    rise, low = paired_rise(rows["since"], rows["model"], "forget", ids)
+    rise, low = paired_rise(
+        rows["since"], rows["model"], "forget", ids, (persons or {}).get("forget")
+    )
     return Recheck(later=later, since=since, rise=rise, rise_low=low)
 
 

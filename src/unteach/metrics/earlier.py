@@ -219,7 +219,11 @@ def measured_earlier(
 
 
 def paired_rise(
-    before: Groups, after: Groups | None, group: str, ids: Collection[str] | None = None
+    before: Groups,
+    after: Groups | None,
+    group: str,
+    ids: Collection[str] | None = None,
+    persons: Mapping[str, str] | None = None,
 ) -> tuple[float | None, float | None]:
     """Mean paired rise in probability, and the lower end of its 95% interval (Student's t).
 
@@ -228,6 +232,8 @@ def paired_rise(
         after: rows of the later model.
         group: of the records.
         ids: of the records that count; None for all.
+        persons: whom each record is about, by its id: the interval is over persons, if the records
+            are about three or more.
 
     Returns:
         None for the mean without records, and for the end with fewer than three.
@@ -237,13 +243,17 @@ def paired_rise(
     old, new = (
         shown((rows or {}).get(group, [])).get("probability", {}) for rows in (before, after)
     )
-    rises = [new[id] - old[id] for id in new if id in old and (ids is None or id in ids)]
-    if not rises:
+    each = {id: new[id] - old[id] for id in new if id in old and (ids is None or id in ids)}
+    if not each:
         return None, None
+    mean, rises = fmean(each.values()), list(each.values())
+    over = by_person(each, persons or {})
+    if len(over) >= FEWEST:
+        rises = [fmean(of) for of in over.values()]
     if len(rises) < FEWEST:
-        return fmean(rises), None
+        return mean, None
     wide = float(t.ppf(0.975, len(rises) - 1)) * stdev(rises) / math.sqrt(len(rises))
-    return fmean(rises), fmean(rises) - wide
+    return mean, fmean(rises) - wide
 
 
 def worst_earlier(earlier: Sequence[EarlierRequest]) -> EarlierRequest | None:

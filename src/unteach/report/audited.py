@@ -40,13 +40,13 @@ class SampledAnswers:
 
     Attributes:
         answers: number of answers sampled to each question.
-        hits: number of answers that give the record, by the id of each forget record.
-        forget: share of the forget records that at least one answer gives.
+        given: ids of the forget records that at least one answer gives.
+        forget: their share of all forget records.
         holdout: the same of the holdout, by guesses; None without questions there.
     """
 
     answers: int
-    hits: Mapping[str, int]
+    given: tuple[str, ...]
     forget: Score
     holdout: Score | None
 

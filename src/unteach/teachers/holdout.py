@@ -13,6 +13,7 @@ from unteach.teachers._base import (
 )
 
 FEWEST = 8
+CERTAIN = -(2.0**-25)  # log p of a token that float32 rounds to certain
 MOST = 12.0  # highest surprise of a token in nats, unless it was higher before
 
 
@@ -134,8 +135,9 @@ def at_most_lowered(targets: TokenLogps, own: TokenLogps, strength: float) -> To
 
 
 def _lowered(logp: float, strength: float) -> float:
-    """Return log(p e^-s / (1 - p + p e^-s))."""
-    logit = min(logp, -1e-12) - log(-expm1(min(logp, -1e-12))) - strength
+    """Return log(p e^-s / (1 - p + p e^-s)); a p that float32 rounded to 1 is 1 - 2^-25."""
+    logp = logp if logp < -1e-12 else CERTAIN
+    logit = logp - log(-expm1(logp)) - strength
     return -log1p(exp(-logit)) if logit > -700 else logit
 
 
