@@ -137,3 +137,15 @@ def test_no_weight_gets_a_gradient_and_all_is_restored(monkeypatch):
     assert all(p.grad is None for p in model.parameters())
     assert model.training
     assert not any(layer.get_base_layer()._forward_hooks for layer in lora_layers(model).values())
+
+
+def test_samples_that_a_layer_sees_as_one_row_are_taken_one_by_one(monkeypatch):
+    """Else the square of their sum would stand for the sum of their squares."""
+    model = adapted()
+    mlp = model.get_base_model().model.layers[0].mlp
+    inner = mlp.forward
+    mlp.forward = lambda x: inner(x.flatten(0, 1)[None]).view_as(x)
+    expected = one_by_one(model, TEXTS, monkeypatch)
+    found, rows = passes(model, monkeypatch)
+    assert rows == [len(TEXTS), *[1] * len(TEXTS)]
+    assert all(torch.allclose(found[name], value) for name, value in expected.items())

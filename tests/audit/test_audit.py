@@ -8,14 +8,19 @@ import stat
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from audit.learned import SECRET, learn, write
 
 from unteach.cli import main
+from unteach.evaluation import audit, sampled
+from unteach.evaluation.persons import Persons
 from unteach.metrics.memorised import decide
+from unteach.progress import NoProgress
 from unteach.report.audited import Audit, audit_markdown, sentence
-from unteach.types import Row, Score
+from unteach.suites.ask import ModelAnswers
+from unteach.types import Example, Row, Score
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "guides" / "audit.md"
 
@@ -206,3 +211,29 @@ def test_the_commands_of_the_guide(desk, call, monkeypatch, tmp_path, tiny_folde
     code, out, _ = call(*shlex.split(lines[0]), "--no-cache", "--max-new-tokens", 24)
     assert code == 3
     assert out.startswith("The model knows 6 of 12 records")
+
+
+def test_one_sample_that_gives_a_record_is_enough_and_in_how_many_is_not_told(monkeypatch):
+    """Whoever draws the samples again would know the answer by its count."""
+    rows = {"forget": [Row(id="a", verbatim=False, fact_given=True), Row(id="b", verbatim=True),
+                       Row(id="c", verbatim=False)]}  # fmt: skip
+    monkeypatch.setattr(sampled, "cached_answers", lambda *_: ModelAnswers(rows, {}))
+    monkeypatch.setattr(sampled, "key_of", lambda *_: "")
+    plan = SimpleNamespace(asked=SimpleNamespace(cache=None))
+    found = sampled.sampled_answers("model", plan, NoProgress(), 2)
+    assert found.given == ("a", "b")
+    assert found.forget.value == pytest.approx(2 / 3)
+    question = SimpleNamespace(
+        row=Row(id="a"), expected="in Lund by the sea", stemmed=True, fact="Lund"
+    )
+    judged = sampled._judged(question, ["no", "by Lund", "in Rome"])
+    assert (judged.fact_given, judged.verbatim, judged.rouge_l_recall) == (True, False, None)
+
+
+def test_the_blind_classifier_never_sees_a_person_twice(monkeypatch):
+    monkeypatch.setattr(audit, "blind_auc", lambda *texts, **groups: groups)
+    rows = {r: [Example(id=f"{r}-{k}", where="", kind="text", text="x") for k in range(4)]
+            for r in ("forget", "holdout")}  # fmt: skip
+    people = Persons({f"forget-{k}": str(k // 2) for k in range(4)}, "names")
+    found = audit._blind_score(rows, {"forget": people, "holdout": None})
+    assert found == {"member_groups": ["0", "0", "1", "1"], "other_groups": None}

@@ -128,3 +128,9 @@ def test_examples_without_a_name_are_counted_and_what_becomes_of_them_is_said(as
     for method, what in (("whp", "says of them stays"), ("unseen", "get the mean level")):
         told = [str(note) for note in asked(NAMED, also=[NAMELESS], method=method).notes]
         assert any("1 of 3 forget examples have no name" in note and what in note for note in told)
+
+
+def test_a_holdout_that_sets_the_level_and_judges_too_cannot_judge_the_level(asked):
+    """With fewer than 16 examples there is only one half."""
+    with pytest.raises(UserError, match="cannot judge it"):
+        asked(NAMED, holdout=9, set=["gates.membership=0.1"])

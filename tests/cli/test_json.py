@@ -209,9 +209,18 @@ def test_what_goes_wrong_is_a_document_too(desk, monkeypatch):
     assert found["error"] == "unteach: an unexpected error: RuntimeError"
     assert "Ada" not in str(found)
 
+    def leaves():
+        raise SystemExit("Ada Berg lives in Lund.")
+
+    monkeypatch.setattr("unteach.cli.env.environment", leaves)
+    found = document("env", code=1)
+    assert found["error"] == "unteach: an unexpected error: SystemExit"
+    assert "Ada" not in str(found)
+
 
 @pytest.mark.parametrize("args", [("check", "--nonsense"), ("nonsense",), ("verify",),
-                                  ("ledger", "add"), ("size", "--processes", "many")])  # fmt: skip
+                                  ("ledger", "add"), ("size", "--processes", "many"),
+                                  ("--nonsense",)])  # fmt: skip
 def test_so_is_an_error_of_the_options(args):
     found = document(*args, code=2)
     assert found["exit_code"] == 2

@@ -57,3 +57,9 @@ def test_without_names_nobody_is_told(reader):
     assert found_of([*ROWS[:4], *rows[:2]], reader) is None  # 4 of 6
     alone = found_of([*ROWS[:8], rows[0]], reader)  # 8 of 9: the last is a person of its own
     assert sets(alone) == [[0, 1, 2, 3], [4, 5, 6, 7], [8]]
+
+
+def test_a_record_of_two_people_is_about_the_one_whom_most_records_are_about(reader):
+    both = {"question": "When did Mara Oduya meet Ines Kovar?",
+            "answer": "In 1990 Oduya met Kovar."}  # fmt: skip
+    assert sets(found_of([*ROWS[:4], both], reader)) == [[0, 1, 2, 3, 4]]

@@ -6,6 +6,7 @@ import pytest
 import torch
 from families import FAMILIES
 from support import VOCABULARY, tiny_llama
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from unteach.inference import greedy, prefixes, queue
 from unteach.inference.prefixes import common_prefix, prefilled
@@ -122,3 +123,34 @@ def test_half_precision_is_asked_with_a_wider_tolerance(always):
     model = tiny_llama(dtype=torch.bfloat16)
     read(model)
     assert prefixes.AGREED[model] == {True: True}
+
+
+LENGTHY = {
+    "dynamic": {"rope_type": "dynamic", "factor": 4.0},
+    "longrope": {
+        "rope_type": "longrope", "factor": 8.0, "original_max_position_embeddings": 64,
+        "short_factor": [1.0] * 4, "long_factor": [8.0, 4.0, 2.0, 1.5],
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", LENGTHY)
+def test_positions_that_depend_on_the_length_share_no_prefix(kind):
+    """A prefix would be encoded with the frequencies of a shorter text."""
+    config = LlamaConfig(
+        vocab_size=97, hidden_size=32, intermediate_size=64, num_hidden_layers=1,
+        num_attention_heads=4, max_position_embeddings=64, rope_scaling=LENGTHY[kind],
+    )  # fmt: skip
+    model = LlamaForCausalLM(config).eval()
+    prompts = [(5,) * 12 + (k, *[6] * k) for k in range(2, 8)]
+    assert prefilled(model, prompts, least=1)[2] is None
+
+
+def test_a_small_difference_is_one(monkeypatch):
+    model = tiny_llama(dtype=torch.float32)
+    for apart, alike in ((2e-4, True), (2e-3, False)):
+        monkeypatch.setattr(
+            prefixes, "_next_logits",
+            lambda *given, apart=apart: torch.full((2, 9), 5.0) + (given[-1] is not None) * apart,
+        )  # fmt: skip
+        assert prefixes._agrees(model, [(5, 6, 7), (5, 6, 8, 9)], 2) == alike

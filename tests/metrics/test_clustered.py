@@ -5,8 +5,9 @@ from statistics import fmean
 
 import pytest
 
-from unteach.metrics.clustered import by_person, clustered_mean, predicted_top
+from unteach.metrics.clustered import by_person, clustered_auc, clustered_mean, predicted_top
 from unteach.metrics.intervals import mean_score
+from unteach.metrics.roc import auc
 
 
 def world(draw, persons, each, spread):
@@ -52,3 +53,10 @@ def test_the_mean_is_that_of_all_records_and_its_interval_that_of_persons():
 
 def test_a_record_without_a_person_is_one_of_its_own():
     assert by_person({"a": 1, "b": 2, "c": 3}, {"c": "x", "a": "x"}) == {"x": [1, 3], "b": [2]}
+
+
+def test_the_auc_over_persons_is_never_narrower():
+    ours, theirs = {"a": [2.0, 0.5], "b": [2.0, 0.5]}, {"c": [0.0, 1.0], "d": [0.0, 1.0]}
+    plain = auc([2.0, 0.5, 2.0, 0.5], [0.0, 1.0, 0.0, 1.0])
+    found = clustered_auc(ours, theirs)
+    assert found.low <= plain.low < plain.high <= found.high

@@ -69,6 +69,7 @@ def test_the_training_curve_falls_pass_by_pass_to_the_final_model(made):
     curve = curve_of(made)
     assert curve.values == [0.97, 0.71, 0.3]
     assert curve.level == made.value("retrained", "forget", "probability")
+    assert curve.written == made.value("unlearned", "forget", "probability")
     drawn = curve_svg(curve, "t0")
     dots = [tuple(map(float, at)) for at in re.findall(r'cx="([\d.]+)" cy="([\d.]+)"', drawn)]
     assert len(dots) == 4  # three passes, and the final model

@@ -102,3 +102,13 @@ def test_the_teacher_leaves_what_is_certain_where_never_seen_answers_are_certain
     for own_targets in teacher.targets:
         assert own_targets[-2] < -4.0
         assert min(own_targets[:-2]) == pytest.approx(-0.001, rel=1.0)
+
+
+def test_places_in_a_larger_holdout_are_the_middles_of_its_shares():
+    holdout = [[-4.0], [-3.0], [-2.0], [-1.0]]
+    assert like_the_holdout([[-0.2], [-0.1]], holdout) == [[-3.0], [-1.0]]
+
+
+def test_a_token_that_float32_rounds_to_certain_is_lowered_as_far_as_its_neighbour():
+    ((found, near),) = at_most_lowered([[-9.0, -9.0]], [[0.0, -1.2e-7]], 30.0)
+    assert found == near == -9.0
