@@ -154,10 +154,9 @@ def likeliest(row: Row) -> int:
 def distil(weight: float) -> Part:
     def naive(s: AnswerRows) -> Tensor:
         q = number([row.taught for row in rows(s)])
-        level = hit(s).log() - q.gather(1, s.target[:, None])[:, 0]
-        return divergence(q.exp(), policy(s)) + weight * torch.nn.functional.huber_loss(
-            level, torch.zeros_like(level), reduction="none"
-        )
+        wanted = q.gather(1, s.target[:, None])[:, 0]
+        apart = torch.nn.functional.huber_loss(hit(s).log(), wanted, reduction="none")
+        return divergence(q.exp(), policy(s)) + weight * apart
 
     return Part("forget", naive, lambda r: plain.distil(r.z, r.taught, r.y, weight))
 

@@ -96,7 +96,7 @@ def test_what_was_learned_is_also_said_when_answers_are_sampled(audited):
 def test_sampled_answers_are_kept_with_the_rows_and_can_be_left_out(
     desk, call, tmp_path, monkeypatch
 ):
-    """A second audit with the same cache loads no model."""
+    """A second audit with the same cache samples nothing, unless other numbers are asked for."""
     from unteach.inference import sampling
 
     monkeypatch.setenv("UNTEACH_CACHE", str(tmp_path))
@@ -105,9 +105,14 @@ def test_sampled_answers_are_kept_with_the_rows_and_can_be_left_out(
     text = "".join(file.read_text() for file in tmp_path.rglob("*.jsonl"))
     assert SECRET not in text
     assert first["sampled"]["answers"] == 3
-    monkeypatch.setattr(sampling, "samples", None)  # it would fail if it were called
+    drawn, draw = [], sampling.samples
+    monkeypatch.setattr(
+        sampling, "samples", lambda *args, **how: drawn.append(args[2]) or draw(*args, **how)
+    )
     again = json.loads(call(*asked, 3)[1])
-    assert again["sampled"] == first["sampled"]
+    assert (again["sampled"], drawn) == (first["sampled"], [])
+    call(*asked, 2)
+    assert drawn == [2]
     assert json.loads(call(*asked, 0)[1])["sampled"] is None
 
 

@@ -119,7 +119,7 @@ def test_texts_that_differ_are_told_apart_without_a_model():
     assert blind_auc(copies[:50], copies[50:]).value > 0.95
     named = {"member_groups": people[:50], "other_groups": people[50:]}
     assert blind_auc(copies[:50], copies[50:], **named).value < 0.9
-    two = {**named, "member_groups": ["a", "b"] * 25}
+    two = {"member_groups": ["a", "b"] * 25, "other_groups": ["c", "d"] * 25}
     assert 0 <= blind_auc(copies[:50], copies[50:], **two).value <= 1
     one = {**named, "member_groups": ["a"] * 50}
     found = blind_auc(copies[:50], copies[50:], **one)
