@@ -5,9 +5,15 @@ from statistics import fmean
 
 import pytest
 
-from unteach.metrics.clustered import by_person, clustered_auc, clustered_mean, predicted_top
+from unteach.metrics.clustered import (
+    by_person,
+    clustered_auc,
+    clustered_mean,
+    clustered_tpr,
+    predicted_top,
+)
 from unteach.metrics.intervals import mean_score
-from unteach.metrics.roc import auc
+from unteach.metrics.roc import auc, tpr
 
 
 def world(draw, persons, each, spread):
@@ -60,3 +66,14 @@ def test_the_auc_over_persons_is_never_narrower():
     plain = auc([2.0, 0.5, 2.0, 0.5], [0.0, 1.0, 0.0, 1.0])
     found = clustered_auc(ours, theirs)
     assert found.low <= plain.low < plain.high <= found.high
+
+
+def test_the_share_found_over_persons_is_wider_where_one_person_is_found_whole():
+    """All that is found is about one of four persons, who may be drawn twice or not at all."""
+    ours = {str(k): [5.0 if k == 0 else 0.0] * 20 for k in range(4)}
+    theirs = {f"h{k}": [k / 100 + n / 1000 for n in range(20)] for k in range(10)}
+    flat = [[x for values in side.values() for x in values] for side in (ours, theirs)]
+    plain, found = tpr(*flat), clustered_tpr(ours, theirs)
+    assert found.value == plain.value == 0.25
+    assert found.low <= plain.low < plain.high < found.high
+    assert found.high >= 0.5

@@ -19,7 +19,7 @@ from unteach.evaluation.texts import write_private
 from unteach.files import staged
 from unteach.metrics._values import attacked, shown
 from unteach.metrics.blind import blind_auc
-from unteach.metrics.clustered import by_person, clustered_auc, clustered_mean
+from unteach.metrics.clustered import by_person, clustered_auc, clustered_mean, clustered_tpr
 from unteach.metrics.memorised import LEVEL, Decisions, decide
 from unteach.metrics.rows import scored
 from unteach.metrics.sampled import extracted_once
@@ -62,9 +62,11 @@ def audit(
     plan = check(asked)
     listener.notes(plan.notes)
     rows, counts, _ = rows_of_all(plan, listener)
-    sampled = sampled_answers(MODEL, plan, listener, samples)
+    persons = {role: _persons(plan, plan.groups[role].examples) for role in ("forget", "holdout")}
+    whose = {role: found.of for role, found in persons.items() if found and found.count > 1}
+    sampled = sampled_answers(MODEL, plan, listener, samples, whose)
     listener.stage("telling known from never seen")
-    result = replace(found_of(plan, rows[MODEL], level, counts[MODEL]), sampled=sampled)
+    result = replace(found_of(plan, rows[MODEL], level, counts[MODEL], persons), sampled=sampled)
     if write:
         with staged(asked.out, overwrite=asked.overwrite) as folder:
             (folder / "audit.json").write_text(audit_json(result), encoding="utf-8")
@@ -80,12 +82,15 @@ def nowhere() -> Path:
 
 
 def found_of(
-    plan: CheckedEvaluation, rows: dict[str, list[Row]], level: float, took: Mapping[str, Any]
+    plan: CheckedEvaluation,
+    rows: dict[str, list[Row]],
+    level: float,
+    took: Mapping[str, Any],
+    persons: RolePersons,
 ) -> Audit:
     """The audit's result, computed from the rows and the texts."""
     decisions = decide(rows, level=level)
     groups = {role: plan.groups[role].examples for role in ("forget", "holdout")}
-    persons = {role: _persons(plan, found) for role, found in groups.items()}
     ours = persons["forget"]
     scores = judge({MODEL: rows})["models"][MODEL]["forget"]
     over_persons = _over_persons(rows, persons)
@@ -185,11 +190,11 @@ def _over_persons(rows: dict[str, list[Row]], persons: RolePersons) -> dict[str,
     for name in MEMBERSHIP.keys() & values.keys():
         found[name] = clustered_mean(by_person(values[name], ours.of))
     for attack in attacks.keys() & others.keys():
-        if (name := f"membership_auc_{attack}") in MEMBERSHIP:
-            found[name] = clustered_auc(
-                by_person(attacks[attack], ours.of),
-                by_person(others[attack], theirs.of if theirs else {}),
-            )
+        members = by_person(attacks[attack], ours.of)
+        unseen = by_person(others[attack], theirs.of if theirs else {})
+        for kind, clustered in (("auc", clustered_auc), ("tpr", clustered_tpr)):
+            if (name := f"membership_{kind}_{attack}") in MEMBERSHIP:
+                found[name] = clustered(members, unseen)
     return found
 
 

@@ -1,11 +1,13 @@
 """Sample answers of a model, and count the records that they give."""
 
+from collections.abc import Mapping
+
 from unteach.evaluation.check import CheckedEvaluation
 from unteach.evaluation.hashes import ASKING, code_hash
 from unteach.evaluation.rows import cache_answers, cached_answers, key_of, loader
 from unteach.files.rows import Groups
+from unteach.metrics.clustered import by_person, clustered_mean
 from unteach.metrics.given import verbatim
-from unteach.metrics.intervals import mean_score
 from unteach.models.unchanged import require_unchanged
 from unteach.processes.main import shared
 from unteach.progress import ProgressListener
@@ -20,7 +22,11 @@ TEMPERATURE = 1.0
 
 
 def sampled_answers(
-    name: str, plan: CheckedEvaluation, listener: ProgressListener, count: int
+    name: str,
+    plan: CheckedEvaluation,
+    listener: ProgressListener,
+    count: int,
+    persons: Mapping[str, Mapping[str, str]] | None = None,
 ) -> SampledAnswers | None:
     """Sample `count` answers to each question, from the row cache where they are in it.
 
@@ -32,6 +38,7 @@ def sampled_answers(
         plan: the checked evaluation, with the groups `forget` and `holdout`.
         listener: receives progress.
         count: number of answers to each question; 0 for none.
+        persons: whom each record is about, by group and id, so that intervals are over persons.
 
     Returns:
         None where nothing was sampled.
@@ -52,7 +59,9 @@ def sampled_answers(
     if not found.rows.get("forget"):
         return None
     shares = {
-        role: mean_score([float(_gives(row)) for row in rows])
+        role: clustered_mean(
+            by_person({row.id: float(_gives(row)) for row in rows}, (persons or {}).get(role, {}))
+        )
         for role, rows in found.rows.items()
         if rows
     }

@@ -1,13 +1,13 @@
 """Means, AUC and prediction with intervals over persons, who may have several records each."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from statistics import fmean, stdev
 from typing import Any
 
 from unteach.metrics.intervals import mean_score
-from unteach.metrics.roc import auc
+from unteach.metrics.roc import auc, tpr
 from unteach.types import Score
 
 DRAWS = 1000
@@ -74,16 +74,45 @@ def clustered_auc(members: Mapping[str, list[float]], others: Mapping[str, list[
         >>> round(found.value, 3), found.n
         (0.722, 6)
     """
+    return _bootstrapped(auc(_all(members), _all(others)), _area, members, others)
+
+
+def clustered_tpr(members: Mapping[str, list[float]], others: Mapping[str, list[float]]) -> Score:
+    """TPR at 1% FPR of all records, with an interval from bootstrap samples as `clustered_auc`.
+
+    Args:
+        members: scores by person.
+        others: scores of records never seen, by person.
+
+    Example:
+        >>> clustered_tpr({"a": [1.0, 2.0], "b": [3.0]}, {"c": [0.0, 1.5], "d": [1.0]}).value
+        0.6666666666666666
+    """
+    return _bootstrapped(tpr(_all(members), _all(others)), _found, members, others)
+
+
+def _bootstrapped(
+    plain: Score,
+    statistic: Callable[[list[float], list[float]], float],
+    members: Mapping[str, list[float]],
+    others: Mapping[str, list[float]],
+) -> Score:
+    """The score with an interval over samples of persons, never narrower than its own."""
     import numpy
 
     draw: Any = numpy.random.default_rng(0)
-    plain = auc(_all(members), _all(others))
     if len(members) < 2 or len(others) < 2 or plain.low is None or plain.high is None:
         return plain
     ours, theirs = list(members.values()), list(others.values())
-    areas = [_area(_drawn(draw, ours), _drawn(draw, theirs)) for _ in range(DRAWS)]
-    low, high = (float(end) for end in numpy.quantile(areas, [0.025, 0.975]))
+    found = [statistic(_drawn(draw, ours), _drawn(draw, theirs)) for _ in range(DRAWS)]
+    low, high = (float(end) for end in numpy.quantile(found, [0.025, 0.975]))
     return replace(plain, low=min(low, plain.low), high=max(high, plain.high))
+
+
+def _found(members: list[float], others: list[float]) -> float:
+    """Share of the members above a threshold that at most 1 in 100 of the others reach."""
+    threshold = sorted(others, reverse=True)[len(others) // 100]
+    return sum(value > threshold for value in members) / len(members)
 
 
 def _least(one: float | None, other: float | None) -> float | None:

@@ -153,7 +153,7 @@ def size_lines(audit: Audit) -> list[str]:
         where = "the column subject" if audit.persons_from == "subject" else "names in the texts"
         lines.append(
             f"Intervals are over {audit.persons[0]} persons, by {where}: records about one person "
-            "are not independent. The share found at 1 false alarm in 100 is over records."
+            "are not independent."
         )
     if found.fewest:
         lines.append(
