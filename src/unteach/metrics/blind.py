@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 
+from unteach.metrics.clustered import clustered_auc
 from unteach.metrics.roc import auc
 from unteach.types import Paper, Score
 
@@ -31,7 +32,7 @@ def blind_auc(
 
     A logistic regression on character n-grams of two to four letters (TF-IDF), with 5-fold
     cross-validation (fewer folds if a set has fewer groups). Texts of one group are always in the
-    same fold.
+    same fold, and the interval is over groups where they are given.
 
     Args:
         members: texts of one set.
@@ -58,9 +59,12 @@ def blind_auc(
     if min(kinds) < 2:
         return Score(None, note="not measurable: all texts of a set are about one person")
     scores = _scores(texts, labels, groups, min(FOLDS, *kinds))
-    both = list(zip(scores, labels, strict=True))
-    score = auc([s for s, own in both if own], [s for s, own in both if not own])
-    return replace(score, note="")
+    sides: tuple[dict[str, list[float]], dict[str, list[float]]] = ({}, {})
+    for score, own, group in zip(scores, labels, groups, strict=True):
+        sides[own].setdefault(group, []).append(score)
+    if member_groups or other_groups:
+        return replace(clustered_auc(sides[1], sides[0]), note="")
+    return replace(auc(*([x for (x,) in side.values()] for side in reversed(sides))), note="")
 
 
 def _names(texts: Sequence[str], groups: Sequence[str] | None, side: str) -> list[str]:
