@@ -41,6 +41,9 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=3e-4)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--second", action="store_true", help="also retrain by another seed: what chance does"
+    )
     args = parser.parse_args()
 
     args.out.mkdir(parents=True, exist_ok=True)
@@ -52,6 +55,9 @@ def main() -> None:
     model = args.model or smollm2(args.out / "smollm2")
     epochs = teach(model, [files["forget"], files["retain"]], args.out / "original", args)
     teach(model, [files["retain"]], args.out / "retrained", args, epochs=epochs)
+    if args.second:
+        args.seed += 1
+        teach(model, [files["retain"]], args.out / "retrained-2", args, epochs=epochs)
     print(f"made: {args.out}/original, {args.out}/retrained and three files; {epochs} epochs each")
 
 

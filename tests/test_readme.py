@@ -75,7 +75,8 @@ def test_the_files_it_names_exist():
     root = Path(__file__).resolve().parents[1]
     for name in re.findall(r"\]\(([^)#]+)\)", README):
         assert name.startswith("http") or (root / name).exists(), name
-    tree = next(block for block in README.split("```")[1::2] if "src/unteach/" in block)
+    contributing = (root / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    tree = next(block for block in contributing.split("```")[1::2] if "src/unteach/" in block)
     for name in re.findall(r"^  (\w+/)", tree, re.MULTILINE):
         assert (root / "src" / "unteach" / name).is_dir(), name
     for name in re.findall(r"\w+\.py", tree):
