@@ -39,7 +39,7 @@ def scores(closeness):
                 "retain": {
                     "lost": [["a", 0.9, 0.4]],
                     "changed": [["a", 1.0, 0.3], ["b", 1.0, 0.2]],
-                    **dict.fromkeys(("broken", "silent", "endless"), []),
+                    **{key: [] for key in ("broken", "silent", "endless")},
                 }
             }
         },
