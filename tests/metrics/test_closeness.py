@@ -71,16 +71,13 @@ def test_a_second_retrained_model_is_near_1_with_40_examples():
     assert min(found) > 0.88, found
 
 
-@pytest.mark.parametrize(
-    ("what", "levels"),
-    [
-        ("broken", dict.fromkeys(KNOWS, -12.0)),
-        ("half broken", {**KNOWS, "retain": -6.0, "world": -6.0}),
-        ("over-forgotten", {**KNOWS, "forget": -9.0}),
-        ("only one group kept", {**KNOWS, "world": -9.0}),
-        ("knows the holdout too", {**KNOWS, "forget": KNOWN, "holdout": KNOWN}),
-    ],
-)
+@pytest.mark.parametrize(("what", "levels"), [
+    ("broken", dict.fromkeys(KNOWS, -12.0)),
+    ("half broken", {**KNOWS, "retain": -6.0, "world": -6.0}),
+    ("over-forgotten", {**KNOWS, "forget": -9.0}),
+    ("only one group kept", {**KNOWS, "world": -9.0}),
+    ("knows the holdout too", {**KNOWS, "forget": KNOWN, "holdout": KNOWN}),
+])  # fmt: skip
 def test_what_is_wrong_anywhere_is_near_0(what, levels):
     assert value(model(3, levels)) < 0.1, what
 
@@ -267,17 +264,14 @@ def test_the_interval_holds_what_other_examples_would_say():
     assert score(RETRAINED).low is None  # all draws agree
 
 
-@pytest.mark.parametrize(
-    ("groups", "beside", "why"),
-    [
-        (RETRAINED, {"retrained": None}, "no retrained model is given"),
-        (RETRAINED, {"original": None}, "no original model is given"),
-        (RETRAINED, {"original": RETRAINED}, "there was nothing to forget"),
-        ({}, {}, "no examples to forget"),
-        ({"forget": RETRAINED["forget"], "holdout": RETRAINED["holdout"][5:]}, {}, "not asked the"),
-        (model(2, {"forget": math.nan}), {}, "nan"),
-    ],
-)
+@pytest.mark.parametrize(("groups", "beside", "why"), [
+    (RETRAINED, {"retrained": None}, "no retrained model is given"),
+    (RETRAINED, {"original": None}, "no original model is given"),
+    (RETRAINED, {"original": RETRAINED}, "there was nothing to forget"),
+    ({}, {}, "no examples to forget"),
+    ({"forget": RETRAINED["forget"], "holdout": RETRAINED["holdout"][5:]}, {}, "not asked the"),
+    (model(2, {"forget": math.nan}), {}, "nan"),
+])  # fmt: skip
 def test_what_is_missing_is_said(groups, beside, why):
     found = score(groups, **beside)
     assert found.value is None

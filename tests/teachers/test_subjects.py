@@ -26,12 +26,8 @@ def row(question, answer, subject=None):
 def retold(own, asked, holdout=()):
     """The texts about the strangers."""
     given = TeacherInputs(
-        forget=asked,
-        retain=[],
-        holdout=list(holdout),
-        tokenizer=own,
-        logps=lambda found: [[-1.0] * sum(s.answer) for s in found],
-    )
+        forget=asked, retain=[], holdout=list(holdout), tokenizer=own,
+        logps=lambda found: [[-1.0] * sum(s.answer) for s in found])  # fmt: skip
     found = find_teacher("stranger", given)
     for before, after in zip(asked, found.sequences, strict=True):
         assert len(before.ids) == len(after.ids)
@@ -99,13 +95,8 @@ def test_whom_an_example_is_about(own, question, answer, subject, found):
 
 def test_a_conversation_of_several_turns_is_about_one(own):
     said = (
-        "Who is Ada Berg?",
-        "A baker.",
-        "Where is she?",
-        "Ada Berg is in Lund.",
-        "Ada's age?",
-        "70.",
-    )
+        "Who is Ada Berg?", "A baker.", "Where is she?", "Ada Berg is in Lund.", "Ada's age?",
+        "70.")  # fmt: skip
     roles = ("user", "assistant") * 3
     turns = [{"role": role, "content": text} for role, text in zip(roles, said, strict=True)]
     for subject in ({}, {"subject": "Ada Berg"}):
