@@ -8,12 +8,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
-from cli.small import FORGET, RETAIN, arguments, lines, written
-
-
-@pytest.fixture
-def files(tmp_path):
-    return written(tmp_path)
+from cli.small import FORGET, RETAIN, arguments, lines
 
 
 def test_nothing_wrong(call, files, tiny_folder):

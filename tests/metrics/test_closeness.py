@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 from scipy.stats import wasserstein_distance
-from sklearn.metrics import roc_auc_score
 from worlds import told
 
 from unteach.metrics import COMPARISONS, ModelCase
@@ -213,14 +212,6 @@ def below(groups):
         for group in ("forget", "holdout")
     )
     return [[sum(o[k] < m[k] for o in others) / len(others) for m in members] for k in range(4)]
-
-
-def test_places_have_the_auc_as_mean():
-    members, others = below(RETRAINED)[0], [r for r in RETRAINED["holdout"] if r.kind == "answer"]
-    mine = [sum(r.scores.logps) / 12 for r in RETRAINED["forget"] if r.kind == "answer"]
-    theirs = [sum(r.scores.logps) / 12 for r in others]
-    auc = roc_auc_score([1] * N + [0] * N, mine + theirs)
-    assert sum(members) / N == pytest.approx(auc)
 
 
 def test_the_order_of_rows_changes_nothing():

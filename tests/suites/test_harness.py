@@ -11,7 +11,6 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForCausalLM
 
 from unteach.errors import UserError
 from unteach.suites import SUITES, _harness_tasks
@@ -107,11 +106,6 @@ def real(tasks, tmp_path_factory):
         patch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path_factory.mktemp("cache"))
         patch.setattr(_harness_tasks, "_indexed", _own_alone)
         yield {"include_path": str(tasks), "tasks": "own,own_said", "batch_size": "2"}
-
-
-@pytest.fixture(scope="module")
-def model(tiny_folder):
-    return AutoModelForCausalLM.from_pretrained(tiny_folder).eval()
 
 
 @pytest.fixture

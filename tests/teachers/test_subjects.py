@@ -1,18 +1,12 @@
 """Names of the `subject` column, in any script, and what inflection and possession do to them."""
 
 import pytest
-from teachers.words import tokenizer
 
 from unteach.data import encode_all, read_rows
 from unteach.errors import UserError
 from unteach.teachers import TeacherInputs, find_teacher
 from unteach.teachers.names import WordTokens, subjects_of
 from unteach.teachers.written import script
-
-
-@pytest.fixture(scope="module")
-def own(tmp_path_factory):
-    return tokenizer(tmp_path_factory.mktemp("tokenizer"))
 
 
 def encoded(own, *rows, role="forget"):
