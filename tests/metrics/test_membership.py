@@ -95,7 +95,7 @@ def test_membership_at_its_limits(forget, holdout, area, start):
     groups = {"forget": rows(*forget), "holdout": rows(*holdout)}
     for name, value in (("auc", area), ("tpr", start)):
         found = METRICS.get(f"membership_{name}_loss")("forget", groups)
-        assert found.value == value
+        assert (found.value, found.n) == (value, len(forget) + len(holdout))
         known = found.low is not None  # not of one example on a side
         assert not known or found.low <= value <= found.high
         assert not known or found.low < found.high, "alike scores say little of the spread"
