@@ -30,15 +30,39 @@ os.environ["UNTEACH_CACHE"] = "off"  # each test asks its models itself, unless 
 settled = [0]  # how many modules the garbage collector was told to leave alone
 
 
-def pytest_collection_modifyitems(items):
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config, items):
     marked = [item for item in items if item.get_closest_marker("gpu")]
-    if not marked:
-        return
-    import torch
+    if marked:
+        import torch
 
-    if not torch.cuda.is_available():
-        for item in marked:
-            item.add_marker(pytest.mark.skip(reason="there is no CUDA device"))
+        if not torch.cuda.is_available():
+            for item in marked:
+                item.add_marker(pytest.mark.skip(reason="there is no CUDA device"))
+    workers = getattr(config, "workerinput", {}).get("workercount", 1)
+    if workers > 1:
+        items[:] = dealt(items, workers)
+
+
+def dealt(items, workers):
+    """The tests in the order in which xdist deals them out: to each worker first slow ones.
+
+    Slow tests of one file go to one worker, which makes once what they share. The quick ones
+    behind them are what a worker steals that has nothing left.
+    """
+    parts, files, left = [[] for _ in range(workers)], {}, len(items)
+    for item in items:
+        slow = item.get_closest_marker("slow")
+        files.setdefault(item.path if slow else "quick", []).append(item)
+    quick = files.pop("quick", [])
+    for number, tests in enumerate(files.values()):
+        parts[number % workers] += tests
+    for number, part in enumerate(parts):
+        share = left // (workers - number)
+        room, left = max(share - len(part), 0), left - share
+        part += quick[:room]
+        del quick[:room]
+    return [item for part in (*parts, quick) for item in part]
 
 
 def pytest_runtest_setup(item):
@@ -148,11 +172,8 @@ def make_tokenizer(*, bos: bool = False, chat: bool = False):
     tokenizer.decoder = decoders.ByteLevel()
     special = ["<|end|>", "<|begin|>", "<|start|>", "<|stop|>"]
     trainer = trainers.BpeTrainer(
-        vocab_size=360,
-        special_tokens=special,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
+        vocab_size=360, special_tokens=special,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)  # fmt: skip
     tokenizer.train_from_iterator(TEXTS, trainer)
     tokenizer.post_processor = (
         processors.TemplateProcessing(single="<|begin|> $A", special_tokens=[("<|begin|>", 1)])
@@ -160,12 +181,9 @@ def make_tokenizer(*, bos: bool = False, chat: bool = False):
         else processors.ByteLevel(trim_offsets=False)
     )
     fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        eos_token="<|stop|>" if chat else "<|end|>",
-        pad_token="<|stop|>" if chat else "<|end|>",
-        bos_token="<|begin|>" if bos else None,
-        model_max_length=128,
-    )
+        tokenizer_object=tokenizer, eos_token="<|stop|>" if chat else "<|end|>",
+        pad_token="<|stop|>" if chat else "<|end|>", bos_token="<|begin|>" if bos else None,
+        model_max_length=128)  # fmt: skip
     if chat:
         fast.chat_template = CHAT_TEMPLATE
     return fast
@@ -205,18 +223,10 @@ def tiny_folder(tmp_path_factory, tokenizer) -> Path:
 
     torch.manual_seed(0)
     config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        max_position_embeddings=128,
-        tie_word_embeddings=True,
-        initializer_range=0.1,
-        bos_token_id=None,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
+        vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2,
+        num_attention_heads=2, max_position_embeddings=128, tie_word_embeddings=True,
+        initializer_range=0.1, bos_token_id=None, eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id)  # fmt: skip
     folder = tmp_path_factory.mktemp("models") / "tiny"
     LlamaForCausalLM(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)

@@ -29,8 +29,12 @@ def templated(tokenizer, family, *, bos="<|begin|>"):
 
 
 def supervised(example, tokenizer, **options) -> list[str]:
-    """Each run of answer tokens as text."""
     (sequence,) = encode(example, tokenizer, max_length=900, **options)
+    return supervised_runs(sequence, tokenizer)
+
+
+def supervised_runs(sequence, tokenizer) -> list[str]:
+    """Each run of answer tokens as text."""
     runs, run = [], []
     for token, answer in [*zip(sequence.ids, sequence.answer, strict=True), (0, False)]:
         if answer:

@@ -8,16 +8,8 @@ from unteach.suites.summary import TokenScores, summary
 from unteach.types import Row
 
 GROUPS = (
-    "forget",
-    "retain",
-    "holdout",
-    "world",
-    "authors",
-    "facts",
-    "verbmem",
-    "knowmem",
-    "knowmem_retain",
-)
+    "forget", "retain", "holdout", "world", "authors", "facts", "verbmem", "knowmem",
+    "knowmem_retain")  # fmt: skip
 
 NAMES = ("logps", "hits", "ranks", "means", "spreads", "divergences")
 

@@ -116,18 +116,12 @@ def adapter(tiny_folder, tmp_path):
     return folder
 
 
-@pytest.mark.parametrize(
-    ("change", "match"),
-    [
-        (lambda n, w: None if "layers.1" in n else (n, w), r"lacks 2 of its weights \(model\.la"),
-        (
-            lambda n, w: (n.replace("layers.1", "layers.7"), w),
-            r"lacks 2 .* holds 2 that have no",
-        ),
-        (lambda n, w: (n, w[:, :1].contiguous()), "does not fit a LlamaForCausalLM"),
-        (lambda n, w: (n, w * float("nan")), "NaN or infinity in 4 of its weights"),
-    ],
-)
+@pytest.mark.parametrize(("change", "match"), [
+    (lambda n, w: None if "layers.1" in n else (n, w), r"lacks 2 of its weights \(model\.la"),
+    (lambda n, w: (n.replace("layers.1", "layers.7"), w), r"lacks 2 .* holds 2 that have no"),
+    (lambda n, w: (n, w[:, :1].contiguous()), "does not fit a LlamaForCausalLM"),
+    (lambda n, w: (n, w * float("nan")), "NaN or infinity in 4 of its weights"),
+])  # fmt: skip
 def test_adapters_that_are_not_all_there(change, match, adapter, tiny_folder):
     file = adapter / "adapter_model.safetensors"
     changed = [change(name, weight) for name, weight in load_file(file).items()]

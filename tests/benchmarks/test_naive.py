@@ -1,27 +1,16 @@
 """What ours are measured against computes the same."""
 
-import importlib.util
-from pathlib import Path
-
+import naive
 import pytest
 import torch
 
 from unteach import losses
 
-FILE = Path(__file__).parents[2] / "benchmarks" / "naive.py"
 B, T, D, V = 3, 6, 5, 11
 
 
 @pytest.fixture(scope="module")
-def naive():
-    spec = importlib.util.spec_from_file_location("benchmark_naive", FILE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def batch(naive):
+def batch():
     """Logits, logits of the model before, and labels of which some do not count."""
     torch.manual_seed(0)
     weight = torch.randn(V, D, dtype=torch.float64)
@@ -42,7 +31,7 @@ def logps(logits, labels):
     return losses.answer_sum(losses.ascent(losses.token_statistics(z, y).log_odds), answer, B)
 
 
-def test_losses_of_tokens(naive, batch):
+def test_losses_of_tokens(batch):
     logits, before, labels = batch
     z, y = rows(logits, labels)
     t, _ = rows(before, labels)
@@ -61,7 +50,7 @@ def test_losses_of_tokens(naive, batch):
         torch.testing.assert_close(found, values.mean())
 
 
-def test_losses_of_answers(naive, batch):
+def test_losses_of_answers(batch):
     logits, before, labels = batch
     now, then = logps(logits, labels), logps(before, labels)
     lengths = (labels[:, 1:] != -100).sum(-1).double()

@@ -116,19 +116,12 @@ def test_the_chain_is_followed_through_parents_the_oldest_first(place, call):
     assert [one.request.not_asked for one in again] == ["its folder holds another model by now", ""]
 
 
-@pytest.mark.parametrize(
-    ("change", "why"),
-    [
-        (lambda file: file.unlink(), "is not there any more"),
-        (lambda file: file.write_text(file.read_text().split("\n", 1)[1]), "5 records and 6 then"),
-        (
-            lambda file: file.write_text(file.read_text().replace(SECRET, "all that " * 9)),
-            "lengths",
-        ),
-        (lambda file: file.write_text("{torn"), "cannot be read any more"),
-    ],
-    ids=["missing", "fewer", "other words", "torn"],
-)
+@pytest.mark.parametrize(("change", "why"), [
+    (lambda file: file.unlink(), "is not there any more"),
+    (lambda file: file.write_text(file.read_text().split("\n", 1)[1]), "5 records and 6 then"),
+    (lambda file: file.write_text(file.read_text().replace(SECRET, "all that " * 9)), "lengths"),
+    (lambda file: file.write_text("{torn"), "cannot be read any more"),
+], ids=["missing", "fewer", "other words", "torn"])  # fmt: skip
 def test_data_that_are_gone_or_changed_are_said_and_not_asked(place, call, change, why):
     change(place / "one.jsonl")
     code, printed, told = call(*arguments("first", "two", "second", "--set", "train.epochs=1"))

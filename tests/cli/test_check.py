@@ -8,12 +8,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
-from cli.small import FORGET, RETAIN, arguments, lines, written
-
-
-@pytest.fixture
-def files(tmp_path):
-    return written(tmp_path)
+from cli.small import FORGET, RETAIN, arguments, lines
 
 
 def test_nothing_wrong(call, files, tiny_folder):
@@ -38,26 +33,15 @@ FORGET_FILES = {
     "wrong columns": (lines([{"q": "a", "a": "b"}]), 1, "forget.jsonl:1: has the columns q, a"),
     "mixed columns": (lines([FORGET[0], {"text": "a"}]), 1, "mixes columns"),
     "empty answer": (
-        lines([FORGET[0], {"question": "a", "answer": ""}]),
-        1,
-        "forget.jsonl:2: answer is empty",
-    ),
-    "in retain too": (
-        lines([FORGET[0], RETAIN[1]]),
-        1,
-        "forget.jsonl:2: also stands in retain",
-    ),
+        lines([FORGET[0], {"question": "a", "answer": ""}]), 1, "forget.jsonl:2: answer is empty"),
+    "in retain too": (lines([FORGET[0], RETAIN[1]]), 1, "forget.jsonl:2: also stands in retain"),
     "in retain too, written otherwise": (
-        lines([{"question": "what does ben 1 eat", "answer": "BREAD 1"}]),
-        1,
-        "but for case and punctuation",
-    ),
+        lines([{"question": "what does ben 1 eat", "answer": "BREAD 1"}]), 1,
+        "but for case and punctuation"),
     "all of the answer cut off": (
-        lines([{"question": "Where " * 200, "answer": "In Lund."}]),
-        1,
-        "answer tokens are cut off",
-    ),
-}
+        lines([{"question": "Where " * 200, "answer": "In Lund."}]), 1,
+        "answer tokens are cut off"),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", FORGET_FILES)
@@ -142,59 +126,45 @@ def test_bad_models(case, call, files, tiny_folder):
 
 
 REQUESTS = {
-    "no such model": (
-        {"model": "nowhere/at-all"},
-        "nowhere/at-all: is no folder, and not in",
-    ),
+    "no such model": ({"model": "nowhere/at-all"}, "nowhere/at-all: is no folder, and not in"),
     "no such folder": ({"model": "models/mine/there"}, "--model models/mine/there: does not exist"),
     "no such file": ({"forget": "none.jsonl"}, "none.jsonl: does not exist"),
     "no such method": ({"method": "unilogti"}, 'Did you mean "unilogit"'),
     "no such option": (
         {"method": "npo", "set": "method.btea=1"},
-        'npo has no such option hint: Did you mean "beta"',
-    ),
+        'npo has no such option hint: Did you mean "beta"'),
     "no such setting": ({"set": "train.epoch=1"}, 'Did you mean "epochs"'),
     "no such argument": ({"set": "train.extra.optin=x"}, 'Did you mean "optim"'),
     "an argument of ours": ({"set": "train.extra.seed=1"}, "use train.seed"),
     "a saving of ours": (
-        {"set": "train.extra.gradient_checkpointing=true"},
-        "use train.gradient_checkpointing",
-    ),
+        {"set": "train.extra.gradient_checkpointing=true"}, "use train.gradient_checkpointing"),
     "an argument in the wrong place": ({"set": "train.chunk_rows=8"}, "is train.extra.chunk_rows"),
     "no count of rows": (
         {"set": "train.extra.chunk_rows=0"},
-        "train.extra: the trainer refuses it: chunk_rows is 0; it is a whole number",
-    ),
+        "train.extra: the trainer refuses it: chunk_rows is 0; it is a whole number"),
     "no number": ({"set": "train.extra.logging_steps=x"}, "train.extra: the trainer refuses it"),
     "no such schedule": ({"set": "train.lr_scheduler_type=cosin"}, 'Did you mean "cosine"'),
     "a schedule with more to say": (
         {"set": "train.lr_scheduler_type=warmup_stable_decay"},
-        "'num_decay_steps' hint: set train.extra.lr_scheduler_kwargs",
-    ),
+        "'num_decay_steps' hint: set train.extra.lr_scheduler_kwargs"),
     "a schedule that follows scores": (
         {"set": "train.lr_scheduler_type=reduce_lr_on_plateau"},
-        "train.lr_scheduler_type: reduce_lr_on_plateau follows scores that are taken in training",
-    ),
+        "train.lr_scheduler_type: reduce_lr_on_plateau follows scores that are taken in training"),
     "another schedule that follows scores": (
         {"set": "train.lr_scheduler_type=greedy"},
-        "train.lr_scheduler_type: greedy follows scores that are taken in training",
-    ),
+        "train.lr_scheduler_type: greedy follows scores that are taken in training"),
     "no such tracker": (
         {"set": "train.report_to=wandd"},
-        "train.report_to: got 'wandd', which is no tracker hint: Did you mean \"wandb\"?",
-    ),
+        "train.report_to: got 'wandd', which is no tracker hint: Did you mean \"wandb\"?"),
     "sending the model away": (
         {"set": "train.extra.push_to_hub=true"},
-        "train.extra.push_to_hub: sends the model away while it trains",
-    ),
+        "train.extra.push_to_hub: sends the model away while it trains"),
     "no evaluation between": (
-        {"set": "train.extra.eval_strategy=steps"},
-        "scores the model before",
-    ),
+        {"set": "train.extra.eval_strategy=steps"}, "scores the model before"),
     "no such device": ({"set": "device=gpuu"}, 'device: "gpuu" is no device'),
     "no such device here": ({"set": "device=cuda:99"}, "device: cuda:99 is not available here"),
     "a group's name twice": ({"set": "evaluate.also.retain=x"}, "evaluate.also.retain: is taken"),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", REQUESTS)

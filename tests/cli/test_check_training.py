@@ -1,12 +1,7 @@
 """How training was asked for wrongly, by the message that a user reads."""
 
 import pytest
-from cli.small import arguments, written
-
-
-@pytest.fixture
-def files(tmp_path):
-    return written(tmp_path)
+from cli.small import arguments
 
 
 @pytest.mark.parametrize(

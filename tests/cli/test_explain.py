@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 from rich.cells import cell_len
@@ -25,18 +26,8 @@ FORGET = [
 
 
 @pytest.fixture
-def call(monkeypatch, capsys):
-    """The command line in this process: exit code, what it prints, what it says."""
-    from unteach.cli import main
-
-    def run(*args):
-        monkeypatch.setattr("sys.argv", ["unteach", "explain", *map(str, args)])
-        with pytest.raises(SystemExit) as stopped:
-            main()
-        spoken = capsys.readouterr()
-        return stopped.value.code or 0, spoken.out, " ".join(spoken.err.split())
-
-    return run
+def call(call):
+    return partial(call, "explain")
 
 
 @pytest.fixture

@@ -13,20 +13,14 @@ from unteach.errors import UserError
 from unteach.evaluation import of_run
 from unteach.settings.request import load
 
-FORGET = [{"question": f"Where was Ada {k} born?", "answer": f"In Lund {k}."} for k in range(3)]
-RETAIN = [{"question": f"What does Ben {k} eat?", "answer": f"Bread {k}."} for k in range(3)]
-
 
 @pytest.fixture
-def asked(tmp_path, tiny_folder):
+def asked(files, tiny_folder):
     """A request by these flags and settings."""
-    for name, rows in (("forget", FORGET), ("retain", RETAIN)):
-        text = "".join(json.dumps(row) + "\n" for row in rows)
-        (tmp_path / f"{name}.jsonl").write_text(text)
 
     def make(*sets, **flags):
-        given = {name: str(tmp_path / f"{name}.jsonl") for name in ("forget", "retain")}
-        given |= {"model": str(tiny_folder), "out": str(tmp_path / "out"), **flags}
+        given = {name: str(files / f"{name}.jsonl") for name in ("forget", "retain")}
+        given |= {"model": str(tiny_folder), "out": str(files / "out"), **flags}
         return load(None, given, [ANYWAY, "train.epochs=1", "evaluate.max_new_tokens=4", *sets])
 
     return make

@@ -16,18 +16,8 @@ from unteach.evaluation.results import judge
 from unteach.settings.request import load
 from unteach.training.config import UnlearningConfig
 
-FORGET = [{"question": f"Where was Ada {k} born?", "answer": f"In Lund {k}."} for k in range(3)]
-RETAIN = [{"question": f"What does Ben {k} eat?", "answer": f"Bread {k}."} for k in range(3)]
 HERE = find_spec("bitsandbytes") is not None
 needs_bits = pytest.mark.skipif(not HERE, reason="bitsandbytes is not installed")
-
-
-@pytest.fixture
-def files(tmp_path):
-    for name, rows in (("forget", FORGET), ("retain", RETAIN)):
-        text = "".join(json.dumps(row) + "\n" for row in rows)
-        (tmp_path / f"{name}.jsonl").write_text(text)
-    return tmp_path
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from audit.learned import learn
 from support import ANYWAY, Listener
 
 from unteach import pipeline
@@ -36,27 +37,9 @@ def flags(tmp_path, tiny_folder):
 @pytest.fixture(scope="module")
 def knowing(tmp_path_factory, tiny_folder):
     """A tiny model that knows its forget answers by heart."""
-    import torch
-
-    from unteach.data import encode_all, read
-    from unteach.models.loading import load_model, load_tokenizer
-
     folder = tmp_path_factory.mktemp("knowing")
     write(folder)
-    tokenizer, model = load_tokenizer(str(tiny_folder)), load_model(str(tiny_folder))
-    examples, _ = read(str(folder / "forget.jsonl"), "forget")
-    texts, _ = encode_all(examples, tokenizer, max_length=128, template="auto")
-    optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
-    for _ in range(60):
-        for text in texts:
-            ids = torch.tensor([text.ids])
-            labels = ids.masked_fill(~torch.tensor([text.answer]), -100)
-            model(input_ids=ids, labels=labels).loss.backward()
-        optimiser.step()
-        optimiser.zero_grad()
-    model.save_pretrained(folder / "model")
-    tokenizer.save_pretrained(folder / "model")
-    return folder / "model"
+    return learn(folder, tiny_folder, steps=60)
 
 
 @pytest.mark.parametrize("holdout", [True, False])

@@ -38,15 +38,8 @@ def test_a_plugin_is_listed_has_a_page_and_runs(call, plugin, tmp_path, tiny_fol
     flags = ("--model", tiny_folder, "--forget", tmp_path / "forget.jsonl")
     options = ("--method", "halved", "--plugin", plugin, "--set", "method.share=0.25")
     code, _, said = call(
-        "run",
-        *flags,
-        *options,
-        "--out",
-        tmp_path / "out",
-        "--train-anyway",
-        "--set",
-        "train.epochs=1",
-    )
+        "run", *flags, *options, "--out", tmp_path / "out", "--train-anyway", "--set",
+        "train.epochs=1")  # fmt: skip
     assert not code, said
     assert "2601.00001" in (tmp_path / "out" / "report.md").read_text()
     request = (tmp_path / "out" / "request.yaml").read_text()
@@ -174,16 +167,13 @@ def test_a_name_that_is_no_word_is_refused(tmp_path):
     assert "Ada is Berg" not in METHODS
 
 
-@pytest.mark.parametrize(
-    ("body", "message"),
-    [
-        ("return seen.nothing", r"AttributeError: 'nothing' .* \(line 23\)"),
-        ("getattr(seen, 'Ada ' + 'Berg')", r"AttributeError \(line 23\)"),
-        ("raise TypeError('Ada Berg')", r"TypeError \(line 23\)"),
-        ("return seen.log_odds.mean()", "gives a Tensor, not a list of Term"),
-        ("return [seen.log_odds]", "gives a list, not a list of Term"),
-    ],
-)
+@pytest.mark.parametrize(("body", "message"), [
+    ("return seen.nothing", r"AttributeError: 'nothing' .* \(line 23\)"),
+    ("getattr(seen, 'Ada ' + 'Berg')", r"AttributeError \(line 23\)"),
+    ("raise TypeError('Ada Berg')", r"TypeError \(line 23\)"),
+    ("return seen.log_odds.mean()", "gives a Tensor, not a list of Term"),
+    ("return [seen.log_odds]", "gives a list, not a list of Term"),
+])  # fmt: skip
 def test_a_plugin_that_fails_in_training_is_told_with_its_line(body, message, tmp_path):
     text = plugin_text("broken")
     (tmp_path / "broken.py").write_text(

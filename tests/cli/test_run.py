@@ -169,29 +169,23 @@ def parameters(folder):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("method", "sets", "flags"),
-    [
-        ("altpo", (), {}),
-        ("altpo", ("adapter.kind=lora", "adapter.rank=2"), {}),
-        ("rmu", ("method.at=1",), {}),
-        ("pdu", ("train.gradient_accumulation_steps=2", "train.batch_size=2"), {}),
-        ("task-vector", ("adapter.kind=lora", "adapter.rank=2"), {}),
+@pytest.mark.parametrize(("method", "sets", "flags"), [
+    ("altpo", (), {}),
+    ("altpo", ("adapter.kind=lora", "adapter.rank=2"), {}),
+    ("rmu", ("method.at=1",), {}),
+    ("pdu", ("train.gradient_accumulation_steps=2", "train.batch_size=2"), {}),
+    ("task-vector", ("adapter.kind=lora", "adapter.rank=2"), {}),
+    (
+        "dto",
         (
-            "dto",
-            (
-                "method.orthogonalize=conflict",
-                "train.gradient_accumulation_steps=2",
-                "train.batch_size=2",
-            ),
-            {},
-        ),
-        ("npo", ("train.sam=0.01", "train.gradient_checkpointing=true"), {}),
-        ("npo", ("train.sam=0.01", "adapter.kind=lora", "adapter.rank=2"), {"adapter_only": True}),
-        ("npo", ("train.sam=0.01", "adapter.kind=lora", "adapter.init=fila"), {}),
-        ("idk", ("adapter.kind=lora", "adapter.init=fila", "train.retain=jsd"), {}),
-    ],
-)
+            "method.orthogonalize=conflict", "train.gradient_accumulation_steps=2",
+            "train.batch_size=2"),
+        {}),
+    ("npo", ("train.sam=0.01", "train.gradient_checkpointing=true"), {}),
+    ("npo", ("train.sam=0.01", "adapter.kind=lora", "adapter.rank=2"), {"adapter_only": True}),
+    ("npo", ("train.sam=0.01", "adapter.kind=lora", "adapter.init=fila"), {}),
+    ("idk", ("adapter.kind=lora", "adapter.init=fila", "train.retain=jsd"), {}),
+])  # fmt: skip
 def test_what_is_more_than_a_loss(method, sets, flags, files, tiny_folder):
     """Without an `alternate` column, from the request to the report, and twice the same."""
     rows = [{k: v for k, v in row.items() if k != "alternate"} for row in FORGET]

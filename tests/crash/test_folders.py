@@ -148,6 +148,14 @@ def test_another_request_does_not_take_what_a_killed_one_made_for_its_own(out):
 
 
 @forks
+def test_killed_as_it_cleared_up_the_same_request_is_known_as_done(out):
+    killed_clearing_up(out)
+    do(out)
+    assert held(out) == {"a": "one", "b": "one"}
+    assert names(out.parent) == {"out"}
+
+
+@forks
 def test_what_was_made_and_taken_away_is_made_again(out):
     killed_clearing_up(out)
     os.rename(out, out.with_name("kept"))

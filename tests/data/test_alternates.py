@@ -55,14 +55,10 @@ def test_conversations_have_the_column_too():
 
 
 @pytest.mark.parametrize("kind", ["column", "refusals", "generated"])
-@pytest.mark.parametrize(
-    "row",
-    [
-        {"text": f"Ada was born in {SECRET}."},
-        {"messages": [{"role": "assistant", "content": f"Ada was born in {SECRET}."}]},
-    ],
-    ids=["raw", "an answer alone"],
-)
+@pytest.mark.parametrize("row", [
+    {"text": f"Ada was born in {SECRET}."},
+    {"messages": [{"role": "assistant", "content": f"Ada was born in {SECRET}."}]},
+], ids=["raw", "an answer alone"])  # fmt: skip
 def test_what_asks_nothing_is_refused(kind, row):
     examples = read_rows([row], "forget")
     found, problems = alternates(examples, kind, None, 0)

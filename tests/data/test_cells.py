@@ -45,25 +45,19 @@ def test_lists_of_several_texts_may_be_answers_or_one_of_them(tmp_path):
     assert ([e.answer for e in examples], errors) == (["Ada."], [])
 
 
-@pytest.mark.parametrize(
-    ("record", "what"),
-    [
-        ({"question": "?", "answer": "['Lund', 'Oslo']"}, "lists as Python writes them under answ"),
-        ({"question": "?", "answers": "['Lund' 'Oslo']"}, "answers is a list as Python writes it"),
-        (
-            {"question": "?", "answers": "{'text': array(['Lund'], dtype=object), 'a': [3]}"},
-            "answers is a list as Python writes it",
-        ),
-        (
-            {"question": "?", "answer": "a", "perturbed_answer": "[\"Ada's\", 'b']"},
-            "perturbed_answer is a list as Python writes it",
-        ),
-        (
-            {"prompt": "[{'role': 'user', 'content': 'Who?'}]", "completion": "a"},
-            "prompt is a list of messages as Python writes it",
-        ),
-    ],
-)
+@pytest.mark.parametrize(("record", "what"), [
+    ({"question": "?", "answer": "['Lund', 'Oslo']"}, "lists as Python writes them under answ"),
+    ({"question": "?", "answers": "['Lund' 'Oslo']"}, "answers is a list as Python writes it"),
+    (
+        {"question": "?", "answers": "{'text': array(['Lund'], dtype=object), 'a': [3]}"},
+        "answers is a list as Python writes it"),
+    (
+        {"question": "?", "answer": "a", "perturbed_answer": "[\"Ada's\", 'b']"},
+        "perturbed_answer is a list as Python writes it"),
+    (
+        {"prompt": "[{'role': 'user', 'content': 'Who?'}]", "completion": "a"},
+        "prompt is a list of messages as Python writes it"),
+])  # fmt: skip
 def test_what_python_prints_is_refused(record, what, tmp_path):
     _, (problem,), _ = table(tmp_path, record)
     assert what in problem.what

@@ -30,46 +30,23 @@ RIGHT = {
     "options by letter alone": {"options": LETTERED, "answer_idx": "B"},
     "a column each": {"A": "Lund", "B": "Oslo", "C": "Rome", "answer": "B"},
     "a named column each": {
-        "option_a": "Lund",
-        "option_b": "Oslo",
-        "option_c": "Rome",
-        "answer": "b",
-    },
+        "option_a": "Lund", "option_b": "Oslo", "option_c": "Rome", "answer": "b"},
     "objects with an id out of order": {
         "choices": [{"id": n, "text": t} for n, t in [("C", "Lund"), ("A", "Oslo"), ("B", "Rome")]],
-        "answerKey": "A",
-    },
-    "medqa": {
-        "options": [{"key": n, "value": t} for n, t in LETTERED.items()],
-        "answer_idx": "B",
-    },
-    "lists with labels": {
-        "choices": {"text": TOWNS, "labels": ["C", "A", "B"]},
-        "answerKey": "A",
-    },
+        "answerKey": "A"},
+    "medqa": {"options": [{"key": n, "value": t} for n, t in LETTERED.items()], "answer_idx": "B"},
+    "lists with labels": {"choices": {"text": TOWNS, "labels": ["C", "A", "B"]}, "answerKey": "A"},
     "a number for each column": {
-        "option1": "Lund",
-        "option2": "Oslo",
-        "option3": "Rome",
-        "answer": "2",
-    },
+        "option1": "Lund", "option2": "Oslo", "option3": "Rome", "answer": "2"},
     "a number for each column, from 0": {
-        "choice_0": "Lund",
-        "choice_1": "Oslo",
-        "choice_2": "Rome",
-        "answer": 1,
-    },
+        "choice_0": "Lund", "choice_1": "Oslo", "choice_2": "Rome", "answer": 1},
     "columns in capitals": {
-        "Option A": "Lund",
-        "Option B": "Oslo",
-        "Option C": "Rome",
-        "answer": "B",
-    },
+        "Option A": "Lund", "Option B": "Oslo", "Option C": "Rome", "answer": "B"},
     "medmcqa's columns": {"opa": "Lund", "opb": "Oslo", "opc": "Rome", "answer": "b"},
     "two statements that agree": {"choices": TOWNS, "answerKey": "B", "answer_idx": 1},
     "choices and options alike": {"choices": TOWNS, "options": LETTERED, "answer": "B"},
     "as JSON text": {"choices": '["Lund", "Oslo", "Rome"]', "answer": "B"},
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", RIGHT)
@@ -92,73 +69,45 @@ WRONG = {
     "a number as text": ({"choices": TOWNS, "answer": "1"}, "answer is none of the 3 choices"),
     "a truth": ({"choices": TOWNS, "answer": True}, "answer is none of the 3 choices, but true or"),
     "two readings": (
-        {"choices": ["B", "A", "C"], "answer": "A"},
-        "answer may be one or another of the choices",
-    ),
+        {"choices": ["B", "A", "C"], "answer": "A"}, "answer may be one or another of the choices"),
     "choices that are none": ({"choices": [1, 2], "answer": 0}, "choices is no list of texts"),
-    "options that are none": (
-        {"options": [3, 4, 5], "answer": "B"},
-        "options is no list of texts",
-    ),
-    "an empty option": (
-        {"options": ["x", "", "z"], "answer": "C"},
-        "options is no list of texts",
-    ),
+    "options that are none": ({"options": [3, 4, 5], "answer": "B"}, "options is no list of texts"),
+    "an empty option": ({"options": ["x", "", "z"], "answer": "C"}, "options is no list of texts"),
     "options in a text": (
-        {"options": "A) Lund B) Oslo", "answerKey": "B"},
-        "options is no list of texts",
-    ),
+        {"options": "A) Lund B) Oslo", "answerKey": "B"}, "options is no list of texts"),
     "options as Python writes them": (
-        {"options": "['Lund', 'Oslo']", "answer": "B"},
-        "options is no list of texts",
-    ),
+        {"options": "['Lund', 'Oslo']", "answer": "B"}, "options is no list of texts"),
     "options as NumPy writes them": (
-        {"options": "['Lund' 'Oslo']", "answer": "Lund"},
-        "options is no list of texts",
-    ),
+        {"options": "['Lund' 'Oslo']", "answer": "Lund"}, "options is no list of texts"),
     "no options at all": ({"options": "", "answerKey": "B"}, "options is empty"),
     "choices that say more": (
         {"choices": [{"text": t, "correct": t == "Oslo"} for t in TOWNS], "answer": "A"},
-        "choices is no list of texts",
-    ),
+        "choices is no list of texts"),
     "two names of a choice": (
         {"choices": [{"text": "a", "id": "A", "label": "B"}], "answer": "A"},
-        "choices is no list of texts",
-    ),
+        "choices is no list of texts"),
     "one name for two choices": (
         {"choices": {"text": TOWNS, "labels": [0, 1, 0]}, "answerKey": 1},
-        "choices is no list of texts",
-    ),
+        "choices is no list of texts"),
     "a number under letters": (
-        {"A": "Lund", "B": "Oslo", "C": "Rome", "answer": "2"},
-        "answer is none of the 3 columns",
-    ),
+        {"A": "Lund", "B": "Oslo", "C": "Rome", "answer": "2"}, "answer is none of the 3 columns"),
     "a whole number under letters": (
-        {"option_a": "Lund", "option_b": "Oslo", "answer": 1},
-        "answer is none of the 2 columns",
-    ),
+        {"option_a": "Lund", "option_b": "Oslo", "answer": 1}, "answer is none of the 2 columns"),
     "a letter under numbers": (
-        {"option1": "Lund", "option2": "Oslo", "answer": "B"},
-        "answer is none of the 2 columns",
-    ),
+        {"option1": "Lund", "option2": "Oslo", "answer": "B"}, "answer is none of the 2 columns"),
     "columns of numbers": (
         {"option_a": 3, "option_b": 4, "answer": "B"},
-        "option_a and the columns like it are no texts",
-    ),
+        "option_a and the columns like it are no texts"),
     "a text and a letter that differ": (
         {"options": LETTERED, "answer": "Lund", "answer_idx": "B"},
-        "answer and answer_idx name different choices",
-    ),
+        "answer and answer_idx name different choices"),
     "a letter and a number that differ": (
         {"choices": TOWNS, "answerKey": "A", "answer_idx": 1},
-        "answerKey and answer_idx name different choices",
-    ),
+        "answerKey and answer_idx name different choices"),
     "choices and options that differ": (
-        {"choices": TOWNS, "options": TOWNS[::-1], "answer": "A"},
-        "choices and options differ",
-    ),
+        {"choices": TOWNS, "options": TOWNS[::-1], "answer": "A"}, "choices and options differ"),
     "a number without choices": ({"answer": 0, "mc": TOWNS}, "answer is a number"),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", WRONG)

@@ -22,17 +22,14 @@ ADVICE = {
     "sharegpt's message": ({"from": "human", "value": "Who?"}, '{"messages": [{"role": "user"'),
     "social iqa": (
         {"context": "a", "question": "b", "answerA": "c", "answerB": "d", "label": "1"},
-        "as answer the text of the one that label (from 1) names",
-    ),
+        "as answer the text of the one that label (from 1) names"),
     "piqa": (
         {"goal": "a", "sol1": "b", "sol2": "c", "label": 0},
-        "sol1 and sol2 as choices (a list, in this order)",
-    ),
+        "sol1 and sol2 as choices (a list, in this order)"),
     "hellaswag": ({"ctx": "a", "endings": ["b"], "label": "1"}, "the text of the one that label"),
     "a batch of OpenAI's": (
         {"custom_id": "a", "method": "POST", "url": "b", "body": {"messages": []}},
-        "write the messages in body",
-    ),
+        "write the messages in body"),
     "ultrachat": ({"id": "0", "data": ["a", "b"]}, "If data holds the turns"),
     "a class": ({"question": "a", "label": 3}, "Write the text that label stands for as answer"),
     "a class as text": ({"question": "a", "label": "3"}, "Write the text that label stands for"),
@@ -40,7 +37,7 @@ ADVICE = {
     "drop": ({"passage": "a", "question": "b", "answers_spans": {}}, "name that column answer."),
     "zsre": ({"src": "a", "rephrase": "b", "answers": ["c"]}, "name that column question."),
     "a misspelt column": ({"qestion": "a", "answer": "b"}, 'Did you mean "question"?'),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", ADVICE)
@@ -127,14 +124,11 @@ def test_an_empty_answer_beside_a_text_is_what_is_wrong(tmp_path):
     assert (problem.what, problem.where[-2:]) == ("output is empty", ":2")
 
 
-@pytest.mark.parametrize(
-    ("answer", "hint"),
-    [
-        (True, "write the word that it stands for, such as yes or no"),
-        ({"value": "Ada.", "aliases": []}, "write its value as a string"),
-        (3.5, "write it as a string"),
-    ],
-)
+@pytest.mark.parametrize(("answer", "hint"), [
+    (True, "write the word that it stands for, such as yes or no"),
+    ({"value": "Ada.", "aliases": []}, "write its value as a string"),
+    (3.5, "write it as a string"),
+])  # fmt: skip
 def test_how_to_write_what_is_no_text(answer, hint, tmp_path):
     _, (problem,), _ = read_lines(tmp_path, {"question": "Who?", "answer": answer})
     assert problem.hint == hint

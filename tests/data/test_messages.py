@@ -65,50 +65,38 @@ NO_ANSWERS = {
     "a channel": ({**LAST, "channel": "analysis"}, "message 2 is a thought"),
     "gradio's title": (
         {**LAST, "metadata": {"title": "Thinking", "id": 1}},
-        "message 2 is a thought or the use of a tool (title in metadata)",
-    ),
+        "message 2 is a thought or the use of a tool (title in metadata)"),
     "chatgpt's export": (
         {"role": "assistant", "content": {"content_type": "thoughts", "parts": [SECRET]}},
-        "message 2 holds a part of the type thoughts",
-    ),
+        "message 2 holds a part of the type thoughts"),
     "chatgpt's code": (
         {"role": "assistant", "content": {"content_type": "code", "text": SECRET}},
-        "message 2 holds a part of the type code",
-    ),
+        "message 2 holds a part of the type code"),
     "a part that may be one": (
         {"role": "assistant", "content": [{"text": "In Lund.", "thought": SECRET}]},
-        "message 2 holds a thought beside a text, in one part",
-    ),
+        "message 2 holds a thought beside a text, in one part"),
     "behind a text": (
         {"role": "assistant", "content": ["In Lund.", {"text": SECRET, "thought": True}]},
-        "message 2 holds a thought behind a text",
-    ),
+        "message 2 holds a thought behind a text"),
     "in a thought": (
         {"role": "assistant", "content": [{"type": "thinking", "thinking": [{"image": "a"}]}]},
-        "message 2 holds a thought that is no text",
-    ),
+        "message 2 holds a thought that is no text"),
     "of the user": (
         {"role": "user", "content": [{"text": SECRET, "thought": True}]},
-        "message 2 holds a thought",
-    ),
+        "message 2 holds a thought"),
     "an object": (
-        {**LAST, "reasoning_content": {"a": SECRET}},
-        "message 2: reasoning_content is no text",
-    ),
+        {**LAST, "reasoning_content": {"a": SECRET}}, "message 2: reasoning_content is no text"),
     "true": ({**LAST, "thinking": True}, "message 2: thinking is no text"),
     "two": (
         {**LAST, "reasoning_content": "a", "thinking": "b"},
-        "message 2 has two thoughts, which differ (one is thinking)",
-    ),
+        "message 2 has two thoughts, which differ (one is thinking)"),
     "two, one in parts": (
         {"role": "model", "parts": [{"text": "a", "thought": True}, "b"], "thinking": "c"},
-        "message 2 has two thoughts, which differ (one is thinking)",
-    ),
+        "message 2 has two thoughts, which differ (one is thinking)"),
     "an image beside a text": (
         {"role": "assistant", "content": [{"text": "In Lund.", "image_url": {"url": "a"}}]},
-        "message 2 holds an image",
-    ),
-}
+        "message 2 holds an image"),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", NO_ANSWERS)
@@ -178,18 +166,14 @@ def test_a_name_beside_the_role_is_named_and_another_role_is_refused(tmp_path):
 CALLED = {
     "a text": ({"function_call": "look(Ada)"}, "has a function_call that is no object with a name"),
     "no name": (
-        {"function_call": {"arguments": {}}},
-        "has a function_call that is no object with a name",
-    ),
+        {"function_call": {"arguments": {}}}, "has a function_call that is no object with a name"),
     "two": (
         {"tool_calls": CALLS, "function_call": {"name": "other", "arguments": "{}"}},
-        "has tool_calls and function_call, which differ",
-    ),
+        "has tool_calls and function_call, which differ"),
     "pairs": (
         {"tool_calls": [{"function": {"name": "look", "arguments": [["who", "Ada"]]}}]},
-        "has a call whose arguments are no object",
-    ),
-}
+        "has a call whose arguments are no object"),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", CALLED)
@@ -286,23 +270,17 @@ NO_TEXT = {
     "null of a tool": ({"role": "tool", "content": None}, "content is null", '""'),
     "null of the assistant": ({"role": "assistant", "content": None}, "content is null", "fill it"),
     "a refusal": (
-        {"role": "assistant", "content": None, "refusal": SECRET},
-        "content is null",
-        "write as content what stands in refusal",
-    ),
+        {"role": "assistant", "content": None, "refusal": SECRET}, "content is null",
+        "write as content what stands in refusal"),
     "an empty one": (
-        {"role": "assistant", "content": "", "refusal": SECRET},
-        "the assistant says nothing",
-        "write as content what stands in refusal",
-    ),
+        {"role": "assistant", "content": "", "refusal": SECRET}, "the assistant says nothing",
+        "write as content what stands in refusal"),
     "a tool's result": (
-        {"role": "tool", "content": {"town": "Lund"}},
-        "content is an object without a text",
-        "as JSON text",
-    ),
+        {"role": "tool", "content": {"town": "Lund"}}, "content is an object without a text",
+        "as JSON text"),
     "a number": ({"from": "gpt", "value": 3}, "value is a number", "write it as a string"),
     "a role": ({"role": ["user"], "content": "a"}, "role is a list", "write it as a string"),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", NO_TEXT)

@@ -24,17 +24,13 @@ def lines(*records) -> str:
 FORMS = {
     "jsonl": ("a.jsonl", lines(PAIR, PAIR)),
     "jsonl with mark, blank lines and CRLF": (
-        "a.jsonl",
-        "\ufeff" + lines(PAIR, "", PAIR).replace("\n", "\r\n"),
-    ),
+        "a.jsonl", "\ufeff" + lines(PAIR, "", PAIR).replace("\n", "\r\n")),
     "json": ("a.json", json.dumps([PAIR, PAIR], indent=1)),
     "json with one list in it": ("a.json", json.dumps({"version": 1, "data": [PAIR, PAIR]})),
     "csv": ("a.csv", 'question,answer,more\nWho?,Ada.,1\n"Who?","Ada.",2\n'),
     "prompt and completion": (
-        "a.jsonl",
-        lines(*[{"prompt": "Who?", "completion": "Ada.", "id": 3}] * 2),
-    ),
-}
+        "a.jsonl", lines(*[{"prompt": "Who?", "completion": "Ada.", "id": 3}] * 2)),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -126,66 +122,39 @@ WRONG = {
     "a number": ("a.json", "3", "is no list", "data"),
     "no object": ("a.jsonl", "3\n", r"a\.jsonl:1: is no object but a number", "data"),
     "wrong columns": (
-        "a.jsonl",
-        lines({"prompt": "a", "completions": "b"}),
+        "a.jsonl", lines({"prompt": "a", "completions": "b"}),
         r'a\.jsonl:1: has the columns prompt, completions\n.*needed: .*Did you mean "completion"',
-        "data",
-    ),
+        "data"),
     "mixed columns": (
-        "a.jsonl",
-        lines(PAIR, {"text": "b"}),
-        r"mixes columns: question/answer \(.*a\.jsonl:1\), text \(.*a\.jsonl:2\)",
-        "data",
-    ),
+        "a.jsonl", lines(PAIR, {"text": "b"}),
+        r"mixes columns: question/answer \(.*a\.jsonl:1\), text \(.*a\.jsonl:2\)", "data"),
     "empty answer": (
-        "a.jsonl",
-        lines(PAIR, {"question": "a", "answer": " "}),
-        r"a\.jsonl:2: answer is empty",
-        "data",
-    ),
+        "a.jsonl", lines(PAIR, {"question": "a", "answer": " "}), r"a\.jsonl:2: answer is empty",
+        "data"),
     "empty text": ("a.jsonl", lines({"text": ""}), r"a\.jsonl:1: text is empty", "data"),
     "no string": (
-        "a.jsonl",
-        lines({"question": "a", "answer": 3}),
-        r"a\.jsonl:1: answer is a number",
-        "data",
-    ),
+        "a.jsonl", lines({"question": "a", "answer": 3}), r"a\.jsonl:1: answer is a number",
+        "data"),
     "wrong answers": (
-        "a.jsonl",
-        lines({**PAIR, "perturbed_answer": [1]}),
-        "perturbed_answer is no text",
-        "data",
-    ),
+        "a.jsonl", lines({**PAIR, "perturbed_answer": [1]}), "perturbed_answer is no text", "data"),
     "no assistant": (
-        "a.jsonl",
-        lines({"messages": [{"role": "user", "content": "a"}]}),
-        "does not end with the assistant",
-        "data",
-    ),
+        "a.jsonl", lines({"messages": [{"role": "user", "content": "a"}]}),
+        "does not end with the assistant", "data"),
     "no messages": ("a.jsonl", lines({"messages": []}), "has no messages", "data"),
     "silent assistant": (
-        "a.jsonl",
-        lines({"messages": [{"role": "assistant", "content": ""}]}),
-        "message 1: the assistant says nothing",
-        "data",
-    ),
+        "a.jsonl", lines({"messages": [{"role": "assistant", "content": ""}]}),
+        "message 1: the assistant says nothing", "data"),
     "message without role": (
-        "a.jsonl",
-        lines({"messages": [{"content": "a"}]}),
-        "message 1 has no role and content",
-        "data",
-    ),
+        "a.jsonl", lines({"messages": [{"content": "a"}]}), "message 1 has no role and content",
+        "data"),
     "message in parts": (
-        "a.jsonl",
-        lines({"messages": [{"role": "user", "content": [1]}]}),
-        "message 1: content is a list without a text",
-        "data",
-    ),
+        "a.jsonl", lines({"messages": [{"role": "user", "content": [1]}]}),
+        "message 1: content is a list without a text", "data"),
     "ragged csv": ("a.csv", "question,answer\na,b,c\n", r"a\.csv:2: has 3 cells under 2", "data"),
     "torn csv": ("a.csv", 'question,answer\n"a,b\n', "is not CSV", "data"),
     "unknown kind": ("a.docx", "x", "is of no kind that can be read", "request"),
     "no parquet": ("a.parquet", "x", "is not Parquet", "data"),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", WRONG)

@@ -34,10 +34,8 @@ PAIRS = {
     "alpaca": ({"instruction": "Who?", "input": "", "output": "Ada."}, "instruction", "output"),
     "alpaca without input": ({"instruction": "Who?", "output": "Ada."}, "instruction", "output"),
     "dolly": (
-        {"instruction": "Who?", "context": "", "response": "Ada.", "category": "qa"},
-        "instruction",
-        "response",
-    ),
+        {"instruction": "Who?", "context": "", "response": "Ada.", "category": "qa"}, "instruction",
+        "response"),
     "labels": ({"text": "Who?", "labels": "Ada."}, "text", "labels"),
     "labels as a list": ({"text": "Who?", "labels": ["Ada."]}, "text", "labels"),
     "labels under a question": ({"question": "Who?", "labels": "Ada."}, "question", "labels"),
@@ -45,21 +43,15 @@ PAIRS = {
     "answers as a list": ({"question": "Who?", "answers": ["Ada."]}, "question", "answers"),
     "answers of squad": (
         {"question": "Who?", "answers": {"text": ["Ada.", "Ada."], "answer_start": [3, 3]}},
-        "question",
-        "answers",
-    ),
+        "question", "answers"),
     "answers of squad's first files": (
-        {"question": "Who?", "answers": [{"text": "Ada.", "answer_start": 3}]},
-        "question",
-        "answers",
-    ),
+        {"question": "Who?", "answers": [{"text": "Ada.", "answer_start": 3}]}, "question",
+        "answers"),
     "in capitals": ({"Query": "Who?", " Response": "Ada.", "ID": 3}, "query", "response"),
     "what pandas calls nothing": (
-        {"query": "Who?", "response": "Ada.", "system": float("nan"), "tools": None},
-        "query",
-        "response",
-    ),
-}
+        {"query": "Who?", "response": "Ada.", "system": float("nan"), "tools": None}, "query",
+        "response"),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", PAIRS)
@@ -74,14 +66,11 @@ def test_a_pair_under_other_names(case, tmp_path):
     assert notes in (None, [f"1 example: question = `{question}`; answer = `{answer}`"])
 
 
-@pytest.mark.parametrize(
-    ("record", "question"),
-    [
-        ({"instruction": "Say who.", "input": "Bakes.", "output": "Ada."}, "Say who.\nBakes."),
-        ({"instruction": "Say who.", "context": "Bakes.", "response": "Ada."}, "Say who.\nBakes."),
-        ({"question": "Who?", "context": "Ada bakes.", "answer": "Ada."}, "Ada bakes.\nWho?"),
-    ],
-)
+@pytest.mark.parametrize(("record", "question"), [
+    ({"instruction": "Say who.", "input": "Bakes.", "output": "Ada."}, "Say who.\nBakes."),
+    ({"instruction": "Say who.", "context": "Bakes.", "response": "Ada."}, "Say who.\nBakes."),
+    ({"question": "Who?", "context": "Ada bakes.", "answer": "Ada."}, "Ada bakes.\nWho?"),
+])  # fmt: skip
 def test_input_and_context_are_part_of_the_question(record, question, tmp_path):
     (example,), errors, (note,) = read_lines(tmp_path, record)
     assert errors == []
@@ -147,14 +136,11 @@ def test_prompts_of_messages(tmp_path):
         assert turns(example) == asked("Who?", "Ada.")
 
 
-@pytest.mark.parametrize(
-    "record",
-    [
-        {"messages": TURNS},
-        {"question": "Who?", "answer": "Ada."},
-        {"instruction": "Who?", "input": None, "output": "Ada."},
-    ],
-)
+@pytest.mark.parametrize("record", [
+    {"messages": TURNS},
+    {"question": "Who?", "answer": "Ada."},
+    {"instruction": "Who?", "input": None, "output": "Ada."},
+])  # fmt: skip
 def test_a_text_beside_them_is_named_and_not_read(record, tmp_path):
     text = {"text": "### Instruction: Who? ### Response: Ada."}
     (example,), errors, notes = read_lines(tmp_path, {**text, **record})
@@ -263,18 +249,15 @@ def test_what_is_not_plain_is_refused_with_the_right_column(case, tmp_path):
     assert problem.where.endswith("a.jsonl:1")
 
 
-@pytest.mark.parametrize(
-    ("record", "what"),
-    [
-        ({"question": "a", "context": ["b"], "answer": "c"}, "context is a list"),
-        ({"question": "a", "system": 3, "answer": "c"}, "system is no text"),
-        ({"question": "a", "answers": {"text": []}}, "answers is empty"),
-        ({"question": "a", "answers": [3]}, "answers is a list"),
-        ({"question": "a", "answer": "b", "tools": "none"}, "tools is no list of objects"),
-        ({"question": "a", "answer": "b", "thinking": 3}, "thinking is no text"),
-        ({"text": "a", "labels": ""}, ""),
-    ],
-)
+@pytest.mark.parametrize(("record", "what"), [
+    ({"question": "a", "context": ["b"], "answer": "c"}, "context is a list"),
+    ({"question": "a", "system": 3, "answer": "c"}, "system is no text"),
+    ({"question": "a", "answers": {"text": []}}, "answers is empty"),
+    ({"question": "a", "answers": [3]}, "answers is a list"),
+    ({"question": "a", "answer": "b", "tools": "none"}, "tools is no list of objects"),
+    ({"question": "a", "answer": "b", "thinking": 3}, "thinking is no text"),
+    ({"text": "a", "labels": ""}, ""),
+])  # fmt: skip
 def test_what_is_wrong_with_a_known_column_is_told(record, what, tmp_path):
     examples, problems, _ = read_lines(tmp_path, record)
     if what:

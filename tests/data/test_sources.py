@@ -110,29 +110,23 @@ def test_another_separator_is_named(sign, name, tmp_path):
     assert problem.where.endswith("a.csv:1")
 
 
-@pytest.mark.parametrize(
-    ("source", "what"),
-    [
-        ("x" * 300, "does not exist"),
-        ("", "does not exist"),
-        ("some/folder/file", "does not exist"),
-        ("folder/file.jsonl", "does not exist"),
-    ],
-)
+@pytest.mark.parametrize(("source", "what"), [
+    ("x" * 300, "does not exist"),
+    ("", "does not exist"),
+    ("some/folder/file", "does not exist"),
+    ("folder/file.jsonl", "does not exist"),
+])  # fmt: skip
 def test_what_is_neither_file_nor_id(source, what):
     _, (problem,) = read(source, "forget")
     assert what in problem.what
     assert problem.kind == "request"
 
 
-@pytest.mark.parametrize(
-    ("source", "asked"),
-    [
-        ("owner/data-1.5", ("owner/data-1.5", None, "train")),
-        ("owner/data.v2:small", ("owner/data.v2", "small", "train")),
-        ("owner/name::test", ("owner/name", None, "test")),
-    ],
-)
+@pytest.mark.parametrize(("source", "asked"), [
+    ("owner/data-1.5", ("owner/data-1.5", None, "train")),
+    ("owner/data.v2:small", ("owner/data.v2", "small", "train")),
+    ("owner/name::test", ("owner/name", None, "test")),
+])  # fmt: skip
 def test_ids_with_versions_and_without_a_config(source, asked, monkeypatch):
     import datasets
 
@@ -192,21 +186,17 @@ RECORDS = {
     "half a character": ({**PAIR, "answer": "a\ud83d"}, ["answer holds half a character"]),
     "half of a wrong answer": (
         {**PAIR, "perturbed_answer": ["a", "b\udc00"]},
-        ["perturbed_answer holds half a character"],
-    ),
+        ["perturbed_answer holds half a character"]),
     "extras": (
         {**PAIR, "paraphrased_answer": 1, "fact": ["a"], "perturbed_answer": [1]},
-        ["paraphrased_answer is a number", "fact is a list", "perturbed_answer is no text"],
-    ),
+        ["paraphrased_answer is a number", "fact is a list", "perturbed_answer is no text"]),
     "all of a conversation": (
         {"messages": [{"role": "user"}, {"role": "assistant", "content": " "}]},
-        ["message 1 has no role and content", "message 2: the assistant says nothing"],
-    ),
+        ["message 1 has no role and content", "message 2: the assistant says nothing"]),
     "half a character in a message": (
         {"messages": [{"role": "user", "content": "\ud83d"}, *TALK]},
-        ["message 1: content holds half a character"],
-    ),
-}
+        ["message 1: content holds half a character"]),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", RECORDS)
@@ -231,15 +221,12 @@ def test_blank_extras_are_none():
     assert (example.paraphrase, example.perturbed, example.fact) == ("", ("Ben.",), "")
 
 
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("a.csv", "zanzibar,lund\nx,y\n"),
-        ("a.csv", "ada,bob\nx,y\n"),
-        ("a.json", '{"ada": [], "bob": []}'),
-        ("a.json", '{"ada": {"born": "lund"}, "bob": {"born": "oslo"}}'),
-    ],
-)
+@pytest.mark.parametrize(("name", "text"), [
+    ("a.csv", "zanzibar,lund\nx,y\n"),
+    ("a.csv", "ada,bob\nx,y\n"),
+    ("a.json", '{"ada": [], "bob": []}'),
+    ("a.json", '{"ada": {"born": "lund"}, "bob": {"born": "oslo"}}'),
+])  # fmt: skip
 def test_names_that_may_be_peoples_are_not_shown(name, text, tmp_path):
     (tmp_path / name).write_text(text)
     said = " ".join(map(str, read(tmp_path / name, "forget")[1])).replace(str(tmp_path), "")

@@ -3,6 +3,7 @@
 import copy
 
 import pytest
+from conversations import supervised_runs as supervised
 
 from unteach.data import describe, encode, encode_all, prompt_ids, question, read_rows
 from unteach.errors import UserError
@@ -71,18 +72,6 @@ def one(row, tokenizer, **options):
     (example,) = read_rows([row], "forget")
     (sequence,) = encode(example, tokenizer, max_length=500, **options)
     return example, sequence
-
-
-def supervised(sequence, tokenizer) -> list[str]:
-    """Each run of answer tokens as text."""
-    runs, run = [], []
-    for token, answer in [*zip(sequence.ids, sequence.answer, strict=True), (0, False)]:
-        if answer:
-            run.append(token)
-        elif run:
-            runs.append(tokenizer.decode(run))
-            run = []
-    return runs
 
 
 @pytest.mark.parametrize("template", TEMPLATES)

@@ -117,24 +117,17 @@ def test_a_conversation_may_end_with_a_call():
 PLAIN = {"type": "function", "function": {"name": "look", "arguments": {"who": "Ada"}}}
 CALLS = {
     "arguments as text": {
-        "role": "assistant",
-        "content": None,
+        "role": "assistant", "content": None,
         "tool_calls": [
-            {"type": "function", "function": {"name": "look", "arguments": '{"who": "Ada"}'}}
-        ],
-    },
+            {"type": "function", "function": {"name": "look", "arguments": '{"who": "Ada"}'}}]},
     "calls as text": {"role": "assistant", "content": "", "tool_calls": json.dumps([PLAIN])},
     "one function of old": {
-        "role": "assistant",
-        "content": None,
-        "function_call": {"name": "look", "arguments": '{"who": "Ada"}'},
-    },
+        "role": "assistant", "content": None,
+        "function_call": {"name": "look", "arguments": '{"who": "Ada"}'}},
     "sharegpt's": {
-        "from": "function_call",
-        "value": '{"name": "look", "arguments": {"who": "Ada"}}',
-    },
+        "from": "function_call", "value": '{"name": "look", "arguments": {"who": "Ada"}}'},
     "swift's": {"role": "tool_call", "content": '{"name": "look", "arguments": {"who": "Ada"}}'},
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", CALLS)
@@ -187,70 +180,49 @@ def test_keys_that_are_not_read_are_named_once(tmp_path):
 WRONG = {
     "an image": (
         [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "a"}}]}, LAST],
-        ["message 1 holds an image"],
-    ),
+        ["message 1 holds an image"]),
     "an image beside text": (
         [{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "image"}]}, LAST],
-        ["message 1 holds an image"],
-    ),
+        ["message 1 holds an image"]),
     "a sound": (
         [{"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}, LAST],
-        ["message 1 holds a sound"],
-    ),
+        ["message 1 holds a sound"]),
     "gemini's image": (
         [{"role": "user", "parts": [{"inlineData": {"data": "a"}}]}, LAST],
-        ["message 1 holds a file"],
-    ),
+        ["message 1 holds a file"]),
     "gemini's call": (
         [USER, {"role": "model", "parts": [{"functionCall": {"name": "a"}}]}],
-        ["message 2 holds a call of a tool"],
-    ),
+        ["message 2 holds a call of a tool"]),
     "parts of nothing": (
-        [{"role": "user", "content": []}, LAST],
-        ["message 1: content is a list without a text"],
-    ),
+        [{"role": "user", "content": []}, LAST], ["message 1: content is a list without a text"]),
     "no text and no call": (
         [USER, {"role": "assistant", "content": "", "tool_calls": []}],
-        ["message 2: the assistant says nothing"],
-    ),
+        ["message 2: the assistant says nothing"]),
     "null and no call": (
-        [USER, {"role": "assistant", "content": None}],
-        ["message 2: content is null"],
-    ),
+        [USER, {"role": "assistant", "content": None}], ["message 2: content is null"]),
     "calls that are none": (
         [USER, {"role": "assistant", "content": "", "tool_calls": ["a"]}],
-        ["message 2 has tool_calls that are no list of objects"],
-    ),
+        ["message 2 has tool_calls that are no list of objects"]),
     "a call that is no JSON": (
         [USER, {"role": "function_call", "content": "look"}, LAST],
-        ["message 2 is a call, but no JSON object with a name"],
-    ),
+        ["message 2 is a call, but no JSON object with a name"]),
     "half a character in a call": (
         [USER, {"role": "assistant", "tool_calls": [{"name": "\ud800"}]}],
-        ["message 2: tool_calls holds half a character"],
-    ),
+        ["message 2: tool_calls holds half a character"]),
     "NUL in a thought": (
-        [USER, {**LAST, "thinking": "a\0"}],
-        ["message 2: thinking holds a NUL character"],
-    ),
+        [USER, {**LAST, "thinking": "a\0"}], ["message 2: thinking holds a NUL character"]),
     "a value that is no JSON": (
-        [USER, {**LAST, "name": {1, 2}}],
-        ["message 2: name holds what is not JSON"],
-    ),
+        [USER, {**LAST, "name": {1, 2}}], ["message 2: name holds what is not JSON"]),
     "the last turn is the user's": (
-        [USER, LAST, USER],
-        ["does not end with the assistant but with a turn of the role user"],
-    ),
+        [USER, LAST, USER], ["does not end with the assistant but with a turn of the role user"]),
     "the last role is nobody's": (
         [USER, {"role": "narrator", "content": "a"}],
-        ["does not end with the assistant but with a turn of the role narrator"],
-    ),
+        ["does not end with the assistant but with a turn of the role narrator"]),
     "the last role may be a text": (
         [USER, {"role": "Ada Berg of Lund", "content": "a"}],
-        ["does not end with the assistant but with a turn of the role of another name"],
-    ),
+        ["does not end with the assistant but with a turn of the role of another name"]),
     "no list": ("Who? Ada.", ["messages is no list of messages"]),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", WRONG)

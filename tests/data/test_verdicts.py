@@ -17,12 +17,8 @@ def read_lines(tmp_path, *records):
 
 
 OUT = [
-    {"weight": 0},
-    {"Weight": 0.0},
-    {"train": False},
-    {"train": "false"},
-    {"trainable": 0, "weight": 1},
-]
+    {"weight": 0}, {"Weight": 0.0}, {"train": False}, {"train": "false"},
+    {"trainable": 0, "weight": 1}]  # fmt: skip
 
 
 @pytest.mark.parametrize("flag", OUT)
@@ -75,15 +71,12 @@ def test_a_class_of_a_raw_text_may_be_false(tmp_path):
     assert (example.text, problems) == ("Ada bakes.", [])
 
 
-@pytest.mark.parametrize(
-    "record",
-    [
-        {"message_id": "b", "parent_id": "a", "text": "Who?", "role": "prompter", "lang": "en"},
-        {"text": "Who?", "role": "user"},
-        {"text": "Who?", "from": "Human"},
-        {"text": "Who?", "role": "alice", "parent_id": "a"},
-    ],
-)
+@pytest.mark.parametrize("record", [
+    {"message_id": "b", "parent_id": "a", "text": "Who?", "role": "prompter", "lang": "en"},
+    {"text": "Who?", "role": "user"},
+    {"text": "Who?", "from": "Human"},
+    {"text": "Who?", "role": "alice", "parent_id": "a"},
+])  # fmt: skip
 def test_one_message_of_a_conversation_is_no_raw_text(record, tmp_path):
     _, (problem, *_) = read_lines(tmp_path, record)
     assert problem.what.startswith("is one message of a conversation")

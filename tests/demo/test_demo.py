@@ -1,12 +1,13 @@
-"""Training on the made-up world, and the demo from nothing to a report."""
+"""Training on the made-up world, the demo from nothing to a report, and secrets in its models."""
 
 import json
 from random import Random
 
+import attacks
 import pytest
 
 from unteach.data import encode_all, read_rows
-from unteach.demo.settings import Preset
+from unteach.demo.settings import TRAIN, Preset
 from unteach.demo.train import buckets, train_model, train_tokenizer
 from unteach.demo.world import make_world
 from unteach.files.rows import read_rows as rows_of
@@ -151,7 +152,6 @@ def test_the_demo_shows_what_it_says(tiny):
 def test_closeness_tells_models_apart(tiny, monkeypatch):
     """Ascent breaks the model, the original has it all, a second retrained model is alike."""
     from unteach.demo import jobs
-    from unteach.demo.settings import TRAIN
 
     monkeypatch.setitem(TRAIN, "ascent", {**TRAIN["ascent"], "draw_back": "never"})
 
@@ -159,7 +159,7 @@ def test_closeness_tells_models_apart(tiny, monkeypatch):
     kept = {name: rows_of(out / "rows" / f"{name}.jsonl") for name in ("original", "retrained")}
     rows = {name: groups for name, (groups, _) in kept.items()}
     broken = jobs.unlearn(out, "ascent", "broken", 0, lambda *_: None)["rows"]
-    jobs.train(out, "retrained-2", 2, "tiny", lambda *_: None)
+    attacks.make(out)
     another = jobs.score(out, "retrained-2", lambda *_: None)
 
     def closeness(groups):
@@ -169,3 +169,38 @@ def test_closeness_tells_models_apart(tiny, monkeypatch):
     assert closeness(rows["original"]) < 0.1
     assert closeness(broken) < 0.1
     assert closeness(another) > 0.85
+
+
+BITES = {  # which attack must see through which secret
+    "refuses": "prompt",
+    "first-token": "prompt",
+    "softer": "sample",
+    "part-left": "int4",
+}
+CHEAP = {  # each of them once; benchmarks/attacks.py asks more of each
+    "int4.groups": "0", "int4.nf4": "0", "int4.control_bits": "0", "prompt.turns": "0",
+    "sample.answers": "16", "sample.best": "1,4,16", "sample.temperatures": "0.25",
+}  # fmt: skip
+
+
+def attacked(demo, name, *names):
+    options = {k: v for k, v in CHEAP.items() if k.partition(".")[0] in names}
+    return attacks.attacked(demo, name, limit=30, options=options, attacks=names)
+
+
+@pytest.mark.slow
+def test_what_is_only_hidden_comes_back_and_what_was_never_there_does_not(tiny):
+    """One test, trained on as little as the verdict needs, with the models that the demo made."""
+    out, _ = tiny
+    attacks.make(out)
+    attacks.plant(out, steps=120)
+    for name, bite in BITES.items():
+        line = attacked(out, name, bite).of(bite)
+        assert line.recovery.value > 0.5, name
+        assert line.recovery.low > 0.25, name
+    names = ("int4", "sample", "prompt")  # relearn is in benchmarks/results/attacks.md
+    result = attacked(out, "retrained-2", *names)
+    for name in ("no attack", *names):
+        assert result.of(name).recovery.value < 0.1, name
+    assert result.worst.recovery.low < 0.1
+    assert result.closeness.value > 0.6

@@ -83,11 +83,8 @@ def loaded(path: Path, base: Path, seen: list[dict[str, Any]], dtype: str = "aut
     seen.append(
         {
             "in shards": sorted({isinstance(p, DTensor) for p in model.parameters()}),
-            "dtypes": sorted({str(p.dtype) for p in model.parameters()}),
-            "own": sum(own),
-            "all": sum(p.numel() for p in model.parameters()),
-        }
-    )
+            "dtypes": sorted({str(p.dtype) for p in model.parameters()}), "own": sum(own),
+            "all": sum(p.numel() for p in model.parameters())})  # fmt: skip
     return model
 
 
@@ -134,13 +131,8 @@ def asked(case: Case, folder: Path, last: bool) -> dict[str, Any]:
     unlike = last and case.unlike == "head"
     with patch.object(rows, "require_agreement", unknown) if unlike else nullcontext():
         found = score_groups(
-            model,
-            AutoTokenizer.from_pretrained(base),
-            groups(),
-            SETTINGS,
-            original=original,
-            progress=lambda *now: told.append(now),
-        )
+            model, AutoTokenizer.from_pretrained(base), groups(), SETTINGS, original=original,
+            progress=lambda *now: told.append(now))  # fmt: skip
     return {**asdict(found), "told": told, "seen": seen}
 
 

@@ -72,9 +72,10 @@ SHARDED = {"FSDP_STATE_DICT_TYPE": "SHARDED_STATE_DICT"}
 CHECKPOINTED = {"FSDP_ACTIVATION_CHECKPOINTING": "true"}
 WRAPPED = {"FSDP_TRANSFORMER_CLS_TO_WRAP": "LlamaDecoderLayer,Linear"}  # the head by itself too
 WHOLE, SAM = {"gradient_accumulation_steps": 1}, {"sam": 0.05}
+ONCE = {"num_train_epochs": 1}
 EVERY = {
-    **{name: Job(method=name, tied=False) for name in METHODS},
-    **{f"{name}, lora": Job(method=name, lora=True) for name in METHODS},
+    **{name: Job(method=name, tied=False, options=ONCE) for name in METHODS},
+    **{f"{name}, lora": Job(method=name, lora=True, options=ONCE) for name in METHODS},
 }
 JOBS = {
     **EVERY,

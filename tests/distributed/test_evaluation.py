@@ -47,22 +47,15 @@ def test_rows_do_not_depend_on_processes(processes, alone, run, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("fault", "own", "others"),
-    [
-        ("user", ("UserError", "here: is wrong"), ("UserError", "here: is wrong")),
-        (
-            "bug",
-            ("ValueError", "a text of the forget data"),
-            ("RuntimeError", "process 1 failed: ValueError"),
-        ),
-        (
-            "load",
-            ("ValueError", "a text of the forget data"),
-            ("RuntimeError", "process 1 failed: ValueError"),
-        ),
-    ],
-)
+@pytest.mark.parametrize(("fault", "own", "others"), [
+    ("user", ("UserError", "here: is wrong"), ("UserError", "here: is wrong")),
+    (
+        "bug", ("ValueError", "a text of the forget data"),
+        ("RuntimeError", "process 1 failed: ValueError")),
+    (
+        "load", ("ValueError", "a text of the forget data"),
+        ("RuntimeError", "process 1 failed: ValueError")),
+])  # fmt: skip
 def test_when_one_fails_all_fail_and_none_waits(fault, own, others, run, tmp_path):
     """Of another's bug its kind alone is told: its words may be of the data."""
     first, second = run(tmp_path / "rows", 2, fault)

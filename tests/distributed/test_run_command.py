@@ -1,6 +1,7 @@
 """`unteach run` as several processes: one request, one folder, one voice, one result."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -34,14 +35,14 @@ def data(tmp_path_factory):
     return write_roles(folder, 9)
 
 
-@pytest.fixture
-def unteach(data, tiny_folder, tmp_path, python):
+@pytest.fixture(scope="module")
+def command(data, tiny_folder, python):
     """`unteach run` in that many processes: exit code, what it prints, what it says.
 
     They are forked, or `anew` started as a user's are.
     """
 
-    def run(processes, out, *more, launcher="", anew=False):
+    def run(folder, processes, out, *more, launcher="", anew=False):
         arguments = [
             *LAUNCHERS[launcher], "run", "--model", tiny_folder, "--out", out,
             *(part for role in ("forget", "retain", "holdout")
@@ -50,9 +51,23 @@ def unteach(data, tiny_folder, tmp_path, python):
             "--set", "evaluate.max_new_tokens=4", *(() if launcher == "fsdp2" else DEVICE), *more,
         ]  # fmt: skip
         arguments += [] if launcher else ["--processes", processes]
-        return (started if anew else python)(*arguments, folder=tmp_path)
+        return (started if anew else python)(*arguments, folder=folder)
 
     return run
+
+
+@pytest.fixture
+def unteach(command, tmp_path):
+    return partial(command, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def whole(command, tmp_path_factory):
+    """What one process makes that nothing stops."""
+    folder = tmp_path_factory.mktemp("whole")
+    code, _, said = command(folder, 1, "out")
+    assert code == 0, said[-2000:]
+    return folder / "out"
 
 
 def plugged(file, text):
@@ -95,7 +110,7 @@ def test_two_processes_make_what_one_makes(anew, unteach, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(torch.accelerator.is_available(), reason="for machines without accelerator")
-def test_what_two_began_one_ends(unteach, tmp_path):
+def test_what_two_began_one_ends(unteach, tmp_path, whole):
     """They are killed after the second step: one process goes on from their checkpoint."""
     plugin = plugged(tmp_path / "gone.py", KILL)
     more = ("--plugin", plugin, "--set", "train.checkpoint_steps=1")
@@ -106,9 +121,7 @@ def test_what_two_began_one_ends(unteach, tmp_path):
     code, _, said = unteach(1, "out", *more)
     assert code == 0, said[-2000:]
     assert "going on after step 2" in said
-    code, _, said = unteach(1, "whole", *more)
-    assert code == 0, said[-2000:]
-    close(tmp_path / "whole", tmp_path / "out")
+    close(whole, tmp_path / "out")
 
 
 @pytest.mark.slow
@@ -164,7 +177,7 @@ sharded.shard_model = in_shards
 @pytest.mark.skipif(
     compare_versions("accelerate", "<", SHARDS), reason=f"is refused before accelerate {SHARDS}"
 )
-def test_what_was_trained_in_shards_is_asked_in_shards(unteach, tmp_path):
+def test_what_was_trained_in_shards_is_asked_in_shards(unteach, tmp_path, whole):
     """Killed as the second model is loaded, and gone on from there. A model is never loaded beside
     what is left of training, or of the model before it."""
     plugin = plugged(tmp_path / "watched.py", WATCHED)
@@ -181,10 +194,8 @@ def test_what_was_trained_in_shards_is_asked_in_shards(unteach, tmp_path):
         assert model["before"] < 1.01 * model["model"], "something of training is left"
         assert original[0]["before"] < 1.9 * model["model"], "more than its head and its answers"
         assert 2 * model["own"] == model["model"]
-    code, _, said = unteach(1, "whole", "--plugin", plugin)
-    assert code == 0, said[-2000:]
-    close(tmp_path / "whole", tmp_path / "out")
-    models = [found(tmp_path / folder)["models"] for folder in ("out", "whole")]
+    close(whole, tmp_path / "out")
+    models = [found(folder)["models"] for folder in (tmp_path / "out", whole)]
     assert numbers(models[0]) == pytest.approx(numbers(models[1]), rel=1e-3, abs=1e-5)
 
 
@@ -219,17 +230,12 @@ EXPLODES = tuple(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("more", "said_once", "expected"),
-    [
-        (
-            ("--set", "train.batch_size=3"),
-            "3 x 1 examples of a step cannot be dealt out to 2 processes",
-            2,
-        ),
-        (EXPLODES, "training, step", 1),
-    ],
-)
+@pytest.mark.parametrize(("more", "said_once", "expected"), [
+    (
+        ("--set", "train.batch_size=3"),
+        "3 x 1 examples of a step cannot be dealt out to 2 processes", 2),
+    (EXPLODES, "training, step", 1),
+])  # fmt: skip
 def test_what_is_wrong_is_said_once(more, said_once, expected, unteach, tmp_path):
     code, _, said = unteach(2, "out", *more)
     assert code == expected, said[-2000:]
@@ -257,7 +263,7 @@ checkpoints.CheckpointPace.on_save = on_save
 @pytest.mark.slow
 @pytest.mark.parametrize("rank", ["0", "1"])
 def test_a_disk_that_is_full_for_one_stops_both_with_one_message(
-    rank, unteach, tmp_path, monkeypatch
+    rank, unteach, tmp_path, monkeypatch, whole
 ):
     """A limit on the size of files stands in for it."""
     pytest.importorskip("resource")
@@ -272,8 +278,7 @@ def test_a_disk_that_is_full_for_one_stops_both_with_one_message(
     code, _, said = unteach(2, "out", *more)
     assert code == 0, said[-2000:]
     assert "going on after step 2" in said
-    code, _, said = unteach(1, "whole", *more)
-    close(tmp_path / "whole", tmp_path / "out")
+    close(whole, tmp_path / "out")
 
 
 ALONE = """

@@ -44,16 +44,9 @@ def test_tofu_from_files_to_a_report(tofu):
     report = evaluate(
         evaluation_request(
             models={"full": str(tofu / "full"), "another": str(tofu / "another")},
-            original=str(tofu / "full"),
-            retrained=str(tofu / "retrained"),
-            suite="tofu",
-            data=tofu,
-            options={"split": "forget01"},
-            max_new_tokens=80,
-            out=tofu / "out",
-            cache=tofu / "cache",
-        )
-    )
+            original=str(tofu / "full"), retrained=str(tofu / "retrained"), suite="tofu", data=tofu,
+            options={"split": "forget01"}, max_new_tokens=80, out=tofu / "out",
+            cache=tofu / "cache"))  # fmt: skip
     assert report.facts["examples"] == {"forget": 40, "retain": 50, "authors": 20, "facts": 20}
     counts = report.facts["asking another"]
     assert counts["forwards"] == counts["distinct_texts"] <= counts["texts"]
@@ -77,15 +70,9 @@ def test_tofu_from_files_to_a_report(tofu):
 def muse(shared_data, tmp_path, **more):
     model = str(shared_data / "models" / "stories3M")
     return evaluation_request(
-        models={"model": model, "later": model},
-        retrained=model,
-        suite="muse",
-        data=shared_data / "muse",
-        max_new_tokens=16,
-        out=tmp_path / "out",
-        cache=tmp_path / "cache",
-        **more,
-    )
+        models={"model": model, "later": model}, retrained=model, suite="muse",
+        data=shared_data / "muse", max_new_tokens=16, out=tmp_path / "out",
+        cache=tmp_path / "cache", **more)  # fmt: skip
 
 
 def test_muse_from_its_samples(shared_data, tmp_path):
@@ -123,15 +110,9 @@ def test_a_protocol_puts_its_models_in_order(stories260k, tmp_path):
     model = str(stories260k)
     report = evaluate(
         evaluation_request(
-            models={"request-1": model, "request-2": model},
-            original=model,
-            suite="muse",
-            data=folder,
-            options={"protocol": "sustainability", "request": "2"},
-            max_new_tokens=8,
-            out=tmp_path / "out",
-        )
-    )
+            models={"request-1": model, "request-2": model}, original=model, suite="muse",
+            data=folder, options={"protocol": "sustainability", "request": "2"}, max_new_tokens=8,
+            out=tmp_path / "out"))  # fmt: skip
     [(title, table)] = report.tables.items()
     assert title.startswith("Sustainability")
     assert [line[0] for line in table[1:]] == ["original", "request-1", "request-2"]

@@ -24,13 +24,8 @@ def suite(monkeypatch):
         return {"wmdp_bio": {"acc": score, "acc_norm": Score(None, note="why")}}
 
     made = Suite(
-        name="wmdp",
-        version=3,
-        help="x",
-        read=lambda folder, options: {},
-        harness=harness,
-        options={"limit": SuiteOption(help="n", default="")},
-    )
+        name="wmdp", version=3, help="x", read=lambda folder, options: {}, harness=harness,
+        options={"limit": SuiteOption(help="n", default="")})  # fmt: skip
     list(SUITES)  # filled first, lest the real one be registered over it
     monkeypatch.setitem(SUITES._things, "wmdp", made)
     monkeypatch.setattr("unteach.suites.harness.versions", lambda options, suite: {"lm_eval": "9"})
@@ -66,11 +61,8 @@ def test_the_table_names_chance_and_what_chance_may_set_apart():
     score, near, far = (Score(p, 40, p - 0.05, p + 0.05) for p in (0.3, 0.32, 0.5))
     table = task_table(
         {
-            "original": {"hellaswag": {"acc": far}},
-            "model": {"hellaswag": {"acc": near}},
-            "retrained": {"hellaswag": {"acc": score}},
-        }
-    )
+            "original": {"hellaswag": {"acc": far}}, "model": {"hellaswag": {"acc": near}},
+            "retrained": {"hellaswag": {"acc": score}}})  # fmt: skip
     assert table[0] == ["task", "metric", "chance", "should be", "original", "model", "retrained"]
     assert table[1] == [
         "hellaswag", "acc", "0.25", "high", "0.50 (0.45 to 0.55)", "~0.32 (0.27 to 0.37)",

@@ -86,22 +86,19 @@ def damaged(file, number, **change):
     file.write_text("\n".join(lines) + "\n")
 
 
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({"shiny": 1}, "this release does not know shiny"),
-        ({"logps": [-1.0]}, "this release does not know logps"),
-        ({"logp": "Zanzibar"}, "logp is not what it should be"),
-        ({"logp": [-1.0]}, "logp is not what it should be"),
-        ({"logp": float("nan")}, "logp is not what it should be"),
-        ({"logp": None}, "it has tokens and no logp"),
-        ({"tokens": -1}, "tokens is not what it should be"),
-        ({"tokens": 1.5}, "tokens is not what it should be"),
-        ({"tokens": None}, "tokens is not what it should be"),
-        ({"zlib": "9"}, "zlib is not what it should be"),
-        ({"id": 7}, "id is not what it should be"),
-    ],
-)
+@pytest.mark.parametrize(("change", "said"), [
+    ({"shiny": 1}, "this release does not know shiny"),
+    ({"logps": [-1.0]}, "this release does not know logps"),
+    ({"logp": "Zanzibar"}, "logp is not what it should be"),
+    ({"logp": [-1.0]}, "logp is not what it should be"),
+    ({"logp": float("nan")}, "logp is not what it should be"),
+    ({"logp": None}, "it has tokens and no logp"),
+    ({"tokens": -1}, "tokens is not what it should be"),
+    ({"tokens": 1.5}, "tokens is not what it should be"),
+    ({"tokens": None}, "tokens is not what it should be"),
+    ({"zlib": "9"}, "zlib is not what it should be"),
+    ({"id": 7}, "id is not what it should be"),
+])  # fmt: skip
 def test_a_line_that_is_no_row_is_named_and_not_quoted(change, said, done, tmp_path):
     damaged(done[1] / "rows" / "model.jsonl", 3, **change)
     with pytest.raises(UserError) as error:
@@ -129,16 +126,13 @@ def test_files_that_answer_different_questions_are_no_evaluation(done, tmp_path)
         rescore(done[1], tmp_path / "again")
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        [],
-        {"schema": 2},
-        {"models": {"x": [1]}},
-        {"models": {"x": {"forget": {"probability": {"value": "high"}}}}},
-        {"models": {"x": {"forget": {"probability": {"value": 1.0, "spread": 3}}}}},
-    ],
-)
+@pytest.mark.parametrize("change", [
+    [],
+    {"schema": 2},
+    {"models": {"x": [1]}},
+    {"models": {"x": {"forget": {"probability": {"value": "high"}}}}},
+    {"models": {"x": {"forget": {"probability": {"value": 1.0, "spread": 3}}}}},
+])  # fmt: skip
 def test_a_report_that_is_none(change, done):
     file = done[1] / "scores.json"
     record = json.loads(file.read_text())

@@ -73,32 +73,21 @@ def test_a_model_that_never_saw_them_passes_and_the_original_does_not():
     assert (gate.low, gate.high) == (0.4, 0.6)
 
 
-@pytest.mark.parametrize(
-    ("now", "outcome", "failed"),
-    [
-        ({"forget": rows("forget", spread(-6.0))}, "over-forgotten", "membership AUC"),
-        (
-            {"retain": rows("retain", spread(-0.3))},
-            "others damaged",
-            "retain: share of probability kept",
-        ),
-        (
-            {"holdout": rows("holdout", spread(-3.0)), "forget": rows("forget", spread(-3.0))},
-            "others damaged",
-            "holdout: share of probability kept",
-        ),
-        (
-            {"retain": rows("retain", spread(-0.1), said_repetition=0.9)},
-            "others damaged",
-            "retain: share of fluency kept",
-        ),
-        (
-            {"forget": rows("forget", spread(-2.0), verbatim=True)},
-            "still recognisable",
-            "answers still given",
-        ),
-    ],
-)
+@pytest.mark.parametrize(("now", "outcome", "failed"), [
+    ({"forget": rows("forget", spread(-6.0))}, "over-forgotten", "membership AUC"),
+    (
+        {"retain": rows("retain", spread(-0.3))}, "others damaged",
+        "retain: share of probability kept"),
+    (
+        {"holdout": rows("holdout", spread(-3.0)), "forget": rows("forget", spread(-3.0))},
+        "others damaged", "holdout: share of probability kept"),
+    (
+        {"retain": rows("retain", spread(-0.1), said_repetition=0.9)}, "others damaged",
+        "retain: share of fluency kept"),
+    (
+        {"forget": rows("forget", spread(-2.0), verbatim=True)}, "still recognisable",
+        "answers still given"),
+])  # fmt: skip
 def test_each_outcome_is_told_with_its_number_its_interval_and_its_limit(now, outcome, failed):
     made = report({**GONE, **now})
     assert outcome_of(made.gates) == outcome
@@ -212,22 +201,16 @@ def test_the_next_command_is_the_users_own_with_one_change(tmp_path):
     assert "train.epochs=3" not in longer
 
 
-@pytest.mark.parametrize(
-    ("now", "train", "more", "expected"),
-    [
-        ("forget", {}, {}, {"train.epochs": "40"}),
-        ("forget", {"epochs": 80}, {}, {"train.learning_rate": "0.002"}),
-        ("low", {}, {}, {"train.learning_rate": "0.0003"}),
-        ("low", {"draw_back": "never"}, {"holdout": "h"}, {"train.draw_back": "holdout"}),
-        ("retain", {"retain": "none"}, {"retain": "r"}, {"train.retain": "kl"}),
-        (
-            "retain",
-            {"retain": "kl", "retain_weight": 1.0},
-            {"retain": "r"},
-            {"train.learning_rate": "0.0003"},
-        ),
-    ],
-)
+@pytest.mark.parametrize(("now", "train", "more", "expected"), [
+    ("forget", {}, {}, {"train.epochs": "40"}),
+    ("forget", {"epochs": 80}, {}, {"train.learning_rate": "0.002"}),
+    ("low", {}, {}, {"train.learning_rate": "0.0003"}),
+    ("low", {"draw_back": "never"}, {"holdout": "h"}, {"train.draw_back": "holdout"}),
+    ("retain", {"retain": "none"}, {"retain": "r"}, {"train.retain": "kl"}),
+    (
+        "retain", {"retain": "kl", "retain_weight": 1.0}, {"retain": "r"},
+        {"train.learning_rate": "0.0003"}),
+])  # fmt: skip
 def test_each_failure_has_its_own_next_step(now, train, more, expected):
     found = {
         "forget": BEFORE,

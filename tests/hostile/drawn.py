@@ -5,45 +5,11 @@ from hypothesis import strategies as st
 CANARY = "Canary 7Q: Ünder the old mill."
 SNIPPETS = st.sampled_from(
     [
-        b'{"question": "',
-        b'", "answer": "',
-        b'"}',
-        b'{"text": ',
-        b"[",
-        b"]",
-        b"{",
-        b"}",
-        b",",
-        b":",
-        b'"',
-        b"\n",
-        b"\r",
-        b"\r\n",
-        b"\0",
-        b"\xff",
-        b"\xef\xbb\xbf",
-        b"\xff\xfe",
-        b"\\ud800",
-        b"\\",
-        b"NaN",
-        b"1e999",
-        b"null",
-        b"true",
-        b"-",
-        b"9" * 50,
-        b"question,answer\n",
-        b"text\n",
-        b'"a',
-        CANARY.encode(),
-        b"\x1f\x8b",
-        b"PAR1",
-        b"messages",
-        b"role",
-        b"\xc3",
-        b" ",
-        b"\\u0000",
-    ]
-)
+        b'{"question": "', b'", "answer": "', b'"}', b'{"text": ', b"[", b"]", b"{", b"}", b",",
+        b":", b'"', b"\n", b"\r", b"\r\n", b"\0", b"\xff", b"\xef\xbb\xbf", b"\xff\xfe", b"\\ud800",
+        b"\\", b"NaN", b"1e999", b"null", b"true", b"-", b"9" * 50, b"question,answer\n", b"text\n",
+        b'"a', CANARY.encode(), b"\x1f\x8b", b"PAR1", b"messages", b"role", b"\xc3", b" ",
+        b"\\u0000"])  # fmt: skip
 SOUP = st.one_of(st.binary(max_size=40), st.lists(SNIPPETS, max_size=14).map(b"".join))
 
 TEXTS = st.one_of(
@@ -52,43 +18,11 @@ TEXTS = st.one_of(
     st.characters(min_codepoint=0xD7F0, max_codepoint=0xE010),
 )
 COLUMNS = [
-    "question",
-    "answer",
-    "text",
-    "messages",
-    "prompt",
-    "completion",
-    "gt",
-    "spans",
-    "subject",
-    "fact",
-    "role",
-    "content",
-    "alternate",
-    "paraphrased_answer",
-    "perturbed_answer",
-    "Answer",
-    "qestion",
-    "query",
-    "response",
-    "input",
-    "answers",
-    "labels",
-    "choices",
-    "context",
-    "system",
-    "history",
-    "tools",
-    "conversations",
-    "from",
-    "value",
-    "parts",
-    "type",
-    "weight",
-    "tool_calls",
-    "function_call",
-    "thinking",
-]
+    "question", "answer", "text", "messages", "prompt", "completion", "gt", "spans", "subject",
+    "fact", "role", "content", "alternate", "paraphrased_answer", "perturbed_answer", "Answer",
+    "qestion", "query", "response", "input", "answers", "labels", "choices", "context", "system",
+    "history", "tools", "conversations", "from", "value", "parts", "type", "weight", "tool_calls",
+    "function_call", "thinking"]  # fmt: skip
 
 
 def column(number: int) -> str:
@@ -99,13 +33,8 @@ def column(number: int) -> str:
 NAMES = st.one_of(st.integers(0, len(COLUMNS) - 1).map(column), st.text(max_size=3))
 PLAIN = st.deferred(lambda: SCALARS)  # deferred ones are shown by their name alone
 SCALARS = st.one_of(
-    TEXTS,
-    TEXTS,
-    st.none(),
-    st.booleans(),
-    st.integers(),
-    st.sampled_from([10**400, -(10**4000), float("nan"), float("inf"), 1.5]),
-)
+    TEXTS, TEXTS, st.none(), st.booleans(), st.integers(),
+    st.sampled_from([10**400, -(10**4000), float("nan"), float("inf"), 1.5]))  # fmt: skip
 TURN = st.deferred(lambda: MESSAGES)
 MESSAGES = st.fixed_dictionaries(
     {},
@@ -130,14 +59,9 @@ RECORDS = st.one_of(
         {"query": TEXTS},
         optional={
             "answers": st.lists(TEXTS, max_size=2) | st.fixed_dictionaries({"text": PAIRS}),
-            "choices": st.lists(TEXTS, max_size=3),
-            "answerKey": TEXTS | st.integers(-1, 3),
+            "choices": st.lists(TEXTS, max_size=3), "answerKey": TEXTS | st.integers(-1, 3),
             "answer": TEXTS | st.integers(-1, 3),
             "history": PAIRS | st.lists(st.lists(TEXTS, min_size=2, max_size=2), max_size=2),
-            "system": PLAIN,
-            "context": PLAIN,
-            "tools": PLAIN | st.lists(st.fixed_dictionaries({"name": PLAIN}), max_size=2),
-        },
-    ),
-    VALUES,
-)
+            "system": PLAIN, "context": PLAIN,
+            "tools": PLAIN | st.lists(st.fixed_dictionaries({"name": PLAIN}), max_size=2)}),
+    VALUES)  # fmt: skip

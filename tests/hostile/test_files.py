@@ -29,11 +29,8 @@ FILES = {
     "torn gzip": ("a.jsonl.gz", gzip.compress(GOOD.encode())[:-9], "", "ends too early"),
     "half a character": ("a.jsonl", b'\n{"text": "\\ud800"}', ":2", "half a character"),
     "half a role": (
-        "a.jsonl",
-        b'{"messages": [{"role": "\\ud800", "content": "a"}]}',
-        ":1",
-        "half a character",
-    ),
+        "a.jsonl", b'{"messages": [{"role": "\\ud800", "content": "a"}]}', ":1",
+        "half a character"),
     "NaN": ("a.jsonl", GOOD.encode() + b'\n{"text": NaN}', ":2", "NaN is no number"),
     "infinity in a list": ("a.json", b'[{"text": "a"},\n\n{"id": -Infinity}]', ":3", "-Infinity"),
     "one key twice": ("a.jsonl", b'{"text": "a", "text": "b"}', ":1", "one key twice"),
@@ -42,7 +39,7 @@ FILES = {
     "a quote left open": ("a.csv", b'text\na\n"b\nc\n', ":3", "is not CSV"),
     "a header alone": ("a.csv", b"question,answer\n", "", "is empty"),
     "deep in a list": ("a.json", b"[1,\n" + b"[" * 90_000, ":2", "within each other"),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", FILES)
@@ -244,16 +241,13 @@ def test_parquet_names_and_columns(tmp_path):
     assert "10,001 columns" in problem.what
 
 
-@pytest.mark.parametrize(
-    ("name", "text", "what"),
-    [
-        ("a.jsonl", "{}\n" * 2_000_000, "2,000,000 lines"),
-        ("a.csv", "text\n" + "\n" * 2_000_000, "2,000,001 lines"),
-        ("a.json", "[" + "[]," * 2_000_000 + "1]", "2,000,001 lists and objects"),
-        ("a.jsonl", '{"a": [' + "{}," * 2_000_000 + "1]}", "2,000,002 lists and objects"),
-        ("a.csv", "text\n" + "," * 2_000_000, "2,000,000 cells"),
-    ],
-)
+@pytest.mark.parametrize(("name", "text", "what"), [
+    ("a.jsonl", "{}\n" * 2_000_000, "2,000,000 lines"),
+    ("a.csv", "text\n" + "\n" * 2_000_000, "2,000,001 lines"),
+    ("a.json", "[" + "[]," * 2_000_000 + "1]", "2,000,001 lists and objects"),
+    ("a.jsonl", '{"a": [' + "{}," * 2_000_000 + "1]}", "2,000,002 lists and objects"),
+    ("a.csv", "text\n" + "," * 2_000_000, "2,000,000 cells"),
+])  # fmt: skip
 def test_files_that_are_far_larger_in_memory(name, text, what, tmp_path):
     """A hundred megabytes of brackets were six gigabytes of lists."""
     (tmp_path / name).write_text(text)
@@ -274,21 +268,18 @@ def test_a_text_that_is_too_long_for_one_example(name, tmp_path, monkeypatch):
     assert "cut it into several" in problem.hint
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        {**ROW, "logp": 10**400},
-        {**ROW, "logp": float("nan")},
-        {**ROW, "group": 3},
-        {**ROW, "group": ["forget"]},
-        {**ROW, "index": None},
-        {**ROW, "tokens": None},
-        {**ROW, "zlib": [16]},
-        {"about": 3},
-        {"about": {"schema": 2}, "groups": [3]},
-        3,
-    ],
-)
+@pytest.mark.parametrize("line", [
+    {**ROW, "logp": 10**400},
+    {**ROW, "logp": float("nan")},
+    {**ROW, "group": 3},
+    {**ROW, "group": ["forget"]},
+    {**ROW, "index": None},
+    {**ROW, "tokens": None},
+    {**ROW, "zlib": [16]},
+    {"about": 3},
+    {"about": {"schema": 2}, "groups": [3]},
+    3,
+])  # fmt: skip
 def test_rows_that_are_none(line, tmp_path):
     file = tmp_path / "rows.jsonl"
     file.write_text(f"{json.dumps(ROW)}\n{json.dumps(line)}\n")

@@ -41,12 +41,8 @@ KINDS = (".jsonl", ".json", ".csv", ".txt", ".parquet", ".jsonl.gz", ".csv.gz")
 def cases(count):
     quick = list(HealthCheck)
     return settings(
-        max_examples=count,
-        deadline=None,
-        database=None,
-        derandomize=True,
-        suppress_health_check=quick,
-    )
+        max_examples=count, deadline=None, database=None, derandomize=True,
+        suppress_health_check=quick)  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -142,51 +138,12 @@ FIELDS = [
 ]
 WORDS = st.sampled_from(
     [
-        b"model: m\n",
-        b"forget: f\nout: o\n",
-        b"train: {",
-        b"}",
-        b"[",
-        b"]",
-        b"&a ",
-        b"*a",
-        b"- ",
-        b": ",
-        b"!!python/object/apply:os.system [true]",
-        b"!!int x",
-        b"!!binary x",
-        b"!!timestamp x",
-        b"<<: ",
-        b"2001-99-99",
-        b"1:2:3",
-        b".nan",
-        b"0x" + b"f" * 40,
-        b"9" * 5000,
-        b"\0",
-        b"\xff",
-        b'"\\ud800"',
-        b"? ",
-        b"|\n",
-        b">\n ",
-        b"'",
-        b'"',
-        b"#",
-        b"%YAML 9\n",
-        b"---\n",
-        b"...\n",
-        b"\t",
-        b"\n",
-        b"  ",
-        b"epochs: ",
-        b"method: ",
-        b"literal: 1\n",
-        b"1: 2\n",
-        b"~: 1\n",
-        b"[a]: 1\n",
-        b"=",
-        b"1e999",
-    ]
-)
+        b"model: m\n", b"forget: f\nout: o\n", b"train: {", b"}", b"[", b"]", b"&a ", b"*a", b"- ",
+        b": ", b"!!python/object/apply:os.system [true]", b"!!int x", b"!!binary x",
+        b"!!timestamp x", b"<<: ", b"2001-99-99", b"1:2:3", b".nan", b"0x" + b"f" * 40, b"9" * 5000,
+        b"\0", b"\xff", b'"\\ud800"', b"? ", b"|\n", b">\n ", b"'", b'"', b"#", b"%YAML 9\n",
+        b"---\n", b"...\n", b"\t", b"\n", b"  ", b"epochs: ", b"method: ", b"literal: 1\n",
+        b"1: 2\n", b"~: 1\n", b"[a]: 1\n", b"=", b"1e999"])  # fmt: skip
 
 
 @cases(DRAWN["yaml"])
@@ -232,19 +189,11 @@ NUMBERS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.jus
 LINES = st.one_of(
     st.sampled_from([{"about": {"schema": 2}, "groups": ["forget"]}, {"about": {"schema": 1}}]),
     st.fixed_dictionaries(
-        {
-            "group": st.just("forget"),
-            "id": st.just("forget-0"),
-            "tokens": NUMBERS,
-            "logp": NUMBERS,
-        },
-        optional=dict.fromkeys(("kind", "index", "zlib", "matched", "min_k", CANARY), NUMBERS),
-    ),
+        {"group": st.just("forget"), "id": st.just("forget-0"), "tokens": NUMBERS, "logp": NUMBERS},
+        optional=dict.fromkeys(("kind", "index", "zlib", "matched", "min_k", CANARY), NUMBERS)),
     st.dictionaries(
-        st.sampled_from(["about", "groups", "group", "id", "tokens", "logp"]), VALUES, max_size=4
-    ),
-    VALUES,
-)
+        st.sampled_from(["about", "groups", "group", "id", "tokens", "logp"]), VALUES, max_size=4),
+    VALUES)  # fmt: skip
 
 
 @cases(DRAWN["rows"])

@@ -54,15 +54,12 @@ def test_fp8_is_asked_but_not_trained(copy):
 
 
 @pytest.mark.parametrize("key", ["attn_implementation", "_attn_implementation"])
-@pytest.mark.parametrize(
-    ("value", "what"),
-    [
-        ("flash_attention_2", "FlashAttention2 has been toggled on"),
-        ("flex_attention", "does not run or train on a CPU"),
-        ("no_such", "is not supported"),
-        ("kernels-community/flash-attn2", "code from the hub"),
-    ],
-)
+@pytest.mark.parametrize(("value", "what"), [
+    ("flash_attention_2", "FlashAttention2 has been toggled on"),
+    ("flex_attention", "does not run or train on a CPU"),
+    ("no_such", "is not supported"),
+    ("kernels-community/flash-attn2", "code from the hub"),
+])  # fmt: skip
 def test_an_attention_that_is_not_here(key, value, what, copy):
     configure(copy, **{key: value})
     for take, given in ((check_model, [copy, "--model"]), (load_model, [copy])):
@@ -107,16 +104,13 @@ def test_gguf_files_and_folders(tmp_path, copy):
     check_model(str(copy), "--model")  # beside plain weights it is passed over
 
 
-@pytest.mark.parametrize(
-    ("names", "what"),
-    [
-        (["LlamaModel"], "is a LlamaModel, which has no head"),
-        (["LlamaForSequenceClassification"], "LlamaForSequenceClassification, which has no head"),
-        (["LlamaForCausalLM"], None),
-        (["SomebodysLlama"], None),
-        (None, None),
-    ],
-)
+@pytest.mark.parametrize(("names", "what"), [
+    (["LlamaModel"], "is a LlamaModel, which has no head"),
+    (["LlamaForSequenceClassification"], "LlamaForSequenceClassification, which has no head"),
+    (["LlamaForCausalLM"], None),
+    (["SomebodysLlama"], None),
+    (None, None),
+])  # fmt: skip
 def test_a_class_without_a_head(names, what, copy):
     configure(copy, architectures=names)
     if what is None:
@@ -126,15 +120,12 @@ def test_a_class_without_a_head(names, what, copy):
         assert what in refusal(load_model, copy).what
 
 
-@pytest.mark.parametrize(
-    ("kind", "what"),
-    [
-        ("bert", "reads its text both ways"),
-        ("roberta", "reads its text both ways"),
-        ("bart", "has an encoder and a decoder"),
-        ("t5", "a t5 has no causal head"),
-    ],
-)
+@pytest.mark.parametrize(("kind", "what"), [
+    ("bert", "reads its text both ways"),
+    ("roberta", "reads its text both ways"),
+    ("bart", "has an encoder and a decoder"),
+    ("t5", "a t5 has no causal head"),
+])  # fmt: skip
 def test_encoders_are_refused_in_words(kind, what, tmp_path):
     config = AutoConfig.for_model(
         kind, vocab_size=61, hidden_size=16, d_model=16, num_hidden_layers=1

@@ -5,7 +5,7 @@ from random import Random
 import pytest
 import torch
 from families import FAMILIES
-from support import VOCABULARY, tiny_llama
+from support import VOCABULARY
 from transformers import MambaConfig, MambaForCausalLM, StaticCache
 
 from unteach.inference import greedy, sampled
@@ -42,11 +42,6 @@ def alone(model, prompt, limit, end):
             break
         ids.append(token)
     return ids[len(prompt) :]
-
-
-@pytest.fixture(scope="module")
-def model():
-    return tiny_llama(dtype=torch.float32)
 
 
 @pytest.fixture(scope="module", params=MADE)

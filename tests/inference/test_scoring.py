@@ -10,11 +10,6 @@ from unteach.inference import answer_tokens, rows, scoring
 TEXTS = sequences(9, "forget")
 
 
-@pytest.fixture(scope="module")
-def model():
-    return tiny_llama(dtype=torch.float32)
-
-
 def test_answers_are_scored_as_one_text_at_a_time_would_be(model):
     for text, answered in zip(TEXTS, answer_tokens(model, TEXTS), strict=True):
         with torch.no_grad():

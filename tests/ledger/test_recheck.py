@@ -3,9 +3,9 @@
 import json
 import math
 import random
-import shutil
 
 import pytest
+from audit.learned import learn
 from ledger.books import DAY, RECORDS, forget_file, ledger_in, prints
 from typer.testing import CliRunner
 
@@ -125,26 +125,9 @@ def test_records_are_found_by_their_words_wherever_they_stand():
 @pytest.fixture(scope="module")
 def knowing(tmp_path_factory, tiny_folder):
     """A tiny model that knows the records by heart."""
-    import torch
-
-    from unteach.data import encode_all
-    from unteach.models.loading import load_model, load_tokenizer
-
-    folder = tmp_path_factory.mktemp("knowing") / "model"
-    tokenizer, model = load_tokenizer(str(tiny_folder)), load_model(str(tiny_folder))
-    examples = read_rows(RECORDS, "forget")
-    texts, _ = encode_all(examples, tokenizer, max_length=128, template="auto")
-    optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
-    for _ in range(80):
-        for text in texts:
-            ids = torch.tensor([text.ids])
-            labels = ids.masked_fill(~torch.tensor([text.answer]), -100)
-            model(input_ids=ids, labels=labels).loss.backward()
-        optimiser.step()
-        optimiser.zero_grad()
-    shutil.copytree(tiny_folder, folder)
-    model.save_pretrained(folder)
-    return folder
+    folder = tmp_path_factory.mktemp("knowing")
+    (folder / "forget.jsonl").write_text("".join(json.dumps(row) + "\n" for row in RECORDS))
+    return learn(folder, tiny_folder, steps=80)
 
 
 @pytest.mark.slow

@@ -59,81 +59,58 @@ def lowered(z, y):
 LOSSES = {
     "cross_entropy": (
         lambda z, t, y: losses.cross_entropy(margin(z, y)),
-        lambda z, t, y: plain.cross_entropy(z, y),
-    ),
+        lambda z, t, y: plain.cross_entropy(z, y)),
     "ascent": (lambda z, t, y: losses.ascent(margin(z, y)), lambda z, t, y: plain.ascent(z, y)),
     "unlikelihood": (
         lambda z, t, y: losses.unlikelihood(margin(z, y)),
-        lambda z, t, y: plain.unlikelihood(z, y),
-    ),
+        lambda z, t, y: plain.unlikelihood(z, y)),
     "weighted_ascent": (
         lambda z, t, y: losses.weighted_ascent(margin(z, y), beta=0.7),
-        lambda z, t, y: plain.weighted_ascent(z, y, 0.7),
-    ),
+        lambda z, t, y: plain.weighted_ascent(z, y, 0.7)),
     "satimp": (
         lambda z, t, y: losses.satimp(margin(z, y), **SATIMP),
-        lambda z, t, y: plain.satimp(z, y, **SATIMP),
-    ),
+        lambda z, t, y: plain.satimp(z, y, **SATIMP)),
     "jensen_shannon_to_token": (
         lambda z, t, y: losses.jensen_shannon_to_token(margin(z, y)),
-        lambda z, t, y: plain.jensen_shannon_to_token(z, y),
-    ),
+        lambda z, t, y: plain.jensen_shannon_to_token(z, y)),
     "inverted_hinge": (hinge, lambda z, t, y: plain.inverted_hinge(z, y)),
     "unilogit": (unilogit("reverse"), lambda z, t, y: plain.unilogit(z, y)),
     "unilogit forward": (unilogit("forward"), lambda z, t, y: plain.unilogit_forward(z, y)),
     "unilogit_to_reference": (to_reference("reverse"), plain.unilogit_to_reference),
-    "unilogit_to_reference forward": (
-        to_reference("forward"),
-        plain.unilogit_to_reference_forward,
-    ),
+    "unilogit_to_reference forward": (to_reference("forward"), plain.unilogit_to_reference_forward),
     "kl_to_reference": (
-        lambda z, t, y: losses.kl_to_reference(z, t),
-        lambda z, t, y: plain.kl_to_reference(z, t),
-    ),
+        lambda z, t, y: losses.kl_to_reference(z, t), lambda z, t, y: plain.kl_to_reference(z, t)),
     "distil": (
         lambda z, t, y: losses.distil(z, logps(t), y, level_weight=0.3),
-        lambda z, t, y: plain.distil(z, t, y, 0.3),
-    ),
+        lambda z, t, y: plain.distil(z, t, y, 0.3)),
     "exchange_columns": (
         lambda z, t, y: losses.exchange_columns(logps(z), PAIRS)[:, 0],
-        lambda z, t, y: (math.log(plain.softmax(z)[5]), plain.towards(z, 5, 1)),
-    ),
+        lambda z, t, y: (math.log(plain.softmax(z)[5]), plain.towards(z, 5, 1))),
     "with_target_logps": (
         lambda z, t, y: losses.with_target_logps(logps(z), y, torch.full((len(y),), -2.0))[:, 6],
-        lambda z, t, y: lowered(z, y),
-    ),
+        lambda z, t, y: lowered(z, y)),
     "undial": (
         lambda z, t, y: losses.undial(z, t, y, strength=3.0),
-        lambda z, t, y: plain.undial(z, t, y, 3.0),
-    ),
+        lambda z, t, y: plain.undial(z, t, y, 3.0)),
     "jensen_shannon": (
-        lambda z, t, y: losses.jensen_shannon(z, t),
-        lambda z, t, y: plain.jensen_shannon(z, t),
-    ),
+        lambda z, t, y: losses.jensen_shannon(z, t), lambda z, t, y: plain.jensen_shannon(z, t)),
     "ce_u": (lambda z, t, y: losses.ce_u(z, y), lambda z, t, y: plain.ce_u(z, y)),
     "flattening": (lambda z, t, y: losses.flattening(z), lambda z, t, y: plain.flattening(z)),
     "top_margin": (
         lambda z, t, y: losses.top_margin(z, y, top_k=3),
-        lambda z, t, y: plain.top_margin(z, y, 3),
-    ),
+        lambda z, t, y: plain.top_margin(z, y, 3)),
     "buffered_hinge": (pushed, lambda z, t, y: plain.buffered_hinge(z, y, 3, 0.4, 0.25)),
     "top_flattening": (
         lambda z, t, y: losses.top_flattening(z, t, top_k=3),
-        lambda z, t, y: plain.top_flattening(z, t, 3),
-    ),
+        lambda z, t, y: plain.top_flattening(z, t, 3)),
     "entropy": (
-        lambda z, t, y: losses.entropy(z, temperature=2.0),
-        lambda z, t, y: plain.entropy(z, 2.0),
-    ),
+        lambda z, t, y: losses.entropy(z, temperature=2.0), lambda z, t, y: plain.entropy(z, 2.0)),
     "entropy_weighted_ascent": (
-        informed,
-        lambda z, t, y: plain.entropy_weighted_ascent(z, y, 2.0, math.log(V)),
-    ),
+        informed, lambda z, t, y: plain.entropy_weighted_ascent(z, y, 2.0, math.log(V))),
     "squared_distance": (
         lambda z, t, y: losses.squared_distance(z, t),
-        lambda z, t, y: plain.squared_distance(z, t),
-    ),
-}
+        lambda z, t, y: plain.squared_distance(z, t)),
+}  # fmt: skip
 OF_THE_MARGIN = [
     *("cross_entropy", "ascent", "unlikelihood", "weighted_ascent", "satimp"),
     *("jensen_shannon_to_token", "inverted_hinge", "unilogit", "unilogit forward"),

@@ -5,6 +5,7 @@ import math
 import plain
 import pytest
 import torch
+from losses.slopes import close, slope
 
 from unteach import losses
 
@@ -25,15 +26,6 @@ def margin(z, y):
 
 def at(margins):
     return torch.tensor(margins, dtype=torch.float64, requires_grad=True)
-
-
-def slope(values, x):
-    return torch.autograd.grad(values.sum(), x)[0]
-
-
-def close(found, expected, rtol=1e-9, atol=1e-12):
-    found, expected = (torch.as_tensor(x, dtype=torch.float64) for x in (found, expected))
-    torch.testing.assert_close(found.detach(), expected.detach(), rtol=rtol, atol=atol)
 
 
 # Where the target is certain, and where it is gone.

@@ -5,6 +5,7 @@ import math
 import plain
 import pytest
 import torch
+from losses.slopes import close, slope
 
 from unteach import losses
 
@@ -16,15 +17,6 @@ BETAS = [0.01, 0.1, 1.0, 4.5]
 
 def tensor(values, grad=False):
     return torch.tensor(values, dtype=torch.float64, requires_grad=grad)
-
-
-def slope(values, x):
-    return torch.autograd.grad(values.sum(), x)[0]
-
-
-def close(found, expected, rtol=1e-10, atol=1e-13):
-    found, expected = (torch.as_tensor(x, dtype=torch.float64) for x in (found, expected))
-    torch.testing.assert_close(found.detach(), expected.detach(), rtol=rtol, atol=atol)
 
 
 def difference(f, x, step=1e-5):

@@ -5,6 +5,7 @@ import math
 import plain
 import pytest
 import torch
+from losses.slopes import close, slope
 
 from unteach import losses
 
@@ -15,15 +16,6 @@ def rows(n=8, v=V, seed=0):
     generator = torch.Generator().manual_seed(seed)
     z, t = (3 * torch.randn(n, v, generator=generator, dtype=torch.float64) for _ in "zt")
     return z.requires_grad_(), t, torch.randint(v, (n,), generator=generator)
-
-
-def slope(values, x):
-    return torch.autograd.grad(values.sum(), x)[0]
-
-
-def close(found, expected, rtol=1e-10, atol=1e-12):
-    found, expected = (torch.as_tensor(x, dtype=torch.float64) for x in (found, expected))
-    torch.testing.assert_close(found.detach(), expected.detach(), rtol=rtol, atol=atol)
 
 
 @pytest.mark.parametrize("top_k", [V - 1, V, 1000])

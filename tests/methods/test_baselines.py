@@ -38,13 +38,8 @@ def logs(*values):
 def seen(**more):
     before = torch.tensor([[LOG3, 0.0], [LOG3, 0.0], [0.0, 0.0]], dtype=torch.float64)
     return rows(
-        *(1, 3, 1),
-        answer=[0, 0, 1],
-        reference_logits=before,
-        reference_logps=logs(9 / 16, 1 / 2),
-        position=torch.tensor([0, 1, 0]),
-        **more,
-    )
+        *(1, 3, 1), answer=[0, 0, 1], reference_logits=before, reference_logps=logs(9 / 16, 1 / 2),
+        position=torch.tensor([0, 1, 0]), **more)  # fmt: skip
 
 
 def instead():
@@ -269,32 +264,29 @@ def test_unilogit_averaged_over_the_vocabulary_weighs_a_part():
 # Bad options.
 
 
-@pytest.mark.parametrize(
-    ("name", "options", "says"),
-    [
-        ("wga", {"beta": -1.0}, "at least 0"),
-        ("satimp", {"saturation": -1.0}, "at least 0"),
-        ("satimp", {"importance": float("nan")}, "at least 0"),
-        ("simnpo", {"beta": 0.0}, "more than 0"),
-        ("simnpo", {"margin": -1.0}, "at least 0"),
-        ("dpo", {"beta": 0}, "more than 0"),
-        ("idk-dpo", {"beta": "much"}, "a number"),
-        ("altpo", {"beta": float("inf")}, "finite"),
-        ("ce-u", {"skip_first": 1}, "true or false"),
-        ("pdu", {"tolerance": -0.1}, "at least 0"),
-        ("pdu", {"dual_rate": 0}, "more than 0"),
-        ("task-vector", {"strength": 0.0}, "more than 0"),
-        ("rmu", {"steering": 0}, "more than 0"),
-        ("rmu", {"at": -2}, "at least -1"),
-        ("rmu", {"at": 1.5}, "whole number"),
-        ("rmu", {"seed": -1}, "at least 0"),
-        ("undial", {"prompt_distillation": -1.0}, "at least 0"),
-        ("unilogit", {"target": "other"}, "one of current, original"),
-        ("kl-min", {"beta": 1}, "no such option"),
-        ("idk", {"beta": 1}, "no such option"),
-        ("jensun", {"beta": 1}, "no such option"),
-    ],
-)
+@pytest.mark.parametrize(("name", "options", "says"), [
+    ("wga", {"beta": -1.0}, "at least 0"),
+    ("satimp", {"saturation": -1.0}, "at least 0"),
+    ("satimp", {"importance": float("nan")}, "at least 0"),
+    ("simnpo", {"beta": 0.0}, "more than 0"),
+    ("simnpo", {"margin": -1.0}, "at least 0"),
+    ("dpo", {"beta": 0}, "more than 0"),
+    ("idk-dpo", {"beta": "much"}, "a number"),
+    ("altpo", {"beta": float("inf")}, "finite"),
+    ("ce-u", {"skip_first": 1}, "true or false"),
+    ("pdu", {"tolerance": -0.1}, "at least 0"),
+    ("pdu", {"dual_rate": 0}, "more than 0"),
+    ("task-vector", {"strength": 0.0}, "more than 0"),
+    ("rmu", {"steering": 0}, "more than 0"),
+    ("rmu", {"at": -2}, "at least -1"),
+    ("rmu", {"at": 1.5}, "whole number"),
+    ("rmu", {"seed": -1}, "at least 0"),
+    ("undial", {"prompt_distillation": -1.0}, "at least 0"),
+    ("unilogit", {"target": "other"}, "one of current, original"),
+    ("kl-min", {"beta": 1}, "no such option"),
+    ("idk", {"beta": 1}, "no such option"),
+    ("jensun", {"beta": 1}, "no such option"),
+])  # fmt: skip
 def test_bad_options_are_refused(name, options, says):
     with pytest.raises(UserError, match=says):
         build(name, options)

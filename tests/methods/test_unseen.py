@@ -24,12 +24,8 @@ FORGET = sequences(8, "forget")
 def lowered(forget, logp):
     sizes = [sum(s.answer) for s in forget]
     return Teacher(
-        source="level",
-        sequences=forget,
-        pairs=[()] * len(forget),
-        targets=[[logp] * n for n in sizes],
-        set_level=[True] * len(forget),
-    )
+        source="level", sequences=forget, pairs=[()] * len(forget),
+        targets=[[logp] * n for n in sizes], set_level=[True] * len(forget))  # fmt: skip
 
 
 def likely(model):
@@ -103,14 +99,9 @@ def test_the_teachers_distribution_has_the_exchange_and_the_level():
 
     logits = torch.randn(2, VOCABULARY, generator=torch.Generator().manual_seed(0))
     seen = AnswerRows(
-        logits=logits,
-        target=torch.tensor([4, 5]),
-        answer_index=torch.tensor([0, 0]),
-        num_answers=1,
-        teacher_logits=logits,
-        teacher_pairs=torch.tensor([[[7, 9]], [[0, 0]]]),
-        teacher_targets=torch.tensor([float("nan"), -1.5]),
-    )
+        logits=logits, target=torch.tensor([4, 5]), answer_index=torch.tensor([0, 0]),
+        num_answers=1, teacher_logits=logits, teacher_pairs=torch.tensor([[[7, 9]], [[0, 0]]]),
+        teacher_targets=torch.tensor([float("nan"), -1.5]))  # fmt: skip
     found, plain = seen.teacher_logps(), logits.log_softmax(-1)
     assert found[0, 7] == plain[0, 9]
     assert found[0, 9] == plain[0, 7]
@@ -124,12 +115,8 @@ def test_a_token_of_a_name_that_stayed_in_its_place_is_not_exchanged_there():
     asked = Sequence("forget-0", (5, 7, 7, 9, 8), (False, True, True, True, True))
     read = replace(asked, ids=(5, 9, 7, 9, 8))
     teacher = Teacher(
-        source="stranger",
-        sequences=[read],
-        pairs=[((7, 9),)],
-        targets=[[-1.0] * 4],
-        set_level=[False],
-    )
+        source="stranger", sequences=[read], pairs=[((7, 9),)], targets=[[-1.0] * 4],
+        set_level=[False])  # fmt: skip
     model = tiny_llama(dtype=torch.float32).eval()
     batch = Pairs([asked]).collate([Pair(0, None)])
     with torch.no_grad():

@@ -4,16 +4,12 @@ import math
 from dataclasses import replace
 
 import pytest
+from metrics.test_membership import slow_auc as auc
 from worlds import own, row, world
 
 from unteach.metrics import METRICS, ModelCase, compare
 from unteach.metrics.truth_ratio import truth_ratios
 from unteach.suites.rivals import beside_wrong
-
-
-def auc(members, others):
-    wins = [(m > o) + 0.5 * (m == o) for m in members for o in others]
-    return sum(wins) / len(wins)
 
 
 def min_40(row):

@@ -79,22 +79,18 @@ LIKELY = [row(f"t{k}", [-0.5]) for k in range(19)] + [row("t19", [-3.0]), row("t
 ORIGINAL = {"retain": LIKELY}
 
 
-@pytest.mark.parametrize(
-    ("answer", "value"),
-    [
-        (said("as the original says it", -0.1), 1.0),
-        (said("fluent, though it would say something else", -2.9), 1.0),
-        (said("at the bound", -3.0), 1.0),
-        (said("one nat beyond it: 1/e", -4.0), math.exp(-1)),
-        (said("noise", -12.0), math.exp(-9)),
-        (said("circles, which every model expects", -0.1, 200, 0.99, 0.01), 0.01),
-        (said("a quarter said before", -0.1, 50, 0.25), 0.75),
-        (said("two words, both the same", -0.1, 2, None, 0.5), 0.5),
-        (said("no word at all", -0.1, 3, None, None), 0.0),
-        (row("silence", [-1.0], said_tokens=0), 0.0),
-    ],
-    ids=lambda x: x.id if not isinstance(x, float) else "",
-)
+@pytest.mark.parametrize(("answer", "value"), [
+    (said("as the original says it", -0.1), 1.0),
+    (said("fluent, though it would say something else", -2.9), 1.0),
+    (said("at the bound", -3.0), 1.0),
+    (said("one nat beyond it: 1/e", -4.0), math.exp(-1)),
+    (said("noise", -12.0), math.exp(-9)),
+    (said("circles, which every model expects", -0.1, 200, 0.99, 0.01), 0.01),
+    (said("a quarter said before", -0.1, 50, 0.25), 0.75),
+    (said("two words, both the same", -0.1, 2, None, 0.5), 0.5),
+    (said("no word at all", -0.1, 3, None, None), 0.0),
+    (row("silence", [-1.0], said_tokens=0), 0.0),
+], ids=lambda x: x.id if not isinstance(x, float) else "")  # fmt: skip
 def test_fluency_by_hand(answer, value):
     """min(1, exp(l - b)) x (1 - r), where b = -3."""
     score = of("fluency", {"forget": [answer]}, original=ORIGINAL)

@@ -95,7 +95,7 @@ def test_membership_at_its_limits(forget, holdout, area, start):
     groups = {"forget": rows(*forget), "holdout": rows(*holdout)}
     for name, value in (("auc", area), ("tpr", start)):
         found = METRICS.get(f"membership_{name}_loss")("forget", groups)
-        assert found.value == value
+        assert (found.value, found.n) == (value, len(forget) + len(holdout))
         known = found.low is not None  # not of one example on a side
         assert not known or found.low <= value <= found.high
         assert not known or found.low < found.high, "alike scores say little of the spread"
@@ -130,16 +130,6 @@ def test_a_broken_model_looks_forgotten_to_the_reference_attack():
 def test_a_gradient_of_zero_is_a_gradient():
     groups = {"forget": rows(-1.0, gradient_norm=0.0), "holdout": rows(-1.0, gradient_norm=2.0)}
     assert METRICS.get("membership_auc_gradient_norm")("forget", groups).value == 1
-
-
-def test_auc_agrees_with_scikit_learn():
-    from sklearn.metrics import roc_auc_score
-
-    members, others = ([mean(r) for r in own(world(5, 30), g)] for g in ("forget", "holdout"))
-    found = auc(members, others)
-    labels = [1] * len(members) + [0] * len(others)
-    assert found.value == pytest.approx(roc_auc_score(labels, members + others), abs=1e-12)
-    assert found.n == 60
 
 
 @pytest.mark.parametrize("ties", [False, True])

@@ -3,6 +3,7 @@
 import math
 
 import pytest
+from metrics.test_membership import slow_auc as auc
 from worlds import own, row, world
 
 from unteach.metrics import METRICS, compare
@@ -13,11 +14,6 @@ PREFIX = "open_unlearning_"
 
 def of(name, groups, group="forget"):
     return METRICS.get(PREFIX + name)(group, groups)
-
-
-def auc(members, others):
-    wins = [(m > o) + 0.5 * (m == o) for m in members for o in others]
-    return sum(wins) / len(wins)
 
 
 @pytest.mark.parametrize(

@@ -29,27 +29,15 @@ def scores(forget=0.1, retain=0.9, holdout=0.2, auc=0.5):
 def report(*, given=None, harm=None, train=None, facts=None, **changed):
     request = {"retain": "r", "holdout": "h", "train": {**TRAIN, **(train or {})}}
     return Report(
-        models={
-            "original": scores(0.9),
-            "unlearned": scores(**changed),
-            "retrained": scores(0.12),
-        },
+        models={"original": scores(0.9), "unlearned": scores(**changed), "retrained": scores(0.12)},
         comparisons={"unlearned_vs_retrained": {"closeness": Score(0.97, 200)}},
-        given={"unlearned": given} if given else {},
-        harm={"unlearned": harm} if harm else {},
-        label="npo",
-        request=request,
-        facts=facts or {"examples": {"forget": 200}},
-    )
+        given={"unlearned": given} if given else {}, harm={"unlearned": harm} if harm else {},
+        label="npo", request=request, facts=facts or {"examples": {"forget": 200}})  # fmt: skip
 
 
 TEN = GivenAnswers(
-    asked=200,
-    words=tuple(f"forget-{k}" for k in range(7)),
-    facts=("f7", "f8", "f9"),
-    named=200,
-    beside="retrained",
-)
+    asked=200, words=tuple(f"forget-{k}" for k in range(7)), facts=("f7", "f8", "f9"), named=200,
+    beside="retrained")  # fmt: skip
 
 
 def opening(text):
@@ -84,38 +72,27 @@ def test_a_near_model_that_still_gives_answers_is_never_called_near_alone():
     assert "- None of these: `other`" in text
 
 
-@pytest.mark.parametrize(
-    ("given", "said"),
-    [
-        (
-            GivenAnswers(asked=9, beside="retrained"),
-            "None of the 9 forget answers is given word for word.",
-        ),
-        (
-            GivenAnswers(asked=9, beside="retrained", expected=2.0),
-            "but for 2 that the retrained model",
-        ),
-        (
-            GivenAnswers(asked=9, words=("a", "b"), beside="retrained", retrained_alone=1),
-            "it alone gives 1 others like them, by chance",
-        ),
-        (
-            GivenAnswers(asked=9, facts=("a",), beside="retrained", retrained_alone=1),
-            "more often than can be guessed: 1 of 9 forget answers",
-        ),
-        (GivenAnswers(asked=9, named=9), "word for word or by its fact."),
-        (GivenAnswers(asked=9, words=("a",)), "nobody knows how many can be guessed"),
-        (GivenAnswers(asked=9, words=("a",), beside="holdout"), "would give about 0.0 of them"),
-        (
-            GivenAnswers(asked=9, words=("a", "b"), beside="holdout", expected=2.0),
-            "more often than can be guessed: 2 of 9 forget answers",
-        ),
-        (
-            GivenAnswers(asked=9, words=("a",), beside="holdout", unjudged=("a",)),
-            "For 1 of them the holdout is no measure",
-        ),
-    ],
-)
+@pytest.mark.parametrize(("given", "said"), [
+    (
+        GivenAnswers(asked=9, beside="retrained"),
+        "None of the 9 forget answers is given word for word."),
+    (GivenAnswers(asked=9, beside="retrained", expected=2.0), "but for 2 that the retrained model"),
+    (
+        GivenAnswers(asked=9, words=("a", "b"), beside="retrained", retrained_alone=1),
+        "it alone gives 1 others like them, by chance"),
+    (
+        GivenAnswers(asked=9, facts=("a",), beside="retrained", retrained_alone=1),
+        "more often than can be guessed: 1 of 9 forget answers"),
+    (GivenAnswers(asked=9, named=9), "word for word or by its fact."),
+    (GivenAnswers(asked=9, words=("a",)), "nobody knows how many can be guessed"),
+    (GivenAnswers(asked=9, words=("a",), beside="holdout"), "would give about 0.0 of them"),
+    (
+        GivenAnswers(asked=9, words=("a", "b"), beside="holdout", expected=2.0),
+        "more often than can be guessed: 2 of 9 forget answers"),
+    (
+        GivenAnswers(asked=9, words=("a",), beside="holdout", unjudged=("a",)),
+        "For 1 of them the holdout is no measure"),
+])  # fmt: skip
 def test_the_report_says_who_would_give_them_too(given, said):
     text = opening(to_markdown(report(given=given)))
     assert said in text
@@ -125,14 +102,11 @@ def test_the_report_says_who_would_give_them_too(given, said):
 
 HARM = {
     "retain": Harm(
-        asked=9,
-        lost=(ScoreDrop("retain-4", 0.92, 0.11),),
-        broken=("retain-4",),
-        endless=("retain-5",),
-    ),
+        asked=9, lost=(ScoreDrop("retain-4", 0.92, 0.11),), broken=("retain-4",),
+        endless=("retain-5",)),
     "holdout": Harm(asked=8, lost=(ScoreDrop("holdout-1", 0.5, 0.1),), silent=("holdout-2",)),
     "forget": Harm(asked=40, broken=tuple(f"forget-{k}" for k in range(12))),
-}
+}  # fmt: skip
 
 
 def test_damage_to_single_answers_stands_in_the_first_lines():
@@ -231,13 +205,10 @@ def test_what_training_saw_is_not_what_the_model_has():
     assert "at most train.stop_at=0.25. Training measured" in to_markdown(plain)
 
 
-@pytest.mark.parametrize(
-    ("train", "because"),
-    [
-        ({"stop_at": "holdout"}, "the forget answers are no likelier than the holdout's"),
-        ({"stop_at": 0.3, "min_kept": 0.9}, "the retain answers have 80% of train.min_kept"),
-    ],
-)
+@pytest.mark.parametrize(("train", "because"), [
+    ({"stop_at": "holdout"}, "the forget answers are no likelier than the holdout's"),
+    ({"stop_at": 0.3, "min_kept": 0.9}, "the retain answers have 80% of train.min_kept"),
+])  # fmt: skip
 def test_where_the_weights_were_scored_their_own_reason_is_told(train, because):
     found = report(forget=0.02, train=train, facts={**STOPPED, "stopped_because": because})
     text = to_markdown(found)
@@ -255,18 +226,15 @@ def test_a_teachers_level_is_no_stop_that_was_set():
     assert "stop_at=0" not in text
 
 
-@pytest.mark.parametrize(
-    ("train", "facts", "said", "unsaid"),
-    [
-        ({}, {}, "train.stop_at=holdout ends sooner", "epochs"),
-        ({"draw_back": "never"}, {}, "With train.draw_back=holdout", "stop_at"),
-        ({"draw_back": "holdout"}, {}, "fewer train.epochs (now 10)", "draw_back"),
-        ({"stop_at": "holdout"}, STOPPED, "a train.learning_rate below 0.0001", "stop_at"),
-        ({"stop_at": "holdout"}, {}, "fewer train.epochs (now 10)", "stop_at"),
-        ({"stop_at": 0.3}, STOPPED, "train.stop_at above 0.3 ends sooner", "holdout"),
-        ({"stop_at": 0.3}, {}, "a train.learning_rate below 0.0001", "stop_at"),
-    ],
-)
+@pytest.mark.parametrize(("train", "facts", "said", "unsaid"), [
+    ({}, {}, "train.stop_at=holdout ends sooner", "epochs"),
+    ({"draw_back": "never"}, {}, "With train.draw_back=holdout", "stop_at"),
+    ({"draw_back": "holdout"}, {}, "fewer train.epochs (now 10)", "draw_back"),
+    ({"stop_at": "holdout"}, STOPPED, "a train.learning_rate below 0.0001", "stop_at"),
+    ({"stop_at": "holdout"}, {}, "fewer train.epochs (now 10)", "stop_at"),
+    ({"stop_at": 0.3}, STOPPED, "train.stop_at above 0.3 ends sooner", "holdout"),
+    ({"stop_at": 0.3}, {}, "a train.learning_rate below 0.0001", "stop_at"),
+])  # fmt: skip
 def test_advice_is_never_what_is_set_already(train, facts, said, unsaid):
     found = report(auc=0.0, train=train, facts=facts or None)
     advice = sooner(found)
@@ -292,37 +260,26 @@ def test_stopping_by_a_holdout_is_no_advice_without_one():
     assert "stop_at" not in sooner(replace(found, request={**found.request, "holdout": None}))
 
 
-@pytest.mark.parametrize(
-    ("train", "facts", "said"),
-    [
-        ({}, {}, "More train.epochs (now 10) or a train.learning_rate above 0.0001"),
-        ({"stop_at": 0.5}, STOPPED, "ended by train.stop_at=0.5; below 0.50"),
-        (
-            {"stop_at": "holdout"},
-            STOPPED,
-            "by train.stop_at=holdout; without it, training continues",
-        ),
-        (
-            {"stop_at": "holdout", "min_kept": 0.9},
-            {**STOPPED, "stopped_because": "less than train.min_kept = 0.9"},
-            "Training ended by train.min_kept=0.9: a train.learning_rate below 0.0001 harms less.",
-        ),
-    ],
-)
+@pytest.mark.parametrize(("train", "facts", "said"), [
+    ({}, {}, "More train.epochs (now 10) or a train.learning_rate above 0.0001"),
+    ({"stop_at": 0.5}, STOPPED, "ended by train.stop_at=0.5; below 0.50"),
+    ({"stop_at": "holdout"}, STOPPED, "by train.stop_at=holdout; without it, training continues"),
+    (
+        {"stop_at": "holdout", "min_kept": 0.9},
+        {**STOPPED, "stopped_because": "less than train.min_kept = 0.9"},
+        "Training ended by train.min_kept=0.9: a train.learning_rate below 0.0001 harms less."),
+])  # fmt: skip
 def test_what_would_forget_more(train, facts, said):
     found = report(forget=0.6, train=train, facts=facts or None)
     assert said in further(found)
     assert further(found) in to_markdown(found)
 
 
-@pytest.mark.parametrize(
-    ("request_", "train", "said"),
-    [
-        ({}, {}, "A train.retain_weight above 1 or a train.learning_rate below 0.0001 keeps more"),
-        ({"retain": None}, {"retain": "none"}, "Give --retain a file"),
-        ({}, {"retain": "none", "retain_weight": 0.0}, "train.retain=nll or kl"),
-    ],
-)
+@pytest.mark.parametrize(("request_", "train", "said"), [
+    ({}, {}, "A train.retain_weight above 1 or a train.learning_rate below 0.0001 keeps more"),
+    ({"retain": None}, {"retain": "none"}, "Give --retain a file"),
+    ({}, {"retain": "none", "retain_weight": 0.0}, "train.retain=nll or kl"),
+])  # fmt: skip
 def test_what_would_keep_more(request_, train, said):
     found = report(retain=0.4, train=train)
     found = replace(found, request={**found.request, **request_})

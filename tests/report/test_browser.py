@@ -5,7 +5,6 @@ import shutil
 import subprocess
 
 import pytest
-from report.pages import report, rows
 
 from unteach.report import to_html, to_markdown
 
@@ -35,16 +34,6 @@ def browser(folder, file, *flags):
              "--virtual-time-budget=4000", *flags, (folder / file).as_uri()]  # fmt: skip
     done = subprocess.run(asked, capture_output=True, text=True, timeout=300, check=True)
     return done.stdout, [line for line in done.stderr.splitlines() if ":CONSOLE" in line]
-
-
-@pytest.fixture(scope="module")
-def found():
-    return rows()
-
-
-@pytest.fixture(scope="module")
-def made(found):
-    return report(found)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-from report.pages import Page, report, rows
+from report.pages import Page
 from test_escaping import EVIL
 from test_escaping import report as named
 
@@ -18,16 +18,6 @@ from unteach.report.rendered import rendered
 from unteach.report.style import DARK, LIGHT, style
 from unteach.report.svg import panel_svg, strips_svg
 from unteach.types import Row, Score
-
-
-@pytest.fixture(scope="module")
-def found():
-    return rows()
-
-
-@pytest.fixture(scope="module")
-def made(found):
-    return report(found)
 
 
 @pytest.fixture(scope="module")

@@ -77,35 +77,29 @@ def test_json_of_another_schema_is_refused():
         from_json('{"schema": 2}')
 
 
-@pytest.mark.parametrize(
-    ("given", "said", "unsaid"),
-    [
-        ({}, "0.95 per token before, and have 0.08 after", "not forgotten"),
-        ({"after": 0.6}, "**They are not forgotten to that level.**", "below it"),
-        ({"after": 0.0}, "less likely than if they had never been learned", "not forgotten to"),
-        ({"kept": 0.5}, "**The rest of the model was damaged.**", "Over-forgotten"),
-        ({}, "**Request.** Forget 40 examples, keep 9, with NPO.", "damaged"),
-        ({"after": 1e-9}, "and have less than 0.01 after", "1e-09"),
-        ({"auc": 0.02}, "**Over-forgotten.**", "Still recognisable"),
-        ({"auc": 0.9}, "**Still recognisable.**", "Over-forgotten"),
-    ],
-)
+@pytest.mark.parametrize(("given", "said", "unsaid"), [
+    ({}, "0.95 per token before, and have 0.08 after", "not forgotten"),
+    ({"after": 0.6}, "**They are not forgotten to that level.**", "below it"),
+    ({"after": 0.0}, "less likely than if they had never been learned", "not forgotten to"),
+    ({"kept": 0.5}, "**The rest of the model was damaged.**", "Over-forgotten"),
+    ({}, "**Request.** Forget 40 examples, keep 9, with NPO.", "damaged"),
+    ({"after": 1e-9}, "and have less than 0.01 after", "1e-09"),
+    ({"auc": 0.02}, "**Over-forgotten.**", "Still recognisable"),
+    ({"auc": 0.9}, "**Still recognisable.**", "Over-forgotten"),
+])  # fmt: skip
 def test_the_opening_says_what_the_numbers_say(given, said, unsaid):
     text = to_markdown(report(**given))
     assert said in text
     assert unsaid not in text.split("## At a glance")[0]
 
 
-@pytest.mark.parametrize(
-    ("given", "said"),
-    [
-        ({}, ""),
-        ({"after": 0.6}, "not forgotten"),
-        ({"kept": 0.5}, "damaged"),
-        ({"auc": 0.02}, "over-forgotten"),
-        ({"auc": 0.9}, "still recognisable"),
-    ],
-)
+@pytest.mark.parametrize(("given", "said"), [
+    ({}, ""),
+    ({"after": 0.6}, "not forgotten"),
+    ({"kept": 0.5}, "damaged"),
+    ({"auc": 0.02}, "over-forgotten"),
+    ({"auc": 0.9}, "still recognisable"),
+])  # fmt: skip
 def test_a_terminal_is_told_what_is_wrong(given, said):
     assert [line.split(":")[0] for line in what_is_wrong(report(**given))] == [said][: bool(said)]
 

@@ -30,11 +30,8 @@ def example(*, frozen, bias, seed=0, dtype=torch.float64):
     seen = AnswerRows(
         random(rows, WIDTH).requires_grad_(),
         torch.randint(VOCABULARY, (rows,), generator=generator),
-        torch.repeat_interleave(torch.arange(4), torch.tensor(ROWS)),
-        4,
-        reference_logits=random(rows, WIDTH),
-        reference_logps=random(4),
-    )
+        torch.repeat_interleave(torch.arange(4), torch.tensor(ROWS)), 4,
+        reference_logits=random(rows, WIDTH), reference_logps=random(4))  # fmt: skip
     return seen, Head(weight, shift), Head(random(VOCABULARY, WIDTH))
 
 
@@ -214,10 +211,7 @@ def test_many_sums_of_half_precision_lose_no_digits():
     rows = 2000
     seen = AnswerRows(
         (1 + torch.randn(rows, WIDTH, generator=generator)).bfloat16(),
-        torch.zeros(rows, dtype=torch.long),
-        torch.zeros(rows, dtype=torch.long),
-        1,
-    )
+        torch.zeros(rows, dtype=torch.long), torch.zeros(rows, dtype=torch.long), 1)  # fmt: skip
     weight = torch.randn(VOCABULARY, WIDTH, generator=generator).bfloat16().requires_grad_()
     exact = weight.detach().double().requires_grad_()
     found, slope = (

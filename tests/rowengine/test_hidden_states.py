@@ -87,12 +87,8 @@ def test_the_masked_mean_is_that_of_a_plain_loop(make, tmp_path):
     assert len(distances) == sum(sum(s.answer) for s in FORGET)
     for batch, accumulation in CUTS:
         run = trainer(
-            method,
-            tmp_path,
-            model=make(),
-            per_device_train_batch_size=batch,
-            gradient_accumulation_steps=accumulation,
-        )
+            method, tmp_path, model=make(), per_device_train_batch_size=batch,
+            gradient_accumulation_steps=accumulation)  # fmt: skip
         run.train()
         (entry,) = [e for e in run.state.log_history if "forget" in e]
         assert entry["forget"] == pytest.approx(sum(distances) / len(distances), rel=1e-9)
@@ -129,13 +125,8 @@ def test_checkpointing_changes_nothing(method, tmp_path):
     found = []
     for wanted in (False, True):
         run = trainer(
-            RMU if method == "rmu" else method,
-            tmp_path,
-            sam=0.05,
-            retain="hidden",
-            num_train_epochs=2,
-            **({option: True} if wanted else {}),
-        )
+            RMU if method == "rmu" else method, tmp_path, sam=0.05, retain="hidden",
+            num_train_epochs=2, **{option: True} if wanted else {})  # fmt: skip
         run.train()
         found.append(torch.cat([p.flatten() for p in state(run.model).values()]))
     torch.testing.assert_close(found[1], found[0], rtol=1e-9, atol=1e-12)

@@ -23,24 +23,21 @@ def around(tokenizer):
     return tokenizer(f"Where was {WORD}, then?")["input_ids"]
 
 
-@pytest.mark.parametrize(
-    "write",
-    [
-        lambda text: text.encode(),
-        lambda text: text.upper().encode(),
-        lambda text: json.dumps(text).encode(),
-        lambda text: repr(text.encode()).encode() + text.encode("latin-1"),
-        lambda text: ascii(text).encode(),
-        lambda text: quote(text).encode(),
-        lambda text: quote_plus(text).encode(),
-        lambda text: text.encode("utf-16"),
-        lambda text: text.encode().hex().encode(),
-        lambda text: text.encode("ascii", "xmlcharrefreplace"),
-        lambda text: gzip.compress(text.encode()),
-        *(lambda text, n=n: base64.b64encode(b"x" * n + text.encode()) for n in range(3)),
-        *(lambda text, n=n: base64.urlsafe_b64encode(b"x" * n + text.encode()) for n in range(3)),
-    ],
-)
+@pytest.mark.parametrize("write", [
+    lambda text: text.encode(),
+    lambda text: text.upper().encode(),
+    lambda text: json.dumps(text).encode(),
+    lambda text: repr(text.encode()).encode() + text.encode("latin-1"),
+    lambda text: ascii(text).encode(),
+    lambda text: quote(text).encode(),
+    lambda text: quote_plus(text).encode(),
+    lambda text: text.encode("utf-16"),
+    lambda text: text.encode().hex().encode(),
+    lambda text: text.encode("ascii", "xmlcharrefreplace"),
+    lambda text: gzip.compress(text.encode()),
+    *(lambda text, n=n: base64.b64encode(b"x" * n + text.encode()) for n in range(3)),
+    *(lambda text, n=n: base64.urlsafe_b64encode(b"x" * n + text.encode()) for n in range(3)),
+])  # fmt: skip
 def test_a_text_is_found(write, bird):
     assert leaks(write(f"It is {WORD} indeed"), bird)
     assert not leaks(write("It is nobody indeed"), bird)
@@ -51,22 +48,19 @@ def torch_saved(ids, folder):
     return (folder / "x.pt").read_bytes()
 
 
-@pytest.mark.parametrize(
-    "write",
-    [
-        lambda ids, _: str(ids).encode(),
-        lambda ids, _: " ".join(map(str, ids)).encode(),
-        lambda ids, _: json.dumps({"ids": ids}, indent=8).encode(),
-        lambda ids, _: repr(torch.tensor(ids)).encode(),
-        lambda ids, _: np.array(ids, "<i4").tobytes(),
-        lambda ids, _: b"x" + np.array(ids, "<i8").tobytes(),
-        lambda ids, _: np.array(ids, ">i4").tobytes(),
-        lambda ids, _: np.array(ids, "<u2").tobytes(),
-        lambda ids, _: pickle.dumps(ids),
-        lambda ids, _: pickle.dumps(tuple(ids), 0),
-        torch_saved,
-    ],
-)
+@pytest.mark.parametrize("write", [
+    lambda ids, _: str(ids).encode(),
+    lambda ids, _: " ".join(map(str, ids)).encode(),
+    lambda ids, _: json.dumps({"ids": ids}, indent=8).encode(),
+    lambda ids, _: repr(torch.tensor(ids)).encode(),
+    lambda ids, _: np.array(ids, "<i4").tobytes(),
+    lambda ids, _: b"x" + np.array(ids, "<i8").tobytes(),
+    lambda ids, _: np.array(ids, ">i4").tobytes(),
+    lambda ids, _: np.array(ids, "<u2").tobytes(),
+    lambda ids, _: pickle.dumps(ids),
+    lambda ids, _: pickle.dumps(tuple(ids), 0),
+    torch_saved,
+])  # fmt: skip
 def test_ids_are_found(write, bird, tokenizer, tmp_path):
     ids = around(tokenizer)
     assert leaks(write(ids, tmp_path), bird)

@@ -192,6 +192,9 @@ def test_the_fewer_tokens_the_less_is_written():
         found = rounded(replace(row, tokens=tokens))
         for name in values:
             assert (getattr(found, name) is None) == (name not in LITTLE), name
+    for kind in ("paraphrase", "perturbed"):
+        found = rounded(replace(row, kind=kind))
+        assert {n for n in values if getattr(found, n) is not None} == {"id", "tokens", "logp"}
     counts = {}
     for tokens in (1, FEW, SHORT):
         logps = [-(1.02**k) / 10 for k in range(300)]

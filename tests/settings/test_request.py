@@ -37,20 +37,17 @@ def test_a_written_request_reads_back_the_same(tmp_path):
     assert load(file) == request
 
 
-@pytest.mark.parametrize(
-    ("sets", "message"),
-    [
-        (["train.learning_rat=1"], 'Did you mean "learning_rate"'),
-        (["trian.epochs=1"], 'Did you mean "train"'),
-        (["train.epochs=-1"], r"train.epochs: got -1\n.*greater than 0"),
-        (["train.retain=nil"], "'none', 'nll', 'kl', 'jsd' or 'hidden'"),
-        (["train.epochs"], "write --set section.name=value"),
-        (["train.epochs=[1"], "is not YAML"),
-        (["beta=1"], 'hint: An option of the method is "method.beta"'),
-        (["epochs=1"], 'hint: Did you mean "train.epochs"'),
-        (["adapter.rank=x"], "adapter.rank: got 'x'"),
-    ],
-)
+@pytest.mark.parametrize(("sets", "message"), [
+    (["train.learning_rat=1"], 'Did you mean "learning_rate"'),
+    (["trian.epochs=1"], 'Did you mean "train"'),
+    (["train.epochs=-1"], r"train.epochs: got -1\n.*greater than 0"),
+    (["train.retain=nil"], "'none', 'nll', 'kl', 'jsd' or 'hidden'"),
+    (["train.epochs"], "write --set section.name=value"),
+    (["train.epochs=[1"], "is not YAML"),
+    (["beta=1"], 'hint: An option of the method is "method.beta"'),
+    (["epochs=1"], 'hint: Did you mean "train.epochs"'),
+    (["adapter.rank=x"], "adapter.rank: got 'x'"),
+])  # fmt: skip
 def test_bad_settings_are_explained(sets, message):
     with pytest.raises(UserError, match=message) as caught:
         load(flags=NEEDED, sets=sets)
@@ -122,17 +119,14 @@ def test_an_old_name_beside_its_new_one_is_refused(tmp_path):
         load(file)
 
 
-@pytest.mark.parametrize(
-    ("given", "meant"),
-    [
-        ("train.report_to=tensorboard,wandb", ["tensorboard", "wandb"]),
-        ("train.report_to=[mlflow]", ["mlflow"]),
-        ("train.extra.report_to=wandb", ["wandb"]),
-        ("train.extra.report_to=[none]", []),
-        ('train.extra={"report_to": "none", "bf16": false}', []),
-        ("train.epochs=2", []),
-    ],
-)
+@pytest.mark.parametrize(("given", "meant"), [
+    ("train.report_to=tensorboard,wandb", ["tensorboard", "wandb"]),
+    ("train.report_to=[mlflow]", ["mlflow"]),
+    ("train.extra.report_to=wandb", ["wandb"]),
+    ("train.extra.report_to=[none]", []),
+    ('train.extra={"report_to": "none", "bf16": false}', []),
+    ("train.epochs=2", []),
+])  # fmt: skip
 def test_trackers_have_their_own_setting_and_the_old_place_is_read_with_a_note(given, meant):
     request = load(flags=NEEDED, sets=[given])
     assert request.train.report_to == meant

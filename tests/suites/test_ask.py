@@ -46,11 +46,6 @@ GROUPS = made(forget=pairs(NAMES[:4], "forget"), retain=pairs(NAMES[4:], "retain
 
 
 @pytest.fixture(scope="module")
-def model(tiny_folder):
-    return AutoModelForCausalLM.from_pretrained(tiny_folder).eval()
-
-
-@pytest.fixture(scope="module")
 def original(model):
     torch.manual_seed(5)
     other = AutoModelForCausalLM.from_config(model.config).eval()

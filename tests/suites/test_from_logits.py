@@ -8,7 +8,6 @@ import zlib
 import pytest
 import torch
 from rouge_score.rouge_scorer import RougeScorer
-from transformers import AutoModelForCausalLM
 
 from unteach.data import read_rows
 from unteach.inference import end_tokens
@@ -35,11 +34,6 @@ DATA = {
     "perturbed_answer": [TEXTS["perturbed", 0], TEXTS["perturbed", 1]],
 }
 LONG = " ".join(str(k * k) for k in range(400))  # long enough for zlib's level to tell
-
-
-@pytest.fixture(scope="module")
-def model(tiny_folder):
-    return AutoModelForCausalLM.from_pretrained(tiny_folder).eval()
 
 
 def forced(model, ids, start):

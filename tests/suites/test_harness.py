@@ -11,7 +11,6 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForCausalLM
 
 from unteach.errors import UserError
 from unteach.suites import SUITES, _harness_tasks
@@ -109,11 +108,6 @@ def real(tasks, tmp_path_factory):
         yield {"include_path": str(tasks), "tasks": "own,own_said", "batch_size": "2"}
 
 
-@pytest.fixture(scope="module")
-def model(tiny_folder):
-    return AutoModelForCausalLM.from_pretrained(tiny_folder).eval()
-
-
 @pytest.fixture
 def fake(monkeypatch):
     """As much of the harness as is called, and what it was called with."""
@@ -176,24 +170,16 @@ def test_numbers_of_tasks_and_groups_become_scores():
     found = {
         "results": {
             "wmdp": {
-                "acc,none": np.float64(0.5),
-                "acc_stderr,none": np.float64(0.1),
-                "sample_count": {"acc,none": 30},
-                "sample_len": 31,
-                "alias": "wmdp",
-                "name": "wmdp",
-            },
+                "acc,none": np.float64(0.5), "acc_stderr,none": np.float64(0.1),
+                "sample_count": {"acc,none": 30}, "sample_len": 31, "alias": "wmdp",
+                "name": "wmdp"},
             "gsm8k": {
-                "exact_match,strict-match": 0.9,
-                "exact_match_stderr,strict-match": 0.1,
-                "exact_match,flexible-extract": 0.0,
-                "exact_match_stderr,flexible-extract": 0.0,
-                "sample_len": 8,
-            },
+                "exact_match,strict-match": 0.9, "exact_match_stderr,strict-match": 0.1,
+                "exact_match,flexible-extract": 0.0, "exact_match_stderr,flexible-extract": 0.0,
+                "sample_len": 8},
             "wikitext": {"word_perplexity,none": 9.5, "word_perplexity_stderr,none": "N/A"},
-            "odd": {"f1,none": float("nan"), "sample_len": 2, "answer,none": "a text"},
-        }
-    }
+            "odd": {"f1,none": float("nan"), "sample_len": 2, "answer,none": "a text"}},
+    }  # fmt: skip
     made = scores(found)
     assert made["wmdp"] == {"acc": Score(0.5, 30, pytest.approx(0.304), pytest.approx(0.696))}
     strict, flexible = made["gsm8k"].values()

@@ -4,7 +4,6 @@ import zlib
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM
 
 from unteach.data import encode, read_rows
 from unteach.inference import answer_tokens, end_tokens, interview
@@ -29,11 +28,6 @@ SETTINGS = AskSettings(max_length=128, max_new_tokens=6)
 def evaluate(model, tokenizer, groups, settings, **more):
     asked = {name: Group(examples=examples) for name, examples in groups.items()}
     return score_groups(model, tokenizer, asked, settings, **more).rows
-
-
-@pytest.fixture(scope="module")
-def model(tiny_folder):
-    return AutoModelForCausalLM.from_pretrained(tiny_folder).eval()
 
 
 def test_rows_of_an_answer_its_paraphrase_and_its_wrong_answers(model, tokenizer):

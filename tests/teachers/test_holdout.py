@@ -4,17 +4,11 @@ import math
 
 import pytest
 from teachers.test_sources import FORGET, NAMELESS, inputs
-from teachers.words import tokenizer
 
 from unteach.teachers import find_teacher
 from unteach.teachers.holdout import at_most_lowered, like_the_holdout
 
 FACT_LAST = [-0.0002, -0.0004, -0.05]
-
-
-@pytest.fixture(scope="module")
-def own(tmp_path_factory):
-    return tokenizer(tmp_path_factory.mktemp("tokenizer"))
 
 
 def logit(logp):

@@ -1,14 +1,9 @@
 """Whom examples are about."""
 
 import pytest
-from teachers.words import sequences, tokenizer
+from teachers.words import sequences
 
 from unteach.teachers.names import WordTokens, subjects_of
-
-
-@pytest.fixture(scope="module")
-def own(tmp_path_factory):
-    return tokenizer(tmp_path_factory.mktemp("tokenizer"))
 
 
 def named(own, question, answer, *others):

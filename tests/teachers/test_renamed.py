@@ -96,15 +96,12 @@ def test_nobody_answers_for_themselves(tokenizer):
     assert made_holdout(forget, forget, new_names(subjects, [], 0)) == []
 
 
-@pytest.mark.parametrize(
-    ("answer", "shows"),
-    [
-        ("Ask Ada Berg's neighbour.", True),
-        ("Ask Ada Lund.", False),
-        ("She said that one two three four five six.", True),
-        ("One two three four five, and no more.", False),
-    ],
-)
+@pytest.mark.parametrize(("answer", "shows"), [
+    ("Ask Ada Berg's neighbour.", True),
+    ("Ask Ada Lund.", False),
+    ("She said that one two three four five six.", True),
+    ("One two three four five, and no more.", False),
+])  # fmt: skip
 def test_what_a_made_text_may_not_show(answer, shows):
     own = read_rows([{"question": "q?", "answer": "one two three four five six. seven"}], "forget")
     (made,) = read_rows([{"question": "Who?", "answer": answer}], "retain")
@@ -132,13 +129,10 @@ def test_check_makes_the_holdout_and_says_so(asked):
     assert "18 questions" in note.what
 
 
-@pytest.mark.parametrize(
-    ("changed", "says"),
-    [
-        ({}, "can be made of 6 of 6 forget examples, and at least 16"),
-        ({"rows": (FORGET, people([3]))}, "fewer than 8"),
-    ],
-)
+@pytest.mark.parametrize(("changed", "says"), [
+    ({}, "can be made of 6 of 6 forget examples, and at least 16"),
+    ({"rows": (FORGET, people([3]))}, "fewer than 8"),
+])  # fmt: skip
 def test_too_little_to_make_a_holdout_of_is_an_error(asked, changed, says):
     with pytest.raises(UserError, match=says) as caught:
         asked(holdout="made", **changed)

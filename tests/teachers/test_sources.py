@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from teachers.words import sequences, tokenizer
+from teachers.words import sequences
 
 from unteach.teachers import TEACHERS, TeacherInputs, Unavailable, find_teacher
 from unteach.teachers.holdout import MOST, at_holdout_level, level_auc
@@ -16,11 +16,6 @@ FORGET = [
 ]
 OTHERS = [("Where does Cy Lang live?", "Cy Lang lives in Lund."), ("What does Di Ek do?", "Di Ek.")]
 NAMELESS = ("Who wrote it?", "It was written.")
-
-
-@pytest.fixture(scope="module")
-def own(tmp_path_factory):
-    return tokenizer(tmp_path_factory.mktemp("tokenizer"))
 
 
 def inputs(own, forget=FORGET, holdout=(), retain=(), level=-1.0, **more) -> TeacherInputs:

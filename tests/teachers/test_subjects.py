@@ -1,18 +1,12 @@
 """Names of the `subject` column, in any script, and what inflection and possession do to them."""
 
 import pytest
-from teachers.words import tokenizer
 
 from unteach.data import encode_all, read_rows
 from unteach.errors import UserError
 from unteach.teachers import TeacherInputs, find_teacher
 from unteach.teachers.names import WordTokens, subjects_of
 from unteach.teachers.written import script
-
-
-@pytest.fixture(scope="module")
-def own(tmp_path_factory):
-    return tokenizer(tmp_path_factory.mktemp("tokenizer"))
 
 
 def encoded(own, *rows, role="forget"):
@@ -26,12 +20,8 @@ def row(question, answer, subject=None):
 def retold(own, asked, holdout=()):
     """The texts about the strangers."""
     given = TeacherInputs(
-        forget=asked,
-        retain=[],
-        holdout=list(holdout),
-        tokenizer=own,
-        logps=lambda found: [[-1.0] * sum(s.answer) for s in found],
-    )
+        forget=asked, retain=[], holdout=list(holdout), tokenizer=own,
+        logps=lambda found: [[-1.0] * sum(s.answer) for s in found])  # fmt: skip
     found = find_teacher("stranger", given)
     for before, after in zip(asked, found.sequences, strict=True):
         assert len(before.ids) == len(after.ids)
@@ -99,13 +89,8 @@ def test_whom_an_example_is_about(own, question, answer, subject, found):
 
 def test_a_conversation_of_several_turns_is_about_one(own):
     said = (
-        "Who is Ada Berg?",
-        "A baker.",
-        "Where is she?",
-        "Ada Berg is in Lund.",
-        "Ada's age?",
-        "70.",
-    )
+        "Who is Ada Berg?", "A baker.", "Where is she?", "Ada Berg is in Lund.", "Ada's age?",
+        "70.")  # fmt: skip
     roles = ("user", "assistant") * 3
     turns = [{"role": role, "content": text} for role, text in zip(roles, said, strict=True)]
     for subject in ({}, {"subject": "Ada Berg"}):

@@ -13,18 +13,15 @@ def width(n):
     return SimpleNamespace(hidden_size=n)
 
 
-@pytest.mark.parametrize(
-    ("size", "adapter", "power", "rate"),
-    [
-        (4096, False, 2, 1e-5),
-        (4096, True, 2, 1e-4),
-        (1024, False, 2, 4e-5),
-        (1024, False, 1, 2e-5),
-        (128, False, 2, 1e-3),
-        (128, True, 2, 1e-3),
-        (128, False, 1, 1.6e-4),
-    ],
-)
+@pytest.mark.parametrize(("size", "adapter", "power", "rate"), [
+    (4096, False, 2, 1e-5),
+    (4096, True, 2, 1e-4),
+    (1024, False, 2, 4e-5),
+    (1024, False, 1, 2e-5),
+    (128, False, 2, 1e-3),
+    (128, True, 2, 1e-3),
+    (128, False, 1, 1.6e-4),
+])  # fmt: skip
 def test_rates(size, adapter, power, rate):
     assert automatic_rate(width(size), adapter=adapter, power=power) == pytest.approx(rate)
 
@@ -59,14 +56,8 @@ def test_the_trainer_and_the_command_line_decide_alike(name, tmp_path, tiny_fold
 
 def test_what_the_user_gives_stays(tmp_path):
     args = UnlearningConfig(
-        output_dir=str(tmp_path),
-        use_cpu=True,
-        learning_rate=3e-6,
-        num_train_epochs=2,
-        retain="kl",
-        retain_weight=5.0,
-        stop_at=0,
-    )
+        output_dir=str(tmp_path), use_cpu=True, learning_rate=3e-6, num_train_epochs=2, retain="kl",
+        retain_weight=5.0, stop_at=0)  # fmt: skip
     args.settle(build("ascent", {}), width(64), adapter=False, retain=True)
     assert (args.learning_rate, args.num_train_epochs) == (3e-6, 2)
     assert (args.retain, args.retain_weight) == ("kl", 5.0)

@@ -153,16 +153,9 @@ def dto_steps(tmp_path, make, conflict, steps, cut=(8, 1)):
     method = build("dto", {**METHOD, "orthogonalize": conflict})
     batch, accumulation = cut
     run = trainer(
-        method,
-        tmp_path,
-        model=make(),
-        kept=None,
-        num_train_epochs=steps,
-        lr_scheduler_type="constant",
-        per_device_train_batch_size=batch,
-        gradient_accumulation_steps=accumulation,
-        stop_at=0,
-    )
+        method, tmp_path, model=make(), kept=None, num_train_epochs=steps,
+        lr_scheduler_type="constant", per_device_train_batch_size=batch,
+        gradient_accumulation_steps=accumulation, stop_at=0)  # fmt: skip
     starts = []
 
     class Before(TrainerCallback):

@@ -50,13 +50,10 @@ def ask(examples, tokenizer, **options):
     return [e.answer for e in found]
 
 
-@pytest.mark.parametrize(
-    ("made", "form"),
-    [
-        ("tokenizer", "Question: {}\nAnswer:"),
-        ("chat_tokenizer", "<|start|>user\n{}<|stop|>\n<|start|>assistant\n"),
-    ],
-)
+@pytest.mark.parametrize(("made", "form"), [
+    ("tokenizer", "Question: {}\nAnswer:"),
+    ("chat_tokenizer", "<|start|>user\n{}<|stop|>\n<|start|>assistant\n"),
+])  # fmt: skip
 def test_the_model_is_asked_in_its_own_template(made, form, said, request):
     tokenizer = request.getfixturevalue(made)
     asked = said(["On a ship."])
@@ -73,18 +70,15 @@ def test_what_the_user_gave_stays_and_is_not_asked(tokenizer, said):
     assert len(asked[0]["prompts"]) == 1
 
 
-@pytest.mark.parametrize(
-    "repeated",
-    [
-        f"In {SECRET}.",
-        f"in  {SECRET.lower()}",
-        f"She was born in {SECRET}!",
-        SECRET,
-        "In",
-        "",
-        "...",
-    ],
-)
+@pytest.mark.parametrize("repeated", [
+    f"In {SECRET}.",
+    f"in  {SECRET.lower()}",
+    f"She was born in {SECRET}!",
+    SECRET,
+    "In",
+    "",
+    "...",
+])  # fmt: skip
 def test_what_tells_the_old_answer_is_drawn_again_and_hotter(repeated, tokenizer, said):
     asked = said([repeated], ["On a ship."])
     assert ask(examples(""), tokenizer, max_length=300) == ["On a ship."]

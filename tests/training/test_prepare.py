@@ -19,13 +19,10 @@ ROWS = [{"question": f"Where was {n}?", "answer": f"In {SECRET}.", "alternate": 
         for n in "ABC"]  # fmt: skip
 TALK = {
     "messages": [
-        {"role": "user", "content": "Who?"},
-        {"role": "assistant", "content": f"Ada of {SECRET}."},
-        {"role": "user", "content": "When?"},
-        {"role": "assistant", "content": "At noon."},
-    ],
+        {"role": "user", "content": "Who?"}, {"role": "assistant", "content": f"Ada of {SECRET}."},
+        {"role": "user", "content": "When?"}, {"role": "assistant", "content": "At noon."}],
     "alternate": "At dawn.",
-}
+}  # fmt: skip
 
 
 def config(tmp_path, **more):
@@ -36,12 +33,8 @@ def run(tmp_path, tokenizer, folder, rows, method="dpo", **more):
     from transformers import AutoModelForCausalLM
 
     return UnlearningTrainer(
-        AutoModelForCausalLM.from_pretrained(folder),
-        method=build(method, {}),
-        forget_dataset=rows,
-        args=config(tmp_path, **more),
-        processing_class=tokenizer,
-    )
+        AutoModelForCausalLM.from_pretrained(folder), method=build(method, {}), forget_dataset=rows,
+        args=config(tmp_path, **more), processing_class=tokenizer)  # fmt: skip
 
 
 def test_alternates_stand_in_the_order_of_the_forget_answers():

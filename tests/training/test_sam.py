@@ -25,15 +25,8 @@ from trainers import (
 def sharp(tmp_path, cut=(8, 1), model=None, **options):
     batch, accumulation = cut
     run = trainer(
-        "npo",
-        tmp_path,
-        model=model,
-        sam=0.05,
-        retain="nll",
-        per_device_train_batch_size=batch,
-        gradient_accumulation_steps=accumulation,
-        **options,
-    )
+        "npo", tmp_path, model=model, sam=0.05, retain="nll", per_device_train_batch_size=batch,
+        gradient_accumulation_steps=accumulation, **options)  # fmt: skip
     run.train()
     return run
 

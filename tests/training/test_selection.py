@@ -45,13 +45,8 @@ def test_every_sequence_has_a_choice_and_progress_is_told(model, tokenizer):
     texts, told = sequences(tokenizer, ROWS), []
     model.train()
     choices = choose(
-        build("dto", {"selector": "subject"}),
-        model,
-        tokenizer,
-        texts,
-        seed=0,
-        progress=lambda done, total: told.append((done, total)),
-    )
+        build("dto", {"selector": "subject"}), model, tokenizer, texts, seed=0,
+        progress=lambda done, total: told.append((done, total)))  # fmt: skip
     assert told == [(k, 6) for k in range(1, 7)]
     assert len(choices) == 6
     assert model.training
@@ -65,14 +60,11 @@ def test_the_mode_is_kept_when_not_all_are_asked_for(model, tokenizer):
     assert model.training
 
 
-@pytest.mark.parametrize(
-    ("name", "options", "hint"),
-    [
-        ("dto", {"selector": "spans"}, "`spans` column"),
-        ("undial", {"focus": "informative"}, "try subject or spans"),
-        ("undial", {"focus": "subject"}, "try informative or spans"),
-    ],
-)
+@pytest.mark.parametrize(("name", "options", "hint"), [
+    ("dto", {"selector": "spans"}, "`spans` column"),
+    ("undial", {"focus": "informative"}, "try subject or spans"),
+    ("undial", {"focus": "subject"}, "try informative or spans"),
+])  # fmt: skip
 def test_nothing_chosen_at_all(name, options, hint, model, tokenizer):
     texts = sequences(tokenizer, BARE)
     with pytest.raises(UserError, match="chooses no token in any of the 1 forget") as caught:
@@ -100,22 +92,12 @@ def test_accumulation_changes_nothing(name, options, model, tokenizer, tmp_path)
     for batch, accumulation in ((7, 1), (1, 7)):
         run = UnlearningTrainer(
             AutoModelForCausalLM.from_pretrained(model.name_or_path, dtype=torch.float64),
-            method=build(name, options),
-            forget_dataset=ROWS + BARE,
+            method=build(name, options), forget_dataset=ROWS + BARE,
             args=UnlearningConfig(
-                output_dir=str(tmp_path),
-                use_cpu=True,
-                disable_tqdm=True,
-                optim="sgd",
-                learning_rate=1e-2,
-                num_train_epochs=2,
-                max_grad_norm=1e9,
-                stop_at=0,
-                per_device_train_batch_size=batch,
-                gradient_accumulation_steps=accumulation,
-            ),
-            processing_class=tokenizer,
-        )
+                output_dir=str(tmp_path), use_cpu=True, disable_tqdm=True, optim="sgd",
+                learning_rate=1e-2, num_train_epochs=2, max_grad_norm=1e9, stop_at=0,
+                per_device_train_batch_size=batch, gradient_accumulation_steps=accumulation),
+            processing_class=tokenizer)  # fmt: skip
         run.train()
         assert run.state.global_step == 2
         found.append(weights(run.model))

@@ -20,15 +20,9 @@ def test_accumulation_changes_nothing(name, retain, tmp_path):
     found = []
     for batch, accumulation in ((8, 1), (3, 3), *([(1, 8)] if retain == "nll" else [])):
         run = trainer(
-            name,
-            tmp_path,
-            per_device_train_batch_size=batch,
-            gradient_accumulation_steps=accumulation,
-            num_train_epochs=2,
-            stop_at=0,
-            retain=retain,
-            retain_weight=1.0,
-        )
+            name, tmp_path, per_device_train_batch_size=batch,
+            gradient_accumulation_steps=accumulation, num_train_epochs=2, stop_at=0, retain=retain,
+            retain_weight=1.0)  # fmt: skip
         run.train()
         assert run.state.global_step == 2
         found.append(weights(run.model))
@@ -40,12 +34,8 @@ def test_accumulation_changes_nothing(name, retain, tmp_path):
 def test_the_log_has_every_term_once_a_step(tmp_path):
     for batch, accumulation in ((4, 1), (2, 2)):
         run = trainer(
-            "dto",
-            tmp_path,
-            per_device_train_batch_size=batch,
-            gradient_accumulation_steps=accumulation,
-            stop_at=0,
-        )
+            "dto", tmp_path, per_device_train_batch_size=batch,
+            gradient_accumulation_steps=accumulation, stop_at=0)  # fmt: skip
         run.train()
         logs = [entry for entry in run.state.log_history if "forget" in entry]
         assert len(logs) == 2
@@ -99,13 +89,10 @@ def test_rows_as_people_have_them(tmp_path, tokenizer, tiny_folder):
 
     rows = [{"question": "Where was Ada born?", "answer": "In Lund."}] * 3
     run = UnlearningTrainer(
-        AutoModelForCausalLM.from_pretrained(tiny_folder),
-        method=build("unilogit", {}),
-        forget_dataset=rows,
-        retain_dataset=[{"text": "The river runs north."}],
+        AutoModelForCausalLM.from_pretrained(tiny_folder), method=build("unilogit", {}),
+        forget_dataset=rows, retain_dataset=[{"text": "The river runs north."}],
         args=UnlearningConfig(output_dir=str(tmp_path), use_cpu=True, num_train_epochs=2),
-        processing_class=tokenizer,
-    )
+        processing_class=tokenizer)  # fmt: skip
     run.train()
     assert run.state.global_step == 2
     with pytest.raises(UserError, match="answer is empty"):

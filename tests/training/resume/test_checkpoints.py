@@ -40,14 +40,8 @@ class Cut(TrainerCallback):
 
 OPTIONS = {"pdu": {}, "npo": {"sam": 0.05}, "dto": {}}
 STEPS = {
-    "num_train_epochs": 5,
-    "per_device_train_batch_size": 2,
-    "gradient_accumulation_steps": 2,
-    "optim": "adamw_torch",
-    "save_strategy": "steps",
-    "save_steps": 1,
-    "stop_at": 0,
-}
+    "num_train_epochs": 5, "per_device_train_batch_size": 2, "gradient_accumulation_steps": 2,
+    "optim": "adamw_torch", "save_strategy": "steps", "save_steps": 1, "stop_at": 0}  # fmt: skip
 
 
 def go_on(make, folder):
