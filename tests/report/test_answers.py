@@ -170,6 +170,9 @@ def test_both_are_in_scores_json_and_read_back():
     assert record["given"]["unlearned"]["facts"] == ["f7", "f8", "f9"]
     assert record["harm"]["unlearned"]["retain"]["lost"] == [["retain-4", 0.92, 0.11]]
     assert from_json(to_json(found)) == found
+    both = GivenAnswers(asked=20, words=("f1", "f2"), beside="retrained", retrained_alone=1)
+    again = from_json(to_json(report(given=both))).given["unlearned"]
+    assert (again.retrained_alone, again.count) == (1, 1)
     older = {key: value for key, value in record.items() if key not in ("given", "harm")}
     assert from_json(json.dumps(older)).given == {}
 

@@ -17,7 +17,7 @@ from unteach.report.labels import apart
 
 __all__ = [
     "board", "grid_of", "hush", "say", "say_problems", "show_cells", "show_intake", "show_table",
-    "shown_progress",
+    "shown_progress", "working",
 ]  # fmt: skip
 
 WIDE = 110
@@ -57,6 +57,15 @@ def shown_progress() -> Iterator[ProgressListener]:
         listener = BarProgress(shown)
         yield listener
         listener.finish()
+
+
+@contextmanager
+def working() -> Iterator[ProgressListener]:
+    """Say that libraries are being loaded, silence them, and yield a progress listener."""
+    say("starting (loading libraries takes a few seconds)")
+    hush()
+    with shown_progress() as listener:
+        yield listener
 
 
 def show_table(report: Any) -> None:

@@ -5,12 +5,14 @@ from typing import Annotated, Any
 
 import typer
 
+from unteach.cli._options import option
+
 
 def attacks(
     name: Annotated[
         str | None, typer.Argument(metavar="[NAME]", help="Show this attack alone, in full.")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
+    json: Annotated[bool, option("Print a JSON list.", flags="--json")] = False,
 ) -> None:
     """List the attacks with their options, or print one page with its paper.
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from unteach.cli import _options as options
+from unteach.cli._options import option
 
 STOP = ("/quit", "/exit")
 
@@ -14,16 +15,11 @@ def chat(
     models: Annotated[
         list[str], typer.Argument(metavar="BEFORE [AFTER ...]", help="Folders or hub ids.")
     ],
-    max_new_tokens: Annotated[
-        int, typer.Option(min=1, metavar="TOKENS", help="Maximum length of an answer.")
-    ] = 128,
+    max_new_tokens: Annotated[int, option("Maximum length of an answer.", "TOKENS", min=1)] = 128,
     template: Annotated[
-        str,
-        typer.Option(metavar="auto|chat|plain|none", help="How question and answer are joined."),
+        str, option("How question and answer are joined.", "auto|chat|plain|none")
     ] = "auto",
-    device: Annotated[
-        str, typer.Option(metavar="DEVICE", help="Device of the models: auto, cpu, cuda, ...")
-    ] = "auto",
+    device: Annotated[str, option("Device of the models: auto, cpu, cuda, ...", "DEVICE")] = "auto",
     trust_remote_code: options.Trusting = False,
 ) -> None:
     """Put questions to one or more models, and print their greedy answers side by side.

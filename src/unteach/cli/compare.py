@@ -8,6 +8,7 @@ import typer
 
 from unteach.cli import _options as options
 from unteach.cli._json import show_document
+from unteach.cli._options import option
 from unteach.escaping import visible
 
 
@@ -17,9 +18,7 @@ def compare(
     ],
     out: Annotated[
         Path | None,
-        typer.Option(
-            metavar="DIR", help="Also write scores.json, report.md and report.html to this folder."
-        ),
+        option("Also write scores.json, report.md and report.html to this folder.", "DIR"),
     ] = None,
     overwrite: options.Overwrite = False,
     json: options.Json = False,

@@ -10,6 +10,7 @@ import typer
 from unteach.cli import _complete as complete
 from unteach.cli import _options as options
 from unteach.cli._json import show_json
+from unteach.cli._options import option
 from unteach.errors import Problem, UserError
 from unteach.escaping import visible
 from unteach.types import Sequence
@@ -21,31 +22,26 @@ SHOWN = {"selected", "teacher_logits"}  # fields read by the methods that can be
 END = "<end>"  # shown for a selected end-of-answer token
 
 
+@options.takes(
+    "request model forget retain holdout base method max_ set_ plugin trust_remote_code ..."
+)
 def explain(
-    request: options.File = None,
-    model: options.Model = None,
-    forget: options.Forget = None,
-    retain: options.Retain = None,
-    holdout: options.Holdout = None,
-    base: options.Base = None,
     method: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME",
-            help="unseen, whp, dto, palu, or undial with a focus.",
+        option(
+            "unseen, whp, dto, palu, or undial with a focus.",
+            "NAME",
             autocompletion=complete.method_names,
         ),
     ] = None,
     max_: Annotated[
         int | None,
-        typer.Option(
-            "--max", min=1, help="Number of answers to show; by default 20, or 5 with a teacher."
+        option(
+            "Number of answers to show; by default 20, or 5 with a teacher.", flags="--max", min=1
         ),
     ] = None,
-    set_: options.Sets = None,
-    plugin: options.Plugins = None,
-    trust_remote_code: options.Trusting = False,
     json: options.Json = False,
+    **flags: Any,
 ) -> None:
     """Show the tokens of the forget answers that a method selects, or its teacher's distribution.
 
@@ -62,19 +58,7 @@ def explain(
         --set method.focus=informative --max 5
     """
     nowhere = Path(tempfile.gettempdir()) / "unteach-explain-writes-nothing"
-    asked = options.request_of(
-        request,
-        set_,
-        model=model,
-        forget=forget,
-        retain=retain,
-        holdout=holdout,
-        base=base,
-        method=method,
-        out=nowhere,
-        plugins=plugin or None,
-        trust_remote_code=trust_remote_code,
-    )
+    asked = options.request_of(flags, method=method, out=nowhere)
     from unteach.cli._show import hush, say
 
     _foresee_choice(asked)

@@ -7,6 +7,7 @@ import typer
 
 from unteach.cli._command import CommandGroup
 from unteach.cli._json import show_either, show_json
+from unteach.cli._options import option
 from unteach.cli._removed import apart, covers, key_of, records_of
 from unteach.errors import Problem, UserError
 
@@ -36,15 +37,13 @@ ledger = typer.Typer(
 )  # fmt: skip
 
 Where = Annotated[
-    Path, typer.Option("--ledger", metavar="FILE", envvar="UNTEACH_LEDGER", help="The ledger file.")
+    Path, option("The ledger file.", "FILE", flags="--ledger", envvar="UNTEACH_LEDGER")
 ]
 Key = Annotated[
     Path | None,
-    typer.Option(
-        "--key", metavar="FILE", help="The ledger's key file; by default LEDGER.key beside it."
-    ),
+    option("The ledger's key file; by default LEDGER.key beside it.", "FILE", flags="--key"),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Json = Annotated[bool, option("Print JSON.", flags="--json")]
 
 
 def init(
@@ -82,19 +81,12 @@ def init(
 
 
 def add(
-    forget: Annotated[Path, typer.Option(metavar="FILE", help="The records to remove.")],
-    ground: Annotated[
-        str, typer.Option(metavar="WORD", help="The reason in one word: erasure, copyright, ...")
-    ],
-    received: Annotated[
-        str, typer.Option(metavar="DATE", help="Day of receipt, such as 2026-11-30.")
-    ],
-    reference: Annotated[
-        str, typer.Option(metavar="ID", help="Your number of the request; no name of a person.")
-    ],
+    forget: Annotated[Path, option("The records to remove.", "FILE")],
+    ground: Annotated[str, option("The reason in one word: erasure, copyright, ...", "WORD")],
+    received: Annotated[str, option("Day of receipt, such as 2026-11-30.", "DATE")],
+    reference: Annotated[str, option("Your number of the request; no name of a person.", "ID")],
     due: Annotated[
-        str | None,
-        typer.Option(metavar="DATE", help="Deadline; by default a month after --received."),
+        str | None, option("Deadline; by default a month after --received.", "DATE")
     ] = None,
     ledger: Where = DEFAULT,
     key: Key = None,
@@ -130,8 +122,7 @@ def add(
 
 def list_(
     due: Annotated[
-        str | None,
-        typer.Option(metavar="DATE", help="Only open requests due by this day; or `today`."),
+        str | None, option("Only open requests due by this day; or `today`.", "DATE")
     ] = None,
     json: Json = False,
     ledger: Where = DEFAULT,
@@ -168,8 +159,7 @@ def show(
         str, typer.Argument(metavar="DIR_OR_ID", help="A model: a folder or a hub id.")
     ],
     head: Annotated[
-        str | None,
-        typer.Option(metavar="HASH", help="Check that this hash, noted earlier, is in the ledger."),
+        str | None, option("Check that this hash, noted earlier, is in the ledger.", "HASH")
     ] = None,
     json: Json = False,
     ledger: Where = DEFAULT,
@@ -229,13 +219,9 @@ def derive(
     child: Annotated[str, typer.Argument(metavar="DIR_OR_ID", help="The new model.")],
     from_: Annotated[
         list[str],
-        typer.Option(
-            "--from",
-            metavar="DIR_OR_ID",
-            help="The model it was made from; repeatable for a merge.",
-        ),
+        option("The model it was made from; repeatable for a merge.", "DIR_OR_ID", flags="--from"),
     ],
-    by: Annotated[str, typer.Option(metavar="finetune|merge|quantise", help="How it was made.")],
+    by: Annotated[str, option("How it was made.", "finetune|merge|quantise")],
     json: Json = False,
     ledger: Where = DEFAULT,
 ) -> None:
@@ -287,7 +273,7 @@ def keypair(
 
 
 def sign(
-    private: Annotated[Path, typer.Option(metavar="FILE", help="Your private key (Ed25519, PEM).")],
+    private: Annotated[Path, option("Your private key (Ed25519, PEM).", "FILE")],
     json: Json = False,
     ledger: Where = DEFAULT,
 ) -> None:
@@ -309,8 +295,7 @@ def sign(
 
 def verify(
     public: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="The public key whose signature is required."),
+        Path | None, option("The public key whose signature is required.", "FILE")
     ] = None,
     json: Json = False,
     ledger: Where = DEFAULT,
@@ -347,14 +332,10 @@ def record(
         Path, typer.Argument(metavar="DIR", help="A folder that `unteach run` wrote.")
     ],
     request: Annotated[
-        list[str],
-        typer.Option("--request", metavar="ID", help="A request that it fulfils; repeatable."),
+        list[str], option("A request that it fulfils; repeatable.", "ID", flags="--request")
     ],
     before: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DIR_OR_ID", help="The model before unlearning, if it was moved since."
-        ),
+        str | None, option("The model before unlearning, if it was moved since.", "DIR_OR_ID")
     ] = None,
     ledger: Where = DEFAULT,
     key: Key = None,

@@ -9,6 +9,7 @@ import typer
 from unteach.cli import _complete as complete
 from unteach.cli import _options as options
 from unteach.cli._json import show_json
+from unteach.cli._options import option
 
 
 def methods(
@@ -21,7 +22,7 @@ def methods(
         ),
     ] = None,
     plugin: options.Plugins = None,
-    json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
+    json: Annotated[bool, option("Print a JSON list.", flags="--json")] = False,
 ) -> None:
     """List the unlearning methods with their papers, or print one page with options and BibTeX.
 
@@ -73,9 +74,9 @@ def _page(name: str, cls: Any) -> str:
 
     plan, paper = cls.plan, cls.paper
     lines = [cls.label or name, "", cleandoc(cls.__doc__ or ""), "", "Options (--set method.x=...)"]
-    for option in options_of(cls):
-        choices = f" [{', '.join(option['choices'])}]" if option["choices"] else ""
-        lines.append(f"  {option['name']} = {option['default']}{choices}: {option['help']}")
+    for one in options_of(cls):
+        choices = f" [{', '.join(one['choices'])}]" if one["choices"] else ""
+        lines.append(f"  {one['name']} = {one['default']}{choices}: {one['help']}")
     if not options_of(cls):
         lines.append("  none")
     trained = "all weights" if plan.adapter == "full" else f"LoRA, {plan.init} start"

@@ -4,12 +4,14 @@ from typing import Annotated, Any
 
 import typer
 
+from unteach.cli._options import option
+
 
 def selectors(
     name: Annotated[
         str | None, typer.Argument(metavar="[NAME]", help="Show this selector alone, in full.")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
+    json: Annotated[bool, option("Print a JSON list.", flags="--json")] = False,
 ) -> None:
     """List the selectors, which select the tokens of the forget answers that a method acts on.
 

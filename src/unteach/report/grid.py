@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from unteach.report.difference import alike
+from unteach.metrics.difference import alike
 from unteach.report.table import ALIKE, number
 from unteach.types import Score
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
-from unteach.report.difference import alike
+from unteach.metrics.difference import alike
 from unteach.report.record import Report
 from unteach.types import Score
 
