@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from unteach.errors import Problem, UserError
 from unteach.files.rows import Groups
-from unteach.registry import Registry, did_you_mean
+from unteach.registry import Registry, did_you_mean, nearest
 from unteach.settings.messages import named, told
 from unteach.types import Paper
 
@@ -140,10 +140,8 @@ def attack_of(name: str, options: Mapping[str, str]) -> Attack:
         (32, 64)
     """
     if name not in ATTACKS:
-        hint = f"{did_you_mean(name, list(ATTACKS)).strip()} Known: {', '.join(ATTACKS)}".strip()
-        raise UserError(
-            Problem("--attack", f"{named(name, ATTACKS)} is no attack", hint, "request")
-        )
+        what = f"{named(name, ATTACKS)} is no attack"
+        raise UserError(Problem("--attack", what, nearest(name, ATTACKS), "request"))
     cls = ATTACKS.get(name)
     known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
     problems, given = [], {}

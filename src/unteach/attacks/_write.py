@@ -7,13 +7,13 @@ from typing import Any
 from unteach.attacks._judge import MODELS, NAMES, NEVER, PLAIN, RecoveryLine
 from unteach.attacks._picture import CURVES, draw
 from unteach.attacks._plan import PARTS, RESULT
-from unteach.attacks._result import AttackResult, interval, percent
+from unteach.attacks._result import AttackResult, percent, rough
 from unteach.escaping import json_text, markdown, prose
 from unteach.evaluation.results import can_draw
 from unteach.files import write_text
 from unteach.report.comeback import READ
 from unteach.report.files import written_score
-from unteach.report.table import number
+from unteach.report.table import interval, number
 
 SCHEMA = 1
 REPORT = "attacks.md"
@@ -98,7 +98,7 @@ def _cells(line: RecoveryLine, models: list[str], *, kept: bool, close: bool) ->
     name = line.attack if line.variant == PLAIN else f"{line.attack}: {line.variant}"
     cells = [name, NAMES.get(line.main, line.main)]
     cells += [number(line.value(model)) for model in models]
-    cells.append(percent(line.recovery.value) + interval(line.recovery, percent=True))
+    cells.append(percent(line.recovery.value) + interval(line.recovery, percent, "..."))
     cells += [percent(line.kept.get("unlearned"))] if kept else []
     return [*cells, number(line.closeness)] if close else cells
 
@@ -147,7 +147,7 @@ def _more(lines: list[RecoveryLine]) -> list[str]:
     early = [line for line in lines if "TPR at 1% FPR" in line.scores]
     for line in early:
         shares = ", ".join(
-            f"{model} {number(score.value)}{interval(score)}"
+            f"{model} {number(score.value)}{interval(score, rough, '...')}"
             for model, score in line.scores["TPR at 1% FPR"].items()
         )
         found.append(f"- {markdown(line.variant)}: TPR at 1% FPR: {shares}")

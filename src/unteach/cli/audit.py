@@ -96,26 +96,16 @@ def audit(
 
 def _show(found: Any, *, json: bool) -> None:
     """Print the conclusion first, then reasons to doubt it, then the numbers."""
-    from rich.console import Console
-    from rich.text import Text
-
-    from unteach.cli._show import WIDE, grid_of
-    from unteach.escaping import visible
+    from unteach.cli._show import show_grid, show_lines
     from unteach.report import audited
 
     if json:
         show_document(audited.audit_json(found))
         return
-    console = Console()
-    if not console.is_terminal:
-        console.width = max(console.width, WIDE)
-    console.print(Text(visible(audited.sentence(found)), "bold"), soft_wrap=True)
-    for line in audited.warnings(found):
-        console.print(Text(visible(line), "yellow"), soft_wrap=True)
+    show_lines([audited.sentence(found)], "bold")
+    show_lines(audited.warnings(found), "yellow")
     answers = audited.glance_rows(found)
-    for rows in ([row[:2] for row in answers], audited.score_rows(found)):
-        console.print(grid_of(rows))
-    if found.known:
-        console.print(Text(f"known: {answers[1][2]}"), soft_wrap=True)
-    for line in audited.size_lines(found):
-        console.print(Text(visible(line), "dim"), soft_wrap=True)
+    show_grid([row[:2] for row in answers])
+    show_grid(audited.score_rows(found))
+    show_lines([f"known: {answers[1][2]}"] if found.known else [])
+    show_lines(audited.size_lines(found), "dim")

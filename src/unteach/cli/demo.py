@@ -39,7 +39,7 @@ def demo(
     from unteach.demo.settings import PRESETS, methods
     from unteach.errors import Problem, UserError
     from unteach.files import check_out
-    from unteach.registry import did_you_mean
+    from unteach.registry import nearest
     from unteach.report import to_json
 
     problems = check_out(out, overwrite=is_demo(out))
@@ -48,8 +48,8 @@ def demo(
         ("--preset", preset, list(PRESETS)),
     ):
         if name not in known:
-            hint = f"{did_you_mean(name, known)} Known: {', '.join(known)}".strip()
-            problems.append(Problem(flag, f'"{name}" is not known', hint, "request"))
+            what = f'"{name}" is not known'
+            problems.append(Problem(flag, what, nearest(name, known), "request"))
     if problems:
         raise UserError(*problems)
     with board() as shown:

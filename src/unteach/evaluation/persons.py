@@ -3,10 +3,9 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
-from unteach.data import encode_each, read
+from unteach.data import encode_each
 from unteach.data.calibration import grouped_by_subject
 from unteach.teachers.names import WordTokens, subjects_of
 from unteach.types import Example
@@ -53,14 +52,6 @@ def persons_of(
         of = {example.id: str(k) for k, group in enumerate(groups) for example in group}
         return Persons(of, "subject")
     return _by_names(examples, tokenizer, max_length=max_length, template=template)
-
-
-def persons_in_file(
-    file: Path, role: str, tokenizer: Any, *, template: str = "auto"
-) -> Persons | None:
-    """The person of each record of a file, as by `persons_of`."""
-    examples, _ = read(str(file), role)
-    return persons_of(examples, tokenizer, max_length=2048, template=template)
 
 
 def _by_names(examples: Sequence[Example], tokenizer: Any, **how: Any) -> Persons | None:
