@@ -41,6 +41,11 @@ def listed(names: Iterable[str], few: int) -> str:
     return ", ".join(every[:few]) + more
 
 
+def in_one_line(problems: Iterable[Problem]) -> str:
+    """Return where and what of some problems, without notes, in one line."""
+    return "; ".join(f"{p.where}: {p.what}" for p in problems if p.kind != "note")
+
+
 class UserError(Exception):
     """Errors that the user can fix: all problems at once, shown without a stack trace."""
 

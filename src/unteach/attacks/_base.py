@@ -1,6 +1,6 @@
 """Define the base class of attacks: options, a citation, and rows of a model by variant."""
 
-from abc import ABC, abstractmethod
+from abc import ABC
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from importlib import import_module
@@ -87,14 +87,6 @@ class Attack(ABC):
     def read(self, rows: Mapping[str, Groups]) -> list["RecoveryLine"]:
         """Return table lines from the rows of each model without attack; none by default."""
         return []
-
-
-class RowAttack(Attack):
-    """Base class of attacks that only read the rows of the unchanged models."""
-
-    @abstractmethod
-    def read(self, rows: Mapping[str, Groups]) -> list["RecoveryLine"]:
-        """Return table lines from the rows of each model without attack."""
 
 
 def _fill() -> None:

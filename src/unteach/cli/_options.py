@@ -35,9 +35,13 @@ def option(
     return typer.Option(*flags.split(), help=help, metavar=metavar, rich_help_panel=panel, **more)
 
 
+def argument(help: str, metavar: str, **more: Any) -> Any:
+    """Return what typer has to know of a positional argument."""
+    return typer.Argument(help=help, metavar=metavar, **more)
+
+
 File = Annotated[
-    Path | None,
-    typer.Argument(metavar="[REQUEST.yaml]", help="A request file (`unteach init` writes one)."),
+    Path | None, argument("A request file (`unteach init` writes one).", "[REQUEST.yaml]")
 ]
 Model = Annotated[str | None, option("The model to unlearn from.", "DIR_OR_ID")]
 Forget = Annotated[

@@ -6,15 +6,13 @@ from typing import Annotated, Any
 import typer
 
 from unteach.cli import _options as options
-from unteach.cli._options import option
+from unteach.cli._options import argument, option
 
 STOP = ("/quit", "/exit")
 
 
 def chat(
-    models: Annotated[
-        list[str], typer.Argument(metavar="BEFORE [AFTER ...]", help="Folders or hub ids.")
-    ],
+    models: Annotated[list[str], argument("Folders or hub ids.", "BEFORE [AFTER ...]")],
     max_new_tokens: Annotated[int, option("Maximum length of an answer.", "TOKENS", min=1)] = 128,
     template: Annotated[
         str, option("How question and answer are joined.", "auto|chat|plain|none")
@@ -41,7 +39,7 @@ def chat(
         raise UserError(Problem("--template", what, hint, "request"))
     say("starting (loading libraries takes a few seconds)")
     hush()
-    loaded = [(name, _loaded(name, device, trust_remote_code)) for name in _named(models)]
+    loaded = [(name, _loaded(name, device, trust_remote_code)) for name in dict.fromkeys(models)]
     width = max(len(visible(name)) for name, _ in loaded)
     terminal = sys.stdin.isatty()
     if terminal:
@@ -64,11 +62,6 @@ def answer(model: Any, tokenizer: Any, question: str, limit: int, template: str)
     end = end_tokens(model, tokenizer)
     (ids,) = greedy(model, [prompt], limits=[limit], end=end)
     return tokenizer.decode(ids, skip_special_tokens=True).strip()
-
-
-def _named(models: list[str]) -> list[str]:
-    """Return each model once, in the order given."""
-    return list(dict.fromkeys(models))
 
 
 def _loaded(name: str, device: str, trust: bool) -> tuple[Any, Any]:

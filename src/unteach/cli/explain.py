@@ -65,48 +65,43 @@ def explain(
     say("starting (loading libraries takes a few seconds)")
     from unteach.checks.automatic import method_of
     from unteach.checks.request import check
+    from unteach.cli._taught import show_teacher
     from unteach.methods import load_plugin
-    from unteach.models.loading import load_model
-    from unteach.training.selection import require_some, select_tokens
 
     hush()
     for file in asked.plugins:
         load_plugin(file)
     _require_choice(method_of(asked))  # before any data are read
     intake = check(asked)
-    forget_set = intake.sequences["forget"]
-    asked = intake.request
     if "selected" not in intake.method.needs() and "teacher_logits" in intake.method.needs():
-        from unteach.cli._taught import show_teacher
-
         show_teacher(intake, max_ or 5, json=json)
         return
     _require_choice(intake.method)  # "auto" may have been resolved to another method
-    loaded = load_model(
-        asked.model,
-        dtype=asked.dtype,
-        device=asked.device,
-        trust_remote_code=asked.trust_remote_code,
-    )
-    found = select_tokens(
-        intake.method, loaded, intake.tokenizer, forget_set, seed=intake.request.train.seed
-    )
+    _show_selection(intake, max_ or 20, json=json)
+
+
+def _show_selection(intake: Any, most: int, *, json: bool) -> None:
+    """Print the tokens of the first answers that a method selects."""
+    from unteach.cli._taught import original
+    from unteach.training.selection import require_some, select_tokens
+
+    forget_set, seed = intake.sequences["forget"], intake.request.train.seed
+    model = original(intake.request)
+    found = select_tokens(intake.method, model, intake.tokenizer, forget_set, seed=seed)
     choices = []
-    for sequence, choice in zip(forget_set, islice(found, max_ or 20), strict=False):
+    for sequence, choice in zip(forget_set, islice(found, most), strict=False):
         choices.append(choice)
         if not json:
             _show(sequence, choice.chosen)
     if len(choices) == len(forget_set):
         require_some(intake.method, choices)
-    shown = forget_set[: len(choices)]
+    shown, more = forget_set[: len(choices)], len(forget_set) - len(choices)
     if json:
         answers = [_plain(s, choice.chosen) for s, choice in zip(shown, choices, strict=True)]
-        left = len(forget_set) - len(shown)
-        show_json({"method": intake.method.name, "answers": answers, "not_shown": left})
+        show_json({"method": intake.method.name, "answers": answers, "not_shown": more})
         return
     tokens = sum(len(choice.chosen) for choice in choices)
     empty = sum(not choice.chosen for choice in choices)
-    more = len(forget_set) - len(shown)
     rest = f"; {more} more {'is' if more == 1 else 'are'} not shown (--max)" if more else ""
     typer.echo(
         f"{tokens} of {sum(sum(s.answer) for s in shown)} answer tokens are selected; "

@@ -7,7 +7,7 @@ import typer
 
 from unteach.cli._command import CommandGroup
 from unteach.cli._json import show_either, show_json
-from unteach.cli._options import option
+from unteach.cli._options import argument, option
 from unteach.cli._removed import apart, covers, key_of, records_of
 from unteach.errors import Problem, UserError
 
@@ -47,9 +47,7 @@ Json = Annotated[bool, option("Print JSON.", flags="--json")]
 
 
 def init(
-    file: Annotated[
-        Path, typer.Argument(metavar="[FILE]", help="The ledger file to create.")
-    ] = DEFAULT,
+    file: Annotated[Path, argument("The ledger file to create.", "[FILE]")] = DEFAULT,
     key: Key = None,
     json: Json = False,
 ) -> None:
@@ -102,8 +100,7 @@ def add(
         --reference R-1
     """
     from unteach.ledger import Ledger, prints_of
-    from unteach.ledger.book import plain_name
-    from unteach.ledger.dates import read_date
+    from unteach.ledger.dates import plain_name, read_date
 
     plain_name(reference, "--reference")
     plain_name(ground, "--ground")
@@ -155,9 +152,7 @@ def list_(
 
 
 def show(
-    model: Annotated[
-        str, typer.Argument(metavar="DIR_OR_ID", help="A model: a folder or a hub id.")
-    ],
+    model: Annotated[str, argument("A model: a folder or a hub id.", "DIR_OR_ID")],
     head: Annotated[
         str | None, option("Check that this hash, noted earlier, is in the ledger.", "HASH")
     ] = None,
@@ -196,7 +191,7 @@ def show(
 
 
 def withdraw(
-    reference: Annotated[str, typer.Argument(metavar="ID", help="The reference of the request.")],
+    reference: Annotated[str, argument("The reference of the request.", "ID")],
     json: Json = False,
     ledger: Where = DEFAULT,
 ) -> None:
@@ -216,7 +211,7 @@ def withdraw(
 
 
 def derive(
-    child: Annotated[str, typer.Argument(metavar="DIR_OR_ID", help="The new model.")],
+    child: Annotated[str, argument("The new model.", "DIR_OR_ID")],
     from_: Annotated[
         list[str],
         option("The model it was made from; repeatable for a merge.", "DIR_OR_ID", flags="--from"),
@@ -245,10 +240,7 @@ def derive(
 
 def keypair(
     file: Annotated[
-        Path,
-        typer.Argument(
-            metavar="[FILE]", help="File of the private key; the public key goes to FILE.pub."
-        ),
+        Path, argument("File of the private key; the public key goes to FILE.pub.", "[FILE]")
     ] = Path("ledger-sign.pem"),
     json: Json = False,
 ) -> None:
@@ -328,9 +320,7 @@ def verify(
 
 
 def record(
-    folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="A folder that `unteach run` wrote.")
-    ],
+    folder: Annotated[Path, argument("A folder that `unteach run` wrote.", "DIR")],
     request: Annotated[
         list[str], option("A request that it fulfils; repeatable.", "ID", flags="--request")
     ],

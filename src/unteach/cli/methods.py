@@ -9,16 +9,14 @@ import typer
 from unteach.cli import _complete as complete
 from unteach.cli import _options as options
 from unteach.cli._json import show_json
-from unteach.cli._options import option
+from unteach.cli._options import argument, option
 
 
 def methods(
     name: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[NAME]",
-            help="Print one page about this method.",
-            autocompletion=complete.method_names,
+        argument(
+            "Print one page about this method.", "[NAME]", autocompletion=complete.method_names
         ),
     ] = None,
     plugin: options.Plugins = None,

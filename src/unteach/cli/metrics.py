@@ -2,15 +2,11 @@
 
 from typing import Annotated, Any
 
-import typer
-
-from unteach.cli._options import option
+from unteach.cli._options import argument, option
 
 
 def metrics(
-    name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="Show this metric alone, in full.")
-    ] = None,
+    name: Annotated[str | None, argument("Show this metric alone, in full.", "[NAME]")] = None,
     json: Annotated[bool, option("Print a JSON list.", flags="--json")] = False,
 ) -> None:
     """List the metrics with what each says, or print what one should be and how it is defined.

@@ -8,14 +8,12 @@ import typer
 
 from unteach.cli import _options as options
 from unteach.cli._json import show_json
-from unteach.cli._options import option
+from unteach.cli._options import argument, option
 
 
 def push(
-    folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="A folder that `unteach run` wrote.")
-    ],
-    repo: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="The repository to create.")],
+    folder: Annotated[Path, argument("A folder that `unteach run` wrote.", "DIR")],
+    repo: Annotated[str, argument("The repository to create.", "OWNER/NAME")],
     private: Annotated[bool, option("Create a private repository.", flags="--private")] = False,
     revision: Annotated[
         str | None, option("Branch to commit to; the repository may then exist already.", "BRANCH")

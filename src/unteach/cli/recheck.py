@@ -8,7 +8,7 @@ import typer
 from unteach.cli import _options as shared
 from unteach.cli import ledger as options
 from unteach.cli._json import show_json
-from unteach.cli._options import option
+from unteach.cli._options import argument, option
 from unteach.errors import Problem, UserError, listed
 
 FOUND = 3  # exit code if a record resurfaces
@@ -17,9 +17,7 @@ FEW = 12  # number of ids to name in one line
 
 @shared.takes("... template max_new_tokens device overwrite trust_remote_code json")
 def recheck(
-    model: Annotated[
-        str, typer.Argument(metavar="DIR_OR_ID", help="The later model: a folder or a hub id.")
-    ],
+    model: Annotated[str, argument("The later model: a folder or a hub id.", "DIR_OR_ID")],
     forget: Annotated[Path, option("The removed records, from your own copy.", "FILE")],
     holdout: Annotated[Path, option("Similar records that no model saw.", "FILE")],
     ledger: options.Where = options.DEFAULT,
@@ -125,15 +123,11 @@ def _known(
 def _persons(request: Any) -> dict[str, Any]:
     """The persons of the records and of the holdout, by the record's id, where they are known."""
     from unteach.evaluation.check import check
-    from unteach.evaluation.persons import persons_of
+    from unteach.evaluation.persons import persons_in
 
-    plan, found = check(request), {}
-    for role in ("forget", "holdout"):
-        how = {"max_length": plan.settings.max_length, "template": plan.settings.template}
-        examples, tokenizer = plan.groups[role].examples, plan.places["model"].tokenizer
-        if persons := persons_of(examples, tokenizer, **how):
-            found[role] = persons.of
-    return found
+    plan = check(request)
+    persons = {role: persons_in(plan, role) for role in ("forget", "holdout")}
+    return {role: found.of for role, found in persons.items() if found}
 
 
 def _write(ledger: Path, model: str, before: str, result: Any) -> None:

@@ -3,17 +3,13 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-import typer
-
 from unteach.cli import _options as options
 from unteach.cli._json import show_document
-from unteach.cli._options import option
+from unteach.cli._options import argument, option
 
 
 def score(
-    folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="A folder that `evaluate` or `run` wrote.")
-    ],
+    folder: Annotated[Path, argument("A folder that `evaluate` or `run` wrote.", "DIR")],
     out: Annotated[Path, option("The folder to write to.", "DIR")],
     compat: Annotated[
         Literal["open-unlearning"] | None,

@@ -7,7 +7,7 @@ import typer
 
 from unteach.cli import ledger as options
 from unteach.cli._json import show_json
-from unteach.cli._options import option
+from unteach.cli._options import argument, option
 from unteach.errors import Problem, UserError
 from unteach.escaping import visible
 
@@ -15,9 +15,7 @@ FOUND = 3  # exit code if something is found
 
 
 def screen(
-    files: Annotated[
-        list[str], typer.Argument(metavar="FILE...", help="Files of training data, or dataset ids.")
-    ],
+    files: Annotated[list[str], argument("Files of training data, or dataset ids.", "FILE...")],
     ledger: options.Where = options.DEFAULT,
     key: options.Key = None,
     similar: Annotated[

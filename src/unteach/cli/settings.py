@@ -5,13 +5,12 @@ from typing import Annotated, Any
 import typer
 
 from unteach.cli._json import show_json
-from unteach.cli._options import option
+from unteach.cli._options import argument, option
 
 
 def settings(
     name: Annotated[
-        str | None,
-        typer.Argument(metavar="[NAME]", help="A section, a setting, or part of a name."),
+        str | None, argument("A section, a setting, or part of a name.", "[NAME]")
     ] = None,
     json: Annotated[bool, option("Print a JSON list.", flags="--json")] = False,
     schema: Annotated[

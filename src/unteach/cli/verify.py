@@ -9,16 +9,14 @@ import typer
 
 from unteach.cli import _options as options
 from unteach.cli._json import show_json
-from unteach.cli._options import option
+from unteach.cli._options import argument, option
 from unteach.errors import listed
 
 SHOWN = 5  # number of files or tensors to name
 
 
 def verify(
-    folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="A folder that `run` or `evaluate` wrote.")
-    ],
+    folder: Annotated[Path, argument("A folder that `run` or `evaluate` wrote.", "DIR")],
     rerun: Annotated[
         bool, option("Also repeat the unlearning, and compare the weights.", flags="--rerun")
     ] = False,

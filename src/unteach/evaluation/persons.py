@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from unteach.data import encode_each
 from unteach.data.calibration import grouped_by_subject
+from unteach.evaluation.check import CheckedEvaluation
 from unteach.teachers.names import WordTokens, subjects_of
 from unteach.types import Example
 
@@ -52,6 +53,12 @@ def persons_of(
         of = {example.id: str(k) for k, group in enumerate(groups) for example in group}
         return Persons(of, "subject")
     return _by_names(examples, tokenizer, max_length=max_length, template=template)
+
+
+def persons_in(plan: CheckedEvaluation, role: str, model: str = "model") -> Persons | None:
+    """The person of each record of a group of a checked evaluation; None where not known."""
+    how = {"max_length": plan.settings.max_length, "template": plan.settings.template}
+    return persons_of(plan.groups[role].examples, plan.places[model].tokenizer, **how)
 
 
 def _by_names(examples: Sequence[Example], tokenizer: Any, **how: Any) -> Persons | None:
