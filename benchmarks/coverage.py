@@ -22,12 +22,12 @@ from scipy.stats import beta, norm, t
 from unteach.metrics._draws import Part, together
 from unteach.metrics._values import area
 from unteach.metrics.closeness import _share
+from unteach.metrics.difference import difference
 from unteach.metrics.intervals import Z, mean_score, perplexity_score, share_score
 from unteach.metrics.privleak import leak
 from unteach.metrics.rows import MissingRows, ModelCase
 from unteach.metrics.utility import Table, _bootstrap, harmonic_mean
 from unteach.metrics.yardstick import predicted
-from unteach.report.difference import difference
 from unteach.report.fold import mean_over_runs
 from unteach.types import Row, Score
 

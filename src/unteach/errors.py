@@ -1,5 +1,6 @@
 """Define `Problem`, an error that the user can fix, and the exception that carries them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -26,6 +27,23 @@ class Problem:
     def __str__(self) -> str:
         where, what, hint = map(visible, (self.where, self.what, self.hint))
         return f"{where}: {what}" + (f"\n    hint: {hint}" if hint else "")
+
+
+def listed(names: Iterable[str], few: int) -> str:
+    """List the first few names, and the number of the others.
+
+    Example:
+        >>> listed(["a", "b", "c"], 2)
+        'a, b and 1 more'
+    """
+    every = list(names)
+    more = f" and {len(every) - few} more" if len(every) > few else ""
+    return ", ".join(every[:few]) + more
+
+
+def in_one_line(problems: Iterable[Problem]) -> str:
+    """Return where and what of some problems, without notes, in one line."""
+    return "; ".join(f"{p.where}: {p.what}" for p in problems if p.kind != "note")
 
 
 class UserError(Exception):

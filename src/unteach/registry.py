@@ -1,6 +1,6 @@
 """Register classes and functions by name, and suggest the nearest name for an unknown one."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from difflib import get_close_matches
 from functools import cache, wraps
 from importlib import import_module
@@ -21,6 +21,17 @@ def did_you_mean(name: str, known: list[str], cutoff: float = 0.5) -> str:
     """
     close = get_close_matches(name, known, n=1, cutoff=cutoff)
     return f' Did you mean "{close[0]}"?' if close else ""
+
+
+def nearest(name: str, known: Iterable[str], said: str = "Known") -> str:
+    """Return a hint for an unknown name: the nearest known one, if any is close, and all of them.
+
+    Example:
+        >>> nearest("nppo", ["npo", "dto"])
+        'Did you mean "npo"? Known: npo, dto'
+    """
+    names = list(known)
+    return f"{did_you_mean(name, names)} {said}: {', '.join(names)}".strip()
 
 
 def strict(cls: C, *, also: Callable[..., Any] | None = None) -> C:

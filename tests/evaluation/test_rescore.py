@@ -131,7 +131,7 @@ def test_files_that_answer_different_questions_are_no_evaluation(done, tmp_path)
     {"schema": 2},
     {"models": {"x": [1]}},
     {"models": {"x": {"forget": {"probability": {"value": "high"}}}}},
-    {"models": {"x": {"forget": {"probability": {"value": 1.0, "spread": 3}}}}},
+    {"models": {"x": {"forget": {"probability": {"value": 1.0, "n": "many"}}}}},
 ])  # fmt: skip
 def test_a_report_that_is_none(change, done):
     file = done[1] / "scores.json"

@@ -1,6 +1,6 @@
 """Define the base class of attacks: options, a citation, and rows of a model by variant."""
 
-from abc import ABC, abstractmethod
+from abc import ABC
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from importlib import import_module
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from unteach.errors import Problem, UserError
 from unteach.files.rows import Groups
-from unteach.registry import Registry, did_you_mean
+from unteach.registry import Registry, did_you_mean, nearest
 from unteach.settings.messages import named, told
 from unteach.types import Paper
 
@@ -89,14 +89,6 @@ class Attack(ABC):
         return []
 
 
-class RowAttack(Attack):
-    """Base class of attacks that only read the rows of the unchanged models."""
-
-    @abstractmethod
-    def read(self, rows: Mapping[str, Groups]) -> list["RecoveryLine"]:
-        """Return table lines from the rows of each model without attack."""
-
-
 def _fill() -> None:
     package = import_module("unteach.attacks")
     for module in iter_modules(package.__path__):
@@ -140,10 +132,8 @@ def attack_of(name: str, options: Mapping[str, str]) -> Attack:
         (32, 64)
     """
     if name not in ATTACKS:
-        hint = f"{did_you_mean(name, list(ATTACKS)).strip()} Known: {', '.join(ATTACKS)}".strip()
-        raise UserError(
-            Problem("--attack", f"{named(name, ATTACKS)} is no attack", hint, "request")
-        )
+        what = f"{named(name, ATTACKS)} is no attack"
+        raise UserError(Problem("--attack", what, nearest(name, ATTACKS), "request"))
     cls = ATTACKS.get(name)
     known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
     problems, given = [], {}

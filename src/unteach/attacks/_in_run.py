@@ -1,9 +1,7 @@
 """Attack the model of a run, after the run has evaluated it."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from unteach.attacks._base import Attack
 from unteach.attacks._judge import PLAIN
@@ -25,10 +23,11 @@ from unteach.checks.request import CheckedRequest
 from unteach.checks.request import check as check_request
 from unteach.errors import Problem, UserError
 from unteach.evaluation.check import CheckedEvaluation, ModelRef
+from unteach.evaluation.of_run import settings_of
 from unteach.progress import ProgressListener
 from unteach.report.attacked import Attacked, Worst
 from unteach.settings.request import Request
-from unteach.suites import SUITES, AskSettings, Group
+from unteach.suites import SUITES, Group
 from unteach.suites.own import sample
 from unteach.types import ROLES
 
@@ -106,14 +105,12 @@ def _missing(intake: CheckedRequest) -> list[Problem]:
     attacks = foreseen(intake.request)
     if not attacks:
         return []
-    nothing: Callable[[], Any] = lambda: None  # noqa: E731
-    groups = {name: group.examples for name, group in _groups(intake).items()}
     subject = AttackSubject(
         name="unlearned",
-        load=nothing,
+        load=lambda: None,
         tokenizer=intake.tokenizer,
-        groups=groups,
-        settings=_settings(intake.request),
+        groups={name: group.examples for name, group in _groups(intake).items()},
+        settings=settings_of(intake.request),
         seed=intake.request.train.seed,
     )
     return [_renamed(problem) for one in attacks for problem in one.missing(subject)]
@@ -232,7 +229,7 @@ def _plan(
         suite=SUITES.get("own"),
         options={},
         groups=_groups(intake),
-        settings=_settings(request),
+        settings=settings_of(request),
         places={
             name: ModelRef(
                 path=path, base=under, checked=CheckedModel(config), tokenizer=intake.tokenizer
@@ -250,15 +247,6 @@ def _groups(intake: CheckedRequest) -> dict[str, Group]:
         for role in ROLES
         if intake.groups.get(role)
     }
-
-
-def _settings(request: Request) -> AskSettings:
-    return AskSettings(
-        max_length=request.data.max_length or 2048,
-        template=request.data.template,
-        max_new_tokens=request.evaluate.max_new_tokens,
-        tokens_per_batch=request.evaluate.tokens_per_batch,
-    )
 
 
 __all__ = ["attack_run", "checked", "foreseen", "keep"]

@@ -17,7 +17,7 @@ from unteach.attacks._judge import (
 )
 from unteach.attacks._plan import AttackRequest, CheckedAttack
 from unteach.report.attacked import BACK
-from unteach.report.table import number
+from unteach.report.table import interval, number
 from unteach.types import Paper, Score
 
 
@@ -104,7 +104,7 @@ def headline(
         said = why.removeprefix("not measurable: ") or "no attack has a recovery"
         return f"Worst case: not known ({said}).{_most(lines)}"
     score, name = first.recovery, NAMES[first.main]
-    ends = interval(score, percent=True)
+    ends = interval(score, percent, "...")
     how = "no attack at all" if first.attack == PLAIN else f"{first.attack} ({first.variant})"
     if first.attack == PLAIN:
         said = f"Worst case: without any attack {percent(score.value)}{ends} is still there"
@@ -117,7 +117,8 @@ def headline(
     elif score.low is not None and score.low <= 0:
         said += " That may be chance."
     if far and close.value is not None:
-        said += f" Closeness under attack: {number(close.value)}{interval(close)} ({far.attack})."
+        value = number(close.value) + interval(close, rough, "...")
+        said += f" Closeness under attack: {value} ({far.attack})."
     return said
 
 
@@ -140,13 +141,9 @@ def percent(value: float | None) -> str:
     return "-" if value is None else f"{value:.0%}"
 
 
-def interval(score: Score, *, percent: bool = False) -> str:
-    """Format an interval as " (low to high)"; empty without one."""
-    if score.low is None and score.high is None:
-        return ""
-    ends = ("..." if end is None else f"{end:.0%}" if percent else number(round(end, 3))
-            for end in (score.low, score.high))  # fmt: skip
-    return " ({} to {})".format(*ends)
+def rough(value: float | None) -> str:
+    """Format an end of an interval with three decimals at most."""
+    return number(None if value is None else round(value, 3))
 
 
 def next_command(asked: AttackRequest, first: RecoveryLine | None) -> str:

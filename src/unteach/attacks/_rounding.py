@@ -24,9 +24,8 @@ def normal_floats() -> Tensor:
         >>> [round(x, 4) for x in normal_floats()[[0, 1, 7, 8, 15]].tolist()]
         [-1.0, -0.6962, 0.0, 0.0796, 1.0]
     """
-    end = (
-        1 - 1 / 30 + 1 - 1 / 32
-    ) / 2  # so that the outermost values have as much probability as the others
+    # So that the outermost values have as much probability as the others.
+    end = (1 - 1 / 30 + 1 - 1 / 32) / 2
     normal = NormalDist()
 
     def quantiles(count: int) -> list[float]:

@@ -7,13 +7,13 @@ from typing import Any
 from unteach.attacks._judge import MODELS, NAMES, NEVER, PLAIN, RecoveryLine
 from unteach.attacks._picture import CURVES, draw
 from unteach.attacks._plan import PARTS, RESULT
-from unteach.attacks._result import AttackResult, interval, percent
+from unteach.attacks._result import AttackResult, percent, rough
 from unteach.escaping import json_text, markdown, prose
 from unteach.evaluation.results import can_draw
 from unteach.files import write_text
 from unteach.report.comeback import READ
-from unteach.report.table import number
-from unteach.types import Score
+from unteach.report.files import written_score
+from unteach.report.table import interval, number
 
 SCHEMA = 1
 REPORT = "attacks.md"
@@ -44,7 +44,7 @@ def to_json(result: AttackResult) -> str:
         "headline": result.headline,
         "worst": _name(result.worst),
         "furthest": _name(result.furthest),
-        "closeness_under_attack": _score(result.closeness),
+        "closeness_under_attack": written_score(result.closeness),
         "lines": [_line(line) for line in result.lines],
         "papers": {name: asdict(paper) for name, paper in result.papers.items()},
         "request": result.request,
@@ -65,27 +65,16 @@ def _line(line: RecoveryLine) -> dict[str, Any]:
         "variant": line.variant,
         "main": line.main,
         "scores": {
-            name: {model: _score(score) for model, score in of.items()}
+            name: {model: written_score(score) for model, score in of.items()}
             for name, of in line.scores.items()
         },
-        "recovery": _score(line.recovery),
+        "recovery": written_score(line.recovery),
         "recoveries": dict(line.recoveries),
         "retain_kept": dict(line.kept),
         "closeness": line.closeness,
         "facts": {model: dict(of) for model, of in line.facts.items() if of},
         "counts": line.counts,
         "proves": line.proves,
-    }
-
-
-def _score(score: Score) -> dict[str, Any]:
-    ends = {"low": score.low, "high": score.high}
-    kept = {name: end for name, end in ends.items() if end is not None}
-    return {
-        "value": score.value,
-        "n": score.n,
-        **kept,
-        **({"note": score.note} if score.note else {}),
     }
 
 
@@ -109,7 +98,7 @@ def _cells(line: RecoveryLine, models: list[str], *, kept: bool, close: bool) ->
     name = line.attack if line.variant == PLAIN else f"{line.attack}: {line.variant}"
     cells = [name, NAMES.get(line.main, line.main)]
     cells += [number(line.value(model)) for model in models]
-    cells.append(percent(line.recovery.value) + interval(line.recovery, percent=True))
+    cells.append(percent(line.recovery.value) + interval(line.recovery, percent, "..."))
     cells += [percent(line.kept.get("unlearned"))] if kept else []
     return [*cells, number(line.closeness)] if close else cells
 
@@ -158,7 +147,7 @@ def _more(lines: list[RecoveryLine]) -> list[str]:
     early = [line for line in lines if "TPR at 1% FPR" in line.scores]
     for line in early:
         shares = ", ".join(
-            f"{model} {number(score.value)}{interval(score)}"
+            f"{model} {number(score.value)}{interval(score, rough, '...')}"
             for model, score in line.scores["TPR at 1% FPR"].items()
         )
         found.append(f"- {markdown(line.variant)}: TPR at 1% FPR: {shares}")

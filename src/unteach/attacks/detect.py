@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from unteach.attacks._base import RowAttack, registered
+from unteach.attacks._base import Attack, registered
 from unteach.attacks._judge import RecoveryLine
 from unteach.attacks._subject import AttackSubject
 from unteach.errors import Problem
@@ -23,7 +23,7 @@ ALONE = "the loss alone"
 
 @registered("detect")
 @dataclass(frozen=True, kw_only=True)
-class DetectAttack(RowAttack):
+class DetectAttack(Attack):
     """Distinguish forget answers from holdout answers by their losses under two models."""
 
     paper: ClassVar = Paper(

@@ -102,9 +102,8 @@ class RelearnAttack(Attack):
     def cost(self, subject: AttackSubject) -> float:
         """Estimate the time: an evaluation at each stop; a step is three forwards of its batch."""
         size = sum(map(len, subject.groups.values()))
-        step = (
-            3 * self.batch / max(size, 1) / 4
-        )  # a forward takes about a quarter of an evaluation, the rest is generation
+        # A forward takes about a quarter of an evaluation, the rest is generation.
+        step = 3 * self.batch / max(size, 1) / 4
         return len(self.courses(subject)) * (len(self.steps) + max(self.steps) * step)
 
     def split(self, subject: AttackSubject) -> RelearnSplit:

@@ -120,9 +120,8 @@ class _Run:
                 check_numbers(name, rows)
                 self._store(name, "plain", PLAIN, rows, {"seconds": round(seconds, 2)})
             self.plain[name] = rows
-            self.pace = min(
-                self.pace or seconds, seconds
-            )  # the first model's time includes the loading of libraries
+            # The first model's time includes the loading of libraries.
+            self.pace = min(self.pace or seconds, seconds)
             self.found.subjects[name] = replace(subject, plain=rows)
 
     def _plain(self, subject: AttackSubject) -> Any:
@@ -153,17 +152,13 @@ class _Run:
     def _left(self, one: Attack) -> dict[str, list[str]]:
         """Return by model the variants whose rows are not kept yet."""
         return {
-            name: [
-                variant for variant in one.variants(subject) if not self._read(name, one, variant)
-            ]
+            name: [v for v in one.variants(subject) if not self._read(name, one, v)]
             for name, subject in self.found.subjects.items()
         }
 
     def _make(self, one: Attack, subject: AttackSubject, wanted: list[str]) -> None:
         done = 0
-        told = replace(
-            subject, tell=self._sampling
-        )  # show only the progress of sampling, not of each scoring
+        told = replace(subject, tell=self._sampling)  # not the progress of each scoring
         for finding in one.attack(told, wanted):
             if finding.variant in wanted:
                 self._keep(one, subject, finding)

@@ -10,7 +10,7 @@ from typing import Any
 from unteach.attacks._in_run import checked
 from unteach.benchmark.memory import PeakMemory
 from unteach.benchmark.request import BenchRequest
-from unteach.errors import UserError
+from unteach.errors import UserError, in_one_line
 from unteach.evaluation.rescore import read_report
 from unteach.files import RUN, read_sealed, write_sealed
 from unteach.progress import ProgressListener
@@ -122,12 +122,12 @@ def _run(asked: BenchRequest, method: str, seed: int, listener: ProgressListener
         request = _anew(cell_request(asked, method, seed))
         checked(request)
     except UserError as error:
-        return Cell(method=method, seed=seed, state=CANNOT, why=why(error))
+        return Cell(method=method, seed=seed, state=CANNOT, why=in_one_line(error.problems))
     with PeakMemory() as memory:
         try:
             report = pipeline.run(request, listener)
         except UserError as error:
-            return Cell(method=method, seed=seed, state=BROKEN, why=why(error))
+            return Cell(method=method, seed=seed, state=BROKEN, why=in_one_line(error.problems))
     if not asked.keep_models:
         _without_model(request.out)
     return Cell(
@@ -156,12 +156,6 @@ def _record(out: Path, cell: Cell) -> None:
     told = {name: getattr(cell, name) for name in ("state", "why", "seconds", "peak")}
     (out / CELLS).mkdir(parents=True, exist_ok=True)
     write_sealed(out / CELLS / f"{cell.name}.json", told)
-
-
-def why(error: UserError) -> str:
-    """Return the problems of a method in one line."""
-    found = [p for p in error.problems if p.kind != "note"]
-    return "; ".join(f"{problem.where}: {problem.what}" for problem in found)
 
 
 def write_plan(asked: BenchRequest) -> None:

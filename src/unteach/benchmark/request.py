@@ -59,7 +59,7 @@ def bench_request(
     Raises:
         UserError: all that is wrong with them.
     """
-    from unteach.tuning.request import named_methods, request_of, seconds_of
+    from unteach.tuning.request import alone, named_methods, out_of_bounds, request_of, seconds_of
 
     folder, problems = Path(out or "unteach-bench"), list[Problem]()
     given = {k: v for k, v in more.items() if v is not None}
@@ -68,9 +68,7 @@ def bench_request(
     if run.method_options or run.method_name != "auto":
         hint = "name methods with --methods"
         problems.append(Problem("method", "is fixed by the request", hint, "request"))
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        hint = "start it without accelerate or torchrun"
-        problems.append(Problem("bench", "runs in one process", hint, "request"))
+    problems += alone("bench")
     names, found = named_methods(methods or "all", run.plugins)
     problems += found
     try:
@@ -80,8 +78,7 @@ def bench_request(
     try:
         return _whole(problems, run=run, out=folder, methods=names, **given)
     except ValidationError as error:
-        wrong = [f"--{'-'.join(map(str, e['loc'][:1]))}" for e in error.errors()]
-        problems += [Problem(n, "is out of its bounds", "", "request") for n in wrong]
+        problems += out_of_bounds(error)
     raise UserError(*problems)
 
 
@@ -105,15 +102,14 @@ def of_suite(name: str, folder: str | None, options: Mapping[str, str]) -> dict[
     Raises:
         UserError: the suite is unknown or has nothing to train on, or files are missing.
     """
-    from unteach.registry import did_you_mean
+    from unteach.registry import nearest
     from unteach.suites import SUITES
 
     able = [n for n in SUITES if SUITES.get(n).training]
     suite = SUITES.get(name) if name in SUITES else None
     if suite is None or suite.training is None:
         what = "has nothing to train on" if suite else "is no suite"
-        hint = f"{did_you_mean(name, able).strip()} These have: {', '.join(able)}".strip()
-        raise UserError(Problem("--suite", what, hint, "request"))
+        raise UserError(Problem("--suite", what, nearest(name, able, "These have"), "request"))
     found = suite.training(Path(folder) if folder else None, options)
     roles = {role: found.pop(role) for role in ("forget", "retain", "holdout") if role in found}
     return {**roles, "also": found}

@@ -19,12 +19,11 @@ from unteach.benchmark.cells import (
     shared_request,
     write_plan,
 )
-from unteach.benchmark.cells import why as reason
 from unteach.benchmark.request import BenchRequest, bench_request
 from unteach.benchmark.table import BenchResult, TableLine, columns_of, lines_of
 from unteach.benchmark.write import NAMES, write
 from unteach.checks.request import check
-from unteach.errors import Problem, UserError
+from unteach.errors import Problem, UserError, in_one_line
 from unteach.evaluation.identity import identity_of
 from unteach.progress import NoProgress, ProgressListener
 from unteach.tuning.folder import identity_with, working
@@ -124,7 +123,7 @@ def _tuned(
         try:
             search(wanted, listener)
         except UserError as error:
-            why[method] = reason(error)
+            why[method] = in_one_line(error.problems)
     able = tuple(method for method in asked.methods if method not in why)
     if not able:
         raise UserError(*(Problem(f"--methods {m}", w) for m, w in why.items()))

@@ -4,10 +4,11 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
 from unteach.benchmark.cells import DONE, Cell
+from unteach.metrics.intervals import margin
 from unteach.report import Report
 from unteach.report.attacked import PLAIN
 from unteach.report.table import COLUMNS, number
@@ -99,10 +100,7 @@ def mean_of(values: Iterable[float | None]) -> Mean:
         return Mean(None)
     if len(found) == 1:
         return Mean(found[0], 1)
-    from scipy.stats import t
-
-    wide = float(t.ppf(0.975, len(found) - 1)) * stdev(found) / math.sqrt(len(found))
-    return Mean(fmean(found), len(found), wide)
+    return Mean(fmean(found), len(found), margin(found))
 
 
 def lines_of(cells: list[Cell], methods: Iterable[str]) -> tuple[TableLine, ...]:

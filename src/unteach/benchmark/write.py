@@ -2,18 +2,17 @@
 
 import csv
 import io
-import json
 import re
 from html import escape
 from typing import Any
 
 from unteach.benchmark.table import OTHERS, READERS, BenchResult, Mean, missing, table
-from unteach.escaping import in_json, markdown, prose
+from unteach.escaping import json_text, markdown, prose
 from unteach.files import write_text
 from unteach.report.grid import grid
+from unteach.report.page import page
 from unteach.report.rendered import rendered
 from unteach.report.table import number
-from unteach.tuning.pages import page
 
 NAMES = ("bench.md", "bench.csv", "cells.csv", "bench.tex", "bench.html", "bench.json")
 SAID = (
@@ -55,7 +54,7 @@ def to_html(result: BenchResult) -> str:
         f"<section><h2>Facts</h2>{rendered(_facts(result))}"
         f"<p><code>{escape(result.next)}</code></p></section>",
     ]
-    return page("Benchmark", [part for part in parts if part])
+    return page("Benchmark", parts)
 
 
 def to_csv(result: BenchResult) -> str:
@@ -115,7 +114,7 @@ def to_json(result: BenchResult) -> str:
         "facts": result.facts,
         "next": result.next,
     }
-    return in_json(json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)) + "\n"
+    return json_text(record)
 
 
 def _mean(mean: Mean) -> dict[str, Any]:

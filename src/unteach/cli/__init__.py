@@ -5,6 +5,7 @@ import os
 import re
 import sys
 from dataclasses import replace
+from importlib import import_module
 from inspect import cleandoc
 from io import TextIOWrapper
 from pathlib import Path
@@ -13,34 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from unteach.cli import (
-    attack,
-    attacks,
-    audit,
-    bench,
-    chat,
-    check,
-    compare,
-    demo,
-    env,
-    evaluate,
-    explain,
-    init,
-    ledger,
-    methods,
-    metrics,
-    push,
-    recheck,
-    run,
-    score,
-    screen,
-    search,
-    selectors,
-    settings,
-    size,
-    suites,
-    verify,
-)
+from unteach.cli import ledger
 from unteach.cli._command import Command, CommandGroup
 from unteach.cli._complete import ASKED, part_off
 from unteach.cli._discreet import debugging, discreet
@@ -109,22 +83,19 @@ def _top(
 ) -> None: ...
 
 
-PANELS = {  # headings in `unteach --help`
-    "Unlearn": (demo.demo, init.init, check.check, run.run),
-    "Measure a model": (audit.audit, evaluate.evaluate, attack.attack, chat.chat),
-    "Work with results": (compare.compare, score.score, verify.verify, push.push),
-    "Plan a run": (explain.explain, size.size, search.search, bench.bench),
-    "Look something up": (
-        methods.methods, selectors.selectors, attacks.attacks, suites.suites, metrics.metrics,
-        settings.settings, env.env,
-    ),
-    "Keep track of removals": (screen.screen, recheck.recheck),
-}  # fmt: skip
-COMMANDS = tuple(command for commands in PANELS.values() for command in commands)
-for panel, commands in PANELS.items():
-    for command in commands:
-        text = _flowing(command.__doc__ or "")
-        app.command(command.__name__, cls=Command, help=text, rich_help_panel=panel)(command)
+PANELS = {  # heading in `unteach --help` -> commands, each the function of that name in its file
+    "Unlearn": "demo init check run",
+    "Measure a model": "audit evaluate attack chat",
+    "Work with results": "compare score verify push",
+    "Plan a run": "explain size search bench",
+    "Look something up": "methods selectors attacks suites metrics settings env",
+    "Keep track of removals": "screen recheck",
+}
+PANEL_OF = {name: panel for panel, names in PANELS.items() for name in names.split()}
+COMMANDS = tuple(getattr(import_module(f"unteach.cli.{name}"), name) for name in PANEL_OF)
+for command in COMMANDS:
+    name, text = command.__name__, _flowing(command.__doc__ or "")
+    app.command(name, cls=Command, help=text, rich_help_panel=PANEL_OF[name])(command)
 for command in ledger.COMMANDS:
     name, text = command.__name__.rstrip("_"), _flowing(command.__doc__ or "")
     ledger.ledger.command(name, cls=Command, help=text)(command)

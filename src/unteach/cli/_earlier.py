@@ -2,9 +2,13 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from unteach.cli.ledger import key_of, records_of
 from unteach.settings.request import Request
+
+if TYPE_CHECKING:
+    from unteach.ledger import Ledger
 
 
 def with_history(
@@ -44,13 +48,12 @@ def with_history(
     return asked.model_copy(update={"not_at_hand": gone})
 
 
-def _covered(asked: Request, opened: object, secret: bytes, references: list[str]) -> set[str]:
+def _covered(asked: Request, opened: "Ledger", secret: bytes, references: list[str]) -> set[str]:
     """Requests of which a found result's forget file has every record."""
     from unteach.checks.earlier import find_earlier
-    from unteach.ledger import Ledger, prints_of
+    from unteach.ledger import prints_of
     from unteach.ledger.result import identity, lacking
 
-    assert isinstance(opened, Ledger)
     links, removed, found = opened.state().links, opened.prints(references), set[str]()
     for one in find_earlier(asked):
         link = links.get(identity(str(one.folder))) if one.examples else None

@@ -10,7 +10,7 @@ from typing import Any
 
 from unteach.cli._words import say
 from unteach.cli.ledger import key_of, records_of
-from unteach.errors import Problem, UserError
+from unteach.errors import Problem, UserError, listed
 
 FEW = 10  # number of names in one line
 LONGEST = 64  # characters of a request id in a report
@@ -49,12 +49,12 @@ def taken(
     due = [name for name in covered if states[name] == "open"]
     left = [name for name in order if states[name] == "open" and name not in due]
     if left:
-        say(f"open requests with records that are not in {forget}: {_few(left)}")
+        say(f"open requests with records that are not in {forget}: {listed(left, FEW)}")
     if due or (covered and listed_files(out)):
         return due or covered
     what = "has all records of no open request"
     hint = (
-        f"{_few(covered)} is done already: name it with --request"
+        f"{listed(covered, FEW)} is done already: name it with --request"
         if covered
         else "unteach ledger list"
     )
@@ -69,7 +69,7 @@ def _require_covered(
         if states[name] == "withdrawn":
             problems.append(Problem(name, "is withdrawn", "leave it out", "request"))
         elif found := missing[name]:
-            what = f"--forget lacks {len(found)} of its records ({_few([str(k) for k in found])})"
+            what = f"--forget lacks {len(found)} of its records ({listed(map(str, found), FEW)})"
             problems.append(Problem(name, what, "add them, or leave the request out", "request"))
     if problems:
         raise UserError(*problems)
@@ -94,19 +94,14 @@ def recorded(ledger: Path, references: Sequence[str], out: Path) -> None:
     with Ledger(ledger) as opened, opened.writing() as state:
         link = state.links.get(found.child)
         if link and found.parent in link.parents and set(references) <= set(link.requests):
-            say(f"in the ledger already: {_few(list(references))} (entry {link.entry})")
+            say(f"in the ledger already: {listed(references, FEW)} (entry {link.entry})")
             return
         run: dict[str, Any] = {**found.run, "records_compared": True}
         method = found.request.method_name
         link = opened.record(found.child, found.parent, references, method, run)
-    say(f"in the ledger: {_few(list(references))} done (entry {link.entry})")
+    say(f"in the ledger: {listed(references, FEW)} done (entry {link.entry})")
 
 
 def not_recorded(references: Sequence[str]) -> None:
     """Print that requests stay open because a gate failed."""
-    say(f"not recorded in the ledger, since a gate failed: {_few(list(references))} stay open")
-
-
-def _few(names: Sequence[str]) -> str:
-    more = f" and {len(names) - FEW} more" if len(names) > FEW else ""
-    return ", ".join(names[:FEW]) + more
+    say(f"not recorded in the ledger, since a gate failed: {listed(references, FEW)} stay open")

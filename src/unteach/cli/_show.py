@@ -1,7 +1,7 @@
 """Print results to stdout, and progress and problems to stderr."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,8 +16,8 @@ from unteach.progress import ProgressListener
 from unteach.report.labels import apart
 
 __all__ = [
-    "board", "grid_of", "hush", "say", "say_problems", "show_cells", "show_intake", "show_table",
-    "shown_progress",
+    "board", "grid_of", "hush", "say", "say_problems", "show_cells", "show_grid", "show_intake",
+    "show_lines", "show_table", "shown_progress", "working",
 ]  # fmt: skip
 
 WIDE = 110
@@ -59,6 +59,32 @@ def shown_progress() -> Iterator[ProgressListener]:
         listener.finish()
 
 
+@contextmanager
+def working() -> Iterator[ProgressListener]:
+    """Say that libraries are being loaded, silence them, and yield a progress listener."""
+    say("starting (loading libraries takes a few seconds)")
+    hush()
+    with shown_progress() as listener:
+        yield listener
+
+
+def show_lines(lines: Iterable[str], style: str = "") -> None:
+    """Print lines to stdout, each with its control characters escaped."""
+    for line in lines:
+        _console().print(Text(visible(line), style), soft_wrap=True)
+
+
+def show_grid(rows: list[list[str]]) -> None:
+    """Print a table to stdout; the first row is the header."""
+    _console().print(grid_of(rows))
+
+
+def show_cells(first: str, rows: list[list[str]]) -> None:
+    """Print a sentence and a table below it, in which the names of models are broken to fit."""
+    show_lines([first], "bold")
+    show_grid(fitted(rows, _console().width, upright=False))
+
+
 def show_table(report: Any) -> None:
     """Print what is wrong with the models, the main scores, further tables and the gates."""
     from unteach.report import gate_rows, what_is_wrong
@@ -71,35 +97,26 @@ def show_table(report: Any) -> None:
     if not many:  # models become columns, so that the names of scores have room
         rows = [list(column) for column in zip(*rows, strict=True)]
         rows[0][0] = ""
+    show_lines(what_is_wrong(report), "yellow")
+    if len(rows) > 1 and len(rows[0]) > 1:
+        show_grid(fitted(rows, _console().width, upright=not many))
+    for cells in report.tables.values():
+        show_grid(cells)
+    if report.earlier:
+        show_lines([earlier_sentence(report.earlier)], "bold")
+        show_grid(earlier_rows(report.earlier))
+        show_lines(earlier_notes(report.earlier), "dim")
+    if report.gates:
+        show_grid(gate_rows(report.gates))
+    every = (rows, *report.tables.values())
+    show_lines(dict.fromkeys(line for cells in every for line in legend(cells)), "dim")
+
+
+def _console() -> Console:
     console = Console()
     if not console.is_terminal:  # a file has no width
         console.width = max(console.width, WIDE)
-    for line in what_is_wrong(report):
-        console.print(Text(visible(line), "yellow"), soft_wrap=True)
-    if len(rows) > 1 and len(rows[0]) > 1:
-        console.print(grid_of(fitted(rows, console.width, upright=not many)))
-    for cells in report.tables.values():
-        console.print(grid_of(cells))
-    if report.earlier:
-        console.print(Text(visible(earlier_sentence(report.earlier)), "bold"), soft_wrap=True)
-        console.print(grid_of(earlier_rows(report.earlier)))
-        for line in earlier_notes(report.earlier):
-            console.print(Text(visible(line), "dim"), soft_wrap=True)
-    if report.gates:
-        console.print(grid_of(gate_rows(report.gates)))
-    for line in dict.fromkeys(
-        line for cells in (rows, *report.tables.values()) for line in legend(cells)
-    ):
-        console.print(Text(visible(line), "dim"), soft_wrap=True)
-
-
-def show_cells(first: str, rows: list[list[str]]) -> None:
-    """Print a sentence and a table below it."""
-    console = Console()
-    if not console.is_terminal:
-        console.width = max(console.width, WIDE)
-    console.print(Text(visible(first), "bold"), soft_wrap=True)
-    console.print(grid_of(fitted(rows, console.width, upright=False)))
+    return console
 
 
 def fitted(rows: list[list[str]], width: int, *, upright: bool) -> list[list[str]]:

@@ -51,7 +51,6 @@ def show_teacher(intake: Any, most: int, *, json: bool) -> None:
 
 def _asked(intake: Any) -> tuple[Any, Any]:
     """Return the model, and the teacher's rows as in training."""
-    from unteach.models.loading import load_model
     from unteach.pipeline import base_rows
     from unteach.progress import NoProgress
     from unteach.rowengine.teacher_rows import TeacherRows
@@ -59,17 +58,21 @@ def _asked(intake: Any) -> tuple[Any, Any]:
 
     request = intake.request
     rows = base_rows(intake, NoProgress())
-    model = load_model(
-        request.model,
-        dtype=request.dtype,
-        device=request.device,
-        trust_remote_code=request.trust_remote_code,
-    ).eval()
+    model = original(request).eval()
     if rows is None:
         forget, retain = (intake.sequences.get(role, []) for role in ("forget", "retain"))
         given = (intake.method, model, intake.tokenizer, forget, retain, intake.calibration)
         rows = TeacherRows(find_teaching(*given, seed=request.train.seed).teacher, model)
     return model, rows
+
+
+def original(request: Any) -> Any:
+    """Load the model of a request."""
+    from unteach.models.loading import load_model
+
+    trust = request.trust_remote_code
+    how = {"dtype": request.dtype, "device": request.device, "trust_remote_code": trust}
+    return load_model(request.model, **how)
 
 
 def _head(teacher: Any) -> list[str]:

@@ -1,31 +1,35 @@
 """`unteach attack`: try to recover forgotten data from an unlearned model."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from unteach.cli import _complete as complete
 from unteach.cli import _options as options
 from unteach.cli._json import show_document
+from unteach.cli._options import option
 
-Target = Annotated[str, typer.Option("--model", metavar="DIR_OR_ID", help="The unlearned model.")]
+Target = Annotated[str, option("The unlearned model.", "DIR_OR_ID", flags="--model")]
 Before = Annotated[
-    str | None,
-    typer.Option(metavar="DIR_OR_ID", help="The original model: 100% of the recovery scale."),
+    str | None, option("The original model: 100% of the recovery scale.", "DIR_OR_ID")
 ]
-Wanted = Annotated[str, typer.Option(metavar="FILE", help="The forget set.")]
+Wanted = Annotated[str, option("The forget set.", "FILE")]
 Names = Annotated[
     list[str] | None,
-    typer.Option(
-        "--attack",
-        metavar="NAME,NAME",
-        help="Attacks to run, such as int4,relearn; `unteach attacks` lists them.",
+    option(
+        "Attacks to run, such as int4,relearn; `unteach attacks` lists them.",
+        "NAME,NAME",
+        flags="--attack",
         autocompletion=complete.attack_names,
     ),
 ]
 
 
+@options.takes(
+    "... template max_length max_new_tokens tokens_per_batch dtype device overwrite processes "
+    "trust_remote_code json"
+)
 def attack(
     model: Target,
     forget: Wanted,
@@ -35,35 +39,24 @@ def attack(
     retrained: options.Retrained = None,
     attack_: Names = None,
     out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="The folder to write to; by default unteach-attacks."),
+        Path | None, option("The folder to write to; by default unteach-attacks.", "DIR")
     ] = None,
     set_: Annotated[
         list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="ATTACK.OPTION=VALUE",
-            help="An option of an attack, such as relearn.steps=4,16; repeatable.",
+        option(
+            "An option of an attack, such as relearn.steps=4,16; repeatable.",
+            "ATTACK.OPTION=VALUE",
+            flags="--set",
             autocompletion=complete.attack_settings,
         ),
     ] = None,
     limit: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="Use at most N examples of each group; by default 200."),
+        int | None, option("Use at most N examples of each group; by default 200.", "N")
     ] = None,
-    seed: Annotated[
-        int | None, typer.Option(metavar="N", help="Seed of everything random; by default 0.")
-    ] = None,
-    template: options.Template = None,
-    max_length: options.MaxLength = None,
-    max_new_tokens: options.MaxNewTokens = None,
-    tokens_per_batch: options.TokensPerBatch = None,
-    dtype: options.Dtype = None,
-    device: options.Device = None,
-    overwrite: options.Overwrite = False,
+    seed: Annotated[int | None, option("Seed of everything random; by default 0.", "N")] = None,
     processes: options.Processes = 1,
-    trust_remote_code: options.Trusting = False,
     json: options.Json = False,
+    **how: Any,
 ) -> None:
     """Attack an unlearned model, and measure how much forgotten data can be recovered.
 
@@ -100,29 +93,19 @@ def attack(
         options=given,
         limit=limit,
         seed=seed,
-        template=template,
-        max_length=max_length,
-        max_new_tokens=max_new_tokens,
-        tokens_per_batch=tokens_per_batch,
-        dtype=dtype,
-        device=device,
-        overwrite=overwrite,
-        trust_remote_code=trust_remote_code,
+        **how,
     )
     if processes > 1:
         from unteach.cli._processes import start
 
         raise typer.Exit(start(processes))
-    from unteach.cli._show import say, show_cells, shown_progress
+    from unteach.cli._show import say, show_cells, working
 
-    say("starting (loading libraries takes a few seconds)")
-    from unteach.attacks._write import table, to_json
-    from unteach.attacks.run import attack as run
-    from unteach.cli._show import hush
-    from unteach.processes.main import leave
+    with working() as listener:
+        from unteach.attacks._write import table, to_json
+        from unteach.attacks.run import attack as run
+        from unteach.processes.main import leave
 
-    hush()
-    with shown_progress() as listener:
         result = run(asked, listener)
     leave()
     if json:

@@ -3,14 +3,12 @@
 from dataclasses import fields
 from typing import Annotated, Any
 
-import typer
+from unteach.cli._options import argument, option
 
 
 def attacks(
-    name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="Show this attack alone, in full.")
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
+    name: Annotated[str | None, argument("Show this attack alone, in full.", "[NAME]")] = None,
+    json: Annotated[bool, option("Print a JSON list.", flags="--json")] = False,
 ) -> None:
     """List the attacks with their options, or print one page with its paper.
 

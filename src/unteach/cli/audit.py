@@ -7,64 +7,46 @@ import typer
 
 from unteach.cli import _options as options
 from unteach.cli._json import show_document
+from unteach.cli._options import option
 
 KNOWN = 3  # exit code if the model knows a record
 
 
+@options.takes(
+    "... template max_new_tokens tokens_per_batch dtype device bits no_cache overwrite "
+    "trust_remote_code json"
+)
 def audit(
-    model: Annotated[str, typer.Option(metavar="DIR_OR_ID", help="The model to audit.")],
-    forget: Annotated[
-        str, typer.Option(metavar="FILE", help="Records that it may have been trained on.")
-    ],
-    holdout: Annotated[
-        str, typer.Option(metavar="FILE", help="Similar records that the model never saw.")
-    ],
+    model: Annotated[str, option("The model to audit.", "DIR_OR_ID")],
+    forget: Annotated[str, option("Records that it may have been trained on.", "FILE")],
+    holdout: Annotated[str, option("Similar records that the model never saw.", "FILE")],
     out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Also write audit.md and audit.json to this folder."),
+        Path | None, option("Also write audit.md and audit.json to this folder.", "DIR")
     ] = None,
     write_known: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE.jsonl",
-            help="Also write the records that the model knows, with their texts, to this file.",
+        option(
+            "Also write the records that the model knows, with their texts, to this file.",
+            "FILE.jsonl",
         ),
     ] = None,
     level: Annotated[
         float,
-        typer.Option(
-            min=0.001, max=0.5, help="Expected share of wrong decisions among the known records."
-        ),
+        option("Expected share of wrong decisions among the known records.", min=0.001, max=0.5),
     ] = 0.05,
     samples: Annotated[
-        int,
-        typer.Option(min=0, help="Answers to sample to each question; 0 samples none."),
+        int, option("Answers to sample to each question; 0 samples none.", min=0)
     ] = 8,
     reference_model: Annotated[
         str | None,
-        typer.Option(
-            metavar="DIR_OR_ID",
-            help="The base model, if --model holds adapters only.",
-            rich_help_panel=options.COMPUTING,
-        ),
+        option("The base model, if --model holds adapters only.", "DIR_OR_ID", options.COMPUTING),
     ] = None,
-    template: options.Template = None,
-    max_new_tokens: options.MaxNewTokens = None,
-    tokens_per_batch: options.TokensPerBatch = None,
-    dtype: options.Dtype = None,
-    device: options.Device = None,
-    bits: options.Bits = None,
     no_cache: Annotated[
         bool,
-        typer.Option(
-            "--no-cache",
-            help="Neither read nor write cached rows.",
-            rich_help_panel=options.COMPUTING,
-        ),
+        option("Neither read nor write cached rows.", None, options.COMPUTING, flags="--no-cache"),
     ] = False,
-    overwrite: options.Overwrite = False,
-    trust_remote_code: options.Trusting = False,
     json: options.Json = False,
+    **how: Any,
 ) -> None:
     """Decide for each record whether the model knows it; nothing is trained.
 
@@ -81,7 +63,7 @@ def audit(
       2  the command is wrong; nothing was started
       3  the model knows some of the records
     """
-    from unteach.cli._show import hush, say, shown_progress
+    from unteach.cli._show import say, working
     from unteach.evaluation.audit import MODEL, nowhere
     from unteach.evaluation.audit import audit as find
     from unteach.evaluation.cache import default_folder
@@ -92,19 +74,10 @@ def audit(
         out=out or nowhere(),
         options={"forget": forget, "holdout": holdout},
         original=reference_model,
-        template=template,
-        max_new_tokens=max_new_tokens,
-        tokens_per_batch=tokens_per_batch,
-        dtype=dtype,
-        device=device,
-        bits=bits,
         cache=None if no_cache else default_folder(),
-        overwrite=overwrite,
-        trust_remote_code=trust_remote_code,
+        **how,
     )
-    say("starting (loading libraries takes a few seconds)")
-    hush()
-    with shown_progress() as listener:
+    with working() as listener:
         found = find(
             request, listener, level=level, samples=samples, write=bool(out), known=write_known
         )
@@ -123,26 +96,16 @@ def audit(
 
 def _show(found: Any, *, json: bool) -> None:
     """Print the conclusion first, then reasons to doubt it, then the numbers."""
-    from rich.console import Console
-    from rich.text import Text
-
-    from unteach.cli._show import WIDE, grid_of
-    from unteach.escaping import visible
+    from unteach.cli._show import show_grid, show_lines
     from unteach.report import audited
 
     if json:
         show_document(audited.audit_json(found))
         return
-    console = Console()
-    if not console.is_terminal:
-        console.width = max(console.width, WIDE)
-    console.print(Text(visible(audited.sentence(found)), "bold"), soft_wrap=True)
-    for line in audited.warnings(found):
-        console.print(Text(visible(line), "yellow"), soft_wrap=True)
+    show_lines([audited.sentence(found)], "bold")
+    show_lines(audited.warnings(found), "yellow")
     answers = audited.glance_rows(found)
-    for rows in ([row[:2] for row in answers], audited.score_rows(found)):
-        console.print(grid_of(rows))
-    if found.known:
-        console.print(Text(f"known: {answers[1][2]}"), soft_wrap=True)
-    for line in audited.size_lines(found):
-        console.print(Text(visible(line), "dim"), soft_wrap=True)
+    show_grid([row[:2] for row in answers])
+    show_grid(audited.score_rows(found))
+    show_lines([f"known: {answers[1][2]}"] if found.known else [])
+    show_lines(audited.size_lines(found), "dim")

@@ -1,75 +1,46 @@
 """`unteach bench`: many methods, equal budgets, several seeds, one table."""
 
 from pathlib import Path
-from typing import Annotated
-
-import typer
+from typing import Annotated, Any
 
 from unteach.cli import _options as options
 from unteach.cli._json import show_document
+from unteach.cli._options import option
 from unteach.errors import Problem, UserError
 
-Methods = Annotated[
-    str | None, typer.Option(metavar="NAME,NAME|all", help="Methods in the table; by default all.")
-]
-Epochs = Annotated[
-    str,
-    typer.Option(metavar="N|own", help="Passes over the forget set, the same for every method."),
-]
-Tune = Annotated[
-    str | None,
-    typer.Option(metavar="TIME", help="Time to search each method's settings first: 5m."),
-]
-Suite = Annotated[
-    str | None, typer.Option(metavar="NAME", help="A suite to take the files from: tofu.")
-]
+Methods = Annotated[str | None, option("Methods in the table; by default all.", "NAME,NAME|all")]
+Epochs = Annotated[str, option("Passes over the forget set, the same for every method.", "N|own")]
+Tune = Annotated[str | None, option("Time to search each method's settings first: 5m.", "TIME")]
+Suite = Annotated[str | None, option("A suite to take the files from: tofu.", "NAME")]
 
 
+@options.takes(
+    "request model forget retain holdout base retrained ... attack out set_ plugin gates "
+    "keep_models table_only train_anyway overwrite trust_remote_code json"
+)
 def bench(
-    request: options.File = None,
-    model: options.Model = None,
-    forget: options.Forget = None,
-    retain: options.Retain = None,
-    holdout: options.Holdout = None,
-    base: options.Base = None,
-    retrained: options.Retrained = None,
     suite: Suite = None,
     data: Annotated[
-        str | None,
-        typer.Option(metavar="DIR", help="Folder with the suite's files; by default from the hub."),
+        str | None, option("Folder with the suite's files; by default from the hub.", "DIR")
     ] = None,
-    split: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The suite's split, such as forget10.")
-    ] = None,
+    split: Annotated[str | None, option("The suite's split, such as forget10.", "NAME")] = None,
     methods: Methods = None,
-    seeds: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Number of seeds for each method.")
-    ] = 3,
+    seeds: Annotated[int, option("Number of seeds for each method.", "N", min=1)] = 3,
     epochs: Epochs = "10",
     tune: Tune = None,
-    attack: options.Attack = None,
     out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="The folder to write to; by default unteach-bench."),
+        Path | None, option("The folder to write to; by default unteach-bench.", "DIR")
     ] = None,
     set_: options.Sets = None,
-    plugin: options.Plugins = None,
-    gates: options.Gates = None,
     keep_models: Annotated[
-        bool, typer.Option("--keep-models", help="Keep the weights of every run.")
+        bool, option("Keep the weights of every run.", flags="--keep-models")
     ] = False,
     table_only: Annotated[
         bool,
-        typer.Option(
-            "--table-only", help="Write the tables again from the runs in --out; run nothing."
-        ),
+        option("Write the tables again from the runs in --out; run nothing.", flags="--table-only"),
     ] = False,
-    train_anyway: options.TrainAnyway = False,
-    overwrite: options.Overwrite = False,
-    trust_remote_code: options.Trusting = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print bench.json instead of the table.")
-    ] = False,
+    json: Annotated[bool, option("Print bench.json instead of the table.", flags="--json")] = False,
+    **flags: Any,
 ) -> None:
     """Compare methods on equal budgets and several seeds, in one table.
 
@@ -88,39 +59,21 @@ def bench(
 
         _show(tables_only(folder), json=json)
         return
-    given = _of_suite(suite, data, split)
-    roles = {"forget": forget, "retain": retain, "holdout": holdout}
-    roles = {role: value or given.get(role) for role, value in roles.items()}
-    run = options.request_of(
-        request,
-        [*[f"evaluate.also.{name}={file}" for name, file in given.get("also", {}).items()],
-         *(set_ or [])],
-        model=model,
-        **roles,
-        base=base,
-        retrained=retrained,
-        out=folder,
-        gates=gates,
-        attack=",".join(attack or []) or None,
-        plugins=plugin or None,
-        train_anyway=train_anyway,
-        overwrite=overwrite,
-        trust_remote_code=trust_remote_code,
-    )  # fmt: skip
+    files = _of_suite(suite, data, split)
+    also = [f"evaluate.also.{name}={file}" for name, file in files.pop("also", {}).items()]
+    files |= {role: flags[role] for role in files if flags[role]}
+    run = options.request_of({**flags, **files}, [*also, *(set_ or [])], out=folder)
     from unteach.benchmark.request import bench_request
 
     asked = bench_request(
         run, out=folder, methods=methods, tune=tune, seeds=seeds, epochs=_passes(epochs),
         keep_models=keep_models,
     )  # fmt: skip
-    from unteach.cli._show import say, shown_progress
+    from unteach.cli._show import working
 
-    say("starting (loading libraries takes a few seconds)")
-    from unteach.benchmark.run import bench as bench_
-    from unteach.cli._show import hush
+    with working() as listener:
+        from unteach.benchmark.run import bench as bench_
 
-    hush()
-    with shown_progress() as listener:
         result = bench_(asked, listener)
     _show(result, json=json)
 

@@ -6,24 +6,18 @@ from typing import Annotated, Any
 import typer
 
 from unteach.cli import _options as options
+from unteach.cli._options import argument, option
 
 STOP = ("/quit", "/exit")
 
 
 def chat(
-    models: Annotated[
-        list[str], typer.Argument(metavar="BEFORE [AFTER ...]", help="Folders or hub ids.")
-    ],
-    max_new_tokens: Annotated[
-        int, typer.Option(min=1, metavar="TOKENS", help="Maximum length of an answer.")
-    ] = 128,
+    models: Annotated[list[str], argument("Folders or hub ids.", "BEFORE [AFTER ...]")],
+    max_new_tokens: Annotated[int, option("Maximum length of an answer.", "TOKENS", min=1)] = 128,
     template: Annotated[
-        str,
-        typer.Option(metavar="auto|chat|plain|none", help="How question and answer are joined."),
+        str, option("How question and answer are joined.", "auto|chat|plain|none")
     ] = "auto",
-    device: Annotated[
-        str, typer.Option(metavar="DEVICE", help="Device of the models: auto, cpu, cuda, ...")
-    ] = "auto",
+    device: Annotated[str, option("Device of the models: auto, cpu, cuda, ...", "DEVICE")] = "auto",
     trust_remote_code: options.Trusting = False,
 ) -> None:
     """Put questions to one or more models, and print their greedy answers side by side.
@@ -45,7 +39,7 @@ def chat(
         raise UserError(Problem("--template", what, hint, "request"))
     say("starting (loading libraries takes a few seconds)")
     hush()
-    loaded = [(name, _loaded(name, device, trust_remote_code)) for name in _named(models)]
+    loaded = [(name, _loaded(name, device, trust_remote_code)) for name in dict.fromkeys(models)]
     width = max(len(visible(name)) for name, _ in loaded)
     terminal = sys.stdin.isatty()
     if terminal:
@@ -68,11 +62,6 @@ def answer(model: Any, tokenizer: Any, question: str, limit: int, template: str)
     end = end_tokens(model, tokenizer)
     (ids,) = greedy(model, [prompt], limits=[limit], end=end)
     return tokenizer.decode(ids, skip_special_tokens=True).strip()
-
-
-def _named(models: list[str]) -> list[str]:
-    """Return each model once, in the order given."""
-    return list(dict.fromkeys(models))
 
 
 def _loaded(name: str, device: str, trust: bool) -> tuple[Any, Any]:

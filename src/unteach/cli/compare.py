@@ -8,18 +8,15 @@ import typer
 
 from unteach.cli import _options as options
 from unteach.cli._json import show_document
+from unteach.cli._options import argument, option
 from unteach.escaping import visible
 
 
 def compare(
-    folders: Annotated[
-        list[Path], typer.Argument(metavar="DIR...", help="Folders that `run` or `evaluate` wrote.")
-    ],
+    folders: Annotated[list[Path], argument("Folders that `run` or `evaluate` wrote.", "DIR...")],
     out: Annotated[
         Path | None,
-        typer.Option(
-            metavar="DIR", help="Also write scores.json, report.md and report.html to this folder."
-        ),
+        option("Also write scores.json, report.md and report.html to this folder.", "DIR"),
     ] = None,
     overwrite: options.Overwrite = False,
     json: options.Json = False,

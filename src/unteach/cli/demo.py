@@ -3,30 +3,26 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from unteach.cli._json import show_document
+from unteach.cli._options import option
 
 
 def demo(
     method: Annotated[
-        str, typer.Option(metavar="NAME", help="A method (`unteach methods` lists them), or all.")
+        str, option("A method (`unteach methods` lists them), or all.", "NAME")
     ] = "unseen",
     out: Annotated[
-        Path,
-        typer.Option(
-            metavar="DIR", help="The folder to write to; an earlier demo in it is replaced."
-        ),
+        Path, option("The folder to write to; an earlier demo in it is replaced.", "DIR")
     ] = Path("unteach-demo"),
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the world and the models.")] = 0,
+    seed: Annotated[int, option("Seed of the world and the models.", min=0)] = 0,
     preset: Annotated[
-        str, typer.Option(help="Size of the world: default, or tiny (half a minute).")
+        str, option("Size of the world: default, or tiny (half a minute).")
     ] = "default",
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Number of processes; by default the number of cores.")
+        int | None, option("Number of processes; by default the number of cores.", min=1)
     ] = None,
     json: Annotated[
-        bool, typer.Option("--json", help="Print scores.json instead of the table.")
+        bool, option("Print scores.json instead of the table.", flags="--json")
     ] = False,
 ) -> None:
     """Unlearn on a small made-up world: no network and no downloads, a few minutes on a CPU.
@@ -43,7 +39,7 @@ def demo(
     from unteach.demo.settings import PRESETS, methods
     from unteach.errors import Problem, UserError
     from unteach.files import check_out
-    from unteach.registry import did_you_mean
+    from unteach.registry import nearest
     from unteach.report import to_json
 
     problems = check_out(out, overwrite=is_demo(out))
@@ -52,8 +48,8 @@ def demo(
         ("--preset", preset, list(PRESETS)),
     ):
         if name not in known:
-            hint = f"{did_you_mean(name, known)} Known: {', '.join(known)}".strip()
-            problems.append(Problem(flag, f'"{name}" is not known', hint, "request"))
+            what = f'"{name}" is not known'
+            problems.append(Problem(flag, what, nearest(name, known), "request"))
     if problems:
         raise UserError(*problems)
     with board() as shown:

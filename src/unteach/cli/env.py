@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from unteach.cli._json import show_json
+from unteach.cli._options import option
 
 LIBRARIES = (
     "unteach", "torch", "transformers", "tokenizers", "peft", "accelerate", "datasets",
@@ -16,9 +17,7 @@ LIBRARIES = (
 EXTRAS = ("matplotlib", "spacy", "bitsandbytes", "deepspeed", "liger-kernel", "lm-eval", "gguf")
 
 
-def env(
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
+def env(json: Annotated[bool, option("Print JSON.", flags="--json")] = False) -> None:
     """Print versions and devices for a bug report, without paths, names or data.
 
     Examples:

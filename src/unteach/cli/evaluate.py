@@ -8,39 +8,43 @@ import typer
 from unteach.cli import _complete as complete
 from unteach.cli import _options as options
 from unteach.cli._json import show_document
+from unteach.cli._options import option
 from unteach.types import ROLES
 
 Models = Annotated[
-    list[str],
-    typer.Option("--model", metavar="[LABEL=]DIR_OR_ID", help="A model to evaluate; repeatable."),
+    list[str], option("A model to evaluate; repeatable.", "[LABEL=]DIR_OR_ID", flags="--model")
 ]
 Before = Annotated[
     str | None,
-    typer.Option(
-        "--reference-model",
-        metavar="DIR_OR_ID",
-        help="The original model, before unlearning, to compare with.",
-        rich_help_panel=options.MEASURING,
+    option(
+        "The original model, before unlearning, to compare with.",
+        "DIR_OR_ID",
+        options.MEASURING,
+        flags="--reference-model",
     ),
 ]
 Never = Annotated[
     Path | None,
-    typer.Option(
-        "--reference-rows",
-        metavar="FILE",
-        help="Rows of the retrained model from an earlier evaluation, in place of --retrained.",
-        rich_help_panel=options.MEASURING,
+    option(
+        "Rows of the retrained model from an earlier evaluation, in place of --retrained.",
+        "FILE",
+        options.MEASURING,
+        flags="--reference-rows",
     ),
 ]
 
 
+@options.takes(
+    "... template max_length max_new_tokens tokens_per_batch dtype device bits cache no_cache "
+    "keep_text plugin overwrite processes trust_remote_code json"
+)
 def evaluate(
     model: Models,
     suite: Annotated[
         str,
-        typer.Option(
-            metavar="NAME",
-            help="The benchmark (`unteach suites`); own: your files.",
+        option(
+            "The benchmark (`unteach suites`); own: your files.",
+            "NAME",
             autocompletion=complete.suite_names,
         ),
     ] = "own",
@@ -48,12 +52,10 @@ def evaluate(
     retain: options.Retain = None,
     holdout: options.Holdout = None,
     out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="The folder to write to; by default unteach-evaluation."),
+        Path | None, option("The folder to write to; by default unteach-evaluation.", "DIR")
     ] = None,
     data: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Folder with the suite's files; by default from the hub."),
+        Path | None, option("Folder with the suite's files; by default from the hub.", "DIR")
     ] = None,
     retrained: options.Retrained = None,
     gates: options.Gates = None,
@@ -61,61 +63,43 @@ def evaluate(
     reference_model: Before = None,
     set_: Annotated[
         list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="NAME=VALUE",
-            help="An option of the suite, such as split=forget01.",
+        option(
+            "An option of the suite, such as split=forget01.",
+            "NAME=VALUE",
+            flags="--set",
             autocompletion=complete.suite_settings,
         ),
     ] = None,
-    limit: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="Evaluate at most N examples of each group."),
-    ] = None,
+    limit: Annotated[int | None, option("Evaluate at most N examples of each group.", "N")] = None,
     compat: Annotated[
         Literal["open-unlearning"] | None,
-        typer.Option(
-            help="Also compute that project's variants of the metrics.",
-            rich_help_panel=options.MEASURING,
-        ),
+        option("Also compute that project's variants of the metrics.", None, options.MEASURING),
     ] = None,
     gradient_norms: Annotated[
         bool,
-        typer.Option(
-            "--gradient-norms",
-            help="Also run the membership attack by gradient norms (slower).",
-            rich_help_panel=options.MEASURING,
+        option(
+            "Also run the membership attack by gradient norms (slower).",
+            None,
+            options.MEASURING,
+            flags="--gradient-norms",
         ),
     ] = False,
-    template: options.Template = None,
-    max_length: options.MaxLength = None,
-    max_new_tokens: options.MaxNewTokens = None,
-    tokens_per_batch: options.TokensPerBatch = None,
-    dtype: options.Dtype = None,
-    device: options.Device = None,
-    bits: options.Bits = None,
     cache: Annotated[
         Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="Folder of cached rows; by default in the user's cache folder.",
-            rich_help_panel=options.COMPUTING,
+        option(
+            "Folder of cached rows; by default in the user's cache folder.",
+            "DIR",
+            options.COMPUTING,
         ),
     ] = None,
     no_cache: Annotated[
         bool,
-        typer.Option(
-            "--no-cache",
-            help="Neither read nor write cached rows.",
-            rich_help_panel=options.COMPUTING,
-        ),
+        option("Neither read nor write cached rows.", None, options.COMPUTING, flags="--no-cache"),
     ] = False,
-    keep_text: options.KeepText = False,
     plugin: options.Plugins = None,
-    overwrite: options.Overwrite = False,
     processes: options.Processes = 1,
-    trust_remote_code: options.Trusting = False,
     json: options.Json = False,
+    **how: Any,
 ) -> None:
     """Evaluate models on a suite, and write rows, scores and a report to --out.
 
@@ -135,8 +119,8 @@ def evaluate(
       3  done, but a declared gate failed
     """
     files = {"forget": forget, "retain": retain, "holdout": holdout}
-    own, options = {k: v for k, v in files.items() if v}, settings(set_)
-    _foresee(suite, own, options, plugins=bool(plugin))
+    own, chosen = {k: v for k, v in files.items() if v}, settings(set_)
+    _foresee(suite, own, chosen, plugins=bool(plugin))
     if processes > 1:
         from unteach.cli._processes import start
 
@@ -149,7 +133,7 @@ def evaluate(
         suite=suite,
         out=out,
         data=data,
-        options={**own, **options},
+        options={**own, **chosen},
         original=reference_model,
         retrained=retrained,
         reference_rows=reference_rows,
@@ -157,32 +141,20 @@ def evaluate(
         gates=gates,
         compat=compat,
         gradient_norms=gradient_norms,
-        template=template,
-        max_length=max_length,
-        max_new_tokens=max_new_tokens,
-        tokens_per_batch=tokens_per_batch,
-        dtype=dtype,
-        device=device,
-        bits=bits,
         cache=None if no_cache else cache or default_folder(),
-        keep_text=keep_text,
-        overwrite=overwrite,
-        trust_remote_code=trust_remote_code,
+        **how,
     )
-    from unteach.cli._show import say, show_table, shown_progress
+    from unteach.cli._show import say, show_table, working
 
-    say("starting (loading libraries takes a few seconds)")
-    from unteach.cli._next import gated
-    from unteach.cli._show import hush
-    from unteach.evaluation.run import evaluate as run
-    from unteach.methods import load_plugin
-    from unteach.processes.main import is_main, leave
-    from unteach.report import to_json
+    with working() as listener:
+        from unteach.cli._next import gated
+        from unteach.evaluation.run import evaluate as run
+        from unteach.methods import load_plugin
+        from unteach.processes.main import is_main, leave
+        from unteach.report import to_json
 
-    for file in plugin or []:  # a plug-in may register metrics and suites
-        load_plugin(file)
-    hush()
-    with shown_progress() as listener:
+        for file in plugin or []:  # a plug-in may register metrics and suites
+            load_plugin(file)
         report = run(request, listener)
     if json:
         show_document(to_json(report))

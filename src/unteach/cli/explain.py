@@ -10,6 +10,7 @@ import typer
 from unteach.cli import _complete as complete
 from unteach.cli import _options as options
 from unteach.cli._json import show_json
+from unteach.cli._options import option
 from unteach.errors import Problem, UserError
 from unteach.escaping import visible
 from unteach.types import Sequence
@@ -21,31 +22,26 @@ SHOWN = {"selected", "teacher_logits"}  # fields read by the methods that can be
 END = "<end>"  # shown for a selected end-of-answer token
 
 
+@options.takes(
+    "request model forget retain holdout base method max_ set_ plugin trust_remote_code ..."
+)
 def explain(
-    request: options.File = None,
-    model: options.Model = None,
-    forget: options.Forget = None,
-    retain: options.Retain = None,
-    holdout: options.Holdout = None,
-    base: options.Base = None,
     method: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME",
-            help="unseen, whp, dto, palu, or undial with a focus.",
+        option(
+            "unseen, whp, dto, palu, or undial with a focus.",
+            "NAME",
             autocompletion=complete.method_names,
         ),
     ] = None,
     max_: Annotated[
         int | None,
-        typer.Option(
-            "--max", min=1, help="Number of answers to show; by default 20, or 5 with a teacher."
+        option(
+            "Number of answers to show; by default 20, or 5 with a teacher.", flags="--max", min=1
         ),
     ] = None,
-    set_: options.Sets = None,
-    plugin: options.Plugins = None,
-    trust_remote_code: options.Trusting = False,
     json: options.Json = False,
+    **flags: Any,
 ) -> None:
     """Show the tokens of the forget answers that a method selects, or its teacher's distribution.
 
@@ -62,67 +58,50 @@ def explain(
         --set method.focus=informative --max 5
     """
     nowhere = Path(tempfile.gettempdir()) / "unteach-explain-writes-nothing"
-    asked = options.request_of(
-        request,
-        set_,
-        model=model,
-        forget=forget,
-        retain=retain,
-        holdout=holdout,
-        base=base,
-        method=method,
-        out=nowhere,
-        plugins=plugin or None,
-        trust_remote_code=trust_remote_code,
-    )
+    asked = options.request_of(flags, method=method, out=nowhere)
     from unteach.cli._show import hush, say
 
     _foresee_choice(asked)
     say("starting (loading libraries takes a few seconds)")
     from unteach.checks.automatic import method_of
     from unteach.checks.request import check
+    from unteach.cli._taught import show_teacher
     from unteach.methods import load_plugin
-    from unteach.models.loading import load_model
-    from unteach.training.selection import require_some, select_tokens
 
     hush()
     for file in asked.plugins:
         load_plugin(file)
     _require_choice(method_of(asked))  # before any data are read
     intake = check(asked)
-    forget_set = intake.sequences["forget"]
-    asked = intake.request
     if "selected" not in intake.method.needs() and "teacher_logits" in intake.method.needs():
-        from unteach.cli._taught import show_teacher
-
         show_teacher(intake, max_ or 5, json=json)
         return
     _require_choice(intake.method)  # "auto" may have been resolved to another method
-    loaded = load_model(
-        asked.model,
-        dtype=asked.dtype,
-        device=asked.device,
-        trust_remote_code=asked.trust_remote_code,
-    )
-    found = select_tokens(
-        intake.method, loaded, intake.tokenizer, forget_set, seed=intake.request.train.seed
-    )
+    _show_selection(intake, max_ or 20, json=json)
+
+
+def _show_selection(intake: Any, most: int, *, json: bool) -> None:
+    """Print the tokens of the first answers that a method selects."""
+    from unteach.cli._taught import original
+    from unteach.training.selection import require_some, select_tokens
+
+    forget_set, seed = intake.sequences["forget"], intake.request.train.seed
+    model = original(intake.request)
+    found = select_tokens(intake.method, model, intake.tokenizer, forget_set, seed=seed)
     choices = []
-    for sequence, choice in zip(forget_set, islice(found, max_ or 20), strict=False):
+    for sequence, choice in zip(forget_set, islice(found, most), strict=False):
         choices.append(choice)
         if not json:
             _show(sequence, choice.chosen)
     if len(choices) == len(forget_set):
         require_some(intake.method, choices)
-    shown = forget_set[: len(choices)]
+    shown, more = forget_set[: len(choices)], len(forget_set) - len(choices)
     if json:
         answers = [_plain(s, choice.chosen) for s, choice in zip(shown, choices, strict=True)]
-        left = len(forget_set) - len(shown)
-        show_json({"method": intake.method.name, "answers": answers, "not_shown": left})
+        show_json({"method": intake.method.name, "answers": answers, "not_shown": more})
         return
     tokens = sum(len(choice.chosen) for choice in choices)
     empty = sum(not choice.chosen for choice in choices)
-    more = len(forget_set) - len(shown)
     rest = f"; {more} more {'is' if more == 1 else 'are'} not shown (--max)" if more else ""
     typer.echo(
         f"{tokens} of {sum(sum(s.answer) for s in shown)} answer tokens are selected; "

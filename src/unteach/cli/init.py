@@ -3,16 +3,13 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from unteach.cli import _options as options
 from unteach.cli._json import show_either
+from unteach.cli._options import argument
 
 
 def init(
-    file: Annotated[
-        Path, typer.Argument(metavar="[REQUEST.yaml]", help="The file to write.")
-    ] = Path("request.yaml"),
+    file: Annotated[Path, argument("The file to write.", "[REQUEST.yaml]")] = Path("request.yaml"),
     json: options.Json = False,
 ) -> None:
     """Write a request file with all settings, to fill in for `check` and `run`.

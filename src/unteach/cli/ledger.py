@@ -7,6 +7,7 @@ import typer
 
 from unteach.cli._command import CommandGroup
 from unteach.cli._json import show_either, show_json
+from unteach.cli._options import argument, option
 from unteach.cli._removed import apart, covers, key_of, records_of
 from unteach.errors import Problem, UserError
 
@@ -36,21 +37,17 @@ ledger = typer.Typer(
 )  # fmt: skip
 
 Where = Annotated[
-    Path, typer.Option("--ledger", metavar="FILE", envvar="UNTEACH_LEDGER", help="The ledger file.")
+    Path, option("The ledger file.", "FILE", flags="--ledger", envvar="UNTEACH_LEDGER")
 ]
 Key = Annotated[
     Path | None,
-    typer.Option(
-        "--key", metavar="FILE", help="The ledger's key file; by default LEDGER.key beside it."
-    ),
+    option("The ledger's key file; by default LEDGER.key beside it.", "FILE", flags="--key"),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Json = Annotated[bool, option("Print JSON.", flags="--json")]
 
 
 def init(
-    file: Annotated[
-        Path, typer.Argument(metavar="[FILE]", help="The ledger file to create.")
-    ] = DEFAULT,
+    file: Annotated[Path, argument("The ledger file to create.", "[FILE]")] = DEFAULT,
     key: Key = None,
     json: Json = False,
 ) -> None:
@@ -82,19 +79,12 @@ def init(
 
 
 def add(
-    forget: Annotated[Path, typer.Option(metavar="FILE", help="The records to remove.")],
-    ground: Annotated[
-        str, typer.Option(metavar="WORD", help="The reason in one word: erasure, copyright, ...")
-    ],
-    received: Annotated[
-        str, typer.Option(metavar="DATE", help="Day of receipt, such as 2026-11-30.")
-    ],
-    reference: Annotated[
-        str, typer.Option(metavar="ID", help="Your number of the request; no name of a person.")
-    ],
+    forget: Annotated[Path, option("The records to remove.", "FILE")],
+    ground: Annotated[str, option("The reason in one word: erasure, copyright, ...", "WORD")],
+    received: Annotated[str, option("Day of receipt, such as 2026-11-30.", "DATE")],
+    reference: Annotated[str, option("Your number of the request; no name of a person.", "ID")],
     due: Annotated[
-        str | None,
-        typer.Option(metavar="DATE", help="Deadline; by default a month after --received."),
+        str | None, option("Deadline; by default a month after --received.", "DATE")
     ] = None,
     ledger: Where = DEFAULT,
     key: Key = None,
@@ -110,8 +100,7 @@ def add(
         --reference R-1
     """
     from unteach.ledger import Ledger, prints_of
-    from unteach.ledger.book import plain_name
-    from unteach.ledger.dates import read_date
+    from unteach.ledger.dates import plain_name, read_date
 
     plain_name(reference, "--reference")
     plain_name(ground, "--ground")
@@ -130,8 +119,7 @@ def add(
 
 def list_(
     due: Annotated[
-        str | None,
-        typer.Option(metavar="DATE", help="Only open requests due by this day; or `today`."),
+        str | None, option("Only open requests due by this day; or `today`.", "DATE")
     ] = None,
     json: Json = False,
     ledger: Where = DEFAULT,
@@ -164,12 +152,9 @@ def list_(
 
 
 def show(
-    model: Annotated[
-        str, typer.Argument(metavar="DIR_OR_ID", help="A model: a folder or a hub id.")
-    ],
+    model: Annotated[str, argument("A model: a folder or a hub id.", "DIR_OR_ID")],
     head: Annotated[
-        str | None,
-        typer.Option(metavar="HASH", help="Check that this hash, noted earlier, is in the ledger."),
+        str | None, option("Check that this hash, noted earlier, is in the ledger.", "HASH")
     ] = None,
     json: Json = False,
     ledger: Where = DEFAULT,
@@ -206,7 +191,7 @@ def show(
 
 
 def withdraw(
-    reference: Annotated[str, typer.Argument(metavar="ID", help="The reference of the request.")],
+    reference: Annotated[str, argument("The reference of the request.", "ID")],
     json: Json = False,
     ledger: Where = DEFAULT,
 ) -> None:
@@ -226,16 +211,12 @@ def withdraw(
 
 
 def derive(
-    child: Annotated[str, typer.Argument(metavar="DIR_OR_ID", help="The new model.")],
+    child: Annotated[str, argument("The new model.", "DIR_OR_ID")],
     from_: Annotated[
         list[str],
-        typer.Option(
-            "--from",
-            metavar="DIR_OR_ID",
-            help="The model it was made from; repeatable for a merge.",
-        ),
+        option("The model it was made from; repeatable for a merge.", "DIR_OR_ID", flags="--from"),
     ],
-    by: Annotated[str, typer.Option(metavar="finetune|merge|quantise", help="How it was made.")],
+    by: Annotated[str, option("How it was made.", "finetune|merge|quantise")],
     json: Json = False,
     ledger: Where = DEFAULT,
 ) -> None:
@@ -259,10 +240,7 @@ def derive(
 
 def keypair(
     file: Annotated[
-        Path,
-        typer.Argument(
-            metavar="[FILE]", help="File of the private key; the public key goes to FILE.pub."
-        ),
+        Path, argument("File of the private key; the public key goes to FILE.pub.", "[FILE]")
     ] = Path("ledger-sign.pem"),
     json: Json = False,
 ) -> None:
@@ -287,7 +265,7 @@ def keypair(
 
 
 def sign(
-    private: Annotated[Path, typer.Option(metavar="FILE", help="Your private key (Ed25519, PEM).")],
+    private: Annotated[Path, option("Your private key (Ed25519, PEM).", "FILE")],
     json: Json = False,
     ledger: Where = DEFAULT,
 ) -> None:
@@ -309,8 +287,7 @@ def sign(
 
 def verify(
     public: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="The public key whose signature is required."),
+        Path | None, option("The public key whose signature is required.", "FILE")
     ] = None,
     json: Json = False,
     ledger: Where = DEFAULT,
@@ -343,18 +320,12 @@ def verify(
 
 
 def record(
-    folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="A folder that `unteach run` wrote.")
-    ],
+    folder: Annotated[Path, argument("A folder that `unteach run` wrote.", "DIR")],
     request: Annotated[
-        list[str],
-        typer.Option("--request", metavar="ID", help="A request that it fulfils; repeatable."),
+        list[str], option("A request that it fulfils; repeatable.", "ID", flags="--request")
     ],
     before: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DIR_OR_ID", help="The model before unlearning, if it was moved since."
-        ),
+        str | None, option("The model before unlearning, if it was moved since.", "DIR_OR_ID")
     ] = None,
     ledger: Where = DEFAULT,
     key: Key = None,

@@ -9,19 +9,18 @@ import typer
 from unteach.cli import _complete as complete
 from unteach.cli import _options as options
 from unteach.cli._json import show_json
+from unteach.cli._options import argument, option
 
 
 def methods(
     name: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[NAME]",
-            help="Print one page about this method.",
-            autocompletion=complete.method_names,
+        argument(
+            "Print one page about this method.", "[NAME]", autocompletion=complete.method_names
         ),
     ] = None,
     plugin: options.Plugins = None,
-    json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
+    json: Annotated[bool, option("Print a JSON list.", flags="--json")] = False,
 ) -> None:
     """List the unlearning methods with their papers, or print one page with options and BibTeX.
 
@@ -73,9 +72,9 @@ def _page(name: str, cls: Any) -> str:
 
     plan, paper = cls.plan, cls.paper
     lines = [cls.label or name, "", cleandoc(cls.__doc__ or ""), "", "Options (--set method.x=...)"]
-    for option in options_of(cls):
-        choices = f" [{', '.join(option['choices'])}]" if option["choices"] else ""
-        lines.append(f"  {option['name']} = {option['default']}{choices}: {option['help']}")
+    for one in options_of(cls):
+        choices = f" [{', '.join(one['choices'])}]" if one["choices"] else ""
+        lines.append(f"  {one['name']} = {one['default']}{choices}: {one['help']}")
     if not options_of(cls):
         lines.append("  none")
     trained = "all weights" if plan.adapter == "full" else f"LoRA, {plan.init} start"

@@ -2,14 +2,12 @@
 
 from typing import Annotated, Any
 
-import typer
+from unteach.cli._options import argument, option
 
 
 def metrics(
-    name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="Show this metric alone, in full.")
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
+    name: Annotated[str | None, argument("Show this metric alone, in full.", "[NAME]")] = None,
+    json: Annotated[bool, option("Print a JSON list.", flags="--json")] = False,
 ) -> None:
     """List the metrics with what each says, or print what one should be and how it is defined.
 

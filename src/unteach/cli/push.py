@@ -8,24 +8,18 @@ import typer
 
 from unteach.cli import _options as options
 from unteach.cli._json import show_json
+from unteach.cli._options import argument, option
 
 
 def push(
-    folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="A folder that `unteach run` wrote.")
-    ],
-    repo: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="The repository to create.")],
-    private: Annotated[
-        bool, typer.Option("--private", help="Create a private repository.")
-    ] = False,
+    folder: Annotated[Path, argument("A folder that `unteach run` wrote.", "DIR")],
+    repo: Annotated[str, argument("The repository to create.", "OWNER/NAME")],
+    private: Annotated[bool, option("Create a private repository.", flags="--private")] = False,
     revision: Annotated[
-        str | None,
-        typer.Option(
-            metavar="BRANCH", help="Branch to commit to; the repository may then exist already."
-        ),
+        str | None, option("Branch to commit to; the repository may then exist already.", "BRANCH")
     ] = None,
     anyway: Annotated[
-        bool, typer.Option("--anyway", help="Upload even if a gate failed; the card says so.")
+        bool, option("Upload even if a gate failed; the card says so.", flags="--anyway")
     ] = False,
     json: options.Json = False,
 ) -> None:

@@ -8,40 +8,31 @@ import typer
 from unteach.cli import _options as shared
 from unteach.cli import ledger as options
 from unteach.cli._json import show_json
-from unteach.errors import Problem, UserError
+from unteach.cli._options import argument, option
+from unteach.errors import Problem, UserError, listed
 
 FOUND = 3  # exit code if a record resurfaces
 FEW = 12  # number of ids to name in one line
 
 
+@shared.takes("... template max_new_tokens device overwrite trust_remote_code json")
 def recheck(
-    model: Annotated[
-        str, typer.Argument(metavar="DIR_OR_ID", help="The later model: a folder or a hub id.")
-    ],
-    forget: Annotated[
-        Path, typer.Option(metavar="FILE", help="The removed records, from your own copy.")
-    ],
-    holdout: Annotated[
-        Path, typer.Option(metavar="FILE", help="Similar records that no model saw.")
-    ],
+    model: Annotated[str, argument("The later model: a folder or a hub id.", "DIR_OR_ID")],
+    forget: Annotated[Path, option("The removed records, from your own copy.", "FILE")],
+    holdout: Annotated[Path, option("Similar records that no model saw.", "FILE")],
     ledger: options.Where = options.DEFAULT,
     key: options.Key = None,
     since: Annotated[
         str | None,
-        typer.Option(
-            metavar="DIR_OR_ID",
-            help="The model that the removal wrote: only what rose since then resurfaces.",
+        option(
+            "The model that the removal wrote: only what rose since then resurfaces.", "DIR_OR_ID"
         ),
     ] = None,
-    out: Annotated[
-        Path, typer.Option(metavar="DIR", help="The folder to write rows and report to.")
-    ] = Path("unteach-recheck"),
-    template: shared.Template = None,
-    max_new_tokens: shared.MaxNewTokens = None,
-    device: shared.Device = None,
-    overwrite: shared.Overwrite = False,
-    trust_remote_code: shared.Trusting = False,
+    out: Annotated[Path, option("The folder to write rows and report to.", "DIR")] = Path(
+        "unteach-recheck"
+    ),
     json: options.Json = False,
+    **how: Any,
 ) -> None:
     """Test whether removed records resurface in a later model.
 
@@ -63,30 +54,23 @@ def recheck(
       2  the command is wrong
       3  some records resurface
     """
-    from unteach.cli._show import say, shown_progress
+    from unteach.cli._show import say, working
+    from unteach.evaluation.request import evaluation_request
     from unteach.ledger.recheck import rechecked
 
     known, left, before = _known(ledger, key, forget, model)
-    say("starting (loading libraries takes a few seconds)")
-    from unteach.cli._show import hush
-    from unteach.evaluation.request import evaluation_request
-    from unteach.evaluation.rescore import rows_in
-    from unteach.evaluation.run import evaluate
-
     request = evaluation_request(
         models={"model": model, **({"since": since} if since else {})},
         suite="own",
         out=out,
         options={"forget": str(forget), "holdout": str(holdout)},
-        template=template,
-        max_new_tokens=max_new_tokens,
-        device=device,
-        overwrite=overwrite,
-        trust_remote_code=trust_remote_code,
+        **how,
     )
-    hush()
-    persons = _persons(request)
-    with shown_progress() as listener:
+    with working() as listener:
+        from unteach.evaluation.rescore import rows_in
+        from unteach.evaluation.run import evaluate
+
+        persons = _persons(request)
         evaluate(request, listener)
     rows, _ = rows_in(out)
     names = {f"forget-{there}" for found in known.values() for there in found.values()}
@@ -139,15 +123,11 @@ def _known(
 def _persons(request: Any) -> dict[str, Any]:
     """The persons of the records and of the holdout, by the record's id, where they are known."""
     from unteach.evaluation.check import check
-    from unteach.evaluation.persons import persons_of
+    from unteach.evaluation.persons import persons_in
 
-    plan, found = check(request), {}
-    for role in ("forget", "holdout"):
-        how = {"max_length": plan.settings.max_length, "template": plan.settings.template}
-        examples, tokenizer = plan.groups[role].examples, plan.places["model"].tokenizer
-        if persons := persons_of(examples, tokenizer, **how):
-            found[role] = persons.of
-    return found
+    plan = check(request)
+    persons = {role: persons_in(plan, role) for role in ("forget", "holdout")}
+    return {role: found.of for role, found in persons.items() if found}
 
 
 def _write(ledger: Path, model: str, before: str, result: Any) -> None:
@@ -173,17 +153,12 @@ def _tell(result: Any) -> None:
         rise = f"{result.rise:+.3g} per token in the mean" if result.rise is not None else "unknown"
         typer.echo(f"known to --since as well, with no rise beyond chance since ({rise}):")
     if again.given:
-        typer.echo(f"given again: {_named(again.given)} ({len(again.given)} of {again.asked})")
+        typer.echo(f"given again: {listed(again.given, FEW)} ({len(again.given)} of {again.asked})")
     if again.likelier:
         typer.echo(
             f"likelier than never seen: {again.probability:.3g} per token, never seen at most "
             f"{again.top:.3g}"
-            + (f"; above every holdout answer: {_named(again.above)}" if again.above else "")
+            + (f"; above every holdout answer: {listed(again.above, FEW)}" if again.above else "")
         )
     if again.unjudged:
-        typer.echo(f"given, but may be guessed: {_named(again.unjudged)}")
-
-
-def _named(ids: tuple[str, ...]) -> str:
-    more = f" and {len(ids) - FEW} more" if len(ids) > FEW else ""
-    return ", ".join(ids[:FEW]) + more
+        typer.echo(f"given, but may be guessed: {listed(again.unjudged, FEW)}")

@@ -1,13 +1,14 @@
 """`unteach run`: unlearn, evaluate, and write the model with its report."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from unteach.cli import _options as options
 from unteach.cli._json import show_document
 from unteach.cli._ledgered import known_as, not_recorded, recorded, taken
+from unteach.cli._options import option
 from unteach.cli.push import after_run
 from unteach.errors import Problem, UserError
 
@@ -15,75 +16,45 @@ if TYPE_CHECKING:
     from unteach.settings.request import Request
 
 
+@options.takes(options.RUN)
 def run(
-    request: options.File = None,
-    model: options.Model = None,
-    forget: options.Forget = None,
-    out: options.Out = None,
-    retain: options.Retain = None,
-    holdout: options.Holdout = None,
-    method: options.Method = None,
-    set_: options.Sets = None,
-    base: options.Base = None,
-    retrained: options.Retrained = None,
-    preset: options.Preset = None,
-    init: options.Init = None,
-    sam: options.Sam = None,
-    gates: options.Gates = None,
-    request_id: options.RequestId = None,
-    operator: options.Operator = None,
-    attack: options.Attack = None,
-    after: options.After = None,
-    replay: options.Replay = None,
-    plugin: options.Plugins = None,
-    adapter_only: options.AdapterOnly = False,
-    keep_text: options.KeepText = False,
-    train_anyway: options.TrainAnyway = False,
-    overwrite: options.Overwrite = False,
     ledger: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Fulfil the open requests in this ledger, and record that they are done.",
-            rich_help_panel=options.RECORDS,
+        option(
+            "Fulfil the open requests in this ledger, and record that they are done.",
+            "FILE",
+            options.RECORDS,
         ),
     ] = None,
     answers: Annotated[
         list[str] | None,
-        typer.Option(
-            "--request",
-            metavar="ID",
-            help="Fulfil only this request of --ledger; repeatable.",
-            rich_help_panel=options.RECORDS,
+        option(
+            "Fulfil only this request of --ledger; repeatable.",
+            "ID",
+            options.RECORDS,
+            flags="--request",
         ),
     ] = None,
     key: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="The key of --ledger; by default LEDGER.key beside it.",
-            rich_help_panel=options.RECORDS,
-        ),
+        option("The key of --ledger; by default LEDGER.key beside it.", "FILE", options.RECORDS),
     ] = None,
     push_to_hub: Annotated[
         str | None,
-        typer.Option(
-            metavar="OWNER/NAME",
-            help="Upload the model and its card if all gates pass.",
-            rich_help_panel=options.OUTPUT,
-        ),
+        option("Upload the model and its card if all gates pass.", "OWNER/NAME", options.OUTPUT),
     ] = None,
     private: Annotated[
         bool,
-        typer.Option(
-            "--private",
-            help="Create a private repository for --push-to-hub.",
-            rich_help_panel=options.OUTPUT,
+        option(
+            "Create a private repository for --push-to-hub.",
+            None,
+            options.OUTPUT,
+            flags="--private",
         ),
     ] = False,
     processes: options.Processes = 1,
-    trust_remote_code: options.Trusting = False,
     json: options.Json = False,
+    **flags: Any,
 ) -> None:
     """Unlearn: check the data, train, evaluate, and write the model with its report to --out.
 
@@ -108,33 +79,7 @@ def run(
       2  the request is wrong; nothing was started
       3  done, but a declared gate failed (without gates, no score changes the exit code)
     """
-    asked = options.request_of(
-        request,
-        set_,
-        model=model,
-        forget=forget,
-        retain=retain,
-        holdout=holdout,
-        base=base,
-        retrained=retrained,
-        method=method,
-        preset=preset,
-        init=init,
-        out=out,
-        sam=sam,
-        gates=gates,
-        request_id=request_id,
-        operator=operator,
-        attack=",".join(attack or []) or None,
-        after=after or None,
-        replay=None if replay is None else str(replay).lower(),
-        plugins=plugin or None,
-        adapter_only=adapter_only,
-        keep_text=keep_text,
-        train_anyway=train_anyway,
-        overwrite=overwrite,
-        trust_remote_code=trust_remote_code,
-    )
+    asked = options.request_of(flags)
     _may_be_pushed(push_to_hub, private=private)
     references = _taken(ledger, key, answers, asked)
     if references and not asked.request_id:
@@ -145,19 +90,16 @@ def run(
 
         split_batch(asked.train.batch_size, asked.train.gradient_accumulation_steps, processes)
         raise typer.Exit(start(processes))
-    from unteach.cli._show import say, show_cells, show_table, shown_progress
+    from unteach.cli._show import say, show_cells, show_table, working
 
-    say("starting (loading libraries takes a few seconds)")
-    from unteach import pipeline
-    from unteach.cli._earlier import with_history
-    from unteach.cli._next import again, gated
-    from unteach.cli._show import hush
-    from unteach.processes.main import is_main, leave
-    from unteach.report import to_json
+    with working() as listener:
+        from unteach import pipeline
+        from unteach.cli._earlier import with_history
+        from unteach.cli._next import again, gated
+        from unteach.processes.main import is_main, leave
+        from unteach.report import to_json
 
-    asked = with_history(asked, ledger, key, references)
-    hush()
-    with shown_progress() as listener:
+        asked = with_history(asked, ledger, key, references)
         report = pipeline.run(asked, listener)
     main = is_main()
     leave()

@@ -3,20 +3,17 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-import typer
-
 from unteach.cli import _options as options
 from unteach.cli._json import show_document
+from unteach.cli._options import argument, option
 
 
 def score(
-    folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="A folder that `evaluate` or `run` wrote.")
-    ],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write to.")],
+    folder: Annotated[Path, argument("A folder that `evaluate` or `run` wrote.", "DIR")],
+    out: Annotated[Path, option("The folder to write to.", "DIR")],
     compat: Annotated[
         Literal["open-unlearning"] | None,
-        typer.Option(help="Also compute that project's variants of the metrics."),
+        option("Also compute that project's variants of the metrics."),
     ] = None,
     overwrite: options.Overwrite = False,
     json: options.Json = False,

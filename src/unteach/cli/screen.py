@@ -7,6 +7,7 @@ import typer
 
 from unteach.cli import ledger as options
 from unteach.cli._json import show_json
+from unteach.cli._options import argument, option
 from unteach.errors import Problem, UserError
 from unteach.escaping import visible
 
@@ -14,21 +15,19 @@ FOUND = 3  # exit code if something is found
 
 
 def screen(
-    files: Annotated[
-        list[str], typer.Argument(metavar="FILE...", help="Files of training data, or dataset ids.")
-    ],
+    files: Annotated[list[str], argument("Files of training data, or dataset ids.", "FILE...")],
     ledger: options.Where = options.DEFAULT,
     key: options.Key = None,
     similar: Annotated[
         float,
-        typer.Option(
+        option(
+            "Share of equal word 5-grams from which texts count as near; 2 turns it off.",
+            "SHARE",
             min=0.1,
-            metavar="SHARE",
-            help="Share of equal word 5-grams from which texts count as near; 2 turns it off.",
         ),
     ] = 0.4,
     parts: Annotated[
-        str, typer.Option(metavar="NAMES", help="Parts of the removed records to search for.")
+        str, option("Parts of the removed records to search for.", "NAMES")
     ] = "whole,answer,question",
     json: options.Json = False,
 ) -> None:

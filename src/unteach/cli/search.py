@@ -1,61 +1,47 @@
 """`unteach search`: no tuning by hand."""
 
 from pathlib import Path
-from typing import Annotated, Literal
-
-import typer
+from typing import Annotated, Any, Literal
 
 from unteach.cli import _options as options
 from unteach.cli._json import show_document
+from unteach.cli._options import option
 
-Budget = Annotated[str, typer.Option(metavar="TIME", help="Time for all trials: 90s, 20m, 2h.")]
+Budget = Annotated[str, option("Time for all trials: 90s, 20m, 2h.", "TIME")]
 Methods = Annotated[
     str | None,
-    typer.Option(
-        metavar="NAME,NAME|all", help="Methods to try; by default unseen,undial,unilogit,loku,npo."
-    ),
+    option("Methods to try; by default unseen,undial,unilogit,loku,npo.", "NAME,NAME|all"),
 ]
-Trials = Annotated[int | None, typer.Option(min=1, metavar="N", help="Maximum number of trials.")]
+Trials = Annotated[int | None, option("Maximum number of trials.", "N", min=1)]
 Adapter = Annotated[
     Literal["method", "full", "lora", "both"],
-    typer.Option(help="Trained parameters: as each method has them, or these."),
+    option("Trained parameters: as each method has them, or these."),
 ]
-Ranks = Annotated[
-    str | None,
-    typer.Option(metavar="N,N", help="Ranks of adapters to try; 8,16,32 with --adapter."),
-]
+Ranks = Annotated[str | None, option("Ranks of adapters to try; 8,16,32 with --adapter.", "N,N")]
 
 
+@options.takes(
+    "request model forget retain holdout base retrained ... out set_ plugin no_confirm "
+    "train_anyway overwrite trust_remote_code json"
+)
 def search(
-    request: options.File = None,
-    model: options.Model = None,
-    forget: options.Forget = None,
-    retain: options.Retain = None,
-    holdout: options.Holdout = None,
-    base: options.Base = None,
-    retrained: options.Retrained = None,
     budget: Budget = "20m",
     methods: Methods = None,
     trials: Trials = None,
     adapter: Adapter = "method",
     ranks: Ranks = None,
-    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed of the sampler.")] = 0,
+    seed: Annotated[int, option("Seed of the sampler.", "N", min=0)] = 0,
     out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="The folder to write to; by default unteach-search."),
+        Path | None, option("The folder to write to; by default unteach-search.", "DIR")
     ] = None,
     set_: options.Sets = None,
-    plugin: options.Plugins = None,
     no_confirm: Annotated[
-        bool,
-        typer.Option("--no-confirm", help="Write best.yaml, and do not train the best in full."),
+        bool, option("Write best.yaml, and do not train the best in full.", flags="--no-confirm")
     ] = False,
-    train_anyway: options.TrainAnyway = False,
-    overwrite: options.Overwrite = False,
-    trust_remote_code: options.Trusting = False,
     json: Annotated[
-        bool, typer.Option("--json", help="Print search.json instead of the table.")
+        bool, option("Print search.json instead of the table.", flags="--json")
     ] = False,
+    **flags: Any,
 ) -> None:
     """Search for the method and settings that forget best, within a budget of time.
 
@@ -72,35 +58,18 @@ def search(
     """
     from unteach.tuning.request import search_request
 
-    run = options.request_of(
-        request,
-        set_,
-        model=model,
-        forget=forget,
-        retain=retain,
-        holdout=holdout,
-        base=base,
-        retrained=retrained,
-        out=out or Path("unteach-search"),
-        plugins=plugin or None,
-        train_anyway=train_anyway,
-        overwrite=overwrite,
-        trust_remote_code=trust_remote_code,
-    )
+    run = options.request_of(flags, set_, out=out or Path("unteach-search"))
     asked = search_request(
         run, out=run.out, budget=budget, methods=methods, ranks=ranks, trials=trials,
         adapter=adapter, seed=seed, confirm=not no_confirm,
     )  # fmt: skip
-    from unteach.cli._show import say, show_cells, show_table, shown_progress
+    from unteach.cli._show import say, show_cells, show_table, working
 
-    say("starting (loading libraries takes a few seconds)")
-    from unteach.cli._show import hush
-    from unteach.tuning.pages import to_json
-    from unteach.tuning.result import LEGEND, confirmed_sentence, sentence, table
-    from unteach.tuning.run import search as search_
+    with working() as listener:
+        from unteach.tuning.pages import to_json
+        from unteach.tuning.result import LEGEND, confirmed_sentence, sentence, table
+        from unteach.tuning.run import search as search_
 
-    hush()
-    with shown_progress() as listener:
         result = search_(asked, listener)
     if json:
         show_document(to_json(result))

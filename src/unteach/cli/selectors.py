@@ -2,14 +2,12 @@
 
 from typing import Annotated, Any
 
-import typer
+from unteach.cli._options import argument, option
 
 
 def selectors(
-    name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="Show this selector alone, in full.")
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
+    name: Annotated[str | None, argument("Show this selector alone, in full.", "[NAME]")] = None,
+    json: Annotated[bool, option("Print a JSON list.", flags="--json")] = False,
 ) -> None:
     """List the selectors, which select the tokens of the forget answers that a method acts on.
 

@@ -5,19 +5,19 @@ from typing import Annotated, Any
 import typer
 
 from unteach.cli._json import show_json
+from unteach.cli._options import argument, option
 
 
 def settings(
     name: Annotated[
-        str | None,
-        typer.Argument(metavar="[NAME]", help="A section, a setting, or part of a name."),
+        str | None, argument("A section, a setting, or part of a name.", "[NAME]")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
+    json: Annotated[bool, option("Print a JSON list.", flags="--json")] = False,
     schema: Annotated[
-        bool, typer.Option("--schema", help="Print the JSON Schema of request files, for editors.")
+        bool, option("Print the JSON Schema of request files, for editors.", flags="--schema")
     ] = False,
     scores_schema: Annotated[
-        bool, typer.Option("--scores-schema", help="A JSON Schema of scores.json, for programs.")
+        bool, option("A JSON Schema of scores.json, for programs.", flags="--scores-schema")
     ] = False,
 ) -> None:
     """List every setting of a request with its default, its bounds and its meaning.

@@ -1,105 +1,75 @@
 """`unteach size`: estimate the memory of a run before any weights are loaded."""
 
-from typing import Annotated
-
-import typer
+from typing import Annotated, Any
 
 from unteach.cli import _options as options
 from unteach.cli._json import show_json
+from unteach.cli._options import option
 from unteach.errors import Problem, UserError
 
 UNITS = {"": 1e9, "gb": 1e9, "gib": 2**30, "mb": 1e6, "mib": 2**20, "tb": 1e12}
 
 
+@options.takes("request model device_memory forget retain method ... set_ plugin json")
 def size(
-    request: options.File = None,
     model: Annotated[
         str | None,
-        typer.Option(
-            metavar="WHICH",
-            help="A folder, a config.json, a hub id, or a known shape such as llama-70b.",
-        ),
+        option("A folder, a config.json, a hub id, or a known shape such as llama-70b.", "WHICH"),
     ] = None,
     device_memory: Annotated[
         str | None,
-        typer.Option(
-            metavar="24GB",
-            help="Memory of your device: tells whether the run fits, and what would make it fit.",
+        option(
+            "Memory of your device: tells whether the run fits, and what would make it fit.", "24GB"
         ),
     ] = None,
     forget: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE", help="The forget set, for the number and lengths of its texts."
-        ),
+        str | None, option("The forget set, for the number and lengths of its texts.", "FILE")
     ] = None,
-    retain: Annotated[
-        str | None, typer.Option(metavar="FILE", help="The retain set, likewise.")
-    ] = None,
-    method: options.Method = None,
+    retain: Annotated[str | None, option("The retain set, likewise.", "FILE")] = None,
     sharding: Annotated[
-        str | None,
-        typer.Option(
-            metavar="none|ddp|fsdp|zero2|zero3", help="How the processes share the model."
-        ),
+        str | None, option("How the processes share the model.", "none|ddp|fsdp|zero2|zero3")
     ] = None,
-    processes: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 1,
+    processes: Annotated[int, option("Number of processes.", min=1)] = 1,
     batch_size: Annotated[
         int | None,
-        typer.Option(
-            "--batch-size", "--batch", min=1, help="Forget examples per forward (train.batch_size)."
+        option(
+            "Forget examples per forward (train.batch_size).", flags="--batch-size --batch", min=1
         ),
     ] = None,
     gradient_accumulation_steps: Annotated[
         int | None,
-        typer.Option(
-            "--accumulation", min=1, help="Forwards per step (train.gradient_accumulation_steps)."
+        option(
+            "Forwards per step (train.gradient_accumulation_steps).", flags="--accumulation", min=1
         ),
     ] = None,
-    length: Annotated[
-        int | None, typer.Option(min=8, help="Tokens per text; 512 without --forget.")
-    ] = None,
+    length: Annotated[int | None, option("Tokens per text; 512 without --forget.", min=8)] = None,
     answers: Annotated[
-        int | None,
-        typer.Option(min=1, help="Answer tokens per text; all of them without --forget."),
+        int | None, option("Answer tokens per text; all of them without --forget.", min=1)
     ] = None,
     examples: Annotated[
-        int | None, typer.Option(min=1, help="Number of forget examples; 400 without --forget.")
+        int | None, option("Number of forget examples; 400 without --forget.", min=1)
     ] = None,
     adapter: Annotated[
-        str | None,
-        typer.Option(
-            metavar="full|lora", help="Train all weights or LoRA adapters (adapter.kind)."
-        ),
+        str | None, option("Train all weights or LoRA adapters (adapter.kind).", "full|lora")
     ] = None,
-    rank: Annotated[
-        int | None, typer.Option(min=1, help="Rank of the adapters (adapter.rank).")
-    ] = None,
+    rank: Annotated[int | None, option("Rank of the adapters (adapter.rank).", min=1)] = None,
     bits: Annotated[
-        int | None,
-        typer.Option(metavar="4", help="Load the model in 4 bits under adapters (adapter.bits)."),
+        int | None, option("Load the model in 4 bits under adapters (adapter.bits).", "4")
     ] = None,
     checkpointing: Annotated[
         bool,
-        typer.Option(
-            "--checkpointing", help="Recompute activations (train.gradient_checkpointing)."
-        ),
+        option("Recompute activations (train.gradient_checkpointing).", flags="--checkpointing"),
     ] = False,
-    optim: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The optimiser (train.optim).")
-    ] = None,
-    dtype: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Data type of the weights.")
-    ] = None,
+    optim: Annotated[str | None, option("The optimiser (train.optim).", "NAME")] = None,
+    dtype: Annotated[str | None, option("Data type of the weights.", "NAME")] = None,
     equal: Annotated[
         bool,
-        typer.Option(
-            "--equal", help="Assume texts of equal length, so that there is no attention mask."
+        option(
+            "Assume texts of equal length, so that there is no attention mask.", flags="--equal"
         ),
     ] = False,
-    set_: options.Sets = None,
-    plugin: options.Plugins = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON, in bytes.")] = False,
+    json: Annotated[bool, option("Print JSON, in bytes.", flags="--json")] = False,
+    **flags: Any,
 ) -> None:
     """Estimate the memory that one device needs for a run, part by part.
 
@@ -124,12 +94,9 @@ def size(
         if value is not None
     ]  # fmt: skip
     given = {"forget": forget, "retain": retain}
-    if not request:
+    if not flags["request"]:
         given = {name: file or "-" for name, file in given.items()} | {"out": "-"}
-    asked = options.request_of(
-        request, [*sets, *(set_ or [])], model=model, method=method, plugins=plugin or None,
-        **given,
-    )  # fmt: skip
+    asked = options.request_of(flags, sets, model=model, **given)
     room = None if device_memory is None else _bytes(device_memory)
     from unteach.cli._sizes import show, to_json
     from unteach.methods import load_plugin

@@ -2,21 +2,16 @@
 
 from typing import Annotated, Any
 
-import typer
-
 from unteach.cli._complete import suite_names
+from unteach.cli._options import argument, option
 
 
 def suites(
     name: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[NAME]",
-            help="Show this suite alone, in full.",
-            autocompletion=suite_names,
-        ),
+        argument("Show this suite alone, in full.", "[NAME]", autocompletion=suite_names),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
+    json: Annotated[bool, option("Print a JSON list.", flags="--json")] = False,
 ) -> None:
     """List the suites that `unteach evaluate` can run, with their options.
 

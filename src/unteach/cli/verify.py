@@ -9,16 +9,16 @@ import typer
 
 from unteach.cli import _options as options
 from unteach.cli._json import show_json
+from unteach.cli._options import argument, option
+from unteach.errors import listed
 
 SHOWN = 5  # number of files or tensors to name
 
 
 def verify(
-    folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="A folder that `run` or `evaluate` wrote.")
-    ],
+    folder: Annotated[Path, argument("A folder that `run` or `evaluate` wrote.", "DIR")],
     rerun: Annotated[
-        bool, typer.Option("--rerun", help="Also repeat the unlearning, and compare the weights.")
+        bool, option("Also repeat the unlearning, and compare the weights.", flags="--rerun")
     ] = False,
     json: options.Json = False,
 ) -> None:
@@ -54,8 +54,7 @@ def verify(
     files = f"{found.files} files are as they were written" if found.files else "no file is listed"
     typer.echo(f"whole: {files}; {found.scores} numbers of scores.json follow from the rows")
     if found.surplus:
-        more = f" and {len(found.surplus) - SHOWN} more" if len(found.surplus) > SHOWN else ""
-        say(f"files added since: {', '.join(found.surplus[:SHOWN])}{more}")
+        say(f"files added since: {listed(found.surplus, SHOWN)}")
     if rerun and not _again(folder):
         raise typer.Exit(1)
 
@@ -80,21 +79,18 @@ def _again(folder: Path) -> bool:
 
 def _repeated(folder: Path) -> Any:
     """Repeat the unlearning, and return how the weights compare."""
-    from unteach.cli._show import hush, say, shown_progress
+    from unteach.cli._show import working
 
-    say("starting (loading libraries takes a few seconds)")
-    from unteach.rerun import rerun
+    with working() as listener:
+        from unteach.rerun import rerun
 
-    hush()
-    with shown_progress() as listener:
         return rerun(folder, listener)
 
 
 def _most(made: Any) -> str:
     """List the tensors that differ most, each with its largest difference."""
     order = sorted(made.differ.items(), key=lambda item: -item[1])
-    listed = [f"{name} ({_gap(gap)})" for name, gap in order[:SHOWN]]
-    return ", ".join(listed) + (f" and {len(order) - SHOWN} more" if len(order) > SHOWN else "")
+    return listed([f"{name} ({_gap(gap)})" for name, gap in order], SHOWN)
 
 
 def _gap(gap: float) -> str:

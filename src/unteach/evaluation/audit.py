@@ -10,7 +10,7 @@ from typing import Any
 
 from unteach.errors import Problem, UserError
 from unteach.evaluation.check import CheckedEvaluation, check
-from unteach.evaluation.persons import Persons, persons_of
+from unteach.evaluation.persons import Persons, persons_in
 from unteach.evaluation.request import Evaluation
 from unteach.evaluation.results import judge, versions
 from unteach.evaluation.rows import rows_of_all
@@ -62,7 +62,7 @@ def audit(
     plan = check(asked)
     listener.notes(plan.notes)
     rows, counts, _ = rows_of_all(plan, listener)
-    persons = {role: _persons(plan, plan.groups[role].examples) for role in ("forget", "holdout")}
+    persons = {role: persons_in(plan, role, MODEL) for role in ("forget", "holdout")}
     whose = {role: found.of for role, found in persons.items() if found and found.count > 1}
     sampled = sampled_answers(MODEL, plan, listener, samples, whose)
     listener.stage("telling known from never seen")
@@ -145,28 +145,14 @@ def _problems(asked: Evaluation, known: Path | None) -> list[Problem]:
     return problems
 
 
-def _persons(plan: CheckedEvaluation, examples: list[Example]) -> Persons | None:
-    settings = plan.settings
-    return persons_of(
-        examples,
-        plan.places[MODEL].tokenizer,
-        max_length=settings.max_length,
-        template=settings.template,
-    )
-
-
 def _blind_score(groups: dict[str, list[Example]], persons: RolePersons) -> Score:
     texts = {role: [_text(example) for example in found] for role, found in groups.items()}
     names: dict[str, list[str] | None] = {}
     for role, found in groups.items():
         whose = persons[role]
         names[role] = [whose.of[e.id] for e in found] if whose and whose.count > 1 else None
-    return blind_auc(
-        texts["forget"],
-        texts["holdout"],
-        member_groups=names["forget"],
-        other_groups=names["holdout"],
-    )
+    groups_of = {"member_groups": names["forget"], "other_groups": names["holdout"]}
+    return blind_auc(texts["forget"], texts["holdout"], **groups_of)
 
 
 def _text(example: Example) -> str:
@@ -179,11 +165,8 @@ def _over_persons(rows: dict[str, list[Row]], persons: RolePersons) -> dict[str,
     if not ours or ours.count < 2:
         return {}
     found: dict[str, Score] = {}
-    values, attacks, others = (
-        shown(rows["forget"]),
-        attacked(rows["forget"]),
-        attacked(rows["holdout"]),
-    )
+    values = shown(rows["forget"])
+    attacks, others = (attacked(rows[role]) for role in ("forget", "holdout"))
     values["probabilistic_extraction"] = {
         row.id: extracted_once(row) for row in scored(rows["forget"], "answer")
     }

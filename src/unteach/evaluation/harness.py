@@ -6,8 +6,8 @@ from typing import Any
 
 from unteach.evaluation.check import CheckedEvaluation
 from unteach.evaluation.rows import loader
+from unteach.metrics.difference import alike
 from unteach.progress import ProgressListener
-from unteach.report.difference import alike
 from unteach.report.grid import cell
 from unteach.report.table import ALIKE
 from unteach.suites._known_tasks import chance

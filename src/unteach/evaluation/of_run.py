@@ -42,12 +42,7 @@ class RunEvaluation:
             suite=SUITES.get("own"),
             options={},
             groups=_groups(intake),
-            settings=AskSettings(
-                max_length=request.data.max_length or 2048,
-                template=request.data.template,
-                max_new_tokens=request.evaluate.max_new_tokens,
-                tokens_per_batch=request.evaluate.tokens_per_batch,
-            ),
+            settings=settings_of(request),
             places={"original": self._place(request.model)},
             ages=intake.ages,
         )
@@ -81,6 +76,16 @@ def evaluate(path: str, intake: CheckedRequest, listener: ProgressListener) -> M
     """Score one model on disk as a run does, without the cache."""
     plan = RunEvaluation(intake).plan_for("model", path)
     return ask_model("model", plan, listener)
+
+
+def settings_of(request: Request) -> AskSettings:
+    """How the models of a run are asked."""
+    return AskSettings(
+        max_length=request.data.max_length or 2048,
+        template=request.data.template,
+        max_new_tokens=request.evaluate.max_new_tokens,
+        tokens_per_batch=request.evaluate.tokens_per_batch,
+    )
 
 
 def _groups(intake: CheckedRequest) -> dict[str, Group]:

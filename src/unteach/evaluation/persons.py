@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
-from unteach.data import encode_each, read
+from unteach.data import encode_each
 from unteach.data.calibration import grouped_by_subject
+from unteach.evaluation.check import CheckedEvaluation
 from unteach.teachers.names import WordTokens, subjects_of
 from unteach.types import Example
 
@@ -55,12 +55,10 @@ def persons_of(
     return _by_names(examples, tokenizer, max_length=max_length, template=template)
 
 
-def persons_in_file(
-    file: Path, role: str, tokenizer: Any, *, template: str = "auto"
-) -> Persons | None:
-    """The person of each record of a file, as by `persons_of`."""
-    examples, _ = read(str(file), role)
-    return persons_of(examples, tokenizer, max_length=2048, template=template)
+def persons_in(plan: CheckedEvaluation, role: str, model: str = "model") -> Persons | None:
+    """The person of each record of a group of a checked evaluation; None where not known."""
+    how = {"max_length": plan.settings.max_length, "template": plan.settings.template}
+    return persons_of(plan.groups[role].examples, plan.places[model].tokenizer, **how)
 
 
 def _by_names(examples: Sequence[Example], tokenizer: Any, **how: Any) -> Persons | None:

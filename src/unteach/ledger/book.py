@@ -1,11 +1,9 @@
 """The ledger: add entries, and read requests, fingerprints and model histories from it."""
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,12 +20,11 @@ from unteach.ledger.chain import (
     follow,
     written,
 )
-from unteach.ledger.dates import month_after
+from unteach.ledger.dates import month_after, plain_name
 from unteach.ledger.key import check_of
-from unteach.ledger.prints import Fingerprint
-from unteach.ledger.signing import holds, read_public, signed
+from unteach.ledger.prints import Fingerprint, digest
+from unteach.ledger.signing import signed, verified
 
-PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,63}")
 COLUMNS = ("record", "part", "words", "exact", "normal", "head", "sketch")
 READ = "SELECT seq, body, before, hash FROM entries WHERE seq > ? ORDER BY seq"
 WRITE = f"INSERT INTO prints (entry, {', '.join(COLUMNS)}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
@@ -241,19 +238,7 @@ class Ledger:
         Raises:
             UserError: a signature is invalid, or there is none.
         """
-        found = self.state().signatures
-        for one in found:
-            if not holds(one["of"], one["public"], one["signature"]):
-                what = f"the signature in entry {one['entry']} was not made of the entries before"
-                raise UserError(broken(str(self.file), what))
-        if public is not None:
-            wanted = read_public(public)
-            found = [one for one in found if one["public"] == wanted]
-        if not found:
-            by = f" by the key in {public}" if public else ""
-            hint = "unteach ledger sign --private FILE signs it"
-            raise UserError(Problem(str(self.file), f"is not signed{by}", hint))
-        return found
+        return verified(self.state().signatures, public, str(self.file))
 
     def prints(self, references: Iterable[str] | None = None) -> dict[str, list[Fingerprint]]:
         """Return the fingerprints by request; withdrawn requests are left out.
@@ -344,25 +329,6 @@ class Ledger:
             return
         with self.writing() as state:
             yield state
-
-
-def plain_name(name: str, flag: str) -> str:
-    """Check that a reference or a ground is one plain word, and return it. Raises UserError."""
-    if not PLAIN.fullmatch(name):
-        what = "is no plain name: letters, digits and . _ / -, at most 64"
-        hint = "give a number or code that says nothing about a person, such as DSR-2026-014"
-        raise UserError(Problem(flag, what, hint, "request"))
-    return name
-
-
-def digest(rows: Iterable[Sequence[Any]]) -> str:
-    """Return the SHA-256 of rows of fingerprints, in their order."""
-    total = sha256()
-    for row in rows:
-        for value in row:
-            data = value if isinstance(value, bytes) else str(value).encode()
-            total.update(len(data).to_bytes(4, "big") + data)
-    return total.hexdigest()
 
 
 def _now() -> dict[str, str]:

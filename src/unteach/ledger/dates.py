@@ -1,9 +1,21 @@
-"""Parse dates, and compute deadlines; the system clock is not used."""
+"""Check names and dates of a request, and compute deadlines; the system clock is not used."""
 
 import calendar
+import re
 from datetime import date
 
 from unteach.errors import Problem, UserError
+
+PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,63}")
+
+
+def plain_name(name: str, flag: str) -> str:
+    """Check that a reference or a ground is one plain word, and return it. Raises UserError."""
+    if not PLAIN.fullmatch(name):
+        what = "is no plain name: letters, digits and . _ / -, at most 64"
+        hint = "give a number or code that says nothing about a person, such as DSR-2026-014"
+        raise UserError(Problem(flag, what, hint, "request"))
+    return name
 
 
 def read_date(text: str, flag: str) -> date:

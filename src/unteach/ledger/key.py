@@ -33,9 +33,8 @@ def make_key(file: Path) -> bytes:
     An existing key is returned unchanged: it was left by an interrupted `init`, or is to be shared
     by several ledgers.
     """
-    with turn(
-        file.absolute().parent
-    ):  # of two processes, the second one reads the key of the first
+    # Of two processes, the second one reads the key of the first.
+    with turn(file.absolute().parent):
         return read_key(file) if file.exists() else _made(file)
 
 

@@ -14,7 +14,7 @@ texts similar MinHashes, so they reveal which records repeat, and how similar tw
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from typing import Any
 
 from unteach.ledger.normal import words_of
@@ -88,6 +88,16 @@ def parts_of(example: Example) -> Iterator[tuple[str, str]]:
     for turn in example.turns:
         if turn.role in names and len(words_of(turn.text)) >= SHORTEST:
             yield names[turn.role], turn.text
+
+
+def digest(rows: Iterable[Sequence[Any]]) -> str:
+    """Return the SHA-256 of rows of fingerprints, in their order."""
+    total = sha256()
+    for row in rows:
+        for value in row:
+            data = value if isinstance(value, bytes) else str(value).encode()
+            total.update(len(data).to_bytes(4, "big") + data)
+    return total.hexdigest()
 
 
 def exact_print(text: str, key: bytes) -> bytes:

@@ -8,6 +8,7 @@ from typing import Any
 from unteach.errors import Problem, UserError
 from unteach.files.locks import turn
 from unteach.files.text import read_text
+from unteach.ledger.chain import broken
 
 LARGEST = 2**16
 PUBLIC = ".pub"  # suffix of the file of a public key
@@ -75,6 +76,27 @@ def holds(head: str, public: str, signature: str) -> bool:
     except (InvalidSignature, ValueError, TypeError):
         return False
     return True
+
+
+def verified(
+    signatures: list[dict[str, Any]], public: Path | None, ledger: str
+) -> list[dict[str, Any]]:
+    """Return the signatures by a public key, after verifying all; those by any key without one.
+
+    Raises:
+        UserError: a signature is invalid, or there is none.
+    """
+    for one in signatures:
+        if not holds(one["of"], one["public"], one["signature"]):
+            what = f"the signature in entry {one['entry']} was not made of the entries before"
+            raise UserError(broken(ledger, what))
+    wanted = read_public(public) if public else None
+    found = [one for one in signatures if wanted in (None, one["public"])]
+    if not found:
+        by = f" by the key in {public}" if public else ""
+        hint = "unteach ledger sign --private FILE signs it"
+        raise UserError(Problem(ledger, f"is not signed{by}", hint))
+    return found
 
 
 def _read(file: Path, parse: Any) -> Any:

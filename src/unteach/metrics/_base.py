@@ -4,42 +4,28 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from unteach.metrics.rows import Groups, MissingRows, ModelCase
+from unteach.metrics.rows import FORGOTTEN, Groups, MissingRows, ModelCase
 from unteach.registry import Registry, import_all
 from unteach.types import Paper, Score
 
 Function = Callable[[str, ModelCase], Score]
+Compared = Callable[[ModelCase], Score]
 Scores = dict[str, dict[str, Score]]  # group -> metric -> score
 
 # How a value should be after unlearning, by group; "" stands for all other groups.
-KNOWLEDGE = {
-    "forget": "low",
-    "verbmem": "low",
-    "knowmem": "low",
-    "holdout": "unchanged",
-    "": "high",
-}
-SURPRISE = {
-    "forget": "high",
-    "verbmem": "high",
-    "knowmem": "high",
-    "holdout": "unchanged",
-    "": "low",
-}
+KNOWLEDGE = dict.fromkeys(FORGOTTEN, "low") | {"holdout": "unchanged", "": "high"}
+SURPRISE = dict.fromkeys(FORGOTTEN, "high") | {"holdout": "unchanged", "": "low"}
 LIKENESS = {"": "as retrained"}
 SHARE = (0.0, 1.0)  # the usual range
 
 
 @dataclass(frozen=True, kw_only=True)
-class Metric:
-    """A metric of one model, computed from its rows.
+class Described:
+    """What metrics and comparisons say of themselves. Abstract.
 
     Attributes:
         name: in snake case, as in scores.json.
         help: what it says, in simple words.
-        direction: how the value should be, by group; "" for all other groups.
-        function: from the name of a group and a `ModelCase` to a score.
-        groups: the groups it is computed for; empty for all.
         range: smallest and largest possible value.
         retrained: what a model scores that never saw the forget set, in words.
         gaming: how a useless model can score well on it, in words.
@@ -49,14 +35,26 @@ class Metric:
 
     name: str
     help: str
-    direction: Mapping[str, str]
-    function: Function
-    groups: tuple[str, ...] = ()
     range: tuple[float, float] = SHARE
     retrained: str = ""
     gaming: str = ""
     compat: str = ""
     paper: Paper | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric(Described):
+    """A metric of one model, computed from its rows.
+
+    Attributes:
+        direction: how the value should be, by group; "" for all other groups.
+        function: from the name of a group and a `ModelCase` to a score.
+        groups: the groups it is computed for; empty for all.
+    """
+
+    direction: Mapping[str, str]
+    function: Function
+    groups: tuple[str, ...] = ()
 
     def __call__(self, group: str, case: ModelCase | Groups) -> Score:
         """The score of one group; "not measurable" if rows are missing or the value is nan."""
@@ -69,32 +67,18 @@ class Metric:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
+class Comparison(Described):
     """A metric that compares a model with the retrained or the original model.
 
     Attributes:
-        name: in snake case, as in scores.json.
-        help: what it says, in simple words.
         should_be: the value of a well unlearned model, in words.
         function: from a `ModelCase` to a score.
         needs: the other models that it requires.
-        range: smallest and largest possible value.
-        retrained: what a second model scores that never saw the forget set, in words.
-        gaming: how a useless model can score well on it, in words.
-        compat: the project whose variant it is; computed only if requested.
-        paper: its source.
     """
 
-    name: str
-    help: str
     should_be: str
-    function: Callable[[ModelCase], Score]
+    function: Compared
     needs: tuple[str, ...] = ("retrained",)
-    range: tuple[float, float] = SHARE
-    retrained: str = ""
-    gaming: str = ""
-    compat: str = ""
-    paper: Paper | None = None
 
     def __call__(self, case: ModelCase) -> Score:
         """The score; "not measurable" if rows are missing or the value is nan."""
@@ -117,12 +101,10 @@ def metric(name: str, **facts) -> Callable[[Function], Function]:
     return register
 
 
-def comparison(
-    name: str, **facts
-) -> Callable[[Callable[[ModelCase], Score]], Callable[[ModelCase], Score]]:
+def comparison(name: str, **facts) -> Callable[[Compared], Compared]:
     """Register a function as a comparison; `facts` are the other fields of `Comparison`."""
 
-    def register(function: Callable[[ModelCase], Score]) -> Callable[[ModelCase], Score]:
+    def register(function: Compared) -> Compared:
         COMPARISONS.add(name, Comparison(name=name, function=function, **facts))
         return function
 

@@ -39,7 +39,7 @@ def clustered_mean(groups: Mapping[str, list[float]]) -> Score:
     """
     plain = mean_score(_all(groups))
     wide = mean_score([fmean(of) for of in groups.values()], [len(of) for of in groups.values()])
-    return replace(plain, low=_least(plain.low, wide.low), high=_most(plain.high, wide.high))
+    return replace(plain, low=_of(min, plain.low, wide.low), high=_of(max, plain.high, wide.high))
 
 
 def predicted_top(groups: Mapping[str, list[float]], count: int) -> float | None:
@@ -115,12 +115,8 @@ def _found(members: list[float], others: list[float]) -> float:
     return sum(value > threshold for value in members) / len(members)
 
 
-def _least(one: float | None, other: float | None) -> float | None:
-    return None if one is None or other is None else min(one, other)
-
-
-def _most(one: float | None, other: float | None) -> float | None:
-    return None if one is None or other is None else max(one, other)
+def _of(choose: Any, one: float | None, other: float | None) -> float | None:
+    return None if one is None or other is None else choose(one, other)
 
 
 def _all(groups: Mapping[str, list[float]]) -> list[float]:

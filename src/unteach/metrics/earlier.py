@@ -3,14 +3,14 @@
 Earlier requests are groups of rows of their own, `earlier-1` (the oldest) and so on.
 """
 
-import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean, stdev
+from statistics import fmean
 
 from unteach.metrics._values import shown
 from unteach.metrics.clustered import by_person, predicted_top
 from unteach.metrics.given import FORGOTTEN, seen, still_given
+from unteach.metrics.intervals import margin
 from unteach.metrics.rows import Groups
 from unteach.metrics.yardstick import never_seen
 
@@ -238,8 +238,6 @@ def paired_rise(
     Returns:
         None for the mean without records, and for the end with fewer than three.
     """
-    from scipy.stats import t
-
     old, new = (
         shown((rows or {}).get(group, [])).get("probability", {}) for rows in (before, after)
     )
@@ -252,8 +250,7 @@ def paired_rise(
         rises = [fmean(of) for of in over.values()]
     if len(rises) < FEWEST:
         return mean, None
-    wide = float(t.ppf(0.975, len(rises) - 1)) * stdev(rises) / math.sqrt(len(rises))
-    return mean, fmean(rises) - wide
+    return mean, fmean(rises) - margin(rises)
 
 
 def worst_earlier(earlier: Sequence[EarlierRequest]) -> EarlierRequest | None:

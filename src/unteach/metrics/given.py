@@ -4,10 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from unteach.metrics.rows import Groups
+from unteach.metrics.rows import FORGOTTEN, Groups
 from unteach.types import Row
 
-FORGOTTEN = ("forget", "verbmem", "knowmem")  # groups whose answers should be gone
 SAID = 0.95  # share of the answer's words, in order: 19 in 20, so all words of a short answer
 BRIEF = 24  # bytes under zlib: about 16 characters, a word or two
 

@@ -1,6 +1,8 @@
 """Means and shares with 95% confidence intervals."""
 
 import math
+from collections.abc import Sequence
+from statistics import stdev
 from typing import Any
 
 from unteach.types import Score
@@ -65,9 +67,25 @@ def perplexity_score(nlls: list[float], tokens: list[int]) -> Score:
         >>> round(perplexity_score([math.log(2), math.log(4)], [3, 1]).value, 3)  # (8 * 4)^(1/4)
         2.378
     """
-    nll = mean_score(nlls, [float(count) for count in tokens], (0.0, math.inf))
+    return exponential(mean_score(nlls, [float(count) for count in tokens], (0.0, math.inf)))
+
+
+def exponential(nll: Score) -> Score:
+    """Exp of a score and of the ends of its interval, each at most exp(700)."""
     value, low, high = (x if x is None else _exp(x) for x in (nll.value, nll.low, nll.high))
     return Score(value, nll.n, low, high, nll.note)
+
+
+def margin(values: Sequence[float]) -> float:
+    """Half the width of the 95% interval of the mean of two or more values, by Student's t.
+
+    Example:
+        >>> round(margin([0.4, 0.5, 0.6]), 3)  # 4.303 * 0.1 / sqrt(3)
+        0.248
+    """
+    from scipy.stats import t
+
+    return float(t.ppf(0.975, len(values) - 1)) * stdev(values) / math.sqrt(len(values))
 
 
 def share_score(given: list[bool]) -> Score:

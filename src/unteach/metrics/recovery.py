@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import Any
 
+from unteach.metrics.difference import difference
 from unteach.metrics.intervals import mean_score
 from unteach.metrics.paired import paired
 from unteach.metrics.rows import MissingRows
@@ -71,49 +73,36 @@ def _ratio(gaps: list[tuple[float, float]], zeros: list[float]) -> Score:
         gaps: numerator and denominator of each example.
         zeros: values whose mean is subtracted from both means; empty if already subtracted.
     """
-    left, there = (_difference([gap[k] for gap in gaps], zeros) for k in (0, 1))
-    if there.value <= NEAR or there.low <= 0:
+    top, top_low, top_high = _difference([gap[0] for gap in gaps], zeros)
+    base, base_low, base_high = _difference([gap[1] for gap in gaps], zeros)
+    if base <= NEAR or base_low <= 0:
         raise MissingRows("the attack gets no more from the original than from what was never seen")
 
     def low(r: float) -> float:
-        """Lower end of the interval of left - r * there."""
-        far = there.high - there.value if r > 0 else there.value - there.low
-        return left.value - r * there.value - math.hypot(left.value - left.low, r * far)
+        """Lower end of the interval of the numerator minus r times the denominator."""
+        far = base_high - base if r > 0 else base - base_low
+        return top - r * base - math.hypot(top - top_low, r * far)
 
     def high(r: float) -> float:
-        far = there.value - there.low if r > 0 else there.high - there.value
-        return left.value - r * there.value + math.hypot(left.high - left.value, r * far)
+        far = base - base_low if r > 0 else base_high - base
+        return top - r * base + math.hypot(top_high - top, r * far)
 
-    value = left.value / there.value
+    value = top / base
     ends = _root(low, value, -1.0), _root(lambda r: -high(r), value, 1.0)
     return Score(value, len(gaps), *ends)
 
 
-class _Mean(NamedTuple):
-    """A mean and the ends of its interval."""
-
-    value: float
-    low: float
-    high: float
-
-
-def _difference(values: list[float], taken: list[float]) -> _Mean:
-    """Mean of the values, minus the mean of others if there are any."""
-    ours = _mean(values, -1.0)
-    if not taken:
-        return ours
-    theirs = _mean(taken, 0.0)
-    value = ours.value - theirs.value
-    down = math.hypot(ours.value - ours.low, theirs.high - theirs.value)
-    up = math.hypot(ours.high - ours.value, theirs.value - theirs.low)
-    return _Mean(value, value - down, value + up)
+def _difference(values: list[float], taken: list[float]) -> tuple[float, float, float]:
+    """Mean of the values, less that of others if there are any, and the ends of its interval."""
+    found = mean_score(values, within=(-1.0, 1.0))
+    found = difference(_closed(found), _closed(mean_score(taken))) if taken else _closed(found)
+    return found.value or 0.0, found.low or 0.0, found.high or 0.0
 
 
-def _mean(values: list[float], least: float) -> _Mean:
-    found = mean_score(values, within=(least, 1.0))
-    value = found.value or 0.0
-    low, high = (value if end is None else end for end in (found.low, found.high))
-    return _Mean(value, low, high)
+def _closed(score: Score) -> Score:
+    """The score with its value in place of an end that is not known."""
+    low, high = (score.value if end is None else end for end in (score.low, score.high))
+    return replace(score, low=low, high=high)
 
 
 def _root(above: Callable[[float], float], value: float, way: float) -> float | None:

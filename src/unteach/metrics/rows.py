@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from unteach.types import LITTLE, SHORT, Row
 
 Groups = dict[str, list[Row]]
+FORGOTTEN = ("forget", "verbmem", "knowmem")  # groups whose answers should be gone
 
 
 @dataclass(frozen=True)

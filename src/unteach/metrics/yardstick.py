@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from unteach.metrics._values import attacked, shown
-from unteach.metrics.intervals import MOST, Z, mean_score
+from unteach.metrics.intervals import Z, exponential, mean_score
 from unteach.metrics.rows import Groups, mean_logp, scored
 from unteach.metrics.truth_ratio import nearer, truth_ratios
 from unteach.types import Row, Score
@@ -77,12 +77,7 @@ def predicted(
 
 
 def _perplexity(pairs: list[tuple[float, float]], n: int) -> Score:
-    nll = predicted(pairs, n, (0.0, math.inf))
-    value, low, high = (
-        x if x is None or math.isnan(x) else math.exp(min(x, MOST))
-        for x in (nll.value, nll.low, nll.high)
-    )
-    return Score(value, nll.n, low, high, nll.note)
+    return exponential(predicted(pairs, n, (0.0, math.inf)))
 
 
 def _share(pairs: list[tuple[float, float]], n: int) -> Score:

@@ -1,6 +1,6 @@
 """Write reports from scores: JSON, Markdown, HTML, tables and figures; imports no torch."""
 
-from unteach.report.difference import alike, difference
+from unteach.metrics.difference import alike, difference
 from unteach.report.files import from_json, to_json
 from unteach.report.fold import FOLDED, fold
 from unteach.report.gates import Gate, outcome_of

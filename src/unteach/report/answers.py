@@ -1,7 +1,8 @@
 """Report single answers: those that are still given, and those that were harmed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
+from unteach.errors import listed
 from unteach.metrics.given import GivenAnswers
 from unteach.metrics.harm import Harm, ScoreDrop
 from unteach.report.judge import staying
@@ -25,7 +26,7 @@ def still(report: Report, model: str) -> str:
     given = report.given.get(model)
     if given is None or not given.count:
         return ""
-    return f"{still_short(given)}{_reference(given)}: {listed(given.ids)}"
+    return f"{still_short(given)}{_reference(given)}: {listed(given.ids, FEW)}"
 
 
 def still_short(given: GivenAnswers) -> str:
@@ -135,15 +136,3 @@ def _list(found: Sequence[str | ScoreDrop], few: int = FEW) -> str:
 
 def _drop(fall: ScoreDrop) -> str:
     return f"{fall.id} {number(fall.before)} to {number(fall.after)}"
-
-
-def listed(names: Iterable[str], few: int = FEW) -> str:
-    """List the first few names, and the number of the others.
-
-    Example:
-        >>> listed(["a", "b", "c"], 2)
-        'a, b and 1 more'
-    """
-    all_ = list(names)
-    more = f" and {len(all_) - few} more" if len(all_) > few else ""
-    return ", ".join(all_[:few]) + more

@@ -75,7 +75,7 @@ def shown(found: Attacked) -> Attacked:
 
 
 def written(found: Attacked) -> dict[str, Any]:
-    """Return the data for JSON; the caller replaces nan and infinity by null."""
+    """Return the data for JSON."""
     return {
         "headline": found.headline,
         "worst": found.worst or None,
@@ -88,36 +88,15 @@ def written(found: Attacked) -> dict[str, Any]:
     }
 
 
-def read(record: Mapping[str, Any] | None) -> Attacked | None:
-    """Read what `written` returned. Raises KeyError or TypeError for anything else."""
+def read(record: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return the fields of an `Attacked` from what `written` returned."""
     if record is None:
         return None
-    close = dict(record["closeness_under_attack"])
-    under = close.pop("attack")
-    return Attacked(
-        headline=str(record["headline"]),
-        worst=record["worst"] or "",
-        of={
-            name: Worst(**{**worst, "recovery": _read(worst["recovery"])})
-            for name, worst in record["of"].items()
-        },
-        closeness=_read(close),
-        under=under or "",
-        cells=[[str(cell) for cell in row] for row in record["table"]],
-        papers=tuple(Paper(**paper) for paper in record["papers"]),
-        notes=tuple(map(str, record["notes"])),
-        beside=tuple(map(str, record["beside"])),
-    )
+    close, worst = record["closeness_under_attack"], record["worst"] or ""
+    more = {"closeness": close, "under": close["attack"] or "", "cells": record["table"]}
+    return {**record, "worst": worst, **more}
 
 
 def _score(score: Score) -> dict[str, Any]:
     kept = {"value": score.value, "n": score.n, "low": score.low, "high": score.high}
     return {**kept, **({"note": score.note} if score.note else {})}
-
-
-def _read(record: Mapping[str, Any]) -> Score:
-    numbers = [record[name] for name in ("value", "n", "low", "high")]
-    if not all(x is None or isinstance(x, (int, float)) for x in numbers):
-        raise TypeError("a score is no number")
-    return Score(record["value"], record["n"], record["low"], record["high"],
-                 str(record.get("note", "")))  # fmt: skip

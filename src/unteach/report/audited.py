@@ -1,15 +1,14 @@
 """Write the result of an audit: lines for a terminal, Markdown and JSON."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from unteach.escaping import in_json, markdown, prose
+from unteach.errors import listed
+from unteach.escaping import json_text, markdown, prose
 from unteach.metrics.blind import APART, BLIND
 from unteach.metrics.memorised import CONFORMAL, Decisions
 from unteach.metrics.sampled import PROBABILISTIC, TRIES
-from unteach.report.answers import listed
 from unteach.report.grid import cell, grid
 from unteach.report.table import number
 from unteach.types import Score
@@ -265,4 +264,4 @@ def audit_json(audit: Audit) -> str:
         "notes": list(audit.notes),
         "facts": dict(audit.facts),
     }
-    return in_json(json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)) + "\n"
+    return json_text(record)

@@ -37,10 +37,7 @@ def comes_back(found: Attacked | None) -> str:
         >>> comes_back(Attacked(headline="", worst="int4", of={"int4": worst}))
         'int4 (groups of 32) brings back 83% (70% to 90%) of what was forgotten'
     """
-    if found is None or found.worst in (
-        "",
-        PLAIN,
-    ):  # what is known without attack is reported elsewhere
+    if found is None or found.worst in ("", PLAIN):  # the report says elsewhere what is plain
         return ""
     worst = found.of[found.worst]
     low, high = worst.recovery.low, worst.recovery.high

@@ -1,15 +1,13 @@
 """Earlier requests as terminal and report tell them: known or forgotten, before and after."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
 
 from unteach.escaping import prose
 from unteach.metrics.earlier import EarlierRequest, RecheckedRows, worst_earlier
 from unteach.report.table import number
 
 TITLE = "Earlier requests"
-IDS = ("given", "unjudged", "above")
 
 
 def earlier_sentence(earlier: Sequence[EarlierRequest]) -> str:
@@ -90,21 +88,6 @@ def shown(earlier: Sequence[EarlierRequest]) -> tuple[EarlierRequest, ...]:
     return tuple(replace(one, **{w: prose(getattr(one, w)) for w in words}) for one in earlier)
 
 
-def written_earlier(earlier: Sequence[EarlierRequest]) -> list[dict[str, Any]]:
-    """Return the records of scores.json, the outcome first in each."""
-    return [{"outcome": outcome(one), **asdict(one)} for one in earlier]
-
-
-def read_earlier(records: Sequence[Mapping[str, Any]]) -> tuple[EarlierRequest, ...]:
-    """Read what `written_earlier` wrote. Raises TypeError for anything else."""
-    found = []
-    for record in records:
-        fields = {name: value for name, value in record.items() if name != "outcome"}
-        both = {name: _read(fields.get(name)) for name in ("before", "after")}
-        found.append(EarlierRequest(**{**fields, **both}))
-    return tuple(found)
-
-
 def outcome(one: EarlierRequest) -> str:
     """Return the outcome: "forgotten", "resurfaced", "known" or "not asked".
 
@@ -115,12 +98,6 @@ def outcome(one: EarlierRequest) -> str:
     if one.resurfaced:
         return "resurfaced"
     return "known" if one.after.found else "forgotten"
-
-
-def _read(record: Mapping[str, Any] | None) -> RecheckedRows | None:
-    if record is None:
-        return None
-    return RecheckedRows(**{**record, **{name: tuple(record[name]) for name in IDS}})
 
 
 def _state(found: RecheckedRows) -> str:

@@ -8,6 +8,7 @@ from itertools import chain
 from unteach.metrics import COMPARISONS, METRICS
 from unteach.metrics.given import GivenAnswers
 from unteach.metrics.harm import Harm
+from unteach.metrics.intervals import margin
 from unteach.report.attacked import Attacked
 from unteach.report.fold_attacks import NOTE as ATTACKS
 from unteach.report.fold_attacks import attack_tables
@@ -118,9 +119,7 @@ def mean_over_runs(scores: Sequence[Score], within: tuple[float, float] = ANY) -
     mean, n = statistics.fmean(values), len(values)
     if n == 1:
         return Score(mean, n, note=note)
-    from scipy.stats import t
-
-    half = float(t.ppf(0.975, n - 1)) * statistics.stdev(values) / math.sqrt(n)
+    half = margin(values)
     # Runs may agree by chance, so the interval is at least as wide as the runs' own on average.
     low = min(mean - half, _mean_of([s.low for s in scores if s.low is not None], mean))
     high = max(mean + half, _mean_of([s.high for s in scores if s.high is not None], mean))

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from unteach.report.attacked import UNKNOWN, Attacked
-from unteach.report.table import number
+from unteach.report.table import interval, number
 from unteach.types import Score
 
 TITLE = "Recovery under attack"
@@ -44,7 +44,4 @@ def _percent(value: float | None) -> str:
 
 def _text(score: Score, shown: Callable[[float | None], str]) -> str:
     """Return a score with its interval, of which one end may not be known."""
-    if score.value is None or (score.low is None and score.high is None):
-        return shown(score.value)
-    low, high = ("..." if end is None else shown(end) for end in (score.low, score.high))
-    return f"{shown(score.value)} ({low} to {high})"
+    return shown(score.value) + interval(score, shown, "...")

@@ -1,8 +1,8 @@
 """Define the outcome of a gate that was declared before a run."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
 
 from unteach.types import Score
 
@@ -35,8 +35,8 @@ class Gate:
 
     name: str
     measure: str
-    low: float | None = None
-    high: float | None = None
+    low: int | float | None = None
+    high: int | float | None = None
     score: Score
     outcome: Outcome
     why: str = ""
@@ -56,13 +56,3 @@ def outcome_of(gates: Sequence[Gate]) -> Outcome:
     """
     found = {gate.outcome for gate in gates}
     return next((one for one in get_args(Outcome)[1:] if one in found), "done")
-
-
-def written_gates(gates: Sequence[Gate]) -> list[dict[str, Any]]:
-    """Return the gates for scores.json."""
-    return [asdict(gate) for gate in gates]
-
-
-def read_gates(records: Sequence[Mapping[str, Any]]) -> tuple[Gate, ...]:
-    """Read what `written_gates` returned. Raises TypeError for anything else."""
-    return tuple(Gate(**{**record, "score": Score(**record["score"])}) for record in records)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from unteach.report.gates import WORDS, Gate, outcome_of
 from unteach.report.grid import cell
 from unteach.report.record import Report
-from unteach.report.table import number
+from unteach.report.table import interval, number
 
 
 def gate_sentence(gates: Sequence[Gate]) -> str:
@@ -41,10 +41,7 @@ def measured(gate: Gate) -> str:
     score = gate.score
     if gate.name not in ("given", "earlier") or score.value is None:
         return cell(score)
-    text = f"{score.value:.0f}"
-    if score.low is not None and score.high is not None:
-        text += f" ({score.low:.0f} to {score.high:.0f})"
-    return text
+    return f"{score.value:.0f}" + interval(score, "{:.0f}".format)
 
 
 def limit(gate: Gate) -> str:

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from unteach.report.difference import alike
+from unteach.metrics.difference import alike
 from unteach.report.table import ALIKE, number
+from unteach.report.table import interval as interval_of
 from unteach.types import Score
 
 FEW = 4  # maximum number of models with room for intervals and explanations
@@ -62,12 +63,10 @@ def cell(score: Score | None, *, interval: bool = True) -> str:
     """A score as text, with its interval if there is one."""
     if score is None or score.value is None:
         return "-"
-    text = number(score.value)
-    if interval and score.low is not None and score.high is not None:
-        text += f" ({number(score.low)} to {number(score.high)})"
-    elif interval and score.low is not None:
-        text += f" (at least {number(score.low)})"
-    return text
+    if not interval or score.low is None:
+        return number(score.value)
+    lower = f" (at least {number(score.low)})"
+    return number(score.value) + (lower if score.high is None else interval_of(score))
 
 
 def _mark(name: str, title: str, columns: Mapping[str, Mapping[str, Score]]) -> str:

@@ -216,7 +216,8 @@ def _glossary(report: Report) -> str:
 
 def _made(report: Report) -> list[str | FoldedMarkdown]:
     facts = {k: v for k, v in report.facts.items() if v not in ("", None)}
-    lines = [[_spaced(k), _line(_counts(v) if "asking" in k else v)] for k, v in facts.items()]
+    spaced = {k: {_spaced(n): c for n, c in v.items()} for k, v in facts.items() if "asking" in k}
+    lines = [[_spaced(k), _line(v)] for k, v in {**facts, **spaced}.items()]
     parts: list[str | FoldedMarkdown] = (
         [grid([["fact", "value"], *lines], left=(0, 1))] if lines else []
     )
@@ -231,11 +232,6 @@ def _made(report: Report) -> list[str | FoldedMarkdown]:
 
 def _spaced(name: str) -> str:
     return name.replace("_", " ")
-
-
-def _counts(value: dict[str, object]) -> dict[str, object]:
-    """Counts of a model's evaluation, with spaces in their names."""
-    return {_spaced(name): count for name, count in value.items()}
 
 
 def _yaml(report: Report) -> str:

@@ -41,11 +41,8 @@ def not_measured(report: Report) -> list[str]:
     if found and "retrained" not in report.models:
         reasons[ALONE] = {"": [f"`{name}`" for name in _beside_retrained(found)]}
     longest = sorted(reasons.items(), key=lambda reason: -sum(map(len, reason[1].values())))
-    return [f"{note}: {_named(places)}" for note, places in longest]
-
-
-def _named(places: Mapping[str, list[str]]) -> str:
-    return "; ".join(", ".join(names) + where for where, names in places.items())
+    listed = {n: [", ".join(of) + where for where, of in places.items()] for n, places in longest}
+    return [f"{note}: {'; '.join(parts)}" for note, parts in listed.items()]
 
 
 def _of_one(name: str, found: Found) -> dict[str, str]:

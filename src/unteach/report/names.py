@@ -21,7 +21,10 @@ def harmless(report: Report) -> Report:
     """
     return replace(
         report,
-        models={markdown(name): _named(groups) for name, groups in report.models.items()},
+        models={
+            markdown(name): {markdown(group): scores for group, scores in groups.items()}
+            for name, groups in report.models.items()
+        },
         comparisons={
             markdown(name.removesuffix(BESIDE)) + BESIDE: found
             for name, found in report.comparisons.items()
@@ -34,13 +37,9 @@ def harmless(report: Report) -> Report:
         },
         label=markdown(report.label),
         facts=_value(report.facts),
-        notes=tuple(map(_sentence, report.notes)),
+        notes=tuple(prose(" ".join(note.split())) for note in report.notes),
         attacks=shown(report.attacks) if report.attacks else None,
     )
-
-
-def _named(found: Mapping[str, Any]) -> dict[str, Any]:
-    return {markdown(name): value for name, value in found.items()}
 
 
 def _cell(cell: str) -> str:
@@ -54,7 +53,3 @@ def _value(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_value(found) for found in value]
     return markdown(" ".join(value.split())) if isinstance(value, str) else value
-
-
-def _sentence(text: str) -> str:
-    return prose(" ".join(text.split()))

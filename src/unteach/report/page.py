@@ -50,7 +50,6 @@ def to_html(report: Report, rows: Mapping[str, Groups] | None = None) -> str:
     """
     report = harmless(report)
     kind, summary = title_of(report), headline(report)
-    title = escape(f"{kind}: {report.label}")
     tables, marks = glance(report)
     label = escape(report.label or "-")
     parts = [
@@ -64,13 +63,18 @@ def to_html(report: Report, rows: Mapping[str, Groups] | None = None) -> str:
         _words(summary, report),
         *(_section(section, _recovery(report)) for section in sections(report)),
     ]
+    return page(f"{kind}: {report.label}", parts)
+
+
+def page(title: str, parts: list[str]) -> str:
+    """Return an HTML page in the report's style that loads and sends nothing."""
     head = (
         '<meta charset="utf-8">\n<meta name="viewport" content="width=device-width">\n'
         '<meta name="color-scheme" content="light dark">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{NOTHING}">\n'
-        f"<title>{title}</title>\n<style>\n{style()}</style>"
+        f"<title>{escape(title)}</title>\n<style>\n{style()}</style>"
     )
-    body = "\n".join(part for part in parts if part)
+    body = "\n".join(filter(None, parts))
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n{head}\n</head>\n<body>\n<main>\n{body}\n'
         "</main>\n</body>\n</html>\n"

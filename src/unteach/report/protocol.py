@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from unteach.report.difference import difference
+from unteach.metrics.difference import difference
 from unteach.report.grid import cell
 from unteach.types import Score
 

@@ -29,17 +29,10 @@ def _parser() -> Any:
     from markdown_it import MarkdownIt
 
     parser = MarkdownIt("commonmark", {"html": False}).enable("table").disable(list(OFF))
-    parser.add_render_rule("table_open", _table_open)
-    parser.add_render_rule("table_close", _table_close)
+    box = '<div class="scroll" tabindex="0" role="region" aria-label="table">'
+    parser.add_render_rule("table_open", lambda *_: f"{box}<table>\n")
+    parser.add_render_rule("table_close", lambda *_: "</table></div>\n")
     return parser
-
-
-def _table_open(renderer: Any, *given: Any) -> str:
-    return '<div class="scroll" tabindex="0" role="region" aria-label="table"><table>\n'
-
-
-def _table_close(renderer: Any, *given: Any) -> str:
-    return "</table></div>\n"
 
 
 def _head_rows(tokens: list[Any]) -> None:

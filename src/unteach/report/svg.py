@@ -6,7 +6,7 @@ from html import escape
 from unteach.report.answerwise import Strip
 from unteach.report.labels import lines_of
 from unteach.report.picture import Panel
-from unteach.report.table import number
+from unteach.report.table import interval, number
 from unteach.types import Score
 
 WIDTH, LEFT, RIGHT = 320, 8, 52  # of a panel; its right margin holds the number
@@ -148,8 +148,7 @@ def _panel_text(panel: Panel) -> str:
 def _numbers(score: Score) -> str:
     if score.value is None:
         return "without a number"
-    ends = score.low is not None and score.high is not None
-    return number(score.value) + (f" ({number(score.low)} to {number(score.high)})" if ends else "")
+    return number(score.value) + interval(score)
 
 
 def _strips_text(strips: list[Strip], band: tuple[float, float] | None) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
-from unteach.report.difference import alike
+from unteach.metrics.difference import alike
 from unteach.report.record import Report
 from unteach.types import Score
 
@@ -132,3 +132,22 @@ def number(value: float | None) -> str:
     if size >= 1000:
         return f"{value:.0f}"
     return f"{value:.3f}" if 0 < size < 0.005 else f"{value:.2f}"
+
+
+def interval(score: Score, shown: Callable[[float | None], str] = number, unknown: str = "") -> str:
+    """The interval of a score in brackets, after a blank; empty if an end is not known.
+
+    Args:
+        score: the score.
+        shown: function from an end to its text.
+        unknown: stands for an end that is not known, if the other end is.
+
+    Example:
+        >>> interval(Score(0.5, 9, 0.4, 0.6)), interval(Score(0.5, 9, 0.4)), interval(Score(0.5))
+        (' (0.40 to 0.60)', '', '')
+    """
+    ends = (score.low, score.high)
+    if ends == (None, None) or (None in ends and not unknown):
+        return ""
+    low, high = (unknown if end is None else shown(end) for end in ends)
+    return f" ({low} to {high})"

@@ -20,7 +20,7 @@ from unteach.report.judge import (
 from unteach.report.overview import overview
 from unteach.report.record import Report
 from unteach.report.stop import drawn_back, slower, stop
-from unteach.report.table import number
+from unteach.report.table import interval, number
 from unteach.report.wrong import one_model, what_is_wrong
 from unteach.types import Score
 
@@ -101,7 +101,7 @@ def _closeness(report: Report, model: str) -> str:
         for words, name in facets
     ]
     return (
-        f"**Closeness to the retrained model: {number(score.value)}**{_interval(score)}: "
+        f"**Closeness to the retrained model: {number(score.value)}**{interval(score)}: "
         f"{', '.join(parts)}. A second retrained model scores near 1, the original and a broken "
         "model near 0."
     ) + (f" **But {still(report, model)}.**" if still(report, model) else "")
@@ -128,7 +128,7 @@ def _forgotten(report: Report, model: str) -> str:
     elif holdout.value is not None:
         text += (
             f"; had no model seen them, they would have {_short(holdout.value)}"
-            f"{_interval(holdout)}, as far as the holdout tells."
+            f"{interval(holdout)}, as far as the holdout tells."
         )
     else:
         text += ". No retrained model was given, so how low is low enough is not known."
@@ -223,12 +223,6 @@ def _membership(report: Report, model: str) -> str:
             f"**Still recognisable.** The forget answers stand out from texts never seen {numbers}."
         )
     return ""
-
-
-def _interval(score: Score) -> str:
-    if score.low is None or score.high is None:
-        return ""
-    return f" ({number(score.low)} to {number(score.high)})"
 
 
 def _short(value: float) -> str:

@@ -1,17 +1,15 @@
 """Write a search as best.yaml, search.json, search.md and search.html."""
 
-import json
 from dataclasses import asdict
 from html import escape
 from typing import Any
 
-from unteach.escaping import in_json, markdown, prose
+from unteach.escaping import json_text, markdown, prose
 from unteach.files import write_text
 from unteach.report import table as scores_table
 from unteach.report.grid import grid
-from unteach.report.page import NOTHING
+from unteach.report.page import page
 from unteach.report.rendered import rendered
-from unteach.report.style import style
 from unteach.tuning.picture import pareto_svg
 from unteach.tuning.result import (
     LEGEND,
@@ -57,7 +55,7 @@ def to_json(result: SearchResult) -> str:
         "confirmed_marks": asdict(result.marks) if result.marks else None,
         "next": result.next,
     }
-    return in_json(json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)) + "\n"
+    return json_text(record)
 
 
 def _line(line: Line) -> dict[str, Any]:
@@ -114,21 +112,6 @@ def to_html(result: SearchResult) -> str:
         f"<section><h2>Next</h2><p><code>{escape(result.next)}</code></p></section>",
     ]
     return page("Search", parts)
-
-
-def page(title: str, parts: list[str]) -> str:
-    """Return an HTML page in the report's style that loads and sends nothing."""
-    head = (
-        '<meta charset="utf-8">\n<meta name="viewport" content="width=device-width">\n'
-        '<meta name="color-scheme" content="light dark">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{NOTHING}">\n'
-        f"<title>{escape(title)}</title>\n<style>\n{style()}</style>"
-    )
-    body = "\n".join(parts)
-    return (
-        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n{head}\n</head>\n<body>\n<main>\n{body}\n'
-        "</main>\n</body>\n</html>\n"
-    )
 
 
 def _confirming(result: SearchResult) -> list[str]:

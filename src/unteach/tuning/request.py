@@ -93,8 +93,7 @@ def search_request(
     try:
         asked = SearchRequest(run=run, out=folder, methods=names or METHODS, **given)
     except ValidationError as error:
-        wrong = [f"--{'-'.join(map(str, e['loc'][:1]))}" for e in error.errors()]
-        problems += [Problem(name, "is out of its bounds", "", "request") for name in wrong]
+        problems += out_of_bounds(error)
     if problems:
         raise UserError(*problems)
     return asked  # pyright: ignore[reportPossiblyUnboundVariable]
@@ -131,13 +130,27 @@ def seconds_of(budget: str | float) -> float:
     return seconds
 
 
+def out_of_bounds(error: ValidationError) -> list[Problem]:
+    """Return a problem for each flag whose value is out of its bounds."""
+    flags = ["--" + "-".join(map(str, e["loc"][:1])) for e in error.errors()]
+    return [Problem(flag, "is out of its bounds", "", "request") for flag in flags]
+
+
+def alone(command: str) -> list[Problem]:
+    """Return a problem if a launcher started several processes for a command of one process."""
+    if int(os.environ.get("WORLD_SIZE", "1")) <= 1:
+        return []
+    hint = "start it without accelerate or torchrun"
+    return [Problem(command, "runs in one process", hint, "request")]
+
+
 def named_methods(
     names: str | Sequence[str] | None, plugins: list[str]
 ) -> tuple[tuple[str, ...], list[Problem]]:
     """Return the named methods, each once, and the problems of unknown ones."""
     from unteach.methods import METHODS as KNOWN
     from unteach.methods import load_plugin
-    from unteach.registry import did_you_mean
+    from unteach.registry import nearest
     from unteach.settings.messages import named
 
     for plugin in plugins:
@@ -151,9 +164,8 @@ def named_methods(
     problems = []
     for name in asked:
         if name not in KNOWN:
-            hint = f"{did_you_mean(name, list(KNOWN)).strip()} Known: {', '.join(KNOWN)}".strip()
             what = f"{named(name, KNOWN)} is not a method"
-            problems.append(Problem("--methods", what, hint, "request"))
+            problems.append(Problem("--methods", what, nearest(name, KNOWN), "request"))
     if not asked:
         problems.append(Problem("--methods", "names none", "write npo,undial or all", "request"))
     return asked, problems
@@ -169,10 +181,7 @@ def _missing() -> list[Problem]:
 
 def _of_run(run: Request) -> list[Problem]:
     """Return the settings of a request that a search does not support."""
-    problems = []
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        hint = "start it without accelerate or torchrun"
-        problems.append(Problem("search", "runs in one process", hint, "request"))
+    problems = alone("search")
     if run.method_options or run.method_name != "auto":
         hint = "name methods with --methods; their options are what is searched"
         problems.append(Problem("method", "is fixed by the request", hint, "request"))

@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from unteach.errors import Problem, UserError
+from unteach.errors import Problem, UserError, in_one_line
 from unteach.evaluation.identity import identity_of
 from unteach.evaluation.known import require_known
 from unteach.evaluation.results import ROWS
@@ -55,7 +55,9 @@ def search(
     bench = Workbench(asked, listener)
     able = bench.able()
     for name, problems in bench.why_not.items():
-        listener.notes([Problem(f"--methods {name}", f"is left out: {_why(problems)}", "", "note")])
+        listener.notes(
+            [Problem(f"--methods {name}", f"is left out: {in_one_line(problems)}", "", "note")]
+        )
     own = asked.model_dump(mode="json", include={"methods", "adapter", "ranks", "seed"})
     whole = next(iter(able.values()))
     identity = identity_with(identity_of(whole)[0], own)
@@ -118,16 +120,12 @@ def _try(
         close(study, trial, marks, time.monotonic() - began, whole=False)
         said = f"given up at {'a quarter' if quarter == 1 else 'half'} of the training"
     except UserError as error:
-        said = _why(error.problems)
+        said = in_one_line(error.problems)
         trial.set_user_attr("why", said)
         close(study, trial, None, time.monotonic() - began)
     left = bench.asked.budget - spent(study)
     rest = f"{duration(left)} of the budget left" if left > 0 else "the budget is spent"
     listener.stage(f"{words}: {said}; {rest}")
-
-
-def _why(problems: Any) -> str:
-    return "; ".join(f"{problem.where}: {problem.what}" for problem in problems)
 
 
 def _settings(bench: Workbench, choice: Choice) -> dict[str, Any]:
@@ -168,7 +166,7 @@ def _ended(study: Any, bench: Workbench, judge: Judge, listener: ProgressListene
         lines=lines,
         best=best,
         judged=judge.words,
-        skipped={name: _why(problems) for name, problems in bench.why_not.items()},
+        skipped={name: in_one_line(problems) for name, problems in bench.why_not.items()},
         facts=_facts(study, lines, asked),
         folder=asked.out,
         confirmed=confirmed,

@@ -16,6 +16,7 @@ from unteach.tuning.first_half import searched
 from unteach.tuning.judge import Judge, Marks
 from unteach.tuning.request import SearchRequest
 from unteach.tuning.space import Choice
+from unteach.types import ROLES
 
 Tell = Callable[[int, Marks], bool]
 """Called with the quarter of the training that is done; returns whether to give up."""
@@ -100,23 +101,17 @@ class Workbench:
 
     def rows(self, model: Any, intake: CheckedRequest) -> Groups:
         """Return the rows of a model for the searched examples, without generated answers."""
-        from unteach.suites import AskSettings, Group
+        from unteach.evaluation.of_run import settings_of
+        from unteach.suites import Group
         from unteach.suites.ask import score_groups
         from unteach.suites.own import sample
 
-        run = intake.request
-        roles = ("forget", "retain", "holdout")
         groups = {
             role: Group(examples=sample(intake.groups[role], LIMIT), generate=False)
-            for role in roles
+            for role in ROLES
             if intake.groups.get(role)
         }
-        settings = AskSettings(
-            max_length=run.data.max_length or 2048,
-            template=run.data.template,
-            tokens_per_batch=run.evaluate.tokens_per_batch,
-        )
-        return score_groups(model, intake.tokenizer, groups, settings).rows
+        return score_groups(model, intake.tokenizer, groups, settings_of(intake.request)).rows
 
     def train(self, choice: Choice, judge: Judge, tell: Tell) -> Marks:
         """Train a choice on the searched half and judge it.
