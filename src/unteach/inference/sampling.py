@@ -4,11 +4,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers.cache_utils import DynamicCache
 
 from unteach.inference.batches import batches_by_length, left_padded
+from unteach.inference.caches import copied, forward
 from unteach.inference.generation import sampled
-from unteach.inference.shared_prompts import LAYERS, positions
 from unteach.processes.share import by_batches
 from unteach.progress import ProgressCallback
 
@@ -69,14 +68,8 @@ def _once(
     rows = torch.arange(len(prompts), device=model.device).repeat_interleave(count)
     room = torch.tensor([limit for _, limit in prompts], device=model.device)[rows]
     try:
-        out = model(
-            input_ids=ids, attention_mask=attention, use_cache=True,
-            **positions(model, attention, ids.shape[1]),
-        )  # fmt: skip
-        cache = out.past_key_values
-        if type(cache) is not DynamicCache or not all(type(x) in LAYERS for x in cache.layers):
-            return None
-        cache.reorder_cache(rows)  # type: ignore[arg-type]
+        out = forward(model, ids, attention)
+        cache = copied(out.past_key_values, rows)
     except (TypeError, AttributeError):
         return None
     logits, whole = out.logits[:, -1][rows], attention[rows]
@@ -97,10 +90,7 @@ def _once(
             cache.reorder_cache(going)  # type: ignore[arg-type]
             alive, whole, new, room = alive[going], whole[going], new[going], room[going]
         whole = torch.cat([whole, whole.new_ones(len(whole), 1)], 1)
-        out = model(
-            input_ids=new[:, None], attention_mask=whole, past_key_values=cache, use_cache=True,
-            **positions(model, whole, 1),
-        )  # fmt: skip
+        out = forward(model, new[:, None], whole, cache)
         logits = out.logits[:, -1]
 
 

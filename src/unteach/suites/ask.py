@@ -13,8 +13,8 @@ from unteach.suites.generated import decoded, distinct, gives, repetition, rouge
 from unteach.suites.questions import Question, questions
 from unteach.suites.rivals import beside_wrong
 from unteach.suites.rounding import rounded
-from unteach.suites.summary import TokenScores, joined, mean, summary
-from unteach.types import Row, Sequence
+from unteach.suites.summary import joined, mean, summary
+from unteach.types import Row, Sequence, TokenScores
 
 Told = Callable[[str, int, int], None]
 
@@ -230,14 +230,13 @@ def _filled(
     if answer is not None:
         fields |= answer.fields
         if answer.text in logps:
-            fields["said_logp"] = mean(tuple(logps[answer.text].logps))
+            fields["said_logp"] = mean(logps[answer.text].logps)
     row = replace(row, **fields)
     return replace(row, verbatim=verbatim(row)) if row.kind == "answer" else row
 
 
 def _of_tokens(text: Sequence, interview: Any) -> TokenScores:
-    scores = {name: tuple(part) for name, part in interview.scores[text]._asdict().items()}
-    return TokenScores(**scores, divergences=tuple(interview.divergences.get(text, ())))
+    return interview.scores[text]._replace(divergences=interview.divergences.get(text, ()))
 
 
 def _counts(asked: list[Question], interview: Any) -> dict[str, int]:
