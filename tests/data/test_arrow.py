@@ -9,7 +9,6 @@ from pyarrow import feather, ipc
 
 from unteach.data import read
 from unteach.data.readers import arrow as arrowfile
-from unteach.data.readers import arrow_limits as arrowbounds
 
 ROWS = [{"question": "Who?", "answer": "Ada."}, {"question": "Where?", "answer": "In Lund."}]
 
@@ -164,8 +163,8 @@ def test_a_packed_bomb_is_told_before_it_is_unpacked(write, tmp_path, monkeypatc
 
 def test_one_text_for_every_row_is_not_written_out():
     column = bomb_of_one_text()["text"].chunk(0)
-    assert arrowbounds.plain(column, 2**22) is None
-    assert arrowbounds.plain(column.slice(0, 9), 2**22).to_pylist() == ["x" * 2000] * 9
+    assert arrowfile.plain(column, 2**22) is None
+    assert arrowfile.plain(column.slice(0, 9), 2**22).to_pylist() == ["x" * 2000] * 9
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ def test_names_that_no_file_can_have():
 
 def test_a_file_that_goes_away(tmp_path, monkeypatch):
     file = tmp_path / "a.jsonl"
-    monkeypatch.setattr("unteach.data.readers.sources._exists", lambda path: True)
+    monkeypatch.setattr("unteach.data.readers.sources.is_there", lambda path: True)
     _, (problem,) = read(file, "forget")
     assert "cannot be read (No such file" in problem.what
 

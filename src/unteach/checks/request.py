@@ -40,8 +40,7 @@ from unteach.data import (
     encode_all,
     try_tokenizer,
 )
-from unteach.data.calibration import calibrating_half
-from unteach.data.halves import second_halves
+from unteach.data.calibration import calibrating_half, second_halves
 from unteach.errors import Problem, UserError
 from unteach.files import check_out, check_room
 from unteach.models.source import pin_note, pinned

@@ -14,13 +14,13 @@ from transformers import (
 
 from unteach.errors import Problem, UserError
 from unteach.files.limits import size_problem, stand_in_problems
+from unteach.files.placeholders import is_there
 from unteach.models.config_values import settings_problems, suspects
 from unteach.models.source import (
     HUB_ID,
     code_problem,
     folder_of,
     gguf_problem,
-    is_there,
     pinned,
     require,
     split_id,

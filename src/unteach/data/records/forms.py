@@ -15,13 +15,20 @@ from unteach.data.records.dialogue import (
     add_system,
     tools,
 )
-from unteach.data.records.extras import filled, perturbed, subjects, wrong_extras
+from unteach.data.records.extras import (
+    filled,
+    is_excluded,
+    one_message,
+    perturbed,
+    subjects,
+    unwanted,
+    wrong_extras,
+)
 from unteach.data.records.file_notes import FileNotes
 from unteach.data.records.hints import unknown
 from unteach.data.records.names import ACCEPTED, EXTRAS, TALKS, VERBATIM, Form
 from unteach.data.records.turns import Conversation
 from unteach.data.records.values import REPR, is_repr, kind_of, wrong_text
-from unteach.data.records.verdicts import is_excluded, one_message, unwanted
 from unteach.errors import Problem
 from unteach.types import Example, Turn
 
