@@ -9,6 +9,7 @@ import pytest
 from unteach.data import read, read_rows
 from unteach.data.listing import MOST, shortened
 from unteach.data.readers.parquet import read_parquet
+from unteach.data.records.file_notes import FileNotes
 from unteach.data.records.forms import example_of
 from unteach.errors import Problem, UserError
 from unteach.files import text as textfile
@@ -121,7 +122,7 @@ def test_wrong_columns_are_guessed_once(monkeypatch):
         "unteach.data.records.hints.did_you_mean", lambda *given: guesses.append(given) or ""
     )
     for _ in range(9):
-        example_of({"Xprompts": "a"}, "a", "b")
+        example_of({"Xprompts": "a"}, "a", "b", FileNotes())
     assert len(guesses) == 1
 
 

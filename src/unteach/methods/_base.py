@@ -7,7 +7,7 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
-from unteach.errors import Problem, UserError
+from unteach.errors import Problem, UserError, require
 from unteach.methods._options import bounds
 from unteach.methods._options import option as option
 from unteach.registry import Registry, did_you_mean, import_all, strict
@@ -110,8 +110,7 @@ class Method(ABC):
             UserError: all options that are refused.
         """
         problems = [p for f in fields(self) for p in bounds(self.name, f, getattr(self, f.name))]  # type: ignore[arg-type]
-        if problems:
-            raise UserError(*problems)
+        require(*problems)
         if selector := self.choosing():
             selector_of(selector, asdict(self))  # type: ignore[call-overload]
 
@@ -275,8 +274,7 @@ def made(methods: Registry[type[Method]], name: str, options: dict[str, Any]) ->
         if not problems:
             raise  # keeps the traceback, which shows whether a plug-in raised it
         raise UserError(*problems, *error.problems) from None
-    if problems:
-        raise UserError(*problems)
+    require(*problems)
     return method
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from unteach.errors import Problem, UserError
+from unteach.errors import Problem
 from unteach.files.placeholders import is_there, stand_in, start_of
 
 HUB_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?(@\w[\w./-]*)?")
@@ -335,9 +335,3 @@ def _leads_outside(name: str) -> bool:
 def command_line(code: str, *arguments: str) -> str:
     """Return a shell command that runs Python code with these arguments."""
     return shlex.join(["python", "-c", code, *arguments])
-
-
-def require(problem: Problem | None) -> None:
-    """Raise UserError if there is a problem."""
-    if problem:
-        raise UserError(problem)

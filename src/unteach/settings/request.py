@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
-from unteach.errors import Problem, UserError
+from unteach.errors import Problem, UserError, require
 from unteach.files.text import read_text
 from unteach.files.yaml import DEEPEST, LONGEST, NO_TEXT, read_yaml, to_yaml
 from unteach.registry import did_you_mean
@@ -201,8 +201,7 @@ def load(
         raise UserError(
             *explained(by_setting(error.errors()), Request, where, typed, _suggestion)
         ) from None
-    if problems := texts_in(request, where):
-        raise UserError(*problems)
+    require(*texts_in(request, where))
     request._notes = tuple(notes)
     return request
 

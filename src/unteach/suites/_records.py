@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from unteach.data import read_rows
 from unteach.data.readers.sources import records
-from unteach.errors import Problem, UserError
+from unteach.errors import Problem, UserError, require
 from unteach.suites._sources import KINDS, find
 from unteach.types import Example
 
@@ -57,8 +57,7 @@ def records_of(
             what, hint = f"has no text in {', '.join(lacking)}", f"give {suite}'s own file"
             wrong.append(Problem(where, what, hint))
             break  # a file of another layout lacks them everywhere
-    if wrong:
-        raise UserError(*wrong)
+    require(*wrong)
     return [record for _, record in found]
 
 

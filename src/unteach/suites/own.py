@@ -6,7 +6,7 @@ from random import Random
 from typing import TypeVar
 
 from unteach.data import read as read_file
-from unteach.errors import Problem, UserError
+from unteach.errors import Problem, require
 from unteach.suites._base import SUITES, Group, Suite, SuiteOption
 from unteach.suites._options import chosen
 from unteach.suites._sources import find
@@ -52,8 +52,7 @@ def read(folder: Path | None, options: Mapping[str, str]) -> dict[str, Group]:
     if "forget" not in groups:
         what, hint = "is not given", "add --forget FILE, what was to be forgotten"
         problems.insert(0, Problem("--forget", what, hint, "request"))
-    if problems:
-        raise UserError(*problems)
+    require(*problems)
     return groups
 
 

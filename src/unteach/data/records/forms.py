@@ -36,9 +36,7 @@ NAMED = "'(role|from|content|value)': "
 TURNS = re.compile(rf"[\s\[]*\{{{NAMED}.*{NAMED}", re.DOTALL)
 
 
-def example_of(
-    record: Any, id: str, where: str, notes: FileNotes | None = None
-) -> Example | list[Problem]:
+def example_of(record: Any, id: str, where: str, notes: FileNotes) -> Example | list[Problem]:
     """Convert a record into an example, or return all its problems.
 
     Args:
@@ -59,7 +57,6 @@ def example_of(
     form = form_of(columns)
     if form is None:
         return [unknown(columns, record, where)]
-    notes = notes or FileNotes()
     if is_excluded(columns):
         notes.excluded += 1
         return []

@@ -6,17 +6,24 @@ from typing import Any, NamedTuple
 from unteach.data.encoding.templates import THOUGHT_KEYS
 from unteach.data.records.content_parts import MessageContent, content_of, hint_of, thought_of
 from unteach.data.records.message_keys import TRAIN_KEYS, has_title, is_trained, not_spoken
-from unteach.data.records.names import CALLS, LONGEST, ROLES, is_harmless, role_of
+from unteach.data.records.names import (
+    CALLED,
+    CALLS,
+    CONTENT,
+    LONGEST,
+    ROLE,
+    ROLES,
+    is_harmless,
+    role_of,
+)
 from unteach.data.records.tool_calls import calls_of, said_calls
 from unteach.data.records.values import is_blank, is_null, kind_of, wrong_json, wrong_text
 from unteach.errors import Problem
 from unteach.types import Turn
 
-ROLE, CONTENT = ("role", "from"), ("content", "value", "parts")
 FOR_TEMPLATE = ("name", "tool_call_id")
 """Further keys that a chat template may show."""
 
-CALLED = ("tool_calls", "function_call")
 READ = (*ROLE, *CONTENT, *THOUGHT_KEYS, *FOR_TEMPLATE, *CALLED, *TRAIN_KEYS)
 WRITE = 'write {"role": "user", "content": "..."}'
 ANYTHING = 'write its text, or "" where it has none'

@@ -30,6 +30,10 @@ WANTED = ("label", "kto_tag", "desirable")
 SINGLE = ("role", "from", "author")
 """Columns with the role of a text, where each record is one message of a conversation."""
 
+ROLE, CONTENT = ("role", "from"), ("content", "value", "parts")
+CALLED = ("tool_calls", "function_call")
+"""Keys of a message with its role, its content and the calls of tools in it."""
+
 CALLS = ("function_call", "tool_call")
 """Roles in the ShareGPT format for tool calls of the assistant."""
 
