@@ -5,7 +5,7 @@ import random
 
 import pyarrow as pa
 import pytest
-from pyarrow import feather, ipc
+from pyarrow import feather, ipc, parquet
 
 from unteach.data import read
 from unteach.data.readers import arrow as arrowfile
@@ -198,3 +198,21 @@ def test_broken_bytes_are_told(compression, tmp_path):
         examples, problems = read(path, "forget")
         assert examples or errors(problems)
         assert not any("Lund" in str(problem) for problem in problems)
+
+
+def test_what_arrow_says_is_not_shown(tmp_path, monkeypatch):
+    """It may quote a cell."""
+
+    def fails(*given):
+        raise ValueError("Ada lives in Lund")
+
+    monkeypatch.setattr(arrowfile, "cells", fails)
+    monkeypatch.setattr("unteach.data.readers.parquet.unpacked", fails)
+    table = pa.Table.from_pylist(ROWS)
+    stream(tmp_path / "a.arrow", table)
+    parquet.write_table(table, tmp_path / "a.parquet")
+    for name in ("a.arrow", "a.parquet"):
+        examples, (problem,) = read(tmp_path / name, "forget")
+        assert examples == []
+        assert "not readable (ValueError)" in problem.what
+        assert "Lund" not in str(problem)

@@ -94,8 +94,7 @@ def put_on(model: Any, folder: Path | str, where: str) -> PeftModel:
     Raises:
         UserError: weights are missing, unexpected, of wrong shape or not finite.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with warnings.catch_warnings(action="ignore"):
         try:
             made = PeftModel.from_pretrained(model, str(folder))
             result = made.load_adapter(str(folder), "default")  # again, for its result

@@ -85,29 +85,32 @@ class Interview:
         self.said = dict(zip(self.prompts, answers, strict=True))
         self._count(model, decode_steps=through.batches)
 
-    def of_original(self, original: Any, said: list[Sequence]) -> dict[Sequence, TokenScores]:
-        """Compute the model's KL divergence from the original, and score its generated texts."""
-        assert self.kept is not None, "nothing was kept of the model"
-        _check_head(original, self.own + said)
+    def of_original(
+        self, original: Any, said: list[Sequence], *, itself: bool = False
+    ) -> dict[Sequence, TokenScores]:
+        """Compute the model's KL divergence from the original, and score its generated texts.
+
+        Args:
+            original: the original model.
+            said: the generated texts.
+            itself: whether it is the model that was asked, whose divergence is 0.
+        """
+        if not itself:
+            _check_head(original, self.own + said)
         with counted(original) as through:
-            values = divergences(
-                original,
-                self.own,
-                self.kept,
-                tokens_per_batch=self.tokens_per_batch,
-                shared=True,
-                progress=self._progress("comparing with the original"),
-            )
+            values = [[0.0] * sum(text.answer) for text in self.own]
+            if not itself:
+                assert self.kept is not None, "nothing was kept of the model"
+                values = divergences(
+                    original,
+                    self.own,
+                    self.kept,
+                    tokens_per_batch=self.tokens_per_batch,
+                    shared=True,
+                    progress=self._progress("comparing with the original"),
+                )
             scores = self._score(original, said, "what was said")
         self.divergences = dict(zip(self.own, values, strict=True))
-        self._count(original, original_forwards=through.texts)
-        return scores
-
-    def of_itself(self, original: Any, said: list[Sequence]) -> dict[Sequence, TokenScores]:
-        """As `of_original`, where the model is the original: its own divergence is 0."""
-        with counted(original) as through:
-            scores = self._score(original, said, "what was said")
-        self.divergences = {text: [0.0] * sum(text.answer) for text in self.own}
         self._count(original, original_forwards=through.texts)
         return scores
 

@@ -53,7 +53,11 @@ def samples(
         chosen = [prompts[i] for i in members]
         said = _once(model, chosen, count, temperature, end, random)
         if said is None:  # the cache cannot be copied: process the prompt again for each sample
-            said = _again(model, chosen, count, temperature, end, own, tokens_per_batch)
+            many = [prompt for prompt in chosen for _ in range(count)]
+            said = sampled(
+                model, [ids for ids, _ in many], limits=[limit for _, limit in many], end=end,
+                temperature=temperature, seed=own, top_p=1.0, tokens_per_batch=tokens_per_batch,
+            )  # fmt: skip
         return [said[k * count : (k + 1) * count] for k in range(len(members))]
 
     batches = batches_by_length(lengths, max(tokens_per_batch // count, 1), more=rooms)
@@ -98,14 +102,3 @@ def _drawn(logits: Tensor, temperature: float, random: Any) -> Tensor:
     """Draw one token for each row of logits [B, V]; returns [B]."""
     p = (logits.float() / temperature).softmax(-1)
     return torch.multinomial(p, 1, generator=random)[:, 0]
-
-
-def _again(
-    model: Any, prompts: list[Prompt], count: int, temperature: float, end: list[int], seed: int,
-    tokens_per_batch: int,
-) -> list[list[int]]:  # fmt: skip
-    many = [prompt for prompt in prompts for _ in range(count)]
-    return sampled(
-        model, [ids for ids, _ in many], limits=[limit for _, limit in many], end=end,
-        temperature=temperature, seed=seed, top_p=1.0, tokens_per_batch=tokens_per_batch,
-    )  # fmt: skip

@@ -1,6 +1,5 @@
 """Score variants of a text: what stands before their first other token is forwarded once."""
 
-from collections.abc import Iterator
 from copy import copy
 from typing import Any, NamedTuple
 
@@ -8,7 +7,7 @@ import torch
 from torch import Tensor
 
 from unteach.head import Head, states_only
-from unteach.inference.batches import right_padded
+from unteach.inference.batches import batches_by_length, right_padded
 from unteach.inference.caches import NOT_ALIKE, forward, near, require_copyable, takes_cache
 from unteach.inference.rows import known_head, logits_of, pieces
 from unteach.inference.scoring import answer_tokens
@@ -97,7 +96,8 @@ def variant_nll(
     found = _mean_nlls([caught[0][0, start - 1 : -1]], [ids[0, start:]], head)
     remainders = [Remainder(text, min(_alike(first, text), start - 1)) for text in others]
     scores: dict[int, float] = {}
-    for members in _batches(remainders, tokens_per_batch):
+    lengths = [len(text.ids) - text.cut for text in remainders]
+    for members in batches_by_length(lengths, tokens_per_batch, tight=TIGHT):
         chosen = [remainders[k] for k in members]
         scores |= zip(members, _batch_nll(model, cache, chosen, start, head), strict=True)
     return found + [scores[k] for k in range(len(others))]
@@ -114,21 +114,6 @@ def _require_cuttable(cache: Any, length: int) -> None:
     layers: list[Any] = require_copyable(cache).layers
     if not layers or any(layer.keys.shape[2] != length for layer in layers):
         raise TypeError("a cache whose texts cannot be cut")
-
-
-def _batches(remainders: list[Remainder], tokens_per_batch: int) -> Iterator[list[int]]:
-    """Batches of like lengths, the longest first."""
-    lengths = [len(text.ids) - text.cut for text in remainders]
-    batch: list[int] = []
-    for k in sorted(range(len(remainders)), key=lambda k: (-lengths[k], k)):
-        longest = lengths[batch[0]] if batch else 0
-        full = (len(batch) + 1) * longest > tokens_per_batch
-        if batch and (full or lengths[k] < TIGHT * longest):
-            yield batch
-            batch = []
-        batch.append(k)
-    if batch:
-        yield batch
 
 
 def _batch_nll(

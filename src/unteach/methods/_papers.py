@@ -20,3 +20,11 @@ WHP = Paper(
     where="the forget loss towards the mean over names",
     venue="EMNLP 2024",
 )
+WMDP = Paper(
+    title="The WMDP Benchmark: Measuring and Reducing Malicious Use With Unlearning",
+    authors="Nathaniel Li and Alexander Pan and Anjali Gopal and others",
+    year=2024,
+    arxiv="2403.03218",
+    where="the questions on biology, chemistry and computer security",
+    venue="ICML 2024",
+)

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from typing import Any
 from unittest.mock import patch
-from warnings import catch_warnings, simplefilter
+from warnings import catch_warnings
 
 Told = Callable[[str, int, int], None]
 
@@ -33,8 +33,7 @@ def quiet(progress: Told) -> Iterator[None]:
     Args:
         progress: called with stage, done and total.
     """
-    with ExitStack() as stack, catch_warnings():
-        simplefilter("ignore")
+    with ExitStack() as stack, catch_warnings(action="ignore"):
         replaced = [(module, "tqdm", _bar(progress)) for module in BARS]
         replaced += [(module, "print", _nothing) for module in PRINTS]
         replaced += [("lm_eval.evaluator", name, _nothing) for name in LOOKS]

@@ -144,7 +144,8 @@ def score_questions(
         answers = [
             _generated(q, interview.said[q.prompt], tokenizer) if q.prompt else None for q in asked
         ]
-        return answers, interview.of_itself(it, _scored(answers)) if is_original else {}
+        logps = interview.of_original(it, _scored(answers), itself=True) if is_original else {}
+        return answers, logps
 
     answers, logps = loaded_model(model, of_model)
     if original is not None and not is_original:

@@ -154,8 +154,10 @@ def messages_in(value: Any) -> list[Any] | None:
     Example:
         >>> messages_in({"role": "user", "content": "Who?"}), messages_in({"text": "Who?"})
         ([{'role': 'user', 'content': 'Who?'}], None)
-        >>> messages_in('{"from": "gpt", "value": "Ada."}'), messages_in('{"from": "Lund"}')
-        ([{'from': 'gpt', 'value': 'Ada.'}], None)
+        >>> messages_in('{"from": "gpt", "value": "Ada."}')
+        [{'from': 'gpt', 'value': 'Ada.'}]
+        >>> messages_in('{"from": "Lund", "value": "5"}') is None
+        True
     """
     found = decoded(value)
     messages = [found] if isinstance(found, Mapping) else found
