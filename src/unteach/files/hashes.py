@@ -23,7 +23,15 @@ Hashes = dict[str, list[Any]]
 
 
 def hashes(folder: Path, without: str) -> Hashes:
-    """Hash each file below a folder, except those named `without`; reads every byte."""
+    """Hash each file below a folder, except those named `without`; reads every byte.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> _ = (folder / "a").write_bytes(b"whole"), (folder / "run.json").write_bytes(b"{}")
+        >>> list(hashes(folder, "run.json"))
+        ['a']
+    """
     return {n: hash_of(file) for n, file in files_below(folder).items() if file.name != without}
 
 
