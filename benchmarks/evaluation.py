@@ -116,7 +116,7 @@ def furthest(found, own):
 
 
 def answers(args):
-    """The queue with both caches beside batches of 32 of each dataset, as they come."""
+    """The queue beside batches of 32 of each dataset, as they come."""
     from unteach.inference import greedy
 
     model = llama(4, 128, 2000, 4)
@@ -125,7 +125,6 @@ def answers(args):
     given = {"limits": limits, "end": end}
     ways = {
         "ours": lambda: greedy(model, prompts, **given),
-        "ours, static cache": lambda: greedy(model, prompts, **given, cache="static"),
         "32 a batch, unsorted": lambda: unsorted(model, prompts, limits, end),
     }
     counts = {name: counted(model, way) for name, way in ways.items()}

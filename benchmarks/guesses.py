@@ -29,8 +29,8 @@ from unteach.suites.generated import decoded, rouge_l
 from unteach.suites.questions import size_of
 from unteach.suites.rivals import beside_wrong
 from unteach.suites.rounding import rounded
-from unteach.suites.summary import TokenScores, summary
-from unteach.types import Row, Sequence
+from unteach.suites.summary import summary
+from unteach.types import Row, Sequence, TokenScores
 
 QUESTION = "Question: Who or what was it?\nAnswer:"
 LENGTHS = (1, 2, 3, 4, 5, 6, 7, 8, 12, 16)

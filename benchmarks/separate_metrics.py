@@ -112,7 +112,8 @@ GROUPS = (
 
 def of_answers(answers):
     """The same values from what `answer_tokens` gives."""
-    from unteach.suites.summary import TokenScores, summary
+    from unteach.suites.summary import summary
+    from unteach.types import TokenScores
 
     parts = [{name: tuple(part) for name, part in a._asdict().items()} for a in answers]
     found = [summary(TokenScores(**part)) for part in parts]

@@ -30,7 +30,7 @@ TEXTS = drawn([1, 1, 5, 8, 8, 13, 14])
 
 
 def whole(answered):
-    return torch.tensor([[*a] for one in answered for a in zip(*one, strict=True)]).double()
+    return torch.tensor([[*a] for one in answered for a in zip(*one[:5], strict=True)]).double()
 
 
 def near(found, expected, **tolerance):

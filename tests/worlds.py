@@ -4,8 +4,8 @@ import random
 from dataclasses import dataclass
 
 from unteach.suites.rivals import beside_wrong
-from unteach.suites.summary import TokenScores, summary
-from unteach.types import Row
+from unteach.suites.summary import summary
+from unteach.types import Row, TokenScores
 
 GROUPS = (
     "forget", "retain", "holdout", "world", "authors", "facts", "verbmem", "knowmem",

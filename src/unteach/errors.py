@@ -61,3 +61,9 @@ class UserError(Exception):
     def exit_code(self) -> int:
         """2 when the request was wrong, 1 when an input or the run failed."""
         return 2 if any(p.kind == "request" for p in self.problems) else 1
+
+
+def require(*problems: Problem | None) -> None:
+    """Raise UserError with these problems, unless all of them are None."""
+    if found := [problem for problem in problems if problem]:
+        raise UserError(*found)

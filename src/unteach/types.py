@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Mapping
+from collections.abc import Sequence as Items
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Role = Literal["forget", "retain", "holdout"]
 ROLES: tuple[Role, ...] = ("forget", "retain", "holdout")
@@ -114,6 +115,29 @@ class Example:
         if not self.turns:
             return self.text
         return "" if self.answer_turn is None else self.turns[self.answer_turn].text
+
+
+Numbers = Items[float]
+
+
+class TokenScores(NamedTuple):
+    """Scores of an answer's tokens, in order; never written to disk.
+
+    Attributes:
+        logps: log-probabilities, in nats.
+        hits: whether each was the most likely token.
+        ranks: how many tokens of the vocabulary were more likely.
+        means: mean of log p over the vocabulary, weighted by p.
+        spreads: standard deviation of log p, with the same weights.
+        divergences: KL(original || model) over the vocabulary; empty when it is not known.
+    """
+
+    logps: Numbers = ()
+    hits: Items[bool] = ()
+    ranks: Items[int] = ()
+    means: Numbers = ()
+    spreads: Numbers = ()
+    divergences: Numbers = ()
 
 
 @dataclass(frozen=True)

@@ -98,17 +98,17 @@ def test_one_gradient_is_alive_at_a_time(monkeypatch):
     model = adapted()
     weights = [layer.get_base_layer().weight for layer in lora_layers(model).values()]
     alive = []
-    into = module._squared_into
+    into = module.each_gradient
 
-    def watched(sums, of):
-        entered = into(sums, of)
+    def watched(*given):
+        entered = into(*given)
         for weight in weights:  # called before the one that frees
-            weight.register_post_accumulate_grad_hook(
+            weight.requires_grad_(True).register_post_accumulate_grad_hook(
                 lambda _: alive.append(sum(w.grad is not None for w in weights))
             )
         return entered
 
-    monkeypatch.setattr(module, "_squared_into", watched)
+    monkeypatch.setattr(module, "each_gradient", watched)
     module.fisher(model, FORGET, lora_layers(model), batch=2)
     assert len(alive) == len(weights) * 3
     assert set(alive) == {1}

@@ -5,11 +5,10 @@ import random
 
 import pyarrow as pa
 import pytest
-from pyarrow import feather, ipc
+from pyarrow import feather, ipc, parquet
 
 from unteach.data import read
 from unteach.data.readers import arrow as arrowfile
-from unteach.data.readers import arrow_limits as arrowbounds
 
 ROWS = [{"question": "Who?", "answer": "Ada."}, {"question": "Where?", "answer": "In Lund."}]
 
@@ -164,8 +163,8 @@ def test_a_packed_bomb_is_told_before_it_is_unpacked(write, tmp_path, monkeypatc
 
 def test_one_text_for_every_row_is_not_written_out():
     column = bomb_of_one_text()["text"].chunk(0)
-    assert arrowbounds.plain(column, 2**22) is None
-    assert arrowbounds.plain(column.slice(0, 9), 2**22).to_pylist() == ["x" * 2000] * 9
+    assert arrowfile.plain(column, 2**22) is None
+    assert arrowfile.plain(column.slice(0, 9), 2**22).to_pylist() == ["x" * 2000] * 9
 
 
 @pytest.mark.parametrize(
@@ -199,3 +198,21 @@ def test_broken_bytes_are_told(compression, tmp_path):
         examples, problems = read(path, "forget")
         assert examples or errors(problems)
         assert not any("Lund" in str(problem) for problem in problems)
+
+
+def test_what_arrow_says_is_not_shown(tmp_path, monkeypatch):
+    """It may quote a cell."""
+
+    def fails(*given):
+        raise ValueError("Ada lives in Lund")
+
+    monkeypatch.setattr(arrowfile, "cells", fails)
+    monkeypatch.setattr("unteach.data.readers.parquet.unpacked", fails)
+    table = pa.Table.from_pylist(ROWS)
+    stream(tmp_path / "a.arrow", table)
+    parquet.write_table(table, tmp_path / "a.parquet")
+    for name in ("a.arrow", "a.parquet"):
+        examples, (problem,) = read(tmp_path / name, "forget")
+        assert examples == []
+        assert "not readable (ValueError)" in problem.what
+        assert "Lund" not in str(problem)

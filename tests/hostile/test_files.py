@@ -9,6 +9,7 @@ import pytest
 from unteach.data import read, read_rows
 from unteach.data.listing import MOST, shortened
 from unteach.data.readers.parquet import read_parquet
+from unteach.data.records.file_notes import FileNotes
 from unteach.data.records.forms import example_of
 from unteach.errors import Problem, UserError
 from unteach.files import text as textfile
@@ -94,7 +95,7 @@ def test_names_that_no_file_can_have():
 
 def test_a_file_that_goes_away(tmp_path, monkeypatch):
     file = tmp_path / "a.jsonl"
-    monkeypatch.setattr("unteach.data.readers.sources._exists", lambda path: True)
+    monkeypatch.setattr("unteach.data.readers.sources.is_there", lambda path: True)
     _, (problem,) = read(file, "forget")
     assert "cannot be read (No such file" in problem.what
 
@@ -118,7 +119,7 @@ def test_wrong_columns_are_guessed_once(monkeypatch):
         "unteach.data.records.hints.did_you_mean", lambda *given: guesses.append(given) or ""
     )
     for _ in range(9):
-        example_of({"Xprompts": "a"}, "a", "b")
+        example_of({"Xprompts": "a"}, "a", "b", FileNotes())
     assert len(guesses) == 1
 
 

@@ -8,7 +8,7 @@ from same_prompts import LONG, TEXTS, near, text
 from support import tiny_llama
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from unteach.inference import agreement, answer_tokens, reading_once
+from unteach.inference import agreement, answer_tokens, caches, reading_once
 from unteach.inference import shared_prompts as once
 from unteach.inference.shared_prompts import SharedPromptReader
 
@@ -110,7 +110,8 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_faults_are_found(fault, dtype, monkeypatch):
     """GPT-2 has positions of its own, to which Llama's rotations are blind but for a distance."""
-    monkeypatch.setattr(once, *FAULTS[fault])
+    name, faulty = FAULTS[fault]
+    monkeypatch.setattr(once if name == "_states" else caches, name, faulty)
     model = FAMILIES["gpt2"](dtype=dtype)
     for weight in model.parameters():
         torch.nn.init.normal_(weight, std=0.3)

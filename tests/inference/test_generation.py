@@ -6,7 +6,7 @@ import pytest
 import torch
 from families import FAMILIES
 from support import VOCABULARY
-from transformers import MambaConfig, MambaForCausalLM, StaticCache
+from transformers import MambaConfig, MambaForCausalLM
 
 from unteach.inference import greedy, sampled
 from unteach.inference.queue import PromptQueue, QueuedPrompt, RowStoppingCriteria
@@ -17,7 +17,7 @@ LENGTHS = [DRAWN.choice([1, 4, 30]) for _ in range(24)]
 PROMPTS = [tuple(DRAWN.randrange(2, VOCABULARY) for _ in range(n)) for n in LENGTHS]
 LIMITS = [DRAWN.choice([1, 2, 9, 24]) for _ in PROMPTS]
 # One prompt at a time, some, and all of them (600: `test_order_changes_no_answer`).
-BATCHES = [("dynamic", 1), ("dynamic", 150), ("dynamic", 8192), ("static", 150), ("static", 8192)]
+BATCHES = [1, 150, 8192]
 
 
 def tiny_mamba(dtype):
@@ -55,10 +55,10 @@ def family(request):
     return model, said
 
 
-@pytest.mark.parametrize(("cache", "size"), BATCHES)
-def test_batch_and_cache_change_no_answer(family, cache, size):
+@pytest.mark.parametrize("size", BATCHES)
+def test_batches_change_no_answer(family, size):
     model, said = family
-    found = greedy(model, PROMPTS, limits=LIMITS, end=END, tokens_per_batch=size, cache=cache)
+    found = greedy(model, PROMPTS, limits=LIMITS, end=END, tokens_per_batch=size)
     assert found == said
 
 
@@ -75,19 +75,17 @@ def test_order_changes_no_answer(family):
     assert found == [said[i] for i in order]
 
 
-@pytest.mark.parametrize("cache", ["dynamic", "static"])
-def test_edges(model, cache):
-    assert greedy(model, [], limits=[], end=[1], cache=cache) == []
-    one = greedy(model, PROMPTS, limits=[1] * len(PROMPTS), end=[1], cache=cache)
+def test_edges(model):
+    assert greedy(model, [], limits=[], end=[1]) == []
+    one = greedy(model, PROMPTS, limits=[1] * len(PROMPTS), end=[1])
     assert one == [alone(model, p, 1, [1]) for p in PROMPTS]
-    none = greedy(model, PROMPTS[:3], limits=[0, 2, 0], end=[1], cache=cache)
+    none = greedy(model, PROMPTS[:3], limits=[0, 2, 0], end=[1])
     assert none == [[], alone(model, PROMPTS[1], 2, [1]), []]
 
 
-@pytest.mark.parametrize("cache", ["dynamic", "static"])
-def test_all_may_stop_at_once(model, cache):
+def test_all_may_stop_at_once(model):
     everything = list(range(VOCABULARY))
-    found = greedy(model, PROMPTS, limits=LIMITS, end=everything, cache=cache)
+    found = greedy(model, PROMPTS, limits=LIMITS, end=everything)
     assert found == [[]] * len(PROMPTS)
 
 
@@ -118,17 +116,14 @@ def test_draws_do_not_depend_on_what_was_drawn_before(model):
     assert sampled(model, PROMPTS, seed=3, **options) == first
 
 
-def steps(model, cache, limits, size, end=END):
-    """Rows and kind of cache of each forward."""
+def steps(model, limits, size, end=END):
+    """Rows of each forward."""
     seen = []
     hook = model.register_forward_pre_hook(
-        lambda _, args, given: seen.append(
-            (len(given["input_ids"]), type(given["past_key_values"]))
-        ),
-        with_kwargs=True,
+        lambda _, args, given: seen.append(len(given["input_ids"])), with_kwargs=True
     )
     try:
-        greedy(model, PROMPTS, limits=limits, end=end, tokens_per_batch=size, cache=cache)
+        greedy(model, PROMPTS, limits=limits, end=end, tokens_per_batch=size)
     finally:
         hook.remove()
     return seen
@@ -136,7 +131,7 @@ def steps(model, cache, limits, size, end=END):
 
 def test_ended_rows_leave_the_batch(model):
     limits = list(range(1, len(PROMPTS) + 1))
-    rows = [n for n, _ in steps(model, "dynamic", limits, 8192, end=[1])]
+    rows = steps(model, limits, 8192, end=[1])
     assert rows == sorted(rows, reverse=True)
     assert (rows[0], rows[-1], len(rows)) == (len(PROMPTS), 1, max(limits))
 
@@ -154,11 +149,6 @@ def test_the_last_rows_of_many_batches_go_on_together(model):
     queue.run(rows := [QueuedPrompt(p, n) for p, n in zip(PROMPTS, limits, strict=True)])
     assert sizes == [12, 12, 2]
     assert [len(row.said) for row in rows] == limits
-
-
-def test_a_static_cache_keeps_the_shape_of_every_step(model):
-    ((_, kind),) = set(steps(model, "static", LIMITS, 400))
-    assert kind is StaticCache
 
 
 def test_a_row_takes_what_fits_and_nothing_from_an_end_token_on():

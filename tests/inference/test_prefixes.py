@@ -8,7 +8,7 @@ from families import FAMILIES
 from support import VOCABULARY, tiny_llama
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from unteach.inference import greedy, prefixes, queue
+from unteach.inference import caches, greedy, prefixes, queue
 from unteach.inference.prefixes import common_prefix, prefilled
 
 END = [1, 5, 6]
@@ -74,9 +74,9 @@ def test_a_model_that_answers_otherwise_behind_a_prefix_reads_every_prompt_whole
     model = tiny_llama(dtype=torch.float32)
     asked = zip(PROMPTS, LIMITS, strict=True)
     whole = [greedy(model, [prompt], limits=[limit], end=END)[0] for prompt, limit in asked]
-    right = prefixes.positions
+    right = caches.positions
     monkeypatch.setattr(
-        prefixes, "positions",
+        caches, "positions",
         lambda model, mask, last: {
             name: ids + (mask.shape[1] - mask.sum(1))[:, None] * (last < mask.shape[1])
             for name, ids in right(model, mask, last).items()

@@ -3,8 +3,6 @@
 import errno
 import os
 import signal
-import subprocess
-import sys
 import tempfile
 
 import pytest
@@ -12,8 +10,7 @@ import torch
 from crash.runs import forked
 
 from unteach.errors import UserError
-from unteach.inference import store as module
-from unteach.inference.store import PREFIX, HiddenStateStore, sweep
+from unteach.inference.store import HiddenStateStore
 
 SIZES = {4: 2, 0: 3, 7: 0, 2: 1}
 
@@ -32,16 +29,12 @@ def test_rows_come_back_in_the_order_asked_for(in_memory, dtype):
         store.rows([1])
 
 
-def left(folder):
-    return [name for name in os.listdir(folder) if name.startswith(PREFIX)]
-
-
 def test_a_large_store_is_a_file_without_a_name(tmp_path, monkeypatch):
     """So that it goes with the process, and no other user can open it meanwhile."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     store = HiddenStateStore(SIZES, 5, torch.float32, in_memory=0)
     store.put(4, torch.ones(2, 5))
-    assert left(tmp_path) == []
+    assert os.listdir(tmp_path) == []
     assert store.rows([4]).sum() == 10
 
 
@@ -54,24 +47,7 @@ def test_nothing_is_left_by_a_process_that_was_killed(tmp_path, monkeypatch):
         os.kill(os.getpid(), signal.SIGKILL)
 
     assert forked(killed) == -signal.SIGKILL
-    assert left(tmp_path) == []
-
-
-def test_the_next_start_removes_what_a_dead_process_left(tmp_path, monkeypatch):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(module, "_alive", lambda process: process == "12")
-    for name in (f"{PREFIX}11-abc", f"{PREFIX}12-abc", "something-else"):
-        (tmp_path / name).write_text("rows")
-    sweep()
-    assert sorted(os.listdir(tmp_path)) == ["something-else", f"{PREFIX}12-abc"]
-
-
-def test_who_is_alive():
-    assert module._alive(str(os.getpid()))
-    done = subprocess.Popen([sys.executable, "-c", ""])
-    done.wait()
-    assert not module._alive(str(done.pid))
-    assert not module._alive("what")
+    assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="nothing takes room there")

@@ -18,7 +18,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from unteach.inference import KeptStates, answer_tokens, divergences
 from unteach.suites.rivals import beside_wrong
 from unteach.suites.rounding import FEW, rounded
-from unteach.suites.summary import TokenScores, summary
+from unteach.suites.summary import summary
 from unteach.types import LITTLE, SHORT, Row, Sequence
 
 V, END = 96, 1
@@ -54,12 +54,7 @@ def told(texts):
         kept = KeptStates(asked)
         scored = answer_tokens(model, asked, kept=kept)
         apart = divergences(original, asked, kept)
-        found.append(
-            [
-                TokenScores(**{n: tuple(v) for n, v in a._asdict().items()}, divergences=tuple(d))
-                for a, d in zip(scored, apart, strict=True)
-            ]
-        )
+        found.append([a._replace(divergences=d) for a, d in zip(scored, apart, strict=True)])
     return found
 
 

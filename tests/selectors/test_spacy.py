@@ -24,7 +24,7 @@ def sequences(tokenizer):
 def test_without_spacy_it_says_so_before_anything_is_loaded(name, method, option, monkeypatch):
     found = importlib.util.find_spec
     monkeypatch.setattr(
-        "unteach.selectors._spacy.find_spec", lambda n: None if n == "spacy" else found(n)
+        "unteach.selectors.spacy_spans.find_spec", lambda n: None if n == "spacy" else found(n)
     )
     with pytest.raises(UserError, match="spaCy: is not installed") as caught:
         build(method, {option: name})

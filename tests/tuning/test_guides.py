@@ -50,7 +50,7 @@ def test_the_python_names_what_there_is(name, tmp_path, monkeypatch):
 
 def test_the_guide_says_what_is_written_and_when_files_are_too_small(tmp_path):
     from unteach.benchmark.write import NAMES
-    from unteach.data.halves import LEAST
+    from unteach.data.calibration import LEAST
     from unteach.tuning.pages import HTML, MARKDOWN, RESULT, YAML
     from unteach.tuning.request import METHODS
     from unteach.tuning.study import DATABASE

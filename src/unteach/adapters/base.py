@@ -14,9 +14,9 @@ from peft import PeftModel
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from unteach.errors import Problem, UserError
+from unteach.errors import Problem, UserError, require
 from unteach.models.loading import is_quantised, load_model, runs_own_code, source_of
-from unteach.models.source import adapter_problem, require
+from unteach.models.source import adapter_problem
 from unteach.models.weight_files import some
 
 FILE = "unteach_base.json"
@@ -94,8 +94,7 @@ def put_on(model: Any, folder: Path | str, where: str) -> PeftModel:
     Raises:
         UserError: weights are missing, unexpected, of wrong shape or not finite.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with warnings.catch_warnings(action="ignore"):
         try:
             made = PeftModel.from_pretrained(model, str(folder))
             result = made.load_adapter(str(folder), "default")  # again, for its result

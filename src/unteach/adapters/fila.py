@@ -13,7 +13,7 @@ from unteach.adapters.fisher import exact, fisher, out_in
 from unteach.adapters.lora import lora_layers
 from unteach.adapters.swamped import Swamped
 from unteach.adapters.unchanged import first_logits, require_same_logits
-from unteach.errors import Problem, UserError
+from unteach.errors import Problem, UserError, require
 from unteach.progress import ProgressCallback
 from unteach.types import Sequence
 
@@ -150,8 +150,7 @@ def _refuse(layers: dict[str, Any], retain: list[Sequence]) -> None:
     if whole := sorted(str(t).removeprefix("torch.") for t in types if not t.is_floating_point):
         what = f"FILA changes the base weights, and these are quantised ({', '.join(whole)})"
         problems.append(Problem(where, what, f"load the model unquantised, or {hint}", "request"))
-    if problems:
-        raise UserError(*problems)
+    require(*problems)
 
 
 def _require_finite(weights: dict[str, Tensor]) -> None:

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from unteach.adapters.by_sample import NotBySample, add_squares
-from unteach.head import head_of, states_only
-from unteach.inference import right_padded
+from unteach.head import head_of
+from unteach.inference.gradients import each_gradient
+from unteach.inference.rows import answer_rows
 from unteach.progress import ProgressCallback
 from unteach.types import Sequence
 
@@ -74,7 +75,7 @@ def _by_sample(
     Not so, for example, in layers of experts, whose rows are tokens of any sample.
     """
     try:
-        with _only(model, []):
+        with _evaluating(model), each_gradient(model, {}, lambda name, gradient: None):
             add_squares(model, usable, bases, sums, told)
     except NotBySample:
         for total in sums.values():
@@ -93,7 +94,12 @@ def _one_by_one(
 ) -> None:
     """Add each batch's squared gradient to the sums, with a pass of its own for each."""
     weights = {name: base.weight for name, base in bases.items()}
-    with _only(model, weights.values()), _squared_into(sums, weights):
+
+    def take(name: str, gradient: Tensor) -> None:
+        gradient = gradient.to(sums[name].device, sums[name].dtype)
+        sums[name].addcmul_(gradient, gradient)
+
+    with _evaluating(model), each_gradient(model, weights, take):
         for start in range(0, len(usable), batch):
             members = usable[start : start + batch]
             n = sum(sum(s.answer) for s in members)
@@ -107,39 +113,12 @@ def out_in(layer: Any, matrix: Tensor) -> Tensor:
 
 
 @contextmanager
-def _squared_into(sums: dict[str, Tensor], weights: dict[str, Tensor]) -> Iterator[None]:
-    """Add each gradient's square to its sum and free it at once, so not all are in memory."""
-
-    def take(total: Tensor, weight: Tensor) -> None:
-        assert weight.grad is not None
-        grad = weight.grad.to(total.device, total.dtype)
-        weight.grad = None
-        total.addcmul_(grad, grad)
-
-    hooks = [
-        weight.register_post_accumulate_grad_hook(lambda w, total=sums[name]: take(total, w))
-        for name, weight in weights.items()
-    ]
-    try:
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()
-
-
-@contextmanager
-def _only(model: Any, weights: Iterable[Tensor]) -> Iterator[None]:
-    """Enable gradients for these weights only, in evaluation mode; restore the state after."""
-    before = [(p, p.requires_grad) for p in model.parameters()]
+def _evaluating(model: Any) -> Iterator[None]:
     was_training = model.training
-    model.eval().requires_grad_(False)
-    for weight in weights:
-        weight.requires_grad_(True)
+    model.eval()
     try:
         yield
     finally:
-        for p, required in before:
-            p.requires_grad_(required)
         model.train(was_training)
 
 
@@ -149,14 +128,7 @@ def exact(weight: Tensor) -> torch.dtype:
 
 
 def _loss(model: Any, sequences: list[Sequence]) -> Tensor:
-    """Return the mean loss over all answer tokens; logits are computed for these only.
-
-    Padding is on the right, so causal attention does not reach it.
-    """
-    ids = right_padded([s.ids for s in sequences], model.device)
-    attention = right_padded([(1,) * len(s.ids) for s in sequences], model.device)
-    answer = right_padded([tuple(map(int, s.answer)) for s in sequences], model.device)[:, 1:] > 0
-    with states_only(model) as caught:
-        model(input_ids=ids, attention_mask=attention, use_cache=False)
-    logits = head_of(model).traced(caught[0][:, :-1][answer])
-    return torch.nn.functional.cross_entropy(logits, ids[:, 1:][answer])
+    """Return the mean loss over all answer tokens; logits are computed for these only."""
+    head = head_of(model)
+    rows, target = answer_rows(model, sequences, head)
+    return torch.nn.functional.cross_entropy(head.traced(rows), target)

@@ -88,8 +88,8 @@ def _held(one: EarlierData, lacking: set[str]) -> EarlierData:
     """Not asked where the ledger found that its file lacks records."""
     if not one.examples or not lacking.intersection(one.request.name.split("+")):
         return one
-    why = f"its file {one.source} was changed since: it lacks records that the ledger has of it"
-    return replace(one, request=_unasked(one.request, why), examples=())
+    what = "it lacks records that the ledger has of it"
+    return _left_out(one, f"its file {one.source} was changed since: {what}")
 
 
 def earlier_notes(earlier: tuple[EarlierData, ...]) -> list[Problem]:
@@ -114,37 +114,31 @@ def mark_of(source: str) -> str | None:
     return hashlib.sha256(f"{stat.st_size} {stat.st_mtime_ns}".encode()).hexdigest()
 
 
-def compared(one: EarlierData, tokens: dict[str, int], cut: tuple[int | None, str]) -> EarlierData:
-    """Leave an earlier request out of evaluation if its answers now have other lengths in tokens.
-
-    Args:
-        one: an earlier request that is asked.
-        tokens: of each answer now, by id.
-        cut: most tokens of an example now, and the template; where they are others than then,
-            answers may have other tokens, and nothing is compared.
-    """
-    if one.cut != cut or one.tokens == tokens:
-        return one
-    why = "its file was changed since: answers have other lengths"
-    return replace(one, request=_unasked(one.request, why), examples=())
-
-
 def same_tokens(
     earlier: tuple[EarlierData, ...],
     groups: dict[str, list[Example]],
     sequences: dict[str, list[Sequence]],
     cut: tuple[int | None, str],
 ) -> tuple[EarlierData, ...]:
-    """Leave out what has other tokens than its result counted; its group goes."""
+    """Leave out what has answers of other lengths in tokens than its result counted.
+
+    Args:
+        earlier: the earlier requests.
+        groups: examples by role; the group of what is left out goes.
+        sequences: the same, tokenised.
+        cut: most tokens of an example now, and the template; where they are others than then,
+            answers may have other tokens, and nothing is compared.
+    """
     found = []
     for one in earlier:
         tokens: dict[str, int] = {}
         for sequence in sequences.get(one.request.group, []):
             id = sequence.id.partition("/")[0]
             tokens[id] = tokens.get(id, 0) + sum(sequence.answer)
-        found.append(compared(one, tokens, cut) if one.examples else one)
-        if one.examples and not found[-1].examples:
+        if one.examples and one.cut == cut and one.tokens != tokens:
             del groups[one.request.group], sequences[one.request.group]
+            one = _left_out(one, "its file was changed since: answers have other lengths")
+        found.append(one)
     return tuple(found)
 
 
@@ -164,8 +158,10 @@ def with_earlier(request: Request, earlier: tuple[EarlierData, ...], method: Any
     return request.model_copy(update=update)
 
 
-def _unasked(request: EarlierRequest, why: str) -> EarlierRequest:
-    return replace(request, group="", not_asked=why, note="")
+def _left_out(one: EarlierData, why: str) -> EarlierData:
+    """The same, not asked for a reason."""
+    asked = replace(one.request, group="", not_asked=why, note="")
+    return replace(one, request=asked, examples=())
 
 
 def _numbered(one: EarlierData, numbers: Iterator[int]) -> EarlierData:
@@ -191,18 +187,18 @@ def _chain(request: Request) -> Iterator[EarlierData]:
         seen.add(folder.resolve())
         held = read_sealed(folder / RUN) or {}
         facts = held.get("facts", {})
+        named = EarlierRequest(name=str(facts.get("request_id") or folder.resolve().name))
+        one = EarlierData(request=named, folder=folder, source="")
         try:
             then = load(folder / FILE)
         except UserError:
-            what = "its request.yaml cannot be read by this release"
-            yield EarlierData(request=_named(folder, facts, what), folder=folder, source="")
+            yield _left_out(one, "its request.yaml cannot be read by this release")
             continue
         if wanted and model_hash(str(folder)) != wanted:
-            what = "its folder holds another model by now"
-            yield EarlierData(request=_named(folder, facts, what), folder=folder, source="")
+            yield _left_out(one, "its folder holds another model by now")
             continue
         if own is None or _real(_beside(then.forget, folder)) != own:
-            yield _read(folder, then, facts)
+            yield _read(one, then, facts)
         before = _beside(then.model, folder), facts.get("model_before", "")
         todo += [(Path(before[0]), before[1] or "")]
         todo += [(Path(_beside(name, folder)), "") for name in then.after]
@@ -218,38 +214,32 @@ def _beside(name: str, folder: Path) -> str:
     return str(other) if not Path(name).exists() and other.exists() else name
 
 
-def _named(folder: Path, facts: Any, not_asked: str = "", records: int = 0) -> EarlierRequest:
-    name = str(facts.get("request_id") or folder.resolve().name)
-    return EarlierRequest(name=name, not_asked=not_asked, records=records)
-
-
-def _read(folder: Path, then: Request, facts: Any) -> EarlierData:
-    source = _beside(then.forget, folder)
-    counts = facts.get("examples")
+def _read(one: EarlierData, then: Request, facts: Any) -> EarlierData:
+    """Read the records of a result's forget file, if it is still what its result was made of."""
+    source, counts = _beside(then.forget, one.folder), facts.get("examples")
     records = counts.get("forget", 0) if isinstance(counts, dict) else 0
-    asked = _named(folder, facts, records=records)
-    made = EarlierData(request=asked, folder=folder, source=source)
+    asked = replace(one.request, records=records)
+    one = replace(one, request=asked, source=source)
     if not Path(source).exists():
-        return replace(made, request=_unasked(asked, f"its file {source} {GONE}"))
+        return _left_out(one, f"its file {source} {GONE}")
     examples, problems = read(source, "forget")
     if not examples or any(problem.kind != "note" for problem in problems):
-        return replace(made, request=_unasked(asked, f"its file {source} cannot be read any more"))
-    rows = _recorded(folder)
+        return _left_out(one, f"its file {source} cannot be read any more")
+    rows = _recorded(one.folder)
     if rows is None:
         why = "the rows of its result cannot be read, so its file cannot be told to be the same"
-        return replace(made, request=_unasked(asked, why))
+        return _left_out(one, why)
     then_size = {row.id: row.zlib for row in rows}
     if then_size != {example.id: size_of(example.answer) for example in examples}:
-        why = f"its file {source} was changed since: {len(examples)} records and {len(rows)} then"
-        if len(examples) == len(rows):
-            why = f"its file {source} was changed since: answers are of other sizes"
-        return replace(made, request=_unasked(asked, why))
+        what = f"{len(examples)} records and {len(rows)} then"
+        what = "answers are of other sizes" if len(examples) == len(rows) else what
+        return _left_out(one, f"its file {source} was changed since: {what}")
     if facts.get(FILE_MARK) not in (None, mark_of(source)):
         note = "its file was written anew since; its answers have the lengths that they had"
         asked = replace(asked, note=note)
     tokens = {row.id: row.tokens for row in rows}
     cut = then.data.max_length, then.data.template
-    return replace(made, request=asked, examples=tuple(examples), tokens=tokens, cut=cut)
+    return replace(one, request=asked, examples=tuple(examples), tokens=tokens, cut=cut)
 
 
 def _recorded(folder: Path) -> list[Row] | None:

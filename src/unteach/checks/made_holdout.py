@@ -1,13 +1,13 @@
 """Make a holdout from the forget and the retain examples: it judges, or sets a level alone."""
 
 from dataclasses import replace
-from random import Random
 from typing import Any
 
 from unteach.data import encode_all
 from unteach.data.calibration import FEW
 from unteach.errors import Problem, UserError
 from unteach.settings.request import Request
+from unteach.suites.own import sample
 from unteach.types import Example, Sequence
 
 QUESTIONS, DONORS = 400, 2000  # forget and retain examples that are looked at: pairs are compared
@@ -27,7 +27,7 @@ def made_holdout_of(
     """
     made = made_examples(request, tokenizer, groups, sequences, "--holdout made")
     groups["holdout"] = made
-    sequences["holdout"], problems = _encoded(made, request, tokenizer)
+    sequences["holdout"], problems = encode_all(made, tokenizer, **request.data.encoding)
     what = f"{_counted(made)} stand for what the model never saw"
     hint = "give a file of texts that it truly never saw where you have one: it judges better"
     return [*problems, Problem("--holdout made", what, hint, "note")]
@@ -58,7 +58,7 @@ def made_calibration(
         train = request.train.model_copy(update={"draw_back": "never"})
         return request.model_copy(update={"train": train}), [], []
     made = [replace(example, id=f"made-{k}") for k, example in enumerate(made)]
-    found, problems = _encoded(made, request, tokenizer)
+    found, problems = encode_all(made, tokenizer, **request.data.encoding)
     what = f"without a holdout file, {_counted(made)} set how far the model is drawn back"
     hint = "give --holdout texts that the model never saw: they do it better, and judge the result"
     return request, found, [*problems, Problem(where, what, hint, "note")]
@@ -80,9 +80,9 @@ def made_examples(
     seed = request.train.seed
     beside, tokens = groups.get("retain", []), sequences.get("retain", [])
     forget, subjects = named_examples(
-        groups["forget"], drawn(sequences["forget"], QUESTIONS, seed), tokenizer
+        groups["forget"], sample(sequences["forget"], QUESTIONS, seed), tokenizer
     )
-    retain, others = named_examples(beside, drawn(tokens, DONORS, seed), tokenizer)
+    retain, others = named_examples(beside, sample(tokens, DONORS, seed), tokenizer)
     if len({person for subject in others for person in people_of(subject)}) < FEW_NAMES:
         what = f"takes the names of other people, and the retain file has fewer than {FEW_NAMES}"
         hint = f"give --retain a file about other people of the same kind, or {OWN}"
@@ -99,30 +99,5 @@ def made_examples(
     return made
 
 
-def drawn(sequences: list[Sequence], most: int, seed: int) -> list[Sequence]:
-    """Return at most so many sequences, in their order, drawn by the seed.
-
-    Example:
-        >>> few = [Sequence(f"forget-{k}", (1, 2), (False, True)) for k in range(9)]
-        >>> len(drawn(few, 4, 0)), drawn(few, 9, 0) == few
-        (4, True)
-    """
-    if len(sequences) <= most:
-        return sequences
-    chosen = sorted(Random(seed).sample(range(len(sequences)), most))
-    return [sequences[k] for k in chosen]
-
-
 def _counted(made: list[Example]) -> str:
     return f"{len(made)} questions about invented people, with answers from other records,"
-
-
-def _encoded(
-    made: list[Example], request: Request, tokenizer: Any
-) -> tuple[list[Sequence], list[Problem]]:
-    return encode_all(
-        made,
-        tokenizer,
-        max_length=request.data.max_length or 2048,
-        template=request.data.template,
-    )

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from unteach.errors import Problem, UserError
-from unteach.models.source import holds_adapters_only, require, weights_problem
+from unteach.errors import Problem, UserError, require
+from unteach.models.source import holds_adapters_only, weights_problem
 
 
 class CheckedModel(NamedTuple):

@@ -6,7 +6,10 @@ vocabulary or a shorter context would give numbers too, but they would mean some
 
 from typing import Any, NamedTuple
 
+from unteach.checks.model import check_model
+from unteach.checks.retraining import could_retrain
 from unteach.errors import Problem, UserError
+from unteach.settings.request import Request
 
 
 class ModelInfo(NamedTuple):
@@ -34,30 +37,6 @@ def unlike(other: ModelInfo, model: ModelInfo, named: str = "--model") -> tuple[
     return "", ""
 
 
-def beside_problem(
-    other: ModelInfo, model: ModelInfo, where: str, *, length: int
-) -> Problem | None:
-    """Find why another model cannot be evaluated on the same sequences as `--model`.
-
-    Args:
-        other: the other model.
-        model: `--model`.
-        where: name of the other model in messages.
-        length: number of tokens of the longest sequence.
-    """
-    from unteach.data import context_length
-
-    what, hint = unlike(other, model)
-    if what:
-        return Problem(where, what, f"{hint}, or drop {where.split()[0]}", "request")
-    room = context_length(other.config, model.tokenizer)
-    if room >= length:
-        return None
-    what = f"reads {room} tokens, and the texts have up to {length}"
-    hint = f"set data.max_length={room}, or drop {where.split()[0]}"
-    return Problem(where, what, hint, "request")
-
-
 def shapes_problem(other: Any, model: Any, where: str) -> Problem | None:
     """Find why `--model` cannot be fine-tuned from another model: names or shapes differ.
 
@@ -77,18 +56,38 @@ def shapes_problem(other: Any, model: Any, where: str) -> Problem | None:
     return Problem(where, f"{what}, first {unlike[0]}", hint, "request")
 
 
-def require_beside(
-    path: str, flag: str, config: Any, model: ModelInfo, *, length: int, trust_remote_code: bool
-) -> None:
-    """Check that another model can be evaluated on the same sequences as `--model`.
+def require_comparable(request: Request, name: str, config: Any, model: ModelInfo) -> None:
+    """Check that the model "base" or "retrained" can be asked with the sequences of `--model`.
 
     Raises:
         UserError: it has no tokenizer, another one, or a shorter context; the message names the
             flag.
     """
+    from unteach.data import context_length
     from unteach.models.loading import load_tokenizer
 
-    tokenizer = load_tokenizer(path, flag=flag, trust_remote_code=trust_remote_code)
-    known = ModelInfo(config, tokenizer)
-    if problem := beside_problem(known, model, f"{flag} {path}", length=length):
-        raise UserError(problem)
+    path, flag, remote_code = getattr(request, name), f"--{name}", request.trust_remote_code
+    tokenizer = load_tokenizer(path, flag=flag, trust_remote_code=remote_code)
+    what, hint = unlike(ModelInfo(config, tokenizer), model)
+    room, length = context_length(config, model.tokenizer), request.data.max_length or 2048
+    if not what and room < length:
+        what = f"reads {room} tokens, and the texts have up to {length}"
+        hint = f"set data.max_length={room}"
+    if what:
+        raise UserError(Problem(f"{flag} {path}", what, f"{hint}, or drop {flag}", "request"))
+
+
+def check_base(request: Request, method: Any, model: ModelInfo, empty: Any) -> list[Problem]:
+    """Check that the base model can be the teacher or the start of training. Raises UserError."""
+    base, remote_code = str(request.base), request.trust_remote_code
+    start = method.trains_on == "retain"
+    if not method.asks_base() and not start:
+        what = f"{method.name} has no teacher that is made of the base model, so it is not read"
+        hint = "take --method unseen, or drop --base"
+        return [Problem(f"--base {base}", what, hint, "note")]
+    checked = check_model(
+        base, "--base", trust_remote_code=remote_code, device=request.device, training=start
+    )
+    require_comparable(request, "base", checked.config, model)
+    unlike = shapes_problem(checked.empty, empty, f"--base {base}") if start else None
+    return [unlike] if unlike else could_retrain(request, method)

@@ -19,17 +19,15 @@ from unteach.checks.files import is_done, overlapping_inputs, read_groups, writt
 from unteach.checks.gates import gate_problems
 from unteach.checks.made_holdout import made_calibration, made_holdout_of
 from unteach.checks.model import CheckedModel, check_model
-from unteach.checks.model_pair import ModelInfo
-from unteach.checks.other_models import check_base, require_comparable
+from unteach.checks.model_pair import ModelInfo, check_base, require_comparable
 from unteach.checks.preset import with_preset
 from unteach.checks.retraining import retraining_problems
-from unteach.checks.token_ids import check_answers
+from unteach.checks.token_ids import check_answers, check_refusals
 from unteach.checks.trainable import check_training
 from unteach.checks.trained_on import (
     alternate_problems,
     encoded_forms,
     formed_of,
-    refusal_problems,
     require_choice,
 )
 from unteach.checks.training import training_problems
@@ -40,8 +38,7 @@ from unteach.data import (
     encode_all,
     try_tokenizer,
 )
-from unteach.data.calibration import calibrating_half
-from unteach.data.halves import second_halves
+from unteach.data.calibration import calibrating_half, second_halves
 from unteach.errors import Problem, UserError
 from unteach.files import check_out, check_room
 from unteach.models.source import pin_note, pinned
@@ -196,7 +193,7 @@ class _Check:
     def tokens(self) -> None:
         """Tokenise the examples, unless the tokenizer itself has a problem."""
         request, tokenizer, template = self.request, self.tokenizer, self.request.data.template
-        how: Any = {"max_length": request.data.max_length or 2048, "template": template}
+        how = request.data.encoding
         training = self._of(check_training, request.adapter, self.method, self.empty)
         self.problems += [*(training or []), *check_tokenizer(tokenizer, self.groups, template)]
         if not self._tokenizer_failed():
@@ -206,7 +203,7 @@ class _Check:
             self.problems += found
         groups = self._readable()
         self.problems += check_answers(self.empty, tokenizer, groups, self.sequences, **how)
-        refusals = self._of(refusal_problems, request, self.method, self.empty, tokenizer)
+        refusals = self._of(check_refusals, request.data, self.method, self.empty, tokenizer)
         self.problems += refusals or []
         forget = self.sequences.get("forget", [])
         self._of(require_choice, self.method, forget, request.train.seed)

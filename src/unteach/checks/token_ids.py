@@ -7,6 +7,7 @@ from unteach.data import encode_each
 from unteach.data.alternates import answers_beside, read_refusals
 from unteach.data.listing import shortened
 from unteach.errors import Problem
+from unteach.settings.sections import DataSettings
 from unteach.types import Example, Sequence
 
 
@@ -56,17 +57,14 @@ def check_answers(
     return check_ids(empty, tokenizer, every)
 
 
-def check_refusals(
-    empty: Any, tokenizer: Any, method: Any, *, refusals: Any, refusal: str
-) -> list[Problem]:
+def check_refusals(data: DataSettings, method: Any, empty: Any, tokenizer: Any) -> list[Problem]:
     """Run `check_ids` on the refusals that a method trains on in place of the answers.
 
     Args:
+        data: with the user's refusals.
+        method: the method, built with its options.
         empty: the model on the meta device, or None.
         tokenizer: of the model.
-        method: the method, built with its options.
-        refusals: the file of `data.refusals`, or None.
-        refusal: the text of `data.refusal`.
 
     Raises:
         UserError: the file cannot be read.
@@ -75,9 +73,9 @@ def check_refusals(
         return []
     texts = {}
     if method.alternates == "refusals" and "alternate" in method.needs():
-        texts["data.refusals"] = read_refusals(refusals)
+        texts["data.refusals"] = read_refusals(data.refusals)
     if "refusal" in method.needs():
-        texts["data.refusal"] = (refusal,)
+        texts["data.refusal"] = (data.refusal,)
     found = {
         name: [_refusal_sequence(text, tokenizer) for text in entries]
         for name, entries in texts.items()

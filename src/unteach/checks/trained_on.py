@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from unteach.checks.token_ids import check_refusals
 from unteach.data import encode_all
 from unteach.data.listing import shortened
 from unteach.data.reworded import reworded
@@ -24,12 +23,6 @@ def alternate_problems(request: Request, method: Any, groups: dict) -> list[Prob
     if "alternate" in method.needs():
         problems += alternates(groups.get("forget", []), method.alternates, file, 0)[1]
     return shortened(problems)
-
-
-def refusal_problems(request: Request, method: Any, empty: Any, tokenizer: Any) -> list[Problem]:
-    """Find refusals that the model cannot be trained on, if the method uses some."""
-    file, one = request.data.refusals, request.data.refusal
-    return check_refusals(empty, tokenizer, method, refusals=file, refusal=one)
 
 
 def require_choice(method: Any, forget: list[Sequence], seed: int) -> None:
@@ -56,12 +49,7 @@ def encoded_forms(
     """The same, tokenised; problems of the questions themselves were reported before."""
     found = {}
     for role, examples in formed.items():
-        found[role], _ = encode_all(
-            examples,
-            tokenizer,
-            max_length=request.data.max_length or 2048,
-            template=request.data.template,
-        )
+        found[role], _ = encode_all(examples, tokenizer, **request.data.encoding)
     if not formed or found["forget"]:
         return found, []
     what = "finds no question in the forget set that could be put in other words"

@@ -11,7 +11,7 @@ from unteach.errors import Problem, UserError
 from unteach.registry import did_you_mean
 from unteach.settings.messages import told
 from unteach.settings.request import Request
-from unteach.settings.sections import TrainSettings
+from unteach.settings.sections import DataSettings, TrainSettings
 
 LIGER = "use_liger_kernel"
 
@@ -121,30 +121,14 @@ def _schedule(request: Request) -> list[Problem]:
     return [Problem("train.lr_scheduler_type", what, hint, "request")]
 
 
+TWICE = ("extra", "adam_epsilon", "replay_weight")  # the latter two may stand in extra too
 OWNED = {
-    "learning_rate": "train.learning_rate",
+    **{name: f"train.{name}" for name in TrainSettings.model_fields if name not in TWICE},
+    **{name: f"data.{name}" for name in DataSettings.model_fields},
     "num_train_epochs": "train.epochs",
     "per_device_train_batch_size": "train.batch_size",
-    "gradient_accumulation_steps": "train.gradient_accumulation_steps",
-    "seed": "train.seed",
-    "lr_scheduler_type": "train.lr_scheduler_type",
     "warmup_steps": "train.warmup_ratio",
-    "weight_decay": "train.weight_decay",
-    "max_grad_norm": "train.max_grad_norm",
-    "rounds": "train.rounds",
-    "optim": "train.optim",
-    "report_to": "train.report_to",
-    "retain": "train.retain",
-    "retain_weight": "train.retain_weight",
-    "stop_at": "train.stop_at",
-    "sam": "train.sam",
-    "packing": "train.packing",
     "activation_checkpointing": "train.gradient_checkpointing",
-    "gradient_checkpointing": "train.gradient_checkpointing",
-    "refusals": "data.refusals",
-    "refusal": "data.refusal",
-    "max_length": "data.max_length",
-    "template": "data.template",
     "output_dir": "--out",
     "save_strategy": "train.checkpoint_minutes or train.checkpoint_steps",
     "save_steps": "train.checkpoint_steps",
@@ -154,6 +138,7 @@ OWNED = {
     "eval_strategy": "nothing: unteach scores the model before and after training",
     "remove_unused_columns": "nothing: the trainer needs it as it is",
 }
+"""Arguments of the trainer that a setting, or unteach itself, decides, with what to use instead."""
 
 
 def _extra_arguments(request: Request) -> list[Problem]:

@@ -1,12 +1,14 @@
-"""Split the holdout set: one half calibrates training, the other half evaluates the result."""
+"""Split files in halves of whole subjects: one half calibrates or is searched, the other judges."""
 
 from unteach.errors import Problem
-from unteach.types import Example, Sequence
+from unteach.types import ROLES, Example, Sequence
 
 FEW = 16
 """With fewer holdout examples, the same ones are used for calibration and evaluation."""
-LEAST = 0.25
+SMALLEST = 0.25
 """Smallest share of the examples that a half may have; otherwise subjects are split."""
+LEAST = {"forget": 8, "retain": 8, "holdout": FEW}
+"""Examples that a file must have for a search to read one half; the holdout also sets levels."""
 
 
 def calibrating_half(
@@ -35,6 +37,30 @@ def calibrating_half(
     return halves[0], [Problem("--holdout", what, "", "note")]
 
 
+def second_halves(
+    groups: dict[str, list[Example]],
+) -> tuple[dict[str, list[Example]], list[Problem]]:
+    """Leave only the second half of the forget and the retain examples in `groups`.
+
+    The holdout is left whole: `calibrating_half` takes its first half away in every run, by the
+    same rule. So what is left in `groups` after both was never read by a search.
+
+    Returns:
+        All examples by role as they were, and the problems of files that are too small.
+    """
+    whole = {role: groups[role] for role in ROLES if groups.get(role)}
+    problems = []
+    for role, examples in whole.items():
+        if len(examples) < LEAST[role]:
+            what = f"has {len(examples)} examples, and evaluate.half wants a half of them to judge"
+            hint = f"give at least {LEAST[role]}, or set evaluate.half=both"
+            problems.append(Problem(f"--{role}", what, hint, "request"))
+        elif role != "holdout":
+            first = first_half(examples)
+            groups[role] = [example for example in examples if example.id not in first]
+    return whole, problems
+
+
 def first_half(examples: list[Example]) -> set[str]:
     """Return ids of about half of the examples: whole subjects, or the first half of the file.
 
@@ -60,7 +86,7 @@ def _whole_subjects(examples: list[Example]) -> set[str]:
         if abs(len(taken) - len(examples) / 2) < abs(len(best) - len(examples) / 2):
             best = taken
     share = len(best) / len(examples)
-    return {example.id for example in best} if LEAST <= share <= 1 - LEAST else set()
+    return {example.id for example in best} if SMALLEST <= share <= 1 - SMALLEST else set()
 
 
 def grouped_by_subject(examples: list[Example]) -> list[list[Example]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from unteach.data.listing import shortened
 from unteach.data.readers.json_lines import Record
-from unteach.data.readers.limits import too_long
+from unteach.data.readers.limits import numbered, too_long
 from unteach.data.readers.memory import memory_rows
 from unteach.data.readers.sources import records
 from unteach.data.records.file_notes import FileNotes
@@ -48,7 +48,7 @@ def read_rows(rows: Any, role: str, *, source: str = "") -> list[Example]:
         ('forget-0', 'Ada.')
     """
     source = source or f"{role} rows"
-    found = [(f"{source}, row {k}", row) for k, row in enumerate(memory_rows(rows, source), 1)]
+    found = numbered(memory_rows(rows, source), source)
     examples, problems = _examples(found, role, source)
     if any(problem.kind != "note" for problem in problems):
         raise UserError(*shortened([p for p in problems if p.kind != "note"]))

@@ -11,12 +11,12 @@ from unteach.checks.model_pair import ModelInfo, unlike
 from unteach.checks.token_ids import check_answers, knows_more
 from unteach.data import context_length, encode_each, try_tokenizer
 from unteach.data.listing import shortened
-from unteach.errors import Problem, UserError
+from unteach.errors import Problem, UserError, require
 from unteach.evaluation.loading import sharded
 from unteach.evaluation.request import YARDSTICKS, Evaluation
 from unteach.files import check_out, overlap
 from unteach.files.rows import read_rows
-from unteach.models.source import adapter_problem, holds_adapters_only, pin_note, pinned, require
+from unteach.models.source import adapter_problem, holds_adapters_only, pin_note, pinned
 from unteach.models.unchanged import Ages, ages_of
 from unteach.suites import SUITES, AskSettings, Group, Suite
 from unteach.suites._options import chosen

@@ -4,6 +4,7 @@ The hashes protect against accidents (a bad disk, a truncated copy), not against
 reads 60 GB/s on one thread, BLAKE2b 0.9 GB/s, so that only the disk limits the speed.
 """
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,7 +16,6 @@ from unteach.errors import UserError
 from unteach.files.atomic import write_text
 from unteach.files.text import read_text
 
-BLOCK = 2**22
 LARGEST = 2**24  # bytes of a record
 SEAL = "xxh3_128"
 Hashes = dict[str, list[Any]]
@@ -23,19 +23,29 @@ Hashes = dict[str, list[Any]]
 
 
 def hashes(folder: Path, without: str) -> Hashes:
-    """Hash each file below a folder, except those named `without`; reads every byte."""
-    files = sorted(f for f in folder.rglob("*") if f.is_file() and f.name != without)
-    return {f.relative_to(folder).as_posix(): hash_of(f) for f in files}
+    """Hash each file below a folder, except those named `without`; reads every byte.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> _ = (folder / "a").write_bytes(b"whole"), (folder / "run.json").write_bytes(b"{}")
+        >>> list(hashes(folder, "run.json"))
+        ['a']
+    """
+    return {n: hash_of(file) for n, file in files_below(folder).items() if file.name != without}
+
+
+def files_below(folder: Path) -> dict[str, Path]:
+    """Return every file below a folder by its path relative to it, sorted."""
+    files = (file for file in sorted(folder.rglob("*")) if file.is_file())
+    return {file.relative_to(folder).as_posix(): file for file in files}
 
 
 def hash_of(file: Path) -> list[Any]:
     """Return size and hash of one file."""
-    total, size = xxhash.xxh3_128(), 0
     with file.open("rb") as handle:
-        while block := handle.read(BLOCK):
-            total.update(block)
-            size += len(block)
-    return [size, total.hexdigest()]
+        total: Any = hashlib.file_digest(handle, xxhash.xxh3_128)  # type: ignore[arg-type]
+        return [handle.tell(), total.hexdigest()]
 
 
 def damage(folder: Path, known: Mapping[str, Any]) -> str:

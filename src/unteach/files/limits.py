@@ -14,22 +14,17 @@ CONFIGURATION, TOKENIZER, INDEX = 2**24, 2**27, 2**25
 """Bytes; the largest known ones of released models have 0.1, 35 and 13 million."""
 
 READ = {
-    "config.json": CONFIGURATION,
-    "generation_config.json": CONFIGURATION,
-    "adapter_config.json": CONFIGURATION,
-    "tokenizer_config.json": CONFIGURATION,
-    "special_tokens_map.json": CONFIGURATION,
-    "added_tokens.json": CONFIGURATION,
-    "processor_config.json": CONFIGURATION,
-    "preprocessor_config.json": CONFIGURATION,
-    "chat_template.json": CONFIGURATION,
-    "chat_template.jinja": CONFIGURATION,
-    "tokenizer.json": TOKENIZER,
-    "tokenizer.model": TOKENIZER,
-    "vocab.json": TOKENIZER,
-    "merges.txt": TOKENIZER,
+    **dict.fromkeys(
+        (
+            "config.json", "generation_config.json", "adapter_config.json", "tokenizer_config.json",
+            "special_tokens_map.json", "added_tokens.json", "processor_config.json",
+            "preprocessor_config.json", "chat_template.json", "chat_template.jinja",
+        ),
+        CONFIGURATION,
+    ),
+    **dict.fromkeys(("tokenizer.json", "tokenizer.model", "vocab.json", "merges.txt"), TOKENIZER),
     "model.safetensors.index.json": INDEX,
-}
+}  # fmt: skip
 FILLED = ("config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors.index.json")
 LAYERS = 10_000  # transformers makes lists of this length when it reads the configuration
 

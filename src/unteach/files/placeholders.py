@@ -40,3 +40,11 @@ def start_of(file: Path) -> bytes | None:
             return handle.read(START)
     except (OSError, ValueError):  # ValueError: not a valid file name
         return None
+
+
+def is_there(path: str | Path) -> bool:
+    """Whether a path exists; not so if it is no valid file name, or its folder may not be read."""
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):
+        return False

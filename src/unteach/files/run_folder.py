@@ -12,7 +12,7 @@ from typing import Any
 
 from unteach.errors import Problem, UserError
 from unteach.files.atomic import flush
-from unteach.files.hashes import Hashes, damage, hash_of, hashes, write_sealed
+from unteach.files.hashes import Hashes, damage, files_below, hash_of, hashes, write_sealed
 from unteach.files.locks import Lock, turn
 from unteach.files.work_folders import (
     ATTACKS,
@@ -102,8 +102,7 @@ class RunFolder:
             write_sealed(self.folder / RUN, {k: held[k] for k in ("salt", "key")})
             return problems
         known: Hashes = held.get("rows", {})
-        present = [f for f in self.result.rglob("*") if f.is_file()]
-        names = {f.relative_to(self.result).as_posix() for f in present} - held["files"].keys()
+        names = files_below(self.result).keys() - held["files"].keys()
         torn = {n for n in names if damage(self.result, {n: known.get(n)})}
         if PRIVATE in torn:  # it holds generated texts of all models
             torn = names
@@ -129,9 +128,8 @@ class RunFolder:
         if self.before.exists():  # training is not done
             write_sealed(self.folder / RUN, {**held, BEFORE: hashes(self.before, RUN)})
             return
-        files = [f for f in self.result.rglob("*") if f.is_file()]
-        named = {f.relative_to(self.result).as_posix(): f for f in files}
-        rows = {name: hash_of(f) for name, f in named.items() if name not in held["files"]}
+        files = files_below(self.result).items()
+        rows = {name: hash_of(file) for name, file in files if name not in held["files"]}
         write_sealed(self.folder / RUN, {**held, "rows": rows})
 
     def begin(self) -> Path:
@@ -162,10 +160,11 @@ class RunFolder:
         which its user may edit.
         """
         known = run_of(self.folder).get("files", {})
-        free = (RUN, PRIVATE, CARD)
-        paths = [f for f in self.result.rglob("*") if f.is_file() and f.name not in free]
-        named = {f.relative_to(self.result).as_posix(): f for f in sorted(paths)}
-        files = {name: known.get(name) or hash_of(file) for name, file in named.items()}
+        files = {
+            name: known.get(name) or hash_of(file)
+            for name, file in files_below(self.result).items()
+            if file.name not in (RUN, PRIVATE, CARD)
+        }
         write_sealed(self.result / RUN, {"mark": self.mark, "facts": facts, "files": files})
 
     @property

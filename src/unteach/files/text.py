@@ -1,12 +1,14 @@
 """Read text files within size limits, or report the line of the error."""
 
 import codecs
+import gzip
+import io
 import os
 import re
 import stat
 import zlib
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from unteach.errors import Problem, UserError
 
@@ -34,6 +36,7 @@ MARKS = {  # first bytes of files that are not UTF-8 text
     b"BZh": "is compressed by bzip2",
     b"PAR1": "is Parquet",
 }
+PACKED = {".gz": "gzip", ".zst": "zstd"}
 ENCODED = "save it as UTF-8, with nothing compressed"
 
 Kind = Literal["request", "data"]
@@ -56,12 +59,8 @@ def read_text(
     """
     name = name or str(path)
     try:
-        data = _read(path, largest, hint)
-        if path.suffix.lower() == ".gz":
-            data = _unpacked(data)
-        elif path.suffix.lower() == ".zst":
-            data = _unpacked_zstd(data)
-        return _decoded(data)
+        data, suffix = _read(path, largest, hint), path.suffix.lower()
+        return _decoded(_unpacked(data, suffix) if suffix in PACKED else data)
     except _Refused as error:
         line = f":{error.line}" if error.line else ""
         raise UserError(Problem(name + line, error.what, error.hint, kind)) from None
@@ -104,59 +103,42 @@ def room_for(size: int) -> int:
     return min(LARGEST, max(SMALL, SWELLS * size))
 
 
-def _unpacked(data: bytes) -> bytes:
-    """Unpack gzip data of one or more members, within the limit of `room_for`."""
-    room = room_for(len(data))
-    found, size, rest = [], 0, data
-    while rest.strip(b"\0"):
-        unpack = zlib.decompressobj(wbits=31)
-        try:
-            while not unpack.eof:
-                block = unpack.decompress(rest, BLOCK)
-                rest = unpack.unconsumed_tail
-                size += len(block)
-                found.append(block)
-                if size > room:
-                    what = f"unpacks to more than {room:,} bytes"
-                    raise _Refused(what, "unpack it yourself, and give the text")
-                if not block and not rest and not unpack.eof:
-                    raise _Refused("is gzip that ends too early", "write it anew")
-        except zlib.error:
-            raise _Refused("is no gzip, or broken", "write it anew, or leave .gz out") from None
-        rest = unpack.unused_data
-    return b"".join(found)
-
-
-def _unpacked_zstd(data: bytes) -> bytes:
-    """Unpack zstd data, within the limit of `room_for`."""
-    import pyarrow
-
-    if not pyarrow.Codec.is_available("zstd"):
-        what = "is compressed by zstd, which this pyarrow was built without"
-        raise _Refused(what, "unpack it yourself, and give the text")
-    room = min(LARGEST, max(SMALL, SWELLS * len(data)))
-    found, size = [], 0
+def _unpacked(data: bytes, suffix: str) -> bytes:
+    """Unpack gzip or zstd data of one or more parts, within the limit of `room_for`."""
+    room, found, size = room_for(len(data)), [], 0
     try:
-        with pyarrow.CompressedInputStream(pyarrow.BufferReader(data), "zstd") as unpack:
+        with _opened(data, suffix) as unpack:
             while block := unpack.read(BLOCK):
                 size += len(block)
                 found.append(block)
                 if size > room:
                     what = f"unpacks to more than {room:,} bytes"
                     raise _Refused(what, "unpack it yourself, and give the text")
-    except OSError:
-        hint = "write it anew, or leave .zst out"
-        raise _Refused("is no zstd, or broken", hint) from None
+    except EOFError:
+        raise _Refused("is gzip that ends too early", "write it anew") from None
+    except (OSError, zlib.error):
+        hint = f"write it anew, or leave {suffix} out"
+        raise _Refused(f"is no {PACKED[suffix]}, or broken", hint) from None
     return b"".join(found)
+
+
+def _opened(data: bytes, suffix: str) -> Any:
+    if suffix == ".gz":
+        return gzip.GzipFile(fileobj=io.BytesIO(data))
+    import pyarrow
+
+    if not pyarrow.Codec.is_available("zstd"):
+        what = "is compressed by zstd, which this pyarrow was built without"
+        raise _Refused(what, "unpack it yourself, and give the text")
+    return pyarrow.CompressedInputStream(pyarrow.BufferReader(data), "zstd")
 
 
 def _decoded(data: bytes) -> str:
     for mark, what in MARKS.items():
         if data.startswith(mark):
-            named = next((kind for kind in ("gzip", "zstd") if kind in what), "")
-            end = {"gzip": "gz", "zstd": "zst"}.get(named)
-            more = f"; {named} is read under a name such as .jsonl.{end}" if named else ""
-            raise _Refused(what, ENCODED + more)
+            reads = [(end, name) for end, name in PACKED.items() if name in what]
+            more = [f"; {name} is read under a name such as .jsonl{end}" for end, name in reads]
+            raise _Refused(what, ENCODED + "".join(more))
     data = data.removeprefix(codecs.BOM_UTF8)
     try:
         text = data.decode("utf-8")

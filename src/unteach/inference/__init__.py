@@ -7,11 +7,10 @@ from unteach.inference.generation import end_tokens, greedy, sampled
 from unteach.inference.gradients import gradient_norms
 from unteach.inference.interview import Interview
 from unteach.inference.loaded import loaded_model
-from unteach.inference.scoring import AnswerLogps, answer_tokens
+from unteach.inference.scoring import answer_tokens
 from unteach.inference.variants import VariantReader
 
 __all__ = [
-    "AnswerLogps",
     "Interview",
     "KeptStates",
     "VariantReader",

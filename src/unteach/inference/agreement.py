@@ -5,17 +5,14 @@ from typing import Any
 
 import torch
 
+from unteach.inference.caches import NOT_ALIKE, near, takes_cache
 from unteach.inference.prompts import prompt_length
 from unteach.inference.rows import known_head
-from unteach.inference.scoring import AnswerLogps, answer_tokens
-from unteach.inference.shared_prompts import SharedPromptReader, arguments
+from unteach.inference.scoring import answer_tokens
+from unteach.inference.shared_prompts import SharedPromptReader
 from unteach.processes.lockstep import in_lockstep
 from unteach.processes.share import together
-from unteach.types import Sequence
-
-# Largest difference, as a share of the root mean square of the log-probabilities (at least 1 nat).
-NEAR = {torch.float64: 1e-9, torch.float32: 1e-4}
-NEAR_IN_HALF = 0.02
+from unteach.types import Sequence, TokenScores
 
 
 def reading_once(
@@ -59,23 +56,22 @@ def _sample(texts: list[Sequence]) -> list[Sequence]:
 
 
 def _agree(model: Any, texts: list[Sequence], tokens_per_batch: int) -> bool:
-    if any(adapter.is_prompt_learning for adapter in getattr(model, "peft_config", {}).values()):
-        return False  # virtual tokens before each text would shift our position ids
-    if known_head(model, texts) is None or "past_key_values" not in arguments(model):
+    if not takes_cache(model) or known_head(model, texts) is None:
         return False
     expected = answer_tokens(model, texts, tokens_per_batch=tokens_per_batch)
     once = SharedPromptReader(worth=0)
     try:
         scores = answer_tokens(model, texts, tokens_per_batch=tokens_per_batch, once=once)
-    except (TypeError, ValueError, RuntimeError, AttributeError, IndexError) as error:
+    except NOT_ALIKE as error:
         if isinstance(error, torch.OutOfMemoryError) and in_lockstep(model):
             raise  # perhaps on this device only, and then the other processes wait for it
-        return False  # another kind of cache, or a model without these arguments
-    tolerance = NEAR.get(model.dtype, NEAR_IN_HALF) * max(1.0, _root_mean_square(expected))
+        return False
+    # A share of the root mean square of the log-probabilities, at least of 1 nat.
+    tolerance = near(model.dtype) * max(1.0, _root_mean_square(expected))
     return once.prompts > 0 and _root_mean_square(expected, scores) <= tolerance
 
 
-def _root_mean_square(some: list[AnswerLogps], others: list[AnswerLogps] | None = None) -> float:
+def _root_mean_square(some: list[TokenScores], others: list[TokenScores] | None = None) -> float:
     """Root mean square of log-probabilities, or of the differences to others; nan if one is nan."""
     values = [x for one in some for x in one.logps]
     if others is not None:

@@ -7,7 +7,11 @@ from torch import Tensor
 
 
 def batches_by_length(
-    lengths: list[int], tokens_per_batch: int, *, more: list[int] | None = None
+    lengths: list[int],
+    tokens_per_batch: int,
+    *,
+    more: list[int] | None = None,
+    tight: float = 0.0,
 ) -> Iterator[list[int]]:
     """Batches of indices by similar length, longest first: if memory runs out, it does so early.
 
@@ -16,6 +20,7 @@ def batches_by_length(
         tokens_per_batch: padded tokens of one batch; a longer text gets a batch of its own.
         more: new tokens that will follow each text. The width of a batch is its largest length plus
             its largest number of new tokens.
+        tight: least length in a batch, as a share of its longest.
 
     Example:
         >>> list(batches_by_length([3, 9, 4], tokens_per_batch=10))
@@ -26,7 +31,8 @@ def batches_by_length(
     longest = most = 0
     for i in sorted(range(len(lengths)), key=lambda i: (-lengths[i] - more[i], i)):
         longest, most = max(longest, lengths[i]), max(most, more[i])
-        if batch and (longest + most) * (len(batch) + 1) > tokens_per_batch:
+        full = (longest + most) * (len(batch) + 1) > tokens_per_batch
+        if batch and (full or lengths[i] < tight * longest):
             yield batch
             batch, longest, most = [], lengths[i], more[i]
         batch.append(i)

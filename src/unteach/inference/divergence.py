@@ -14,7 +14,7 @@ from unteach.errors import Problem, UserError
 from unteach.head import Head
 from unteach.inference.batches import batches_by_length
 from unteach.inference.rows import answer_rows, in_parts, known_head, logits_of, pieces
-from unteach.inference.store import HiddenStateStore, sweep
+from unteach.inference.store import HiddenStateStore
 from unteach.losses.byrows import read_rows
 from unteach.processes.lockstep import in_lockstep
 from unteach.processes.share import by_batches
@@ -33,7 +33,6 @@ class KeptStates:
     """
 
     def __init__(self, sequences: list[Sequence]):
-        sweep()
         self._sizes = {number: sum(s.answer) for number, s in enumerate(sequences)}
         self._store: HiddenStateStore | None = None
         self._head: Head | None = None

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
-from unteach.inference.queue import CacheKind, PromptQueue, QueuedPrompt
+from unteach.inference.queue import PromptQueue, QueuedPrompt
 from unteach.progress import ProgressCallback
 
 
@@ -17,7 +17,6 @@ def greedy(
     limits: list[int],
     end: list[int],
     tokens_per_batch: int = 8192,
-    cache: CacheKind = "dynamic",
     shared: bool = False,
     progress: ProgressCallback = lambda done, total: None,
 ) -> list[list[int]]:
@@ -29,13 +28,11 @@ def greedy(
         limits: maximum number of new tokens for each prompt.
         end: token ids that end an answer; they are not returned.
         tokens_per_batch: padded tokens of one batch, the limits of the answers included.
-        cache: "dynamic" grows, and finished rows leave it; "static" keeps one shape for
-            every step, which transformers then compiles on a GPU (not tried there).
         shared: split the batches over all processes; each must call this with the same arguments.
         progress: called with the number of prompts done.
 
     Returns:
-        The new token ids of each prompt. In float32 they do not depend on batching or cache.
+        The new token ids of each prompt. In float32 they do not depend on batching.
 
     Example:
         >>> from transformers import GPT2Config, GPT2LMHeadModel
@@ -43,7 +40,7 @@ def greedy(
         >>> [len(ids) <= 3 for ids in greedy(model, [(5, 6), (7,)], limits=[3, 3], end=[1])]
         [True, True]
     """
-    queue = PromptQueue(model, end, {"do_sample": False}, tokens_per_batch, cache, shared)
+    queue = PromptQueue(model, end, {"do_sample": False}, tokens_per_batch, shared)
     return _generated(queue, prompts, limits, progress)
 
 

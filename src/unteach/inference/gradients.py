@@ -1,7 +1,8 @@
 """Compute the norm of the gradient of each text's loss."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -48,7 +49,14 @@ def gradient_norms(
             head = known_head(model, sequences)
         return [_norm(model, sequences[i], head, norms) for i in members]
 
-    with _gradient_norms(model) as norms:
+    _require_gradients(model)
+    norms: list[Tensor] = []
+
+    def take(name: str, gradient: Tensor) -> None:
+        dtype = gradient.dtype if gradient.dtype == torch.float64 else torch.float32
+        norms.append(torch.linalg.vector_norm(gradient, dtype=dtype))
+
+    with each_gradient(model, dict(model.named_parameters()), take):
         return by_batches([[i] for i in order], measure, shared=shared, progress=progress)
 
 
@@ -75,34 +83,47 @@ def _mean_nll(model: Any, text: Sequence, head: Head | None) -> Tensor:
     return torch.stack(parts).sum() / len(rows)  # type: ignore[arg-type]
 
 
-@contextmanager
-def _gradient_norms(model: Any) -> Iterator[list[Tensor]]:
-    """Within the context, append the norm of each weight's gradient to a list and free it."""
+def _require_gradients(model: Any) -> None:
     if in_lockstep(model):
         what = "weights in shards do not give the gradient of one text"
         hint = "start without FSDP, or do without gradient norms"
         raise UserError(Problem("gradient norms", what, hint, "request"))
-    weights = list(model.parameters())
-    if not all(weight.is_floating_point() for weight in weights):
+    if not all(weight.is_floating_point() for weight in model.parameters()):
         hint = "evaluate the model in 16 or 32 bits, or do without gradient norms"
         raise UserError(Problem("gradient norms", "packed weights have none", hint, "request"))
-    before = [(weight.requires_grad, weight.grad) for weight in weights]
-    norms: list[Tensor] = []
 
-    def take(weight: Tensor) -> None:
+
+@contextmanager
+def each_gradient(
+    model: Any, weights: Mapping[str, Tensor], take: Callable[[str, Tensor], None]
+) -> Iterator[None]:
+    """Within the context, give each gradient to a function and free it, once it is accumulated.
+
+    So only one of them is in memory at a time. No other weight of the model has a gradient.
+
+    Args:
+        model: its gradients and `requires_grad` are restored afterwards.
+        weights: those that get a gradient, by name.
+        take: called with a weight's name and its gradient.
+    """
+    before = [(weight, weight.requires_grad, weight.grad) for weight in model.parameters()]
+
+    def free(name: str, weight: Tensor) -> None:
         assert weight.grad is not None
-        dtype = weight.grad.dtype if weight.grad.dtype == torch.float64 else torch.float32
-        norms.append(torch.linalg.vector_norm(weight.grad, dtype=dtype))
-        weight.grad = None
+        gradient, weight.grad = weight.grad, None
+        take(name, gradient)
 
     handles = []
     try:
-        for weight in weights:
-            weight.requires_grad_(True).grad = None
-            handles.append(weight.register_post_accumulate_grad_hook(take))
-        yield norms
+        for weight, _, _ in before:
+            weight.requires_grad_(False).grad = None
+        for name, weight in weights.items():
+            weight.requires_grad_(True)
+            hook = partial(free, name)
+            handles.append(weight.register_post_accumulate_grad_hook(hook))
+        yield
     finally:
         for handle in handles:
             handle.remove()
-        for weight, (trained, gradient) in zip(weights, before, strict=True):
+        for weight, trained, gradient in before:
             weight.requires_grad_(trained).grad = gradient

@@ -12,12 +12,12 @@ from unteach.inference.generation import end_tokens, greedy
 from unteach.inference.gradients import gradient_norms
 from unteach.inference.loaded import counted
 from unteach.inference.rows import agree_on_head
-from unteach.inference.scoring import AnswerLogps, answer_tokens
+from unteach.inference.scoring import answer_tokens
 from unteach.inference.shared_prompts import SharedPromptReader
 from unteach.processes.lockstep import in_lockstep
 from unteach.processes.share import speaks, together
 from unteach.progress import ProgressCallback
-from unteach.types import Sequence
+from unteach.types import Sequence, TokenScores
 
 Asking = tuple[tuple[int, ...], int]
 """Token ids of a prompt, and the maximum number of new tokens."""
@@ -50,7 +50,7 @@ class Interview:
     tokens_per_batch: int
     told: Callable[[str, int, int], None]
     kept: KeptStates | None = None
-    scores: dict[Sequence, AnswerLogps] = field(default_factory=dict)
+    scores: dict[Sequence, TokenScores] = field(default_factory=dict)
     norms: dict[Sequence, float] = field(default_factory=dict)
     divergences: dict[Sequence, list[float]] = field(default_factory=dict)
     said: dict[Asking, list[int]] = field(default_factory=dict)
@@ -85,29 +85,32 @@ class Interview:
         self.said = dict(zip(self.prompts, answers, strict=True))
         self._count(model, decode_steps=through.batches)
 
-    def of_original(self, original: Any, said: list[Sequence]) -> dict[Sequence, AnswerLogps]:
-        """Compute the model's KL divergence from the original, and score its generated texts."""
-        assert self.kept is not None, "nothing was kept of the model"
-        _check_head(original, self.own + said)
+    def of_original(
+        self, original: Any, said: list[Sequence], *, itself: bool = False
+    ) -> dict[Sequence, TokenScores]:
+        """Compute the model's KL divergence from the original, and score its generated texts.
+
+        Args:
+            original: the original model.
+            said: the generated texts.
+            itself: whether it is the model that was asked, whose divergence is 0.
+        """
+        if not itself:
+            _check_head(original, self.own + said)
         with counted(original) as through:
-            values = divergences(
-                original,
-                self.own,
-                self.kept,
-                tokens_per_batch=self.tokens_per_batch,
-                shared=True,
-                progress=self._progress("comparing with the original"),
-            )
+            values = [[0.0] * sum(text.answer) for text in self.own]
+            if not itself:
+                assert self.kept is not None, "nothing was kept of the model"
+                values = divergences(
+                    original,
+                    self.own,
+                    self.kept,
+                    tokens_per_batch=self.tokens_per_batch,
+                    shared=True,
+                    progress=self._progress("comparing with the original"),
+                )
             scores = self._score(original, said, "what was said")
         self.divergences = dict(zip(self.own, values, strict=True))
-        self._count(original, original_forwards=through.texts)
-        return scores
-
-    def of_itself(self, original: Any, said: list[Sequence]) -> dict[Sequence, AnswerLogps]:
-        """As `of_original`, where the model is the original: its own divergence is 0."""
-        with counted(original) as through:
-            scores = self._score(original, said, "what was said")
-        self.divergences = {text: [0.0] * sum(text.answer) for text in self.own}
         self._count(original, original_forwards=through.texts)
         return scores
 
@@ -126,7 +129,7 @@ class Interview:
         *,
         kept: KeptStates | None = None,
         once: SharedPromptReader | None = None,
-    ) -> dict[Sequence, AnswerLogps]:
+    ) -> dict[Sequence, TokenScores]:
         scores = answer_tokens(
             model,
             texts,

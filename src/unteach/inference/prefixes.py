@@ -5,11 +5,11 @@ from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
-from transformers.cache_utils import DynamicCache, DynamicLayer
+from transformers.cache_utils import DynamicCache
 
 from unteach.head import states_only
 from unteach.inference.batches import left_padded
-from unteach.inference.shared_prompts import arguments, positions
+from unteach.inference.caches import NOT_ALIKE, arguments, copied, forward, near, takes_cache
 from unteach.processes.lockstep import in_lockstep
 
 Prompt = tuple[int, ...]
@@ -18,8 +18,6 @@ Prefilled = tuple[Tensor, Tensor, DynamicCache | None]
 
 LEAST = 512  # tokens that must be saved: a forward of its own and a copy of its cache cost as much
 WORTH = 0.2  # share of the prompts' tokens that must be saved
-NEAR = {torch.float64: 1e-9, torch.float32: 1e-4}  # of the largest logit, that both ways may differ
-NEAR_IN_HALF = 0.02
 
 
 def common_prefix(prompts: list[Prompt]) -> int:
@@ -58,14 +56,10 @@ def _behind_prefix(model: Any, prompts: list[Prompt], shared: int) -> Prefilled:
     prefix = torch.tensor([prompts[0][:shared]], device=model.device)
     seen = torch.ones_like(prefix)
     with states_only(model):
-        out = model(
-            input_ids=prefix, attention_mask=seen, use_cache=True,
-            **positions(model, seen, shared),
-        )  # fmt: skip
-    cache, rows = out.past_key_values, len(prompts)
-    if type(cache) is not DynamicCache or {type(x) for x in cache.layers} != {DynamicLayer}:
-        raise TypeError("a cache whose rows cannot be copied, or with a sliding window")
-    cache.reorder_cache(torch.zeros(rows, dtype=torch.long, device=model.device))  # type: ignore[arg-type]
+        out = forward(model, prefix, seen)
+    rows = len(prompts)
+    every = torch.zeros(rows, dtype=torch.long, device=model.device)
+    cache = copied(out.past_key_values, every, windows=False)
     ids, attention = left_padded([prompt[shared:] for prompt in prompts], model.device)
     whole = torch.cat([prefix.expand(rows, -1), ids], 1)
     return whole, torch.cat([seen.expand(rows, -1), attention], 1), cache
@@ -85,34 +79,25 @@ def _may_share(model: Any, prompts: list[Prompt], shared: int) -> bool:
 
 
 def _usable(model: Any) -> bool:
-    """Not where processes go in step, nor where virtual tokens would shift our position ids.
-
-    Nor where a rotary embedding (dynamic NTK, LongRoPE) depends on the length of the text so far.
-    """
-    virtual = any(a.is_prompt_learning for a in getattr(model, "peft_config", {}).values())
+    """Not where processes go in step, nor where rotary embeddings depend on the text's length."""
     ropes = {str(getattr(module, "rope_type", "")) for module in model.modules()}
-    if virtual or ropes & {"dynamic", "longrope"}:
-        return False
-    return not in_lockstep(model) and "past_key_values" in arguments(model)
+    return takes_cache(model) and not (in_lockstep(model) or ropes & {"dynamic", "longrope"})
 
 
 def _agrees(model: Any, pair: list[Prompt], shared: int) -> bool:
     try:
         whole = _next_logits(model, *left_padded(pair, model.device), None)
         found = _next_logits(model, *_behind_prefix(model, pair, shared))
-    except (TypeError, ValueError, RuntimeError, AttributeError, IndexError):
-        return False  # another kind of cache, or a model without these arguments
-    near = NEAR.get(model.dtype, NEAR_IN_HALF) * max(1.0, float(whole.abs().max()))
-    return float((found - whole).abs().max()) <= near
+    except NOT_ALIKE:
+        return False
+    most = near(model.dtype) * max(1.0, float(whole.abs().max()))
+    return float((found - whole).abs().max()) <= most
 
 
 def _next_logits(model: Any, ids: Tensor, attention: Tensor, cache: DynamicCache | None) -> Tensor:
     """Return the logits [B, V] that follow the last column, in float32 or better."""
     new = ids.shape[1] - (cache.get_seq_length() if cache else 0)
     given = {"logits_to_keep": 1} if "logits_to_keep" in arguments(model) else {}
-    out = model(
-        input_ids=ids[:, -new:], attention_mask=attention, past_key_values=cache, use_cache=True,
-        **positions(model, attention, new), **given,
-    )  # fmt: skip
+    out = forward(model, ids[:, -new:], attention, cache, **given)
     logits = out.logits[:, -1]
     return logits if logits.dtype == torch.float64 else logits.float()

@@ -3,8 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from inspect import signature
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,13 +11,10 @@ from torch.nn.functional import pad
 from transformers import Cache, GenerationConfig, PreTrainedModel, StoppingCriteria
 
 from unteach.inference.batches import batches_by_length, left_padded
+from unteach.inference.caches import arguments
 from unteach.inference.prefixes import Prefilled, prefilled
 from unteach.processes.lockstep import FollowMainProcess, in_lockstep
 from unteach.processes.share import by_batches, speaks
-
-# Rows cannot leave a static cache, since its shape is fixed, and attention reads its empty slots
-# too: slower on CPUs. On GPUs transformers compiles the decoding step; the gain is not measured.
-CacheKind = Literal["dynamic", "static"]
 
 
 class QueuedPrompt:
@@ -58,7 +54,6 @@ class PromptQueue:
         end: token ids that end an answer.
         settings: arguments of `GenerationConfig` that decide how a token is chosen.
         tokens_per_batch: padded tokens of one batch, new tokens included.
-        cache: see `greedy`.
         shared: split each round of batches over all processes; the batches are the same as with
             one process.
     """
@@ -67,17 +62,13 @@ class PromptQueue:
     end: list[int]
     settings: dict[str, Any]
     tokens_per_batch: int
-    cache: CacheKind = "dynamic"
     shared: bool = False
 
     def __post_init__(self):
-        bare = getattr(self.model, "get_base_model", lambda: self.model)()
-        named = "past_key_values" in signature(bare.forward).parameters  # not so in Mamba
-        self._drops = named and self.cache == "dynamic"
+        self._drops = "past_key_values" in arguments(self.model)  # not so in Mamba
         self._lockstep = in_lockstep(self.model)
         as_main = self._lockstep and not self.settings["do_sample"]
         self._processors = [FollowMainProcess()] if as_main else []
-        self._size = 0
 
     def run(self, rows: list[QueuedPrompt], told: Callable[[], None] = lambda: None) -> None:
         """Generate until no row has room; calls `told` after each batch."""
@@ -110,13 +101,10 @@ class PromptQueue:
 
     def _batches(self, rows: list[QueuedPrompt]) -> list[list[int]]:
         lengths, rooms = [len(row.ids) for row in rows], [row.room for row in rows]
-        if self.cache == "static":  # each new shape would compile the step again
-            lengths, rooms = [max(lengths)] * len(rows), [max(rooms)] * len(rows)
         return list(batches_by_length(lengths, self.tokens_per_batch, more=rooms))
 
     def _continue(self, rows: list[QueuedPrompt], leave: int) -> None:
         """Generate until at most `leave` rows have room."""
-        rows = self._filled(rows)
         ids, attention, prefix = self._prefilled([row.ids for row in rows])
         cache = {} if prefix is None else {"past_key_values": prefix}
         while True:
@@ -140,13 +128,6 @@ class PromptQueue:
             return prefilled(self.model, prompts)
         return *left_padded(prompts, self.model.device), None
 
-    def _filled(self, rows: list[QueuedPrompt]) -> list[QueuedPrompt]:
-        """With a static cache, fill up to the first batch's number of rows with finished ones."""
-        if self.cache == "dynamic":
-            return rows
-        self._size = max(self._size, len(rows))
-        return rows + [QueuedPrompt(rows[-1].ids, 0) for _ in range(self._size - len(rows))]
-
     def _generate(
         self, ids: Tensor, attention: Tensor, rooms: list[int], enough: int, cache: dict
     ) -> Any:
@@ -155,7 +136,6 @@ class PromptQueue:
             max_new_tokens=max(rooms),
             eos_token_id=self.end,
             pad_token_id=self.end[0],
-            cache_implementation=None if self.cache == "dynamic" else "static",
             return_dict_in_generate=True,
         )
         ended = RowStoppingCriteria(

@@ -4,11 +4,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers.cache_utils import DynamicCache
 
 from unteach.inference.batches import batches_by_length, left_padded
+from unteach.inference.caches import copied, forward
 from unteach.inference.generation import sampled
-from unteach.inference.shared_prompts import LAYERS, positions
 from unteach.processes.share import by_batches
 from unteach.progress import ProgressCallback
 
@@ -54,7 +53,11 @@ def samples(
         chosen = [prompts[i] for i in members]
         said = _once(model, chosen, count, temperature, end, random)
         if said is None:  # the cache cannot be copied: process the prompt again for each sample
-            said = _again(model, chosen, count, temperature, end, own, tokens_per_batch)
+            many = [prompt for prompt in chosen for _ in range(count)]
+            said = sampled(
+                model, [ids for ids, _ in many], limits=[limit for _, limit in many], end=end,
+                temperature=temperature, seed=own, top_p=1.0, tokens_per_batch=tokens_per_batch,
+            )  # fmt: skip
         return [said[k * count : (k + 1) * count] for k in range(len(members))]
 
     batches = batches_by_length(lengths, max(tokens_per_batch // count, 1), more=rooms)
@@ -69,14 +72,8 @@ def _once(
     rows = torch.arange(len(prompts), device=model.device).repeat_interleave(count)
     room = torch.tensor([limit for _, limit in prompts], device=model.device)[rows]
     try:
-        out = model(
-            input_ids=ids, attention_mask=attention, use_cache=True,
-            **positions(model, attention, ids.shape[1]),
-        )  # fmt: skip
-        cache = out.past_key_values
-        if type(cache) is not DynamicCache or not all(type(x) in LAYERS for x in cache.layers):
-            return None
-        cache.reorder_cache(rows)  # type: ignore[arg-type]
+        out = forward(model, ids, attention)
+        cache = copied(out.past_key_values, rows)
     except (TypeError, AttributeError):
         return None
     logits, whole = out.logits[:, -1][rows], attention[rows]
@@ -97,10 +94,7 @@ def _once(
             cache.reorder_cache(going)  # type: ignore[arg-type]
             alive, whole, new, room = alive[going], whole[going], new[going], room[going]
         whole = torch.cat([whole, whole.new_ones(len(whole), 1)], 1)
-        out = model(
-            input_ids=new[:, None], attention_mask=whole, past_key_values=cache, use_cache=True,
-            **positions(model, whole, 1),
-        )  # fmt: skip
+        out = forward(model, new[:, None], whole, cache)
         logits = out.logits[:, -1]
 
 
@@ -108,14 +102,3 @@ def _drawn(logits: Tensor, temperature: float, random: Any) -> Tensor:
     """Draw one token for each row of logits [B, V]; returns [B]."""
     p = (logits.float() / temperature).softmax(-1)
     return torch.multinomial(p, 1, generator=random)[:, 0]
-
-
-def _again(
-    model: Any, prompts: list[Prompt], count: int, temperature: float, end: list[int], seed: int,
-    tokens_per_batch: int,
-) -> list[list[int]]:  # fmt: skip
-    many = [prompt for prompt in prompts for _ in range(count)]
-    return sampled(
-        model, [ids for ids, _ in many], limits=[limit for _, limit in many], end=end,
-        temperature=temperature, seed=seed, top_p=1.0, tokens_per_batch=tokens_per_batch,
-    )  # fmt: skip

@@ -1,6 +1,6 @@
 """Score given answers by teacher forcing: log-probabilities and ranks of their tokens."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,25 +13,7 @@ from unteach.losses.byrows import read_rows
 from unteach.processes.lockstep import in_lockstep
 from unteach.processes.share import by_batches
 from unteach.progress import ProgressCallback
-from unteach.types import Sequence
-
-
-class AnswerLogps(NamedTuple):
-    """Scores of one answer's tokens, in order; computed in float32 or better.
-
-    Attributes:
-        logps: log-probabilities, in nats.
-        hits: whether each was the most likely token.
-        ranks: how many tokens of the vocabulary were more likely.
-        means: mean of log p over the vocabulary, weighted by p.
-        spreads: standard deviation of log p, with the same weights.
-    """
-
-    logps: list[float]
-    hits: list[bool]
-    ranks: list[int]
-    means: list[float]
-    spreads: list[float]
+from unteach.types import Sequence, TokenScores
 
 
 @torch.no_grad()  # weights that FSDP gathers in inference mode could not be trained afterwards
@@ -44,7 +26,7 @@ def answer_tokens(
     once: SharedPromptReader | None = None,
     shared: bool = False,
     progress: ProgressCallback = lambda done, total: None,
-) -> list[AnswerLogps]:
+) -> list[TokenScores]:
     """Score every answer token of every sequence by teacher forcing, each text once.
 
     Where the model's head is known, logits are computed for answer tokens only, a few rows at a
@@ -60,7 +42,7 @@ def answer_tokens(
         progress: called with the number of sequences done.
 
     Returns:
-        One `AnswerLogps` per sequence, in the order of `sequences`.
+        One `TokenScores` per sequence, in the order of `sequences`.
     """
     if not sequences:
         return []
@@ -70,7 +52,7 @@ def answer_tokens(
     else:
         batches, grouped = once.batches(model, sequences, tokens_per_batch)
 
-    def score(members: list[int]) -> list[AnswerLogps]:
+    def score(members: list[int]) -> list[TokenScores]:
         chosen = [sequences[i] for i in members]
         head = known_head(model, sequences)
         read = answer_rows if once is None or members[0] not in grouped else once.answer_rows
@@ -79,7 +61,7 @@ def answer_tokens(
             kept.put(members, rows, head)
         parts = [read_rows(_score, logits_of(rows[p], head), target[p]) for p in pieces(rows, head)]
         columns = [in_parts(torch.cat(part), chosen) for part in zip(*parts, strict=True)]
-        return [AnswerLogps(*one) for one in zip(*columns, strict=True)]
+        return [TokenScores(*one) for one in zip(*columns, strict=True)]
 
     lockstep = in_lockstep(model)
     return by_batches(batches, score, shared=shared, lockstep=lockstep, progress=progress)

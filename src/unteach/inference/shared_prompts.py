@@ -1,20 +1,17 @@
 """Forward each shared prompt once and score its answers from copies of its KV cache."""
 
 from dataclasses import dataclass
-from inspect import signature
 from typing import Any
 
 import torch
 from torch import Tensor
-from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
 from unteach.head import Head, states_only
 from unteach.inference.batches import left_padded, right_padded
 from unteach.inference.budget import answering_tokens
+from unteach.inference.caches import copied, forward
 from unteach.inference.prompts import batches_by_prompt, prompt_length
 from unteach.types import Sequence
-
-LAYERS = DynamicLayer, DynamicSlidingWindowLayer  # cache layers whose rows can be copied
 
 
 @dataclass
@@ -49,15 +46,13 @@ class SharedPromptReader:
         """
         assert head is not None, "the logits of whole texts are not made here"
         device = model.device
-        starts = [prompt_length(text) for text in texts]
-        prompts = [text.ids[:n] for text, n in zip(texts, starts, strict=True)]
+        cut = [(text, prompt_length(text)) for text in texts]
+        prompts = [text.ids[:n] for text, n in cut]
         numbers = {prompt: k for k, prompt in enumerate(dict.fromkeys(prompts))}
         self.prompts += len(numbers)
         which = torch.tensor([numbers[prompt] for prompt in prompts], device=device)
-        ends = [text.ids[n:] for text, n in zip(texts, starts, strict=True)]
-        masks: list[tuple[int, ...]] = [
-            text.answer[n:] for text, n in zip(texts, starts, strict=True)
-        ]
+        ends = [text.ids[n:] for text, n in cut]
+        masks: list[tuple[int, ...]] = [text.answer[n:] for text, n in cut]
         ids, answer = right_padded(ends, device), right_padded(masks, device).bool()
         attention = right_padded([(1,) * len(end) for end in ends], device)
         states = _states(model, left_padded(list(numbers), device), which, ids, attention)
@@ -69,36 +64,7 @@ def _states(
 ) -> Tensor:
     """Hidden states [N, 1 + A, D]: of the prompt's last token and of all tokens after it."""
     with states_only(model) as caught:
-        out = model(
-            input_ids=prompts[0],
-            attention_mask=prompts[1],
-            use_cache=True,
-            **positions(model, prompts[1], prompts[1].shape[1]),
-        )
-        last, cache = caught[0][:, -1:], out.past_key_values
-        if type(cache) is not DynamicCache or not all(type(x) in LAYERS for x in cache.layers):
-            raise TypeError("a cache whose rows cannot be copied")
-        cache.reorder_cache(which)  # type: ignore[arg-type]
-        whole = torch.cat([prompts[1][which], attention], 1)
-        model(
-            input_ids=ids,
-            attention_mask=whole,
-            past_key_values=cache,
-            use_cache=True,
-            **positions(model, whole, attention.shape[1]),
-        )
+        out = forward(model, *prompts)
+        last, cache = caught[0][:, -1:], copied(out.past_key_values, which)
+        forward(model, ids, torch.cat([prompts[1][which], attention], 1), cache)
     return torch.cat([last[which], caught[0]], 1)
-
-
-def positions(model: Any, attention: Tensor, last: int) -> dict[str, Tensor]:
-    """Position ids of the `last` columns, from 0 in each text; empty if the model takes none."""
-    if "position_ids" not in arguments(model):
-        return {}
-    places = (attention.cumsum(1) - 1).clamp(min=0)
-    return {"position_ids": places[:, -last:]}
-
-
-def arguments(model: Any) -> Any:
-    """Parameters of the base model's `forward`."""
-    bare = getattr(model, "get_base_model", lambda: model)()
-    return signature(bare.forward).parameters

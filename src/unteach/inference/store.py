@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,9 +17,8 @@ IN_MEMORY = 1 << 30  # bytes; what is larger goes to a file
 class HiddenStateStore:
     """Hidden states [n_i, D] of each example i.
 
-    A large store is a memory-mapped file in the temporary folder. Its name is removed as soon as
-    it is open, so the system frees it when the process ends or crashes. Where a system cannot
-    remove the name of an open file, the next start does it (`sweep`).
+    A large store is a memory-mapped file in the temporary folder. It has no name, so the system
+    frees it when the process ends or crashes.
 
     Args:
         sizes: number of rows of each example, by index.
@@ -56,56 +56,11 @@ class HiddenStateStore:
         return torch.cat([self._rows[self._places[number]] for number in numbers])
 
 
-PREFIX = "unteach-rows-"
-
-
 def _mapped(size: int, dtype: torch.dtype) -> Tensor:
-    folder = Path(tempfile.gettempdir())
-    with in_words(folder):
-        handle, name = tempfile.mkstemp(prefix=f"{PREFIX}{os.getpid()}-")
-    try:
-        try:
-            with in_words(folder):
-                _take_room(handle, size * dtype.itemsize)
-        finally:
-            os.close(handle)
-        return torch.from_file(name, shared=True, size=size, dtype=dtype)
-    finally:
-        _remove(name)
-
-
-def _take_room(handle: int, size: int) -> None:
-    """Allocate all space now: on a full disk a later write to the map would kill the process."""
-    if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(handle, 0, size)
-
-
-def sweep() -> None:
-    """Remove files of ended processes, on systems where an open file keeps its name."""
-    try:
-        folder = tempfile.gettempdir()
-        there = os.listdir(folder)
-    except OSError:  # no temporary folder, so nothing to remove
-        return
-    for name in there:
-        if name.startswith(PREFIX) and not _alive(name.removeprefix(PREFIX).split("-")[0]):
-            _remove(os.path.join(folder, name))
-
-
-def _remove(name: str) -> None:
-    try:
-        os.unlink(name)
-    except OSError:
-        return  # Windows: the file is open; `sweep` removes it later
-
-
-def _alive(process: str) -> bool:
-    if not process.isdigit() or os.name == "nt":
-        return process == str(os.getpid())
-    try:
-        os.kill(int(process), 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
+    """Map a temporary file without a name."""
+    needed = size * dtype.itemsize
+    with in_words(Path(tempfile.gettempdir())), tempfile.TemporaryFile() as file:
+        if hasattr(os, "posix_fallocate"):
+            # All space now: on a full disk a later write to the map would kill the process.
+            os.posix_fallocate(file.fileno(), 0, needed)
+        return torch.from_numpy(np.memmap(file, np.uint8, "r+", shape=needed)).view(dtype)

@@ -1,24 +1,20 @@
 """Score variants of a text: what stands before their first other token is forwarded once."""
 
-from collections.abc import Iterator
 from copy import copy
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from transformers.cache_utils import DynamicCache
 
 from unteach.head import Head, states_only
-from unteach.inference.batches import right_padded
+from unteach.inference.batches import batches_by_length, right_padded
+from unteach.inference.caches import NOT_ALIKE, forward, near, require_copyable, takes_cache
 from unteach.inference.rows import known_head, logits_of, pieces
 from unteach.inference.scoring import answer_tokens
-from unteach.inference.shared_prompts import LAYERS, arguments, positions
 from unteach.losses.byrows import read_rows
 from unteach.processes.lockstep import in_lockstep
 from unteach.types import Sequence
 
-NEAR = {torch.float64: 1e-9, torch.float32: 1e-4}  # nats by which both ways may differ
-NEAR_IN_HALF = 0.05
 SAMPLE = 8  # variants of the first text that are read both ways
 SMALL = 2048  # tokens; fewer are forwarded whole, since several forwards take as long
 TIGHT = 0.7  # least length of a batch's shortest remainder, as a share of its longest
@@ -37,7 +33,7 @@ class VariantReader:
 
     def __init__(self, model: Any, *, small: int = SMALL):
         self.model, self.small = model, small
-        self._short: bool | None = False if in_lockstep(model) or _prompted(model) else None
+        self._short: bool | None = None if takes_cache(model) and not in_lockstep(model) else False
 
     def nll(self, texts: list[tuple[int, ...]], start: int) -> list[float]:
         """Mean NLL in nats of each text's tokens from position `start` on; see `variant_nll`."""
@@ -51,16 +47,11 @@ class VariantReader:
         few = [texts[0], *texts[1 :: max(len(texts) // SAMPLE, 1)]]
         try:
             found = variant_nll(self.model, few, start)
-        except (TypeError, ValueError, RuntimeError, AttributeError, IndexError):
-            return False  # another kind of cache, or a model without these arguments
-        near = NEAR.get(self.model.dtype, NEAR_IN_HALF)
+        except NOT_ALIKE:
+            return False
+        most = near(self.model.dtype, in_half=0.05)
         pairs = zip(found, whole_nll(self.model, few, start), strict=True)
-        return all(abs(short - whole) <= near * max(1.0, whole) for short, whole in pairs)
-
-
-def _prompted(model: Any) -> bool:
-    """Whether virtual tokens before each text would shift our position ids."""
-    return any(adapter.is_prompt_learning for adapter in getattr(model, "peft_config", {}).values())
+        return all(abs(short - whole) <= most * max(1.0, whole) for short, whole in pairs)
 
 
 def whole_nll(model: Any, texts: list[tuple[int, ...]], start: int) -> list[float]:
@@ -96,18 +87,17 @@ def variant_nll(
     """
     first, *others = texts
     head = known_head(model, [Sequence("", first, (False, *(True,) * (len(first) - 1)))])
-    if head is None or "past_key_values" not in arguments(model):
+    if head is None or not takes_cache(model):
         raise TypeError("a model without a known head, or without a cache")
     ids = torch.tensor([first], device=model.device)
     with states_only(model) as caught:
-        whole = torch.ones_like(ids)
-        out = model(input_ids=ids, use_cache=True, **positions(model, whole, len(first)))
-    cache = out.past_key_values
+        cache = forward(model, ids, torch.ones_like(ids)).past_key_values
     _require_cuttable(cache, len(first))
     found = _mean_nlls([caught[0][0, start - 1 : -1]], [ids[0, start:]], head)
     remainders = [Remainder(text, min(_alike(first, text), start - 1)) for text in others]
     scores: dict[int, float] = {}
-    for members in _batches(remainders, tokens_per_batch):
+    lengths = [len(text.ids) - text.cut for text in remainders]
+    for members in batches_by_length(lengths, tokens_per_batch, tight=TIGHT):
         chosen = [remainders[k] for k in members]
         scores |= zip(members, _batch_nll(model, cache, chosen, start, head), strict=True)
     return found + [scores[k] for k in range(len(others))]
@@ -121,24 +111,9 @@ def _alike(first: tuple[int, ...], other: tuple[int, ...]) -> int:
 
 def _require_cuttable(cache: Any, length: int) -> None:
     """Every layer must hold the whole text; a sliding window narrower than it does not."""
-    layers: list[Any] = cache.layers if type(cache) is DynamicCache else []
-    if not layers or not all(type(x) in LAYERS and x.keys.shape[2] == length for x in layers):
+    layers: list[Any] = require_copyable(cache).layers
+    if not layers or any(layer.keys.shape[2] != length for layer in layers):
         raise TypeError("a cache whose texts cannot be cut")
-
-
-def _batches(remainders: list[Remainder], tokens_per_batch: int) -> Iterator[list[int]]:
-    """Batches of like lengths, the longest first."""
-    lengths = [len(text.ids) - text.cut for text in remainders]
-    batch: list[int] = []
-    for k in sorted(range(len(remainders)), key=lambda k: (-lengths[k], k)):
-        longest = lengths[batch[0]] if batch else 0
-        full = (len(batch) + 1) * longest > tokens_per_batch
-        if batch and (full or lengths[k] < TIGHT * longest):
-            yield batch
-            batch = []
-        batch.append(k)
-    if batch:
-        yield batch
 
 
 def _batch_nll(
@@ -151,13 +126,7 @@ def _batch_nll(
     past, behind = _cut(cache, torch.tensor([text.cut for text in chosen], device=device))
     attention = torch.cat([behind, own], 1)
     with states_only(model) as caught:
-        model(
-            input_ids=ids,
-            attention_mask=attention,
-            past_key_values=past,
-            use_cache=True,
-            **positions(model, attention, ids.shape[1]),
-        )
+        forward(model, ids, attention, past)
     scored = [slice(start - text.cut, len(text.ids) - text.cut) for text in chosen]
     states = [caught[0][row, s.start - 1 : s.stop - 1] for row, s in enumerate(scored)]
     targets = [ids[row, s] for row, s in enumerate(scored)]

@@ -2,16 +2,16 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
-from unteach.errors import Problem, UserError
+from unteach.errors import Problem, UserError, require
 from unteach.methods._options import bounds
 from unteach.methods._options import option as option
 from unteach.registry import Registry, did_you_mean, import_all, strict
-from unteach.selectors import ReferenceOracle, Selection
+from unteach.selectors import SELECTORS, ReferenceOracle, Selection, selector_of
 from unteach.settings.messages import OPTION, named
 from unteach.teachers import Teacher, TeacherInputs
 from unteach.types import Paper, Sequence
@@ -104,10 +104,15 @@ class Method(ABC):
     """Answers passed to `forget`; with "retain" training starts from the base model."""
 
     def __post_init__(self) -> None:
-        """Refuse options out of their bounds. Raises UserError with all of them."""
+        """Refuse options out of their bounds, and a selector that is not installed.
+
+        Raises:
+            UserError: all options that are refused.
+        """
         problems = [p for f in fields(self) for p in bounds(self.name, f, getattr(self, f.name))]  # type: ignore[arg-type]
-        if problems:
-            raise UserError(*problems)
+        require(*problems)
+        if selector := self.choosing():
+            selector_of(selector, asdict(self))  # type: ignore[call-overload]
 
     @abstractmethod
     def forget(self, rows: "AnswerRows") -> list["Term"]:
@@ -173,16 +178,24 @@ class Method(ABC):
     @property
     def nothing(self) -> str:
         """Hint for the user if no token is selected in any answer."""
-        return ""
+        selector = self.choosing()
+        return SELECTORS.get(selector).nothing if selector else ""
 
     def choosing(self) -> str | None:
-        """Return the name of the selector that `choose` uses, or None."""
-        return None
+        """Return the selector that an option names (`option(..., selectors=True)`), or None."""
+        named = (getattr(self, f.name) for f in fields(self) if f.metadata.get("selectors"))  # type: ignore[arg-type]
+        return next((name for name in named if name in SELECTORS), None)
 
     def choose(
         self, sequences: list[Sequence], oracle: ReferenceOracle, seed: int
     ) -> Iterator[Selection]:
-        """Yield the selection of each sequence for `rows.selected`; called before training."""
+        """Yield the selection of each sequence for `rows.selected`; called before training.
+
+        It is that of the selector that an option names, and all answer tokens without one.
+        """
+        if selector := self.choosing():
+            yield from selector_of(selector, asdict(self)).choose(sequences, oracle, seed)  # type: ignore[call-overload]
+            return
         for sequence in sequences:
             yield Selection(frozenset(i for i, answer in enumerate(sequence.answer) if answer))
 
@@ -241,17 +254,12 @@ def method(name: str) -> Callable[[M], M]:
     return register
 
 
-def build(name: str, options: dict[str, Any]) -> Method:
-    """Return the method of that name with these options.
+def made(methods: Registry[type[Method]], name: str, options: dict[str, Any]) -> Method:
+    """Return the method of that name with these options, from a registry.
 
     Raises:
         UserError: an unknown name, unknown options (with the nearest known one), bad values.
     """
-    return made(METHODS, name, options)
-
-
-def made(methods: Registry[type[Method]], name: str, options: dict[str, Any]) -> Method:
-    """Build a method of a given registry, as `build` does."""
     if name not in methods:
         hint = f"{did_you_mean(name, list(methods)).strip()} Known: {', '.join(methods)}".strip()
         raise UserError(
@@ -266,8 +274,7 @@ def made(methods: Registry[type[Method]], name: str, options: dict[str, Any]) ->
         if not problems:
             raise  # keeps the traceback, which shows whether a plug-in raised it
         raise UserError(*problems, *error.problems) from None
-    if problems:
-        raise UserError(*problems)
+    require(*problems)
     return method
 
 

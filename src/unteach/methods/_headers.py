@@ -2,11 +2,12 @@
 
 import ast
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from unteach.methods import _papers
 from unteach.methods._base import METHODS, TOFU_SETTINGS, Method, MethodDefaults, made, option
 from unteach.registry import Registry
 from unteach.types import Paper
@@ -15,7 +16,8 @@ NAMES = {
     "Any": Any, "Mapping": Mapping,
     "ClassVar": ClassVar, "Literal": Literal, "Method": Method, "Paper": Paper,
     "MethodDefaults": MethodDefaults, "TOFU_SETTINGS": TOFU_SETTINGS,
-    "dataclass": dataclass, "frozenset": frozenset, "option": option,
+    "dataclass": dataclass, "frozenset": frozenset, "option": option, "papers": _papers,
+    "replace": replace,
 }  # fmt: skip
 """Names that a header may use; a method whose header uses others is imported instead."""
 

@@ -10,8 +10,7 @@ from traceback import extract_tb
 from typing import TYPE_CHECKING, Any
 
 from unteach.errors import Problem, UserError
-from unteach.methods._base import METHODS, Method
-from unteach.methods._base import build as _build
+from unteach.methods._base import METHODS, Method, made
 from unteach.metrics import METRICS
 from unteach.selectors import SELECTORS
 
@@ -74,11 +73,8 @@ def build(name: str, options: dict[str, Any]) -> Method:
         UserError: an unknown name, unknown options (with the nearest known one), bad values; or the
             method is from a plug-in file, and fails.
     """
-    cls = METHODS.get(name) if name in METHODS else None
-    if cls is None or not cls.__module__.startswith(PREFIX):
-        return _build(name, options)
     try:
-        return _build(name, options)
+        return made(METHODS, name, options)
     except Exception as error:
         if problem := problem_of(error):
             raise UserError(problem) from error

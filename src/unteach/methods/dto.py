@@ -1,14 +1,13 @@
 """Direct token optimisation (DTO), our reading of the paper."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from unteach.losses import ascent, unlikelihood, weighted_ascent
 from unteach.losses.answer_rows import AnswerRows, Term
 from unteach.methods._base import Method, MethodDefaults, method, option
-from unteach.selectors import SELECTORS, ReferenceOracle, Selection, selector_of
-from unteach.types import Paper, Sequence
+from unteach.types import Paper
 
 
 @method("dto")
@@ -95,11 +94,6 @@ class DTO(Method):
     }
     label: ClassVar = "DTO (our reading, with bounded ascent)"
 
-    def __post_init__(self) -> None:
-        """Refuse options out of their bounds, and a selector that is not installed."""
-        super().__post_init__()
-        selector_of(self.selector, asdict(self))
-
     @classmethod
     def defaults_for(cls, *, retain: bool, holdout: bool) -> dict[str, Any]:
         """Return a larger weight of the KL where no retain term holds."""
@@ -110,11 +104,6 @@ class DTO(Method):
         if self.selector == "delta" and self.objective in ("ascent", "wga"):
             return self.label if self.objective == "wga" else "DTO (our reading of the paper)"
         return f"DTO, changed: {self.objective} on targets by {self.selector}"
-
-    @property
-    def nothing(self) -> str:
-        """Hint for the user if no answer has a target."""
-        return SELECTORS.get(self.selector).nothing
 
     def forget(self, rows: AnswerRows) -> list[Term]:
         """Mean of the objective over the targets, and weighted mean KL over the others."""
@@ -139,13 +128,3 @@ class DTO(Method):
     def conflict(self) -> str:
         """Return how the two gradients are combined, from `orthogonalize`."""
         return "sum" if self.orthogonalize == "off" else self.orthogonalize
-
-    def choosing(self) -> str:
-        """Return the selector's name."""
-        return self.selector
-
-    def choose(
-        self, sequences: list[Sequence], oracle: ReferenceOracle, seed: int
-    ) -> Iterator[Selection]:
-        """Yield the targets of each answer."""
-        return selector_of(self.selector, asdict(self)).choose(sequences, oracle, seed)

@@ -1,12 +1,12 @@
 """Refusal tuning: train on "I don't know" answers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from unteach.losses import cross_entropy
 from unteach.losses.answer_rows import AnswerRows, Term
+from unteach.methods import _papers as papers
 from unteach.methods._base import TOFU_SETTINGS, Method, method
-from unteach.types import Paper
 
 
 @method("idk")
@@ -18,14 +18,8 @@ class Idk(Method):
     Each question has one refusal, drawn by the seed; `data.refusals` names a file of your own.
     """
 
-    paper: ClassVar = Paper(
-        title="TOFU: A Task of Fictitious Unlearning for LLMs",
-        authors="Pratyush Maini and Zhili Feng and Avi Schwarzschild and Zachary C. Lipton and "
-        "J. Zico Kolter",
-        year=2024,
-        arxiv="2401.06121",
-        where="section 3.2, preference optimisation on 'I don't know' answers",
-        venue="COLM 2024",
+    paper: ClassVar = replace(
+        papers.TOFU, where="section 3.2, preference optimisation on 'I don't know' answers"
     )
     reads: ClassVar = frozenset({"alternate"})
     paper_settings: ClassVar = TOFU_SETTINGS

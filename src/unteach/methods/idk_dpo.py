@@ -1,12 +1,12 @@
 """DPO with refusals: preference optimisation of "I do not know" over the answer to forget."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from unteach.losses.answer_rows import AnswerRows, Term
+from unteach.methods import _papers as papers
 from unteach.methods._base import Method, MethodDefaults, method, option
 from unteach.methods._preference import preference_term
-from unteach.types import Paper
 
 
 @method("idk-dpo")
@@ -19,15 +19,7 @@ class IdkDPO(Method):
 
     beta: float = option(0.1, "how soon a pair that is told apart stops pushing", above=0)
 
-    paper: ClassVar = Paper(
-        title="Negative Preference Optimization: From Catastrophic Collapse to Effective "
-        "Unlearning",
-        authors="Ruiqi Zhang and Licong Lin and Yu Bai and Song Mei",
-        year=2024,
-        arxiv="2404.05868",
-        where="the DPO baseline with 'I don't know' answers",
-        venue="COLM 2024",
-    )
+    paper: ClassVar = replace(papers.NPO, where="the DPO baseline with 'I don't know' answers")
     reads: ClassVar = frozenset({"alternate", "reference_logps"})
     plan: ClassVar = MethodDefaults(rate_at_2048=5e-5)
     alternates: ClassVar = "refusals"

@@ -1,12 +1,12 @@
 """KL minimisation: gradient ascent on forget, KL to the original model on retain."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from unteach.losses import ascent
 from unteach.losses.answer_rows import AnswerRows, Term
+from unteach.methods import _papers as papers
 from unteach.methods._base import TOFU_SETTINGS, Method, MethodDefaults, method
-from unteach.types import Paper
 
 
 @method("kl-min")
@@ -17,15 +17,7 @@ class KLMin(Method):
     Ascent is unbounded and its gradient grows against the KL; `train.stop_at` ends training.
     """
 
-    paper: ClassVar = Paper(
-        title="TOFU: A Task of Fictitious Unlearning for LLMs",
-        authors="Pratyush Maini and Zhili Feng and Avi Schwarzschild and Zachary C. Lipton and "
-        "J. Zico Kolter",
-        year=2024,
-        arxiv="2401.06121",
-        where="section 3.2, KL minimisation",
-        venue="COLM 2024",
-    )
+    paper: ClassVar = replace(papers.TOFU, where="section 3.2, KL minimisation")
     plan: ClassVar = MethodDefaults(retain="kl", power=1, stop_at=0.1)
     paper_settings: ClassVar = TOFU_SETTINGS | {"train.stop_at": 0.0}
 

@@ -5,8 +5,8 @@ from typing import ClassVar
 
 from unteach.losses import npo
 from unteach.losses.answer_rows import AnswerRows, Term
+from unteach.methods import _papers as papers
 from unteach.methods._base import Method, MethodDefaults, method, option
-from unteach.types import Paper
 
 
 @method("npo")
@@ -16,15 +16,7 @@ class NPO(Method):
 
     beta: float = option(0.1, "how soon a forgotten answer stops pushing; 0 is ascent", above=0)
 
-    paper: ClassVar = Paper(
-        title="Negative Preference Optimization: From Catastrophic Collapse to Effective "
-        "Unlearning",
-        authors="Ruiqi Zhang and Licong Lin and Yu Bai and Song Mei",
-        year=2024,
-        arxiv="2404.05868",
-        where="equation 3",
-        venue="COLM 2024",
-    )
+    paper: ClassVar = papers.NPO
     reads: ClassVar = frozenset({"reference_logps"})
     plan: ClassVar = MethodDefaults(rate_at_2048=5e-5)
     paper_settings: ClassVar = {  # for Llama-2-7B on TOFU

@@ -1,13 +1,13 @@
 """PALU: equalise the likeliest tokens' logits at the start of answers, keep the other tokens."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from unteach.losses import top_flattening
 from unteach.losses.answer_rows import AnswerRows, Term
 from unteach.methods._base import Method, method, option
-from unteach.selectors import SELECTORS, ReferenceOracle, Selection, selector_of
+from unteach.selectors import ReferenceOracle, Selection
 from unteach.types import Paper, Sequence
 
 
@@ -60,17 +60,6 @@ class PALU(Method):
     )
     reads: ClassVar = frozenset({"reference_logits", "selected"})
 
-    def __post_init__(self) -> None:
-        """Refuse options out of their bounds, and a selector that is not installed."""
-        super().__post_init__()
-        if self.selector != "prefix":
-            selector_of(self.selector, asdict(self))
-
-    @property
-    def nothing(self) -> str:
-        """Hint for the user if no answer has a selected token."""
-        return SELECTORS.get(self.selector).nothing if self.selector != "prefix" else ""
-
     def forget(self, rows: AnswerRows) -> list[Term]:
         """Mean flattening loss over the first tokens, and mean KL over the other tokens."""
         values = top_flattening(
@@ -85,23 +74,14 @@ class PALU(Method):
         """Whether the other tokens get KL to the original."""
         return self.hold > 0
 
-    def choosing(self) -> str | None:
-        """Return the selector's name, or None."""
-        return None if self.selector == "prefix" else self.selector
-
     def choose(
         self, sequences: list[Sequence], oracle: ReferenceOracle, seed: int
     ) -> Iterator[Selection]:
         """Yield the first tokens of each answer or span; a span's other tokens are ignored."""
-        if self.selector == "prefix":
-            for sequence in sequences:
-                answer = (i for i, is_answer in enumerate(sequence.answer) if is_answer)
-                yield Selection(_firsts(answer, self.prefix))
-            return
-        choices = selector_of(self.selector, asdict(self)).choose(sequences, oracle, seed)
-        for choice in choices:
+        for choice in super().choose(sequences, oracle, seed):
             chosen = _firsts(sorted(choice.chosen), self.prefix)
-            yield Selection(chosen, choice.ignored | (choice.chosen - chosen))
+            rest = choice.chosen - chosen if self.choosing() else frozenset()
+            yield Selection(chosen, choice.ignored | rest)
 
 
 def _firsts(positions: Iterable[int], count: int) -> frozenset[int]:

@@ -1,13 +1,13 @@
 """RMU: move the hidden states of the forget texts to a random vector."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from unteach.losses import control_vector, squared_distance
 from unteach.losses.answer_rows import AnswerRows, Term
+from unteach.methods import _papers as papers
 from unteach.methods._base import Method, MethodDefaults, method, option
-from unteach.types import Paper
 
 # Names of an MLP's output projection in different model families.
 OUTPUTS = ("down_proj", "dense_4h_to_h", "fc2", "fc_out", "w2", r"mlp\.c_proj")
@@ -32,14 +32,7 @@ class RMU(Method):
     )
     seed: int = option(0, "of the random vector", low=0)
 
-    paper: ClassVar = Paper(
-        title="The WMDP Benchmark: Measuring and Reducing Malicious Use With Unlearning",
-        authors="Nathaniel Li and Alexander Pan and Anjali Gopal and others",
-        year=2024,
-        arxiv="2403.03218",
-        where="section 4, RMU",
-        venue="ICML 2024",
-    )
+    paper: ClassVar = replace(papers.WMDP, where="section 4, RMU")
     reads: ClassVar = frozenset({"hidden"})
     plan: ClassVar = MethodDefaults(retain="hidden", retain_weight=1200.0, rate_at_2048=2e-5)
 

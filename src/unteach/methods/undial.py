@@ -1,7 +1,7 @@
 """UnDIAL: self-distillation on adjusted logits."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 from torch import Tensor
@@ -9,10 +9,9 @@ from torch import Tensor
 from unteach.losses import distil, kl_to_reference, undial
 from unteach.losses.answer_rows import AnswerRows, Over, Term
 from unteach.methods._base import Method, MethodDefaults, method, option
-from unteach.selectors import SELECTORS, ReferenceOracle, Selection, selector_of
 from unteach.teachers import Teacher, TeacherInputs, find_teacher
 from unteach.teachers.holdout import at_most_lowered
-from unteach.types import Paper, Sequence
+from unteach.types import Paper
 
 
 @method("undial")
@@ -113,22 +112,11 @@ class UnDIAL(Method):
         "train.epochs": 10,
     }
 
-    def __post_init__(self) -> None:
-        """Refuse options out of their bounds, and a focus that is not installed."""
-        super().__post_init__()
-        if self.focus != "none":
-            selector_of(self.focus, asdict(self))
-
     def title(self) -> str:
         """Return the name in reports, with the focus if there is one."""
         if self.focus == "none":
             return self.name
         return f"FUnDIAL (undial, {self.focus_mode} focus on {self.focus})"
-
-    @property
-    def nothing(self) -> str:
-        """Hint for the user if no answer has a selected token."""
-        return SELECTORS.get(self.focus).nothing if self.focus != "none" else ""
 
     def forget(self, rows: AnswerRows) -> list[Term]:
         """Cross-entropy to the adjusted original, a weighted mean over answer tokens."""
@@ -191,15 +179,3 @@ class UnDIAL(Method):
         if self.focus_mode == "hard":
             return "selected"
         return {"tokens": 1.0, "selected": self.focus_weight - 1}
-
-    def choosing(self) -> str | None:
-        """Return the focus, or None."""
-        return None if self.focus == "none" else self.focus
-
-    def choose(
-        self, sequences: list[Sequence], oracle: ReferenceOracle, seed: int
-    ) -> Iterator[Selection]:
-        """Yield the tokens of the focus; all answer tokens without one."""
-        if self.focus == "none":
-            return super().choose(sequences, oracle, seed)
-        return selector_of(self.focus, asdict(self)).choose(sequences, oracle, seed)

@@ -5,10 +5,11 @@ from typing import ClassVar, Literal
 
 from unteach.losses import distil
 from unteach.losses.answer_rows import AnswerRows, Term
+from unteach.methods import _papers as papers
 from unteach.methods._base import Method, MethodDefaults, method, option
 from unteach.teachers import Teacher, TeacherInputs, find_teacher
 from unteach.teachers.stranger import made_up_strangers
-from unteach.types import Paper, Sequence
+from unteach.types import Sequence
 
 
 @method("unseen")
@@ -51,14 +52,9 @@ class Unseen(Method):
     )
     draw: int = option(0, "another number draws other strangers")
 
-    paper: ClassVar = Paper(
-        title="Revisiting Who's Harry Potter: Towards Targeted Unlearning from a Causal "
-        "Intervention Perspective",
-        authors="Yujian Liu and Yang Zhang and Tommi Jaakkola and Shiyu Chang",
-        year=2024,
-        arxiv="2407.16997",
+    paper: ClassVar = replace(
+        papers.WHP,
         where="the teacher by name change; one name, the level term and the hold are ours",
-        venue="EMNLP 2024",
     )
     reads: ClassVar = frozenset({"teacher_logits"})
     plan: ClassVar = MethodDefaults(

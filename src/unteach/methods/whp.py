@@ -6,10 +6,10 @@ from typing import ClassVar, Literal
 from unteach.losses import cross_entropy, distil
 from unteach.losses.answer_rows import AnswerRows, Term
 from unteach.losses.statistics import token_statistics
+from unteach.methods import _papers as papers
 from unteach.methods._base import Method, MethodDefaults, method, option
 from unteach.teachers import Teacher, TeacherInputs
 from unteach.teachers.strangers import mean_over_strangers
-from unteach.types import Paper
 
 
 @method("whp")
@@ -40,15 +40,10 @@ class WHP(Method):
     )
     draw: int = option(0, "another number draws other strangers")
 
-    paper: ClassVar = Paper(
-        title="Revisiting Who's Harry Potter: Towards Targeted Unlearning from a Causal "
-        "Intervention Perspective",
-        authors="Yujian Liu and Yang Zhang and Tommi Jaakkola and Shiyu Chang",
-        year=2024,
-        arxiv="2407.16997",
+    paper: ClassVar = replace(
+        papers.WHP,
         where="the forget loss towards the mean over names; as in the authors' code, but for names "
         "of works",
-        venue="EMNLP 2024",
     )
     reads: ClassVar = frozenset({"teacher_logits"})
     plan: ClassVar = MethodDefaults(retain="nll")

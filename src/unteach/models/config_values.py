@@ -170,8 +170,7 @@ def _refused(settings: Mapping[str, Any]) -> str:
     from unteach.models.weights import hushed
 
     try:
-        with hushed(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with hushed(), warnings.catch_warnings(action="ignore"):
             GenerationConfig(**settings)
     except Exception as error:  # depends on the content of the file
         message = first_line(error)

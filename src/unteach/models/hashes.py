@@ -8,7 +8,6 @@ from pathlib import Path
 from unteach.models.source import commit_of, pinned
 from unteach.models.unchanged import weighty
 
-BLOCK = 2**22
 THREADS = 4  # hashlib releases the GIL
 
 
@@ -44,8 +43,5 @@ def combined(parts: Iterable[tuple[str, str]]) -> str:
 
 def file_hash(path: Path) -> str:
     """SHA-256 of a file's bytes."""
-    total = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            total.update(block)
-    return total.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()

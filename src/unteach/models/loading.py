@@ -12,17 +12,16 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from unteach.errors import Problem, UserError
+from unteach.errors import Problem, UserError, require
 from unteach.files.limits import size_problem, stand_in_problems
+from unteach.files.placeholders import is_there
 from unteach.models.config_values import settings_problems, suspects
 from unteach.models.source import (
     HUB_ID,
     code_problem,
     folder_of,
     gguf_problem,
-    is_there,
     pinned,
-    require,
     split_id,
     torn_problem,
     weight_files,
@@ -67,8 +66,7 @@ def load_config(
         raise UserError(Problem(where, "does not exist", hint, "request"))
     require(size_problem(model, where))
     problems = stand_in_problems(folder_of(model), weight_files(model) or [], where)
-    if problems := problems or settings_problems(model, where):
-        raise UserError(*problems)
+    require(*(problems or settings_problems(model, where)))
     try:
         config = AutoConfig.from_pretrained(**_source_options(model, trust_remote_code))
     except Exception as error:  # depends on the content of the model's files
@@ -129,8 +127,7 @@ def load_model(
         UserError: no such model, only pickled weights, no causal head, missing or unexpected
             weights, or no such device.
     """
-    if problem := device_problem(device):
-        raise UserError(problem)
+    require(device_problem(device))
     where = pick_device(device)
     wanted: Any = DTYPES.get(dtype, torch.float32 if where.type == "cpu" else "auto")
     options: dict[str, Any] = {"dtype": "auto" if dtype == "checkpoint" else wanted}

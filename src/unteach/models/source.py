@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from unteach.errors import Problem, UserError
-from unteach.files.placeholders import stand_in, start_of
+from unteach.errors import Problem
+from unteach.files.placeholders import is_there, stand_in, start_of
 
 HUB_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?(@\w[\w./-]*)?")
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -54,14 +54,6 @@ def split_id(model: str) -> tuple[str, str | None]:
         return model, None
     name, _, revision = model.partition("@")
     return name, revision or None
-
-
-def is_there(model: str) -> bool:
-    """Whether it is an existing path."""
-    try:
-        return Path(model).exists()
-    except (OSError, ValueError):  # not a valid file name
-        return False
 
 
 def pinned(model: str) -> str:
@@ -343,9 +335,3 @@ def _leads_outside(name: str) -> bool:
 def command_line(code: str, *arguments: str) -> str:
     """Return a shell command that runs Python code with these arguments."""
     return shlex.join(["python", "-c", code, *arguments])
-
-
-def require(problem: Problem | None) -> None:
-    """Raise UserError if there is a problem."""
-    if problem:
-        raise UserError(problem)

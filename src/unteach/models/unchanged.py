@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from unteach.errors import Problem, UserError
+from unteach.errors import Problem, require
 
 # Files that affect a model's output; a README or the optimiser's state does not.
 KINDS = (".safetensors", ".json", ".jinja", ".model", ".txt", ".bin", ".py")
@@ -51,5 +51,4 @@ def require_unchanged(before: Mapping[str, Ages]) -> None:
             what = f"was changed while the run was under way ({', '.join(changed[:3])})"
             hint = "what was measured before and after would be of two models: start again"
             problems.append(Problem(f"model {model}", what, hint))
-    if problems:
-        raise UserError(*problems)
+    require(*problems)

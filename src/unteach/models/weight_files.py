@@ -5,8 +5,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from unteach.errors import Problem, UserError
-from unteach.models.source import INDEX, read_json, require, weight_files
+from unteach.errors import Problem, UserError, require
+from unteach.models.source import INDEX, read_json, weight_files
 
 TYPES = {
     "F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "I64": "int64",
@@ -47,8 +47,7 @@ def headers(model: str, where: str) -> dict[str, Any] | None:
         except Exception as error:  # safetensors has no specific error for damaged files
             what = f"{file.name} is torn or no safetensors ({str(error)[:80]})"
             wrong.append(Problem(where, what, WHOLE, "request"))
-    if wrong:
-        raise UserError(*wrong)
+    require(*wrong)
     if len(files) > 1:
         require(_index_mismatch(files[0].parent, found, where))
     return {name: tensor for tensors in found.values() for name, tensor in tensors.items()}

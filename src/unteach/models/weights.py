@@ -12,8 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from unteach.errors import Problem, UserError
-from unteach.models.source import require
+from unteach.errors import Problem, UserError, require
 from unteach.models.weight_files import WHOLE, some
 
 # Buffers that a model computes itself, but older checkpoints contain. An attention "bias" with four

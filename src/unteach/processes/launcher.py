@@ -12,7 +12,7 @@ from accelerate.utils import (
     str_to_bool,
 )
 
-from unteach.errors import Problem, UserError
+from unteach.errors import Problem, UserError, require
 
 SHARDS = "1.15"  # lowest version of accelerate for FSDP
 FALLEN = {
@@ -52,8 +52,7 @@ def require_asked(accelerator: Any, args: Any = None) -> None:
         what = f"does not go on from its checkpoints with accelerate {version('accelerate')}"
         hint = f'pip install -U "accelerate>={SHARDS}"'
         problems.append(Problem("FSDP", what, hint, "request"))
-    if problems:
-        raise UserError(*problems)
+    require(*problems)
 
 
 def sharding_asked(environment: Mapping[str, str]) -> str | None:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from unteach.head import Head, head_of, require_agreement, states_only
 from unteach.inference import answer_tokens, batches_by_length
-from unteach.inference.store import HiddenStateStore, sweep
+from unteach.inference.store import HiddenStateStore
 from unteach.losses.answer_rows import AnswerRows
 from unteach.losses.replay import REPLAY_READS
 from unteach.rowengine.batch import ALTERNATE, FORGET, REPLAY, RETAIN, Batch, Pairs, pad
@@ -54,7 +54,6 @@ class Reference:
         layer: int | None = None,
         head: Head | None = None,
     ):
-        sweep()
         drawn = range(len(pairs.retain)) if drawn is None else sorted(drawn)
         replayed = range(len(pairs.replay)) if replayed is None else sorted(replayed)
         replay = REPLAY_READS if pairs.replay else frozenset[str]()

@@ -6,7 +6,7 @@ from dataclasses import fields
 from random import Random
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar, runtime_checkable
 
-from unteach.errors import Problem, UserError
+from unteach.errors import Problem, require
 from unteach.registry import Registry, did_you_mean, import_all
 from unteach.types import Sequence
 
@@ -93,8 +93,7 @@ def selector_of(name: str, options: Mapping[str, Any]) -> Selector:
         for key in own
         if key not in known
     ]
-    if problems:
-        raise UserError(*problems)
+    require(*problems)
     given = {key: value for key, value in options.items() if key in known}
     return cls(**{**given, **own})
 

@@ -11,6 +11,7 @@ from typing import Any, Literal, get_origin
 from pydantic import BaseModel
 
 from unteach.errors import Problem
+from unteach.files.placeholders import is_there
 from unteach.registry import did_you_mean
 
 NAME = re.compile(r"[a-z0-9_.|-]{1,120}")
@@ -81,19 +82,12 @@ def is_text(value: str) -> bool:
         >>> is_text("Where was Ada born?"), is_text("my data/forget.jsonl"), is_text("owner/name")
         (True, False, False)
     """
-    if not value or _exists(value):
+    if not value or is_there(value):
         return False
     if "\n" in value or len(value) > 1000:
         return True
     many = len(value.split()) > SPACES or bool(re.search(r"\w[?!.]$|\? ", value) and " " in value)
     return many and not re.search(r"\.\w{1,8}$", value) and not re.match(r"[/~.]|[A-Za-z]:", value)
-
-
-def _exists(path: str) -> bool:
-    try:
-        return Path(path).exists()
-    except (OSError, ValueError):
-        return False
 
 
 def explained(

@@ -16,6 +16,7 @@ RENAMED = {
 
 
 MOVED = {"report_to"}  # from train.extra to train
+OLD_PLACE = "the old place goes away"
 
 
 def under_new_names(section: str, values: Any) -> Any:
@@ -50,8 +51,8 @@ def _several(value: Any) -> Any:
 
 
 def renaming_notes(values: dict[str, Any]) -> list[Problem]:
-    """A note for each old name in the values of a request."""
-    return [
+    """A note for each old name, and for each setting of `train.extra` that has its own name now."""
+    found = [
         Problem(
             f"{section}.{old}", f"is called {section}.{new} now", "the old name goes away", "note"
         )
@@ -59,16 +60,13 @@ def renaming_notes(values: dict[str, Any]) -> list[Problem]:
         for old, new in names.items()
         if isinstance(values.get(section), dict) and old in values[section]
     ]
-
-
-def moving_notes(values: dict[str, Any]) -> list[Problem]:
-    """A note for each setting that stands in `train.extra` and has its own name now."""
     train = values.get("train")
     extra = train.get("extra") if isinstance(train, dict) else None
-    what, hint = "is called train.{} now", "the old place goes away"
-    return [
-        Problem(f"train.extra.{name}", what.format(name), hint, "note")
+    if not isinstance(train, dict) or not isinstance(extra, dict):
+        return found
+    moved = [
+        Problem(f"train.extra.{name}", f"is called train.{name} now", OLD_PLACE, "note")
         for name in sorted(MOVED)
-        if isinstance(train, dict) and isinstance(extra, dict) and name in extra
-        if name not in train
+        if name in extra and name not in train
     ]
+    return found + moved

@@ -5,13 +5,13 @@ from typing import Any, Literal
 
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
-from unteach.errors import Problem, UserError
+from unteach.errors import Problem, UserError, require
 from unteach.files.text import read_text
 from unteach.files.yaml import DEEPEST, LONGEST, NO_TEXT, read_yaml, to_yaml
 from unteach.registry import did_you_mean
 from unteach.settings.gates import Gates, spelled
 from unteach.settings.messages import ALIKE, NAME, explained, fields_of, texts_in
-from unteach.settings.renamed import RENAMED, moving_notes, renaming_notes, under_new_names
+from unteach.settings.renamed import RENAMED, renaming_notes, under_new_names
 from unteach.settings.sections import (
     AdapterSettings,
     AttackSettings,
@@ -171,7 +171,6 @@ def load(
     """
     values = _read(file) if file else {}
     notes = renaming_notes(values)
-    notes += moving_notes(values)
     values |= {name: under_new_names(name, values[name]) for name in RENAMED if name in values}
     given = {key: value for key, value in (flags or {}).items() if value is not None}
     what, hint = "holds a character that is no text", "write it in UTF-8"
@@ -195,15 +194,14 @@ def load(
         _set_value(values, parts, read_yaml(value, shown))
         typed.add(".".join(parts))
     where = str(file) if file else "request"
-    notes += moving_notes(values)
+    notes += renaming_notes(values)
     try:
         request = Request.model_validate(values)
     except ValidationError as error:
         raise UserError(
             *explained(by_setting(error.errors()), Request, where, typed, _suggestion)
         ) from None
-    if problems := texts_in(request, where):
-        raise UserError(*problems)
+    require(*texts_in(request, where))
     request._notes = tuple(notes)
     return request
 

@@ -40,6 +40,11 @@ class DataSettings(Section):
     refusal: str = "No idea"
     template: Literal["auto", "chat", "plain", "none"] = "auto"
 
+    @property
+    def encoding(self) -> dict[str, Any]:
+        """Arguments of `encode_all` for these settings, once defaults are filled in."""
+        return {"max_length": self.max_length or 2048, "template": self.template}
+
 
 class AdapterSettings(Section):
     """Settings of the trained parameters and the adapters.

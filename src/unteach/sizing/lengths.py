@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from unteach.data import context_length, encode_all, read
 from unteach.data.reworded import reworded
-from unteach.errors import Problem, UserError
+from unteach.errors import Problem, UserError, require
 from unteach.models.loading import load_tokenizer
 from unteach.settings.request import Request
 from unteach.types import Sequence
@@ -45,8 +45,7 @@ def lengths_of(request: Request, config: Any) -> TextLengths:
                 examples, tokenizer, max_length=longest, template=request.data.template
             )
             problems += [p for p in (*found, *wrong) if p.kind != "note"]
-    if problems:
-        raise UserError(*problems)
+    require(*problems)
     every = [sequence for role in sequences.values() for sequence in role]
     return TextLengths(
         length=max(len(sequence.ids) for sequence in every),

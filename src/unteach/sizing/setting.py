@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from unteach.errors import Problem, UserError
+from unteach.errors import Problem, require
 from unteach.settings.request import Request
 
 Sharding = Literal["none", "ddp", "fsdp", "zero2", "zero3"]
@@ -191,8 +191,7 @@ def setting_of(
         sharding=sharding,  # type: ignore[arg-type]
         processes=processes, **more,
     )  # fmt: skip
-    if problems := _problems(setting):
-        raise UserError(*problems)
+    require(*_problems(setting))
     return _with_local_batch(setting)
 
 

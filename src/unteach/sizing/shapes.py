@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from unteach.errors import Problem, UserError
+from unteach.errors import Problem, UserError, require
 from unteach.models.loading import HUB_ID, load_config
-from unteach.models.source import gguf_problem, require
+from unteach.models.source import gguf_problem
 from unteach.registry import did_you_mean
 
 

@@ -58,12 +58,11 @@ class Size:
                 "times the host memory of one"
             )
         if setting.sharding.startswith("zero"):
-            found.append("DeepSpeed takes the whole model onto each device before it shares it out")
-        if setting.sharding.startswith("zero"):
-            found.append(
+            found += [
+                "DeepSpeed takes the whole model onto each device before it shares it out",
                 "under DeepSpeed evaluation is not in shards: each device holds a whole model "
-                "then; evaluate.bits=4 makes it smaller"
-            )
+                "then; evaluate.bits=4 makes it smaller",
+            ]
         if setting.sharding == "fsdp" and setting.evaluate_bits:
             found.append("models in 4 bits are asked whole on each device, not in shards")
         if not known(setting.optim):

@@ -113,7 +113,7 @@ def traced(setting: SizeSettings) -> TracedModel:
 def _traced(setting: SizeSettings, _shape: str) -> TracedModel:
     from torch._subclasses.fake_tensor import FakeTensorMode
 
-    with _quiet():
+    with warnings.catch_warnings(action="ignore"):
         with torch.device("meta"):
             model = _build(setting)
         base = _count(model, setting)
@@ -126,13 +126,6 @@ def _traced(setting: SizeSettings, _shape: str) -> TracedModel:
             what += f"({type(error).__name__}), so its activations are not known"
             hint = "take a dense model of the same width and depth for an estimate"
             raise UserError(Problem("--model", what, hint)) from error
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
 
 
 @contextmanager

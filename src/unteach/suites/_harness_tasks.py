@@ -6,7 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from unteach.errors import Problem, UserError
+from unteach.errors import Problem, UserError, require
 from unteach.registry import did_you_mean
 from unteach.suites._base import SuiteOption
 from unteach.suites._options import chosen
@@ -88,8 +88,7 @@ def understood(suite: str, options: Mapping[str, str]) -> HarnessOptions:
         chat_template=given["chat_template"] == "yes",
         include_path=given["include_path"],
     )
-    if problems:
-        raise UserError(*problems)
+    require(*problems)
     return parsed
 
 
@@ -132,8 +131,7 @@ def checked(suite: str, asked: HarnessOptions, manager: Any) -> list[dict[str, A
                 Problem(where, f"{task} {what}", "", "request") for what in _beyond(config)
             ]
             found[task] = (name, config)
-    if problems:
-        raise UserError(*problems)
+    require(*problems)
     return [config for _, config in found.values()]
 
 
@@ -172,8 +170,7 @@ def load(suite: str, names: list[str], manager: Any) -> list[Any]:
             continue
         group = found["groups"].get(name)
         tasks += [group] if group is not None else found["tasks"].values()
-    if problems:
-        raise UserError(*problems)
+    require(*problems)
     return tasks
 
 

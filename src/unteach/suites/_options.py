@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from unteach.errors import Problem, UserError
+from unteach.errors import Problem, require
 from unteach.registry import did_you_mean
 from unteach.settings.messages import NOT_SHOWN, WORD, named
 from unteach.suites._base import SuiteOption
@@ -33,6 +33,5 @@ def chosen(
             problems.append(
                 Problem(where, f"{named(value, known)} is no value of it", hint, "request")
             )
-    if problems:
-        raise UserError(*problems)
+    require(*problems)
     return {name: given.get(name, option.default) for name, option in options.items()}

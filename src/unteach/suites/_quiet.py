@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from typing import Any
-from warnings import catch_warnings, simplefilter
+from unittest.mock import patch
+from warnings import catch_warnings
 
 Told = Callable[[str, int, int], None]
 
@@ -32,38 +33,21 @@ def quiet(progress: Told) -> Iterator[None]:
     Args:
         progress: called with stage, done and total.
     """
-    with ExitStack() as stack, catch_warnings():
-        simplefilter("ignore")
-        for module in BARS:
-            _set(stack, module, "tqdm", _bar(progress))
-        for module in PRINTS:
-            _set(stack, module, "print", _nothing)
-        for name in LOOKS:
-            _set(stack, "lm_eval.evaluator", name, _nothing)
-        _no_processes(stack)
+    with ExitStack() as stack, catch_warnings(action="ignore"):
+        replaced = [(module, "tqdm", _bar(progress)) for module in BARS]
+        replaced += [(module, "print", _nothing) for module in PRINTS]
+        replaced += [("lm_eval.evaluator", name, _nothing) for name in LOOKS]
+        for module, name, thing in replaced:
+            stack.enter_context(patch.dict(vars(import_module(module)), {name: thing}))
+        alone = {"DISABLE_MULTIPROC": os.environ.get("DISABLE_MULTIPROC", "1")}
+        stack.enter_context(patch.dict(os.environ, alone))
         _logs_and_bars(stack)
         _restore_generators(stack)
         yield
 
 
-def _set(stack: ExitStack, module: str, name: str, thing: Any) -> None:
-    place = vars(import_module(module))
-    if name in place:
-        stack.callback(place.__setitem__, name, place[name])
-    else:  # a built-in, such as print
-        stack.callback(place.pop, name)
-    place[name] = thing
-
-
 def _nothing(*args: Any, **options: Any) -> None:
     """Replacement for functions that should do nothing."""
-
-
-def _no_processes(stack: ExitStack) -> None:
-    name = "DISABLE_MULTIPROC"
-    if name not in os.environ:
-        stack.callback(os.environ.pop, name)
-        os.environ[name] = "1"
 
 
 def _logs_and_bars(stack: ExitStack) -> None:

@@ -2,15 +2,29 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from unteach.data import read_rows
 from unteach.data.readers.sources import records
-from unteach.errors import Problem, UserError
+from unteach.errors import Problem, UserError, require
 from unteach.suites._sources import KINDS, find
 from unteach.types import Example
 
 Record = Mapping[str, Any]
+
+
+class Part(NamedTuple):
+    """Where the examples of a group come from.
+
+    Attributes:
+        files: possible names of its file, see `records_of`.
+        columns: that every record must have.
+        row: from a record to the columns that unteach reads; None leaves it out.
+    """
+
+    files: Sequence[str]
+    columns: Sequence[str]
+    row: Callable[[Record], Record | None]
 
 
 def records_of(
@@ -43,24 +57,28 @@ def records_of(
             what, hint = f"has no text in {', '.join(lacking)}", f"give {suite}'s own file"
             wrong.append(Problem(where, what, hint))
             break  # a file of another layout lacks them everywhere
-    if wrong:
-        raise UserError(*wrong)
+    require(*wrong)
     return [record for _, record in found]
 
 
-def collected(parts: Mapping[str, Callable[[], list[Record]]]) -> dict[str, list[Example]]:
+def collected(
+    folder: Path | None, suite: str, parts: Mapping[str, Part]
+) -> dict[str, list[Example]]:
     """Return the examples of several groups, or raise all of their problems at once.
 
     Args:
-        parts: by group, a function to the group's rows with the columns that unteach reads.
+        folder: see `records_of`.
+        suite: its name, for messages.
+        parts: by group.
 
     Raises:
         UserError: all problems of all groups.
     """
     groups, problems = {}, []
-    for name, read in parts.items():
+    for name, part in parts.items():
         try:
-            if rows := read():
+            found = records_of(folder, suite, part.files, part.columns)
+            if rows := [row for record in found if (row := part.row(record)) is not None]:
                 groups[name] = read_rows(rows, name)
         except UserError as error:
             problems += error.problems

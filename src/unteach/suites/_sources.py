@@ -6,7 +6,7 @@ from typing import Literal
 
 from unteach.data import read
 from unteach.data.listing import shortened
-from unteach.errors import Problem, UserError
+from unteach.errors import Problem, UserError, require
 from unteach.types import Example
 
 # Suffixes of a file name; the last is that of a single-part split on the hub.
@@ -78,8 +78,7 @@ def examples_of(sources: list[Source], folder: Path | None) -> dict[str, list[Ex
         problems += wrong or _unfit(source, examples)
         if examples:
             found[source.group] = examples
-    if problems:
-        raise UserError(*problems)
+    require(*problems)
     return found
 
 
@@ -98,8 +97,7 @@ def place_of(sources: list[Source], folder: Path | None) -> dict[str, str]:
             found[source.group] = str(path) if path else source.hub
         elif not source.optional:
             problems.append(_missing(source, folder))
-    if problems:
-        raise UserError(*problems)
+    require(*problems)
     return found
 
 

@@ -13,8 +13,8 @@ from unteach.suites.generated import decoded, distinct, gives, repetition, rouge
 from unteach.suites.questions import Question, questions
 from unteach.suites.rivals import beside_wrong
 from unteach.suites.rounding import rounded
-from unteach.suites.summary import TokenScores, joined, mean, summary
-from unteach.types import Row, Sequence
+from unteach.suites.summary import joined, mean, summary
+from unteach.types import Row, Sequence, TokenScores
 
 Told = Callable[[str, int, int], None]
 
@@ -60,11 +60,34 @@ class ModelAnswers:
 
 
 def score_groups(
+    model: Any, tokenizer: Any, groups: dict[str, Group], settings: AskSettings, **options: Any
+) -> ModelAnswers:
+    """Tokenise the examples of every group, and compute their rows; see `score_questions`.
+
+    Args:
+        model: see `score_questions`.
+        tokenizer: of the model.
+        groups: examples by group ("forget", "retain", "holdout", ...).
+        settings: for scoring and generation.
+        options: of `score_questions`.
+
+    Raises:
+        UserError: a chat template is missing; and as `score_questions`.
+    """
+    asked = questions(groups, tokenizer, settings)
+    tokens = settings.tokens_per_batch
+    return score_questions(
+        asked, list(groups), model, tokenizer, tokens_per_batch=tokens, **options
+    )
+
+
+def score_questions(
+    asked: list[Question],
+    groups: list[str],
     model: Any,
     tokenizer: Any,
-    groups: dict[str, Group],
-    settings: AskSettings,
     *,
+    tokens_per_batch: int,
     original: Any = None,
     is_original: bool = False,
     gradient_norms: bool = False,
@@ -85,11 +108,12 @@ def score_groups(
     paraphrases and wrong answers.
 
     Args:
+        asked: the questions, ordered by group and row.
+        groups: names of the groups, in the order of the returned rows.
         model: a causal language model in evaluation mode, or a function without arguments that
             loads it.
         tokenizer: of the model.
-        groups: examples by group ("forget", "retain", "holdout", ...).
-        settings: for scoring and generation.
+        tokens_per_batch: padded tokens of one forward.
         original: the original model, for `divergences` and `said_logp`, or a function without
             arguments that loads it; None when it is not known.
         is_original: whether `model` is the original itself, which is then loaded only once.
@@ -98,43 +122,9 @@ def score_groups(
         progress: called with stage, done and total, on the main process only.
 
     Raises:
-        UserError: a chat template is missing, the original has another vocabulary, or gradients
-            were requested for quantized or sharded weights.
+        UserError: the original has another vocabulary, or gradients were requested for quantized
+            or sharded weights.
         RuntimeError: another process failed.
-    """
-    return score_questions(
-        questions(groups, tokenizer, settings), list(groups), model, tokenizer,
-        tokens_per_batch=settings.tokens_per_batch, original=original, is_original=is_original,
-        gradient_norms=gradient_norms, keep_text=keep_text, progress=progress,
-    )  # fmt: skip
-
-
-def score_questions(
-    asked: list[Question],
-    groups: list[str],
-    model: Any,
-    tokenizer: Any,
-    *,
-    tokens_per_batch: int,
-    original: Any = None,
-    is_original: bool = False,
-    gradient_norms: bool = False,
-    keep_text: bool = False,
-    progress: Told = lambda what, done, total: None,
-) -> ModelAnswers:
-    """Like `score_groups`, for questions that are already tokenized.
-
-    Args:
-        asked: the questions, ordered by group and row.
-        groups: names of the groups, in the order of the returned rows.
-        model: see `score_groups`.
-        tokenizer: of the model.
-        tokens_per_batch: padded tokens of one forward.
-        original: see `score_groups`.
-        is_original: see `score_groups`.
-        gradient_norms: see `score_groups`.
-        keep_text: also return the generated texts.
-        progress: called with stage, done and total.
     """
     # Imported here because it imports torch, which listing the suites does not need.
     from unteach.inference import Interview, KeptStates, loaded_model
@@ -154,7 +144,8 @@ def score_questions(
         answers = [
             _generated(q, interview.said[q.prompt], tokenizer) if q.prompt else None for q in asked
         ]
-        return answers, interview.of_itself(it, _scored(answers)) if is_original else {}
+        logps = interview.of_original(it, _scored(answers), itself=True) if is_original else {}
+        return answers, logps
 
     answers, logps = loaded_model(model, of_model)
     if original is not None and not is_original:
@@ -230,14 +221,13 @@ def _filled(
     if answer is not None:
         fields |= answer.fields
         if answer.text in logps:
-            fields["said_logp"] = mean(tuple(logps[answer.text].logps))
+            fields["said_logp"] = mean(logps[answer.text].logps)
     row = replace(row, **fields)
     return replace(row, verbatim=verbatim(row)) if row.kind == "answer" else row
 
 
 def _of_tokens(text: Sequence, interview: Any) -> TokenScores:
-    scores = {name: tuple(part) for name, part in interview.scores[text]._asdict().items()}
-    return TokenScores(**scores, divergences=tuple(interview.divergences.get(text, ())))
+    return interview.scores[text]._replace(divergences=interview.divergences.get(text, ()))
 
 
 def _counts(asked: list[Question], interview: Any) -> dict[str, int]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from unteach.suites._base import SUITES, Group, Suite, SuiteOption
 from unteach.suites._options import chosen
-from unteach.suites._records import Record, collected, records_of
+from unteach.suites._records import Part, Record, collected
 from unteach.types import Paper
 
 NEW_TOKENS = 256
@@ -18,6 +18,7 @@ GROUPS = {  # by group: which file, and which of its records
     "retain": ("retain", "question"),
     "completion_retain": ("retain", "completion"),
 }
+MEMBERS = {"forget": "member", "holdout": "nonmember"}  # files of the membership attack
 PAPER = Paper(
     title="LUME: LLM Unlearning with Multitask Evaluations",
     authors="Anil Ramakrishna and Yixin Wan and Xiaomeng Jin and Kai-Wei Chang and Zhiqi Bu and "
@@ -64,18 +65,20 @@ def read(folder: Path | None, options: Mapping[str, str]) -> dict[str, Group]:
     """
     options = chosen("lume", OPTIONS, options)
     if options["part"] == "mia":
-        files = {"forget": "member", "holdout": "nonmember"}
-        texts = collected({n: partial(_documents, folder, file) for n, file in files.items()})
+        inner = folder / "mia_data" if folder and (folder / "mia_data").is_dir() else folder
+        texts = {name: Part([file], ["document"], _text) for name, file in MEMBERS.items()}
         return {
             name: Group(examples=found, template="none", generate=False)
-            for name, found in texts.items()
+            for name, found in collected(inner, "lume", texts).items()
         }
-    examples = collected(
-        {name: partial(_rows, folder, *part, options) for name, part in GROUPS.items()}
-    )
+    split, task = options["split"], options["task"]
+    parts = {}
+    for name, (role, kind) in GROUPS.items():
+        files = [f"{role}_{split}", *([role] if split == "train" else [])]
+        parts[name] = Part(files, COLUMNS, partial(_row, kind=kind, task=task))
     return {
         name: Group(examples=found, template="none", new_tokens=NEW_TOKENS)
-        for name, found in examples.items()
+        for name, found in collected(folder, "lume", parts).items()
     }
 
 
@@ -89,21 +92,15 @@ def kind_of(id: str) -> str:
     return KINDS.get(id[:-1][-2:], "")
 
 
-def _rows(folder: Path | None, role: str, kind: str, options: Mapping[str, str]) -> list[Record]:
-    split, task = options["split"], options["task"]
-    names = [f"{role}_{split}", *([role] if split == "train" else [])]
-    rows = []
-    for record in records_of(folder, "lume", names, COLUMNS):
-        if kind_of(record["id"]) == kind and task in ("all", record["task"].removeprefix("Task")):
-            fact = {"fact": record["output"]} if kind == "question" else {}
-            rows.append({"prompt": record["input"], "completion": record["output"], **fact})
-    return rows
+def _row(record: Record, *, kind: str, task: str) -> Record | None:
+    if kind_of(record["id"]) != kind or task not in ("all", record["task"].removeprefix("Task")):
+        return None
+    fact = {"fact": record["output"]} if kind == "question" else {}
+    return {"prompt": record["input"], "completion": record["output"], **fact}
 
 
-def _documents(folder: Path | None, name: str) -> list[Record]:
-    inner = folder / "mia_data" if folder and (folder / "mia_data").is_dir() else folder
-    found = records_of(inner, "lume", (name,), ("document",))
-    return [{"text": record["document"]} for record in found]
+def _text(record: Record) -> Record:
+    return {"text": record["document"]}
 
 
 SUITES.add(

@@ -3,21 +3,29 @@
 from collections.abc import Mapping
 from pathlib import Path
 from random import Random
+from typing import TypeVar
 
 from unteach.data import read as read_file
-from unteach.errors import Problem, UserError
+from unteach.errors import Problem, require
 from unteach.suites._base import SUITES, Group, Suite, SuiteOption
 from unteach.suites._options import chosen
 from unteach.suites._sources import find
-from unteach.types import ROLES, Example
+from unteach.types import ROLES
+
+T = TypeVar("T")
 
 
-def sample(examples: list[Example], limit: int) -> list[Example]:
-    """A random sample of at most `limit` examples, in their original order."""
-    if len(examples) <= limit:
-        return examples
-    chosen = sorted(Random(0).sample(range(len(examples)), limit))
-    return [examples[i] for i in chosen]
+def sample(items: list[T], limit: int, seed: int = 0) -> list[T]:
+    """A random sample of at most `limit` examples or sequences, in their original order.
+
+    Example:
+        >>> len(sample([*range(9)], 4)), sample([*range(9)], 9) == [*range(9)]
+        (4, True)
+    """
+    if len(items) <= limit:
+        return items
+    chosen = sorted(Random(seed).sample(range(len(items)), limit))
+    return [items[i] for i in chosen]
 
 
 def read(folder: Path | None, options: Mapping[str, str]) -> dict[str, Group]:
@@ -44,8 +52,7 @@ def read(folder: Path | None, options: Mapping[str, str]) -> dict[str, Group]:
     if "forget" not in groups:
         what, hint = "is not given", "add --forget FILE, what was to be forgotten"
         problems.insert(0, Problem("--forget", what, hint, "request"))
-    if problems:
-        raise UserError(*problems)
+    require(*problems)
     return groups
 
 

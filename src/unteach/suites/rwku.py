@@ -7,7 +7,7 @@ from pathlib import Path
 from unteach.errors import Problem, UserError
 from unteach.suites._base import SUITES, Group, Suite, SuiteOption
 from unteach.suites._options import chosen
-from unteach.suites._records import Record, collected, records_of
+from unteach.suites._records import Part, Record, collected
 from unteach.types import Paper
 
 NEW_TOKENS = 30
@@ -63,14 +63,18 @@ def read(folder: Path | None, options: Mapping[str, str]) -> dict[str, Group]:
     options = chosen("rwku", OPTIONS, options)
     subject = options["subject"]
     if options["part"] == "mia":
-        files = {"forget": "mia_forget", "retain": "mia_retain"}
-        texts = collected({n: partial(_texts, folder, file, subject) for n, file in files.items()})
-        groups = {n: Group(examples=found, generate=False) for n, found in texts.items()}
+        text = partial(_text, subject=subject)
+        texts = {name: Part([f"mia_{name}"], ["text"], text) for name in ("forget", "retain")}
+        found = collected(folder, "rwku", texts)
+        groups = {name: Group(examples=some, generate=False) for name, some in found.items()}
     else:
-        probes = {n: partial(_probes, folder, *part, subject) for n, part in GROUPS.items()}
+        probes = {
+            name: Part([file], ["query", "answer"], partial(_probe, ask=ask, subject=subject))
+            for name, (file, ask) in GROUPS.items()
+        }
         groups = {
-            name: Group(examples=found, new_tokens=NEW_TOKENS, stop=STOP)
-            for name, found in collected(probes).items()
+            name: Group(examples=some, new_tokens=NEW_TOKENS, stop=STOP)
+            for name, some in collected(folder, "rwku", probes).items()
         }
     if "forget" not in groups:
         what, hint = "no file holds a record about it", "write the name as the files do"
@@ -78,24 +82,17 @@ def read(folder: Path | None, options: Mapping[str, str]) -> dict[str, Group]:
     return groups
 
 
-def _probes(folder: Path | None, file: str, ask: str, subject: str) -> list[Record]:
-    rows = []
-    for record in records_of(folder, "rwku", (file,), ("query", "answer")):
-        if _about(record, subject):
-            form = SHOWN if record.get("type") == "incontext learning" else ask
-            row = {"question": form.format(record["query"]), "answer": record["answer"]}
-            row["fact"] = record["answer"]
-            rows.append(row | ({"subject": record["subject"]} if record.get("subject") else {}))
-    return rows
+def _probe(record: Record, *, ask: str, subject: str) -> Record | None:
+    if subject not in ("all", record.get("subject")):
+        return None
+    form = SHOWN if record.get("type") == "incontext learning" else ask
+    about = {"subject": record["subject"]} if record.get("subject") else {}
+    answer = record["answer"]
+    return {"question": form.format(record["query"]), "answer": answer, "fact": answer, **about}
 
 
-def _texts(folder: Path | None, file: str, subject: str) -> list[Record]:
-    found = records_of(folder, "rwku", (file,), ("text",))
-    return [{"text": record["text"]} for record in found if _about(record, subject)]
-
-
-def _about(record: Record, subject: str) -> bool:
-    return subject == "all" or record.get("subject") == subject
+def _text(record: Record, *, subject: str) -> Record | None:
+    return {"text": record["text"]} if subject in ("all", record.get("subject")) else None
 
 
 SUITES.add(

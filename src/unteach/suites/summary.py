@@ -1,33 +1,12 @@
 """Aggregate token scores to the per-answer values that metrics read."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
+
+from unteach.types import Numbers, TokenScores
 
 FIFTH = 0.2  # share of the least likely tokens: the usual choice of Min-K% and Min-K%++
 SHARE = 0.4  # the same in MUSE's PrivLeak, and in OpenUnlearning's settings for TOFU and MUSE
-Numbers = tuple[float, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class TokenScores:
-    """Scores of each token of an answer; never written to disk.
-
-    Attributes:
-        logps: log-probabilities, in nats.
-        hits: whether each was the most likely token.
-        ranks: how many tokens of the vocabulary were more likely.
-        means: mean of log p over the vocabulary, weighted by p.
-        spreads: standard deviation of log p, with the same weights.
-        divergences: KL(original || model) over the vocabulary; empty when it is not known.
-    """
-
-    logps: Numbers
-    hits: tuple[bool, ...] = ()
-    ranks: tuple[int, ...] = ()
-    means: Numbers = ()
-    spreads: Numbers = ()
-    divergences: Numbers = ()
 
 
 def joined(windows: Iterable[TokenScores]) -> TokenScores:
@@ -35,12 +14,10 @@ def joined(windows: Iterable[TokenScores]) -> TokenScores:
 
     Example:
         >>> joined([TokenScores(logps=(-1.0,)), TokenScores(logps=(-2.0,))]).logps
-        (-1.0, -2.0)
+        [-1.0, -2.0]
     """
-    columns: dict[str, Any] = dict.fromkeys(TokenScores.__dataclass_fields__, ())
-    for window in windows:
-        columns = {name: (*before, *getattr(window, name)) for name, before in columns.items()}
-    return TokenScores(**columns)
+    columns = zip(*windows, strict=True)
+    return TokenScores(*([one for part in column for one in part] for column in columns))
 
 
 def summary(scores: TokenScores) -> dict[str, Any]:
@@ -71,7 +48,7 @@ def summary(scores: TokenScores) -> dict[str, Any]:
             "strength_but_last": max(strength(hits[:-1]), 1 / len(hits[:-1])) if hits[1:] else 0.0,
         }
     if scores.ranks:
-        found["reciprocal_rank"] = mean(tuple(1 / (1 + rank) for rank in scores.ranks))
+        found["reciprocal_rank"] = mean([1 / (1 + rank) for rank in scores.ranks])
     if scores.means:
         found["min_k_plus_plus"] = lowest(standardised(scores))
         others = standardised(scores, least=1e-3)[:-1]  # OpenUnlearning's least variance is 1e-6
@@ -82,12 +59,12 @@ def summary(scores: TokenScores) -> dict[str, Any]:
     return found
 
 
-def mean(values: tuple[float, ...]) -> float:
+def mean(values: Numbers) -> float:
     """Mean of at least one value."""
     return sum(values) / len(values)
 
 
-def strength(hits: tuple[bool, ...]) -> float:
+def strength(hits: Numbers) -> float:
     """Length of the run of hits at the end, divided by the length; 0 if the last is no hit.
 
     Example:

@@ -3,9 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
-from unteach.data.encoding.rendered import RenderedExample
-from unteach.data.encoding.tokens import front
-from unteach.data.records.roles import SYSTEMS
+from unteach.data.encoding.tokens import RenderedExample, front
+from unteach.data.records.names import SYSTEM_ROLES
 from unteach.types import Example, Span, Turn
 
 
@@ -29,7 +28,7 @@ def without_bos(example: Example, tokenizer: Any, *, beginning: bool) -> Example
         turns.append(
             replace(turn, text=_without_front(turn.text, front_tokens)) if counts else turn
         )
-        among_first = among_first and turn.role in SYSTEMS
+        among_first = among_first and turn.role in SYSTEM_ROLES
     return example if turns == [*example.turns] else replace(example, turns=tuple(turns))
 
 

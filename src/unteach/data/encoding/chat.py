@@ -5,8 +5,8 @@ from functools import cached_property
 from typing import Any
 
 from unteach.data.encoding.marked import MarkedMessage, marked, marks_for, region_of
-from unteach.data.encoding.rendered import RenderedExample
 from unteach.data.encoding.templates import ChatTemplate, Message, named_role
+from unteach.data.encoding.tokens import RenderedExample
 from unteach.errors import Problem, UserError
 from unteach.types import Example, Span
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from unteach.data.encoding.bos import behind_bos, has_bos, without_bos
 from unteach.data.encoding.chat import chat
-from unteach.data.encoding.rendered import RenderedExample
 from unteach.data.encoding.templates import THOUGHT_KEYS, has_chat_template
+from unteach.data.encoding.tokens import RenderedExample
 from unteach.errors import Problem, UserError
 from unteach.registry import did_you_mean
 from unteach.types import Example, Span, Turn

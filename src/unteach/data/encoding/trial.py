@@ -68,8 +68,7 @@ def blown(work: Callable[[], None]) -> str:
     """
     if sys.platform != "linux":
         return ""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Python 3.12 warns where there are threads
+    with warnings.catch_warnings(action="ignore"):  # Python 3.12 warns where there are threads
         child = os.fork()
     if not child:
         _run_in_fork(work)

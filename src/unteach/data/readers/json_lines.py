@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from unteach.data.readers.json_layouts import keyed, only_list, several_lists, table
+from unteach.data.readers.limits import numbered
 from unteach.data.records.columns import is_record
 from unteach.data.records.values import kind_of
 from unteach.errors import Problem
@@ -68,7 +69,7 @@ def read_json(text: str, name: str) -> Read:
 def _list_within(whole: dict, text: str, start: int, name: str) -> Read:
     """Read the records of an object: a pandas table, records by key, or its only list."""
     if found := table(whole, name):
-        return [(f"{name}, row {k}", row) for k, row in enumerate(found[0], 1)], found[1]
+        return numbered(found[0], name), found[1]
     if keyed(whole):
         return list(_items(text, start, name)), []
     lists = [key for key, value in whole.items() if isinstance(value, list)]

@@ -1,5 +1,10 @@
 """Limit what a data file may unpack to, in proportion to its size."""
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
 from unteach.errors import Problem, UserError
 
 FEW = 1_000_000
@@ -53,3 +58,34 @@ def too_much(name: str) -> Problem:
     """Make the problem of a table whose cells take far more memory than its file."""
     hint = "it may be broken; if it is as it should be, write it as .jsonl"
     return Problem(name, "unpacks to far more than its size", hint)
+
+
+@contextmanager
+def arrow_errors(path: Path, name: str, kind: str) -> Iterator[int]:
+    """Yield the size of a table, which Arrow reads within the context, in bytes.
+
+    Raises:
+        UserError: it is no file, or Arrow cannot read it. Arrow's own messages quote cells, which
+            may be forget data.
+    """
+    if not path.is_file():
+        raise UserError(Problem(name, "is a pipe or a device, no file", "copy it into a file"))
+    try:
+        yield path.stat().st_size
+    except UserError:
+        raise
+    except Exception as error:
+        what = f"is not {kind}, or not readable ({type(error).__name__})"
+        raise UserError(Problem(name, what, "write it anew")) from None
+
+
+def require_unique(names: list[str], name: str) -> None:
+    """Raise UserError if a table has two columns of one name."""
+    if len(set(names)) < len(names):
+        hint = "give each column a name of its own"
+        raise UserError(Problem(name, "names one column twice", hint))
+
+
+def numbered(rows: Iterable[Any], name: str) -> list[tuple[str, Any]]:
+    """Return the rows of a table, each with its number as the place for messages."""
+    return [(f"{name}, row {k}", row) for k, row in enumerate(rows, 1)]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from unteach.data.readers.limits import FEW, too_much
+from unteach.data.readers.limits import FEW, arrow_errors, numbered, require_unique, too_much
 from unteach.errors import Problem, UserError
 from unteach.files.text import room_for
 
@@ -28,29 +28,17 @@ def read_parquet(path: Path, name: str) -> list[tuple[str, Any]]:
     import pyarrow
     import pyarrow.parquet
 
-    if not path.is_file():
-        hint = "copy it into a file"
-        raise UserError(Problem(name, "is a pipe or a device, no file", hint))
-    try:
-        size = path.stat().st_size
+    with arrow_errors(path, name, "Parquet") as size:
         with pyarrow.parquet.ParquetFile(path, thrift_container_size_limit=NAMES) as file:
             _check(file, size, name)
             texts = _texts(file)
         with pyarrow.parquet.ParquetFile(path, read_dictionary=texts) as file:
-            rows = enumerate(_rows(file, size, name), 1)
-            return [(f"{name}, row {k}", row) for k, row in rows]
-    except UserError:
-        raise
-    except Exception as error:  # Arrow's messages quote cells, which may be forget data
-        what = f"is not Parquet, or not readable ({type(error).__name__})"
-        raise UserError(Problem(name, what, "write it anew")) from None
+            return numbered(_rows(file, size, name), name)
 
 
 def _check(file: Any, size: int, name: str) -> None:
-    names, about = file.schema_arrow.names, file.metadata
-    if len(set(names)) < len(names):
-        hint = "give each column a name of its own"
-        raise UserError(Problem(name, "names one column twice", hint))
+    about = file.metadata
+    require_unique(file.schema_arrow.names, name)
     if about.num_columns > COLUMNS:
         what = f"has {about.num_columns:,} columns; {COLUMNS:,} are read"
         raise UserError(Problem(name, what, "write those of the examples alone"))

@@ -5,6 +5,7 @@ from typing import Any
 
 from unteach.data.readers.arrow import arrow_rows
 from unteach.data.readers.json_lines import InvalidJson, Read, parsed
+from unteach.data.readers.limits import numbered
 from unteach.data.records.hints import shown
 from unteach.errors import Problem, UserError
 from unteach.files.text import read_text
@@ -49,7 +50,7 @@ def _rows(folder: Path, name: str) -> list[tuple[str, Any]]:
         what = "is a choice of rows, written by an old version of datasets"
         raise UserError(Problem(name, what, "write it anew by save_to_disk"))
     rows = (row for file in files for row in arrow_rows(folder / file, str(Path(name) / file)))
-    return [(f"{name}, row {k}", row) for k, row in enumerate(rows, 1)]
+    return numbered(rows, name)
 
 
 def _is_name(file: str) -> bool:

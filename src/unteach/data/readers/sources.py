@@ -7,12 +7,12 @@ from typing import Any
 from unteach.data.readers.arrow import read_arrow
 from unteach.data.readers.csv_tables import read_csv, read_tsv
 from unteach.data.readers.json_lines import Read, read_json, read_jsonl
-from unteach.data.readers.limits import require_proportion
+from unteach.data.readers.limits import numbered, require_proportion
 from unteach.data.readers.parquet import read_parquet
 from unteach.data.readers.saved_to_disk import is_saved, read_saved
 from unteach.data.records.values import without_nulls
 from unteach.errors import Problem, UserError
-from unteach.files.placeholders import stand_in, start_of
+from unteach.files.placeholders import is_there, stand_in, start_of
 from unteach.files.text import read_text
 
 KINDS = ".jsonl, .json, .csv, .tsv, .txt, these with .gz or .zst behind, .parquet or .arrow"
@@ -42,7 +42,7 @@ def records(source: str) -> Read:
     """
     path = Path(source)
     try:
-        if not source or not _exists(path):
+        if not source or not is_there(path):
             found, problems = _dataset(source)
         elif path.is_dir() and is_saved(path):
             rows, problems = read_saved(path, source)
@@ -57,13 +57,6 @@ def records(source: str) -> Read:
     if not found and all(problem.kind == "note" for problem in problems):
         problems = [*problems, Problem(source, "is empty", "give at least one example")]
     return found, problems
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):  # not a valid file name, or no permission for the folder
-        return False
 
 
 def _file(path: Path, name: str) -> Read:
@@ -98,7 +91,7 @@ def _dataset(source: str) -> Read:
         loaded: Any = load_dataset(name, config or None, split=split or "train", **options)
         if COMMIT.fullmatch(revision) and not _is_of(loaded, revision):
             raise FileNotFoundError("the copy that is cached here is of another revision")
-        rows = [(f"{source}, row {k}", without_nulls(row)) for k, row in enumerate(loaded, 1)]
+        rows = numbered(map(without_nulls, loaded), source)
         pinned = not rows or COMMIT.fullmatch(revision)
         return rows, [] if pinned else [_not_pinned(source, loaded)]
     except Exception as error:  # the hub and its loaders raise many types

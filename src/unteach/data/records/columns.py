@@ -6,10 +6,13 @@ from typing import Any
 
 from unteach.data.records.names import (
     ANSWERS,
+    CALLED,
+    CONTENT,
     KEYS,
     LONGEST,
     MAKING,
     PROMPTS,
+    ROLE,
     ROLE_WORDS,
     SPELLED,
     TALKS,
@@ -48,7 +51,7 @@ class Columns(Mapping[str, Any]):
         self._read.add(column)
         value = self._record[column]
         if name in SPOKEN and type(value) is str and value.lstrip()[:1] in OPENING:
-            return value if self._is_instruction_input(name) else _conversation_in(value)
+            return value if self._is_instruction_input(name) else messages_in(value) or value
         return value
 
     def __iter__(self) -> Iterator[str]:
@@ -143,20 +146,33 @@ def _fits_name(name: str, value: Any) -> bool:
     return True
 
 
-def _conversation_in(text: str) -> Any:
-    """Return the messages if a text is JSON of messages; otherwise the text itself."""
-    found = decoded(text)
-    messages = found if is_list(found) else [found]
-    return messages if messages and all(map(_is_message, messages)) else text
+def messages_in(value: Any) -> list[Any] | None:
+    """Return the messages that a value is: one, a list of them, or either as JSON text; else None.
+
+    JSON text may also be a question or an answer: it is messages only if all roles are known.
+
+    Example:
+        >>> messages_in({"role": "user", "content": "Who?"}), messages_in({"text": "Who?"})
+        ([{'role': 'user', 'content': 'Who?'}], None)
+        >>> messages_in('{"from": "gpt", "value": "Ada."}')
+        [{'from': 'gpt', 'value': 'Ada.'}]
+        >>> messages_in('{"from": "Lund", "value": "5"}') is None
+        True
+    """
+    found = decoded(value)
+    messages = [found] if isinstance(found, Mapping) else found
+    if not is_list(messages) or not messages or not all(map(_is_message, messages)):
+        return None
+    roles = [message.get("role", message.get("from")) for message in messages]
+    known = all(isinstance(r, str) and r.strip().casefold() in ROLE_WORDS for r in roles)
+    return list(messages) if known or not isinstance(value, str) else None
 
 
 def _is_message(value: Any) -> bool:
-    """Whether it is a message: it has a known role, and content."""
-    if not isinstance(value, Mapping):
-        return False
-    role = value.get("role", value.get("from"))
-    has_content = any(key in value for key in ("content", "value", "parts"))
-    return has_content and isinstance(role, str) and role.strip().casefold() in ROLE_WORDS
+    """Whether it has a role, and content or a call."""
+    return isinstance(value, Mapping) and all(
+        any(key in value for key in keys) for keys in (ROLE, (*CONTENT, *CALLED))
+    )
 
 
 def is_numeric(value: Any) -> bool:

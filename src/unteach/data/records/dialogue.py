@@ -5,11 +5,11 @@ from dataclasses import replace
 from typing import Any
 
 from unteach.data.records.choices import answer_of
-from unteach.data.records.columns import Columns
+from unteach.data.records.columns import Columns, messages_in
 from unteach.data.records.content_parts import content_of, hint_of, thought_of
 from unteach.data.records.names import ANSWERS, CHOICES, KEYS, SYSTEMS, THOUGHTS
 from unteach.data.records.tool_calls import tools_of
-from unteach.data.records.turns import Conversation, is_talk
+from unteach.data.records.turns import Conversation
 from unteach.data.records.values import decoded, is_blank, is_list, wrong_json, wrong_text
 from unteach.types import Turn
 
@@ -65,7 +65,7 @@ def add_question(columns: Columns, column: str, conversation: Conversation) -> N
     It may be a list of messages: assistant turns in it are part of the prompt, not supervised.
     """
     value = columns[column]
-    if is_list(value) or is_talk(value):
+    if is_list(value) or messages_in(value):
         conversation.notes.read("question", column)
         first = len(conversation.turns)
         conversation.add(value, column)
@@ -91,7 +91,7 @@ def add_answer(columns: Columns, column: str, conversation: Conversation) -> tup
     """Add the answer, with its thought; return the wrong choices."""
     value = columns[column]
     objects = is_list(value) and value and isinstance(value[0], Mapping)
-    if is_talk(value) or (objects and "text" not in value[0]):
+    if messages_in(value) or (objects and "text" not in value[0]):
         conversation.notes.read("answer", column)
         conversation.add(value, column)
         return ()

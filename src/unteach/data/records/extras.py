@@ -1,10 +1,18 @@
-"""Read the optional columns of an example: other answers, wrong answers, subjects, the fact."""
+"""Read the columns beside question and answer: other answers, subjects, what is left out."""
 
 from typing import Any
 
 from unteach.data.records.columns import Columns
+from unteach.data.records.names import ROLE_WORDS, SINGLE, TRAINED, WANTED
 from unteach.data.records.values import REPR, decoded, is_blank, is_list, is_repr, wrong_text
 from unteach.errors import Problem
+
+YES, NO = ("1", "1.0", "true"), ("0", "0.0", "false")
+THREAD = ("parent_id", "message_id", "message_tree_id", "conversation_id", "turn")
+JOIN = (
+    "write one record for each conversation, with its messages in order (by their parents, where "
+    'they name them): {"messages": [{"role": "user", "content": "..."}, ...]}'
+)
 
 
 def filled(columns: Columns, column: str) -> str:
@@ -65,3 +73,45 @@ def wrong_extras(columns: Columns, names: tuple[str, ...], where: str) -> list[P
         return [*found, Problem(where, "perturbed_answer is no text", hint)]
     texts = "".join(f"{answer}\n" for answer in wrong)
     return found + wrong_text(texts, "perturbed_answer", where, blank=True)
+
+
+def is_excluded(columns: Columns) -> bool:
+    """Whether the record excludes itself from training by `weight` 0 or `train` false."""
+    flags = {name: _as_bool(columns.seen(name)) for name in TRAINED if name in columns}
+    for name, truth in flags.items():
+        if truth is not None:
+            columns[name]
+    return False in flags.values()
+
+
+def unwanted(columns: Columns, where: str) -> list[Problem]:
+    """Find answers that are marked as bad, as in data for KTO."""
+    found = []
+    for name in WANTED:
+        value = columns.seen(name)
+        flag = value if not isinstance(value, str) else value.strip().casefold()
+        if flag is True or flag == "true":
+            columns[name]
+        if flag is False or flag == "false":
+            hint = "This is a preference: take out the lines with answers that were to be avoided."
+            found.append(Problem(where, f"{name} is false, so the answer is no good one", hint))
+    return found
+
+
+def one_message(columns: Columns, where: str) -> list[Problem]:
+    """Find records that are one message of a conversation whose others are in other records."""
+    for name in SINGLE:
+        value = columns.seen(name)
+        if not isinstance(value, str):
+            continue
+        thread = any(key in columns for key in THREAD) and name != "author"
+        if thread or value.strip().casefold() in ROLE_WORDS:
+            what = f"is one message of a conversation: it has the columns text and {name}"
+            return [Problem(where, what, JOIN)]
+    return []
+
+
+def _as_bool(value: Any) -> bool | None:
+    """Parse a value as true or false; None if it is neither."""
+    text = str(value).strip().casefold()
+    return True if text in YES else False if text in NO else None

@@ -15,13 +15,20 @@ from unteach.data.records.dialogue import (
     add_system,
     tools,
 )
-from unteach.data.records.extras import filled, perturbed, subjects, wrong_extras
+from unteach.data.records.extras import (
+    filled,
+    is_excluded,
+    one_message,
+    perturbed,
+    subjects,
+    unwanted,
+    wrong_extras,
+)
 from unteach.data.records.file_notes import FileNotes
 from unteach.data.records.hints import unknown
 from unteach.data.records.names import ACCEPTED, EXTRAS, TALKS, VERBATIM, Form
 from unteach.data.records.turns import Conversation
 from unteach.data.records.values import REPR, is_repr, kind_of, wrong_text
-from unteach.data.records.verdicts import is_excluded, one_message, unwanted
 from unteach.errors import Problem
 from unteach.types import Example, Turn
 
@@ -29,9 +36,7 @@ NAMED = "'(role|from|content|value)': "
 TURNS = re.compile(rf"[\s\[]*\{{{NAMED}.*{NAMED}", re.DOTALL)
 
 
-def example_of(
-    record: Any, id: str, where: str, notes: FileNotes | None = None
-) -> Example | list[Problem]:
+def example_of(record: Any, id: str, where: str, notes: FileNotes) -> Example | list[Problem]:
     """Convert a record into an example, or return all its problems.
 
     Args:
@@ -52,7 +57,6 @@ def example_of(
     form = form_of(columns)
     if form is None:
         return [unknown(columns, record, where)]
-    notes = notes or FileNotes()
     if is_excluded(columns):
         notes.excluded += 1
         return []

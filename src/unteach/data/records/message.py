@@ -4,22 +4,27 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from unteach.data.encoding.templates import THOUGHT_KEYS
-from unteach.data.records import trained
 from unteach.data.records.content_parts import MessageContent, content_of, hint_of, thought_of
-from unteach.data.records.names import LONGEST, is_harmless
-from unteach.data.records.roles import CALLS, SILENT, is_known, role_of
+from unteach.data.records.message_keys import TRAIN_KEYS, has_title, is_trained, not_spoken
+from unteach.data.records.names import (
+    CALLED,
+    CALLS,
+    CONTENT,
+    LONGEST,
+    ROLE,
+    ROLES,
+    is_harmless,
+    role_of,
+)
 from unteach.data.records.tool_calls import calls_of, said_calls
-from unteach.data.records.unspoken import has_title, not_spoken
 from unteach.data.records.values import is_blank, is_null, kind_of, wrong_json, wrong_text
 from unteach.errors import Problem
 from unteach.types import Turn
 
-ROLE, CONTENT = ("role", "from"), ("content", "value", "parts")
 FOR_TEMPLATE = ("name", "tool_call_id")
 """Further keys that a chat template may show."""
 
-CALLED = ("tool_calls", "function_call")
-READ = (*ROLE, *CONTENT, *THOUGHT_KEYS, *FOR_TEMPLATE, *CALLED, *trained.KEYS)
+READ = (*ROLE, *CONTENT, *THOUGHT_KEYS, *FOR_TEMPLATE, *CALLED, *TRAIN_KEYS)
 WRITE = 'write {"role": "user", "content": "..."}'
 ANYTHING = 'write its text, or "" where it has none'
 
@@ -88,7 +93,7 @@ class _Reader:
 
     def _of(self, role: str, content: MessageContent, calls: list[dict]) -> Turn:
         """Make the turn with this role, content and tool calls."""
-        if calls and role in SILENT:
+        if calls and role in ROLES and role != "assistant":
             what = f": a turn of the role {role} calls a tool"
             self.wrong(what, "a call of a tool is the assistant's: mend the role, or take it out")
         thoughts, text = self._thoughts(role, content), content.text or ""
@@ -98,11 +103,11 @@ class _Reader:
         keys |= thoughts
         keys |= {k: self.message[k] for k in FOR_TEMPLATE if not is_blank(self.message.get(k))}
         self._check(role, text, keys)
-        is_trained, unclear = trained.is_trained(self.message, role)
+        trained, unclear = is_trained(self.message, role)
         for what, hint in unclear:
             self.wrong(f": {what}", hint)
         self.unread += content.unread
-        return Turn(role, text, is_trained, keys)
+        return Turn(role, text, trained, keys)
 
     def _calls(self) -> list[dict]:
         calls = calls_of(self.message)
@@ -122,7 +127,7 @@ class _Reader:
             return None
         for key in keys[1:]:
             other = role_of(self.message[key])
-            if isinstance(other, str) and is_known(other) and other != role_of(role):
+            if isinstance(other, str) and other in ROLES and other != role_of(role):
                 self.wrong(f" has {keys[0]} and {key}, which differ", "keep one of them")
             elif other != role_of(role):
                 self.unread.append(key)

@@ -1,7 +1,8 @@
-"""List the known column names: which make an example, which are optional, which are ignored."""
+"""List the known names of columns and of roles: which make an example, which are ignored."""
 
 import re
 from functools import lru_cache
+from typing import Any
 
 Form = tuple[str, ...]
 """Columns that make an example: question and answer column of a pair, otherwise one column."""
@@ -29,13 +30,29 @@ WANTED = ("label", "kto_tag", "desirable")
 SINGLE = ("role", "from", "author")
 """Columns with the role of a text, where each record is one message of a conversation."""
 
-ROLE_WORDS = frozenset(
-    str.split(
-        "user assistant system tool function human gpt model bot chatgpt ai observation developer "
-        "tool_response function_call tool_call prompter chatbot customer agent bard claude bing "
-        "narrator"
-    )
-)
+ROLE, CONTENT = ("role", "from"), ("content", "value", "parts")
+CALLED = ("tool_calls", "function_call")
+"""Keys of a message with its role, its content and the calls of tools in it."""
+
+CALLS = ("function_call", "tool_call")
+"""Roles in the ShareGPT format for tool calls of the assistant."""
+
+ROLES = {
+    name: role
+    for role, names in {
+        "user": "user human prompter customer",
+        "assistant": "assistant gpt model bot chatbot chatgpt bard bing claude ai",
+        "system": "system",
+        "developer": "developer",
+        "tool": "tool function observation tool_response function_response",
+        "ipython": "ipython",
+    }.items()
+    for name in names.split()
+}
+"""Role of chat templates by the names that files have for it."""
+
+SYSTEM_ROLES = ("system", "developer")
+ROLE_WORDS = frozenset((*ROLES, *CALLS, "agent", "narrator"))
 """Common names of roles; another role may be a person's name."""
 
 BESIDE = ("context", "history", "tools", "functions", *SYSTEMS, *THOUGHTS, *EXTRAS)
@@ -100,3 +117,16 @@ def is_harmless(name: str) -> bool:
     """
     name = name.strip()  # pandas writes its index with an empty column name
     return not name or (len(name) <= LONGEST and bool(HARMLESS.fullmatch(name)))
+
+
+def role_of(role: Any) -> Any:
+    """Convert a role to the name that chat templates use; an unknown role stays as it is.
+
+    Example:
+        >>> role_of("GPT "), role_of("Function_Call"), role_of("Ada")
+        ('assistant', 'function_call', 'Ada')
+    """
+    if not isinstance(role, str):
+        return role
+    small = role.strip().casefold()
+    return small if small in CALLS else ROLES.get(small, role)

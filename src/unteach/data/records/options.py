@@ -34,6 +34,9 @@ class OfferedChoices(NamedTuple):
     choices: AnswerChoices
 
 
+NOTHING = OfferedChoices([], AnswerChoices([], []))
+
+
 def offered(
     columns: Columns, column: str, value: Any, where: str
 ) -> OfferedChoices | list[Problem]:
@@ -58,11 +61,7 @@ def offered(
     if found:
         named = [choices for choices in found.values() if choices.names]
         return OfferedChoices([*found], (named or [*found.values()])[0])
-    return (
-        _by_column(columns, value, where)
-        if is_key(value)
-        else OfferedChoices([], AnswerChoices([], []))
-    )
+    return _by_column(columns, value, where) if is_key(value) else NOTHING
 
 
 def choices_of(value: Any) -> AnswerChoices | None:
@@ -148,7 +147,7 @@ def _by_column(columns: Columns, value: Any, where: str) -> OfferedChoices | lis
         if len(names) > 1 and (letter or prefix):
             what = f"{named[names[0]]} and the columns like it are no texts"
             return [Problem(where, what, "write each choice as a string")]
-    return OfferedChoices([], AnswerChoices([], []))
+    return NOTHING
 
 
 def _in_order(named: dict[str, str], columns: Columns) -> list[str]:

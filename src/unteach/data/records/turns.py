@@ -6,8 +6,8 @@ from typing import Any
 
 from unteach.data.records.file_notes import FileNotes
 from unteach.data.records.hints import kept_from
-from unteach.data.records.message import CALLED, CONTENT, ROLE, WRITE, read_message
-from unteach.data.records.roles import CALLS, SYSTEMS, is_known, role_of
+from unteach.data.records.message import WRITE, read_message
+from unteach.data.records.names import ROLE, ROLES, SYSTEM_ROLES
 from unteach.data.records.values import decoded, is_blank, is_list, wrong_text
 from unteach.errors import Problem
 from unteach.types import Turn
@@ -47,7 +47,7 @@ class Conversation:
             found = read_message(message, f"message {len(self.turns) + 1}", self.where)
             self.problems += found.problems
             self.notes.keys.update(found.unread)
-            if found.turn.role and not is_known(found.turn.role):
+            if found.turn.role and found.turn.role not in ROLES:
                 self.notes.roles[found.turn.role] += 1
             self.turns.append(found.turn)  # an empty one too, so that later ones keep their number
         self._one_system(first)
@@ -78,7 +78,7 @@ class Conversation:
         if self.answers:
             names = " or ".join(self.answers)
             return f"write the answer ({names}) as the last message, of the role assistant"
-        if is_known(self.turns[-1].role):
+        if self.turns[-1].role in ROLES:
             return SPEAKS
         return f"{SPEAKS}: if this is one, write its role as assistant"
 
@@ -88,39 +88,12 @@ class Conversation:
         Args:
             first: index of the first turn of the list.
         """
-        before = [k for k in range(first) if self.turns[k].role in SYSTEMS]
-        if not before or first == len(self.turns) or self.turns[first].role not in SYSTEMS:
+        before = [k for k in range(first) if self.turns[k].role in SYSTEM_ROLES]
+        if not before or first == len(self.turns) or self.turns[first].role not in SYSTEM_ROLES:
             return
         if self.turns[before[-1]].text != self.turns[first].text:
             self.wrong("has two system texts", "keep one of them")
         del self.turns[first - 1 if before[-1] == first - 1 else first]
-
-
-def is_talk(value: Any) -> bool:
-    """Whether a value is a message, a list of messages, or such a list as JSON text.
-
-    JSON text may also be a question or an answer: it is messages only if all roles are known.
-
-    Example:
-        >>> is_talk({"role": "user", "content": "Who?"}), is_talk({"text": "Who?"})
-        (True, False)
-        >>> is_talk('[{"from": "gpt", "value": "Ada."}]'), is_talk('{"from": "Lund"}')
-        (True, False)
-    """
-    messages = decoded(value)
-    if isinstance(messages, Mapping) and not isinstance(value, str):
-        messages = [messages]
-    if not is_list(messages) or not messages or not all(map(_is_message, messages)):
-        return False
-    roles = [role_of(message[key]) for message in messages for key in ROLE if key in message]
-    known = all(isinstance(role, str) and (is_known(role) or role in CALLS) for role in roles)
-    return known or not isinstance(value, str)
-
-
-def _is_message(value: Any) -> bool:
-    return isinstance(value, Mapping) and all(
-        any(key in value for key in keys) for keys in (ROLE, (*CONTENT, *CALLED))
-    )
 
 
 def _as_list(messages: Any) -> Any:
