@@ -17,7 +17,11 @@ from unteach.types import Sequence
 if TYPE_CHECKING:
     from unteach.settings.request import Request
 
-SHOWN = {"selected", "teacher_logits"}  # fields read by the methods that can be shown
+SHOWN = {
+    "selected",
+    "teacher_logits",
+    "teacher_targets",
+}  # fields read by the methods that can be shown
 END = "<end>"  # shown for a selected end-of-answer token
 
 
@@ -92,7 +96,7 @@ def explain(
     intake = check(asked)
     forget_set = intake.sequences["forget"]
     asked = intake.request
-    if "selected" not in intake.method.needs() and "teacher_logits" in intake.method.needs():
+    if "selected" not in intake.method.needs() and intake.method.reads_teacher():
         from unteach.cli._taught import show_teacher
 
         show_teacher(intake, max_ or 5, json=json)

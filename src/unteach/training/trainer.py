@@ -119,7 +119,7 @@ class UnlearningTrainer(ResumableTrainer):
         )
         self._given_rows = self._teacher_rows = teacher_rows
         self.teacher = teacher_rows.teacher if teacher_rows else None
-        if "teacher_logits" in method.needs() and not teacher_rows:
+        if method.reads_teacher() and not teacher_rows:
             holdout = encode(holdout_dataset, "holdout")
             place(model, args.device)
             self.teacher, retain = taught(method, model, tokenizer, forget, retain, holdout, args)
@@ -166,7 +166,7 @@ class UnlearningTrainer(ResumableTrainer):
         args.adam_epsilon = epsilon(args, model)
         self._finish = Finish(method, model)
         self.monitor = EarlyStopping(len(self.pairs.forget), args.stop_at, of=method.trains_on)
-        suits = suiting_rate(method.plan, model.config, adapter=adapter)
+        suits = suiting_rate(method.training_defaults(), model.config, adapter=adapter)
         self.guard = DivergenceGuard(
             self.pairs, model, retain=self.retain_name, rate=(args.learning_rate, suits),
             of=method.trains_on,
@@ -223,7 +223,8 @@ class UnlearningTrainer(ResumableTrainer):
                 drawn=self._drawn(), replayed=self._drawn("replay"), layer=self.layer,
             )  # fmt: skip
             if self.teacher and not self._given_rows:
-                self._teacher_rows = TeacherRows(self.teacher, policy, self._reference.head)
+                taught = policy if "teacher_logits" in self.reads else None
+                self._teacher_rows = TeacherRows(self.teacher, taught, self._reference.head)
             if self.dual.moves and self.retain_name == "nll":
                 self.dual.before = mean_nll(policy, pairs.retain)
         rest(policy)
