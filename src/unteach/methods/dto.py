@@ -22,10 +22,10 @@ class DTO(Method):
     rises under the original model when that token is replaced by a random one. The tokens with the
     highest scores and the suffix are the targets. With a holdout each is brought to a level of its
     own by Huber(log p_model - log p), which is ascent until it is there: the p of an answer's
-    tokens are those of the holdout's answer of the same rank, the least likely for the token of
-    which the original is least sure. Without one they get gradient ascent, weighted by their
-    probability. All other answer tokens get KL to the original. Scores and levels are computed
-    before training.
+    tokens are those of the holdout's answer of the same rank, the lowest for its targets, and among
+    these for the token of which the original is least sure. Without one they get gradient ascent,
+    weighted by their probability. All other answer tokens get KL to the original. Scores and levels
+    are computed before training.
 
     Our reading: the paper's equations were not available. The choice of replacement, the direction
     of the KL, its weight, and the treatment of suffix tokens are options below. The defaults were

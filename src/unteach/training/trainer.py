@@ -49,7 +49,7 @@ from unteach.training.rounds import KeepOrder, in_rounds, repeated
 from unteach.training.safeguards.divergence import DivergenceGuard, StepProblem
 from unteach.training.safeguards.early_stopping import EarlyStopping
 from unteach.training.selection import choose
-from unteach.training.teacher import epsilon, taught
+from unteach.training.teacher import epsilon, for_selected, taught
 
 
 @partial(strict, also=Trainer)
@@ -140,6 +140,7 @@ class UnlearningTrainer(ResumableTrainer):
         refusal = refusal_ids(args.refusal, tokenizer) if "refusal" in self.reads else ()
         if "selected" in self.reads:
             choices = choose(method, model, tokenizer, forget, seed=args.seed, progress=progress)
+            self.teacher = for_selected(self.teacher, method, choices, forget)
         kept = retain if self.retain_name != "none" else []
         self.pairs = Pairs(forget, kept, choices, alternates, refusal, replay)
         self._before_training(model, args, adapter=adapter)
