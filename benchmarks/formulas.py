@@ -2,79 +2,28 @@
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
 
 import plain
 import torch
-from parity_batch import LENGTHS, WIDTH, Row, leaves, number, rows
+from formula_parts import (
+    Part,
+    detached_satimp,
+    divergence,
+    goal,
+    hit,
+    hot,
+    lowered,
+    original,
+    policy,
+    shannon,
+    struck,
+    uniform,
+)
+from parity_batch import LENGTHS, Row, leaves, number, rows
 from torch import Tensor
 
-from unteach.losses import control_vector
 from unteach.losses.answer_rows import AnswerRows
 from unteach.methods import METHODS
-
-
-class Part(NamedTuple):
-    """A mean over rows: its naive values, and value and gradient of one row in plain floats."""
-
-    group: str
-    naive: Callable[[AnswerRows], Tensor]
-    exact: Callable[[Row], tuple[float, list[float]]]
-    weight: float = 1.0
-    where: Callable[[AnswerRows], Tensor] = lambda s: torch.ones(len(s.target), dtype=torch.bool)
-    leaf: str = "logits"
-
-
-def hit(s: AnswerRows, token: Tensor | None = None) -> Tensor:
-    """Probability of the target."""
-    token = s.target if token is None else token
-    return s.logits.softmax(-1).gather(-1, token[:, None]).squeeze(-1)
-
-
-def hot(s: AnswerRows) -> Tensor:
-    return torch.nn.functional.one_hot(s.target, s.vocabulary).bool()
-
-
-def divergence(p: Tensor, q: Tensor) -> Tensor:
-    return (torch.special.xlogy(p, p) - torch.special.xlogy(p, q)).sum(-1)
-
-
-def shannon(p: Tensor, q: Tensor) -> Tensor:
-    return (divergence(p, (p + q) / 2) + divergence(q, (p + q) / 2)) / 2
-
-
-def uniform(s: AnswerRows, source: Tensor) -> Tensor:
-    p = source.detach().softmax(-1)
-    rest = p.masked_fill(hot(s), 0)
-    return torch.where(
-        hot(s), 1 / s.vocabulary, rest / rest.sum(-1, keepdim=True) * (1 - 1 / s.vocabulary)
-    )
-
-
-def lowered(s: AnswerRows, strength: float) -> Tensor:
-    return (s.require_reference_logits() - strength * hot(s)).softmax(-1)
-
-
-def struck(s: AnswerRows) -> Tensor:
-    return s.logits.detach().masked_fill(hot(s), -torch.inf).softmax(-1)
-
-
-def detached_satimp(s: AnswerRows) -> Tensor:
-    return (hit(s) ** 5 * (1 - hit(s))).detach()
-
-
-def policy(s: AnswerRows) -> Tensor:
-    return s.logits.softmax(-1)
-
-
-def original(s: AnswerRows) -> Tensor:
-    return s.require_reference_logits().softmax(-1)
-
-
-def goal() -> Tensor:
-    """RMU's vector, which is drawn and so is given."""
-    return control_vector(WIDTH, length=6.5, seed=0).double()[0]
-
 
 KL = Part(
     "retain",
@@ -151,14 +100,52 @@ def likeliest(row: Row) -> int:
     return max(range(len(row.taught)), key=row.taught.__getitem__)
 
 
+def levels(s: AnswerRows) -> Tensor:
+    """The answer tokens' log-probabilities under the teacher."""
+    return number([row.taught[row.y] for row in rows(s)])
+
+
+def apart(s: AnswerRows) -> Tensor:
+    return torch.nn.functional.huber_loss(hit(s).log(), levels(s), reduction="none")
+
+
+def leveled(r: Row) -> tuple[float, list[float]]:
+    return plain.to_level(r.z, r.y, r.taught[r.y])
+
+
 def distil(weight: float) -> Part:
     def naive(s: AnswerRows) -> Tensor:
         q = number([row.taught for row in rows(s)])
-        wanted = q.gather(1, s.target[:, None])[:, 0]
-        apart = torch.nn.functional.huber_loss(hit(s).log(), wanted, reduction="none")
-        return divergence(q.exp(), policy(s)) + weight * apart
+        return divergence(q.exp(), policy(s)) + weight * apart(s)
 
     return Part("forget", naive, lambda r: plain.distil(r.z, r.taught, r.y, weight))
+
+
+def moved(
+    equation: Callable[..., tuple[float, list[float]]],
+    *,
+    original: bool = False,
+    forward: bool = False,
+    level: bool = False,
+) -> Part:
+    """Unilogit: of the target at 1/V, or at its level with the term on its log-probability."""
+
+    def naive(s: AnswerRows) -> Tensor:
+        source = s.require_reference_logits() if original else s.logits
+        label = uniform(s, source, levels(s).exp() if level else 1 / s.vocabulary)
+        pair = (label, policy(s)) if forward else (policy(s), label)
+        return divergence(*pair) + (apart(s) if level else 0)
+
+    def exact(r: Row) -> tuple[float, list[float]]:
+        given = (r.z, r.t, r.y) if original else (r.z, r.y)
+        if not level:
+            return equation(*given)
+        parts = equation(*given, math.exp(r.taught[r.y])), leveled(r)
+        return sum(v for v, _ in parts), [
+            a + b for a, b in zip(*(g for _, g in parts), strict=True)
+        ]
+
+    return Part("forget", naive, exact)
 
 
 TOKENS: dict[str, list[Part]] = {
@@ -261,38 +248,21 @@ TOKENS: dict[str, list[Part]] = {
     "undial": [undial()],
     "undial level=holdout": [distil(1.0)],
     "undial prompt_distillation=1.0": [undial(), KL._replace(group="prompt")],
-    "unilogit": [
-        Part(
-            "forget",
-            lambda s: divergence(policy(s), uniform(s, s.logits)),
-            lambda r: plain.unilogit(r.z, r.y),
-        )
-    ],
-    "unilogit direction=forward": [
-        Part(
-            "forget",
-            lambda s: divergence(uniform(s, s.logits), policy(s)),
-            lambda r: plain.unilogit_forward(r.z, r.y),
-        )
-    ],
-    "unilogit target=original": [
-        Part(
-            "forget",
-            lambda s: divergence(policy(s), uniform(s, s.require_reference_logits())),
-            lambda r: plain.unilogit_to_reference(r.z, r.t, r.y),
-        )
-    ],
+    "unilogit": [moved(plain.unilogit)],
+    "unilogit direction=forward": [moved(plain.unilogit_forward, forward=True)],
+    "unilogit target=original": [moved(plain.unilogit_to_reference, original=True)],
     "unilogit target=original direction=forward": [
-        Part(
-            "forget",
-            lambda s: divergence(uniform(s, s.require_reference_logits()), policy(s)),
-            lambda r: plain.unilogit_to_reference_forward(r.z, r.t, r.y),
-        )
+        moved(plain.unilogit_to_reference_forward, original=True, forward=True)
     ],
+    "unilogit level=holdout": [moved(plain.unilogit, level=True)],
     "dto": [WGA._replace(where=lambda s: s.selected), HOLD],
     "dto objective=ascent": [ASCENT._replace(where=lambda s: s.selected), HOLD],
     "dto objective=ascent ceiling=12.0": [
         Part("forget", lambda s: hit(s).log().clamp(min=-12), capped, where=lambda s: s.selected),
+        HOLD,
+    ],
+    "dto objective=level": [
+        Part("forget", apart, leveled, where=lambda s: s.selected),
         HOLD,
     ],
     "dto objective=unlikelihood": [

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import plain
 import torch
-from formulas import exact, naive
+from formulas import exact, levels, naive
 from parity_batch import LENGTHS, ODDS, batch, leaves, number
 from torch import Tensor
 
@@ -28,12 +28,14 @@ VARIANTS = (
     ("ce-u", {"skip_first": False}),
     ("dto", {"objective": "ascent"}),
     ("dto", {"objective": "ascent", "ceiling": 12.0}),
+    ("dto", {"objective": "level"}),
     ("dto", {"objective": "unlikelihood"}),
     ("etw", {"normalise": "vocabulary"}),
     ("undial", {"focus": "informative"}),
     ("undial", {"level": "holdout"}),
     ("undial", {"prompt_distillation": 1.0}),
     ("unilogit", {"direction": "forward"}),
+    ("unilogit", {"level": "holdout"}),
     ("unilogit", {"target": "original"}),
     ("unilogit", {"target": "original", "direction": "forward"}),
     ("whp", {"towards": "likeliest"}),
@@ -45,6 +47,8 @@ VARIANTS = (
 
 def ours(name: str, options: dict, groups: dict[str, AnswerRows]) -> tuple[list[Tensor], Tensor]:
     method, forget = build(name, options), groups["forget"]
+    if "teacher_targets" in method.needs():  # of every token: without logits no other is known
+        forget = replace(forget, teacher_targets=levels(forget))
     terms = [(term, "forget") for term in method.forget(forget)]
     if method.plan.retain != "none":
         kept = retain_term(method.plan.retain, groups["retain"], method.plan.retain_weight)

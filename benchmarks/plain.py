@@ -100,34 +100,40 @@ def inverted_hinge(z, y):
     return 1 + p[y] - s, gradient
 
 
-def uniform_label(z, y):
-    """The target moved to 1/V, the others in their old ratios (Unilogit)."""
-    width = len(z)
-    return [1 / width if v == y else r * (1 - 1 / width) for v, r in enumerate(without(z, y))]
+def uniform_label(z, y, share=None):
+    """The target moved to 1/V or another share, the others in their old ratios (Unilogit)."""
+    share = 1 / len(z) if share is None else share
+    return [share if v == y else r * (1 - share) for v, r in enumerate(without(z, y))]
 
 
-def unilogit(z, y):
-    """dL/dz = p A (1[v = y] - p_v), A = log(p V) - log((1 - p) V / (V - 1))."""
-    p, q = softmax(z), uniform_label(z, y)
-    a = math.log(p[y] / q[y]) - math.log(others(z, y) * len(z) / (len(z) - 1))
+def unilogit(z, y, share=None):
+    """dL/dz = p A (1[v = y] - p_v), A = log(p / u) - log((1 - p) / (1 - u)), u = 1/V or `share`."""
+    p, q = softmax(z), uniform_label(z, y, share)
+    a = math.log(p[y] / q[y]) - math.log(others(z, y) / (1 - q[y]))
     return kl(p, q), towards(z, y, p[y] * a)
 
 
-def unilogit_forward(z, y):
-    p, q = softmax(z), uniform_label(z, y)
+def unilogit_forward(z, y, share=None):
+    p, q = softmax(z), uniform_label(z, y, share)
     return kl(q, p), [a - b for a, b in zip(p, q, strict=True)]
 
 
-def unilogit_to_reference(z, t, y):
+def unilogit_to_reference(z, t, y, share=None):
     """Reverse KL: dL/dz = p_v (log(p_v / q_v) - KL)."""
-    p, q = softmax(z), uniform_label(t, y)
+    p, q = softmax(z), uniform_label(t, y, share)
     value = kl(p, q)
     return value, [a * (math.log(a / b) - value) for a, b in zip(p, q, strict=True)]
 
 
-def unilogit_to_reference_forward(z, t, y):
-    p, q = softmax(z), uniform_label(t, y)
+def unilogit_to_reference_forward(z, t, y, share=None):
+    p, q = softmax(z), uniform_label(t, y, share)
     return kl(q, p), [a - b for a, b in zip(p, q, strict=True)]
+
+
+def to_level(z, y, level):
+    """Huber(d), d = log p_y - level; dL/dz = clip(d) (1[v = y] - p)."""
+    d = log_p(z, y) - level
+    return d * d / 2 if abs(d) < 1 else abs(d) - 0.5, towards(z, y, min(max(d, -1), 1))
 
 
 def kl_to_reference(z, t):

@@ -47,7 +47,7 @@ def trainer(
         forget_dataset=forget,
         alternate_dataset=INSTEAD if "alternate" in method.needs() else None,
         retain_dataset=kept,
-        holdout_dataset=holdout if "teacher_logits" in method.needs() else None,
+        holdout_dataset=holdout if method.reads_teacher() else None,
         replay_dataset=replay,
         teacher_rows=teacher_rows or of_strangers(method, model, forget),
         args=args,

@@ -6,12 +6,15 @@ from itertools import product
 
 import pytest
 import torch
+from methods.test_unseen import FORGET, knows  # noqa: F401
 from support import ANSWER, Copier, sequences, tiny_llama
+from trainers import trainer
 
 from unteach.errors import UserError
+from unteach.inference import answer_tokens
 from unteach.losses import unlikelihood
 from unteach.losses.answer_rows import AnswerRows
-from unteach.methods import build
+from unteach.methods import METHODS, build
 from unteach.rowengine.batch import Pair, Pairs
 from unteach.rowengine.rows import count, reduce, restrict, rows_by_group
 from unteach.selectors.delta import split_answer
@@ -108,7 +111,10 @@ def test_the_objectives_by_hand():
     logits = torch.tensor([[m, 0.0] for m in margins], dtype=torch.float64)
     chosen = torch.tensor([False, True, True])
     place = torch.zeros(3, dtype=torch.long)
-    seen = AnswerRows(logits, place, place, 1, logits, selected=chosen)
+    levels = torch.tensor([-9.0, -1.0, -3.0], dtype=torch.float64)
+    given = {"selected": chosen, "teacher_targets": levels}
+    seen = AnswerRows(logits, place, place, 1, logits, **given)
+    near, far = -softplus(1.0) + 1.0, -softplus(20.0) + 3.0
     cases = (
         ({"objective": "ascent"}, -softplus(1.0), -softplus(20.0)),
         (
@@ -118,6 +124,7 @@ def test_the_objectives_by_hand():
         ),  # the ceiling holds the last one
         ({"objective": "unlikelihood"}, softplus(-1.0), softplus(-20.0)),
         ({}, *(-softplus(m) / (1 + math.exp(m)) for m in (1.0, 20.0))),
+        ({"objective": "level"}, near**2 / 2, -far - 0.5),
     )
     for options, second, third in cases:
         forget, hold = build("dto", options).forget(seen)
@@ -137,6 +144,43 @@ def test_the_objectives_by_hand():
 def test_bad_options(options, message):
     with pytest.raises(UserError, match=message):
         build("dto", options)
+
+
+def test_with_a_holdout_targets_end_at_its_level():
+    usual = METHODS.get("dto").defaults_for
+    assert usual(retain=True, holdout=True) == {"objective": "level"}
+    assert usual(retain=False, holdout=True) == {"objective": "level", "hold": 100.0}
+    assert usual(retain=True, holdout=False) == {}
+    level, plain = (build("dto", o) for o in ({"objective": "level"}, {}))
+    assert level.needs() == {"reference_logits", "selected", "teacher_targets"}
+    found, before = level.training_defaults(), plain.training_defaults()
+    assert (found.stop_at, found.rounds, found.adam_epsilon) == (None, 3, "auto")
+    assert (before.stop_at, before.rounds, before.adam_epsilon) == (0.3, 1, None)
+    assert "holdout" in level.title()
+
+
+def test_targets_end_at_their_level_and_the_rest_stays(tmp_path, knows):  # noqa: F811
+    """Targets end at their levels, and the KL holds the other tokens of the same answers."""
+    before = [list(a.logps) for a in answer_tokens(knows, FORGET)]
+    method = build("dto", {"objective": "level", "hold": 10.0})
+    more = {"optim": "adamw_torch", "max_grad_norm": 1.0, "retain": "none"}
+    run = trainer(
+        method, tmp_path, model=knows, kept=[], learning_rate=1e-2, num_train_epochs=60, **more
+    )
+    chosen = [choice.chosen for choice in run.pairs.choices]
+    run.train()
+    after = [list(a.logps) for a in answer_tokens(knows, FORGET)]
+    off, moved = [], []
+    for k, s in enumerate(FORGET):
+        places = [i for i, answer in enumerate(s.answer) if answer]
+        for place, wanted, was, now in zip(
+            places, run.teacher.targets[k], before[k], after[k], strict=True
+        ):
+            (off if place in chosen[k] else moved).append(
+                abs(now - wanted) if place in chosen[k] else abs(now - was)
+            )
+    assert sum(off) / len(off) < 0.5
+    assert sum(moved) / len(moved) < 0.5
 
 
 def test_a_changed_dto_is_not_called_our_reading():

@@ -1,12 +1,13 @@
 """Levels of tokens from the holdout: whose they are, their mean, the strength they need."""
 
 import math
+from random import Random
 
 import pytest
 from teachers.test_sources import FORGET, NAMELESS, inputs
 
 from unteach.teachers import find_teacher
-from unteach.teachers.holdout import at_most_lowered, like_the_holdout
+from unteach.teachers.holdout import at_most_lowered, like_the_holdout, lowest_to_selected
 
 FACT_LAST = [-0.0002, -0.0004, -0.05]
 
@@ -101,6 +102,22 @@ def test_the_teacher_leaves_what_is_certain_where_never_seen_answers_are_certain
 def test_places_in_a_larger_holdout_are_the_middles_of_its_shares():
     holdout = [[-4.0], [-3.0], [-2.0], [-1.0]]
     assert like_the_holdout([[-0.2], [-0.1]], holdout) == [[-3.0], [-1.0]]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_selected_tokens_get_the_lowest_levels(seed):
+    """The answer's levels are the same in another order, which its own order decides in a group."""
+    random = Random(seed)
+    targets = [-random.expovariate(1.0) for _ in range(9)]
+    selected = [random.random() < 0.4 for _ in targets]
+    found = lowest_to_selected(targets, selected)
+    assert sorted(found) == sorted(targets)
+    groups = [[k for k, s in enumerate(selected) if s == wanted] for wanted in (True, False)]
+    ours, others = ([found[k] for k in group] for group in groups)
+    assert max(ours, default=-99.0) <= min(others, default=0.0)
+    for group in groups:
+        order = sorted(group, key=lambda k: targets[k])
+        assert order == sorted(group, key=lambda k: found[k])
 
 
 def test_a_token_that_float32_rounds_to_certain_is_lowered_as_far_as_its_neighbour():

@@ -39,7 +39,7 @@ def without_teacher(request: Request, found: Problem) -> tuple[Any, Problem] | N
     auto = request.method_name == AUTO
     name, options = (ELSE, {}) if auto else (request.method_name, request.method_options)
     method = _built(name, request, options, holdout=False)
-    if found.kind != "request" or "teacher_logits" in method.needs():
+    if found.kind != "request" or method.reads_teacher():
         return None
     if auto:
         what = f"auto is {ELSE} here: {found.what}"
@@ -76,7 +76,7 @@ def teacher_problem(
         None for a method without a teacher; a note with the teacher's source for "auto"; a note if
         some examples have no name to replace; a problem if the data allow no teacher.
     """
-    if "teacher_logits" not in method.needs() or not sequences.get("forget"):
+    if not method.reads_teacher() or not sequences.get("forget"):
         return None
     from unteach.teachers import TeacherInputs, Unavailable
 

@@ -17,7 +17,7 @@ def resolve(
     from unteach.methods import unbound
     from unteach.training.learning_rate import suiting_rate
 
-    plan, train, notes = method.plan, request.train, []
+    plan, train, notes = method.training_defaults(), request.train, []
     adapter = _adapter(request, plan, notes)
     sampled = request.retain == MADE and plan.retain == "nll"
     retain = train.retain or ("kl" if sampled else plan.retain)  # KL to the one that was sampled
@@ -47,7 +47,7 @@ def resolve(
             "retain_weight": weight,
             "stop_at": stop_at or 0.0,
             "draw_back": _draw_back(request, plan),
-            "rounds": train.rounds or method.rounds(),
+            "rounds": train.rounds or plan.rounds,
             "adam_epsilon": train.adam_epsilon or plan.adam_epsilon,
         }
     )

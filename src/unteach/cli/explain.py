@@ -18,7 +18,11 @@ from unteach.types import Sequence
 if TYPE_CHECKING:
     from unteach.settings.request import Request
 
-SHOWN = {"selected", "teacher_logits"}  # fields read by the methods that can be shown
+SHOWN = {
+    "selected",
+    "teacher_logits",
+    "teacher_targets",
+}  # fields read by the methods that can be shown
 END = "<end>"  # shown for a selected end-of-answer token
 
 
@@ -73,7 +77,7 @@ def explain(
         load_plugin(file)
     _require_choice(method_of(asked))  # before any data are read
     intake = check(asked)
-    if "selected" not in intake.method.needs() and "teacher_logits" in intake.method.needs():
+    if "selected" not in intake.method.needs() and intake.method.reads_teacher():
         show_teacher(intake, max_ or 5, json=json)
         return
     _require_choice(intake.method)  # "auto" may have been resolved to another method

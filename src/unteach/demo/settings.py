@@ -76,7 +76,7 @@ TRAIN: dict[str, dict[str, Any]] = {
     "graddiff": {"learning_rate": 3e-4, "epochs": 10, "stop_at": 0},
     "npo": {"learning_rate": 5e-4, "epochs": 20, "retain_weight": 3},
     "undial": {},
-    "unilogit": {"learning_rate": 6e-4, "epochs": 20, "retain_weight": 3},
+    "unilogit": {},
     "loku": {"learning_rate": 1e-3, "epochs": 20},
     "kl-min": {"learning_rate": 3e-4, "epochs": 10, "stop_at": 0},
     "simnpo": {"learning_rate": 1e-3, "epochs": 20},

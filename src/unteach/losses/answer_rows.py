@@ -230,6 +230,10 @@ class AnswerRows:
                 logps = with_target_logps(logps, self.target, self.teacher_targets)
             return logps
 
+    def require_teacher_targets(self) -> Tensor:
+        """Return the log-probability [N] of the answer tokens under the teacher, in nats."""
+        return _declared(self.teacher_targets, "teacher_targets")
+
     def require_position(self) -> Tensor:
         """Return the index [N] of each row within its answer, from 0."""
         return _declared(self.position, "position")

@@ -61,6 +61,7 @@ def unilogit_to_reference(
     reference_logits: Float[Tensor, "N V"],
     target: Int[Tensor, " N"],
     *,
+    level: Float[Tensor, " N"] | None = None,
     direction: Literal["reverse", "forward"] = "reverse",
 ) -> Float[Tensor, " N"]:
     """Divergence to the *reference* with its target moved to 1/V (Unilogit's variant).
@@ -72,6 +73,7 @@ def unilogit_to_reference(
         logits: rows of the model in training.
         reference_logits: the same rows of the frozen reference model; no gradient.
         target: the answer tokens.
+        level: the log-probability that the target is moved to instead, in nats.
         direction: "reverse" is KL(model || label), "forward" is KL(label || model).
 
     Example:
@@ -81,11 +83,12 @@ def unilogit_to_reference(
         0.0
     """
     log_odds = token_statistics(logits, target).log_odds
-    own = unilogit(log_odds, vocabulary=logits.shape[-1], direction=direction)
+    own = unilogit(log_odds, vocabulary=logits.shape[-1], level=level, direction=direction)
     rows = full(logits), _detached(reference_logits), target
     if direction == "reverse":
         return own + logsigmoid(-log_odds).exp() * by_rows(divergences.OTHERS_REVERSE, *rows)[0]
-    return own + (1 - 1 / logits.shape[-1]) * by_rows(divergences.OTHERS_FORWARD, *rows)[0]
+    others = 1 - 1 / logits.shape[-1] if level is None else -level.to(log_odds).expm1()
+    return own + others * by_rows(divergences.OTHERS_FORWARD, *rows)[0]
 
 
 def jensen_shannon(

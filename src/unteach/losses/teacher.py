@@ -5,11 +5,10 @@ import math
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn.functional import smooth_l1_loss
 
 from unteach.losses.distributions import kl_to_reference
 from unteach.losses.statistics import full, token_statistics
-from unteach.losses.tokens import ascent
+from unteach.losses.tokens import to_level
 
 
 def exchange_columns(
@@ -104,5 +103,4 @@ def distil(
     if not level_weight:
         return values
     known = teacher.gather(1, target[:, None])[:, 0]
-    own = ascent(token_statistics(logits, target).log_odds)
-    return values + level_weight * smooth_l1_loss(own, known, reduction="none")
+    return values + level_weight * to_level(token_statistics(logits, target).log_odds, known)

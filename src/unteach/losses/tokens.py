@@ -5,7 +5,7 @@ from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import logsigmoid
+from torch.nn.functional import logsigmoid, smooth_l1_loss
 
 
 def cross_entropy(log_odds: Float[Tensor, " N"]) -> Float[Tensor, " N"]:
@@ -111,6 +111,7 @@ def unilogit(
     log_odds: Float[Tensor, " N"],
     *,
     vocabulary: int,
+    level: Float[Tensor, " N"] | None = None,
     direction: Literal["reverse", "forward"] = "reverse",
 ) -> Float[Tensor, " N"]:
     """Divergence to the model's own distribution with the target moved to 1/V (arXiv 2505.06027).
@@ -122,6 +123,7 @@ def unilogit(
     Args:
         log_odds: log-odds of the target.
         vocabulary: V, the number of logits per row, padded entries included.
+        level: the log-probability that the target is moved to instead, in nats.
         direction: "reverse" is KL(model || label), the paper's; "forward" is KL(label || model).
 
     Example:
@@ -131,9 +133,28 @@ def unilogit(
         0.0
     """
     log_hit, log_miss = logsigmoid(log_odds), logsigmoid(-log_odds)
-    uniform_hit, uniform_miss = -math.log(vocabulary), math.log1p(-1 / vocabulary)
+    if level is None:
+        share, hit, miss = 1 / vocabulary, -math.log(vocabulary), math.log1p(-1 / vocabulary)
+    else:
+        hit = level.to(log_odds).clamp(max=-1e-6)  # as in `with_target_logps`
+        share, miss = hit.exp(), (-hit.expm1()).log()
     if direction == "reverse":
-        hit = log_hit.exp() * (log_hit - uniform_hit)
-        return hit + log_miss.exp() * (log_miss - uniform_miss)
-    hit = (uniform_hit - log_hit) / vocabulary
-    return hit + (1 - 1 / vocabulary) * (uniform_miss - log_miss)
+        return log_hit.exp() * (log_hit - hit) + log_miss.exp() * (log_miss - miss)
+    return share * (hit - log_hit) + (1 - share) * (miss - log_miss)
+
+
+def to_level(log_odds: Float[Tensor, " N"], level: Float[Tensor, " N"]) -> Float[Tensor, " N"]:
+    """Huber(log p - level) of the target, quadratic within 1 nat of its level.
+
+    Divergences hardly move a token that is unlikely under both distributions, and this does.
+
+    Args:
+        log_odds: log-odds of the target.
+        level: the log-probability at which it should end, in nats.
+
+    Example:
+        >>> import torch
+        >>> round(to_level(torch.tensor([0.0]), torch.tensor([-3.0])).item(), 4)  # 3 - log 2 - 1/2
+        1.8069
+    """
+    return smooth_l1_loss(ascent(log_odds), level.to(log_odds), reduction="none")

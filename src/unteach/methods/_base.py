@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
@@ -32,6 +32,7 @@ ReadField = Literal[
     "hidden",
     "reference_hidden",
     "teacher_logits",
+    "teacher_targets",
 ]
 Alternates = Literal["none", "column", "refusals", "generated"]
 
@@ -200,16 +201,27 @@ class Method(ABC):
             yield Selection(frozenset(i for i, answer in enumerate(sequence.answer) if answer))
 
     def teach(self, inputs: TeacherInputs) -> Teacher:
-        """Return the teacher of `rows.teacher_logps`; called before training.
+        """Return the teacher whose rows `forget` reads; called before training.
 
         Raises:
             teachers.Unavailable: the data allow none.
         """
-        raise NotImplementedError(f"{self.name} reads teacher_logits, and has no `teach`")
+        raise NotImplementedError(f"{self.name} reads a teacher, and has no `teach`")
 
-    def rounds(self) -> int:
-        """Return `plan.rounds` if these options read a teacher; else 1, for no level is known."""
-        return self.plan.rounds if "teacher_logits" in self.needs() else 1
+    def reads_teacher(self) -> bool:
+        """Whether `forget` reads a teacher's distributions, or the answer tokens' alone."""
+        return bool(self.needs() & {"teacher_logits", "teacher_targets"})
+
+    def training_defaults(self) -> MethodDefaults:
+        """Return `plan` with what these options change.
+
+        With rounds, a teacher's level ends the run in place of `stop_at`, and steps shrink with the
+        gradient: Adam's full steps at the level damage what should stay, at three times the rate.
+        Without a teacher there are no rounds.
+        """
+        if self.reads_teacher() and self.plan.rounds > 1:
+            return replace(self.plan, stop_at=None, adam_epsilon="auto")
+        return replace(self.plan, rounds=1)
 
     def asks_base(self) -> bool:
         """Whether the model before fine-tuning may be the teacher."""

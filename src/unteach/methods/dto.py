@@ -1,26 +1,30 @@
 """Direct token optimisation (DTO), our reading of the paper."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
-from unteach.losses import ascent, unlikelihood, weighted_ascent
+from unteach.losses import ascent, to_level, unlikelihood, weighted_ascent
 from unteach.losses.answer_rows import AnswerRows, Term
 from unteach.methods._base import Method, MethodDefaults, method, option
+from unteach.teachers import Teacher, TeacherInputs, find_teacher
 from unteach.types import Paper
 
 
 @method("dto")
 @dataclass(frozen=True, kw_only=True)
 class DTO(Method):
-    """Bounded gradient ascent on selected answer tokens, KL to the original on all others.
+    """Gradient ascent on selected answer tokens up to a level, KL to the original on all others.
 
     Needs the forget set alone; a retain file is trained on beside it where there is one. Each
     answer is split into a prefix and a suffix. A prefix token's score is how much the suffix's loss
     rises under the original model when that token is replaced by a random one. The tokens with the
-    highest scores and the suffix are the targets: they get gradient ascent, weighted by their
-    probability, and all other answer tokens KL to the original. Scores are computed once, before
-    training.
+    highest scores and the suffix are the targets. With a holdout each is brought to a level of its
+    own by Huber(log p_model - log p), which is ascent until it is there: the p of an answer's
+    tokens are those of the holdout's answer of the same rank, the lowest for its targets, and among
+    these for the token of which the original is least sure. Without one they get gradient ascent,
+    weighted by their probability. All other answer tokens get KL to the original. Scores and levels
+    are computed before training.
 
     Our reading: the paper's equations were not available. The choice of replacement, the direction
     of the KL, its weight, and the treatment of suffix tokens are options below. The defaults were
@@ -39,10 +43,11 @@ class DTO(Method):
     selector_options: Mapping[str, Any] | None = option(
         None, "options of the selector itself, by name (`unteach selectors NAME` lists them)"
     )
-    objective: Literal["ascent", "unlikelihood", "wga"] = option(
+    objective: Literal["ascent", "unlikelihood", "wga", "level"] = option(
         "wga",
         "what targets get: log p (ascent, the paper's), or what fades as they are forgotten: "
-        "-log(1 - p) (unlikelihood), or log p weighted by p (wga, as the method of that name)",
+        "-log(1 - p) (unlikelihood), log p weighted by p (wga, as the method of that name), or "
+        "what ends at the probability of the holdout's tokens (level: the default with a holdout)",
     )
     ratio: float = option(
         0.3,
@@ -79,7 +84,7 @@ class DTO(Method):
         venue="Findings of ACL 2026",
     )
     reads: ClassVar = frozenset({"reference_logits", "selected"})
-    plan: ClassVar = MethodDefaults(epochs=40, power=1, stop_at=0.3)
+    plan: ClassVar = MethodDefaults(epochs=40, power=1, stop_at=0.3, rounds=3)
     paper_settings: ClassVar = {  # the authors' are unknown: of TPO, which they compare with
         "method.objective": "ascent",
         "method.suffix": "held",
@@ -96,19 +101,32 @@ class DTO(Method):
 
     @classmethod
     def defaults_for(cls, *, retain: bool, holdout: bool) -> dict[str, Any]:
-        """Return a larger weight of the KL where no retain term holds."""
-        return {} if retain else {"hold": 100.0}
+        """Return the level where there is a holdout, and a larger KL where no retain term holds."""
+        level = {"objective": "level"} if holdout else {}
+        return level | ({} if retain else {"hold": 100.0})
+
+    def training_defaults(self) -> MethodDefaults:
+        """Return `plan`; larger steps and fewer epochs where a level ends the ascent."""
+        plan = super().training_defaults()
+        return replace(plan, epochs=20, power=2) if self.objective == "level" else plan
 
     def title(self) -> str:
         """Return the name in reports, with selector and objective if they are neither's default."""
-        if self.selector == "delta" and self.objective in ("ascent", "wga"):
-            return self.label if self.objective == "wga" else "DTO (our reading of the paper)"
+        titles = {
+            "ascent": "DTO (our reading of the paper)",
+            "wga": self.label,
+            "level": "DTO (our reading, ascent to the holdout's level)",
+        }
+        if self.selector == "delta" and self.objective in titles:
+            return titles[self.objective]
         return f"DTO, changed: {self.objective} on targets by {self.selector}"
 
     def forget(self, rows: AnswerRows) -> list[Term]:
         """Mean of the objective over the targets, and weighted mean KL over the others."""
         targets = rows.require_selected()
-        if self.objective == "unlikelihood":
+        if self.objective == "level":
+            values = to_level(rows.log_odds, rows.require_teacher_targets())
+        elif self.objective == "unlikelihood":
             values = unlikelihood(rows.log_odds)
         elif self.objective == "wga":
             values = weighted_ascent(rows.log_odds, beta=1.0)
@@ -120,6 +138,14 @@ class DTO(Method):
         if self.hold:
             terms.append(Term("hold", rows.kl() * rows.unselected(), "unselected", self.hold))
         return terms
+
+    def needs(self) -> frozenset[str]:
+        """Return what the KL and the selection read, and the levels if there are any."""
+        return self.reads | ({"teacher_targets"} if self.objective == "level" else set())
+
+    def teach(self, inputs: TeacherInputs) -> Teacher:
+        """Return the original, with each answer token lowered to the holdout's level."""
+        return find_teacher("level", inputs)
 
     def holds(self) -> bool:
         """Whether the other tokens get KL to the original."""

@@ -18,7 +18,8 @@ class TeacherRows:
 
     Args:
         teacher: the sequences to run, with token pairs and targets.
-        model: the teacher's model.
+        model: the teacher's model; None if the loss reads the answer tokens' log-probabilities
+            alone.
         head: a frozen copy of its head, if there is one already.
     """
 
@@ -26,15 +27,15 @@ class TeacherRows:
         self.teacher = teacher
         reads = frozenset({"reference_logits"})
         self._states: list[Reference] = []
-        for draw in teacher.draws:
+        for draw in teacher.draws if model is not None else ():
             pairs = Pairs(draw.sequences)
             self._states.append(Reference(model, reads, frozenset(), pairs, head=head))
             head = self._states[0].head
 
     @property
     def head(self) -> Head | None:
-        """The head that computes logits from the states."""
-        return self._states[0].head
+        """The head that computes logits from the states; None without states."""
+        return self._states[0].head if self._states else None
 
     @property
     def bytes(self) -> int:
@@ -47,14 +48,15 @@ class TeacherRows:
             return seen
         own = seen["forget"]
         numbers = batch["index"][batch["group"] == FORGET].tolist()
+        own = replace(own, teacher_targets=self._targets(numbers).to(own.target.device))
+        if not self._states:
+            return {**seen, "forget": own}
         states = [kept.beside({"forget": own}, batch)["forget"] for kept in self._states]
         pairs = [self._pairs(draw, numbers, own.target) for draw in self.teacher.draws]
-        device = own.target.device
         forget = replace(
             own,
             teacher_logits=_stacked([rows.reference_logits for rows in states]),
             teacher_pairs=_stacked(_as_wide(pairs)),
-            teacher_targets=self._targets(numbers).to(device),
         )
         return {**seen, "forget": forget}
 

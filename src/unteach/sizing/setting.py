@@ -197,7 +197,7 @@ def setting_of(
 
 def _base(request: Request, method: Any, retain: str) -> Literal["read", "taught"] | None:
     """Whether the run reads a base model, as `pipeline.base_rows` does."""
-    if not request.base or "teacher_logits" not in method.needs():
+    if not request.base or not method.reads_teacher():
         return None
     by_base = getattr(method, "teacher", "") in ("auto", "base")
     return "taught" if by_base and method.base_epochs and retain != "none" else "read"

@@ -114,6 +114,22 @@ def _profiled(own: list[float], other: list[float]) -> list[float]:
     return found
 
 
+def lowest_to_selected(targets: list[float], selected: list[bool]) -> list[float]:
+    """Exchange an answer's levels so that its selected tokens have the lowest, in the same order.
+
+    Args:
+        targets: log-probabilities of the answer's tokens.
+        selected: which of them are selected.
+
+    Example:
+        >>> lowest_to_selected([-0.1, -6.0, -0.2, -0.3], [True, False, True, False])
+        [-0.3, -0.1, -6.0, -0.2]
+    """
+    first = sorted(range(len(targets)), key=lambda k: (not selected[k], targets[k], k))
+    found = dict(zip(first, sorted(targets), strict=True))
+    return [found[k] for k in range(len(targets))]
+
+
 def at_most_lowered(targets: TokenLogps, own: TokenLogps, strength: float) -> TokenLogps:
     """Raise log-probabilities that need a logit lowered by more than `strength`; none above `own`.
 

@@ -130,10 +130,10 @@ class UnlearningConfig(TrainingArguments):
             adapter: whether adapters are trained instead of all weights.
             retain: whether there is retain data; without it there is no retain term.
         """
-        plan = method.plan
+        plan = method.training_defaults()
         if self.wanted_epsilon is None:
             self.wanted_epsilon = plan.adam_epsilon
-        self.rounds = (method.rounds() if self.rounds is None else self.rounds) or 1
+        self.rounds = (plan.rounds if self.rounds is None else self.rounds) or 1
         if "learning_rate" in self.open:
             rate = suiting_rate(plan, model_config, adapter=adapter)
             self.learning_rate = rate  # type: ignore[assignment]

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from unteach.errors import Problem, UserError
 from unteach.inference import answer_tokens
-from unteach.methods import Method
+from unteach.methods import Method, Selection
 from unteach.teachers import Teacher, TeacherInputs, Unavailable
+from unteach.teachers.holdout import lowest_to_selected
 from unteach.training.config import UnlearningConfig
 from unteach.types import Sequence
 
@@ -89,6 +90,25 @@ def taught(
         return found.teacher, retain
     args.retain, args.retain_weight = "kl", 1.0
     return found.teacher, found.made_up
+
+
+def for_selected(
+    teacher: Teacher | None,
+    method: Method,
+    choices: list[Selection] | None,
+    forget: list[Sequence],
+) -> Teacher | None:
+    """Give the lowest levels of each answer to its selected tokens, if only levels are read.
+
+    Other tokens are held where the original has them, so their levels would be lost.
+    """
+    if teacher is None or choices is None or "teacher_targets" not in method.needs():
+        return teacher
+    targets = []
+    for own, choice, sequence in zip(teacher.targets, choices, forget, strict=True):
+        places = [i for i, answer in enumerate(sequence.answer) if answer]
+        targets.append(lowest_to_selected(own, [i in choice.chosen for i in places]))
+    return replace(teacher, targets=targets)
 
 
 def epsilon(args: UnlearningConfig, model: Any) -> float:

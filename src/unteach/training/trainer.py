@@ -49,7 +49,7 @@ from unteach.training.rounds import KeepOrder, in_rounds, repeated
 from unteach.training.safeguards.divergence import DivergenceGuard, StepProblem
 from unteach.training.safeguards.early_stopping import EarlyStopping
 from unteach.training.selection import choose
-from unteach.training.teacher import epsilon, taught
+from unteach.training.teacher import epsilon, for_selected, taught
 
 
 @partial(strict, also=Trainer)
@@ -119,7 +119,7 @@ class UnlearningTrainer(ResumableTrainer):
         )
         self._given_rows = self._teacher_rows = teacher_rows
         self.teacher = teacher_rows.teacher if teacher_rows else None
-        if "teacher_logits" in method.needs() and not teacher_rows:
+        if method.reads_teacher() and not teacher_rows:
             holdout = encode(holdout_dataset, "holdout")
             place(model, args.device)
             self.teacher, retain = taught(method, model, tokenizer, forget, retain, holdout, args)
@@ -140,6 +140,7 @@ class UnlearningTrainer(ResumableTrainer):
         refusal = refusal_ids(args.refusal, tokenizer) if "refusal" in self.reads else ()
         if "selected" in self.reads:
             choices = choose(method, model, tokenizer, forget, seed=args.seed, progress=progress)
+            self.teacher = for_selected(self.teacher, method, choices, forget)
         kept = retain if self.retain_name != "none" else []
         self.pairs = Pairs(forget, kept, choices, alternates, refusal, replay)
         self._before_training(model, args, adapter=adapter)
@@ -166,7 +167,7 @@ class UnlearningTrainer(ResumableTrainer):
         args.adam_epsilon = epsilon(args, model)
         self._finish = Finish(method, model)
         self.monitor = EarlyStopping(len(self.pairs.forget), args.stop_at, of=method.trains_on)
-        suits = suiting_rate(method.plan, model.config, adapter=adapter)
+        suits = suiting_rate(method.training_defaults(), model.config, adapter=adapter)
         self.guard = DivergenceGuard(
             self.pairs, model, retain=self.retain_name, rate=(args.learning_rate, suits),
             of=method.trains_on,
@@ -223,7 +224,8 @@ class UnlearningTrainer(ResumableTrainer):
                 drawn=self._drawn(), replayed=self._drawn("replay"), layer=self.layer,
             )  # fmt: skip
             if self.teacher and not self._given_rows:
-                self._teacher_rows = TeacherRows(self.teacher, policy, self._reference.head)
+                taught = policy if "teacher_logits" in self.reads else None
+                self._teacher_rows = TeacherRows(self.teacher, taught, self._reference.head)
             if self.dual.moves and self.retain_name == "nll":
                 self.dual.before = mean_nll(policy, pairs.retain)
         rest(policy)
