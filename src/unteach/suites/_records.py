@@ -13,7 +13,7 @@ from unteach.types import Example
 Record = Mapping[str, Any]
 
 
-class Part(NamedTuple):
+class Records(NamedTuple):
     """Where the examples of a group come from.
 
     Attributes:
@@ -62,7 +62,7 @@ def records_of(
 
 
 def collected(
-    folder: Path | None, suite: str, parts: Mapping[str, Part]
+    folder: Path | None, suite: str, parts: Mapping[str, Records]
 ) -> dict[str, list[Example]]:
     """Return the examples of several groups, or raise all of their problems at once.
 

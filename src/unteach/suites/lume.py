@@ -6,7 +6,7 @@ from pathlib import Path
 
 from unteach.suites._base import SUITES, Group, Suite, SuiteOption
 from unteach.suites._options import chosen
-from unteach.suites._records import Part, Record, collected
+from unteach.suites._records import Record, Records, collected
 from unteach.types import Paper
 
 NEW_TOKENS = 256
@@ -66,7 +66,7 @@ def read(folder: Path | None, options: Mapping[str, str]) -> dict[str, Group]:
     options = chosen("lume", OPTIONS, options)
     if options["part"] == "mia":
         inner = folder / "mia_data" if folder and (folder / "mia_data").is_dir() else folder
-        texts = {name: Part([file], ["document"], _text) for name, file in MEMBERS.items()}
+        texts = {name: Records([file], ["document"], _text) for name, file in MEMBERS.items()}
         return {
             name: Group(examples=found, template="none", generate=False)
             for name, found in collected(inner, "lume", texts).items()
@@ -75,7 +75,7 @@ def read(folder: Path | None, options: Mapping[str, str]) -> dict[str, Group]:
     parts = {}
     for name, (role, kind) in GROUPS.items():
         files = [f"{role}_{split}", *([role] if split == "train" else [])]
-        parts[name] = Part(files, COLUMNS, partial(_row, kind=kind, task=task))
+        parts[name] = Records(files, COLUMNS, partial(_row, kind=kind, task=task))
     return {
         name: Group(examples=found, template="none", new_tokens=NEW_TOKENS)
         for name, found in collected(folder, "lume", parts).items()

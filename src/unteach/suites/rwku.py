@@ -7,7 +7,7 @@ from pathlib import Path
 from unteach.errors import Problem, UserError
 from unteach.suites._base import SUITES, Group, Suite, SuiteOption
 from unteach.suites._options import chosen
-from unteach.suites._records import Part, Record, collected
+from unteach.suites._records import Record, Records, collected
 from unteach.types import Paper
 
 NEW_TOKENS = 30
@@ -64,12 +64,12 @@ def read(folder: Path | None, options: Mapping[str, str]) -> dict[str, Group]:
     subject = options["subject"]
     if options["part"] == "mia":
         text = partial(_text, subject=subject)
-        texts = {name: Part([f"mia_{name}"], ["text"], text) for name in ("forget", "retain")}
+        texts = {name: Records([f"mia_{name}"], ["text"], text) for name in ("forget", "retain")}
         found = collected(folder, "rwku", texts)
         groups = {name: Group(examples=some, generate=False) for name, some in found.items()}
     else:
         probes = {
-            name: Part([file], ["query", "answer"], partial(_probe, ask=ask, subject=subject))
+            name: Records([file], ["query", "answer"], partial(_probe, ask=ask, subject=subject))
             for name, (file, ask) in GROUPS.items()
         }
         groups = {
