@@ -110,8 +110,7 @@ def trained(model, original, groups, epochs):
 def evaluated(model, original, tokenizer, groups, *, once):
     """Every metric of every group."""
     return {
-        name: scored(model, original, rows, once=once)
-        | said(model, original, tokenizer, rows)
+        name: scored(model, original, rows, once=once) | said(model, original, tokenizer, rows)
         for name, rows in groups.items()
     }
 
