@@ -153,12 +153,11 @@ def values(name, logits, labels):
 
 
 def apart(logits, before, labels):
-    """KL(original || model), a mean over each answer's tokens."""
+    """KL(original || model) at every answer token."""
     log_p, _ = shifted(logits.log_softmax(-1), labels)
     log_q, labels = shifted(before.log_softmax(-1), labels)
     asked = labels != IGNORED
-    kl = (log_q.exp() * (log_q - log_p)).sum(-1)
-    return ((kl * asked).sum(1) / asked.sum(1)).tolist()
+    return (log_q.exp() * (log_q - log_p)).sum(-1)[asked].tolist()
 
 
 def said(model, original, tokenizer, rows):

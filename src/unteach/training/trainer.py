@@ -235,7 +235,7 @@ class UnlearningTrainer(ResumableTrainer):
         return sum(rows.bytes for rows in (self._reference, self._teacher_rows) if rows)
 
     def compute_loss(self, model, inputs: Batch, return_outputs=False, num_items_in_batch=None):
-        """Compute the loss in one forward for all groups, averaged over the whole step."""
+        """Compute the loss of all groups, averaged over the whole step."""
         assert self._reference is not None, "train() prepares the reference"
         counts: Any = count([inputs]) if num_items_in_batch is None else num_items_in_batch
         if self._part != "all":
