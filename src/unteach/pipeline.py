@@ -1,6 +1,5 @@
 """Run the stages in order: check, evaluate the original model, unlearn, evaluate, write."""
 
-import gc
 import os
 import time
 from collections.abc import Collection, Iterable, Iterator
@@ -27,6 +26,7 @@ from unteach.evaluation.run_report import make_report
 from unteach.evaluation.texts import add_texts
 from unteach.files import RunFolder, in_words, recover, working, write_text
 from unteach.files.rows import read_rows, write_rows
+from unteach.inference.loaded import freed_afterwards
 from unteach.metrics.earlier import is_earlier, measured_earlier
 from unteach.models.unchanged import require_unchanged
 from unteach.processes.main import agreed, is_main, join, own_device, shared
@@ -88,7 +88,8 @@ def _run(intake: CheckedRequest, work: RunFolder, listener: ProgressListener) ->
         listener.notes(require_known(before, intake.request))
         folder = shared(work.begin)
         known = known_again(intake, before)
-        facts = remove(intake, folder, listener, work.checkpoints, work.identity, known)
+        with freed_afterwards():  # of the trained model, before the next one is loaded
+            facts = remove(intake, folder, listener, work.checkpoints, work.identity, known)
         shared(lambda: work.keep(facts))
     else:
         listener.stage("going on: the model is trained and written")
@@ -270,7 +271,6 @@ def evidence(asked: RunEvaluation, work: RunFolder, listener: ProgressListener) 
     request = asked.request
     models = {"original": request.model, "unlearned": str(work.result)}
     models |= {"retrained": request.retrained} if request.retrained else {}
-    gc.collect()  # frees the trained model: a small GPU cannot hold it beside the next one
     return {name: rows_of(name, path, asked, work, listener) for name, path in models.items()}
 
 

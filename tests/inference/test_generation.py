@@ -8,7 +8,7 @@ from families import FAMILIES
 from support import VOCABULARY
 from transformers import MambaConfig, MambaForCausalLM
 
-from unteach.inference import greedy, sampled
+from unteach.inference import greedy, greedy_scored, sampled
 from unteach.inference.queue import PromptQueue, QueuedPrompt, RowStoppingCriteria
 
 END = [1, *range(5, 17)]
@@ -170,3 +170,16 @@ def test_rows_end_at_their_own_limits_and_all_when_enough_have():
     ids = torch.cat([ids, torch.tensor([[5], [1], [5]])], 1)
     assert ended(ids, None).tolist() == [True, True, True]
     assert ended.ended.tolist() == [True, True, False]
+
+
+@pytest.mark.parametrize("size", [150, 8192])
+def test_decoding_knows_the_log_probabilities_of_what_it_takes(family, size):
+    """Against a forward of each whole text; rows that leave, wait and go on keep theirs."""
+    model, said = family
+    found, logps = greedy_scored(model, PROMPTS, limits=LIMITS, end=END, tokens_per_batch=size)
+    assert found == said
+    for prompt, new, each in zip(PROMPTS, said, logps, strict=True):
+        with torch.no_grad():
+            whole = model(torch.tensor([[*prompt, *new]])).logits[0].double().log_softmax(-1)
+        own = [whole[t - 1, token].item() for t, token in enumerate(new, len(prompt))]
+        assert each == pytest.approx(own, abs=2e-5)

@@ -3,6 +3,7 @@
 import json
 import weakref
 from dataclasses import asdict, replace
+from functools import partial
 from random import Random
 
 import pytest
@@ -10,9 +11,10 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from unteach.data import encode, read_rows
-from unteach.inference import gradient_norms, loaded_model
+from unteach.inference import OriginalStates, gradient_norms, loaded_model
 from unteach.suites._base import AskSettings, Group
-from unteach.suites.ask import score_groups
+from unteach.suites.ask import score_groups, score_questions
+from unteach.suites.questions import questions
 from unteach.types import Example, Row
 
 pytestmark = pytest.mark.usefixtures("exact_rows")
@@ -171,6 +173,43 @@ def test_an_original_that_is_the_model_itself_is_nowhere_apart(model, tokenizer)
     found = score_groups(model, tokenizer, GROUPS, SETTINGS, original=model)
     own = [row for rows in found.rows.values() for row in rows if row.kind == "answer"]
     assert {row.divergence for row in own} == {0.0}
+
+
+def test_the_original_scores_its_own_answers_while_it_decodes(original, tokenizer, monkeypatch):
+    """No answer is forwarded a second time, and the numbers are those of such forwards."""
+    itself = {"original": original, "is_original": True}
+    found = score_groups(original, tokenizer, GROUPS, SETTINGS, **itself)
+    assert found.counts["original_forwards"] == 0
+    by_forwards = score_groups(original, tokenizer, GROUPS, SETTINGS, original=original)
+    all_same(found.rows, by_forwards.rows)
+    assert len({row.said_logp for row in found.rows["forget"]} - {None}) > 1
+    begun = replace(GROUPS["forget"], stop=(" ",))  # cut answers count for what is left of them
+    cut = [
+        score_groups(original, tokenizer, {"forget": begun}, SETTINGS, **options)
+        for options in (itself, {"original": original})
+    ]
+    all_same(cut[0].rows, cut[1].rows)
+    assert cut[0].rows != {"forget": found.rows["forget"]}
+
+
+def test_models_after_the_original_are_compared_with_what_its_forwards_left(
+    model, original, tokenizer
+):
+    """To the last digit what a second forward gives; of other texts nothing is left."""
+    states, names = OriginalStates(), list(GROUPS)
+    ask = partial(score_questions, groups=names, tokenizer=tokenizer, tokens_per_batch=200)
+    asked = questions(GROUPS, tokenizer, SETTINGS)
+    ask(asked, model=original, original=original, is_original=True, states=states)
+    after = ask(asked, model=model, original=original, states=states)
+    plain = ask(asked, model=model, original=original)
+    assert after.rows == plain.rows
+    own = len(NAMES)
+    assert plain.counts["original_forwards"] - after.counts["original_forwards"] == own
+    fewer = [question for question in asked if question.group == "forget"]
+    left, anew = (
+        ask(fewer, model=model, original=original, states=given) for given in (states, None)
+    )
+    assert (left.rows, left.counts) == (anew.rows, anew.counts)
 
 
 def test_order_of_examples_and_groups_changes_no_digit(model, original, tokenizer):

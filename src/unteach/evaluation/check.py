@@ -47,6 +47,12 @@ class ModelRef:
         return self.checked.config
 
 
+def _original_states() -> Any:
+    from unteach.inference import OriginalStates  # imports torch, which a failed check needs not
+
+    return OriginalStates()
+
+
 @dataclass(frozen=True, kw_only=True)
 class CheckedEvaluation:
     """A checked evaluation, with its suite, examples and models.
@@ -61,6 +67,7 @@ class CheckedEvaluation:
         never: rows of a retrained model, given in place of the model.
         notes: notes for the user that are not errors.
         ages: `ages` of the models' files at the time of the check.
+        states: what the original's forwards leave for the models that are asked after it.
     """
 
     asked: Evaluation
@@ -72,6 +79,7 @@ class CheckedEvaluation:
     never: dict[str, list[Row]] | None = None
     notes: tuple[Problem, ...] = ()
     ages: Mapping[str, Ages] = field(default_factory=dict)
+    states: Any = field(default_factory=_original_states, repr=False)
     _questions: dict[Any, list[Question]] = field(default_factory=dict, repr=False)
 
     def questions(self, tokenizer: Any) -> list[Question]:

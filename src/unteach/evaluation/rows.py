@@ -86,6 +86,7 @@ def ask_model(name: str, plan: CheckedEvaluation, listener: ProgressListener) ->
         tokens_per_batch=plan.settings.tokens_per_batch,
         original=loader(original, plan) if original else None,
         is_original=original is not None and place.path == original.path,
+        states=plan.states,
         gradient_norms=plan.asked.gradient_norms,
         keep_text=plan.asked.keep_text,
         progress=listener.progress,

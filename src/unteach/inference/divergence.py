@@ -23,7 +23,7 @@ from unteach.types import Sequence
 
 
 class KeptStates:
-    """Final hidden states of a model's answer tokens, by index of the text.
+    """Final hidden states of a model's answer tokens, by index of the text, and its head.
 
     Where it is unknown how the model computes logits from its head, the logits themselves are kept,
     V numbers per token instead of D. Large stores go to an unnamed temporary file.
@@ -57,12 +57,43 @@ class KeptStates:
         return self._store.rows(members)
 
 
+class OriginalStates:
+    """Final hidden states of the original, for the models that are compared with it later.
+
+    The original is scored first; its states of the same texts then need no second forward. They
+    are kept without its head, which comes with the original when it scores what a model said.
+    """
+
+    def __init__(self):
+        self._texts: list[Sequence] = []
+        self._store: HiddenStateStore | None = None
+
+    def begin(self, sequences: list[Sequence]) -> None:
+        """Keep states of these texts from now on, and those of no others."""
+        self._texts, self._store = sequences, None
+
+    def put(self, members: list[int], rows: Tensor, head: Head | None) -> None:
+        """Keep the rows of a batch; without a known head they are logits, too many to keep."""
+        if head is None:
+            return
+        sizes = {number: sum(s.answer) for number, s in enumerate(self._texts)}
+        if self._store is None:
+            self._store = HiddenStateStore(sizes, rows.shape[-1], rows.dtype)
+        for number, part in zip(members, rows.split([sizes[i] for i in members]), strict=True):
+            self._store.put(number, part)
+
+    def of(self, sequences: list[Sequence]) -> HiddenStateStore | None:
+        """The states of these texts; None where others were kept, or none."""
+        return self._store if self._texts == sequences else None
+
+
 @torch.inference_mode()
 def divergences(
     original: Any,
     sequences: list[Sequence],
     kept: KeptStates,
     *,
+    states: HiddenStateStore | None = None,
     tokens_per_batch: int = 4096,
     shared: bool = False,
     progress: ProgressCallback = lambda done, total: None,
@@ -73,6 +104,8 @@ def divergences(
         original: in evaluation mode.
         sequences: the texts whose rows `answer_tokens` kept.
         kept: these rows.
+        states: the original's rows of the same texts, from `OriginalStates` under the same
+            settings; None forwards the texts.
         tokens_per_batch: the value used for scoring.
         shared: the value used for scoring: each process has the rows of its own shard.
         progress: called with the number of sequences done.
@@ -85,7 +118,10 @@ def divergences(
     def measure(members: list[int]) -> list[list[float]]:
         chosen = [sequences[i] for i in members]
         head = known_head(original, sequences)
-        rows, _ = answer_rows(original, chosen, head)
+        if states is None or head is None:
+            rows, _ = answer_rows(original, chosen, head)
+        else:
+            rows = states.rows(members).to(original.device)
         kept_rows = kept.rows(members)
         parts = []
         for piece in pieces(rows, head):

@@ -41,7 +41,29 @@ def greedy(
         [True, True]
     """
     queue = PromptQueue(model, end, {"do_sample": False}, tokens_per_batch, shared)
-    return _generated(queue, prompts, limits, progress)
+    return [row.said for row in _generated(queue, prompts, limits, progress)]
+
+
+@torch.inference_mode()
+def greedy_scored(
+    model: PreTrainedModel,
+    prompts: list[tuple[int, ...]],
+    *,
+    limits: list[int],
+    end: list[int],
+    tokens_per_batch: int = 8192,
+    shared: bool = False,
+    progress: ProgressCallback = lambda done, total: None,
+) -> tuple[list[list[int]], list[list[float]]]:
+    """Return what `greedy` returns, and the model's log-probability of each of its tokens, in nats.
+
+    The logits of decoding give them, so that no text is forwarded again; in float32, within
+    rounding, they are those of `answer_tokens`.
+    """
+    settings = {"do_sample": False}
+    queue = PromptQueue(model, end, settings, tokens_per_batch, shared=shared, scored=True)
+    rows = _generated(queue, prompts, limits, progress)
+    return [row.said for row in rows], [list(row.logps) for row in rows]
 
 
 @torch.inference_mode()
@@ -72,7 +94,8 @@ def sampled(
     with torch.random.fork_rng(devices=[model.device] if model.device.type == "cuda" else []):
         torch.manual_seed(seed)
         queue = PromptQueue(model, end, settings, tokens_per_batch)
-        return _generated(queue, prompts, limits, lambda done, total: None)
+        rows = _generated(queue, prompts, limits, lambda done, total: None)
+        return [row.said for row in rows]
 
 
 def _generated(
@@ -80,10 +103,10 @@ def _generated(
     prompts: list[tuple[int, ...]],
     limits: list[int],
     progress: ProgressCallback,
-) -> list[list[int]]:
+) -> list[QueuedPrompt]:
     rows = [QueuedPrompt(prompt, limit) for prompt, limit in zip(prompts, limits, strict=True)]
     queue.run(rows, lambda: progress(sum(not row.room for row in rows), len(rows)))
-    return [row.said for row in rows]
+    return rows
 
 
 def end_tokens(model: Any, tokenizer: Any) -> list[int]:

@@ -5,10 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
+
 from unteach.inference.agreement import reading_once
 from unteach.inference.budget import answering_tokens
-from unteach.inference.divergence import KeptStates, divergences
-from unteach.inference.generation import end_tokens, greedy
+from unteach.inference.divergence import KeptStates, OriginalStates, divergences
+from unteach.inference.generation import end_tokens, greedy, greedy_scored
 from unteach.inference.gradients import gradient_norms
 from unteach.inference.loaded import counted
 from unteach.inference.rows import agree_on_head
@@ -37,10 +39,13 @@ class Interview:
         tokens_per_batch: padded tokens of one forward; for generation batches see `budget`.
         told: progress callback: stage, done, total.
         kept: hidden states of the model for the comparison; None without an original.
+        original: whether the model is the original itself, and scores what it says.
+        states: hidden states of the original, kept for the models after it.
         scores: log-probabilities of each text.
         norms: gradient norm of each own text, where requested.
         divergences: KL divergence of each own text from the original.
         said: generated token ids for each prompt.
+        said_logps: their log-probabilities, where the model is the original and decoding has them.
         counts: forwards, batches and tokens on this process; for the names see `score_groups`.
     """
 
@@ -50,18 +55,24 @@ class Interview:
     tokens_per_batch: int
     told: Callable[[str, int, int], None]
     kept: KeptStates | None = None
+    original: bool = False
+    states: OriginalStates = field(default_factory=OriginalStates)
     scores: dict[Sequence, TokenScores] = field(default_factory=dict)
     norms: dict[Sequence, float] = field(default_factory=dict)
     divergences: dict[Sequence, list[float]] = field(default_factory=dict)
     said: dict[Asking, list[int]] = field(default_factory=dict)
+    said_logps: dict[Asking, list[float]] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
 
     def of_model(self, model: Any, tokenizer: Any, *, norms: bool = False) -> None:
         """Score the texts, compute gradient norms if requested, and generate from the prompts."""
         _check_head(model, self.own + self.others)
         once = reading_once(model, self.others, tokens_per_batch=self.tokens_per_batch, shared=True)
+        if self.original:
+            self.states.begin(self.own)
         with counted(model) as through:
-            self.scores = self._score(model, self.own, "answers", kept=self.kept)
+            kept = self.states if self.original else self.kept
+            self.scores = self._score(model, self.own, "answers", kept=kept)
             self.scores |= self._score(model, self.others, "other answers", once=once)
         prompts = once.prompts if once else 0
         self._count(model, forwards=through.texts - prompts, prompts_once=prompts)
@@ -73,44 +84,60 @@ class Interview:
             self.norms = dict(zip(self.own, values, strict=True))
             self._count(model, backwards=through.texts)
         with counted(model) as through:
-            answers = greedy(
-                model,
-                [ids for ids, _ in self.prompts],
-                limits=[limit for _, limit in self.prompts],
-                end=end_tokens(model, tokenizer),
-                tokens_per_batch=answering_tokens(model, self.tokens_per_batch),
-                shared=True,
-                progress=self._progress("asking for answers"),
-            )
-        self.said = dict(zip(self.prompts, answers, strict=True))
+            self._answer(model, tokenizer)
         self._count(model, decode_steps=through.batches)
 
-    def of_original(
-        self, original: Any, said: list[Sequence], *, itself: bool = False
-    ) -> dict[Sequence, TokenScores]:
-        """Compute the model's KL divergence from the original, and score its generated texts.
+    def _answer(self, model: Any, tokenizer: Any) -> None:
+        """Generate from the prompts.
 
-        Args:
-            original: the original model.
-            said: the generated texts.
-            itself: whether it is the model that was asked, whose divergence is 0.
+        Where the model is the original, its own answers are scored at the same time. In narrower
+        types decoding rounds otherwise than a forward of the whole text, as the original reads
+        those of other models.
         """
-        if not itself:
-            _check_head(original, self.own + said)
+        given: dict[str, Any] = {
+            "limits": [limit for _, limit in self.prompts],
+            "end": end_tokens(model, tokenizer),
+            "tokens_per_batch": answering_tokens(model, self.tokens_per_batch),
+            "shared": True,
+            "progress": self._progress("asking for answers"),
+        }
+        prompts = [ids for ids, _ in self.prompts]
+        if self.original and model.dtype == torch.float32:
+            answers, logps = greedy_scored(model, prompts, **given)
+            self.said_logps = dict(zip(self.prompts, logps, strict=True))
+        else:
+            answers = greedy(model, prompts, **given)
+        self.said = dict(zip(self.prompts, answers, strict=True))
+
+    def of_original(self, original: Any, said: list[Sequence]) -> dict[Sequence, TokenScores]:
+        """Compute the model's KL divergence from the original, and score its generated texts."""
+        assert self.kept is not None, "nothing was kept of the model"
+        _check_head(original, self.own + said)
         with counted(original) as through:
-            values = [[0.0] * sum(text.answer) for text in self.own]
-            if not itself:
-                assert self.kept is not None, "nothing was kept of the model"
-                values = divergences(
-                    original,
-                    self.own,
-                    self.kept,
-                    tokens_per_batch=self.tokens_per_batch,
-                    shared=True,
-                    progress=self._progress("comparing with the original"),
-                )
+            values = divergences(
+                original,
+                self.own,
+                self.kept,
+                states=self.states.of(self.own),
+                tokens_per_batch=self.tokens_per_batch,
+                shared=True,
+                progress=self._progress("comparing with the original"),
+            )
             scores = self._score(original, said, "what was said")
         self.divergences = dict(zip(self.own, values, strict=True))
+        self._count(original, original_forwards=through.texts)
+        return scores
+
+    def of_itself(self, original: Any, said: list[Sequence]) -> dict[Sequence, TokenScores]:
+        """As `of_original`, where the model is the original: its own divergence is 0.
+
+        Args:
+            original: the model.
+            said: its answers, as far as decoding did not score them.
+        """
+        with counted(original) as through:
+            scores = self._score(original, said, "what was said")
+        self.divergences = {text: [0.0] * sum(text.answer) for text in self.own}
         self._count(original, original_forwards=through.texts)
         return scores
 
@@ -127,7 +154,7 @@ class Interview:
         texts: list[Sequence],
         what: str,
         *,
-        kept: KeptStates | None = None,
+        kept: KeptStates | OriginalStates | None = None,
         once: SharedPromptReader | None = None,
     ) -> dict[Sequence, TokenScores]:
         scores = answer_tokens(

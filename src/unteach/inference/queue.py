@@ -1,6 +1,6 @@
 """Generate from a queue of prompts: finished rows leave a batch, its last rows are batched anew."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
-from transformers import Cache, GenerationConfig, PreTrainedModel, StoppingCriteria
+from transformers import (
+    Cache,
+    GenerationConfig,
+    LogitsProcessor,
+    PreTrainedModel,
+    StoppingCriteria,
+)
 
 from unteach.inference.batches import batches_by_length, left_padded
 from unteach.inference.caches import arguments
@@ -18,25 +24,35 @@ from unteach.processes.share import by_batches, speaks
 
 
 class QueuedPrompt:
-    """A prompt, the tokens generated so far, and how many more may follow (`room`)."""
+    """A prompt, the tokens generated so far, and how many more may follow (`room`).
+
+    `logps` are the log-probabilities of the generated tokens, where the queue takes them down.
+    """
 
     def __init__(self, prompt: tuple[int, ...], limit: int):
         self.ids, self.room, self._start = tuple(prompt), limit, len(prompt)
+        self.logps: tuple[float, ...] = ()
 
     @property
     def said(self) -> list[int]:
         """The new token ids, without the end token."""
         return list(self.ids[self._start :])
 
-    def become(self, ids: tuple[int, ...], room: int) -> None:
-        """Take over the state that another process computed."""
-        self.ids, self.room = ids, room
+    @property
+    def state(self) -> tuple[tuple[int, ...], int, tuple[float, ...]]:
+        """All that generation changes."""
+        return self.ids, self.room, self.logps
 
-    def take(self, new: list[int], end: list[int]) -> None:
+    def become(self, ids: tuple[int, ...], room: int, logps: tuple[float, ...]) -> None:
+        """Take over the state that another process computed."""
+        self.ids, self.room, self.logps = ids, room, logps
+
+    def take(self, new: list[int], end: list[int], logps: Iterable[float] = ()) -> None:
         """Append new tokens up to an end token, after which no room is left."""
         new = new[: self.room]
         stop = next((k for k, token in enumerate(new) if token in end), None)
         self.ids += tuple(new[:stop])
+        self.logps += tuple(logps)[: len(new[:stop])]
         self.room = self.room - len(new) if stop is None else 0
 
 
@@ -56,6 +72,7 @@ class PromptQueue:
         tokens_per_batch: padded tokens of one batch, new tokens included.
         shared: split each round of batches over all processes; the batches are the same as with
             one process.
+        scored: take down the log-probability of each generated token (greedy decoding only).
     """
 
     model: PreTrainedModel
@@ -63,6 +80,7 @@ class PromptQueue:
     settings: dict[str, Any]
     tokens_per_batch: int
     shared: bool = False
+    scored: bool = False
 
     def __post_init__(self):
         self._drops = "past_key_values" in arguments(self.model)  # not so in Mamba
@@ -84,10 +102,10 @@ class PromptQueue:
     ) -> None:
         """Run each batch once; with several batches, the last rows of each are left over."""
 
-        def generate(members: list[int]) -> list[tuple[tuple[int, ...], int]]:
+        def generate(members: list[int]) -> list[tuple]:
             batch = [rows[i] for i in members]
             self._continue(batch, len(batch) // 8 if len(batches) > 1 else 0)
-            return [(row.ids, row.room) for row in batch]
+            return [row.state for row in batch]
 
         states = by_batches(
             batches,
@@ -96,8 +114,8 @@ class PromptQueue:
             lockstep=self._lockstep,
             progress=lambda *_: told(),
         )
-        for row, (ids, room) in zip(rows, states, strict=True):
-            row.become(ids, room)
+        for row, state in zip(rows, states, strict=True):
+            row.become(*state)
 
     def _batches(self, rows: list[QueuedPrompt]) -> list[list[int]]:
         lengths, rooms = [len(row.ids) for row in rows], [row.room for row in rows]
@@ -109,9 +127,12 @@ class PromptQueue:
         cache = {} if prefix is None else {"past_key_values": prefix}
         while True:
             enough = max(1, len(rows) // 4) if self._drops else len(rows) - leave
-            out = self._generate(ids, attention, [row.room for row in rows], enough, cache)
-            for row, new in zip(rows, out.sequences[:, ids.shape[1] :].tolist(), strict=True):
-                row.take(new, self.end)
+            best = [GreatestLogps()] if self.scored else []
+            out = self._generate(ids, attention, [row.room for row in rows], enough, cache, best)
+            logps = best[0].by_row() if best else [()] * len(rows)
+            new = out.sequences[:, ids.shape[1] :].tolist()
+            for row, tokens, each in zip(rows, new, logps, strict=True):
+                row.take(tokens, self.end, each)
             kept = [k for k, row in enumerate(rows) if row.room]
             # Not every model returns a cache that rows can leave; then the rows are read again.
             self._drops &= isinstance(getattr(out, "past_key_values", None), Cache)
@@ -129,7 +150,13 @@ class PromptQueue:
         return *left_padded(prompts, self.model.device), None
 
     def _generate(
-        self, ids: Tensor, attention: Tensor, rooms: list[int], enough: int, cache: dict
+        self,
+        ids: Tensor,
+        attention: Tensor,
+        rooms: list[int],
+        enough: int,
+        cache: dict,
+        processors: list,
     ) -> Any:
         config = GenerationConfig(
             **self.settings,
@@ -147,9 +174,28 @@ class PromptQueue:
                 attention_mask=attention,
                 generation_config=config,
                 stopping_criteria=[ended],
-                logits_processor=self._processors,
+                logits_processor=[*self._processors, *processors],
                 **cache,
             )
+
+
+class GreatestLogps(LogitsProcessor):
+    """Takes down the log-probability of each row's most likely token, which greedy decoding takes.
+
+    The logits stay as they are.
+    """
+
+    def __init__(self):
+        self.steps: list[Tensor] = []
+
+    def __call__(self, input_ids: Any, scores: Any) -> Any:
+        """Note one step, from logits [B, V]; does not synchronize with the device."""
+        self.steps.append(scores.amax(-1) - scores.logsumexp(-1))
+        return scores
+
+    def by_row(self) -> list[list[float]]:
+        """The log-probabilities of each row, by step."""
+        return torch.stack(self.steps, 1).tolist()
 
 
 class RowStoppingCriteria(StoppingCriteria):

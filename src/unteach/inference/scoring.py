@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from unteach.inference.batches import batches_by_length
-from unteach.inference.divergence import KeptStates
+from unteach.inference.divergence import KeptStates, OriginalStates
 from unteach.inference.rows import answer_rows, in_parts, known_head, logits_of, pieces
 from unteach.inference.shared_prompts import SharedPromptReader
 from unteach.losses.byrows import read_rows
@@ -22,7 +22,7 @@ def answer_tokens(
     sequences: list[Sequence],
     *,
     tokens_per_batch: int = 4096,
-    kept: KeptStates | None = None,
+    kept: KeptStates | OriginalStates | None = None,
     once: SharedPromptReader | None = None,
     shared: bool = False,
     progress: ProgressCallback = lambda done, total: None,

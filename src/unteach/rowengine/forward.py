@@ -9,6 +9,7 @@ from transformers.utils.generic import ModelOutput
 
 from unteach.head import states_only
 from unteach.rowengine.batch import Batch
+from unteach.rowengine.lengths import states_by_length
 from unteach.rowengine.packing import pack
 from unteach.rowengine.tied import one_gradient
 from unteach.sharding.gather import hold_head
@@ -17,7 +18,7 @@ After = Callable[[Tensor, Any], Tensor]
 
 
 @contextmanager
-def ending_in(model: Any, after: After) -> Iterator[None]:
+def ending_in(model: Any, after: After, *, by_length: bool = False) -> Iterator[None]:
     """Inside the context, the model's forward returns a loss of final hidden states.
 
     The loss is computed within the model's own forward, so the hooks of DDP and FSDP enclose it and
@@ -26,15 +27,20 @@ def ending_in(model: Any, after: After) -> Iterator[None]:
     Args:
         model: unwrapped.
         after: maps final hidden states [B, T, D] and the model's output to the loss.
+        by_length: forward short and long sequences apart; `after` gets no output then.
     """
     inner, patched = model.forward, "forward" in vars(model)
 
     def forward(*args: Any, **kwargs: Any) -> ModelOutput:
         with one_gradient(model):
-            with states_only(model) as caught:
-                output = inner(*args, **kwargs)
+            if by_length:
+                final, output = states_by_length(model, inner, kwargs), None
+            else:
+                with states_only(model) as caught:
+                    output = inner(*args, **kwargs)
+                final = caught[0]
             hold_head(model)
-            return ModelOutput(loss=after(caught[0], output))
+            return ModelOutput(loss=after(final, output))
 
     model.forward = forward
     try:

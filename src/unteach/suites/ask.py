@@ -90,6 +90,7 @@ def score_questions(
     tokens_per_batch: int,
     original: Any = None,
     is_original: bool = False,
+    states: Any = None,
     gradient_norms: bool = False,
     keep_text: bool = False,
     progress: Told = lambda what, done, total: None,
@@ -117,6 +118,8 @@ def score_questions(
         original: the original model, for `divergences` and `said_logp`, or a function without
             arguments that loads it; None when it is not known.
         is_original: whether `model` is the original itself, which is then loaded only once.
+        states: `OriginalStates`, which the original fills; models that are asked the same
+            afterwards are compared with them. None forwards the original's texts for each model.
         gradient_norms: fill `gradient_norm`, with one backward pass per answer.
         keep_text: also return the generated texts.
         progress: called with stage, done and total, on the main process only.
@@ -127,7 +130,7 @@ def score_questions(
         RuntimeError: another process failed.
     """
     # Imported here because it imports torch, which listing the suites does not need.
-    from unteach.inference import Interview, KeptStates, loaded_model
+    from unteach.inference import Interview, KeptStates, OriginalStates, loaded_model
 
     own = _distinct(q.text for q in asked if q.own)
     interview = Interview(
@@ -137,19 +140,21 @@ def score_questions(
         tokens_per_batch=tokens_per_batch,
         told=progress,
         kept=None if original is None or is_original else KeptStates(own),
+        original=is_original,
+        states=states or OriginalStates(),
     )
 
-    def of_model(it: Any) -> tuple[list[ModelRows | None], dict[Sequence, Any]]:
+    def of_model(it: Any) -> tuple[list[ModelRows | None], dict[Sequence, list[float]]]:
         interview.of_model(it, tokenizer, norms=gradient_norms)
         answers = [
             _generated(q, interview.said[q.prompt], tokenizer) if q.prompt else None for q in asked
         ]
-        logps = interview.of_original(it, _scored(answers), itself=True) if is_original else {}
-        return answers, logps
+        return answers, _of_itself(it, interview, asked, answers) if is_original else {}
 
     answers, logps = loaded_model(model, of_model)
     if original is not None and not is_original:
-        logps = loaded_model(original, lambda it: interview.of_original(it, _scored(answers)))
+        said = _scored(answers)
+        logps = _logps(loaded_model(original, lambda it: interview.of_original(it, said)))
     rows: dict[str, list[Row]] = {group: [] for group in groups}
     pairs = zip(asked, answers, strict=True)
     for (group, row), windows in groupby(pairs, key=lambda pair: (pair[0].group, pair[0].row)):
@@ -160,6 +165,27 @@ def score_questions(
     }
     spoken = _texts(asked, answers, tokenizer) if keep_text else ()
     return ModelAnswers(rows, _counts(asked, interview), spoken)
+
+
+def _of_itself(
+    model: Any, interview: Any, asked: list[Question], answers: list["ModelRows | None"]
+) -> dict[Sequence, list[float]]:
+    """Log-probabilities of what the original said: from decoding, or from a forward of each."""
+    said = [
+        (question.prompt, answer.text)
+        for question, answer in zip(asked, answers, strict=True)
+        if question.prompt in interview.said_logps and answer and answer.text
+    ]
+    known: dict[Sequence, list[float]] = {}
+    for prompt, text in sorted(said, key=lambda pair: pair[0] or ()):
+        size = sum(text.answer)  # a stop string may have cut the answer
+        known.setdefault(text, interview.said_logps[prompt][:size])
+    others = [text for text in _scored(answers) if text not in known]
+    return known | _logps(interview.of_itself(model, others))
+
+
+def _logps(scores: dict[Sequence, Any]) -> dict[Sequence, list[float]]:
+    return {text: found.logps for text, found in scores.items()}
 
 
 def _scored(answers: list["ModelRows | None"]) -> list[Sequence]:
@@ -221,7 +247,7 @@ def _filled(
     if answer is not None:
         fields |= answer.fields
         if answer.text in logps:
-            fields["said_logp"] = mean(logps[answer.text].logps)
+            fields["said_logp"] = mean(tuple(logps[answer.text]))
     row = replace(row, **fields)
     return replace(row, verbatim=verbatim(row)) if row.kind == "answer" else row
 

@@ -21,6 +21,7 @@ from unteach.registry import strict
 from unteach.rowengine.batch import ALTERNATE, FORGET, REPLAY, RETAIN, Batch, Pairs, only
 from unteach.rowengine.chunked_loss import CutRules, chunked_loss
 from unteach.rowengine.forward import ending_in, inputs_of
+from unteach.rowengine.lengths import may_part
 from unteach.rowengine.packing import packs, unpack
 from unteach.rowengine.reference import Reference, agreed_head, mean_nll
 from unteach.rowengine.rows import BatchOutput, count
@@ -236,7 +237,7 @@ class UnlearningTrainer(ResumableTrainer):
         return sum(rows.bytes for rows in (self._reference, self._teacher_rows) if rows)
 
     def compute_loss(self, model, inputs: Batch, return_outputs=False, num_items_in_batch=None):
-        """Compute the loss in one forward for all groups, averaged over the whole step."""
+        """Compute the loss of all groups, averaged over the whole step."""
         assert self._reference is not None, "train() prepares the reference"
         counts: Any = count([inputs]) if num_items_in_batch is None else num_items_in_batch
         if self._part != "all":
@@ -248,7 +249,8 @@ class UnlearningTrainer(ResumableTrainer):
         )  # fmt: skip
         step = MicroBatch(objective, inputs, counts, self._reference, self._teacher_rows)
         base = self.accelerator.unwrap_model(model)
-        with ending_in(base, partial(self._settle, base, step)):
+        apart = self.layer is None and not self._packs and may_part(base)
+        with ending_in(base, partial(self._settle, base, step), by_length=apart):
             hidden = {} if self.layer is None else {"output_hidden_states": True}
             loss = share * model(**inputs_of(inputs, packed=self._packs), **hidden).loss
         kept = 0.0 if step.retain is None else share * step.retain.item()
