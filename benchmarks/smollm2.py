@@ -119,6 +119,8 @@ def once(case: Path, work: Path, cell: Cell):
         command += ["--set", f"train.learning_rate={cell.rate * usual_rate(command):.6g}"]
     ran = unteach(command, work / f"{cell.name}.log") if not out.exists() else {}
     found = {"cell": [cell.method, cell.adapter, cell.rate, cell.seed], **ran}
+    if found.get("exit_code", 0) < 0:
+        sys.exit(f"{cell.name} was killed by signal {-found['exit_code']}: run this command again")
     if (out / "scores.json").exists():
         found["scores"] = read(out / "scores.json")
         found["ordinary"] = ordinary(case, out, work / f"{cell.name}-ordinary")

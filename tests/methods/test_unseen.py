@@ -79,6 +79,13 @@ def test_a_round_is_the_last_where_the_level_is_reached(tmp_path):
     assert "teacher" in run.monitor.reason
 
 
+def test_a_low_level_is_not_reached_by_what_is_many_times_as_likely(tmp_path):
+    model, level = tiny_llama(dtype=torch.float32), lowered(FORGET, -8.0)
+    run = unlearned(tmp_path, model, level, num_train_epochs=2, learning_rate=1e-6)
+    assert level.probability < run.monitor.probability / 4 < 0.02  # within 0.02, and far off
+    assert run.state.global_step == 6
+
+
 def test_adams_epsilon_goes_by_the_number_of_weights(tmp_path):
     model = tiny_llama(dtype=torch.float32)
     run = unlearned(tmp_path, model, lowered(FORGET, -1.0))

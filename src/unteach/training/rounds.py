@@ -9,7 +9,7 @@ from transformers import TrainerCallback
 
 from unteach.training.config import UnlearningConfig
 
-NEAR = 0.02  # tolerance above the teacher's probability of the forget answers
+NEAR, SHARE = 0.02, 0.25  # how far above the level is near: at most this, and this share of it
 
 
 def repeated(args: UnlearningConfig) -> UnlearningConfig:
@@ -64,4 +64,14 @@ def ends_for_good(trainer: Any, state: Any) -> bool:
     if trainer.level is None or rounds == 1:
         return False
     ends = state.global_step % math.ceil(state.max_steps / rounds) == 0
-    return ends and trainer.monitor.reached(trainer.level, NEAR)
+    return ends and trainer.monitor.reached(trainer.level, tolerance(trainer.level))
+
+
+def tolerance(level: float) -> float:
+    """Return how far above the teacher's level the forget answers may stay; a raw text's is low.
+
+    Example:
+        >>> tolerance(0.4), tolerance(0.0004)
+        (0.02, 0.0001)
+    """
+    return min(NEAR, SHARE * level)

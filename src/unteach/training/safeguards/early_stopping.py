@@ -77,8 +77,8 @@ class EarlyStopping:
         """Whether the forget answers' probability is at most `near` above the teacher's level."""
         if len(self.last) < self.forget or self.probability > level + near:
             return False
-        own = f"the forget answers' probability is {self.probability:.3f}"
-        self.reason = f"{own}; the teacher's is {level:.3f}"
+        own = f"the forget answers' probability is {self.probability:.2g}"
+        self.reason = f"{own}; the teacher's is {level:.2g}"
         return True
 
 
