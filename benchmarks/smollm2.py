@@ -63,7 +63,9 @@ def main():
 def report(case: Path, work: Path):
     """The table of all that is done, also by earlier commands."""
     found = [read(file) for file in sorted(work.glob("*.json"))]
-    ran = next(run["scores"] for run in found if "cpu_seconds" in run and "scores" in run)
+    ran = next((run["scores"] for run in found if "cpu_seconds" in run and "scores" in run), None)
+    if ran is None:
+        sys.exit("no run has scores yet")
     lines = [line({"scores": ran} | x if x["cell"][0] in BASELINES else x) for x in found]
     with (RESULTS / "smollm2.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -151,8 +153,9 @@ def unteach(command: list[str], log: Path) -> dict:
     print("unteach", *command, flush=True)
     with log.open("ab") as told:
         running = subprocess.Popen(
-            [sys.executable, "-m", "unteach", *command], stdout=told, stderr=told
-        )
+            [sys.executable, "-m", "unteach", *command], stdout=told, stderr=told,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )  # fmt: skip
         _, status, used = os.wait4(running.pid, 0)
     code = os.waitstatus_to_exitcode(status)
     return {

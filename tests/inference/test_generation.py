@@ -5,10 +5,11 @@ from random import Random
 import pytest
 import torch
 from families import FAMILIES
-from support import VOCABULARY
+from support import VOCABULARY, tiny_llama
 from transformers import MambaConfig, MambaForCausalLM
 
 from unteach.inference import greedy, greedy_scored, sampled
+from unteach.inference.interview import _scored_alike
 from unteach.inference.queue import PromptQueue, QueuedPrompt, RowStoppingCriteria
 
 END = [1, *range(5, 17)]
@@ -183,3 +184,11 @@ def test_decoding_knows_the_log_probabilities_of_what_it_takes(family, size):
             whole = model(torch.tensor([[*prompt, *new]])).logits[0].double().log_softmax(-1)
         own = [whole[t - 1, token].item() for t, token in enumerate(new, len(prompt))]
         assert each == pytest.approx(own, abs=2e-5)
+
+
+def test_scores_of_decoding_count_where_a_forward_gives_the_same():
+    model = tiny_llama(dtype=torch.float32)
+    said, logps = greedy_scored(model, PROMPTS, limits=LIMITS, end=END)
+    assert _scored_alike(model, PROMPTS, said, logps)
+    assert not _scored_alike(model, PROMPTS, said, [[x - 0.01 for x in one] for one in logps])
+    assert _scored_alike(model, PROMPTS, [[] for _ in PROMPTS], [[] for _ in PROMPTS])

@@ -168,6 +168,11 @@ def test_targets_end_at_their_level_and_the_rest_stays(tmp_path, knows):  # noqa
         method, tmp_path, model=knows, kept=[], learning_rate=1e-2, num_train_epochs=60, **more
     )
     chosen = [choice.chosen for choice in run.pairs.choices]
+    for own, old, choice, s in zip(run.teacher.targets, before, chosen, FORGET, strict=True):
+        others = [i not in choice for i, answer in enumerate(s.answer) if answer]
+        stay, were = ([x for x, o in zip(of, others, strict=True) if o] for of in (own, old))
+        assert stay == pytest.approx(were)  # a level that the KL lets be reached
+    assert run.level == run.teacher.probability
     run.train()
     after = [list(a.logps) for a in answer_tokens(knows, FORGET)]
     off, moved = [], []

@@ -90,3 +90,11 @@ def test_few_tokens_stay_together():
     assert length_parts([LEAST // 4, 1, 2]) == [[0, 2, 1]]
     assert length_parts([LEAST, 1, 2]) == [[0], [2, 1]]
     assert length_parts([]) == [[]]
+
+
+@pytest.mark.parametrize("kind", ["dynamic", "longrope"])
+def test_positions_that_depend_on_the_longest_text_are_not_parted(kind):
+    model = tiny_llama(dtype=torch.float32)
+    assert lengths.may_part(model)
+    model.model.rotary_emb.rope_type = kind
+    assert not lengths.may_part(model)

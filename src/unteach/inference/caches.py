@@ -31,6 +31,12 @@ def takes_cache(model: Any) -> bool:
     return "past_key_values" in arguments(model) and not virtual
 
 
+def depends_on_length(model: Any) -> bool:
+    """Whether a token's rotary embedding depends on the longest text of the batch."""
+    ropes = {str(getattr(module, "rope_type", "")) for module in model.modules()}
+    return bool(ropes & {"dynamic", "longrope"})
+
+
 def forward(
     model: Any, ids: Tensor, attention: Tensor, cache: DynamicCache | None = None, **more: Any
 ) -> Any:

@@ -74,11 +74,15 @@ class OriginalStates:
 
     def put(self, members: list[int], rows: Tensor, head: Head | None) -> None:
         """Keep the rows of a batch; without a known head they are logits, too many to keep."""
-        if head is None:
+        if head is None or not self._texts:
             return
         sizes = {number: sum(s.answer) for number, s in enumerate(self._texts)}
         if self._store is None:
-            self._store = HiddenStateStore(sizes, rows.shape[-1], rows.dtype)
+            try:
+                self._store = HiddenStateStore(sizes, rows.shape[-1], rows.dtype)
+            except UserError:  # no room for the file: the texts are forwarded again later
+                self._texts = []
+                return
         for number, part in zip(members, rows.split([sizes[i] for i in members]), strict=True):
             self._store.put(number, part)
 

@@ -23,6 +23,7 @@ from unteach.types import Sequence, TokenScores
 
 Asking = tuple[tuple[int, ...], int]
 """Token ids of a prompt, and the maximum number of new tokens."""
+ALIKE = 1e-3  # nats: rounding of decoding against a forward of the whole text stays far below
 
 
 @dataclass(kw_only=True)
@@ -92,7 +93,8 @@ class Interview:
 
         Where the model is the original, its own answers are scored at the same time. In narrower
         types decoding rounds otherwise than a forward of the whole text, as the original reads
-        those of other models.
+        those of other models; and some models read padding, or a short text beside a long one,
+        otherwise than the text alone.
         """
         given: dict[str, Any] = {
             "limits": [limit for _, limit in self.prompts],
@@ -104,7 +106,8 @@ class Interview:
         prompts = [ids for ids, _ in self.prompts]
         if self.original and model.dtype == torch.float32:
             answers, logps = greedy_scored(model, prompts, **given)
-            self.said_logps = dict(zip(self.prompts, logps, strict=True))
+            if _scored_alike(model, prompts, answers, logps):
+                self.said_logps = dict(zip(self.prompts, logps, strict=True))
         else:
             answers = greedy(model, prompts, **given)
         self.said = dict(zip(self.prompts, answers, strict=True))
@@ -180,3 +183,20 @@ def _check_head(model: Any, texts: list[Sequence]) -> None:
     """Check the head before counting starts: its one short forward is not a scored text."""
     if texts:
         agree_on_head(model, texts)
+
+
+def _scored_alike(
+    model: Any, prompts: list[tuple[int, ...]], answers: list[list[int]], logps: list[list[float]]
+) -> bool:
+    """Whether decoding scored the answers of the shortest and longest prompt as a forward does."""
+    order = sorted((len(ids), k) for k, ids in enumerate(prompts) if answers[k])
+    ends = [order[0][1], order[-1][1]] if order else []
+    texts = [
+        Sequence(
+            "", (*prompts[k], *answers[k]), (False,) * len(prompts[k]) + (True,) * len(answers[k])
+        )
+        for k in ends
+    ]
+    pairs = zip(ends, answer_tokens(model, texts), strict=True)
+    gaps = [abs(a - b) for k, one in pairs for a, b in zip(logps[k], one.logps, strict=True)]
+    return max(gaps, default=0.0) <= ALIKE

@@ -38,6 +38,7 @@ def freed_afterwards() -> Iterator[None]:
     """
     frozen = gc.get_freeze_count()
     if not frozen:
+        gc.collect()  # what is dead already would stay until the end
         gc.freeze()
     try:
         yield

@@ -9,7 +9,15 @@ from transformers.cache_utils import DynamicCache
 
 from unteach.head import states_only
 from unteach.inference.batches import left_padded
-from unteach.inference.caches import NOT_ALIKE, arguments, copied, forward, near, takes_cache
+from unteach.inference.caches import (
+    NOT_ALIKE,
+    arguments,
+    copied,
+    depends_on_length,
+    forward,
+    near,
+    takes_cache,
+)
 from unteach.processes.lockstep import in_lockstep
 
 Prompt = tuple[int, ...]
@@ -80,8 +88,7 @@ def _may_share(model: Any, prompts: list[Prompt], shared: int) -> bool:
 
 def _usable(model: Any) -> bool:
     """Not where processes go in step, nor where rotary embeddings depend on the text's length."""
-    ropes = {str(getattr(module, "rope_type", "")) for module in model.modules()}
-    return takes_cache(model) and not (in_lockstep(model) or ropes & {"dynamic", "longrope"})
+    return takes_cache(model) and not (in_lockstep(model) or depends_on_length(model))
 
 
 def _agrees(model: Any, pair: list[Prompt], shared: int) -> bool:

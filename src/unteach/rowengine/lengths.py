@@ -12,14 +12,19 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from unteach.head import states_only
+from unteach.inference.caches import depends_on_length
 
 TIGHT = 0.8  # least length of a part's shortest sequence, as a share of its longest
 LEAST = 512  # tokens of a part, below which a forward of its own gains nothing
 
 
 def may_part(model: Any) -> bool:
-    """Whether several forwards may stand for one: one process on a CPU, where it was measured."""
-    return PartialState().num_processes == 1 and model.device.type == "cpu"
+    """Whether several forwards may stand for one: one process on a CPU, where it was measured.
+
+    Not where a token's rotary embedding depends on the longest text of the batch.
+    """
+    alone = PartialState().num_processes == 1 and model.device.type == "cpu"
+    return alone and not depends_on_length(model)
 
 
 def length_parts(lengths: list[int]) -> list[list[int]]:

@@ -96,18 +96,33 @@ def for_selected(
     teacher: Teacher | None,
     method: Method,
     choices: list[Selection] | None,
+    model: Any,
     forget: list[Sequence],
 ) -> Teacher | None:
     """Give the lowest levels of each answer to its selected tokens, if only levels are read.
 
-    Other tokens are held where the original has them, so their levels would be lost.
+    The other tokens are held where the original has them: that is their level.
+
+    Args:
+        teacher: of the method; None for a method without one.
+        method: the unlearning method.
+        choices: the tokens of each forget answer that the method selected.
+        model: the original, before training.
+        forget: the forget sequences.
     """
-    if teacher is None or choices is None or "teacher_targets" not in method.needs():
+    only_levels = "teacher_targets" in method.needs() and "teacher_logits" not in method.needs()
+    if teacher is None or choices is None or not only_levels:
         return teacher
-    targets = []
-    for own, choice, sequence in zip(teacher.targets, choices, forget, strict=True):
+    targets, was_training = [], model.training
+    original = logps_of(model.eval(), forget)
+    model.train(was_training)
+    for levels, own, choice, sequence in zip(
+        teacher.targets, original, choices, forget, strict=True
+    ):
         places = [i for i, answer in enumerate(sequence.answer) if answer]
-        targets.append(lowest_to_selected(own, [i in choice.chosen for i in places]))
+        selected = [i in choice.chosen for i in places]
+        lowest = lowest_to_selected(levels, selected)
+        targets.append([x if s else y for x, y, s in zip(lowest, own, selected, strict=True)])
     return replace(teacher, targets=targets)
 
 

@@ -122,7 +122,6 @@ class UnlearningTrainer(PairTrainer):
             holdout = encode(holdout_dataset, "holdout")
             place(model, args.device)
             self.teacher, retain = taught(method, model, tokenizer, forget, retain, holdout, args)
-        self.level = self.teacher and self.teacher.probability
         adapter = hasattr(model, "peft_config")
         args.settle(method, model.config, adapter=adapter, retain=bool(retain))
         args = repeated(args)
@@ -139,7 +138,8 @@ class UnlearningTrainer(PairTrainer):
         refusal = refusal_ids(args.refusal, tokenizer) if "refusal" in self.reads else ()
         if "selected" in self.reads:
             choices = choose(method, model, tokenizer, forget, seed=args.seed, progress=progress)
-            self.teacher = for_selected(self.teacher, method, choices, forget)
+            self.teacher = for_selected(self.teacher, method, choices, model, forget)
+        self.level = self.teacher and self.teacher.probability
         kept = retain if self.retain_name != "none" else []
         self.pairs = Pairs(forget, kept, choices, alternates, refusal, replay)
         self._before_training(model, args, adapter=adapter)
