@@ -32,7 +32,7 @@ def resolve(
         notes.append(Problem("--retain", what, hint, "note"))
     elif retain != "none" and not request.retain:
         what = f"none given, so nothing holds what {method.name} would keep by its retain term"
-        hint = "give --retain a file of what the model should keep"
+        hint = "give --retain a file of what the model should keep; --retain made holds a part"
         notes.append(Problem("--retain", what, hint, "note"))
     held = request.retain or made_up
     if retain == "none" or not held or not (weight or method.moves_weight()):
