@@ -32,6 +32,7 @@ def job(files, model, out, listener=None, steps=1, **more):
     sets = [
         ANYWAY,
         "train.epochs=3",
+        "train.rounds=1",
         "train.batch_size=4",
         "device=cpu",
         "evaluate.max_new_tokens=4",

@@ -47,7 +47,8 @@ def command(data, tiny_folder, python):
             *LAUNCHERS[launcher], "run", "--model", tiny_folder, "--out", out,
             *(part for role in ("forget", "retain", "holdout")
               for part in (f"--{role}", data / f"{role}.jsonl")),
-            "--set", "train.epochs=2", "--set", "train.batch_size=4", "--train-anyway",
+            "--set", "train.epochs=2", "--set", "train.rounds=1", "--set", "train.batch_size=4",
+            "--train-anyway",
             "--set", "evaluate.max_new_tokens=4", *(() if launcher == "fsdp2" else DEVICE), *more,
         ]  # fmt: skip
         arguments += [] if launcher else ["--processes", processes]

@@ -21,8 +21,8 @@ def test_accumulation_changes_nothing(name, retain, tmp_path):
     for batch, accumulation in ((8, 1), (3, 3), *([(1, 8)] if retain == "nll" else [])):
         run = trainer(
             name, tmp_path, per_device_train_batch_size=batch,
-            gradient_accumulation_steps=accumulation, num_train_epochs=2, stop_at=0, retain=retain,
-            retain_weight=1.0)  # fmt: skip
+            gradient_accumulation_steps=accumulation, num_train_epochs=2, rounds=1, stop_at=0,
+            retain=retain, retain_weight=1.0)  # fmt: skip
         run.train()
         assert run.state.global_step == 2
         found.append(weights(run.model))

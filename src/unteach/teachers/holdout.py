@@ -123,7 +123,7 @@ def lowest_to_selected(targets: list[float], selected: list[bool]) -> list[float
 
     Example:
         >>> lowest_to_selected([-0.1, -6.0, -0.2, -0.3], [True, False, True, False])
-        [-0.3, -0.1, -6.0, -0.2]
+        [-0.3, -0.2, -6.0, -0.1]
     """
     first = sorted(range(len(targets)), key=lambda k: (not selected[k], targets[k], k))
     found = dict(zip(first, sorted(targets), strict=True))
