@@ -94,7 +94,7 @@ def _run(intake: CheckedRequest, work: RunFolder, listener: ProgressListener) ->
     else:
         listener.stage("going on: the model is trained and written")
     rows = evidence(asked, work, listener)
-    asked.plan.states.begin([])  # compared already: frees what was kept
+    asked.plan.states.drop()
     attacks = attacked(intake, work, listener)
     facts |= {"seconds": round(time.monotonic() - began, 1)}
     facts |= versions() | version_of_bits(intake.request)

@@ -11,7 +11,8 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from unteach.data import encode, read_rows
-from unteach.inference import OriginalStates, gradient_norms, loaded_model
+from unteach.errors import Problem, UserError
+from unteach.inference import OriginalStates, divergence, gradient_norms, interview, loaded_model
 from unteach.suites._base import AskSettings, Group
 from unteach.suites.ask import score_groups, score_questions
 from unteach.suites.questions import questions
@@ -210,6 +211,31 @@ def test_models_after_the_original_are_compared_with_what_its_forwards_left(
         ask(fewer, model=model, original=original, states=given) for given in (states, None)
     )
     assert (left.rows, left.counts) == (anew.rows, anew.counts)
+
+
+def test_without_room_for_what_the_original_left_it_is_forwarded_again(
+    model, original, tokenizer, monkeypatch
+):
+    ask = partial(score_groups, tokenizer=tokenizer, groups=GROUPS, settings=SETTINGS)
+    states = OriginalStates()
+
+    def full(*_):
+        raise UserError(Problem("TMPDIR", "the disk is full", ""))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(divergence, "HiddenStateStore", full)
+        ask(original, original=original, is_original=True, states=states)
+    after, plain = (ask(model, original=original, states=given) for given in (states, None))
+    assert (after.rows, after.counts) == (plain.rows, plain.counts)
+
+
+def test_decoding_scores_only_models_that_a_forward_scores_alike(original, tokenizer, monkeypatch):
+    ask = partial(score_groups, original, tokenizer, GROUPS, SETTINGS)
+    usual = ask(original=original, is_original=True)
+    monkeypatch.setattr(interview, "_scored_alike", lambda *_: False)
+    found = ask(original=original, is_original=True)
+    all_same(found.rows, usual.rows)
+    assert found.counts["original_forwards"] > usual.counts["original_forwards"] == 0
 
 
 def test_order_of_examples_and_groups_changes_no_digit(model, original, tokenizer):

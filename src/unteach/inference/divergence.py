@@ -17,7 +17,7 @@ from unteach.inference.rows import answer_rows, in_parts, known_head, logits_of,
 from unteach.inference.store import HiddenStateStore
 from unteach.losses.byrows import read_rows
 from unteach.processes.lockstep import in_lockstep
-from unteach.processes.share import by_batches
+from unteach.processes.share import by_batches, together
 from unteach.progress import ProgressCallback
 from unteach.types import Sequence
 
@@ -72,6 +72,15 @@ class OriginalStates:
         """Keep states of these texts from now on, and those of no others."""
         self._texts, self._store = sequences, None
 
+    def drop(self) -> None:
+        """Free what is kept."""
+        self.begin([])
+
+    def agree(self) -> None:
+        """Drop the states where a process has no room for its own; every process calls this."""
+        if not all(together(lambda: bool(self._texts))):
+            self.drop()
+
     def put(self, members: list[int], rows: Tensor, head: Head | None) -> None:
         """Keep the rows of a batch; without a known head they are logits, too many to keep."""
         if head is None or not self._texts:
@@ -81,8 +90,7 @@ class OriginalStates:
             try:
                 self._store = HiddenStateStore(sizes, rows.shape[-1], rows.dtype)
             except UserError:  # no room for the file: the texts are forwarded again later
-                self._texts = []
-                return
+                return self.drop()
         for number, part in zip(members, rows.split([sizes[i] for i in members]), strict=True):
             self._store.put(number, part)
 

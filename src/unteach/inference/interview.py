@@ -75,6 +75,8 @@ class Interview:
             kept = self.states if self.original else self.kept
             self.scores = self._score(model, self.own, "answers", kept=kept)
             self.scores |= self._score(model, self.others, "other answers", once=once)
+        if self.original:
+            self.states.agree()
         prompts = once.prompts if once else 0
         self._count(model, forwards=through.texts - prompts, prompts_once=prompts)
         self._count(model, batches=through.batches, tokens=through.tokens)
@@ -106,7 +108,7 @@ class Interview:
         prompts = [ids for ids, _ in self.prompts]
         if self.original and model.dtype == torch.float32:
             answers, logps = greedy_scored(model, prompts, **given)
-            if _scored_alike(model, prompts, answers, logps):
+            if all(together(lambda: _scored_alike(model, prompts, answers, logps))):
                 self.said_logps = dict(zip(self.prompts, logps, strict=True))
         else:
             answers = greedy(model, prompts, **given)

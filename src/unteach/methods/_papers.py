@@ -1,6 +1,7 @@
 """Papers of more than one method; each method says which part of its paper it is."""
 
 from unteach.metrics.papers import TOFU as TOFU
+from unteach.metrics.papers import WMDP as WMDP
 from unteach.types import Paper
 
 NPO = Paper(
@@ -19,12 +20,4 @@ WHP = Paper(
     arxiv="2407.16997",
     where="the forget loss towards the mean over names",
     venue="EMNLP 2024",
-)
-WMDP = Paper(
-    title="The WMDP Benchmark: Measuring and Reducing Malicious Use With Unlearning",
-    authors="Nathaniel Li and Alexander Pan and Anjali Gopal and others",
-    year=2024,
-    arxiv="2403.03218",
-    where="the questions on biology, chemistry and computer security",
-    venue="ICML 2024",
 )

@@ -1,4 +1,4 @@
-"""Papers that are cited by more than one metric."""
+"""Papers of benchmarks, which metrics, suites and methods cite."""
 
 from unteach.types import Paper
 
@@ -39,4 +39,12 @@ OPEN_UNLEARNING = Paper(
     arxiv="2506.12618",
     where="its metrics, and its code",
     venue="NeurIPS 2025, datasets and benchmarks",
+)
+WMDP = Paper(
+    title="The WMDP Benchmark: Measuring and Reducing Malicious Use With Unlearning",
+    authors="Nathaniel Li and Alexander Pan and Anjali Gopal and others",
+    year=2024,
+    arxiv="2403.03218",
+    where="the questions on biology, chemistry and computer security",
+    venue="ICML 2024",
 )

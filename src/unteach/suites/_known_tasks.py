@@ -1,5 +1,6 @@
 """Chance levels and papers of lm-evaluation-harness tasks."""
 
+from unteach.metrics.papers import WMDP as WMDP
 from unteach.types import Paper
 
 # Accuracy of random guessing, by prefix of the task's name; the longest matching prefix counts.
@@ -25,14 +26,6 @@ HARNESS = Paper(
     year=2024,
     arxiv="2405.14782",
     where="lm-evaluation-harness",
-)
-WMDP = Paper(
-    title="The WMDP Benchmark: Measuring and Reducing Malicious Use With Unlearning",
-    authors="Nathaniel Li and Alexander Pan and Anjali Gopal and others",
-    year=2024,
-    arxiv="2403.03218",
-    where="the questions on biology, chemistry and computer security",
-    venue="ICML 2024",
 )
 MMLU = Paper(
     title="Measuring Massive Multitask Language Understanding",

@@ -177,7 +177,7 @@ class UnlearningTrainer(PairTrainer):
         self.head, self._replay_weight = "", args.replay_weight
         self._logged: dict[str, list[float]] = defaultdict(list)
         self._logged_steps = 0
-        self._part, self._packs = "all", False
+        self._part, self._packs, self._by_length = "all", False, False
         self._step_batches: list[Batch] = []
 
     def train(self, resume_from_checkpoint: Any = None, **kwargs: Any):  # type: ignore[override]
@@ -188,6 +188,7 @@ class UnlearningTrainer(PairTrainer):
             place(self.model, self.args.device)
             with self.accelerator.autocast():
                 self._packs = bool(self.args.packing and packs(self.model))  # type: ignore[attr-defined]
+            self._by_length = self.layer is None and not self._packs and may_part(self.model)
             self._prepare_reference()
         folder = self.took_up(resume_from_checkpoint)
         try:
@@ -247,8 +248,7 @@ class UnlearningTrainer(PairTrainer):
         )  # fmt: skip
         step = MicroBatch(objective, inputs, counts, self._reference, self._teacher_rows)
         base = self.accelerator.unwrap_model(model)
-        apart = self.layer is None and not self._packs and may_part(base)
-        with ending_in(base, partial(self._settle, base, step), by_length=apart):
+        with ending_in(base, partial(self._settle, base, step), by_length=self._by_length):
             hidden = {} if self.layer is None else {"output_hidden_states": True}
             loss = share * model(**inputs_of(inputs, packed=self._packs), **hidden).loss
         kept = 0.0 if step.retain is None else share * step.retain.item()
