@@ -73,3 +73,13 @@ def test_the_page_is_sorted_and_says_what_was_changed(table):
     assert "learned 84 answers" in page
     assert "24 of them" in page
     assert page.index("unseen, LoRA, rate x 0.3, seed 2 | 0.86") < page.index("npo | 0.30")
+
+
+def test_a_run_that_was_killed_is_kept_nowhere(table, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    import smollm2
+
+    monkeypatch.setattr(smollm2, "unteach", lambda *_: {"exit_code": -9})
+    with pytest.raises(SystemExit, match="killed by signal 9: run this command again"):
+        smollm2.once(tmp_path, tmp_path / "work", smollm2.Cell("npo", "own", 1.0, 0))
+    assert not (tmp_path / "work").exists()

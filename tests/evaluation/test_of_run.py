@@ -12,6 +12,7 @@ from unteach.data.encoding import tokens
 from unteach.evaluation import of_run
 from unteach.evaluation import rows as asking
 from unteach.files.rows import read_rows
+from unteach.inference import OriginalStates
 from unteach.settings.request import load
 
 SETS = [ANYWAY, "train.epochs=1", "train.batch_size=4", "device=cpu", "evaluate.max_new_tokens=4"]
@@ -141,3 +142,20 @@ def test_adapters_are_known_by_what_they_are_put_on(files, tiny_folder, tmp_path
     assert one != other
     one, other = keys(tiny_folder)
     assert one == other != ""
+
+
+def test_what_the_original_left_is_freed_before_attacks(files, tiny_folder, tmp_path, monkeypatch):
+    held, at_attacks = [], []
+    usual = OriginalStates.begin
+
+    def begin(states, sequences):
+        held.append(states)
+        usual(states, sequences)
+
+    monkeypatch.setattr(OriginalStates, "begin", begin)
+    monkeypatch.setattr(
+        pipeline, "attacked", lambda *_: at_attacks.extend(one._store for one in held)
+    )
+    job(files, tiny_folder, tmp_path / "out", cache=False)()
+    assert at_attacks
+    assert set(at_attacks) == {None}

@@ -179,17 +179,21 @@ def test_an_original_that_is_the_model_itself_is_nowhere_apart(model, tokenizer)
 def test_the_original_scores_its_own_answers_while_it_decodes(original, tokenizer, monkeypatch):
     """No answer is forwarded a second time, and the numbers are those of such forwards."""
     itself = {"original": original, "is_original": True}
-    found = score_groups(original, tokenizer, GROUPS, SETTINGS, **itself)
+    found = score_groups(original, tokenizer, GROUPS, SETTINGS, keep_text=True, **itself)
     assert found.counts["original_forwards"] == 0
     by_forwards = score_groups(original, tokenizer, GROUPS, SETTINGS, original=original)
     all_same(found.rows, by_forwards.rows)
     assert len({row.said_logp for row in found.rows["forget"]} - {None}) > 1
-    begun = replace(GROUPS["forget"], stop=(" ",))  # cut answers count for what is left of them
+    said = [one.said for one in found.spoken if one.group == "forget"]
+    _, late = max((text.index(letter), letter) for text in said for letter in text)
+    begun = replace(GROUPS["forget"], stop=(late,))  # cut answers count for what is left of them
     cut = [
         score_groups(original, tokenizer, {"forget": begun}, SETTINGS, **options)
         for options in (itself, {"original": original})
     ]
     all_same(cut[0].rows, cut[1].rows)
+    sizes = [[row.said_tokens for row in rows["forget"]] for rows in (cut[0].rows, found.rows)]
+    assert any(now and 0 < now < before for now, before in zip(*sizes, strict=True))
     assert cut[0].rows != {"forget": found.rows["forget"]}
 
 
@@ -224,6 +228,18 @@ def test_without_room_for_what_the_original_left_it_is_forwarded_again(
 
     with monkeypatch.context() as patch:
         patch.setattr(divergence, "HiddenStateStore", full)
+        ask(original, original=original, is_original=True, states=states)
+    after, plain = (ask(model, original=original, states=given) for given in (states, None))
+    assert (after.rows, after.counts) == (plain.rows, plain.counts)
+
+
+def test_where_one_process_has_no_room_none_uses_what_the_original_left(
+    model, original, tokenizer, monkeypatch
+):
+    ask = partial(score_groups, tokenizer=tokenizer, groups=GROUPS, settings=SETTINGS)
+    states = OriginalStates()
+    with monkeypatch.context() as patch:
+        patch.setattr(divergence, "together", lambda work: [work(), False])
         ask(original, original=original, is_original=True, states=states)
     after, plain = (ask(model, original=original, states=given) for given in (states, None))
     assert (after.rows, after.counts) == (plain.rows, plain.counts)
