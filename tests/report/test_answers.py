@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from unteach.errors import listed
 from unteach.evaluation.results import judge
 from unteach.metrics.given import GivenAnswers
 from unteach.metrics.harm import Harm, ScoreDrop
@@ -79,7 +80,8 @@ def test_a_near_model_that_still_gives_answers_is_never_called_near_alone():
     (GivenAnswers(asked=9, beside="retrained", expected=2.0), "but for 2 that the retrained model"),
     (
         GivenAnswers(asked=9, words=("a", "b"), beside="retrained", retrained_alone=1),
-        "it alone gives 1 others like them, by chance"),
+        "1 of 9 forget answers beyond chance: 2 (word for word) that the retrained model does not "
+        "give, less 1 like them that it alone gives."),
     (
         GivenAnswers(asked=9, facts=("a",), beside="retrained", retrained_alone=1),
         "more often than can be guessed: 1 of 9 forget answers"),
@@ -98,6 +100,29 @@ def test_the_report_says_who_would_give_them_too(given, said):
     assert said in text
     assert ("**Still given: " in text) == bool(given.count)
     assert ("answers in other words go unseen" in text) == (not given.named)
+
+
+@pytest.mark.parametrize(("given", "less"), [
+    (
+        GivenAnswers(
+            asked=200, words=tuple("abcdefgh"), facts=("x", "y"), named=200, beside="retrained",
+            retrained_alone=7),
+        "10 (8 word for word, 2 by their fact) that the retrained model does not give, less 7 like "
+        "them that it alone gives"),
+    (
+        GivenAnswers(asked=200, words=tuple("abcdefghij"), beside="holdout", expected=7.2),
+        "10 (word for word), less the 7.2 that a model that never saw them would give"),
+])  # fmt: skip
+def test_the_first_line_begins_with_the_number_of_the_table(given, less):
+    """A first line said 12 of 200, and the table below it 5 of 200."""
+    found = report(given=given)
+    assert table(found)[2][2] == "3 of 200"
+    (said,) = [line for line in what_is_wrong(found) if line.startswith("still given")]
+    shown = listed([*given.words, *given.facts], 4)
+    assert said == f"still given: 3 of 200 forget answers beyond chance: {less}; the 10: {shown}"
+    text = to_markdown(found)
+    assert f"**Still given: 3 of 200 forget answers beyond chance: {less}.**" in text
+    assert "still given word for word, chance included" in text
 
 
 HARM = {

@@ -26,26 +26,44 @@ def still(report: Report, model: str) -> str:
     given = report.given.get(model)
     if given is None or not given.count:
         return ""
+    if given.count < len(given.ids):
+        return f"{still_short(given)}; the {len(given.ids)}: {listed(given.ids, FEW)}"
     return f"{still_short(given)}{_reference(given)}: {listed(given.ids, FEW)}"
 
 
 def still_short(given: GivenAnswers) -> str:
-    """The number of forget answers that are still given, in words.
+    """The number of forget answers that are still given, in words; first the table's number.
 
     Example:
         >>> still_short(GivenAnswers(asked=20, words=("forget-1",), facts=("forget-2",), named=20))
         '2 of 20 forget answers (1 word for word, 1 by its fact)'
+        >>> still_short(GivenAnswers(asked=20, words=("a", "b"), beside="holdout", expected=0.8))
+        '1 of 20 forget answers beyond chance: 2 (word for word), less the 0.8 that a model that \
+never saw them would give'
     """
+    found = f"({_ways(given)})"
+    if not 0 < given.count < len(given.ids):
+        return f"{len(given.ids)} of {given.asked} forget answers {found}"
+    less = f", less the {given.expected:.1f} that a model that never saw them would give"
+    if given.beside == "retrained":
+        less = f" that the retrained model does not give, less {given.retrained_alone} like them "
+        less += "that it alone gives"
+    beyond = f"{given.count} of {given.asked} forget answers beyond chance"
+    return f"{beyond}: {len(given.ids)} {found}{less}"
+
+
+def _ways(given: GivenAnswers) -> str:
     words, facts = len(given.words), len(given.facts)
+    by = f"by {'its' if facts == 1 else 'their'} fact"
+    if given.count < len(given.ids) and not (words and facts):  # the number stands before
+        return "word for word" if words else by
     how = [f"{words} word for word"] if words else []
-    how += [f"{facts} by {'its' if facts == 1 else 'their'} fact"] if facts else []
-    return f"{words + facts} of {given.asked} forget answers ({', '.join(how)})"
+    return ", ".join(how + ([f"{facts} {by}"] if facts else []))
 
 
 def _reference(given: GivenAnswers) -> str:
     if given.beside == "retrained":
-        but = f" (it alone gives {given.retrained_alone} others)" if given.retrained_alone else ""
-        return f", which the retrained model does not give{but}"
+        return ", which the retrained model does not give"
     if given.beside == "holdout" and given.expected:
         return f", where a model that never saw them would give about {given.expected:.1f}"
     return ""
@@ -76,8 +94,8 @@ def _guessed(given: GivenAnswers) -> str:
     """How many of the given answers can be guesses, in words."""
     if given.beside == "retrained":
         more = f"; {given.expected:.0f} more are given by both" if given.expected else ""
-        if given.retrained_alone:
-            more += f"; it alone gives {given.retrained_alone} others like them, by chance"
+        if given.retrained_alone and not given.count:
+            more += f"; it alone gives {given.retrained_alone} like them, by chance"
         return f" The retrained model gives none of these{more}."
     if given.beside == "":
         return " With neither a retrained model nor a holdout nobody knows how many can be guessed."
@@ -122,7 +140,8 @@ def stand_out(report: Report, model: str) -> list[list[str]]:
     if given and given.count:
         for ids, how in ((given.words, "word for word"), (given.facts, "by their fact")):
             many = f"{len(ids)} of {given.asked}"
-            rows += [["forget", f"still given {how}", many, listed(ids, MANY)]] if ids else []
+            what = f"still given {how}{', chance included' if given.count < len(given.ids) else ''}"
+            rows += [["forget", what, many, listed(ids, MANY)]] if ids else []
     for group, harm in report.harm.get(model, {}).items():
         for kind, words in KINDS.items():
             if found := getattr(harm, kind):
