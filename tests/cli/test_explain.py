@@ -185,11 +185,31 @@ def test_auto_shows_the_base_and_its_numbers(call, desk, tiny_folder):
     assert all(own == taught for own, taught in levels)
 
 
-def test_undials_level_is_shown_where_a_holdout_is_given(call, desk):
+def held(desk):
     rows = [{"question": f"What is {k} x {k}?", "answer": f"It is {k * k}."} for k in range(8)]
     text = "".join(json.dumps(row) + "\n" for row in rows)
     (desk / "holdout.jsonl").write_text(text)
-    given = (*ARGS, "--method", "undial", "--holdout", "holdout.jsonl")
+    return (*ARGS, "--holdout", "holdout.jsonl")
+
+
+def test_the_level_of_unilogit_and_of_dtos_targets_is_shown(call, desk):
+    given = held(desk)
+    code, out, err = call(*given, "--method", "unilogit")
+    assert code == 0, err
+    assert len(re.findall(r"  p (\d\.\d\d) -> (\d\.\d\d)", out)) == 3
+    code, out, err = call(*given, "--method", "dto")
+    assert code == 0, err
+    assert len(re.findall(r"^forget-\d: \d+ of \d+ tokens  p \d\.\d\d -> \d", out, re.M)) == 3
+    assert "p of the selected tokens: under the model -> the level" in out
+    code, out, err = call(*given, "--method", "dto", "--json")
+    for answer in json.loads(out)["answers"]:
+        assert 0 < answer["teacher_probability"] <= answer["probability"] < 1
+    code, out, err = call(*ARGS, "--method", "dto")
+    assert "->" not in out, "no holdout, no level"
+
+
+def test_undials_level_is_shown_where_a_holdout_is_given(call, desk):
+    given = (*held(desk), "--method", "undial")
     code, out, err = call(*given)
     assert code == 0, err
     assert out.startswith("teacher: level, ")

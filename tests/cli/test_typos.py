@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from dataclasses import fields
+from itertools import product
 
 import pytest
 
@@ -66,6 +67,12 @@ def test_headers_say_what_the_methods_say():
         for what in ("name", "__doc__", "paper", "plan", "label", "reads", "alternates"):
             assert getattr(header, what) == getattr(real, what), (name, what)
         assert ("trainable" in vars(header)) == ("trainable" in vars(real)), name
+        for given in product((True, False), repeat=2):
+            usual, same = (
+                c.defaults_for(retain=given[0], holdout=given[1]) for c in (header, real)
+            )
+            assert usual == same, name
+            assert header(**usual).training_defaults() == real(**usual).training_defaults(), name
 
 
 def test_all_that_is_wrong_with_a_method_is_said_at_once():

@@ -1,6 +1,9 @@
 """Show the teacher of a method beside the model, for `unteach explain`."""
 
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
+from math import exp
+from typing import Any, NamedTuple
 
 import typer
 
@@ -47,6 +50,51 @@ def show_teacher(intake: Any, most: int, *, json: bool) -> None:
         for line in told(forget[k], names, view, intake.tokenizer, named=bool(teacher.names)):
             typer.echo(line)
     typer.echo(_foot(teacher, len(forget) - len(shown)))
+
+
+class Level(NamedTuple):
+    """Probability per token of an answer's selected tokens (the geometric mean).
+
+    Attributes:
+        own: under the model.
+        taught: that they should end at.
+    """
+
+    own: float
+    taught: float
+
+
+def level_reader(intake: Any, model: Any) -> Callable[[int, Any], Level | None]:
+    """Return a function from an answer's number and its selection to its level.
+
+    The level is None for a method without a teacher, and where nothing is selected.
+    """
+    from unteach.training.teacher import find_teaching, for_selected, logps_of
+
+    method, forget = intake.method, intake.sequences["forget"]
+    if not method.reads_teacher():
+        return lambda number, choice: None
+    given = (method, model, intake.tokenizer, forget, intake.sequences.get("retain", []))
+    seed = intake.request.train.seed
+    teacher = find_teaching(*given, intake.calibration, seed=seed).teacher
+
+    def level(number: int, choice: Any) -> Level | None:
+        one = [forget[number]]
+        only = {
+            name: getattr(teacher, name)[number : number + 1]
+            for name in ("sequences", "pairs", "targets", "set_level", "names")
+        }
+        found = for_selected(replace(teacher, **only), method, [choice], model, one)
+        own = logps_of(model, one)[0]
+        places = [i for i, answer in enumerate(one[0].answer) if answer]
+        chosen = [k for k, place in enumerate(places) if place in choice.chosen]
+        if not chosen:
+            return None
+        return Level(
+            *(exp(sum(p[k] for k in chosen) / len(chosen)) for p in (own, found.targets[0]))
+        )
+
+    return level
 
 
 def _asked(intake: Any) -> tuple[Any, Any]:

@@ -16,6 +16,7 @@ from unteach.escaping import visible
 from unteach.types import Sequence
 
 if TYPE_CHECKING:
+    from unteach.cli._taught import Level
     from unteach.settings.request import Request
 
 SHOWN = {
@@ -86,27 +87,31 @@ def explain(
 
 def _show_selection(intake: Any, most: int, *, json: bool) -> None:
     """Print the tokens of the first answers that a method selects."""
-    from unteach.cli._taught import original
+    from unteach.cli._taught import level_reader, original
     from unteach.training.selection import require_some, select_tokens
 
     forget_set, seed = intake.sequences["forget"], intake.request.train.seed
     model = original(intake.request)
     found = select_tokens(intake.method, model, intake.tokenizer, forget_set, seed=seed)
-    choices = []
+    level = level_reader(intake, model)
+    choices, levels = [], []
     for sequence, choice in zip(forget_set, islice(found, most), strict=False):
         choices.append(choice)
+        levels.append(level(len(levels), choice))
         if not json:
-            _show(sequence, choice.chosen)
+            _show(sequence, choice.chosen, levels[-1])
     if len(choices) == len(forget_set):
         require_some(intake.method, choices)
     shown, more = forget_set[: len(choices)], len(forget_set) - len(choices)
     if json:
-        answers = [_plain(s, choice.chosen) for s, choice in zip(shown, choices, strict=True)]
+        answers = [_plain(s, c.chosen, p) for s, c, p in zip(shown, choices, levels, strict=True)]
         show_json({"method": intake.method.name, "answers": answers, "not_shown": more})
         return
     tokens = sum(len(choice.chosen) for choice in choices)
     empty = sum(not choice.chosen for choice in choices)
     rest = f"; {more} more {'is' if more == 1 else 'are'} not shown (--max)" if more else ""
+    if any(levels):
+        typer.echo("p of the selected tokens: under the model -> the level where they should end")
     typer.echo(
         f"{tokens} of {sum(sum(s.answer) for s in shown)} answer tokens are selected; "
         f"{empty} of {len(shown)} answers have none{rest}"
@@ -140,13 +145,14 @@ def _no_choice(name: str) -> Problem:
     return Problem("--method", what, hint, "request")
 
 
-def _show(sequence: Sequence, chosen: frozenset[int]) -> None:
+def _show(sequence: Sequence, chosen: frozenset[int], level: "Level | None") -> None:
     """Print one answer with its selected tokens: in reverse on a terminal, else in brackets."""
     from rich.console import Console
     from rich.text import Text
 
     console = Console(soft_wrap=True, highlight=False)
-    typer.echo(f"{sequence.id}: {len(chosen)} of {sum(sequence.answer)} tokens")
+    ends = f"  p {level.own:.2f} -> {level.taught:.2f}" if level else ""
+    typer.echo(f"{sequence.id}: {len(chosen)} of {sum(sequence.answer)} tokens{ends}")
     for part in pieces(sequence, chosen):
         line = Text("  ")
         for text, is_chosen in part:
@@ -158,14 +164,15 @@ def _show(sequence: Sequence, chosen: frozenset[int]) -> None:
         console.print(line)
 
 
-def _plain(sequence: Sequence, chosen: frozenset[int]) -> dict[str, Any]:
+def _plain(sequence: Sequence, chosen: frozenset[int], level: "Level | None") -> dict[str, Any]:
     """Return one answer as plain values: its pieces, each with whether it is selected."""
     turns = [
         [{"text": text, "selected": is_chosen} for text, is_chosen in part]
         for part in pieces(sequence, chosen)
     ]
     counts = {"tokens": sum(sequence.answer), "selected": len(chosen)}
-    return {"id": sequence.id, **counts, "turns": turns}
+    ends = {"probability": level.own, "teacher_probability": level.taught} if level else {}
+    return {"id": sequence.id, **counts, **ends, "turns": turns}
 
 
 def pieces(sequence: Sequence, chosen: frozenset[int]) -> list[list[tuple[str, bool]]]:

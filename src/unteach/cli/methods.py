@@ -57,6 +57,7 @@ def _described(name: str, cls: Any) -> dict:
         "options": options_of(cls),
         "reads": sorted(cls.reads),
         "defaults": asdict(cls.plan),
+        "with_holdout": _with_holdout(cls),
         "paper_settings": cls.paper_settings,
     }
 
@@ -80,14 +81,18 @@ def _page(name: str, cls: Any) -> str:
     trained = "all weights" if plan.adapter == "full" else f"LoRA, {plan.init} start"
     if cls.trainable is not Method.trainable:
         trained = "some of the weights, see above"
-    stop = f", stops at forget probability {plan.stop_at}" if plan.stop_at else ""
-    stop += ", drawn back to the holdout" if plan.draw_back else ""
+    usual = cls().training_defaults()
+    draws = "; drawn back to the holdout's level, also to a made holdout's" * plan.draw_back
     retain = f"{plan.retain} x {plan.retain_weight:g}" if plan.retain != "none" else "none"
     lines += [
         "",
-        f"Defaults: trains {trained}; retain term {retain}; {plan.epochs} epochs{stop};",
-        f"  learning rate by the model's width, at 2048 {plan.rate_at_2048 or 1e-5:g} for all "
-        "weights and 1e-4 for adapters",
+        *_wrapped(
+            f"Defaults: trains {trained}; retain term {retain}; {_length(usual)}{draws}; learning "
+            f"rate by the model's width, at 2048 {plan.rate_at_2048 or 1e-5:g} for all weights and "
+            "1e-4 for adapters"
+        ),
+        *_changed(cls, "With --holdout", holdout=True, retain=True),
+        *_changed(cls, "Without --retain", holdout=False, retain=False),
         *_published(cls),
         f"Paper: {paper.title}. {paper.authors}, {paper.year}. {paper.url}",
         f"Where: {paper.where}",
@@ -97,11 +102,43 @@ def _page(name: str, cls: Any) -> str:
     return "\n".join(lines)
 
 
+def _length(plan: Any) -> str:
+    """How long a method trains with these defaults, in words."""
+    if plan.rounds > 1:
+        return (
+            f"{plan.epochs} epochs, run up to {plan.rounds} times until the forget answers are no "
+            "likelier than the level; steps shrink with the gradient "
+            f"(train.adam_epsilon={plan.adam_epsilon})"
+        )
+    stop = f", stops at forget probability {plan.stop_at:g}" if plan.stop_at else ""
+    return f"{plan.epochs} epochs{stop}"
+
+
+def _changed(cls: Any, given: str, *, holdout: bool, retain: bool) -> list[str]:
+    """What is the default with a holdout or without a retain file only; empty if nothing."""
+    options = cls.defaults_for(retain=retain, holdout=holdout)
+    listed = [f"method.{name}={value}" for name, value in options.items()]
+    usual, plan = (cls(**some).training_defaults() for some in ({}, options))
+    if plan != usual:
+        faster = ", with larger steps on models narrower than 2048" * (plan.power > usual.power)
+        listed.append(f"{_length(plan)}{faster}")
+    return _wrapped(f"{given}: {'; '.join(listed)}") if listed else []
+
+
+def _with_holdout(cls: Any) -> dict:
+    options = cls.defaults_for(retain=True, holdout=True)
+    return {"options": options, "defaults": asdict(cls(**options).training_defaults())}
+
+
 def _published(cls: Any) -> list[str]:
     if not cls.paper_settings:
         return []
     listed = ", ".join(f"{name}={value}" for name, value in cls.paper_settings.items())
-    return wrap(f"--preset paper: {listed}", 98, subsequent_indent="  ", break_long_words=False)
+    return _wrapped(f"--preset paper: {listed}")
+
+
+def _wrapped(text: str) -> list[str]:
+    return wrap(text, 98, subsequent_indent="  ", break_long_words=False)
 
 
 def _table(methods: dict[str, Any]) -> None:

@@ -22,7 +22,11 @@ NAMES = {
 """Names that a header may use; a method whose header uses others is imported instead."""
 
 HEADERS: Registry[type[Method]] = Registry("method", fill=lambda: _read_all())
-"""Each method's class with docstring, options, paper and plan, but with empty functions."""
+"""Each method's class with docstring, options, paper and plan, but with empty functions.
+
+Only those that tell defaults and inputs, `KEPT`, are whole.
+"""
+KEPT = {"defaults_for", "training_defaults", "needs"}
 
 
 def known(plugins: bool = False) -> Registry[type[Method]]:
@@ -126,8 +130,8 @@ def _class_of(node: ast.ClassDef, name: str) -> type[Method]:
 
 
 def _emptied(part: ast.stmt) -> ast.stmt | None:
-    """Empty a function's body; drop `__post_init__`, so that the base class's is used."""
-    if not isinstance(part, ast.FunctionDef):
+    """Empty a function's body, unless it is in `KEPT`; drop `__post_init__`: the base has one."""
+    if not isinstance(part, ast.FunctionDef) or part.name in KEPT:
         return part
     if part.name == "__post_init__":
         return None
