@@ -379,3 +379,20 @@ def test_lengths_are_those_of_the_longest_wording(tmp_path, tiny_folder):
     plain, more = (lengths_of(load(flags=flags, sets=[f"train.forms={n}"]), config) for n in (0, 4))
     assert more.length > plain.length + 5
     assert (more.answers, more.examples) == (plain.answers, plain.examples) == (more.answers, 3)
+
+
+def test_states_that_models_are_compared_by_are_counted_as_they_are_kept():
+    """Those of original and unlearned model, in memory or in a file of its own each."""
+    from unteach.inference import OriginalStates
+    from unteach.types import Sequence
+
+    asked = setting(length=16, answers=8, examples=3)
+    found = size_of(asked)
+    texts = [Sequence(f"x-{k}", tuple(range(16)), (False,) * 8 + (True,) * 8) for k in range(6)]
+    states, width = OriginalStates(), found.found.head[1]
+    states.begin(texts)
+    states.put([0], torch.zeros(8, width, dtype=getattr(torch, asked.dtype)), object())
+    assert found.host["states of the answers, before and after"] == 2 * states.of(texts).bytes
+    many = size_of(replace(asked, examples=400_000))
+    assert "states of the answers, before and after" not in many.host
+    assert many.disk["states of the answers, before and after"] > 2**30

@@ -9,6 +9,7 @@ from unteach.sizing.parts import FLOAT, Parts, base_of
 from unteach.sizing.setting import SizeSettings
 from unteach.sizing.trace import TracedModel
 
+COMPARED = "states of the answers, before and after"
 SIZES = {"float32": 4, "bfloat16": 2, "float16": 2, "float64": 8}
 
 
@@ -29,6 +30,16 @@ def kept_states(setting: SizeSettings, found: TracedModel) -> float:
     return numbers * found.head[1] * found.state_bytes + FLOAT * answers
 
 
+def compared_states(setting: SizeSettings, found: TracedModel) -> float:
+    """Return the bytes of one model's final states of the answers, kept while models are compared.
+
+    The original's stay from its evaluation on (`inference.OriginalStates`), the unlearned model's
+    while it is compared. Each goes to a file of its own where it is large.
+    """
+    rows = 2 * setting.examples * min(setting.answers, setting.length - 1)
+    return rows * found.head[1] * SIZES[setting.dtype]
+
+
 def host(setting: SizeSettings, found: TracedModel) -> Parts:
     """Return the host memory of one process; on a CPU, in addition to the device's memory."""
     parts: Parts = {}
@@ -39,6 +50,8 @@ def host(setting: SizeSettings, found: TracedModel) -> Parts:
         parts["the model while it is loaded"] = found.parameters * _bytes_on_disk(setting)
     states = kept_states(setting, found)
     parts["kept of the model before"] = states if states <= IN_MEMORY else 0
+    compared = compared_states(setting, found)
+    parts[COMPARED] = 2 * compared if compared <= IN_MEMORY else 0
     if setting.sharded:
         parts["the whole model, in the main process"] = base_of(setting, found) + found.adapters
     if type(setting.method).finish is not Method.finish:
@@ -52,6 +65,7 @@ def host(setting: SizeSettings, found: TracedModel) -> Parts:
 def disk(setting: SizeSettings, found: TracedModel) -> Parts:
     """Return the bytes in the output folder and the temporary folder."""
     states = kept_states(setting, found)
+    compared = compared_states(setting, found)
     written = found.adapters * (2 if setting.fila else 1) if setting.adapter_only else None
     trained_bytes = found.adapters if setting.lora else FLOAT * found.parameters
     checkpoint = trained_bytes + state_bytes(setting.optim, found.trained)
@@ -60,6 +74,7 @@ def disk(setting: SizeSettings, found: TracedModel) -> Parts:
         "a checkpoint of training": checkpoint,
         "the next one while it is written": checkpoint,
         "kept of the model before": states if states > IN_MEMORY else 0,
+        COMPARED: 2 * compared if compared > IN_MEMORY else 0,
     }
     return {name: size for name, size in parts.items() if size}
 
