@@ -129,7 +129,7 @@ def test_without_retrained_and_retain_the_report_says_so():
         if name != "retrained"
     }
     text = to_markdown(Report(models=models, label="NPO"))
-    assert "No retrained model was given" in text
+    assert "With neither a retrained model nor a holdout" in text
     assert "hardly knew them" not in text
     models["original"] = model(0.02, 0.5)
     assert "hardly knew them" in to_markdown(Report(models=models, label="NPO"))
@@ -226,7 +226,7 @@ def test_the_holdout_is_the_yardstick_where_no_model_was_retrained():
     bare = Report(models=models, never_seen=never)
     text = to_markdown(bare)
     assert "; had no model seen them, they would have 0.10 (0.05 to 0.20), as far as" in text
-    assert "No retrained model was given" not in text
+    assert "With neither a retrained model" not in text
     assert "| never seen | 0.10 | - | - | - |" in text
     assert "never seen: what the forget answers would score" in text
     models["unlearned"] = model(0.4, 0.9, 0.5)
@@ -236,7 +236,7 @@ def test_the_holdout_is_the_yardstick_where_no_model_was_retrained():
 def test_one_model_alone_is_told_without_before_and_after():
     facts = {"suite": "own, version 1", "examples": {"forget": 40}, "limit": "9 of each group"}
     text = to_markdown(Report(models={"model": model(0.4, 0.9)}, facts=facts, label="own"))
-    assert "**Forget.** The answers have a probability of 0.40 per token. No retrained" in text
+    assert "**Forget.** The answers have a probability of 0.40 per token. With neither" in text
     assert "**Retain.** The answers to keep have 0.90." in text
     assert "Limited to 9 of each group." in text
 
@@ -296,7 +296,9 @@ def test_many_methods_are_judged_one_by_one():
         "- None of these: `good`\n",
     ):
         assert line in opening
-    assert "| `probability` | low | 0.95 | 0.12 | 0.90 |" in text, "many columns, no intervals"
+    assert "| `probability` | as retrained | 0.95 | 0.12 | 0.90 |" in text, (
+        "many columns, no intervals"
+    )
     assert "not known" not in opening
     models = {name: groups for name, groups in models.items() if "retrained" not in name}
     opening = to_markdown(Report(models=models)).split("## At a glance")[0]

@@ -17,7 +17,7 @@ def gated(report: Any, command: Callable[[Any], list[str]]) -> int:
     """Print the outcome of the gates and what to try next; return the exit code.
 
     Args:
-        report: the report; without gates, only an earlier request that came back is reported.
+        report: the report; without gates the exit code is 0, whatever is wrong.
         command: function from a `report.nextstep` step to command line arguments.
     """
     from unteach.report import gate_sentence
@@ -26,16 +26,14 @@ def gated(report: Any, command: Callable[[Any], list[str]]) -> int:
     if not report.gates:
         if step := step_of_earlier(report):
             say("an earlier request came back with this run")
-            say(f"next: {step.why}:")
-            say(f"  {shlex.join(['unteach', *command(step)])}")
-        return 0
-    say(gate_sentence(report.gates))
-    step = next_step(report)
-    if step is None:
+    else:
+        say(gate_sentence(report.gates))
+        step = None
+    if (step := step or next_step(report)) is None:
         return 0
     say(f"next: {step.why}:")
     say(f"  {shlex.join(['unteach', *command(step)])}")
-    return FAILED
+    return FAILED if report.gates else 0
 
 
 def again(step: Any, out: Path, arguments: Sequence[str] | None = None) -> list[str]:

@@ -44,6 +44,8 @@ def further(report: Report) -> str:
     if harmed(report):
         smaller = _rate(train, "below", "a smaller")
         return f"Training ended by train.min_kept={train.get('min_kept')}: {smaller} harms less."
+    if "the teacher's is" in why(report):
+        return "Training ended at its teacher's level: more of it is no help."
     if why(report) and train.get("stop_at") == "holdout":
         return "Training ended by train.stop_at=holdout; without it, training continues."
     larger = _rate(train, "above", "a larger")

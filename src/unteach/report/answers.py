@@ -75,7 +75,8 @@ def still_told(given: GivenAnswers) -> str:
     if given.count:
         text = f"**Still given: {still_short(given)}.** {listed(given.ids, MANY)}."
     else:
-        text = f"**Still given.** None of the {given.asked} forget answers is given {ways}"
+        none = f"None of the {given.asked} forget answers is" if given.asked > 1 else "It is not"
+        text = f"**Still given.** {none} given {ways}"
         text += _unless_guessed(given)
     text += _guessed(given) if given.ids else ""
     if not given.named:

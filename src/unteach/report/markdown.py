@@ -1,11 +1,12 @@
 """Write report.md: the verdict, tables of scores, settings, and what they do not prove."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from unteach.escaping import fenced
 from unteach.metrics import COMPARISONS, METRICS
+from unteach.metrics.earlier import is_forgotten
 from unteach.report.answers import stand_out
 from unteach.report.comeback import TITLE as ATTACKS
 from unteach.report.comeback import Picture
@@ -130,7 +131,7 @@ def sections(report: Report) -> list[ReportSection]:
     if glossary := _glossary(report):
         found.append(ReportSection("What the metrics say", [glossary]))
     if report.notes:
-        found.append(ReportSection("Notes", ["\n".join(f"- {note}" for note in report.notes)]))
+        found.append(ReportSection("Notes", ["\n".join(map(_note, report.notes))]))
     found.append(ReportSection(NO_PROOF_TITLE, [NO_PROOF]))
     found.append(ReportSection("How it was made", [*_made(report)]))
     return [*found, ReportSection("References", [*_references(report)])]
@@ -175,16 +176,24 @@ def _metrics(report: Report, group: str) -> list[str | FoldedMarkdown]:
     known = [n for n in METRICS if any(n in scores for scores in columns.values())]
     more = [name for name in known if name not in MAIN]
     lines = [
-        [
-            GridLine(name, METRICS.get(name).should_be(group), METRICS.get(name).help)
-            for name in names
-        ]
+        [GridLine(name, _wanted(name, group, columns), METRICS.get(name).help) for name in names]
         for names in ([name for name in MAIN if name in known], more)
     ]
     first, rest = (scores_grid(part, columns, "metric") for part in lines)
     parts: list[str | FoldedMarkdown] = [first] if first else []
     parts += [FoldedMarkdown("More metrics", rest)] if rest else []
     return parts or ["Nothing here was measurable."]
+
+
+def _wanted(name: str, group: str, columns: Mapping[str, Mapping[str, Score]]) -> str:
+    """What a value should be; of forget answers what never-seen ones have, where that is known."""
+    wanted = METRICS.get(name).should_be(group)
+    known = ["retrained", UNSEEN] if is_forgotten(group) else []
+    for title in known:
+        score = columns.get(title, {}).get(name)
+        if score and score.value is not None:
+            return f"as {title}"
+    return wanted if "retrained" in columns else wanted.replace("retrained", UNSEEN)
 
 
 def _single(report: Report) -> list[str | FoldedMarkdown]:
@@ -228,6 +237,12 @@ def _made(report: Report) -> list[str | FoldedMarkdown]:
         "All log-probabilities were scored in float32."
     )
     return parts
+
+
+def _note(note: str) -> str:
+    """A note as a list item; its hint begins a sentence."""
+    what, _, hint = note.partition(" hint: ")
+    return f"- {what}" + (f". {hint[:1].upper()}{hint[1:]}" if hint else "")
 
 
 def _spaced(name: str) -> str:

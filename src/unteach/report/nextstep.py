@@ -1,13 +1,15 @@
-"""Suggest what to try next after a failed gate: settings to change, and files to give."""
+"""Suggest what to try next where a gate failed or a run shows what is wrong: settings, files."""
 
 from dataclasses import dataclass, field
 from typing import Any
 
 from unteach.report.advice import train_settings
-from unteach.report.gates import Gate, outcome_of
+from unteach.report.gates import Gate, Outcome, outcome_of
+from unteach.report.judge import damaged, not_forgotten, over_forgotten, recognisable, spoiled
 from unteach.report.record import Report
 from unteach.report.stop import aim, harmed, why
 from unteach.report.table import number
+from unteach.report.wrong import one_model
 
 UNBOUNDED = ("ascent", "graddiff", "kl-min")  # only a small learning rate limits these
 HEAVY = 9  # weight of the replay term, above which more of it is no help
@@ -31,7 +33,9 @@ class Step:
 
 
 def next_step(report: Report) -> Step | None:
-    """Return the change to try first, by the outcome of the gates; None if all passed.
+    """Return the change to try first; None if all gates passed, or if nothing is wrong.
+
+    Without gates it is by what is wrong with the model of a run.
 
     Example:
         >>> from unteach.types import Score
@@ -41,7 +45,7 @@ def next_step(report: Report) -> Step | None:
         >>> next_step(Report(models={}, gates=(gate,), request={"train": train})).sets
         {'train.learning_rate': '0.0003'}
     """
-    outcome = outcome_of(report.gates)
+    outcome = outcome_of(report.gates) if report.gates else _found(report)
     failed = [gate for gate in report.gates if gate.outcome == outcome]
     if outcome == "done":
         return None
@@ -51,6 +55,26 @@ def next_step(report: Report) -> Step | None:
         return Step("unlearning starts from the model before, with these files")
     further = {"still recognisable": _further, "over-forgotten": _sooner, "resurfaced": _held}
     return further.get(outcome, _gentler)(report)
+
+
+def _found(report: Report) -> Outcome:
+    """The outcome of a run without gates, by what its report says is wrong."""
+    model = one_model(report)
+    if model is None or not train_settings(report).get("learning_rate"):  # as of a run
+        return "done"
+    given = report.given.get(model)
+    if (given and given.count) or not_forgotten(report, model) or recognisable(report, model):
+        return "still recognisable"
+    if over_forgotten(report, model):
+        return "over-forgotten"
+    return "others damaged" if _others_damaged(report) else "done"
+
+
+def _others_damaged(report: Report) -> bool:
+    if report.gates:
+        return any(gate.outcome == "others damaged" for gate in report.gates)
+    model = one_model(report)
+    return model is not None and bool(damaged(report, model) or spoiled(report, model))
 
 
 def step_of_earlier(report: Report) -> Step | None:
@@ -85,7 +109,7 @@ def _more(report: Report, gate: Gate) -> Step:
 
 def _further(report: Report) -> Step:
     train = train_settings(report)
-    if any(gate.outcome == "others damaged" for gate in report.gates) and _name(report) != "unseen":
+    if _others_damaged(report) and _name(report) != "unseen":
         return _default()
     if "the teacher's is" in why(report):
         return _nearer(report)

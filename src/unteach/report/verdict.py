@@ -17,6 +17,7 @@ from unteach.report.judge import (
     staying,
     unseen,
 )
+from unteach.report.nextstep import next_step, step_of_earlier, told
 from unteach.report.overview import overview
 from unteach.report.record import Report
 from unteach.report.stop import drawn_back, slower, stop
@@ -43,6 +44,7 @@ def verdict(report: Report) -> list[str]:
         _request,
         _gates,
         _findings,
+        _next,
         _closeness,
         _still_given,
         _forgotten,
@@ -66,6 +68,12 @@ def _findings(report: Report, model: str) -> str:
     """The lines on what is wrong, the same as in the terminal."""
     lines = "\n".join(f"- {line}" for line in what_is_wrong(report))
     return f"**What is wrong:**\n\n{lines}" if lines else ""
+
+
+def _next(report: Report, model: str) -> str:
+    """What to try next; with gates it stands below their table, and with earlier requests too."""
+    step = None if report.gates or step_of_earlier(report) else next_step(report)
+    return f"**Next:** {told(step).removeprefix('Next: ')}" if step else ""
 
 
 def _request(report: Report, model: str = "") -> str:
@@ -131,7 +139,7 @@ def _forgotten(report: Report, model: str) -> str:
             f"{interval(holdout)}, as far as the holdout tells."
         )
     else:
-        text += ". No retrained model was given, so how low is low enough is not known."
+        text += ". With neither a retrained model nor a holdout nobody knows how low is low enough."
     return text + _conclusion(report, model, before, after)
 
 
