@@ -15,7 +15,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from unteach.attacks import ATTACKS, attack_of
 from unteach.attacks import _forms as forms
-from unteach.attacks._judge import PLAIN, judged, worst
+from unteach.attacks._judge import PLAIN, RecoveryLine, judged, worst
 from unteach.attacks._result import headline
 from unteach.attacks._rounding import changed, codes, normal_floats, round_model, rounded
 from unteach.attacks._subject import bare
@@ -279,6 +279,17 @@ def test_an_original_that_breaks_proves_nothing():
     assert worst([judged(None, PLAIN, plain, plain), fine]) is fine
     assert headline(fine, None, Score(None), [fine]).startswith(
         "Worst case: int4 (4 bits) brings back 100% ("
+    )
+
+
+def test_a_worst_case_below_zero_brings_nothing_back():
+    """A headline said that an attack brings back -16% of what was forgotten."""
+    line = RecoveryLine(attack="prompt", variant="in short", main="rouge_l_recall", counts=True,
+                        recovery=Score(-0.16, 18, -0.69, 0.25))  # fmt: skip
+    said = headline(line, None, Score(None), [line])
+    assert said == (
+        "Worst case: nothing is brought back. The most is by prompt (in short): -16% (-69% to "
+        "25%), by ROUGE-L, where 0% is what a model gives that never saw them."
     )
 
 

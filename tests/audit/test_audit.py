@@ -177,6 +177,8 @@ def test_texts_that_differ_make_the_answer_doubtful():
     assert sentence(apart).startswith("1 of 1 records stand out from the holdout, but so they do")
     assert "AUC 0.90 (0.80 to 0.95)" in audit_markdown(apart)
     assert not replace(found, blind=Score(0.7, 9, 0.3, 0.9)).apart
+    text = audit_markdown(replace(found, blind=Score(0.0, 41, 0.0, 0.09)))
+    assert "without the model, AUC (0.5 or less: alike) | 0.00" in text, "0 is as good as 0.5"
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,12 @@ def headline(
     if first.attack == PLAIN:
         said = f"Worst case: without any attack {percent(score.value)}{ends} is still there"
         said += f", by {name}."
+    elif (score.value or 0.0) <= 0:
+        return (
+            f"Worst case: nothing is brought back. The most is by {how}: "
+            f"{percent(score.value)}{ends}, by {name}, where 0% is what a model gives that never "
+            f"saw them.{_near(far, close)}"
+        )
     else:
         said = f"Worst case: {how} brings back {percent(score.value)}{ends} of what was forgotten"
         said += f", by {name}."
@@ -116,10 +122,15 @@ def headline(
         said += " That is close to nothing."
     elif score.low is not None and score.low <= 0:
         said += " That may be chance."
-    if far and close.value is not None:
-        value = number(close.value) + interval(close, rough, "...")
-        said += f" Closeness under attack: {value} ({far.attack})."
-    return said
+    return said + _near(far, close)
+
+
+def _near(far: RecoveryLine | None, close: Score) -> str:
+    """The least closeness under attack, as a sentence; empty without a retrained model."""
+    if far is None or close.value is None:
+        return ""
+    value = number(close.value) + interval(close, rough, "...")
+    return f" Closeness under attack: {value} ({far.attack})."
 
 
 def _most(lines: list[RecoveryLine]) -> str:

@@ -34,7 +34,7 @@ def shortened(problems: list[Problem]) -> list[Problem]:
             same.append(len(kept))
             kept.append(problem)
     for place, count in more.items():
-        what = f"{kept[place].what} (and {count} more lines like this)"
+        what = f"{kept[place].what} (and {count} more line{'s' * (count > 1)} like this)"
         kept[place] = replace(kept[place], what=what)
     if others:
         worst = min(others, key=lambda problem: ("request", "data", "note").index(problem.kind))

@@ -184,7 +184,8 @@ def score_rows(audit: Audit) -> list[list[str]]:
         score = audit.scores.get(name)
         if score is not None and score.value is not None:
             rows.append([words, cell(score)])
-    rows.append(["forget against holdout without the model, AUC", cell(audit.blind)])
+    blind = "forget against holdout without the model, AUC (0.5 or less: alike)"
+    rows.append([blind, cell(audit.blind)])
     word = sum(record.verbatim is True for record in audit.decisions.records)
     rows.append(["given word for word", f"{word} of {len(audit.decisions.records)}"])
     if audit.sampled:

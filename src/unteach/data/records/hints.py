@@ -121,7 +121,8 @@ def unknown(columns: Columns, record: Mapping, where: str) -> Problem:
     classes = tuple(
         n for n in names if MEANT.get(_plain(n)) == "answer" and is_class(record.get(n))
     )
-    hint = f"needed: {ACCEPTED}.{_guess(tuple(names), filled, classes)}"
+    guess = _guess(tuple(names), filled, classes)
+    hint = f"needed: {ACCEPTED}; rename the columns that hold them.{guess}"
     if "not shown" in shown(names) and TABLE.search(where):
         hint += " The first line of a CSV file names the columns."
     more = len(record) - len(names)
