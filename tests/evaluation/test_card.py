@@ -47,6 +47,8 @@ def test_it_says_what_it_is_of_and_what_is_known():
     ):
         assert said in text
     assert "Gates: done" in text
+    assert "after a request for removal (DSR-14) of 40 examples: unlearned with npo" in text
+    assert "taken out" not in text, "what came of it is what was measured"
     score = report().score("original", "forget", "probability")
     assert score.low is not None
     assert f"| forget: probability per token | {cell(score)} | " in text

@@ -47,7 +47,7 @@ def test_no_torch_is_needed(done, tmp_path):
 
 
 def test_what_cannot_be_scored_again(done, tmp_path):
-    with pytest.raises(UserError, match="holds no rows"):
+    with pytest.raises(UserError, match="does not exist"):
         rescore(tmp_path / "nowhere", tmp_path / "again")
     with pytest.raises(UserError, match="would be replaced"):
         rescore(done[1], done[1], overwrite=True)

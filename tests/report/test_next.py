@@ -8,6 +8,9 @@ import pytest
 from report.test_answers import STOPPED, TEN, report
 
 from unteach.cli._next import again, gated
+from unteach.errors import UserError
+from unteach.evaluation.rescore import read_report, rows_in
+from unteach.metrics.given import GivenAnswers
 from unteach.report import Report, to_html, to_markdown
 from unteach.report.advice import further
 from unteach.types import Score
@@ -69,6 +72,21 @@ def test_no_table_wants_low_where_never_seen_answers_tell_the_level():
     assert wanted(beside, "probability") == wanted(beside, "fact_recall") == ["as retrained"]
 
 
+def test_one_record_is_one_example():
+    given = GivenAnswers(asked=1, beside="retrained")
+    text = to_markdown(report(given=given, facts={"examples": {"forget": 1}}))
+    assert "Forget 1 example, with npo" in text
+    assert "**Still given.** It is not given word for word." in text
+
+
 def test_a_note_and_its_hint_are_two_sentences():
     text = to_markdown(replace(report(), notes=("--retain: none\n    hint: give one",)))
     assert "- --retain: none. Give one\n" in text
+
+
+def test_a_folder_that_is_not_there_is_told_so(tmp_path):
+    for read in (read_report, rows_in):
+        with pytest.raises(UserError, match="does not exist"):
+            read(tmp_path / "nowhere")
+    with pytest.raises(UserError, match="holds no rows"):
+        rows_in(tmp_path)

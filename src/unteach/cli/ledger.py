@@ -148,7 +148,7 @@ def list_(
     lines = [FIELDS, *([str(getattr(r, n)) for n in FIELDS] for r in found)]
     text = ("  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) for line in lines)
     typer.echo("\n".join(line.rstrip() for line in text))
-    typer.echo(f"{len(found)} requests; last hash {head}", err=True)
+    typer.echo(f"{len(found)} request{'s' * (len(found) != 1)}; last hash {head}", err=True)
 
 
 def show(

@@ -57,10 +57,11 @@ def _body(report: Report, request: Request, hub: bool) -> str:
     base = markdown(request.model if hub else Path(request.model).name)
     known = f" ({request.request_id})" if request.request_id else ""
     count = report.facts.get("examples", {}).get("forget", "some")
+    examples = f"{count} example{'s' * (count != 1)}"
     parts = [
-        f"# {base}, {count} examples unlearned",
-        f"`{base}` after a request for removal{known}: {count} examples were taken out of it with "
-        f"{report.label} by unteach {report.facts.get('unteach', '')}. {headline(report).text}",
+        f"# {base}, {examples} unlearned",
+        f"`{base}` after a request for removal{known} of {examples}: unlearned with {report.label} "
+        f"by unteach {report.facts.get('unteach', '')}. {headline(report).text}",
         "## Numbers",
         _numbers(report),
         "In brackets: 95% intervals over examples. All numbers are in the report (`report.html`), "

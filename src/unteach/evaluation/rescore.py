@@ -49,7 +49,8 @@ def rows_in(folder: Path) -> tuple[dict[str, Groups], dict]:
     files = sorted((folder / "rows").glob("*.jsonl"))
     if not files:
         hint = "give a folder that `unteach evaluate` or `unteach run` wrote"
-        raise UserError(Problem(str(folder), "holds no rows", hint, "request"))
+        what = "holds no rows" if folder.exists() else "does not exist"
+        raise UserError(Problem(str(folder), what, hint, "request"))
     files.sort(key=lambda f: (f.stem == LAST, f.stem != FIRST))
     found, problems = {}, []
     for file in files:
@@ -109,6 +110,7 @@ def read_report(folder: Path) -> Report:
         hint = "give a folder that `unteach evaluate` or `unteach run` wrote"
         why = error.strerror if isinstance(error, OSError) else error
         what = f"cannot be read ({type(error).__name__}: {why})"
+        what = "does not exist" if isinstance(error, FileNotFoundError) else what
         raise UserError(Problem(str(file), what, hint, "request")) from None
 
 

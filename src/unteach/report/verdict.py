@@ -87,7 +87,8 @@ def _request(report: Report, model: str = "") -> str:
             f" Limited to {limit}." if limit else ""
         )
     tokens = report.facts.get("forget_answer_tokens")
-    what = f"{counts['forget']} examples" + (f" ({tokens} answer tokens)" if tokens else "")
+    count = counts["forget"]
+    what = f"{count} example{'s' * (count != 1)}" + (f" ({tokens} answer tokens)" if tokens else "")
     keep = f", keep {counts['retain']}" if counts.get("retain") else ""
     known = report.facts.get("request_id")
     asked = f"Request {known}: forget" if known else "Forget"
