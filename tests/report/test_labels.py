@@ -89,8 +89,8 @@ def test_runs_of_other_models_or_data_are_no_seeds():
     data = run(0.7, model="a/llama", forget="g.jsonl")
     found = fold([one, seed, other, data])
     assert list(found.models) == [
-        "original", "original-qwen", "NPO", "NPO model=qwen", "NPO forget=g.jsonl", "retrained",
-        "retrained-qwen",
+        "original", "original-qwen", "original-g.jsonl", "NPO", "NPO model=qwen",
+        "NPO forget=g.jsonl", "retrained", "retrained-qwen", "retrained-g.jsonl",
     ]  # fmt: skip
     assert found.value("NPO", "forget", "probability") == pytest.approx(0.2)
 
@@ -98,3 +98,20 @@ def test_runs_of_other_models_or_data_are_no_seeds():
 def test_runs_that_say_nothing_of_their_model_are_one():
     found = fold([run(0.1), replace(run(0.3), request={"model": "m"})])
     assert found.facts["runs of original"] == 2
+
+
+def test_the_original_asked_about_other_files_is_another_line():
+    """Two runs on two forget files had one original: the mean of 18 answers and of 3 others."""
+    first = {"model": "m", "forget": "a/one.jsonl", "retain": "r.jsonl"}
+    reports = [
+        Report(
+            models={"original": {"forget": {"probability": Score(p, 9)}}},
+            request={**first, "forget": forget},
+            label="npo",
+        )
+        for forget, p in (("a/one.jsonl", 1.0), ("b/one.jsonl", 0.9), ("two.jsonl", 0.2))
+    ]
+    found = fold(reports)
+    assert [*found.models] == ["original", "original-two.jsonl"]
+    assert found.value("original", "forget", "probability") == pytest.approx(0.95)
+    assert found.value("original-two.jsonl", "forget", "probability") == 0.2

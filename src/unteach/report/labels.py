@@ -14,6 +14,7 @@ ALIKE = (  # seeds, paths, and settings that change only memory or time
     "gradient_checkpointing", "cache", "tokens_per_batch", "fisher_device",
 )  # fmt: skip
 INPUTS = ("model", "forget", "retain", "base")
+ASKED = ("model", "forget", "retain")  # what the numbers of original and retrained are of
 SETTING = re.compile(rf"(?<= )({'|'.join(SECTIONS)})\.(\w+)=")
 ENDS = (" ", "=/", "-_.,")  # characters after which a name may be broken, in order of preference
 
@@ -60,7 +61,7 @@ def name_of(report: Report, model: str, first: Report) -> str:
     """Display name of a model: the method for a run; its label or folder for an evaluation.
 
     Settings and inputs that differ from the first run of that label are appended. If another model
-    was unlearned, its name is appended to "original" and "retrained" too.
+    was unlearned, or other files, their names are appended to "original" and "retrained" too.
 
     Args:
         report: the report with the model.
@@ -72,8 +73,9 @@ def name_of(report: Report, model: str, first: Report) -> str:
         given = (settings(report) | inputs(report)).items()
         return " ".join([report.label, *(f"{k}={v}" for k, v in given if before.get(k) != v)])
     if model in ("original", "retrained"):
-        ours, theirs = (inputs(one).get("model", "") for one in (report, first))
-        return f"{model}-{ours}" if ours and theirs and ours != theirs else model
+        ours, theirs = inputs(report), inputs(first)
+        asked = [k for k in ASKED if k in ours and k in theirs and ours[k] != theirs[k]]
+        return "-".join([model, *(ours[k] for k in asked)])
     paths = report.request.get("models")
     path = paths.get(model, "") if model == "model" and isinstance(paths, dict) else ""
     return PurePath(path).name or model
