@@ -11,7 +11,7 @@ from unteach.cli._next import again, gated
 from unteach.errors import UserError
 from unteach.evaluation.rescore import read_report, rows_in
 from unteach.metrics.given import GivenAnswers
-from unteach.report import Report, to_html, to_markdown
+from unteach.report import Report, to_html, to_markdown, what_is_wrong
 from unteach.report.advice import further
 from unteach.types import Score
 
@@ -51,6 +51,14 @@ def test_a_run_that_reached_its_teacher_is_not_told_to_train_more():
     text = to_markdown(found)
     assert "`--base BASE_MODEL`" in text
     assert "More train.epochs" not in text
+
+
+def test_answers_that_were_below_the_stop_before_did_not_go_past_it():
+    """A run with --train-anyway on answers of 3e-10 went past its stop at 0.30, it said."""
+    found = report(forget=0.02, train={"stop_at": 0.3}, facts=STOPPED)
+    assert any("went past its stop" in line for line in what_is_wrong(found))
+    found.models["original"]["forget"]["probability"] = Score(0.1, 200)
+    assert not any("its stop" in line for line in what_is_wrong(found))
 
 
 def wanted(text, metric):

@@ -88,7 +88,7 @@ def level_reader(intake: Any, model: Any) -> Callable[[int, Any], Level | None]:
         own = logps_of(model, one)[0]
         places = [i for i, answer in enumerate(one[0].answer) if answer]
         chosen = [k for k, place in enumerate(places) if place in choice.chosen]
-        if not chosen:
+        if not chosen or found is None:
             return None
         return Level(
             *(exp(sum(p[k] for k in chosen) / len(chosen)) for p in (own, found.targets[0]))

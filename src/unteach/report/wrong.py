@@ -81,10 +81,11 @@ def _holdout_line(report: Report, model: str) -> str:
 
 
 def _past_stop(report: Report, model: str) -> list[str]:
-    """A line if the model went far past the level of `train.stop_at`."""
+    """A line if the model went far past the level of `train.stop_at`, from above it."""
     at, saw = aim(report), seen(report)
     written = report.value(model, "forget", "probability")
-    if at is None or saw is None or written is None or written > at - NEAR:
+    before = report.value("original", "forget", "probability")
+    if at is None or saw is None or written is None or written > at - NEAR or (before or 1) <= at:
         return []
     return [
         f"went past its stop: training was to end at {number(at)} and measured {number(saw)} "
