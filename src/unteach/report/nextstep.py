@@ -188,7 +188,7 @@ def _gentler(report: Report) -> Step:
 
 def _default() -> Step:
     return Step(
-        "the default method ends at a level, and keeps more",
+        "the default method ends where a model stands that never saw them, and keeps more",
         flags={"--method": "auto"},
     )
 
