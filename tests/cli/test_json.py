@@ -17,6 +17,8 @@ from huggingface_hub import constants
 from support import write_roles
 
 from unteach.cli import main
+from unteach.cli._json import show_failure
+from unteach.errors import Problem
 from unteach.report import from_json
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "scripts.md"
@@ -189,7 +191,7 @@ def test_what_goes_wrong_is_a_document_too(desk, monkeypatch):
     missing = desk.folder / "no.jsonl"
     given = ("--model", desk.model, "--forget", missing, "--out", desk.out)
     found = document("check", *given, code=2)
-    assert {*found} == {"error", "problems", "exit_code"}
+    assert {*found} == {"error", "problems", "notes", "exit_code"}
     assert found["exit_code"] == 2
     assert found["error"] == "{where}: {what}".format(**found["problems"][0])
     assert all({*p} == {"where", "what", "hint"} for p in found["problems"])
@@ -216,6 +218,16 @@ def test_what_goes_wrong_is_a_document_too(desk, monkeypatch):
     found = document("env", code=1)
     assert found["error"] == "unteach: an unexpected error: SystemExit"
     assert "Ada" not in str(found)
+
+
+def test_notes_are_no_problems(capsys, monkeypatch):
+    monkeypatch.setattr("unteach.cli._json.is_wanted", lambda: True)
+    note, wrong = Problem("a", "is a note", "", "note"), Problem("b", "is wrong", "mend it")
+    show_failure([note, wrong], 1)
+    found = json.loads(capsys.readouterr().out)
+    assert found["error"] == "b: is wrong"
+    assert [one["what"] for one in found["problems"]] == ["is wrong"]
+    assert [one["what"] for one in found["notes"]] == ["is a note"]
 
 
 @pytest.mark.parametrize("args", [("check", "--nonsense"), ("nonsense",), ("verify",),

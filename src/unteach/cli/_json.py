@@ -58,9 +58,13 @@ def show_failure(problems: Iterable[Problem], code: int) -> None:
     """Print what went wrong as JSON to stdout, if the command line asks for JSON."""
     if not is_wanted():
         return
-    told = [{"where": p.where, "what": p.what, "hint": p.hint} for p in problems]
+    told, notes = [], []
+    for p in problems:
+        (notes if p.kind == "note" else told).append(
+            {"where": p.where, "what": p.what, "hint": p.hint}
+        )
     first = f"{told[0]['where']}: {told[0]['what']}" if told else ""
-    show_json({"error": first, "problems": told, "exit_code": code})
+    show_json({"error": first, "problems": told, "notes": notes, "exit_code": code})
 
 
 def show_usage_error(error: Exception) -> None:

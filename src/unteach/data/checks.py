@@ -3,6 +3,7 @@
 import json
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -20,7 +21,8 @@ def check_data(groups: dict[str, list[Example]]) -> list[Problem]:
     """Find duplicates within a group, and forget examples that are also in another group.
 
     Examples are equal when their texts are, or when they differ only in case, blanks and
-    punctuation. Duplicates are notes; a forget example in the retain or holdout set is an error.
+    punctuation. Duplicates are notes, and so are forget questions that have another answer in the
+    retain set; a forget example in the retain or holdout set is an error.
     """
     problems = []
     for role, examples in groups.items():
@@ -28,6 +30,7 @@ def check_data(groups: dict[str, list[Example]]) -> list[Problem]:
     forget = groups.get("forget", [])
     for role in ("retain", "holdout"):
         problems += _shared(forget, groups.get(role, []), role)
+    problems += _answered_otherwise(forget, groups.get("retain", []))
     # Retain examples are trained on, so they cannot serve as holdout.
     problems += _shared(groups.get("retain", []), groups.get("holdout", []), "holdout", "note")
     return problems
@@ -140,6 +143,29 @@ def _shared(
     }
     taught = f"earlier request {again} removed it, and this run would teach it: take it out there"
     return _listed(found, taught if again else hints[role], kind)
+
+
+def _answered_otherwise(forget: list[Example], retain: list[Example]) -> list[Problem]:
+    """Find forget questions to which the retain set has another answer.
+
+    A prompt that stands before several forget answers, such as "Continue:", is no such question.
+    """
+    answers = {_normalised_key(example) for example in retain}
+    questions = _places([e for e in retain if len(e.turns) > 1], _question_key)
+    asked = Counter(_question_key(e) for e in forget if len(e.turns) > 1)
+    found = []
+    for example in forget:
+        key = _question_key(example)
+        if asked[key] == 1 and key in questions and _normalised_key(example) not in answers:
+            found.append((example, f"its question has another answer in retain, {questions[key]}"))
+    hint = "right if that answer is to replace it; else take the question out of retain"
+    return _listed(found, hint, "note")
+
+
+def _question_key(example: Example) -> int:
+    """Hash of all turns but the last, without case, blanks and punctuation."""
+    asked = [(turn.role, normalised(turn.text), _extra_content(turn)) for turn in example.turns]
+    return hash(tuple(asked[:-1]))
 
 
 def _places(examples: list[Example], key: Callable[[Example], int]) -> dict[int, str]:
