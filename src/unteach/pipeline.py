@@ -69,7 +69,8 @@ def run(request: Request, listener: ProgressListener | None = None) -> Report:
         told = ", ".join(f"{name} {limit:g}" for name, limit in declared.items())
         listener.stage(f"gates are fixed: {told} (sha256 {intake.request.gates.sha256})")
     with in_words(request.out, written(intake.request)), _opened(intake, listener) as work:
-        return _run(intake, work, listener)
+        with freed_afterwards():  # the libraries are looked through once, not for each model
+            return _run(intake, work, listener)
 
 
 def _run(intake: CheckedRequest, work: RunFolder, listener: ProgressListener) -> Report:
