@@ -68,9 +68,10 @@ def run(request: Request, listener: ProgressListener | None = None) -> Report:
     if declared := intake.request.gates.declared:
         told = ", ".join(f"{name} {limit:g}" for name, limit in declared.items())
         listener.stage(f"gates are fixed: {told} (sha256 {intake.request.gates.sha256})")
-    with in_words(request.out, written(intake.request)), _opened(intake, listener) as work:
-        with freed_afterwards():  # the libraries are looked through once, not for each model
-            return _run(intake, work, listener)
+    opened = _opened(intake, listener)
+    # Freed once around all models: the libraries are looked through for garbage once.
+    with in_words(request.out, written(intake.request)), opened as work, freed_afterwards():
+        return _run(intake, work, listener)
 
 
 def _run(intake: CheckedRequest, work: RunFolder, listener: ProgressListener) -> Report:
