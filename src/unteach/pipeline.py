@@ -68,7 +68,9 @@ def run(request: Request, listener: ProgressListener | None = None) -> Report:
     if declared := intake.request.gates.declared:
         told = ", ".join(f"{name} {limit:g}" for name, limit in declared.items())
         listener.stage(f"gates are fixed: {told} (sha256 {intake.request.gates.sha256})")
-    with in_words(request.out, written(intake.request)), _opened(intake, listener) as work:
+    opened = _opened(intake, listener)
+    # Freed once around all models: the libraries are looked through for garbage once.
+    with in_words(request.out, written(intake.request)), opened as work, freed_afterwards():
         return _run(intake, work, listener)
 
 

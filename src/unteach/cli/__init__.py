@@ -1,5 +1,6 @@
 """The command line, one file per command; heavy libraries are imported inside the commands."""
 
+import atexit
 import gc
 import os
 import re
@@ -107,6 +108,7 @@ def main() -> None:
     # Libraries make half a million objects that stay; to look through them time and again for
     # garbage is a tenth of the time that it takes to import them.
     gc.set_threshold(20_000, 10, 10)
+    atexit.register(gc.freeze)  # else the interpreter looks through all of them as it ends
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # else it reports every retry

@@ -9,6 +9,7 @@ import torch
 
 from unteach.inference.agreement import reading_once
 from unteach.inference.budget import answering_tokens
+from unteach.inference.caches import depends_on_length
 from unteach.inference.divergence import KeptStates, OriginalStates, divergences
 from unteach.inference.generation import end_tokens, greedy, greedy_scored
 from unteach.inference.gradients import gradient_norms
@@ -91,28 +92,60 @@ class Interview:
         self._count(model, decode_steps=through.batches)
 
     def _answer(self, model: Any, tokenizer: Any) -> None:
-        """Generate from the prompts.
+        """Generate from the prompts, but for those whose given answer the model knows by heart.
 
-        Where the model is the original, its own answers are scored at the same time. In narrower
-        types decoding rounds otherwise than a forward of the whole text, as the original reads
-        those of other models; and some models read padding, or a short text beside a long one,
-        otherwise than the text alone.
+        Of these, the shortest and the longest prompt are decoded nevertheless: some models read
+        padding, or a short text beside a long one, otherwise than the text alone. In narrower types
+        than float32 decoding rounds otherwise than a forward of the whole text.
+        """
+        end = end_tokens(model, tokenizer)
+        plain = model.dtype == torch.float32 and not depends_on_length(model)
+        known = self._known_by_heart(end) if plain else {}
+        order = sorted(known, key=lambda prompt: len(prompt[0]))
+        checked = {*order[:1], *order[-1:]}
+        self._decode(model, [p for p in self.prompts if p not in known or p in checked], end)
+        others = [prompt for prompt in order if prompt not in checked]
+        if any(self.said[prompt] != known[prompt][0] for prompt in checked):
+            return self._decode(model, others, end)
+        for prompt in others:
+            self.said[prompt], logps = known[prompt]
+            if self.original:
+                self.said_logps[prompt] = logps
+
+    def _known_by_heart(self, end: list[int]) -> dict[Asking, tuple[list[int], list[float]]]:
+        """Answers, and their log-probabilities, of which each token and the end are likeliest."""
+        found: dict[Asking, tuple[list[int], list[float]]] = {}
+        limits = dict(self.prompts)
+        for text in self.own:
+            scores, size = self.scores[text], sum(text.answer)
+            ids, answer = text.ids[:-size], text.ids[-size:]
+            ends_once = [token in end for token in answer] == [False] * (size - 1) + [True]
+            in_one = all(text.answer[-size:]) and size <= limits.get(ids, 0)
+            if in_one and ends_once and all(scores.hits):
+                found[ids, limits[ids]] = [*answer[:-1]], [*scores.logps[:-1]]
+        return found
+
+    def _decode(self, model: Any, prompts: list[Asking], end: list[int]) -> None:
+        """Generate from prompts; where the model is the original, its own answers are scored too.
+
+        Not where decoding rounds otherwise than a forward of the whole text, as the original reads
+        those of other models.
         """
         given: dict[str, Any] = {
-            "limits": [limit for _, limit in self.prompts],
-            "end": end_tokens(model, tokenizer),
+            "limits": [limit for _, limit in prompts],
+            "end": end,
             "tokens_per_batch": answering_tokens(model, self.tokens_per_batch),
             "shared": True,
             "progress": self._progress("asking for answers"),
         }
-        prompts = [ids for ids, _ in self.prompts]
+        asked = [ids for ids, _ in prompts]
         if self.original and model.dtype == torch.float32:
-            answers, logps = greedy_scored(model, prompts, **given)
-            if all(together(lambda: _scored_alike(model, prompts, answers, logps))):
-                self.said_logps = dict(zip(self.prompts, logps, strict=True))
+            answers, logps = greedy_scored(model, asked, **given)
+            if all(together(lambda: _scored_alike(model, asked, answers, logps))):
+                self.said_logps |= dict(zip(prompts, logps, strict=True))
         else:
-            answers = greedy(model, prompts, **given)
-        self.said = dict(zip(self.prompts, answers, strict=True))
+            answers = greedy(model, asked, **given)
+        self.said |= dict(zip(prompts, answers, strict=True))
 
     def of_original(self, original: Any, said: list[Sequence]) -> dict[Sequence, TokenScores]:
         """Compute the model's KL divergence from the original, and score its generated texts."""
