@@ -1,9 +1,7 @@
 """Measure generated texts: ROUGE-L against the expected answer, repetition, distinct words."""
 
 import re
-import sys
 from functools import cache
-from importlib.util import find_spec, module_from_spec
 from typing import Any, NamedTuple
 
 from unteach.suites._base import until
@@ -38,35 +36,9 @@ def rouge_l(said: str, expected: str, *, stemmed: bool = True) -> RougeOverlap:
 
 @cache
 def _scorer(stemmed: bool) -> Any:
-    return _rouge_scorer()(["rougeL"], use_stemmer=stemmed)
+    from rouge_score.rouge_scorer import RougeScorer
 
-
-def _rouge_scorer() -> Any:
-    """The class of `rouge-score`, which takes one stemmer of nltk, without the whole of nltk.
-
-    nltk imports scikit-learn and pandas where they are installed, which takes over a second. Here
-    its packages are empty while `rouge-score` is imported; whoever imports one of them later gets
-    all of it.
-    """
-    before = {*sys.modules}
-    try:
-        for name in ("nltk", "nltk.stem"):
-            if name not in before and (spec := find_spec(name)):
-                sys.modules[name] = module_from_spec(spec)
-        from rouge_score.rouge_scorer import RougeScorer
-    except (ImportError, AttributeError):  # a release whose stemmer needs more of nltk
-        _forget(before)
-        from rouge_score.rouge_scorer import RougeScorer
-    else:
-        _forget(before)
-    return RougeScorer
-
-
-def _forget(before: set[str]) -> None:
-    """Unload what was imported of both libraries since these were all modules."""
-    for name in {*sys.modules} - before:
-        if name.partition(".")[0] in ("nltk", "rouge_score"):
-            del sys.modules[name]
+    return RougeScorer(["rougeL"], use_stemmer=stemmed)
 
 
 def gives(said: str, fact: str) -> bool:
