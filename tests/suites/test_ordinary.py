@@ -1,10 +1,13 @@
 """The ordinary questions: well formed, refused a folder, scored beside the original."""
 
+import re
+
 import pytest
 
 from unteach.errors import UserError
 from unteach.suites._base import SUITES, AskSettings
 from unteach.suites.ordinary import QUESTIONS, TEXTS
+from unteach.training.made_retain import QUESTIONS as MADE
 
 READ = SUITES.get("ordinary").read
 
@@ -17,6 +20,16 @@ def test_each_answer_has_its_fact_and_no_question_gives_it_away():
         assert fact.lower() not in question.lower().replace("?", "").split()
         assert question.endswith("?")
         assert answer.endswith(".")
+
+
+def test_what_a_made_retain_set_trains_on_is_not_asked():
+    def words(text):
+        return {word for word in re.findall(r"[a-z]+", text.lower()) if len(word) > 3}
+
+    asked = [words(f"{question} {answer}") for question, answer, _ in QUESTIONS]
+    common = {"what", "which", "where", "name", "does", "with", "from", "other", "that", "give"}
+    for made in MADE:
+        assert not [both for one in asked if len(both := (one & words(made)) - common) > 1]
 
 
 def test_questions_are_answered_and_texts_are_scored_alone():
