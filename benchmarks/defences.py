@@ -2,7 +2,8 @@
 
     python benchmarks/defences.py --work FOLDER                       # demo worlds 5, 6, 7
     python benchmarks/defences.py --work FOLDER --places world-5 --methods undial --options forms
-    python examples/smollm2.py FOLDER/tofu --model STORIES3M --tofu TOFU_FOLDER
+    python examples/smollm2.py FOLDER/tofu --model STORIES3M --tofu TOFU_FOLDER \\
+        --forget 3 --retain 3 --rate 1e-3 --epochs 40 --known 0.93
     python benchmarks/defences.py --work FOLDER --places tofu --methods unseen undial npo
 
 Each run is `unteach run` with nothing set but the files and what its line names; then come the
