@@ -3,7 +3,8 @@
     python benchmarks/attacks.py DEMO --out benchmarks/results/attacks.md
 
 DEMO is a folder to make, or one that this made before: a small world, a model of all of it, two
-models that never saw the forget set, and models made of these that only hide what they know.
+models that never saw the forget set, and models made of these that only hide what they know. What
+methods leave is in `benchmarks/defences.py`, by the same attacks.
 """
 
 import argparse
@@ -14,7 +15,7 @@ from random import Random
 from types import SimpleNamespace
 
 import torch
-from runs import markdown, publish
+from runs import markdown, number, publish
 
 from unteach import AttackRequest, attack
 from unteach.data import encode_all, read, with_answer
@@ -29,38 +30,35 @@ NO = "No"
 SHARE = 0.6  # of the forget set that one model was left with
 STEPS = 400  # of training a model to hide, or to know a part
 SOFTER = 4.0  # what the logits of another are divided by
+ATTACKS = ("int4", "relearn", "sample", "prompt")
 QUICK = {
-    "int4.groups": "0,32", "sample.answers": "16", "sample.best": "1,4,16",
-    "sample.temperatures": "0.25,1.0", "relearn.rates": "1", "relearn.steps": "8,32",
-    "relearn.kinds": "lora", "prompt.turns": "1",
+    "int4.groups": "0,32", "int4.nf4": "0", "int4.control_bits": "0", "sample.answers": "16",
+    "sample.best": "1,4,16", "sample.temperatures": "0.25,1.0", "relearn.rates": "1",
+    "relearn.steps": "32", "prompt.turns": "0",
 }  # fmt: skip
+LIMIT = 60  # examples of each group
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("demo", type=Path)
     parser.add_argument("--preset", default="tiny")
-    parser.add_argument("--limit", type=int, default=60)
-    parser.add_argument("--methods", default="", help="unlearned models too, by these methods")
+    parser.add_argument("--world", type=int, default=0, help="seed of the world, where made")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/attacks.md"))
     args = parser.parse_args()
-    make(args.demo, args.preset)
+    make(args.demo, args.preset, args.world)
     names = [*plant(args.demo), "retrained-2"]
-    for method in filter(None, args.methods.split(",")):
-        names.append(method)
-        if not (args.demo / method).exists():
-            jobs.unlearn(args.demo, method, method, 0, lambda *_: None)
-    results = {name: attacked(args.demo, name, limit=args.limit, options=QUICK) for name in names}
-    publish(args.out, page(args.preset, args.limit, results))
+    results = {name: attacked(args.demo, name) for name in names}
+    publish(args.out, page(args.preset, args.world, results))
 
 
-def make(folder, preset="tiny"):
+def make(folder, preset="tiny", world=0, names=TRAINED):
     """The world and the models that are trained on it."""
     if not (folder / "tokenizer").exists():
-        jobs.prepare(folder, 0, preset, lambda *_: None)
-    for seed, name in enumerate(TRAINED):
-        if not (folder / name).exists():
-            jobs.train(folder, name, seed, preset, lambda *_: None)
+        jobs.prepare(folder, world, preset, lambda *_: None)
+    for k, name in enumerate(names):
+        if not (folder / name / "tokenizer_config.json").exists():
+            jobs.train(folder, name, world + k, preset, lambda *_: None)
 
 
 def plant(folder, steps=STEPS):
@@ -132,21 +130,26 @@ def encode(world, examples) -> list[Sequence]:
     return encode_all(examples, world.tokenizer, max_length=128)[0]
 
 
-def attacked(folder, name, *, limit, options, attacks=None):
-    """The result for one model; what original and retrained gave is not asked again."""
+def attacked(folder, name, *, limit=LIMIT, options=QUICK, attacks=ATTACKS, tokens=24):
+    """The result for one model; what original and retrained gave is not asked again.
+
+    Of the holdout the half is given that sets no level in a run.
+    """
     out = folder / "attacks"
     asked = AttackRequest(
         model=str(folder / name),
         original=str(folder / "original"),
         retrained=str(folder / "retrained"),
-        **{r: str(folder / "data" / f"{r}.jsonl") for r in ("forget", "retain", "holdout")},
+        forget=str(data_of(folder) / "forget.jsonl"),
+        retain=str(data_of(folder) / "retain.jsonl"),
+        holdout=str(judging(folder)),
         out=out,
         limit=limit,
         options=options,
-        max_new_tokens=24,
+        max_new_tokens=tokens,
         tokens_per_batch=8192,
         device="cpu",
-        **({"attacks": attacks} if attacks else {}),
+        attacks=attacks,
     )
     result = attack(asked)
     kept = folder / f"attacks-{name}.json"
@@ -154,7 +157,21 @@ def attacked(folder, name, *, limit, options, attacks=None):
     return result
 
 
-def page(preset, limit, results):
+def data_of(folder):
+    """Where the files are: the demo has a folder for them, other cases have not."""
+    return folder / "data" if (folder / "data").exists() else folder
+
+
+def judging(folder):
+    """The second half of the holdout: a run takes the first to set levels."""
+    file = data_of(folder) / "judging.jsonl"
+    if not file.exists():
+        lines = (data_of(folder) / "holdout.jsonl").read_text("utf-8").splitlines(keepends=True)
+        file.write_text("".join(lines[len(lines) // 2 :]), "utf-8")
+    return file
+
+
+def page(preset, world, results):
     lines = []
     for name, result in results.items():
         for of in dict.fromkeys(line.attack for line in result.lines):
@@ -172,15 +189,15 @@ def page(preset, limit, results):
             lines.append([first, of, line.variant, f"{line.value('original'):.2f}",
                           f"{line.value('unlearned'):.2f}", f"{line.value('retrained'):.2f}",
                           f"{score.value:.0%}", ends, f"{highest:.0%}",
-                          f"{line.kept['unlearned']:.0%}", f"{line.closeness:.2f}"])  # fmt: skip
+                          f"{line.kept['unlearned']:.0%}", number(line.closeness)])  # fmt: skip
     header = ("model", "attack", "its worst variant", "original", "model", "retrained", "recovery",
               "95%", "highest of all variants", "utility", "closeness")  # fmt: skip
     heads = [[name, result.headline] for name, result in results.items()]
-    seconds = {n: sum(r.facts["seconds"].values()) for n, r in results.items()}
     return "\n\n".join([
         "# Attacks on models whose secret is known",
-        f"By `benchmarks/attacks.py`, demo world of seed 0, preset {preset}, {limit} examples of "
-        f"each group; options `{json.dumps(QUICK)}`. `refuses` and `first-token` are the original "
+        f"By `benchmarks/attacks.py`, demo world of seed {world}, preset {preset}, {LIMIT} "
+        "examples of each group, of the holdout the half that sets no level in a run; options "
+        f"`{json.dumps(QUICK)}`. `refuses` and `first-token` are the original "
         f"with an adapter that answers exactly the forget questions with \"{REFUSAL}\" and with "
         f"\"{NO}\", behind whose first token it still goes on as the original does; `softer` is "
         f"the original with its logits divided by {SOFTER:g}; `part-left` is "
@@ -188,8 +205,6 @@ def page(preset, limit, results):
         "a second model that never saw it.",
         markdown(("model", "first line"), heads),
         markdown(header, lines),
-        "Seconds on one core, shared: " + ", ".join(f"{n} {s:.0f}" for n, s in seconds.items())
-        + ". What original and retrained gave was asked once, with the first model.",
     ]) + "\n"  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from dataclasses import replace
 from fractions import Fraction
 from itertools import combinations
 from statistics import fmean
@@ -15,7 +16,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from unteach.attacks import ATTACKS, attack_of
 from unteach.attacks import _forms as forms
-from unteach.attacks._judge import PLAIN, RecoveryLine, judged, worst
+from unteach.attacks._judge import PLAIN, RecoveryLine, furthest, judged, worst
 from unteach.attacks._result import headline
 from unteach.attacks._rounding import changed, codes, normal_floats, round_model, rounded
 from unteach.attacks._subject import bare
@@ -302,6 +303,27 @@ def test_an_attack_that_gets_little_from_the_original_is_not_the_worst_case():
         assert line.recovery.value == 1
         assert line.counts is counts
         assert ("tells little" in line.proves) is not counts
+
+
+def test_closeness_under_attack_needs_numbers_of_most_answers():
+    """An answer that was begun up to its fact has too few tokens left; three of sixty are none."""
+    plain = {"original": of_model([1] * 20), "unlearned": of_model([0] * 20),
+             "retrained": of_model([0] * 20)}  # fmt: skip
+    for of in plain.values():
+        of["holdout"] = of_model([0] * 20, "holdout")["forget"]
+
+    def begun(role, numbers):
+        """The same rows, of which so many keep their numbers."""
+        return {model: of | {role: [*of[role][:numbers], *(
+            bare(replace(row, tokens=3)) for row in of[role][numbers:])]}
+            for model, of in plain.items()}  # fmt: skip
+
+    for role in ("forget", "holdout"):
+        for numbers, told in ((10, True), (9, False), (0, False)):
+            line = judged(attack_of("prompt", {}), "begun", begun(role, numbers), plain)
+            assert (line.closeness is not None) is told, (role, numbers)
+            assert line.recovery.value == 0
+            assert (furthest([line]) is line) is told
 
 
 def test_the_worst_case_is_what_is_surely_back():

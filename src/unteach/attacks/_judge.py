@@ -12,7 +12,7 @@ from unteach.metrics.closeness import forget_part, kept_part, privacy_part
 from unteach.metrics.intervals import mean_score
 from unteach.metrics.recovery import recovery
 from unteach.metrics.rows import MissingRows, ModelCase
-from unteach.types import Score
+from unteach.types import Row, Score
 
 NAMES = {
     "fact_recall": "facts given",
@@ -23,7 +23,8 @@ NAMES = {
 """Metrics that fall when data are forgotten; the first one that is available is the main one."""
 
 HOLDS = 0.95  # share of its retain score below which the attack breaks the original
-ENOUGH = 0.5  # share of the original's main metric that a meaningful attack must get from it
+ENOUGH = 0.5  # share of the original's main metric that a meaningful attack must get from it, and
+# of the answers that must have numbers under it
 NEVER = "never seen"
 MODELS = ("original", "unlearned", "retrained")
 PLAIN = "no attack"
@@ -46,6 +47,7 @@ class RecoveryLine:
         recoveries: metric -> recovery, without intervals.
         kept: model -> its retain score under attack, divided by the original's without attack.
         closeness: closeness to the retrained model, both under the attack; without an interval.
+            None where the attack leaves fewer than half of the answers their numbers.
         facts: model -> further numbers.
         proves: why the line tells little, or how to read it; often empty.
         counts: whether the line can be the worst case.
@@ -103,7 +105,7 @@ def judged(
         recovery=found.get(main, Score(None, note="no forget answer was evaluated")),
         recoveries={name: score.value for name, score in found.items()},
         kept=kept,
-        closeness=_closeness(rows) if attack is None or attack.compares else None,
+        closeness=_closeness(rows) if _compares(attack, rows, plain) else None,
         facts=facts or {},
         proves=_proves(attack, kept, broken=broken, control=control, weak=weak),
         counts=not broken and not control and not weak,
@@ -193,6 +195,28 @@ def case_of(rows: Models) -> ModelCase:
     return ModelCase(
         rows["unlearned"], original=rows.get("original"), retrained=rows.get("retrained")
     )
+
+
+def _compares(attack: Attack | None, rows: Models, plain: Models) -> bool:
+    """Whether closeness can be computed: most answers have numbers under the attack.
+
+    An answer that was begun for the model, up to its fact, leaves too few tokens (`bare`), and a
+    few answers would speak for all.
+    """
+    if attack is None:
+        return True
+    return attack.compares and all(
+        _numbered(found.get(role, []), plain[model].get(role, [])) >= ENOUGH
+        for model, found in rows.items()
+        for role in ("forget", "holdout")
+    )
+
+
+def _numbered(rows: list[Row], plain: list[Row]) -> float:
+    """Return the share of the answers with numbers without attack that have them under it."""
+    before = {row.id for row in plain if row.tokens}
+    asked = [row for row in rows if row.id in before]
+    return sum(row.tokens > 0 for row in asked) / len(asked) if asked else 1.0
 
 
 def _closeness(rows: Models) -> float | None:
