@@ -19,7 +19,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 RETAIN = 200
-HOLDOUT = 40  # pairs on still other authors, which neither model sees
+HOLDOUT = 40  # pairs that neither model sees; most are about authors whose other pairs are retained
 
 
 def main() -> None:

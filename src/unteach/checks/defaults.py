@@ -46,7 +46,7 @@ def resolve(
             "retain": retain,
             "retain_weight": weight,
             "stop_at": stop_at or 0.0,
-            "draw_back": _draw_back(request, plan),
+            "draw_back": _draw_back(request, method, plan),
             "rounds": train.rounds or plan.rounds,
             "adam_epsilon": train.adam_epsilon or plan.adam_epsilon,
         }
@@ -63,19 +63,23 @@ def resolve(
     return request.model_copy(update=changes), notes
 
 
-def _draw_back(request: Request, plan: Any) -> str:
+def _draw_back(request: Request, method: Any, plan: Any) -> str:
     """Return `train.draw_back`; with sharded weights it is "never" unless the user sets it.
 
-    "made" is an attempt: it becomes "never" where no holdout can be made of the data.
+    "made" is an attempt: it becomes "never" where no holdout can be made of the data. A method
+    whose rounds end at its teacher's level has no need of one.
     """
     from unteach.processes.launcher import sharding_asked
 
     if request.train.draw_back:
         return request.train.draw_back
-    may = plan.draw_back or request.train.stop_at == "holdout"
+    taught = request.base and method.asks_base()  # its level is nearer than the holdout's
+    may = (plan.draw_back and not taught) or request.train.stop_at == "holdout"
     if not may or sharding_asked(os.environ):
         return "never"
-    return "holdout" if request.holdout else "made" if request.source("retain") else "never"
+    if request.holdout:
+        return "holdout"
+    return "made" if plan.rounds == 1 and request.source("retain") else "never"
 
 
 def _uses_made_up_retain(request: Request, method: Any) -> bool:

@@ -82,7 +82,8 @@ def _page(name: str, cls: Any) -> str:
     if cls.trainable is not Method.trainable:
         trained = "some of the weights, see above"
     usual = cls().training_defaults()
-    draws = "; drawn back to the holdout's level, also to a made holdout's" * plan.draw_back
+    made = "" if usual.rounds > 1 else ", also to a made holdout's"
+    draws = f"; drawn back to the holdout's level{made}" if plan.draw_back else ""
     retain = f"{plan.retain} x {plan.retain_weight:g}" if plan.retain != "none" else "none"
     lines += [
         "",

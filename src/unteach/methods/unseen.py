@@ -61,7 +61,6 @@ class Unseen(Method):
         retain="nll",
         epochs=20,
         rate_factor=2.5,
-        draw_back=False,
         rounds=3,
         adam_epsilon="auto",
     )

@@ -100,7 +100,7 @@ def drawn_by(monkeypatch, forget, holdout):
         return [SimpleNamespace(logps=(x,)) for x in likely]
 
     monkeypatch.setattr("unteach.training.safeguards.draw_back.answer_tokens", scored)
-    model, others = OneWeight(), HOLDOUT[:5]
+    model, others = OneWeight(), [HOLDOUT[0]] * len(holdout)
     kept = DrawBack(model)
     model.weight.data.fill_(1.0)
     drawn = kept.to_never_seen(model, FORGET[:1], others)
@@ -121,6 +121,15 @@ def test_where_the_auc_leaps_from_one_to_none_it_ends_at_the_leap(monkeypatch):
     drawn = drawn_by(monkeypatch, lambda w: -1.0 if w < 1 / 3 else -99.0, [-5.0] * 5)
     assert drawn.before == 0.0
     assert drawn.share == pytest.approx(1 / 3, abs=1 / 64)
+
+
+@pytest.mark.parametrize(("below", "drawn_back"), [(12, False), (11, True)])
+def test_what_chance_explains_is_left(below, drawn_back, monkeypatch):
+    """An AUC of 12 of 25 is left as it is, and one of 11 of 25 is drawn back."""
+    levels = [-5.0] * below + [-0.5] * (25 - below)
+    drawn = drawn_by(monkeypatch, lambda w: -2.0 if w > 1 / 3 else -0.1, levels)
+    assert drawn.before == below / 25
+    assert (drawn.share < 1) == drawn_back
 
 
 def test_dropout_takes_no_part(knowing, over):
@@ -194,7 +203,11 @@ CONFIG, TOKENIZER = tiny_llama().config, SimpleNamespace(model_max_length=64)
     [
         ("unilogit", {"holdout": "h"}, (), "holdout"),
         ("unilogit", {}, (), "never"),
-        ("unseen", {"holdout": "h"}, (), "never"),
+        ("unseen", {"holdout": "h"}, (), "holdout"),
+        ("unseen", {"retain": "r"}, (), "never"),
+        ("npo", {"retain": "r"}, (), "made"),
+        ("unseen", {"holdout": "h", "base": "b"}, (), "never"),
+        ("unilogit", {"holdout": "h", "base": "b"}, (), "holdout"),
         ("unseen", {"holdout": "h"}, ("train.stop_at=holdout",), "holdout"),
         ("unseen", {"holdout": "h"}, ("train.draw_back=holdout",), "holdout"),
         ("unilogit", {"holdout": "h"}, ("train.draw_back=never",), "never"),

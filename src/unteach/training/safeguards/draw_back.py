@@ -12,6 +12,7 @@ from unteach.types import Sequence
 
 PROBE = 64  # scored answers of each kind
 BISECTIONS = 7  # finds the share to 1 / 128
+NEAR = 0.05  # the standard error of an AUC of one half between 64 answers of each kind
 
 
 @dataclass(frozen=True)
@@ -84,8 +85,8 @@ class DrawBack:
     ) -> DrawBackResult:
         """Set the model to the point where the AUC is nearest to one half.
 
-        A model whose AUC is one half or more stays unchanged. The answers are split over all
-        processes, and every process must call this.
+        A model whose AUC is one half or more stays unchanged, or so little below it that chance
+        explains it. The answers are split over all processes, and every process must call this.
 
         Args:
             model: after training; it is in evaluation mode afterwards.
@@ -104,7 +105,7 @@ class DrawBack:
             return level_auc(logps[: len(probes[0])], logps[len(probes[0]) :])
 
         trained = auc_now()
-        if trained >= 0.5:
+        if trained >= 0.5 - NEAR:
             return DrawBackResult(1.0, trained, trained)
         end, low, high = self.now(model), 0.0, 1.0
         best = (1.0, trained)
