@@ -163,7 +163,7 @@ def test_a_result_in_what_is_given_is_refused(call, files, tiny_folder):
 def test_what_cannot_be_compared(call, tmp_path):
     code, _, err = call("compare", tmp_path)
     assert code == 2
-    assert "scores.json: cannot be read" in err
+    assert "scores.json: does not exist" in err
     code, _, err = call("score", tmp_path, "--out", tmp_path / "b")
     assert code == 2
     assert "holds no rows" in err

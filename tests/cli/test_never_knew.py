@@ -23,7 +23,8 @@ SETS = [
 def write(folder):
     said = {"forget": "In Lund, {} km by sea.", "retain": "In Rome.", "holdout": "Höga berg {}."}
     for role, answer in said.items():
-        rows = [{"question": f"Where is {k}?", "answer": answer.format(k)} for k in range(6)]
+        asked = "{} is where" if role == "retain" else "Where is {}"
+        rows = [{"question": f"{asked.format(k)}?", "answer": answer.format(k)} for k in range(6)]
         (folder / f"{role}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 

@@ -361,5 +361,7 @@ def test_thoughts_tell_answers_apart_that_are_nothing_else():
         talk(USER, {"role": "assistant", "content": "", "thinking": thought})
         for thought in ("a", "b")
     )
-    assert check_data({"forget": [one], "retain": [other]}) == []
-    assert check_data({"forget": [one], "retain": [one]}) != []
+    (note,) = check_data({"forget": [one], "retain": [other]})
+    assert "another answer in retain" in note.what
+    (problem,) = check_data({"forget": [one], "retain": [one]})
+    assert "also stands in retain" in problem.what

@@ -237,6 +237,7 @@ def test_calls_tell_examples_apart():
         return conversation(USER, {"role": "assistant", "tool_calls": [call]})
 
     ada, again, bo = example("Ada", "1"), example("Ada", "2"), example("Bo", "1")
-    assert check_data({"forget": [ada], "retain": [bo]}) == []
+    (note,) = check_data({"forget": [ada], "retain": [bo]})
+    assert "another answer in retain" in note.what
     (problem,) = check_data({"forget": [ada], "retain": [again]})
     assert "also stands in retain" in problem.what

@@ -38,7 +38,7 @@ def test_every_score_is_that_of_whole_texts(family, size):
     model = FAMILIES[family](dtype=torch.float64)
     found = variant_nll(model, TEXTS, START, tokens_per_batch=size)
     assert found == pytest.approx(whole_nll(model, TEXTS, START), rel=1e-9)
-    assert len(set(found)) == len(set(TEXTS))
+    assert len({round(value, 9) for value in found}) == len(set(TEXTS))
 
 
 def test_a_variant_is_not_forwarded_from_its_beginning():
