@@ -24,9 +24,9 @@ class Unseen(Method):
     level of the holdout. `auto` uses the first that the data allow.
 
     The loss is KL(teacher || model) + 0.3 * Huber(log p - log q of the answer token), a mean over
-    answer tokens. Its minimum is the teacher, so training cannot forget too much: it ends when the
-    answers are as likely as under the teacher. Without a retain file, KL to the original is used on
-    the forget questions with invented names.
+    answer tokens. Its minimum is the teacher, so training ends when the answers are as likely as
+    under the teacher; with a holdout and without a base, what went further is drawn back. Without a
+    retain file, KL to the original is used on the forget questions with invented names.
 
     Teachers by name change are the idea of the cited paper, which averages over names; the single
     name, the level of the answer token, and the KL on invented names are ours.
