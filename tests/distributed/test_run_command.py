@@ -48,6 +48,7 @@ def command(data, tiny_folder, python):
             *(part for role in ("forget", "retain", "holdout")
               for part in (f"--{role}", data / f"{role}.jsonl")),
             "--set", "train.epochs=2", "--set", "train.rounds=1", "--set", "train.batch_size=4",
+            "--set", "train.draw_back=never",  # shards are not drawn back
             "--train-anyway",
             "--set", "evaluate.max_new_tokens=4", *(() if launcher == "fsdp2" else DEVICE), *more,
         ]  # fmt: skip
