@@ -81,6 +81,7 @@ arithmetic:
 | answers under way | keys and values of a batch of answers: 4 GiB, or those of 8,192 tokens if that is more, on a CPU those of 16,384; of one layer twice |
 | head of the model asked before | while the original is asked, since the two are compared by what their heads make of their states |
 | states of the answers, before and after | of the machine's memory, or its disk above 1 GiB each: width x answer tokens of the forget and the retain file, in the checkpoint's precision, of the original and of the unlearned model, which are compared by them |
+| weights to draw the model back to | of the machine's memory: 4 per trained parameter, twice beside an accelerator; with a holdout, which is assumed, and not with shards |
 | weights, gradients and state under ZeRO | 2 + 2 + 12 per parameter ([ZeRO](https://arxiv.org/abs/1910.02054), section 3.1), each shared out or not, as the stage says |
 
 Columns are moments; the device must hold the largest. *loading*: without shards the whole model. Under FSDP

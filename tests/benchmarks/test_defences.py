@@ -1,20 +1,12 @@
 """The table of what withstands attacks."""
 
-import sys
-from pathlib import Path
-
 import pytest
-
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
 @pytest.fixture(scope="module")
 def defences():
-    sys.path.insert(0, str(BENCHMARKS))
-    try:
-        import defences
-    finally:
-        sys.path.remove(str(BENCHMARKS))
+    import defences
+
     return defences
 
 

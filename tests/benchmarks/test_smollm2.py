@@ -1,21 +1,14 @@
 """The table of runs on a real chat model."""
 
-import sys
-from pathlib import Path
-
 import pytest
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 CASE = {"original": {"rows": 84}, "retrained": {"rows": 60}}
 
 
 @pytest.fixture(scope="module")
 def table():
-    sys.path.insert(0, str(BENCHMARKS))
-    try:
-        import smollm2_page
-    finally:
-        sys.path.remove(str(BENCHMARKS))
+    import smollm2_page
+
     return smollm2_page
 
 
@@ -76,7 +69,6 @@ def test_the_page_is_sorted_and_says_what_was_changed(table):
 
 
 def test_a_run_that_was_killed_is_kept_nowhere(table, tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(BENCHMARKS)
     import smollm2
 
     monkeypatch.setattr(smollm2, "unteach", lambda *_: {"exit_code": -9})

@@ -396,3 +396,28 @@ def test_states_that_models_are_compared_by_are_counted_as_they_are_kept():
     many = size_of(replace(asked, examples=400_000))
     assert "states of the answers, before and after" not in many.host
     assert many.disk["states of the answers, before and after"] > 2**30
+
+
+def test_weights_to_draw_back_to_are_counted_as_they_are_kept():
+    from unteach.training.safeguards.draw_back import DrawBack
+
+    own = FAMILIES["llama"](dtype=torch.float32)
+    kept = sum(weight.nbytes for weight in DrawBack(own).now(own).values())
+    part = "weights to draw the model back to"
+    asked = setting(config=own.config, draws_back=True)
+    assert size_of(asked).host[part] == kept
+    assert size_of(replace(asked, cpu=False)).host[part] == 2 * kept
+    assert part not in size_of(replace(asked, draws_back=False)).host
+
+
+def test_a_request_says_whether_the_model_may_be_drawn_back():
+    def drawn(*sets, sharding="none", **flags):
+        asked = load(flags={"model": "llama-1b", "forget": "f", "out": "o", **flags}, sets=[*sets])
+        return setting_of(asked, config(), sharding=sharding,
+                          processes=1 if sharding == "none" else 2).draws_back  # fmt: skip
+
+    assert drawn(method="unseen")
+    assert drawn(method="npo", sharding="ddp")
+    assert not drawn(method="npo", sharding="fsdp")
+    assert not drawn(method="unseen", base="b")
+    assert not drawn("train.draw_back=never", method="unseen")

@@ -3,77 +3,26 @@
 import json
 import weakref
 from dataclasses import asdict, replace
-from functools import partial
 from random import Random
 
 import pytest
 import torch
+from suites.asked import GROUPS, NAMES, NEAR, SETTINGS, all_same, made, pairs
 from transformers import AutoModelForCausalLM
 
 from unteach.data import encode, read_rows
-from unteach.errors import Problem, UserError
-from unteach.inference import OriginalStates, divergence, gradient_norms, interview, loaded_model
+from unteach.inference import gradient_norms, interview, loaded_model
 from unteach.suites._base import AskSettings, Group
-from unteach.suites.ask import score_groups, score_questions
+from unteach.suites.ask import score_groups
 from unteach.suites.questions import questions
 from unteach.types import Example, Row
 
 pytestmark = pytest.mark.usefixtures("exact_rows")
-SETTINGS = AskSettings(max_length=64, max_new_tokens=12)
-NAMES = ["Ada", "Ben", "Cy", "Dee", "Eva", "Finn"]
-NEAR = {"rel": 1e-4, "abs": 1e-5}
-
-
-def pairs(names, role, **more):
-    return read_rows(
-        [
-            {
-                "question": f"Where was {name} born?",
-                "answer": f"{name} was born in Lund{' by the sea' * k}.",
-                "paraphrased_answer": f"The cradle of {name} stood in Lund.",
-                "perturbed_answer": [f"{name} was born in Rome.", f"{name} was born in Oslo."],
-                "fact": "Lund",
-                **more,
-            }
-            for k, name in enumerate(names)
-        ],
-        role,
-    )
-
-
-def made(**groups):
-    return {name: Group(examples=examples) for name, examples in groups.items()}
-
-
-GROUPS = made(forget=pairs(NAMES[:4], "forget"), retain=pairs(NAMES[4:], "retain"))
-
-
-@pytest.fixture(scope="module")
-def original(model):
-    torch.manual_seed(5)
-    other = AutoModelForCausalLM.from_config(model.config).eval()
-    return other
 
 
 @pytest.fixture(scope="module")
 def asked(model, original, tokenizer, exact_rows):
     return score_groups(model, tokenizer, GROUPS, SETTINGS, original=original, gradient_norms=True)
-
-
-def same(found: Row, expected: Row):
-    """The same ids and words, and the same numbers but for rounding."""
-    for name, value in asdict(expected).items():
-        got = asdict(found)[name]
-        number = isinstance(value, float)
-        assert got == (pytest.approx(value, **NEAR) if number else value), name
-
-
-def all_same(found, expected):
-    assert list(found) == list(expected)
-    for group, rows in expected.items():
-        assert len(found[group]) == len(rows)
-        for a, b in zip(found[group], rows, strict=True):
-            same(a, b)
 
 
 def test_own_answers_have_every_field_and_others_are_scored(asked):
@@ -168,90 +117,6 @@ def test_prompts_of_several_texts_are_read_once(asked, model, tokenizer, monkeyp
         for a, b in zip(asked.rows[group], rows, strict=True):
             assert a.logp == (pytest.approx(b.logp, **NEAR) if b.kind != "answer" else b.logp)
             assert (a.matched, a.reciprocal_rank) == (b.matched, b.reciprocal_rank)
-
-
-def test_an_original_that_is_the_model_itself_is_nowhere_apart(model, tokenizer):
-    found = score_groups(model, tokenizer, GROUPS, SETTINGS, original=model)
-    own = [row for rows in found.rows.values() for row in rows if row.kind == "answer"]
-    assert {row.divergence for row in own} == {0.0}
-
-
-def test_the_original_scores_its_own_answers_while_it_decodes(original, tokenizer, monkeypatch):
-    """No answer is forwarded a second time, and the numbers are those of such forwards."""
-    itself = {"original": original, "is_original": True}
-    found = score_groups(original, tokenizer, GROUPS, SETTINGS, keep_text=True, **itself)
-    assert found.counts["original_forwards"] == 0
-    by_forwards = score_groups(original, tokenizer, GROUPS, SETTINGS, original=original)
-    all_same(found.rows, by_forwards.rows)
-    assert len({row.said_logp for row in found.rows["forget"]} - {None}) > 1
-    said = [one.said for one in found.spoken if one.group == "forget"]
-    _, late = max((text.index(letter), letter) for text in said for letter in text)
-    begun = replace(GROUPS["forget"], stop=(late,))  # cut answers count for what is left of them
-    cut = [
-        score_groups(original, tokenizer, {"forget": begun}, SETTINGS, **options)
-        for options in (itself, {"original": original})
-    ]
-    all_same(cut[0].rows, cut[1].rows)
-    sizes = [[row.said_tokens for row in rows["forget"]] for rows in (cut[0].rows, found.rows)]
-    assert any(now and 0 < now < before for now, before in zip(*sizes, strict=True))
-    assert cut[0].rows != {"forget": found.rows["forget"]}
-
-
-def test_models_after_the_original_are_compared_with_what_its_forwards_left(
-    model, original, tokenizer
-):
-    """To the last digit what a second forward gives; of other texts nothing is left."""
-    states, names = OriginalStates(), list(GROUPS)
-    ask = partial(score_questions, groups=names, tokenizer=tokenizer, tokens_per_batch=200)
-    asked = questions(GROUPS, tokenizer, SETTINGS)
-    ask(asked, model=original, original=original, is_original=True, states=states)
-    after = ask(asked, model=model, original=original, states=states)
-    plain = ask(asked, model=model, original=original)
-    assert after.rows == plain.rows
-    own = len(NAMES)
-    assert plain.counts["original_forwards"] - after.counts["original_forwards"] == own
-    fewer = [question for question in asked if question.group == "forget"]
-    left, anew = (
-        ask(fewer, model=model, original=original, states=given) for given in (states, None)
-    )
-    assert (left.rows, left.counts) == (anew.rows, anew.counts)
-
-
-def test_without_room_for_what_the_original_left_it_is_forwarded_again(
-    model, original, tokenizer, monkeypatch
-):
-    ask = partial(score_groups, tokenizer=tokenizer, groups=GROUPS, settings=SETTINGS)
-    states = OriginalStates()
-
-    def full(*_):
-        raise UserError(Problem("TMPDIR", "the disk is full", ""))
-
-    with monkeypatch.context() as patch:
-        patch.setattr(divergence, "HiddenStateStore", full)
-        ask(original, original=original, is_original=True, states=states)
-    after, plain = (ask(model, original=original, states=given) for given in (states, None))
-    assert (after.rows, after.counts) == (plain.rows, plain.counts)
-
-
-def test_where_one_process_has_no_room_none_uses_what_the_original_left(
-    model, original, tokenizer, monkeypatch
-):
-    ask = partial(score_groups, tokenizer=tokenizer, groups=GROUPS, settings=SETTINGS)
-    states = OriginalStates()
-    with monkeypatch.context() as patch:
-        patch.setattr(divergence, "together", lambda work: [work(), False])
-        ask(original, original=original, is_original=True, states=states)
-    after, plain = (ask(model, original=original, states=given) for given in (states, None))
-    assert (after.rows, after.counts) == (plain.rows, plain.counts)
-
-
-def test_decoding_scores_only_models_that_a_forward_scores_alike(original, tokenizer, monkeypatch):
-    ask = partial(score_groups, original, tokenizer, GROUPS, SETTINGS)
-    usual = ask(original=original, is_original=True)
-    monkeypatch.setattr(interview, "_scored_alike", lambda *_: False)
-    found = ask(original=original, is_original=True)
-    all_same(found.rows, usual.rows)
-    assert found.counts["original_forwards"] > usual.counts["original_forwards"] == 0
 
 
 def test_order_of_examples_and_groups_changes_no_digit(model, original, tokenizer):
@@ -380,7 +245,6 @@ def test_progress_tells_each_part_to_its_end(model, original, tokenizer):
 
 
 def test_records_show_no_text(model, tokenizer):
-    from unteach.suites.questions import questions
 
     for question in questions(GROUPS, tokenizer, SETTINGS):
         assert not any(word in repr(question) for word in (*NAMES, "Lund", "ids"))
@@ -389,7 +253,6 @@ def test_records_show_no_text(model, tokenizer):
 @pytest.mark.parametrize("change", ["compared", "stop", "stemmed"])
 def test_how_a_group_is_compared_with_what_was_said(change, model, tokenizer, monkeypatch):
     """The model is made to say one thing, of which each setting sees another part."""
-    from unteach.inference import interview
 
     said = tokenizer(" Lund\n\nRome by seas")["input_ids"]
     monkeypatch.setattr(interview, "greedy", lambda _, prompts, **__: [said for _ in prompts])

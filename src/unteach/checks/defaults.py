@@ -46,7 +46,7 @@ def resolve(
             "retain": retain,
             "retain_weight": weight,
             "stop_at": stop_at or 0.0,
-            "draw_back": _draw_back(request, method, plan),
+            "draw_back": draw_back_of(request, method, plan),
             "rounds": train.rounds or plan.rounds,
             "adam_epsilon": train.adam_epsilon or plan.adam_epsilon,
         }
@@ -63,7 +63,7 @@ def resolve(
     return request.model_copy(update=changes), notes
 
 
-def _draw_back(request: Request, method: Any, plan: Any) -> str:
+def draw_back_of(request: Request, method: Any, plan: Any) -> str:
     """Return `train.draw_back`; with sharded weights it is "never" unless the user sets it.
 
     "made" is an attempt: it becomes "never" where no holdout can be made of the data. A method

@@ -15,12 +15,12 @@ from unteach.checks.earlier import (
     same_tokens,
     with_earlier,
 )
+from unteach.checks.few_persons import few_persons
 from unteach.checks.files import is_done, overlapping_inputs, read_groups, written
 from unteach.checks.gates import gate_problems
 from unteach.checks.made_holdout import made_calibration, made_holdout_of
 from unteach.checks.model import CheckedModel, check_model
 from unteach.checks.model_pair import ModelInfo, check_base, require_comparable
-from unteach.checks.people import few_people
 from unteach.checks.preset import with_preset
 from unteach.checks.retraining import retraining_problems
 from unteach.checks.token_ids import check_answers, check_refusals
@@ -235,7 +235,7 @@ class _Check:
             self.calibration, found = calibrating_half(self.groups, self.sequences)
             self.problems += found
             if self.request.holdout != MADE:
-                self.problems += few_people(whole_holdout, self.calibration, self.tokenizer)
+                self.problems += few_persons(whole_holdout, self.calibration, self.tokenizer)
             level = {sequence.id for sequence in self.calibration}
             shown = [s for s in self.forms.get("holdout", []) if s.id.partition("+")[0] in level]
             self.forms = {**self.forms, "holdout": shown} if self.forms else {}

@@ -56,6 +56,9 @@ def host(setting: SizeSettings, found: TracedModel) -> Parts:
         parts["the whole model, in the main process"] = base_of(setting, found) + found.adapters
     if type(setting.method).finish is not Method.finish:
         parts["the weights as they began"] = FLOAT * found.moved
+    if setting.draws_back:  # a second copy, of those after it, comes when gradients are gone
+        copies = 1 if setting.cpu else 2
+        parts["weights to draw the model back to"] = copies * FLOAT * found.moved
     if setting.fila:
         sums = 2 if setting.fisher_cpu else 1
         parts["FILA's squared gradients"] = sums * FLOAT * found.targeted

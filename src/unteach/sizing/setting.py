@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from unteach.errors import Problem, require
-from unteach.settings.request import Request
+from unteach.settings.request import MADE, Request
 
 Sharding = Literal["none", "ddp", "fsdp", "zero2", "zero3"]
 SHARDINGS = ("none", "ddp", "fsdp", "zero2", "zero3")
@@ -47,6 +47,7 @@ class SizeSettings:
         evaluate_bits: 4 or None, of the models that are evaluated.
         forms: number of further wordings of each text that are trained on too.
         base: whether a base model is read before, and taught the retain file; None without one.
+        draws_back: whether the weights before training are kept, to draw the model back to.
     """
 
     model: str
@@ -80,6 +81,7 @@ class SizeSettings:
     evaluate_bits: int | None = None
     forms: int = 0
     base: Literal["read", "taught"] | None = None
+    draws_back: bool = False
 
     @property
     def reads(self) -> frozenset[str]:
@@ -168,9 +170,11 @@ def setting_of(
         UserError: settings that cannot be combined.
     """
     from unteach.checks.automatic import method_of
-    from unteach.checks.defaults import resolve
+    from unteach.checks.defaults import draw_back_of, resolve
 
     method = method_of(request)
+    with_holdout = request.model_copy(update={"holdout": request.holdout or MADE})
+    draws = draw_back_of(with_holdout, method, method.training_defaults()) != "never"
     request, _ = resolve(request, method, config, _TokenizerStub())
     adapter, train = request.adapter, request.train
     cpu = request.device == "cpu"
@@ -188,6 +192,7 @@ def setting_of(
         sam=bool(train.sam), replay=bool(train.replay) and method.trains_on == "forget",
         adapter_only=request.adapter_only, evaluate_bits=request.evaluate.bits,
         forms=train.forms, base=_base(request, method, train.retain or "none"),
+        draws_back=draws and sharding in ("none", "ddp"),
         sharding=sharding,  # type: ignore[arg-type]
         processes=processes, **more,
     )  # fmt: skip

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from unteach.checks.persons import Persons, by_names, by_subject
+from unteach.checks.persons import by_names, by_subject
 from unteach.errors import Problem
 from unteach.types import Example, Sequence
 
 FEW = 5
 
 
-def few_people(
+def few_persons(
     holdout: list[Example], calibration: list[Sequence], tokenizer: Any
 ) -> list[Problem]:
     """Return a note if the holdout examples that set levels are about fewer people than `FEW`.
@@ -24,7 +24,7 @@ def few_people(
     """
     ids = {sequence.id.partition("/")[0] for sequence in calibration}
     found = by_subject([e for e in holdout if e.id in ids]) or by_names(calibration, tokenizer)
-    if found is None or found.count >= FEW or _alone(found):
+    if found is None or found.count >= FEW or found.count == len(found.of):  # one example each
         return []
     people = "one person" if found.count == 1 else f"{found.count} people"
     what = (
@@ -32,8 +32,3 @@ def few_people(
         "about others may be far more or far less likely"
     )
     return [Problem("--holdout", what, f"give examples about {2 * FEW} people or more", "note")]
-
-
-def _alone(found: Persons) -> bool:
-    """Whether each example is about a person of its own: then more examples are what is lacking."""
-    return found.count == len(found.of)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from unteach.checks.people import FEW, few_people
+from unteach.checks.few_persons import FEW, few_persons
 from unteach.data import encode_all, read_rows
 
 NAMES = ("Ada Berg", "Ben Dahl", "Cleo Falk", "Dora Gran", "Emil Holm", "Fia Lund")
@@ -17,7 +17,7 @@ def noted(people, tokenizer, *, each=4, columns=True, calibrating=None):
     ]
     holdout = read_rows(rows, "holdout")
     sequences, _ = encode_all(holdout, tokenizer, max_length=64, template="plain")
-    return few_people(holdout, sequences[: calibrating or len(sequences)], tokenizer)
+    return few_persons(holdout, sequences[: calibrating or len(sequences)], tokenizer)
 
 
 @pytest.mark.parametrize("columns", [True, False])
@@ -41,4 +41,4 @@ def test_an_example_a_person_is_no_fault(tokenizer):
 def test_texts_about_nobody_are_not_noted(tokenizer):
     holdout = read_rows([{"text": f"it rained on day {k}."} for k in range(9)], "holdout")
     sequences, _ = encode_all(holdout, tokenizer, max_length=64, template="plain")
-    assert few_people(holdout, sequences, tokenizer) == []
+    assert few_persons(holdout, sequences, tokenizer) == []
