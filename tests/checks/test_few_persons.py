@@ -1,9 +1,13 @@
 """A holdout whose level is that of a few people is noted."""
 
+import json
+
 import pytest
 
 from unteach.checks.few_persons import FEW, few_persons
+from unteach.checks.request import check
 from unteach.data import encode_all, read_rows
+from unteach.settings.request import load
 
 NAMES = ("Ada Berg", "Ben Dahl", "Cleo Falk", "Dora Gran", "Emil Holm", "Fia Lund")
 
@@ -42,3 +46,18 @@ def test_texts_about_nobody_are_not_noted(tokenizer):
     holdout = read_rows([{"text": f"it rained on day {k}."} for k in range(9)], "holdout")
     sequences, _ = encode_all(holdout, tokenizer, max_length=64, template="plain")
     assert few_persons(holdout, sequences, tokenizer) == []
+
+
+def test_check_tells_it(tmp_path, tiny_folder):
+    """Of six people with three questions each, the first three set the level."""
+    flags = {"model": str(tiny_folder), "out": str(tmp_path / "out")}
+    for role, names in (("forget", ("Gro Vik",)), ("holdout", NAMES)):
+        rows = [
+            {"question": f"Question {k} about {name}?", "answer": f"{name} has answer {k}."}
+            for name in names
+            for k in range(3)
+        ]
+        (tmp_path / f"{role}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        flags[role] = str(tmp_path / f"{role}.jsonl")
+    (note,) = [n for n in check(load(flags=flags, sets=[])).notes if "are about" in n.what]
+    assert "are about 3 people" in note.what

@@ -103,3 +103,49 @@ def test_where_decoding_says_otherwise_all_is_decoded(model, decoded, interviewe
 def test_narrower_types_are_decoded(decoded, interviewed):
     interviewed(tiny_llama(dtype=torch.bfloat16, tied=False))
     assert [len(prompts) for prompts in decoded] == [len(PROMPTS)]
+
+
+@pytest.mark.parametrize(
+    ("answer", "limit", "is_known"),
+    [
+        ((2, 3, 1), 3, True),
+        ((2, 3, 1), 2, False),  # decoding is cut before the end
+        ((2, 3, 4), 3, False),  # no end: decoding goes on
+        ((2, 1, 1), 3, False),  # decoding ends before
+    ],
+)
+def test_only_a_whole_answer_within_the_limit_is_known(answer, limit, is_known):
+    prompt = (8, 9)
+    text = Sequence("", (*prompt, *answer), (False,) * 2 + (True,) * 3)
+    it = Interview(
+        own=[text], others=[], prompts=[(prompt, limit)], tokens_per_batch=64,
+        told=lambda *_: None,
+    )  # fmt: skip
+    it.scores[text] = SimpleNamespace(hits=[True] * 3, logps=[-0.1, -0.2, -0.3])
+    found = it._known_by_heart([1])
+    assert found == ({(prompt, limit): ([2, 3], [-0.1, -0.2])} if is_known else {})
+
+
+def test_the_longest_prompt_that_decodes_otherwise_is_enough(
+    model, known, decoded, interviewed, monkeypatch
+):
+    plain, longest = (
+        module.greedy,
+        max(
+            (
+                text.ids[: -sum(text.answer)]
+                for text in known.texts
+                if text.ids[: -sum(text.answer)] != known.wrong
+            ),
+            key=len,
+        ),
+    )
+
+    def otherwise(model, prompts, **options):
+        said = plain(model, prompts, **options)
+        return [[*ids, 7] if ids_of == longest else ids
+                for ids_of, ids in zip(prompts, said, strict=True)]  # fmt: skip
+
+    monkeypatch.setattr(module, "greedy", otherwise)
+    interviewed(model)
+    assert len(decoded) == 2

@@ -52,7 +52,7 @@ def test_a_near_model_that_still_gives_answers_is_never_called_near_alone():
     assert what_is_wrong(found)[0].startswith(f"still given: {said}, which the retrained model")
     assert "forget-0, forget-1, forget-2, forget-3 and 6 more" in what_is_wrong(found)[0]
     near = next(line for line in to_markdown(found).splitlines() if "0.97" in line)
-    assert f"**But {said}" in near
+    assert f"**But still given: {said}" in near
     assert table(found)[0][:3] == ["model", "closeness to retrained", "answers still given"]
     assert table(found)[2][:3] == ["unlearned", "0.97", "10 of 200"]
     assert "forget-6, f7, f8, f9" in opening(to_markdown(found)), "the report names all"
@@ -65,7 +65,7 @@ def test_a_near_model_that_still_gives_answers_is_never_called_near_alone():
     both.comparisons["npo_vs_retrained"] = both.comparisons.pop("unlearned_vs_retrained")
     both.given["npo"] = both.given.pop("unlearned")
     text = opening(to_markdown(both))
-    assert f"The nearest by closeness is `npo` with 0.97, but {said}" in text
+    assert f"The nearest by closeness is `npo` with 0.97, but still given: {said}" in text
     assert (
         f"- Still give forget answers that a model which never saw them would not: `npo` {said}\n"
         in text

@@ -13,6 +13,7 @@ from unteach.evaluation.rescore import read_report, rows_in
 from unteach.metrics.given import GivenAnswers
 from unteach.report import Report, to_html, to_markdown, what_is_wrong
 from unteach.report.advice import further
+from unteach.report.gates import Gate
 from unteach.types import Score
 
 GIVEN = ["run", "--model", "m", "--forget", "f", "--out", "no-such-folder"]
@@ -35,6 +36,14 @@ def test_what_is_wrong_has_its_next_command_without_gates_too(found, change, cap
     assert code == 0, "no gate, no failure"
     printed = capsys.readouterr().err
     assert printed.splitlines()[-1].endswith(f"--out no-such-folder-2 --set {change}")
+
+
+def test_with_gates_the_next_command_stands_below_their_table_alone():
+    failed = Gate(
+        name="retain", measure="kept", low=0.9, score=Score(0.4, 99), outcome="others damaged"
+    )
+    text = to_markdown(replace(report(retain=0.4), gates=(failed,)))
+    assert len(re.findall(r"Next:", text)) == 1
 
 
 def test_nothing_wrong_and_nothing_trained_have_no_next_command(capsys):

@@ -129,6 +129,12 @@ def test_check_makes_the_holdout_and_says_so(asked):
     assert "18 questions" in note.what
 
 
+def test_a_made_holdout_of_few_people_is_no_fault_of_the_user(asked):
+    found = asked(rows=(people(range(8)), people(range(9, 20))), holdout="made")
+    assert len(found.calibration) == 8
+    assert not any("are about" in note.what for note in found.notes)
+
+
 @pytest.mark.parametrize(("changed", "says"), [
     ({}, "can be made of 6 of 6 forget examples, and at least 16"),
     ({"rows": (FORGET, people([3]))}, "fewer than 8"),

@@ -74,7 +74,7 @@ def _nearest(report: Report) -> str:
     best = max(known, key=lambda name: known[name])
     if known[best] < FAR:
         return " By closeness none is near."
-    but = f", but {given}" if (given := still(report, best)) else ""
+    but = f", but still given: {given}" if (given := still(report, best)) else ""
     return f" The nearest by closeness is `{best}` with {number(known[best])}{but}."
 
 

@@ -113,7 +113,7 @@ def _closeness(report: Report, model: str) -> str:
         f"**Closeness to the retrained model: {number(score.value)}**{interval(score)}: "
         f"{', '.join(parts)}. A second retrained model scores near 1, the original and a broken "
         "model near 0."
-    ) + (f" **But {still(report, model)}.**" if still(report, model) else "")
+    ) + (f" **But still given: {still(report, model)}.**" if still(report, model) else "")
 
 
 def _still_given(report: Report, model: str) -> str:
