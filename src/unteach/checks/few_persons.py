@@ -1,4 +1,4 @@
-"""Tell where a holdout's level in training is that of a few people."""
+"""Note a holdout of which few persons set the level in training."""
 
 from typing import Any
 

@@ -56,8 +56,8 @@ class Level(NamedTuple):
     """Probability per token of an answer's selected tokens (the geometric mean).
 
     Attributes:
-        own: under the model.
-        taught: that they should end at.
+        own: the probability under the model.
+        taught: the probability at which training should end.
     """
 
     own: float
